@@ -33,23 +33,12 @@ DAMAGED = "gitexp-damaged"  # folder below cache.dir
 
 @dataclass(frozen=True, slots=True)
 class CacheConfig:
-    """Where DVC's cache is and how it hands files out.
+    """Where DVC's cache is and how it hands files out."""
 
-    Attributes
-    ----------
-    dir : Path
-        ``cache.dir``, absolute; objects lie in ``files/md5`` below it.
-    types : tuple of str
-        ``cache.type``: ways to try, in order.
-    shared : bool
-        ``cache.shared = group``: folders are writable for the group.
-    under : tuple of Path
-        Further caches, which are read and never written to: what they hold is not stored again.
-    """
-
-    dir: Path
-    types: tuple[str, ...] = DEFAULT_TYPES
-    shared: bool = False
+    dir: Path  # ``cache.dir``, absolute; objects lie in ``files/md5`` below it
+    types: tuple[str, ...] = DEFAULT_TYPES  # ``cache.type``: ways to try, in order
+    shared: bool = False  # ``cache.shared = group``: folders are writable for the group
+    # Further caches, which are read and never written to: what they hold is not stored again.
     under: tuple[Path, ...] = ()
 
 
@@ -75,8 +64,8 @@ def is_present(cache: CacheConfig, md5: Md5, size: int) -> bool:
 def store(cache: CacheConfig, source: str, memo: Memo | None) -> FileDigest:
     """Store one file: the bytes that are hashed are the bytes that are written.
 
-    Raises `DataMissingError, UnsafeInputError, ChangingFileError` if it is not there, not a
-    regular file, or written to meanwhile.
+    Raises `DataMissingError, UnsafeInputError, ChangingFileError` if it is not there, not a regular
+    file, or written to meanwhile.
     """
     for _ in range(hashing.TRIES):
         started = time.time_ns()

@@ -88,47 +88,25 @@ def _wdirs(state: ProjectState, path: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """One output whose bytes are in DVC's cache, not in Git.
+    """One output whose bytes are in DVC's cache, not in Git."""
 
-    Attributes
-    ----------
-    path : str
-        From the repository's top.
-    md5 : Md5
-    size : int
-    nfiles : int or None
-    isexec : bool
-    declared : str
-        The file that names it.
-    push : bool
-        Whether DVC may send it away.
-    imported : bool
-        Whether it came from elsewhere, where DVC finds it again.
-    """
-
-    path: str
+    path: str  # from the repository's top
     md5: Md5
     size: int
     nfiles: int | None
     isexec: bool
-    declared: str
-    push: bool = True
-    imported: bool = False
+    declared: str  # the file that names it
+    push: bool = True  # whether DVC may send it away
+    imported: bool = False  # whether it came from elsewhere, where DVC finds it again
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What one or several commits need.
-
-    Attributes
-    ----------
-    outs : tuple of Needed
-    delegated : tuple of str
-        What only DVC can send, with the reason: templates that may say ``push: false``, a remote
-        of its own, imports, what DVC 2 wrote.
-    """
+    """What one or several commits need."""
 
     outs: tuple[Needed, ...]
+    # What only DVC can send, with the reason: templates that may say ``push: false``, a remote of
+    # its own, imports, what DVC 2 wrote.
     delegated: tuple[str, ...]
 
 

@@ -195,8 +195,7 @@ def refuse_foreign(dvc_dir: Path, environ: Mapping[str, str], *, cache_alone: bo
 
     `cache_alone`: whether nobody but the cache is going to be used.
 
-    Raises `ForeignRemoteError`: says what differs; `UnsafeInputError` if a link stands in place of
-    the settings, or Git tracks what is for one's own.
+    Raises `ForeignRemoteError`: says what differs.
     """
     _check_files(dvc_dir)
     folder, sections = dvc_dir.parent, _CACHE if cache_alone else _PLACES

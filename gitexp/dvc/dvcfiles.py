@@ -122,9 +122,6 @@ def load_pointer(data: bytes, where: str, folder: str = "") -> Pointer:
     """Read a ``.dvc`` file.
 
     `folder`: its folder, relative to the project folder.
-
-    Raises `BadFormatError, UnsafeInputError` if it is no YAML mapping, or an out's path leaves the
-    project folder.
     """
     top = Fields(load_mapping(data, where), where)
     wdir = folder_path(top.text("wdir", "."), where=where, folder=folder)
@@ -161,9 +158,6 @@ def load_lock(
     its ``wdir`` relative to the project folder: paths in dvc.lock start there, and the lock does
     not say so. A stage that is not named here is one that dvc.yaml has no more; where its paths
     make no sense it is passed over, as DVC does.
-
-    Raises `BadFormatError, UnsafeInputError` if it is no YAML mapping, or an out's path leaves the
-    project folder.
     """
     value = load_mapping(data, where)
     top = Fields(value, where)
@@ -249,10 +243,7 @@ class DvcFiles:
         return load_lock(data, self.at(path), posixpath.dirname(path), self._starts(path))
 
     def outs(self, path: str) -> tuple[tuple[str, HashedPath], ...]:
-        """Return (stage, output) of a pointer or a lock; the stage of a pointer is "".
-
-        Raises `BadFormatError, UnsafeInputError` if it cannot be read.
-        """
+        """Return (stage, output) of a pointer or a lock; the stage of a pointer is ""."""
         if path not in self._outs:
             self.data(path)  # what may not even be read is refused anew each time
             try:
@@ -266,10 +257,7 @@ class DvcFiles:
 
     @property
     def outputs(self) -> Iterator[tuple[str, str, HashedPath]]:
-        """Yield (file, stage, output) of all pointers and locks; see `unreadable`.
-
-        Raises `UnsafeInputError` if one is too large to be read at all.
-        """
+        """Yield (file, stage, output) of all pointers and locks; see `unreadable`."""
         for path in self._names():
             with contextlib.suppress(BadFormatError, UnsafeInputError):
                 yield from ((path, stage, out) for stage, out in self.outs(path))

@@ -32,8 +32,8 @@ def main_lock(
     A file left by a dead process is harmless: the lock is the kernel's, not the file.
 
     Raises `PreconditionError` if `folder` belongs to no DVC repository; `LockedError` if another
-    process holds it for longer than `timeout_s` seconds, or DVC is told to use hard links as
-    locks, which we leave alone.
+    process holds it for longer than `timeout_s` seconds, or DVC is told to use hard links as locks,
+    which we leave alone.
     """
     dvc_dir = dvc_config.find_dvc_dir(folder)
     if dvc_config.is_on(dvc_config.read_settings(dvc_dir, environ), "core", "hardlink_lock"):

@@ -40,10 +40,7 @@ def declares(path: str) -> bool:
 
 
 def bound(size: int, where: str) -> None:
-    """Refuse more bytes of pointers and locks in one tree than any project has.
-
-    Raises `UnsafeInputError`.
-    """
+    """Refuse more bytes of pointers and locks in one tree than any project has."""
     if size > MOST:
         raise UnsafeInputError(
             "DVC's files are larger than those of any project",
@@ -212,9 +209,6 @@ def load_pipeline(data: bytes, where: str, folder: str = "", *, resolved: bool =
 
     `folder`: its folder, relative to the project folder. `resolved`: whether DVC filled in the
     templates: a ``${`` that is left was escaped, and is the shell's.
-
-    Raises `BadFormatError, UnsafeInputError` if it is not what DVC accepts, or an out's path
-    leaves the project folder.
     """
     top = Fields(load_mapping(data, where), where)
     named = top.named("stages")
@@ -240,10 +234,7 @@ def load_pipeline(data: bytes, where: str, folder: str = "", *, resolved: bool =
 
 
 def stage_wdirs(data: bytes, where: str, folder: str = "") -> dict[str, str]:
-    """Return where the paths of each stage, or group of stages, start; not of templated folders.
-
-    Raises `BadFormatError, UnsafeInputError` if it is not a mapping, or a folder lies outside.
-    """
+    """Return where the paths of each stage, or group of stages, start; not of templated folders."""
     found = {}
     for name, fields in Fields(load_mapping(data, where), where).named("stages").items():
         wdir = (fields.child("do") if fields.has("do") else fields).maybe_text("wdir") or "."
@@ -258,8 +249,6 @@ def declared_outs(
     """Return the outputs of each stage, or group of stages, with whether DVC is sure to keep them.
 
     dvc.lock does not say so.
-
-    Raises `BadFormatError, UnsafeInputError` if it is not a mapping, or has other outputs than DVC.
     """
     found: dict[str, list[tuple[Pattern, bool]]] = {}
     for name, fields in Fields(load_mapping(data, where), where).named("stages").items():

@@ -55,8 +55,6 @@ def update_lock(
     relative to the project folder. `folder`: folder of dvc.lock, relative to the project folder.
     `stages`: the same stages as dvc.yaml declares them: their wdir, and how they spell paths.
 
-    Raises `BadFormatError` if the present file is not one of DVC 1.11 or newer.
-
     Notes
     -----
     DVC reads this file with the paths as dvc.yaml spells them, so ``./a.py`` there has to be
@@ -93,7 +91,7 @@ def dump_pointer(
     outs that are single files with the executable bit.
 
     Raises `DvcFailedError` if the present file is an import, or holds hashes in a way that DVC
-    alone writes; `BadFormatError, UnsafeInputError` if the present file cannot be read.
+    alone writes.
     """
     pointer = _round_trip(old, where) if old is not None and old.strip() else CommentedMap()
     if "deps" in pointer:

@@ -34,34 +34,19 @@ _ALLOWED = frozenset({"url", "jobs"})  # settings that a plain folder may have
 
 @dataclass(frozen=True, slots=True)
 class DataRemote:
-    """DVC's default remote.
-
-    Attributes
-    ----------
-    name : str
-    folder : Path or None
-        Where it is a plain folder; None: DVC alone can serve it.
-    """
+    """DVC's default remote."""
 
     name: str
-    folder: Path | None
+    folder: Path | None  # where it is a plain folder; None: DVC alone can serve it
 
 
 @dataclass(frozen=True, slots=True)
 class CopiedObjects:
-    """What was copied.
+    """What was copied."""
 
-    Attributes
-    ----------
-    objects, size : int
-        Their number, and their bytes.
-    lacking : tuple of Md5
-        Files and folders that are on neither side, or not whole.
-    """
-
-    objects: int
+    objects: int  # their number, and their bytes
     size: int
-    lacking: tuple[Md5, ...] = ()
+    lacking: tuple[Md5, ...] = ()  # files and folders that are on neither side, or not whole
 
 
 def remote_of(

@@ -115,10 +115,7 @@ def missing(top: Path, paths: Iterable[str]) -> dict[str, bytes]:
 
 
 def write(top: Path, file: str, content: bytes) -> None:
-    """Replace a ``.gitignore`` of a work tree at one stroke.
-
-    Raises `UnsafeInputError` if its folder lies behind a link.
-    """
+    """Replace a ``.gitignore`` of a work tree at one stroke."""
     above, _, name = file.rpartition("/")
     folder = links.open_folder(str(top), above, create=False)
     temporary = f".gitexp-{os.getpid()}-ignore"
@@ -138,10 +135,7 @@ def folders_above(path: str) -> list[str]:
 
 
 def refuse_tracked(workspace: Workspace, project: str, outputs: Iterable[str]) -> None:
-    """Refuse outputs that Git holds.
-
-    Raises `PreflightError`.
-    """
+    """Refuse outputs that Git holds; raises `PreflightError`."""
     paths = [posixpath.join(project, path) for path in outputs]
     tracked = sorted(status.tracked(workspace, paths))
     if tracked:
@@ -180,8 +174,6 @@ def load_dvcignore(folder: Path) -> Ignored | None:
 
     The files above `folder` count, up to the top of the DVC repository; DVC allows none inside
     data. Patterns of a nearer file come later, so that they win.
-
-    Raises `BadFormatError` if such a file is not text, or too large.
     """
     above: list[Path] = []
     for place in folder.absolute().parents:

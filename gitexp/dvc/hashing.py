@@ -94,8 +94,8 @@ def stat_key(seen: os.stat_result) -> StatKey:
 def hash_file(path: str, memo: Memo | None = None) -> FileDigest:
     """Return the hash of a regular file; a symbolic link is followed.
 
-    Raises `DataMissingError` if there is no such file; `UnsafeInputError` if it is not a regular
-    file; `ChangingFileError` if it was written to during each of several readings.
+    Raises `DataMissingError` if there is no such file; `ChangingFileError` if it was written to
+    during each of several readings.
     """
     buffer = bytearray(BLOCK)
     view = memoryview(buffer)
@@ -130,12 +130,7 @@ def hash_folder(
 
 
 def list_files(folder: str, ignored: Ignored | None = None) -> list[str]:
-    """Return the POSIX paths of all files below `folder`, sorted by code point of the whole path.
-
-    Raises `UnsafeInputError` if the folder holds what DVC would silently change or drop, or hang
-    on: symbolic links other than to objects of a cache (``cache.type = symlink``), pipes, devices,
-    a ``.dvcignore``, names that are not UTF-8 or differ in case only.
-    """
+    """Return the paths of all files below `folder`, sorted; refuse what DVC would change."""
     found: list[str] = []
     folders: list[str] = []
     pending = [""]

@@ -70,8 +70,7 @@ def collect(state: ProjectState, overrides: Mapping[str, ParamValue]) -> tuple[I
     `overrides`: values that take the place of those in the params files, by the text of their
     `ParamKey`.
 
-    Raises `BadFormatError, UnsafeInputError` if a pipeline file, a params file or dvc.lock cannot
-    be read; `UnknownParamError` if an override names a parameter that is not there.
+    Raises `UnknownParamError` if an override names a parameter that is not there.
     """
     files = (*_files(state), *_adjacent(state))
     return (

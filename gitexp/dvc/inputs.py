@@ -64,8 +64,7 @@ def compute(  # noqa: PLR0913  a state has these three parts; the rest composes 
     which the parameters, the data or the code are taken instead. `walked`: all of `tree`, where it
     has been walked already.
 
-    Raises `BadFormatError, UnsafeInputError` if a pipeline file, a params file or dvc.lock cannot
-    be read; `UnknownParamError` if an override names a parameter that is not there.
+    Raises `UnknownParamError` if an override names a parameter that is not there.
 
     Notes
     -----

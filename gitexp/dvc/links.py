@@ -58,14 +58,9 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 @dataclass(slots=True)
 class Placer:
-    """Puts cache objects into a folder by the first way that works here.
+    """Puts cache objects into a folder by the first way that works here."""
 
-    Attributes
-    ----------
-    kinds : list of str
-        Ways still worth trying, in order; one that the file system refuses is dropped.
-    """
-
+    # Ways still worth trying, in order; one that the file system refuses is dropped.
     kinds: list[str]
 
     def place(self, source: str, name: str, folder: int, *, executable: bool) -> tuple[str, str]:
@@ -147,8 +142,8 @@ def check_system() -> None:
 def open_folder(root: str, path: str, *, create: bool) -> int:
     """Open the folder `path` below `root`, part by part, following no link below `root`.
 
-    Raises `UnsafeInputError` if a part is a symbolic link or a file; `FileNotFoundError` if it is
-    not there and `create` is false; `PreconditionError`: as `check_system`.
+    Raises `FileNotFoundError` if it is not there and `create` is false; `PreconditionError`: as
+    `check_system`.
     """
     check_system()
     current = os.open(root, FOLDER)

@@ -39,20 +39,12 @@ LIMIT_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A pipeline, taken apart.
+    """A pipeline, taken apart."""
 
-    Attributes
-    ----------
-    executed : tuple of Stage
-        What a run executes, in this order.
-    apart : tuple of Stage
-        Frozen stages and those that no target needs: their outputs are data to a run.
-    metrics, plots, params, artifacts : tuple of str
-        Paths that stand at the top level, beside the stages; relative to the project folder.
-    """
-
-    executed: tuple[Stage, ...]
+    executed: tuple[Stage, ...]  # what a run executes, in this order
+    # Frozen stages and those that no target needs: their outputs are data to a run.
     apart: tuple[Stage, ...] = ()
+    # Paths that stand at the top level, beside the stages; relative to the project folder.
     metrics: tuple[str, ...] = ()
     plots: tuple[str, ...] = ()
     params: tuple[str, ...] = ()
@@ -219,8 +211,6 @@ def stage_needs(stages: Sequence[Stage]) -> StageNeeds:
     """Return for each stage the stages that it reads from.
 
     A params file counts as a dependency, too: a stage may write one.
-
-    Raises `BadFormatError` if two stages write the same file, or one into the other's folder.
     """
     makers: dict[str, str] = {}
     for stage in stages:
@@ -245,10 +235,7 @@ def stage_needs(stages: Sequence[Stage]) -> StageNeeds:
 
 
 def in_order(stages: Sequence[Stage], edges: StageNeeds) -> tuple[Stage, ...]:
-    """Return `stages` so that each comes after those it needs; else in their own order.
-
-    Raises `BadFormatError` if stages need each other in a circle.
-    """
+    """Return `stages` so that each comes after those it needs; else in their own order."""
     index = {stage.name: number for number, stage in enumerate(stages)}
     waiting = {name: len(edges[name] & index.keys()) for name in index}
     readers: dict[str, list[str]] = {}

@@ -52,32 +52,17 @@ class Delegated:
 
 @dataclass(frozen=True, slots=True)
 class PointerState:
-    """What a run needs beyond Git; paths are relative to the project folder.
+    """What a run needs beyond Git; paths are relative to the project folder."""
 
-    Attributes
-    ----------
-    given : tuple of Given
-        All of it, whether its bytes are there or not.
-    missing : tuple of Missing
-        What has to be fetched first.
-    delegated : tuple of Delegated
-        What has no plain hash in the cache; a run cannot have it.
-    raw : tuple of str
-        ``path:md5`` of what ``.dvc`` files declare, sorted: the identity of the raw data.
-    unread : tuple of str
-        ``.dvc`` files and locks that cannot be read, with the reason.
-    pointed : tuple of str
-        The paths of all ``.dvc`` files, needed or not: their bytes are DVC's.
-    unasked : tuple of str
-        What DVC tracks, is not made here, and no executed stage names: a job does not see it.
-    """
-
-    given: tuple[Given, ...]
-    missing: tuple[MissingData, ...]
-    delegated: tuple[Delegated, ...]
+    given: tuple[Given, ...]  # all of it, whether its bytes are there or not
+    missing: tuple[MissingData, ...]  # what has to be fetched first
+    delegated: tuple[Delegated, ...]  # what has no plain hash in the cache; a run cannot have it
+    # ``path:md5`` of what ``.dvc`` files declare, sorted: the identity of the raw data.
     raw: tuple[str, ...]
-    unread: tuple[str, ...]
+    unread: tuple[str, ...]  # ``.dvc`` files and locks that cannot be read, with the reason
+    # The paths of all ``.dvc`` files, needed or not: their bytes are DVC's.
     pointed: tuple[str, ...] = ()
+    # What DVC tracks, is not made here, and no executed stage names: a job does not see it.
     unasked: tuple[str, ...] = ()
 
 

@@ -78,8 +78,6 @@ def hash_inside(project: Path, path: str) -> FileHash:
     """Return the same of an output in a work tree, through no link but to an object of a cache.
 
     A branch may track a link where an output's folder was, and it leads anywhere.
-
-    Raises `UnsafeInputError` if there is another link on the way.
     """
     above, _, name = path.rpartition("/")
     folder = links.open_folder(str(project), above, create=False)

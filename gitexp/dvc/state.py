@@ -57,10 +57,7 @@ class Patterns:
         return cls(exact, above, tuple(each for each in found if not each.literal))
 
     def touch(self, path: str) -> bool:
-        """Whether one of them touches the path.
-
-        Raises `UnsafeInputError` if templates and paths are so many that nobody would wait for it.
-        """
+        """Whether one of them touches the path."""
         parts = with_parents(path)
         if path in self.above or not self.exact.isdisjoint(parts):
             return True
@@ -237,10 +234,7 @@ class ProjectState:
         return self._read(self.at(path), limit)
 
     def _read(self, path: str, limit: int) -> bytes | Absent:
-        """Return a file by its path from the tree's top.
-
-        Raises `UnsafeInputError` if it, or all of DVC's files together, are too large.
-        """
+        """Return a file by its path from the tree's top."""
         full = posixpath.normpath(path)
         if full.startswith(("../", "/")):
             return Absent.ABSENT

@@ -136,9 +136,6 @@ def run(
     `where`: the work tree (a bare repository: its Git directory) in which git runs. `args`:
     arguments behind ``git``, fixed by the caller. `data`: standard input; without it git reads
     from the null device. `env`: variables set on top of the cleaned environment.
-
-    Raises `GitFailedError` if git ends with another code than 0; `NoSpaceError, ReadOnlyError` if
-    the reason is a full disk, a limit on file sizes, or missing write access.
     """
     code, out, err = attempt(where, args, data=data, env=env)
     if code:

@@ -91,10 +91,7 @@ def read(tree: TreeId, data: bytes) -> SoundTree:
 
 
 def bound(count: int, tree: str, depth: int = 0) -> None:
-    """Refuse a tree of more entries, or of a longer path in bytes, than any project has.
-
-    Raises `UnsafeInputError`.
-    """
+    """Refuse a tree of more entries, or of a longer path in bytes, than any project has."""
     if count > MOST_ENTRIES or depth > _LONGEST_NAME:
         raise UnsafeInputError(
             "a tree is larger or deeper than any project",

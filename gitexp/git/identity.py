@@ -70,8 +70,6 @@ def signers(workspace: Workspace, commits: Sequence[CommitHash]) -> dict[CommitH
     """Return who signed each of these commits; those without a good signature are left out.
 
     Good is a signature by a key that the reader knows and trusts: Git's ``%G?`` is G.
-
-    Raises `GitFailedError` if git cannot be asked.
     """
     if not commits:
         return {}

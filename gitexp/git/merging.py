@@ -122,8 +122,6 @@ def join(
 
     `settle`: asked for each conflict: the side to take, bytes to write, or None (a person has to).
     `written`: receives the ids of objects that were written.
-
-    Raises `GitFailedError, NoSpaceError, ReadOnlyError` if it cannot be written.
     """
     try:
         base = merge_base(repo, ours, theirs)

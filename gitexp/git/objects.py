@@ -184,19 +184,13 @@ def read_blob(
     """Return the bytes of a regular file in a commit or tree, as `Tree.read` does.
 
     A symbolic link, a folder or a submodule at `path` is absent: links are never followed.
-
-    Raises `UnsafeInputError` if the file is larger than `limit` bytes; it is not read.
     """
     data = repo.tree(commit).read(_plain(path), limit)
     return ABSENT if data is None else data
 
 
 def walk_tree(repo: Repo, tree: TreeId | CommitHash) -> Iterator[Entry]:
-    """Yield every file, link and submodule below a tree, in Git's order; folders are entered.
-
-    Raises `UnsafeInputError` if it is too large or too deep: ten folders that hold each other ten
-    times make 10^10 files.
-    """
+    """Yield every file, link and submodule below a tree, in Git's order; folders are entered."""
     pending: list[tuple[bytes, SoundTree]] = [(b"", repo.load_tree(tree))]
     count = 0
     while pending:
@@ -244,11 +238,7 @@ def bring(repo: Repo, *trees: CommitHash | TreeId) -> None:
 def compared(
     repo: Repo, old: CommitHash | TreeId | Absent, new: CommitHash | TreeId | Absent
 ) -> tuple[pygit2.Tree, pygit2.Tree]:
-    """Return two trees for libgit2 to compare, an empty one for what is absent.
-
-    Raises `UnsafeInputError` if a folder that the second has otherwise than the first is one that
-    Git refuses.
-    """
+    """Return two trees for libgit2 to compare, an empty one for what is absent."""
     before, after = (
         repo.load_tree(str(repo.git.TreeBuilder().write()) if id_ is ABSENT else id_)
         for id_ in (old, new)

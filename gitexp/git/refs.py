@@ -162,7 +162,7 @@ def held(
 
     Raises `UnknownRevisionError` if Git allows no ref of such a name; `MovedRefError` if a ref is
     not at its old value; nothing was moved; `LockedError` if another process holds a ref's lock;
-    worth another try; `NoSpaceError, ReadOnlyError, GitFailedError` if git cannot take the locks.
+    worth another try.
     """
     process = _start(repo, message, who, when, logged=any("refs/tags/" in ref for ref in moves))
     try:
@@ -186,9 +186,6 @@ def keep(repo: Repo, ref: str, commit: str) -> None:
     """Make a temporary ref, so that a ``git gc`` beside us spares what it leads to.
 
     It need not survive a power cut, so nothing waits for the disk here.
-
-    Raises `NoSpaceError, ReadOnlyError, GitFailedError` if it cannot be made; git refuses a commit
-    that is gone already.
     """
     if repo.reftable:
         command.run(repo.workspace, ["update-ref", "--no-deref", ref, commit])

@@ -72,20 +72,12 @@ _NO_PLACE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What the remote said.
+    """What the remote said."""
 
-    Attributes
-    ----------
-    done : bool
-        Whether every ref is there now.
-    lost : bool
-        Whether somebody else was faster, so that fetching and trying again may help.
-    refused : tuple of (str, str)
-        Refs that were not taken, and why; empty where `done`.
-    """
-
-    done: bool
+    done: bool  # whether every ref is there now
+    # Whether somebody else was faster, so that fetching and trying again may help.
     lost: bool = False
+    # Refs that were not taken, and why; empty where `done`.
     refused: tuple[tuple[str, str], ...] = ()
 
 
@@ -126,10 +118,7 @@ def tracking(remote: str, branch: str) -> str:
 
 
 def fetch(workspace: Workspace, remote: str) -> tuple[str, ...]:
-    """Bring every branch of a remote, and its archive tags; return warnings.
-
-    Raises `GitFailedError, NoSpaceError, ReadOnlyError` if git cannot.
-    """
+    """Bring every branch of a remote, and its archive tags; return warnings."""
     heads = f"+refs/heads/*:refs/remotes/{remote}/*"
     arguments = ["fetch", "--no-auto-gc", "--no-recurse-submodules", "--", remote, heads, TAGS]
     for last in (False,) * (TRIES - 1) + (True,):
@@ -158,9 +147,6 @@ def push(workspace: Workspace, remote: str, moves: Sequence[tuple[str, CommitHas
     after the one before.
 
     `moves`: full names of the refs with what they are to lead to.
-
-    Raises `GitFailedError` if the remote cannot be reached, or refuses for another reason than a
-    lost race.
     """
     done = _push(workspace, remote, moves, atomic=True)
     if done is not None:
@@ -201,10 +187,7 @@ class Lease:
 
 
 def remote_refs(workspace: Workspace, remote: str, refs: Sequence[str]) -> Mapping[str, str]:
-    """Ask a remote what these refs lead to; a ref that it does not have is not in the answer.
-
-    Raises `GitFailedError` if the remote cannot be reached.
-    """
+    """Ask a remote what these refs lead to; a ref that it does not have is not in the answer."""
     arguments = ["ls-remote", "--refs", "--", remote, *refs]
     code, out, said = execute(workspace, arguments)
     if code:
@@ -220,8 +203,7 @@ def remote_refs(workspace: Workspace, remote: str, refs: Sequence[str]) -> Mappi
 def push_leased(workspace: Workspace, remote: str, leases: Sequence[Lease]) -> None:
     """Set the refs of a remote, all or none.
 
-    Raises `MovedRefError` if one of them is not as it was seen; nothing was changed there;
-    `GitFailedError` if the remote cannot be reached, cannot do it at once, or does not want it.
+    Raises `MovedRefError` if one of them is not as it was seen; nothing was changed there.
     """
     wanted = [lease for lease in leases if lease.old != lease.new]
     if not wanted:

@@ -230,8 +230,8 @@ class Repo:
 def open_repository(workspace: Workspace) -> Repo:
     """Open the repository of a workspace that `discover` returned.
 
-    Raises `NoRepositoryError` if libgit2 cannot read this kind of repository (SHA-256 object
-    names, for one).
+    Raises `NoRepositoryError` if libgit2 cannot read this kind of repository (SHA-256 object names,
+    for one).
     """
     return Repo(workspace)
 

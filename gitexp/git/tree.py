@@ -115,10 +115,7 @@ class Tree:
                     yield below, entry
 
     def read(self, path: str, limit: int = READ_LIMIT) -> bytes | None:
-        """Return the bytes of a regular file; None where there is none, or a link.
-
-        Raises `UnsafeInputError` if it is larger than `limit` bytes.
-        """
+        """Return the bytes of a regular file; None where there is none, or a link."""
         entry = self.entry(path)
         if entry is None or entry.mode not in FILE_MODES:
             return None

@@ -67,9 +67,6 @@ def build_tree(
     `changes`: POSIX paths below the tree's top. Plain bytes keep the mode of a file that is there;
     the pair says whether the file is executable. Deleting what is not there is no error.
     `written`: receives the id of every object that was written.
-
-    Raises `UnsafeInputError` if a path is not a plain relative one, or leads through a file or a
-    link.
     """
     nested: dict[str, _Change] = {}
     for path, content in changes.items():
@@ -100,9 +97,6 @@ def write_commit(  # noqa: PLR0913 - a commit has this many parts
     """Write a commit object, signed where ``commit.gpgsign`` asks for it; no hook runs.
 
     `time`: with an offset; becomes author and committer date, to the second.
-
-    Raises `GitFailedError` if the commit cannot be signed; `NoSpaceError, ReadOnlyError` if it
-    cannot be written.
     """
     message = message.rstrip("\n") + "\n"
     if repo.setting_is_true("commit.gpgsign"):
@@ -151,10 +145,7 @@ def write_tag(  # noqa: PLR0913 - a tag has this many parts
     tagger: Person,
     time: datetime,
 ) -> str:
-    """Write an annotated tag of a commit and return its id; it is never signed.
-
-    Raises `GitFailedError, NoSpaceError, ReadOnlyError` if it cannot be written.
-    """
+    """Write an annotated tag of a commit and return its id; it is never signed."""
     offset = time.strftime("%z") or "+0000"
     who = f"{plain_name(tagger.name) or 'unknown'} <{plain_name(tagger.email) or 'unknown'}>"
     text = (

@@ -147,110 +147,64 @@ class Conclusion:
 
 @dataclass(frozen=True, slots=True)
 class Detectable:
-    """The smallest true effect that a design finds, from its size and the spread alone.
+    """The smallest true effect that a design finds, from its size and the spread alone."""
 
-    Attributes
-    ----------
-    distance : float
-        Between the true gain and the promised one, in the unit of the metric, at least 0.
-    relative : float or None
-        The same as a share of the baseline's mean; None where that is not positive.
-    power : float
-        With which it is found at the plan's alpha.
-    units : int
-        Of the smaller side.
-    unit : str
-        "pairs", "repeats a side", "examples", "pairs on the same 500 examples".
-    spread : float
-        Standard deviation of one unit, in the unit of the metric: of the paired differences, or
-        of one side's values. Elsewhere the standard error times the root of the units.
-    promised : float or None
-        Distance that the plan is about, in the unit of the metric: between no gain and the
-        promised one. None where the promise is any gain at all.
-    needed : int or None
-        Units at which `promised` is found with `power`; None where there is no such distance, or
-        no number that anybody could run.
-    """
-
+    # Between the true gain and the promised one, in the unit of the metric, at least 0.
     distance: float
+    # The same as a share of the baseline's mean; None where that is not positive.
     relative: float | None
-    power: float
-    units: int
-    unit: str
+    power: float  # with which it is found at the plan's alpha
+    units: int  # of the smaller side
+    unit: str  # "pairs", "repeats a side", "examples", "pairs on the same 500 examples"
+    # Standard deviation of one unit, in the unit of the metric: of the paired differences, or of
+    # one side's values. Elsewhere the standard error times the root of the units.
     spread: float
+    # Distance that the plan is about, in the unit of the metric: between no gain and the promised
+    # one. None where the promise is any gain at all.
     promised: float | None = None
+    # Units at which `promised` is found with `power`; None where there is no such distance, or no
+    # number that anybody could run.
     needed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Repeats that failed, and the most that they could do to the verdict.
+    """Repeats that failed, and the most that they could do to the verdict."""
 
-    Attributes
-    ----------
-    policy : OnFailed
-        What the plan says of them.
-    baseline, candidate : tuple of int
-        Their seeds.
-    best, worst : str
-        The word of the verdict, were each missing value as good (as bad) for the candidate as any
-        value of either side; "" where nothing could be tested, or not by the planned test.
-    best_p, worst_p : float or None
-        The one-sided p of the hypothesis in both cases.
-    interrupted : bool
-        All of them were stopped or killed: they can be run as they are.
-    """
-
-    policy: OnFailed
-    baseline: tuple[int, ...]
+    policy: OnFailed  # what the plan says of them
+    baseline: tuple[int, ...]  # their seeds
     candidate: tuple[int, ...]
+    # The word of the verdict, were each missing value as good (as bad) for the candidate as any
+    # value of either side; "" where nothing could be tested, or not by the planned test.
     best: str = ""
     worst: str = ""
-    best_p: float | None = None
+    best_p: float | None = None  # the one-sided p of the hypothesis in both cases
     worst_p: float | None = None
-    interrupted: bool = False
+    interrupted: bool = False  # all of them were stopped or killed: they can be run as they are
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """How many configurations the candidate may have been picked from.
+    """How many configurations the candidate may have been picked from."""
 
-    Attributes
-    ----------
-    configurations : int
-        Different inputs that were run and could have become the candidate, itself included.
-    how : str
-        "under this plan", "in the sweep 3f9a".
-    fresh : bool
-        Nothing that the choice could have looked at counts now.
-    inflation : float
-        Chance that the best of so many looks good at alpha where none is, were they independent:
-        1 - (1 - alpha)^k.
-    """
-
+    # Different inputs that were run and could have become the candidate, itself included.
     configurations: int
-    how: str
-    fresh: bool
+    how: str  # "under this plan", "in the sweep 3f9a"
+    fresh: bool  # nothing that the choice could have looked at counts now
+    # Chance that the best of so many looks good at alpha where none is, were they independent:
+    # one less (1 - alpha)^k.
     inflation: float
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """How often the same evaluation data have been used for a decision.
+    """How often the same evaluation data have been used for a decision."""
 
-    Attributes
-    ----------
-    evaluation : tuple of EvaluationDigest
-        Identities of the data behind this comparison, sorted.
-    experiments : tuple of str
-        Other experiments with a conclusion on one of them, in the order of their conclusions.
-    budget : int or None
-        How many decisions the settings allow; None: they do not say.
-    """
-
+    # Identities of the data behind this comparison, sorted.
     evaluation: tuple[EvaluationDigest, ...]
+    # Other experiments with a conclusion on one of them, in the order of their conclusions.
     experiments: tuple[str, ...]
-    budget: int | None = None
+    budget: int | None = None  # how many decisions the settings allow; None: they do not say
 
     @property
     def overdrawn(self) -> bool:
@@ -260,61 +214,32 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """One metric on one subgroup.
+    """One metric on one subgroup."""
 
-    Attributes
-    ----------
-    value : str
-        Of the column.
-    examples : int
-        In the subgroup; the smallest number, where it differs between seeds.
-    metric : str
-    comparison : MetricComparison or None
-        Its p-values are those of the subgroup alone. None where the metric is not defined there.
-    p_adjusted : float or None
-        Over all subgroups and metrics that are shown: towards the promised effect, or two-sided
-        where nothing was promised. None where nothing could be tested.
-    p_refute_adjusted : float or None
-        Towards the opposite, likewise; None without a promise.
-    note : str
-        Why nothing was tested; "" if something was.
-    """
-
-    value: str
-    examples: int
+    value: str  # of the column
+    examples: int  # in the subgroup; the smallest number, where it differs between seeds
     metric: str
+    # Its p-values are those of the subgroup alone. None where the metric is not defined there.
     comparison: MetricComparison | None
+    # Over all subgroups and metrics that are shown: towards the promised effect, or two-sided where
+    # nothing was promised. None where nothing could be tested.
     p_adjusted: float | None
-    p_refute_adjusted: float | None
-    note: str = ""
+    p_refute_adjusted: float | None  # towards the opposite, likewise; None without a promise
+    note: str = ""  # why nothing was tested; "" if something was
 
 
 @dataclass(frozen=True, slots=True)
 class SliceComparison:
-    """The same comparison in the subgroups that a column of the predictions makes.
-
-    Attributes
-    ----------
-    column : str
-    metrics : tuple of str
-        What is compared in each.
-    slices : tuple of Slice
-        By value, then by metric.
-    family : int
-        Tests over which alpha is held.
-    hidden : int
-        Subgroups whose numbers are not shown: those with fewer examples than `least`, and others
-        from which their numbers would follow.
-    least : int
-        The project's ``privacy.min_slice``.
-    """
+    """The same comparison in the subgroups that a column of the predictions makes."""
 
     column: str
-    metrics: tuple[str, ...]
-    slices: tuple[Slice, ...]
-    family: int
+    metrics: tuple[str, ...]  # what is compared in each
+    slices: tuple[Slice, ...]  # by value, then by metric
+    family: int  # tests over which alpha is held
+    # Subgroups whose numbers are not shown: those with fewer examples than `least`, and others from
+    # which their numbers would follow.
     hidden: int
-    least: int
+    least: int  # the project's ``privacy.min_slice``
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,28 +253,14 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class CategoryComparison:
-    """Whether both sides put examples into categories in the same proportions.
+    """Whether both sides put examples into categories in the same proportions."""
 
-    Attributes
-    ----------
-    column : str
-        ``y_pred``, ``errors`` (the true class of what is wrong) or a column of the predictions.
-    seeds : tuple of int
-        Of the repeats compared, baseline and candidate.
-    categories : tuple of Category
-        The rarest ones joined, none below the project's ``privacy.min_slice`` shown.
-    result : SignificanceResult or None
-        Of the planned test.
-    beside : tuple of SignificanceResult
-    cramers_v : float or None
-    note : str
-        What the numbers leave out, or why nothing was tested.
-    """
-
+    # ``y_pred``, ``errors`` (the true class of what is wrong) or a column of the predictions.
     column: str
-    seeds: tuple[int, int]
+    seeds: tuple[int, int]  # of the repeats compared, baseline and candidate
+    # The rarest ones joined, none below the project's ``privacy.min_slice`` shown.
     categories: tuple[Category, ...]
-    result: SignificanceResult | None
+    result: SignificanceResult | None  # of the planned test
     beside: tuple[SignificanceResult, ...]
     cramers_v: float | None
-    note: str = ""
+    note: str = ""  # what the numbers leave out, or why nothing was tested

@@ -45,18 +45,12 @@ class SeedRule:
     At most one of `params` and `arg` is given. With `params` the seed is written into the params
     files of the job's worktree; with `arg` the filled-in text (``"seed={seed}"``) is appended to
     the command.
-
-    Attributes
-    ----------
-    params : tuple of ParamKey
-        They vary: all take a repeat's seed. The committed value of the first is the first seed.
-    fixed : tuple of ParamKey
-        Seeds too, which keep their committed values in every repeat.
     """
 
+    # They vary: all take a repeat's seed. The committed value of the first is the first seed.
     params: tuple[ParamKey, ...] = ()
     arg: str | None = None
-    fixed: tuple[ParamKey, ...] = ()
+    fixed: tuple[ParamKey, ...] = ()  # seeds too, which keep their committed values in every repeat
 
     @property
     def every(self) -> tuple[ParamKey, ...]:

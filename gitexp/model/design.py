@@ -23,25 +23,13 @@ class Unit(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """How one set of data was divided, again and again, into training and test parts.
+    """How one set of data was divided, again and again, into training and test parts."""
 
-    Attributes
-    ----------
-    repetitions : int
-        Of the whole division.
-    folds : int
-        Of one repetition; 0 where they differ, or are random splits.
-    n_train, n_test : float
-        Examples in either part, mean over the splits.
-    balanced : bool
-        Whether the two parts of every split differ by at most one example.
-    """
-
-    repetitions: int
-    folds: int
-    n_train: float
+    repetitions: int  # of the whole division
+    folds: int  # of one repetition; 0 where they differ, or are random splits
+    n_train: float  # examples in either part, mean over the splits
     n_test: float
-    balanced: bool = False
+    balanced: bool = False  # whether the two parts of every split differ by at most one example
 
     @property
     def five_by_two(self) -> bool:
@@ -56,40 +44,20 @@ class Splits:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """All that may choose a test.
+    """All that may choose a test."""
 
-    Attributes
-    ----------
-    unit : Unit
-        What there is one value of on either side.
-    paired : bool
-        Whether unit i of one side belongs to unit i of the other (same seed, same example).
-    n_baseline, n_candidate : int
-        Units of either side; equal if paired.
-    alpha : float
-        Promised rate of false positives, in (0, 1).
-    claim : Claim
-        What the hypothesis speaks of.
-    metric : str
-        For examples: the kind of a `metrics.Definition`, "accuracy", "f1", ...
-    effect : Effect or None
-        The promised effect; None for a metric without a hypothesis, which is tested two-sided.
-    direction : Direction or None
-        Which way is better; needed with an effect.
-    splits : Splits or None
-        Needed for folds.
-    """
-
-    unit: Unit
+    unit: Unit  # what there is one value of on either side
+    # Whether unit i of one side belongs to unit i of the other (same seed, same example).
     paired: bool
-    n_baseline: int
+    n_baseline: int  # units of either side; equal if paired
     n_candidate: int
-    alpha: float
-    claim: Claim = Claim.METHOD
-    metric: str = ""
+    alpha: float  # promised rate of false positives, in (0, 1)
+    claim: Claim = Claim.METHOD  # what the hypothesis speaks of
+    metric: str = ""  # for examples: the kind of a `metrics.Definition`, "accuracy", "f1", ...
+    # The promised effect; None for a metric without a hypothesis, which is tested two-sided.
     effect: Effect | None = None
-    direction: Direction | None = None
-    splits: Splits | None = None
+    direction: Direction | None = None  # which way is better; needed with an effect
+    splits: Splits | None = None  # needed for folds
 
     @property
     def one_sided(self) -> bool:
@@ -174,46 +142,22 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class PowerReport:
-    """How many units an effect needs, and what so many find.
-
-    Attributes
-    ----------
-    metric, promise : str
-    unit : str
-        "pairs", "repeats a side", "examples".
-    question : str
-        What is told from what, as a clause: "a true gain of 0 from the promised 5 %".
-    distance : float or None
-        Between the two, in the unit of the metric; None where nobody said a size.
-    spread : float or None
-        Of one unit; None for examples.
-    alpha, power : float
-    needed : int or None
-        Units that find `distance` with `power`.
-    units : int
-        Planned, or asked about.
-    reached : float or None
-        Power at `units`.
-    detectable : float or None
-        Distance that `units` find with `power`; None where no outcome of theirs reaches alpha.
-    price : Price or None
-        Of the repeats that are needed, both sides.
-    assumed : tuple of str
-        What the numbers rest on.
-    """
+    """How many units an effect needs, and what so many find."""
 
     metric: str
     promise: str
-    unit: str
-    question: str
+    unit: str  # "pairs", "repeats a side", "examples"
+    question: str  # what is told from what, as a clause: "a true gain of 0 from the promised 5 %"
+    # Between the two, in the unit of the metric; None where nobody said a size.
     distance: float | None
-    spread: float | None
+    spread: float | None  # of one unit; None for examples
     alpha: float
     power: float
-    needed: int | None
-    units: int
-    reached: float | None
+    needed: int | None  # units that find `distance` with `power`
+    units: int  # planned, or asked about
+    reached: float | None  # power at `units`
+    # Distance that `units` find with `power`; None where no outcome of theirs reaches alpha.
     detectable: float | None
-    price: Price | None
-    assumed: tuple[str, ...]
+    price: Price | None  # of the repeats that are needed, both sides
+    assumed: tuple[str, ...]  # what the numbers rest on
     next_step: str

@@ -69,17 +69,11 @@ class OnFailed(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """A rule for looking early, fixed before there is a result.
-
-    Attributes
-    ----------
-    rule : StoppingRule
-    looks : int
-        Equally spaced, the last at the planned repeats; 0 for always-valid p-values, which may be
-        looked at after every repeat.
-    """
+    """A rule for looking early, fixed before there is a result."""
 
     rule: StoppingRule
+    # Equally spaced, the last at the planned repeats; 0 for always-valid p-values, which may be
+    # looked at after every repeat.
     looks: int = 0
 
     def at(self, repeats: int) -> tuple[int, ...]:
@@ -97,24 +91,14 @@ class Stopping:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """The promised gain: how much better, in the metric's own direction, the candidate is.
-
-    Attributes
-    ----------
-    kind : HypothesisKind
-    margin : float
-        Smallest promised gain. Positive means better, whatever the direction: a loss that falls
-        by 5 % has margin 0.05. In the unit of the metric, or a share of the baseline's mean.
-    relative : bool
-        Whether `margin` is a share of the baseline (0.05 for "5 %").
-    strict : bool
-        ``>`` instead of ``>=``; the test is the same, the sentence is not.
-    """
+    """The promised gain: how much better, in the metric's own direction, the candidate is."""
 
     kind: HypothesisKind
+    # Smallest promised gain. Positive means better, whatever the direction: a loss that falls by 5
+    # % has margin 0.05. In the unit of the metric, or a share of the baseline's mean.
     margin: float
-    relative: bool
-    strict: bool = False
+    relative: bool  # whether `margin` is a share of the baseline (0.05 for "5 %")
+    strict: bool = False  # ``>`` instead of ``>=``; the test is the same, the sentence is not
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,44 +97,24 @@ class PlannedRun:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """The outcome of one `gitexp run`.
+    """The outcome of one `gitexp run`."""
 
-    Attributes
-    ----------
-    branch : str
-        Where the runs were recorded.
-    commit : CommitHash or None
-        The recording commit; None where nothing was recorded (a dry run, nothing lacking).
-    planned, recorded : tuple
-    snapshot : str
-        Whether dvc.lock and metrics were written, in words.
-    not_updated : tuple of str
-        Paths of work trees that were left as they were, each with the reason.
-    exploratory : bool
-        There is no plan on the branch.
-    interrupted : bool
-    next_step : str
-    python : str
-        The interpreter that the commands found first on their PATH.
-    verdict : str
-        Of the last look, where the run went on until the hypothesis was decided.
-    stopped : GitexpError or None
-        Why repeats were not begun that would have said nothing: the seed does not act.
-    """
-
-    branch: str
+    branch: str  # where the runs were recorded
+    # The recording commit; None where nothing was recorded (a dry run, nothing lacking).
     commit: CommitHash | None
     planned: tuple[PlannedRun, ...]
     recorded: tuple[RecordedRun, ...]
-    snapshot: str
+    snapshot: str  # whether dvc.lock and metrics were written, in words
+    # Paths of work trees that were left as they were, each with the reason.
     not_updated: tuple[str, ...]
-    exploratory: bool
+    exploratory: bool  # there is no plan on the branch
     interrupted: bool
     dry_run: bool
     warnings: tuple[str, ...]
     next_step: str
-    python: str = ""
-    verdict: str = ""
+    python: str = ""  # the interpreter that the commands found first on their PATH
+    verdict: str = ""  # of the last look, where the run went on until the hypothesis was decided
+    # Why repeats were not begun that would have said nothing: the seed does not act.
     stopped: GitexpError | None = None
 
     @property
@@ -161,28 +141,17 @@ class ProgressKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class ProgressEvent:
-    """One piece of news.
-
-    Attributes
-    ----------
-    label : str
-        Which repeat, for people: "candidate seed 42".
-    done, total : int
-        Repeats over all sides.
-    value : str
-        Value of the primary metric, "f1 0.6123", or ""; of `LOGGED` the latest values.
-    eta_s : float or None
-        Seconds that are probably left; None while that is not known.
-    """
+    """One piece of news."""
 
     kind: ProgressKind
     message: str = ""
-    label: str = ""
+    label: str = ""  # which repeat, for people: "candidate seed 42"
     stage: str = ""
-    done: int = 0
+    done: int = 0  # repeats over all sides
     total: int = 0
+    # Value of the primary metric, "f1 0.6123", or ""; of `LOGGED` the latest values.
     value: str = ""
-    eta_s: float | None = None
+    eta_s: float | None = None  # seconds that are probably left; None while that is not known
 
 
 class Level(enum.Enum):
@@ -194,38 +163,17 @@ class Level(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One thing that is not as it should be.
+    """One thing that is not as it should be."""
 
-    Attributes
-    ----------
-    check : str
-        Name of the check that found it.
-    what : str
-        One line: what it is, and how it came about where that is known.
-    where : str
-        File, ref or commit.
-    remedy : str
-        What to type, or what ``--fix`` does.
-    fixable : bool
-        Whether ``--fix`` may: it is proved that nothing is lost by it.
-    level : Level
-    cleared : bool
-        ``--fix`` has.
-    said : str
-        What clearing it came to, or why it failed.
-    step : str
-        What to type, where that does more than ``--fix``.
-    """
-
-    check: str
-    what: str
-    where: str
-    remedy: str
-    fixable: bool = False
+    check: str  # name of the check that found it
+    what: str  # one line: what it is, and how it came about where that is known
+    where: str  # file, ref or commit
+    remedy: str  # what to type, or what ``--fix`` does
+    fixable: bool = False  # whether ``--fix`` may: it is proved that nothing is lost by it
     level: Level = Level.PROBLEM
-    cleared: bool = False
-    said: str = ""
-    step: str = ""
+    cleared: bool = False  # ``--fix`` has
+    said: str = ""  # what clearing it came to, or why it failed
+    step: str = ""  # what to type, where that does more than ``--fix``
 
 
 @dataclass(frozen=True, slots=True)

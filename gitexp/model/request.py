@@ -165,30 +165,14 @@ class InitRequest:
 
 @dataclass(frozen=True, slots=True)
 class InitReport:
-    """What `gitexp init` wrote, or found there already.
-
-    Attributes
-    ----------
-    existed : bool
-        The settings were there; without `files` nothing was changed.
-    files : tuple of str
-        What was written, from the repository's top.
-    found : tuple of (str, str)
-        What was found, as (what, where) for people.
-    notes : tuple of str
-        What could not be found out, and what to do about it.
-    commit : CommitHash or None
-        None where nothing was committed.
-    command : str
-        The git command that commits the files, where that was left to the user.
-    """
+    """What `gitexp init` wrote, or found there already."""
 
     config: ProjectConfig
-    existed: bool
-    files: tuple[str, ...]
-    found: tuple[tuple[str, str], ...]
-    notes: tuple[str, ...]
-    commit: CommitHash | None
-    command: str
+    existed: bool  # the settings were there; without `files` nothing was changed
+    files: tuple[str, ...]  # what was written, from the repository's top
+    found: tuple[tuple[str, str], ...]  # what was found, as (what, where) for people
+    notes: tuple[str, ...]  # what could not be found out, and what to do about it
+    commit: CommitHash | None  # None where nothing was committed
+    command: str  # the git command that commits the files, where that was left to the user
     dry_run: bool
     next_step: str

@@ -114,22 +114,13 @@ class MetricComparison:
 
 @dataclass(frozen=True, slots=True)
 class VarianceShare:
-    """Where the noise of a difference comes from, if repeats and examples are both random.
+    """Where the noise of a difference comes from, if repeats and examples are both random."""
 
-    Attributes
-    ----------
-    repeats, examples : int
-        Of either side; all repeats predicted the same examples.
-    standard_error : float
-        Of the difference, in the metric's unit.
-    seeds_share, examples_share, rest_share : float
-        Of its variance: another seed, another test set, and what neither explains alone. They
-        sum to 1.
-    """
-
-    repeats: int
+    repeats: int  # of either side; all repeats predicted the same examples
     examples: int
-    standard_error: float
+    standard_error: float  # of the difference, in the metric's unit
+    # Of its variance: another seed, another test set, and what neither explains alone. They sum to
+    # 1.
     seeds_share: float
     examples_share: float
     rest_share: float
@@ -137,24 +128,12 @@ class VarianceShare:
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """Where the difference lies, candidate minus baseline, given the data.
+    """Where the difference lies, candidate minus baseline, given the data."""
 
-    Attributes
-    ----------
-    method : str
-        "correlated Bayesian t"
-    rope : float
-        Half-width of the region of practical equivalence around 0, in the metric's unit.
-    rope_why : str
-        Where the half-width comes from.
-    below, within, above : float
-        Probabilities of the three regions; they sum to 1.
-    """
-
-    method: str
-    rope: float
-    rope_why: str
-    below: float
+    method: str  # "correlated Bayesian t"
+    rope: float  # half-width of the region of practical equivalence around 0, in the metric's unit
+    rope_why: str  # where the half-width comes from
+    below: float  # probabilities of the three regions; they sum to 1
     within: float
     above: float
 
@@ -175,62 +154,36 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One commit: its name as typed, how many values it has and their mean.
-
-    Attributes
-    ----------
-    rank : float or None
-        Mean rank over the blocks, 1 is best; None without blocks.
-    """
+    """One commit: its name as typed, how many values it has and their mean."""
 
     name: str
     n: int
     mean: float
-    rank: float | None = None
+    rank: float | None = None  # mean rank over the blocks, 1 is best; None without blocks
 
 
 @dataclass(frozen=True, slots=True)
 class Omnibus:
-    """One test of the null that all commits are alike.
-
-    Attributes
-    ----------
-    df1, df2 : float or None
-        Degrees of freedom, where the statistic has any.
-    planned : bool
-        Whether the design chose this one; others stand beside it.
-    """
+    """One test of the null that all commits are alike."""
 
     test: str  # "welch-anova", "friedman", ...
     title: str
     statistic: float
     p_value: float
-    df1: float | None = None
+    df1: float | None = None  # degrees of freedom, where the statistic has any
     df2: float | None = None
-    planned: bool = False
+    planned: bool = False  # whether the design chose this one; others stand beside it
 
 
 @dataclass(frozen=True, slots=True)
 class Pairwise:
-    """One commit against another within a family of comparisons.
+    """One commit against another within a family of comparisons."""
 
-    Attributes
-    ----------
-    first, second : str
-        Names of commits; the difference is that of `first` minus `second`.
-    difference : float
-        Of means, or of mean ranks (rank 1 is the best).
-    interval : Interval or None
-        Simultaneous over the family, where the procedure has one.
-    p_value : float
-        Two-sided, adjusted for the family.
-    """
-
-    first: str
+    first: str  # names of commits; the difference is that of `first` minus `second`
     second: str
-    difference: float
-    interval: Interval | None
-    p_value: float
+    difference: float  # of means, or of mean ranks (rank 1 is the best)
+    interval: Interval | None  # simultaneous over the family, where the procedure has one
+    p_value: float  # two-sided, adjusted for the family
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,45 +198,26 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class AcrossMetric:
-    """One metric of all commits.
-
-    Attributes
-    ----------
-    design : str
-        "repeats as independent groups", "repeats blocked by seed", "repeats crossed with
-        examples", "data sets", "examples"
-    groups : tuple of Group
-        The baseline first.
-    sizes : tuple of EffectSize
-        Share of the variation that lies between commits.
-    critical_difference : float or None
-        By which mean ranks have to differ, among all pairs.
-    """
+    """One metric of all commits."""
 
     metric: str
     direction: Direction | None
+    # "repeats as independent groups", "repeats blocked by seed", "repeats crossed with examples",
+    # "data sets", "examples"
     design: str
     alpha: float
-    groups: tuple[Group, ...]
+    groups: tuple[Group, ...]  # the baseline first
     omnibus: tuple[Omnibus, ...]
     families: tuple[Family, ...]
-    sizes: tuple[EffectSize, ...] = ()
-    critical_difference: float | None = None
+    sizes: tuple[EffectSize, ...] = ()  # share of the variation that lies between commits
+    critical_difference: float | None = None  # by which mean ranks have to differ, among all pairs
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class OmnibusComparison:
-    """What one call says about all its commits together; it decides no verdict.
+    """What one call says about all its commits together; it decides no verdict."""
 
-    Attributes
-    ----------
-    names : tuple of str
-        As typed, the baseline first.
-    reason : str
-        Why nothing could be tested together; "" if something was.
-    """
-
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # as typed, the baseline first
     metrics: tuple[AcrossMetric, ...]
-    reason: str = ""
+    reason: str = ""  # why nothing could be tested together; "" if something was

@@ -57,34 +57,16 @@ class RecordedBy:
 
 @dataclass(frozen=True, slots=True)
 class ReviewedExperiment:
-    """An experiment that the commits touch.
+    """An experiment that the commits touch."""
 
-    Attributes
-    ----------
-    plan : CheckedPlan
-        With the grade of its order.
-    hypothesis : str
-    comparison : Comparison or None
-        With the planned baseline.
-    problem : str
-        Why there is no comparison; "" where there is one.
-    next_step : str
-        What to do about it.
-    behind : Behind or None
-        None where the baseline is not in the history of the base.
-    recorded_by : tuple of RecordedBy
-    concluded : str or None
-        The author's words; None without a conclusion.
-    """
-
-    plan: CheckedPlan
+    plan: CheckedPlan  # with the grade of its order
     hypothesis: str
-    comparison: Comparison | None
-    problem: str = ""
-    next_step: str = ""
-    behind: Behind | None = None
+    comparison: Comparison | None  # with the planned baseline
+    problem: str = ""  # why there is no comparison; "" where there is one
+    next_step: str = ""  # what to do about it
+    behind: Behind | None = None  # None where the baseline is not in the history of the base
     recorded_by: tuple[RecordedBy, ...] = ()
-    concluded: str | None = None
+    concluded: str | None = None  # the author's words; None without a conclusion
 
     @property
     def name(self) -> str:
@@ -153,25 +135,15 @@ class CheckedPlan:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What is broken in a range of commits.
+    """What is broken in a range of commits."""
 
-    Attributes
-    ----------
-    branch : str
-        "" where none is known: rules about branches were not asked.
-    base : CommitHash or None
-        What the range is held against; None for all of its history.
-    notes : tuple of str
-        What could not be looked at, and why.
-    """
-
-    branch: str
-    base: CommitHash | None
+    branch: str  # "" where none is known: rules about branches were not asked
+    base: CommitHash | None  # what the range is held against; None for all of its history
     tip: CommitHash
     commits: int
     violations: tuple[Violation, ...]
     plans: tuple[CheckedPlan, ...]
-    notes: tuple[str, ...]
+    notes: tuple[str, ...]  # what could not be looked at, and why
 
     def broken(self, policy: Policy) -> tuple[Violation, ...]:
         """Return the violations of one weight."""

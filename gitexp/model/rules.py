@@ -155,24 +155,13 @@ SERVER_HOOKS = ("pre-receive",)
 
 @dataclass(frozen=True, slots=True)
 class HookCall:
-    """How Git, or a manager of hooks, called one.
-
-    Attributes
-    ----------
-    name : str
-    args : tuple of str
-    folder : Path
-        In which it was called: the top of the work tree, on a server the repository.
-    environ : mapping of str to str
-    given : bytes
-        Standard input: the refs that are pushed.
-    """
+    """How Git, or a manager of hooks, called one."""
 
     name: str
     args: tuple[str, ...]
-    folder: Path
+    folder: Path  # in which it was called: the top of the work tree, on a server the repository
     environ: Mapping[str, str]
-    given: bytes = b""
+    given: bytes = b""  # standard input: the refs that are pushed
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,28 +200,12 @@ class Hook:
 
 @dataclass(frozen=True, slots=True)
 class HooksReport:
-    """The answer of `gitexp hooks`.
+    """The answer of `gitexp hooks`."""
 
-    Attributes
-    ----------
-    verb : str
-        "install", "uninstall" or "status".
-    folder : str
-        In which Git looks for hooks.
-    manager : str
-        The manager of hooks that is in charge; "" for none.
-    hooks : tuple of Hook
-    done : tuple of str
-        One line for each thing that was changed.
-    entry : str
-        What to write into the manager's settings.
-    next_step : str
-    """
-
-    verb: str
-    folder: str
-    manager: str
+    verb: str  # "install", "uninstall" or "status"
+    folder: str  # in which Git looks for hooks
+    manager: str  # the manager of hooks that is in charge; "" for none
     hooks: tuple[Hook, ...]
-    done: tuple[str, ...] = ()
-    entry: str = ""
+    done: tuple[str, ...] = ()  # one line for each thing that was changed
+    entry: str = ""  # what to write into the manager's settings
     next_step: str = ""

@@ -28,34 +28,17 @@ class BranchOutcome(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class BranchMove:
-    """One branch, with what was done to it.
+    """One branch, with what was done to it."""
 
-    Attributes
-    ----------
-    branch : str
-        Short name.
-    way : Way
-        What was done to it here.
-    before, after : CommitHash or None
-        The local tip; None where there was no such branch.
-    records : int
-        Commits of ours that were replayed or merged.
-    pushed : bool
-        Whether the remote has `after` now.
-    kept : str
-        What was decided about the snapshot where both sides had one, in words; "" otherwise.
-    why : str
-        For a failure: what was found and what to type.
-    """
-
-    branch: str
-    way: BranchOutcome
-    before: CommitHash | None = None
+    branch: str  # short name
+    way: BranchOutcome  # what was done to it here
+    before: CommitHash | None = None  # the local tip; None where there was no such branch
     after: CommitHash | None = None
-    records: int = 0
-    pushed: bool = False
+    records: int = 0  # commits of ours that were replayed or merged
+    pushed: bool = False  # whether the remote has `after` now
+    # What was decided about the snapshot where both sides had one, in words; "" otherwise.
     kept: str = ""
-    why: str = ""
+    why: str = ""  # for a failure: what was found and what to type
 
     @property
     def open(self) -> bool:
@@ -65,59 +48,28 @@ class BranchMove:
 
 @dataclass(frozen=True, slots=True)
 class DataMoved:
-    """Bytes that went to the DVC remote, or came from it.
+    """Bytes that went to the DVC remote, or came from it."""
 
-    Attributes
-    ----------
-    by : str
-        "gitexp" (a plain folder), "dvc" (any other remote), "" where nothing was to be done.
-    remote : str
-        DVC's name of it.
-    objects, size : int
-        How many were copied, and their bytes; DVC tells no bytes.
-    lacking : tuple of str
-        Outputs of which objects are neither here nor there.
-    said : str
-        Why no data were moved, where that is so.
-    imported : tuple of str
-        Those of `lacking` that DVC brings from where they came from.
-    """
-
+    # "gitexp" (a plain folder), "dvc" (any other remote), "" where nothing was to be done.
     by: str = ""
-    remote: str = ""
-    objects: int = 0
+    remote: str = ""  # DVC's name of it
+    objects: int = 0  # how many were copied, and their bytes; DVC tells no bytes
     size: int = 0
-    lacking: tuple[str, ...] = ()
-    said: str = ""
-    imported: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()  # outputs of which objects are neither here nor there
+    said: str = ""  # why no data were moved, where that is so
+    imported: tuple[str, ...] = ()  # those of `lacking` that DVC brings from where they came from
 
 
 @dataclass(frozen=True, slots=True)
 class TogetherReport:
-    """The answer of `gitexp push`, `pull` or `sync`.
+    """The answer of `gitexp push`, `pull` or `sync`."""
 
-    Attributes
-    ----------
-    verb : str
-        "push", "pull" or "sync".
-    remote : str
-        Git's name of it.
-    branches : tuple of BranchMove
-    data : DataMoved
-    attempts : int
-        How often somebody else was faster, and one.
-    not_updated : tuple of str
-        Files and outputs of work trees that stay as a person has them.
-    warnings : tuple of str
-    next_step : str
-    """
-
-    verb: str
-    remote: str
+    verb: str  # "push", "pull" or "sync"
+    remote: str  # Git's name of it
     branches: tuple[BranchMove, ...]
     data: DataMoved
-    attempts: int
-    not_updated: tuple[str, ...]
+    attempts: int  # how often somebody else was faster, and one
+    not_updated: tuple[str, ...]  # files and outputs of work trees that stay as a person has them
     warnings: tuple[str, ...]
     next_step: str
     archived: tuple[str, ...] = ()  # archive tags that were not here before
@@ -130,61 +82,28 @@ class TogetherReport:
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """What is left to say of an experiment whose code and data were removed.
-
-    Attributes
-    ----------
-    experiment : str
-    branch : str
-        Short name.
-    words : str
-        Why it was removed; may be empty.
-    tip, tree : CommitHash, TreeId
-        What its branch, or its archive, led to.
-    inputs : InputsDigest or None
-        Of its candidate; None where nothing was run.
-    source : CommitHash or None
-        The commit that ran.
-    author : Person
-    removed_at : datetime
-        UTC.
-    """
+    """What is left to say of an experiment whose code and data were removed."""
 
     experiment: str
-    branch: str
-    words: str
+    branch: str  # short name
+    words: str  # why it was removed; may be empty
     author: Person
-    removed_at: datetime
-    tip: CommitHash
+    removed_at: datetime  # UTC
+    tip: CommitHash  # what its branch, or its archive, led to
     tree: TreeId
-    inputs: InputsDigest | None
-    source: CommitHash | None
+    inputs: InputsDigest | None  # of its candidate; None where nothing was run
+    source: CommitHash | None  # the commit that ran
 
 
 @dataclass(frozen=True, slots=True)
 class EndReport:
-    """What `archive`, `restore`, `rm` and `rename` did.
+    """What `archive`, `restore`, `rm` and `rename` did."""
 
-    Attributes
-    ----------
-    verb : str
-        "archive", "restore", "rm" or "rename".
-    name : str
-        Of the experiment, as it is called now.
-    commit : CommitHash
-        What its branch or its tag leads to now.
-    done : tuple of str
-        One line for each thing that was changed here; empty: all was so already.
-    sent : tuple of str
-        One line for each thing that was changed on the remote.
-    notes : tuple of str
-        What was left alone, and why.
-    """
-
-    verb: str
-    name: str
-    commit: CommitHash
+    verb: str  # "archive", "restore", "rm" or "rename"
+    name: str  # of the experiment, as it is called now
+    commit: CommitHash  # what its branch or its tag leads to now
+    # One line for each thing that was changed here; empty: all was so already.
     done: tuple[str, ...]
-    sent: tuple[str, ...]
-    notes: tuple[str, ...]
+    sent: tuple[str, ...]  # one line for each thing that was changed on the remote
+    notes: tuple[str, ...]  # what was left alone, and why
     next_step: str

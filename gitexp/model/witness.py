@@ -24,31 +24,18 @@ class Way(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A witness's word, as it is kept in the repository.
-
-    Attributes
-    ----------
-    plan : PlanDigest
-        What was witnessed: the plan with all that binds in it.
-    commit : CommitHash
-        The commit of the experiment's branch that the witness saw.
-    by : Person
-        Who asked the witness; of an approval, who approves.
-    remote, url, ref : str
-        Of a push: Git's name of the remote, its address without credentials, the full ref. Of a
-        time stamp `url` is the authority's.
-    said : str
-        Of a push, what the server said of it; of an approval, its words.
-    """
+    """A witness's word, as it is kept in the repository."""
 
     way: Way
-    plan: PlanDigest
-    commit: CommitHash
-    by: Person
+    plan: PlanDigest  # what was witnessed: the plan with all that binds in it
+    commit: CommitHash  # the commit of the experiment's branch that the witness saw
+    by: Person  # who asked the witness; of an approval, who approves
+    # Of a push: Git's name of the remote, its address without credentials, the full ref. Of a time
+    # stamp `url` is the authority's.
     remote: str = ""
     url: str = ""
     ref: str = ""
-    said: str = ""
+    said: str = ""  # of a push, what the server said of it; of an approval, its words
 
 
 def statement_of(plan: PlanDigest, commit: CommitHash) -> bytes:
@@ -64,57 +51,33 @@ def statement_of(plan: PlanDigest, commit: CommitHash) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A receipt in a tree.
-
-    Attributes
-    ----------
-    path : str
-    receipt : Receipt or None
-        None where it cannot be read; `why` says why.
-    token : bytes
-        Of a time stamp, the authority's answer.
-    """
+    """A receipt in a tree."""
 
     path: str
-    receipt: Receipt | None
-    token: bytes = b""
+    receipt: Receipt | None  # None where it cannot be read; `why` says why
+    token: bytes = b""  # of a time stamp, the authority's answer
     why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Whom the reader believes, by his own settings; nothing of it comes from a branch.
+    """Whom the reader believes, by his own settings; nothing of it comes from a branch."""
 
-    Attributes
-    ----------
-    authorities : Path or None
-        Certificates of time-stamping authorities, PEM.
-    log : mapping of str to datetime
-        By commit: when a server took it, as the server's own log says.
-    """
-
-    authorities: Path | None = None
+    authorities: Path | None = None  # certificates of time-stamping authorities, PEM
+    # By commit: when a server took it, as the server's own log says.
     log: tuple[tuple[str, datetime], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Witnessed:
-    """What `gitexp witness` wrote.
-
-    Attributes
-    ----------
-    order : OrderGrade
-        How sure the order of the plan is now, by the settings of who asks.
-    runs : int
-        Recorded under the plan already; for them a witness comes too late.
-    """
+    """What `gitexp witness` wrote."""
 
     experiment: str
     receipt: Receipt
     path: str
     commit: CommitHash
-    order: OrderGrade
-    runs: int
+    order: OrderGrade  # how sure the order of the plan is now, by the settings of who asks
+    runs: int  # recorded under the plan already; for them a witness comes too late
 
 
 ALONE: Final = "by ancestry alone: the author's own clock"  # what `Grade.HISTORY` rests on
@@ -131,19 +94,11 @@ class Grade(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class OrderGrade:
-    """How sure it is that a plan came before its results.
-
-    Attributes
-    ----------
-    grade : Grade
-    why : str
-        What it rests on, in plain words.
-    time : datetime or None
-        When the plan was seen, by the witness's clock; never by that of a commit.
-    """
+    """How sure it is that a plan came before its results."""
 
     grade: Grade
-    why: str
+    why: str  # what it rests on, in plain words
+    # When the plan was seen, by the witness's clock; never by that of a commit.
     time: datetime | None = None
 
 

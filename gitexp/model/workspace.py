@@ -11,21 +11,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A place in a Git repository; it has no verbs.
+    """A place in a Git repository; it has no verbs."""
 
-    Attributes
-    ----------
-    git_dir : Path
-        The Git directory of this worktree (``.git``, or ``.git/worktrees/NAME``).
-    common_dir : Path
-        The Git directory that all linked worktrees share; locks, index and live state lie here.
-    top : Path or None
-        Top of the work tree; None in a bare repository.
-    start : Path
-        The folder the user stood in.
-    """
-
-    git_dir: Path
+    git_dir: Path  # the Git directory of this worktree (``.git``, or ``.git/worktrees/NAME``)
+    # The Git directory that all linked worktrees share; locks, index and live state lie here.
     common_dir: Path
-    top: Path | None
-    start: Path
+    top: Path | None  # top of the work tree; None in a bare repository
+    start: Path  # the folder the user stood in

@@ -84,8 +84,6 @@ def load(kind: type[T], data: bytes, where: str) -> T:
 
     Keys that this version does not know are passed over, but where the shape says otherwise: a
     record is never rewritten, so nothing can be lost by it.
-
-    Raises `BadFormatError, NewerFormatError, UnsafeInputError` if it is none.
     """
     shape = shape_of(kind)
     if shape.yaml:
@@ -99,10 +97,7 @@ def load(kind: type[T], data: bytes, where: str) -> T:
 
 
 def dump(value: object) -> bytes:
-    """Write a record as its file has it.
-
-    Raises `BadFormatError` if a number is not finite.
-    """
+    """Write a record as its file has it."""
     if shape_of(type(value)).yaml:
         from gitexp.text.yamlwrite import yaml_dumps
 
@@ -111,10 +106,7 @@ def dump(value: object) -> bytes:
 
 
 def read(kind: type[T], fields: Fields) -> T:
-    """Read a value from a mapping, of its own file or within another's.
-
-    Raises `BadFormatError, UnsafeInputError` if a field is not what it should be.
-    """
+    """Read a value from a mapping, of its own file or within another's."""
     one: type = kind
     return cast("T", _reader(one)(fields))
 

@@ -29,11 +29,7 @@ _SIZE = re.compile(r"([0-9]{1,15})\s*([KMG]iB|B|)", re.IGNORECASE)
 
 
 def load(data: bytes, where: str) -> ProjectConfig:
-    """Read the settings.
-
-    Raises `BadFormatError, NewerFormatError, UnsafeInputError` if it is not such a file, holds an
-    unknown key (near names are given), a value of the wrong kind, or a path that leaves its place.
-    """
+    """Read the settings."""
     value = yaml_loads(data, where=where)
     schema_of(value, "config", where)
     top = Fields(value, where)

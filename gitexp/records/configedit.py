@@ -29,9 +29,6 @@ def update(data: bytes, where: str, new: ProjectConfig) -> bytes:
 
     `new`: differs from what the file says in such settings only.
 
-    Raises `BadFormatError, NewerFormatError, UnsafeInputError` if the file cannot be read, or a
-    setting cannot be exchanged where it stands.
-
     Examples
     --------
     >>> from gitexp.model.config import ParamKey, ProjectConfig, SeedRule

@@ -30,10 +30,7 @@ class Enforcement(TypedDict):
 
 
 def read(top: Fields) -> Enforcement:
-    """Read them.
-
-    Raises `BadFormatError` if there is an unknown key, or a value of the wrong kind.
-    """
+    """Read them."""
     defaults = ProjectConfig()
     rules, branches, protected, not_secret = _rules(top, defaults)
     hooks, plan, record = (top.maybe_child(key) for key in ("hooks", "plan", "record"))

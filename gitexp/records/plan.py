@@ -17,30 +17,20 @@ _SHORTEST = 3  # words
 
 
 def load(data: bytes, where: str) -> Plan:
-    """Read a plan.
-
-    Raises `BadFormatError, NewerFormatError, UnsafeInputError` if it is not a plan; Git's conflict
-    markers are named as what they are.
-    """
+    """Read a plan."""
     _refuse_conflict(data, where)
     return codec.load(Plan, data, where)
 
 
 def load_draft(data: bytes, where: str) -> PlanDraft:
-    """Read what a person wrote down of a plan; every key may be missing.
-
-    Raises `BadFormatError, UnsafeInputError`.
-    """
+    """Read what a person wrote down of a plan; every key may be missing."""
     _refuse_conflict(data, where)
     value = yaml_loads(data, where=where)
     return codec.read(PlanDraft, Fields(value if value is not None else {}, where))
 
 
 def check_hypothesis(text: str) -> None:
-    """Refuse a hypothesis that says nothing.
-
-    Raises `BadHypothesisError`.
-    """
+    """Refuse a hypothesis that says nothing; raises `BadHypothesisError`."""
     said = " ".join(text.split())
     template = {TEMPLATE_HYPOTHESIS.lower(), "todo", "tbd", "hypothesis", "..."}
     if said.lower().rstrip(".") in template or len(said.split()) < _SHORTEST:
@@ -69,11 +59,7 @@ CONCLUSION_BYTES = 16 << 20
 
 
 def load_verdict(data: bytes, where: str) -> tuple[Verdict | None, str]:
-    """Read the verdict of a conclusion, None where it gives none, and the digest of its plan.
-
-    Raises `BadFormatError, NewerFormatError, UnsafeInputError` if it is not a conclusion, as far
-    as its head says.
-    """
+    """Read the verdict of a conclusion, None where it gives none, and the digest of its plan."""
     value = yaml_loads(data, where=where, limit=CONCLUSION_BYTES)
     schema_of(value, "conclusion", where)
     fields = Fields(value, where)

@@ -72,11 +72,7 @@ def schema(kind: str) -> str:
 
 
 def schema_of(value: Json, kind: str, where: str) -> int:
-    """Return the version of a file that has to be of one kind.
-
-    Raises `BadFormatError` if the file does not say what it is, or is something else;
-    `NewerFormatError` if the version is above the newest that this program knows.
-    """
+    """Return the version of a file that has to be of one kind."""
     found = value.get("$schema") if isinstance(value, Mapping) else None
     match = _SCHEMA.fullmatch(found) if isinstance(found, str) else None
     if match is None or match[1] != kind:

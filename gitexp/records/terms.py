@@ -57,8 +57,8 @@ def parse_effect(text: str, direction: Direction) -> Effect:
     (equivalence), ``!=0`` (any difference). For a metric that is better when smaller also
     ``<=-5%`` (falls by 5 %).
 
-    Raises `BadEffectError` if it cannot be read, or promises that a metric gets worse by naming
-    the wrong side.
+    Raises `BadEffectError` if it cannot be read, or promises that a metric gets worse by naming the
+    wrong side.
 
     Examples
     --------
@@ -187,8 +187,7 @@ def parse_metric(text: str) -> tuple[str, Direction | None]:
 def sealed(plan: Plan) -> Plan:
     """Return a plan with its digest, if its terms can be those of a plan.
 
-    Raises `UsageError` if alpha is not a rate of false positives; `BadFormatError` if there is no
-    repeat, or there are more looks than repeats.
+    Raises `UsageError` if alpha is not a rate of false positives.
     """
     check_alpha(plan.alpha)
     if not 1 <= plan.repeats <= MAX_REPEATS:

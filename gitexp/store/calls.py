@@ -156,8 +156,7 @@ def plain_bytes(path: Path, limit: int = -1) -> bytes:
 def read(workspace: Workspace, run: Path) -> Call | None:
     """Return the call of one folder; None where it is all recorded.
 
-    Raises `BadFormatError, UnsafeInputError` if its state cannot be read, or is not of a call that
-    this clone began; `OSError` if the file cannot be.
+    Raises `OSError` if the file cannot be.
     """
     path = run / "state.json"
     where = str(path)

@@ -34,10 +34,7 @@ _SUFFIX: Final = ".json"
 
 
 def conclusion_named(repo: Repo, name: str, commit: CommitHash) -> Conclusion | Absent:
-    """Return the conclusion of an experiment in a commit's tree.
-
-    Raises `BadFormatError, NewerFormatError, UnsafeInputError` if its file cannot be read.
-    """
+    """Return the conclusion of an experiment in a commit's tree."""
     path = conclusion_path(name)
     data = read_blob(repo, commit, path, codec.limit(Conclusion))
     return ABSENT if data is ABSENT else codec.load(Conclusion, data, f"{commit[:9]}:{path}")

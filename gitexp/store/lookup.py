@@ -42,29 +42,17 @@ ENVIRONMENT_LIMIT_BYTES = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class FoundRun:
-    """A record with its place in history.
-
-    Attributes
-    ----------
-    commit : CommitHash
-        The commit that added it.
-    order : int
-        Its place among all runs of the same answer: ancestry first, then the smaller id.
-    refs : tuple of str
-        Branches and tags whose tip holds it, where the question was about all of them.
-    deleted : bool
-        A later commit took it out of the tree; it was seen all the same.
-    altered : bool
-        The tree holds another version than the one that was added. Records are append-only, so
-        somebody edited it.
-    """
+    """A record with its place in history."""
 
     run: Run
     samples: tuple[Sample, ...]
-    commit: CommitHash
-    order: int
+    commit: CommitHash  # the commit that added it
+    order: int  # its place among all runs of the same answer: ancestry first, then the smaller id
+    # Branches and tags whose tip holds it, where the question was about all of them.
     refs: tuple[str, ...] = ()
-    deleted: bool = False
+    deleted: bool = False  # a later commit took it out of the tree; it was seen all the same
+    # The tree holds another version than the one that was added. Records are append-only, so
+    # somebody edited it.
     altered: bool = False
 
 
@@ -261,8 +249,7 @@ def find_run(
 def environment(repo: Repo, commit: CommitHash, digest: EnvironmentDigest) -> Environment:
     """Return a recorded environment.
 
-    Raises `DamagedDataError` if it is not there, or is not what its digest says; `BadFormatError,
-    NewerFormatError, UnsafeInputError` if it cannot be read.
+    Raises `DamagedDataError` if it is not there, or is not what its digest says.
     """
     path = f"{environment_dir(digest)}/environment.json"
     data = read_blob(repo, commit, path, ENVIRONMENT_LIMIT_BYTES)

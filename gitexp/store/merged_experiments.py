@@ -33,35 +33,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What is known of an experiment without a branch of its own.
-
-    Attributes
-    ----------
-    plan : Plan
-    where : str
-        Short name of the branch (or HEAD) that has its records.
-    records : CommitHash
-        Its tip.
-    inputs : InputsDigest or None
-        Of the candidate: the concluded one, else the newest that was run; None: nothing was run.
-    source : CommitHash or None
-        The commit that was concluded, else the one that ran.
-    lost : bool
-        No ref leads to `source` any more.
-    state : CommitHash
-        The commit whose tree shows the candidate best.
-    exact : bool
-        Whether that tree has just these inputs.
-    """
+    """What is known of an experiment without a branch of its own."""
 
     plan: Plan
-    where: str
-    records: CommitHash
+    where: str  # short name of the branch (or HEAD) that has its records
+    records: CommitHash  # its tip
+    # Of the candidate: the concluded one, else the newest that was run; None: nothing was run.
     inputs: InputsDigest | None
-    source: CommitHash | None
-    lost: bool
-    state: CommitHash
-    exact: bool
+    source: CommitHash | None  # the commit that was concluded, else the one that ran
+    lost: bool  # no ref leads to `source` any more
+    state: CommitHash  # the commit whose tree shows the candidate best
+    exact: bool  # whether that tree has just these inputs
 
 
 def find(repo: Repo, index: Index, name: str, own: str | None = None) -> Merged | None:

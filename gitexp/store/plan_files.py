@@ -83,10 +83,7 @@ def plan_of(tree: Tree, branch: str) -> Plan | UnreadablePlan | None:
 
 
 def settings(tree: Tree) -> ProjectConfig | None:
-    """Return the settings in a tree; None where it has none.
-
-    Raises `BadFormatError, NewerFormatError, UnsafeInputError` if they cannot be read.
-    """
+    """Return the settings in a tree; None where it has none."""
     data = tree.read(CONFIG)
     return None if data is None else parse_settings(data, tree.where(CONFIG))
 
@@ -124,11 +121,7 @@ _ITEM = re.compile(rf"- (?:{_QUOTED}|(?P<plain>[A-Za-z/][A-Za-z0-9_./-]*))")
 
 
 def lean_plan(data: bytes, where: str) -> Plan:
-    """Return a plan, by the quick way where its layout is the usual one.
-
-    Raises `BadFormatError, NewerFormatError, UnsafeInputError`: as `records.plan.load`, which is
-    asked in every doubt.
-    """
+    """Return a plan, by the quick way where its layout is the usual one."""
     try:
         plan = _from_template(data, where)
     except (GitexpError, ValueError):  # the full reader finds the same, and says in which line

@@ -41,8 +41,7 @@ def config_of(
     takes the settings of the commit that added the plan. The result: with the blob's id if, and
     only if, the settings are the fallback's.
 
-    Raises `NotInitialisedError` if neither has ``.gitexp/config.yaml``; `BadFormatError,
-    NewerFormatError, UnsafeInputError` if it cannot be read.
+    Raises `NotInitialisedError` if neither has ``.gitexp/config.yaml``.
     """
     own = settings(repo.tree(commit))
     if own is not None:
@@ -116,19 +115,12 @@ def plans(repo: Repo, commit: CommitHash) -> list[Plan]:
 
 
 def plan_of_branch(repo: Repo, branch: str, commit: CommitHash) -> Plan | Absent:
-    """Return the plan that lives on a branch, as `plan_of` does.
-
-    Raises `BadFormatError, NewerFormatError, UnsafeInputError` if no plan is found and the file
-    that ought to be the branch's cannot be read.
-    """
+    """Return the plan that lives on a branch, as `plan_of` does."""
     return _readable(plan_of(repo.tree(commit), branch))
 
 
 def plan_named(repo: Repo, name: str, commit: CommitHash) -> Plan | Absent:
-    """Return the plan of an experiment in a commit's tree.
-
-    Raises `BadFormatError, NewerFormatError, UnsafeInputError` if its file cannot be read.
-    """
+    """Return the plan of an experiment in a commit's tree."""
     return _readable(plan_at(repo.tree(commit), plan_path(name)))
 
 

@@ -111,9 +111,6 @@ def _table(
     """Return what `read` makes of a run's samples; a file that many runs share is read once.
 
     `rows`: how many run.json says that there are.
-
-    Raises `UnsafeInputError` if these are more rows than we read, or the file is larger than they
-    can be.
     """
     entry = folder.entry("samples.csv")
     if entry is None or entry.mode not in FILE_MODES:
@@ -277,10 +274,7 @@ _Record = TypedDict(  # what `json.loads` is believed to give only as far as `_l
 
 
 def lean_line(repo: Repo, tree: TreeId, run: RunId) -> RunLine | None:
-    """Return the line of a run; None where the full reader has to look.
-
-    Raises `UnsafeInputError` if a file is too large.
-    """
+    """Return the line of a run; None where the full reader has to look."""
     folder = repo.tree(tree)
     data = folder.read("run.json", RUN_LIMIT_BYTES)
     if data is None:

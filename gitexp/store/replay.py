@@ -57,23 +57,13 @@ class Relation(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class OwnRecords:
-    """A commit that gitexp made.
-
-    Attributes
-    ----------
-    commit : CommitHash
-    records : tuple of Step
-        Files below ``.gitexp/``.
-    snapshot : tuple of Step
-        dvc.lock, pointers, metrics and ignore lines that the run wrote with it.
-    runs : Mapping of str to Run
-        The runs that it added, by the path of their run.json.
-    """
+    """A commit that gitexp made."""
 
     commit: CommitHash
-    records: tuple[Step, ...]
+    records: tuple[Step, ...]  # files below ``.gitexp/``
+    # dvc.lock, pointers, metrics and ignore lines that the run wrote with it.
     snapshot: tuple[Step, ...]
-    runs: Mapping[str, Run]
+    runs: Mapping[str, Run]  # the runs that it added, by the path of their run.json
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,8 +101,7 @@ def read(
     `project`: the project folder in the job's worktree. `expect`: metrics of curves that have to
     be among the samples. `logged`: curves that lie in no declared file.
 
-    Raises `BadMetricError` if a file is missing, or an expected metric cannot be measured;
-    `BadFormatError, UnsafeInputError` if a file holds no curves.
+    Raises `BadMetricError` if a file is missing, or an expected metric cannot be measured.
     """
     warnings: list[str] = []
     found = _declared(project, files, warnings)

@@ -40,30 +40,14 @@ _HEARD = ("PYTHONPATH", "PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONUSERBASE", "HOM
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentSource:
-    """Whose environment is looked at, and on whose behalf.
+    """Whose environment is looked at, and on whose behalf."""
 
-    Attributes
-    ----------
-    python : str
-        The project's interpreter.
-    repository : Path
-        Top of the user's work tree.
-    worktree : Path
-        Top of the job's worktree.
-    import_paths : tuple of str
-        Folders of the worktree that are first on PYTHONPATH.
-    token : str
-        Run and commit: installed files are compared with their RECORD once for each.
-    cache : Path or None
-        Folder for what was found; None looks afresh each time.
-    """
-
-    python: str
-    repository: Path
-    worktree: Path
-    import_paths: tuple[str, ...]
-    token: str
-    cache: Path | None
+    python: str  # the project's interpreter
+    repository: Path  # top of the user's work tree
+    worktree: Path  # top of the job's worktree
+    import_paths: tuple[str, ...]  # folders of the worktree that are first on PYTHONPATH
+    token: str  # run and commit: installed files are compared with their RECORD once for each
+    cache: Path | None  # folder for what was found; None looks afresh each time
 
 
 def capture(

@@ -35,18 +35,11 @@ _PTH_LIMIT = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class ImportPlan:
-    """Which folders of the repository have to come from the worktree instead.
+    """Which folders of the repository have to come from the worktree instead."""
 
-    Attributes
-    ----------
-    paths : tuple of str
-        Relative to the repository's top, POSIX, "." for the top; in the order of ``sys.path``.
-    editables : tuple of str
-        Names of the distributions that made this necessary.
-    """
-
+    # Relative to the repository's top, POSIX, "." for the top; in the order of ``sys.path``.
     paths: tuple[str, ...]
-    editables: tuple[str, ...] = ()
+    editables: tuple[str, ...] = ()  # names of the distributions that made this necessary
 
 
 def plan_imports(python: str, repository: Path, env: Mapping[str, str]) -> ImportPlan:

@@ -66,10 +66,7 @@ def ask(python: str, env: Mapping[str, str], names: Sequence[str] = ()) -> Inter
 
 
 def from_json(value: Json, where: str) -> InterpreterFacts:
-    """Read the answer.
-
-    Raises `PreflightError` if it is not the expected one.
-    """
+    """Read the answer; raises `PreflightError` if it is not the expected one."""
     if not isinstance(value, dict):
         raise _unusable(where, "an answer that is no JSON object")
     texts = {name: value.get(name) for name in _TEXTS}

@@ -127,8 +127,7 @@ def read(
     which the stages that ran once belong to this one, too: they are as constant in all of them as
     a metrics file that such a stage wrote. `own`: the stages that this repeat executed itself.
 
-    Raises `BadMetricError` if the value of a metric is not finite; `UnsafeInputError` if there is
-    more than can be recorded.
+    Raises `BadMetricError` if the value of a metric is not finite.
     """
     found, torn = _Found(wanted), 0
     for each in (*before, file):

@@ -118,8 +118,7 @@ def read(
     has the very same one it is one sample. The result: in the order of the files.
 
     Raises `AmbiguousMetricError` if several files give an expected metric; `BadMetricError` if a
-    file or an expected metric is missing, or a value is not a finite number; `BadFormatError,
-    UnsafeInputError` if a file cannot be read, is too large or nested too deeply.
+    file or an expected metric is missing, or a value is not a finite number.
     """
     found = _Found(seed)
     for file in files:

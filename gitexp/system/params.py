@@ -30,10 +30,7 @@ LIMIT = 1 << 20  # bytes of one params file
 
 
 def read(project: Path, files: Sequence[str]) -> Mapping[str, Json]:
-    """Return the parsed params files by name; one that is not there is left out.
-
-    Raises `BadFormatError, UnsafeInputError` if a file cannot be read.
-    """
+    """Return the parsed params files by name; one that is not there is left out."""
     found: dict[str, Json] = {}
     for file in files:
         try:
@@ -56,8 +53,7 @@ def sections(project: Path, files: Sequence[str]) -> Mapping[str, Mapping[str, P
 def write(project: Path, edits: Mapping[ParamKey, ParamValue]) -> None:
     """Change parameters in the files of a worktree, keeping their comments and layout.
 
-    Raises `UnknownParamError` if a parameter is in none of the files; `BadFormatError,
-    UnsafeInputError` if a file cannot be read.
+    Raises `UnknownParamError` if a parameter is in none of the files.
     """
     by_file: dict[str, dict[str, ParamValue]] = {}
     for key, value in edits.items():

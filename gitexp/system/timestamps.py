@@ -94,10 +94,7 @@ def scratch() -> Iterator[Path]:
 
 
 def openssl(folder: Path, arguments: Sequence[str]) -> None:
-    """Start ``openssl ts`` in a folder.
-
-    Raises `PreconditionError` if it fails, or is not there.
-    """
+    """Start ``openssl ts`` in a folder; raises `PreconditionError` if it fails, or is not there."""
     code, _, said = _run(folder, arguments)
     if code:
         text = said.decode("utf-8", "backslashreplace").strip()

@@ -237,8 +237,6 @@ class Fields:
         """Refuse keys that were not read, and name the ones they may stand for.
 
         `known`: others that were read, from `value`.
-
-        Raises `BadFormatError`.
         """
         for key in self.value:
             if key not in self._seen and key not in known:
@@ -303,10 +301,7 @@ ABSENT_TEXT = "nothing"
 
 
 def as_param(value: Json, fields: Fields, key: str) -> ParamValue:
-    """Turn JSON into the value of a parameter.
-
-    Raises `BadFormatError` if a mapping is in it.
-    """
+    """Turn JSON into the value of a parameter."""
     if isinstance(value, (str, int, float)) or value is None:
         return value
     if isinstance(value, Mapping):

@@ -39,10 +39,6 @@ def compile(patterns: Iterable[str]) -> Matcher:  # noqa: A001 - read as ignore.
     ``**``, ``\`` as usual; ``!`` takes back, but not below a folder that is matched. The result:
     of a POSIX path relative to the top; a folder's path ends in ``/``.
 
-    Raises `BadFormatError` if there are more than `MAX_PATTERNS`, or one has more than
-    `MAX_PATTERN` characters; `UnsafeInputError`: from the function: if all paths together take
-    more than `MAX_STEPS`.
-
     Examples
     --------
     >>> ignored = compile(["/docs/", "README*", "!README.keep"])

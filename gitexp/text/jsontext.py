@@ -25,8 +25,6 @@ MAX_BITS = 14_284  # of an integer: Python writes no more than 4,300 digits
 def json_dumps(value: Json) -> bytes:
     r"""Write canonical JSON: sorted keys, UTF-8, LF, indent 2, shortest floats, final newline.
 
-    Raises `BadFormatError` if a number is not finite.
-
     Examples
     --------
     >>> json_dumps({"b": 0.1, "a": ["ä"]}).decode()
@@ -44,9 +42,6 @@ def json_loads(data: bytes, *, where: str, limit: int = MIB) -> Json:
     """Read JSON from an untrusted place.
 
     `data`: UTF-8; a byte order mark is skipped.
-
-    Raises `UnsafeInputError, BadFormatError` if it is too large or too deep; if it is not JSON,
-    repeats a key or holds a number that is not finite.
     """
     text = decode(data, where=where, limit=limit)
 
@@ -85,10 +80,7 @@ def json_loads(data: bytes, *, where: str, limit: int = MIB) -> Json:
 
 
 def decode(data: bytes, *, where: str, limit: int) -> str:
-    """Turn bytes into text: at most `limit` of them, UTF-8, without byte order mark.
-
-    Raises `UnsafeInputError, BadFormatError` if there are more; if they are not UTF-8.
-    """
+    """Turn bytes into text: at most `limit` of them, UTF-8, without byte order mark."""
     check_size(len(data), where=where, limit=limit)
     try:
         return data.decode("utf-8").removeprefix("\ufeff")
@@ -102,10 +94,7 @@ def decode(data: bytes, *, where: str, limit: int) -> str:
 
 
 def check_size(size: int, *, where: str, limit: int) -> None:
-    """Refuse what is larger than `limit` bytes.
-
-    Raises `UnsafeInputError`.
-    """
+    """Refuse what is larger than `limit` bytes."""
     if size > limit:
         raise too_large(f"{size} bytes", where, f"at most {limit} bytes")
 
@@ -125,10 +114,7 @@ def too_deep(where: str) -> UnsafeInputError:
 
 
 def check_integer(value: int, where: str) -> int:
-    """Return an integer that can be written again.
-
-    Raises `BadFormatError` if it is too long; in hex Python reads what it does not write.
-    """
+    """Return an integer that can be written again."""
     if value.bit_length() > MAX_BITS:
         raise BadFormatError("a number is too long", found=f"{value:#x}"[:40], where=where)
     return value

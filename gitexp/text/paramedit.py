@@ -36,8 +36,7 @@ def edit(data: bytes, file: str, changes: Mapping[str, ParamValue]) -> bytes:
     value. One that has this value already is left as it is written.
 
     Raises `UnknownParamError` if a parameter is not there, or is a whole section; near names are
-    given; `BadFormatError` if the file cannot be read, or the value cannot be exchanged where it
-    stands (it comes from an anchor, say).
+    given.
 
     Examples
     --------

@@ -55,9 +55,6 @@ def parse(data: bytes, file: str) -> Json:
     `data`: the file, at most 1 MiB, of Python 128 KiB. `file`: its path: the ending tells the
     syntax; also for messages.
 
-    Raises `BadFormatError, UnsafeInputError` if it cannot be read, is not a mapping, or holds a
-    date or a number that is not finite.
-
     Examples
     --------
     >>> parse(b"lr = 1e-3\n[net]\nsizes = [8, 4]\n", "conf.toml")
@@ -124,10 +121,7 @@ def _assigned(
 
 
 def python_tree(text: str, file: str) -> ast.Module:
-    """Parse Python source without running it.
-
-    Raises `BadFormatError, UnsafeInputError`.
-    """
+    """Parse Python source without running it."""
     try:
         with warnings.catch_warnings(action="ignore"):  # they would quote it on the terminal
             return ast.parse(text, filename=file)

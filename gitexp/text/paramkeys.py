@@ -26,9 +26,6 @@ def flatten(value: Json) -> dict[str, ParamValue]:
     A list without mappings is one value; one with mappings is gone into by position
     (``layers.0.units``). An empty mapping is not a parameter.
 
-    Raises `BadFormatError` if two parameters would have one name (``a.b`` as a key beside ``a: {b:
-    ...}``), or a name is too long.
-
     Examples
     --------
     >>> flatten({"train": {"lr": 0.1, "sizes": [8, 4]}, "layers": [{"units": 3}]})

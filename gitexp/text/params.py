@@ -25,8 +25,7 @@ __all__ = ["edit", "flatten", "lookup", "parse", "parse_assignment", "unlike"]
 def parse_assignment(text: str) -> tuple[ParamKey, ParamValue]:
     """Read ``KEY=VALUE`` or ``FILE:KEY=VALUE``, the value by the rules of YAML 1.2.
 
-    Raises `UsageError` if there is no ``=`` or no key, or the value is a mapping; `BadFormatError`
-    if the value cannot be read.
+    Raises `UsageError` if there is no ``=`` or no key, or the value is a mapping.
 
     Examples
     --------

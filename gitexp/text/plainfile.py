@@ -39,9 +39,6 @@ def load(data: bytes, where: str) -> tuple[Sample, ...]:
     `data`: at most 64 MiB; JSON if `where` ends in ``.json``, else CSV. The result: in the order
     of the rows. Without a seed each row is a repeat of its own, numbered from 0; rows that name a
     rep, a fold or a data set are parts of one repeat.
-
-    Raises `BadFormatError, UnsafeInputError` if there is no number, a number is not finite or
-    missing in a column of numbers, a measurement is there twice, or the file is too large.
     """
     if where.lower().endswith(".json"):
         header, rows = _from_json(data, where)

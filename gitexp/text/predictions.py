@@ -46,9 +46,6 @@ def load(
 
     `data`: the file, at most 64 MiB; JSON if `spec.path` ends in ``.json``, else CSV. `columns`:
     further columns that are read where the file has them.
-
-    Raises `BadFormatError, UnsafeInputError` if a column is missing, an id is empty or there
-    twice, a score is not a finite number, or there is no row.
     """
     if spec.path.lower().endswith(".json"):
         table = _from_json(data, spec, where, columns)

@@ -24,9 +24,6 @@ def relative_path(
     starts from, "" for the place itself. `up`: whether leaving by leading ``..`` is allowed (a
     dependency beside the project folder). `whole`: whether the place itself (``.``) is allowed.
 
-    Raises `UnsafeInputError` if it is absolute, empty, has a drive, a backslash or a NUL, leaves
-    the place, or names something in ``.git``, ``.dvc`` or ``.gitexp``.
-
     Examples
     --------
     >>> relative_path("../raw/a.csv", where="x.dvc", folder="data/prepared")

@@ -33,8 +33,8 @@ def load(data: bytes, where: str, *, rows: int, sha256: str) -> tuple[Sample, ..
     `rows`: number of samples that run.json gives. `sha256`: hex digest of the file that run.json
     gives.
 
-    Raises `DamagedDataError` if the file is not the one that run.json describes (a write cut
-    short, say); `BadFormatError, UnsafeInputError` if it cannot be read.
+    Raises `DamagedDataError` if the file is not the one that run.json describes (a write cut short,
+    say).
     """
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
@@ -57,11 +57,7 @@ def load(data: bytes, where: str, *, rows: int, sha256: str) -> tuple[Sample, ..
 
 
 def parse(data: bytes, where: str) -> tuple[Sample, ...]:
-    """Read samples without a record that vouches for them.
-
-    Raises `BadFormatError, UnsafeInputError` if a column is missing, a value is not finite, or a
-    sample is there twice.
-    """
+    """Read samples without a record that vouches for them."""
     if data.count(b"\n") > MOST_ROWS + 1 and b'"' not in data:  # before anything is built
         raise too_many(f"more than {MOST_ROWS} rows", where)
     text = decode(data, where=where, limit=LIMIT)
@@ -102,11 +98,7 @@ def parse(data: bytes, where: str) -> tuple[Sample, ...]:
 
 
 def dump(samples: Iterable[Sample]) -> bytes:
-    """Write samples, sorted by metric, dataset, seed, rep and fold.
-
-    Raises `BadFormatError, UnsafeInputError` if a value is not finite, a sample is there twice, or
-    there are more than can be read.
-    """
+    """Write samples, sorted by metric, dataset, seed, rep and fold."""
     ordered = sorted(samples, key=_key)
     if len(ordered) > MOST_ROWS:
         raise too_many(f"{len(ordered)} rows", "samples.csv")

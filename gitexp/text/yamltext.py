@@ -78,9 +78,9 @@ def yaml_loads(data: bytes, *, where: str, limit: int = MIB, allow_aliases: bool
     `data`: UTF-8; a byte order mark is skipped. An empty document is None. `allow_aliases`: for
     the user's own files; gitexp's have none. Aliases are counted as if written out.
 
-    Raises `UnsafeInputError, BadFormatError` if it is too large, too deep or has too many nodes;
-    if it is not YAML, repeats a key, holds a bare date, a number that is not finite, an unknown
-    tag or, where not allowed, an alias. The message names line and column.
+    Raises `UnsafeInputError, BadFormatError` if it is too large, too deep or has too many nodes; if
+    it is not YAML, repeats a key, holds a bare date, a number that is not finite, an unknown tag
+    or, where not allowed, an alias. The message names line and column.
 
     Examples
     --------
@@ -369,8 +369,6 @@ _MANY_DIGITS = 100  # a number that long is one that Python does not convert
 
 def scalar(text: str, *, where: str) -> str | int | float | bool | None:
     """Read a plain scalar by the rules of YAML 1.2, as DVC does.
-
-    Raises `BadFormatError` if it is a date, which must be quoted, or not finite.
 
     Examples
     --------

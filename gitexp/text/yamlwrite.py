@@ -26,9 +26,6 @@ _WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null")
 def yaml_dumps(value: Json) -> bytes:
     r"""Write a value as one YAML document, keys in the order given.
 
-    Raises `BadFormatError` if a number is not finite, or a text cannot be written as YAML (a lone
-    surrogate).
-
     Examples
     --------
     >>> yaml_dumps({"name": "a", "ok": "yes", "list": [1, {"k": 1e-3}], "none": []}).decode()

@@ -103,11 +103,7 @@ def index_file(workspace: Workspace) -> Path:
 
 
 def state(git_dir: Path, *parts: str) -> Path:
-    """Return a place of ours in a Git directory, which somebody else may have made.
-
-    Raises `UnsafeInputError` if a link stands there or on the way: what we write and delete would
-    be elsewhere.
-    """
+    """Return a place of ours in a Git directory, which somebody else may have made."""
     path = git_dir
     for part in ("gitexp", *parts):
         path /= part

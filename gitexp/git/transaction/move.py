@@ -50,44 +50,24 @@ _TRIES: Final = 5  # of a `git gc --prune=now` beside us that takes the new obje
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A commit to be made on a branch.
+    """A commit to be made on a branch."""
 
-    Attributes
-    ----------
-    ref : str
-        Full name of the branch.
-    draft : callable
-        Writes the commit for a tip and returns it (the tip itself: nothing to do); appends the
-        ids of all other objects that it wrote to the list.
-    message : str
-        Its first line goes into the reflog.
-    committer, now
-        Who and when, for the reflog.
-    """
-
-    ref: str
+    ref: str  # full name of the branch
+    # Writes the commit for a tip and returns it (the tip itself: nothing to do); appends the ids of
+    # all other objects that it wrote to the list.
     draft: Callable[[CommitHash | Absent, list[str]], CommitHash]
-    message: str
-    committer: Person
+    message: str  # its first line goes into the reflog
+    committer: Person  # who and when, for the reflog
     now: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """Refs that are to be moved.
+    """Refs that are to be moved."""
 
-    Attributes
-    ----------
-    refs : mapping of str to (old, new)
-        As `git.refs.held` takes them.
-    commit : CommitHash
-        What the first of them will lead to, for whoever has to clear up after us.
-    written : sequence of str
-        Ids of new objects, the last of which leads to all others; empty where there are none.
-    """
-
-    refs: Mapping[str, tuple[Target, Target]]
-    commit: CommitHash
+    refs: Mapping[str, tuple[Target, Target]]  # as `git.refs.held` takes them
+    commit: CommitHash  # what the first of them will lead to, for whoever has to clear up after us
+    # Ids of new objects, the last of which leads to all others; empty where there are none.
     written: Sequence[str] = ()
 
 

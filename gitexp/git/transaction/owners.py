@@ -66,10 +66,7 @@ def critical(workspace: Workspace) -> FileLock:
 def registered(
     workspace: Workspace, ref: str, before: CommitHash | Absent, after: CommitHash
 ) -> Iterator[OwnerFile]:
-    """Write the owner file of this process for one transaction, and remove it afterwards.
-
-    Raises `NoSpaceError, ReadOnlyError` if it cannot be written.
-    """
+    """Write the owner file of this process for one transaction, and remove it afterwards."""
     who = this_process()
     owned = OwnerFile(
         id=os.urandom(8).hex(),

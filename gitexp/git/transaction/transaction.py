@@ -43,24 +43,13 @@ ANY: Final = Any_.ANY
 
 @dataclass(frozen=True, slots=True)
 class TipView:
-    """What an edit is applied to.
+    """What an edit is applied to."""
 
-    Attributes
-    ----------
-    commit : CommitHash
-        The tip, or the commit that a new branch starts from.
-    tree : TreeId
-        Of `commit`.
-    exists : bool
-        Whether the branch is there yet.
-    descends : bool
-        Whether the tip is, or comes after, the one that the caller expected; False on a branch
-        that was rewritten meanwhile. An edit that cannot be right there raises `MovedRefError`.
-    """
-
-    commit: CommitHash
-    tree: TreeId
-    exists: bool
+    commit: CommitHash  # the tip, or the commit that a new branch starts from
+    tree: TreeId  # of `commit`
+    exists: bool  # whether the branch is there yet
+    # Whether the tip is, or comes after, the one that the caller expected; False on a branch that
+    # was rewritten meanwhile. An edit that cannot be right there raises `MovedRefError`.
     descends: bool
     repo: Repo
 
@@ -71,24 +60,15 @@ class TipView:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What was made visible.
+    """What was made visible."""
 
-    Attributes
-    ----------
-    commit : CommitHash
-        The new tip; the old one where the edit changed nothing.
-    tip_before : CommitHash or ABSENT
-    not_updated : tuple of str
-        Paths that a person had changed in a work tree on the branch, so that they stay; relative
-        in the caller's work tree, absolute in others. ``git checkout BRANCH -- PATH`` takes the
-        new version over.
-    cleared : tuple of str
-        Sentences about what a dead process had left and this call cleared first.
-    """
-
-    commit: CommitHash
+    commit: CommitHash  # the new tip; the old one where the edit changed nothing
     tip_before: CommitHash | Absent
+    # Paths that a person had changed in a work tree on the branch, so that they stay; relative in
+    # the caller's work tree, absolute in others. ``git checkout BRANCH -- PATH`` takes the new
+    # version over.
     not_updated: tuple[str, ...] = ()
+    # Sentences about what a dead process had left and this call cleared first.
     cleared: tuple[str, ...] = ()
 
 

@@ -146,8 +146,7 @@ def _git_dirs(workspace: Workspace) -> dict[Path, Path]:
 def take(checkout: Checkout, owner: str) -> Path:
     """Take a worktree's ``index.lock``, with a line that says whose it is; return its path.
 
-    Raises `LockedError` if another process has it; worth another try; `NoSpaceError,
-    ReadOnlyError` if it cannot be made.
+    Raises `LockedError` if another process has it; worth another try.
     """
     path = path_of(checkout)
     try:

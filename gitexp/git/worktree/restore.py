@@ -69,11 +69,7 @@ class PreparedRestore:
 
 
 def steps(repo: Repo, old: CommitHash | Absent, new: CommitHash | TreeId) -> tuple[Step, ...]:
-    """Return the paths that differ between two commits; equal folders are not entered.
-
-    Raises `UnsafeInputError` if the second holds what Git itself would not check out:
-    ``.git/hooks``, a name twice.
-    """
+    """Return the paths that differ between two commits; equal folders are not entered."""
     before, after = compared(repo, old, new)
     diff = before.diff_to_tree(after, context_lines=0)
     return tuple(

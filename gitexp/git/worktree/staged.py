@@ -30,29 +30,15 @@ Staged = tuple[str, TreeEntry | None, TreeEntry | None]  # path, in HEAD, in the
 
 @dataclass(frozen=True, slots=True)
 class HookPlace:
-    """Where a hook runs, as Git told it.
+    """Where a hook runs, as Git told it."""
 
-    Attributes
-    ----------
-    folder : Path
-        In which git commands have to run: the top of the work tree.
-    env : mapping of str to str
-        The variables of Git's that the hook inherited.
-    git_dir : Path
-    head : CommitHash or None
-        None on an unborn branch.
-    branch : str
-        Short name of the branch that moves, during a rebase that of the rebased one; "" for none.
-    merged : tuple of CommitHash
-        The other parents of the commit that is about to be made.
-    """
-
-    folder: Path
-    env: Mapping[str, str]
+    folder: Path  # in which git commands have to run: the top of the work tree
+    env: Mapping[str, str]  # the variables of Git's that the hook inherited
     git_dir: Path
-    head: CommitHash | None
+    head: CommitHash | None  # None on an unborn branch
+    # Short name of the branch that moves, during a rebase that of the rebased one; "" for none.
     branch: str
-    merged: tuple[CommitHash, ...]
+    merged: tuple[CommitHash, ...]  # the other parents of the commit that is about to be made
 
     @property
     def rebasing(self) -> bool:
@@ -104,8 +90,6 @@ def staged(place: HookPlace) -> tuple[Staged, ...]:
     """Return what the index has otherwise than HEAD, by path; nothing of the work tree.
 
     What is only intended to be added is not committed either, and so not there.
-
-    Raises `GitFailedError`.
     """
     # Without -r a folder of a sparse index that is gone is told as one.
     arguments = ["diff-index", "-r", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames",

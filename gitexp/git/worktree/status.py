@@ -132,8 +132,6 @@ def ignoring(where: Workspace | Path, paths: Iterable[str]) -> dict[str, tuple[s
     """Return what Git ignores of `paths`, each with the pattern and the file that has it.
 
     `where`: the user's work tree, or the top of another one.
-
-    Raises `GitFailedError` if git refuses a path.
     """
     data = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in paths)
     if not data:
@@ -211,10 +209,7 @@ def matches(
 
 
 def commit_tracked(workspace: Workspace, message: str) -> None:
-    """Commit all changes of tracked files, as ``git commit --all`` does.
-
-    Raises `GitFailedError` if a hook refuses, or Git cannot commit.
-    """
+    """Commit all changes of tracked files, as ``git commit --all`` does."""
     done = subprocess.run(
         ["git", "commit", "--all", "--quiet", "--file=-", "--cleanup=whitespace"],
         cwd=command.folder(workspace),

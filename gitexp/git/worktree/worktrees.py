@@ -142,8 +142,7 @@ def add(workspace: Workspace, path: Path, commit: CommitHash) -> tuple[str, ...]
     The result: submodules that stay empty, because the user's clone has none of their files
     either.
 
-    Raises `ExistsError` if there is something at `path`; `NoSpaceError, ReadOnlyError,
-    GitFailedError` if git cannot make it; what was made of it is removed.
+    Raises `ExistsError` if there is something at `path`.
     """
     if path.exists():
         raise ExistsError("the worktree's folder is there already", where=str(path))
