@@ -52,6 +52,13 @@ _TAKES_STATE = re.compile(  # of scikit-learn: what takes random_state
     r"Forest|Boost|Bagging|Tree|MLP|SGD|Perceptron|KMeans|TSNE|train_test_split|ShuffleSplit"
     r"|Mixture|RandomizedSearch|permutation_importance|^resample$|^shuffle$|^make_|Dummy|PCA|SVD"
 )
+
+
+def is_model(name: str) -> bool:
+    """Whether a call's name is that of a model of scikit-learn, which takes a random_state."""
+    return _TAKES_STATE.search(name) is not None and not is_of_data(name, "")
+
+
 # What gives the entries of a mapping, or the mapping itself, again.
 _OF_FIRST = frozenset(("vars", "asdict", "dict", "deepcopy", "copy"))
 _SAME = _OF_FIRST | {"to_container", "items", "get", "_asdict", "fit"}

@@ -11,6 +11,7 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from gitexp.comparison.randomness.draws import is_model
 from gitexp.comparison.randomness.project_text import (
     _ALL_ARGUMENTS,
     _CODE,
@@ -200,10 +201,18 @@ class Code(ProjectText):
         except RecursionError:  # nobody's own code
             return {}
         names = {each.name for each in others} | (there - here).keys()
-        replaced = (there - here).total() > (here - there).total()
+        more = there - here
+        # Not by models of other names alone: those are another part, which takes the place of one.
+        replaced = more.total() > (here - there).total()
+        swapped = all(is_model(name) for name in more)
         divided = any(each.is_of_data for each in others)
         found = {
-            self._place(e): e.name in names or replaced or (e.is_of_data and divided) for e in own
+            self._place(e): e.name in names
+            or (replaced and not (swapped and is_model(e.name)))
+            # Also where only the size is another: each side has one test set then, and their luck
+            # is in no repeat (20 % and 30 % of 500 rows, forests: 42 % of true nulls rejected).
+            or (e.is_of_data and divided)
+            for e in own
         }
         numbers, theirs_numbers = self._numbers(), other._numbers()
         varied = {(key.file, f"{key.key}:") for key in rule.params}
