@@ -241,21 +241,23 @@ def ledger_of(
     """Return the other decisions on these data; None without a plan, or where no data are known."""
     if plan is None:
         return None
-    mine = {
-        item.repeat.evaluation
+    repeats = [
+        item.repeat
         for side in (count.baseline, count.candidate)
         for item in side.repeats.values()
         if item.repeat.evaluation is not None
-    }
+    ]
+    mine = {each.evaluation for each in repeats if each.evaluation is not None}
     if not mine:
         return None
+    raw = {each.evaluation_basis for each in repeats} == {"data"}
     names = {plan.name, *plan.formerly}
     others = dict.fromkeys(
         use.experiment
         for use in uses(repo, index, candidate.records)
         if use.experiment not in names and use.evaluation & mine
     )
-    return Ledger(tuple(sorted(mine)), tuple(others), candidate.config.evaluation_budget)
+    return Ledger(tuple(sorted(mine)), tuple(others), candidate.config.evaluation_budget, raw)
 
 
 def ledger_warnings(found: Ledger | None) -> tuple[str, ...]:

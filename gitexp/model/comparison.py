@@ -205,6 +205,7 @@ class Ledger:
     # Other experiments with a conclusion on one of them, in the order of their conclusions.
     experiments: tuple[str, ...]
     budget: int | None = None  # how many decisions the settings allow; None: they do not say
+    raw: bool = False  # only raw data are known, of which each experiment may split off others
 
     @property
     def overdrawn(self) -> bool:

@@ -313,6 +313,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
         reads={"effect": _effect},
         writes={"effect": _effect_text},
     ),
+    "Ledger": Shape(sparse="raw"),
     "Side": Shape(as_is="wall_s", least=_counts("failed interrupted"), sparse="interrupted"),
     "MetricComparison": Shape(
         sparse="parts posteriors variance",

@@ -145,14 +145,17 @@ def selection_text(found: Selection, alpha: float, *, planned: bool) -> str:
 def ledger_text(found: Ledger) -> str:
     """Say how often the evaluation data have been used for a decision."""
     budget = "" if found.budget is None else f"; {numbers.amount(found.budget, 'decision')} may be"
+    data = "these evaluation data"
+    if found.raw:
+        data = "the same raw data, whatever each takes of them to test on"
     if not found.experiments:
-        return f"no other experiment was decided on these evaluation data{budget}"
+        return f"no other experiment was decided on {data}{budget}"
     names = found.experiments[-_FEW:]
     more = len(found.experiments) - len(names)
     listed = f"{', '.join(names)}{f' and {more} more' if more else ''}"
     others = numbers.amount(len(found.experiments), "other experiment")
     verb = "was" if len(found.experiments) == 1 else "were"
-    return f"{others} {verb} decided on these evaluation data ({listed}){budget}"
+    return f"{others} {verb} decided on {data} ({listed}){budget}"
 
 
 def rounded(value: float) -> str:

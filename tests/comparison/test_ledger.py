@@ -65,6 +65,18 @@ def test_conclusions_on_the_same_data_are_counted_once_an_experiment(lab: Lab) -
     assert "2 other experiments were decided on these evaluation data (one, two)" in said
 
 
+def test_equal_raw_data_are_not_told_as_one_test_set(lab: Lab) -> None:
+    raw = replace(lab, basis="data")
+    raw.init()
+    decide(raw, "one", "bc")
+    begin(raw, "two", "de")
+    result = one(raw)
+    assert result.ledger is not None
+    assert result.ledger.raw
+    said = "1 other experiment was decided on the same raw data, whatever each takes of them"
+    assert said in text.render((result,), PLAIN)
+
+
 def test_an_archived_experiment_still_counts(lab: Lab) -> None:
     lab.init()
     decide(lab, "one", "bc")

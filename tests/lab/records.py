@@ -54,6 +54,7 @@ class Lab:
     repo: BuiltRepo
     clock: list[int] = field(default_factory=lambda: [0])
     ended: tuple[RepeatState, str] = (RepeatState.FAILED, "exit code 1")  # what did not finish
+    basis: str = "predictions"  # what tells evaluation data apart
 
     def tick(self) -> int:
         """Return the next minute."""
@@ -210,7 +211,7 @@ class Lab:
                     evaluation if isinstance(evaluation, str) else evaluation[seed]
                 )
                 or None,
-                evaluation_basis="predictions" if evaluation else "",
+                evaluation_basis=self.basis if evaluation else "",
                 resources=(resources or {}).get(seed, Resources(wall_s=3.0)),
                 outputs=(outputs or {}).get(seed, ()),
                 made=(made or {}).get(seed, ""),
