@@ -241,7 +241,6 @@ def repeated_measures_anova(table: Table, treatments: Sequence[str]) -> Repeated
     Parameters
     ----------
     table : sequence of float, shape (n_blocks, n_treatments)
-    treatments : sequence of str
 
     Raises
     ------

@@ -148,7 +148,6 @@ def swapped_categories(
     ----------
     joint : array of int, shape (k, k)
         Examples by the baseline's category (row) and the candidate's (column).
-    draws, seed : int
 
     Notes
     -----

@@ -36,10 +36,8 @@ class Squares:
 
     Attributes
     ----------
-    mean : float
     repeats, examples, rest : float
         Mean squares of rows, of columns, and of what neither explains.
-    n_repeats, n_examples : int
     """
 
     mean: float
@@ -108,14 +106,9 @@ def run_on_crossed(
     ----------
     plan : PlannedTest
         From `exampleplans.plan_crossed` of the same design.
-    design : Design
     baseline, candidate : ndarray of float, shape (n_repeats, n_examples)
         What each example adds to the metric of each repeat, so that a row's mean is its metric:
         losses, or jackknife pseudo-values of a metric that is not a mean.
-
-    Returns
-    -------
-    SignificanceResult
 
     Raises
     ------

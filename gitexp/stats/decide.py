@@ -44,10 +44,6 @@ class Evidence:
 def decide(evidence: Evidence) -> Verdict:  # noqa: PLR0911 - one return a rule, in order
     """Return what the evidence says about the recorded hypothesis.
 
-    Parameters
-    ----------
-    evidence : Evidence
-
     Returns
     -------
     Verdict

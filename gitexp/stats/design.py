@@ -40,10 +40,6 @@ MAX_COUNTED = (
 def plan_test(design: Design) -> PlannedTest:
     """Return the test that this design gets.
 
-    Parameters
-    ----------
-    design : Design
-
     Returns
     -------
     PlannedTest

@@ -128,7 +128,6 @@ def lost_and_won(cells: Cells, kind: str, sign: float) -> tuple[int, int]:
 
     Parameters
     ----------
-    cells : Cells
     kind : str
         "accuracy" or "error_rate".
     sign : float
@@ -202,14 +201,12 @@ def swap_tails(
 
     Parameters
     ----------
-    cells : Cells
     definition : Definition
         The metric.
     sign : float
         1 if larger is better, -1 if smaller is: the tails belong to the gain.
     draws : int
         Random sets of swaps.
-    seed : int
 
     Returns
     -------
@@ -277,11 +274,8 @@ def resampled_scores(
 
     Parameters
     ----------
-    cells : Cells
-    definition : Definition
     draws : int
         Bootstrap samples, each as large as the evaluation set.
-    seed : int
     stratified : bool
         Whether every sample has as many examples of each true class as the evaluation set.
 

@@ -128,10 +128,6 @@ def welch_anova(groups: Groups) -> FTest:
 def kruskal_wallis(groups: Groups) -> KruskalWallis:
     """Test whether values of all groups tend to be equally large.
 
-    Parameters
-    ----------
-    groups : mapping of name to values
-
     Raises
     ------
     DesignError
@@ -162,7 +158,6 @@ def eta_squared(groups: Groups, *, alpha: float = 0.05) -> Estimate:
 
     Parameters
     ----------
-    groups : mapping of name to values
     alpha : float
         The interval has confidence 1 - alpha: noncentral-F limits lambda / (lambda + N).
 

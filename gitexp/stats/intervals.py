@@ -37,8 +37,6 @@ def difference_interval(
     ----------
     baseline, candidate : sequence of float
         In the unit of the metric; in the same order if paired.
-    paired : bool
-    confidence : float
 
     Returns
     -------
@@ -150,7 +148,6 @@ def jackknife_intervals(
         Jackknife pseudo-values: their means are the metric of either side.
     what : str
         "examples" or "clusters".
-    confidence : float
 
     Returns
     -------
@@ -189,7 +186,6 @@ def permutation_interval(
     ----------
     baseline, candidate : sequence of float, shape (n_pairs,)
         At most 20 pairs.
-    confidence : float
 
     Returns
     -------
@@ -244,9 +240,6 @@ def predictions_interval(
 
     Parameters
     ----------
-    cells : Cells
-    definition : Definition
-    confidence : float
     seed : int
         Of the bootstrap.
 
@@ -378,11 +371,9 @@ def bca_limits(
     Parameters
     ----------
     resampled : ndarray of float, shape (n_resamples,)
-    estimate : float
     influence : ndarray of float, shape (n_units,)
         What each unit adds to the estimate, on any scale: the mean of the jackknife less the
         estimate without the unit.
-    alpha : float
 
     Raises
     ------

@@ -176,7 +176,6 @@ def evaluate(definition: Definition, counts: Counts, labels: Sequence[str]) -> V
 
     Parameters
     ----------
-    definition : Definition
     counts : Counts
         Of any leading shape.
     labels : sequence of str, length n_classes

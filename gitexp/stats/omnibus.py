@@ -56,7 +56,6 @@ def permutation_f_test(groups: Groups, *, seed: int = 0) -> PermutationF:
 
     Parameters
     ----------
-    groups : mapping of name to values
     seed : int
         Of the random relabellings, where there are more than `design.MAX_ASSIGNMENTS`.
 
@@ -107,10 +106,6 @@ def permutation_f_test(groups: Groups, *, seed: int = 0) -> PermutationF:
 
 def dunn_test(groups: Groups) -> Dunn:
     """Compare the mean ranks of all pairs of groups, with the ranks of all groups together.
-
-    Parameters
-    ----------
-    groups : mapping of name to values
 
     References
     ----------
@@ -258,7 +253,6 @@ def dunnett_test(
 
     Parameters
     ----------
-    control : sequence of float
     groups : mapping of name to values
         The treatments; one at least.
     alternative : {"two-sided", "greater", "less"}
@@ -342,13 +336,11 @@ def many_to_one_sf(
 
     Parameters
     ----------
-    statistic : float
     shares : sequence of float
         n_group / (n_group + n_control) of each group; statistics i and j have the correlation
         sqrt(share_i share_j).
     df : float
         Of the common standard deviation.
-    two_sided : bool
 
     References
     ----------

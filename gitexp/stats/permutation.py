@@ -115,10 +115,6 @@ def label_tails(
     seed : int
         Of the random assignments.
 
-    Returns
-    -------
-    Tails
-
     Raises
     ------
     DesignError
@@ -190,10 +186,6 @@ def studentized_label_tails(
         In the unit of the metric; two values a side at least.
     draws, seed
         See `label_tails`.
-
-    Returns
-    -------
-    Tails
 
     Raises
     ------

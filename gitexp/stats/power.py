@@ -47,7 +47,6 @@ def power_paired_t_test(
     effect_size : float
         Mean of the differences in their standard deviations, the alternative's direction
         positive for "greater".
-    alpha : float
     alternative : {"two-sided", "greater", "less"}
 
     Raises
@@ -98,7 +97,6 @@ def sample_size_mcnemar(
     ----------
     p_a_only, p_b_only : float
         Probabilities that only `a`, only `b` is right on an example.
-    power, alpha : float
 
     Raises
     ------
@@ -138,7 +136,6 @@ def power_tost_paired(
         At least 2.
     true_difference, sd_of_differences, margin : float
         In the unit of the metric.
-    alpha : float
 
     Raises
     ------

@@ -52,7 +52,6 @@ def of_labels(
 
     Parameters
     ----------
-    definition : Definition
     y_true, y_pred : sequence of str, length n_examples
     labels : sequence of str
         All classes that occur.

@@ -273,13 +273,7 @@ ROUNDING = 1e-12  # relative; below, a variance is none
 
 @dataclass(frozen=True, slots=True)
 class Areas:
-    """The areas of two scores of the same examples with their covariance.
-
-    Attributes
-    ----------
-    baseline, candidate : float
-    var_baseline, var_candidate, covariance : float
-    """
+    """The areas of two scores of the same examples with their covariance."""
 
     baseline: float
     candidate: float

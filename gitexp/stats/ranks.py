@@ -113,7 +113,6 @@ def mann_whitney_u(
 
     Parameters
     ----------
-    a, b : sequence of float
     alternative : {"two-sided", "greater", "less"}
     method : {"exact", "normal_approximation"}
         Exact: the permutation distribution of the midranks at hand; two-sided, rank sums at
@@ -257,7 +256,6 @@ def bayesian_signed_rank_test(
         Half-width of the region of practical equivalence.
     n_samples : int
         Draws from the posterior.
-    seed : int
 
     Raises
     ------

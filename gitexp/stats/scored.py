@@ -57,7 +57,6 @@ class ScoreTerms:
 
     Attributes
     ----------
-    scoring : Scoring
     truth : ndarray of float, shape (n_examples,)
         1 for the positive class, else 0; only a ranked metric looks at it.
     values : ndarray of float, shape (n_examples,)

@@ -76,7 +76,6 @@ def plan_sequential(design: Design, stopping: Stopping, repeats: int) -> Planned
     ----------
     design : Design
         Of the repeats that there are; it fixes pairing, effect and alpha.
-    stopping : Stopping
     repeats : int
         Planned: the units of the last look.
 
@@ -120,7 +119,6 @@ def run_sequential(
     ----------
     design : Design
         With an effect.
-    stopping : Stopping
     repeats : int
         Planned.
     baseline, candidate : sequence of float
@@ -184,7 +182,6 @@ def repeated_interval(
     ----------
     course : Course
         Of the same values.
-    stopping : Stopping
     baseline, candidate : sequence of float
         In the order of arrival.
 

@@ -96,8 +96,6 @@ def of_labels(
         Places in `labels`.
     sides : pair of ndarray of int, shape (n_examples,)
         What baseline and candidate predicted.
-    labels : sequence of str
-    definition : Definition
     clusters : ndarray of int, shape (n_examples,)
         Cluster of each example.
     """
@@ -123,10 +121,8 @@ def swap_tails(sums: Sums, *, sign: float, draws: int, seed: int) -> Tails:
 
     Parameters
     ----------
-    sums : Sums
     sign : float
         1 if larger is better, -1 if smaller is: the tails belong to the gain.
-    draws, seed : int
 
     Returns
     -------

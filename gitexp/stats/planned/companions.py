@@ -43,7 +43,6 @@ def beside_repeats(
     ----------
     plan : PlannedTest
         Of the permutation test.
-    design : Design
     baseline, candidate : sequence of float
         As for `planned.run_on_repeats`.
 
@@ -96,12 +95,6 @@ def beside_predictions(
 ) -> tuple[SignificanceResult, ...]:
     """Return McNemar's mid-p-values beside the exact ones; empty for every other plan.
 
-    Parameters
-    ----------
-    plan : PlannedTest
-    design : Design
-    cells : Cells
-
     Raises
     ------
     DesignError
@@ -125,7 +118,6 @@ def by_ranks(
     ----------
     plan : PlannedTest
         Of the permutation test.
-    design : Design
     old, new : ndarray of float
         Of baseline and candidate; by pairs if paired.
     """

@@ -54,7 +54,6 @@ def run_on_datasets(
     ----------
     plan : PlannedTest
         From `design.plan_test` of the same design.
-    design : Design
     baseline, candidate : sequence of float, length n_baseline
         One finite value a data set, in the same order.
 
@@ -140,7 +139,6 @@ def shift(baseline: Floats, candidate: Floats, *, confidence: float = 0.95) -> S
     Parameters
     ----------
     baseline, candidate : sequence of float, shape (n_datasets,)
-    confidence : float
 
     Notes
     -----

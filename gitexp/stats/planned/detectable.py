@@ -46,10 +46,8 @@ def smallest_size(n: int, power: float, *, alpha: float, paired: bool) -> float 
     ----------
     n : int
         Pairs, or repeats of each side.
-    power : float
     alpha : float
         One-sided; half of it for a two-sided test.
-    paired : bool
 
     Returns
     -------
@@ -168,7 +166,6 @@ def examples_needed_for_share(
         Difference of the two shares, above 0.
     discordant : float
         Share of the examples that one side alone has right; at least `gain`.
-    power, alpha : float
 
     Returns
     -------
@@ -225,11 +222,6 @@ def examples_needed_for_area(  # noqa: PLR0913  each is a fact of the evaluation
         Of positive examples, in (0, 1).
     correlation : float
         Of the two areas; about half where both models see the same examples.
-    power, alpha : float
-
-    Returns
-    -------
-    int or None
 
     References
     ----------

@@ -45,10 +45,8 @@ def smallest(  # noqa: PLR0913  a rule, numbers, and what is asked of them
         Planned.
     n : int
         Pairs, or repeats of each side, that are there.
-    power : float
     alpha : float
         One-sided.
-    paired : bool
     band : bool
         Whether the promise is equivalence.
 

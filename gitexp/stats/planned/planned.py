@@ -34,7 +34,6 @@ def run_on_repeats(
     ----------
     plan : PlannedTest
         From `design.plan_test` of the same design.
-    design : Design
     baseline, candidate : sequence of float, length n_baseline and n_candidate
         One finite value a repeat, in the unit of the metric; in the same order if paired.
 
@@ -95,7 +94,6 @@ def run_on_predictions(
     ----------
     plan : PlannedTest
         From `design.plan_test` of the same design.
-    design : Design
     cells : Cells
         From `examples.tabulate`.
     definition : Definition

@@ -41,7 +41,6 @@ class Sides:
         Kind.
     both : tuple of float
         The metric of baseline and candidate.
-    data : Sums or Ranking
     terms : pair of Terms or None
         None for a metric of labels.
     clusters : ndarray of int, shape (n_examples,), or None
@@ -97,8 +96,6 @@ def run_on_scores(plan: PlannedTest, design: Design, sides: Sides) -> Significan
     ----------
     plan : PlannedTest
         From `exampleplans.plan_examples` of the same design.
-    design : Design
-    sides : Sides
 
     Returns
     -------

@@ -152,8 +152,6 @@ def blocked_by_seed(
     ----------
     table : ndarray of float, shape (n_seeds, n_commits)
         The baseline's column first.
-    names : sequence of str
-    alpha : float
     higher_is_better : bool
         For ranks.
 
@@ -216,7 +214,6 @@ def crossed_with_examples(tables: Mapping[str, Values], *, alpha: float) -> Omni
     ----------
     tables : mapping of name to ndarray of float, shape (n_seeds, n_examples)
         What each example adds to the metric of each repeat; the baseline's first.
-    alpha : float
 
     Notes
     -----
@@ -272,10 +269,8 @@ def over_datasets(
     ----------
     table : ndarray of float, shape (n_datasets, n_commits)
         The baseline's column first.
-    names : sequence of str
     alpha : float
         Of the critical difference.
-    higher_is_better : bool
 
     References
     ----------
