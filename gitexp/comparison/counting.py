@@ -59,32 +59,16 @@ UNPAIRED = "unpaired seed"
 
 @dataclass(frozen=True, slots=True)
 class FoundRuns:
-    """All runs that could matter, sorted by where they were found.
+    """All runs that could matter, sorted by where they were found."""
 
-    Attributes
-    ----------
-    candidate : tuple of FoundRun
-        Reachable from the compared commit.
-    baseline : tuple of FoundRun
-        Reachable from the baseline and not from the candidate.
-    elsewhere : tuple of FoundRun
-        Reachable from neither.
-    pooled : tuple of FoundRun
-        Those of `elsewhere` that ``--pool`` takes in.
-    lines : tuple of (str, tuple of FoundRun)
-        What own branches, and the archive, have of `elsewhere` of this plan and these inputs.
-    scores : tuple of FoundRun
-        Of `elsewhere`, what own branches have of the baseline.
-    contradicted : mapping of RunId to str
-        Runs that are not what they say, and why; they never count.
-    """
-
-    candidate: tuple[FoundRun, ...]
-    baseline: tuple[FoundRun, ...] = ()
-    elsewhere: tuple[FoundRun, ...] = ()
-    pooled: tuple[FoundRun, ...] = ()
+    candidate: tuple[FoundRun, ...]  # reachable from the compared commit
+    baseline: tuple[FoundRun, ...] = ()  # reachable from the baseline and not from the candidate
+    elsewhere: tuple[FoundRun, ...] = ()  # reachable from neither
+    pooled: tuple[FoundRun, ...] = ()  # those of `elsewhere` that ``--pool`` takes in
+    # what own branches, and the archive, have of `elsewhere` of this plan and these inputs
     lines: tuple[tuple[str, tuple[FoundRun, ...]], ...] = ()
-    scores: tuple[FoundRun, ...] = ()
+    scores: tuple[FoundRun, ...] = ()  # of `elsewhere`, what own branches have of the baseline
+    # runs that are not what they say, and why; they never count
     contradicted: Mapping[RunId, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[FoundRun]:

@@ -45,14 +45,8 @@ class RunPool:
     """What is the user's own, read once for all questions of a call, and what is asked about.
 
     Own are branches here and what was archived here, with their whole history. What a fetch
-    brought is other people's word: it counts where it is asked about, and nowhere else.
-
-    Parameters
-    ----------
-    repo : Repo
-    index : Index
-    more : iterable of CommitHash
-        What is asked about, where no branch or archive of the user's may lead to it.
+    brought is other people's word: it counts where it is asked about, and nowhere else. `more` is
+    asked about, too, where no branch or archive of the user's may lead to it.
     """
 
     def __init__(self, repo: Repo, index: Index, more: Iterable[CommitHash] = ()) -> None:

@@ -23,37 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A comparison before the family of candidates is known.
-
-    Attributes
-    ----------
-    problem : str
-        Why the two sides are not comparable; "" if they are.
-    obstacle : str
-        Why the hypothesis can be neither supported nor refuted although they are.
-    still : Mapping of str to str
-        By metric, why there is no test of it: nothing varies, or only copies are there.
-    remedy : str
-        What to change in the project, where the seed does not act; "" elsewhere.
-    prefix : str
-        What the first line has to say before all else.
-    paired : bool
-        Whether repeats were joined by seed.
-    lost : tuple of bool
-        For baseline and candidate: a source commit is gone, inputs and plan digest decided.
-    pair : Pair or None
-        The predictions of both sides, where the claim is about two models.
-    crossed : bool
-        Whether all repeats predicted one evaluation set, which has a noise of its own.
-    added : Mapping of str to pair of ndarray of float, shape (n_repeats, n_examples)
-        By metric, what each example adds to it on both sides; of a call with several candidates.
-    swapped : str
-        The experiment whose plan has the two sides the other way round; "" for none.
-    same : bool
-        Whether both sides have the same inputs.
-    concluded : bool
-        Whether the experiment has its conclusion under this plan already.
-    """
+    """A comparison before the family of candidates is known."""
 
     baseline: ResolvedSide
     candidate: ResolvedSide
@@ -62,22 +32,27 @@ class Draft:
     count: Count
     evaluation: Evaluation
     metrics: tuple[MetricComparison, ...]
-    problem: str
-    obstacle: str
-    prefix: str
+    problem: str  # why the two sides are not comparable; "" if they are
+    obstacle: str  # why the hypothesis can be neither supported nor refuted although they are
+    prefix: str  # what the first line has to say before all else
     changes: tuple[Change, ...]
     warnings: tuple[str, ...]
-    paired: bool
+    paired: bool  # whether repeats were joined by seed
+    # for baseline and candidate: a source commit is gone, inputs and plan digest decided
     lost: tuple[bool, bool]
     subgroups: Subgroups = field(default_factory=Subgroups)
-    pair: Pair | None = None
+    pair: Pair | None = None  # the predictions of both sides, where the claim is about two models
+    # whether all repeats predicted one evaluation set, which has a noise of its own
     crossed: bool = False
+    # by metric, what each example adds to it on both sides; of a call with several candidates
     added: Mapping[str, tuple[Values, Values]] = field(default_factory=dict)
+    # the experiment whose plan has the two sides the other way round; "" for none
     swapped: str = ""
-    same: bool = False
-    concluded: bool = False
+    same: bool = False  # whether both sides have the same inputs
+    concluded: bool = False  # whether the experiment has its conclusion under this plan already
+    # by metric, why there is no test of it: nothing varies, or only copies are there
     still: Mapping[str, str] = field(default_factory=dict)
-    remedy: str = ""
+    remedy: str = ""  # what to change in the project, where the seed does not act; "" elsewhere
     selection: Selection | None = None
     ledger: Ledger | None = None
     failed: tuple[why.Failure, ...] = ()
@@ -90,29 +65,16 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A draft with its verdict: what is known when the words are chosen.
-
-    Attributes
-    ----------
-    result : SignificanceResult or None
-        Adjusted for several candidates, as the verdict is.
-    family : int
-        Candidates that were compared in one call.
-    problem : str
-        Why the sides are not comparable, or nothing could be tested, or a yes became open.
-    configurations : int
-        To pick from: what p was multiplied by.
-    adjustment : str
-        Over several candidates.
-    """
+    """A draft with its verdict: what is known when the words are chosen."""
 
     draft: Draft
     verdict: Verdict | None
-    result: SignificanceResult | None
-    family: int
+    result: SignificanceResult | None  # adjusted for several candidates, as the verdict is
+    family: int  # candidates that were compared in one call
+    # why the sides are not comparable, or nothing could be tested, or a yes became open
     problem: str
-    configurations: int
-    adjustment: str
+    configurations: int  # to pick from: what p was multiplied by
+    adjustment: str  # over several candidates
     current_branch: str
 
     @property

@@ -90,22 +90,14 @@ def metric_named(
 
 @dataclass(frozen=True, slots=True)
 class KnownMetrics:
-    """The names of metrics that a state reports; none where nothing tells them.
-
-    Attributes
-    ----------
-    names : frozenset of str
-    files : tuple of str
-        The metrics files, by which names are told apart that several of them give.
-    unread : tuple of str
-        Those that the state does not have yet, and of which no record tells.
-    given : frozenset of str
-        What the others give, with their file; empty once a record may have it without.
-    """
+    """The names of metrics that a state reports; none where nothing tells them."""
 
     names: frozenset[str]
+    # the metrics files, by which names are told apart that several of them give
     files: tuple[str, ...]
+    # those that the state does not have yet, and of which no record tells
     unread: tuple[str, ...] = ()
+    # what the others give, with their file; empty once a record may have it without
     given: frozenset[str] = frozenset()
 
     def refuse_unclear(self, *names: str) -> None:
@@ -285,22 +277,12 @@ def direction_of(metric: str, config: ProjectConfig) -> Direction | None:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """What a side's repeats say about noise.
+    """What a side's repeats say about noise."""
 
-    Attributes
-    ----------
-    n : int
-        Repeats that count, with the metric.
-    mean : float or None
-    sd : float or None
-    runs : tuple of Run
-        Observed ones of these inputs, wherever they are recorded.
-    """
-
-    n: int
+    n: int  # repeats that count, with the metric
     mean: float | None
     sd: float | None
-    runs: tuple[Run, ...] = ()
+    runs: tuple[Run, ...] = ()  # observed ones of these inputs, wherever they are recorded
 
 
 _NO_SPREAD = Spread(0, None, None)

@@ -49,22 +49,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A metric's comparison, or why there is none.
-
-    Attributes
-    ----------
-    refused : str
-        The test's own refusal.
-    still : str
-        Why there is no test: nothing varies.
-    added : pair of ndarray of float, shape (n_repeats, n_examples), or None
-        What each example adds to the metric of both sides, in a crossed design.
-    """
+    """A metric's comparison, or why there is none."""
 
     comparison: MetricComparison | None
-    refused: str = ""
+    refused: str = ""  # the test's own refusal
     warnings: tuple[str, ...] = ()  # about the design, said once for all metrics that have it
-    still: str = ""
+    still: str = ""  # why there is no test: nothing varies
+    # what each example adds to the metric of both sides, in a crossed design
     added: tuple[Table, Table] | None = None
 
 

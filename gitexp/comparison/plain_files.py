@@ -61,28 +61,16 @@ class FileDesign(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class FileQuestion:
-    """What is asked of two files.
-
-    Attributes
-    ----------
-    design : FileDesign
-    metric : str or None
-        The column that the question is about; None: the only one there is.
-    direction : Direction or None
-        Which way it is better; needed with an effect.
-    effect : Effect or None
-        The hypothesis; None: two-sided against no difference, without a verdict.
-    alpha : float
-    columns : Predictions
-        For examples: what the columns are called, which label is the positive one, and which
-        column names what examples depend on together.
-    """
+    """What is asked of two files."""
 
     design: FileDesign
-    metric: str | None = None
-    direction: Direction | None = None
+    metric: str | None = None  # the column that the question is about; None: the only one there is
+    direction: Direction | None = None  # which way it is better; needed with an effect
+    # the hypothesis; None: two-sided against no difference, without a verdict
     effect: Effect | None = None
     alpha: float = ALPHA
+    # for examples: what the columns are called, which label is the positive one, and which column
+    # names what examples depend on together
     columns: Predictions = NO_FILE
 
 

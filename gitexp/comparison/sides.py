@@ -67,31 +67,18 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedSide:
-    """One side before anything is known of its samples.
-
-    Attributes
-    ----------
-    commit : CommitHash
-        Whose tree shows it.
-    records : CommitHash
-        Whose history is searched; of a merged side the commit that has its records now.
-    recorded : CommitHash
-        The side's own commit, also where it is gone.
-    lost : bool
-        No ref leads to its own commit; its inputs come from a record.
-    exact : bool
-        The tree of `commit` has just these inputs, so that code can be compared.
-    """
+    """One side before anything is known of its samples."""
 
     name: str
-    commit: CommitHash
+    commit: CommitHash  # whose tree shows it
+    # whose history is searched; of a merged side the commit that has its records now
     records: CommitHash
-    recorded: CommitHash
+    recorded: CommitHash  # the side's own commit, also where it is gone
     branch: str
     config: ProjectConfig
     inputs: InputsDigest
-    lost: bool = False
-    exact: bool = True
+    lost: bool = False  # no ref leads to its own commit; its inputs come from a record
+    exact: bool = True  # the tree of `commit` has just these inputs, so that code can be compared
 
 
 def current(repo: Repo) -> Named:

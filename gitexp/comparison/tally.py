@@ -37,18 +37,10 @@ _NOWHERE = InputsDigest("")  # of a baseline that nobody knows: no run has them
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What counts in the end.
+    """What counts in the end."""
 
-    Attributes
-    ----------
-    count : Count
-        Without what came after a look.
-    everything : Count
-        With it.
-    """
-
-    count: Count
-    everything: Count
+    count: Count  # without what came after a look
+    everything: Count  # with it
     evaluation: Evaluation
     planned: int
 

@@ -46,18 +46,13 @@ _FROM_FORK = (
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part that is shown whole or not at all; a lower rank goes last.
-
-    Attributes
-    ----------
-    of : int
-        Which experiment it is about: without the first of these sections, which has the heading,
-        none of the others is shown. -1: about none.
-    """
+    """A part that is shown whole or not at all; a lower rank goes last."""
 
     title: str
     body: str
     rank: int
+    # which experiment it is about: without the first of these sections, which has the heading,
+    # none of the others is shown. -1: about none
     of: int = -1
 
 

@@ -41,29 +41,14 @@ _COLORS = {True: "32", False: "31", None: "33"}
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What the command line knows about the reader.
+    """What the command line knows about the reader."""
 
-    Attributes
-    ----------
-    color : bool
-        The stream takes ANSI colours; only the text renderers look.
-    quiet : bool
-        The verdict line, or the names, alone.
-    verbose : bool
-        Every run that was left aside, every reason, every row.
-    now : datetime or None
-        Ages are counted from it; without it moments are shown.
-    metrics : tuple of str
-        Metrics that were asked for and so come first in a list.
-    narrowed : bool
-        A list was asked for a part; that nothing fits does not say that there is nothing.
-    """
-
-    color: bool = False
-    quiet: bool = False
-    verbose: bool = False
-    now: datetime | None = None
-    metrics: tuple[str, ...] = ()
+    color: bool = False  # the stream takes ANSI colours; only the text renderers look
+    quiet: bool = False  # the verdict line, or the names, alone
+    verbose: bool = False  # every run that was left aside, every reason, every row
+    now: datetime | None = None  # ages are counted from it; without it moments are shown
+    metrics: tuple[str, ...] = ()  # metrics that were asked for and so come first in a list
+    # a list was asked for a part; that nothing fits does not say that there is nothing
     narrowed: bool = False
 
 
@@ -80,22 +65,14 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table; numbers are set flush right, and so are the columns named in `right`.
-
-    Attributes
-    ----------
-    left_out : int
-        Rows that only a verbose reader wants.
-    below : mapping of int to int
-        Columns that a narrow page sets below another one.
-    """
+    """A table; numbers are set flush right, and so are the columns named in `right`."""
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     right: frozenset[int] = frozenset()
-    left_out: int = 0
-    below: Mapping[int, int] | None = None
+    left_out: int = 0  # rows that only a verbose reader wants
+    below: Mapping[int, int] | None = None  # columns that a narrow page sets below another one
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,28 +85,21 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Headline, tables, parts, lines, labelled lines, next command; each may be empty.
-
-    Attributes
-    ----------
-    word, good : str, bool or None
-        What is decided, in capitals before the headline, and whether that is good news.
-    title, lead : str, tuple of Fact
-        How a document of it begins; whoever sits at a terminal has just asked.
-    names : tuple of str or None
-        What a quiet reader gets; None: the headline, else that of each part.
-    parts : tuple of Sheet
-        Of several things, or what belongs to the tables. On a terminal the last alone says what
-        to type next.
-    """
+    """Headline, tables, parts, lines, labelled lines, next command; each may be empty."""
 
     headline: str = ""
+    # `word`, `good`: what is decided, in capitals before the headline, and whether that is good
+    # news
     word: str = ""
     good: bool | None = None
+    # `title`, `lead`: how a document of it begins; whoever sits at a terminal has just asked
     title: str = ""
     lead: tuple[Fact, ...] = ()
+    # what a quiet reader gets; None: the headline, else that of each part
     names: tuple[str, ...] | None = None
     grids: tuple[Grid, ...] = ()
+    # of several things, or what belongs to the tables. On a terminal the last alone says what to
+    # type next
     parts: tuple[Sheet, ...] = ()
     items: tuple[Item, ...] = ()
     facts: tuple[Fact, ...] = ()

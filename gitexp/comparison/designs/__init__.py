@@ -36,18 +36,12 @@ SEEDS_ALONE = (
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A situation with what its designs need read once.
-
-    Attributes
-    ----------
-    problem : str
-        Why nothing can be tested; "" if something can.
-    """
+    """A situation with what its designs need read once."""
 
     situation: CountedSides
     pair: Pair | None = None
     crossed: tuple[Pair, ...] = ()  # one for each seed, all of the same examples
-    problem: str = ""
+    problem: str = ""  # why nothing can be tested; "" if something can
     warnings: tuple[str, ...] = ()
 
     def measure(self, question: Question) -> Answer:

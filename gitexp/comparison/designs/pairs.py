@@ -56,26 +56,16 @@ class Guesses:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The predictions of one repeat of each side, in the same order of examples.
-
-    Attributes
-    ----------
-    ids : tuple of str
-        Sorted.
-    positive : str or None
-        Label of the positive class, where the project names one.
-    cluster : str
-        Column of what examples depend on together; "" for none.
-    """
+    """The predictions of one repeat of each side, in the same order of examples."""
 
     seed_baseline: int
     seed_candidate: int
-    ids: tuple[str, ...]
+    ids: tuple[str, ...]  # sorted
     y_true: tuple[str, ...]
     baseline: Guesses
     candidate: Guesses
-    positive: str | None = None
-    cluster: str = ""
+    positive: str | None = None  # label of the positive class, where the project names one
+    cluster: str = ""  # column of what examples depend on together; "" for none
 
     def measured(self, left: float, right: float) -> tuple[MeasuredMetric, MeasuredMetric]:
         """Return both sides' reported numbers with the predictions that they came from."""

@@ -24,18 +24,10 @@ ROPE_SHARE = 0.01  # of the baseline's mean, where no margin is promised
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """What paired repeats measured of one metric.
+    """What paired repeats measured of one metric."""
 
-    Attributes
-    ----------
-    parts : tuple of Part
-        Of the seeds that have the same parts on both sides.
-    lacking : tuple of int
-        Seeds whose parts differ.
-    """
-
-    parts: tuple[Part, ...]
-    lacking: tuple[int, ...]
+    parts: tuple[Part, ...]  # of the seeds that have the same parts on both sides
+    lacking: tuple[int, ...]  # seeds whose parts differ
 
 
 def common(count: Count, metric: str) -> Common:

@@ -16,37 +16,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CountedSides:
-    """Two sides whose samples are counted and not yet tested.
+    """Two sides whose samples are counted and not yet tested."""
 
-    Attributes
-    ----------
-    top : Path or None
-        Work tree, below which DVC's cache is found; None in a bare repository.
-    claim : Claim
-        Recorded, or what one repeat a side can speak of at most.
-    cluster : str
-        Column of the predictions whose examples depend on each other; "" for none.
-    adjust : str
-        How a family of p-values is adjusted: a key of `stats.adjust.SHORT_NAMES`.
-    candidates : int
-        Of the call: each look of a stopping rule pays for all of them.
-    held : Mapping of str to str
-        Why a side (baseline, candidate) that always reports the same is one draw of its chance.
-    apart : str
-        Why both vary and yet differ by one draw, which stands fixed on one side; "" if they do not.
-    """
-
-    top: Path | None
+    top: Path | None  # work tree, below which DVC's cache is found; None in a bare repository
     baseline: ResolvedSide
     candidate: ResolvedSide
     plan: Plan | None
-    claim: Claim
+    claim: Claim  # recorded, or what one repeat a side can speak of at most
     count: Count
     evaluation: Evaluation
-    cluster: str = ""
+    cluster: str = ""  # column of the predictions whose examples depend on each other; "" for none
+    # how a family of p-values is adjusted: a key of `stats.adjust.SHORT_NAMES`
     adjust: str = "holm"
-    candidates: int = 1
+    candidates: int = 1  # of the call: each look of a stopping rule pays for all of them
+    # why a side (baseline, candidate) that always reports the same is one draw of its chance
     held: Mapping[str, str] = field(default_factory=dict)
+    # why both vary and yet differ by one draw, which stands fixed on one side; "" if they do not
     apart: str = ""
 
     @property

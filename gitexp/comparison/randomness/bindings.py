@@ -45,19 +45,12 @@ _AGAIN = ast.For | ast.While | ast.comprehension | ast.FunctionDef | ast.Lambda 
 
 @dataclass(slots=True)
 class Bindings:
-    """Python files that are executed together, and what their names may stand for.
-
-    Attributes
-    ----------
-    trees : Mapping of str to ast.AST
-    words : collection of str
-        By which these scripts know the seed that they are given: an option, the key of a parameter.
-    files : collection of str
-        Names of the files of settings that they may read, whose keys were looked at.
-    """
+    """Python files that are executed together, and what their names may stand for."""
 
     trees: Mapping[str, ast.AST]
+    # by which these scripts know the seed that they are given: an option, the key of a parameter
     words: Collection[str] = ()
+    # names of the files of settings that they may read, whose keys were looked at
     files: Collection[str] = ()
     _values: dict[str, list[tuple[str, ast.expr]]] = field(
         default_factory=lambda: defaultdict(list)

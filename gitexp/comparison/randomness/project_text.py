@@ -62,19 +62,11 @@ _ENTROPY = re.compile(
 
 @dataclass(frozen=True)  # without slots: what is cached needs a place
 class ProjectText:
-    """The text of a project: what it executes, and what that may read.
+    """The text of a project: what it executes, and what that may read."""
 
-    Attributes
-    ----------
-    texts : tuple of (str, str)
-        Path and text; of a notebook its code cells.
-    whole : bool
-        Whether nothing was left out that could be code.
-    """
-
-    texts: tuple[tuple[str, str], ...]
+    texts: tuple[tuple[str, str], ...]  # path and text; of a notebook its code cells
     config: ProjectConfig
-    whole: bool = True
+    whole: bool = True  # whether nothing was left out that could be code
 
     def able(self) -> bool:
         """Whether something could take up the seed, or draw on chance without one."""

@@ -71,19 +71,12 @@ class Acts(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What a seed could have changed in one repeat.
-
-    Attributes
-    ----------
-    seed : int
-    numbers : Mapping
-        By metric, repetition, fold and data set; times, speeds and memory left out.
-    made : str
-        A digest over its outputs and predictions; "" where there are none, or it is not known.
-    """
+    """What a seed could have changed in one repeat."""
 
     seed: int
+    # by metric, repetition, fold and data set; times, speeds and memory left out
     numbers: Mapping[Key, float]
+    # a digest over its outputs and predictions; "" where there are none, or it is not known
     made: str = ""
 
 

@@ -23,27 +23,16 @@ _END = WIDTH - 12
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the plot.
+    """One line of the plot."""
 
-    Attributes
-    ----------
-    label : str
-        As it is; escaped when drawn.
-    estimate : float
-    low, high : float or None
-        Of the interval; a limit that does not exist is None, and both None where there is none.
-    note : str
-        Small, below the label: "guard-rail", "n = 214", ...
-    strong : bool
-        The line that the verdict rests on.
-    """
-
-    label: str
+    label: str  # as it is; escaped when drawn
     estimate: float
+    # `low`, `high`: of the interval; a limit that does not exist is None, and both None where
+    # there is none
     low: float | None = None
     high: float | None = None
-    note: str = ""
-    strong: bool = False
+    note: str = ""  # small, below the label: "guard-rail", "n = 214", ...
+    strong: bool = False  # the line that the verdict rests on
 
 
 def forest(

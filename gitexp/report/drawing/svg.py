@@ -187,18 +187,13 @@ def _description(comparison: Comparison, metric: MetricComparison, gap: Gap) -> 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Maps values to positions between two edges of the drawing.
+    """Maps values to positions between two edges of the drawing."""
 
-    Attributes
-    ----------
-    low, high : float
-        The values at the edges.
-    start, end : float
-        Positions of `low` and `high`; `start` may be the larger, as on a vertical axis.
-    """
-
+    # `low`, `high`: the values at the edges
     low: float
     high: float
+    # `start`, `end`: positions of `low` and `high`; `start` may be the larger, as on a vertical
+    # axis
     start: float = EDGE
     end: float = WIDTH - EDGE
 
