@@ -143,11 +143,9 @@ def run_on_crossed(
             expected=f"{expected[0]} repeats of the same examples",
         )
     hypotheses.check_share(baseline.mean(axis=1), design.effect)
-    shifted = hypotheses.with_margin(baseline, candidate, design.effect, design.direction)
     tolerance = resolution(baseline, candidate)
 
-    def tails_at(margin: float) -> Tails:
-        below, above = shifted(margin)
+    def over_both(below: Values, above: Values) -> Tails:
         found = squares(above - below)
         if found.error <= tolerance:
             if abs(found.mean) <= tolerance:
@@ -156,15 +154,10 @@ def run_on_crossed(
                 "the difference varies neither between repeats nor between examples",
                 found=f"{found.mean:g} everywhere",
             )
-        t = found.mean / found.error
-        return Tails(
-            ttests.p_of_t(t, found.df, "greater"),
-            ttests.p_of_t(t, found.df, "less"),
-            ttests.p_of_t(t, found.df, "two-sided"),
-        )
+        return ttests.t_tails(found.mean / found.error, found.df)
 
-    found = hypotheses.p_values(design.effect, tails_at)
-    return found.of(plan, float(candidate.mean() - baseline.mean()))
+    statistic = float(candidate.mean() - baseline.mean())
+    return hypotheses.at_margins(plan, design, (baseline, candidate), over_both, statistic)
 
 
 def intervals(

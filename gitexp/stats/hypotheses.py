@@ -17,14 +17,13 @@ from gitexp.model.plan import Direction, Effect, HypothesisKind
 from gitexp.stats.values import Values, finite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from gitexp.model.comparison import PlannedTest
+    from gitexp.stats.design import Design
     from gitexp.stats.permutation import Tails
-    from gitexp.stats.values import Values
 
     TailsAt = Callable[[float], Tails]
-    from collections.abc import Callable, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +90,26 @@ def p_values(effect: Effect | None, tails_at: TailsAt) -> PValues:
     if effect.kind is HypothesisKind.EQUIVALENCE:
         return PValues(none.two_sided, inside, outside)
     return PValues(none.two_sided, outside, inside)
+
+
+def at_margins(
+    plan: PlannedTest,
+    design: Design,
+    sides: tuple[Values, Values],
+    tails: Callable[[Values, Values], Tails],
+    statistic: float | None,
+) -> SignificanceResult:
+    """Return what a test of two sides comes to at every margin that the design's effect asks of.
+
+    Parameters
+    ----------
+    sides : pair of ndarray of float
+        Baseline and candidate, in the unit of the metric.
+    tails : callable
+        The test that the second side is not larger than the first, of sides moved by the margin.
+    """
+    shifted = with_margin(*sides, design.effect, design.direction)
+    return p_values(design.effect, lambda margin: tails(*shifted(margin))).of(plan, statistic)
 
 
 def check_share(baseline: Values, effect: Effect | None) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import fdtrc, stdtr, stdtrit
 
 from gitexp.errors import DesignError
+from gitexp.stats.permutation import Tails
 from gitexp.stats.values import Values, finite, finite_pairs, number, rate, resolution
 
 if TYPE_CHECKING:
@@ -41,6 +42,16 @@ class Mean:
     estimate: float
     error: float
     df: float
+
+    @property
+    def t(self) -> float:
+        """The t statistic against zero."""
+        return self.estimate / self.error
+
+    @property
+    def tails(self) -> Tails:
+        """The p-values of `t`."""
+        return t_tails(self.t, self.df)
 
 
 def paired_difference(a: Floats, b: Floats) -> Mean:
@@ -111,6 +122,11 @@ def p_of_t(statistic: float, df: float, alternative: Alternative) -> float:
     if alternative == "two-sided":
         return float(min(1.0, 2 * stdtr(df, -abs(statistic))))
     return float(stdtr(df, -statistic if alternative == "greater" else statistic))
+
+
+def t_tails(t: float, df: float) -> Tails:
+    """Return the p-values of a t statistic in all directions."""
+    return Tails(p_of_t(t, df, "greater"), p_of_t(t, df, "less"), p_of_t(t, df, "two-sided"), t)
 
 
 def limits(mean: Mean, alternative: Alternative, alpha: float) -> tuple[float | None, float | None]:

@@ -18,7 +18,6 @@ from gitexp.stats.design import beside
 from gitexp.stats.permutation import Tails
 from gitexp.stats.ranks import differences, mann_whitney_u, midranks, signed_rank_tails
 from gitexp.stats.tests import BRUNNER_MUNZEL, MANN_WHITNEY, SIGNED_RANK
-from gitexp.stats.ttests import p_of_t
 from gitexp.stats.values import finite
 
 if TYPE_CHECKING:
@@ -67,27 +66,18 @@ def beside_repeats(
     """
     old, new = finite(baseline, "baseline values"), finite(candidate, "candidate values")
     hypotheses.check_share(old, design.effect)
-    shifted = hypotheses.with_margin(old, new, design.effect, design.direction)
     estimate = ttests.paired_difference if plan.paired else ttests.welch_difference
 
-    def tails_at(margin: float) -> Tails:
-        below, above = shifted(margin)
-        mean = estimate(above, below)
-        t = mean.estimate / mean.error
-        return Tails(
-            greater=ttests.p_of_t(t, mean.df, "greater"),
-            less=ttests.p_of_t(t, mean.df, "less"),
-            two_sided=ttests.p_of_t(t, mean.df, "two-sided"),
-        )
+    def student(below: Values, above: Values) -> Tails:
+        return estimate(above, below).tails
 
     ranked = by_ranks(plan, design, old, new)
+    t = beside(plan, tests.PAIRED_T if plan.paired else tests.WELCH_T)
     try:
-        found = hypotheses.p_values(design.effect, tails_at)
-        mean = estimate(new, old)
+        statistic = estimate(new, old).t
+        return hypotheses.at_margins(t, design, (old, new), student, statistic), *ranked
     except DesignError:
         return ranked
-    t = beside(plan, tests.PAIRED_T if plan.paired else tests.WELCH_T)
-    return found.of(t, mean.estimate / mean.error), *ranked
 
 
 def beside_predictions(
@@ -121,7 +111,12 @@ def by_ranks(
     old, new : ndarray of float
         Of baseline and candidate; by pairs if paired.
     """
-    shifted = hypotheses.with_margin(old, new, design.effect, design.direction)
+
+    def result(
+        test: SignificanceTest, title: str, tails: Callable[[Values, Values], Tails]
+    ) -> SignificanceResult:
+        return hypotheses.at_margins(beside(plan, test, title), design, (old, new), tails, None)
+
     exact = (len(old) if plan.paired else len(old) + len(new)) <= MOST_EXACT
     if plan.paired:
         d = differences(new, old)
@@ -129,14 +124,12 @@ def by_ranks(
         plural = "" if zeros == 1 else "s"
         said = f"{SIGNED_RANK.titled(exact=exact)}, {zeros} zero{plural} dropped, {ties} tied"
 
-        def signed(margin: float) -> Tails:
-            below, above = shifted(margin)
+        def signed(below: Values, above: Values) -> Tails:
             return signed_rank_tails(differences(above, below), exact=exact)
 
-        return (_result(plan, design, SIGNED_RANK, said, signed),)
+        return (result(SIGNED_RANK, said, signed),)
 
-    def labelled(margin: float) -> Tails:
-        below, above = shifted(margin)
+    def labelled(below: Values, above: Values) -> Tails:
         method: Method = "exact" if exact else "normal_approximation"
         sides = above.tolist(), below.tolist()
         return Tails(
@@ -146,17 +139,15 @@ def by_ranks(
         )
 
     said = f"{MANN_WHITNEY.titled(exact=exact)}, {_tied(np.concatenate([old, new]))} tied"
-    found = [_result(plan, design, MANN_WHITNEY, said, labelled)]
-    if all(brunner_munzel(*shifted(margin)) is not None for margin in _margins(design)):
-        found.append(
-            _result(
-                plan,
-                design,
-                BRUNNER_MUNZEL,
-                BRUNNER_MUNZEL.title,
-                lambda margin: brunner_munzel(*shifted(margin)) or Tails(1.0, 1.0, 1.0),
-            )
-        )
+    found = [result(MANN_WHITNEY, said, labelled)]
+    shifted = hypotheses.with_margin(old, new, design.effect, design.direction)
+    margin = 0.0 if design.effect is None else design.effect.margin
+    if all(brunner_munzel(*shifted(each)) is not None for each in {0.0, margin, -margin}):
+
+        def placed(below: Values, above: Values) -> Tails:
+            return brunner_munzel(below, above) or Tails(1.0, 1.0, 1.0)
+
+        found.append(result(BRUNNER_MUNZEL, BRUNNER_MUNZEL.title, placed))
     return tuple(found)
 
 
@@ -198,28 +189,7 @@ def brunner_munzel(below: Values, above: Values) -> Tails | None:
         return None
     statistic = n * m * (high - low) / ((n + m) * math.sqrt(weighted))
     df = weighted**2 / ((n * low_var) ** 2 / (n - 1) + (m * high_var) ** 2 / (m - 1))
-    return Tails(
-        p_of_t(statistic, df, "greater"),
-        p_of_t(statistic, df, "less"),
-        p_of_t(statistic, df, "two-sided"),
-    )
-
-
-def _result(
-    plan: PlannedTest,
-    design: Design,
-    test: SignificanceTest,
-    title: str,
-    tails_at: Callable[[float], Tails],
-) -> SignificanceResult:
-    found = hypotheses.p_values(design.effect, tails_at)
-    return found.of(beside(plan, test, title), None)
-
-
-def _margins(design: Design) -> tuple[float, ...]:
-    """Return every margin at which a hypothesis is looked at."""
-    margin = 0.0 if design.effect is None else design.effect.margin
-    return tuple({0.0, margin, -margin})
+    return ttests.t_tails(statistic, df)
 
 
 def _tied(values: Values) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from gitexp.errors import DesignError
 from gitexp.model.comparison import Interval, SignificanceResult
 from gitexp.model.design import Unit
 from gitexp.stats import hypotheses, permutation, ranks, tests
-from gitexp.stats.ranks import differences, midranks, signed_rank_tails, subset_sums
+from gitexp.stats.ranks import differences, signed_rank_sums, signed_rank_tails, subset_sums
 from gitexp.stats.tests import FLIP_DRAWS, MAX_RANKED, MAX_SIGN_FLIPS
 from gitexp.stats.values import Floats, Values, finite_pairs
 
@@ -89,15 +90,12 @@ def run_on_datasets(
     """
     tests.expect(plan, Unit.DATASET)
     old, new = _checked(plan, design, baseline, candidate)
-    shifted = hypotheses.with_margin(old, new, design.effect, design.direction)
 
-    def tails_at(margin: float) -> Tails:
-        below, above = shifted(margin)
+    def signed(below: Values, above: Values) -> Tails:
         return signed_rank_tails(differences(above, below), exact=plan.exact)
 
-    found = hypotheses.p_values(design.effect, tails_at)
-    d = differences(new, old)
-    return found.of(plan, float(midranks(np.abs(d[d != 0]))[d[d != 0] > 0].sum()))
+    plus, _ = signed_rank_sums(differences(new, old))
+    return hypotheses.at_margins(plan, design, (old, new), signed, plus)
 
 
 def beside_datasets(
@@ -105,13 +103,8 @@ def beside_datasets(
 ) -> tuple[SignificanceResult, ...]:
     """Return the sign-flip permutation of the mean, which does not rank."""
     old, new = _checked(plan, design, baseline, candidate)
-    shifted = hypotheses.with_margin(old, new, design.effect, design.direction)
     draws = None if 2**plan.n_baseline <= MAX_SIGN_FLIPS else FLIP_DRAWS
-
-    def tails_at(margin: float) -> Tails:
-        return permutation.sign_flip_tails(*shifted(margin), draws=draws, seed=plan.seed)
-
-    found = hypotheses.p_values(design.effect, tails_at)
+    flips = partial(permutation.sign_flip_tails, draws=draws, seed=plan.seed)
     beside = replace(
         plan,
         test=tests.PAIRED_PERMUTATION.name,
@@ -120,7 +113,8 @@ def beside_datasets(
         resamples=draws or 2**plan.n_baseline,
         exact=draws is None,
     )
-    return (found.of(beside, float(new.mean() - old.mean())),)
+    statistic = float(new.mean() - old.mean())
+    return (hypotheses.at_margins(beside, design, (old, new), flips, statistic),)
 
 
 def zeros_and_ties(design: Design, baseline: Floats, candidate: Floats) -> tuple[int, int]:

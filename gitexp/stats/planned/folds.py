@@ -14,7 +14,7 @@ from gitexp.model.design import Unit
 from gitexp.stats import hypotheses, tests, ttests
 from gitexp.stats.intervals import relative_interval
 from gitexp.stats.permutation import Tails
-from gitexp.stats.ttests import limits, p_of_t
+from gitexp.stats.ttests import limits
 from gitexp.stats.values import finite_pairs, resolution
 
 if TYPE_CHECKING:
@@ -69,12 +69,11 @@ def run_on_folds(
     """
     old, new, splits = _checked(plan, design, baseline, candidate)
     test = partial(tests.function_of(plan, Unit.FOLD), ratio=splits.ratio)
-    found = hypotheses.p_values(design.effect, _at_margins(design, old, new, test))
+    found = hypotheses.at_margins(plan, design, (old, new), partial(_unless_same, test), None)
     try:
-        statistic = test(old, new).statistic
+        return replace(found, statistic=test(old, new).statistic)
     except DesignError:  # the same scores on both sides
-        statistic = None
-    return found.of(plan, statistic)
+        return found
 
 
 def beside_folds(
@@ -87,14 +86,14 @@ def beside_folds(
     old, new, splits = _checked(plan, design, baseline, candidate)
     if not splits.five_by_two:
         return ()
-    try:
-        found = hypotheses.p_values(design.effect, _at_margins(design, old, new, _first_t))
-        t = ttests.five_by_two_cv_t_test(_grid(new), _grid(old)).statistic
-    except DesignError:
-        return ()
     first = tests.FIVE_BY_TWO_T
     beside = replace(plan, test=first.name, title=first.title, why="beside: F")
-    return (found.of(beside, t),)
+    try:
+        t = _first_t(old, new).statistic
+        test = partial(_unless_same, _first_t)
+        return (hypotheses.at_margins(beside, design, (old, new), test, t),)
+    except DesignError:
+        return ()
 
 
 def fold_intervals(
@@ -147,22 +146,15 @@ def _checked(
     return old, new, design.splits
 
 
-def _at_margins(design: Design, old: Values, new: Values, test: Test) -> Callable[[float], Tails]:
-    shifted = hypotheses.with_margin(old, new, design.effect, design.direction)
-
-    def tails_at(margin: float) -> Tails:
-        below, above = shifted(margin)
-        if float(np.abs(above - below).max()) <= resolution(above, below):
-            return Tails(1.0, 1.0, 1.0)  # the same scores everywhere are evidence of nothing
-        return test(below, above)
-
-    return tails_at
+def _unless_same(test: Test, below: Values, above: Values) -> Tails:
+    if float(np.abs(above - below).max()) <= resolution(above, below):
+        return Tails(1.0, 1.0, 1.0)  # the same scores everywhere are evidence of nothing
+    return test(below, above)
 
 
 def corrected_t(below: Values, above: Values, *, ratio: float) -> Tails:
     """Return the tails of the corrected resampled t, see `ttests.corrected_difference`."""
-    mean = ttests.corrected_difference(above, below, ratio)
-    return _t_tails(mean.estimate / mean.error, mean.df)
+    return ttests.corrected_difference(above, below, ratio).tails
 
 
 def combined_f(below: Values, above: Values, *, ratio: float) -> Tails:  # noqa: ARG001 - as above
@@ -177,11 +169,7 @@ def combined_f(below: Values, above: Values, *, ratio: float) -> Tails:  # noqa:
 
 def _first_t(below: Values, above: Values) -> Tails:
     found = ttests.five_by_two_cv_t_test(_grid(above), _grid(below))
-    return _t_tails(found.statistic, found.df)
-
-
-def _t_tails(t: float, df: float) -> Tails:
-    return Tails(p_of_t(t, df, "greater"), p_of_t(t, df, "less"), p_of_t(t, df, "two-sided"), t)
+    return ttests.t_tails(found.statistic, found.df)
 
 
 def _grid(scores: Values) -> list[list[float]]:

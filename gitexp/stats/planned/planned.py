@@ -6,6 +6,7 @@ are refused.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -73,16 +74,10 @@ def run_on_repeats(
             found=f"{len(old)} and {len(new)} values",
             expected=f"{plan.n_baseline} and {plan.n_candidate}",
         )
-    tails = tests.function_of(plan, Unit.REPEAT)
-    hypotheses.check_share(old, design.effect)
-    shifted = hypotheses.with_margin(old, new, design.effect, design.direction)
     draws = None if plan.exact else plan.resamples
-
-    def tails_at(margin: float) -> Tails:
-        return tails(*shifted(margin), draws=draws, seed=plan.seed)
-
-    found = hypotheses.p_values(design.effect, tails_at)
-    return found.of(plan, float(new.mean() - old.mean()))
+    tails = partial(tests.function_of(plan, Unit.REPEAT), draws=draws, seed=plan.seed)
+    hypotheses.check_share(old, design.effect)
+    return hypotheses.at_margins(plan, design, (old, new), tails, float(new.mean() - old.mean()))
 
 
 def run_on_predictions(

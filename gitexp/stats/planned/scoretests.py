@@ -187,25 +187,16 @@ def beside_scores(
         return ()
     if not isinstance(sides.data, sums.Sums) or sides.clusters is not None:
         return ()
-    shifted = hypotheses.with_margin(
-        sides.terms[0].values, sides.terms[1].values, design.effect, design.direction
-    )
+    both = (sides.terms[0].values, sides.terms[1].values)
 
-    def tails_at(margin: float) -> Tails:
-        below, above = shifted(margin)
-        mean = ttests.paired_difference(above, below)
-        t = mean.estimate / mean.error
-        return Tails(
-            ttests.p_of_t(t, mean.df, "greater"),
-            ttests.p_of_t(t, mean.df, "less"),
-            ttests.p_of_t(t, mean.df, "two-sided"),
-        )
+    def student(below: Values, above: Values) -> Tails:
+        return ttests.paired_difference(above, below).tails
 
+    t = beside(plan, PAIRED_T, f"{PAIRED_T.title} over the examples")
     try:
-        found = hypotheses.p_values(design.effect, tails_at)
+        return (hypotheses.at_margins(t, design, both, student, None),)
     except DesignError:
         return ()
-    return (found.of(beside(plan, PAIRED_T, f"{PAIRED_T.title} over the examples"), None),)
 
 
 def _swap(sides: Sides, sign: float, draws: int, seed: int) -> Tails:
