@@ -16,7 +16,7 @@ from scipy.special import bdtrc
 
 from gitexp.errors import DesignError
 from gitexp.stats.metrics import Counts, Definition, classes, evaluate
-from gitexp.stats.permutation import Tails
+from gitexp.stats.permutation import Tails, chunks, drawn_tails
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -234,12 +234,8 @@ def swap_tails(
     differ = cells.baseline != cells.candidate
     truth, number = cells.truth[differ], cells.number[differ]
     base, cand = cells.baseline[differ], cells.candidate[differ]
-    sides = (
-        _side(cells, cells.baseline, cells.number),
-        _side(cells, cells.candidate, cells.number),
-    )
-    observed = _gain(cells, definition, sides, sign)
-    total = draws + 1
+    sides = _side(cells, cells.baseline), _side(cells, cells.candidate)
+    observed = float(_gain(cells, definition, sides, sign))
     if not len(number):
         return Tails(1.0, 1.0, 1.0)
     if sign * observed < 0:  # swapped sides get the same swaps, whichever is better
@@ -253,18 +249,17 @@ def swap_tails(
         - _indicator(truth, k) * ((truth == base)[:, None])
     )
     rng = np.random.default_rng(seed)
-    greater = less = outside = 0
-    for rows in _chunks(draws, len(number) + 6 * k):
-        # `moved` examples of a cell go over to the candidate's label, and back on the other side
-        moved = rng.binomial(number, 0.5, size=(rows, len(number))).astype(np.float64)
-        predicted, hits = moved @ (gained - lost), moved @ right
-        first = Counts(sides[0].right + hits, sides[0].predicted + predicted, sides[0].actual)
-        second = Counts(sides[1].right - hits, sides[1].predicted - predicted, sides[1].actual)
-        gains = _gain(cells, definition, (first, second), sign)
-        greater += int((gains >= observed - TIE).sum())
-        less += int((gains <= observed + TIE).sum())
-        outside += int((np.abs(gains) >= np.abs(observed) - TIE).sum())
-    return Tails((greater + 1) / total, (less + 1) / total, (outside + 1) / total)
+
+    def gains() -> Iterator[Values]:
+        for rows in chunks(draws, len(number) + 6 * k, CHUNK):
+            # `moved` examples of a cell go over to the candidate's label, and back on the other
+            moved = rng.binomial(number, 0.5, size=(rows, len(number))).astype(np.float64)
+            predicted, hits = moved @ (gained - lost), moved @ right
+            first = Counts(sides[0].right + hits, sides[0].predicted + predicted, sides[0].actual)
+            second = Counts(sides[1].right - hits, sides[1].predicted - predicted, sides[1].actual)
+            yield _gain(cells, definition, (first, second), sign)
+
+    return drawn_tails(gains(), observed, TIE)
 
 
 def resampled_scores(
@@ -304,7 +299,7 @@ def resampled_scores(
     share = cells.number / n
     strata = [np.flatnonzero(cells.truth == one) for one in np.unique(cells.truth)]
     scores: list[tuple[Values, Values]] = []
-    for rows in _chunks(draws, len(share) + 8 * k):
+    for rows in chunks(draws, len(share) + 8 * k, CHUNK):
         if stratified:
             drawn = np.empty((rows, len(share)))
             for rows_of in strata:
@@ -361,7 +356,7 @@ def bootstrap_tails(gains: Values, gain: float) -> Tails:
 
 def scores(cells: Cells, definition: Definition) -> tuple[float, float]:
     """Return the metric of the baseline and of the candidate."""
-    sides = (_side(cells, side, cells.number) for side in (cells.baseline, cells.candidate))
+    sides = (_side(cells, side) for side in (cells.baseline, cells.candidate))
     first, second = (float(evaluate(definition, side, cells.labels)) for side in sides)
     return first, second
 
@@ -377,12 +372,8 @@ def _indicator(places: Places, k: int) -> Values:
     return np.eye(k)[places]
 
 
-def _side(
-    cells: Cells,
-    predicted: Places,
-    number: Numbers,
-) -> Counts:
-    k = len(cells.labels)
+def _side(cells: Cells, predicted: Places) -> Counts:
+    k, number = len(cells.labels), cells.number
     hit = predicted == cells.truth
     return Counts(
         right=np.bincount(cells.truth[hit], weights=number[hit], minlength=k).astype(np.float64),
@@ -396,9 +387,3 @@ def _gain(
 ) -> Values:
     baseline, candidate = (evaluate(definition, side, cells.labels) for side in sides)
     return sign * (candidate - baseline)
-
-
-def _chunks(draws: int, width: int) -> Iterator[int]:
-    size = max(1, CHUNK // width)
-    for start in range(0, draws, size):
-        yield min(size, draws - start)

@@ -14,6 +14,7 @@ from scipy.special import chdtr, chdtri, gammaln, ndtr
 from gitexp.stats.effects import crossing
 from gitexp.stats.groups import checked, one_way_anova
 from gitexp.stats.hypotheses import holm
+from gitexp.stats.permutation import chunks
 from gitexp.stats.ranks import midranks, tie_sum
 from gitexp.stats.tests import MAX_ASSIGNMENTS
 from gitexp.stats.ttests import welch_difference
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from gitexp.stats.values import Values
 
 LABEL_DRAWS = 9_999
-CHUNK = 2_000_000  # random numbers held at a time: 16 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +165,7 @@ def _labelled(left: tuple[int, ...], sizes: Sequence[int]) -> Iterator[tuple[int
 
 def _drawn(values: Values, seed: int) -> Iterator[Values]:
     rng = np.random.default_rng(seed)
-    size = max(1, CHUNK // len(values))
-    for start in range(0, LABEL_DRAWS, size):
-        rows = min(size, LABEL_DRAWS - start)
+    for rows in chunks(LABEL_DRAWS, len(values)):
         yield rng.permuted(np.broadcast_to(values, (rows, len(values))), axis=1)
 
 

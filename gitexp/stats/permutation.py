@@ -17,7 +17,7 @@ from gitexp.errors import DesignError
 from gitexp.stats.values import Values, finite, finite_pairs, noise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 MAX_SUMS = 2**20  # of one half of the values, in an exact count: 8 MB
 _BYTE = 8
@@ -257,6 +257,22 @@ def _welch_t(dealt: Values, centred: Values, tolerance: float) -> Values:
     return t
 
 
+def drawn_tails(draws: Iterable[Values], observed: float, tie: float) -> Tails:
+    """Return (b + 1) / (m + 1) of what random relabellings give, some rows of them at a time.
+
+    Parameters
+    ----------
+    tie : float
+        By which a draw may miss the observed value and still reach it.
+    """
+    counts, total = np.ones(3), 1
+    for values in draws:
+        counts += _as_extreme(values, observed, tie)
+        total += len(values)
+    greater, less, outside = (float(count) / total for count in counts)
+    return Tails(greater, less, outside)
+
+
 def _as_extreme(values: Values, observed: float, tolerance: float) -> tuple[int, int, int]:
     """Count the values that are at least as great, as small, and as far from zero as observed."""
     return (
@@ -304,7 +320,7 @@ def _drawn_flips(differences: Values, draws: int, seed: int) -> Iterator[Values]
     signs = 2.0 * ((np.arange(2**_BYTE)[:, None] >> np.arange(_BYTE)) & 1) - 1.0
     padded = np.zeros((-(-len(differences) // _BYTE), _BYTE))
     padded.flat[: len(differences)] = differences
-    for rows in _chunks(draws, _BYTE):
+    for rows in chunks(draws, _BYTE):
         sums = np.zeros(rows)
         for block in padded:
             sums += (signs @ block).take(rng.integers(0, 2**_BYTE, size=rows, dtype=np.uint8))
@@ -320,13 +336,14 @@ def _mirrored(baseline: Values, candidate: Values) -> bool:
 def _drawn_labels(values: Values, n: int, draws: int, seed: int) -> Iterator[Values]:
     """Yield the n values that the first side is dealt, one row a draw, whatever their order."""
     rng, values = np.random.default_rng(seed), np.sort(values)
-    for rows in _chunks(draws, len(values)):
+    for rows in chunks(draws, len(values)):
         dealt = rng.permuted(np.broadcast_to(values, (rows, len(values))), axis=1)
         yield dealt[:, :n]
 
 
-def _chunks(draws: int, width: int) -> Iterator[int]:
-    size = max(1, CHUNK // max(1, width))
+def chunks(draws: int, width: int, held: int = CHUNK) -> Iterator[int]:
+    """Yield how many draws to make at a time, each of so many numbers."""
+    size = max(1, held // max(1, width))
     for start in range(0, draws, size):
         yield min(size, draws - start)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gitexp.errors import DesignError
 from gitexp.stats.design import AREA, PRECISION
-from gitexp.stats.permutation import Tails
+from gitexp.stats.permutation import Tails, chunks, drawn_tails
 from gitexp.stats.ranks import midranks
 from gitexp.stats.scored import value
 
@@ -107,26 +107,21 @@ def swap_tails(
         np.bincount(part, minlength=k) + np.bincount(part + moved, minlength=k)
         for part, moved in ((base[:m], change[:m]), (base[m:], change[m:]))
     ]
-    gain = sign * (observed[1] - observed[0])
-    greater = less = outside = 0
     rng = np.random.default_rng(seed)
-    size = max(1, CHUNK // (2 * k + 2 * n))
-    for start in range(0, draws, size):
-        rows = min(size, draws - start)
-        swapped = _coins(rows, one.units, rng)
-        place = change * (swapped if clusters is None else swapped[:, clusters])
-        place += base + np.arange(rows)[:, None] * k  # no branches: a coin cannot be foreseen
-        hits, misses = (
-            np.bincount(part.ravel(), minlength=rows * k).reshape(rows, k)
-            for part in (place[:, :m], place[:, m:])
-        )
-        low = _metric(one.kind, hits, misses)
-        gains = sign * (_metric(one.kind, whole[0] - hits, whole[1] - misses) - low)
-        greater += int((gains >= gain - TIE).sum())
-        less += int((gains <= gain + TIE).sum())
-        outside += int((np.abs(gains) >= abs(gain) - TIE).sum())
-    total = draws + 1
-    return Tails((greater + 1) / total, (less + 1) / total, (outside + 1) / total)
+
+    def gains() -> Iterator[Values]:
+        for rows in chunks(draws, 2 * k + 2 * n, CHUNK):
+            swapped = _coins(rows, one.units, rng)
+            place = change * (swapped if clusters is None else swapped[:, clusters])
+            place += base + np.arange(rows)[:, None] * k  # no branches: a coin cannot be foreseen
+            hits, misses = (
+                np.bincount(part.ravel(), minlength=rows * k).reshape(rows, k)
+                for part in (place[:, :m], place[:, m:])
+            )
+            low = _metric(one.kind, hits, misses)
+            yield sign * (_metric(one.kind, whole[0] - hits, whole[1] - misses) - low)
+
+    return drawn_tails(gains(), sign * (observed[1] - observed[0]), TIE)
 
 
 def resampled(one: Ranking, *, draws: int, seed: int) -> tuple[Values, Values]:
@@ -250,8 +245,6 @@ def drawn_weights(one: Ranking, draws: int, rng: np.random.Generator) -> Iterato
 
     The positive examples, then the others, each in their order.
     """
-    n = len(one.truth)
-    size = max(1, CHUNK // n)
     hit = one.truth > 0
     numbers = int(hit.sum()), int((~hit).sum())
 
@@ -259,8 +252,7 @@ def drawn_weights(one: Ranking, draws: int, rng: np.random.Generator) -> Iterato
         index = rng.integers(0, units, size=(rows, units)) + np.arange(rows)[:, None] * units
         return np.bincount(index.ravel(), minlength=rows * units).reshape(rows, units)
 
-    for start in range(0, draws, size):
-        rows = min(size, draws - start)
+    for rows in chunks(draws, len(one.truth), CHUNK):
         if one.clusters is None:
             yield drawn(rows, numbers[0]), drawn(rows, numbers[1])
         else:

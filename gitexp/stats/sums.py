@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gitexp.errors import DesignError
 from gitexp.stats.design import ROOT
 from gitexp.stats.metrics import Counts, evaluate
-from gitexp.stats.permutation import Tails
+from gitexp.stats.permutation import Tails, chunks, drawn_tails
 from gitexp.stats.values import noise
 
 if TYPE_CHECKING:
@@ -142,15 +142,9 @@ def swap_tails(sums: Sums, *, sign: float, draws: int, seed: int) -> Tails:
     if not moved.any():
         return Tails(1.0, 1.0, 1.0)
     tie = _tie(sums, observed)
-    greater = less = outside = 0
-    rng = np.random.default_rng(seed)
-    for part in half_sums(change[moved], draws, rng):
-        gains = sign * (sums.of(high - part) - sums.of(low + part))
-        greater += int((gains >= observed - tie).sum())
-        less += int((gains <= observed + tie).sum())
-        outside += int((np.abs(gains) >= abs(observed) - tie).sum())
-    total = draws + 1
-    return Tails((greater + 1) / total, (less + 1) / total, (outside + 1) / total)
+    parts = half_sums(change[moved], draws, np.random.default_rng(seed))
+    gains = (sign * (sums.of(high - part) - sums.of(low + part)) for part in parts)
+    return drawn_tails(gains, observed, tie)
 
 
 def half_sums(rows: Values, draws: int, rng: np.random.Generator) -> Iterator[Values]:
@@ -173,9 +167,7 @@ def half_sums(rows: Values, draws: int, rng: np.random.Generator) -> Iterator[Va
     blocks = -(-len(rows) // BYTE)
     padded = np.zeros((blocks * BYTE, len(columns)))
     padded[: len(rows)] = rows[:, columns]
-    size = max(1, CHUNK // max(8, width))
-    for start in range(0, draws, size):
-        number = min(size, draws - start)
+    for number in chunks(draws, max(8, width), CHUNK):
         sums = np.zeros((width, number))
         for block in padded.reshape(blocks, BYTE, len(columns)):
             picked = rng.integers(0, 2**BYTE, size=number, dtype=np.uint8)
@@ -216,9 +208,8 @@ def left_out(sums: Sums) -> tuple[Values, Values]:
 
 def _drawn(n: int, draws: int, width: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
     """Yield which units are in a bootstrap sample, rows of draws at a time."""
-    size = max(1, CHUNK // max(n, width))
-    for start in range(0, draws, size):
-        yield rng.integers(0, n, size=(min(size, draws - start), n))
+    for rows in chunks(draws, max(n, width), CHUNK):
+        yield rng.integers(0, n, size=(rows, n))
 
 
 def _by_cluster(rows: Values, clusters: Places | None) -> Values:
