@@ -24,13 +24,14 @@ from gitexp.stats.planned.exampleplans import lacking, plan_crossed
 from gitexp.stats.tests import FLIP_DRAWS, MAX_SIGN_FLIPS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from gitexp.model.comparison import SignificanceResult
     from gitexp.stats.tests import SignificanceTest
     from gitexp.stats.values import Values
 
     Groups = Mapping[str, Sequence[float]]
+    _Pair = tuple[float, Interval | None, float]  # difference, its interval, plain p
 
 BASELINE, ALL = "each against the baseline", "all pairs"
 
@@ -178,29 +179,17 @@ def blocked_by_seed(
     def ranked(found: OmnibusFindings) -> None:
         _friedman(found, table, names, higher_is_better=higher_is_better, planned=False)
 
+    def flips(i: int, j: int, number: int) -> _Pair:
+        new, old = table[:, i], table[:, j]
+        return (
+            float((new - old).mean()),
+            difference_interval(old, new, paired=True, confidence=1 - alpha / number),
+            _sign_flips(new, old),
+        )
+
     def pairs(found: OmnibusFindings) -> None:
-        for among, indices in _families(len(names)):
-            confidence = 1 - alpha / len(indices)
-            raw = [_sign_flips(table[:, i], table[:, j]) for i, j in indices]
-            found.families.append(
-                Family(
-                    tests.PAIRED_PERMUTATION.name,
-                    "sign flips of the pairs, Holm",
-                    among,
-                    tuple(
-                        Pairwise(
-                            names[i],
-                            names[j],
-                            float((table[:, i] - table[:, j]).mean()),
-                            difference_interval(
-                                table[:, j], table[:, i], paired=True, confidence=confidence
-                            ),
-                            p,
-                        )
-                        for (i, j), p in zip(indices, holm(raw), strict=True)
-                    ),
-                )
-            )
+        title = "sign flips of the pairs, Holm"
+        found.families += _by_holm(tests.PAIRED_PERMUTATION, title, names, flips)
 
     made = OmnibusFindings()
     made.attempt(anova, ranked, pairs)
@@ -221,39 +210,24 @@ def crossed_with_examples(tables: Mapping[str, Values], *, alpha: float) -> Omni
     of the examples, and reject nearly every true null where the noise is the test set's. So there
     is not a test of all beside the pairs: some commits differ if Holm's smallest p says so.
     """
+    names = list(tables)
+
+    def both(i: int, j: int, number: int) -> _Pair:
+        new, old = tables[names[i]], tables[names[j]]
+        return (
+            float(new.mean() - old.mean()),
+            crossed.intervals(old, new, confidence=1 - alpha / number)[0],
+            _over_examples_too(old, new, alpha).p_value,
+        )
 
     def pairs(found: OmnibusFindings) -> None:
-        names = list(tables)
-        for among, indices in _families(len(names)):
-            confidence = 1 - alpha / len(indices)
-            sides = [(tables[names[j]], tables[names[i]]) for i, j in indices]
-            tested = [_over_examples_too(*side, alpha) for side in sides]
-            adjusted = holm([one.p_value for one in tested])
-            found.families.append(
-                Family(
-                    tests.CROSSED_T.name,
-                    "t over repeats and examples, Holm",
-                    among,
-                    tuple(
-                        Pairwise(
-                            names[i],
-                            names[j],
-                            float(candidate.mean() - baseline.mean()),
-                            crossed.intervals(baseline, candidate, confidence=confidence)[0],
-                            p,
-                        )
-                        for (i, j), (baseline, candidate), p in zip(
-                            indices, sides, adjusted, strict=True
-                        )
-                    ),
-                )
-            )
-        squares = [crossed.squares(candidate - baseline) for baseline, candidate in sides]
+        test, over = tests.CROSSED_T, "t over repeats and examples"
+        found.families += _by_holm(test, f"{over}, Holm", names, both)
+        least = min(pair.p_value for pair in found.families[-1].pairs)
+        squares = [crossed.squares(b - a) for a, b in itertools.combinations(tables.values(), 2)]
         largest = max(abs(one.mean) / one.error if one.error else 0.0 for one in squares)
-        title = "t over repeats and examples of every pair, Holm's smallest"
-        found.omnibus.append(
-            Omnibus(tests.CROSSED_T.name, title, largest, min(adjusted), planned=True)
-        )
+        title = f"{over} of every pair, Holm's smallest"
+        found.omnibus.append(Omnibus(test.name, title, largest, least, planned=True))
 
     made = OmnibusFindings()
     made.attempt(pairs)
@@ -330,24 +304,12 @@ def over_examples(
         test = contingency.cochran_q(truth, predictions)
         found.omnibus.append(_whole(tests.COCHRAN_Q, test, test.df, planned=True))
 
+    def mcnemar(i: int, j: int, _: int) -> _Pair:
+        won, lost = (int((right[a] & ~right[b]).sum()) for a, b in ((i, j), (j, i)))
+        return (won - lost) / len(truth), None, examples.mcnemar_tails(won, lost).two_sided
+
     def pairs(found: OmnibusFindings) -> None:
-        for among, indices in _families(len(names)):
-            lone = [
-                (int((right[i] & ~right[j]).sum()), int((right[j] & ~right[i]).sum()))
-                for i, j in indices
-            ]
-            raw = [examples.mcnemar_tails(*counts).two_sided for counts in lone]
-            found.families.append(
-                Family(
-                    tests.MCNEMAR.name,
-                    "McNemar, exact, Holm",
-                    among,
-                    tuple(
-                        Pairwise(names[i], names[j], (won - lost) / len(truth), None, p)
-                        for (i, j), (won, lost), p in zip(indices, lone, holm(raw), strict=True)
-                    ),
-                )
-            )
+        found.families += _by_holm(tests.MCNEMAR, "McNemar, exact, Holm", names, mcnemar)
 
     made = OmnibusFindings()
     made.attempt(cochran, pairs)
@@ -396,12 +358,31 @@ def _family(test: SignificanceTest, among: str, pairs: Sequence[Pairwise]) -> Fa
     return Family(test.name, test.title, among, tuple(pairs))
 
 
-def _families(k: int) -> list[tuple[str, list[tuple[int, int]]]]:
-    """Return the two families of pairs of k commits: which one, against which earlier one."""
-    return [
-        (BASELINE, [(index, 0) for index in range(1, k)]),
-        (ALL, [(later, earlier) for earlier, later in itertools.combinations(range(k), 2)]),
-    ]
+def _by_holm(
+    test: SignificanceTest,
+    title: str,
+    names: Sequence[str],
+    compared: Callable[[int, int, int], _Pair],
+) -> Iterator[Family]:
+    """Yield the two families of pairs: which one against which, of how many."""
+    every = range(len(names))
+    for among, indices in (
+        (BASELINE, [(index, 0) for index in every[1:]]),
+        (ALL, [(later, earlier) for earlier, later in itertools.combinations(every, 2)]),
+    ):
+        found = [compared(i, j, len(indices)) for i, j in indices]
+        adjusted = holm([p for *_, p in found])
+        yield Family(
+            test.name,
+            title,
+            among,
+            tuple(
+                Pairwise(names[i], names[j], difference, interval, p)
+                for (i, j), (difference, interval, _), p in zip(
+                    indices, found, adjusted, strict=True
+                )
+            ),
+        )
 
 
 def _over_examples_too(baseline: Values, candidate: Values, alpha: float) -> SignificanceResult:
