@@ -18,7 +18,7 @@ from gitexp.model.metrics import spread as spread_of
 from gitexp.model.plan import Claim, Direction, HypothesisKind, OnFailed, Verdict
 from gitexp.stats.decide import Evidence, decide
 from gitexp.stats.planned import detectable as rules
-from gitexp.stats.planned import foreseen
+from gitexp.stats.planned.foreseen import Outlook
 from gitexp.stats.tests import named
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detecta
     Notes
     -----
     Repeats: simulated or exact power of the planned test under the plan's rule, see
-    `stats.foreseen`. Everything else (examples, folds, data sets, repeats crossed with examples)
+    `foreseen.Outlook`. All else (examples, folds, data sets, repeats crossed with examples)
     by the standard error that the interval was made from.
     """
     result = metric.result
@@ -61,15 +61,12 @@ def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detecta
         sd = _spread(metric, plan, paired=paired)
         if sd is None or sd <= 0:
             return None
-        rule = (plan.stopping, plan.repeats)
-        size = foreseen.smallest(*rule, units, POWER, alpha=alpha, paired=paired, band=band)
+        outlook = Outlook(plan.stopping, plan.repeats, alpha, paired, band)
+        size = outlook.smallest(units, POWER)
         if size is None:
             return None
-        distance, enough = size * sd, None
-        if promised is not None:
-            enough = foreseen.needed(
-                *rule, promised / sd, POWER, alpha=alpha, paired=paired, band=band
-            )
+        distance = size * sd
+        enough = None if promised is None else outlook.needed(promised / sd, POWER)
     else:
         error = _error(metric, units)
         if error is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from gitexp.comparison import sides
 from gitexp.comparison.designs import computed
@@ -33,7 +33,7 @@ from gitexp.model.design import PowerDesign, PowerReport, PowerRequest, Price
 from gitexp.model.plan import ALPHA, REPEATS, Claim, Direction, Effect, HypothesisKind
 from gitexp.records.terms import check_alpha, format_effect, parse_effect
 from gitexp.stats.planned import detectable as rules
-from gitexp.stats.planned import foreseen
+from gitexp.stats.planned.foreseen import Outlook
 
 if TYPE_CHECKING:
     from gitexp.comparison.known_metrics import Duration
@@ -47,12 +47,6 @@ if TYPE_CHECKING:
 _EXAMPLES = 1_000  # judged where nobody says a number
 _TWO_SIDES = 2
 _UNNAMED = {PowerDesign.ACCURACY: "the accuracy", PowerDesign.AREA: "the area"}
-
-
-class _How(TypedDict):
-    alpha: float
-    paired: bool
-    band: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,15 +230,14 @@ def _of_repeats(
     paired = terms.design is PowerDesign.PAIRED
     spread = one_side * math.sqrt(2) if paired else one_side
     band = terms.effect.kind is HypothesisKind.EQUIVALENCE
-    how = _How(alpha=terms.level, paired=paired, band=band)
+    outlook = Outlook(terms.stopping, terms.units, terms.level, paired, band)
     mean = found.mean if request.area is None else request.area
     question, distance = _question(terms, mean)
     needed = reached = None
     if distance is not None:
-        size = distance / spread
-        needed = foreseen.needed(terms.stopping, terms.units, size, terms.power, **how)
-        reached = foreseen.power_at(terms.stopping, terms.units, size, **how)
-    least = foreseen.smallest(terms.stopping, terms.units, terms.units, terms.power, **how)
+        needed = outlook.needed(distance / spread, terms.power)
+        reached = outlook.power_at(distance / spread)
+    least = outlook.smallest(terms.units, terms.power)
     basis = "the spread as given" if sd is not None else f"the spread of {found.n} baseline repeats"
     assumed = [f"normal values; {basis}, {one_side:.3g}, also for the candidate"]
     if paired:

@@ -9,7 +9,7 @@ import pytest
 
 from gitexp.model.plan import Direction, Effect, HypothesisKind, Stopping, StoppingRule
 from gitexp.stats.design import Design, Unit
-from gitexp.stats.planned import foreseen
+from gitexp.stats.planned.foreseen import Outlook
 from gitexp.stats.stopping import run_sequential
 
 ALWAYS = Stopping(StoppingRule.ALWAYS_VALID)
@@ -24,7 +24,7 @@ def test_the_rule_finds_what_is_foreseen_as_often_as_said(
     paired: bool,  # noqa: FBT001  a parameter of the case
 ) -> None:
     n, simulations = 12 if paired else 8, 200  # all relabellings are counted, none is drawn
-    size = foreseen.smallest(stopping, n, n, 0.8, alpha=0.05, paired=paired, band=False)
+    size = Outlook(stopping, n, 0.05, paired, band=False).smallest(n, 0.8)
     assert size is not None
     design = Design(Unit.REPEAT, paired, n, n, 0.05, effect=ANY, direction=Direction.MAX)
     rng = np.random.default_rng(3)
@@ -38,8 +38,7 @@ def test_the_rule_finds_what_is_foreseen_as_often_as_said(
 
 def test_equivalence_needs_more_bets_than_a_gain_of_the_same_size() -> None:
     one, band = (
-        foreseen.needed(ALWAYS, 20, 1.0, 0.8, alpha=0.05, paired=True, band=kind)
-        for kind in (False, True)
+        Outlook(ALWAYS, 20, 0.05, paired=True, band=kind).needed(1.0, 0.8) for kind in (False, True)
     )
     assert one is not None
     assert band is not None
@@ -47,5 +46,5 @@ def test_equivalence_needs_more_bets_than_a_gain_of_the_same_size() -> None:
 
 
 def test_what_nobody_could_run_has_no_number() -> None:
-    assert foreseen.needed(ALWAYS, 20, 0.01, 0.8, alpha=0.05, paired=True, band=False) is None
-    assert foreseen.smallest(ALWAYS, 4, 4, 0.8, alpha=0.05, paired=True, band=False) is None
+    assert Outlook(ALWAYS, 20, 0.05, paired=True, band=False).needed(0.01, 0.8) is None
+    assert Outlook(ALWAYS, 4, 0.05, paired=True, band=False).smallest(4, 0.8) is None

@@ -334,9 +334,14 @@ def _fewest(
         low, high = high, 2 * high
         if high > MOST:
             return None
+    return halved(low, high, lambda n: power_of(n) >= power)
+
+
+def halved(low: int, high: int, enough: Callable[[int], bool]) -> int:
+    """Return the fewest that are enough, where `low` are not and `high` are."""
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if power_of(middle) >= power else (middle, high)
+        low, high = (low, middle) if enough(middle) else (middle, high)
     return high
 
 

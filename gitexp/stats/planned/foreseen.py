@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,132 +26,110 @@ FEWEST_SIMULATIONS = 40
 MOST_PAIRS = CELLS // FEWEST_SIMULATIONS
 
 
-def smallest(  # noqa: PLR0913  a rule, numbers, and what is asked of them
-    stopping: Stopping | None,
-    repeats: int,
-    n: int,
-    power: float,
-    *,
-    alpha: float,
-    paired: bool,
-    band: bool,
-) -> float | None:
-    """Return the effect, or half-width of a band, that n repeats find with `power`.
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """A plan's rule, and what its repeats find by it.
 
-    Parameters
+    Attributes
     ----------
     stopping : Stopping or None
-        The plan's rule; None for a single look.
+        None for a single look.
     repeats : int
         Planned.
-    n : int
-        Pairs, or repeats of each side, that are there.
     alpha : float
         One-sided.
     band : bool
-        Whether the promise is equivalence.
-
-    Returns
-    -------
-    float or None
-        In standard deviations of the paired differences, or of one side's values. None where
-        nothing can be found, as before the first look.
+        Whether the promise is equivalence; its effects are half-widths of the band.
 
     Notes
     -----
+    Effects are in standard deviations of the paired differences, or of one side's values.
+
     Planned looks: what the last look alone finds at its own level, a lower bound that is close,
     for an effect that an earlier look finds is mostly found by the last one, too. Always valid:
     simulated, normal values, common random numbers.
     """
-    if stopping is None or stopping.rule is not StoppingRule.ALWAYS_VALID:
-        level = alpha
-        if stopping is not None:
-            looks = stopping.at(repeats)
-            reached = [look for look in looks if look <= n]
-            if not reached:
+
+    stopping: Stopping | None
+    repeats: int
+    alpha: float
+    paired: bool
+    band: bool
+
+    def smallest(self, n: int, power: float) -> float | None:
+        """Return the effect that n pairs, or repeats of each side, find with `power`.
+
+        None where nothing can be found, as before the first look.
+        """
+        if not self._always_valid:
+            reached = [look for look in self._looks if look <= n]
+            if self.stopping is not None:
+                if not reached:
+                    return None
+                n = reached[-1]
+            find = rules.smallest_band if self.band else rules.smallest_size
+            return find(n, power, alpha=self._level(len(reached)), paired=self.paired)
+        if n < FEWEST or n > MOST_PAIRS or 2.0**-n > self.alpha:
+            return None
+
+        def gap(size: float) -> float:
+            return self._power_of_bets(n, size) - power
+
+        low, high = 0.0, 1.0
+        while gap(high) < 0:
+            low, high = high, 2 * high
+            if high > rules.MOST:
                 return None
-            n, level = reached[-1], nominal_level(stopping, looks, len(reached), alpha)
-        find = rules.smallest_band if band else rules.smallest_size
-        return find(n, power, alpha=level, paired=paired)
-    if n < FEWEST or n > MOST_PAIRS or 2.0**-n > alpha:
-        return None
+        for _ in range(12):
+            middle = (low + high) / 2
+            low, high = (low, middle) if gap(middle) >= 0 else (middle, high)
+        return high
 
-    def gap(size: float) -> float:
-        return power_of_bets(n, size, alpha=alpha, paired=paired, band=band) - power
+    def needed(self, size: float, power: float) -> int | None:
+        """Return the fewest repeats that find an effect of `size`.
 
-    low, high = 0.0, 1.0
-    while gap(high) < 0:
-        low, high = high, 2 * high
-        if high > rules.MOST:
-            return None
-    for _ in range(12):
-        middle = (low + high) / 2
-        low, high = (low, middle) if gap(middle) >= 0 else (middle, high)
-    return high
+        None where nobody could run them; for the always-valid rule above `MOST_PAIRS`.
+        """
+        if not self._always_valid:
+            find = rules.repeats_needed_for_band if self.band else rules.repeats_needed
+            return find(size, power, alpha=self._level(len(self._looks)), paired=self.paired)
+        least = max(FEWEST, math.ceil(-math.log2(self.alpha)))
+        low, high = least - 1, least
+        while self._power_of_bets(high, size) < power:
+            if high >= MOST_PAIRS:
+                return None
+            low, high = high, min(2 * high, MOST_PAIRS)
+        return rules.halved(low, high, lambda n: self._power_of_bets(n, size) >= power)
 
+    def power_at(self, size: float) -> float:
+        """Return with which power all planned repeats find an effect of `size`."""
+        if self._always_valid:
+            return self._power_of_bets(min(self.repeats, MOST_PAIRS), size)
+        at = rules.power_of_band if self.band else rules.power_at
+        return at(self.repeats, size, alpha=self._level(len(self._looks)), paired=self.paired)
 
-def needed(  # noqa: PLR0913  as above
-    stopping: Stopping | None,
-    repeats: int,
-    size: float,
-    power: float,
-    *,
-    alpha: float,
-    paired: bool,
-    band: bool,
-) -> int | None:
-    """Return the fewest repeats that find an effect of `size`; see `smallest`.
+    @property
+    def _always_valid(self) -> bool:
+        return self.stopping is not None and self.stopping.rule is StoppingRule.ALWAYS_VALID
 
-    None where nobody could run them; for the always-valid rule above `MOST_PAIRS`.
-    """
-    if stopping is None or stopping.rule is not StoppingRule.ALWAYS_VALID:
-        level = alpha
-        if stopping is not None:
-            looks = stopping.at(repeats)
-            level = nominal_level(stopping, looks, len(looks), alpha)
-        find = rules.repeats_needed_for_band if band else rules.repeats_needed
-        return find(size, power, alpha=level, paired=paired)
-    least = max(FEWEST, math.ceil(-math.log2(alpha)))
-    low, high = least - 1, least
-    while power_of_bets(high, size, alpha=alpha, paired=paired, band=band) < power:
-        if high >= MOST_PAIRS:
-            return None
-        low, high = high, min(2 * high, MOST_PAIRS)
-    while high - low > 1:
-        middle = (low + high) // 2
-        enough = power_of_bets(middle, size, alpha=alpha, paired=paired, band=band) >= power
-        low, high = (low, middle) if enough else (middle, high)
-    return high
+    @property
+    def _looks(self) -> tuple[int, ...]:
+        return () if self.stopping is None else self.stopping.at(self.repeats)
 
+    def _level(self, look: int) -> float:
+        """Return the level of one of the planned looks, of the only one without any."""
+        if self.stopping is None:
+            return self.alpha
+        return nominal_level(self.stopping, self._looks, look, self.alpha)
 
-def power_at(  # noqa: PLR0913  as above
-    stopping: Stopping | None,
-    repeats: int,
-    size: float,
-    *,
-    alpha: float,
-    paired: bool,
-    band: bool,
-) -> float:
-    """Return with which power all planned repeats find an effect of `size`; see `smallest`."""
-    if stopping is not None and stopping.rule is StoppingRule.ALWAYS_VALID:
-        n = min(repeats, MOST_PAIRS)
-        return power_of_bets(n, size, alpha=alpha, paired=paired, band=band)
-    if stopping is not None:
-        looks = stopping.at(repeats)
-        alpha = nominal_level(stopping, looks, len(looks), alpha)
-    at = rules.power_of_band if band else rules.power_at
-    return at(repeats, size, alpha=alpha, paired=paired)
-
-
-def power_of_bets(n: int, size: float, *, alpha: float, paired: bool, band: bool) -> float:
-    """Return how often bets on signs decide within n repeats that are looked at all along."""
-    noise = _noise(n)
-    shift = size if paired else size / math.sqrt(2)  # differences of two groups vary more
-    decided = _decides(noise + shift, alpha)
-    if band:
-        decided &= _decides(shift - noise, alpha)
-    return float(decided.mean())
+    def _power_of_bets(self, n: int, size: float) -> float:
+        """Return how often bets on signs decide within n repeats that are looked at all along."""
+        noise = _noise(n)
+        shift = size if self.paired else size / math.sqrt(2)  # differences of two groups vary more
+        decided = _decides(noise + shift, self.alpha)
+        if self.band:
+            decided &= _decides(shift - noise, self.alpha)
+        return float(decided.mean())
 
 
 def _decides(differences: Values, alpha: float) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
