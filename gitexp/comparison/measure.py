@@ -6,10 +6,11 @@ How a metric is tested is the matter of `comparison.designs`; here is what all d
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from gitexp.model.comparison import MetricComparison, Role
+from gitexp.model.design import Design
 from gitexp.model.metrics import bare, mean, spread
 from gitexp.model.plan import Direction, Effect, HypothesisKind
 from gitexp.model.run import Sample
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.counting import Count, Counted
     from gitexp.model.comparison import EffectSize, Interval
+    from gitexp.model.design import Unit
     from gitexp.model.plan import Guard, Plan
     from gitexp.model.run import Resources
     from gitexp.stats.values import Values as Table
@@ -45,6 +47,32 @@ class Question:
     effect: Effect | None  # None: two-sided, no verdict
     alpha: float
     guard: Guard | None = None
+
+    def design(
+        self, unit: Unit, n_baseline: int, n_candidate: int | None = None, *, paired: bool = True
+    ) -> Design:
+        """Return the design of so many units, of each side where no second number is given."""
+        return Design(
+            unit,
+            paired,
+            n_baseline,
+            n_baseline if n_candidate is None else n_candidate,
+            self.alpha,
+            effect=self.effect,
+            direction=self.direction,
+        )
+
+    def judged(self, comparison: MetricComparison) -> MetricComparison:
+        """Return a comparison that says whether a guard-rail is shown to be broken.
+
+        By its test alone: means would call every second guard-rail broken that holds exactly. A
+        design that is too small to show it is too small for a yes, too.
+        """
+        result = comparison.result
+        if self.guard is None or result is None or result.p_refute is None:
+            return comparison
+        broken = max(result.p_refute, result.plan.smallest_p) <= result.plan.alpha
+        return replace(comparison, broken=broken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +163,6 @@ def build(  # noqa: PLR0913  the parts of one value, each computed elsewhere
         candidate_values=values.candidate,
         notes=values.notes,
     )
-
-
-def is_broken(comparison: MetricComparison) -> bool:
-    """Return whether a guard-rail is shown to be broken: by its test alone.
-
-    Means would call every second guard-rail broken that holds exactly. A design that is too
-    small to show it is too small for a yes, too.
-    """
-    result = comparison.result
-    if result is None or result.p_refute is None:
-        return False
-    return max(result.p_refute, result.plan.smallest_p) <= result.plan.alpha
 
 
 def values_of(count: Count, metric: str, *, paired: bool) -> Values:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -99,6 +99,10 @@ class MetricComparison:
     parts: tuple[Part, ...] = ()  # folds or data sets, where these were tested
     posteriors: tuple[Posterior, ...] = ()  # the Bayesian companions
     variance: VarianceShare | None = None  # where repeats and examples are both random
+
+    def noted(self, *notes: str) -> MetricComparison:
+        """Return it with these notes behind its own."""
+        return replace(self, notes=(*self.notes, *notes))
 
     @property
     def one_valued(self) -> str:

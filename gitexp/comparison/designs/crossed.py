@@ -13,12 +13,12 @@ import numpy as np
 
 from gitexp.comparison.designs import computed, repeats
 from gitexp.comparison.designs.pairs import has_recorded, read_pair
-from gitexp.comparison.measure import Answer, is_broken, is_resource, values_of
+from gitexp.comparison.measure import Answer, is_resource, values_of
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Role
 from gitexp.model.plan import Claim
 from gitexp.stats import crossed
-from gitexp.stats.design import Design, Unit
+from gitexp.stats.design import Unit
 from gitexp.stats.planned.exampleplans import plan_crossed
 from gitexp.system.curves import is_curve
 
@@ -92,8 +92,7 @@ def measure(situation: CountedSides, question: Question, pairs: Sequence[Pair]) 
         definition = computed.identify(question.metric, pairs, reported)
     except DesignError as error:
         note = f"over repeats alone, the noise of the test set left out: {error.summary}"
-        comparison = replace(plain.comparison, notes=(*plain.comparison.notes, note))
-        return replace(plain, comparison=comparison)
+        return replace(plain, comparison=plain.comparison.noted(note))
     return compare(question, values, pairs, definition)
 
 
@@ -107,15 +106,7 @@ def compare(
     plain = repeats.compare(question, values, paired=True)
     if plain.comparison is None:
         return plain
-    design = Design(
-        unit=Unit.REPEAT,
-        paired=True,
-        n_baseline=len(pairs),
-        n_candidate=len(pairs),
-        alpha=question.alpha,
-        effect=question.effect,
-        direction=question.direction,
-    )
+    design = question.design(Unit.REPEAT, len(pairs))
     planned = plan_crossed(design, len(pairs[0].ids))
     try:
         parts = [computed.added(definition, pair) for pair in pairs]
@@ -125,8 +116,7 @@ def compare(
         variance = crossed.variance_share(left, right)
     except DesignError as error:
         why = error.brief
-        comparison = replace(plain.comparison, result=None, beside=())
-        return Answer(replace(comparison, notes=(*comparison.notes, why)), why)
+        return Answer(replace(plain.comparison, result=None, beside=()).noted(why), why)
     first = plain.comparison.result
     full = replace(
         plain.comparison,
@@ -135,14 +125,8 @@ def compare(
         interval=between,
         relative_interval=relative,
         variance=variance,
-        notes=(
-            *plain.comparison.notes,
-            f"computed as {definition} from {len(pairs[0].ids)} predictions of each repeat",
-        ),
-    )
-    if question.guard is not None:
-        full = replace(full, broken=is_broken(full))
-    return Answer(full, added=(left, right))
+    ).noted(f"computed as {definition} from {len(pairs[0].ids)} predictions of each repeat")
+    return Answer(question.judged(full), added=(left, right))
 
 
 def _seeds(pairs: Sequence[Pair]) -> tuple[int, ...]:

@@ -10,13 +10,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.designs import parts
-from gitexp.comparison.measure import LARGEST, Answer, Values, build, is_broken, samples_of
+from gitexp.comparison.measure import LARGEST, Answer, Values, build, samples_of
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Role
 from gitexp.model.metrics import mean
 from gitexp.model.result import Part
 from gitexp.stats import effects
-from gitexp.stats.design import Design, Unit, plan_test
+from gitexp.stats.design import Unit, plan_test
 from gitexp.stats.planned import datasets
 
 if TYPE_CHECKING:
@@ -72,15 +72,7 @@ def _tested(
     old, new = [unit.baseline for unit in units], [unit.candidate for unit in units]
     if max(map(abs, (*old, *new))) > LARGEST:
         return Answer(None, f"{question.metric} has values beyond {LARGEST:g}")
-    design = Design(
-        unit=Unit.DATASET,
-        paired=True,
-        n_baseline=len(old),
-        n_candidate=len(new),
-        alpha=question.alpha,
-        effect=question.effect,
-        direction=question.direction,
-    )
+    design = question.design(Unit.DATASET, len(old))
     planned = plan_test(design)
     found = datasets.shift(old, new, confidence=1 - question.alpha)
     zeros, ties = datasets.zeros_and_ties(design, old, new)
@@ -116,12 +108,10 @@ def _tested(
         )
     except DesignError as error:
         refused = error.brief
-        return Answer(replace(full, notes=(*full.notes, refused)), refused)
+        return Answer(full.noted(refused), refused)
     if question.role is Role.PRIMARY:
         full = _with_posterior(question, full, old, new)
-    if question.guard is not None:
-        full = replace(full, broken=is_broken(full))
-    return Answer(full)
+    return Answer(question.judged(full))
 
 
 def _with_posterior(

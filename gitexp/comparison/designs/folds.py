@@ -12,12 +12,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.designs import parts
-from gitexp.comparison.measure import LARGEST, Answer, build, is_broken, values_of
+from gitexp.comparison.measure import LARGEST, Answer, build, values_of
 from gitexp.errors import DesignError
 from gitexp.model.comparison import EffectSize
 from gitexp.model.metrics import mean
 from gitexp.stats import effects
-from gitexp.stats.design import Design, Splits, Unit, plan_test
+from gitexp.stats.design import Splits, Unit, plan_test
 from gitexp.stats.planned import folds
 
 if TYPE_CHECKING:
@@ -101,16 +101,7 @@ def _tested(
     left: list[float],
     right: list[float],
 ) -> Answer:
-    design = Design(
-        unit=Unit.FOLD,
-        paired=True,
-        n_baseline=len(left),
-        n_candidate=len(right),
-        alpha=question.alpha,
-        effect=question.effect,
-        direction=question.direction,
-        splits=splits,
-    )
+    design = replace(question.design(Unit.FOLD, len(left)), splits=splits)
     planned = plan_test(design)
     rope, why = parts.rope_of(question, full.mean_baseline)
     found = folds.fold_posterior(splits, left, right, rope=rope)
@@ -123,11 +114,9 @@ def _tested(
         result = folds.run_on_folds(planned, design, left, right)
     except DesignError as error:
         refused = error.brief
-        return Answer(replace(full, notes=(*full.notes, refused)), refused, (UNSTABLE,))
+        return Answer(full.noted(refused), refused, (UNSTABLE,))
     full = replace(full, result=result, beside=folds.beside_folds(planned, design, left, right))
-    if question.guard is not None:
-        full = replace(full, broken=is_broken(full))
-    return Answer(full, warnings=(UNSTABLE,))
+    return Answer(question.judged(full), warnings=(UNSTABLE,))
 
 
 def _splits(scores: tuple[Part, ...]) -> Splits | None:

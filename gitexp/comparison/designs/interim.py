@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import selection
 from gitexp.comparison.designs import repeats
-from gitexp.comparison.measure import Answer, Values, is_broken, values_of
+from gitexp.comparison.measure import Answer, Values, values_of
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Role
 from gitexp.model.plan import StoppingRule
-from gitexp.stats.design import Design, Unit
+from gitexp.stats.design import Unit
 from gitexp.stats.stopping import FEWEST, repeated_interval, run_sequential
 
 if TYPE_CHECKING:
@@ -37,15 +37,8 @@ def measure(situation: CountedSides, question: Question, plan: Plan) -> Answer:
     if question.effect is None or stopping is None or plain.comparison is None or plain.refused:
         return plain
     left, right = in_order(count, values, paired=paired)
-    design = Design(
-        unit=Unit.REPEAT,
-        paired=paired,
-        n_baseline=len(left),
-        n_candidate=len(right),
-        alpha=question.alpha / _chances(situation, question, plan),
-        effect=question.effect,
-        direction=question.direction,
-    )
+    design = question.design(Unit.REPEAT, len(left), len(right), paired=paired)
+    design = replace(design, alpha=question.alpha / _chances(situation, question, plan))
     try:
         course = run_sequential(design, stopping, plan.repeats, left, right)
     except DesignError as error:
@@ -66,11 +59,8 @@ def measure(situation: CountedSides, question: Question, plan: Plan) -> Answer:
         comparison,
         result=course.result,
         interval=repeated_interval(course, stopping, left, right),
-        notes=(*comparison.notes, _said(course, stopping, min(len(left), len(right)))),
-    )
-    if question.guard is not None:
-        comparison = replace(comparison, broken=is_broken(comparison))
-    return Answer(comparison)
+    ).noted(_said(course, stopping, min(len(left), len(right))))
+    return Answer(question.judged(comparison))
 
 
 def in_order(count: Count, values: Values, *, paired: bool) -> tuple[list[float], list[float]]:

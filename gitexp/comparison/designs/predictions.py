@@ -6,7 +6,6 @@ again.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.designs import computed, scores
@@ -68,7 +67,7 @@ def measure(count: Count, question: Question, pair: Pair) -> Answer:
     except DesignError as error:
         why = error.brief
         plain = build(question, values, reported, interval=None, relative_interval=None, sizes=())
-        return Answer(replace(plain, notes=(*plain.notes, f"not tested: {why}")), why)
+        return Answer(plain.noted(f"not tested: {why}"), why)
     return scores.compare(question, values, reported, pair, definition)
 
 

@@ -6,11 +6,11 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from gitexp.comparison.measure import LARGEST, Answer, build, is_broken, values_of
+from gitexp.comparison.measure import LARGEST, Answer, build, values_of
 from gitexp.errors import DesignError
 from gitexp.model.metrics import is_rounding, mean, spread
 from gitexp.stats import effects, intervals
-from gitexp.stats.design import Design, Unit, plan_test
+from gitexp.stats.design import Unit, plan_test
 from gitexp.stats.planned import companions
 from gitexp.stats.planned.planned import run_on_repeats
 
@@ -37,15 +37,7 @@ def compare(question: Question, values: Values, *, paired: bool) -> Answer:
         return Answer(None, "; ".join(values.notes))
     if max(map(abs, (*left, *right))) > LARGEST:
         return Answer(None, f"{question.metric} has values beyond {LARGEST:g}")
-    design = Design(
-        unit=Unit.REPEAT,
-        paired=paired,
-        n_baseline=len(left),
-        n_candidate=len(right),
-        alpha=question.alpha,
-        effect=question.effect,
-        direction=question.direction,
-    )
+    design = question.design(Unit.REPEAT, len(left), len(right), paired=paired)
     planned = plan_test(design)
     result: SignificanceResult | None = None
     beside: tuple[SignificanceResult, ...] = ()
@@ -69,11 +61,7 @@ def compare(question: Question, values: Values, *, paired: bool) -> Answer:
     )
     comparison = replace(comparison, result=result, beside=beside)
     caution = "" if result is None else outliers_of_two(left, right, paired=paired)
-    said = [note for note in (caution, refused) if note]
-    comparison = replace(comparison, notes=(*comparison.notes, *said))
-    if question.guard is not None:
-        comparison = replace(comparison, broken=is_broken(comparison))
-    return Answer(comparison, refused)
+    return Answer(question.judged(comparison.noted(*filter(None, (caution, refused)))), refused)
 
 
 UNEQUAL: Final = 2.5  # ratio of standard deviations from which the measured errors are worth a word

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gitexp.comparison.measure import Answer, build, is_broken
+from gitexp.comparison.measure import Answer, build
 from gitexp.errors import DesignError
 from gitexp.model.comparison import EffectSize
 from gitexp.model.plan import Claim
 from gitexp.stats import intervals as between_labels
 from gitexp.stats import scored, sums
-from gitexp.stats.design import Design, Unit
+from gitexp.stats.design import Unit
 from gitexp.stats.examples import discordant, relevant, tabulate
 from gitexp.stats.metrics import classes, value
 from gitexp.stats.planned import companions, scoretests
@@ -59,7 +59,7 @@ def compare(
     except DesignError as error:
         why = error.brief
         plain = build(question, values, reported, interval=None, relative_interval=None, sizes=())
-        return Answer(replace(plain, notes=(*plain.notes, f"not tested: {why}")), why)
+        return Answer(plain.noted(f"not tested: {why}"), why)
     full = build(
         question,
         values,
@@ -69,15 +69,9 @@ def compare(
         sizes=sizes,
         n=n,
     )
-    full = replace(
-        full,
-        result=result,
-        beside=beside,
-        notes=(*full.notes, f"computed as {computed} from {n} predictions", *_more(full, pair)),
-    )
-    if question.guard is not None:
-        full = replace(full, broken=is_broken(full))
-    return Answer(full)
+    full = replace(full, result=result, beside=beside)
+    full = full.noted(f"computed as {computed} from {n} predictions", *_more(full, pair))
+    return Answer(question.judged(full))
 
 
 def _more(full: MetricComparison, pair: Pair) -> tuple[str, ...]:
@@ -94,17 +88,8 @@ def _more(full: MetricComparison, pair: Pair) -> tuple[str, ...]:
 
 
 def _found(question: Question, pair: Pair, computed: Computed) -> Found:
-    design = Design(
-        unit=Unit.EXAMPLE,
-        paired=True,
-        n_baseline=len(pair.ids),
-        n_candidate=len(pair.ids),
-        alpha=question.alpha,
-        claim=Claim.MODEL,
-        metric=computed.kind,
-        effect=question.effect,
-        direction=question.direction,
-    )
+    design = question.design(Unit.EXAMPLE, len(pair.ids))
+    design = replace(design, claim=Claim.MODEL, metric=computed.kind)
     clusters = pair.clusters()
     if isinstance(computed, Scoring) or clusters is not None:
         sides = _sides(pair, computed, clusters)

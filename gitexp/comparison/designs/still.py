@@ -113,16 +113,14 @@ def checked(situation: CountedSides, question: Question, answer: Answer) -> Answ
     if all(still.values()):
         every = "all repeats of either side report the same"
         why = f"no variation: {every} {question.metric}"
-        noted = replace(comparison, notes=(*comparison.notes, why))
-        return untested(replace(answer, comparison=noted), why)
+        return untested(replace(answer, comparison=comparison.noted(why)), why)
     if not any(still.values()) or is_clocked(question.metric):
         return answer
     side = "baseline" if still["baseline"] else "candidate"
     said = f"all its repeats report the same {question.metric}"
     if side in situation.held:
         why = f"{IDLE} on the {side}: {situation.held[side]}"
-        noted = replace(comparison, notes=(*comparison.notes, why))
-        return untested(replace(answer, comparison=noted), why)
+        return untested(replace(answer, comparison=comparison.noted(why)), why)
     if question.role is not Role.PRIMARY:
         return answer
     whole = agree(traces(_sides(situation)[side]))
