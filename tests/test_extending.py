@@ -21,9 +21,9 @@ SHOWN = {
     "A format of a comparison": ("exp/a SUPPORTED", """\
 from types import SimpleNamespace as N
 from gitexp import report
-report.RENDERERS["verdicts"] = "verdicts"
+report.RENDERERS["verdicts"] = "verdicts.render"
 one = N(candidate=N(name="exp/a"), verdict=N(value="SUPPORTED"))
-print(report.renderer("verdicts").render((one,), None))
+print(report.render_comparisons("verdicts", (one,), None))
 """),
     "A rule": ("a.ipynb changed", """\
 from types import SimpleNamespace as N

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.errors import UsageError
-from gitexp.report import RENDERERS, renderer
+from gitexp.report import RENDERERS, render_comparisons
 from gitexp.report.sheet import Style
 from gitexp.report.views import render
 
@@ -72,7 +72,7 @@ def show_comparisons(
     printer = context.printer
     colour = printer.color_out and args.output is None
     style = Style(color=colour, quiet=printer.quiet, verbose=printer.verbose)
-    text = renderer(format_of(args, context)).render(comparisons, style)
+    text = render_comparisons(format_of(args, context), comparisons, style)
     if args.output is None:
         printer.answer(text.rstrip("\n"))
         return

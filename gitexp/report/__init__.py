@@ -1,6 +1,6 @@
-"""Values -> text, Markdown, JSON, HTML, CSV, LaTeX, DataFrame; pure, one file each.
+"""Values -> text, Markdown, JSON, HTML, CSV, LaTeX, DataFrame; pure.
 
-`RENDERERS` is the registry: a new format is one file with a function ``render`` and one line here.
+`RENDERERS` is the registry of formats of a comparison: a new one is a function and one line here.
 """
 
 from __future__ import annotations
@@ -9,17 +9,12 @@ import importlib
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
     from gitexp.model.comparison import Comparison
     from gitexp.report.sheet import Style
-
-
-class Renderer(Protocol):
-    """What a file of this room offers for comparisons."""
-
-    def render(self, comparisons: tuple[Comparison, ...], style: Style) -> str:
-        """Return the whole output, with its final newline."""
 
 
 class Frames(Protocol):
@@ -32,23 +27,26 @@ class Frames(Protocol):
         """Return one row for each metric, side and seed."""
 
 
-RENDERERS: dict[str, str] = {
-    "text": "text",
-    "md": "md",
-    "json": "json",
-    "html": "html",
-    "csv": "csv",
-    "latex": "latex",
+RENDERERS: dict[str, str] = {  # module and function of this room
+    "text": "comparisons.text",
+    "md": "comparisons.markdown",
+    "json": "comparisons.json",
+    "csv": "comparisons.csv",
+    "html": "html.render",
+    "latex": "latex.render",
 }
 
 
-def renderer(name: str) -> Renderer:
-    """Import and return the renderer of that name.
+def render_comparisons(name: str, comparisons: tuple[Comparison, ...], style: Style) -> str:
+    """Return comparisons in a format, with its final newline.
 
-    Raises `KeyError` if there is none; the command line offers only the keys of `RENDERERS`.
+    Raises `KeyError` if there is no such format; the command line offers `RENDERERS` only.
     """
-    module: Renderer = importlib.import_module(f"gitexp.report.{RENDERERS[name]}")
-    return module
+    module, _, function = RENDERERS[name].partition(".")
+    made: Callable[[tuple[Comparison, ...], Style], str] = getattr(
+        importlib.import_module(f"gitexp.report.{module}"), function
+    )
+    return made(comparisons, style)
 
 
 def frames() -> Frames:

@@ -9,9 +9,12 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from gitexp.model.comparison import Comparison
-from gitexp.report import frames, numbers, omnibus, renderer, subgroups, words
-from gitexp.report.escape import prose
-from gitexp.report.sheet import PLAIN, Fact, Grid, Sheet, is_good, shortened
+from gitexp.records import codec
+from gitexp.report import frames, numbers, omnibus, render_comparisons, subgroups, words
+from gitexp.report import sheet as sheets
+from gitexp.report.escape import escaped, prose
+from gitexp.report.sheet import PLAIN, Fact, Grid, Sheet, csv_rows, is_good, shortened
+from gitexp.text.jsontext import json_dumps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +64,27 @@ COLUMNS: Final = (
     "why",
     "broken",
 )
+
+
+def text(comparisons: tuple[Comparison, ...], style: Style) -> str:
+    """Return comparisons for a terminal: verdict first, plain tables, next command last."""
+    return sheets.text(sheet(comparisons, style), style)
+
+
+def markdown(comparisons: tuple[Comparison, ...], style: Style) -> str:
+    """Return one section a candidate; every foreign string is a code span."""
+    return sheets.markdown(sheet(comparisons, style), style)
+
+
+def json(comparisons: tuple[Comparison, ...], _: Style) -> str:
+    """Return the recorded format: one object for one candidate, an array for several."""
+    values = [codec.to_json(item) for item in comparisons]
+    return escaped(json_dumps(values[0] if len(values) == 1 else values).decode())
+
+
+def csv(comparisons: tuple[Comparison, ...], _: Style) -> str:
+    """Return a header and one row for each metric of each candidate, numbers in full."""
+    return csv_rows(COLUMNS, records(comparisons))
 
 
 def sheet(comparisons: tuple[Comparison, ...], style: Style = PLAIN) -> Sheet:
@@ -203,7 +227,7 @@ class Comparisons(tuple[Comparison, ...]):
 
     def _repr_html_(self) -> str:
         """Return the report, as a notebook shows it: in a frame, so that styles stay apart."""
-        page = escape(renderer("html").render(self, PLAIN))
+        page = escape(render_comparisons("html", self, PLAIN))
         return f'<iframe srcdoc="{page}" sandbox="" width="100%" height="700"></iframe>'
 
     def to_frame(self) -> pd.DataFrame:

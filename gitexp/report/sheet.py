@@ -386,4 +386,10 @@ def _column(cells: Sequence[str], *, flush_right: bool) -> list[str]:
     return [cell + " " * (widest - used) for cell, used in zip(cells, taken, strict=True)]
 
 
-FORMATS: dict[str, Callable[[Sheet, Style], str]] = {"text": text, "md": markdown}
+def tables(sheet: Sheet, _: Style = PLAIN) -> str:
+    """Return the tables of the sheet as CSV, one below the other."""
+    every = [*sheet.grids, *(grid for part in sheet.parts for grid in part.grids)]
+    return "\n".join(csv_rows(grid.header, grid.rows) for grid in every) or "\n"
+
+
+FORMATS: dict[str, Callable[[Sheet, Style], str]] = {"text": text, "md": markdown, "csv": tables}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Document(Protocol):
-    """What a module of `DOCUMENTS` offers."""
+    """What a module of `DOCUMENTS` offers, unless the sheet knows the format."""
 
     def document(self, sheet: Sheet) -> str:
         """Return a sheet as a document of its own, with its final newline."""
@@ -54,21 +54,21 @@ VIEWS: Final[Mapping[str, tuple[str, str]]] = {
     "MaintenanceReport": ("upkeep", "maintenance"),
 }
 FORMATS: Final = ("text", "json", "md")
-DOCUMENTS: Final[Mapping[str, str]] = {"html": "html", "csv": "csv", "latex": "latex"}
+DOCUMENTS: Final = ("html", "csv", "latex")
 _LISTS: Final = frozenset({"list", "run-list", "group-list"})
 
 
 def render(view: object, name: str, style: Style = PLAIN) -> str:
     """Return an answer in one of `FORMATS`, or as one of `DOCUMENTS`, with its final newline.
 
-    Raises `KeyError` if there is no such format; the command line offers `FORMATS` only.
+    The command line offers `FORMATS` only.
     """
     if name == "json":
         return json(view)
     shown = sheet_of(view, style)
     if name in sheet.FORMATS:
         return sheet.FORMATS[name](shown, style)
-    module: Document = importlib.import_module(f"gitexp.report.{DOCUMENTS[name]}")
+    module: Document = importlib.import_module(f"gitexp.report.{name}")
     return module.document(shown)
 
 

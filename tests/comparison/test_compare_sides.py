@@ -164,8 +164,8 @@ def test_the_whole_process_is_small_and_light(lab: Lab) -> None:
         "import sys; from pathlib import Path\n"
         "from gitexp.git.repository import discover\n"
         "from gitexp.comparison.compare import compare\n"
-        "from gitexp.report import renderer; from gitexp.report.sheet import Style\n"
-        "renderer('html').render(compare(discover(Path(sys.argv[1]))), Style())\n"
+        "from gitexp.report import render_comparisons; from gitexp.report.sheet import Style\n"
+        "render_comparisons('html', compare(discover(Path(sys.argv[1]))), Style())\n"
         "heavy = [m for m in ('pandas', 'scipy.stats', 'git', 'dvc') if m in sys.modules]\n"
         # not ru_maxrss: that remembers the process that started this one
         "peak = Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0]\n"

@@ -13,7 +13,8 @@ from gitexp.errors import NoSamplesError
 from gitexp.experiments.conclude import conclude
 from gitexp.model.config import Predictions
 from gitexp.model.plan import Claim, Guard, Verdict
-from gitexp.report import renderer, text, words
+from gitexp.report import render_comparisons, words
+from gitexp.report.comparisons import text as render
 from gitexp.report.sheet import PLAIN, Style
 from tests.comparison.test_predicted import predictions
 from tests.lab.records import CONFIG, START, Lab, experiment, one, scores
@@ -253,7 +254,7 @@ def test_one_is_singular(lab: Lab) -> None:
     lab.record("c", {"f1": {0: 0.7}}, plan=plan)
     result = one(lab)
     assert result.headline == "no outcome of 1 pair reaches alpha = 0.05; 5 would do"
-    text = renderer("text").render((result,), Style())
+    text = render_comparisons("text", (result,), Style())
     assert not re.search(r"\b1 (pairs|repeats|folds|data sets|seeds|examples)\b", text), text
 
 
@@ -292,4 +293,4 @@ def test_watched_metrics_of_the_same_numbers_are_counted_once(lab: Lab) -> None:
         lab.record(letter, {**values, "auc": {s: v * v for s, v in loss.items()}}, of=of, plan=plan)
     found = one(lab)
     assert not [it for it in found.warnings if "does not reach" in it]
-    assert "2 different of 3 watched metrics" in text.render((found,), PLAIN)
+    assert "2 different of 3 watched metrics" in render((found,), PLAIN)

@@ -11,7 +11,7 @@ from gitexp.experiments.archive import archive
 from gitexp.experiments.conclude import conclude
 from gitexp.git.transaction import layout
 from gitexp.model.ids import EvaluationDigest
-from gitexp.report import text
+from gitexp.report.comparisons import text as render
 from gitexp.report.sheet import PLAIN
 from tests.lab.records import CONFIG, EVALUATION, START, Lab, one, scores
 
@@ -61,7 +61,7 @@ def test_conclusions_on_the_same_data_are_counted_once_an_experiment(lab: Lab) -
     result = one(lab)
     assert result.ledger is not None
     assert result.ledger.experiments == ("one", "two")
-    said = text.render((result,), PLAIN)
+    said = render((result,), PLAIN)
     assert "2 other experiments were decided on these evaluation data (one, two)" in said
 
 
@@ -108,7 +108,7 @@ def test_one_decision_too_many_is_warned_about(lab: Lab) -> None:
     )
     assert (
         "1 other experiment was decided on these evaluation data (one); 1 decision may be"
-        in text.render((result,), PLAIN)
+        in render((result,), PLAIN)
     )
 
 

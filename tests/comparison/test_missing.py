@@ -12,7 +12,7 @@ from gitexp.comparison.compare import exit_code
 from gitexp.errors import NoSamplesError
 from gitexp.model.plan import Direction, OnFailed, Stopping, StoppingRule, Verdict
 from gitexp.model.run import RepeatState
-from gitexp.report import text
+from gitexp.report.comparisons import text as render
 from gitexp.report.sheet import PLAIN
 from tests.lab.records import Lab, one, scores
 
@@ -61,7 +61,7 @@ def test_by_default_a_failed_repeat_leaves_a_yes_open(lab: Lab) -> None:
     assert result.missing.worst_p is not None
     assert result.missing.best_p is not None
     assert result.missing.best_p < result.missing.worst_p
-    said = text.render((result,), PLAIN)
+    said = render((result,), PLAIN)
     assert "seeds 10 of the candidate; the plan says no yes without them" in said
     assert "were the missing as good for the candidate as the best value seen: supported (p" in said
     assert "as bad as the worst seen: supported (p = " in said
@@ -80,7 +80,7 @@ def test_what_was_stopped_did_not_fail_and_is_run_again(
     assert result.verdict in {Verdict.INCONCLUSIVE, Verdict.UNDECIDABLE}
     assert (result.candidate.failed, result.candidate.interrupted) == (1, 1)
     assert "gitexp run" in result.next_step
-    said = text.render((result,), PLAIN)
+    said = render((result,), PLAIN)
     assert not re.search("fail|mend", said), said
     assert f"unfinished  seeds {n} of the candidate; gitexp run goes on with them" in said
     assert "1 not finished" in said

@@ -12,7 +12,8 @@ from gitexp.model.comparison import LATE
 from gitexp.model.plan import Verdict
 from gitexp.model.run import Origin
 from gitexp.records import codec
-from gitexp.report import text, words
+from gitexp.report import words
+from gitexp.report.comparisons import text as render
 from gitexp.report.sheet import PLAIN
 from tests.lab.records import ENVIRONMENT, EVALUATION, Lab, experiment, one, scores
 
@@ -49,7 +50,7 @@ def test_variants_under_one_plan_are_paid_for(lab: Lab) -> None:
     assert metric.p_adjusted == 4 / 64
     assert result.verdict is Verdict.UNDECIDABLE, "4 / 64 is above 0.05 whatever comes out"
     assert result.headline == "no outcome of 6 pairs reaches alpha = 0.05; 7 would do"
-    said = text.render((result,), PLAIN)
+    said = render((result,), PLAIN)
     assert "4 configurations were run under this plan" in said
     assert "in up to 19 % instead of 5 %" in said
 
@@ -148,4 +149,4 @@ def test_the_best_of_a_sweep_is_fresh_under_a_plan_of_its_own(lab: Lab) -> None:
     assert result.selection is not None
     assert (result.selection.configurations, result.selection.fresh) == (3, True)
     assert result.verdict is Verdict.SUPPORTED
-    assert "what counts here is fresh" in text.render((result,), PLAIN)
+    assert "what counts here is fresh" in render((result,), PLAIN)

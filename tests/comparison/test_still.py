@@ -31,8 +31,8 @@ from gitexp.model.plan import (
     Verdict,
 )
 from gitexp.model.run import Repeat, RepeatState, Sample
+from gitexp.report.comparisons import text as render
 from gitexp.report.sheet import Style
-from gitexp.report.text import render
 from gitexp.stats.decide import Evidence, decide
 from gitexp.store.lookup import FoundRun
 from tests.comparison.test_predicted import cached

@@ -18,8 +18,8 @@ from gitexp.model.rules import Policy
 from gitexp.model.witness import Grade
 from gitexp.records import codec
 from gitexp.records import config as config_format
+from gitexp.report.comparisons import text as render
 from gitexp.report.sheet import PLAIN
-from gitexp.report.text import render
 from tests.lab.build import clone
 from tests.lab.records import CONFIG, START, Lab, experiment
 from tests.lab.shell import gitexp

@@ -13,7 +13,7 @@ from gitexp.experiments.new import new
 from gitexp.git import repository
 from gitexp.model.config import ParamKey
 from gitexp.model.request import NewRequest, RunRequest
-from gitexp.report import text
+from gitexp.report.comparisons import text as render
 from gitexp.report.sheet import PLAIN
 from gitexp.store import lookup
 from tests.execution.test_run import plain
@@ -55,7 +55,7 @@ def test_the_best_of_a_named_sweep_needs_fresh_seeds(tmp_path: Path) -> None:
     found = chosen(repo, RATES[1])
     assert found.selection is not None
     assert (found.selection.configurations, found.selection.fresh) == (3, False)
-    said = text.render((found,), PLAIN)
+    said = render((found,), PLAIN)
     assert "3 configurations were run in the sweep rates: the best of them looks good by luck" in (
         said
     )
@@ -77,7 +77,7 @@ def test_the_best_of_a_named_sweep_needs_fresh_seeds(tmp_path: Path) -> None:
     assert set(planned.candidate.seeds).isdisjoint({7, 8})
     assert planned.selection is not None
     assert (planned.selection.configurations, planned.selection.fresh) == (3, True)
-    assert "what counts here is fresh, so alpha holds" in text.render((planned,), PLAIN)
+    assert "what counts here is fresh, so alpha holds" in render((planned,), PLAIN)
 
 
 @pytest.mark.slow

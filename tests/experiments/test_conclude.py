@@ -24,7 +24,7 @@ from gitexp.model.comparison import Comparison
 from gitexp.model.plan import Terms, Verdict
 from gitexp.model.views import ShownExperiment
 from gitexp.records import codec
-from gitexp.report import RENDERERS, renderer
+from gitexp.report import RENDERERS, render_comparisons
 from gitexp.report.sheet import Style
 from gitexp.views.show import show
 from gitexp.views.status import status
@@ -132,10 +132,10 @@ def test_the_words_are_in_every_report_of_a_concluded_experiment(lab: Lab, name:
     experiment(lab)
     before = compare(lab.repo.workspace, now=START)
     conclude(lab.repo.workspace, words="More trees <b>help</b>\nranking.", now=START)
-    page = renderer(name).render(compare(lab.repo.workspace, now=START), Style())
+    page = render_comparisons(name, compare(lab.repo.workspace, now=START), Style())
     assert "More trees" in page
     assert name != "html" or "<b>help" not in page
-    assert "More trees" not in renderer(name).render(before, Style())
+    assert "More trees" not in render_comparisons(name, before, Style())
 
 
 def test_a_conclusion_rests_on_a_comparison_without_the_words_of_the_last_one(lab: Lab) -> None:

@@ -24,7 +24,8 @@ from gitexp.model.comparison import (
 )
 from gitexp.model.result import Part, Posterior
 from gitexp.records import codec
-from gitexp.report import RENDERERS, frame, renderer
+from gitexp.report import RENDERERS, frame
+from gitexp.report import render_comparisons as render
 from gitexp.report.comparisons import Comparisons
 from gitexp.report.sheet import Style
 from tests.lab import samples
@@ -160,7 +161,7 @@ def across_of(text: str) -> OmnibusComparison:
 @pytest.mark.parametrize("name", sorted(RENDERERS))
 @pytest.mark.parametrize("case", sorted(samples.ALL))
 def test_output_is_as_it_was_looked_at(name: str, case: str, *, update_golden: bool) -> None:
-    text = renderer(name).render(samples.ALL[case], Style())
+    text = render(name, samples.ALL[case], Style())
     path = GOLDEN / f"{case}.{SUFFIX.get(name, name)}"
     if update_golden:
         path.parent.mkdir(exist_ok=True)
@@ -177,25 +178,25 @@ def test_what_qualifies_a_verdict_is_in_every_report_that_is_read(name: str) -> 
         ledger=Ledger((), ("one-before",), None),
         selection=Selection(3, how="under this plan", fresh=False, inflation=0.14),
     )
-    said = renderer(name).render((item,), Style())
+    said = render(name, (item,), Style())
     assert "one-before" in said
     assert "3 configurations were run under this plan" in said
 
 
 @pytest.mark.parametrize("name", sorted(RENDERERS))
 def test_every_renderer_takes_nothing_and_ends_in_a_newline(name: str) -> None:
-    assert renderer(name).render(samples.ALL["several"], Style()).endswith("\n")
-    assert isinstance(renderer(name).render((), Style()), str)
+    assert render(name, samples.ALL["several"], Style()).endswith("\n")
+    assert isinstance(render(name, (), Style()), str)
 
 
 def test_quiet_leaves_the_verdict_line() -> None:
-    text = renderer("text").render(samples.ALL["several"], Style(quiet=True))
+    text = render("text", samples.ALL["several"], Style(quiet=True))
     assert [line.split()[0] for line in text.splitlines()] == ["SUPPORTED", "REFUTED"]
 
 
 def test_colour_is_never_the_only_carrier() -> None:
-    plain = renderer("text").render(samples.ALL["refuted"], Style())
-    colored = renderer("text").render(samples.ALL["refuted"], Style(color=True))
+    plain = render("text", samples.ALL["refuted"], Style())
+    colored = render("text", samples.ALL["refuted"], Style(color=True))
     assert colored != plain
     assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == plain
 
@@ -203,14 +204,14 @@ def test_colour_is_never_the_only_carrier() -> None:
 def test_verbose_shows_every_run_that_was_left_aside() -> None:
     many = tuple(Unused("found elsewhere", f"run{i}", "x", (i,)) for i in range(20))
     value = (replace(samples.supported(), unused=many),)
-    assert "and 14 more; -v shows them" in renderer("text").render(value, Style())
-    assert renderer("text").render(value, Style(verbose=True)).count("found elsewhere") == 20
+    assert "and 14 more; -v shows them" in render("text", value, Style())
+    assert render("text", value, Style(verbose=True)).count("found elsewhere") == 20
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_renderer_lets_an_invisible_character_through(text: str) -> None:
     for name in ("text", "md", "html"):
-        out = renderer(name).render((poisoned(text),), Style(verbose=True))
+        out = render(name, (poisoned(text),), Style(verbose=True))
         bad = {char for char in out if not char.isprintable()} - {"\n"}
         assert not bad, (name, bad)
         out.encode("utf-8")
@@ -240,8 +241,8 @@ def parsed(page: str) -> Tags:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_foreign_string_makes_no_tag_and_no_attribute_in_html(text: str) -> None:
-    clean = parsed(renderer("html").render((poisoned("plain"),), Style()))
-    page = parsed(renderer("html").render((poisoned(text),), Style()))
+    clean = parsed(render("html", (poisoned("plain"),), Style()))
+    page = parsed(render("html", (poisoned(text),), Style()))
     allowed = set(clean.tags)
     assert set(page.tags) <= allowed
     assert {name for name, _ in page.attributes} <= {name for name, _ in clean.attributes}
@@ -255,8 +256,8 @@ def test_a_foreign_string_stays_in_its_code_span_and_cell_in_markdown(text: str)
         lines = [line for line in page.splitlines() if line.startswith("|")]
         return [len(re.findall(r"(?<!\\)\|", line)) for line in lines]
 
-    page = renderer("md").render((poisoned(text),), Style(verbose=True))
-    clean = renderer("md").render((poisoned("plain"),), Style(verbose=True))
+    page = render("md", (poisoned(text),), Style(verbose=True))
+    clean = render("md", (poisoned("plain"),), Style(verbose=True))
     assert rows(page) == rows(clean)
     assert len(page.splitlines()) == len(clean.splitlines())
     outside = re.sub(r"(`+)(?!`).+?(?<!`)\1(?!`)", "", page)
@@ -266,7 +267,7 @@ def test_a_foreign_string_stays_in_its_code_span_and_cell_in_markdown(text: str)
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_csv_cell_begins_a_formula(text: str) -> None:
-    page = renderer("csv").render((poisoned(text),), Style())
+    page = render("csv", (poisoned(text),), Style())
     for row in list(csv.reader(io.StringIO(page)))[1:]:
         for cell in row:
             if cell[:1] in {"=", "+", "-", "@", "\t", "\r"}:
@@ -278,7 +279,7 @@ def test_json_gives_the_value_back_unchanged(text: str) -> None:
     value = poisoned(text)
     assert value.plan is not None
     value = replace(value, plan=replace(value.plan, guards=()))  # not every text can be in a guard
-    page = renderer("json").render((value,), Style())
+    page = render("json", (value,), Style())
     loaded = codec.load(Comparison, page.encode(), "here")
     assert loaded.plan is not None
     assert value.plan is not None
@@ -288,13 +289,13 @@ def test_json_gives_the_value_back_unchanged(text: str) -> None:
 
 
 def test_several_comparisons_are_a_json_array() -> None:
-    page = json.loads(renderer("json").render(samples.ALL["several"], Style()))
+    page = json.loads(render("json", samples.ALL["several"], Style()))
     assert [item["verdict"] for item in page] == ["supported", "refuted"]
 
 
 @pytest.mark.parametrize("case", sorted(samples.ALL))
 def test_the_page_has_five_headings_loads_nothing_and_runs_nothing(case: str) -> None:
-    page = renderer("html").render(samples.ALL[case], Style())
+    page = render("html", samples.ALL[case], Style())
     level = 3 if len(samples.ALL[case]) > 1 else 2
     headings = re.findall(rf"<h{level}[^>]*>([^<]*)</h{level}>", page)
     assert headings[:5] == ["Objective", "Hypothesis", "Method", "Results", "Conclusion"]
@@ -317,7 +318,7 @@ def test_extreme_values_are_drawn_or_left_out_but_never_crash() -> None:
         item = samples.metric(baseline=(low, low), candidate=(high, high), half=0.0)
         value = (replace(samples.supported(), metrics=(item,)),)
         for name in RENDERERS:
-            assert "nan" not in renderer(name).render(value, Style()).lower().replace("nance", "")
+            assert "nan" not in render(name, value, Style()).lower().replace("nance", "")
 
 
 def test_frames_hold_the_same_numbers() -> None:
@@ -352,7 +353,7 @@ def test_a_page_stays_small_whatever_was_measured() -> None:
     many = tuple(samples.metric(f"metric_{index}", role=Role.WATCHED) for index in range(200))
     primary = samples.metric(baseline=values, candidate=values[::-1], result=RESULT)
     base = replace(samples.supported(), metrics=(primary, *many))
-    page = renderer("html").render((base, base), Style())
+    page = render("html", (base, base), Style())
     assert len(page.encode()) <= 300_000
     assert page.count("<figure>") > 20
     assert "And 141 more" in page
@@ -365,7 +366,7 @@ def test_a_page_of_many_candidates_stays_small_and_names_all_of_them() -> None:
         replace(rich, candidate=replace(rich.candidate, name=f"exp/number-{index}"))
         for index in range(30)
     )
-    page = renderer("html").render(every, Style())
+    page = render("html", every, Style())
     assert len(page.encode()) <= 300_000
     shown = page.count("<article")
     named = [f"exp/number-{index}{'</a>' if index < shown else ''}</th>" for index in range(30)]
@@ -375,21 +376,21 @@ def test_a_page_of_many_candidates_stays_small_and_names_all_of_them() -> None:
 
 
 def test_a_page_shows_pairs_and_metrics_as_pictures() -> None:
-    page = renderer("html").render((samples.supported(),), Style())
+    page = render("html", (samples.supported(),), Style())
     assert "f1, pair by pair: it rises in 10 of 10" in page
     assert "log_loss: +2.78 [+2.10, +3.45] %" in page  # less is better: mirrored
     assert "worse" in page
 
 
 def test_repeats_that_share_no_seed_get_no_slopes() -> None:
-    page = renderer("html").render((samples.exploratory(),), Style())
+    page = render("html", (samples.exploratory(),), Style())
     assert "pair by pair" not in page
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_foreign_string_runs_no_command_of_latex(text: str) -> None:
-    page = renderer("latex").render((poisoned(text),), Style(verbose=True))
-    clean = renderer("latex").render((poisoned("plain"),), Style(verbose=True))
+    page = render("latex", (poisoned(text),), Style(verbose=True))
+    clean = render("latex", (poisoned("plain"),), Style(verbose=True))
     if text:  # what has no text has no line in the comments either
         assert len(page.splitlines()) == len(clean.splitlines())
     body = [line for line in page.splitlines() if not line.startswith("% ")]
@@ -410,7 +411,7 @@ def test_a_foreign_string_runs_no_command_of_latex(text: str) -> None:
 
 
 def test_latex_has_the_verdict_as_caption_and_the_tables_that_text_has() -> None:
-    page = renderer("latex").render(samples.ALL["together"], Style())
+    page = render("latex", samples.ALL["together"], Style())
     assert (
         "\\caption{exp/engineered-features against main. Supported: f1 rises by at least 5 \\%:"
         in (page)
@@ -418,17 +419,17 @@ def test_latex_has_the_verdict_as_caption_and_the_tables_that_text_has() -> None
     assert page.count("\\begin{table}") == page.count("\\end{table}") == 6
     assert "\\caption{f1, is there any difference}" in page
     base = replace(samples.supported(), slices=slices_of("f_1"), categories=categories_of("f_1"))
-    page = renderer("latex").render((base,), Style())
+    page = render("latex", (base,), Style())
     assert "\\caption{by f\\_1}" in page
     assert "\\caption{categories of f\\_1}" in page
-    quiet = renderer("latex").render((base,), Style(quiet=True))
+    quiet = render("latex", (base,), Style(quiet=True))
     assert quiet.startswith("% SUPPORTED  f1 rises")
     assert quiet.count("\n") == 1
 
 
 def test_a_metric_in_brackets_is_no_option_of_the_line_before() -> None:
     value = replace(samples.supported(), metrics=(samples.metric("[1cm] x"), samples.metric("*y")))
-    page = renderer("latex").render((value,), Style())
+    page = render("latex", (value,), Style())
     assert "\n{} [1cm] x" in page
     assert "\n{} *y" in page
 
@@ -438,9 +439,9 @@ def test_folds_and_data_sets_are_shown_by_their_names_and_a_posterior_in_per_cen
     regions = Posterior("Bayesian signed-rank", 0.01, "the margin", 0.0, 0.0712, 0.9288)
     one = replace(base.metrics[0], parts=parts_of("wine"), posteriors=(regions,))
     value = (replace(base, metrics=(one, *base.metrics[1:])),)
-    page = renderer("html").render(value, Style())
+    page = render("html", value, Style())
     assert '<th scope="row">wine</th><td>0.50000</td><td>0.60000</td><td>+0.10000</td>' in page
     assert '<th scope="col">data set</th>' in page
     assert "it rises in 2 of 2" in page
     said = "Bayesian signed-rank: 93 % above +0.01, 7 % within, <1 % below -0.01, decides nothing"
-    assert said in renderer("text").render(value, Style())
+    assert said in render("text", value, Style())
