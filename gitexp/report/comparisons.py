@@ -17,7 +17,7 @@ from gitexp.report.sheet import PLAIN, Fact, Grid, Sheet, csv_rows, is_good, sho
 from gitexp.text.jsontext import json_dumps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     import pandas as pd
 
@@ -32,38 +32,39 @@ WHOLE: Final = (
 COMMENT: Final = ("metric", "baseline", "candidate", "change", "interval", "role")
 _TEXTS = frozenset({"metric", "note", "role"})
 _BELOW = {"interval": "effect", "note": "metric"}  # where there is no room beside it
-# Columns of the flat rows.
-COLUMNS: Final = (
-    "baseline",
-    "baseline_commit",
-    "candidate",
-    "candidate_commit",
-    "verdict",
-    "metric",
-    "role",
-    "direction",
-    "n_baseline",
-    "n_candidate",
-    "mean_baseline",
-    "mean_candidate",
-    "sd_baseline",
-    "sd_candidate",
-    "difference",
-    "relative",
-    "low",
-    "high",
-    "confidence",
-    "interval_method",
-    "effect_size",
-    "effect_size_name",
-    "p_value",
-    "p_support",
-    "p_refute",
-    "p_adjusted",
-    "test",
-    "why",
-    "broken",
-)
+# Columns of the flat rows, and what stands in them.
+_FLAT: Final[Mapping[str, Callable[[Comparison, MetricComparison], Cell]]] = {
+    "baseline": lambda all_, _: all_.baseline.name,
+    "baseline_commit": lambda all_, _: all_.baseline.commit,
+    "candidate": lambda all_, _: all_.candidate.name,
+    "candidate_commit": lambda all_, _: all_.candidate.commit,
+    "verdict": lambda all_, _: None if all_.verdict is None else all_.verdict.value,
+    "metric": lambda _, one: one.metric,
+    "role": lambda _, one: one.role.value,
+    "direction": lambda _, one: None if one.direction is None else one.direction.value,
+    "n_baseline": lambda _, one: one.n_baseline,
+    "n_candidate": lambda _, one: one.n_candidate,
+    "mean_baseline": lambda _, one: one.mean_baseline,
+    "mean_candidate": lambda _, one: one.mean_candidate,
+    "sd_baseline": lambda _, one: one.sd_baseline,
+    "sd_candidate": lambda _, one: one.sd_candidate,
+    "difference": lambda _, one: one.difference,
+    "relative": lambda _, one: one.relative,
+    "low": lambda _, one: None if one.interval is None else one.interval.low,
+    "high": lambda _, one: None if one.interval is None else one.interval.high,
+    "confidence": lambda _, one: None if one.interval is None else one.interval.confidence,
+    "interval_method": lambda _, one: None if one.interval is None else one.interval.method,
+    "effect_size": lambda _, one: next((size.estimate for size in one.effects), None),
+    "effect_size_name": lambda _, one: next((size.name for size in one.effects), None),
+    "p_value": lambda _, one: None if one.result is None else one.result.p_value,
+    "p_support": lambda _, one: None if one.result is None else one.result.p_support,
+    "p_refute": lambda _, one: None if one.result is None else one.result.p_refute,
+    "p_adjusted": lambda _, one: one.p_adjusted,
+    "test": lambda _, one: None if one.result is None else one.result.plan.title,
+    "why": lambda _, one: None if one.result is None else one.result.plan.why,
+    "broken": lambda _, one: one.broken,
+}
+COLUMNS: Final = tuple(_FLAT)
 
 
 def text(comparisons: tuple[Comparison, ...], style: Style) -> str:
@@ -152,7 +153,7 @@ def records(comparisons: tuple[Comparison, ...]) -> Iterator[tuple[Cell, ...]]:
     """Yield a row of `COLUMNS` for each metric of each candidate, the primary metric first."""
     for comparison in comparisons:
         for metric in comparison.metrics:
-            yield _cells(comparison, metric)
+            yield tuple(cell(comparison, metric) for cell in _FLAT.values())
 
 
 def _shown(comparison: Comparison, metric: MetricComparison) -> dict[str, str]:
@@ -178,42 +179,6 @@ def _shown(comparison: Comparison, metric: MetricComparison) -> dict[str, str]:
         "note": note,
         "role": note.partition(";")[0].removesuffix(", no verdict"),
     }
-
-
-def _cells(comparison: Comparison, metric: MetricComparison) -> tuple[Cell, ...]:
-    interval, result = metric.interval, metric.result
-    size = metric.effects[0] if metric.effects else None
-    return (
-        comparison.baseline.name,
-        comparison.baseline.commit,
-        comparison.candidate.name,
-        comparison.candidate.commit,
-        None if comparison.verdict is None else comparison.verdict.value,
-        metric.metric,
-        metric.role.value,
-        None if metric.direction is None else metric.direction.value,
-        metric.n_baseline,
-        metric.n_candidate,
-        metric.mean_baseline,
-        metric.mean_candidate,
-        metric.sd_baseline,
-        metric.sd_candidate,
-        metric.difference,
-        metric.relative,
-        None if interval is None else interval.low,
-        None if interval is None else interval.high,
-        None if interval is None else interval.confidence,
-        None if interval is None else interval.method,
-        None if size is None else size.estimate,
-        None if size is None else size.name,
-        None if result is None else result.p_value,
-        None if result is None else result.p_support,
-        None if result is None else result.p_refute,
-        metric.p_adjusted,
-        None if result is None else result.plan.title,
-        None if result is None else result.plan.why,
-        metric.broken,
-    )
 
 
 class Comparisons(tuple[Comparison, ...]):

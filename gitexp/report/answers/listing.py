@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.model.listing import ExperimentList, RunGroup, RunList
 from gitexp.report import numbers
 from gitexp.report.sheet import MANY, PLAIN, SHORT, Fact, Grid, Sheet, csv_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from gitexp.model.ids import ParamValue
@@ -244,95 +244,56 @@ def csv(view: Listed) -> str:
 def records(view: Listed) -> Records:
     """Return a list as flat rows."""
     if isinstance(view, ExperimentList):
-        return _experiment_records(view)
+        rows = (tuple(cell(item) for cell in _EXPERIMENT.values()) for item in view.experiments)
+        return Records(tuple(_EXPERIMENT), tuple(rows))
     return _run_records(view) if isinstance(view, RunList) else _group_records(view)
 
 
-def _experiment_records(value: ExperimentList) -> Records:
-    """Return every field of every experiment."""
-    columns = (
-        "name",
-        "branch",
-        "commit",
-        "state",
-        "verdict",
-        "runs",
-        "finished",
-        "planned",
-        "metric",
-        "n",
-        "mean",
-        "sd",
-        "baseline",
-        "author",
-        "created_at",
-        "hypothesis",
-    )
-    rows = tuple(
-        (
-            item.name,
-            item.branch,
-            item.commit,
-            item.state,
-            None if item.verdict is None else item.verdict.value,
-            item.runs,
-            item.finished,
-            item.planned,
-            item.metric,
-            None if item.primary is None else item.primary.n,
-            None if item.primary is None else item.primary.mean,
-            None if item.primary is None else item.primary.sd,
-            item.baseline,
-            item.author,
-            None if item.created_at is None else item.created_at.isoformat(),
-            item.hypothesis,
-        )
-        for item in value.experiments
-    )
-    return Records(columns, rows)
+_EXPERIMENT: Final[Mapping[str, Callable[[ExperimentSummary], Cell]]] = {
+    "name": lambda item: item.name,
+    "branch": lambda item: item.branch,
+    "commit": lambda item: item.commit,
+    "state": lambda item: item.state,
+    "verdict": lambda item: None if item.verdict is None else item.verdict.value,
+    "runs": lambda item: item.runs,
+    "finished": lambda item: item.finished,
+    "planned": lambda item: item.planned,
+    "metric": lambda item: item.metric,
+    "n": lambda item: None if item.primary is None else item.primary.n,
+    "mean": lambda item: None if item.primary is None else item.primary.mean,
+    "sd": lambda item: None if item.primary is None else item.primary.sd,
+    "baseline": lambda item: item.baseline,
+    "author": lambda item: item.author,
+    "created_at": lambda item: None if item.created_at is None else item.created_at.isoformat(),
+    "hypothesis": lambda item: item.hypothesis,
+}
+_RUN: Final[Mapping[str, Callable[[RunSummary], Cell]]] = {
+    "id": lambda run: run.id,
+    "branch": lambda run: run.branch,
+    "experiment": lambda run: run.experiment,
+    "exploratory": lambda run: run.exploratory,
+    "counts": lambda run: len(run.counts),
+    "state": lambda run: run.state.partition(" ")[0],
+    "finished": lambda run: run.finished,
+    "repeats": lambda run: run.repeats,
+    "author": lambda run: run.author,
+    "started_at": lambda run: run.started_at.isoformat(),
+    "inputs": lambda run: run.inputs,
+    "environment": lambda run: run.environment,
+}
 
 
 def _run_records(value: RunList) -> Records:
     """Return every field of every run; ``metric.f1``, ``metric.f1.sd``, ``param.lr`` as columns."""
     metrics = sorted({item.metric for run in value.runs for item in run.metrics})
     params = sorted({key for run in value.runs for key, _ in run.params})
-    columns = (
-        "id",
-        "branch",
-        "experiment",
-        "exploratory",
-        "counts",
-        "state",
-        "finished",
-        "repeats",
-        "author",
-        "started_at",
-        "inputs",
-        "environment",
-        *_metric_columns(metrics),
-        *(f"param.{key}" for key in params),
-    )
     rows = []
     for run in value.runs:
-        of_params = dict(run.params)
-        rows.append(
-            (
-                run.id,
-                run.branch,
-                run.experiment,
-                run.exploratory,
-                len(run.counts),
-                run.state.partition(" ")[0],
-                run.finished,
-                run.repeats,
-                run.author,
-                run.started_at.isoformat(),
-                run.inputs,
-                run.environment,
-                *_metric_cells(run.metrics, metrics),
-                *(_raw(of_params.get(key)) for key in params),
-            )
-        )
+        given = dict(run.params)
+        cells = (cell(run) for cell in _RUN.values())
+        measured = _metric_cells(run.metrics, metrics)
+        rows.append((*cells, *measured, *(_raw(given.get(key)) for key in params)))
+    columns = (*_RUN, *_metric_columns(metrics), *(f"param.{key}" for key in params))
     return Records(columns, tuple(rows))
 
 
