@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from gitexp.comparison.counting import Count, Evaluation
-    from gitexp.comparison.designs.situation import CountedSides
+    from gitexp.comparison.measure import CountedSides
     from gitexp.git.repository import Repo
     from gitexp.model.ids import ParamValue
     from gitexp.model.plan import Plan

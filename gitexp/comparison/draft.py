@@ -13,11 +13,11 @@ from gitexp.comparison import advice, cautions, measure, selection, sides
 from gitexp.comparison import exclusions as why
 from gitexp.comparison.designs import choose, predictions, slices, still
 from gitexp.comparison.designs.crossed import is_crossed
-from gitexp.comparison.designs.situation import CountedSides
 from gitexp.comparison.designs.slices import Subgroups
 from gitexp.comparison.exclusions import changes
 from gitexp.comparison.gather import RunPool, gather
 from gitexp.comparison.judged import Draft
+from gitexp.comparison.measure import CountedSides
 from gitexp.comparison.randomness import seeding
 from gitexp.comparison.randomness.variation import is_clocked
 from gitexp.comparison.tally import settle

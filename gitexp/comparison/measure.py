@@ -6,7 +6,7 @@ How a metric is tested is the matter of `comparison.designs`; here is what all d
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from gitexp.model.comparison import MetricComparison, Role
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from gitexp.stats.values import Values as Table
 
     Cell = tuple[int | None, int | None, str]  # rep, fold, dataset
+    from pathlib import Path
+
+    from gitexp.comparison.counting import Evaluation
+    from gitexp.comparison.sides import ResolvedSide
+    from gitexp.model.plan import Claim
 
 WHOLE: Cell = (None, None, "")
 RESOURCE: Final = "resource:"
@@ -260,3 +265,33 @@ def _finite(interval: Interval | None) -> Interval | None:
         return None
     limits = (interval.low, interval.high)
     return interval if all(item is None or math.isfinite(item) for item in limits) else None
+
+
+@dataclass(frozen=True, slots=True)
+class CountedSides:
+    """Two sides whose samples are counted and not yet tested."""
+
+    top: Path | None  # work tree, below which DVC's cache is found; None in a bare repository
+    baseline: ResolvedSide
+    candidate: ResolvedSide
+    plan: Plan | None
+    claim: Claim  # recorded, or what one repeat a side can speak of at most
+    count: Count
+    evaluation: Evaluation
+    cluster: str = ""  # column of the predictions whose examples depend on each other; "" for none
+    # how a family of p-values is adjusted: a key of `stats.adjust.SHORT_NAMES`
+    adjust: str = "holm"
+    candidates: int = 1  # of the call: each look of a stopping rule pays for all of them
+    # why a side (baseline, candidate) that always reports the same is one draw of its chance
+    held: Mapping[str, str] = field(default_factory=dict)
+    # why both vary and yet differ by one draw, which stands fixed on one side; "" if they do not
+    apart: str = ""
+
+    @property
+    def paired(self) -> bool:
+        """Whether repeats are joined by seed.
+
+        Paired tests need the same evaluation data; where another was allowed, repeats are
+        compared as two independent groups.
+        """
+        return bool(self.count.pairs) and self.evaluation.same

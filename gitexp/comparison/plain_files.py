@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import advice
 from gitexp.comparison.counting import Count, Counted, Evaluation, SideCount
-from gitexp.comparison.designs import Chosen, choose, computed, pairs
-from gitexp.comparison.designs.situation import CountedSides
-from gitexp.comparison.measure import Question
+from gitexp.comparison.designs import Chosen, choose, pairs
+from gitexp.comparison.designs import predictions as computed
+from gitexp.comparison.measure import CountedSides, Question
 from gitexp.comparison.sides import ResolvedSide
 from gitexp.errors import BadFormatError, DesignError, UnknownMetricError, UsageError
 from gitexp.model.comparison import Comparison, Role, Side
@@ -180,7 +180,7 @@ def _examples(
     ]
     pair = replace(pairs.joined(*tables), positive=spec.positive, cluster=cluster)
     pair.clusters()  # a column that is not there is an error, not a table without a test
-    values = computed.both(computed.named(question.metric, pair), pair)
+    values = computed.both(computed.definition_of(question.metric, pair), pair)
     left, right = (
         _File(path.name, each, (Sample(question.metric, 0, value),))
         for path, each, value in zip((baseline, candidate), data, values, strict=True)

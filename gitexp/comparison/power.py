@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import sides
-from gitexp.comparison.designs import computed
+from gitexp.comparison.designs import predictions
 from gitexp.comparison.gather import RunPool
 from gitexp.comparison.known_metrics import (
     _FEWEST,
@@ -242,7 +242,7 @@ def _of_repeats(
     assumed = [f"normal values; {basis}, {one_side:.3g}, also for the candidate"]
     if paired:
         assumed.append("as if common seeds had nothing in common; where they do, fewer will do")
-    if paired and computed.is_known(terms.metric) and _is_of_one_set(found):
+    if paired and predictions.is_known(terms.metric) and _is_of_one_set(found):
         assumed.append(
             "over repeats alone: the noise of the one test set that all of them predicted is left "
             "out, which compare adds and more repeats do not lessen"

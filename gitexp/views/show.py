@@ -27,7 +27,7 @@ from gitexp.store import lookup, plans
 from gitexp.store.conclusions import conclusion_named
 from gitexp.store.list_lines import shown
 from gitexp.store.plans import own_tips, tips
-from gitexp.views.named_states import state_of
+from gitexp.views.diff import state_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,8 +14,7 @@ from gitexp.cli import main
 from gitexp.comparison.compare import CompareOptions, compare, exit_code
 from gitexp.comparison.counting import Count, Counted, Evaluation, SideCount
 from gitexp.comparison.designs import Chosen, still
-from gitexp.comparison.designs.situation import CountedSides
-from gitexp.comparison.measure import Question
+from gitexp.comparison.measure import CountedSides, Question
 from gitexp.comparison.sides import ResolvedSide
 from gitexp.model.comparison import Role
 from gitexp.model.config import Predictions

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gitexp.comparison import draft, plain_files
-from gitexp.comparison.designs import datasets, parts, scores
+from gitexp.comparison.designs import datasets, parts, predictions
 from gitexp.stats import contingency, design, omnibus, scored, tests
 from gitexp.stats.design import Design, Splits, Unit, plan_test
 from gitexp.stats.planned import exampleplans, several
@@ -42,7 +42,7 @@ def folds(splits: Splits) -> Design:
         f"A run records {samples.MOST_ROWS:,} numbers at most",
         f"{plain_files.MOST_VALUES:,} values of a metric, `--design datasets` and `compare`",
         f"`compare` {datasets.MOST} data sets",
-        f"is tested with {scores.MOST_CLASSES:,} classes",
+        f"is tested with {predictions.MOST_CLASSES:,} classes",
         f"`compare` tests {draft.MOST_METRICS} watched metrics",
         f"within {parts.ROPE_SHARE * 100:g} % of the baseline's mean",
         f"crossed random factors, from {tests.MIN_REPEATS} pairs on",

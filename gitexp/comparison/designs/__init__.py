@@ -9,23 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.comparison.designs import (
-    computed,
-    crossed,
-    datasets,
-    folds,
-    interim,
-    predictions,
-    repeats,
-    still,
-)
+from gitexp.comparison.designs import crossed, datasets, folds, interim, predictions, repeats, still
 from gitexp.errors import DesignError, GitexpError
 from gitexp.model.plan import Claim
 
 if TYPE_CHECKING:
     from gitexp.comparison.designs.pairs import Pair
-    from gitexp.comparison.designs.situation import CountedSides
-    from gitexp.comparison.measure import Answer, Question
+    from gitexp.comparison.measure import Answer, CountedSides, Question
 
 
 SEEDS_ALONE = (
@@ -85,7 +75,7 @@ def choose(situation: CountedSides) -> Chosen:
         pair = predictions.load(situation)
     except GitexpError as error:
         why = error.brief
-        if plan is None or (crossing and not computed.is_known(plan.metric)):
+        if plan is None or (crossing and not predictions.is_known(plan.metric)):
             # nothing hangs on it: the recorded numbers are shown instead
             return Chosen(situation, warnings=(f"predictions are not compared: {why}",))
         if isinstance(error, DesignError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gitexp.comparison.designs import computed, repeats
+from gitexp.comparison.designs import predictions, repeats
 from gitexp.comparison.designs.pairs import has_recorded, read_pair
 from gitexp.comparison.measure import Answer, is_resource, values_of
 from gitexp.errors import DesignError
@@ -26,10 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitexp.comparison.counting import Counted
-    from gitexp.comparison.designs.computed import Computed
     from gitexp.comparison.designs.pairs import Pair
-    from gitexp.comparison.designs.situation import CountedSides
-    from gitexp.comparison.measure import Question, Values
+    from gitexp.comparison.designs.predictions import Computed
+    from gitexp.comparison.measure import CountedSides, Question, Values
 
 LARGEST_BYTES = 512 << 20  # of all predictions files that are read at once
 FEWEST = 2  # pairs
@@ -81,7 +80,7 @@ def measure(situation: CountedSides, question: Question, pairs: Sequence[Pair]) 
     The result: none for what is not measured on examples, or may not be.
     """
     name, watched = question.metric, question.role is Role.WATCHED
-    if not computed.is_known(name) and (watched or is_resource(name) or is_curve(name)):
+    if not predictions.is_known(name) and (watched or is_resource(name) or is_curve(name)):
         return None
     values = values_of(situation.count, question.metric, paired=True)
     plain = repeats.compare(question, values, paired=True)
@@ -89,7 +88,7 @@ def measure(situation: CountedSides, question: Question, pairs: Sequence[Pair]) 
         return plain
     reported = list(zip(values.left, values.right, strict=True))
     try:
-        definition = computed.identify(question.metric, pairs, reported)
+        definition = predictions.identify(question.metric, pairs, reported)
     except DesignError as error:
         note = f"over repeats alone, the noise of the test set left out: {error.summary}"
         return replace(plain, comparison=plain.comparison.noted(note))
@@ -109,7 +108,7 @@ def compare(
     design = question.design(Unit.REPEAT, len(pairs))
     planned = plan_crossed(design, len(pairs[0].ids))
     try:
-        parts = [computed.added(definition, pair) for pair in pairs]
+        parts = [predictions.added(definition, pair) for pair in pairs]
         left, right = np.stack([one for one, _ in parts]), np.stack([two for _, two in parts])
         result = crossed.run_on_crossed(planned, design, left, right)
         between, relative = crossed.intervals(left, right, confidence=1 - question.alpha)

@@ -22,8 +22,7 @@ from gitexp.stats.planned import datasets
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from gitexp.comparison.designs.situation import CountedSides
-    from gitexp.comparison.measure import Cell, Question
+    from gitexp.comparison.measure import Cell, CountedSides, Question
     from gitexp.model.comparison import MetricComparison
     from gitexp.model.run import Sample
 

@@ -21,8 +21,7 @@ from gitexp.stats.design import Splits, Unit, plan_test
 from gitexp.stats.planned import folds
 
 if TYPE_CHECKING:
-    from gitexp.comparison.designs.situation import CountedSides
-    from gitexp.comparison.measure import Question
+    from gitexp.comparison.measure import CountedSides, Question
     from gitexp.model.comparison import MetricComparison
     from gitexp.model.result import Part
 

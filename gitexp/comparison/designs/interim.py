@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gitexp.comparison.counting import Count, Counted
-    from gitexp.comparison.designs.situation import CountedSides
-    from gitexp.comparison.measure import Question
+    from gitexp.comparison.measure import CountedSides, Question
     from gitexp.model.plan import Plan, Stopping
     from gitexp.stats.stopping import Course
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.comparison.counting import Counted
-    from gitexp.comparison.designs.situation import CountedSides
+    from gitexp.comparison.measure import CountedSides
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.model.ids import Md5
     from gitexp.stats.sums import Places

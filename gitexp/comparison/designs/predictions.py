@@ -6,21 +6,50 @@ again.
 
 from __future__ import annotations
 
+import operator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gitexp.comparison.designs import computed, scores
+import numpy as np
+
 from gitexp.comparison.designs.pairs import has_recorded, read_pair
 from gitexp.comparison.measure import Answer, Values, build, values_of
 from gitexp.errors import DesignError
+from gitexp.model.comparison import EffectSize
+from gitexp.model.plan import Claim
+from gitexp.stats import intervals as between_labels
+from gitexp.stats import metrics, pseudo, scored, sums
+from gitexp.stats.design import Unit, kind_of
+from gitexp.stats.examples import discordant, relevant, tabulate
+from gitexp.stats.metrics import Definition, classes, value
+from gitexp.stats.planned import companions, scoretests
+from gitexp.stats.planned.exampleplans import plan_examples
+from gitexp.stats.planned.planned import run_on_predictions
+from gitexp.stats.scored import Scoring
+from gitexp.stats.tests import named
+from gitexp.system.curves import is_curve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitexp.comparison.counting import Count, Counted
     from gitexp.comparison.designs.pairs import Pair
-    from gitexp.comparison.designs.situation import CountedSides
-    from gitexp.comparison.measure import Question
+    from gitexp.comparison.measure import CountedSides, Question
     from gitexp.comparison.sides import ResolvedSide
+    from gitexp.model.comparison import Interval, MetricComparison, SignificanceResult
+    from gitexp.stats.planned.scoretests import Sides
+    from gitexp.stats.values import Values as Table
+
+    Found = tuple[
+        SignificanceResult,
+        tuple[SignificanceResult, ...],
+        tuple[Interval | None, Interval | None],
+        tuple[EffectSize, ...],
+    ]
+
+Computed = Definition | Scoring
+MOST_CLASSES = 1_000
+MOST_COUNTS = 4_000_000  # classes times rows: 32 MB, of which resampling holds several
 
 
 def chosen(count: Count) -> tuple[Counted, Counted] | None:
@@ -63,12 +92,12 @@ def measure(count: Count, question: Question, pair: Pair) -> Answer:
         return Answer(None)
     reported = values.left[0], values.right[0]
     try:
-        definition = computed.identify(question.metric, [pair], [reported])
+        definition = identify(question.metric, [pair], [reported])
     except DesignError as error:
         why = error.brief
         plain = build(question, values, reported, interval=None, relative_interval=None, sizes=())
         return Answer(plain.noted(f"not tested: {why}"), why)
-    return scores.compare(question, values, reported, pair, definition)
+    return compare(question, values, reported, pair, definition)
 
 
 def of_pair(count: Count, metric: str, pair: Pair) -> Values:
@@ -79,3 +108,207 @@ def of_pair(count: Count, metric: str, pair: Pair) -> Values:
         tuple(item for item in every.candidate if item[0] == pair.seed_candidate),
         paired=True,
     )
+
+
+def is_known(metric: str) -> bool:
+    """Whether a metric's name is that of one which predictions can give."""
+    return not is_curve(metric) and bool(kind_of(metric) or metrics.kind_of(metric))
+
+
+def identify(
+    metric: str, pairs: Sequence[Pair], reported: Sequence[tuple[float, float]]
+) -> Computed:
+    """Find the definition that gives every reported number.
+
+    `reported`: of baseline and candidate, for each pair.
+
+    Raises `DesignError` if no definition of that name gives them.
+    """
+    measured = [
+        one
+        for pair, numbers in zip(pairs, reported, strict=True)
+        for one in pair.measured(*numbers)
+    ]
+    positive = pairs[0].positive
+    if kind_of(metric) is not None:
+        return scored.match(metric, measured, positive=positive)
+    return metrics.match_metric(metric, measured, positive=positive)
+
+
+def definition_of(metric: str, pair: Pair) -> Computed:
+    """Return what a metric's name means where no number was reported: the likeliest that exists.
+
+    Raises `DesignError` if the name is not known, or nothing of that name can be computed.
+    """
+    sides = pair.measured(0.0, 0.0)
+    labels = classes(pair.y_true, *(side.y_pred for side in sides))
+    found: tuple[Computed, ...] = scored.candidates(metric, sides, pair.positive)
+    for definition in found or metrics.candidates(metric, labels, pair.positive):
+        try:
+            both(definition, pair)
+        except DesignError:
+            continue
+        return definition
+    raise DesignError(
+        f"{metric} cannot be computed from these predictions",
+        expected="accuracy, f1, roc_auc, log_loss, rmse, ... and the columns that it needs",
+    )
+
+
+def both(computed: Computed, pair: Pair) -> tuple[float, float]:
+    """Compute the metric of both sides.
+
+    Raises `DesignError` if it is not defined on these examples (an area of one class).
+    """
+    sides = pair.measured(0.0, 0.0)
+    if isinstance(computed, Scoring):
+        left, right = (scored.value(scored.terms(computed, side)) for side in sides)
+    else:
+        left, right = (metrics.value(computed, side.y_true, side.y_pred) for side in sides)
+    return left, right
+
+
+def added(computed: Computed, pair: Pair) -> tuple[Table, Table]:
+    """Return what each example, or cluster, adds to the metric of both sides.
+
+    The result: their means are the metric.
+    """
+    sides = pair.measured(0.0, 0.0)
+    if isinstance(computed, Scoring):
+        found = [pseudo.of_terms(scored.terms(computed, side)) for side in sides]
+    else:
+        labels = classes(pair.y_true, *(side.y_pred for side in sides), _positive(computed))
+        found = [pseudo.of_labels(computed, side.y_true, side.y_pred, labels) for side in sides]
+    clusters = pair.clusters()
+    if clusters is not None:
+        found = [pseudo.by_cluster(part, clusters) for part in found]
+    return found[0], found[1]
+
+
+def _positive(definition: Definition) -> tuple[str, ...]:
+    return (definition.positive,) if definition.positive else ()
+
+
+def compare(
+    question: Question,
+    values: Values,
+    reported: tuple[float, float],
+    pair: Pair,
+    computed: Computed,
+) -> Answer:
+    """Compare one metric over examples."""
+    n = len(pair.ids)
+    try:
+        result, beside, (between, relative), sizes = _found(question, pair, computed)
+    except DesignError as error:
+        why = error.brief
+        plain = build(question, values, reported, interval=None, relative_interval=None, sizes=())
+        return Answer(plain.noted(f"not tested: {why}"), why)
+    full = build(
+        question,
+        values,
+        reported,
+        interval=between,
+        relative_interval=relative,
+        sizes=sizes,
+        n=n,
+    )
+    full = replace(full, result=result, beside=beside)
+    full = full.noted(f"computed as {computed} from {n} predictions", *_more(full, pair))
+    return Answer(question.judged(full))
+
+
+def _more(full: MetricComparison, pair: Pair) -> tuple[str, ...]:
+    """Return what McNemar's test counts, and why a p-value stands without an interval."""
+    found = [] if full.interval else ["no interval: too few examples for one, or none differs"]
+    if full.result is not None and named(full.result.plan.test).by_discordance:
+        old, new = (
+            [guess == truth for guess, truth in zip(side.y_pred, pair.y_true, strict=True)]
+            for side in (pair.baseline, pair.candidate)
+        )
+        lost, won = (sum(map(operator.gt, *sides)) for sides in ((old, new), (new, old)))
+        found.append(f"{lost} right in the baseline alone, {won} in the candidate alone")
+    return tuple(found)
+
+
+def _found(question: Question, pair: Pair, computed: Computed) -> Found:
+    design = question.design(Unit.EXAMPLE, len(pair.ids))
+    design = replace(design, claim=Claim.MODEL, metric=computed.kind)
+    clusters = pair.clusters()
+    if isinstance(computed, Scoring) or clusters is not None:
+        sides = _sides(pair, computed, clusters)
+        number = 0 if clusters is None else sides.units
+        held = (
+            sides.classes if isinstance(computed, Scoring) else _classes(pair, computed, clusters)
+        )
+        plan = plan_examples(design, classes=held, clusters=number)
+        result = scoretests.run_on_scores(plan, design, sides)
+        beside = scoretests.beside_scores(plan, design, sides)
+        return result, beside, scoretests.intervals(sides, confidence=1 - question.alpha), ()
+    cells = tabulate(pair.y_true, pair.baseline.y_pred, pair.candidate.y_pred)
+    told_apart = relevant(cells, computed)
+    _check_classes(computed, len(told_apart.labels), len(told_apart.number))
+    plan = plan_examples(design, classes=_classes(pair, computed, None))
+    result = run_on_predictions(plan, design, cells, computed)
+    return (
+        result,
+        companions.beside_predictions(result.plan, design, cells),
+        between_labels.predictions_interval(cells, computed, confidence=1 - question.alpha),
+        _cohens_g(*discordant(cells)),
+    )
+
+
+def _classes(pair: Pair, definition: Definition, clusters: sums.Places | None) -> tuple[int, int]:
+    """Return what holds the class that a metric is about, and others; zeros without one."""
+    if not definition.positive:
+        return 0, 0
+    positive = np.array([label == definition.positive for label in pair.y_true])
+    return scoretests.holding(positive, clusters)
+
+
+def _sides(pair: Pair, computed: Computed, clusters: sums.Places | None) -> Sides:
+    measured = pair.measured(0.0, 0.0)
+    if isinstance(computed, Scoring):
+        one, two = (scored.terms(computed, side) for side in measured)
+        return scoretests.of_terms(one, two, clusters)
+    if clusters is None:
+        raise DesignError("labels are counted in cells")
+    return _label_sides(pair, computed, clusters)
+
+
+def _label_sides(pair: Pair, definition: Definition, clusters: sums.Places) -> Sides:
+    columns = (pair.y_true, pair.baseline.y_pred, pair.candidate.y_pred)
+    labels = classes(*columns, (definition.positive,) if definition.positive else ())
+    place = {label: index for index, label in enumerate(labels)}
+    truth, base, cand = (
+        np.array([place[label] for label in column], dtype=np.intp) for column in columns
+    )
+    if definition.kind in {"accuracy", "error_rate"}:  # right or wrong, whatever the classes are
+        labels = ("right", "wrong")
+        base, cand = ((side != truth).astype(np.intp) for side in (base, cand))
+        truth = np.zeros_like(truth)
+    _check_classes(definition, len(labels), int(clusters.max()) + 1)
+    data = sums.of_labels(truth, (base, cand), labels, definition, clusters)
+    scores = (value(definition, columns[0], columns[1]), value(definition, columns[0], columns[2]))
+    return scoretests.Sides(definition.kind, scores, data, None, clusters)
+
+
+def _check_classes(definition: Definition, number: int, rows: int) -> None:
+    """Refuse a table of every class for each row that a resampling would hold in memory.
+
+    Accuracy tells right from wrong only, however many classes there are.
+    """
+    if number <= MOST_CLASSES and number * rows <= MOST_COUNTS:
+        return
+    raise DesignError(
+        f"{definition} is tested with {MOST_CLASSES} classes, and {MOST_COUNTS} classes times "
+        "rows that differ, at most",
+        found=f"{number} classes, {rows} rows",
+        next_step="test accuracy, which has no such limit, or merge rare classes",
+    )
+
+
+def _cohens_g(only_baseline: int, only_candidate: int) -> tuple[EffectSize, ...]:
+    """Return the share of examples won, among those that one side alone has right, less 1/2."""
+    total = only_baseline + only_candidate
+    return (EffectSize("Cohen's g", only_candidate / total - 0.5, None),) if total else ()

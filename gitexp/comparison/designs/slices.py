@@ -5,25 +5,38 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.comparison.designs import categories, computed, crossed, predictions, repeats, scores
+import numpy as np
+
+from gitexp.comparison.designs import crossed, predictions, repeats
 from gitexp.comparison.designs.pairs import read_side
 from gitexp.comparison.measure import Answer, Values, values_of
 from gitexp.errors import DesignError
-from gitexp.model.comparison import Role, Slice, SliceComparison
+from gitexp.model.comparison import (
+    Category,
+    CategoryComparison,
+    PlannedTest,
+    Role,
+    SignificanceResult,
+    Slice,
+    SliceComparison,
+)
 from gitexp.model.plan import ALPHA, Claim
+from gitexp.stats import contingency, sums, tests
+from gitexp.stats.design import beside as beside_planned
 from gitexp.stats.hypotheses import family
+from gitexp.stats.tests import SWAP_DRAWS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gitexp.comparison.designs import Chosen
-    from gitexp.comparison.designs.computed import Computed
-    from gitexp.comparison.designs.pairs import Pair
-    from gitexp.comparison.designs.situation import CountedSides
-    from gitexp.comparison.measure import Question
-    from gitexp.model.comparison import CategoryComparison, MetricComparison
+    from gitexp.comparison.designs.pairs import Guesses, Pair
+    from gitexp.comparison.designs.predictions import Computed
+    from gitexp.comparison.measure import CountedSides, Question
+    from gitexp.model.comparison import MetricComparison
     from gitexp.model.config import Predictions
-
+    from gitexp.stats.contingency import ChiSquared, Independence, MonteCarlo
+    from gitexp.stats.tests import SignificanceTest
 
 MOST = 100  # subgroups: a column of ids makes none
 
@@ -102,7 +115,7 @@ def _computable(
     found: list[_Asked] = []
     why = "none of them is computed from predictions"
     for question in questions:
-        if not computed.is_known(question.metric):
+        if not predictions.is_known(question.metric):
             continue
         values = (
             values_of(situation.count, question.metric, paired=True)
@@ -113,7 +126,7 @@ def _computable(
             continue
         reported = list(zip(values.left, values.right, strict=True))
         try:
-            definition = computed.identify(question.metric, pairs, reported)
+            definition = predictions.identify(question.metric, pairs, reported)
         except DesignError as error:
             why = error.brief
             continue
@@ -134,7 +147,7 @@ def _groups(column: Sequence[str]) -> dict[str, list[int]]:
 def _one(one: _Asked, parts: Sequence[Pair], *, crossing: bool, model: bool) -> Answer:
     """Compare one metric in one subgroup."""
     try:
-        numbers = [computed.both(one.definition, part) for part in parts]
+        numbers = [predictions.both(one.definition, part) for part in parts]
     except DesignError as error:
         return Answer(None, error.summary)
     values = Values(
@@ -143,7 +156,7 @@ def _one(one: _Asked, parts: Sequence[Pair], *, crossing: bool, model: bool) -> 
         paired=True,
     )
     if model:
-        return scores.compare(one.question, values, numbers[0], parts[0], one.definition)
+        return predictions.compare(one.question, values, numbers[0], parts[0], one.definition)
     if crossing:
         return crossed.compare(one.question, values, parts, one.definition)
     return repeats.compare(one.question, values, paired=True)
@@ -241,21 +254,171 @@ def _slices(situation: CountedSides, questions: Sequence[Question], by: str) -> 
     return compare_slices(situation, questions, pairs, by)
 
 
+ERRORS, PREDICTED = "errors", "y_pred"
+RIGHT = "right"
+OTHERS = "(others)"
+_AS_IF = ", as if of different examples"  # a test of independent samples, beside
+
+
 def _categories(situation: CountedSides, column: str, by: str) -> CategoryComparison:
-    own = column not in {categories.PREDICTED, categories.ERRORS}
+    """Compare how often each category occurs in one repeat of either side.
+
+    Counts of several repeats of the same examples would pretend that there are more examples.
+    """
+    own = column not in {PREDICTED, ERRORS}
     wanted = (*((column,) if own else ()), *((by,) if by else ()))
-    alpha = ALPHA if situation.plan is None else situation.plan.alpha
-    least = situation.candidate.config.min_slice
-    if situation.evaluation.same:
-        pair = predictions.load(situation, wanted)
-        groups = pair.attribute(by) if by else None
-        return categories.compare(pair, column, alpha=alpha, least=least, by=groups)
-    repeats = predictions.chosen(situation.count)
-    if repeats is None:
+    chosen = predictions.chosen(situation.count)
+    pair = predictions.load(situation, wanted) if situation.evaluation.same else None
+    if chosen is None:
         raise DesignError("there is no repeat on both sides")
-    sides = zip(repeats, (situation.baseline, situation.candidate), strict=True)
-    one, two = (
-        categories.Apart(item.repeat.seed, *read_side(situation.top, item, source, wanted))
-        for item, source in sides
+    if pair is not None:
+        sides = [(pair.y_true, pair.baseline), (pair.y_true, pair.candidate)]
+    else:
+        sources = (situation.baseline, situation.candidate)
+        sides = [
+            read_side(situation.top, item, source, wanted)
+            for item, source in zip(chosen, sources, strict=True)
+        ]
+    groups = pair.attribute(by) if pair is not None and by else None
+    least = situation.candidate.config.min_slice
+    left, right = (_labels(*side, column) for side in sides)
+    names, first, second = _joined(left, right, least)
+    k = len(names)
+    if k > MOST:
+        raise DesignError(
+            f"{column} has too many categories", found=str(k), expected=f"at most {MOST}"
+        )
+    counts = [[int(x) for x in np.bincount(side, minlength=k)] for side in (first, second)]
+    shown = tuple(map(Category, names, *counts))
+    seeds = chosen[0].repeat.seed, chosen[1].repeat.seed
+    note = f"categories below {least} examples are joined" if OTHERS in names else ""
+    if k < 2:  # noqa: PLR2004 - nothing to compare
+        return CategoryComparison(column, seeds, shown, None, (), None, note or "one category only")
+    alpha = ALPHA if situation.plan is None else situation.plan.alpha
+    plain = contingency.chi_square_independence(counts)
+    if pair is None:
+        results = [_of_different_examples(counts, plain, alpha)]
+    else:
+        results = _of_same_examples(first, second, plain, alpha, groups)
+    v = plain.cramers_v
+    return CategoryComparison(column, seeds, shown, results[0], tuple(results[1:]), v, note)
+
+
+def _of_same_examples(
+    first: np.ndarray,
+    second: np.ndarray,
+    plain: Independence,
+    alpha: float,
+    groups: Sequence[str] | None,
+) -> list[SignificanceResult]:
+    """Return the planned test of categories of the same examples, then those that stand beside."""
+    n, k = len(first), int(max(first.max(), second.max())) + 1
+    joint = np.zeros((k, k))
+    np.add.at(joint, (first, second), 1)
+    drawn = contingency.swapped_categories(joint, draws=SWAP_DRAWS, seed=0)
+    why = f"{n} examples put into {k} categories by both sides"
+    result = _result(tests.CATEGORY_SWAPS, why, (n, n), alpha, drawn)
+    beside: list[tuple[SignificanceTest, ChiSquared | Independence, str]] = [
+        (tests.STUART_MAXWELL, contingency.stuart_maxwell(joint), ""),
+        (tests.CHI_SQUARED, plain, _AS_IF),
+    ]
+    if groups is not None:
+        found = contingency.mantel_haenszel_categories(_strata(first, second, groups, k))
+        beside.append((tests.MANTEL_HAENSZEL, found, _AS_IF))
+    return [
+        result,
+        *(
+            SignificanceResult(
+                beside_planned(result.plan, test, f"{test.title}{caveat}"),
+                found.p_value,
+                None,
+                None,
+                found.statistic,
+            )
+            for test, found, caveat in beside
+        ),
+    ]
+
+
+def _of_different_examples(
+    counts: Sequence[Sequence[int]], plain: Independence, alpha: float
+) -> SignificanceResult:
+    """Return chi-squared, or tables dealt anew where an expected count is small.
+
+    The choice follows from the margins alone.
+    """
+    why, sizes = "different examples on both sides", (sum(counts[0]), sum(counts[1]))
+    if contingency.smallest_expected(*counts) >= contingency.SMALL:
+        return _result(tests.CHI_SQUARED, why, sizes, alpha, plain)
+    why = f"{why}, an expected count below {contingency.SMALL:g}"
+    drawn = contingency.dealt_categories(*counts, draws=SWAP_DRAWS, seed=0)
+    return _result(tests.CHI_SQUARED_DRAWN, why, sizes, alpha, drawn)
+
+
+def _result(
+    test: SignificanceTest,
+    why: str,
+    sizes: tuple[int, int],
+    alpha: float,
+    found: MonteCarlo | Independence,
+) -> SignificanceResult:
+    resamples = SWAP_DRAWS if isinstance(found, contingency.MonteCarlo) else 0
+    plan = PlannedTest(
+        test=test.name,
+        title=test.titled(draws=resamples),
+        why=why,
+        n_baseline=sizes[0],
+        n_candidate=sizes[1],
+        paired=test is tests.CATEGORY_SWAPS,
+        alpha=alpha,
+        resamples=resamples,
+        exact=False,
+        smallest_p=1 / (resamples + 1) if resamples else 0.0,
     )
-    return categories.compare_apart(one, two, column, alpha=alpha, least=least)
+    return SignificanceResult(plan, found.p_value, None, None, found.statistic)
+
+
+def _labels(y_true: Sequence[str], side: Guesses, column: str) -> tuple[str, ...]:
+    if column == PREDICTED:
+        return side.y_pred
+    if column == ERRORS:
+        pairs = zip(y_true, side.y_pred, strict=True)
+        return tuple(RIGHT if truth == guess else f"wrong, was {truth}" for truth, guess in pairs)
+    if column not in side.columns:
+        raise DesignError(
+            f"the predictions have no column {column}",
+            found=", ".join(side.header)[:120],
+            expected=f"{PREDICTED}, {ERRORS} or a column of the predictions file on both sides",
+        )
+    return side.columns[column]
+
+
+def _joined(
+    left: Sequence[str], right: Sequence[str], least: int
+) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return the categories and their numbers, the rare ones of either side as one."""
+    names = sorted({*left, *right})
+    places = sums.places([*left, *right])[0]
+    n = len(left)
+    first, second = places[:n], places[n:]
+    k = len(names)
+    rarest = np.minimum(np.bincount(first, minlength=k), np.bincount(second, minlength=k))
+    kept = np.flatnonzero(rarest >= least)
+    if len(kept) == k:
+        return names, first, second
+    place = np.full(k, len(kept))
+    place[kept] = np.arange(len(kept))
+    return [*(names[i] for i in kept), OTHERS], place[first], place[second]
+
+
+def _strata(
+    first: np.ndarray, second: np.ndarray, by: Sequence[str], k: int
+) -> list[list[list[int]]]:
+    groups = sums.places(by)[0]
+    return [
+        [
+            [int(number) for number in np.bincount(side[groups == group], minlength=k)]
+            for side in (first, second)
+        ]
+        for group in range(int(groups.max()) + 1)
+    ]

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitexp.comparison.counting import Counted
-    from gitexp.comparison.designs.situation import CountedSides
-    from gitexp.comparison.measure import Answer, Cell, Question
+    from gitexp.comparison.measure import Answer, Cell, CountedSides, Question
     from gitexp.model.comparison import MetricComparison
     from gitexp.model.run import Sample
 
