@@ -9,10 +9,9 @@ import numpy as np
 
 from benchmarks.calibration.rates import ALPHA, DRAWS, SIMULATIONS, counted, superiority
 from gitexp.model.plan import Claim, Direction
-from gitexp.stats import crossed, pseudo, sums
-from gitexp.stats.design import Design, Unit, plan_test
+from gitexp.stats import crossed, sums
+from gitexp.stats.design import Design, Unit, plan_crossed, plan_examples, plan_test
 from gitexp.stats.metrics import Definition
-from gitexp.stats.planned.exampleplans import plan_crossed, plan_examples
 from gitexp.stats.planned.planned import run_on_repeats
 from gitexp.stats.planned.scoretests import Sides, run_on_scores
 
@@ -110,7 +109,8 @@ def _labels(definition: Definition) -> Callable[[np.random.Generator, int, int],
                 lean = 0.3 * rng.normal()
                 score = 1.2 * (2 * truth - 1) + hard + own + lean + 0.5 * rng.normal(size=n)
                 guess = tuple("1" if x > 0 else "0" for x in score)
-                rows.append(pseudo.of_labels(definition, tuple(map(str, truth)), guess, ("0", "1")))
+                labels = tuple(map(str, truth))
+                rows.append(sums.pseudo_of_labels(definition, labels, guess, ("0", "1")))
             sides.append(np.stack(rows))
         return sides[0], sides[1]
 

@@ -13,8 +13,7 @@ from benchmarks.calibration.splits import STABLE, scores
 from gitexp.stats import effects, examples, intervals
 from gitexp.stats.design import Splits
 from gitexp.stats.metrics import Definition
-from gitexp.stats.planned.datasets import shift
-from gitexp.stats.planned.folds import fold_intervals
+from gitexp.stats.planned.datasets import fold_intervals, shift
 from gitexp.stats.planned.scoretests import intervals as score_intervals
 from gitexp.stats.planned.scoretests import of_terms
 from gitexp.stats.scored import ScoreTerms, Scoring

@@ -16,7 +16,7 @@ from benchmarks.calibration.rates import ALPHA, counted
 from gitexp.errors import DesignError
 from gitexp.stats import ttests
 from gitexp.stats.design import Design, Splits, Unit, plan_test
-from gitexp.stats.planned.folds import beside_folds, run_on_folds
+from gitexp.stats.planned.datasets import beside_folds, run_on_folds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,8 +10,7 @@ from gitexp.comparison import exclusions
 from gitexp.model.plan import Claim, HypothesisKind, Verdict
 from gitexp.records.terms import format_effect, told_apart
 from gitexp.report import numbers
-from gitexp.stats.design import counted, pairs_needed
-from gitexp.stats.planned.exampleplans import lacking
+from gitexp.stats.design import counted, lacking, pairs_needed
 from gitexp.stats.tests import MIN_BOOTSTRAP_EXAMPLES, named
 
 if TYPE_CHECKING:

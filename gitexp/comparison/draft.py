@@ -26,8 +26,8 @@ from gitexp.errors import NoSamplesError
 from gitexp.git.refs import unreachable
 from gitexp.model.comparison import Role
 from gitexp.model.plan import ALPHA, Claim
+from gitexp.stats.design import lacking
 from gitexp.stats.hypotheses import family
-from gitexp.stats.planned.exampleplans import lacking
 from gitexp.stats.tests import named
 from gitexp.store.conclusions import is_concluded
 

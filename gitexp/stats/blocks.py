@@ -14,8 +14,8 @@ import numpy as np
 from scipy.special import chdtrc, fdtrc, ndtr
 
 from gitexp.errors import DesignError
+from gitexp.stats.distributions import range_isf, range_sf
 from gitexp.stats.hypotheses import holm
-from gitexp.stats.omnibus import range_isf, range_sf
 from gitexp.stats.ranks import midranks
 from gitexp.stats.values import Values, finite, rate
 

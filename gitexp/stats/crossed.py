@@ -105,7 +105,7 @@ def run_on_crossed(
     Parameters
     ----------
     plan : PlannedTest
-        From `exampleplans.plan_crossed` of the same design.
+        From `design.plan_crossed` of the same design.
     baseline, candidate : ndarray of float, shape (n_repeats, n_examples)
         What each example adds to the metric of each repeat, so that a row's mean is its metric:
         losses, or jackknife pseudo-values of a metric that is not a mean.

@@ -21,9 +21,8 @@ from gitexp.stats.permutation import Tails, chunks, drawn_tails
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gitexp.stats.values import Values
+    from gitexp.stats.values import Places, Values
 
-Places = NDArray[np.intp]
 Numbers = NDArray[np.int64]
 
 CHUNK = 500_000  # counts held at a time, 4 MB; a step has several such tables

@@ -15,7 +15,8 @@ from scipy.special import betaincinv, ndtr, ndtri, stdtrit
 
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Interval
-from gitexp.stats import examples, pseudo
+from gitexp.stats import examples
+from gitexp.stats.sums import pseudo_of_labels
 from gitexp.stats.tests import BOOTSTRAP_DRAWS, MAX_SIGN_FLIPS, MIN_BOOTSTRAP_EXAMPLES
 from gitexp.stats.ttests import limits, paired_difference, welch_difference
 from gitexp.stats.values import finite, finite_pairs, rate
@@ -276,7 +277,7 @@ def predictions_interval(
         truth, *guesses = (
             [cells.labels[place] for place in np.repeat(column, cells.number)] for column in columns
         )
-        one, two = (pseudo.of_labels(definition, truth, side, cells.labels) for side in guesses)
+        one, two = (pseudo_of_labels(definition, truth, side, cells.labels) for side in guesses)
         between, relative = jackknife_intervals(one, two, "examples", confidence)
         return score or between, relative
     # the classes' shares are those of the evaluation set, as they are in the metric

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from scipy.special import nctdtr, ndtr, ndtri, stdtrit
 
 from gitexp.errors import DesignError
-from gitexp.stats.omnibus import standard_deviations
+from gitexp.stats.distributions import standard_deviations
 from gitexp.stats.values import number, rate
 
 if TYPE_CHECKING:

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.stats.scored import ScoreTerms
-    from gitexp.stats.sums import Places
-    from gitexp.stats.values import Values
+    from gitexp.stats.values import Places, Values
 
 Counted = NDArray[np.float64] | NDArray[np.int64] | NDArray[np.intp]
 Pair = tuple[Counted, Counted]  # of the positive examples, and of the others

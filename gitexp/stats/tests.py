@@ -236,7 +236,7 @@ COMBINED_F = SignificanceTest(
     title="combined 5 x 2 cv F (Alpaydin)",
     unit=Unit.FOLD,
     suits=lambda design: design.splits is not None and design.splits.five_by_two,
-    tails="planned.folds.combined_f",
+    tails="planned.datasets.combined_f",
     continuous=True,
     over="over splits of these data",
 )
@@ -245,7 +245,7 @@ CORRECTED_T = SignificanceTest(
     title="corrected resampled t (Nadeau-Bengio)",
     unit=Unit.FOLD,
     suits=lambda design: design.unit is Unit.FOLD,
-    tails="planned.folds.corrected_t",
+    tails="planned.datasets.corrected_t",
     continuous=True,
     over="over splits of these data",
 )

@@ -16,6 +16,7 @@ from gitexp.errors import DesignError
 
 Values = NDArray[np.float64]
 Floats = Sequence[float] | Values
+Places = NDArray[np.intp]
 ULPS = 8  # units in the last place that a metric may be off by rounding
 ALTERNATIVES = ("two-sided", "greater", "less")
 

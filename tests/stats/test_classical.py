@@ -12,13 +12,14 @@ from gitexp.errors import DesignError
 from gitexp.stats import (
     blocks,
     contingency,
+    distributions,
     groups,
     intervals,
     omnibus,
     power,
     ranked,
     ranks,
-    sequential,
+    stopping,
     ttests,
 )
 from gitexp.stats.effects import bracket, crossing
@@ -161,8 +162,10 @@ def test_one_sided_dunnett_is_scipys(alternative: str) -> None:
 def test_the_studentized_range_is_scipys(k: int, df: float) -> None:
     for q in (0.5, 2.0, 4.0):
         expected = stats.studentized_range.sf(q, k, df)
-        assert omnibus.range_sf(q, k, df) == pytest.approx(expected, abs=1e-8)
-    assert omnibus.range_sf(omnibus.range_isf(0.05, k, df), k, df) == pytest.approx(0.05)
+        assert distributions.range_sf(q, k, df) == pytest.approx(expected, abs=1e-8)
+    assert distributions.range_sf(distributions.range_isf(0.05, k, df), k, df) == pytest.approx(
+        0.05
+    )
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -230,7 +233,7 @@ def test_power_is_the_share_of_rejections() -> None:
 
 def test_one_look_is_the_plain_test() -> None:
     for z, two_sided in ((stats.norm.ppf(0.975), True), (stats.norm.ppf(0.95), False)):
-        crossed = sequential.crossing_probability([z], two_sided=two_sided)
+        crossed = distributions.crossing_probability([z], two_sided=two_sided)
         assert crossed == pytest.approx(0.05, abs=1e-9)
 
 
@@ -273,9 +276,9 @@ CONSTANT = [0.1 + 0.2, 0.3, 0.3]
             5, true_difference=math.nan, sd_of_differences=1.0, margin=1.0
         ),
         lambda: intervals.bca_limits(np.ones(9), 2.0, np.ones(9), 0.05),
-        lambda: sequential.betting_e_process([0.5, 1.5], mu0=0.5, bet=1.0),
-        lambda: sequential.betting_e_process([0.5], mu0=0.5, bet=3.0),
-        lambda: sequential.betting_e_process([0.5], mu0=0.5, bet=math.nan),
+        lambda: stopping.betting_e_process([0.5, 1.5], mu0=0.5, bet=1.0),
+        lambda: stopping.betting_e_process([0.5], mu0=0.5, bet=3.0),
+        lambda: stopping.betting_e_process([0.5], mu0=0.5, bet=math.nan),
         lambda: crossing(lambda x: x + 10, 0.0, 1.0),
         lambda: bracket(lambda _: 1.0, 0.0, 1.0),
     ],

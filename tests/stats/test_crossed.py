@@ -9,8 +9,7 @@ from scipy import stats
 from gitexp.errors import DesignError
 from gitexp.model.plan import Direction, Effect, HypothesisKind
 from gitexp.stats import crossed
-from gitexp.stats.design import Design, Unit
-from gitexp.stats.planned.exampleplans import plan_crossed
+from gitexp.stats.design import Design, Unit, plan_crossed
 
 
 def design(repeats: int, *, margin: float = 0.0, relative: bool = False) -> Design:

@@ -9,9 +9,8 @@ import pytest
 
 from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind, Stopping, StoppingRule
 from gitexp.stats import design
-from gitexp.stats.design import Splits, Unit
-from gitexp.stats.planned import companions
-from gitexp.stats.planned.exampleplans import plan_crossed, plan_examples
+from gitexp.stats.design import Splits, Unit, plan_crossed, plan_examples
+from gitexp.stats.planned import planned as companions
 from gitexp.stats.stopping import plan_sequential
 from gitexp.stats.tests import TESTS
 

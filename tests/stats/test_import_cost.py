@@ -8,7 +8,7 @@ from pathlib import Path
 
 STATS = Path(__file__).parents[2] / "gitexp" / "stats"
 DEFAULT_PATH = (
-    *("hypotheses", "planned.companions", "decide", "design", "effects", "intervals"),
+    *("hypotheses", "decide", "design", "effects", "intervals"),
     "planned.planned",
 )
 
@@ -33,4 +33,4 @@ def test_no_statistics_module_needs_scipy_stats() -> None:
 
 
 def test_planning_and_deciding_need_no_numpy() -> None:
-    assert not {"numpy", "scipy"} & loaded(("design", "decide", "planned.exampleplans"))
+    assert not {"numpy", "scipy"} & loaded(("design", "decide"))

@@ -13,11 +13,9 @@ from hypothesis import strategies as st
 from gitexp.errors import DesignError
 from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
 from gitexp.stats import examples
-from gitexp.stats.design import Design, Splits, Unit, plan_test
+from gitexp.stats.design import Design, Splits, Unit, plan_examples, plan_test
 from gitexp.stats.metrics import Definition, MeasuredMetric
-from gitexp.stats.planned.datasets import run_on_datasets
-from gitexp.stats.planned.exampleplans import plan_examples
-from gitexp.stats.planned.folds import run_on_folds
+from gitexp.stats.planned.datasets import run_on_datasets, run_on_folds
 from gitexp.stats.planned.planned import run_on_predictions, run_on_repeats
 from gitexp.stats.planned.scoretests import of_terms, run_on_scores
 from gitexp.stats.scored import Scoring, terms

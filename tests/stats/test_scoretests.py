@@ -9,9 +9,8 @@ from scipy import stats
 from gitexp.errors import DesignError
 from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
 from gitexp.stats import ranked, sums
-from gitexp.stats.design import Design, Unit
+from gitexp.stats.design import Design, Unit, lacking, plan_examples
 from gitexp.stats.planned import scoretests
-from gitexp.stats.planned.exampleplans import lacking, plan_examples
 from gitexp.stats.scored import ScoreTerms, Scoring
 from tests.stats import reference
 

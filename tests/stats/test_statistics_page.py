@@ -12,7 +12,7 @@ from gitexp.comparison import draft, plain_files
 from gitexp.comparison.designs import datasets, parts, predictions
 from gitexp.stats import contingency, design, omnibus, scored, tests
 from gitexp.stats.design import Design, Splits, Unit, plan_test
-from gitexp.stats.planned import exampleplans, several
+from gitexp.stats.planned import several
 from gitexp.text import samples
 from tests.stats import reference
 
@@ -46,8 +46,8 @@ def folds(splits: Splits) -> Design:
         f"`compare` tests {draft.MOST_METRICS} watched metrics",
         f"within {parts.ROPE_SHARE * 100:g} % of the baseline's mean",
         f"crossed random factors, from {tests.MIN_REPEATS} pairs on",
-        f"swaps of a ranking to {exampleplans.SWAPPED_WORK:.0e} / n".replace("+0", ""),
-        f"samples to {exampleplans.DRAWN_WORK:.0e} / n".replace("+0", ""),
+        f"swaps of a ranking to {design.SWAPPED_WORK:.0e} / n".replace("+0", ""),
+        f"samples to {design.DRAWN_WORK:.0e} / n".replace("+0", ""),
         f"equal the reported number within {scored.SAME:.0e}".replace("e-0", "e-"),
         f"an expected count below {contingency.SMALL:g}: {tests.SWAP_DRAWS:,} random tables",
         f"below {design.pairs_needed(0.05)} pairs nothing is decided at\n0.05",

@@ -18,8 +18,7 @@ from gitexp.errors import DesignError
 from gitexp.model.comparison import Role
 from gitexp.model.plan import Claim
 from gitexp.stats import crossed
-from gitexp.stats.design import Unit
-from gitexp.stats.planned.exampleplans import plan_crossed
+from gitexp.stats.design import Unit, plan_crossed
 from gitexp.system.curves import is_curve
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from gitexp.model.comparison import EffectSize
 from gitexp.model.metrics import mean
 from gitexp.stats import effects
 from gitexp.stats.design import Splits, Unit, plan_test
-from gitexp.stats.planned import folds
+from gitexp.stats.planned import datasets
 
 if TYPE_CHECKING:
     from gitexp.comparison.measure import CountedSides, Question
@@ -78,7 +78,7 @@ def measure(situation: CountedSides, question: Question) -> Answer | None:
     kept, more = parts.kept(scores)
     each = tuple((index, value) for index, value in enumerate(left))
     other = tuple((index, value) for index, value in enumerate(right))
-    between, relative = folds.fold_intervals(splits, left, right, confidence=1 - question.alpha)
+    between, relative = datasets.fold_intervals(splits, left, right, confidence=1 - question.alpha)
     full = build(
         question,
         replace(values, baseline=each, candidate=other, notes=(*notes, *more, NAIVE)),
@@ -103,18 +103,18 @@ def _tested(
     design = replace(question.design(Unit.FOLD, len(left)), splits=splits)
     planned = plan_test(design)
     rope, why = parts.rope_of(question, full.mean_baseline)
-    found = folds.fold_posterior(splits, left, right, rope=rope)
+    found = datasets.fold_posterior(splits, left, right, rope=rope)
     if found is not None:
         regions = (found.p_less, found.p_rope, found.p_greater)
         full = replace(
             full, posteriors=(parts.posterior("correlated Bayesian t", rope, why, regions),)
         )
     try:
-        result = folds.run_on_folds(planned, design, left, right)
+        result = datasets.run_on_folds(planned, design, left, right)
     except DesignError as error:
         refused = error.brief
         return Answer(full.noted(refused), refused, (UNSTABLE,))
-    full = replace(full, result=result, beside=folds.beside_folds(planned, design, left, right))
+    full = replace(full, result=result, beside=datasets.beside_folds(planned, design, left, right))
     return Answer(question.judged(full), warnings=(UNSTABLE,))
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.measure import CountedSides
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.model.ids import Md5
-    from gitexp.stats.sums import Places
+    from gitexp.stats.values import Places
     from gitexp.text.predictions import PredictionTable
 
 

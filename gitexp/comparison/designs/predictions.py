@@ -18,12 +18,11 @@ from gitexp.errors import DesignError
 from gitexp.model.comparison import EffectSize
 from gitexp.model.plan import Claim
 from gitexp.stats import intervals as between_labels
-from gitexp.stats import metrics, pseudo, scored, sums
-from gitexp.stats.design import Unit, kind_of
+from gitexp.stats import metrics, scored, sums
+from gitexp.stats.design import Unit, kind_of, plan_examples
 from gitexp.stats.examples import discordant, relevant, tabulate
 from gitexp.stats.metrics import Definition, classes, value
-from gitexp.stats.planned import companions, scoretests
-from gitexp.stats.planned.exampleplans import plan_examples
+from gitexp.stats.planned import planned, scoretests
 from gitexp.stats.planned.planned import run_on_predictions
 from gitexp.stats.scored import Scoring
 from gitexp.stats.tests import named
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.model.comparison import Interval, MetricComparison, SignificanceResult
     from gitexp.stats.planned.scoretests import Sides
+    from gitexp.stats.values import Places
     from gitexp.stats.values import Values as Table
 
     Found = tuple[
@@ -175,13 +175,15 @@ def added(computed: Computed, pair: Pair) -> tuple[Table, Table]:
     """
     sides = pair.measured(0.0, 0.0)
     if isinstance(computed, Scoring):
-        found = [pseudo.of_terms(scored.terms(computed, side)) for side in sides]
+        found = [sums.pseudo_of_terms(scored.terms(computed, side)) for side in sides]
     else:
         labels = classes(pair.y_true, *(side.y_pred for side in sides), _positive(computed))
-        found = [pseudo.of_labels(computed, side.y_true, side.y_pred, labels) for side in sides]
+        found = [
+            sums.pseudo_of_labels(computed, side.y_true, side.y_pred, labels) for side in sides
+        ]
     clusters = pair.clusters()
     if clusters is not None:
-        found = [pseudo.by_cluster(part, clusters) for part in found]
+        found = [sums.by_cluster(part, clusters) for part in found]
     return found[0], found[1]
 
 
@@ -252,13 +254,13 @@ def _found(question: Question, pair: Pair, computed: Computed) -> Found:
     result = run_on_predictions(plan, design, cells, computed)
     return (
         result,
-        companions.beside_predictions(result.plan, design, cells),
+        planned.beside_predictions(result.plan, design, cells),
         between_labels.predictions_interval(cells, computed, confidence=1 - question.alpha),
         _cohens_g(*discordant(cells)),
     )
 
 
-def _classes(pair: Pair, definition: Definition, clusters: sums.Places | None) -> tuple[int, int]:
+def _classes(pair: Pair, definition: Definition, clusters: Places | None) -> tuple[int, int]:
     """Return what holds the class that a metric is about, and others; zeros without one."""
     if not definition.positive:
         return 0, 0
@@ -266,7 +268,7 @@ def _classes(pair: Pair, definition: Definition, clusters: sums.Places | None) -
     return scoretests.holding(positive, clusters)
 
 
-def _sides(pair: Pair, computed: Computed, clusters: sums.Places | None) -> Sides:
+def _sides(pair: Pair, computed: Computed, clusters: Places | None) -> Sides:
     measured = pair.measured(0.0, 0.0)
     if isinstance(computed, Scoring):
         one, two = (scored.terms(computed, side) for side in measured)
@@ -276,7 +278,7 @@ def _sides(pair: Pair, computed: Computed, clusters: sums.Places | None) -> Side
     return _label_sides(pair, computed, clusters)
 
 
-def _label_sides(pair: Pair, definition: Definition, clusters: sums.Places) -> Sides:
+def _label_sides(pair: Pair, definition: Definition, clusters: Places) -> Sides:
     columns = (pair.y_true, pair.baseline.y_pred, pair.candidate.y_pred)
     labels = classes(*columns, (definition.positive,) if definition.positive else ())
     place = {label: index for index, label in enumerate(labels)}

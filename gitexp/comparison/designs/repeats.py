@@ -11,8 +11,7 @@ from gitexp.errors import DesignError
 from gitexp.model.metrics import is_rounding, mean, spread
 from gitexp.stats import effects, intervals
 from gitexp.stats.design import Unit, plan_test
-from gitexp.stats.planned import companions
-from gitexp.stats.planned.planned import run_on_repeats
+from gitexp.stats.planned.planned import beside_repeats, run_on_repeats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +43,7 @@ def compare(question: Question, values: Values, *, paired: bool) -> Answer:
     refused = ""
     try:
         result = run_on_repeats(planned, design, left, right)
-        beside = companions.beside_repeats(planned, design, left, right)
+        beside = beside_repeats(planned, design, left, right)
     except DesignError as error:
         refused = error.brief
     confidence = 1 - question.alpha

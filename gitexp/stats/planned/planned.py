@@ -6,6 +6,8 @@ are refused.
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,15 +16,22 @@ import numpy as np
 from gitexp.errors import DesignError
 from gitexp.model.design import Unit
 from gitexp.model.plan import Direction
-from gitexp.stats import examples, hypotheses, tests
+from gitexp.stats import examples, hypotheses, tests, ttests
+from gitexp.stats.design import beside
+from gitexp.stats.permutation import Tails
+from gitexp.stats.ranks import differences, mann_whitney_u, midranks, signed_rank_tails
+from gitexp.stats.tests import BRUNNER_MUNZEL, MANN_WHITNEY, SIGNED_RANK
 from gitexp.stats.values import finite
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gitexp.model.comparison import PlannedTest, SignificanceResult
     from gitexp.stats.design import Design
     from gitexp.stats.examples import Cells
     from gitexp.stats.metrics import Definition
-    from gitexp.stats.permutation import Tails
+    from gitexp.stats.ranks import Method
+    from gitexp.stats.tests import SignificanceTest
     from gitexp.stats.values import Floats, Values
 
 
@@ -138,3 +147,172 @@ def run_on_predictions(
 
     found = hypotheses.p_values(design.effect, tails_at)
     return found.of(plan, new - old)
+
+
+MOST_EXACT = 100  # pairs, or values of both sides together, whose ranks are counted exactly
+
+
+def beside_repeats(
+    plan: PlannedTest, design: Design, baseline: Floats, candidate: Floats
+) -> tuple[SignificanceResult, ...]:
+    """Return the t test and the rank tests beside a permutation test, against the same margins.
+
+    Parameters
+    ----------
+    plan : PlannedTest
+        Of the permutation test.
+    baseline, candidate : sequence of float
+        As for `planned.run_on_repeats`.
+
+    Returns
+    -------
+    tuple of SignificanceResult
+        Paired t or Welch's, left out where t does not exist (a single value, or no variation);
+        then Wilcoxon's signed ranks, or Mann-Whitney and Brunner-Munzel.
+
+    Raises
+    ------
+    DesignError
+        If a value is not finite, or a relative margin has no positive baseline.
+
+    Examples
+    --------
+    >>> from gitexp.stats.design import Design, Unit, plan_test
+    >>> design = Design(Unit.REPEAT, True, 3, 3, 0.05)
+    >>> found = beside_repeats(plan_test(design), design, [1.0, 2.0, 4.0], [2.0, 4.0, 5.0])
+    >>> found[0].plan.title, round(found[0].p_value, 3)
+    ('paired t', 0.057)
+    """
+    old, new = finite(baseline, "baseline values"), finite(candidate, "candidate values")
+    hypotheses.check_share(old, design.effect)
+    estimate = ttests.paired_difference if plan.paired else ttests.welch_difference
+
+    def student(below: Values, above: Values) -> Tails:
+        return estimate(above, below).tails
+
+    ranked = by_ranks(plan, design, old, new)
+    t = beside(plan, tests.PAIRED_T if plan.paired else tests.WELCH_T)
+    try:
+        statistic = estimate(new, old).t
+        return hypotheses.at_margins(t, design, (old, new), student, statistic), *ranked
+    except DesignError:
+        return ranked
+
+
+def beside_predictions(
+    plan: PlannedTest, design: Design, cells: Cells
+) -> tuple[SignificanceResult, ...]:
+    """Return McNemar's mid-p-values beside the exact ones; empty for every other plan.
+
+    Raises
+    ------
+    DesignError
+        If a margin relative to the baseline has no positive baseline.
+    """
+    if not tests.named(plan.test).by_discordance:
+        return ()
+    sign = -1.0 if design.direction is Direction.MIN else 1.0
+    tails = examples.mid_p_tails(*examples.lost_and_won(cells, design.metric, sign))
+    found = hypotheses.p_values(design.effect, lambda _: tails)
+    mid_p = replace(beside(plan, tests.MCNEMAR_MID_P), smallest_p=plan.smallest_p)
+    return (found.of(mid_p, None),)
+
+
+def by_ranks(
+    plan: PlannedTest, design: Design, old: Values, new: Values
+) -> tuple[SignificanceResult, ...]:
+    """Return Wilcoxon's signed ranks, or Mann-Whitney and Brunner-Munzel, against the same margins.
+
+    Parameters
+    ----------
+    plan : PlannedTest
+        Of the permutation test.
+    old, new : ndarray of float
+        Of baseline and candidate; by pairs if paired.
+    """
+
+    def result(
+        test: SignificanceTest, title: str, tails: Callable[[Values, Values], Tails]
+    ) -> SignificanceResult:
+        return hypotheses.at_margins(beside(plan, test, title), design, (old, new), tails, None)
+
+    exact = (len(old) if plan.paired else len(old) + len(new)) <= MOST_EXACT
+    if plan.paired:
+        d = differences(new, old)
+        zeros, ties = int((d == 0).sum()), _tied(np.abs(d[d != 0]))
+        plural = "" if zeros == 1 else "s"
+        said = f"{SIGNED_RANK.titled(exact=exact)}, {zeros} zero{plural} dropped, {ties} tied"
+
+        def signed(below: Values, above: Values) -> Tails:
+            return signed_rank_tails(differences(above, below), exact=exact)
+
+        return (result(SIGNED_RANK, said, signed),)
+
+    def labelled(below: Values, above: Values) -> Tails:
+        method: Method = "exact" if exact else "normal_approximation"
+        sides = above.tolist(), below.tolist()
+        return Tails(
+            mann_whitney_u(*sides, alternative="greater", method=method).p_value,
+            mann_whitney_u(*sides, alternative="less", method=method).p_value,
+            mann_whitney_u(*sides, alternative="two-sided", method=method).p_value,
+        )
+
+    said = f"{MANN_WHITNEY.titled(exact=exact)}, {_tied(np.concatenate([old, new]))} tied"
+    found = [result(MANN_WHITNEY, said, labelled)]
+    shifted = hypotheses.with_margin(old, new, design.effect, design.direction)
+    margin = 0.0 if design.effect is None else design.effect.margin
+    if all(brunner_munzel(*shifted(each)) is not None for each in {0.0, margin, -margin}):
+
+        def placed(below: Values, above: Values) -> Tails:
+            return brunner_munzel(below, above) or Tails(1.0, 1.0, 1.0)
+
+        found.append(result(BRUNNER_MUNZEL, BRUNNER_MUNZEL.title, placed))
+    return tuple(found)
+
+
+def brunner_munzel(below: Values, above: Values) -> Tails | None:
+    """Test whether values of one side tend to be larger, whatever their spreads.
+
+    Parameters
+    ----------
+    below, above : ndarray of float, shapes (n,) and (m,)
+
+    Returns
+    -------
+    Tails or None
+        `greater` is for `above`; None where every value of one side exceeds all of the other, or
+        a side has one value: the variance is zero or not known.
+
+    References
+    ----------
+    .. [1] Brunner, E. and Munzel, U. (2000). The nonparametric Behrens-Fisher problem: asymptotic
+       theory and a small-sample approximation. Biom. J. 42, 17-25.
+
+    Examples
+    --------
+    >>> tails = brunner_munzel(np.array([1.0, 2.0, 4.0]), np.array([3.0, 5.0, 6.0]))
+    >>> round(tails.two_sided, 4)
+    0.0686
+    """
+    n, m = len(below), len(above)
+    if min(n, m) < 2:  # noqa: PLR2004  a variance needs two
+        return None
+    pooled = midranks(np.concatenate([below, above]))
+    parts = []
+    for ranks, own in ((pooled[:n], midranks(below)), (pooled[n:], midranks(above))):
+        placed = ranks - own
+        parts.append((float(ranks.mean()), float(placed.var(ddof=1)), len(own)))
+    (low, low_var, _), (high, high_var, _) = parts
+    weighted = n * low_var + m * high_var
+    if weighted <= 0:
+        return None
+    statistic = n * m * (high - low) / ((n + m) * math.sqrt(weighted))
+    df = weighted**2 / ((n * low_var) ** 2 / (n - 1) + (m * high_var) ** 2 / (m - 1))
+    return ttests.t_tails(statistic, df)
+
+
+def _tied(values: Values) -> int:
+    """Return how many values share their rank with another."""
+    ranks = midranks(values) if len(values) else values
+    _, counts = np.unique(ranks, return_counts=True)
+    return int(counts[counts > 1].sum())

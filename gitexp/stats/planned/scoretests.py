@@ -13,10 +13,9 @@ from gitexp.errors import DesignError
 from gitexp.model.comparison import Interval, SignificanceResult
 from gitexp.model.plan import Direction
 from gitexp.stats import examples, hypotheses, ranked, sums, ttests
-from gitexp.stats.design import AREA, RANKED, beside
+from gitexp.stats.design import AREA, RANKED, beside, bootstrap_draws
 from gitexp.stats.intervals import MIN_JACKKNIFE, bca_limits, jackknife_intervals
 from gitexp.stats.permutation import Tails
-from gitexp.stats.planned.exampleplans import bootstrap_draws
 from gitexp.stats.scored import value
 from gitexp.stats.tests import MIN_BOOTSTRAP_EXAMPLES, PAIRED_T
 
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
     from gitexp.stats.design import Design
     from gitexp.stats.ranked import Ranking
     from gitexp.stats.scored import ScoreTerms
-    from gitexp.stats.sums import Places, Sums
-    from gitexp.stats.values import Values
+    from gitexp.stats.sums import Sums
+    from gitexp.stats.values import Places, Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ def run_on_scores(plan: PlannedTest, design: Design, sides: Sides) -> Significan
     Parameters
     ----------
     plan : PlannedTest
-        From `exampleplans.plan_examples` of the same design.
+        From `design.plan_examples` of the same design.
 
     Returns
     -------

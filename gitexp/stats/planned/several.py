@@ -18,9 +18,9 @@ from gitexp.model.comparison import EffectSize, Interval
 from gitexp.model.design import Design, Unit
 from gitexp.model.result import Family, Omnibus, Pairwise
 from gitexp.stats import blocks, contingency, crossed, examples, groups, omnibus, permutation, tests
+from gitexp.stats.design import lacking, plan_crossed
 from gitexp.stats.hypotheses import holm
 from gitexp.stats.intervals import difference_interval
-from gitexp.stats.planned.exampleplans import lacking, plan_crossed
 from gitexp.stats.tests import FLIP_DRAWS, MAX_SIGN_FLIPS
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from gitexp.stats import (
     intervals,
     omnibus,
     power,
-    sequential,
+    stopping,
     ttests,
 )
 from gitexp.stats import ranks as bayes
@@ -108,7 +108,7 @@ TESTS: dict[str, Callable[..., object]] = {
     "normal_mixture_boundary": planning.normal_mixture_boundary,
     "normal_mixture_confidence_sequence": planning.normal_mixture_confidence_sequence,
     "bernoulli_confidence_sequence": planning.bernoulli_confidence_sequence,
-    "betting_e_process": sequential.betting_e_process,
+    "betting_e_process": stopping.betting_e_process,
     "sellke_bayarri_berger_calibration": planning.sellke_bayarri_berger_calibration,
     "pocock_boundary": partial(planning.group_sequential, power=0.0),
     "obrien_fleming_boundary": partial(planning.group_sequential, power=0.5),

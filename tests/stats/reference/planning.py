@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special, stats
 
+from gitexp.stats.distributions import crossing_probability
 from gitexp.stats.effects import bracket, crossing
 from gitexp.stats.hypotheses import ADJUSTMENTS
 from gitexp.stats.power import power_paired_t_test, power_two_sample_t_test
-from gitexp.stats.sequential import crossing_probability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
