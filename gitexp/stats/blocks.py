@@ -96,11 +96,6 @@ def friedman_test(
     higher_is_better : bool
         Whether rank 1 is the largest value of a block.
 
-    Raises
-    ------
-    DesignError
-        If the table has not one column a treatment, or a value is not finite.
-
     References
     ----------
     .. [1] Friedman, M. (1937). The use of ranks to avoid the assumption of normality implicit in
@@ -199,22 +194,14 @@ def friedman_vs_control(
 ) -> VersusControl:
     """Compare the mean rank of each treatment with that of a control, two-sided.
 
+    See Demsar (2006), section 3.2.2, in `nemenyi_critical_difference`.
+
     Parameters
     ----------
     table, treatments, higher_is_better
         See `friedman_test`.
     control : str
         One of `treatments`. A positive z means that the treatment ranks better.
-
-    Raises
-    ------
-    DesignError
-        If the control is not a treatment, besides the reasons of `friedman_test`.
-
-    References
-    ----------
-    .. [1] Demsar, J. (2006). Statistical comparisons of classifiers over multiple data sets. J.
-       Mach. Learn. Res. 7, 1-30, section 3.2.2.
     """
     if control not in treatments:
         raise DesignError(

@@ -74,11 +74,6 @@ def squares(table: Values) -> Squares:
     Parameters
     ----------
     table : ndarray of float, shape (n_repeats, n_examples)
-
-    Raises
-    ------
-    DesignError
-        If there are fewer than two of either.
     """
     cells = finite(table, "cells", least=2)
     r, n = cells.shape
@@ -109,11 +104,6 @@ def run_on_crossed(
     baseline, candidate : ndarray of float, shape (n_repeats, n_examples)
         What each example adds to the metric of each repeat, so that a row's mean is its metric:
         losses, or jackknife pseudo-values of a metric that is not a mean.
-
-    Raises
-    ------
-    DesignError
-        If the tables do not fit the plan, or nothing varies.
 
     Notes
     -----

@@ -156,11 +156,6 @@ def pairs_needed(alpha: float, *, paired: bool = True, one_sided: bool = True) -
     one_sided : bool
         Whether the null hypothesis has one side.
 
-    Raises
-    ------
-    DesignError
-        If alpha is not a rate.
-
     Examples
     --------
     >>> pairs_needed(0.05), pairs_needed(0.05, one_sided=False), pairs_needed(0.05, paired=False)

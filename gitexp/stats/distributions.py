@@ -70,11 +70,6 @@ def many_to_one_sf(
         sqrt(share_i share_j).
     df : float
         Of the common standard deviation.
-
-    References
-    ----------
-    .. [1] Dunnett, C. W. (1955). A multiple comparison procedure for comparing several treatments
-       with a control. J. Am. Stat. Assoc. 50, 1096-1121. :doi:`10.1080/01621459.1955.10501294`
     """
     scale, weight = standard_deviations(df)
     z, density = _normal()

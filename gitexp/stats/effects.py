@@ -58,11 +58,6 @@ def paired_effects(
     tuple of EffectSize
         Cohen's dz and Hedges' gz where differences vary, and the rank-biserial correlation.
 
-    Raises
-    ------
-    DesignError
-        If the sides differ in length, or a value is not finite.
-
     Examples
     --------
     >>> [size.name for size in paired_effects([1.0, 2.0, 4.0], [2.0, 4.0, 5.0])]
@@ -261,11 +256,6 @@ def noncentral_t_interval(t: float, df: float, alpha: float = 0.05) -> Noncentra
     alpha : float
         Half of it lies beyond either limit.
 
-    Raises
-    ------
-    DesignError
-        If alpha is not a rate, or a limit cannot be found.
-
     References
     ----------
     .. [1] Steiger, J. H. and Fouladi, R. T. (1997). Noncentrality interval estimation and the
@@ -313,11 +303,6 @@ def noncentral_f_interval(
         Degrees of freedom.
     alpha : float
         Half of it lies beyond either limit; a limit that does not exist is 0.
-
-    Raises
-    ------
-    DesignError
-        If alpha is not a rate, or a limit cannot be found.
 
     References
     ----------

@@ -212,11 +212,6 @@ def swap_tails(
     Tails
         (b + 1) / (m + 1).
 
-    Raises
-    ------
-    DesignError
-        If the positive label occurs in no example.
-
     Notes
     -----
     If both models are exchangeable on every example, each example's two predictions may be
@@ -276,11 +271,6 @@ def resampled_scores(
     Returns
     -------
     baseline, candidate : ndarray of float, shape (draws,)
-
-    Raises
-    ------
-    DesignError
-        If the positive label occurs in no example.
 
     References
     ----------

@@ -97,12 +97,6 @@ def welch_anova(groups: Groups) -> FTest:
     groups : mapping of name to values
         Each with two values at least, that vary.
 
-    Raises
-    ------
-    DesignError
-        If a group has fewer than two values or does not vary, besides the reasons of
-        `kruskal_wallis`.
-
     References
     ----------
     .. [1] Welch, B. L. (1951). On the comparison of several mean values: an alternative
@@ -127,12 +121,6 @@ def welch_anova(groups: Groups) -> FTest:
 
 def kruskal_wallis(groups: Groups) -> KruskalWallis:
     """Test whether values of all groups tend to be equally large.
-
-    Raises
-    ------
-    DesignError
-        If there are fewer than two groups, one is empty, all have one value only, or a value is not
-        finite.
 
     References
     ----------
@@ -160,11 +148,6 @@ def eta_squared(groups: Groups, *, alpha: float = 0.05) -> Estimate:
     ----------
     alpha : float
         The interval has confidence 1 - alpha: noncentral-F limits lambda / (lambda + N).
-
-    Raises
-    ------
-    DesignError
-        As `one_way_anova`.
 
     References
     ----------

@@ -45,11 +45,6 @@ def difference_interval(
         None with fewer than two values a side, or where nothing varies: such a difference has
         no error to be seen, which is not to say that it has none.
 
-    Raises
-    ------
-    DesignError
-        If a value is not finite, or `confidence` is not a rate.
-
     Examples
     --------
     >>> difference_interval([1.0, 2.0, 4.0], [2.0, 4.0, 5.0], paired=True).method
@@ -87,11 +82,6 @@ def relative_interval(
     Interval or None
         None where the baseline's mean is not positive, or not so at this confidence (then no
         finite interval exists [1]_), with fewer than two values a side, or where nothing varies.
-
-    Raises
-    ------
-    DesignError
-        If a value is not finite, paired sides differ in length, or `confidence` is not a rate.
 
     Notes
     -----
@@ -194,11 +184,6 @@ def permutation_interval(
         None if even the widest one has less confidence (fewer than 6 pairs at 0.95), or with
         more pairs than are enumerated.
 
-    Raises
-    ------
-    DesignError
-        If the sides differ in length, a value is not finite, or `confidence` is not a rate.
-
     Notes
     -----
     The p-value of a shift is the share of non-empty subsets of pairs whose mean lies beyond it,
@@ -251,11 +236,6 @@ def predictions_interval(
         percentile interval of examples resampled jointly within their true class, below
         `design.MIN_BOOTSTRAP_EXAMPLES` that of `jackknife_intervals`; the relative one is None
         where a resampled baseline is 0.
-
-    Raises
-    ------
-    DesignError
-        If `confidence` is not a rate, or the positive label occurs in no example.
 
     References
     ----------

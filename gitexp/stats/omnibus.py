@@ -211,12 +211,6 @@ def games_howell(groups: Groups, *, alpha: float = 0.05) -> GamesHowell:
     alpha : float
         All intervals together have confidence 1 - alpha, approximately.
 
-    Raises
-    ------
-    DesignError
-        If alpha is not a rate, there are fewer than two groups, one has fewer than two values or
-        one that is not finite, or two groups both do not vary.
-
     References
     ----------
     .. [1] Games, P. A. and Howell, J. F. (1976). Pairwise multiple comparison procedures with
@@ -253,11 +247,6 @@ def dunnett_test(
         The treatments; one at least.
     alternative : {"two-sided", "greater", "less"}
         Of a treatment relative to the control.
-
-    Raises
-    ------
-    DesignError
-        If the alternative is unknown, besides the reasons of `groups.one_way_anova`.
 
     References
     ----------

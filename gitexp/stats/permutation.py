@@ -53,11 +53,6 @@ def sign_flip_tails(
     Tails
         Exact p-values are multiples of ``2**-n_pairs`` [1]_; drawn ones (b + 1) / (m + 1) [2]_.
 
-    Raises
-    ------
-    DesignError
-        If a value is not finite or the sides differ in length.
-
     Notes
     -----
     If the difference of each pair is symmetric about zero, its sign is a fair coin [1]_. All
@@ -114,11 +109,6 @@ def label_tails(
         Random assignments; None visits all ``comb(n_baseline + n_candidate, n_baseline)``.
     seed : int
         Of the random assignments.
-
-    Raises
-    ------
-    DesignError
-        If a side is empty or a value is not finite.
 
     Notes
     -----
@@ -186,12 +176,6 @@ def studentized_label_tails(
         In the unit of the metric; two values a side at least.
     draws, seed
         See `label_tails`.
-
-    Raises
-    ------
-    DesignError
-        If a side has fewer than two values, one is not finite, or there are too many assignments
-        to be visited.
 
     Notes
     -----

@@ -49,11 +49,6 @@ def power_paired_t_test(
         positive for "greater".
     alternative : {"two-sided", "greater", "less"}
 
-    Raises
-    ------
-    DesignError
-        If there are fewer than two pairs, the effect size is not finite, or alpha is not a rate.
-
     References
     ----------
     .. [1] Cohen, J. (1988). Statistical Power Analysis for the Behavioral Sciences, 2nd edition.
@@ -136,11 +131,6 @@ def power_tost_paired(
         At least 2.
     true_difference, sd_of_differences, margin : float
         In the unit of the metric.
-
-    Raises
-    ------
-    DesignError
-        If there are fewer than two pairs, spread or margin is not positive, or alpha is not a rate.
 
     References
     ----------

@@ -120,11 +120,6 @@ def mann_whitney_u(
     continuity_correction : bool
         Half a rank, normal approximation only.
 
-    Raises
-    ------
-    DesignError
-        If a side is empty, a value is not finite, or an option is unknown.
-
     References
     ----------
     .. [1] Mann, H. B. and Whitney, D. R. (1947). On a test of whether one of two random variables
@@ -256,12 +251,6 @@ def bayesian_signed_rank_test(
         Half-width of the region of practical equivalence.
     n_samples : int
         Draws from the posterior.
-
-    Raises
-    ------
-    DesignError
-        If the region is negative, there are no draws, the sides differ in length or a value is not
-        finite.
 
     Notes
     -----

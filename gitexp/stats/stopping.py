@@ -124,12 +124,6 @@ def run_sequential(
     baseline, candidate : sequence of float
         One value a repeat *in the order of arrival*; by pairs if paired.
 
-    Raises
-    ------
-    DesignError
-        If values are missing or not finite, or a relative effect meets a baseline value that is
-        not positive.
-
     References
     ----------
     .. [1] Jennison, C. and Turnbull, B. W. (1989). Interim analyses: the repeated confidence

@@ -123,6 +123,8 @@ def of_labels(
 def swap_tails(sums: Sums, *, sign: float, draws: int, seed: int) -> Tails:
     """Test a difference of metrics by swapping the two sides of random units.
 
+    As `examples.swap_tails`, which has the references.
+
     Parameters
     ----------
     sign : float
@@ -132,12 +134,6 @@ def swap_tails(sums: Sums, *, sign: float, draws: int, seed: int) -> Tails:
     -------
     Tails
         (b + 1) / (m + 1).
-
-    References
-    ----------
-    .. [1] Noreen, E. W. (1989). Computer-Intensive Methods for Testing Hypotheses. Wiley.
-    .. [2] Yeh, A. (2000). More accurate tests for the statistical significance of result
-       differences. COLING 2000, 947-953. :doi:`10.3115/992730.992783`
     """
     change = sums.candidate - sums.baseline
     moved = change.any(axis=1)

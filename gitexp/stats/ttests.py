@@ -132,11 +132,6 @@ def t_tails(t: float, df: float) -> Tails:
 def limits(mean: Mean, alternative: Alternative, alpha: float) -> tuple[float | None, float | None]:
     """Return the 1 - alpha interval that belongs to a test; None for the infinite limit.
 
-    Raises
-    ------
-    DesignError
-        If alpha is not a rate.
-
     Examples
     --------
     >>> limits(Mean(0.0, 1.0, 9), "greater", 0.05)[1] is None

@@ -71,12 +71,6 @@ def run_on_datasets(
     SignificanceResult
         `statistic` is the rank sum of the positive differences, candidate minus baseline.
 
-    Raises
-    ------
-    DesignError
-        If values are missing, a relative effect meets a baseline that is not positive, or the
-        plan is not for data sets.
-
     Notes
     -----
     Margins are those of `planned.run_on_repeats`, data set by data set. Differences of zero are
@@ -225,12 +219,6 @@ def run_on_folds(
     -------
     SignificanceResult
         `statistic` is t or F against no difference, of candidate minus baseline.
-
-    Raises
-    ------
-    DesignError
-        If scores are missing or do not vary, a relative effect meets a baseline that is not
-        positive, or the plan is not for folds.
 
     Notes
     -----

@@ -52,12 +52,6 @@ def run_on_repeats(
     SignificanceResult
         `statistic` is the difference of the means, candidate minus baseline.
 
-    Raises
-    ------
-    DesignError
-        If values are missing or not finite, a relative effect meets a baseline value that is
-        not positive, or the plan is not for repeats.
-
     Notes
     -----
     Against a margin m the test is that of d = c - b - m, or c - (1 + m) b for a share of the
@@ -109,11 +103,6 @@ def run_on_predictions(
         `statistic` is the difference of the metric, candidate minus baseline. The two-sided
         p-value against no difference always comes from McNemar or the swaps; only a margin's
         come from the bootstrap.
-
-    Raises
-    ------
-    DesignError
-        If the plan is not for examples, or of another number of them.
     """
     if int(cells.number.sum()) != plan.n_baseline:
         raise DesignError(
@@ -170,11 +159,6 @@ def beside_repeats(
         Paired t or Welch's, left out where t does not exist (a single value, or no variation);
         then Wilcoxon's signed ranks, or Mann-Whitney and Brunner-Munzel.
 
-    Raises
-    ------
-    DesignError
-        If a value is not finite, or a relative margin has no positive baseline.
-
     Examples
     --------
     >>> from gitexp.stats.design import Design, Unit, plan_test
@@ -202,13 +186,7 @@ def beside_repeats(
 def beside_predictions(
     plan: PlannedTest, design: Design, cells: Cells
 ) -> tuple[SignificanceResult, ...]:
-    """Return McNemar's mid-p-values beside the exact ones; empty for every other plan.
-
-    Raises
-    ------
-    DesignError
-        If a margin relative to the baseline has no positive baseline.
-    """
+    """Return McNemar's mid-p-values beside the exact ones; empty for every other plan."""
     if not tests.named(plan.test).by_discordance:
         return ()
     sign = -1.0 if design.direction is Direction.MIN else 1.0

@@ -100,11 +100,6 @@ def run_on_scores(plan: PlannedTest, design: Design, sides: Sides) -> Significan
     -------
     SignificanceResult
         `statistic` is the difference of the metric, candidate minus baseline.
-
-    Raises
-    ------
-    DesignError
-        If the plan is of another number of units, or areas differ without any variation.
     """
     if sides.units != plan.n_baseline:
         raise DesignError(
@@ -138,15 +133,9 @@ def intervals(
 ) -> tuple[Interval | None, Interval | None]:
     """Return the interval of the difference and of the relative difference.
 
-    DeLong's for areas [1]_; for the rest BCa over examples (or clusters) [2]_ from
+    DeLong's for areas; for the rest BCa over examples (or clusters) from
     `design.MIN_BOOTSTRAP_EXAMPLES` on, below that `jackknife_intervals`. Average precision of so
     few has none: the jackknife covered 88 % to 93 % of it.
-
-    References
-    ----------
-    .. [1] DeLong et al. (1988). Biometrics 44, 837-845. :doi:`10.2307/2531595`
-    .. [2] Efron, B. (1987). Better bootstrap confidence intervals. J. Am. Stat. Assoc. 82,
-       171-185. :doi:`10.1080/01621459.1987.10478410`
     """
     if sides.metric == AREA:
         return _area_intervals(_areas(sides), confidence)

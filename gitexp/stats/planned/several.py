@@ -245,11 +245,6 @@ def over_datasets(
         The baseline's column first.
     alpha : float
         Of the critical difference.
-
-    References
-    ----------
-    .. [1] Demsar, J. (2006). Statistical comparisons of classifiers over multiple data sets. J.
-       Mach. Learn. Res. 7, 1-30.
     """
     rows = table.tolist()
 
