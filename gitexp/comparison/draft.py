@@ -15,7 +15,6 @@ from gitexp.comparison.designs import choose, predictions, slices, still
 from gitexp.comparison.designs.crossed import is_crossed
 from gitexp.comparison.designs.slices import Subgroups
 from gitexp.comparison.exclusions import changes
-from gitexp.comparison.gather import RunPool, gather
 from gitexp.comparison.judged import Draft
 from gitexp.comparison.measure import CountedSides
 from gitexp.comparison.randomness import seeding
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.counting import Count, Evaluation, SideCount
     from gitexp.comparison.designs.pairs import Pair
+    from gitexp.comparison.gather import RunPool
     from gitexp.comparison.measure import Answer, Question
     from gitexp.comparison.randomness.project_text import CopiesReason
     from gitexp.comparison.sides import Named, ResolvedSide
@@ -121,11 +121,11 @@ def draft(
             f"{plan.baseline.name} at {plan.baseline.commit[:9]}: no verdict"
         )
         plan = None
-    gathered = gather(world, baseline, candidate, plan, options.pool)
-    settled = settle(gathered, plan, baseline.inputs, candidate.inputs)
+    settled = settle(world, baseline, candidate, plan, options.pool)
+    gathered = settled.gathered
     counted, everything, evaluation = settled.count, settled.everything, settled.evaluation
     same = baseline.inputs == candidate.inputs
-    failed = why.failures(gathered.found, settled, plan, (baseline, candidate)) if plan else ()
+    failed = why.failures(settled)
     claim = _claim(plan, counted, candidate)
     situation = CountedSides(
         repo.workspace.top,
@@ -140,9 +140,7 @@ def draft(
     )
     if not same:
         lacks = not (counted.candidate.repeats and counted.baseline.repeats)
-        lines: tuple[str, ...] = ()
-        if lacks and plan is not None:
-            lines = why.uncounted(repo, gathered.found, settled, plan, (baseline, candidate))
+        lines = why.uncounted(repo, settled) if lacks else ()
         _check_samples(situation, swapped, lines, failed)
     differ, more = changes(repo, baseline, candidate, counted)
     problem = _problem(evaluation, options, differ, same=same, claim=claim)

@@ -72,19 +72,15 @@ class Failure:
     remedy: str = ""  # where the plan asks for what no run can give
 
 
-def uncounted(
-    repo: Repo,
-    found: FoundRuns,
-    settled: Settled,
-    plan: Plan,
-    sides: tuple[ResolvedSide, ResolvedSide],
-) -> tuple[str, ...]:
-    """Return why finished repeats of this experiment do not count; most telling first."""
-    baseline, candidate = sides
+def uncounted(repo: Repo, settled: Settled) -> tuple[str, ...]:
+    """Return why finished repeats of an experiment do not count; most telling first."""
+    plan, found, (baseline, candidate) = settled.plan, settled.gathered.found, settled.sides
+    if plan is None:
+        return ()
     lines: list[str] = []
     if len(settled.candidate) < plan.repeats:
         lines += _of_other_inputs(repo, found, plan, baseline, candidate)
-    lines += _in_another_environment(repo, found, settled)
+    lines += _in_another_environment(repo, settled)
     mine: dict[str, FoundRun] = {
         item.run.id: item for item in found if item.run.inputs == candidate.inputs
     }
@@ -96,22 +92,23 @@ def uncounted(
     return tuple(lines)
 
 
-def failures(
-    found: FoundRuns, settled: Settled, plan: Plan, sides: tuple[ResolvedSide, ResolvedSide]
-) -> tuple[Failure, ...]:
+def failures(settled: Settled) -> tuple[Failure, ...]:
     """Return what failed of the present inputs and was not made up for, the candidate's first."""
+    if settled.plan is None:
+        return ()
+    baseline, candidate = settled.sides
     both = (
-        ("candidate", sides[1], settled.count.candidate),
-        ("baseline", sides[0], settled.count.baseline),
+        ("candidate", candidate, settled.count.candidate),
+        ("baseline", baseline, settled.count.baseline),
     )
     return tuple(
         replace(
             item,
-            remedy=remedy(reason, plan),
+            remedy=remedy(reason, settled.plan),
             replaced={seed for seed, _ in side.failed} <= settled.count.given_up,
         )
         for name, source, side in both
-        for item, reason in _failed(found, name, source, side)
+        for item, reason in _failed(settled.gathered.found, name, source, side)
     )
 
 
@@ -218,9 +215,9 @@ def _changes(repo: Repo, commit: CommitHash, candidate: ResolvedSide) -> str:
     return _listed(words)
 
 
-def _in_another_environment(repo: Repo, found: FoundRuns, settled: Settled) -> Iterator[str]:
+def _in_another_environment(repo: Repo, settled: Settled) -> Iterator[str]:
     """Say what was installed between repeats of one side, or of the two."""
-    runs: dict[str, FoundRun] = {item.run.id: item for item in found}
+    runs: dict[str, FoundRun] = {item.run.id: item for item in settled.gathered.found}
     count = settled.count
     for name, side in (("candidate", count.candidate), ("baseline", count.baseline)):
         kept = next(iter(side.repeats.values()), None)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import sides
 from gitexp.comparison.counting import FoundRuns, count
-from gitexp.comparison.gather import RunPool, gather
 from gitexp.comparison.randomness.variation import equal
 from gitexp.comparison.sides import Named
 from gitexp.comparison.tally import settle
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from gitexp.comparison.counting import Counted
+    from gitexp.comparison.gather import RunPool
     from gitexp.comparison.sides import Named, ResolvedSide
     from gitexp.dvc.declared_data import Needed
     from gitexp.git.repository import Repo
@@ -302,8 +302,7 @@ def _spread_of(world: RunPool, side: ResolvedSide, metric: str, asked: Named) ->
     values: list[float] = []
     if asked.plan is not None:
         candidate = sides.source(world.repo, asked, asked.commit, world.index)
-        gathered = gather(world, side, candidate, asked.plan)
-        settled = settle(gathered, asked.plan, side.inputs, candidate.inputs)
+        settled = settle(world, side, candidate, asked.plan)
         values = _values(
             (settled.count.baseline.repeats[s] for s in settled.baseline), metric, files
         )

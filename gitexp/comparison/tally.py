@@ -39,10 +39,12 @@ _NOWHERE = InputsDigest("")  # of a baseline that nobody knows: no run has them
 class Settled:
     """What counts in the end."""
 
+    sides: tuple[ResolvedSide, ResolvedSide]
+    plan: Plan | None
+    gathered: Gathered
     count: Count  # without what came after a look
     everything: Count  # with it
     evaluation: Evaluation
-    planned: int
 
     @property
     def paired(self) -> bool:
@@ -57,8 +59,8 @@ class Settled:
     @property
     def baseline(self) -> tuple[int, ...]:
         """The baseline's: once there are as many pairs as planned, those with a partner."""
-        pairs = self.count.pairs
-        return pairs if len(pairs) >= self.planned else tuple(sorted(self.count.baseline.repeats))
+        pairs, planned = self.count.pairs, 1 if self.plan is None else self.plan.repeats
+        return pairs if len(pairs) >= planned else tuple(sorted(self.count.baseline.repeats))
 
     @property
     def by_run(self) -> dict[str, tuple[int, ...]]:
@@ -91,19 +93,26 @@ NOTHING = Tally((), None, {})
 
 
 def settle(
-    gathered: Gathered, plan: Plan | None, baseline: InputsDigest, candidate: InputsDigest
+    world: RunPool,
+    baseline: ResolvedSide,
+    candidate: ResolvedSide,
+    plan: Plan | None,
+    pool: tuple[str, ...] = (),
 ) -> Settled:
-    """Count, and leave out what was added after a look at the planned repeats."""
-    everything = count(gathered.found, plan, baseline, candidate, gathered.earlier)
+    """Gather and count, and leave out what was added after a look at the planned repeats.
+
+    Raises `UnknownRevisionError` if a revision of `pool` does not name a commit.
+    """
+    gathered = gather(world, baseline, candidate, plan, pool)
+    found, earlier = gathered.found, gathered.earlier
+    everything = count(found, plan, baseline.inputs, candidate.inputs, earlier)
     evaluation = evaluation_of(everything)
     paired = bool(everything.pairs) and evaluation.same
     late = selection.late_seeds(everything, plan, paired=paired)
-    planned = 1 if plan is None else plan.repeats
     counted = selection.without(everything, late)
-    why = selection.unjudged(gathered.found, counted, plan, candidate, gathered.earlier)
-    if why:
+    if why := selection.unjudged(found, counted, plan, candidate.inputs, earlier):
         counted = replace(counted, unjudged=why)
-    return Settled(counted, everything, evaluation, planned)
+    return Settled((baseline, candidate), plan, gathered, counted, everything, evaluation)
 
 
 def sources(
@@ -155,8 +164,7 @@ def tallies(
         left = {key: it for key, it in lacking.items() if key not in found}
         world.read(both, [plan for plan, _, _ in left.values()])
         for key, (plan, baseline, candidate) in left.items():
-            gathered = gather(world, baseline, candidate, plan)
-            settled = settle(gathered, plan, baseline.inputs, candidate.inputs)
+            settled = settle(world, baseline, candidate, plan)
             found[key] = Tally(settled.candidate, settled.summary(plan.metric), settled.by_run)
         index.put(Kind.TALLY, {key: _encoded(found[key]) for key in lacking})
     return {name: found.get(key, NOTHING) for key, name in keys.items()}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import sides
-from gitexp.comparison.gather import RunPool, gather
+from gitexp.comparison.gather import RunPool
 from gitexp.comparison.sides import Named
 from gitexp.comparison.tally import settle, sources
 from gitexp.errors import (
@@ -155,10 +155,9 @@ def _counts(
         return {}
     try:
         baseline, candidate, _ = sources(repo, index, plan, named, added)
-        gathered = gather(RunPool(repo, index), baseline, candidate, plan)
+        return settle(RunPool(repo, index), baseline, candidate, plan).by_run
     except GitexpError:  # said by the state's notes, or by `compare`
         return {}
-    return settle(gathered, plan, baseline.inputs, candidate.inputs).by_run
 
 
 def _shown(

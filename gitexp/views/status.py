@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison import exclusions as why
 from gitexp.comparison.counting import REPEATED, UNPAIRED
 from gitexp.comparison.eligible import finished_seeds
-from gitexp.comparison.gather import RunPool, edited, gather
+from gitexp.comparison.gather import RunPool, edited
 from gitexp.comparison.randomness import seeding
 from gitexp.comparison.randomness.variation import Acts, acts, traces
 from gitexp.comparison.sides import Named, plan_back
@@ -191,8 +191,8 @@ def _count(repo: Repo, index: Index, here: Named, added: CommitHash | None, fact
         return
     baseline, candidate, unknown = sources(repo, index, plan, here, added)
     facts.notes += filter(None, [unknown])
-    gathered = gather(RunPool(repo, index), baseline, candidate, plan)
-    settled = settle(gathered, plan, baseline.inputs, candidate.inputs)
+    settled = settle(RunPool(repo, index), baseline, candidate, plan)
+    gathered = settled.gathered
     facts.shallow = gathered.shallow
     facts.unreadable += map(_unreadable, gathered.unreadable)
     facts.unchanged = baseline.inputs == candidate.inputs
@@ -201,9 +201,8 @@ def _count(repo: Repo, index: Index, here: Named, added: CommitHash | None, fact
     mine = {item.run.id for item in gathered.found if item.run.inputs == candidate.inputs}
     aside = [item for item in settled.count.unused if item.run in mine]
     facts.exploratory = sum(len(item.seeds) for item in aside if item.why not in _SAME)
-    both = baseline, candidate
-    facts.not_counted = why.uncounted(repo, gathered.found, settled, plan, both)
-    facts.failed = why.failures(gathered.found, settled, plan, both)
+    facts.not_counted = why.uncounted(repo, settled)
+    facts.failed = why.failures(settled)
     if again := sum(len(item.seeds) for item in aside if item.why == REPEATED):
         repeats = "1 repeat was" if again == 1 else f"{again} repeats were"
         facts.notes.append(f"{repeats} run again with the same seed: the same sample, counted once")
