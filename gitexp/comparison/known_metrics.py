@@ -9,11 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import sides
-from gitexp.comparison.counting import FoundRuns, count
-from gitexp.comparison.randomness.variation import equal
-from gitexp.comparison.sides import Named
-from gitexp.comparison.tally import settle
 from gitexp.dvc import inputs
 from gitexp.dvc.cache import has, object_path, open_cache, read_manifest
 from gitexp.dvc.declared_data import Reader
@@ -28,9 +23,9 @@ from gitexp.errors import (
 from gitexp.git import objects
 from gitexp.git.refs import ABSENT
 from gitexp.git.worktree import status
-from gitexp.model.metrics import bare, by_file, mean, plain, recorded, several, spread
+from gitexp.model.metrics import bare, by_file, plain, several
 from gitexp.model.plan import Direction
-from gitexp.model.run import Origin, RepeatState
+from gitexp.model.run import RepeatState
 from gitexp.records.terms import parse_metric
 from gitexp.store import lookup
 from gitexp.system import metrics as metrics_staging
@@ -38,9 +33,6 @@ from gitexp.system import metrics as metrics_staging
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from gitexp.comparison.counting import Counted
-    from gitexp.comparison.gather import RunPool
-    from gitexp.comparison.sides import Named, ResolvedSide
     from gitexp.dvc.declared_data import Needed
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
@@ -273,58 +265,3 @@ def direction_of(metric: str, config: ProjectConfig) -> Direction | None:
     if bool(lower) == bool(higher):
         return None
     return Direction.MIN if lower else Direction.MAX
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """What a side's repeats say about noise."""
-
-    n: int  # repeats that count, with the metric
-    mean: float | None
-    sd: float | None
-    runs: tuple[Run, ...] = ()  # observed ones of these inputs, wherever they are recorded
-
-
-_NO_SPREAD = Spread(0, None, None)
-
-
-def _spread_of(world: RunPool, side: ResolvedSide, metric: str, asked: Named) -> Spread:
-    """Return mean and spread of a metric over the baseline's repeats that count.
-
-    Where too few count for a plan yet, over all that are known, as if they were one's own: each
-    once, and in one environment.
-    """
-    files = side.config.metrics
-    world = world.at(side.records, asked.holder)
-    world.read([side.inputs], ())
-    there, _ = world.of([side.inputs], None, [side.records, asked.holder])
-    runs = tuple(item for item in there.values() if item.run.origin is Origin.OBSERVED)
-    values: list[float] = []
-    if asked.plan is not None:
-        candidate = sides.source(world.repo, asked, asked.commit, world.index)
-        settled = settle(world, side, candidate, asked.plan)
-        values = _values(
-            (settled.count.baseline.repeats[s] for s in settled.baseline), metric, files
-        )
-    if len(values) < _FEWEST:
-        known = count(FoundRuns(runs), None, side.inputs, side.inputs, world.earlier)
-        values = _values(known.baseline.repeats.values(), metric, files)
-    # what only rounding sets apart are copies, whose spread would promise an answer from two
-    sd = spread(values) if len(values) >= _FEWEST and not equal(values) else None
-    mid = mean(values) if values else None
-    return Spread(len(values), mid, sd, tuple(each.run for each in runs))
-
-
-def _values(repeats: Iterable[Counted], metric: str, files: tuple[str, ...]) -> list[float]:
-    """Return the value of each repeat that has one; folds count as their mean."""
-    found = []
-    for item in repeats:
-        name = recorded(metric, {s.metric for s in item.samples.values()}, files)
-        cells = [s for s in item.samples.values() if s.metric == name]
-        whole = [s for s in cells if s.fold is None and s.rep is None and not s.dataset]
-        if cells:
-            found.append(mean([s.value for s in whole or cells]))
-    return found
-
-
-_FEWEST = 3  # repeats of a baseline whose spread says something

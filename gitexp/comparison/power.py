@@ -9,43 +9,50 @@ from __future__ import annotations
 
 import math
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import sides
+from gitexp.comparison.counting import FoundRuns, count
 from gitexp.comparison.designs import predictions
 from gitexp.comparison.gather import RunPool
 from gitexp.comparison.known_metrics import (
-    _FEWEST,
-    _NO_SPREAD,
-    Spread,
-    _spread_of,
     direction_of,
     duration_of,
     known_metrics,
     last_duration,
 )
+from gitexp.comparison.randomness.variation import equal
 from gitexp.comparison.sides import Named
+from gitexp.comparison.tally import settle
 from gitexp.errors import NoRepositoryError, NotInitialisedError, UnbornBranchError, UsageError
 from gitexp.git import repository
 from gitexp.git.transaction.cache import open_index
 from gitexp.model.design import PowerDesign, PowerReport, PowerRequest, Price
+from gitexp.model.metrics import mean, recorded
+from gitexp.model.metrics import spread as spread_of
 from gitexp.model.plan import ALPHA, REPEATS, Claim, Direction, Effect, HypothesisKind
+from gitexp.model.run import Origin
 from gitexp.records.terms import check_alpha, format_effect, parse_effect
 from gitexp.stats.planned import detectable as rules
 from gitexp.stats.planned.foreseen import Outlook
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gitexp.comparison.counting import Counted
     from gitexp.comparison.known_metrics import Duration
+    from gitexp.comparison.sides import ResolvedSide
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan, Stopping
+    from gitexp.model.run import Run
     from gitexp.model.workspace import Workspace
 
 _EXAMPLES = 1_000  # judged where nobody says a number
-_TWO_SIDES = 2
+_FEWEST = 3  # repeats of a baseline whose spread says something
 _UNNAMED = {PowerDesign.ACCURACY: "the accuracy", PowerDesign.AREA: "the area"}
 
 
@@ -71,12 +78,22 @@ class _Terms:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """What a side's repeats say about noise."""
+
+    n: int  # repeats that count, with the metric
+    mean: float | None
+    sd: float | None
+    runs: tuple[Run, ...] = ()  # observed ones of these inputs, wherever they are recorded
+
+
+@dataclass(frozen=True, slots=True)
 class _Known:
     """What the repository says; nothing where there is none, or no project in it."""
 
     plan: Plan | None = None
     config: ProjectConfig | None = None
-    found: Spread = _NO_SPREAD
+    found: Spread = Spread(0, None, None)
     duration: Duration | None = None
 
 
@@ -108,13 +125,7 @@ def power(workspace: Workspace | None, request: PowerRequest | None = None) -> P
     terms = _terms(request, known)
     if terms.design in {PowerDesign.ACCURACY, PowerDesign.AREA}:
         return _of_examples(request, terms, known.found)
-    price = known.duration
-    return _of_repeats(
-        terms,
-        known.found,
-        None if price is None else (price.seconds, f"run {price.run[:8]}"),
-        request,
-    )
+    return _of_repeats(request, terms, known)
 
 
 def _looked_up(workspace: Workspace | None, request: PowerRequest) -> _Known:
@@ -127,15 +138,7 @@ def _looked_up(workspace: Workspace | None, request: PowerRequest) -> _Known:
         base = named
         if named.plan is not None:
             base = sides.planned_baseline(repo, named.plan, named.holder, index)
-        side = sides.source(repo, base, named.commit, index)
-        metric = request.metric or ("" if named.plan is None else named.plan.metric)
-        if request.metric:
-            known_metrics(repo, base.commit, side.config).refuse_unclear(metric)
-        found = _spread_of(RunPool(repo, index), side, metric, named)
-        seconds = last_duration(repo, side.config, base.holder, named.holder) or duration_of(
-            found.runs
-        )
-    return _Known(named.plan, side.config, found, seconds)
+        return _known(repo, index, base, named, request.metric)
 
 
 def of_plan(repo: Repo, index: Index, plan: Plan, start: CommitHash) -> PowerReport | None:
@@ -143,27 +146,21 @@ def of_plan(repo: Repo, index: Index, plan: Plan, start: CommitHash) -> PowerRep
     if plan.claim is Claim.MODEL:
         return None
     base = sides.planned_baseline(repo, plan, start, index)
-    side = sides.source(repo, base, start, index)
-    here = Named(plan.name, start, plan=plan)
-    found = _spread_of(RunPool(repo, index), side, plan.metric, here)
-    if not found.sd:
-        return None
-    duration = last_duration(repo, side.config, start, plan.baseline.commit) or duration_of(
-        found.runs
-    )
-    terms = _Terms(
-        plan.metric,
-        plan.direction,
-        plan.effect,
-        None,
-        plan.alpha,
-        PowerRequest().power,
-        PowerDesign.PAIRED,
-        plan.repeats,
-        plan.stopping,
-    )
-    price = None if duration is None else (duration.seconds, f"run {duration.run[:8]}")
-    return _of_repeats(terms, found, price, PowerRequest())
+    known = _known(repo, index, base, Named(plan.name, start, plan=plan), None)
+    request = PowerRequest()
+    return _of_repeats(request, _terms(request, known), known) if known.found.sd else None
+
+
+def _known(repo: Repo, index: Index, base: Named, named: Named, metric: str | None) -> _Known:
+    """Return what the repeats of a baseline say of a metric, by default that of the plan."""
+    side = sides.source(repo, base, named.commit, index)
+    if metric:
+        known_metrics(repo, base.commit, side.config).refuse_unclear(metric)
+    elif named.plan is not None:
+        metric = named.plan.metric
+    found = _spread_of(RunPool(repo, index), side, metric or "", named)
+    seconds = last_duration(repo, side.config, base.holder, named.holder) or duration_of(found.runs)
+    return _Known(named.plan, side.config, found, seconds)
 
 
 def _terms(request: PowerRequest, known: _Known) -> _Terms:
@@ -213,10 +210,8 @@ def _terms(request: PowerRequest, known: _Known) -> _Terms:
     )
 
 
-def _of_repeats(
-    terms: _Terms, found: Spread, price: tuple[float, str] | None, request: PowerRequest
-) -> PowerReport:
-    sd = request.sd
+def _of_repeats(request: PowerRequest, terms: _Terms, known: _Known) -> PowerReport:
+    found, sd = known.found, request.sd
     one_side = sd if sd is not None else found.sd
     if not one_side:
         relative = any(each is not None and each.relative for each in (terms.effect, terms.gain))
@@ -250,21 +245,35 @@ def _of_repeats(
     if terms.stopping is not None:
         assumed.append(f"the price of looking early, by the rule {terms.stopping.rule.value}")
     unit = "pairs" if paired else "repeats a side"
+    return replace(
+        _report(request, terms, unit, distance, needed),
+        question=question,
+        spread=spread,
+        reached=reached,
+        detectable=None if least is None else least * spread,
+        price=_price(needed or terms.units, known.duration),
+        assumed=tuple(assumed),
+    )
+
+
+def _report(
+    request: PowerRequest, terms: _Terms, unit: str, distance: float | None, needed: int | None
+) -> PowerReport:
     return PowerReport(
         metric=terms.metric,
         promise=format_effect(terms.effect, terms.metric, terms.direction),
         unit=unit,
-        question=question,
+        question="",
         distance=distance,
-        spread=spread,
+        spread=None,
         alpha=terms.alpha,
         power=terms.power,
         needed=needed,
         units=terms.units,
-        reached=reached,
-        detectable=None if least is None else least * spread,
-        price=_price(needed or terms.units, price),
-        assumed=tuple(assumed),
+        reached=None,
+        detectable=None,
+        price=None,
+        assumed=(),
         next_step=_next_step(terms, needed, distance, request),
     )
 
@@ -321,23 +330,8 @@ def _of_examples(request: PowerRequest, terms: _Terms, found: Spread) -> PowerRe
             needed = rules.examples_needed_for_share(
                 distance, discordant=discordant, power=terms.power, alpha=terms.level
             )
-    return PowerReport(
-        metric=terms.metric,
-        promise=format_effect(terms.effect, terms.metric, terms.direction),
-        unit="examples",
-        question=question,
-        distance=distance,
-        spread=None,
-        alpha=terms.alpha,
-        power=terms.power,
-        needed=needed,
-        units=terms.units,
-        reached=None,
-        detectable=None,
-        price=None,
-        assumed=assumed,
-        next_step=_next_step(terms, needed, distance, request),
-    )
+    report = _report(request, terms, "examples", distance, needed)
+    return replace(report, question=question, assumed=assumed)
 
 
 def _question(terms: _Terms, mean: float | None) -> tuple[str, float | None]:
@@ -371,11 +365,10 @@ def _in_units(effect: Effect, mean: float | None) -> float:
     return effect.margin * mean
 
 
-def _price(repeats: int, seconds: tuple[float, str] | None) -> Price:
-    both = _TWO_SIDES * repeats
-    if seconds is None:
-        return Price(both, None, "no run of the baseline is recorded yet")
-    return Price(both, both * seconds[0], seconds[1])
+def _price(repeats: int, one: Duration | None) -> Price:
+    if one is None:
+        return Price(2 * repeats, None, "no run of the baseline is recorded yet")
+    return Price(2 * repeats, 2 * repeats * one.seconds, f"run {one.run[:8]}")
 
 
 def _next_step(
@@ -399,3 +392,42 @@ def _typed(request: PowerRequest) -> str:
     if request.effect is not None:
         said += f" --effect {shlex.quote(request.effect)}"
     return said
+
+
+def _spread_of(world: RunPool, side: ResolvedSide, metric: str, asked: Named) -> Spread:
+    """Return mean and spread of a metric over the baseline's repeats that count.
+
+    Where too few count for a plan yet, over all that are known, as if they were one's own: each
+    once, and in one environment.
+    """
+    files = side.config.metrics
+    world = world.at(side.records, asked.holder)
+    world.read([side.inputs], ())
+    there, _ = world.of([side.inputs], None, [side.records, asked.holder])
+    runs = tuple(item for item in there.values() if item.run.origin is Origin.OBSERVED)
+    values: list[float] = []
+    if asked.plan is not None:
+        candidate = sides.source(world.repo, asked, asked.commit, world.index)
+        settled = settle(world, side, candidate, asked.plan)
+        values = _values(
+            (settled.count.baseline.repeats[s] for s in settled.baseline), metric, files
+        )
+    if len(values) < _FEWEST:
+        known = count(FoundRuns(runs), None, side.inputs, side.inputs, world.earlier)
+        values = _values(known.baseline.repeats.values(), metric, files)
+    # what only rounding sets apart are copies, whose spread would promise an answer from two
+    sd = spread_of(values) if len(values) >= _FEWEST and not equal(values) else None
+    mid = mean(values) if values else None
+    return Spread(len(values), mid, sd, tuple(each.run for each in runs))
+
+
+def _values(repeats: Iterable[Counted], metric: str, files: tuple[str, ...]) -> list[float]:
+    """Return the value of each repeat that has one; folds count as their mean."""
+    found = []
+    for item in repeats:
+        name = recorded(metric, {s.metric for s in item.samples.values()}, files)
+        cells = [s for s in item.samples.values() if s.metric == name]
+        whole = [s for s in cells if s.fold is None and s.rep is None and not s.dataset]
+        if cells:
+            found.append(mean([s.value for s in whole or cells]))
+    return found
