@@ -249,7 +249,7 @@ def _or_one(p: float | None) -> float:
 
 def _finish(draft: Draft, result: SignificanceResult | None, call: _Call) -> Comparison:
     plan = draft.plan
-    lost = missing_repeats(draft.count, draft.primary, plan, paired=draft.paired)
+    lost = missing_repeats(draft.count, draft.primary, plan)
     verdict, obstacle = _verdict(draft, result, draft.obstacle or obstacle_of(lost))
     configurations = selection.factor(draft.selection)
     still = draft.still.get("" if plan is None else plan.metric, "")

@@ -156,7 +156,7 @@ def _error(metric: MetricComparison, units: int) -> float | None:
 
 
 def missing_repeats(
-    count: Count, metric: MetricComparison | None, plan: Plan | None, *, paired: bool
+    count: Count, metric: MetricComparison | None, plan: Plan | None
 ) -> Missing | None:
     """Return what failed, with the best and the worst case; None where nothing did.
 
@@ -188,8 +188,8 @@ def missing_repeats(
     low, high = min(values), max(values)
     if plan.direction is Direction.MIN:
         low, high = high, low
-    best = _imputed(count, metric, plan, plain, paired=paired, stand_in=(low, high))
-    worst = _imputed(count, metric, plan, plain, paired=paired, stand_in=(high, low))
+    best = _imputed(count, metric, plan, plain, (low, high))
+    worst = _imputed(count, metric, plan, plain, (high, low))
     return replace(
         plain,
         best=_verdict(best, plan, metric, plain),
@@ -224,16 +224,15 @@ def fragile(found: Missing | None, verdict: Verdict | None, metric: str) -> tupl
     return (f"{start}: were the missing as bad as the worst seen, it would be {found.worst}",)
 
 
-def _imputed(  # noqa: PLR0913  both sides, what is missing, and what stands in for it
+def _imputed(
     count: Count,
     metric: MetricComparison,
     plan: Plan,
     lost: Missing,
-    *,
-    paired: bool,
     stand_in: tuple[float, float],
 ) -> SignificanceResult | None:
     """Test again with a value for each missing one of the baseline, and of the candidate."""
+    paired = metric.result is not None and metric.result.plan.paired
     left, right = dict(metric.baseline_values), dict(metric.candidate_values)
     known_left, known_right = _known(count, metric.metric)
     seeds = {*lost.baseline, *lost.candidate} if paired else set(lost.baseline)

@@ -129,19 +129,16 @@ def questions(
     return tuple(asked)
 
 
-def build(  # noqa: PLR0913  the parts of one value, each computed elsewhere
+def build(
     question: Question,
     values: Values,
     means: tuple[float, float],
-    *,
-    interval: Interval | None,
-    relative_interval: Interval | None,
-    sizes: tuple[EffectSize, ...],
-    n: int | None = None,
+    intervals: tuple[Interval | None, Interval | None] = (None, None),
+    sizes: tuple[EffectSize, ...] = (),
 ) -> MetricComparison:
     """Put a metric's numbers together; the test's result is added by the caller.
 
-    `n`: units of either side, where these are not the values (examples of an evaluation set).
+    `intervals`: of the difference, and as a share of the baseline.
     """
     left, right = means
     difference = right - left
@@ -150,16 +147,16 @@ def build(  # noqa: PLR0913  the parts of one value, each computed elsewhere
         metric=question.metric,
         direction=question.direction,
         role=question.role,
-        n_baseline=len(values.baseline) if n is None else n,
-        n_candidate=len(values.candidate) if n is None else n,
+        n_baseline=len(values.baseline),
+        n_candidate=len(values.candidate),
         mean_baseline=left,
         mean_candidate=right,
         sd_baseline=spread(values.left),
         sd_candidate=spread(values.right),
         difference=difference,
         relative=relative if relative is not None and math.isfinite(relative) else None,
-        interval=_finite(interval),
-        relative_interval=_finite(relative_interval),
+        interval=_finite(intervals[0]),
+        relative_interval=_finite(intervals[1]),
         effects=tuple(size for size in sizes if math.isfinite(size.estimate)),
         result=None,
         beside=(),

@@ -6,6 +6,7 @@ is said here stands before the pairs and decides none of them.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -118,7 +119,7 @@ def _metric(
     sides: list[Side] = [samples_of(side, metric) for side in repeats]
     if not all(sides):
         return None
-    alpha = _alpha(drafts)
+    one = AcrossMetric(metric, direction, GROUPS, _alpha(drafts), (), (), ())
     apart = {item.candidate.name: item.still[metric] for item in drafts if metric in item.still}
     said = "; ".join(f"without {name}: {why}" for name, why in apart.items())
     drafts = [item for item in drafts if item.candidate.name not in apart]
@@ -133,28 +134,31 @@ def _metric(
     datasets = [frozenset(name for cells in s.values() for *_, name in cells) for s in sides]
     if any(len(found) > 1 for found in datasets):
         if len(set(datasets)) > 1:
-            return _untested(metric, direction, alpha, DATASETS, "they are not the same")
+            return _untested(replace(one, design=DATASETS), "they are not the same")
         if max(map(len, datasets)) > MOST:
-            return _untested(metric, direction, alpha, DATASETS, f"more than {MOST} data sets")
+            return _untested(replace(one, design=DATASETS), f"more than {MOST} data sets")
         values = [tuple(by_dataset(side).values()) for side in sides]
         design = DATASETS
     else:
         values = [_by_seed(side) for side in sides]
         design = BLOCKED if paired else GROUPS
+    one = replace(one, design=design)
     if design != DATASETS and any(_is_split(side) for side in sides):
         few, values = _FOLDS, []
     if problem := said if len(drafts) < _FEWEST else _problem(values, few):
-        return _untested(metric, direction, alpha, design, problem)
+        return _untested(one, problem)
     tables = _tables(drafts, sides, metric) if design == BLOCKED else None
     if tables is not None:
-        design = CROSSED
+        one = replace(one, design=CROSSED)
         values = [tuple(map(float, table.mean(axis=1))) for table in tables]
-        found = several.crossed_with_examples(dict(zip(names, tables, strict=True)), alpha=alpha)
+        tabled = dict(zip(names, tables, strict=True))
+        found = several.crossed_with_examples(tabled, alpha=one.alpha)
     else:
-        found = _over_values(design, names, values, alpha, higher=direction is not Direction.MIN)
+        higher = direction is not Direction.MIN
+        found = _over_values(design, names, values, one.alpha, higher=higher)
         _say_alone(found, design, drafts)
     found.say(said)
-    return _built(metric, direction, design, alpha, names, values, found)
+    return _built(one, names, values, found)
 
 
 def _over_values(
@@ -200,14 +204,14 @@ def _models(drafts: Sequence[Draft], names: tuple[str, ...]) -> OmnibusCompariso
     labels = set(first.y_true).union(*guesses)
     if len(labels) > MOST_LABELS:
         return OmnibusComparison(names, (), f"{len(labels)} different predictions are no classes")
-    alpha = _alpha(drafts)
     found = several.over_examples(first.y_true, dict(zip(names, guesses, strict=True)))
     if first.cluster:
         found.notes.append(f"examples are taken one by one, not by {first.cluster}")
     right = [
         tuple(float(a == b) for a, b in zip(first.y_true, side, strict=True)) for side in guesses
     ]
-    metric = _built("share right", Direction.MAX, "examples", alpha, names, right, found)
+    metric = AcrossMetric("share right", Direction.MAX, "examples", _alpha(drafts), (), (), ())
+    metric = _built(metric, names, right, found)
     return OmnibusComparison(names, (metric,))
 
 
@@ -285,21 +289,15 @@ def _by_seed(side: Side) -> tuple[float, ...]:
     )
 
 
-def _built(  # noqa: PLR0913, PLR0917  the parts of one value
-    metric: str,
-    direction: Direction | None,
-    design: str,
-    alpha: float,
+def _built(
+    metric: AcrossMetric,
     names: tuple[str, ...],
     values: Sequence[tuple[float, ...]],
     found: OmnibusFindings,
 ) -> AcrossMetric:
     ranks: Sequence[float | None] = found.ranks or [None] * len(names)
-    return AcrossMetric(
-        metric=metric,
-        direction=direction,
-        design=design,
-        alpha=alpha,
+    return replace(
+        metric,
         groups=tuple(
             Group(name, len(side), mean(side), rank)
             for name, side, rank in zip(names, values, ranks, strict=True)
@@ -312,9 +310,5 @@ def _built(  # noqa: PLR0913, PLR0917  the parts of one value
     )
 
 
-def _untested(
-    metric: str, direction: Direction | None, alpha: float, design: str, why: str
-) -> AcrossMetric:
-    return AcrossMetric(
-        metric, direction, design, alpha, (), (), (), notes=(f"not tested together: {why}",)
-    )
+def _untested(metric: AcrossMetric, why: str) -> AcrossMetric:
+    return replace(metric, notes=(f"not tested together: {why}",))

@@ -79,10 +79,8 @@ def plan_test(design: Design) -> PlannedTest:
     if resamples and not exact:
         least = max(least, 1 / (resamples + 1))
     metric = design.metric or "the metric"
-    return plan_as(
-        test,
-        design,
-        f"{_why(design)}{test.because.format(metric=metric)}",
+    return replace(
+        plan_as(test, design, f"{_why(design)}{test.because.format(metric=metric)}"),
         title=test.titled(exact=exact, metric=metric, draws=resamples),
         resamples=resamples,
         exact=exact,
@@ -90,29 +88,19 @@ def plan_test(design: Design) -> PlannedTest:
     )
 
 
-def plan_as(  # noqa: PLR0913 - the fields of a PlannedTest that differ
-    test: SignificanceTest,
-    design: Design,
-    why: str,
-    *,
-    title: str = "",
-    units: int = 0,
-    resamples: int = 0,
-    exact: bool = False,
-    smallest_p: float = 0.0,
-) -> PlannedTest:
-    """Return a test as planned for a design, or for so many units a side, such as clusters."""
+def plan_as(test: SignificanceTest, design: Design, why: str) -> PlannedTest:
+    """Return a test as planned for a design, before it is known how p comes about."""
     return PlannedTest(
         test=test.name,
-        title=title or test.title,
+        title=test.title,
         why=why,
-        n_baseline=units or design.n_baseline,
-        n_candidate=units or design.n_candidate,
+        n_baseline=design.n_baseline,
+        n_candidate=design.n_candidate,
         paired=design.paired,
         alpha=design.alpha,
-        resamples=resamples,
-        exact=exact,
-        smallest_p=smallest_p,
+        resamples=0,
+        exact=False,
+        smallest_p=0.0,
     )
 
 
@@ -347,7 +335,8 @@ def plan_examples(
         both = not design.one_sided
         exact = smallest_p(min(units, MAX_COUNTED), units, paired=True, one_sided=not both)
         least = max(1 / (draws + 1), 0.0 if margin else exact)
-    return plan_as(test, design, why, title=title, units=units, resamples=draws, smallest_p=least)
+    plan = replace(plan_as(test, design, why), title=title, resamples=draws, smallest_p=least)
+    return replace(plan, n_baseline=units, n_candidate=units)
 
 
 def plan_crossed(design: Design, examples: int) -> PlannedTest:
@@ -368,7 +357,7 @@ def plan_crossed(design: Design, examples: int) -> PlannedTest:
         f"all on the same {examples} examples"
     )
     few = design.n_baseline < CROSSED_T.fewest
-    return plan_as(CROSSED_T, design, why, smallest_p=1.0 if few else 0.0)
+    return replace(plan_as(CROSSED_T, design, why), smallest_p=1.0 if few else 0.0)
 
 
 def lacking(plan: PlannedTest) -> str:
@@ -386,11 +375,11 @@ def lacking(plan: PlannedTest) -> str:
 def _area(design: Design, units: int, why: str, classes: tuple[int, int]) -> PlannedTest:
     clustered = units != design.n_baseline
     usable = min(classes) >= MIN_CLASS and (not clustered or units >= MIN_CLUSTERS)
-    return plan_as(
-        DELONG,
-        design,
-        f"{why}, {classes[0]} of them {'with positive ones' if clustered else 'positive'}",
+    why += f", {classes[0]} of them {'with positive ones' if clustered else 'positive'}"
+    return replace(
+        plan_as(DELONG, design, why),
         title=DELONG.title + (", clustered" if clustered else ""),
-        units=units,
+        n_baseline=units,
+        n_candidate=units,
         smallest_p=0.0 if usable else 1.0,
     )

@@ -89,10 +89,9 @@ def plan_sequential(design: Design, stopping: Stopping, repeats: int) -> Planned
     apart = f"{design.n_baseline} and {design.n_candidate} repeats, not joined by seed"
     if stopping.rule is StoppingRule.ALWAYS_VALID:
         n = max(repeats, design.n_baseline)
-        return plan_as(
-            tests.ALWAYS_VALID_SIGNS,
-            design,
-            f"{both if paired else f'{apart} but in order'}; looked at after every one",
+        why = f"{both if paired else f'{apart} but in order'}; looked at after every one"
+        return replace(
+            plan_as(tests.ALWAYS_VALID_SIGNS, design, why),
             exact=True,
             smallest_p=min(1.0, _sides(design) * 2.0 ** -min(n, 1_000)),
         )
@@ -100,10 +99,9 @@ def plan_sequential(design: Design, stopping: Stopping, repeats: int) -> Planned
     test = tests.AT_LOOKS[stopping.rule, base.name]
     least = smallest_p(min(repeats, 1_000), min(repeats, 1_000), paired=paired, one_sided=True)
     looks = stopping.at(repeats)
-    return plan_as(
-        test,
-        design,
-        f"{both if paired else apart}; looks planned at {', '.join(map(str, looks))}",
+    why = f"{both if paired else apart}; looks planned at {', '.join(map(str, looks))}"
+    return replace(
+        plan_as(test, design, why),
         title=test.titled(looks=len(looks)),
         exact=repeats <= math.log2(MAX_SIGN_FLIPS) if paired else False,
         smallest_p=min(1.0, _sides(design) * repeated_p(least, stopping, looks, len(looks))),
@@ -154,7 +152,8 @@ def run_sequential(
         below, above = shifted(margin)
         if always:
             return _betting(above[:have] - below[:have], reached)
-        return _at_looks(below, above, planned, len(reached), stopping, paired=design.paired)
+        alone = [_permuted(below[:n], above[:n], paired=design.paired) for n in reached]
+        return _of_all_looks(alone, planned, stopping)
 
     found, made = _until_decided(effect, path, len(reached), design.alpha)
     decided = _smallest(found) <= design.alpha
@@ -306,23 +305,15 @@ def _smallest(found: PValues) -> float:
     return min(p for p in (found.p_support, found.p_refute, 1.0) if p is not None)
 
 
-def _at_looks(  # noqa: PLR0913  both sides, the plan, and how far it has come
-    below: Values,
-    above: Values,
-    planned: tuple[int, ...],
-    reached: int,
-    stopping: Stopping,
-    *,
-    paired: bool,
+def _of_all_looks(
+    alone: Sequence[Tails], planned: tuple[int, ...], stopping: Stopping
 ) -> tuple[Tails, ...]:
-    """Return the p-values of all looks so far, after each look."""
+    """Return the p-values of all looks so far, after each look, from those of each look alone."""
     least = Tails(1.0, 1.0, 1.0)
     found = []
-    for look, n in enumerate(planned[:reached], 1):
-        alone = _permuted(below[:n], above[:n], paired=paired)
-        greater = repeated_p(alone.greater, stopping, planned, look)
-        less = repeated_p(alone.less, stopping, planned, look)
-        least = _joined(least, greater, less)
+    for look, one in enumerate(alone, 1):
+        greater = repeated_p(one.greater, stopping, planned, look)
+        least = _joined(least, greater, repeated_p(one.less, stopping, planned, look))
         found.append(least)
     return tuple(found)
 

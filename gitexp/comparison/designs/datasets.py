@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.designs import parts
-from gitexp.comparison.measure import LARGEST, Answer, Values, build, samples_of
+from gitexp.comparison.measure import LARGEST, Answer, Values, samples_of
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Role
 from gitexp.model.metrics import mean
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gitexp.comparison.measure import Cell, CountedSides, Question
-    from gitexp.model.comparison import MetricComparison
     from gitexp.model.run import Sample
+    from gitexp.stats.ranks import Regions
 
     Side = Mapping[int, Mapping[Cell, Sample]]
 
@@ -57,7 +57,8 @@ def measure(situation: CountedSides, question: Question) -> Answer | None:
         for name in sorted(names[0])
     )
     values = Values(_by_seed(left), _by_seed(right), paired=situation.paired)
-    return _tested(question, units, values, parts.lacking_note(lacking, "folds and data sets"))
+    notes = parts.lacking_note(lacking, "folds and data sets")
+    return _tested(question, units, replace(values, notes=notes))
 
 
 def by_dataset(side: Side) -> dict[str, float]:
@@ -65,9 +66,7 @@ def by_dataset(side: Side) -> dict[str, float]:
     return {name: _mean_of(side, name) for name in sorted(_names(side))}
 
 
-def _tested(
-    question: Question, units: tuple[Part, ...], values: Values, notes: tuple[str, ...]
-) -> Answer:
+def _tested(question: Question, units: tuple[Part, ...], values: Values) -> Answer:
     old, new = [unit.baseline for unit in units], [unit.candidate for unit in units]
     if max(map(abs, (*old, *new))) > LARGEST:
         return Answer(None, f"{question.metric} has values beyond {LARGEST:g}")
@@ -75,29 +74,12 @@ def _tested(
     planned = plan_test(design)
     found = datasets.shift(old, new, confidence=1 - question.alpha)
     zeros, ties = datasets.zeros_and_ties(design, old, new)
-    kept, more = parts.kept(units)
-    each = replace(
-        values,
-        baseline=tuple(enumerate(old)),
-        candidate=tuple(enumerate(new)),
-        notes=(
-            *notes,
-            *more,
-            f"{len(units)} data sets, each value the mean of its repeats and folds",
-            f"signed ranks: {zeros} zero differences dropped, {ties} differences tied",
-            f"pseudo-median of the differences {found.difference:+.6g}",
-        ),
-    )
-    full = build(
-        question,
-        each,
-        (mean(old), mean(new)),
-        interval=found.interval,
-        relative_interval=found.relative,
-        sizes=effects.paired_effects(old, new, confidence=1 - question.alpha),
-    )
-    full = replace(
-        full, baseline_values=values.baseline, candidate_values=values.candidate, parts=kept
+    sizes = effects.paired_effects(old, new, confidence=1 - question.alpha)
+    intervals = found.interval, found.relative
+    full = parts.over_parts(question, units, values, intervals, sizes).noted(
+        f"{len(units)} data sets, each value the mean of its repeats and folds",
+        f"signed ranks: {zeros} zero differences dropped, {ties} differences tied",
+        f"pseudo-median of the differences {found.difference:+.6g}",
     )
     try:
         full = replace(
@@ -109,17 +91,12 @@ def _tested(
         refused = error.brief
         return Answer(full.noted(refused), refused)
     if question.role is Role.PRIMARY:
-        full = _with_posterior(question, full, old, new)
+
+        def regions(rope: float) -> Regions:
+            return datasets.dataset_posterior(old, new, rope=rope)
+
+        full = parts.with_posterior(question, full, "Bayesian signed-rank", regions)
     return Answer(question.judged(full))
-
-
-def _with_posterior(
-    question: Question, full: MetricComparison, old: list[float], new: list[float]
-) -> MetricComparison:
-    rope, why = parts.rope_of(question, full.mean_baseline)
-    found = datasets.dataset_posterior(old, new, rope=rope)
-    regions = (found.p_less, found.p_rope, found.p_greater)
-    return replace(full, posteriors=(parts.posterior("Bayesian signed-rank", rope, why, regions),))
 
 
 def _joined(

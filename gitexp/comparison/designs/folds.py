@@ -21,9 +21,9 @@ from gitexp.stats.design import Splits, Unit, plan_test
 from gitexp.stats.planned import datasets
 
 if TYPE_CHECKING:
-    from gitexp.comparison.measure import CountedSides, Question
-    from gitexp.model.comparison import MetricComparison
+    from gitexp.comparison.measure import CountedSides, Question, Values
     from gitexp.model.result import Part
+    from gitexp.stats.ttests import CorrelatedT
 
 HOW = (
     'record n_train and n_test beside each fold, as {"fold": 0, "n_train": 400, "n_test": 100, '
@@ -63,52 +63,24 @@ def measure(situation: CountedSides, question: Question) -> Answer | None:
             f"{len(scores)} folds of one repeat, whose sizes are not recorded or differ between "
             f"the sides: {HOW}"
         )
-        plain = build(
-            question,
-            replace(values, notes=(*notes, why)),
-            (mean(values.left), mean(values.right)),
-            interval=None,
-            relative_interval=None,
-            sizes=(),
-        )
-        return Answer(plain, why)
+        means = mean(values.left), mean(values.right)
+        return Answer(build(question, replace(values, notes=(*notes, why)), means), why)
+    return _tested(question, scores, replace(values, notes=notes), splits)
+
+
+def _tested(question: Question, scores: tuple[Part, ...], values: Values, splits: Splits) -> Answer:
     left, right = [part.baseline for part in scores], [part.candidate for part in scores]
     if max(map(abs, (*left, *right))) > LARGEST:
         return Answer(None, f"{question.metric} has values beyond {LARGEST:g}")
-    kept, more = parts.kept(scores)
-    each = tuple((index, value) for index, value in enumerate(left))
-    other = tuple((index, value) for index, value in enumerate(right))
-    between, relative = datasets.fold_intervals(splits, left, right, confidence=1 - question.alpha)
-    full = build(
-        question,
-        replace(values, baseline=each, candidate=other, notes=(*notes, *more, NAIVE)),
-        (mean(left), mean(right)),
-        interval=between,
-        relative_interval=relative,
-        sizes=_sizes(left, right),
-    )
-    full = replace(
-        full, baseline_values=values.baseline, candidate_values=values.candidate, parts=kept
-    )
-    return _tested(question, full, splits, left, right)
+    intervals = datasets.fold_intervals(splits, left, right, confidence=1 - question.alpha)
+    full = parts.over_parts(question, scores, values, intervals, _sizes(left, right)).noted(NAIVE)
 
+    def regions(rope: float) -> CorrelatedT | None:
+        return datasets.fold_posterior(splits, left, right, rope=rope)
 
-def _tested(
-    question: Question,
-    full: MetricComparison,
-    splits: Splits,
-    left: list[float],
-    right: list[float],
-) -> Answer:
+    full = parts.with_posterior(question, full, "correlated Bayesian t", regions)
     design = replace(question.design(Unit.FOLD, len(left)), splits=splits)
     planned = plan_test(design)
-    rope, why = parts.rope_of(question, full.mean_baseline)
-    found = datasets.fold_posterior(splits, left, right, rope=rope)
-    if found is not None:
-        regions = (found.p_less, found.p_rope, found.p_greater)
-        full = replace(
-            full, posteriors=(parts.posterior("correlated Bayesian t", rope, why, regions),)
-        )
     try:
         result = datasets.run_on_folds(planned, design, left, right)
     except DesignError as error:

@@ -6,17 +6,21 @@ the design; its value does not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gitexp.comparison.measure import samples_of
+from gitexp.comparison.measure import build, samples_of
+from gitexp.model.metrics import mean
 from gitexp.model.result import Part, Posterior
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from gitexp.comparison.counting import Count
-    from gitexp.comparison.measure import Question
+    from gitexp.comparison.measure import Question, Values
+    from gitexp.model.comparison import EffectSize, Interval, MetricComparison
+    from gitexp.stats.ranks import Regions
+    from gitexp.stats.ttests import CorrelatedT
 
 MOST_KEPT = 500  # parts of a metric that a comparison repeats; the records have all of them
 ROPE_SHARE = 0.01  # of the baseline's mean, where no margin is promised
@@ -59,7 +63,7 @@ def common(count: Count, metric: str) -> Common:
     return Common(tuple(parts), tuple(lacking))
 
 
-def kept(parts: tuple[Part, ...]) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+def _kept(parts: tuple[Part, ...]) -> tuple[tuple[Part, ...], tuple[str, ...]]:
     """Return the parts that a comparison repeats, and the note that says so if it does not."""
     if len(parts) <= MOST_KEPT:
         return parts, ()
@@ -81,10 +85,43 @@ def rope_of(question: Question, baseline: float) -> tuple[float, str]:
     return ROPE_SHARE * abs(baseline), f"{ROPE_SHARE:.0%} of the baseline's mean, by default"
 
 
-def posterior(method: str, rope: float, why: str, regions: tuple[float, float, float]) -> Posterior:
-    """Return a Bayesian companion whose probabilities are none below 0 and none above 1."""
-    low, middle, high = (min(1.0, max(0.0, p)) for p in regions)
-    return Posterior(method, rope, why, low, middle, high)
+def over_parts(
+    question: Question,
+    parts: tuple[Part, ...],
+    values: Values,
+    intervals: tuple[Interval | None, Interval | None],
+    sizes: tuple[EffectSize, ...],
+) -> MetricComparison:
+    """Put numbers together whose units are parts; the values of repeats stay beside."""
+    left, right = [part.baseline for part in parts], [part.candidate for part in parts]
+    kept, more = _kept(parts)
+    units = replace(
+        values,
+        baseline=tuple(enumerate(left)),
+        candidate=tuple(enumerate(right)),
+        notes=(*values.notes, *more),
+    )
+    full = build(question, units, (mean(left), mean(right)), intervals, sizes)
+    return replace(
+        full, baseline_values=values.baseline, candidate_values=values.candidate, parts=kept
+    )
+
+
+def with_posterior(
+    question: Question,
+    full: MetricComparison,
+    method: str,
+    regions: Callable[[float], CorrelatedT | Regions | None],
+) -> MetricComparison:
+    """Return a comparison with its Bayesian companion, where there is one for a region's width."""
+    rope, why = rope_of(question, full.mean_baseline)
+    found = regions(rope)
+    if found is None:
+        return full
+    low, middle, high = (
+        min(1.0, max(0.0, p)) for p in (found.p_less, found.p_rope, found.p_greater)
+    )
+    return replace(full, posteriors=(Posterior(method, rope, why, low, middle, high),))
 
 
 def _order(number: int | None) -> int:

@@ -95,7 +95,7 @@ def measure(count: Count, question: Question, pair: Pair) -> Answer:
         definition = identify(question.metric, [pair], [reported])
     except DesignError as error:
         why = error.brief
-        plain = build(question, values, reported, interval=None, relative_interval=None, sizes=())
+        plain = build(question, values, reported)
         return Answer(plain.noted(f"not tested: {why}"), why)
     return compare(question, values, reported, pair, definition)
 
@@ -201,21 +201,13 @@ def compare(
     """Compare one metric over examples."""
     n = len(pair.ids)
     try:
-        result, beside, (between, relative), sizes = _found(question, pair, computed)
+        result, beside, intervals, sizes = _found(question, pair, computed)
     except DesignError as error:
         why = error.brief
-        plain = build(question, values, reported, interval=None, relative_interval=None, sizes=())
+        plain = build(question, values, reported)
         return Answer(plain.noted(f"not tested: {why}"), why)
-    full = build(
-        question,
-        values,
-        reported,
-        interval=between,
-        relative_interval=relative,
-        sizes=sizes,
-        n=n,
-    )
-    full = replace(full, result=result, beside=beside)
+    full = build(question, values, reported, intervals, sizes)
+    full = replace(full, n_baseline=n, n_candidate=n, result=result, beside=beside)
     full = full.noted(f"computed as {computed} from {n} predictions", *_more(full, pair))
     return Answer(question.judged(full))
 

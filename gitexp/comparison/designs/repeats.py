@@ -52,11 +52,11 @@ def compare(question: Question, values: Values, *, paired: bool) -> Answer:
         question,
         values,
         (mean(left), mean(right)),
-        interval=intervals.difference_interval(left, right, paired=paired, confidence=confidence),
-        relative_interval=intervals.relative_interval(
-            left, right, paired=paired, confidence=confidence
+        (
+            intervals.difference_interval(left, right, paired=paired, confidence=confidence),
+            intervals.relative_interval(left, right, paired=paired, confidence=confidence),
         ),
-        sizes=sizes(left, right, confidence=confidence),
+        sizes(left, right, confidence=confidence),
     )
     comparison = replace(comparison, result=result, beside=beside)
     caution = "" if result is None else outliers_of_two(left, right, paired=paired)
