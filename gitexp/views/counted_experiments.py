@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from gitexp.git.absent import ABSENT
+from gitexp.git.transaction.layout import DATA_BRANCH
 from gitexp.store.ancestry import listings
 from gitexp.store.experiments import experiment_lines, sight
 from gitexp.store.plans import plan_named
@@ -34,34 +35,42 @@ if TYPE_CHECKING:
 _W = TypeVar("_W", bound="Tip | MergedLine")
 
 
+def nearest_tips(every: Iterable[Tip]) -> tuple[Tip, ...]:
+    """Keep one tip for each branch name: the local one, what was archived here, else others'.
+
+    What was archived, and still stands on a remote as it was, is archived.
+    """
+    found: dict[str, Tip] = {}
+    for tip in sorted(every, key=lambda tip: not tip.own):  # else in just this order
+        if tip.branch == DATA_BRANCH:
+            continue
+        first = found.setdefault(tip.branch, tip)
+        if tip.archived and not first.local and first.commit == tip.commit:
+            found[tip.branch] = tip
+    return tuple(found.values())
+
+
 class CountedExperiments:
     """The lines of tips, and of experiments without one, with nothing in them that never counts.
 
-    Parameters
-    ----------
-    repo : Repo
-    index : Index
-    there : sequence of Tip
-        All of them.
-    nearest : sequence of Tip
-        One for each branch: what was run there may have spent a seed elsewhere.
-    chosen : sequence of Tip
-        Those that are asked about.
-    known : mapping of TreeId to RunLine
-        Lines of runs that were read before.
+    Of `there`, all tips, those are told that are `chosen`, by default the nearest of each branch.
+    `known`: lines of runs that were read before.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917  which of the tips, and what is known of them
+    def __init__(
         self,
         repo: Repo,
         index: Index,
         there: Sequence[Tip],
-        nearest: Sequence[Tip],
-        chosen: Sequence[Tip],
-        known: Mapping[TreeId, RunLine],
+        chosen: Sequence[Tip] | None = None,
+        known: Mapping[TreeId, RunLine] | None = None,
     ) -> None:
+        nearest = nearest_tips(there)  # what was run there may have spent a seed elsewhere
+        chosen = nearest if chosen is None else chosen
         self._repo, self._index, self._there = repo, index, there
-        every = experiment_lines(repo, index, tuple(dict.fromkeys((*nearest, *chosen))), known)
+        every = experiment_lines(
+            repo, index, tuple(dict.fromkeys((*nearest, *chosen))), known or {}
+        )
         self._seen: defaultdict[str, set[str]] = defaultdict(set)
         for tip in (tip for tip in nearest if tip.own):
             for mark in every[tip].seen.split():

@@ -10,7 +10,7 @@ from gitexp.errors import GitexpError, UsageError
 from gitexp.git import objects, refs, repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import open_index
-from gitexp.git.transaction.layout import DATA_BRANCH, tombstone_path
+from gitexp.git.transaction.layout import tombstone_path
 from gitexp.model.ids import RunId
 from gitexp.model.listing import (
     ExperimentList,
@@ -28,7 +28,7 @@ from gitexp.store.list_lines import shown
 from gitexp.store.merged_lines import merged_lines
 from gitexp.store.plans import branch_prefix, tips
 from gitexp.store.records import newest_lines, read_run, run_lines
-from gitexp.views.counted_experiments import CountedExperiments
+from gitexp.views.counted_experiments import CountedExperiments, nearest_tips
 from gitexp.views.query import ListQuery, run_value, select_experiments, select_runs
 
 if TYPE_CHECKING:
@@ -74,11 +74,10 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
     running = calls.busy_branches(workspace)
     with open_index(workspace) as index:
         there = tips(repo)
-        nearest = _nearest(there)
-        chosen = _chosen(repo, there, nearest, query)
-        counted = CountedExperiments(repo, index, there, nearest, chosen, {})
+        chosen = _chosen(repo, there, query)
+        counted = CountedExperiments(repo, index, there, chosen)
         lines = counted.lines
-        merged = _all_merged(repo, index, there, prefix, counted) if chosen is nearest else ()
+        merged = _all_merged(repo, index, there, prefix, counted) if chosen is None else ()
         for tip in _merged_here(repo, {tip: line.name for tip, line in lines.items()}, merged):
             del lines[tip]
     bad = [
@@ -185,8 +184,7 @@ def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:
             lines = newest_lines(repo, index, trees, query.limit)
         else:
             lines = run_lines(repo, index, trees)
-        nearest = _nearest(every)
-        counted = CountedExperiments(repo, index, every, nearest, nearest, lines)
+        counted = CountedExperiments(repo, index, every, None, lines)
         merged = _all_merged(repo, index, every, branch_prefix(repo), counted)
         good = {line.id: line for line in lines.values() if not line.bad}
         own = frozenset(run for tip in every if tip.own for run in held[tip.commit])
@@ -252,30 +250,14 @@ def group_runs(runs: Iterable[RunSummary], by: Sequence[str]) -> tuple[RunGroup,
     )
 
 
-def _nearest(every: Iterable[Tip]) -> tuple[Tip, ...]:
-    """Keep one tip for each branch name: the local one, what was archived here, else others'.
-
-    What was archived, and still stands on a remote as it was, is archived.
-    """
-    found: dict[str, Tip] = {}
-    for tip in sorted(every, key=lambda tip: not tip.own):  # else in just this order
-        if tip.branch == DATA_BRANCH:
-            continue
-        first = found.setdefault(tip.branch, tip)
-        if tip.archived and not first.local and first.commit == tip.commit:
-            found[tip.branch] = tip
-    return tuple(found.values())
-
-
-def _chosen(
-    repo: Repo, there: tuple[Tip, ...], every: tuple[Tip, ...], query: ListQuery
-) -> tuple[Tip, ...]:
-    """Keep what a question about archives, or about stale branches, is about."""
+def _chosen(repo: Repo, there: tuple[Tip, ...], query: ListQuery) -> tuple[Tip, ...] | None:
+    """Keep what a question about archives, or about stale branches, is about; None: all."""
     if query.archived:  # also those whose branch is still there
         return tuple(tip for tip in there if tip.archived)
     if query.stale_before is None:
-        return every
+        return None
     seen = refs.touched(repo)
+    every = nearest_tips(there)
     return tuple(tip for tip in every if tip.ref in seen and seen[tip.ref] < query.stale_before)
 
 
@@ -286,17 +268,12 @@ def _gone(repo: Repo, tip: Tip, name: str) -> str:
 
 
 def _merged(item: MergedLine) -> ExperimentSummary:
-    return _summary(item.line, item.line.name, item.where, item.commit, "merged", lost=item.lost)
+    found = _summary(item.line, item.line.name, item.where, item.commit, "merged")
+    return replace(found, source_lost=item.lost)
 
 
-def _summary(  # noqa: PLR0913  a line, and what it does not know of itself
-    line: ExperimentLine,
-    name: str,
-    branch: str,
-    commit: CommitHash,
-    state: str,
-    *,
-    lost: bool = False,
+def _summary(
+    line: ExperimentLine, name: str, branch: str, commit: CommitHash, state: str
 ) -> ExperimentSummary:
     return ExperimentSummary(
         name=name,
@@ -313,7 +290,6 @@ def _summary(  # noqa: PLR0913  a line, and what it does not know of itself
         author=line.author,
         created_at=line.created_at,
         baseline=line.baseline,
-        source_lost=lost,
     )
 
 

@@ -54,6 +54,8 @@ _BARE = "git clone it: work is done in a clone; gitexp list shows what is in her
 class _Facts:
     """What is known of the branch's tip; filled step by step, as far as it can be read."""
 
+    head: Head
+    dirty: tuple[str, ...] = ()
     initialised: bool = True
     settings_step: str = ""  # where another branch has the settings
     plan: Plan | None = None
@@ -83,14 +85,11 @@ def status(workspace: Workspace) -> StatusView:
         A bare repository has no uncommitted changes and no running runs.
     """
     repo = repository.open_repository(workspace)
-    head = refs.head(repo)
     live = live_runs(workspace)
     dirty = git_status.dirty_tracked(workspace, looking=True) if workspace.top is not None else ()
+    facts = _facts(repo, dirty, live.unreadable)
+    head = facts.head
     killed = (*live.unpublished, *(run for run in live.begun if run.branch == head.branch))
-    facts = _Facts(unreadable=list(live.unreadable))
-    if head.commit is not ABSENT:
-        with open_index(workspace) as index:
-            _look(repo, index, head.branch or "", head.commit, facts)
     return StatusView(
         branch=head.branch,
         commit=None if head.commit is ABSENT else head.commit,
@@ -108,9 +107,7 @@ def status(workspace: Workspace) -> StatusView:
         unreadable=tuple(facts.unreadable),
         shallow=facts.shallow,
         notes=tuple(facts.notes),
-        next_step=_next_step(repo, head, facts, live, dirty)
-        if workspace.top is not None
-        else _BARE,
+        next_step=_BARE if workspace.top is None else _next_step(repo, facts, live),
         not_counted=facts.not_counted,
         failed=tuple(item.text for item in facts.failed),
     )
@@ -119,7 +116,7 @@ def status(workspace: Workspace) -> StatusView:
 def standing_failures(workspace: Workspace) -> tuple[Failure, ...]:
     """Return what failed on this branch and was not made up for, the candidate's first."""
     repo = repository.open_repository(workspace)
-    return _facts(repo, refs.head(repo)).failed
+    return _facts(repo).failed
 
 
 def resumptions(workspace: Workspace, folder: str = "") -> dict[RunId, str]:
@@ -131,12 +128,15 @@ def resumptions(workspace: Workspace, folder: str = "") -> dict[RunId, str]:
     if not waiting:
         return {}
     repo = repository.open_repository(workspace)
-    head, dirty = refs.head(repo), git_status.dirty_tracked(workspace, looking=True)
-    return _resumptions(repo, head, _facts(repo, head), waiting, dirty, folder)
+    dirty = git_status.dirty_tracked(workspace, looking=True)
+    return _resumptions(repo, _facts(repo, dirty), waiting, folder)
 
 
-def _facts(repo: Repo, head: Head) -> _Facts:
-    facts = _Facts()
+def _facts(
+    repo: Repo, dirty: tuple[str, ...] = (), unreadable: Sequence[UnreadableRecord] = ()
+) -> _Facts:
+    head = refs.head(repo)
+    facts = _Facts(head, dirty, unreadable=list(unreadable))
     if head.commit is not ABSENT:
         with open_index(repo.workspace) as index:
             _look(repo, index, head.branch or "", head.commit, facts)
@@ -234,15 +234,13 @@ def _unreadable(item: Unreadable) -> UnreadableRecord:
     return UnreadableRecord(item.id, item.commit[:9], item.why)
 
 
-def _next_step(
-    repo: Repo, head: Head, facts: _Facts, live: LiveRuns, dirty: tuple[str, ...]
-) -> str:
+def _next_step(repo: Repo, facts: _Facts, live: LiveRuns) -> str:
     """Return what to type next: the first that fits, the most pressing first."""
-    plan = facts.plan
+    plan, head = facts.plan, facts.head
     watched = "".join(f"gitexp logs {run.id[:7]} --follow" for run in live.running[:1])
     waiting = [run for run in live.unpublished if not run.left]
     waiting.sort(key=lambda run: run.branch != head.branch)
-    killed = next(iter(_resumptions(repo, head, facts, waiting, dirty).values()), "")
+    killed = next(iter(_resumptions(repo, facts, waiting).values()), "")
     lost = ""
     if plan is None and head.branch and head.commit is not ABSENT:
         lost = plan_back(repo, head.branch, head.commit)
@@ -253,7 +251,7 @@ def _next_step(
         (not facts.initialised, facts.settings_step or "gitexp init"),
         (head.branch is None, "git switch BRANCH"),
         (plan is None, lost or "gitexp new NAME"),
-        (bool(dirty), 'gitexp run --commit -m "what changed"'),
+        (bool(facts.dirty), 'gitexp run --commit -m "what changed"'),
     )
     for fits, step in situations:
         if fits:
@@ -261,22 +259,17 @@ def _next_step(
     return "gitexp new NAME" if plan is None else _next_of_plan(plan, facts)
 
 
-def _resumptions(  # noqa: PLR0913, PLR0917  calls, and the work tree that they are in
-    repo: Repo,
-    head: Head,
-    facts: _Facts,
-    waiting: Sequence[LiveRun],
-    dirty: Sequence[str],
-    folder: str = "",
+def _resumptions(
+    repo: Repo, facts: _Facts, waiting: Sequence[LiveRun], folder: str = ""
 ) -> dict[RunId, str]:
     """Return what records and finishes killed calls: a plain `run`, where nothing has changed."""
-    mine = [run for run in waiting if run.branch == head.branch and not run.left]
+    mine = [run for run in waiting if run.branch == facts.head.branch and not run.left]
     plan = facts.plan and facts.plan.digest
     same = all(run.plan == plan and run.asked.is_same((), facts.inputs) for run in mine)
     where = f" -C {shlex.quote(folder)}" if folder else ""
     # With changes in the work tree nothing is executed: it is recorded alone.
     step = f"gitexp run{where}" if same else f"gitexp run --resume{where}"
-    step = "gitexp doctor --fix" if dirty else step
+    step = "gitexp doctor --fix" if facts.dirty else step
     return {
         run.id: step
         if run in mine
