@@ -25,6 +25,7 @@ from gitexp.git import objects
 from gitexp.model.comparison import LATE, Change
 from gitexp.model.run import RepeatState
 from gitexp.records.terms import guard_text
+from gitexp.report.numbers import listed
 from gitexp.store import lookup, plans
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def environments(before: Environment | None, after: Environment | None) -> str:
     """Say what changed from one environment to a later one; "" where nobody knows."""
     if before is None or after is None:
         return ""
-    return _listed([_environment_words(item) for item in environment_changes(before, after)])
+    return listed([_environment_words(item) for item in environment_changes(before, after)], _FEW)
 
 
 def _of_other_inputs(
@@ -212,7 +213,7 @@ def _changes(repo: Repo, commit: CommitHash, candidate: ResolvedSide) -> str:
             how = "is new" if not item.a else "is gone" if not item.b else "changed"
             name = f"the setting {item.what}" if item.kind == "config" else item.what
             words.append(f"{name} {how}")
-    return _listed(words)
+    return listed(words, _FEW)
 
 
 def _in_another_environment(repo: Repo, settled: Settled) -> Iterator[str]:
@@ -311,11 +312,6 @@ def _reason(why: str, item: FoundRun, plan: Plan) -> str:
         return "run before the plan, or beside it: exploratory"
     older = under.name in {plan.name, *plan.formerly}
     return "ran under the plan as it was before" if older else f"ran under the plan {under.name}"
-
-
-def _listed(words: Sequence[str]) -> str:
-    more = f" and {len(words) - _FEW} more" if len(words) > _FEW else ""
-    return ", ".join(words[:_FEW]) + more
 
 
 def _repeats(n: int) -> str:

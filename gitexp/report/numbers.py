@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gitexp.model.metrics import is_rounding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from gitexp.model.result import Interval, MetricComparison
 
@@ -189,6 +189,18 @@ def ranges(numbers: Iterable[int]) -> str:
         str(low) if low == high else f"{low}, {high}" if high == low + 1 else f"{low}-{high}"
         for low, high in parts
     )
+
+
+def listed(names: Sequence[str], most: int, between: str = ", ") -> str:
+    """Return the first of some names, and how many more there are.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return between.join(names[:most]) + more
 
 
 def duration(seconds: float) -> str:

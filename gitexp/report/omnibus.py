@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.report import numbers
 from gitexp.report.drawing.critical import critical_difference
+from gitexp.report.drawing.svg import framed
 from gitexp.report.escape import html
 from gitexp.report.page import page_facts, page_table
 from gitexp.report.sheet import PLAIN, Fact, Grid, Sheet
@@ -53,7 +54,8 @@ def page(across: OmnibusComparison, key: str) -> Iterator[str]:
     if across.reason:
         yield f'<p class="none">{html(across.reason)}</p>'
     for index, metric in enumerate(across.metrics):
-        yield from _diagram(metric, f"{key}-{index}")
+        if diagram := _diagram(metric, f"{key}-{index}"):
+            yield diagram
         for grid in _grids(metric, PLAIN, most=_MOST_PAIRS):
             yield from page_table(grid)
         yield from page_facts(_facts(metric))
@@ -162,20 +164,14 @@ def _decimals(metric: AcrossMetric, pair: Pairwise) -> int:
     return numbers.decimals(pair.difference, low, high, largest=largest)
 
 
-def _diagram(metric: AcrossMetric, key: str) -> Iterator[str]:
+def _diagram(metric: AcrossMetric, key: str) -> str:
     if metric.critical_difference is None:
-        return
+        return ""
     drawing = critical_difference(
         [(group.name, group.rank) for group in metric.groups if group.rank is not None],
         difference=metric.critical_difference,
         key=key,
         title=f"{metric.metric}: mean ranks over data sets",
     )
-    if drawing:
-        yield "<figure>"
-        yield drawing
-        yield (
-            f"<figcaption>{html(metric.metric)}. Mean ranks, the best on the left; commits under "
-            "one bar are not told apart.</figcaption>"
-        )
-        yield "</figure>"
+    best = "Mean ranks, the best on the left; commits under one bar are not told apart."
+    return framed(drawing, f"{html(metric.metric)}. {best}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gitexp.report import numbers
 from gitexp.report.caveats import adjusted_p
 from gitexp.report.drawing.forest import MOST_ROWS, Row, forest
+from gitexp.report.drawing.svg import framed
 from gitexp.report.escape import html
 from gitexp.report.page import page_sheet
 from gitexp.report.sheet import PLAIN, Fact, Grid, Sheet
@@ -186,4 +187,4 @@ def _plot(slices: SliceComparison, metric: str, key: str) -> str:
     picture = forest(rows, key=key, title=title)
     more = "" if len(rows) <= MOST_ROWS else f" The first {MOST_ROWS} of {len(rows)}."
     caption = f"{html(title)}: the difference in each subgroup with its interval.{more}"
-    return f"<figure>\n{picture}\n<figcaption>{caption}</figcaption>\n</figure>"
+    return framed(picture, caption)

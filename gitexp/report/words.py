@@ -125,9 +125,7 @@ def side_text(side: Side) -> str:
         parts.append(f"seeds {numbers.ranges(side.seeds)}")
     if side.runs:
         word = "run" if len(side.runs) == 1 else "runs"
-        shown = " ".join(run[:SHORT] for run in side.runs[:MANY])
-        more = f" and {len(side.runs) - MANY} more" if len(side.runs) > MANY else ""
-        parts.append(f"{word} {shown}{more}")
+        parts.append(f"{word} {numbers.listed([run[:SHORT] for run in side.runs], MANY, ' ')}")
     if side.failed:
         parts.append(unfinished(side))
     if side.wall_s > 0:

@@ -95,7 +95,10 @@ def run(view: ShownRun, style: Style = PLAIN) -> Sheet:
         Fact("origin", record.origin.value),
         Fact("author", f"{record.author.name} <{record.author.email}>"),
         Fact("time", f"{record.started_at:%Y-%m-%d %H:%M} - {record.ended_at:%H:%M} UTC"),
-        Fact("recorded", f"{view.commit[:SHORT]} on {_few(view.refs) or 'no branch'}"),
+        Fact(
+            "recorded",
+            f"{view.commit[:SHORT]} on {numbers.listed(view.refs, _FEW_REFS) or 'no branch'}",
+        ),
         Fact("program", f"{record.program}, engine {record.engine}"),
     ]
     facts += [
@@ -106,8 +109,7 @@ def run(view: ShownRun, style: Style = PLAIN) -> Sheet:
     environment = view.environment
     if environment is not None:
         shown = [f"{item.name} {item.version}" for item in environment.distributions]
-        more = len(shown) - _MOST_DISTRIBUTIONS
-        listed = ", ".join(shown[:_MOST_DISTRIBUTIONS]) + (f" and {more} more" if more > 0 else "")
+        listed = numbers.listed(shown, _MOST_DISTRIBUTIONS)
         system = f"{environment.implementation} {environment.python}, {environment.platform}"
         facts.append(Fact("environment", f"{system}; {listed}" if listed else system))
     if view.deleted:
@@ -275,11 +277,6 @@ def _standing(view: StatusView) -> str:
     if view.plan is None:
         return "no plan, so runs here are exploratory"
     return promise(view.plan) + ("" if view.verdict is not None else ", not concluded")
-
-
-def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _FEW_REFS} more" if len(names) > _FEW_REFS else ""
-    return ", ".join(names[:_FEW_REFS]) + more
 
 
 def _seeds(seeds: tuple[int, ...], planned: int) -> str:

@@ -44,7 +44,7 @@ def experiments(view: ExperimentList, style: Style = PLAIN) -> Sheet:
     )
     names = tuple(item.name or item.branch for item in view.experiments)
     lost = [item.name for item in view.experiments if item.source_lost]
-    facts = [Fact("note", f"source lost (squashed): {_few(lost)}")] if lost else []
+    facts = [Fact("note", f"source lost (squashed): {numbers.listed(lost, MANY)}")] if lost else []
     if style.metrics and not names:
         facts.append(
             Fact("note", "of an experiment the primary metric alone is asked; --runs asks all")
@@ -88,11 +88,6 @@ def _empty(what: str, whole: str, begin: str, style: Style) -> tuple[str, str]:
     if style.narrowed:
         return f"no {what} fits these conditions", whole
     return f"no {what} found", begin
-
-
-def _few(names: Sequence[str]) -> str:
-    more = len(names) - MANY
-    return ", ".join(names[:MANY]) + (f" and {more} more" if more > 0 else "")
 
 
 def groups(view: tuple[RunGroup, ...], style: Style = PLAIN) -> Sheet:

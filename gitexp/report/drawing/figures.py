@@ -18,6 +18,7 @@ from gitexp.report.drawing.svg import (
     circle,
     diamond,
     drawing,
+    framed,
     labelled_ticks,
     line,
     scale_of,
@@ -69,7 +70,7 @@ def strip(comparison: Comparison, metric: MetricComparison, room: Room, key: str
         f"{html(metric.metric)}. Above: every sample that counts, bars at the means. "
         f"{below}{unit}{promised}."
     )
-    return room.take(_figure(svg.figure(comparison, metric, key=key), caption))
+    return room.take(framed(svg.figure(comparison, metric, key=key), caption))
 
 
 def pairs(comparison: Comparison, metric: MetricComparison, room: Room, key: str) -> str:
@@ -89,7 +90,7 @@ def pairs(comparison: Comparison, metric: MetricComparison, room: Room, key: str
         f"{html(metric.metric)}, pair by pair: it rises in {n_up} of {len(joined)}. "
         "Dashed: it falls; bold: the means."
     )
-    return room.take(_figure(picture, caption))
+    return room.take(framed(picture, caption))
 
 
 def metrics(comparison: Comparison, room: Room, key: str) -> str:
@@ -116,7 +117,7 @@ def metrics(comparison: Comparison, room: Room, key: str) -> str:
     caption = f"All metrics: the change in per cent of the baseline, {_confidence(comparison)}."
     if oriented:
         caption += " Metrics of which less is better are mirrored."
-    return room.take(_figure(picture, caption))
+    return room.take(framed(picture, caption))
 
 
 def samples(comparison: Comparison, metric: MetricComparison, room: Room) -> str:
@@ -188,12 +189,6 @@ def _confidence(comparison: Comparison) -> str:
         if item.relative_interval is not None:
             return f"with {item.relative_interval.confidence * 100:g} % intervals where there are"
     return "without intervals"
-
-
-def _figure(picture: str, caption: str) -> str:
-    if not picture:
-        return ""
-    return f"<figure>\n{picture}\n<figcaption>{caption}</figcaption>\n</figure>"
 
 
 def slopes(

@@ -246,6 +246,11 @@ def drawing(key: str, height: float, *, title: str, words: str, parts: Sequence[
     )
 
 
+def framed(picture: str, caption: str) -> str:
+    """Return a picture with its caption, which is escaped already; nothing without a picture."""
+    return f"<figure>\n{picture}\n<figcaption>{caption}</figcaption>\n</figure>" if picture else ""
+
+
 def axis(scale: Scale, y: float, *, top: float, share: bool = False) -> Iterator[str]:
     """Yield a horizontal axis at `y` with its ticks, and grid lines that begin at `top`.
 
