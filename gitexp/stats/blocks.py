@@ -91,8 +91,6 @@ def friedman_test(
     Parameters
     ----------
     table : sequence of float, shape (n_blocks, n_treatments)
-    treatments : sequence of str
-        Names of the columns.
     higher_is_better : bool
         Whether rank 1 is the largest value of a block.
 
@@ -125,8 +123,6 @@ def iman_davenport_test(
 
     Parameters
     ----------
-    table, treatments, higher_is_better
-        See `friedman_test`.
     tie_correction : bool
         Papers often print the chi-squared without it.
 
@@ -198,8 +194,6 @@ def friedman_vs_control(
 
     Parameters
     ----------
-    table, treatments, higher_is_better
-        See `friedman_test`.
     control : str
         One of `treatments`. A positive z means that the treatment ranks better.
     """

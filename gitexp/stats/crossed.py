@@ -69,12 +69,7 @@ class Squares:
 
 
 def squares(table: Values) -> Squares:
-    """Return the mean squares of a table of repeats by examples.
-
-    Parameters
-    ----------
-    table : ndarray of float, shape (n_repeats, n_examples)
-    """
+    """Return the mean squares of a table of repeats by examples."""
     cells = finite(table, "cells", least=2)
     r, n = cells.shape
     if n < 2:  # noqa: PLR2004 - a variance needs two
@@ -99,8 +94,6 @@ def run_on_crossed(
 
     Parameters
     ----------
-    plan : PlannedTest
-        From `design.plan_crossed` of the same design.
     baseline, candidate : ndarray of float, shape (n_repeats, n_examples)
         What each example adds to the metric of each repeat, so that a row's mean is its metric:
         losses, or jackknife pseudo-values of a metric that is not a mean.

@@ -135,15 +135,6 @@ def smallest_p(n_baseline: int, n_candidate: int, *, paired: bool, one_sided: bo
 def pairs_needed(alpha: float, *, paired: bool = True, one_sided: bool = True) -> int:
     """Return the fewest pairs (or repeats of each side) whose permutation test can reach alpha.
 
-    Parameters
-    ----------
-    alpha : float
-        In (0, 1).
-    paired : bool
-        Whether repeats are joined by seed.
-    one_sided : bool
-        Whether the null hypothesis has one side.
-
     Examples
     --------
     >>> pairs_needed(0.05), pairs_needed(0.05, one_sided=False), pairs_needed(0.05, paired=False)

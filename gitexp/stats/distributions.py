@@ -31,8 +31,6 @@ def range_sf(q: float, k: int, df: float) -> float:
         At least 0.
     k : int
         Means, at least 2.
-    df : float
-        Degrees of freedom of the standard deviation; infinity where it is known.
 
     References
     ----------
@@ -68,8 +66,6 @@ def many_to_one_sf(
     shares : sequence of float
         n_group / (n_group + n_control) of each group; statistics i and j have the correlation
         sqrt(share_i share_j).
-    df : float
-        Of the common standard deviation.
     """
     scale, weight = standard_deviations(df)
     z, density = _normal()
@@ -112,8 +108,6 @@ def crossing_probability(
         Limit of z at each look.
     times : sequence of float, optional
         Units (information) at each look, rising; equally spaced by default.
-    two_sided : bool
-        Whether the limits are on both sides.
 
     Notes
     -----

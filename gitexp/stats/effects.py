@@ -50,8 +50,6 @@ def paired_effects(
     Parameters
     ----------
     baseline, candidate : sequence of float, shape (n_pairs,)
-    confidence : float
-        Of the intervals.
 
     Returns
     -------
@@ -249,10 +247,6 @@ def noncentral_t_interval(t: float, df: float, alpha: float = 0.05) -> Noncentra
 
     Parameters
     ----------
-    t : float
-        Observed statistic, finite.
-    df : float
-        Degrees of freedom, above 0.
     alpha : float
         Half of it lies beyond either limit.
 
@@ -297,10 +291,6 @@ def noncentral_f_interval(
 
     Parameters
     ----------
-    statistic : float
-        Observed F, at least 0.
-    df1, df2 : float
-        Degrees of freedom.
     alpha : float
         Half of it lies beyond either limit; a limit that does not exist is 0.
 

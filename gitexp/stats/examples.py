@@ -127,8 +127,6 @@ def lost_and_won(cells: Cells, kind: str, sign: float) -> tuple[int, int]:
 
     Parameters
     ----------
-    kind : str
-        "accuracy" or "error_rate".
     sign : float
         1 if larger is better, -1 if smaller is.
     """
@@ -140,11 +138,6 @@ def lost_and_won(cells: Cells, kind: str, sign: float) -> tuple[int, int]:
 
 def mcnemar_tails(only_baseline: int, only_candidate: int) -> Tails:
     """Test whether the candidate is right as often as the baseline, exactly.
-
-    Parameters
-    ----------
-    only_baseline, only_candidate : int
-        Examples that only this side has right.
 
     Returns
     -------
@@ -200,12 +193,8 @@ def swap_tails(
 
     Parameters
     ----------
-    definition : Definition
-        The metric.
     sign : float
         1 if larger is better, -1 if smaller is: the tails belong to the gain.
-    draws : int
-        Random sets of swaps.
 
     Returns
     -------

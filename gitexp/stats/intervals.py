@@ -71,8 +71,6 @@ def relative_interval(
 
     Parameters
     ----------
-    baseline, candidate, paired, confidence
-        See `difference_interval`.
     inflation : float
         By which the variance of a mean exceeds that of independent values: 1 + n n_test / n_train
         for the folds of a cross-validation.
@@ -137,8 +135,6 @@ def jackknife_intervals(
     ----------
     baseline, candidate : ndarray of float, shape (n_units,)
         Jackknife pseudo-values: their means are the metric of either side.
-    what : str
-        "examples" or "clusters".
 
     Returns
     -------
@@ -223,11 +219,6 @@ def predictions_interval(
     cells: Cells, definition: Definition, *, confidence: float = 0.95, seed: int = 0
 ) -> tuple[Interval | None, Interval | None]:
     """Return the intervals of a metric's difference between two models, on these examples.
-
-    Parameters
-    ----------
-    seed : int
-        Of the bootstrap.
 
     Returns
     -------

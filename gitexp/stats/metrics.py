@@ -231,8 +231,6 @@ def count(y_true: Sequence[str], y_pred: Sequence[str], labels: Sequence[str]) -
     Parameters
     ----------
     y_true, y_pred : sequence of str, length n_examples
-    labels : sequence of str
-        All classes that occur.
     """
     place = {label: index for index, label in enumerate(labels)}
     truth = np.array([place[label] for label in y_true], dtype=np.intp)
@@ -259,8 +257,6 @@ def match_metric(
     ----------
     name : str
         As the project calls it; its words say which definitions are tried.
-    measured : sequence of Measured
-        Reported numbers with their labels, e.g. of both sides; all have to agree.
     positive : str or None
         Label of the positive class; None tries each label of a two-class problem.
 

@@ -52,11 +52,6 @@ class Dunn:
 def permutation_f_test(groups: Groups, *, seed: int = 0) -> PermutationF:
     """Test whether the groups have one distribution, by F over relabellings.
 
-    Parameters
-    ----------
-    seed : int
-        Of the random relabellings, where there are more than `design.MAX_ASSIGNMENTS`.
-
     Returns
     -------
     PermutationF

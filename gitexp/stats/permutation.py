@@ -45,8 +45,6 @@ def sign_flip_tails(
         In the unit of the metric, in the same order.
     draws : int or None
         Random sign patterns; None visits all ``2**n_pairs``.
-    seed : int
-        Of the random patterns.
 
     Returns
     -------
@@ -107,8 +105,6 @@ def label_tails(
         In the unit of the metric.
     draws : int or None
         Random assignments; None visits all ``comb(n_baseline + n_candidate, n_baseline)``.
-    seed : int
-        Of the random assignments.
 
     Notes
     -----
@@ -174,8 +170,6 @@ def studentized_label_tails(
     ----------
     baseline, candidate : ndarray of float, shape (n_baseline,) and (n_candidate,)
         In the unit of the metric; two values a side at least.
-    draws, seed
-        See `label_tails`.
 
     Notes
     -----

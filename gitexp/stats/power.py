@@ -47,7 +47,6 @@ def power_paired_t_test(
     effect_size : float
         Mean of the differences in their standard deviations, the alternative's direction
         positive for "greater".
-    alternative : {"two-sided", "greater", "less"}
 
     References
     ----------

@@ -113,7 +113,6 @@ def mann_whitney_u(
 
     Parameters
     ----------
-    alternative : {"two-sided", "greater", "less"}
     method : {"exact", "normal_approximation"}
         Exact: the permutation distribution of the midranks at hand; two-sided, rank sums at
         least as far from their mean as the observed one.
@@ -249,8 +248,6 @@ def bayesian_signed_rank_test(
         In the unit of the metric.
     rope : float
         Half-width of the region of practical equivalence.
-    n_samples : int
-        Draws from the posterior.
 
     Notes
     -----

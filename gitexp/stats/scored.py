@@ -77,10 +77,6 @@ def match(name: str, measured: Sequence[MeasuredMetric], *, positive: str | None
 
     Parameters
     ----------
-    name : str
-        As the project calls it.
-    measured : sequence of Measured
-        Reported numbers with their predictions, e.g. of both sides; all have to agree.
     positive : str or None
         Label of the positive class; None tries each label of a two-class problem.
 

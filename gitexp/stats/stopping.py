@@ -74,8 +74,6 @@ def plan_sequential(design: Design, stopping: Stopping, repeats: int) -> Planned
 
     Parameters
     ----------
-    design : Design
-        Of the repeats that there are; it fixes pairing, effect and alpha.
     repeats : int
         Planned: the units of the last look.
 
@@ -117,8 +115,6 @@ def run_sequential(
     ----------
     design : Design
         With an effect.
-    repeats : int
-        Planned.
     baseline, candidate : sequence of float
         One value a repeat *in the order of arrival*; by pairs if paired.
 
@@ -173,8 +169,6 @@ def repeated_interval(
 
     Parameters
     ----------
-    course : Course
-        Of the same values.
     baseline, candidate : sequence of float
         In the order of arrival.
 
@@ -231,12 +225,6 @@ def repeated_p(p: float, stopping: Stopping, planned: tuple[int, ...], look: int
     ----------
     p : float
         One-sided p-value of the look alone.
-    stopping : Stopping
-        Group-sequential.
-    planned : tuple of int
-        Units at each planned look.
-    look : int
-        From 1.
 
     Notes
     -----

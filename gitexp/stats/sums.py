@@ -63,8 +63,6 @@ def places(names: Sequence[str]) -> tuple[Places, int]:
     Returns
     -------
     places : ndarray of int, shape (n_examples,)
-    number : int
-        Clusters.
     """
     # Not numpy's texts: each would take the room of the longest.
     place = {name: index for index, name in enumerate(sorted(set(names)))}
@@ -100,8 +98,6 @@ def of_labels(
         Places in `labels`.
     sides : pair of ndarray of int, shape (n_examples,)
         What baseline and candidate predicted.
-    clusters : ndarray of int, shape (n_examples,)
-        Cluster of each example.
     """
     k, number = len(labels), int(clusters.max()) + 1
 
@@ -258,8 +254,6 @@ def pseudo_of_labels(
     Parameters
     ----------
     y_true, y_pred : sequence of str, length n_examples
-    labels : sequence of str
-        All classes that occur.
     """
     n, k = len(y_true), len(labels)
     if n < 2:  # noqa: PLR2004 - nothing would be left

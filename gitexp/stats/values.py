@@ -28,8 +28,6 @@ def finite(values: Floats, what: str = "values", *, least: int = 1) -> Values:
     ----------
     values : sequence of float, shape (n,) or (n, k)
         In the unit of the metric.
-    what : str
-        What the values are, for the message.
     least : int
         Smallest number of values (rows) that the caller can work with.
 

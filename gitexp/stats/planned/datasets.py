@@ -61,8 +61,6 @@ def run_on_datasets(
 
     Parameters
     ----------
-    plan : PlannedTest
-        From `design.plan_test` of the same design.
     baseline, candidate : sequence of float, length n_baseline
         One finite value a data set, in the same order.
 
@@ -208,10 +206,6 @@ def run_on_folds(
 
     Parameters
     ----------
-    plan : PlannedTest
-        From `design.plan_test` of the same design.
-    design : Design
-        With its splits.
     baseline, candidate : sequence of float, length n_baseline
         One finite score a split, repetition by repetition, in the same order.
 

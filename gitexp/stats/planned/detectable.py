@@ -283,10 +283,6 @@ def distance_found(error: float, power: float, *, alpha: float, df: float = math
 
     Parameters
     ----------
-    error : float
-        Standard error.
-    power, alpha : float
-        One-sided.
     df : float
         Of Student's t; from `T_LIMIT` on the statistic is taken for normal.
 

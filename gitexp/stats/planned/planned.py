@@ -42,8 +42,6 @@ def run_on_repeats(
 
     Parameters
     ----------
-    plan : PlannedTest
-        From `design.plan_test` of the same design.
     baseline, candidate : sequence of float, length n_baseline and n_candidate
         One finite value a repeat, in the unit of the metric; in the same order if paired.
 
@@ -87,15 +85,6 @@ def run_on_predictions(
     plan: PlannedTest, design: Design, cells: Cells, definition: Definition
 ) -> SignificanceResult:
     """Run a test of two sets of predictions.
-
-    Parameters
-    ----------
-    plan : PlannedTest
-        From `design.plan_test` of the same design.
-    cells : Cells
-        From `examples.tabulate`.
-    definition : Definition
-        From `metrics.match_metric`.
 
     Returns
     -------
@@ -145,13 +134,6 @@ def beside_repeats(
     plan: PlannedTest, design: Design, baseline: Floats, candidate: Floats
 ) -> tuple[SignificanceResult, ...]:
     """Return the t test and the rank tests beside a permutation test, against the same margins.
-
-    Parameters
-    ----------
-    plan : PlannedTest
-        Of the permutation test.
-    baseline, candidate : sequence of float
-        As for `planned.run_on_repeats`.
 
     Returns
     -------
@@ -203,8 +185,6 @@ def by_ranks(
 
     Parameters
     ----------
-    plan : PlannedTest
-        Of the permutation test.
     old, new : ndarray of float
         Of baseline and candidate; by pairs if paired.
     """

@@ -91,11 +91,6 @@ def of_terms(baseline: ScoreTerms, candidate: ScoreTerms, clusters: Places | Non
 def run_on_scores(plan: PlannedTest, design: Design, sides: Sides) -> SignificanceResult:
     """Run a test of two models' scores, or of clusters.
 
-    Parameters
-    ----------
-    plan : PlannedTest
-        From `design.plan_examples` of the same design.
-
     Returns
     -------
     SignificanceResult

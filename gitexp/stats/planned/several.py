@@ -153,8 +153,6 @@ def blocked_by_seed(
     ----------
     table : ndarray of float, shape (n_seeds, n_commits)
         The baseline's column first.
-    higher_is_better : bool
-        For ranks.
 
     Notes
     -----
@@ -243,8 +241,6 @@ def over_datasets(
     ----------
     table : ndarray of float, shape (n_datasets, n_commits)
         The baseline's column first.
-    alpha : float
-        Of the critical difference.
     """
     rows = table.tolist()
 
