@@ -29,7 +29,7 @@ from gitexp.model.plan import Claim, HypothesisKind, Verdict
 from gitexp.provenance import order_evidence
 from gitexp.report.comparisons import Comparisons
 from gitexp.stats.decide import Evidence, decide
-from gitexp.stats.hypotheses import SHORT_NAMES, family
+from gitexp.stats.hypotheses import ADJUSTMENTS, family
 from gitexp.store.conclusions import conclusion_named
 
 if TYPE_CHECKING:
@@ -89,11 +89,11 @@ def compare(
         If predictions are needed and not in the local cache.
     """
     options = options or CompareOptions()
-    if options.adjust not in SHORT_NAMES:
+    if options.adjust not in ADJUSTMENTS:
         raise UsageError(
             "unknown adjustment of p-values",
             found=options.adjust,
-            expected=", ".join(SHORT_NAMES),
+            expected=", ".join(ADJUSTMENTS),
         )
     repo = repository.open_repository(workspace)
     with open_index(workspace) as index:

@@ -66,7 +66,7 @@ class CompareOptions:
         ``y_pred``, ``errors`` or a column, whose counts are compared; "" for none.
     adjust : str
         How families of p-values are adjusted - watched metrics, subgroups, several candidates: a
-        key of `stats.adjust.SHORT_NAMES`.
+        key of `stats.hypotheses.ADJUSTMENTS`.
     """
 
     allow_different_evaluation: bool = False

@@ -276,7 +276,7 @@ class CountedSides:
     count: Count
     evaluation: Evaluation
     cluster: str = ""  # column of the predictions whose examples depend on each other; "" for none
-    # how a family of p-values is adjusted: a key of `stats.adjust.SHORT_NAMES`
+    # how a family of p-values is adjusted: a key of `stats.hypotheses.ADJUSTMENTS`
     adjust: str = "holm"
     candidates: int = 1  # of the call: each look of a stopping rule pays for all of them
     # why a side (baseline, candidate) that always reports the same is one draw of its chance

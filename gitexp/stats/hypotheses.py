@@ -200,32 +200,6 @@ def hochberg(p_values: Sequence[float]) -> tuple[float, ...]:
     return _stepwise(p_values, lambda rank, n: n - rank + 1, down=False)
 
 
-def hommel(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Close the Simes test; never less powerful than Hochberg's procedure.
-
-    References
-    ----------
-    .. [1] Hommel, G. (1988). A stagewise rejective multiple test procedure based on a modified
-       Bonferroni test. Biometrika 75, 383-386. :doi:`10.1093/biomet/75.2.383`
-    .. [2] Wright, S. P. (1992). Adjusted p-values for simultaneous inference. Biometrics 48,
-       1005-1013. :doi:`10.2307/2532694` (the algorithm)
-    """
-    p = _checked(p_values)
-    n = len(p)
-    order = np.argsort(p, kind="stable")
-    ordered = p[order]
-    adjusted = np.full(n, float((n * ordered / np.arange(1, n + 1)).min()))
-    for m in range(n - 1, 1, -1):
-        # Simes' test of m hypotheses: the m - 1 largest of all, and one of the others
-        large = float((m * ordered[n - m + 1 :] / np.arange(2, m + 1)).min())
-        small = np.minimum(m * ordered[: n - m + 1], large)
-        bound = np.concatenate([small, np.full(m - 1, small[-1])])
-        adjusted = np.maximum(adjusted, bound)
-    result = np.empty(n)
-    result[order] = np.maximum(adjusted, ordered)
-    return _capped(result)
-
-
 def benjamini_hochberg(p_values: Sequence[float]) -> tuple[float, ...]:
     """Hold the false discovery rate of independent or positively dependent tests.
 
@@ -254,24 +228,14 @@ ADJUSTMENTS: dict[str, Callable[[Sequence[float]], tuple[float, ...]]] = {
     "holm": holm,
     "bonferroni": bonferroni,
     "hochberg": hochberg,
-    "hommel": hommel,
-    "benjamini-hochberg": benjamini_hochberg,
-    "benjamini-yekutieli": benjamini_yekutieli,
-}
-
-
-SHORT_NAMES = {  # as `compare --adjust` calls them
-    "holm": "holm",
-    "bonferroni": "bonferroni",
-    "hochberg": "hochberg",
-    "bh": "benjamini-hochberg",
-    "by": "benjamini-yekutieli",
-    "none": "none",
+    "bh": benjamini_hochberg,
+    "by": benjamini_yekutieli,
+    "none": tuple,
 }
 
 
 def family(p_values: Sequence[float], method: str) -> tuple[float, ...]:
-    """Adjust a family, which may be empty, by a key of `SHORT_NAMES`.
+    """Adjust a family, which may be empty, by a key of `ADJUSTMENTS`.
 
     Raises
     ------
@@ -283,14 +247,11 @@ def family(p_values: Sequence[float], method: str) -> tuple[float, ...]:
     >>> family([0.02, 0.5], "none"), family([], "holm"), family([0.02, 0.5], "bonferroni")
     ((0.02, 0.5), (), (0.04, 1.0))
     """
-    if method not in SHORT_NAMES:
+    if method not in ADJUSTMENTS:
         raise DesignError(
-            "unknown adjustment of p-values", found=method, expected=", ".join(SHORT_NAMES)
+            "unknown adjustment of p-values", found=method, expected=", ".join(ADJUSTMENTS)
         )
-    name = SHORT_NAMES[method]
-    if not p_values or name == "none":
-        return tuple(p_values)
-    return ADJUSTMENTS[name](p_values)
+    return ADJUSTMENTS[method](p_values) if p_values else ()
 
 
 def _checked(p_values: Sequence[float]) -> Values:

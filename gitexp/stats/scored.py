@@ -67,10 +67,6 @@ class ScoreTerms:
     truth: Values
     values: Values
 
-    def take(self, rows: Sequence[int]) -> ScoreTerms:
-        """Return the terms of some examples."""
-        return ScoreTerms(self.scoring, self.truth[rows], self.values[rows])
-
 
 def match(name: str, measured: Sequence[MeasuredMetric], *, positive: str | None = None) -> Scoring:
     """Find the definition that a project's metric follows, by computing it again.

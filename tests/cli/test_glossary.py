@@ -20,7 +20,7 @@ from gitexp.model.rules import HookState, Policy
 from gitexp.model.run import Origin, RepeatState
 from gitexp.model.witness import Grade
 from gitexp.records.enforcement import RULE_IDS
-from gitexp.stats.hypotheses import SHORT_NAMES
+from gitexp.stats.hypotheses import ADJUSTMENTS
 
 ROOT = Path(__file__).parents[2]
 TERMS = glossary.terms()
@@ -88,7 +88,7 @@ PRINTED = (
 
 def printed_words() -> set[str]:
     """Return every id and state that some answer may print, from the program's own tables."""
-    words = {str(value.value) for kind in PRINTED for value in kind} | set(SHORT_NAMES)
+    words = {str(value.value) for kind in PRINTED for value in kind} | set(ADJUSTMENTS)
     words |= {value.id for value in vars(errors).values() if _is_error(value)} | set(RULE_IDS)
     sources = [path.read_text("utf-8") for path in (ROOT / "gitexp").rglob("*.py")]
     words |= {name for text in sources for name in re.findall(r'\btest="([a-z0-9-]+)"', text)}
