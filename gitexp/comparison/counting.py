@@ -153,8 +153,9 @@ def count(
         tuple(item for item in runs if item.run.id not in wrong)
         for runs in ((*found.candidate, *found.pooled), found.baseline)
     )
-    ours = of_candidate(mine, everywhere, plan, candidate, earlier, unused)
-    theirs = of_baseline((*mine, *beside), plan, baseline, unused)
+    ours = of_candidate(mine, everywhere, plan, candidate, earlier)
+    theirs = of_baseline((*mine, *beside), plan, baseline)
+    unused += (*ours.unused, *theirs.unused)
     pooled = {item.run.id for item in found.pooled}
     unused.extend(
         left_aside(ELSEWHERE, item, finished_seeds(item))

@@ -37,6 +37,7 @@ class Eligible:
 
     runs: tuple[FoundRun, ...]
     spent: Mapping[str, frozenset[Key]] = field(default_factory=dict)  # run id -> its spent keys
+    unused: tuple[Unused, ...] = ()  # what does not count, and why
 
     def repeats(self) -> Iterator[tuple[FoundRun, Repeat]]:
         """Yield the repeats that may count: finished, and of no spent seed."""
@@ -83,64 +84,50 @@ def is_under(item: FoundRun, plan: Plan | None) -> bool:
     return plan.covers(run.plan.name, run.plan.digest)
 
 
-def under_plan(runs: Iterable[FoundRun], plan: Plan | None, unused: list[Unused]) -> list[FoundRun]:
-    """Keep the candidate's runs under the plan; note the others as unused."""
-    if plan is None:
-        return list(runs)
-    kept = []
-    for item in runs:
-        if is_under(item, plan):
-            kept.append(item)
-        else:
-            why = REPORTED if item.run.origin is Origin.REPORTED else EXPLORATORY
-            unused.append(left_aside(why, item, finished_seeds(item)))
-    return kept
-
-
-def usable_baseline(item: FoundRun, plan: Plan | None, unused: list[Unused]) -> bool:
-    """Return whether a run may serve as baseline; it may be older than the plan."""
-    if plan is not None and item.run.origin is Origin.REPORTED:
-        unused.append(left_aside(REPORTED, item, finished_seeds(item)))
-        return False
-    return True
-
-
-def of_candidate(  # noqa: PLR0913, PLR0917  six plain values of one rule
+def of_candidate(
     reachable: Iterable[FoundRun],
     everywhere: Iterable[FoundRun],
     plan: Plan | None,
     inputs: InputsDigest,
     earlier: Earlier,
-    unused: list[Unused],
 ) -> Eligible:
     """Return what may count for the candidate.
 
     `reachable`: reached from the compared commit, or pooled. `everywhere`: all runs that anybody
     could have looked at. `plan`: none: every reachable run may count, and nothing is decided from
     it. `earlier`: whether the first run's recording commit is a proper ancestor of the second's.
-    `unused`: takes what does not count, and why.
     """
     mine = [item for item in unique(reachable) if item.run.inputs == inputs]
-    planned = under_plan(mine, plan, unused)
+    planned = [item for item in mine if plan is None or is_under(item, plan)]
     spent = spent_by_run(everywhere, planned, plan, earlier)
-    unused.extend(
+    unused = [
+        left_aside(
+            REPORTED if item.run.origin is Origin.REPORTED else EXPLORATORY,
+            item,
+            finished_seeds(item),
+        )
+        for item in mine
+        if plan is not None and not is_under(item, plan)
+    ]
+    unused += [
         left_aside(SPENT, item, tuple(sorted(seed for seed, _ in spent[item.run.id])))
         for item in planned
         if item.run.id in spent
-    )
-    return Eligible(tuple(planned), spent)
+    ]
+    return Eligible(tuple(planned), spent, tuple(unused))
 
 
-def of_baseline(
-    reachable: Iterable[FoundRun], plan: Plan | None, inputs: InputsDigest, unused: list[Unused]
-) -> Eligible:
+def of_baseline(reachable: Iterable[FoundRun], plan: Plan | None, inputs: InputsDigest) -> Eligible:
     """Return what may count for the baseline: runs of any plan or none, but no reported one."""
+    mine = [item for item in unique(reachable) if item.run.inputs == inputs]
+    reported = [item.run.origin is Origin.REPORTED and plan is not None for item in mine]
     return Eligible(
-        tuple(
-            item
-            for item in unique(reachable)
-            if item.run.inputs == inputs and usable_baseline(item, plan, unused)
-        )
+        tuple(item for item, aside in zip(mine, reported, strict=True) if not aside),
+        unused=tuple(
+            left_aside(REPORTED, item, finished_seeds(item))
+            for item, aside in zip(mine, reported, strict=True)
+            if aside
+        ),
     )
 
 

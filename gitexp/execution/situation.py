@@ -236,12 +236,12 @@ def _choose(
         # Without a plan nothing counts, and only what a dead call had finished is not run again.
         mine = reached if plan is not None else [r for r in reached if r.run.id in recovered]
         earlier = Earlier(repo, index)
-        side = eligible.of_candidate(mine, everywhere, plan, main.inputs, earlier, [])
+        side = eligible.of_candidate(mine, everywhere, plan, main.inputs, earlier)
         held = side.keys(environment, _links(place, main), main.seeding)
         theirs = eligible.Eligible(())
         if other is not None:
             beside = lookup.runs_at(repo, other.commit, index).runs
-            theirs = eligible.of_baseline([*reached, *beside], plan, other.inputs, [])
+            theirs = eligible.of_baseline([*reached, *beside], plan, other.inputs)
         without = eligible.given_up(plan, side, theirs)
         choice = jobs.choose_candidate(
             committed=main.committed_seed,
@@ -377,7 +377,7 @@ def _baseline_alone(
 ) -> tuple[tuple[tuple[Cell, SeedChoice], ...], tuple[Again, ...]]:
     """Choose seeds for ``--at BASELINE``: those of the candidate's records, else the default."""
     request, plan = basis.request, basis.plan
-    side = eligible.of_baseline(reached, plan, cell.inputs, [])
+    side = eligible.of_baseline(reached, plan, cell.inputs)
     pair_with: set[int] = set(request.seeds)
     beside = [
         (found.run, repeat)

@@ -372,8 +372,8 @@ def next_command(repo: Repo, branch: str, plan: Plan) -> str:
         runs += lookup.runs_at(repo, base, index, inputs=both) if there else ()
         everywhere = lookup.runs_by_inputs(repo, mine, index=index, also=[tip]).runs
         earlier = Earlier(repo, index)
-        candidate = eligible.of_candidate(runs, everywhere, plan, mine, earlier, [])
-    baseline = eligible.of_baseline(runs if there else (), plan, theirs, [])
+        candidate = eligible.of_candidate(runs, everywhere, plan, mine, earlier)
+    baseline = eligible.of_baseline(runs if there else (), plan, theirs)
     without = eligible.given_up(plan, candidate, baseline)
     found, beside = (
         {repeat.key for _, repeat in side.repeats() if repeat.seed not in without}

@@ -44,7 +44,7 @@ def histories(draw: st.DrawFn) -> list[FoundRun]:
 
 
 def candidate(runs: Sequence[FoundRun]) -> eligible.Eligible:
-    return eligible.of_candidate(runs, runs, PLAN, CANDIDATE, in_line, [])
+    return eligible.of_candidate(runs, runs, PLAN, CANDIDATE, in_line)
 
 
 @settings(deadline=None)
@@ -53,7 +53,7 @@ def test_each_sample_that_counts_is_of_a_seed_that_run_takes_for_done(
     runs: list[FoundRun],
 ) -> None:
     counted = count(FoundRuns(tuple(runs)), PLAN, BASE, CANDIDATE, in_line)
-    baseline = eligible.of_baseline(runs, PLAN, BASE, [])
+    baseline = eligible.of_baseline(runs, PLAN, BASE)
     for side, rule in ((counted.candidate, candidate(runs)), (counted.baseline, baseline)):
         if side.environment is not None:
             assert rule.keys(side.environment).keys() == set(side.repeats)
