@@ -74,7 +74,7 @@ def test_equal_raw_data_are_not_told_as_one_test_set(lab: Lab) -> None:
     assert result.ledger is not None
     assert result.ledger.raw
     said = "1 other experiment was decided on the same raw data, whatever each takes of them"
-    assert said in text.render((result,), PLAIN)
+    assert said in render((result,), PLAIN)
 
 
 def test_an_archived_experiment_still_counts(lab: Lab) -> None:
