@@ -104,7 +104,7 @@ def explain(
     a, b = ProjectState(repo, tree_a, config_a), ProjectState(repo, tree_b, config_b)
     mine, theirs = _by_name(collect(a, {})), _by_name(collect(b, {}))
     stages = _stage_differences(a, b)
-    # What dvc.lock still has of a stage that is gone is no change of data.
+    # What dvc.lock still has of a stage that is gone is not a change of data.
     locks = {each.lock_path for each in (a, b)}
     lone = {f"{lock}:{item.what.removeprefix(STAGE)}" for item in stages for lock in locks}
     found: list[InputsDifference] = []

@@ -171,7 +171,7 @@ def undeclared(
         file = path.removeprefix(top)
         if not path.startswith(top) or file in others or file.startswith("."):
             continue
-        meant = key.file == file or str(key) == key.key  # of one that names no file: in any
+        meant = key.file == file or str(key) == key.key  # without a file: in any
         if not meant or not file.endswith((".yaml", ".yml", ".json", ".toml")):
             continue
         with contextlib.suppress(GitexpError):
