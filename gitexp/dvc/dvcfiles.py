@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -27,7 +26,7 @@ from gitexp.dvc.dvcpipeline import (
     stage_wdirs,
 )
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
-from gitexp.model.ids import Md5, ParamTree
+from gitexp.model.ids import MD5, Md5, ParamTree
 from gitexp.model.job import FileHash, StageRecord
 from gitexp.text.fields import Fields, param_tree
 from gitexp.text.safepath import folder_path, is_url
@@ -53,7 +52,6 @@ __all__ = [
     "plain_spelling",
 ]
 
-_MD5 = re.compile(r"[0-9a-f]{32}(?:\.dir)?")
 _PLAIN_HASH_KEYS = frozenset(("md5", "size", "nfiles", "isexec", "hash", "path"))
 _OUT_KEYS = _PLAIN_HASH_KEYS | frozenset(
     ("desc", "type", "labels", "meta", "cache", "metric", "plot", "persist", "remote", "push")
@@ -310,7 +308,7 @@ def _hashed_path(fields: Fields, where: str, wdir: str, *, up: bool) -> HashedPa
         return HashedPath("", "", None, None, None, isexec=False, hash="", needs_dvc=True)
     path = dependency_path(written, where, wdir) if up else output_path(written, where, wdir)
     md5 = fields.raw("md5")
-    known = isinstance(md5, str) and _MD5.fullmatch(md5) is not None
+    known = isinstance(md5, str) and MD5.fullmatch(md5) is not None
     method = fields.text("hash", "md5-dos2unix")
     allowed = _PLAIN_HASH_KEYS if up else _OUT_KEYS
     plain = allowed.issuperset(fields.names()) and method in ("md5", "md5-dos2unix")

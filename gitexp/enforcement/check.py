@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import os
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison import sides
@@ -31,7 +30,7 @@ from gitexp.provenance import order_evidence, trust_settings
 from gitexp.provenance.contradicted import Sources
 from gitexp.rules.branches import governing, is_protected
 from gitexp.rules.facts import settings_in
-from gitexp.rules.ranges import check_range
+from gitexp.rules.ranges import Gained, check_range
 from gitexp.sharing.unsent import SeenRemote
 from gitexp.store import plans
 
@@ -52,16 +51,7 @@ _TOLERANCE = 1e-9  # of a number that other versions of NumPy add up in another 
 
 
 class RemoteFacts(trust_settings.Believing):
-    """Answers for one repository; see `Outside`.
-
-    Parameters
-    ----------
-    workspace : Workspace
-    remote : bool
-        Whether the Git remote and the DVC remote may be asked.
-    environ : mapping of str to str
-        For DVC's settings.
-    """
+    """Answers for one repository; with `remote` Git's remote and DVC's are asked, too."""
 
     def __init__(
         self, workspace: Workspace, *, remote: bool = False, environ: Mapping[str, str] = os.environ
@@ -116,10 +106,7 @@ class RemoteFacts(trust_settings.Believing):
         return "" if tag in there else f"its archive tag {short} is not on {remote}"
 
     def unsent(self, commit: CommitHash, recorded: Sequence[Output]) -> tuple[str, ...] | None:
-        """Return what a commit names of data that is not on the DVC remote, as paths.
-
-        None where only DVC could tell: a remote that is not a plain folder.
-        """
+        """Return what a commit has of data that the remote lacks; None if only DVC can tell."""
         return self._data.unsent(commit, recorded) if self._remote else None
 
     def unanswered(self) -> tuple[str, ...]:
@@ -181,19 +168,6 @@ _NO_BRANCH: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Commits that a branch gained."""
-
-    branch: str  # short name; "" where none is known
-    base: CommitHash | None  # what it had before; None for all of its history
-    tip: CommitHash
-    commits: tuple[CommitHash, ...]  # parents before children
-    others: frozenset[CommitHash]  # those that came from a protected branch
-    # the settings to go by; None for those of `base`, where it has any
-    config: ProjectConfig | None
-
-
 def check(
     workspace: Workspace,
     revisions: str | None = None,
@@ -205,7 +179,6 @@ def check(
 
     Parameters
     ----------
-    workspace : Workspace
     revisions : str, optional
         ``BASE..TIP``; or a branch, experiment or revision, which is held against the protected
         branches. That of HEAD by default.
@@ -222,15 +195,7 @@ def check(
     repo = repository.open_repository(workspace)
     with open_index(workspace) as index:
         found = find(repo, index, revisions, branch)
-        violations, notes = check_range(
-            repo,
-            found.commits,
-            branch=found.branch,
-            base=found.base,
-            others=found.others,
-            config=found.config,
-            outside=outside,
-        )
+        violations, notes = check_range(repo, found, outside)
         return CheckReport(
             branch=found.branch,
             base=found.base,
@@ -244,7 +209,7 @@ def check(
 
 def find(
     repo: Repo, index: Index, revisions: str | None = None, branch: str | None = None
-) -> Range:
+) -> Gained:
     """Return the commits that a person means."""
     text = revisions or ""
     left, dots, right = text.partition("..")
@@ -268,7 +233,7 @@ def find(
     others = frozenset(commits) - gained if tip in gained else frozenset()
     by_base = bool(dots) or (base is not None and is_protected(config, where))
     governs = None if by_base else config
-    return Range(where, base, tip, tuple(reversed(commits)), others, governs)
+    return Gained(tuple(reversed(commits)), tip, where, base, others, governs)
 
 
 def _settings(repo: Repo, branch: str, base: CommitHash | None, tip: CommitHash) -> ProjectConfig:
@@ -306,7 +271,7 @@ def _base(repo: Repo, tip: CommitHash, upstream: tuple[CommitHash, ...]) -> Comm
     return best
 
 
-def _plans(repo: Repo, index: Index, found: Range) -> list[CheckedPlan]:
+def _plans(repo: Repo, index: Index, found: Gained) -> list[CheckedPlan]:
     """Return the plans that these commits brought or changed, and that of the branch."""
     before = {plan.digest for plan in plans.plans(repo, found.base)} if found.base else set()
     checked = []

@@ -7,7 +7,7 @@ review is asked or obeyed. An experiment that cannot be judged is a finding, not
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, assert_never
 
@@ -67,38 +67,28 @@ if TYPE_CHECKING:
 Compared = tuple["Comparison | None", str, str]  # or why there is none, and what to do about it
 
 
+@dataclass(kw_only=True, eq=False)
 class ReviewContext(trust_settings.Believing):
     """A review in the making: what every part of it needs to know.
 
     What cannot be compared stands in its place in the review, so nothing is `unanswered`.
     """
 
-    __slots__ = (
-        "_known", "_sources", "at", "base", "branch", "head", "index", "program", "repo",
-        "unrecorded",
-    )  # fmt: skip
+    repo: Repo
+    index: Index
+    base: CommitHash
+    head: CommitHash
+    branch: str
+    at: datetime
+    program: str
+    # experiments that rest on no record that is here
+    unrecorded: set[str] = field(default_factory=set)
+    _known: dict[tuple[str, PlanDigest], Compared] = field(default_factory=dict)
 
-    def __init__(  # noqa: PLR0913, PLR0917  what it knows
-        self,
-        repo: Repo,
-        index: Index,
-        base: CommitHash,
-        head: CommitHash,
-        branch: str,
-        at: datetime,
-        program: str,
-    ) -> None:
-        super().__init__(lambda: repo.workspace)
-        self.repo = repo
-        self.index = index
-        self.base = base
-        self.head = head
-        self.branch = branch
-        self.at = at
-        self.program = program
-        self.unrecorded: set[str] = set()  # experiments that rest on no record that is here
-        self._known: dict[tuple[str, PlanDigest], Compared] = {}
-        self._sources = Sources(repo, index)
+    def __post_init__(self) -> None:
+        """Take over what is believed here."""
+        super().__init__(lambda: self.repo.workspace)
+        self._sources = Sources(self.repo, self.index)
 
     def compared(self, plan: Plan) -> Compared:
         """Return the comparison of a plan's candidate with its baseline, worked out once."""
@@ -134,7 +124,6 @@ class ReviewContext(trust_settings.Believing):
 def _experiments(
     asked: ReviewContext, checked: CheckReport, names: Sequence[str]
 ) -> Iterator[ReviewedExperiment]:
-    """Yield the experiments of a range, by name."""
     known = {plan.name: plan for plan in checked.plans}
     held = {plan.name: plan for plan in plans.plans(asked.repo, asked.head)}
     unknown = [name for name in names if name not in held]
@@ -280,7 +269,6 @@ def review(  # noqa: PLR0913  the range, what is known of it, and when
 
     Parameters
     ----------
-    workspace : Workspace
     revisions : str
         ``BASE...HEAD``: what HEAD has and BASE has not; two dots mean the same here.
     branch : str, optional
@@ -289,13 +277,8 @@ def review(  # noqa: PLR0913  the range, what is known of it, and when
         The branch that they are to be merged into, where BASE's name does not tell.
     experiments : sequence of str
         Only these; all that the commits touch by default.
-    now : datetime, optional
     program : str
         Name and version, for the record.
-
-    Returns
-    -------
-    Review
 
     Raises
     ------
@@ -314,9 +297,13 @@ def review(  # noqa: PLR0913  the range, what is known of it, and when
     where = named.branch if branch is None else branch
     merged_into = target.branch if into is None else into
     with open_index(workspace) as index:
-        asked = ReviewContext(repo, index, base, head, where, at, program)
+        asked = ReviewContext(
+            repo=repo, index=index, base=base, head=head, branch=where, at=at, program=program
+        )
         # A range of one branch that moved on is not a merge; a fork's may have the same name.
-        moved_on = into is None and where == target.branch and _is_own(repo, where, head)
+        moved_on = (into is None and where == target.branch) and any(
+            (name, at) == (where, head) for name, at, _ in own(workspace, [where])
+        )
         # A branch that is to be merged and is called main has but its name.
         elsewhere = where != merged_into and not (merged_into and where in USUAL)
         gained = where if moved_on or elsewhere else ""
@@ -342,7 +329,8 @@ def exit_code(found: Review, fail_on: FailOn) -> int:
     By default only a broken rule is: a refuted hypothesis is a result like any other.
     """
     broken = bool(found.broken(Policy.ERROR))
-    no = any(_is_no(item) for item in found.experiments)
+    compared = [(item.comparison,) for item in found.experiments if item.comparison is not None]
+    no = any(compare.exit_code(each) == 1 for each in compared)
     open_ = any(item.verdict in _OPEN for item in found.experiments)
     match fail_on:
         case FailOn.NEVER:
@@ -359,10 +347,6 @@ def exit_code(found: Review, fail_on: FailOn) -> int:
 _OPEN = (None, Verdict.INCONCLUSIVE, Verdict.UNDECIDABLE, Verdict.NOT_COMPARABLE)
 
 
-def _is_no(item: ReviewedExperiment) -> bool:
-    return item.comparison is not None and compare.exit_code((item.comparison,)) == 1
-
-
 def _ends(revisions: str) -> tuple[str, str]:
     left, dots, right = revisions.partition("...")
     if not dots:
@@ -376,17 +360,13 @@ def _ends(revisions: str) -> tuple[str, str]:
     return left, right
 
 
-def _is_own(repo: Repo, branch: str, tip: CommitHash) -> bool:
-    return any((name, at) == (branch, tip) for name, at, _ in own(repo.workspace, [branch]))
-
-
 def _merge(asked: ReviewContext, into: str) -> tuple[Violation, ...]:
     """Return what a merge would break that no commit of the range does."""
     repo = asked.repo
     before = Tree(repo, objects.commit_info(repo, asked.base).tree)
     config = settings_in(before)
     try:
-        facts = of_commit(repo, asked.head, branch=into, tip=True, config=config, outside=asked)
+        facts = of_commit(repo, asked.head, branch=into, tip=True, outside=asked).governed(config)
     except DamagedDataError:  # a parent is beyond the edge of a shallow clone: said already
         return ()
     weights = policies(facts.config)

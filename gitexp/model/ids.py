@@ -5,8 +5,9 @@ A value of these types is made only where it is checked: by the room that resolv
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import NewType
+from typing import Final, NewType
 
 CommitHash = NewType("CommitHash", str)  # 40 (or 64) lower-case hex digits, an existing commit
 TreeId = NewType("TreeId", str)
@@ -17,6 +18,12 @@ PlanDigest = NewType("PlanDigest", str)  # sha256 hex of what binds in a plan
 EvaluationDigest = NewType("EvaluationDigest", str)  # sha256 hex
 Md5 = NewType("Md5", str)  # as DVC writes it; a directory's ends in ".dir"
 RunId = NewType("RunId", str)  # 16 characters of lower-case base32
+
+# What each looks like.
+GIT_ID: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+SHA256: Final = re.compile(r"[0-9a-f]{64}")
+MD5: Final = re.compile(r"[0-9a-f]{32}(?:\.dir)?")
+RUN_ID: Final = re.compile(r"[a-z2-7]{16}")
 
 Scalar = str | int | float | bool | None
 ParamValue = Scalar | tuple["ParamValue", ...]  # a params leaf; an empty mapping is not a leaf

@@ -36,13 +36,7 @@ _KINDS: Final[tuple[SwapKind, ...]] = ("params", "data", "code")
 
 
 class Sources:
-    """What the sources of runs really are, each worked out once.
-
-    Parameters
-    ----------
-    repo : Repo
-    index : Index
-    """
+    """What the sources of runs really are, each worked out once."""
 
     def __init__(self, repo: Repo, index: Index) -> None:
         self._repo, self._index = repo, index

@@ -43,13 +43,8 @@ def trust(workspace: Workspace) -> Trust:
 class Believing(Outside):
     """Answers whether somebody who is believed here stands behind a receipt.
 
-    Parameters
-    ----------
-    where : callable
-        Returns the repository, once it is asked about.
-    here : bool
-        Whether it is enough that this clone saw the remote take what a receipt of a push names:
-        for the author, who runs or commits now, and may have no log. It proves no time to others.
+    With `here` it is enough that this clone saw the remote take what a receipt of a push names: for
+    the author, who runs or commits now, and may have no log. It proves no time to others.
     """
 
     __slots__ = ("_here", "_trust", "_where")
@@ -100,7 +95,6 @@ def _took(workspace: Workspace, receipt: Receipt) -> bool:
 
 
 def _log(path: Path) -> tuple[tuple[str, datetime], ...]:
-    """Return when each commit was first taken."""
     with path.open("rb") as file:
         text = file.read(LOG_LIMIT).decode("utf-8", "replace")
     first: dict[str, datetime] = {}

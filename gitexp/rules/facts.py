@@ -71,6 +71,10 @@ class Facts:
         """Return a blob; `UnsafeInputError` above `limit` bytes."""
         return self.objects.read(BlobId(entry.id), limit)
 
+    def governed(self, config: ProjectConfig | None) -> Facts:
+        """Let other settings than the tree's say what is enforced: weights, branches, limits."""
+        return replace(self, config=with_rules_of(self.config, config))
+
     def below(self, folder: str) -> Iterator[TreeChange]:
         """Yield the changes in a folder."""
         return (change for change in self.changes if change.path.startswith(f"{folder}/"))
@@ -118,21 +122,19 @@ class Rule:
 # --- making facts -------------------------------------------------------------------------------
 
 
-def of_commit(  # noqa: PLR0913  where the commit is, and who may be asked
+def of_commit(
     objects: Objects,
     commit: CommitHash,
     *,
     branch: str,
     tip: bool = False,
-    config: ProjectConfig | None = None,
     outside: Outside = NOBODY,
 ) -> Facts:
     """Return the facts of a commit.
 
     `branch`: short name of the branch that it is on. `tip`: whether the branch holds it, or a
-    range ends with it. `config`: says what is enforced: weights, branches, limits. Without it the
-    commit's own tree says it, which a stranger may have written; all other settings are the tree's
-    in any case.
+    range ends with it. The settings are those of the commit's own tree, which a stranger may have
+    written: see `Facts.governed`.
     """
     found = objects.commit(commit)
     roots = [objects.commit(parent).tree for parent in found.parents]
@@ -150,7 +152,7 @@ def of_commit(  # noqa: PLR0913  where the commit is, and who may be asked
         before=found.parents,
         changes=made,
         taken=taken,
-        config=with_rules_of(settings(tree), config),
+        config=settings(tree),
         base=parents[0] if parents else None,
         outside=outside,
         arrived=_arrived((*made, *taken)) if len(parents) > 1 else frozenset(),

@@ -23,7 +23,7 @@ from gitexp.model.witness import Receipt, Way
 from gitexp.records import codec
 from gitexp.records.terms import binding
 from gitexp.rules.facts import Finding, Rule, of_commit, put_back
-from gitexp.rules.recorded import RUN_LIMIT, new_runs, runs_in
+from gitexp.rules.recorded import RUN_LIMIT, new_runs, readable_runs, runs_in
 from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_of, plan_paths
 
 if TYPE_CHECKING:
@@ -43,8 +43,9 @@ Added = Callable[[str, CommitHash], "CommitHash | None"]
 
 
 def _changed_plans(facts: Facts) -> Iterator[Finding]:
-    """Look at the plans that a commit changes."""
-    for path in _plan_paths(facts):
+    changed = [change.path for change in facts.below(PLANS)]
+    # A merge may drop what either of its sides says.
+    for path in plan_paths(facts.tree) if len(facts.parents) > 1 else changed:
         after = plan_at(facts.tree, path)
         if after is None or isinstance(after, UnreadablePlan):
             continue  # R1 says it of the branch's own
@@ -54,13 +55,6 @@ def _changed_plans(facts: Facts) -> Iterator[Finding]:
             before = _before(facts, parent, path, after)
             if before is not None:
                 yield from _change(facts, number, before, after)
-
-
-def _plan_paths(facts: Facts) -> list[str]:
-    """Return the plans that a commit changes; a merge may drop what either of its sides says."""
-    if len(facts.parents) > 1:
-        return plan_paths(facts.tree)
-    return [change.path for change in facts.below(PLANS)]
 
 
 def _before(facts: Facts, parent: Tree, path: str, after: Plan) -> Plan | None:
@@ -212,8 +206,8 @@ def is_ordered(
     """
     runs = [
         (file.change.path, file.change.new, run.plan)
-        for file, run in new_runs(of_commit(objects, commit, branch=""))
-        if not isinstance(run, UnreadablePlan) and run.plan is not None
+        for file, run in readable_runs(of_commit(objects, commit, branch=""))
+        if run.plan is not None
         if plan.covers(run.plan.name, run.plan.digest)
     ]
 

@@ -123,7 +123,8 @@ def _untrue(facts: Facts, stage: LockedStage) -> Iterator[str]:
         if facts.objects.size(BlobId(entry.id)) > DEPENDENCY_LIMIT:
             continue
         content = facts.read(entry, DEPENDENCY_LIMIT)
-        if item.md5 not in {_md5(content), _md5(_crlf(content))}:
+        # also as a checkout with eol=crlf has it
+        if item.md5 not in {_md5(content), _md5(content.replace(b"\n", b"\r\n"))}:
             yield f"that {item.path} was otherwise than it is in this commit"
     for file, values in stage.params.items():
         written = facts.tree.read(file)
@@ -168,11 +169,6 @@ def _commands(
 
 def _md5(data: bytes) -> str:
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
-
-
-def _crlf(data: bytes) -> bytes:
-    """Return the bytes as a checkout with eol=crlf has them."""
-    return data.replace(b"\n", b"\r\n")
 
 
 RULE: Final = Rule(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
@@ -24,31 +24,33 @@ if TYPE_CHECKING:
 UNSEEN: Final = "R0"  # stands where no rule could be asked; nobody switches it off
 
 
-def check_range(  # noqa: PLR0913  what was gained, by whom, and who may be asked
-    objects: Objects,
-    commits: Sequence[CommitHash],
-    *,
-    branch: str,
-    base: CommitHash | None = None,
-    others: Collection[CommitHash] = (),
-    config: ProjectConfig | None = None,
-    outside: Outside = NOBODY,
+@dataclass(frozen=True, slots=True)
+class Gained:
+    """Commits that a branch gained."""
+
+    commits: tuple[CommitHash, ...]  # parents before children
+    tip: CommitHash  # what the branch holds now, the last of them if there are any
+    branch: str  # short name; "" where none is known
+    base: CommitHash | None = None  # what it had before; None for all of its history
+    # those that another branch brought: no rule about branches speaks of them
+    others: frozenset[CommitHash] = frozenset()
+    # the settings to go by; else those of `base`, else those of the tip
+    config: ProjectConfig | None = None
+
+
+def check_range(
+    objects: Objects, gained: Gained, outside: Outside = NOBODY
 ) -> tuple[tuple[Violation, ...], tuple[str, ...]]:
     """Return what is broken in the commits that a branch gained, and what could not be told.
 
     A commit that cannot be looked at is broken, and so are settings at the tip that cannot be read:
     nobody knows what goes by with them.
-
-    `commits`: parents before children; the last is what the branch holds now. `others`: those of
-    `commits` that another branch brought: no rule about branches speaks of them. `config`: the
-    settings to go by; else those of `base`, else those of the last commit. The result: that no
-    remote answered, for one.
     """
+    commits, branch, tip, base = gained.commits, gained.branch, gained.tip, gained.base
     if not commits:
         return (), ()
-    tip = commits[-1]
     before = None if base is None else Tree(objects, objects.commit(base).tree)
-    governing = config or _governing(objects, before, tip)
+    governing = gained.config or _governing(objects, before, tip)
     weights = policies(governing)
     own = _first_parents(objects, commits) if is_protected(governing, branch) else None
     said: list[tuple[Violation, Finding, Facts | None]] = []
@@ -56,16 +58,11 @@ def check_range(  # noqa: PLR0913  what was gained, by whom, and who may be aske
     arrived: frozenset[str] = frozenset()
     brought: set[str] = set()
     for commit in commits:
-        stranger = commit in others if own is None else commit not in own
+        stranger = commit in gained.others if own is None else commit not in own
         try:
-            facts = of_commit(
-                objects,
-                commit,
-                branch="" if stranger else branch,
-                tip=commit == tip,
-                config=governing,
-                outside=outside,
-            )
+            where = "" if stranger else branch
+            facts = of_commit(objects, commit, branch=where, tip=commit == tip, outside=outside)
+            facts = facts.governed(governing)
             arrived |= frozenset() if stranger else facts.arrived
             if facts.tip:
                 facts = replace(facts, base=before, arrived=arrived)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import RUNS
 from gitexp.git.tree import MODE_TREE
-from gitexp.model.ids import RunId
+from gitexp.model.ids import RUN_ID, RunId
 from gitexp.model.run import Run
 from gitexp.records import codec
 from gitexp.store.plan_files import UnreadablePlan
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 
 RUN_LIMIT: Final = 8 << 20  # bytes of a run.json
 _USUAL_BYTES: Final = 1 << 16  # of one; larger ones of a stranger would fill the memory
-_ID = re.compile(r"[a-z2-7]{16}")
-_RUN = re.compile(rf"{re.escape(RUNS)}/([a-z2-7]{{2}})/([a-z2-7]{{16}})/(.+)", re.DOTALL)
+_RUN = re.compile(rf"{re.escape(RUNS)}/([a-z2-7]{{2}})/({RUN_ID.pattern})/(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,13 @@ def new_runs(facts: Facts) -> Iterator[tuple[RunFile, Run | UnreadablePlan]]:
             yield file, _run(facts, change)
 
 
+def readable_runs(facts: Facts) -> Iterator[tuple[RunFile, Run]]:
+    """Yield those of them that can be read; R3 says which cannot."""
+    for file, run in new_runs(facts):
+        if not isinstance(run, UnreadablePlan):
+            yield file, run
+
+
 def runs_in(tree: Tree, unlike: Tree | None = None) -> set[RunId]:
     """Return the runs in a tree, without folders that another tree has just so."""
     others = {} if unlike is None else unlike.folder(RUNS)
@@ -64,7 +70,7 @@ def runs_in(tree: Tree, unlike: Tree | None = None) -> set[RunId]:
         for prefix, folder in tree.folder(RUNS).items()
         if folder.mode == MODE_TREE and others.get(prefix) != folder
         for name, entry in tree.folder(f"{RUNS}/{prefix}").items()
-        if entry.mode == MODE_TREE and _ID.fullmatch(name) and name.startswith(prefix)
+        if entry.mode == MODE_TREE and RUN_ID.fullmatch(name) and name.startswith(prefix)
     }
 
 

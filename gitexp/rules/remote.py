@@ -9,9 +9,8 @@ from gitexp.git.transaction.layout import RUNS
 from gitexp.model.ids import CommitHash
 from gitexp.model.rules import Policy
 from gitexp.rules.facts import Finding, Rule
-from gitexp.rules.recorded import new_runs
+from gitexp.rules.recorded import readable_runs
 from gitexp.rules.tracked import LOCK
-from gitexp.store.plan_files import UnreadablePlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
 
 def find(facts: Facts) -> Iterator[Finding]:
     """Ask about a commit that names data otherwise than its parents; one to be is not pushed."""
-    if not facts.commit or not any(map(_names_data, _paths(facts))):
+    changed = (change.path for change in facts.changes if change.new is not None)
+    if not facts.commit or not any(map(_names_data, changed)):
         return
     lacking = facts.outside.unsent(CommitHash(facts.commit), _made(facts))
     if lacking:
@@ -33,18 +33,12 @@ def find(facts: Facts) -> Iterator[Finding]:
 
 
 def _made(facts: Facts) -> list[Output]:
-    """Return what the runs made that a commit adds."""
     return [
         output
-        for _, run in new_runs(facts)
-        if not isinstance(run, UnreadablePlan)
+        for _, run in readable_runs(facts)
         for repeat in run.repeats
         for output in repeat.outputs
     ]
-
-
-def _paths(facts: Facts) -> Iterator[str]:
-    return (change.path for change in facts.changes if change.new is not None)
 
 
 def _names_data(path: str) -> bool:

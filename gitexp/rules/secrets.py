@@ -14,8 +14,7 @@ from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import CONCLUSIONS, ENVIRONMENTS, PLANS
 from gitexp.model.rules import Policy
 from gitexp.rules.facts import Finding, Rule
-from gitexp.rules.recorded import new_runs
-from gitexp.store.plan_files import UnreadablePlan
+from gitexp.rules.recorded import readable_runs
 from gitexp.system.secrets import MASK, is_secret_name, mask
 from gitexp.text.paramfiles import parse
 from gitexp.text.paramkeys import flatten
@@ -40,9 +39,8 @@ _SIZES: Final = (1e-9, 1e9)  # what numbers usually are, and 8 random bytes once
 
 def find(facts: Facts) -> Iterator[Finding]:
     """Look at the runs, environments, plans and conclusions of a commit, and its params files."""
-    for file, run in new_runs(facts):
-        if not isinstance(run, UnreadablePlan):
-            yield from _run(facts, file.change.path, run)
+    for file, run in readable_runs(facts):
+        yield from _run(facts, file.change.path, run)
     params = {posixpath.join(facts.config.project, name) for name in facts.config.params}
     for change in facts.changes:
         if change.new is None or not change.is_file:

@@ -50,7 +50,6 @@ class Tracked:
         return frozenset(self._outputs)
 
     def _declare(self, folder: str) -> None:
-        """Take over the outputs that a folder's files declare."""
         if folder in self._read_folders:
             return
         self._read_folders.add(folder)

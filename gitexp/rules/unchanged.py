@@ -96,7 +96,6 @@ def _what(facts: Facts, parent: Tree, folder: str, change: TreeChange) -> str:
 
 
 def _renamed(facts: Facts, before: Plan) -> bool:
-    """Return whether an experiment goes on under another name here."""
     plans = (plan_at(facts.tree, path) for path in plan_paths(facts.tree))
     return any(
         plan is not None
@@ -213,7 +212,6 @@ def _environments(facts: Facts) -> Iterator[Finding]:
 
 
 def _environment(facts: Facts, change: TreeChange, name: str, file: str) -> str:
-    """Return what is wrong with a file of an environment; "" where nothing is."""
     named = f"the environment {name[:8]}"
     if change.new is None:
         return f"{named} is taken away"

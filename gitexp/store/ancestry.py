@@ -8,7 +8,6 @@ clone of the repository counts the same way, and adding commits never reorders o
 from __future__ import annotations
 
 import heapq
-import re
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.objects import commit_info, list_dir, tree_id
 from gitexp.git.transaction.cache import Kind
 from gitexp.git.transaction.layout import CONCLUSIONS, RUNS
-from gitexp.model.ids import BlobId, CommitHash, RunId, TreeId
+from gitexp.model.ids import RUN_ID, BlobId, CommitHash, RunId, TreeId
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from gitexp.git.transaction.cache import Index
 
 _TREE_MODE = 0o040000
-_RUN_ID = re.compile(r"[a-z2-7]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +294,7 @@ def _runs_below(repo: Repo, prefix: str, folder: TreeId) -> dict[RunId, TreeId]:
     return {
         RunId(name): tree
         for name, tree in _folders(repo, folder).items()
-        if _RUN_ID.fullmatch(name) and prefix == name[:2]
+        if RUN_ID.fullmatch(name) and prefix == name[:2]
     }
 
 

@@ -31,7 +31,7 @@ from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.transaction.cache import Kind
 from gitexp.git.transaction.layout import run_dir
 from gitexp.git.tree import FILE_MODES
-from gitexp.model.ids import BlobId, TreeId
+from gitexp.model.ids import SHA256, BlobId, TreeId
 from gitexp.model.metrics import MetricSummary, summarise_repeats, summarise_rows
 from gitexp.model.run import Origin, RepeatState, Run
 from gitexp.records import codec
@@ -212,7 +212,6 @@ def _decoded(
 _SCHEMA = schema("run")
 _ORIGINS = frozenset(item.value for item in Origin)
 _STATES = frozenset(item.value for item in RepeatState)
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 # A whole table as we write it: integers without needless digits, numbers without spaces. A cell
 # begins and ends at a comma, so that nothing is tried twice.
 _INTEGER = r"(?:0|-?[1-9][0-9]{0,18})"
@@ -336,8 +335,8 @@ def _line(record: _Record, measured: _Measured, run: RunId) -> RunLine | None:
         and record["id"] == run
         and record["origin"] in _ORIGINS
         and all(type(text) is str for text in texts)
-        and _SHA256.fullmatch(record["inputs"]) is not None
-        and (plan is None or _SHA256.fullmatch(plan["digest"]) is not None)
+        and SHA256.fullmatch(record["inputs"]) is not None
+        and (plan is None or SHA256.fullmatch(plan["digest"]) is not None)
         and type(repeats) is list
         and type(record["params"]) is dict
         and all(type(item["seed"]) is int and item["state"] in _STATES for item in repeats)

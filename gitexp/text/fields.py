@@ -8,25 +8,33 @@ from __future__ import annotations
 import enum
 import json
 import math
-import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from gitexp.errors import BadFormatError
-from gitexp.model.ids import BlobId, CommitHash, Md5, ParamTree, ParamValue, RunId, TreeId
+from gitexp.model.ids import (
+    GIT_ID,
+    MD5,
+    RUN_ID,
+    SHA256,
+    BlobId,
+    CommitHash,
+    Md5,
+    ParamTree,
+    ParamValue,
+    RunId,
+    TreeId,
+)
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterable
 
     from gitexp.text.jsontext import Json
 
 WordT = TypeVar("WordT", bound=enum.Enum)
 
-_GIT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_MD5 = re.compile(r"[0-9a-f]{32}(?:\.dir)?")
-_RUN_ID = re.compile(r"[a-z2-7]{16}")
 _SHOWN = 80  # characters of a foreign value in a message
 
 
@@ -211,27 +219,27 @@ class Fields:
 
     def commit(self, key: str) -> CommitHash:
         """Read the hash of a commit."""
-        return CommitHash(self._matching(key, _GIT_ID, "40 (or 64) lower-case hex digits"))
+        return CommitHash(self._matching(key, GIT_ID, "40 (or 64) lower-case hex digits"))
 
     def tree(self, key: str) -> TreeId:
         """Read the id of a tree."""
-        return TreeId(self._matching(key, _GIT_ID, "40 (or 64) lower-case hex digits"))
+        return TreeId(self._matching(key, GIT_ID, "40 (or 64) lower-case hex digits"))
 
     def blob(self, key: str) -> BlobId:
         """Read the id of a blob."""
-        return BlobId(self._matching(key, _GIT_ID, "40 (or 64) lower-case hex digits"))
+        return BlobId(self._matching(key, GIT_ID, "40 (or 64) lower-case hex digits"))
 
     def sha256(self, key: str) -> str:
         """Read a sha256 in hex."""
-        return self._matching(key, _SHA256, "64 lower-case hex digits")
+        return self._matching(key, SHA256, "64 lower-case hex digits")
 
     def md5(self, key: str) -> Md5:
         """Read an md5 as DVC writes it."""
-        return Md5(self._matching(key, _MD5, "32 lower-case hex digits, .dir after a folder's"))
+        return Md5(self._matching(key, MD5, "32 lower-case hex digits, .dir after a folder's"))
 
     def run_id(self, key: str) -> RunId:
         """Read the id of a run."""
-        return RunId(self._matching(key, _RUN_ID, "16 characters of a-z and 2-7"))
+        return RunId(self._matching(key, RUN_ID, "16 characters of a-z and 2-7"))
 
     def only_known(self, known: Collection[str] = ()) -> None:
         """Refuse keys that were not read, and name the ones they may stand for.

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gitexp.git.worktree.staged import HookPlace
-    from gitexp.model.ids import CommitHash
     from gitexp.model.rules import HookCall
     from gitexp.rules.facts import Facts
 
@@ -57,7 +56,9 @@ def answer(call: HookCall) -> HookAnswer:
         merging = bool(place.merged) and is_protected(facts.config, place.branch)
         if not merging and not experiment:
             return HookAnswer()
-        if merging and set(place.merged) <= _same_branch(place):
+        # What its upstream, or origin, has of it: a pull merges the branch with itself.
+        tips = own(place.folder, [place.branch], place.env) if merging else ()
+        if merging and {*place.merged} <= {at for name, at, _ in tips if name == place.branch}:
             facts = replace(facts, arrived=frozenset())
         violations = check(facts, policies(facts.config))
         violations += unread(facts.tree, Where("", CONFIG, place.branch))
@@ -65,12 +66,6 @@ def answer(call: HookCall) -> HookAnswer:
         if experiment and not (violations or place.merged or unsettled) and rules.plain:
             remember(place, facts, rules.source)
         return HookAnswer(violations, (_LATER,) if unsettled and _says_other(facts) else ())
-
-
-def _same_branch(place: HookPlace) -> set[CommitHash]:
-    """Return what its upstream, or origin, has of it: a pull merges the branch with itself."""
-    tips = own(place.folder, [place.branch], place.env)
-    return {commit for name, commit, _ in tips if name == place.branch}
 
 
 def _says_other(facts: Facts) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +19,8 @@ from gitexp.git.command import translating
 from gitexp.model.rules import CLIENT_HOOKS, SERVER_HOOKS, Hook, HooksReport, HookState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gitexp.enforcement.hooks.managers import Manager
     from gitexp.model.workspace import Workspace
 
@@ -147,10 +149,8 @@ def install(
     """Put the hooks where Git looks for them; where a manager is in charge, say what it needs.
 
     In a bare repository that is the server's gate, and Git is told to look at what is pushed as
-    `git fsck` does, where nobody told it anything. Doing it twice changes nothing.
-
-    `python`: the interpreter that the hooks start. `anywhere`: whether a folder that
-    core.hooksPath names outside the Git directory may be written to.
+    `git fsck` does, where nobody told it anything. `anywhere`: whether a folder that core.hooksPath
+    names outside the Git directory may be written to.
     """
     place = hook_folder(workspace)
     if place.manager is not None and place.top is not None:
@@ -169,12 +169,8 @@ def install(
     if place.top is None and command.attempt(workspace, ["config", "--get", _FSCK])[0]:
         command.run(workspace, ["config", _FSCK, "true"])
         done.append(f"{_FSCK} is true: Git refuses broken objects")
-    return HooksReport(
-        verb="install",
-        folder=str(place.folder),
-        manager="",
-        hooks=hooks_in(place),
-        done=tuple(done),
+    return replace(
+        _report(place, "install", done),
         next_step="" if place.top is None else "gitexp hooks status",
     )
 
@@ -187,8 +183,19 @@ def uninstall(workspace: Workspace) -> HooksReport:
         for path in candidates(place, name):
             done += _uninstall(path, name)
         done += _orphan(place.folder / name)
+    return _report(place, "uninstall", done)
+
+
+def status(workspace: Workspace) -> HooksReport:
+    """Return how each hook stands."""
+    found = _report(hook_folder(workspace), "status")
+    complete = all(hook.runs for hook in found.hooks)
+    return found if complete else replace(found, next_step="gitexp hooks install")
+
+
+def _report(place: HookFolder, verb: str, done: Sequence[str] = ()) -> HooksReport:
     return HooksReport(
-        verb="uninstall",
+        verb=verb,
         folder=str(place.folder),
         manager="" if place.manager is None else place.manager.name,
         hooks=hooks_in(place),
@@ -196,35 +203,12 @@ def uninstall(workspace: Workspace) -> HooksReport:
     )
 
 
-def status(workspace: Workspace) -> HooksReport:
-    """Return how each hook stands."""
-    place = hook_folder(workspace)
-    hooks = hooks_in(place)
-    manager = place.manager
-    complete = all(hook.runs for hook in hooks)
-    return HooksReport(
-        verb="status",
-        folder=str(place.folder),
-        manager="" if manager is None else manager.name,
-        hooks=hooks,
-        next_step="" if complete else "gitexp hooks install",
-    )
-
-
-# --- inside -------------------------------------------------------------------------------------
-
-
 def _managed(place: HookFolder, manager: Manager, top: Path) -> HooksReport:
-    hooks = hooks_in(place)
-    complete = all(hook.runs for hook in hooks)
-    return HooksReport(
-        verb="install",
-        folder=str(place.folder),
-        manager=manager.name,
-        hooks=hooks,
-        entry="" if complete else manager.entry(top),
-        next_step="" if complete else f"{manager.activate}, then gitexp hooks status",
-    )
+    found = _report(place, "install")
+    if all(hook.runs for hook in found.hooks):
+        return found
+    step = f"{manager.activate}, then gitexp hooks status"
+    return replace(found, entry=manager.entry(top), next_step=step)
 
 
 def _texts(place: HookFolder, python: str) -> dict[str, bytes]:

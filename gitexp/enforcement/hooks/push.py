@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
-from gitexp.enforcement.hooks.receive import Update, gated, judged, order_shown, updates
+from gitexp.enforcement.hooks.receive import Gate, Update, updates
 from gitexp.git.catfile import CatFile
 from gitexp.git.discovery import discover
 from gitexp.git.worktree import staged
 from gitexp.model.rules import HookAnswer
-from gitexp.provenance.trust_settings import Believing
 from gitexp.rules.branches import governing
 from gitexp.sharing.unsent import SeenRemote
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from gitexp.git.worktree.staged import HookPlace
     from gitexp.model.ids import CommitHash
-    from gitexp.model.plan import Plan
     from gitexp.model.rules import HookCall, Violation
     from gitexp.model.run import Output
 
@@ -31,7 +28,7 @@ def answer(call: HookCall) -> HookAnswer:
     found: list[Violation] = []
     said: list[str] = []
     with CatFile(place.folder, place.env) as objects:
-        world = _Remotes(place, call.environ, objects)
+        world = _Remotes(place, objects, call.environ)
         there = staged.refs(place, f"refs/remotes/{remote}/") if remote else {}
         heads = {
             f"refs/heads/{ref.removeprefix(f'refs/remotes/{remote}/')}": tip
@@ -39,40 +36,25 @@ def answer(call: HookCall) -> HookAnswer:
         }
         for update in updates(call.given) or _told(call.environ):
             before = staged.commit_of(place, update.old)
-            broken, notes = judged(
-                place,
-                objects,
-                update,
-                lambda config: gated(config, heads),
-                config=governing(objects, place.folder, update.branch, before, place.env).config,
-                outside=world,
-            )
+            rules = governing(objects, place.folder, update.branch, before, place.env)
+            broken, notes = world.judged(update, heads, rules.config)
             found += broken
             said += (f"gitexp: {note}" for note in notes)
     return HookAnswer(tuple(found), tuple(said))
 
 
-class _Remotes(Believing):
+class _Remotes(Gate):
     """What pre-push asks of the world; statistics and the network take too long for more."""
 
-    def __init__(self, place: HookPlace, environ: Mapping[str, str], objects: CatFile) -> None:
-        super().__init__(partial(discover, place.folder), here=True)
-        self._place = place
-        self._objects = objects
+    def __init__(self, place: HookPlace, objects: CatFile, environ: Mapping[str, str]) -> None:
+        super().__init__(place, objects, here=True)
         self._environ = environ
         self._data: SeenRemote | None = None
-
-    def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> bool:
-        """Return whether the plan's branch or archive tag, wherever it is known, shows it."""
-        del protected
-        return order_shown(
-            self._place, self._objects, staged.refs(self._place, "refs/"), plan, commit
-        )
 
     def unsent(self, commit: CommitHash, recorded: Sequence[Output]) -> tuple[str, ...] | None:
         """Return what a commit names of data that is not on the DVC remote."""
         if self._data is None:
-            self._data = SeenRemote(discover(self._place.folder), self._environ)
+            self._data = SeenRemote(discover(self.place.folder), self._environ)
         return self._data.unsent(commit, recorded)
 
     def unanswered(self) -> tuple[str, ...]:

@@ -18,20 +18,20 @@ from gitexp.git.tree import Tree
 from gitexp.git.upstream import followed
 from gitexp.git.worktree import staged
 from gitexp.model.config import ProjectConfig
-from gitexp.model.rules import NOBODY, HookAnswer, Policy, Violation, Where
+from gitexp.model.rules import HookAnswer, Policy, Violation, Where
 from gitexp.provenance import trust_settings
 from gitexp.rules.branches import is_experiment, is_protected
 from gitexp.rules.facts import settings
 from gitexp.rules.order import is_ordered
-from gitexp.rules.ranges import check_range
+from gitexp.rules.ranges import Gained, check_range
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from gitexp.git.worktree.staged import HookPlace
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
-    from gitexp.model.rules import HookCall, Outside
+    from gitexp.model.rules import HookCall
 
 
 HEADS = "refs/heads/"
@@ -81,59 +81,53 @@ def updates(given: bytes) -> tuple[Update, ...]:
     return tuple(found)
 
 
-def gated(config: ProjectConfig, refs: Mapping[str, CommitHash]) -> tuple[CommitHash, ...]:
-    """Return the tips of branches that were judged when they came: what they hold is not new."""
-    return tuple(
-        tip
-        for ref, tip in refs.items()
-        if ref.startswith(HEADS) and _judges(config, ref.removeprefix(HEADS))
-    )
+class Gate(trust_settings.Believing):
+    """What the hooks of a push know, by git commands only, and what they say of an update."""
 
+    def __init__(self, place: HookPlace, objects: CatFile, *, here: bool = False) -> None:
+        super().__init__(partial(discover, place.folder), here=here)
+        self.place = place
+        self.objects = objects
 
-def judged(  # noqa: PLR0913  what is pushed, by whom, and who may be asked
-    place: HookPlace,
-    objects: CatFile,
-    update: Update,
-    known: Callable[[ProjectConfig], tuple[CommitHash, ...]],
-    *,
-    config: ProjectConfig | None = None,
-    outside: Outside = NOBODY,
-) -> tuple[tuple[Violation, ...], tuple[str, ...]]:
-    """Hold what an update adds to an experiment or a protected branch against the rules.
+    def refs(self) -> Mapping[str, CommitHash]:
+        """Return every ref that is known here."""
+        return staged.refs(self.place, "refs/")
 
-    `known`: returns, for the settings, the commits that were judged before. `config`: the settings
-    to go by; else those of the tip. The result: what could not be looked at.
-    """
-    tip = staged.commit_of(place, update.new)
-    if tip is None or not update.branch:
-        return (), ()
-    rules = config or settings(Tree(objects, objects.commit(tip).tree))
-    if not _judges(rules, update.branch):
-        return (), ()
-    base = staged.commit_of(place, update.old)
-    hidden = known(rules) if base is None else (*known(rules), base)
-    return check_range(
-        objects,
+    def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> bool:
+        """Return whether the plan's branch or archive tag has its runs of a commit after it."""
+        del protected
+        own = {f"{HEADS}{plan.branch}", archive_tag(plan.name)}
+        refs = self.refs().items()
+        tips = [tip for ref, tip in refs if ref in own or followed(ref) == plan.branch]
+        added = partial(staged.added, self.place.folder, self.place.env)
+        return is_ordered(self.objects, added, tips, plan, commit)
+
+    def judged(
+        self, update: Update, before: Mapping[str, CommitHash], config: ProjectConfig | None
+    ) -> tuple[tuple[Violation, ...], tuple[str, ...]]:
+        """Hold what an update adds to an experiment or a protected branch against the rules.
+
+        `before`: the branches whose commits were judged when they came: what they hold is not new.
+        `config`: the settings to go by; else those of the tip. The result: also what could not be
+        looked at.
+        """
+        tip = staged.commit_of(self.place, update.new)
+        if tip is None or not update.branch:
+            return (), ()
+        rules = config or settings(Tree(self.objects, self.objects.commit(tip).tree))
+        if not _judges(rules, update.branch):
+            return (), ()
+        base = staged.commit_of(self.place, update.old)
+        hidden = [
+            seen
+            for ref, seen in before.items()
+            if ref.startswith(HEADS) and _judges(rules, ref.removeprefix(HEADS))
+        ]
+        hidden += [] if base is None else [base]
         # What holds no new commit is a branch of its own all the same.
-        staged.commits(place, tip, hidden) or (tip,),
-        branch=update.branch,
-        base=base,
-        config=config,
-        outside=outside,
-    )
-
-
-def order_shown(
-    place: HookPlace,
-    objects: CatFile,
-    refs: Mapping[str, CommitHash],
-    plan: Plan,
-    commit: CommitHash,
-) -> bool:
-    """Return whether the plan's branch or archive tag has its runs of a commit, each after it."""
-    own = {f"{HEADS}{plan.branch}", archive_tag(plan.name)}
-    tips = [tip for ref, tip in refs.items() if ref in own or followed(ref) == plan.branch]
-    return is_ordered(objects, partial(staged.added, place.folder, place.env), tips, plan, commit)
+        commits = staged.commits(self.place, tip, hidden) or (tip,)
+        gained = Gained(commits, commits[-1], update.branch, base, config=config)
+        return check_range(self.objects, gained, self)
 
 
 def _judges(config: ProjectConfig, branch: str) -> bool:
@@ -162,44 +156,35 @@ def answer(call: HookCall) -> HookAnswer:
             for update in pushed
             if (tip := staged.commit_of(place, update.new)) is not None
         }
+        gate = _Own(place, objects, after)
         for update in pushed:
             if update.ref.startswith(ARCHIVE_TAGS):
                 found += _archive(update)
             elif is_experiment(config, update.branch):
                 found += _history(place, update, after)
-            broken, notes = judged(
-                place,
-                objects,
-                update,
-                lambda rules: gated(rules, here),
-                config=config,
-                outside=_Own(place, objects, after),
-            )
+            broken, notes = gate.judged(update, here, config)
             found += broken
             unseen += notes
     # What the gate cannot look at does not go through it.
     return HookAnswer(tuple(found), tuple(f"gitexp: {note}" for note in unseen), bool(unseen))
 
 
-class _Own(trust_settings.Believing):
-    """What a server knows of itself by git commands only; data go to another remote."""
+class _Own(Gate):
+    """What a server knows of itself, with what is pushed; data go to another remote."""
 
-    def __init__(self, place: HookPlace, objects: CatFile, refs: Mapping[str, CommitHash]) -> None:
-        super().__init__(partial(discover, place.folder))
-        self._place = place
-        self._objects = objects
-        self._refs = refs
+    def __init__(self, place: HookPlace, objects: CatFile, after: Mapping[str, CommitHash]) -> None:
+        super().__init__(place, objects)
+        self._after = after
 
-    def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> bool:
-        """Return whether the plan's branch or archive tag here, or pushed with it, shows it."""
-        del protected
-        return order_shown(self._place, self._objects, self._refs, plan, commit)
+    def refs(self) -> Mapping[str, CommitHash]:
+        """Return the refs as the push would leave them."""
+        return self._after
 
     def archived(self, experiment: str) -> str:
         """Return why its archive tag is not here; "" where it is, or comes with this push."""
         tag = archive_tag(experiment)
         short = tag.removeprefix("refs/tags/")
-        return "" if tag in self._refs else f"its archive tag {short} is not here"
+        return "" if tag in self._after else f"its archive tag {short} is not here"
 
 
 def _archive(update: Update) -> Iterator[Violation]:

@@ -41,10 +41,7 @@ def source(name: str) -> bytes:
 
 
 def rendered(name: str, settings: Mapping[str, str]) -> bytes:
-    """Return a hook to be installed: with settings, and a digest of itself in its second line.
-
-    `settings`: variables of the hook that are given another value: ``python``, ``flags``.
-    """
+    """Return a hook to be installed: with `settings` of its variables, and a digest of itself."""
     lines = []
     for line in source(name).decode("utf-8").split("\n"):
         key, equals, _ = line.partition("=")
