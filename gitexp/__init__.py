@@ -34,9 +34,7 @@ if TYPE_CHECKING:
     from gitexp.model.request import InitRequest, NewRequest, RunRequest
     from gitexp.model.witness import Way
     from gitexp.report import frame
-    from gitexp.sharing.pull import pull
-    from gitexp.sharing.push import push
-    from gitexp.sharing.sync import sync
+    from gitexp.sharing.push_pull import pull, push, sync
     from gitexp.system.live import log_metric, params
     from gitexp.upkeep.doctor import doctor
     from gitexp.upkeep.maintenance import maintenance
@@ -75,8 +73,8 @@ _PLACES = {
     "params": "gitexp.system.live",
     "parse_condition": "gitexp.views.query",
     "power": "gitexp.comparison.power",
-    "pull": "gitexp.sharing.pull",
-    "push": "gitexp.sharing.push",
+    "pull": "gitexp.sharing.push_pull",
+    "push": "gitexp.sharing.push_pull",
     "remove": "gitexp.experiments.remove",
     "rename": "gitexp.experiments.rename",
     "restore": "gitexp.experiments.archive",
@@ -84,7 +82,7 @@ _PLACES = {
     "run": "gitexp.execution.run",
     "show": "gitexp.views.show",
     "status": "gitexp.views.status",
-    "sync": "gitexp.sharing.sync",
+    "sync": "gitexp.sharing.push_pull",
     "until_decided": "gitexp.execution.until",
     "witness": "gitexp.experiments.witness",
 }

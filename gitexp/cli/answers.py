@@ -38,17 +38,7 @@ _REFS = ("for-each-ref", "--format=%(objectname) %(refname)")
 
 
 class RememberedQuestion:
-    """A command line in a state of a repository.
-
-    Parameters
-    ----------
-    argv : sequence of str
-    workspace : Workspace
-    state : bytes
-        Digest of what the answer depends on.
-    key : bytes
-        By which an answer that was kept is known to be this user's.
-    """
+    """A command line in a state of a repository; the key proves that an answer is this user's."""
 
     __slots__ = ("_argv", "_key", "_path", "_state", "workspace")
 

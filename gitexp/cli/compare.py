@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import TYPE_CHECKING
 
 import gitexp
 from gitexp import __version__
 from gitexp.cli import printing
+from gitexp.cli.context import filled
 from gitexp.cli.printing import show
 from gitexp.comparison.compare import exit_code
 from gitexp.comparison.draft import CompareOptions
@@ -19,6 +21,8 @@ from gitexp.model.plan import ALPHA
 from gitexp.records.terms import parse_effect, parse_metric
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gitexp.cli.context import Context
     from gitexp.model.workspace import Workspace
 
@@ -76,14 +80,7 @@ def compare(args: argparse.Namespace, context: Context) -> int:
     comparisons = gitexp.compare(
         context.workspace(),
         args.names,
-        CompareOptions(
-            pool=tuple(args.pool),
-            allow_different_evaluation=args.allow_different_evaluation,
-            by=args.by,
-            cluster=args.cluster,
-            categories=args.categories,
-            adjust=args.adjust,
-        ),
+        filled(CompareOptions, args, pool=tuple(args.pool)),
         now=context.now(),
         program=f"gitexp {__version__}",
     )
@@ -195,21 +192,14 @@ def power(args: argparse.Namespace, context: Context) -> int:
     The answer follows from the promise and the spread; a measured effect has no part in it.
     """
     metric, direction = parse_metric(args.metric) if args.metric else (None, None)
-    request = PowerRequest(
-        name=args.name,
+    request = filled(
+        PowerRequest,
+        args,
         metric=metric,
         direction=direction,
-        effect=args.effect,
-        gain=args.gain,
-        sd=args.sd,
-        n=args.n,
-        alpha=args.alpha,
-        power=args.power,
         design=None if args.design is None else PowerDesign(args.design),
-        discordant=args.discordant,
         area=args.baseline_value,
         share=args.positives,
-        correlation=args.correlation,
     )
     found = gitexp.power(_workspace(context, request), request)
     show(found, context)
@@ -233,25 +223,21 @@ def _number(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
 
 
-def _rate(text: str) -> float:
-    value = _number(text)
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number between 0 and 1")
-    return value
+def _between(low: float, high: float, kind: str) -> Callable[[str], float]:
+    """Return what reads a number that lies between two others."""
+
+    def read(text: str) -> float:
+        value = _number(text)
+        if not low < value < high:
+            raise argparse.ArgumentTypeError(f"{text!r} is no {kind}")
+        return value
+
+    return read
 
 
-def _size(text: str) -> float:
-    value = _number(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-    return value
-
-
-def _correlation(text: str) -> float:
-    value = _number(text)
-    if not -1 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no correlation")
-    return value
+_rate = _between(0, 1, "number between 0 and 1")
+_size = _between(0, math.inf, "number above 0")
+_correlation = _between(-1, 1, "correlation")
 
 
 def _count(text: str) -> int:

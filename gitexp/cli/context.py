@@ -8,16 +8,23 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gitexp.cli.output import Printer
+from gitexp.errors import UsageError
 from gitexp.git import discovery
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Mapping
 
+    from _typeshed import DataclassInstance
+
     from gitexp.cli.answers import RememberedQuestion
+    from gitexp.errors import GitexpError
     from gitexp.model.workspace import Workspace
+
+RequestT = TypeVar("RequestT", bound="DataclassInstance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +54,35 @@ class Context:
         return datetime.fromtimestamp(int(time.time()), UTC)
 
 
-def make(  # noqa: PLR0913  the options that every command has
-    *,
-    folder: str | None,
-    json: bool,
-    quiet: bool,
-    verbose: bool,
-    color: str,
-    question: RememberedQuestion | None = None,
-) -> Context:
+def filled(kind: type[RequestT], args: argparse.Namespace, **given: object) -> RequestT:
+    """Return a request of what was typed: each option of a field's name, and what is given."""
+    names = kind.__dataclass_fields__
+    typed = {name: value for name, value in vars(args).items() if name in names}
+    return kind(**{**typed, **given})
+
+
+def read_named(
+    path: Path, limit: int, problem: str, error: type[GitexpError] = UsageError
+) -> bytes:
+    """Return the bytes of a file that was named, but not more than one beyond a limit."""
+    try:
+        with path.open("rb") as file:
+            return file.read(limit + 1)
+    except OSError as fault:
+        raise error(problem, found=fault.strerror or "", where=str(path)) from fault
+
+
+def make(args: argparse.Namespace, question: RememberedQuestion | None = None) -> Context:
     """Read the process's surroundings once.
 
-    `folder`: folder given by ``-C``, relative to the current one. `question`: keeps the answer for
-    the next time.
+    `args`: has the options of every command. `question`: keeps the answer for the next time.
     """
-    start = Path.cwd() if folder is None else Path.cwd() / folder  # noqa: TID251  the one place
     environ = dict(os.environ)
     return Context(
-        start=start,
+        start=Path.cwd() / (args.folder or ""),  # noqa: TID251  the one place
         environ=environ,
-        printer=Printer.make(environ, quiet=quiet, verbose=verbose, color=color),
-        json=json,
+        printer=Printer.make(environ, quiet=args.quiet, verbose=args.verbose, color=args.color),
+        json=args.json,
         interactive=sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty(),
         question=question,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from gitexp import __version__
@@ -101,9 +102,8 @@ def dispatch(argv: Sequence[str], question: RememberedQuestion | None = None) ->
 
 
 def _run(argv: Sequence[str], question: RememberedQuestion | None) -> int:
-    fallback = context_module.make(
-        folder=None, json="--json" in argv, quiet=False, verbose=False, color="auto"
-    )
+    fallback = context_module.make(_common_parser().parse_args([]))
+    fallback = replace(fallback, json="--json" in argv)
     context, name = fallback, ""
     try:
         if not argv or argv[0] in {"-h", "--help", "help"}:
@@ -112,14 +112,7 @@ def _run(argv: Sequence[str], question: RememberedQuestion | None) -> int:
             name, rest = _split(argv)
             command = _command(name)
             args = parser_of(command).parse_args(_joined(rest))
-            context = context_module.make(
-                folder=args.folder,
-                json=args.json,
-                quiet=args.quiet,
-                verbose=args.verbose,
-                color=args.color,
-                question=question,
-            )
+            context = context_module.make(args, question)
             code = command.load().execute(args, context)
         context.printer.flush()
     except SystemExit:  # argparse has printed the help that was asked for

@@ -39,15 +39,15 @@ _HEAD = """\
 def kept(workspace: Workspace, name: str, again: str) -> Iterator[Path]:
     """Give a place for a text that is edited; it is removed once all went well.
 
-    `again`: command that takes up the text after an error, with ``{path}``. The result: in the Git
-    directory, as Git keeps a commit's message.
+    `again`: the beginning of the command that takes up the text after an error, whose path ends it.
+    The result: in the Git directory, as Git keeps a commit's message.
     """
     path = layout.state(workspace.git_dir, name)
     try:
         yield path
     except GitexpError as error:
         if path.exists():
-            error.next_step = f"mend it, then: {again.format(path=shlex.quote(str(path)))}"
+            error.next_step = f"mend it, then: {again} {shlex.quote(str(path))}"
         raise
     path.unlink(missing_ok=True)
 

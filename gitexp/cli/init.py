@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import gitexp
+from gitexp.cli.context import filled
 from gitexp.cli.printing import show
 from gitexp.errors import ConfirmationError, SeveralSeedsError
 from gitexp.model.request import InitRequest
@@ -59,21 +60,14 @@ def init(args: argparse.Namespace, context: Context) -> int:
     Another call changes what its options say and nothing else; without options it says what is
     there.
     """
-    request = InitRequest(
-        project=args.project,
-        command=args.command,
+    request = filled(
+        InitRequest,
+        args,
         metrics=_paths(args.metrics),
         params=_paths(args.params),
         outputs=_paths(args.outs),
-        predictions=args.predictions,
         seed_params=tuple(map(param_key, _paths(args.seed_param))),
-        seed_arg=args.seed_arg,
-        python=args.python,
-        dvc_init=args.dvc_init,
-        write_pipeline=args.write_pipeline,
         commit=not args.no_commit,
-        merge_driver=args.merge_driver,
-        dry_run=args.dry_run,
     )
     report = _init(request, context)
     show(report, context)
@@ -81,7 +75,6 @@ def init(args: argparse.Namespace, context: Context) -> int:
 
 
 def _init(request: InitRequest, context: Context) -> InitReport:
-    """Do it; what is open is asked for, where somebody is there."""
     workspace = context.workspace()
     while True:
         try:

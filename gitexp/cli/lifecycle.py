@@ -53,9 +53,7 @@ def conclude(args: argparse.Namespace, context: Context) -> int:
         words += [*(["--amend"] if args.amend else []), '-m "what was learned"']
         raise UsageError("a conclusion needs your words", next_step=" ".join(words))
     workspace = context.workspace()
-    again = " ".join(
-        ["gitexp conclude", *([shlex.quote(args.name)] if args.name else []), "-F {path}"]
-    )
+    again = " ".join(["gitexp conclude", *([shlex.quote(args.name)] if args.name else []), "-F"])
     with editor.kept(workspace, "CONCLUSION.md", again) as path:
         text = editor.edit_text(path, _TEMPLATE, context, workspace)
         return _conclude(args, _without_comments(text), context)

@@ -56,22 +56,14 @@ def main(argv: Sequence[str]) -> int:
         sys.stdout.write(f"gitexp {__version__}\n")
         return 0
     if len(argv) == _WORKER_ARGUMENTS and argv[0] == "worker":
-        return _worker(list(argv[1:]))
+        from gitexp.cli import worker
+
+        return worker.fast(list(argv[1:]))
     if len(argv) > 1 and argv[0] == "hook" and not argv[1].startswith("-"):
-        return _hook(argv[1:])
+        from gitexp.cli import hook
+
+        return hook.fast(argv[1:])
     return _dispatch(argv)
-
-
-def _worker(argv: list[str]) -> int:
-    from gitexp.cli import worker
-
-    return worker.fast(argv)
-
-
-def _hook(argv: Sequence[str]) -> int:
-    from gitexp.cli import hook
-
-    return hook.fast(argv)
 
 
 def _dispatch(argv: Sequence[str]) -> int:

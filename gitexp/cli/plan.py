@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import gitexp
 from gitexp.cli import editor
+from gitexp.cli.context import read_named
 from gitexp.cli.printing import show
 from gitexp.errors import BadFormatError, BadHypothesisError, GitexpError, UsageError
 from gitexp.experiments.lifecycle import check_name
@@ -73,7 +74,7 @@ def new(args: argparse.Namespace, context: Context) -> int:
     workspace = context.workspace()
     draft = _draft(args, context)
     if args.edit:
-        again = f"gitexp new {args.name} --from {{path}}"
+        again = f"gitexp new {args.name} --from"
         with editor.kept(workspace, f"{args.name}.yaml", again) as path:
             edited = editor.edit_draft(path, args.name, draft, context, workspace)
             report = _new(args, edited, context)
@@ -119,13 +120,7 @@ def _draft(args: argparse.Namespace, context: Context) -> PlanDraft:
 
 
 def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(DRAFT_LIMIT_BYTES + 1)
-    except OSError as error:
-        raise UsageError(
-            "the plan file cannot be read", found=error.strerror or "", where=str(path)
-        ) from error
+    data = read_named(path, DRAFT_LIMIT_BYTES, "the plan file cannot be read")
     if len(data) > DRAFT_LIMIT_BYTES:
         raise BadFormatError("the plan file is too large", where=str(path), expected="1 MiB")
     return data
@@ -294,7 +289,6 @@ def _given(args: argparse.Namespace) -> Terms:
 
 
 def _stopping(args: argparse.Namespace) -> Stopping | None:
-    """Return the stopping rule that was asked for."""
     if args.stopping is None:
         if args.looks is not None:
             raise UsageError(

@@ -43,18 +43,13 @@ class Reporter:
             self._last = event.value or self._last
         if self.live:
             self._draw(event)
-        else:
-            self._print(event)
+        elif event.kind not in _GOING_ON:
+            self.printer.say(_line(event))
 
     def close(self) -> None:
         """Take the live line away."""
         if self.live and not self.printer.quiet:
             self.printer.talk("\r\x1b[K")
-
-    def _print(self, event: ProgressEvent) -> None:
-        if event.kind in _GOING_ON:
-            return
-        self.printer.say(_line(event))
 
     def _draw(self, event: ProgressEvent) -> None:
         lasting = {ProgressKind.FAILED, ProgressKind.WARNING}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import gitexp
 from gitexp import __version__
+from gitexp.cli.context import read_named
 from gitexp.cli.printing import show, write_to
 from gitexp.errors import BadFormatError, UsageError
 from gitexp.model.review import BOT, FailOn, Review
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     import argparse
 
     from gitexp.cli.context import Context
-    from gitexp.text.jsontext import Json
 
 EXIT_BROKEN = 1
 FORMATS = ("text", "json", "md", "summary", "annotations", "html")
@@ -122,14 +122,10 @@ def review(args: argparse.Namespace, context: Context) -> int:
 
 def read(path: Path) -> Review:
     """Read a review that was made elsewhere, with every field checked."""
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(codec.limit(Review) + 1)
-    except OSError as error:
-        raise BadFormatError(
-            "the review cannot be read", found=error.strerror or "", where=str(path)
-        ) from error
-    return codec.load(Review, data, path.name)
+    problem = "the review cannot be read"
+    return codec.load(
+        Review, read_named(path, codec.limit(Review), problem, BadFormatError), path.name
+    )
 
 
 def render(found: Review, name: str) -> str:
@@ -193,7 +189,9 @@ def comment(args: argparse.Namespace, context: Context) -> int:
     lacking = [name for name, value in given.items() if not value]
     if lacking:
         raise UsageError("this is no job of GitHub Actions", found=f"no {lacking[0]}")
-    target = pull_request(_event(Path(given["GITHUB_EVENT_PATH"])), "the event")
+    data = read_named(Path(given["GITHUB_EVENT_PATH"]), _EVENT_BYTES, "the event cannot be read")
+    event = json_loads(data, where="GITHUB_EVENT_PATH", limit=_EVENT_BYTES)
+    target = pull_request(event, "the event")
     if target is None:
         context.printer.say("no pull request, no comment")
         return 0
@@ -208,15 +206,3 @@ def comment(args: argparse.Namespace, context: Context) -> int:
     )
     context.printer.say(f"{'wrote' if posted.created else 'updated'} {posted.url}")
     return 0
-
-
-def _event(path: Path) -> Json:
-    try:
-        with path.open("rb") as stream:
-            return json_loads(
-                stream.read(_EVENT_BYTES + 1), where="GITHUB_EVENT_PATH", limit=_EVENT_BYTES
-            )
-    except OSError as error:
-        raise UsageError(
-            "the event cannot be read", found=error.strerror or "", where=str(path)
-        ) from error

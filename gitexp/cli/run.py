@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import gitexp
 from gitexp import __version__
+from gitexp.cli.context import filled
 from gitexp.cli.printing import show
 from gitexp.cli.progress import Reporter, counted
 from gitexp.errors import KilledCallError, UntrustedSourceError, UsageError
@@ -78,23 +79,12 @@ def run(args: argparse.Namespace, context: Context) -> int:
             "--max-repeats belongs to --until-decided",
             next_step=f"gitexp run --until-decided --max-repeats {args.max_repeats}",
         )
-    request = RunRequest(
-        repeats=args.repeats,
-        seeds=args.seeds,
-        jobs=args.jobs,
+    request = filled(
+        RunRequest,
+        args,
         params=tuple(parse_assignment(text) for text in args.param),
-        group=args.group,
-        with_baseline=args.with_baseline,
-        at=args.at,
-        on=args.on,
-        again=args.again,
-        dry_run=args.dry_run,
         timeout_s=args.timeout,
-        keep_going=args.keep_going,
-        resume=args.resume,
         commit_message=args.message,
-        engine=args.engine,
-        trust=args.trust,
     )
     try:
         report = _run(request, args, context)

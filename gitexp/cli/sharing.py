@@ -87,14 +87,12 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_no_data(parser: argparse.ArgumentParser) -> None:
-    """Declare the option that leaves data where they are."""
     parser.add_argument("--no-data", action="store_true", help="share only what Git holds")
 
 
 def _share(
     verb: Callable[..., TogetherReport], args: argparse.Namespace, context: Context, *, data: bool
 ) -> int:
-    """Do it, print what came of it, return the exit code."""
 
     def once(*, trust: bool) -> TogetherReport:
         return verb(

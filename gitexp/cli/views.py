@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import gitexp
+from gitexp.cli.context import filled
 from gitexp.cli.printing import add_markdown, style_of
 from gitexp.cli.printing import show as put
 from gitexp.errors import UsageError
@@ -82,16 +83,15 @@ def list_(args: argparse.Namespace, context: Context) -> int:
     from gitexp.views.query import ListQuery, parse_condition, parse_since
 
     conditions = tuple(parse_condition(text) for text in args.metric)
-    query = ListQuery(
+    query = filled(
+        ListQuery,
+        args,
         metrics=conditions,
         states=tuple(args.state),
         authors=tuple(args.author),
         since=None if args.since is None else parse_since(args.since, context.now()),
         branches=tuple(args.names),
-        archived=args.archived,
         stale_before=None if args.stale is None else parse_since(args.stale, context.now()),
-        sort=args.sort,
-        limit=args.limit,
     )
     value = _look(args, context, query)
     if args.csv:

@@ -289,9 +289,7 @@ class ProjectState:
     @property
     def lock_path(self) -> str | None:
         """Where DVC locks the pipeline; None without a pipeline."""
-        if self.config.pipeline is None:
-            return None
-        return posixpath.join(posixpath.dirname(self.config.pipeline), "dvc.lock")
+        return None if self.config.pipeline is None else self.config.lock
 
     @cached_property
     def outputs(self) -> frozenset[str]:

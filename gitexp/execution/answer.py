@@ -6,7 +6,7 @@ import os
 import posixpath
 import re
 import shlex
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions
@@ -22,11 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitexp.errors import IdleSeedError
-    from gitexp.execution.outcomes import PublishedCall
     from gitexp.execution.prepare import Prepared
+    from gitexp.execution.record import PublishedCall
+    from gitexp.execution.resume import Resumed
     from gitexp.execution.situation import Situation
-    from gitexp.execution.state import State
-    from gitexp.model.request import RunRequest
     from gitexp.model.run import Repeat
 
 _NO_MODULE = re.compile(r"No module named '?([\w.]{1,100})")
@@ -34,33 +33,45 @@ _WORDS = re.compile(r"\w+")
 _NO_NAME = re.compile(r"cannot import name '(\w{1,100})' from '([\w.]{1,100})'")
 
 
-def planned(seen: Situation) -> tuple[PlannedRun, ...]:
-    """Return what would be executed, before the stages are known."""
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """What came of a call."""
+
+    published: tuple[PublishedCall, ...] = ()
+    interrupted: bool = False
+    warnings: tuple[str, ...] = ()
+    stopped: IdleSeedError | None = None  # why repeats were not begun that would say nothing
+
+
+def planned(seen: Situation, prepared: Sequence[Prepared] | None = None) -> tuple[PlannedRun, ...]:
+    """Return what is to be executed; the stages are known of what is prepared."""
+    ready = {each.side: each for each in prepared or ()}
     return tuple(
         PlannedRun(
-            side=cell.side,
-            commit=cell.commit,
-            inputs=cell.inputs,
-            seeds=choice.run,
-            counting=choice.counting,
-            spent=choice.spent,
-            once=(),
-            repeated=(),
-            for_snapshot=choice.for_snapshot,
+            side=source.side,
+            commit=source.commit,
+            inputs=source.inputs,
+            seeds=each.seeds if each else source.choice.run if prepared is None else (),
+            counting=source.choice.counting,
+            spent=source.choice.spent,
+            once=each.state.once if each else (),
+            repeated=tuple(sorted(each.template.seeded)) if each else (),
+            for_snapshot=source.choice.for_snapshot,
         )
-        for cell, choice in seen.sides
+        for source in seen.sides
+        for each in [ready.get(source.side)]
     )
 
 
-def too_few(seen: Situation, request: RunRequest) -> str:
+def too_few(seen: Situation) -> str:
     """Say, before hours are spent, that no outcome of these repeats can decide; "" otherwise."""
     plan = seen.plan
-    if plan is None or plan.claim is Claim.MODEL or plan.stopping is not None or request.seeds:
+    if plan is None or plan.claim is Claim.MODEL or plan.stopping is not None or seen.request.seeds:
         return ""
-    wanted = request.repeats or plan.repeats
+    wanted = seen.wanted
     one_sided = plan.effect.kind is not HypothesisKind.TWO_SIDED
     least = smallest_p(wanted, wanted, paired=True, one_sided=one_sided)
-    if least <= plan.alpha or all(cell.side != "candidate" for cell, _ in seen.sides):
+    if least <= plan.alpha or all(source.side != "candidate" for source in seen.sides):
         return ""
     return (
         f"{wanted} repeats a side cannot decide at alpha = {plan.alpha:g}: pairs of them reach "
@@ -68,83 +79,55 @@ def too_few(seen: Situation, request: RunRequest) -> str:
     )
 
 
-def with_stages(
-    planned: Sequence[PlannedRun], prepared: Sequence[Prepared]
-) -> tuple[PlannedRun, ...]:
-    """Return the same with what is executed once, what for each seed, and what was left out."""
-    stages = {each.state.side: each for each in prepared}
-    return tuple(
-        replace(
-            each,
-            seeds=stages[each.side].seeds,
-            once=stages[each.side].state.once,
-            repeated=tuple(sorted(stages[each.side].template.seeded)),
-        )
-        if each.side in stages
-        else replace(each, seeds=())
-        for each in planned
-    )
-
-
-def taken_over(
-    planned: Sequence[PlannedRun], recovered: Sequence[PublishedCall], calls: Sequence[State]
-) -> str:
+def taken_over(planned: Sequence[PlannedRun], resumed: Resumed) -> str:
     """Say what was recorded of killed calls with which this one goes on; "" without any."""
     good = sum(
         repeat.state is RepeatState.FINISHED
-        for call in recovered
+        for call in resumed.recovered
         for _, record in call.records
         for repeat in record.run.repeats
     )
     left = sum(len(each.seeds) for each in planned)
-    once = dict.fromkeys(name for each in calls for name in each.once) if left else ()
+    once = dict.fromkeys(name for each in resumed.calls for name in each.once) if left else ()
     then = f"; first {', '.join(once)}, once in each call" if once else ""
     if good:
         noun = "repeat" if good == 1 else "repeats"
         return f"{good} {noun} of a killed call recorded, {left} to go{then}"
-    return f"a killed call goes on: {left} to go{then}" if calls and left else ""
+    return f"a killed call goes on: {left} to go{then}" if resumed.calls and left else ""
 
 
-def report(  # noqa: PLR0913  the parts of the answer
-    seen: Situation,
-    planned: tuple[PlannedRun, ...],
-    published: Sequence[PublishedCall],
-    request: RunRequest,
-    *,
-    interrupted: bool,
-    warnings: tuple[str, ...] = (),
-    stopped: IdleSeedError | None = None,
-) -> RunReport:
+def report(seen: Situation, planned: tuple[PlannedRun, ...], done: Performed) -> RunReport:
     """Return the answer of a call."""
     recorded = tuple(
         RecordedRun(state.side, record.run, record.samples)
-        for each in published
+        for each in done.published
         for state, record in each.records
     )
     heard = [text for each in recorded for text in each.run.warnings]
     heard += [text for each in recorded for repeat in each.run.repeats for text in repeat.warnings]
+    stopped = done.stopped
     return RunReport(
-        branch=seen.branch,
-        commit=published[-1].commit if published else None,
+        branch=seen.place.branch,
+        commit=done.published[-1].commit if done.published else None,
         planned=planned,
         recorded=recorded,
-        snapshot=_snapshot(published),
-        not_updated=tuple(path for each in published for path in each.not_updated),
+        snapshot=_snapshot(done.published),
+        not_updated=tuple(path for each in done.published for path in each.not_updated),
         exploratory=seen.plan is None,
-        interrupted=interrupted,
-        dry_run=request.dry_run,
+        interrupted=done.interrupted,
+        dry_run=seen.request.dry_run,
         warnings=(
-            *warnings,
-            *(text for each in published for text in each.cleared),
+            *done.warnings,
+            *(text for each in done.published for text in each.cleared),
             *filter(None, (_unasked(seen), _beyond(seen))),
-            *again(seen, ran=bool(published)),
+            *again(seen, ran=bool(done.published)),
             *_mixed(recorded),
-            *_not_started(planned, recorded, interrupted=interrupted),
+            *(() if done.interrupted else _not_started(planned, recorded)),
             *_missing_modules(seen, recorded),
             *_left_out(seen, recorded),
             *dict.fromkeys(heard),
         ),
-        next_step=_next_step(seen, planned, request, recorded, interrupted=interrupted)
+        next_step=_next_step(seen, planned, recorded, interrupted=done.interrupted)
         if stopped is None
         else stopped.next_step,
         python=seen.python,
@@ -160,7 +143,7 @@ def _snapshot(published: Sequence[PublishedCall]) -> str:
 
 def _unasked(seen: Situation) -> str:
     """Say what a dry run takes for granted, where its answer rests on it."""
-    if seen.environment is not None or not any(choice.counting for _, choice in seen.sides):
+    if seen.environment is not None or not any(each.choice.counting for each in seen.sides):
         return ""
     return (
         f"{seen.python} was not started, so its packages are taken to be those of the last "
@@ -177,10 +160,11 @@ def _beyond(seen: Situation) -> str:
     plan = seen.plan
     if plan is None or plan.claim is Claim.MODEL:
         return ""
-    for cell, choice in seen.sides:
+    for source in seen.sides:
+        choice = source.choice
         have = len(choice.counting)
         more = len(choice.together) - max(have, plan.repeats)
-        if cell.side != situation.CANDIDATE or more <= 0:
+        if source.side != situation.CANDIDATE or more <= 0:
             continue
         if plan.stopping is not None:
             return (
@@ -221,11 +205,9 @@ def _mixed(recorded: Sequence[RecordedRun]) -> list[str]:
     ]
 
 
-def _not_started(
-    planned: Sequence[PlannedRun], recorded: Sequence[RecordedRun], *, interrupted: bool
-) -> list[str]:
+def _not_started(planned: Sequence[PlannedRun], recorded: Sequence[RecordedRun]) -> list[str]:
     """Say which seeds a failed repeat has kept from being run."""
-    if interrupted or not any(_unfinished(each) for each in recorded):
+    if not any(_unfinished(each) for each in recorded):
         return []
     ended = {(each.side, repeat.seed) for each in recorded for repeat in each.run.repeats}
     left = {
@@ -245,15 +227,15 @@ def _missing_modules(seen: Situation, recorded: Sequence[RecordedRun]) -> list[s
     lines = [repeat.last_line for each in recorded for repeat in _unfinished(each)]
     modules = {found[1]: None for line in lines if (found := _NO_MODULE.search(line))}
     names = {f"{f[2]}.{f[1]}": None for line in lines if (f := _NO_NAME.search(line))}
-    cell = seen.sides[0][0]
-    home = seen.top / cell.config.project
-    held = {entry.path for entry in cell.entries}
+    source = seen.sides[0]
+    home, top = source.home, source.top
+    held = {entry.path for entry in source.entries}
     said = []
     for name in (*modules, *names):
         path, package = name.replace(".", "/"), name.partition(".")[0]
         places = [home / base / path for base in ("", "src")]
         files = [file for at in places for file in (at.with_suffix(".py"), at / "__init__.py")]
-        own = [file.relative_to(seen.top) for file in files if file.exists()]
+        own = [file.relative_to(top) for file in files if file.exists()]
         new = [file for file in own if os.fsencode(file) not in held]
         if new:
             said.append(
@@ -278,19 +260,15 @@ def _missing_modules(seen: Situation, recorded: Sequence[RecordedRun]) -> list[s
 def _left_out(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
     """Name what failed repeats missed since the settings say that it acts on no result."""
     lines = [repeat.last_line for each in recorded for repeat in _unfinished(each)]
-    state = seen.sides[0][0].seen(seen.repo)
+    state = seen.sides[0].state
     outs = [out.text for stage in state.stages for out in stage.outs] if any(lines) else []
     hidden = input_parts.left_out(state, outs) if any(lines) else ()
     return [
         f"{path} was not there: inputs.ignore in .gitexp/config.yaml says that it acts on no "
         "result, or an output's name does, so no repeat sees it; take it from there and commit"
         for path in hidden
-        if any(_stem(path) in _WORDS.findall(line) for line in lines)
+        if any(posixpath.basename(path).partition(".")[0] in _WORDS.findall(line) for line in lines)
     ]
-
-
-def _stem(path: str) -> str:
-    return posixpath.basename(path).partition(".")[0]
 
 
 def _unfinished(each: RecordedRun) -> list[Repeat]:
@@ -300,15 +278,15 @@ def _unfinished(each: RecordedRun) -> list[Repeat]:
 def _next_step(
     seen: Situation,
     planned: Sequence[PlannedRun],
-    request: RunRequest,
     recorded: Sequence[RecordedRun],
     *,
     interrupted: bool,
 ) -> str:
+    request = seen.request
     if request.dry_run and any(each.seeds for each in planned):
         return "the same without --dry-run"
     if interrupted:
-        return _go_on(seen, planned, request, recorded)
+        return _go_on(seen, planned, recorded)
     good = {(e.side, r.seed) for e in recorded for r in e.run.repeats if r not in _unfinished(e)}
     failed = [
         each.run.id[:8]
@@ -324,7 +302,7 @@ def _next_step(
         return "gitexp new NAME, to record a hypothesis that runs can count for"
     if request.params:
         return "the same with --commit -m MESSAGE, to bring the branch to this state"
-    begun = {cell.side for cell, choice in seen.sides if choice.counting} | {s for s, _ in good}
+    begun = {source.side for source in seen.sides if source.choice.counting} | {s for s, _ in good}
     broken = [
         repeat
         for each in recorded
@@ -332,24 +310,20 @@ def _next_step(
         if seen.plan.on_failed is not OnFailed.DROP or each.side not in begun
     ]
     gone = all(repeat.interrupted for repeat in broken)
-    step = state.next_command(seen.repo, seen.branch, seen.plan)
+    step = state.next_command(seen.repo, seen.place.branch, seen.plan)
     sides = {each.side for each in recorded if each.run.id[:8] in failed}
     side = situation.BASELINE if sides == {situation.BASELINE} else situation.CANDIDATE
     failures = [exclusions.Failure(side, run, "", gone, remedy=way) for run in failed[-1:]]
     return exclusions.after(failures, step, seen.plan)
 
 
-def _go_on(
-    seen: Situation,
-    planned: Sequence[PlannedRun],
-    request: RunRequest,
-    recorded: Sequence[RecordedRun],
-) -> str:
+def _go_on(seen: Situation, planned: Sequence[PlannedRun], recorded: Sequence[RecordedRun]) -> str:
     """Return what runs the repeats that an interrupted call has left."""
+    request = seen.request
     if request.at is not None or request.params or (seen.plan is not None and request.seeds):
         return "the same again"
     if seen.plan is not None:
-        return state.next_command(seen.repo, seen.branch, seen.plan)
+        return state.next_command(seen.repo, seen.place.branch, seen.plan)
     done = {
         repeat.seed
         for each in recorded

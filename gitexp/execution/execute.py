@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison.randomness.variation import ENOUGH, Acts
 from gitexp.errors import GitexpError
+from gitexp.execution.engines import ENGINES
+from gitexp.execution.engines.base import STAGE
+from gitexp.execution.preflight import checks
 from gitexp.model.job import POINTS, JobRequest, JobState
 from gitexp.model.report import ProgressEvent, ProgressKind
 from gitexp.model.run import RepeatState, last_line, other_seeds
@@ -28,26 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from gitexp.execution.engines.base import Engine
-    from gitexp.execution.workdir import WorkDir
+    from gitexp.execution.idle import Watch
+    from gitexp.execution.prepare import Prepared
     from gitexp.model.ids import RunId
     from gitexp.model.job import Job, JobRef, Outcome
 
-POLL_S = 0.01
 LOOK_S = 0.25  # at what a repeat logs
 GRACE_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class SideJobs:
-    """The repeats of one side, as functions of what is known when they start."""
-
-    side: str
-    run: RunId
-    seeds: tuple[int, ...]  # in the order of execution
-    first: Job  # job of ``seeds[0]``, with every stage
-    # from the first repeat's outcome to the jobs of the other seeds
-    rest: Callable[[Outcome | None], Sequence[Job]]
-    fixed: tuple[str, ...] = ()  # seed parameters that keep their committed value
 
 
 @dataclass(slots=True)
@@ -55,7 +45,9 @@ class _Progress:
     """Counts repeats and guesses the time that is left."""
 
     total: int
-    around: Surroundings
+    slots: int
+    metric: str  # the primary one, "" without a plan
+    tell: Callable[[ProgressEvent], None]
     done: int = 0
     walls: list[float] = field(default_factory=list)
 
@@ -65,16 +57,14 @@ class _Progress:
         eta = None
         if self.walls:
             mean = sum(self.walls) / len(self.walls)
-            eta = mean * (self.total - self.done) / self.around.slots
-        self.around.tell(
-            ProgressEvent(kind, message, label, stage, self.done, self.total, value, eta)
-        )
+            eta = mean * (self.total - self.done) / self.slots
+        self.tell(ProgressEvent(kind, message, label, stage, self.done, self.total, value, eta))
 
     def ended(self, label: str, outcome: Outcome | None) -> None:
         self.done += 1
         if outcome is not None and outcome.state is RepeatState.FINISHED:
             self.walls.append((outcome.ended_at - outcome.started_at).total_seconds())
-            self.event(ProgressKind.FINISHED, label, value=self.around.value_of(outcome))
+            self.event(ProgressKind.FINISHED, label, value=_value(outcome, self.metric))
             return
         reason = "ended without a word" if outcome is None else outcome.reason
         stage = "" if outcome is None else outcome.stage
@@ -89,7 +79,7 @@ class _Active:
 
     ref: JobRef
     job: Job
-    side: SideJobs
+    side: Prepared
     points: Tail
     stage: str = ""
     started: bool = False
@@ -97,7 +87,8 @@ class _Active:
 
     @property
     def label(self) -> str:
-        own = other_seeds(self.job.seed, self.job.seeds, self.side.fixed)
+        fixed = tuple(map(str, self.side.template.source.config.seed.fixed))
+        own = other_seeds(self.job.seed, self.job.seeds, fixed)
         return f"{self.side.side} seed {self.job.seed}{f' ({own})' if own else ''}"
 
 
@@ -108,58 +99,52 @@ class Execution:
     started: Mapping[RunId, tuple[int, ...]]
     interrupted: bool
     problems: tuple[str, ...]
-    idle: tuple[str, ...] = ()  # sides that were stopped because their seed does not act
+    idle: tuple[str, ...]  # sides that were stopped because their seed does not act
+    warnings: tuple[str, ...]  # of the first repeat
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What an execution needs beside its jobs."""
+def execute(
+    watch: Watch, tell: Callable[[ProgressEvent], None], interrupts: Callable[[], int]
+) -> Execution:
+    """Run every job of every side to its end.
 
-    engine: Engine
-    workdir: WorkDir
-    write_job: Callable[[Job], None]  # puts JOB.json into its place
-    # looks at the first outcome of a side; raises a `GitexpError` where the others must not start
-    accept_first: Callable[[SideJobs, Outcome], None]
-    # what the finished repeats of a side say of its seed
-    acts: Callable[[str, Sequence[Outcome]], Acts]
-    # whether the recorded repeats of the side that is not run now vary
-    acts_elsewhere: Callable[[str], bool]
-    is_draw: Callable[[str], bool]
-    value_of: Callable[[Outcome], str]  # text of the primary metric, for people
-    metric: str  # the primary metric, "" without a plan
-    tell: Callable[[ProgressEvent], None]  # takes progress events
-    # how often the user asked to stop: once keeps what is finished, twice kills
-    interrupts: Callable[[], int]
-    keep_going: bool  # start further repeats although one failed, or the seed does not act
-    slots: int  # repeats at the same time, for the estimate
-
-
-def execute(sides: Sequence[SideJobs], around: Surroundings) -> Execution:
-    """Run every job of every side to its end."""
-    loop = _Loop(around, _Progress(sum(len(side.seeds) for side in sides), around))
+    `interrupts`: how often the user asked to stop: once keeps what is finished, twice kills.
+    """
+    sides, request = watch.prepared, watch.seen.request
+    total, metric = sum(len(side.seeds) for side in sides), sides[0].state.plan_metric
+    progress = _Progress(total, request.jobs, metric, tell)
+    loop = _Loop(watch, ENGINES[request.engine](request.jobs), progress, interrupts)
     # The baseline's goes first: where it fails, no seed of the candidate is spent.
     loop.waiting = [*reversed(sides)]
-    while loop.waiting and (around.slots > 1 or around.keep_going or not loop.active):
+    while loop.waiting and (request.jobs > 1 or request.keep_going or not loop.active):
         loop.begin()
     while loop.active:
         loop.stop_if_asked()
         if not loop.turn():
-            time.sleep(POLL_S)
-        elif not around.keep_going and not loop.no_more:
+            loop.engine.wait()
+        elif not request.keep_going and not loop.no_more:
             loop.weigh(sides)
-    started = {side.run: tuple(loop.started.get(side.run, ())) for side in sides}
-    return Execution(started, loop.stopping > 0, tuple(loop.problems), tuple(loop.idle))
+    return Execution(
+        started={side.run: tuple(loop.started.get(side.run, ())) for side in sides},
+        interrupted=loop.stopping > 0,
+        problems=tuple(loop.problems),
+        idle=tuple(loop.idle),
+        warnings=loop.warnings,
+    )
 
 
 @dataclass(slots=True)
 class _Loop:
     """The jobs under way and what was decided about the others."""
 
-    around: Surroundings
+    watch: Watch
+    engine: Engine
     progress: _Progress
+    interrupts: Callable[[], int]
     active: list[_Active] = field(default_factory=list)
     started: dict[RunId, list[int]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    warnings: tuple[str, ...] = ()
     stopping: int = 0
     failed: bool = False
     finished: dict[str, list[Outcome]] = field(default_factory=dict)
@@ -167,23 +152,28 @@ class _Loop:
     idle: list[str] = field(default_factory=list)
     over: bool = False  # one side is one draw, and the other one is not
 
-    waiting: list[SideJobs] = field(default_factory=list)  # whose first repeat has not begun
+    waiting: list[Prepared] = field(default_factory=list)  # whose first repeat has not begun
+
+    @property
+    def keep_going(self) -> bool:
+        """Whether repeats go on although one failed, or the seed does not act."""
+        return self.watch.seen.request.keep_going
 
     @property
     def no_more(self) -> bool:
         """Whether no further repeat may start."""
-        return self.over or self.stopping > 0 or (self.failed and not self.around.keep_going)
+        return self.over or self.stopping > 0 or (self.failed and not self.keep_going)
 
     def begin(self) -> None:
         """Submit the first repeat of the next side."""
         side = self.waiting.pop(0)
         self.submit(side, [side.first])
 
-    def submit(self, side: SideJobs, jobs: Sequence[Job]) -> None:
+    def submit(self, side: Prepared, jobs: Sequence[Job]) -> None:
         """Write the jobs down and give them to the engine."""
-        workdir = self.around.workdir
+        workdir = self.watch.seen.workdir
         for job in jobs:
-            self.around.write_job(job)
+            workdir.put_job(job)
         requests = [
             JobRequest(
                 str(workdir.job_file(job.run, job.seed)),
@@ -192,25 +182,25 @@ class _Loop:
             )
             for job in jobs
         ]
-        for job, ref in zip(jobs, self.around.engine.submit(requests), strict=True):
+        for job, ref in zip(jobs, self.engine.submit(requests), strict=True):
             self.started.setdefault(side.run, []).append(job.seed)
             points = Tail(workdir.attempt(job.run, job.seed) / POINTS)
             self.active.append(_Active(ref, job, side, points))
 
     def stop_if_asked(self) -> None:
         """Cancel everything where the user asked to: with grace first, then without."""
-        asked = self.around.interrupts()
+        asked = self.interrupts()
         if asked > self.stopping:
             self.stopping = asked
             # What has not begun is taken back: nothing happened to it, and nothing is recorded.
-            states = self.around.engine.poll([each.ref for each in self.active])
+            states = self.engine.poll([each.ref for each in self.active])
             self._withdraw([e for e in self.active if states.get(e.ref.id) is JobState.QUEUED])
             grace_s = GRACE_S if asked == 1 else 0.0
-            self.around.engine.cancel([each.ref for each in self.active], grace_s)
+            self.engine.cancel([each.ref for each in self.active], grace_s)
 
     def turn(self) -> bool:
         """Look at all jobs once; return whether one ended."""
-        states = self.around.engine.poll([each.ref for each in self.active])
+        states = self.engine.poll([each.ref for each in self.active])
         ended = []
         for each in self.active:
             match states.get(each.ref.id, JobState.UNKNOWN):
@@ -228,7 +218,7 @@ class _Loop:
         return bool(ended)
 
     def _end(self, each: _Active) -> None:
-        outcome = self.around.workdir.outcome(each.job.run, each.job.seed)
+        outcome = self.watch.seen.workdir.outcome(each.job.run, each.job.seed)
         self.progress.ended(each.label, outcome)
         good = outcome is not None and outcome.state is RepeatState.FINISHED
         if outcome is not None and good:
@@ -239,32 +229,39 @@ class _Loop:
         usable = outcome if good else None
         if usable is not None:
             try:
-                self.around.accept_first(each.side, usable)
+                self._accept_first(each.side, usable)
             except GitexpError as error:
                 self.problems.append(f"{each.side.side}: {error.summary}")
                 self.failed = True
                 return
-        jobs = list(each.side.rest(usable))
-        if self.around.keep_going:
+        jobs = list(each.side.rest(usable, self.watch.seen.workdir))
+        if self.keep_going:
             self.submit(each.side, jobs)
         else:  # `weigh` gives them out
             self.held[each.side.side] = jobs
 
-    def weigh(self, sides: Sequence[SideJobs]) -> None:
+    def _accept_first(self, side: Prepared, outcome: Outcome) -> None:
+        """Look at the first outcome of a side; refuse it where the others must not start."""
+        job, metrics = side.template.job, side.template.source.config.metrics
+        checks.check_first(outcome, job.expect_metrics, metrics)
+        if not self.warnings:  # said once, of whatever side
+            self.warnings = checks.check_files(side.template)
+
+    def weigh(self, sides: Sequence[Prepared]) -> None:
         """Stop a side whose seed does not act, hold it back, or let it go on."""
         if self.waiting:
             self.begin()
-        if not self.held and len(self.active) <= self.around.slots:
+        if not self.held and len(self.active) <= self.progress.slots:
             return
         if any(each.job.seed == each.side.seeds[0] for each in self.active):
             return  # what fails there would fail in every repeat
-        states = self.around.engine.poll([each.ref for each in self.active])
+        states = self.engine.poll([each.ref for each in self.active])
         queued = [each for each in self.active if states.get(each.ref.id) is JobState.QUEUED]
-        said = {name: self.around.acts(name, found) for name, found in self.finished.items()}
+        said = {name: self.watch.acts(name, found) for name, found in self.finished.items()}
         for side in sides:
             name, others = side.side, [other for other in sides if other is not side]
             varies = said.get(name) is Acts.NO and self._varies(name, others, said)
-            if varies and self.around.is_draw(name):  # no verdict can come of the other one either
+            if varies and self.watch.is_draw(name):  # no verdict can come of the other one either
                 self.idle.append(name)
                 self.over = True
                 return
@@ -280,32 +277,30 @@ class _Loop:
                 del self.held[name]
                 self.idle.append(name)
 
-    def _give_out(self, side: SideJobs, said: Acts | None) -> None:
+    def _give_out(self, side: Prepared, said: Acts | None) -> None:
         """Submit what was held of a side: all where its seed acts, else not more than is needed."""
         held = self.held.pop(side.side, [])
         wanted = len(held)
         if said is Acts.UNTOLD and len(self.finished[side.side]) < ENOUGH:
-            wanted = max(0, self.around.slots - sum(each.side is side for each in self.active))
+            wanted = max(0, self.progress.slots - sum(each.side is side for each in self.active))
         if held[wanted:]:
             self.held[side.side] = held[wanted:]
         if held[:wanted]:
             self.submit(side, held[:wanted])
 
-    def _varies(self, side: str, others: Sequence[SideJobs], said: Mapping[str, Acts]) -> bool:
-        """Whether the other side is known to vary."""
+    def _varies(self, side: str, others: Sequence[Prepared], said: Mapping[str, Acts]) -> bool:
         if others:
             return any(said.get(other.side) is Acts.YES for other in others)
-        return self.around.acts_elsewhere(side)
+        return self.watch.acts_elsewhere(side)
 
-    def _will_tell(self, side: SideJobs, said: Mapping[str, Acts]) -> bool:
-        """Whether a side has repeats under way that may show variation yet."""
+    def _will_tell(self, side: Prepared, said: Mapping[str, Acts]) -> bool:
         return said.get(side.side) is not Acts.NO and any(e.side is side for e in self.active)
 
     def _withdraw(self, queued: Sequence[_Active]) -> None:
         """Take back what has not begun; what runs may finish."""
         if not queued:
             return
-        self.around.engine.cancel([each.ref for each in queued], 0.0)
+        self.engine.cancel([each.ref for each in queued], 0.0)
         for each in queued:
             self.active.remove(each)
             self.started[each.side.run].remove(each.job.seed)
@@ -314,9 +309,9 @@ class _Loop:
         if not each.started:
             each.started = True
             self.progress.event(ProgressKind.STARTED, each.label)
-        attempt = self.around.workdir.attempt(each.job.run, each.job.seed)
+        attempt = self.watch.seen.workdir.attempt(each.job.run, each.job.seed)
         with contextlib.suppress(OSError):  # not there yet; or the job itself has been at it
-            stage = (attempt / "stage").read_text("utf-8", "replace").strip()
+            stage = (attempt / STAGE).read_text("utf-8", "replace").strip()
             if stage != each.stage:
                 each.stage = stage
                 self.progress.event(ProgressKind.STAGE, each.label, stage=stage)
@@ -324,5 +319,13 @@ class _Loop:
         if now - each.looked_at >= LOOK_S:
             each.looked_at = now
             if each.points.look():
-                said = in_short(each.points.latest, self.around.metric)
+                said = in_short(each.points.latest, self.progress.metric)
                 self.progress.event(ProgressKind.LOGGED, each.label, stage=each.stage, value=said)
+
+
+def _value(outcome: Outcome, metric: str) -> str:
+    """Return the primary metric of a repeat, for people; the first one where there is no plan."""
+    for sample in outcome.samples:
+        if sample.fold is None and metric in {"", sample.metric}:
+            return f"{sample.metric} {sample.value:.4g}"
+    return ""

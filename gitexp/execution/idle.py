@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.randomness.seeding import Code
     from gitexp.comparison.randomness.variation import Trace
-    from gitexp.execution.jobs import SeedChoice
     from gitexp.execution.prepare import Prepared
-    from gitexp.execution.run_sources import Cell
+    from gitexp.execution.run_sources import RunSource
     from gitexp.execution.situation import Situation
     from gitexp.model.job import Outcome
     from gitexp.model.plan import Plan
@@ -57,15 +56,15 @@ class Watch:
         return Acts.YES
 
     def _acts(self, side: str, finished: Sequence[Outcome]) -> Acts:
-        each = next(each for each in self.prepared if each.state.side == side)
-        config = each.template.cell.config
+        each = next(each for each in self.prepared if each.side == side)
+        config = each.template.source.config
         mine = [
             trace(o.seed, o.samples, record.made(o, each.state.once, config.metrics))
             for o in finished
         ]
         if len(mine) > 1 and not agree(mine):
             return Acts.YES
-        return self._told([*mine, *self._recorded(each.template.cell)], each.template.cell)
+        return self._told([*mine, *self._recorded(each.template.source)], each.template.source)
 
     def check(self) -> None:
         """Refuse repeats of sides that no test can compare.
@@ -83,17 +82,17 @@ class Watch:
             )
         dead = []
         for each in self.prepared:
-            cell = each.template.cell
-            if self._choice(cell).for_snapshot is None and (found := list(self._recorded(cell))):
-                dead += [cell.side] * (self._told(found, cell) is Acts.NO)
+            source = each.template.source
+            if source.choice.for_snapshot is None and (found := list(self._recorded(source))):
+                dead += [source.side] * (self._told(found, source) is Acts.NO)
         draws = [side for side in dead if self.is_draw(side)]
-        idle = dead and dead == [each.state.side for each in self.prepared]
+        idle = dead and dead == [each.side for each in self.prepared]
         if draws or (idle and not self.acts_elsewhere(dead[0])):
             raise self.error(dict.fromkeys(dead if idle else draws, ()))
 
     def _apart(self, plan: Plan) -> dict[str, CopiesReason]:
         """Return the sides that `compare` will find apart, by the text of both."""
-        there = {each.state.side: each.template.cell for each in self.prepared}
+        there = {each.side: each.template.source for each in self.prepared}
         repo, base = self.seen.repo, plan.baseline.commit
         if plan.claim is Claim.MODEL or plan.repeats < _FEWEST or CANDIDATE not in there:
             return {}
@@ -109,8 +108,11 @@ class Watch:
     def foretold(self) -> Iterator[str]:
         """Yield what the text alone says of sides that will always report the same."""
         for each in self.prepared:
-            if len(each.seeds) > 1 and (held := self._code(each.template.cell).fast()) is not None:
-                yield f"{each.state.side}: {held.why}; {self._step(each.state.side, held)}"
+            if (
+                len(each.seeds) > 1
+                and (held := self._code(each.template.source).fast()) is not None
+            ):
+                yield f"{each.side}: {held.why}; {self._step(each.side, held)}"
 
     def is_draw(self, side: str) -> bool:
         """Whether a side that always reports the same is one draw of its chance, by its text."""
@@ -120,8 +122,8 @@ class Watch:
         plan = self.seen.plan
         if plan is None or plan.claim is Claim.MODEL or side not in {CANDIDATE, BASELINE}:
             return None
-        mine, other = self._cell(side), self.prepared[-1].template.cell
-        other = self.prepared[0].template.cell if other is mine else other
+        mine, other = self._source(side), self.prepared[-1].template.source
+        other = self.prepared[0].template.source if other is mine else other
         return self._code(mine).held(self._code(other))
 
     def _step(self, side: str, held: CopiesReason) -> str:
@@ -129,13 +131,13 @@ class Watch:
         alone = side != BASELINE and not held.shared
         return held.how if plan is None or alone else seeding.step({side: held}, plan)
 
-    def _cell(self, side: str) -> Cell:
-        return next(each.template.cell for each in self.prepared if each.state.side == side)
+    def _source(self, side: str) -> RunSource:
+        return next(each.template.source for each in self.prepared if each.side == side)
 
-    def _code(self, cell: Cell) -> Code:
-        if cell.side not in self._codes:
-            self._codes[cell.side] = seeding.read(self.seen.repo, cell.commit, cell.config)
-        return self._codes[cell.side]
+    def _code(self, source: RunSource) -> Code:
+        if source.side not in self._codes:
+            self._codes[source.side] = seeding.read(self.seen.repo, source.commit, source.config)
+        return self._codes[source.side]
 
     def acts_elsewhere(self, side: str) -> bool:
         """Whether the side that this one will be compared with, and is not run now, varies."""
@@ -143,7 +145,7 @@ class Watch:
             return False
         if self._elsewhere is None:
             groups: dict[tuple[str, str | None, str], list[Trace]] = {}
-            for run, item in self._other(self.prepared[0].template.cell):
+            for run, item in self._other(self.prepared[0].template.source):
                 groups.setdefault((run, item[0], item[1]), []).append(item[2])
             self._elsewhere = any(acts(g, able=True) is Acts.YES for g in groups.values())
         return self._elsewhere
@@ -151,7 +153,7 @@ class Watch:
     def error(self, started: Mapping[str, Sequence[int]]) -> IdleSeedError:
         """Return what to say once sides were stopped, with the seeds that were begun."""
         side = next(iter(started))
-        error = self._code(self._cell(side)).remedy()
+        error = self._code(self._source(side)).remedy()
         held = self._held(side)
         if len(started) == 1 and side == BASELINE:
             error.summary = error.summary.replace("act:", "act on the baseline:")
@@ -161,11 +163,11 @@ class Watch:
             error.expected = "another seed in each repeat; --keep-going runs all as they are"
         said = []
         for each in self.prepared:
-            name = each.state.side
+            name = each.side
             if name in started:
                 left = sorted(set(each.seeds) - set(started[name]))
                 rest = f"; seeds {seed_ranges(left)} were not begun" if left else ""
-                equal = {*started[name], *(t.seed for t in self._recorded(each.template.cell))}
+                equal = {*started[name], *(t.seed for t in self._recorded(each.template.source))}
                 said.append(f"{name}: seeds {seed_ranges(equal)} report the same{rest}")
         error.found = "; ".join([*said, *filter(None, (error.found,))])
         return error
@@ -184,39 +186,36 @@ class Watch:
                     why = f"{held.why}; {self._step(side, held)}"
                 yield f"all {len(traces)} repeats of the {side} reported the same numbers: {why}"
 
-    def _told(self, traces: Sequence[Trace], cell: Cell) -> Acts:
+    def _told(self, traces: Sequence[Trace], source: RunSource) -> Acts:
         found = acts(traces, able=False)
-        return found if found is not Acts.NO else acts(traces, able=self._code(cell).able())
+        return found if found is not Acts.NO else acts(traces, able=self._code(source).able())
 
-    def _choice(self, cell: Cell) -> SeedChoice:
-        return next(choice for each, choice in self.seen.sides if each is cell)
-
-    def _recorded(self, cell: Cell) -> Iterator[Trace]:
+    def _recorded(self, source: RunSource) -> Iterator[Trace]:
         """Yield what counts already: of the same inputs, in the same environment."""
-        counting = self._choice(cell).counting
+        counting = source.choice.counting
         for found in self._runs() if counting else ():
-            if found.run.inputs == cell.inputs and (
-                cell.side == BASELINE or eligible.is_under(found, self.seen.plan)
+            if found.run.inputs == source.inputs and (
+                source.side == BASELINE or eligible.is_under(found, self.seen.plan)
             ):
                 for environment, _, item in _traces(found):
                     if environment == self.seen.environment and item.seed in counting:
                         yield item
 
-    def _other(self, cell: Cell) -> Iterator[tuple[str, tuple[str | None, str, Trace]]]:
+    def _other(self, source: RunSource) -> Iterator[tuple[str, tuple[str | None, str, Trace]]]:
         """Yield the recorded repeats of the side that is not run, with their inputs."""
         plan = self.seen.plan
         if plan is None:
             return
         base = None
         here = objects.exists(self.seen.repo, plan.baseline.commit)
-        if cell.side == CANDIDATE and here:
+        if source.side == CANDIDATE and here:
             base = run_sources.look(
-                self.seen.repo, BASELINE, plan.baseline.commit, overrides={}, fallback=cell.commit
+                self.seen.repo, BASELINE, plan.baseline.commit, overrides={}, fallback=source.commit
             ).inputs
         for found in self._runs():
             inputs = found.run.inputs
             if inputs == base or (
-                base is None and inputs != cell.inputs and eligible.is_under(found, plan)
+                base is None and inputs != source.inputs and eligible.is_under(found, plan)
             ):
                 for item in _traces(found):
                     yield inputs, item
@@ -224,11 +223,11 @@ class Watch:
     def _runs(self) -> list[FoundRun]:
         if self._found is None:
             plan = self.seen.plan
-            repo, tips = self.seen.repo, [self.seen.tip]
+            repo, tips = self.seen.repo, [self.seen.place.tip]
             # A shallow clone may lack the baseline, whose records the tip's history holds.
             if plan is not None and objects.exists(repo, plan.baseline.commit):
                 tips.append(plan.baseline.commit)
-            with open_index(self.seen.workspace) as index:
+            with open_index(repo.workspace) as index:
                 runs = [r for tip in tips for r in lookup.runs_at(repo, tip, index).runs]
             self._found = list({found.run.id: found for found in runs}.values())
         return self._found

@@ -7,7 +7,8 @@ import posixpath
 import shlex
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from gitexp.errors import (
     UsageError,
 )
 from gitexp.execution.jobs import lies_in
+from gitexp.execution.run_sources import assigned, undeclared
 from gitexp.git import command, objects, refs, repository
 from gitexp.git.refs import ABSENT
 from gitexp.git.transaction import layout
@@ -35,6 +37,7 @@ from gitexp.system import imports
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash
     from gitexp.model.request import RunRequest
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 
 
 _SHOWN = 10
+_FEW = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +125,11 @@ _TOOL_FOLDERS = (f"{os.sep}pipx{os.sep}", f"{os.sep}uv{os.sep}tools{os.sep}")
 
 
 def chosen_python(configured: str | None, environ: Mapping[str, str], top: Path) -> str:
-    """Return the interpreter of jobs.
+    """Return the interpreter of jobs, by ``VIRTUAL_ENV`` and ``PATH`` of `environ`.
 
-    `configured`: ``python:`` of the settings, relative to the repository's top where it has a
-    slash. `environ`: ``VIRTUAL_ENV`` and ``PATH`` are looked at. The result: the configured one,
-    else that of the active virtual environment, else that of ``.venv`` in the repository, else
-    ours, unless we were installed as a tool of our own.
+    The configured one (relative to the repository's top where it has a slash), else that of the
+    active virtual environment, else that of ``.venv`` in the repository, else ours, unless we were
+    installed as a tool of our own.
     """
     if configured is not None:
         found = _existing(top / configured) if os.sep in configured else None
@@ -202,3 +205,53 @@ def _was_committed_here(place: RunPlace, source: CommitHash) -> bool:
     asked = ["log", "--walk-reflogs", "--format=%H %gs", f"refs/heads/{place.branch}", "--"]
     lines = command.run(place.workspace, asked).splitlines()
     return any(line.startswith(f"{source} commit".encode()) for line in lines)
+
+
+def commit(place: RunPlace, request: RunRequest) -> tuple[RunPlace, RunRequest]:
+    """Write the overrides into the params files and commit all tracked changes.
+
+    The commit is the user's: their hooks run, their identity signs. The result: a request without
+    the overrides, which are in it now.
+    """
+    if request.at is not None:
+        raise UsageError(
+            "--commit commits the work tree, and --at names another state",
+            next_step="the same without --at, or without --commit -m",
+        )
+    message = request.commit_message or ""
+    if not message.strip():
+        raise UsageError("the commit message is empty", next_step='gitexp run --commit -m "why"')
+    config, _ = plans.config_of(place.repo, place.head)
+    project = place.top / config.project
+
+    def read(file: str) -> bytes | Absent:
+        path = project / file
+        return path.read_bytes() if path.is_file() else ABSENT
+
+    step = partial(undeclared, place.repo, place.head, config)
+    for file, data in assigned(request.params, config.params, read, "the work tree", step).items():
+        (project / file).write_bytes(data)
+    new = status.untracked(place.workspace)
+    if status.dirty_tracked(place.workspace):
+        status.commit_tracked(place.workspace, message)
+    elif new:
+        raise UsageError(
+            "there is nothing to commit but files that Git does not track",
+            found=", ".join(new[:_FEW]),
+            expected="changes of tracked files, or of files that were added",
+            next_step=f"git add -- {shlex.quote(new[0])}, then the same; or without --commit",
+        )
+    emptied = replace(request, params=(), commit_message=None)
+    return find_place(place.workspace, emptied), emptied
+
+
+def announced(place: RunPlace) -> str:
+    """Return what a dry run says of the commit that it does not make; "" where there is none."""
+    dirty = status.dirty_tracked(place.workspace, looking=True)
+    if not dirty:
+        return ""
+    names = ", ".join(dirty[:_FEW]) + (" ..." if len(dirty) > _FEW else "")
+    return (
+        f"{names} would be committed first; what is said here is of the commit before, and a "
+        "new state starts with none of the repeats that count"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from gitexp.execution.jobs import (
     JobTemplate,
     command_stage,
     kept_paths,
+    later_jobs,
     marks,
     mentions_seed,
     without_marks,
@@ -25,7 +27,7 @@ from gitexp.execution.preflight import checks, mentions
 from gitexp.execution.situation import BASELINE
 from gitexp.execution.state import State
 from gitexp.execution.workdir import ATTEMPT, bring_enclosing, cache_beside, cache_of, share
-from gitexp.git import command, objects
+from gitexp.git import command
 from gitexp.git.worktree import worktrees
 from gitexp.model.job import Job
 from gitexp.model.request import RunOptions
@@ -39,14 +41,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from gitexp.execution.jobs import SeedChoice
-    from gitexp.execution.run_sources import Cell
+    from gitexp.execution.run_sources import RunSource
     from gitexp.execution.situation import Situation
-    from gitexp.git.absent import Absent
-    from gitexp.model.config import SeedRule
+    from gitexp.execution.workdir import WorkDir
     from gitexp.model.ids import RunId
-    from gitexp.model.job import Stage
-    from gitexp.model.request import RunRequest
+    from gitexp.model.job import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +58,36 @@ class Prepared:
     doubtful: tuple[str, ...] = ()  # files that it mentions and would not see
     unasked: tuple[str, ...] = ()  # see `pointers.DataState`
 
+    @property
+    def side(self) -> str:
+        """Which side it is."""
+        return self.state.side
+
+    @property
+    def run(self) -> RunId:
+        """Id of its run."""
+        return self.template.job.run
+
+    @property
+    def first(self) -> Job:
+        """The job of the first seed, with every stage."""
+        return self.template.of_seed(self.seeds[0], self._label(1))
+
+    def rest(self, first: Outcome | None, workdir: WorkDir) -> tuple[Job, ...]:
+        """Return the jobs of the other seeds, given the first repeat's outcome."""
+        labels = [self._label(number) for number in range(2, len(self.seeds) + 1)]
+        made = str(workdir.cache(self.run, self.seeds[0]))
+        return later_jobs(self.template, self.seeds[1:], labels, first, made)
+
+    def _label(self, number: int) -> str:
+        return f"{self.side} {number}/{len(self.seeds)}"
+
 
 @dataclass(frozen=True, slots=True)
 class _Side:
     """What is to be executed, where, and what of it DVC says."""
 
-    cell: Cell
-    choice: SeedChoice
+    source: RunSource
     run: RunId
     slots: tuple[str, ...]
     resolved: pipeline.Resolved
@@ -82,54 +104,54 @@ class SharedCall:
     environ: Mapping[str, str]
 
 
-def prepare(situation: Situation, request: RunRequest, call: SharedCall) -> list[Prepared]:
+def prepare(situation: Situation, call: SharedCall) -> list[Prepared]:
     """Check what can be checked and make the worktrees of all sides.
 
     A side that was to make the branch's snapshot alone is left out where dvc.lock turns out to
     hold one. Worktrees that were made are left for the caller to remove, also when this raises.
     """
     data_links.check_system()
-    plan = imports.plan_imports(situation.python, situation.top, call.environ)
-    sides = [(cell, choice) for cell, choice in situation.sides if choice.run]
+    plan = imports.plan_imports(situation.python, situation.place.top, call.environ)
+    sides = [source for source in situation.sides if source.choice.run]
     slots: list[tuple[RunId, tuple[str, ...]]] = []
-    for cell, choice in sides:
+    for source in sides:
         run = call.new_id()
-        wanted = min(request.jobs, len(choice.run))
+        wanted = min(situation.request.jobs, len(source.choice.run))
         paths = [situation.workdir.slot(run, number) for number in range(wanted)]
-        _check_space(situation, cell, wanted)
+        _check_space(situation, source, wanted)
         for path in paths:
-            empty = worktrees.add(situation.workspace, path, cell.commit)
+            empty = worktrees.add(situation.place.workspace, path, source.commit)
             if path == paths[0]:
-                checks.check_filled(situation.repo, path, cell, empty)
+                checks.check_filled(source, path, empty)
         slots.append((run, tuple(str(path) for path in paths)))
     resolved = _resolve(
-        [(Path(paths[0]), cell) for (cell, _), (_, paths) in zip(sides, slots, strict=True)]
+        [(Path(paths[0]), source) for source, (_, paths) in zip(sides, slots, strict=True)]
     )
     found = [
-        _prepared(situation, request, call, _Side(*side, *slot, stages), plan.paths)
-        for side, slot, stages in zip(sides, slots, resolved, strict=True)
+        _prepared(situation, call, _Side(source, *slot, stages), plan.paths)
+        for source, slot, stages in zip(sides, slots, resolved, strict=True)
     ]
     return [each for each in found if each.seeds]
 
 
-def _resolve(roots: list[tuple[Path, Cell]]) -> list[pipeline.Resolved]:
+def _resolve(roots: list[tuple[Path, RunSource]]) -> list[pipeline.Resolved]:
     """Let the pipelines be taken apart, with the seed's mark where a template may read it."""
-    marked = [root for root, cell in roots if _mark_seed(root, cell)]
-    found = pipeline.look([(root, cell.config) for root, cell in roots])
+    marked = [root for root, source in roots if _mark_seed(root, source)]
+    found = pipeline.look([(root, source.config) for root, source in roots])
     for root in marked:
         command.clean_slot(root)
     return [
         pipeline.Resolved(
-            (command_stage(cell.config.command, cell.config.outputs, cell.config.metrics),)
+            (command_stage(source.config.command, source.config.outputs, source.config.metrics),)
         )
-        if cell.config.command is not None and cell.config.pipeline is None
+        if source.config.command is not None and source.config.pipeline is None
         else each
-        for each, (_, cell) in zip(found, roots, strict=True)
+        for each, (_, source) in zip(found, roots, strict=True)
     ]
 
 
-def _mark_seed(root: Path, cell: Cell) -> bool:
-    config = cell.config
+def _mark_seed(root: Path, source: RunSource) -> bool:
+    config = source.config
     if config.pipeline is None:
         return False
     project = root / config.project
@@ -139,7 +161,7 @@ def _mark_seed(root: Path, cell: Cell) -> bool:
         return False  # the reader of pipelines says so better
     if not templated:
         return False
-    edits = {**cell.overrides, **marks(config.seed)}
+    edits = {**source.overrides, **marks(config.seed)}
     for file in {key.file for key in edits}:
         path = project / file
         changes = {key.key: value for key, value in edits.items() if key.file == file}
@@ -148,21 +170,17 @@ def _mark_seed(root: Path, cell: Cell) -> bool:
 
 
 def _prepared(
-    situation: Situation,
-    request: RunRequest,
-    call: SharedCall,
-    side: _Side,
-    import_paths: tuple[str, ...],
+    situation: Situation, call: SharedCall, side: _Side, import_paths: tuple[str, ...]
 ) -> Prepared:
-    cell, resolved = side.cell, side.resolved
-    config = cell.config
+    source, resolved = side.source, side.resolved
+    config = source.config
     stages = resolved.executed
-    checks.check_outputs(situation.repo, cell, stages)
-    cache = cache_of(situation.top, config)
-    checks.check_cache(cache.dir, cell, stages)
-    links = checks.links(situation.top, cell)
+    checks.check_outputs(source, stages)
+    cache = cache_of(situation.place.top, config)
+    checks.check_cache(cache.dir, source, stages)
+    links = checks.links(source)
     data = pointers.data_state(
-        pointers.files_in_tree(situation.repo, cell.tree, cell.entries),
+        pointers.files_in_tree(situation.repo, source.tree, source.entries),
         stages,
         cache,
         project=config.project,
@@ -171,16 +189,16 @@ def _prepared(
         everything=config.pipeline is None,
         # With a pipeline its stages say what is made; the settings also name what frozen ones made.
         outputs=config.outputs if config.pipeline is None else (),
-        lock=snapshot.lock_path(config),
+        lock=posixpath.join(config.project, config.lock),
     )
     lacking = [md5 for one in data.missing for md5 in one.objects]
-    if lacking and bring_enclosing(situation.top, config, cache, lacking):
+    if lacking and bring_enclosing(situation.place.top, config, cache, lacking):
         data = replace(data, missing=())
-    mentions.refuse_own_paths(situation.repo, situation.top, cell)
-    doubtful = mentions.check(situation.repo, situation.top, cell, stages, data)
-    beside = cache_beside(situation.workspace, config, lacking) if data.missing else None
+    mentions.refuse_own_paths(source)
+    doubtful = mentions.check(source, stages, data)
+    beside = cache_beside(situation.place.workspace, config, lacking) if data.missing else None
     bring = "" if beside is None else share(beside)
-    checks.check_data(situation.repo, situation.top, cell, data, bring=bring)
+    checks.check_data(source, data, bring=bring)
     # A lone command declares no params: it is executed for every seed.
     seeds = config.seed.params if config.pipeline is not None else ()
     named = mentions_seed(stages, config.seed)
@@ -192,15 +210,15 @@ def _prepared(
         run=side.run,
         label="",
         attempt=ATTEMPT,
-        seed=cell.committed_seed,
-        commit=cell.commit,
-        tree=cell.tree,
+        seed=source.committed_seed,
+        commit=source.commit,
+        tree=source.tree,
         project=config.project,
         slots=side.slots,
         stages=stages,
         python=situation.python,
         import_paths=import_paths,
-        edits=cell.overrides,
+        edits=source.overrides,
         seed_arg=config.seed.arg,
         given=data.given,
         links=links,
@@ -212,78 +230,76 @@ def _prepared(
         keep=kept_paths(stages, config.metrics, data.pointed),
         cache_dir=str(cache.dir),
         cache_types=cache.types,
-        repository=str(situation.top),
-        timeout_s=request.timeout_s or config.timeout_s,
+        repository=str(situation.place.top),
+        timeout_s=situation.request.timeout_s or config.timeout_s,
         expect_metrics=expected,
         left_out=left_out(
-            cell.seen(situation.repo),
+            source.state,
             [out.path for stage in (*stages, *resolved.apart) for out in stage.outs],
         ),
     )
-    template = JobTemplate(job, cell, seeded)
-    wanted = _without_snapshot(situation, template, side.choice)
+    template = JobTemplate(job, source, seeded)
+    wanted = _without_snapshot(situation, template)
     draft = Run(
         id=side.run,
         origin=Origin.OBSERVED,
         source=Source(
-            commit=cell.commit,
-            tree=cell.tree,
-            branch=situation.branch,
-            overrides={str(key): value for key, value in cell.overrides.items()},
-            config=cell.config_blob,
+            commit=source.commit,
+            tree=source.tree,
+            branch=situation.place.branch,
+            overrides={str(key): value for key, value in source.overrides.items()},
+            config=source.config_blob,
         ),
-        inputs=cell.inputs,
+        inputs=source.inputs,
         plan=None if plan is None else PlanRef(plan.name, plan.digest),
-        group=_group(situation, request, cell),
-        engine=request.engine,
+        group=_group(situation, source),
+        engine=situation.request.engine,
         author=situation.author,
         started_at=call.started_at,
         ended_at=call.started_at,
         seeds=wanted,
-        committed_seed=cell.committed_seed,
+        committed_seed=source.committed_seed,
         repeats=(),
-        params=cell.params,
+        params=source.params,
         program=call.program,
         sample_rows=0,
         samples_sha256=hashlib.sha256(samples_format.dump(())).hexdigest(),
-        command=_command_line(stages, config.seed),
+        command="\n".join(
+            without_marks(text, config.seed) for stage in stages for text in stage.commands
+        ),
         call=call.id,
         warnings=tuple(f"what it names is in no repeat: {line}" for line in data.unread),
-        fixed_seeds={str(key): cell.committed[key] for key in config.seed.fixed},
+        fixed_seeds={str(key): source.committed[key] for key in config.seed.fixed},
     )
     metric = "" if plan is None else plan.metric
     once = tuple(stage.name for stage in stages if stage.name not in seeded)
     return Prepared(
         template,
-        State(draft, cell.side, situation.branch, metric, once, _asked(situation, request)),
+        State(draft, source.side, situation.place.branch, metric, once, _asked(situation)),
         wanted,
         doubtful,
         data.unasked,
     )
 
 
-def _group(situation: Situation, request: RunRequest, cell: Cell) -> str:
+def _group(situation: Situation, source: RunSource) -> str:
     """Return what joins the variants of one state, so that `compare` knows how many were tried."""
-    if cell.side == BASELINE:
+    if source.side == BASELINE:
         return ""
-    if request.group or not cell.overrides:
-        return request.group
-    return inputs_rules.compute(situation.repo, cell.tree, cell.config, walked=cell.entries)
+    if situation.request.group or not source.overrides:
+        return situation.request.group
+    return inputs_rules.compute(situation.repo, source.tree, source.config, walked=source.entries)
 
 
-def _without_snapshot(
-    situation: Situation, template: JobTemplate, choice: SeedChoice
-) -> tuple[int, ...]:
+def _without_snapshot(situation: Situation, template: JobTemplate) -> tuple[int, ...]:
     """Return the seeds without that for the snapshot, where dvc.lock describes this state.
 
     No record says so, but `dvc repro` may have written it.
     """
-    seed, config = choice.for_snapshot, template.cell.config
+    choice, config = template.source.choice, template.source.config
+    seed = choice.for_snapshot
     if seed is None or config.pipeline is None:
         return choice.run
-
-    def read(path: str) -> bytes | Absent:
-        return objects.read_blob(situation.repo, situation.tip, path)
 
     project = Path(template.job.slots[0]) / config.project
     stages = template.of_seed(seed, "").stages
@@ -291,13 +307,13 @@ def _without_snapshot(
     records = snapshot.expected(
         project, stages, params_staging.sections(project, files), template.job.given
     )
-    if records is None or not snapshot.is_valid(read, config, records, stages):
+    if records is None or not snapshot.is_valid(situation.at_tip, config, records, stages):
         return choice.run
     return tuple(each for each in choice.run if each != seed)
 
 
-def _asked(situation: Situation, request: RunRequest) -> RunOptions:
-    main = situation.sides[0][0]
+def _asked(situation: Situation) -> RunOptions:
+    request, main = situation.request, situation.sides[0]
     return RunOptions(
         repeats=request.repeats,
         seeds=request.seeds,
@@ -309,20 +325,16 @@ def _asked(situation: Situation, request: RunRequest) -> RunOptions:
         commit=main.commit,
         inputs=main.inputs,
         overrides={str(key): value for key, value in main.overrides.items()},
-        group=_group(situation, request, main),
+        group=_group(situation, main),
     )
 
 
-def _command_line(stages: tuple[Stage, ...], rule: SeedRule) -> str:
-    return "\n".join(without_marks(text, rule) for stage in stages for text in stage.commands)
-
-
-def _check_space(situation: Situation, cell: Cell, slots: int) -> None:
-    cache = cache_of(situation.top, cell.config)
+def _check_space(situation: Situation, source: RunSource, slots: int) -> None:
+    cache = cache_of(situation.place.top, source.config)
     checks.check_space(
         situation.workdir.root,
         cache.dir,
-        tree_bytes=checks.tree_bytes(situation.repo, cell.entries),
+        tree_bytes=checks.tree_bytes(source),
         data_bytes=0,
         slots=slots,
     )

@@ -13,13 +13,15 @@ from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc.cache import CacheConfig, open_cache
 from gitexp.dvc.cache_objects import flush
 from gitexp.dvc.dvc_config import find_dvc_dir, has_dvc
+from gitexp.dvc.exchange import take
 from gitexp.dvc.placement import refresh
 from gitexp.errors import GitexpError, MovedRefError, UnsafeInputError
 from gitexp.execution import record as records
 from gitexp.execution import snapshot
 from gitexp.execution.jobs import lies_in
-from gitexp.execution.outcomes import Ended, PublishedCall, _message
-from gitexp.execution.workdir import keep, share
+from gitexp.execution.record import Ended, PublishedCall, _message
+from gitexp.execution.state import resumption
+from gitexp.execution.workdir import share
 from gitexp.git import objects, refs
 from gitexp.git.command import translating
 from gitexp.git.refs import ABSENT, local, read_ref
@@ -47,16 +49,8 @@ if TYPE_CHECKING:
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import InputsDigest, TreeId
     from gitexp.model.job import Outcome
+    from gitexp.model.run import Output
     from gitexp.model.workspace import Workspace
-
-
-@dataclass(slots=True)
-class _Snapshot:
-    """What the last application of the edit decided."""
-
-    said: str = ""
-    side: str = ""
-    seed: int | None = None
 
 
 def publish(
@@ -69,31 +63,12 @@ def publish(
     sides = [replace(ended, outcomes=records.that_fit(ended.outcomes)) for ended in sides]
     people, homes = environment.machine_account(os.environ)
     places = [str(workdir.root), "" if workspace.top is None else str(workspace.top), *homes]
-    built = [
-        (ended, _keep(ended, workdir, _private(record_of(ended, now), ended, places, people)))
-        for ended in sides
-    ]
+    built = [(ended, _keep(ended, workdir, _record(ended, now, places, people))) for ended in sides]
     reach_point(FailPoint.KEPT)
     flush()  # data bytes reach the disk before any ref speaks of them
     for ended, made in built:
         _publish_by_products(workspace, ended, made, now)
-    decided = _Snapshot()
-
-    def edit(view: TipView) -> Mapping[str, Content]:
-        nonlocal decided
-        decided = _Snapshot()
-        files: dict[str, Content] = {}
-        for ended, made in built:
-            if view.read(layout.run_json(made.run.id)) is not ABSENT:
-                continue  # another --resume was faster, and a record is never written twice
-            _check_plan(view, ended.state)
-            files.update(_snapshot(repo, view, ended, made, workdir, decided))
-            found = _with_source(repo, view, ended, made)
-            if decided.seed is not None and decided.side == ended.state.side:
-                found = records.mark_snapshot(found, decided.seed)
-            files.update(found.files())
-        return files
-
+    edit = _Edit(repo, workdir, built)
     branch = sides[0].state.branch
     try:
         published = transaction.publish(
@@ -111,9 +86,9 @@ def publish(
             f"{branch} was deleted while the run went on",
             found="no such branch",
             expected="the branch to record on; the finished repeats are kept",
-            next_step=sides[0].state.resumption(there=False),
+            next_step=resumption(sides[0].state, there=False),
         ) from error
-    own = [ended for ended, _ in built if ended.state.side == decided.side]
+    own = [ended for ended, _ in built if ended.state.side == edit.side]
     in_git = [posixpath.join(each.config.project, out) for each in own for out in each.first.keep]
     aside = snapshot.put_aside(repo, branch, published, in_git, sides[0].state.draft.id)
     left = [
@@ -121,63 +96,57 @@ def publish(
     ]
     for ended in own:
         left += [*_refresh(workspace, branch, ended), *_held_by_nobody(ended)]
-    done = tuple(
-        (
-            ended.state,
-            records.mark_snapshot(made, decided.seed)
-            if ended.state.side == decided.side and decided.seed is not None
-            else made,
-        )
-        for ended, made in built
-    )
+    done = tuple((ended.state, edit.marked(ended, made)) for ended, made in built)
     return PublishedCall(
-        published.commit, done, decided.said, tuple(left), (*published.cleared, *aside.values())
+        published.commit, done, edit.said, tuple(left), (*published.cleared, *aside.values())
     )
 
 
 def record_of(ended: Ended, now: datetime) -> Record:
     """Return what one side comes to, with all that `run.json` may not say in the end."""
-    finished = ended.finished()
-    committed = ended.state.draft.committed_seed
-    seeds = [outcome.seed for outcome in finished]
+    config, finished = ended.config, ended.finished()
+    committed, seeds = ended.state.draft.committed_seed, [outcome.seed for outcome in finished]
     whole = committed if committed in seeds else seeds[0] if seeds else None
-    config = ended.config
-    wanted = set(config.curves)
-    if config.predictions is not None:
-        wanted.add(config.predictions.path)
-    if len(finished) > 1:  # what ran once has its outputs in the first repeat only
-        first = finished[0]
-        outcomes = {
-            seed: replace(outcome, outputs=tuple(snapshot.joined_outputs(first, outcome)))
-            if outcome is not None and seed == whole
-            else outcome
-            for seed, outcome in ended.outcomes.items()
-        }
-    else:
-        outcomes = dict(ended.outcomes)
-    return records.build(
-        ended.state.draft,
-        outcomes,
-        by_products=frozenset(wanted),
-        whole_seed=whole,
-        made={o.seed: records.made(o, ended.state.once, config.metrics) for o in finished},
-        ended_at=now,
-    )
+    wanted = {*config.curves, *([config.predictions.path] if config.predictions else [])}
+
+    def kept(outcome: Outcome) -> tuple[Output, ...]:
+        """Of every repeat predictions and curves, of one all that is cached."""
+        if outcome.seed != whole:
+            return tuple(output for output in outcome.outputs if output.path in wanted)
+        if len(finished) == 1:
+            return outcome.outputs
+        # What ran once has its outputs in the first repeat only.
+        return tuple(snapshot.joined_outputs(finished[0], outcome))
+
+    made = {o.seed: records.made(o, ended.state.once, config.metrics) for o in finished}
+    return records.build(ended.state.draft, ended.outcomes, kept=kept, made=made, ended_at=now)
 
 
-def _private(made: Record, ended: Ended, places: Sequence[str], people: Sequence[str]) -> Record:
+def _record(ended: Ended, now: datetime, places: Sequence[str], people: Sequence[str]) -> Record:
+    made = record_of(ended, now)
     return replace(made, run=private.run(made.run, ended.config.identity, places, people))
 
 
 def _keep(ended: Ended, workdir: WorkDir, made: Record) -> Record:
-    """Bring the outputs that a record names from the repeats' own caches into that of DVC."""
-    if not any(repeat.outputs for repeat in made.run.repeats):
+    """Bring the outputs that a record names from the repeats' own caches into that of DVC.
+
+    Those whose bytes are gone are left out, each with a warning: samples are worth more.
+    """
+    run, job = made.run, ended.first
+    if not any(repeat.outputs for repeat in run.repeats):
         return made
-    job = ended.first
     project = Path(job.repository, job.project)
     shared = has_dvc(project) and open_cache(project).shared
     cache = CacheConfig(Path(job.cache_dir), shared=shared)
-    return keep(cache, workdir, made, ended.finished()[0].seed)
+    once = workdir.cache(run.id, ended.finished()[0].seed)  # of what was executed once
+    repeats = []
+    for repeat in run.repeats:
+        own = CacheConfig(workdir.cache(run.id, repeat.seed), under=(once,))
+        gone = [out for out in repeat.outputs if not take(own, cache, out.md5)]
+        said = [f"{out.path} is not recorded: its bytes are gone, or damaged" for out in gone]
+        outputs = tuple(out for out in repeat.outputs if out not in gone)
+        repeats.append(replace(repeat, outputs=outputs, warnings=(*repeat.warnings, *said)))
+    return replace(made, run=replace(run, repeats=tuple(repeats)))
 
 
 def _publish_by_products(workspace: Workspace, ended: Ended, made: Record, now: datetime) -> None:
@@ -221,7 +190,7 @@ def _check_plan(view: TipView, state: State) -> None:
         f"{state.branch} was rewritten while the run went on, and has another plan now",
         where=path,
         expected=f"the plan with digest {ref.digest[:12]}",
-        next_step=f"put that plan back on {state.branch}, then " + state.resumption(there=True),
+        next_step=f"put that plan back on {state.branch}, then " + resumption(state, there=True),
     )
 
 
@@ -246,62 +215,91 @@ def _with_source(repo: Repo, view: TipView, ended: Ended, made: Record) -> Recor
     return replace(made, run=replace(made.run, source=moved))
 
 
-def _snapshot(  # noqa: PLR0913, PLR0917  what one side may write of itself
-    repo: Repo, view: TipView, ended: Ended, made: Record, workdir: WorkDir, decided: _Snapshot
-) -> dict[str, Content]:
-    """Return the snapshot's files where this side may write them, and note what was decided."""
-    draft = ended.state.draft
-    committed = draft.committed_seed
-    chosen = next((o for o in ended.finished() if o.seed == committed), None)
-    if decided.seed is not None:
-        return {}
-    named_seed = f"{'the committed ' if ended.config.seed.params else ''}seed {committed}"
-    stays = "dvc.lock stays as it is"
-    if ended.config.pipeline is None:
-        stays = "outputs and metrics files stay as they are"
-    named = {out.md5 for r in made.run.repeats if r.seed == committed for out in r.outputs}
-    whole = chosen is None or named.issuperset(
-        out.md5 for out in snapshot.joined_outputs(ended.finished()[0], chosen)
-    )
-    if chosen is None or not whole:
-        why = f"no repeat used {named_seed}"
-        if committed in ended.outcomes:
-            what = "did not finish" if whole else "lost outputs"
-            why = f"the repeat with {named_seed} {what}"
-        decided.said = decided.said or f"{why}, so {stays}"
-        return {}
-    if draft.source.overrides or not (
-        _same_inputs(repo, view, ended) and _same_seeds(view, ended.config, chosen)
-    ):
-        decided.said = decided.said or f"the branch is at another state than the run, so {stays}"
-        return {}
-    kept = dict(_kept_files(ended, chosen, workdir.attempt(draft.id, committed)))
-    first = ended.finished()[0]
-    if ended.config.pipeline is None:
-        runs = [found.run for found in lookup.runs_at(repo, view.commit).runs]
-        key = committed, tuple(sorted(chosen.seeds.items()))
-        if snapshot.is_written(view.read, ended.config, runs, draft.inputs, key):
-            decided.said = "the branch has a snapshot of this state already"
+@dataclass(slots=True)
+class _Edit:
+    """What a call writes onto the tip of its branch, and what was decided when that was done last.
+
+    At most one side writes the snapshot.
+    """
+
+    repo: Repo
+    workdir: WorkDir
+    built: Sequence[tuple[Ended, Record]]
+    said: str = ""  # of the snapshot
+    side: str = ""  # whose it is
+    seed: int | None = None
+
+    def __call__(self, view: TipView) -> Mapping[str, Content]:
+        self.said, self.side, self.seed = "", "", None
+        files: dict[str, Content] = {}
+        for ended, made in self.built:
+            if view.read(layout.run_json(made.run.id)) is not ABSENT:
+                continue  # another --resume was faster, and a record is never written twice
+            _check_plan(view, ended.state)
+            files.update(self._snapshot(view, ended, made))
+            files.update(self.marked(ended, _with_source(self.repo, view, ended, made)).files())
+        return files
+
+    def marked(self, ended: Ended, made: Record) -> Record:
+        """Return a record that says which of its repeats the snapshot is of."""
+        if self.seed is None or self.side != ended.state.side:
+            return made
+        return records.mark_snapshot(made, self.seed)
+
+    def _snapshot(self, view: TipView, ended: Ended, made: Record) -> dict[str, Content]:
+        """Return the snapshot's files where this side may write them; note what was decided."""
+        draft = ended.state.draft
+        committed = draft.committed_seed
+        chosen = next((o for o in ended.finished() if o.seed == committed), None)
+        if self.seed is not None:
             return {}
-        files: dict[str, Content] = {
-            **snapshot.pointer_files(view.read, ended.config, _own_outputs(ended, chosen), kept)
-        }
-    else:
-        order = [stage.name for stage in ended.first.stages]
-        joined = snapshot.joined_records(first, chosen, order)
-        if snapshot.is_valid(view.read, ended.config, joined, ended.first.stages):
-            decided.said = "dvc.lock describes an execution of this state already"
+        named_seed = f"{'the committed ' if ended.config.seed.params else ''}seed {committed}"
+        stays = "dvc.lock stays as it is"
+        if ended.config.pipeline is None:
+            stays = "outputs and metrics files stay as they are"
+        named = {out.md5 for r in made.run.repeats if r.seed == committed for out in r.outputs}
+        whole = chosen is None or named.issuperset(
+            out.md5 for out in snapshot.joined_outputs(ended.finished()[0], chosen)
+        )
+        if chosen is None or not whole:
+            why = f"no repeat used {named_seed}"
+            if committed in ended.outcomes:
+                what = "did not finish" if whole else "lost outputs"
+                why = f"the repeat with {named_seed} {what}"
+            self.said = self.said or f"{why}, so {stays}"
             return {}
-        stages = ended.first.stages
-        files = {
-            **snapshot.pipeline_files(view.read, ended.config, joined, stages, kept),
-            **_no_longer_made(repo, view, ended, kept),
-        }
-    decided.side = ended.state.side
-    decided.seed = committed
-    # Where nothing is kept but numbers the state has its snapshot as well: nobody makes it again.
-    decided.said = f"written, with {named_seed}" if files else ""
-    return files
+        if draft.source.overrides or not (
+            _same_inputs(self.repo, view, ended) and _same_seeds(view, ended.config, chosen)
+        ):
+            self.said = self.said or f"the branch is at another state than the run, so {stays}"
+            return {}
+        kept = dict(_kept_files(ended, chosen, self.workdir.attempt(draft.id, committed)))
+        first = ended.finished()[0]
+        if ended.config.pipeline is None:
+            runs = [found.run for found in lookup.runs_at(self.repo, view.commit).runs]
+            key = committed, tuple(sorted(chosen.seeds.items()))
+            if snapshot.is_written(view.read, ended.config, runs, (draft.inputs, key)):
+                self.said = "the branch has a snapshot of this state already"
+                return {}
+            files: dict[str, Content] = {
+                **snapshot.pointer_files(view.read, ended.config, _own_outputs(ended, chosen), kept)
+            }
+        else:
+            order = [stage.name for stage in ended.first.stages]
+            joined = snapshot.joined_records(first, chosen, order)
+            if snapshot.is_valid(view.read, ended.config, joined, ended.first.stages):
+                self.said = "dvc.lock describes an execution of this state already"
+                return {}
+            stages = ended.first.stages
+            files = {
+                **snapshot.pipeline_files(view.read, ended.config, joined, stages, kept),
+                **_no_longer_made(self.repo, view, ended, kept),
+            }
+        self.side = ended.state.side
+        self.seed = committed
+        # Where only numbers are kept the state has its snapshot, too: nobody makes it again.
+        self.said = f"written, with {named_seed}" if files else ""
+        return files
 
 
 def _own_outputs(ended: Ended, chosen: Outcome) -> Outcome:

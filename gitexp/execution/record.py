@@ -7,18 +7,22 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.git.transaction import layout
+from gitexp.model.metrics import summarise
 from gitexp.model.run import Output, Repeat, RepeatState
 from gitexp.records import codec
 from gitexp.records import environment as environment_format
+from gitexp.report.escape import visible
 from gitexp.text import samples as samples_format
 from gitexp.text.jsontext import json_dumps_compact
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
-    from gitexp.model.ids import EnvironmentDigest
-    from gitexp.model.job import Outcome
+    from gitexp.execution.state import State
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import CommitHash, EnvironmentDigest
+    from gitexp.model.job import Job, Outcome
     from gitexp.model.run import Environment, Run, Sample
 
 LOST_REASON = "the worker was killed, or its machine went away, without a word"
@@ -68,21 +72,19 @@ def that_fit(outcomes: Mapping[int, Outcome | None]) -> dict[int, Outcome | None
     return found
 
 
-def build(  # noqa: PLR0913  what was decided of the repeats together
+def build(
     draft: Run,
     outcomes: Mapping[int, Outcome | None],
     *,
-    by_products: frozenset[str],
-    whole_seed: int | None,
+    kept: Callable[[Outcome], tuple[Output, ...]],
     made: Mapping[int, str],
     ended_at: datetime,
 ) -> Record:
     """Join what was known before with what came out.
 
     `outcomes`: by seed, in the order of execution, as `that_fit` gives them; None where a started
-    repeat left nothing. `by_products`: paths of which every repeat's bytes are kept: predictions
-    and curves. `whole_seed`: seed of which all cached outputs are listed. `made`: by seed, what
-    `made` says of its outcome.
+    repeat left nothing. `kept`: the outputs of which a record keeps the bytes. `made`: by seed,
+    what `made` says of its outcome.
     """
     repeats: list[Repeat] = []
     samples: list[Sample] = []
@@ -95,9 +97,8 @@ def build(  # noqa: PLR0913  what was decided of the repeats together
         if outcome.environment is not None:
             digest = environment_format.digest(outcome.environment)
             environments[digest] = outcome.environment
-        kept = outcome.outputs if seed == whole_seed else _only(outcome.outputs, by_products)
-        kept += () if outcome.logged is None else (outcome.logged,)
-        repeats.append(replace(_repeat(outcome, digest, kept), made=made.get(seed, "")))
+        outputs = (*kept(outcome), *filter(None, (outcome.logged,)))
+        repeats.append(replace(_repeat(outcome, digest, outputs), made=made.get(seed, "")))
         if outcome.state is RepeatState.FINISHED:
             samples.extend(outcome.samples)
     text = samples_format.dump(tuple(samples))
@@ -127,7 +128,6 @@ def made(outcome: Outcome, once: Collection[str], metrics: Collection[str]) -> s
 
 
 def _ends(path: str) -> list[int]:
-    """Return where a path and the folders above it end."""
     return [*(end for end, letter in enumerate(path) if letter == "/"), len(path)]
 
 
@@ -138,10 +138,6 @@ def mark_snapshot(record: Record, seed: int) -> Record:
         for repeat in record.run.repeats
     )
     return replace(record, run=replace(record.run, repeats=repeats))
-
-
-def _only(outputs: Sequence[Output], wanted: frozenset[str]) -> tuple[Output, ...]:
-    return tuple(output for output in outputs if output.path in wanted)
 
 
 def _repeat(
@@ -168,3 +164,55 @@ def _repeat(
         warnings=(*outcome.warnings, *patched),
         seeds=outcome.seeds,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One side of a call, executed."""
+
+    state: State
+    config: ProjectConfig  # the settings the side was executed with
+    first: Job  # the job with every stage
+    outcomes: Mapping[int, Outcome | None]  # by seed, in the order of execution
+
+    def finished(self) -> list[Outcome]:
+        """Return the outcomes of the repeats that finished."""
+        return [
+            outcome
+            for outcome in self.outcomes.values()
+            if outcome is not None and outcome.state is RepeatState.FINISHED
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedCall:
+    """What is in the repository now."""
+
+    commit: CommitHash
+    records: tuple[tuple[State, Record], ...]
+    snapshot: str
+    not_updated: tuple[str, ...]
+    cleared: tuple[str, ...]  # stale locks of dead processes, in words
+
+
+def _message(built: Sequence[tuple[Ended, Record]]) -> str:
+    lines = []
+    for ended, made in built:
+        states = [repeat.state for repeat in made.run.repeats]
+        good = states.count(RepeatState.FINISHED)
+        name = ended.state.draft.plan.name if ended.state.draft.plan else "no plan"
+        text = f"{ended.state.side} {good}/{len(states)} repeats"
+        summary = _summary(made, ended.state.plan_metric)
+        lines.append(visible(f"{text} ({name}){': ' + summary if summary else ''}"))
+    head = f"gitexp run: {lines[0]}"
+    ids = "\n".join(f"Gitexp-Run: {made.run.id}" for _, made in built)
+    return "\n\n".join([head, *lines[1:], ids]) + "\n"
+
+
+def _summary(made: Record, metric: str) -> str:
+    """Return mean and standard deviation of one metric, for people; "" where there is none."""
+    for found in summarise(made.samples):
+        if found.metric == metric:
+            spread = "" if found.sd is None else f" +- {found.sd:.2g}"
+            return f"{metric} {found.mean:.4g}{spread}"
+    return ""

@@ -23,17 +23,17 @@ from gitexp.errors import (
     MovedRefError,
     PreconditionError,
 )
+from gitexp.execution import engines
 from gitexp.execution import state as states
-from gitexp.execution.engines import process
-from gitexp.execution.outcomes import Ended, PublishedCall
 from gitexp.execution.publish import publish, record_of
+from gitexp.execution.record import Ended, PublishedCall
 from gitexp.execution.situation import BASELINE
 from gitexp.execution.state import _outcome, finished, is_recorded
 from gitexp.execution.workdir import WorkDir, remove_slots
 from gitexp.git import objects, refs
 from gitexp.git.refs import ABSENT
 from gitexp.git.transaction import layout
-from gitexp.model.job import Job
+from gitexp.model.job import Job, JobState
 from gitexp.model.run import RepeatState
 from gitexp.records import codec
 from gitexp.records import config as config_format
@@ -56,7 +56,6 @@ if TYPE_CHECKING:
 
 
 QUIET_S = 20.0  # more than a worker takes to end its commands when its coordinator has died
-_PAUSE_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +182,13 @@ def _quiet(workdir: WorkDir, dead: Sequence[State]) -> None:
     """Wait until no worker of dead calls works: it may be about to finish a repeat."""
     deadline = time.monotonic() + QUIET_S
     for state in dead:
+        run, engine = state.draft.id, state.draft.engine
         for seed in state.draft.seeds:
-            run, attempt = state.draft.id, workdir.attempt(state.draft.id, seed)
+            attempt = workdir.attempt(run, seed)
             if not workdir.began(run, seed):
                 # A worker that was just being started finds no job, and executes nothing.
                 workdir.job_file(run, seed).unlink(missing_ok=True)
-            while not workdir.holds_outcome(run, seed) and workdir.is_at_work(run, seed):
+            while engines.state_of(engine, attempt) is JobState.RUNNING:
                 if time.monotonic() >= deadline:
                     raise LockedError(
                         "a worker of a killed call is still at work",
@@ -196,15 +196,14 @@ def _quiet(workdir: WorkDir, dead: Sequence[State]) -> None:
                         where=str(attempt),
                         next_step="the same again when it has ended",
                     )
-                time.sleep(_PAUSE_S)
+                engines.wait(engine)
             if workdir.began(run, seed) and not workdir.holds_outcome(run, seed):
-                process.end_attempt(str(attempt))  # what outlived a worker that was killed, too
+                engines.end(engine, attempt)  # what outlived a worker that was killed, too
 
 
 def _taken_over(
     place: RunPlace, workdir: WorkDir, request: RunRequest, dead: Sequence[State], so_far: Resumed
 ) -> Resumed:
-    """Return how the last of the dead calls goes on."""
     last = max(dead, key=lambda each: (each.draft.started_at, each.side != BASELINE))
     return replace(
         so_far,
@@ -337,7 +336,7 @@ def _nothing(
     elif waiting := next(_elsewhere(place.repo, workdir), None):
         there = refs.read_ref(place.repo, refs.local(waiting.branch)) is not ABSENT
         found = f"run {waiting.draft.id[:8]}, which belongs on {waiting.branch}"
-        then = waiting.resumption(there=there)
+        then = states.resumption(waiting, there=there)
     if plans.plan_of_branch(place.repo, place.branch, place.tip) is not ABSENT:
         return [] if recovered else [f"{found}: these are the repeats that the plan lacks"]
     raise PreconditionError(

@@ -1,6 +1,6 @@
 """Executes repeats of a committed state and records them: `run`.
 
-The way: look (`situation`, `cells`, `seeds`), prepare (`preflight`, `prepare`, `jobs`), execute
+The way: look (`situation`, `run_sources`), prepare (`preflight`, `prepare`, `jobs`), execute
 (`execute`, an engine, workers), publish (`record`, `snapshot`, `publish`). Only the last step
 moves a ref, and whatever dies before it leaves finished repeats that `resume` finds.
 """
@@ -13,7 +13,6 @@ import re
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.advice import seed_ranges
@@ -22,14 +21,13 @@ from gitexp.errors import LockedError, UsageError
 from gitexp.execution import answer, resume, situation
 from gitexp.execution import state as states
 from gitexp.execution.engines import ENGINES
-from gitexp.execution.execute import SideJobs, Surroundings, execute
+from gitexp.execution.execute import execute
 from gitexp.execution.idle import Watch
-from gitexp.execution.jobs import later_jobs
-from gitexp.execution.outcomes import Ended, PublishedCall
-from gitexp.execution.place import check_clean, find_place
-from gitexp.execution.preflight import checks, mentions, uncommitted
+from gitexp.execution.place import announced, check_clean, commit, find_place
+from gitexp.execution.preflight import mentions
 from gitexp.execution.prepare import SharedCall, prepare
 from gitexp.execution.publish import publish
+from gitexp.execution.record import Ended
 from gitexp.execution.workdir import WorkDir, remove_slots
 from gitexp.git.command import translating
 from gitexp.git.transaction import layout, locks, owners
@@ -38,16 +36,12 @@ from gitexp.model.plan import MAX_REPEATS
 from gitexp.model.report import ProgressEvent, ProgressKind
 from gitexp.model.request import RunRequest
 from gitexp.model.run import MAX_SEED, last_line
-from gitexp.records import codec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
-    from gitexp.errors import IdleSeedError
     from gitexp.execution.place import RunPlace
-    from gitexp.execution.prepare import Prepared
     from gitexp.execution.situation import Situation
-    from gitexp.model.job import Job, Outcome
     from gitexp.model.report import RunReport
     from gitexp.model.workspace import Workspace
 
@@ -83,7 +77,6 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
 
     Parameters
     ----------
-    workspace : Workspace
     request : RunRequest, optional
         The default makes the repeats that the branch's plan still lacks.
     environ : Mapping, optional
@@ -116,25 +109,24 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
     made: list[RunId] = []
     lock = locks.FileLock(layout.locks_dir(workspace) / "begin", timeout_s=_BEGIN_S)
     with nullcontext(lock) if request.dry_run else lock as beginning:
-        place, resumed, cleared = _begin(find_place(workspace, request), request, now())
-        recovered, request = resumed.recovered, resumed.request
-        seen = situation.look(place, request, variables, resumed.runs, resumed.pending)
+        place, resumed, told = _begin(find_place(workspace, request), request, now())
+        seen = situation.look(place, resumed.request, variables, resumed.runs, resumed.pending)
         planned = answer.planned(seen)
-        cell = seen.sides[0][0]
-        few, odd = answer.too_few(seen, request), drifted(seen.repo, cell.commit, cell.config)
-        for said in filter(None, (few, *odd)):
-            cleared = (*cleared, said)
-            tell(ProgressEvent(ProgressKind.WARNING, said))
-        if said := answer.taken_over(planned, recovered, resumed.calls):
-            cleared = (*cleared, said)
-            tell(ProgressEvent(ProgressKind.STEP, said))
-        for said in answer.again(seen):
-            tell(ProgressEvent(ProgressKind.STEP, said))
-        done = partial(answer.report, seen, interrupted=False, warnings=cleared)
-        _refuse_double(seen, again=request.again)
-        if request.dry_run or not any(choice.run for _, choice in seen.sides):
+        source = seen.sides[0]
+        warnings = [answer.too_few(seen), *drifted(seen.repo, source.commit, source.config)]
+        taken = answer.taken_over(planned, resumed)
+        for kind, texts in (
+            (ProgressKind.WARNING, warnings),
+            (ProgressKind.STEP, [taken, *answer.again(seen)]),
+        ):
+            for text in filter(None, texts):
+                tell(ProgressEvent(kind, text))
+        told += tuple(filter(None, (*warnings, taken)))
+        done = answer.Performed(resumed.recovered, warnings=told)
+        _refuse_double(seen)
+        if seen.request.dry_run or not any(each.choice.run for each in seen.sides):
             resume.close(seen.workdir, resumed.calls)
-            return done(planned, recovered, request)
+            return answer.report(seen, planned, done)
 
         def new_run() -> RunId:
             made.append(_new_id())
@@ -143,46 +135,45 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
 
         call = SharedCall(resumed.call or _new_id(), now(), new_run, program, variables)
         try:
-            prepared = prepare(seen, request, call)
-            planned = answer.with_stages(planned, prepared)
+            prepared = prepare(seen, call)
+            planned = answer.planned(seen, prepared)
             watch = Watch(seen, prepared)
-            if not (request.keep_going or request.again or resumed.calls):
+            if not (seen.request.keep_going or seen.request.again or resumed.calls):
                 watch.check()
-            for said in watch.foretold():  # told at once: at its end the call says what came of it
-                tell(ProgressEvent(ProgressKind.WARNING, said))
+            for text in watch.foretold():  # told at once: at its end the call says what came of it
+                tell(ProgressEvent(ProgressKind.WARNING, text))
             for each in prepared:
                 states.write(seen.workdir, each.state)
             resume.close(seen.workdir, resumed.calls)  # not before: this call may be killed, too
             if not prepared:
-                return done(planned, recovered, request)
+                return answer.report(seen, planned, done)
             beginning.release()  # what this call runs is written down: the next one sees it
-            published, interrupted, warnings, stopped = _perform(
-                seen, request, prepared, watch, tell=tell, interrupts=interrupts, now=now
-            )
+            performed = _perform(watch, tell, interrupts, now)
         finally:
-            _remove_slots(seen, made)
-    return done(
-        planned,
-        (*recovered, *published),
-        request,
-        interrupted=interrupted,
-        warnings=(*cleared, *warnings),
-        stopped=stopped,
+            for run_id in made:
+                remove_slots(workspace, seen.workdir.slots(run_id))
+                states.renounce(seen.workdir, run_id)
+    done = replace(
+        performed,
+        published=(*done.published, *performed.published),
+        warnings=(*done.warnings, *performed.warnings),
     )
+    return answer.report(seen, planned, done)
 
 
-def _refuse_double(seen: Situation, *, again: bool) -> None:
+def _refuse_double(seen: Situation) -> None:
     """Refuse repeats that another call is about to record on this branch."""
-    every = () if again else WorkDir.everywhere(seen.workspace)
-    for state in (each for workdir in every for each in states.going(workdir, seen.branch)):
-        for cell, choice in seen.sides:
-            both = set(choice.run).intersection(state.draft.seeds)
-            if both and cell.inputs == state.draft.inputs:
+    branch = seen.place.branch
+    every = () if seen.request.again else WorkDir.everywhere(seen.place.workspace)
+    for state in (each for workdir in every for each in states.going(workdir, branch)):
+        for source in seen.sides:
+            both = set(source.choice.run).intersection(state.draft.seeds)
+            if both and source.inputs == state.draft.inputs:
                 run = state.draft.id[:8]
                 raise LockedError(
                     "another call is running the same repeats",
-                    found=f"run {run} of the {cell.side}, seeds {seed_ranges(both)}",
-                    where=seen.branch,
+                    found=f"run {run} of the {source.side}, seeds {seed_ranges(both)}",
+                    where=branch,
                     expected="seeds or a side that no call that goes on has",
                     next_step=f"gitexp logs {run} --follow, and the same when it has ended; "
                     "--again runs them twice",
@@ -202,9 +193,9 @@ def _begin(
     if resumed.recovered:
         place = find_place(place.workspace, request)
     if request.commit_message is not None and request.dry_run:
-        cleared = (*cleared, *filter(None, (uncommitted.announced(place),)))
+        cleared = (*cleared, *filter(None, (announced(place),)))
     elif request.commit_message is not None:
-        place, request = uncommitted.commit(place, request)
+        place, request = commit(place, request)
     elif request.resume and request.at is None:
         check_clean(place)
     return place, replace(resumed, request=request), cleared
@@ -259,62 +250,34 @@ def _check(request: RunRequest) -> None:
         )
 
 
-def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
-    seen: Situation,
-    request: RunRequest,
-    prepared: Sequence[Prepared],
+def _perform(
     watch: Watch,
-    *,
     tell: Callable[[ProgressEvent], None],
     interrupts: Callable[[], int],
     now: Callable[[], datetime],
-) -> tuple[tuple[PublishedCall, ...], bool, tuple[str, ...], IdleSeedError | None]:
-    """Execute what was prepared and publish what came out of it."""
-    by_run = {each.template.job.run: each for each in prepared}
-    warnings: list[str] = []
-
-    def accept_first(side: SideJobs, outcome: Outcome) -> None:
-        template = by_run[side.run].template
-        metrics = template.cell.config.metrics
-        checks.check_first(outcome, template.job.expect_metrics, metrics)
-        if not warnings:  # said once, of whatever side
-            warnings.extend(uncommitted.warnings(template))
-
-    around = Surroundings(
-        engine=ENGINES[request.engine](request.jobs),
-        workdir=seen.workdir,
-        write_job=lambda job: _write_job(seen, job),
-        accept_first=accept_first,
-        acts=watch.acts,
-        acts_elsewhere=watch.acts_elsewhere,
-        is_draw=watch.is_draw,
-        value_of=lambda outcome: _value(outcome, prepared[0].state.plan_metric),
-        metric=prepared[0].state.plan_metric,
-        tell=tell,
-        interrupts=interrupts,
-        keep_going=request.keep_going,
-        slots=request.jobs,
-    )
-    execution = execute([_side_jobs(each, seen.workdir) for each in prepared], around)
+) -> answer.Performed:
+    seen, prepared, workdir = watch.seen, watch.prepared, watch.seen.workdir
+    execution = execute(watch, tell, interrupts)
     sides = [
         Ended(
             each.state,
-            each.template.cell.config,
-            _first(each),
+            each.template.source.config,
+            each.first,
             {
-                seed: seen.workdir.outcome(each.template.job.run, seed)
+                seed: workdir.outcome(each.run, seed)
                 for seed in each.seeds
-                if seed in execution.started[each.template.job.run]
+                if seed in execution.started[each.run]
                 # One that was stopped before its worker took it on: nothing happened to it.
-                and (not execution.interrupted or seen.workdir.began(each.template.job.run, seed))
+                and (not execution.interrupted or workdir.began(each.run, seed))
             },
         )
         for each in prepared
     ]
     sides = [each for each in sides if each.outcomes]
     if not sides:
-        resume.close(seen.workdir, [each.state for each in prepared])
-        return (), execution.interrupted, execution.problems, None
+        resume.close(workdir, [each.state for each in prepared])
+        return answer.Performed((), execution.interrupted, execution.problems)
+    warnings = [*execution.problems, *execution.warnings]
     warnings += watch.said({each.state.side: each.finished() for each in sides}, execution.idle)
     if any(len(each.finished()) < len(each.outcomes) for each in sides):
         ended = [outcome for each in sides for outcome in each.outcomes.values() if outcome]
@@ -322,57 +285,16 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
         lines = [(last_line(o.log_tail), stages.get(o.stage)) for o in ended if o.exit_code]
         doubtful = [path for each in prepared for path in each.doubtful]
         unasked = [path for each in prepared for path in each.unasked]
-        warnings += mentions.missed(seen.top, seen.sides[0][0], lines, doubtful, unasked)
+        warnings += mentions.missed(seen.sides[0], lines, doubtful, unasked)
     tell(ProgressEvent(ProgressKind.STEP, "recording"))
-    published = publish(seen.workspace, seen.repo, seen.workdir, sides, now())
+    published = publish(seen.place.workspace, seen.repo, workdir, sides, now())
     for each in prepared:
-        states.recorded(seen.workdir, each.template.job.run)
+        states.recorded(workdir, each.run)
     stopped = None
     if execution.idle:
         begun = {each.state.side: tuple(each.outcomes) for each in sides}
         stopped = watch.error({name: begun[name] for name in execution.idle})
-    return (published,), execution.interrupted, (*execution.problems, *warnings), stopped
-
-
-def _side_jobs(prepared: Prepared, workdir: WorkDir) -> SideJobs:
-    seeds = prepared.seeds
-    total = len(seeds)
-    labels = [f"{prepared.state.side} {number}/{total}" for number in range(1, total + 1)]
-
-    def rest(first: Outcome | None) -> Sequence[Job]:
-        made = str(workdir.cache(prepared.template.job.run, seeds[0]))
-        return later_jobs(prepared.template, seeds[1:], labels[1:], first, made)
-
-    fixed = tuple(map(str, prepared.template.cell.config.seed.fixed))
-    return SideJobs(
-        prepared.state.side, prepared.template.job.run, seeds, _first(prepared), rest, fixed
-    )
-
-
-def _first(prepared: Prepared) -> Job:
-    label = f"{prepared.state.side} 1/{len(prepared.seeds)}"
-    return prepared.template.of_seed(prepared.seeds[0], label)
-
-
-def _write_job(seen: Situation, job: Job) -> None:
-    path = seen.workdir.job_file(job.run, job.seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(codec.dump(job))
-    seen.workdir.attempt(job.run, job.seed).mkdir(parents=True, exist_ok=True)
-
-
-def _value(outcome: Outcome, metric: str) -> str:
-    """Return the primary metric of a repeat, for people; the first one where there is no plan."""
-    for sample in outcome.samples:
-        if sample.fold is None and metric in {"", sample.metric}:
-            return f"{sample.metric} {sample.value:.4g}"
-    return ""
-
-
-def _remove_slots(seen: Situation, runs: Sequence[RunId]) -> None:
-    for made in runs:
-        remove_slots(seen.workspace, seen.workdir.slots(made))
-        states.renounce(seen.workdir, made)
+    return answer.Performed((published,), execution.interrupted, tuple(warnings), stopped)
 
 
 def _new_id() -> RunId:

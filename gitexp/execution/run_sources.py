@@ -26,6 +26,7 @@ from gitexp.text.fields import near
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from gitexp.git.absent import Absent
     from gitexp.git.objects import Entry
@@ -38,9 +39,27 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """One composed source, looked at once."""
+class SeedChoice:
+    """The seeds of one side."""
 
+    run: tuple[int, ...]  # to execute now, in this order
+    counting: tuple[int, ...]  # count already
+    spent: tuple[int, ...]  # skipped, or executed for the snapshot only
+    # the one of `run` that adds no sample: it counts already, or is spent
+    for_snapshot: int | None = None
+
+    @property
+    def together(self) -> tuple[int, ...]:
+        """All seeds that will count when the chosen ones have finished."""
+        fresh = (seed for seed in self.run if seed not in self.spent)
+        return tuple(sorted({*self.counting, *fresh}))
+
+
+@dataclass(frozen=True, slots=True)
+class RunSource:
+    """A side of a call: a commit's project with parameters laid over it, looked at once."""
+
+    repo: Repo = field(repr=False)
     side: str  # "candidate", "baseline" or "exploratory"
     commit: CommitHash
     tree: TreeId
@@ -57,10 +76,29 @@ class Cell:
     # the varied seeds of those repeats of the candidate, by number, that a baseline has to pair
     # with and whose seeds may be others than the number
     first: Mapping[int, Mapping[ParamKey, int]] = field(default_factory=dict)
+    choice: SeedChoice = SeedChoice((), (), ())
 
-    def seen(self, repo: Repo) -> ProjectState:
-        """Return the tree as it is read by these settings."""
-        return ProjectState(repo, self.tree, self.config, self.entries)
+    @property
+    def state(self) -> ProjectState:
+        """The tree as it is read by these settings."""
+        return ProjectState(self.repo, self.tree, self.config, self.entries)
+
+    @property
+    def top(self) -> Path:
+        """The user's work tree, which is not the one that jobs see."""
+        top = self.repo.workspace.top
+        assert top is not None  # noqa: S101 - a run needs one, says `find_place`
+        return top
+
+    @property
+    def home(self) -> Path:
+        """The project's folder in it."""
+        return self.top / self.config.project
+
+    @property
+    def where(self) -> str:
+        """What a message calls it."""
+        return f"{self.side} at {self.commit[:9]}"
 
     @property
     def committed_seed(self) -> int:
@@ -105,7 +143,7 @@ def look(
     *,
     overrides: Mapping[ParamKey, ParamValue],
     fallback: CommitHash | None,
-) -> Cell:
+) -> RunSource:
     """Read everything about a source that its records will say.
 
     `fallback`: the plan's commit, whose settings serve a tree that is older than `gitexp init`.
@@ -128,7 +166,8 @@ def look(
     entries = tuple(objects.walk_tree(repo, tree))
     composed = {**values, **overrides}
     committed = {key: _committed_seed(key, composed, commit) for key in config.seed.every}
-    return Cell(
+    return RunSource(
+        repo=repo,
         side=side,
         commit=commit,
         tree=tree,
@@ -286,7 +325,7 @@ def _names(declared: Sequence[str], read: Callable[[str], bytes | Absent]) -> It
                 yield str(ParamKey(file, key))
 
 
-def _refuse_equal(main: Cell, other: Cell) -> None:
+def _refuse_equal(main: RunSource, other: RunSource) -> None:
     """Refuse to run two sides of which `compare` could say nothing."""
     if main.inputs == other.inputs:
         raise PreflightError(
@@ -298,7 +337,7 @@ def _refuse_equal(main: Cell, other: Cell) -> None:
         )
 
 
-def _refuse_unpaired(main: Cell, other: Cell) -> None:
+def _refuse_unpaired(main: RunSource, other: RunSource) -> None:
     """Refuse to run a candidate whose repeats have no partner, whatever their number."""
     mine, theirs = main.seeding, other.seeding
     apart = [text for text in theirs if text not in mine and "=" in text]

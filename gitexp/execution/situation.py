@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import posixpath
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,10 @@ from gitexp.errors import (
     UsageError,
     WitnessError,
 )
-from gitexp.execution import jobs, run_sources, snapshot
+from gitexp.execution import run_sources, snapshot
 from gitexp.execution.place import check_trust, chosen_python, installed_in
 from gitexp.execution.preflight import checks
-from gitexp.execution.run_sources import _refuse_equal, _refuse_unpaired
+from gitexp.execution.run_sources import SeedChoice, _refuse_equal, _refuse_unpaired
 from gitexp.execution.workdir import WorkDir
 from gitexp.git import identity, objects
 from gitexp.git.refs import ABSENT
@@ -39,13 +40,11 @@ from gitexp.system import params
 from gitexp.text.paramkeys import param_key
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from gitexp.comparison.eligible import Eligible
-    from gitexp.execution.jobs import SeedChoice
     from gitexp.execution.place import RunPlace
-    from gitexp.execution.run_sources import Cell
+    from gitexp.execution.run_sources import RunSource
     from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
@@ -54,7 +53,6 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Person, Plan
     from gitexp.model.request import RunRequest
     from gitexp.model.run import Environment, Key, Run
-    from gitexp.model.workspace import Workspace
     from gitexp.store.lookup import FoundRun
 
 CANDIDATE = seeding.CANDIDATE
@@ -76,21 +74,32 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Where a call works and what it found there."""
+    """Where a call works, what it is asked for, and what it found there."""
 
-    workspace: Workspace
-    repo: Repo
-    top: Path
+    place: RunPlace
+    request: RunRequest
     workdir: WorkDir
     author: Person
-    branch: str  # records will be committed here
-    tip: CommitHash
     plan: Plan | None
-    sides: tuple[tuple[Cell, SeedChoice], ...]  # what is to be executed, at least one
     python: str  # interpreter of the jobs
     installed: Environment | None  # as it is now; None: it was not looked at
     environment: EnvironmentDigest | None  # its digest
+    sides: tuple[RunSource, ...] = ()  # what is to be executed, at least one
     again: tuple[Again, ...] = ()
+
+    @property
+    def repo(self) -> Repo:
+        """The repository in which it works."""
+        return self.place.repo
+
+    @property
+    def wanted(self) -> int:
+        """How many repeats shall count in the end."""
+        return self.request.repeats or (1 if self.plan is None else self.plan.repeats)
+
+    def at_tip(self, path: str) -> bytes | Absent:
+        """Return a file as the branch has it."""
+        return objects.read_blob(self.repo, self.place.tip, path)
 
 
 def look(
@@ -115,17 +124,17 @@ def look(
         )
     known = None if plan is ABSENT else plan
     fallback = None if known is None else plans.plan_commit(repo, known, place.tip)
-    source = place.head if request.at is None else objects.resolve(repo, request.at)
-    planned = known is not None and source == known.baseline.commit
+    commit = place.head if request.at is None else objects.resolve(repo, request.at)
+    planned = known is not None and commit == known.baseline.commit
     if request.at is not None and not planned and not request.trust:
-        check_trust(place, source)
-    is_baseline = known is not None and source == known.baseline.commit and request.at is not None
+        check_trust(place, commit)
+    is_baseline = known is not None and commit == known.baseline.commit and request.at is not None
     if is_baseline and request.with_baseline:
         raise UsageError("--at names the baseline, so --with-baseline says it twice")
     side = EXPLORATORY if known is None else BASELINE if is_baseline else CANDIDATE
     overrides = dict(request.params)
     try:
-        main = run_sources.look(repo, side, source, overrides=overrides, fallback=fallback)
+        main = run_sources.look(repo, side, commit, overrides=overrides, fallback=fallback)
     except NotInitialisedError as error:
         if (place.top / layout.CONFIG).exists():
             error.next_step = f"git add {layout.CONFIG} && git commit: a run executes a commit"
@@ -134,7 +143,7 @@ def look(
         _require_witness(repo, known, place.tip)
     if main.config.pipeline is None and main.config.command is None:
         raise NoPipelineError(
-            "nothing says what a run executes", where=f".gitexp/config.yaml at {source[:9]}"
+            "nothing says what a run executes", where=f".gitexp/config.yaml at {commit[:9]}"
         )
     other = None if known is None else _baseline(repo, request, known, main, fallback)
     if main.config.pipeline is None:
@@ -145,23 +154,9 @@ def look(
     if not request.dry_run:
         installed = installed_in(python, place.top, workdir.environments, environ)
     environment = None if installed is None else environment_format.digest(installed)
-    basis = _Basis(place, request, known, environment)
-    sides, again = _choose(basis, main, other, recovered, pending)
-    return Situation(
-        workspace=place.workspace,
-        repo=repo,
-        top=place.top,
-        workdir=workdir,
-        author=identity.author(repo),
-        branch=place.branch,
-        tip=place.tip,
-        plan=known,
-        sides=sides,
-        python=python,
-        installed=installed,
-        environment=environment,
-        again=again,
-    )
+    author = identity.author(repo)
+    seen = Situation(place, request, workdir, author, known, python, installed, environment)
+    return _choose(seen, main, other, recovered, pending)
 
 
 def _require_witness(repo: Repo, plan: Plan, tip: CommitHash) -> None:
@@ -184,8 +179,8 @@ def _require_witness(repo: Repo, plan: Plan, tip: CommitHash) -> None:
 
 
 def _baseline(
-    repo: Repo, request: RunRequest, plan: Plan, main: Cell, fallback: CommitHash | None
-) -> Cell | None:
+    repo: Repo, request: RunRequest, plan: Plan, main: RunSource, fallback: CommitHash | None
+) -> RunSource | None:
     """Return the baseline where it is to run, after a look whether the sides can be compared."""
     paired = main.side == CANDIDATE and main.config.seed.is_vector
     there = paired and objects.exists(repo, plan.baseline.commit)  # not beyond a shallow edge
@@ -203,70 +198,104 @@ def _baseline(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Basis:
-    """What the seeds of all sides are chosen by."""
-
-    place: RunPlace
-    request: RunRequest
-    plan: Plan | None
-    environment: EnvironmentDigest | None
-
-
 def _choose(
-    basis: _Basis,
-    main: Cell,
-    other: Cell | None,
+    seen: Situation,
+    main: RunSource,
+    other: RunSource | None,
     recovered: Collection[RunId],
     pending: Sequence[FoundRun],
-) -> tuple[tuple[tuple[Cell, SeedChoice], ...], tuple[Again, ...]]:
-    place, request, plan = basis.place, basis.request, basis.plan
-    repo = place.repo
-    with open_index(place.workspace) as index:
-        reached = (*lookup.runs_at(repo, place.tip, index).runs, *pending)
-        environment = basis.environment or _last(reached)
-        basis = replace(basis, environment=environment)
+) -> Situation:
+    repo, request, plan, tip = seen.repo, seen.request, seen.plan, seen.place.tip
+    with open_index(repo.workspace) as index:
+        reached = (*lookup.runs_at(repo, tip, index).runs, *pending)
+        environment = seen.environment or _last(reached)
         if main.side == BASELINE:
-            return _baseline_alone(basis, main, reached)
-        known = lookup.runs_by_inputs(repo, main.inputs, index=index, also=[place.tip])
+            return _baseline_alone(seen, main, reached, environment)
+        known = lookup.runs_by_inputs(repo, main.inputs, index=index, also=[tip])
         everywhere = (*known.runs, *pending)
         # What origin has counts nowhere, yet somebody saw it: its seeds are not drawn.
-        there = [each.commit for each in own(place.workspace, ["*"])]
-        seen = (*lookup.runs_by_inputs(repo, main.inputs, index=index, also=there).runs, *pending)
+        there = [each.commit for each in own(repo.workspace, ["*"])]
+        shown = (*lookup.runs_by_inputs(repo, main.inputs, index=index, also=there).runs, *pending)
         # Without a plan nothing counts, and only what a dead call had finished is not run again.
         mine = reached if plan is not None else [r for r in reached if r.run.id in recovered]
         earlier = Earlier(repo, index)
         side = eligible.of_candidate(mine, everywhere, plan, main.inputs, earlier)
-        held = side.keys(environment, _links(place, main), main.seeding)
+        held = side.keys(environment, _links(main), main.seeding)
         theirs = eligible.Eligible(())
         if other is not None:
             beside = lookup.runs_at(repo, other.commit, index).runs
             theirs = eligible.of_baseline([*reached, *beside], plan, other.inputs)
         without = eligible.given_up(plan, side, theirs)
-        choice = jobs.choose_candidate(
-            committed=main.committed_seed,
-            wanted=request.repeats or (plan.repeats if plan is not None else 1),
-            explicit=request.seeds,
-            counting=held,
-            spent=eligible.seen_outside(seen, plan, main.inputs, main.key),
-            again=request.again,
-            shared=main.shared,
-            needs_snapshot=not any(_is_whole(each.run, main) for each in pending)
-            and _lacks_snapshot(place, main, reached),
-            given_up=without,
-        )
-        again = _again(basis, main, side, choice, None if plan is None else plan.fewest)
+        spent = eligible.seen_outside(shown, plan, main.inputs, main.key)
+        choice = _candidate_seeds(seen, main, held, spent, without)
+        if not any(_is_whole(each.run, main) for each in pending) and _lacks_snapshot(
+            seen, main, reached
+        ):
+            choice = _with_snapshot(seen, main, choice, spent)
+        main = replace(main, choice=choice)
+        again = _again(main, side, environment, None if plan is None else plan.fewest)
         if other is None:
-            return ((main, choice),), again
+            return replace(seen, sides=(main,), again=again)
         partners = {**held, **{seed: frozenset({main.key(seed)}) for seed in choice.run}}
         other = replace(other, first=_vectors(partners))
-        baseline = jobs.choose_baseline(
-            pair_with={*choice.together}.difference(without.difference(request.seeds)),
-            counting=_paired(place, other, theirs, environment, partners),
-            again=request.again,
-        )
-        again += _again(basis, other, theirs, baseline)
-        return ((main, choice), (other, baseline)), again
+        pair_with = {*choice.together}.difference(without.difference(request.seeds))
+        counting = _paired(other, theirs, environment, partners)
+        other = replace(other, choice=_baseline_seeds(seen, pair_with, counting))
+        again += _again(other, theirs, environment)
+        return replace(seen, sides=(main, other), again=again)
+
+
+def _candidate_seeds(
+    seen: Situation,
+    source: RunSource,
+    counting: Collection[int],
+    spent: Collection[int],
+    given_up: Collection[int],
+) -> SeedChoice:
+    """Choose the seeds of the candidate, or of an exploratory run.
+
+    The committed seed s is the first, then s + 1, s + 2, ... A seed that was seen outside the plan
+    is *spent*: choosing a candidate by a seed and testing it on the same seed finds differences
+    that are not there, so it is passed over unless it is asked for, and then does not count. So are
+    numbers that would repeat a seed of the first repeat. Others replace seeds that failed on
+    either side, which are `given_up`.
+    """
+    request, committed, counted = seen.request, source.committed_seed, tuple(sorted(counting))
+    if request.seeds:
+        asked = dict.fromkeys(request.seeds)
+        run = tuple(seed for seed in asked if request.again or seed not in counting)
+        return SeedChoice(run, counted, tuple(seed for seed in run if seed in spent))
+    passed = {*spent, *source.shared, *given_up, *(() if request.again else counting)}
+    there = 0 if request.again else len({*counting}.difference(given_up))
+    run = tuple(itertools.islice(_upward(committed, passed), max(0, seen.wanted - there)))
+    return SeedChoice(run, counted, tuple(seed for seed in sorted(spent) if seed >= committed))
+
+
+def _with_snapshot(
+    seen: Situation, source: RunSource, choice: SeedChoice, spent: Collection[int]
+) -> SeedChoice:
+    """Let the committed seed be executed for the snapshot alone, where it is spent or counts.
+
+    A fresh one would add a sample that nobody asked for.
+    """
+    seed = source.committed_seed
+    known = seed in choice.counting or seed in spent
+    if seen.request.seeds or not known or seed in choice.run:
+        return choice
+    return replace(choice, run=(seed, *choice.run), for_snapshot=seed)
+
+
+def _baseline_seeds(
+    seen: Situation, pair_with: Collection[int], counting: Collection[int]
+) -> SeedChoice:
+    """Choose the seeds of the baseline: those of the candidate that it lacks."""
+    again = seen.request.again
+    run = tuple(seed for seed in sorted(pair_with) if again or seed not in counting)
+    return SeedChoice(run, tuple(sorted(counting)), ())
+
+
+def _upward(start: int, without: Collection[int]) -> Iterator[int]:
+    return (seed for seed in itertools.count(start) if seed not in without)
 
 
 def _last(reached: Sequence[FoundRun]) -> EnvironmentDigest | None:
@@ -284,8 +313,7 @@ def _vectors(partners: Mapping[int, frozenset[Key]]) -> dict[int, dict[ParamKey,
 
 
 def _paired(
-    place: RunPlace,
-    cell: Cell,
+    source: RunSource,
     side: Eligible,
     environment: EnvironmentDigest | None,
     partners: Mapping[int, frozenset[Key]],
@@ -293,19 +321,22 @@ def _paired(
     """Return the seeds of which a baseline has a repeat that pairs with the candidate's."""
     return frozenset(
         seed
-        for seed, keys in side.keys(environment, _links(place, cell), cell.seeding).items()
-        if keys & partners.get(seed, {cell.key(seed)})
+        for seed, keys in side.keys(environment, _links(source), source.seeding).items()
+        if keys & partners.get(seed, {source.key(seed)})
     )
 
 
 def _again(
-    basis: _Basis, cell: Cell, side: Eligible, choice: SeedChoice, fewest: int | None = None
+    source: RunSource,
+    side: Eligible,
+    environment: EnvironmentDigest | None,
+    fewest: int | None = None,
 ) -> tuple[Again, ...]:
-    links, environment = _links(basis.place, cell), basis.environment
+    links, run = _links(source), source.choice.run
     others = [
         (found, repeat)
         for found, repeat in side.repeats()
-        if (repeat.environment, repeat.links) != (environment, links) and repeat.seed in choice.run
+        if (repeat.environment, repeat.links) != (environment, links) and repeat.seed in run
     ]
     if not others:
         return ()
@@ -314,7 +345,7 @@ def _again(
     whole = fewest is not None and side.is_whole(fewest)
     how = ["in another environment"] * (last.environment != environment)
     how += ["with other linked data"] * (last.links != links)
-    return (Again(cell.side, newest, last.environment, len(seeds), " and ".join(how), whole),)
+    return (Again(source.side, newest, last.environment, len(seeds), " and ".join(how), whole),)
 
 
 class Earlier:
@@ -335,62 +366,59 @@ class Earlier:
         return self._graph.is_before(self._added[one.run.id], self._added[other.run.id])
 
 
-def _links(place: RunPlace, cell: Cell) -> str:
-    """Return the fingerprint of the linked data as they are now."""
-    return params.linked_fingerprint(checks.links(place.top, cell))
+def _links(source: RunSource) -> str:
+    return params.linked_fingerprint(checks.links(source))
 
 
-def _is_whole(run: Run, cell: Cell) -> bool:
+def _is_whole(run: Run, source: RunSource) -> bool:
     """Tell whether a run that is recorded now writes the snapshot of this state."""
     done = {repeat.seed for repeat in run.repeats if repeat.state is RepeatState.FINISHED}
-    return run.inputs == cell.inputs and not cell.overrides and cell.committed_seed in done
+    return run.inputs == source.inputs and not source.overrides and source.committed_seed in done
 
 
-def _lacks_snapshot(place: RunPlace, cell: Cell, reached: Sequence[FoundRun]) -> bool:
+def _lacks_snapshot(seen: Situation, source: RunSource, reached: Sequence[FoundRun]) -> bool:
     """Tell whether the branch is at this very state and holds no recorded snapshot of it."""
-    config = cell.config
-    if cell.overrides or not (config.pipeline or config.outputs or config.metrics):
+    repo, tip, config = seen.repo, seen.place.tip, source.config
+    if source.overrides or not (config.pipeline or config.outputs or config.metrics):
         return False
-    if cell.commit != place.tip:
-        tree = objects.tree_id(place.repo, place.tip)
-        if tree is ABSENT or compute(place.repo, tree, cell.config) != cell.inputs:
+    if source.commit != tip:
+        tree = objects.tree_id(repo, tip)
+        if tree is ABSENT or compute(repo, tree, config) != source.inputs:
             return False
-
-    def read(path: str) -> bytes | Absent:
-        return objects.read_blob(place.repo, place.tip, path)
-
     made = [each.commit for each in reached if any(r.snapshot for r in each.run.repeats)]
-    lock = snapshot.lock_path(cell.config)
-    locks = {objects.blob_id(place.repo, commit, lock) for commit in (place.tip, *made[-1:])}
+    lock = posixpath.join(config.project, config.lock)
+    locks = {objects.blob_id(repo, commit, lock) for commit in (tip, *made[-1:])}
     return not snapshot.is_written(
-        read,
-        cell.config,
+        seen.at_tip,
+        config,
         [found.run for found in reached],
-        cell.inputs,
-        cell.key(cell.committed_seed),
+        (source.inputs, source.key(source.committed_seed)),
         unchanged=len(locks) == 1 and ABSENT not in locks,
     )
 
 
 def _baseline_alone(
-    basis: _Basis, cell: Cell, reached: Sequence[FoundRun]
-) -> tuple[tuple[tuple[Cell, SeedChoice], ...], tuple[Again, ...]]:
+    seen: Situation,
+    source: RunSource,
+    reached: Sequence[FoundRun],
+    environment: EnvironmentDigest | None,
+) -> Situation:
     """Choose seeds for ``--at BASELINE``: those of the candidate's records, else the default."""
-    request, plan = basis.request, basis.plan
-    side = eligible.of_baseline(reached, plan, cell.inputs)
+    request, plan = seen.request, seen.plan
+    side = eligible.of_baseline(reached, plan, source.inputs)
     pair_with: set[int] = set(request.seeds)
     beside = [
         (found.run, repeat)
         for found in reached
-        if plan is not None and eligible.is_under(found, plan) and found.run.inputs != cell.inputs
+        if plan is not None and eligible.is_under(found, plan) and found.run.inputs != source.inputs
         for repeat in found.run.repeats
     ]
     pair_with = pair_with or {repeat.seed for _, repeat in beside}
     partners = {repeat.seed: frozenset({repeat.key}) for _, repeat in beside}
-    cell = replace(cell, first=_vectors(partners))
+    source = replace(source, first=_vectors(partners))
     if not pair_with:
-        wanted = request.repeats or (plan.repeats if plan is not None else 1)
-        pair_with = set(itertools.islice(jobs.upward(cell.committed_seed, cell.shared), wanted))
-    counting = _paired(basis.place, cell, side, basis.environment, partners)
-    choice = jobs.choose_baseline(pair_with=pair_with, counting=counting, again=request.again)
-    return ((cell, choice),), _again(basis, cell, side, choice)
+        first = _upward(source.committed_seed, source.shared)
+        pair_with = set(itertools.islice(first, seen.wanted))
+    counting = _paired(source, side, environment, partners)
+    source = replace(source, choice=_baseline_seeds(seen, pair_with, counting))
+    return replace(seen, sides=(source,), again=_again(source, side, environment))

@@ -58,9 +58,8 @@ def fill(
 ) -> tuple[Given, ...]:
     """Put data from the cache into a worktree; return those whose bytes the cache shares.
 
-    Data may lie beside the project's folder (``../raw.csv``), but never outside the worktree.
-
-    `kept`: paths among them that Git holds, so that no .gitignore names them.
+    Data may lie beside the project's folder (``../raw.csv``), but never outside the worktree; what
+    is `kept` Git holds, so that no .gitignore names it.
     """
     shared = tuple(
         each

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from gitexp.dvc.dvcfiles import Lock
     from gitexp.git.absent import Absent
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import InputsDigest, Md5, ParamTree
@@ -46,29 +45,16 @@ if TYPE_CHECKING:
     from gitexp.model.ids import RunId
 
 
-def lock_path(config: ProjectConfig) -> str:
-    """Return where the pipeline's dvc.lock lies in the repository."""
-    folder = posixpath.dirname(config.pipeline or "")
-    return posixpath.join(config.project, folder, "dvc.lock")
-
-
-def pipeline_lock(files: DvcFiles, config: ProjectConfig) -> Lock | None:
-    """Return what the pipeline's dvc.lock says; `files`: of the project folder."""
-    return files.lock(posixpath.join(posixpath.dirname(config.pipeline or ""), "dvc.lock"))
-
-
 def is_valid(
     read: Read, config: ProjectConfig, records: Sequence[StageRecord], stages: Sequence[Stage]
 ) -> bool:
     """Whether the tip's dvc.lock already describes an execution of this very state.
 
-    `read`: from a path of the repository to its bytes at the tip. `records`: of the repeat with
-    the committed seed, which says what commands, parameters and raw dependencies this state has.
-    What one stage made for another is not compared: it may honestly differ from one execution to
-    the next.
+    Of the repeat with the committed seed `records` say the commands, parameters and raw
+    dependencies. What one stage made for another is not compared: it may honestly differ.
     """
     wdirs = {stage.name: stage.wdir for stage in stages}
-    lock = pipeline_lock(DvcFiles(read, base=config.project, starts=lambda _: wdirs), config)
+    lock = DvcFiles(read, base=config.project, starts=lambda _: wdirs).lock(config.lock)
     if lock is None:
         return False
     made = {out.path for record in records for out in record.outs}
@@ -86,12 +72,11 @@ def is_valid(
     return True
 
 
-def is_written(  # noqa: PLR0913  a tip, a state, and what is known of both
+def is_written(
     read: Read,
     config: ProjectConfig,
     runs: Iterable[Run],
-    inputs: InputsDigest,
-    key: Key,
+    state: tuple[InputsDigest, Key],
     *,
     unchanged: bool = False,
 ) -> bool:
@@ -101,16 +86,16 @@ def is_written(  # noqa: PLR0913  a tip, a state, and what is known of both
     tip still points to the outputs of that repeat: a merge may have taken another line's. A lock
     that somebody else wrote, `dvc repro` say, is not known by this; see `is_valid`.
 
-    `read`: from a path of the repository to its bytes at the tip. `runs`: those that the tip
-    reaches, in their order. `key`: of the repeat with the committed seeds. `unchanged`: whether
-    the tip has the lock with which the last snapshot was recorded: the answer where nothing is
-    cached, since such a record does not say what the lock should hold.
+    `runs`: those that the tip reaches, in their order. `state`: its inputs, and the key of the
+    repeat with the committed seeds. `unchanged`: whether the tip has the lock with which the last
+    snapshot was recorded: the answer where nothing is cached, since such a record does not say what
+    the lock should hold.
     """
     written = [(run.inputs, repeat) for run in runs for repeat in run.repeats if repeat.snapshot]
     if not written:
         return False
     last, repeat = written[-1]
-    if last != inputs or repeat.key != key:
+    if (last, repeat.key) != state:
         return False
     if config.pipeline is None:
         wanted = {out.path: out.md5 for out in repeat.outputs if out.path in config.outputs}
@@ -127,10 +112,8 @@ def expected(
 ) -> list[StageRecord] | None:
     """Return what dvc.lock would say of a state's commands, params and raw dependencies.
 
-    `project`: the project folder in a worktree of the state in which nothing has been executed.
-    `stages`: as they would be executed with the committed seed. `given`: data that are not in the
-    worktree yet. The result: without outputs; None where a dependency is not all there before an
-    execution.
+    Nothing has been executed in the project's folder, and `given` are data that are not there yet.
+    The result: without outputs; None where a dependency is not all there before an execution.
     """
     made = {out.path for stage in stages for out in stage.outs}
     data = {each.path: each.md5 for each in given}
@@ -161,12 +144,8 @@ def pipeline_files(
     stages: Sequence[Stage],
     kept: Mapping[str, bytes],
 ) -> dict[str, bytes]:
-    """Return the files of a snapshot in a project with a pipeline, by repository path.
-
-    `records`: one for each stage, of one execution. `kept`: files that Git keeps, relative to the
-    project folder.
-    """
-    path = lock_path(config)
+    """Return the files of a snapshot in a project with a pipeline, by repository path."""
+    path = posixpath.join(config.project, config.lock)
     old = read(path)
     folder = posixpath.dirname(config.pipeline or "")
     declared = {stage.name: stage for stage in stages}
@@ -262,11 +241,10 @@ def _pointed(read: Read, config: ProjectConfig, path: str) -> Md5 | None:
 
 
 def _locked(read: Read, config: ProjectConfig) -> frozenset[Md5]:
-    """Return the hashes of all outputs in the pipeline's dvc.lock."""
     pipeline = config.pipeline or ""
     there = DvcFiles(read, base=config.project)
     files = there.starting(lambda _: there.wdirs(pipeline))
-    lock = None if there.data(pipeline) is None else pipeline_lock(files, config)
+    lock = None if there.data(pipeline) is None else files.lock(config.lock)
     stages = {} if lock is None else lock.stages
     return frozenset(
         out.md5 for stage in stages.values() for out in stage.outs if out.md5 is not None
@@ -278,10 +256,8 @@ def put_aside(
 ) -> dict[str, str]:
     """Put such files of the branch's work trees into the Git directory, and the new ones there.
 
-    Everything is published: from here on nothing is an error.
-
-    `made`: what the run makes and Git holds, from the repository's top. The result: by path, as
-    `Published.not_updated` has it, what to say.
+    The result: by path, as `Published.not_updated` has it, what to say. Everything is published:
+    from here on nothing is an error.
     """
     said: dict[str, str] = {}
     for place in checkouts.on_branch(repo.workspace, branch) if published.not_updated else ():

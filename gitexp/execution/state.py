@@ -13,8 +13,8 @@ from gitexp.errors import (
     BadFormatError,
     GitexpError,
 )
-from gitexp.execution.engines import process
-from gitexp.execution.engines.base import OUTCOME
+from gitexp.execution import engines
+from gitexp.execution.engines.base import OUTCOME, PID
 from gitexp.execution.situation import Earlier
 from gitexp.execution.workdir import WorkDir
 from gitexp.git import objects, refs
@@ -22,7 +22,7 @@ from gitexp.git.refs import ABSENT
 from gitexp.git.transaction import layout, locks
 from gitexp.git.transaction.cache import open_index
 from gitexp.model.ids import RunId
-from gitexp.model.job import POINTS, Outcome
+from gitexp.model.job import POINTS, JobState, Outcome
 from gitexp.model.listing import UnreadableRecord
 from gitexp.model.request import RunOptions
 from gitexp.model.run import RepeatState, Run
@@ -31,7 +31,7 @@ from gitexp.records import codec
 from gitexp.store import calls, lookup, plans
 from gitexp.system import logged_metrics
 from gitexp.text.fields import Fields
-from gitexp.text.jsontext import Json, json_dumps, json_loads
+from gitexp.text.jsontext import Json, json_dumps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Plan
     from gitexp.model.views import LoggedValue
     from gitexp.model.workspace import Workspace
+    from gitexp.store.calls import Call
 
 
 SCHEMA = "gitexp/state@1"
@@ -69,10 +70,10 @@ class State:
         """Digest of the plan under which it was made."""
         return None if self.draft.plan is None else self.draft.plan.digest
 
-    def resumption(self, *, there: bool) -> str:
-        """Return what records what it has finished; its branch exists, or not."""
-        commit = self.draft.source.commit
-        return resumption(self.branch, self.side, self.asked, commit, there=there)
+    @property
+    def commit(self) -> CommitHash:
+        """What it ran."""
+        return self.draft.source.commit
 
 
 def write(workdir: WorkDir, state: State) -> None:
@@ -99,10 +100,9 @@ def write(workdir: WorkDir, state: State) -> None:
 
 def note(workdir: WorkDir, run: RunId, **marks: bool) -> None:
     """Set marks (``published``, ``open``, ``left``) in a state; it stays whose it is."""
-    path = workdir.state(run)
-    known = _read(workdir, path)
-    if known is not None:
-        _put(path, {**known[0], **marks})
+    call = _own(workdir, workdir.run(run))
+    if call is not None:
+        _put(call.path, {**call.value, **marks})
 
 
 def recorded(workdir: WorkDir, run: RunId, *, open_: bool = False) -> None:
@@ -145,24 +145,18 @@ def living(workdir: WorkDir) -> frozenset[str]:
     """Return the runs whose coordinator is alive."""
     found = set()
     for folder in calls.within(workdir.runs):
-        known = _read(workdir, folder / "state.json")
-        if known is None:
-            if not _is_abandoned(folder):
-                found.add(folder.name)
-        elif not (known[0].get("published") or locks.is_dead(known[1])):
+        call = _own(workdir, folder)
+        if not (_is_abandoned(folder) if call is None else call.published or not call.alive):
             found.add(folder.name)
     return frozenset(found)
 
 
 def going(workdir: WorkDir, branch: str) -> Iterator[State]:
     """Yield the runs that other processes make for a branch; our own knows what it does."""
-    for path in _paths(workdir):
-        known = _read(workdir, path)
-        if known is None or known[0].get("published") or known[0].get("branch") != branch:
-            continue
-        if known[1] != locks.this_process() and not locks.is_dead(known[1]):
-            with contextlib.suppress(BadFormatError):
-                yield _load(known[0], str(path))
+    for call in _calls(workdir):
+        theirs = call.branch == branch and call.owner != locks.this_process()
+        if theirs and call.alive and not call.published:
+            yield from _states(call)
 
 
 def abandoned(workdir: WorkDir) -> tuple[RunId, ...]:
@@ -176,12 +170,7 @@ def abandoned(workdir: WorkDir) -> tuple[RunId, ...]:
 
 def published(workdir: WorkDir) -> frozenset[str]:
     """Return the runs that are recorded, as their coordinator noted."""
-    found = set()
-    for path in _paths(workdir):
-        known = _read(workdir, path)
-        if known is not None and known[0].get("published") is True:
-            found.add(path.parent.name)
-    return frozenset(found)
+    return frozenset(call.path.parent.name for call in _calls(workdir) if call.published)
 
 
 def _is_abandoned(folder: Path) -> bool:
@@ -202,67 +191,57 @@ def unpublished(workdir: WorkDir, *, opened: bool = False) -> Iterator[State]:
 
     With `opened` also those of calls with which somebody may yet go on.
     """
-    for path in _paths(workdir):
-        known = _read(workdir, path)
-        if known is None:
-            continue
-        if opened and known[0].get("open"):  # whoever recorded it may live, or not
-            pass
-        elif known[0].get("published") or not locks.is_dead(known[1]):
-            continue
-        with contextlib.suppress(BadFormatError):
-            yield _load(known[0], str(path))
+    for call in _calls(workdir):
+        # Whoever recorded what may be gone on with may live, or not.
+        if (opened and call.value.get("open")) or not (call.published or call.alive):
+            yield from _states(call)
 
 
 def newest(workdir: WorkDir, branch: str) -> State | None:
     """Return the last run that was begun here for a branch, be it recorded or not."""
-    found = [path for path in _paths(workdir) if _read(workdir, path) is not None]
-    for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True):
-        known = _read(workdir, path)
-        if known is not None and known[0].get("branch") == branch:
-            with contextlib.suppress(BadFormatError):
-                return _load(known[0], str(path))
-    return None
+    mine = [call for call in _calls(workdir) if call.branch == branch]
+    mine.sort(key=lambda call: call.path.stat().st_mtime_ns, reverse=True)
+    return next((state for call in mine for state in _states(call)), None)
 
 
-def _paths(workdir: WorkDir) -> Iterator[Path]:
-    return (folder / "state.json" for folder in calls.within(workdir.runs, "state.json"))
+def _calls(workdir: WorkDir) -> Iterator[Call]:
+    found = (_own(workdir, folder) for folder in calls.within(workdir.runs, "state.json"))
+    return (call for call in found if call is not None)
 
 
-def _read(workdir: WorkDir, path: Path) -> tuple[Mapping[str, Json], locks.Owner] | None:
-    """Return a state and whose it is; None if a power cut left half of it, or it is not ours.
+def _own(workdir: WorkDir, folder: Path) -> Call | None:
+    """Return the call of a folder; None if a power cut left half of it, or it is not ours.
 
     Ours has the secret of a call that this clone began; the notes of an older gitexp have none.
     One such file must not keep the repeats of all other calls from being published;
     ``gitexp status`` and ``gitexp logs`` name it.
     """
-    try:
-        value = json_loads(calls.plain_bytes(path), where=str(path))
-        if not isinstance(value, dict) or value.get("$schema") != SCHEMA:
-            return None
-        if not calls.is_own(workdir.proofs, path.parent.name, value.get("secret")):
-            return None
-        fields = Fields(value["owner"], str(path))
-        owner = locks.Owner(fields.text("host"), fields.integer("pid"), fields.text("started"))
-    except (BadFormatError, KeyError, OSError):
-        return None
-    return value, owner
+    with contextlib.suppress(GitexpError, OSError):
+        call = calls.noted(folder / "state.json")
+        calls.check_own(call, workdir.proofs)
+        return call if call.value.get("$schema") == SCHEMA else None
+    return None
 
 
-def _load(value: Mapping[str, Json], where: str) -> State:
-    fields = Fields(value, where)
-    draft, side = codec.load(Run, json_dumps(value["draft"]), where), fields.text("side")
-    return State(
-        draft=draft,
-        side=side,
-        branch=fields.text("branch"),
-        plan_metric=fields.text("plan_metric"),
-        once=fields.texts("once"),
-        asked=_asked(value.get("asked"), draft, side, where),
-        published=bool(value["published"]),
-        open=bool(value.get("open")),
-        left=bool(value.get("left")),
-    )
+def _draft(call: Call) -> Run:
+    return codec.load(Run, json_dumps(call.value.get("draft")), str(call.path))
+
+
+def _states(call: Call) -> Iterator[State]:
+    """Yield the state of a call, if it can be read."""
+    with contextlib.suppress(BadFormatError):
+        fields, draft = Fields(call.value, str(call.path)), _draft(call)
+        yield State(
+            draft=draft,
+            side=call.side,
+            branch=call.branch,
+            plan_metric=fields.text("plan_metric"),
+            once=fields.texts("once"),
+            asked=_asked(call, draft),
+            published=call.published,
+            open=bool(call.value.get("open")),
+            left=call.left,
+        )
 
 
 _INTERRUPTED = frozenset({RepeatState.CANCELLED, RepeatState.LOST})
@@ -298,16 +277,16 @@ def live_runs(workspace: Workspace) -> LiveRuns:
     )
 
 
-def resumption(  # noqa: PLR0913  of a call, from one place
-    branch: str, side: str, asked: RunOptions, commit: str, *, there: bool, folder: str = ""
-) -> str:
+def resumption(call: State | LiveRun, *, there: bool, folder: str = "") -> str:
     """Return what records what a call has finished, and finishes it, wherever that is typed.
 
-    Where the branch is not `there` it is made anew at the `commit` that the call ran; a baseline,
+    Where the branch is not `there` it is made anew at the commit that the call ran; a baseline,
     or another revision, was never on it. `folder` is the call's work tree, if it is another one.
     """
-    name, on_it = shlex.quote(branch), side != "baseline" and asked.at is None
-    anew = f"git branch {name} {commit} && " if on_it else f"bring back the branch {name}, then "
+    name, on_it = shlex.quote(call.branch), call.side != "baseline" and call.asked.at is None
+    anew = (
+        f"git branch {name} {call.commit} && " if on_it else f"bring back the branch {name}, then "
+    )
     where = f" -C {shlex.quote(folder)}" if folder else ""
     return f"{'' if there else anew}gitexp run --resume{where} --on {name}"
 
@@ -317,9 +296,8 @@ def _look(workspace: Workspace, folder: Path) -> LiveRun | None:
     call = calls.read(workspace, folder)
     if call is None:
         return None
-    run = codec.load(Run, json_dumps(call.draft), call.where)
+    run = _draft(call)
     ended = dict(_ended(folder, run))
-    asked = _asked(call.asked, run, call.side, call.where)
     return LiveRun(
         id=run.id,
         branch=call.branch,
@@ -333,7 +311,7 @@ def _look(workspace: Workspace, folder: Path) -> LiveRun | None:
         interrupted=tuple(s for s, state in ended.items() if state in _INTERRUPTED),
         plan=None if run.plan is None else run.plan.digest,
         commit=run.source.commit,
-        asked=asked,
+        asked=_asked(call, run),
         left=call.left,
         logged=tuple(_logged(folder, run, ended)) if call.alive else (),
     )
@@ -350,12 +328,11 @@ def _logged(
 
 def _ended(folder: Path, run: Run) -> Iterator[tuple[int, RepeatState]]:
     for seed in run.seeds:
-        for path in sorted((folder / "jobs" / str(seed)).glob("attempt-*/outcome.json")):
+        for path in sorted((folder / "jobs" / str(seed)).glob(f"attempt-*/{OUTCOME}")):
             if path.stat().st_size <= codec.limit(Outcome):
                 yield seed, codec.load(Outcome, path.read_bytes(), str(path)).state
-        for path in (folder / "jobs" / str(seed)).glob("attempt-*/pid"):
-            gone = not process.lives(path.read_text("utf-8", "replace"))
-            if gone and not path.with_name(OUTCOME).exists():  # asked last: it may just have ended
+        for path in (folder / "jobs" / str(seed)).glob(f"attempt-*/{PID}"):
+            if engines.state_of(run.engine, path.parent) is JobState.LOST:
                 yield seed, RepeatState.LOST
 
 
@@ -393,6 +370,12 @@ def _inputs(
     return compute(repo, objects.commit_info(repo, commit).tree, config, index=index)
 
 
+def is_at_work(workdir: WorkDir, state: State, seed: int) -> bool:
+    """Whether a repeat of a call, be that alive or not, is under way."""
+    attempt = workdir.attempt(state.draft.id, seed)
+    return engines.state_of(state.draft.engine, attempt) is JobState.RUNNING
+
+
 def finished(workdir: WorkDir, state: State) -> tuple[int, ...]:
     """Return the seeds that a call has finished; half an outcome, after a power cut, is none."""
     return tuple(
@@ -418,10 +401,10 @@ def is_recorded(repo: Repo, state: State) -> bool:
     return objects.blob_id(repo, tip, layout.run_json(state.draft.id)) is not ABSENT
 
 
-def _asked(value: Json, draft: Run, side: str, where: str) -> RunOptions:
+def _asked(call: Call, draft: Run) -> RunOptions:
     """Return what a call was asked for, with what its own side executed as far as it is known."""
-    found = codec.read(RunOptions, Fields(value, where))
-    if found.commit or (side == "baseline" and found.with_baseline):
+    found = codec.read(RunOptions, Fields(call.value.get("asked"), str(call.path)))
+    if found.commit or (call.side == "baseline" and found.with_baseline):
         return found
     ran, inputs = draft.source, draft.inputs
     found = replace(found, commit=ran.commit, inputs=inputs, overrides=ran.overrides)

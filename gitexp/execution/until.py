@@ -44,7 +44,6 @@ def until_decided(
 
     Parameters
     ----------
-    workspace : Workspace
     request : RunRequest, optional
         Of each round; its repeats are set here, and the baseline is always run too.
     run : callable, optional

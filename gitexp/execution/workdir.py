@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 from gitexp.dvc.cache import has, open_cache
 from gitexp.dvc.cache_objects import CacheConfig
 from gitexp.dvc.dvc_config import has_dvc
-from gitexp.dvc.exchange import send, take
+from gitexp.dvc.exchange import send
 from gitexp.errors import BareRepositoryError, UnsafeInputError
-from gitexp.execution.engines import process
+from gitexp.execution.engines.base import CACHE, OUTCOME, PID
 from gitexp.git.transaction.layout import TMP
 from gitexp.git.worktree import checkouts, worktrees
 from gitexp.model.job import Outcome
@@ -32,15 +32,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from gitexp.execution.record import Record
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import Md5, RunId
+    from gitexp.model.job import Job
     from gitexp.model.workspace import Workspace
 
 
 _SLOT = re.compile(r"([a-z0-9]+)-[0-9]+")
 _MARKS = frozenset({".lock", ".used"})  # beside a slot
-CACHE = "cache"  # in the folder of an attempt
 ATTEMPT = 1  # the engine never tries twice; a second attempt is a second call
 
 
@@ -110,6 +109,11 @@ class WorkDir:
         """Return the path of JOB.json of one repeat."""
         return self.run(run) / "jobs" / str(seed) / "JOB.json"
 
+    def put_job(self, job: Job) -> None:
+        """Write JOB.json, and make the folder of its attempt."""
+        self.attempt(job.run, job.seed).mkdir(parents=True, exist_ok=True)
+        self.job_file(job.run, job.seed).write_bytes(codec.dump(job))
+
     def attempt(self, run: RunId, seed: int) -> Path:
         """Folder in which the worker leaves what it made."""
         return self.run(run) / "jobs" / str(seed) / f"attempt-{ATTEMPT}"
@@ -142,7 +146,7 @@ class WorkDir:
 
     def outcome(self, run: RunId, seed: int) -> Outcome | None:
         """Return what a repeat came to; None while, or if, it left no outcome."""
-        path = self.attempt(run, seed) / "outcome.json"
+        path = self.attempt(run, seed) / OUTCOME
         try:
             data = path.read_bytes()
         except (FileNotFoundError, IsADirectoryError):
@@ -151,18 +155,11 @@ class WorkDir:
 
     def holds_outcome(self, run: RunId, seed: int) -> bool:
         """Whether a repeat came to anything, be it read or not."""
-        return (self.attempt(run, seed) / "outcome.json").exists()
+        return (self.attempt(run, seed) / OUTCOME).exists()
 
     def began(self, run: RunId, seed: int) -> bool:
         """Whether a worker ever took this repeat on."""
-        return (self.attempt(run, seed) / "pid").exists()
-
-    def is_at_work(self, run: RunId, seed: int) -> bool:
-        """Whether the worker of a repeat lives."""
-        try:
-            return process.lives((self.attempt(run, seed) / "pid").read_text("utf-8", "replace"))
-        except OSError:
-            return False
+        return (self.attempt(run, seed) / PID).exists()
 
 
 def is_own_slot(name: str, proofs: Path) -> bool:
@@ -180,23 +177,6 @@ def cache_of(top: Path, config: ProjectConfig) -> CacheConfig:
     if not keeps and not has_dvc(top / config.project):
         return CacheConfig(top / ".gitexp" / "tmp" / "cache", ("copy",))
     return open_cache(top / config.project)
-
-
-def keep(cache: CacheConfig, workdir: WorkDir, made: Record, first: int) -> Record:
-    """Bring what a record names into DVC's cache.
-
-    `first`: seed of the repeat that executed what ran once. The result: without the outputs whose
-    bytes are gone, each with a warning: samples are worth more.
-    """
-    run = made.run
-    repeats = []
-    for repeat in run.repeats:
-        own = CacheConfig(workdir.cache(run.id, repeat.seed), under=(workdir.cache(run.id, first),))
-        gone = [out for out in repeat.outputs if not take(own, cache, out.md5)]
-        said = [f"{out.path} is not recorded: its bytes are gone, or damaged" for out in gone]
-        outputs = tuple(out for out in repeat.outputs if out not in gone)
-        repeats.append(replace(repeat, outputs=outputs, warnings=(*repeat.warnings, *said)))
-    return replace(made, run=replace(run, repeats=tuple(repeats)))
 
 
 def cache_beside(

@@ -34,7 +34,7 @@ from gitexp.errors import (
 )
 from gitexp.execution import measurements, slots
 from gitexp.execution.engines import process
-from gitexp.execution.engines.base import LOG, OUTCOME
+from gitexp.execution.engines.base import CACHE, LOG, OUTCOME, PID, STAGE
 from gitexp.git.transaction.failpoints import FailPoint, reach
 from gitexp.model.job import POINTS, Job, Outcome
 from gitexp.model.run import RepeatState, Resources
@@ -51,10 +51,6 @@ if TYPE_CHECKING:
     from gitexp.model.job import Given, Stage, StageRecord
     from gitexp.model.run import Environment, Output
 
-PID = "pid"  # in OUT/: who works on this attempt
-STAGE = "stage"  # in OUT/: the stage that runs
-CACHE = "cache"  # in OUT/: outputs, laid out as DVC's cache is
-GRACE_S = 5.0  # for the commands; less than the engine gives us
 EXIT_CANCELLED = 128 + signal.SIGTERM
 _KIB = 1024
 _MACOS = sys.platform == "darwin"
@@ -83,24 +79,18 @@ class _Attempt:
     patched: tuple[str, ...] = ()
     memo: Memo = field(default_factory=Memo)
 
-    @property
-    def deadline(self) -> float | None:
-        """When time is up (monotonic, seconds)."""
-        limit = self.job.timeout_s
-        return None if limit is None else self.started + limit
-
 
 def worker(job_file: Path, out_dir: Path) -> int:
-    """Execute one job in this process and leave its outcome.
+    """Execute one job in this process and leave its outcome in a folder that nobody used before.
 
-    `out_dir`: folder of this attempt, made if need be; one that was used before is refused. The
-    result: 0 if the repeat finished, 5 if the project failed, 3 if a precondition did, 143 if it
-    was cancelled. Engines do not look at it: the outcome says more.
+    The result: 0 if the repeat finished, 5 if the project failed, 3 if a precondition did, 143 if
+    it was cancelled. Engines do not look at it: the outcome says more.
     """
     started_at, started = datetime.now(UTC), time.monotonic()
     process.adopt_orphans()
     stop = process.Stop()
     job = codec.load(Job, job_file.read_bytes(), str(job_file))
+    stop.deadline = None if job.timeout_s is None else started + job.timeout_s
     out_dir.mkdir(parents=True, exist_ok=True)
     _claim(out_dir)
     attempt = _Attempt(job, out_dir, dict(os.environ), started_at, started)
@@ -201,8 +191,6 @@ def _run_stage(
                 env=env,
                 log=log,
                 stop=stop,
-                deadline=attempt.deadline,
-                grace_s=GRACE_S,
             )
             if ended.timed_out:
                 raise _TimeoutError

@@ -31,11 +31,8 @@ from gitexp.report.escape import visible
 from gitexp.store import lookup, plans
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
-    from gitexp.git.transaction.transaction import TipView
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan, Terms
     from gitexp.model.workspace import Workspace
@@ -54,14 +51,10 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
 
     Parameters
     ----------
-    workspace : Workspace
     name : str or None
         The experiment; None: that of the current branch.
-    terms : Terms
     why : str
         The reason; it stays in the plan's file, and reports show it.
-    dry_run : bool
-    now : datetime, optional
 
     Raises
     ------
@@ -112,14 +105,10 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
     if dry_run:
         return report
 
-    def edit(view: TipView) -> Mapping[str, bytes]:
-        del view
-        return {layout.plan_path(plan.name): codec.dump(amended)}
-
     published = transaction.publish(
         workspace,
         branch,
-        edit,
+        lambda _: {layout.plan_path(plan.name): codec.dump(amended)},
         message=f"gitexp amend-plan: {visible(plan.name)}\n\n{kept.why}\n",
         author=identity.author(repo),
         now=when,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.errors import ExistsError, GitexpError, MovedRefError, PreconditionError
 from gitexp.experiments import lifecycle
-from gitexp.git import identity, objects, refs, repository, writing
+from gitexp.git import objects, refs, repository, writing
 from gitexp.git import remote as remote_git
 from gitexp.git.absent import ABSENT
 from gitexp.git.remote import Lease
@@ -54,15 +55,12 @@ def archive(  # noqa: PLR0913  what is archived, where, and how sure one is
 
     Parameters
     ----------
-    workspace : Workspace
-    name : str
     abandon : bool
         Remove the branch although no other one has its records.
     push : bool
         Do the same on the remote. Also for an experiment that was archived here before.
     remote_name : str, optional
         Git's name of the remote.
-    now : datetime, optional
 
     Raises
     ------
@@ -98,17 +96,24 @@ def archive(  # noqa: PLR0913  what is archived, where, and how sure one is
         lifecycle.check_free(workspace, standing.branch)
     check_tag(repo, standing)
     when = (now or datetime.now(UTC)).replace(microsecond=0)
-    build = _Build(repo, standing, goes=goes, base=base, when=when)
+
+    def build() -> move.Moves:
+        tip = standing.commit
+        moves: dict[str, tuple[refs.Target, refs.Target]] = {}
+        written: list[str] = []
+        if standing.archived != tip:
+            words = _message(repo, standing, base)
+            written = [lifecycle.write_tag(repo, standing.tag, tip, words, when)]
+            moves[standing.tag] = writing.object_of(repo, standing.tag), written[0]
+        if goes:
+            moves[refs.local(standing.branch)] = tip, ABSENT
+        return move.Moves(moves, tip, written)
+
     done: list[str] = []
     if standing.tip is not ABSENT and (goes or standing.archived != standing.tip):
-        moved = move.move_refs(
-            repo,
-            build,
-            guard=lambda: lifecycle.check_free(workspace, standing.branch) if goes else None,
-            message=f"gitexp archive: {standing.name}",
-            who=identity.committer(repo),
-            when=when,
-        )
+        message = f"gitexp archive: {standing.name}"
+        free = partial(lifecycle.check_free, workspace, standing.branch)
+        moved = lifecycle.moved(repo, build, message, when, free if goes else lambda: None)
         done = list(_said(standing, moved.refs, moved.commit))
     sent: tuple[str, ...] = ()
     if remote is not None:
@@ -175,49 +180,16 @@ def send(
     return tuple(sent)
 
 
-class _Build:
-    """Writes the tag, and says which refs have to move."""
-
-    def __init__(
-        self, repo: Repo, standing: Standing, *, goes: bool, base: str, when: datetime
-    ) -> None:
-        self._repo = repo
-        self._standing = standing
-        self._goes = goes
-        self._base = base
-        self._when = when
-
-    def __call__(self) -> move.Moves:
-        standing = self._standing
-        tip = standing.commit
-        moves: dict[str, tuple[refs.Target, refs.Target]] = {}
-        written: list[str] = []
-        if standing.archived != tip:
-            tag = writing.write_tag(
-                self._repo,
-                tip,
-                standing.tag.removeprefix("refs/tags/"),
-                self._message(),
-                tagger=identity.committer(self._repo),
-                time=self._when,
-            )
-            moves[standing.tag] = writing.object_of(self._repo, standing.tag), tag
-            written.append(tag)
-        if self._goes:
-            moves[refs.local(standing.branch)] = tip, ABSENT
-        return move.Moves(moves, tip, written)
-
-    def _message(self) -> str:
-        standing = self._standing
-        plan = standing.plan
-        lines = [f"gitexp archive: {standing.name}", ""]
-        if plan is not None:
-            lines += [plan.hypothesis, ""]
-            lines.append(f"plan: {plan.digest}")
-            lines.append(f"verdict: {_verdict(self._repo, standing, plan)}")
-        lines.append(f"branch: {standing.branch}")
-        lines.append(f"records in: {self._base or 'this tag only'}")
-        return "\n".join(lines)
+def _message(repo: Repo, standing: Standing, base: str) -> str:
+    plan = standing.plan
+    lines = [f"gitexp archive: {standing.name}", ""]
+    if plan is not None:
+        lines += [plan.hypothesis, ""]
+        lines.append(f"plan: {plan.digest}")
+        lines.append(f"verdict: {_verdict(repo, standing, plan)}")
+    lines.append(f"branch: {standing.branch}")
+    lines.append(f"records in: {base or 'this tag only'}")
+    return "\n".join(lines)
 
 
 def _verdict(repo: Repo, standing: Standing, plan: Plan) -> str:
@@ -249,7 +221,6 @@ def check_tag(repo: Repo, standing: Standing, *, over_tombstone: bool = False) -
 
 
 def _knows(repo: Repo, tag: str, commit: CommitHash) -> bool:
-    """Whether a tag of the remote is here, and leads to a commit in our history."""
     peeled = writing.object_of(repo, f"{tag}^{{commit}}")
     return peeled is not ABSENT and objects.is_ancestor(repo, CommitHash(peeled), commit)
 
@@ -275,12 +246,6 @@ def _next(standing: Standing, *, goes: bool, pushed: bool) -> str:
 
 def restore(workspace: Workspace, name: str, *, now: datetime | None = None) -> EndReport:
     """Make the branch of an archived experiment again; the tag stays.
-
-    Parameters
-    ----------
-    workspace : Workspace
-    name : str
-    now : datetime, optional
 
     Raises
     ------
@@ -314,14 +279,9 @@ def restore(workspace: Workspace, name: str, *, now: datetime | None = None) -> 
             next_step=f"gitexp show {shlex.quote(standing.name)}",
         )
     ref = refs.local(standing.branch)
-    move.move_refs(
-        repo,
-        lambda: move.Moves({ref: (ABSENT, commit)}, commit),
-        guard=lambda: None,
-        message=f"gitexp restore: {standing.name}",
-        who=identity.committer(repo),
-        when=(now or datetime.now(UTC)).replace(microsecond=0),
-    )
+    moves = move.Moves({ref: (ABSENT, commit)}, commit)
+    when = (now or datetime.now(UTC)).replace(microsecond=0)
+    lifecycle.moved(repo, lambda: moves, f"gitexp restore: {standing.name}", when)
     return EndReport(
         verb="restore",
         name=standing.name,

@@ -23,10 +23,7 @@ from gitexp.store import plans
 from gitexp.store.conclusions import is_concluded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gitexp.git.repository import Repo
-    from gitexp.git.transaction.transaction import TipView
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
     from gitexp.model.workspace import Workspace
@@ -48,7 +45,6 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
 
     Parameters
     ----------
-    workspace : Workspace
     name : str, optional
         The experiment; that of the current branch by default.
     words : str
@@ -59,9 +55,6 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
         Archive the experiment, too; its branch goes once another one has its records.
     push : bool
         Archive it on the remote as well.
-    dry_run : bool
-    now : datetime, optional
-    program : str
 
     Raises
     ------
@@ -114,15 +107,11 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
     if dry_run:
         return ConcludeReport(conclusion, branch, None, replaced, dry_run=True, not_updated=())
 
-    def edit(view: TipView) -> Mapping[str, bytes]:
-        del view
-        return {path: data}
-
     verdict = comparison.verdict.value if comparison.verdict else "no verdict"
     published = transaction.publish(
         workspace,
         branch,
-        edit,
+        lambda _: {path: data},
         message=f"gitexp conclude: {visible(plan.name)}: {verdict}\n\n{words.strip()}\n",
         author=identity.author(repo),
         now=when,

@@ -24,7 +24,7 @@ from gitexp.errors import (
     UsageError,
 )
 from gitexp.execution.preflight.mentions import own_paths
-from gitexp.execution.preflight.seedparams import has_seed, seed_rule
+from gitexp.execution.preflight.seedparams import fixed_seeds, has_seed, seed_rule
 from gitexp.git.refs import ABSENT
 from gitexp.git.upstream import USUAL
 from gitexp.git.worktree import status
@@ -68,10 +68,7 @@ class Proposal:
 
 
 def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
-    """Find pipeline, outputs, metrics, params files, seed parameter and predictions.
-
-    `request`: what is given there is not searched for.
-    """
+    """Find pipeline, outputs, metrics, params files, seed parameter and predictions."""
     if request.command is not None:
         project = (request.project or "").strip("/")
         return _with_command(workspace, top, project, request)
@@ -94,7 +91,8 @@ def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
     params = request.params or _params_files(folder, stages, resolved.params)
     params = with_seeds(folder, params, request)
     notes: list[str] = []
-    seed = seed_rule(request, folder, params, resolved.executed, notes)
+    seed = seed_rule(request, folder, params, resolved.executed)
+    notes += fixed_seeds(request, seed)
     predictions = find_predictions(request, folder, [out.path for out in outs], notes)
     if not metrics:
         no_file = "dvc.yaml declares no metrics file; name one under metrics: files:"
@@ -150,7 +148,8 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
     ]
     if absent and " cd " not in f" {request.command}":
         notes.append(f"the command names {', '.join(absent)}, which is not there")
-    seed = seed_rule(request, folder, params, (), notes)
+    seed = seed_rule(request, folder, params, ())
+    notes += fixed_seeds(request, seed)
     predictions = find_predictions(request, folder, request.outputs, notes)
     outputs = request.outputs
     if predictions is not None and predictions.path not in {*outputs, *metrics}:

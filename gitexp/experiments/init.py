@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from gitexp.experiments.detect import Proposal
     from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
-    from gitexp.git.transaction.transaction import TipView
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
     from gitexp.model.workspace import Workspace
@@ -67,8 +66,6 @@ def init(
 
     Parameters
     ----------
-    workspace : Workspace
-    request : InitRequest, optional
     now : datetime, optional
         Time of the commit, UTC.
 
@@ -161,7 +158,7 @@ def _init(
     published = transaction.publish(
         workspace,
         head.branch,
-        lambda view: _additions(view, files),
+        lambda _: files,
         message=_REVISED if draft.existed else MESSAGE,
         author=author,
         now=now or datetime.now(UTC),
@@ -204,11 +201,6 @@ def _head(repo: Repo, request: InitRequest) -> refs.Head:
     if head.branch is None and request.commit:
         raise DetachedHeadError("HEAD is on no branch, so there is nothing to commit on")
     return head
-
-
-def _additions(view: TipView, files: Mapping[str, bytes]) -> Mapping[str, bytes]:
-    del view  # new files only: nothing of the tip decides about them
-    return files
 
 
 def _refuse_unreadable(data: bytes) -> None:
@@ -351,15 +343,10 @@ def _existing(repo: Repo, top: Path, draft: _Draft, request: InitRequest) -> Ini
         *([layout.CONFIG] if draft.is_edited else []),
         *([layout.ATTRIBUTES] if unmarked else []),
     ]
-    return InitReport(
-        config=draft.proposal.config,
-        existed=True,
-        files=tuple(files),
-        found=draft.proposal.found,
+    return replace(
+        _report(draft, tuple(files), request),
         notes=(note,) if draft.is_edited else (),
-        commit=None,
         command=_commit_command(left) if left else "",
-        dry_run=request.dry_run,
         next_step="gitexp new NAME",
     )
 
@@ -392,7 +379,6 @@ def _dvc_init(top: Path) -> dict[str, bytes]:
 
 
 def _pipeline(request: InitRequest, config: ProjectConfig) -> bytes:
-    """Return a dvc.yaml with one stage for the command."""
     stage: dict[str, Json] = {"cmd": request.command or ""}
     scripts = [word for word in shlex.split(request.command or "") if word.endswith((".py", ".sh"))]
     if scripts:

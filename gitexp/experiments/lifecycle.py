@@ -17,9 +17,9 @@ from gitexp.errors import (
     UsageError,
 )
 from gitexp.execution.state import live_runs
-from gitexp.git import objects, refs, upstream
+from gitexp.git import identity, objects, refs, upstream, writing
 from gitexp.git.absent import ABSENT, Absent
-from gitexp.git.transaction import layout
+from gitexp.git.transaction import layout, move
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.upstream import own
 from gitexp.git.worktree import checkouts
@@ -30,7 +30,8 @@ from gitexp.store.plans import is_experiments, tips
 from gitexp.store.records import run_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash, RunId, TreeId
@@ -124,6 +125,24 @@ def is_bare(repo: Repo, standing: Standing) -> bool:
 def _runs(repo: Repo, commit: CommitHash) -> dict[RunId, TreeId]:
     there = objects.tree_id(repo, commit, layout.RUNS)
     return {} if there is ABSENT else listing(repo, there)
+
+
+def write_tag(repo: Repo, ref: str, commit: CommitHash, message: str, when: datetime) -> str:
+    """Write an annotated archive tag, which no ref names yet, and return its id."""
+    name, who = ref.removeprefix("refs/tags/"), identity.committer(repo)
+    return writing.write_tag(repo, commit, name, message, tagger=who, time=when)
+
+
+def moved(
+    repo: Repo,
+    build: Callable[[], move.Moves],
+    message: str,
+    when: datetime,
+    guard: Callable[[], None] = lambda: None,
+) -> move.Moves:
+    """Move the refs of an experiment, all or none, in the name of who is at work."""
+    who = identity.committer(repo)
+    return move.move_refs(repo, build, guard=guard, message=message, who=who, when=when)
 
 
 def check_published(workspace: Workspace, branch: str) -> None:

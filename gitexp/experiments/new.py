@@ -51,12 +51,11 @@ from gitexp.store import plans
 from gitexp.system import curves
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from gitexp.comparison.known_metrics import KnownMetrics
     from gitexp.git.refs import Absent
     from gitexp.git.repository import Repo
-    from gitexp.git.transaction.transaction import TipView
     from gitexp.model.config import ProjectConfig
     from gitexp.model.design import PowerReport
     from gitexp.model.ids import CommitHash
@@ -71,14 +70,8 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
 
     Parameters
     ----------
-    workspace : Workspace
-    request : NewRequest
     now : datetime, optional
         Time of the plan, UTC.
-
-    Returns
-    -------
-    NewReport
 
     Raises
     ------
@@ -103,8 +96,8 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
         raise UnbornBranchError("this branch has no commit yet", where=head.branch or "HEAD")
     start = objects.resolve(repo, request.start or "HEAD")
     config, _ = plans.config_of(repo, start)
-    branch = _branch(repo, request, head.branch, config)
-    plan, unseen = _plan(repo, request, branch, start, config, now or datetime.now(UTC))
+    plan, unseen = _plan(repo, request, start, config, now or datetime.now(UTC))
+    branch = plan.branch
     found = _power(repo, plan, start)
     warnings = [] if found is not None else unseen
     warnings += _warnings(repo, plan, start)
@@ -125,7 +118,7 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
     published = transaction.publish(
         workspace,
         branch,
-        _edit(plan, files),
+        lambda _: {layout.plan_path(plan.name): codec.dump(plan), **files},
         message=f"gitexp new: {plan.name}\n\n{plan.hypothesis}\n",
         author=identity.author(repo),
         now=plan.created_at,
@@ -135,19 +128,13 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
     )
     switched = not request.here and _switch(workspace, branch, checkout=request.checkout)
     on_it = switched or request.here
-    return NewReport(
-        plan=plan,
+    left = (f"{path} was left as it is in the work tree" for path in published.not_updated)
+    return replace(
+        report,
         commit=published.commit,
-        price=report.price,
         checked_out=on_it,
-        dry_run=False,
-        promise=report.promise,
-        warnings=(
-            *warnings,
-            *(f"{path} was left as it is in the work tree" for path in published.not_updated),
-        ),
+        warnings=(*warnings, *left),
         next_step=_next_step(request, branch, on_it=on_it, bare=workspace.top is None),
-        power=report.power,
     )
 
 
@@ -161,8 +148,9 @@ def _next_step(request: NewRequest, branch: str, *, on_it: bool, bare: bool) -> 
     return "change code or parameters, commit, then gitexp run --with-baseline"
 
 
-def _branch(repo: Repo, request: NewRequest, current: str | None, config: ProjectConfig) -> str:
+def _branch(repo: Repo, request: NewRequest, config: ProjectConfig) -> str:
     if request.here:
+        current = refs.head(repo).branch
         if current is None:
             raise DetachedHeadError(
                 "--here needs a branch, and HEAD is on none", next_step="git switch BRANCH"
@@ -182,15 +170,11 @@ def _branch(repo: Repo, request: NewRequest, current: str | None, config: Projec
     return branch
 
 
-def _plan(  # noqa: PLR0913, PLR0917  what is asked, and what was found for it
-    repo: Repo,
-    request: NewRequest,
-    branch: str,
-    start: CommitHash,
-    config: ProjectConfig,
-    now: datetime,
+def _plan(
+    repo: Repo, request: NewRequest, start: CommitHash, config: ProjectConfig, now: datetime
 ) -> tuple[Plan, list[str]]:
     """Return the plan, and what could not be checked in it."""
+    branch = _branch(repo, request, config)
     logged, others = logged_metrics(repo, start)
     known = known_metrics(repo, start, config)
     known = replace(known, names=known.names | logged)
@@ -305,14 +289,6 @@ def _param_files(
     step = partial(undeclared, repo, start, config)
     files = assigned(request.params, config.params, read, start[:9], step)
     return {posixpath.join(config.project, file): data for file, data in files.items()}
-
-
-def _edit(plan: Plan, files: Mapping[str, bytes]) -> Callable[[TipView], Mapping[str, bytes]]:
-    def edit(view: TipView) -> Mapping[str, bytes]:
-        del view
-        return {layout.plan_path(plan.name): codec.dump(plan), **files}
-
-    return edit
 
 
 def _price(repo: Repo, plan: Plan, start: CommitHash, config: ProjectConfig) -> Price:

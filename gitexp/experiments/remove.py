@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.errors import ConfirmationError
@@ -23,8 +23,6 @@ from gitexp.store.experiments import newest_of
 from gitexp.store.records import run_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gitexp.experiments.lifecycle import Standing
     from gitexp.git.repository import Repo
     from gitexp.model.workspace import Workspace
@@ -51,16 +49,12 @@ def remove(  # noqa: PLR0913  what is removed, where, why, and how sure one is
 
     Parameters
     ----------
-    workspace : Workspace
-    name : str
     words : str
         Why; goes into the tombstone.
     yes : bool
         Also an experiment that was not archived, but for one to which nothing was done.
     push : bool
         Do the same on the remote.
-    remote_name : str, optional
-    now : datetime, optional
 
     Raises
     ------
@@ -97,14 +91,14 @@ def remove(  # noqa: PLR0913  what is removed, where, why, and how sure one is
     commit = standing.commit
     if standing.tip is not ABSENT or not lifecycle.is_removed(repo, standing.name, commit):
         when = (now or datetime.now(UTC)).replace(microsecond=0)
-        commit = move.move_refs(
-            repo,
-            _only_the_branch(standing) if untried else _Build(repo, standing, words.strip(), when),
-            guard=lambda: lifecycle.check_free(workspace, standing.branch),
-            message=f"gitexp rm: {standing.name}",
-            who=identity.committer(repo),
-            when=when,
-        ).commit
+        build = (
+            partial(_only_the_branch, standing)
+            if untried
+            else partial(_buried, repo, standing, words.strip(), when)
+        )
+        free = partial(lifecycle.check_free, workspace, standing.branch)
+        message = f"gitexp rm: {standing.name}"
+        commit = lifecycle.moved(repo, build, message, when, free).commit
         done = (
             *((f"branch {standing.branch} removed",) if standing.tip is not ABSENT else ()),
             f"nothing was run, so no record stays and the name {standing.name} is free"
@@ -125,74 +119,47 @@ def remove(  # noqa: PLR0913  what is removed, where, why, and how sure one is
     )
 
 
-def _only_the_branch(standing: Standing) -> Callable[[], move.Moves]:
-    """Return what removes the branch of an experiment that nobody has tried, and writes nothing."""
+def _only_the_branch(standing: Standing) -> move.Moves:
+    """Remove the branch of an experiment that nobody has tried, and write nothing."""
+    return move.Moves({refs.local(standing.branch): (standing.commit, ABSENT)}, standing.commit)
+
+
+def _buried(repo: Repo, standing: Standing, words: str, when: datetime) -> move.Moves:
+    written: list[str] = []
+    there = objects.tree_id(repo, standing.commit, layout.FOLDER)
+    bare = {} if there is ABSENT else {layout.FOLDER: writing.Subtree(there)}
+    base = writing.build_tree(repo, ABSENT, bare, written=written)
+    stone = codec.dump(_tombstone(repo, standing, words, when))
+    path = layout.tombstone_path(standing.name)
+    tree = writing.build_tree(repo, base, {path: stone}, written=written)
+    who = identity.committer(repo)
+    message = f"gitexp rm: {standing.name}\n\n{words}"
+    old = standing.archived
+    before = old is not ABSENT and lifecycle.is_removed(repo, standing.name, old)
+    older = [old] if before and old is not ABSENT else []  # an older tombstone is kept
+    commit = writing.write_commit(repo, tree, older, message, author=who, committer=who, time=when)
+    tag = lifecycle.write_tag(repo, standing.tag, commit, message, when)
     moves: dict[str, tuple[refs.Target, refs.Target]] = {
-        refs.local(standing.branch): (standing.commit, ABSENT)
+        standing.tag: (writing.object_of(repo, standing.tag), tag)
     }
-    return lambda: move.Moves(moves, standing.commit)
+    if standing.tip is not ABSENT:
+        moves[refs.local(standing.branch)] = standing.tip, ABSENT
+    return move.Moves(moves, commit, [*written, commit, tag])
 
 
-@dataclass(frozen=True, slots=True)
-class _Build:
-    """Writes the tombstone, its commit and its tag."""
-
-    repo: Repo
-    standing: Standing
-    words: str
-    when: datetime
-
-    def __call__(self) -> move.Moves:
-        repo, standing = self.repo, self.standing
-        written: list[str] = []
-        there = objects.tree_id(repo, standing.commit, layout.FOLDER)
-        bare = {} if there is ABSENT else {layout.FOLDER: writing.Subtree(there)}
-        base = writing.build_tree(repo, ABSENT, bare, written=written)
-        stone = codec.dump(self._tombstone())
-        path = layout.tombstone_path(standing.name)
-        tree = writing.build_tree(repo, base, {path: stone}, written=written)
-        who = identity.committer(repo)
-        message = f"gitexp rm: {standing.name}\n\n{self.words}"
-        old = standing.archived
-        before = old is not ABSENT and lifecycle.is_removed(repo, standing.name, old)
-        commit = writing.write_commit(
-            repo,
-            tree,
-            [old] if before and old is not ABSENT else [],  # an older tombstone is kept
-            message,
-            author=who,
-            committer=who,
-            time=self.when,
-        )
-        tag = writing.write_tag(
-            repo,
-            commit,
-            standing.tag.removeprefix("refs/tags/"),
-            message,
-            tagger=who,
-            time=self.when,
-        )
-        moves: dict[str, tuple[refs.Target, refs.Target]] = {
-            standing.tag: (writing.object_of(repo, standing.tag), tag)
-        }
-        if standing.tip is not ABSENT:
-            moves[refs.local(standing.branch)] = standing.tip, ABSENT
-        return move.Moves(moves, commit, [*written, commit, tag])
-
-    def _tombstone(self) -> Tombstone:
-        repo, standing = self.repo, self.standing
-        newest = _newest(repo, standing)
-        return Tombstone(
-            experiment=standing.name,
-            branch=standing.branch,
-            words=self.words,
-            tip=standing.commit,
-            tree=objects.commit_info(repo, standing.commit).tree,
-            inputs=None if newest is None else InputsDigest(newest.inputs),
-            source=None if newest is None else CommitHash(newest.commit),
-            author=private.author(repo, standing.commit),
-            removed_at=self.when,
-        )
+def _tombstone(repo: Repo, standing: Standing, words: str, when: datetime) -> Tombstone:
+    newest = _newest(repo, standing)
+    return Tombstone(
+        experiment=standing.name,
+        branch=standing.branch,
+        words=words,
+        tip=standing.commit,
+        tree=objects.commit_info(repo, standing.commit).tree,
+        inputs=None if newest is None else InputsDigest(newest.inputs),
+        source=None if newest is None else CommitHash(newest.commit),
+        author=private.author(repo, standing.commit),
+        removed_at=when,
+    )
 
 
 def _newest(repo: Repo, standing: Standing) -> RunLine | None:
@@ -201,7 +168,5 @@ def _newest(repo: Repo, standing: Standing) -> RunLine | None:
     if runs is ABSENT or plan is None:
         return None
     with open_index(repo.workspace) as index:
-        lines = run_lines(
-            repo, index, {tree: run for run, tree in listing(repo, runs).items()}
-        ).values()
-    return newest_of(plan, lines)
+        trees = {tree: run for run, tree in listing(repo, runs).items()}
+        return newest_of(plan, run_lines(repo, index, trees).values())

@@ -50,12 +50,6 @@ def rename(workspace: Workspace, old: str, new: str, *, now: datetime | None = N
     once. Else the new branch appears first, the worktrees switch to it, and the old one goes: what
     a crash leaves is two whole experiments, and the same command again finishes.
 
-    Parameters
-    ----------
-    workspace : Workspace
-    old, new : str
-    now : datetime, optional
-
     Raises
     ------
     UnknownExperimentError, UsageError, BadNameError
@@ -166,14 +160,8 @@ def _carry_out(task: _Task, *, together: bool) -> CommitHash:
             if together:
                 moves[refs.local(task.standing.branch)] = task.standing.tip, ABSENT
         if task.old_tag is not ABSENT:
-            tag = writing.write_tag(
-                task.repo,
-                commit,
-                task.tag.removeprefix("refs/tags/"),
-                f"gitexp rename: {task.standing.name} to {task.new}",
-                tagger=identity.committer(task.repo),
-                time=task.when,
-            )
+            message = f"gitexp rename: {task.standing.name} to {task.new}"
+            tag = lifecycle.write_tag(task.repo, task.tag, commit, message, task.when)
             written.append(tag)
             moves[task.tag] = ABSENT, tag
             moves[task.standing.tag] = task.old_tag, ABSENT
@@ -189,14 +177,8 @@ def _carry_out(task: _Task, *, together: bool) -> CommitHash:
 def _moved(
     task: _Task, build: Callable[[], move.Moves], guard: Callable[[], None] = lambda: None
 ) -> CommitHash:
-    return move.move_refs(
-        task.repo,
-        build,
-        guard=guard,
-        message=f"gitexp rename: {task.standing.name} to {task.new}",
-        who=identity.committer(task.repo),
-        when=task.when,
-    ).commit
+    message = f"gitexp rename: {task.standing.name} to {task.new}"
+    return lifecycle.moved(task.repo, build, message, task.when, guard).commit
 
 
 def _commit(task: _Task) -> tuple[CommitHash, list[str]]:
@@ -283,7 +265,6 @@ def _undo(task: _Task, commit: CommitHash) -> None:
 
 
 def _drop(task: _Task) -> None:
-    """Remove the old branch, which no worktree is on any more."""
     tip = task.standing.commit
     moves: dict[str, tuple[Target, Target]] = {refs.local(task.standing.branch): (tip, ABSENT)}
     _moved(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import gitignore, pipeline
-from gitexp.execution.preflight.seedparams import seed_rule
+from gitexp.execution.preflight.seedparams import fixed_seeds, seed_rule
 from gitexp.experiments import detect
 from gitexp.records import config as config_format
 
@@ -50,7 +50,8 @@ def revise(
         there = new.pipeline is not None and not request.write_pipeline
         stages = pipeline.look([(top, new)])[0].executed if there else ()
         if seeds:
-            rule = seed_rule(request, folder, new.params, stages, notes, before=config.seed)
+            rule = seed_rule(request, folder, new.params, stages, config.seed)
+            notes += fixed_seeds(request, rule)
             new = replace(new, seed=rule)
     changes = dict(detect.describe(new)).items() - dict(detect.describe(config)).items()
     before = dict(detect.describe(config))

@@ -25,10 +25,7 @@ from gitexp.store import conclusions, plans
 from gitexp.system import authority, secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gitexp.git.repository import Repo
-    from gitexp.git.transaction.transaction import TipView
     from gitexp.model.plan import Plan
     from gitexp.model.workspace import Workspace
 
@@ -49,15 +46,12 @@ def witness(  # noqa: PLR0913  whose plan is seen, how, by whom, and when
 
     Parameters
     ----------
-    workspace : Workspace
     name : str or None
         The experiment; None: that of the current branch.
-    way : Way
     remote_name : str, optional
         Of a push: Git's name of the remote.
     words : str
         Of an approval.
-    now : datetime, optional
 
     Raises
     ------
@@ -83,14 +77,10 @@ def witness(  # noqa: PLR0913  whose plan is seen, how, by whom, and when
         receipt = _approved(repo, plan, tip, words)
     files[path] = codec.dump(receipt)
 
-    def edit(view: TipView) -> Mapping[str, bytes]:
-        del view
-        return files
-
     published = transaction.publish(
         workspace,
         branch,
-        edit,
+        lambda _: files,
         message=f"gitexp witness: {visible(plan.name)} by {way.value}\n",
         author=identity.author(repo),
         now=(now or datetime.now(UTC)).replace(microsecond=0),

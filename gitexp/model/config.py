@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -110,6 +111,11 @@ class ProjectConfig:
     auto_checkout: bool = False  # whether hooks bring outputs of DVC to what was checked out
     witness_required: bool = False  # whether a run waits until somebody else saw the plan
     identity: Identity = Identity.FULL
+
+    @property
+    def lock(self) -> str:
+        """Where the pipeline's dvc.lock lies."""
+        return posixpath.join(posixpath.dirname(self.pipeline or ""), "dvc.lock")
 
     @property
     def experiment_branches(self) -> str:

@@ -82,21 +82,7 @@ class CommentResult:
 
 
 class GitHub:
-    """A connection to one API, with one token.
-
-    Parameters
-    ----------
-    url : str
-        ``https://api.github.com``, or that of an enterprise's own; http only on loopback.
-    token : str
-    pause : callable
-        Waits for so many seconds.
-
-    Raises
-    ------
-    UsageError
-        If the token would go over the wire in the clear.
-    """
+    """A connection to one API, with one token, which goes over https or the loopback alone."""
 
     def __init__(
         self, url: str, token: str, *, pause: Callable[[float], None] = time.sleep
@@ -259,11 +245,7 @@ def comment(  # noqa: PLR0913  who writes what, and where
     key: str = "review",
     author: str = BOT,
 ) -> Posted:
-    """Write the comment, or bring it up to date.
-
-    `repository`: ``OWNER/NAME``, where the pull request is. `key`: tells comments of several
-    workflows apart.
-    """
+    """Write the comment, or bring it up to date."""
     if not _KEY.fullmatch(key) or not _REPOSITORY.fullmatch(repository):
         raise UsageError("no such repository or key", found=f"{repository[:200]} {key[:100]}")
     number = _number(api, repository, target, review)

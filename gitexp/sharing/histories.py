@@ -56,7 +56,8 @@ def takes(repo: Repo, tip: CommitHash, own: OwnRecords) -> bool:
             return True
         if config.pipeline is None:
             runs = [found.run for found in lookup.runs_at(repo, tip).runs]
-            return not snapshot.is_written(_reader(repo, tip), config, runs, run.inputs, repeat.key)
+            state = (run.inputs, repeat.key)
+            return not snapshot.is_written(_reader(repo, tip), config, runs, state)
         return not _is_valid(repo, tip, own.commit, config)
     except GitexpError:
         return False  # what cannot be read is left as it is
@@ -95,7 +96,7 @@ def _is_valid(repo: Repo, tip: CommitHash, ours: CommitHash, config: ProjectConf
     mine = DvcFiles(
         _reader(repo, ours), base=config.project, starts=lambda _: there.wdirs(pipeline)
     )
-    if there.data(pipeline) is None or (lock := snapshot.pipeline_lock(mine, config)) is None:
+    if there.data(pipeline) is None or (lock := mine.lock(config.lock)) is None:
         return True
     records = [stage.record() for stage in lock.stages.values()]
     known = [record for record in records if record is not None]
@@ -119,8 +120,8 @@ class BranchUpdate:
 def settle(shared: Shared, branch: str, *, join: bool) -> BranchUpdate:
     """Bring a local branch to where it contains what the remote was last seen to have.
 
-    `join`: whether lines that have parted are brought together; otherwise only forward. The
-    result: a branch that cannot be moved says why; nothing of it was changed.
+    Lines that have parted are brought together where they are to `join`. A branch that cannot be
+    moved says why; nothing of it was changed.
     """
     noted = BranchMove(branch, BranchOutcome.SAME)
 
@@ -132,7 +133,8 @@ def settle(shared: Shared, branch: str, *, join: bool) -> BranchUpdate:
                 raise MovedRefError(f"{branch} was deleted meanwhile", found="no such branch")
             noted = BranchMove(branch, BranchOutcome.NEW, None, theirs)
             return theirs
-        commit, noted = _joined(shared, branch, tip, theirs, written, join=join)
+        before = BranchMove(branch, BranchOutcome.SAME, tip, tip)
+        commit, noted = _joined(shared, before, theirs, written, join=join)
         return commit
 
     task = move.Task(
@@ -177,17 +179,17 @@ def settle_data(shared: Shared) -> CommitHash | Absent:
     return move.carry_out(shared.repo, task).commit
 
 
-def _joined(  # noqa: PLR0913 - both sides of a branch, and how far to go
+def _joined(
     shared: Shared,
-    branch: str,
-    tip: CommitHash,
+    before: BranchMove,
     theirs: CommitHash | Absent,
     written: list[str],
     *,
     join: bool,
 ) -> tuple[CommitHash, BranchMove]:
     """Return the commit that the branch goes to, with what is to be said about it."""
-    before = BranchMove(branch, BranchOutcome.SAME, tip, tip)
+    branch, tip = before.branch, before.after
+    assert tip is not None  # noqa: S101 - set by the caller
     if theirs is ABSENT:
         return tip, replace(before, way=BranchOutcome.NEW)
     plan = replay.route(shared.repo, tip, theirs)
@@ -207,7 +209,6 @@ def _joined(  # noqa: PLR0913 - both sides of a branch, and how far to go
 def _replayed(
     shared: Shared, before: BranchMove, theirs: CommitHash, plan: Route, written: list[str]
 ) -> tuple[CommitHash, BranchMove]:
-    """Put our records on top of theirs."""
     made = replay.replayed(
         shared.repo, plan, theirs, shared.committer, written,
         takes=lambda at, own: takes(shared.repo, at, own),
@@ -298,7 +299,6 @@ def _both_changed(
 
 
 def _entries(shared: Shared, side: CommitHash, paths: frozenset[str]) -> dict[str, Content]:
-    """Return the snapshot's files as one side has them."""
     changes: dict[str, Content] = {}
     for path in paths:
         data = objects.read_blob(shared.repo, side, path, _LIMIT)

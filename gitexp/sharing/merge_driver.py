@@ -46,10 +46,7 @@ class MergedText:
 
 
 def join_lock(base: bytes, ours: bytes, theirs: bytes) -> MergedText:
-    """Join two versions of dvc.lock: each stage as one side has it, in DVC's own bytes.
-
-    `base`, `ours`, `theirs`: `base` is empty where both sides added the file.
-    """
+    """Join two versions of dvc.lock: each stage as one side has it, in DVC's own bytes."""
     parts = [_split(data) for data in (base or b"schema: '2.0'\n" + _STAGES, ours, theirs)]
     if any(part is None for part in parts):
         return MergedText(None, "a side is not laid out as DVC writes it")
@@ -157,12 +154,10 @@ PATTERNS: Final = (
 
 
 def set_up(workspace: Workspace) -> tuple[str, ...]:
-    """Name the driver in this clone's configuration and attributes; nothing is committed.
+    """Name the driver in this clone's configuration and attributes; return what was changed.
 
     The attributes go into ``info/attributes``: a tracked .gitattributes is code, and would change
-    the inputs of every state. Setting it up twice changes nothing.
-
-    The result: what was changed, by where; empty if it was there.
+    the inputs of every state.
     """
     path = workspace.common_dir / "info" / "attributes"
     lines = [f"{pattern} merge={NAME}" for pattern in PATTERNS]
@@ -196,8 +191,7 @@ def is_outdated(workspace: Workspace) -> bool:
 def merge_driver(base: Path, ours: Path, theirs: Path, path: str) -> str:
     """Join two versions of a file as Git asks its drivers to: the result replaces `ours`.
 
-    `base`, `ours`, `theirs`: files that Git made; `base` is empty where both sides added it. The
-    result: "", or why it is a conflict; then `ours` stays as it is, whole.
+    The result: "", or why it is a conflict; then `ours` stays as it is, whole.
     """
     old, left, right = (_read(file, path) for file in (base, ours, theirs))
     joined = _join(path, old, left, right)

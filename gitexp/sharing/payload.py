@@ -25,7 +25,7 @@ from gitexp.sharing.places import new_commits
 from gitexp.store import lookup, plans
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from gitexp.dvc.declared_data import Needed, Needs
@@ -47,9 +47,7 @@ class Depot:
     trust: bool = False
 
 
-def depot_of(
-    shared: Shared, tips: Iterable[CommitHash], environ: Mapping[str, str], *, trust: bool
-) -> Depot | None:
+def depot_of(shared: Shared, tips: Iterable[CommitHash]) -> Depot | None:
     """Return where data come from and go to; None where the project has no DVC at all."""
     top = shared.workspace.top
     folders = [""]
@@ -61,9 +59,18 @@ def depot_of(
             continue
     for folder in folders:
         if top is not None and dvc_config.has_dvc(top / folder):
-            remote = exchange.remote_of(top / folder, environ, trust=trust)
+            trust = shared.trust or not shared.data
+            remote = exchange.remote_of(top / folder, shared.environ, trust=trust)
             return Depot(top / folder, remote, trust)
     return None
+
+
+def depot_to_send(shared: Shared, tips: Collection[CommitHash]) -> Depot | None:
+    """Return the same, but refuse to share branches whose data have nowhere to go."""
+    depot = depot_of(shared, tips)
+    if shared.data:
+        check_depot(shared, depot, tips)
+    return depot
 
 
 def check_depot(shared: Shared, depot: Depot | None, tips: Collection[CommitHash]) -> None:
@@ -91,14 +98,11 @@ def unknown_remote(shared: Shared, depot: Depot | None, tips: Iterable[CommitHas
     here alone.
     """
     top = shared.workspace.top
-    if depot is None or depot.remote is None or top is None:
+    if not shared.data or depot is None or depot.remote is None or top is None:
         return ""
     file = dvc_config.find_dvc_dir(depot.project) / "config"
     name = depot.remote.name
-    try:
-        here = _names(dvc_config.parse(file.read_text("utf-8", "replace")), name)
-    except OSError:
-        return ""
+    here = _names(dvc_config.parse(dvc_config.content(file)), name)
     if not any(here):
         return ""
     path = file.relative_to(top).as_posix()
@@ -106,7 +110,7 @@ def unknown_remote(shared: Shared, depot: Depot | None, tips: Iterable[CommitHas
     for tip in (*(() if head is ABSENT else (head,)), *tips):
         held = objects.read_blob(shared.repo, tip, path)
         if held is not ABSENT:
-            there = _names(dvc_config.parse(held.decode("utf-8", "replace")), name)
+            there = _names(dvc_config.parse(dvc_config.decoded(held)), name)
             if all(theirs == ours for ours, theirs in zip(here, there, strict=True) if ours):
                 return ""
     return (
@@ -218,23 +222,22 @@ def follow(
     depot: Depot | None,
     moves: Sequence[BranchMove],
     *,
-    fetch: bool,
     everything: bool = False,
 ) -> tuple[str, ...]:
     """Bring outputs in work trees to what their branch says now; return what was left, and why.
 
     Only outputs whose hash changed, with `everything` all of them. What a person changed stays.
-    Nothing is an error here: the branches have moved.
-
-    `fetch`: whether bytes that are not in the cache may be fetched, and outputs appear that were
-    not there.
+    Without data nothing is fetched, and no output appears that was not there. Nothing is an error
+    here: the branches have moved.
     """
+    if depot is None:
+        return ()
     left: list[str] = []
-    for move in moves if depot is not None else ():
+    for move in moves:
         if move.after is None or (move.way is BranchOutcome.SAME and not everything):
             continue
         for place in checkouts.on_branch(shared.workspace, move.branch):
-            left += _follow(shared, depot, move, place.top, fetch=fetch, everything=everything)
+            left += _follow(shared, depot, move, place.top, everything=everything)
     return tuple(left)
 
 
@@ -263,16 +266,9 @@ def _check_no_dvc(shared: Shared, tips: Iterable[CommitHash]) -> None:
                 )
 
 
-def _follow(  # noqa: PLR0913 - as above, for one work tree
-    shared: Shared,
-    depot: Depot | None,
-    move: BranchMove,
-    top: Path,
-    *,
-    fetch: bool,
-    everything: bool,
+def _follow(
+    shared: Shared, depot: Depot, move: BranchMove, top: Path, *, everything: bool
 ) -> Iterator[str]:
-    assert depot is not None  # noqa: S101 - see `follow`
     assert move.after is not None  # noqa: S101 - see `follow`
     assert shared.workspace.top is not None  # noqa: S101 - see `places.opened`
     reader = Reader(shared.repo)
@@ -281,7 +277,9 @@ def _follow(  # noqa: PLR0913 - as above, for one work tree
         out
         for path, out in _by_path(reader, move.after).items()
         if everything
-        or ((path not in old or old[path].md5 != out.md5) and (fetch or (top / path).exists()))
+        or (
+            (path not in old or old[path].md5 != out.md5) and (shared.data or (top / path).exists())
+        )
     ]
     if not wanted:
         return
@@ -290,7 +288,7 @@ def _follow(  # noqa: PLR0913 - as above, for one work tree
     try:
         cache = open_cache(project)
         remote = depot.remote
-        if fetch and remote is not None:
+        if shared.data and remote is not None:
             if remote.folder is not None:
                 source = exchange.folder_cache(remote.folder)
                 exchange.send(source, cache, [out.md5 for out in wanted])
@@ -322,7 +320,6 @@ def _revs(
 
 
 def _products(shared: Shared, tips: Collection[CommitHash]) -> Iterator[tuple[Md5, str]]:
-    """Yield (hash, run) of what the repeats of all reachable runs left."""
     for tip in tips:
         for found in lookup.runs_at(shared.repo, tip):
             for repeat in found.run.repeats:
@@ -341,7 +338,6 @@ def _data_commits(shared: Shared, runs: Collection[str]) -> Iterator[CommitHash]
 
 
 def _named(outs: Iterable[Needed], lacking: Collection[Md5]) -> tuple[str, ...]:
-    """Return the outputs that are incomplete, a few of them by name."""
     found = list(dict.fromkeys(out.path for out in outs if out.md5 in lacking))
     more = len(found) - SHOWN
     return (*found[:SHOWN], *((f"and {more} more",) if more > 0 else ()))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from gitexp.errors import BareRepositoryError, GitexpError
 from gitexp.git import identity, objects, refs, remote, repository
@@ -16,7 +17,7 @@ from gitexp.rules.branches import is_protected
 from gitexp.store import plans
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
 
 TAGS: Final = "refs/tags/"
 HEADS: Final = "refs/heads/"
+
+
+class SharingOptions(TypedDict, total=False):
+    """How experiments are shared."""
+
+    remote_name: str | None  # Git's name of the remote
+    data: bool  # whether bytes go to the DVC remote, or come from it
+    trust: bool  # whether the branch that is checked out may say where data go, or come from
+    now: datetime | None
+    environ: Mapping[str, str]  # for DVC's settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +49,9 @@ class Shared:
     committer: Person
     now: datetime
     cleared: tuple[str, ...]  # what a dead process had left, in words
+    data: bool  # whether data are shared, too
+    trust: bool
+    environ: Mapping[str, str]
 
     @property
     def workspace(self) -> Workspace:
@@ -81,18 +95,27 @@ class Shared:
         )
 
 
-def opened(workspace: Workspace, wanted: str | None, now: datetime | None) -> Shared:
+def opened(workspace: Workspace, options: SharingOptions, *, data: bool) -> Shared:
     """Open the repository and choose the remote; what dead processes left is cleared first.
 
-    Without a time it is now.
+    `data`: whether they are shared where nothing is said of it.
     """
     if workspace.top is None:
         raise BareRepositoryError("sharing needs a work tree", where=str(workspace.git_dir))
     repo = repository.open_repository(workspace)
-    name = remote.choose(repo, refs.head(repo).branch, wanted)
+    name = remote.choose(repo, refs.head(repo).branch, options.get("remote_name"))
     cleared = owners.clear_stale(repo)
-    when = (now or datetime.now(UTC)).replace(microsecond=0)
-    return Shared(repo, name, identity.author(repo), identity.committer(repo), when, cleared)
+    return Shared(
+        repo=repo,
+        remote=name,
+        author=identity.author(repo),
+        committer=identity.committer(repo),
+        now=(options.get("now") or datetime.now(UTC)).replace(microsecond=0),
+        cleared=cleared,
+        data=options.get("data", data),
+        trust=options.get("trust", False),
+        environ=options.get("environ", os.environ),
+    )
 
 
 def mine(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:

@@ -24,14 +24,7 @@ _NO_REMOTE = "no DVC remote is set, which could have the data"
 
 
 class SeenRemote:
-    """Answers for one repository; of a remote that is a plain folder.
-
-    Parameters
-    ----------
-    workspace : Workspace
-    environ : mapping of str to str
-        For DVC's settings.
-    """
+    """Answers for one repository; of a remote that is a plain folder."""
 
     def __init__(self, workspace: Workspace, environ: Mapping[str, str]) -> None:
         self._workspace = workspace
@@ -40,10 +33,7 @@ class SeenRemote:
         self._unknown: dict[str, list[CommitHash]] = {}  # reason -> of which commits
 
     def unsent(self, commit: CommitHash, recorded: Sequence[Output] = ()) -> tuple[str, ...] | None:
-        """Return what a commit names of data that is not on the DVC remote, as paths.
-
-        The result: none where only DVC could tell; `unanswered` says why.
-        """
+        """Return what a commit has of data that the remote lacks; None if only DVC can tell."""
         try:
             repo, needs = self._needs(commit)
             wanted = [(out.path, out.md5) for out in needs.outs if out.push]

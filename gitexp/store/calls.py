@@ -20,6 +20,7 @@ from gitexp.git.transaction import layout, locks
 from gitexp.text.jsontext import json_loads
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from gitexp.model.workspace import Workspace
@@ -33,15 +34,31 @@ _PLAIN: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONB
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The state of a call, as far as it says whose it is."""
+    """What a coordinator noted of one side of a call: `value` is what its file holds."""
 
-    branch: str  # on which it will be recorded
-    side: str  # "candidate" | "baseline" | "exploratory"
-    draft: Json  # the record so far
-    asked: Json  # see `execution.state`
-    left: bool  # it died, and the user has chosen not to go on with it
+    value: Mapping[str, Json]
     owner: locks.Owner
-    where: str  # the file, for messages
+    path: Path
+
+    @property
+    def branch(self) -> str:
+        """On which it will be recorded."""
+        return str(self.value.get("branch", ""))
+
+    @property
+    def side(self) -> str:
+        """Which side it is: "candidate", "baseline" or "exploratory"."""
+        return str(self.value.get("side", ""))
+
+    @property
+    def published(self) -> bool:
+        """Whether it is recorded."""
+        return self.value.get("published") is True
+
+    @property
+    def left(self) -> bool:
+        """Whether it died, and the user has chosen not to go on with it."""
+        return self.value.get("left") is True
 
     @property
     def alive(self) -> bool:
@@ -153,34 +170,37 @@ def plain_bytes(path: Path, limit: int = -1) -> bytes:
         return file.read(limit)
 
 
-def read(workspace: Workspace, run: Path) -> Call | None:
-    """Return the call of one folder; None where it is all recorded.
-
-    Raises `OSError` if the file cannot be.
-    """
-    path = run / "state.json"
+def noted(path: Path) -> Call:
+    """Return the call of a state; whether this clone began it is another question."""
     where = str(path)
     state = json_loads(
         plain_bytes(path, STATE_LIMIT_BYTES + 1), where=where, limit=STATE_LIMIT_BYTES
     )
     if not isinstance(state, dict):
         raise BadFormatError("this is no state of a run", where=where)
-    if state.get("published") is True:
-        return None
-    if not is_own(proofs(workspace), run.name, state.get("secret")):
+    owner = state.get("owner")
+    if not isinstance(owner, dict) or not isinstance(owner.get("pid"), int):
+        raise BadFormatError("this state of a run has no owner", where=where)
+    host, started = str(owner.get("host", "")), str(owner.get("started", ""))
+    return Call(state, locks.Owner(host, int(str(owner["pid"])), started), path)
+
+
+def check_own(call: Call, proofs_: Path) -> None:
+    """Refuse a call that this clone did not begin."""
+    if not is_own(proofs_, call.path.parent.name, call.value.get("secret")):
         raise UnsafeInputError(
             "this clone, or this version of gitexp, did not begin that call: it is not recorded",
-            where=where,
+            where=str(call.path),
         )
-    return Call(
-        str(state.get("branch", "")),
-        str(state.get("side", "")),
-        state.get("draft"),
-        state.get("asked"),
-        state.get("left") is True,
-        _owner(state.get("owner"), where),
-        where,
-    )
+
+
+def read(workspace: Workspace, run: Path) -> Call | None:
+    """Return the call of one folder; None where it is all recorded."""
+    call = noted(run / "state.json")
+    if call.published:
+        return None
+    check_own(call, proofs(workspace))
+    return call
 
 
 def busy_branches(workspace: Workspace) -> frozenset[str]:
@@ -194,11 +214,3 @@ def busy_branches(workspace: Workspace) -> frozenset[str]:
         if call is not None and call.alive:
             found.add(call.branch)
     return frozenset(found)
-
-
-def _owner(value: Json, where: str) -> locks.Owner:
-    if not isinstance(value, dict) or not isinstance(value.get("pid"), int):
-        raise BadFormatError("this state of a run has no owner", where=where)
-    return locks.Owner(
-        str(value.get("host", "")), int(str(value["pid"])), str(value.get("started", ""))
-    )

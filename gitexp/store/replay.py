@@ -196,8 +196,7 @@ def snapshot_paths(repo: Repo, commit: CommitHash) -> frozenset[str]:
         made = inputs.declared_outputs(repo, tree, config)
     except GitexpError:
         return frozenset()
-    lock = posixpath.join(posixpath.dirname(config.pipeline or ""), "dvc.lock")
-    names = [lock] if config.pipeline is not None else [f"{path}.dvc" for path in made]
+    names = [config.lock] if config.pipeline is not None else [f"{path}.dvc" for path in made]
     return frozenset(
         posixpath.normpath(posixpath.join(config.project, name)) for name in (*names, *made)
     )

@@ -221,7 +221,7 @@ _NAMES = frozenset(
 )
 _MOST = 256  # bytes of a value
 _CPU_INFO = Path("/proc/cpuinfo")
-_GPUS = Path("/proc/driver/nvidia/gpus")
+GPUS = Path("/proc/driver/nvidia/gpus")
 _HEAD = 4096  # bytes: the first processor's lines
 
 
@@ -274,7 +274,7 @@ def _cpu_model() -> str:
 
 def _gpus() -> list[str]:
     try:
-        files = sorted(_GPUS.glob("*/information"))
+        files = sorted(GPUS.glob("*/information"))
         texts = [file.read_text("utf-8", "replace") for file in files]
     except OSError:
         return []

@@ -38,7 +38,6 @@ def maintenance(
 
     Parameters
     ----------
-    workspace : Workspace
     keep : int
         So many of the newest recorded runs of each work tree keep their job folders, for
         ``gitexp logs``.

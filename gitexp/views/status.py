@@ -274,10 +274,7 @@ def _resumptions(
         run.id: step
         if run in mine
         else resumption(
-            run.branch,
-            run.side,
-            run.asked,
-            run.commit,
+            run,
             there=refs.read_ref(repo, refs.local(run.branch)) is not ABSENT,
             folder=folder,
         )

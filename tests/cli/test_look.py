@@ -250,6 +250,8 @@ def test_a_conclusion_needs_words_and_keeps_those_that_were_typed(
     lost = gitexp(copied, "conclude", "--edit", env=typed)
     assert lost.code == 3
     assert lost.says("error[no-plan]", "gitexp conclude -F")
+    odd = gitexp(copied, "conclude", "{0}", "--edit", env=typed)  # no name, and no pattern either
+    assert odd.says("error[unknown-experiment]", "gitexp conclude '{0}' -F")
     kept = lost.err.rstrip().rpartition("-F ")[2]
     done = gitexp(copied, "conclude", "faster", "-F", kept)
     assert done.code == 0, done.err

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.experiments.archive import archive
-from gitexp.sharing.push import push
+from gitexp.sharing.push_pull import push
 from gitexp.upkeep.doctor import doctor
 from gitexp.views.list_runs import list_experiments
 from tests.lab.build import repository

@@ -53,14 +53,7 @@ def test_a_repeat_whose_numbers_do_not_fit_any_more_has_failed_and_the_others_st
     outcomes = record.that_fit(outcomes)
     left = [seed for seed, each in outcomes.items() if each and each.state is RepeatState.FINISHED]
     assert left == [0, 1], "the third cannot be the snapshot either"
-    made = record.build(
-        draft,
-        outcomes,
-        by_products=frozenset(),
-        whole_seed=None,
-        made={},
-        ended_at=draft.ended_at,
-    )
+    made = record.build(draft, outcomes, kept=lambda _: (), made={}, ended_at=draft.ended_at)
     assert [repeat.state for repeat in made.run.repeats] == [
         RepeatState.FINISHED,
         RepeatState.FINISHED,

@@ -35,7 +35,7 @@ from gitexp.model.request import NewRequest
 from gitexp.model.sharing import Tombstone
 from gitexp.model.views import ShownExperiment
 from gitexp.records import codec
-from gitexp.sharing.pull import pull
+from gitexp.sharing.push_pull import pull
 from gitexp.store import calls, plans
 from gitexp.views.diff import diff
 from gitexp.views.list_runs import list_experiments

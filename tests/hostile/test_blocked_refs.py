@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from gitexp.git import remote
-from gitexp.sharing.pull import pull
-from gitexp.sharing.sync import sync
+from gitexp.sharing.push_pull import pull, sync
 from tests.lab.build import BuiltRepo, clone, repository
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from gitexp.errors import PreconditionError, UnknownExperimentError
 from gitexp.experiments.init import init
 from gitexp.model.request import InitRequest
 from gitexp.model.sharing import BranchOutcome
-from gitexp.sharing.pull import pull
+from gitexp.sharing.push_pull import pull
 from tests.lab.build import BuiltRepo, clone, dvc, repository
 from tests.lab.sharing import BRANCH, Team, clean, copy, gitexp, make, record
 

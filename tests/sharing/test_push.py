@@ -21,8 +21,7 @@ from gitexp.errors import (
 )
 from gitexp.git import remote, repository
 from gitexp.model.sharing import BranchOutcome
-from gitexp.sharing.push import push
-from gitexp.sharing.sync import sync
+from gitexp.sharing.push_pull import push, sync
 from tests.lab.build import clone, dvc
 from tests.lab.build import repository as repository_of
 from tests.lab.sharing import BRANCH, Team, commit_of, copy, gitexp, make, record

@@ -15,7 +15,7 @@ from gitexp.git.transaction.failpoints import PUBLISH_POINTS, FailPoint
 from gitexp.model.report import ProgressKind
 from gitexp.model.request import RunRequest
 from gitexp.model.sharing import BranchOutcome
-from gitexp.sharing.sync import sync
+from gitexp.sharing.push_pull import sync
 from gitexp.store import lookup, replay
 from tests.lab.sharing import (
     BRANCH,

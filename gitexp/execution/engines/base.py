@@ -1,4 +1,4 @@
-"""The five verbs that coordinator and engines speak; engines know neither Git nor DVC.
+"""The six verbs that coordinator and engines speak; engines know neither Git nor DVC.
 
 Every engine starts the same command, ``gitexp worker JOB.json OUT/``, and the only result of a
 job is ``OUT/outcome.json``, which the worker puts there by rename. What an engine says of a job is
@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
     from gitexp.model.job import JobRef, JobRequest, JobState, Limits
 
+# In OUT/:
 OUTCOME = "outcome.json"
 LOG = "log"
+PID = "pid"  # who works on it: there once a worker has taken the job on
+STAGE = "stage"  # which one runs
+CACHE = "cache"  # outputs, laid out as DVC's cache is
 TAIL_BYTES = 1 << 16  # most that one `tail` returns
 
 
@@ -34,12 +38,17 @@ class Engine(Protocol):
         ...
 
     def poll(self, refs: Sequence[JobRef]) -> Mapping[str, JobState]:
-        """Return the state of each job by its id."""
+        """Return the state of each job by its id, also of those that a dead coordinator gave."""
+        ...
+
+    def wait(self) -> None:
+        """Wait until asking again may tell something new."""
         ...
 
     def cancel(self, refs: Sequence[JobRef], grace_s: float) -> None:
         """Ask jobs to end, and kill what has not ended after `grace_s` seconds; idempotent.
 
+        Without grace, what a job has left behind ends, too, whoever gave it to the engine.
         A job that had not begun leaves no outcome; one that was asked in time leaves one that
         says so.
         """

@@ -6,7 +6,6 @@ cancelled. For small machines, and for looking at one repeat alone.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from gitexp.execution.engines.local import WORKER, LocalEngine
@@ -16,14 +15,13 @@ if TYPE_CHECKING:
 
     from gitexp.model.job import JobRef, JobState
 
-_PAUSE_S = 0.005
-
 
 class InlineEngine(LocalEngine):
     """The pool of one, which is waited for."""
 
     name = "inline"
     _own_session = False
+    _pause_s = 0.005
 
     def __init__(self, command: Sequence[str] = WORKER) -> None:
         super().__init__(1, command)
@@ -34,5 +32,5 @@ class InlineEngine(LocalEngine):
         while current & set(self._running):
             states = super().poll(refs)
             if current & set(self._running):
-                time.sleep(_PAUSE_S)
+                self.wait()
         return super().poll(refs) if not current else states

@@ -18,17 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.execution.engines import process
-from gitexp.execution.engines.base import LOG, OUTCOME, TAIL_BYTES, check_requests
+from gitexp.execution.engines.base import LOG, OUTCOME, PID, TAIL_BYTES, check_requests
 from gitexp.model.job import JobRef, JobState, Limits
+from gitexp.system.environment import GPUS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gitexp.model.job import JobRequest
 
-PID = "pid"  # file in OUT/ by which a worker is found again
 WORKER = (sys.executable, "-I", "-m", "gitexp", "worker")
-_GPUS = Path("/proc/driver/nvidia/gpus")
 
 
 @dataclass(slots=True)
@@ -41,17 +40,11 @@ class _Running:
 
 
 class LocalEngine:
-    """A pool of worker processes.
-
-    Parameters
-    ----------
-    slots : int
-        Jobs at the same time, at least 1.
-    command : sequence of str
-        What is started, before JOB.json and OUT/.
-    """
+    """A pool of worker processes: so many slots, each starts `command` JOB.json OUT/."""
 
     name = "local"
+    _own_session = True
+    _pause_s = 0.01
 
     def __init__(self, slots: int, command: Sequence[str] = WORKER) -> None:
         self._slots = max(1, slots)
@@ -79,6 +72,10 @@ class LocalEngine:
         queued = {job.out_dir for job in self._queue}
         return {ref.id: self._state(ref, queued) for ref in refs}
 
+    def wait(self) -> None:
+        """Wait for so long that asking costs nothing beside a repeat."""
+        time.sleep(self._pause_s)
+
     def cancel(self, refs: Sequence[JobRef], grace_s: float) -> None:
         """Send TERM now, and let `poll` send KILL after `grace_s`.
 
@@ -89,6 +86,8 @@ class LocalEngine:
         self._queue = deque(job for job in self._queue if job.out_dir not in out_dirs)
         for out_dir in out_dirs:
             job = self._running.get(out_dir)
+            if job is None and grace_s <= 0 and out_dir not in self._withdrawn:
+                process.end_attempt(out_dir)  # of an earlier coordinator
             if job is None or job.worker.poll() is not None:
                 continue
             if grace_s <= 0:
@@ -145,8 +144,6 @@ class LocalEngine:
             )
         self._running[job.out_dir] = _Running(worker, gpus)
 
-    _own_session = True
-
     def _kill(self, out_dir: str, job: _Running) -> None:
         job.worker.kill()
         job.worker.wait()
@@ -167,7 +164,8 @@ class LocalEngine:
             return JobState.ENDED
         if ref.out_dir not in self._withdrawn and _worker_lives(Path(ref.out_dir, PID)):
             return JobState.RUNNING  # of an earlier coordinator, about to end
-        return JobState.LOST
+        # It may have ended meanwhile.
+        return JobState.ENDED if Path(ref.out_dir, OUTCOME).exists() else JobState.LOST
 
 
 def _worker_lives(file: Path) -> bool:
@@ -188,6 +186,6 @@ def _gpu_indices() -> list[str]:
     if visible is not None:
         return [index for index in visible.split(",") if index.strip()]
     try:
-        return [str(index) for index, _ in enumerate(sorted(_GPUS.iterdir()))]
+        return [str(index) for index, _ in enumerate(sorted(GPUS.iterdir()))]
     except OSError:
         return []

@@ -27,6 +27,7 @@ MARK = "GITEXP_ATTEMPT"  # variable by which every process of an attempt is know
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PAUSE_S = 0.005
+GRACE_S = 5.0  # between TERM and KILL; less than the engine gives a worker
 _START_FIELD = 19  # of /proc/PID/stat, counted after the closing parenthesis of the name
 _LIBC = ctypes.CDLL(None) if LINUX else None
 
@@ -42,7 +43,8 @@ class Stop:
     between its start and our knowing of it, and no outcome is left half written.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, deadline: float | None = None) -> None:
+        self.deadline = deadline  # monotonic, seconds: when a command is ended all the same
         self.asked = False
         self._raising = False
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -86,20 +88,12 @@ def _die_with_parent() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def run(  # noqa: PLR0913  what a process needs
-    argv: Sequence[str],
-    *,
-    folder: Path,
-    env: Mapping[str, str],
-    log: int,
-    stop: Stop,
-    deadline: float | None,
-    grace_s: float,
+def run(
+    argv: Sequence[str], *, folder: Path, env: Mapping[str, str], log: int, stop: Stop
 ) -> ProcessEnd:
     """Run one command in a process group of its own, to its end; leave nothing of it alive.
 
-    `log`: file descriptor that takes both of its output streams. `deadline`: `time.monotonic`
-    after which it is ended. `grace_s`: time between TERM and KILL, seconds.
+    `log`: file descriptor that takes both of its output streams.
     """
     child = subprocess.Popen(
         argv,
@@ -114,15 +108,15 @@ def run(  # noqa: PLR0913  what a process needs
     in_time = True
     try:
         with stop.interrupting():
-            in_time = _wait(child, deadline)
+            in_time = _wait(child, stop.deadline)
     except StopAskedError:
-        end_all(child, grace_s)
+        end_all(child)
         raise
     if not in_time:
-        end_all(child, grace_s)
+        end_all(child)
         return ProcessEnd(child.wait(), timed_out=True)
     code = child.wait()
-    end_all(child, grace_s)
+    end_all(child)
     return ProcessEnd(code)
 
 
@@ -147,9 +141,9 @@ def _wait(child: subprocess.Popen[bytes], deadline: float | None) -> bool:
         os.close(descriptor)
 
 
-def end_all(leader: subprocess.Popen[bytes], grace_s: float) -> None:
+def end_all(leader: subprocess.Popen[bytes]) -> None:
     """End a child's group and all that this process adopted: TERM, then KILL; reap everything."""
-    deadline = time.monotonic() + grace_s
+    deadline = time.monotonic() + GRACE_S
     number: int = signal.SIGTERM
     while True:
         leader.poll()  # before the others, or its exit code would be lost
@@ -203,12 +197,8 @@ def _marked(out_dir: str) -> list[int]:
 
 def identity(pid: int) -> str:
     """Return a text that names a process even after its number was given to another."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-    except OSError:
-        return f"{pid} -"
-    fields = stat.rpartition(")")[2].split()
-    return f"{pid} {fields[_START_FIELD]}"
+    fields = _stat(pid)
+    return f"{pid} {fields[_START_FIELD] if fields else '-'}"
 
 
 def lives(identity_text: str) -> bool:
@@ -218,12 +208,16 @@ def lives(identity_text: str) -> bool:
         return False
     if not LINUX:
         return _signal(int(pid), 0)
+    fields = _stat(int(pid))
+    return bool(fields) and fields[_START_FIELD] == start and fields[0] not in {"Z", "X"}
+
+
+def _stat(pid: int) -> list[str]:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
     except OSError:
-        return False
-    fields = stat.rpartition(")")[2].split()
-    return fields[_START_FIELD] == start and fields[0] not in {"Z", "X"}
+        return []
+    return stat.rpartition(")")[2].split()
 
 
 def _descendants(pid: int) -> list[int]:

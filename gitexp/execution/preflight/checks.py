@@ -7,12 +7,15 @@ exist, did the first repeat read what it should) is checked once more after the 
 from __future__ import annotations
 
 import os
+import posixpath
 import shlex
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc.dvc_config import has_dvc
+from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.exchange import remote_of
 from gitexp.dvc.pointers import listed
 from gitexp.errors import (
@@ -22,53 +25,51 @@ from gitexp.errors import (
     PreflightError,
     ReadOnlyError,
 )
+from gitexp.execution.jobs import lies_in
 from gitexp.git import objects, refs
 from gitexp.git.refs import ABSENT
-from gitexp.git.worktree import conversion
+from gitexp.git.worktree import conversion, status
 from gitexp.model.ids import BlobId
 from gitexp.model.job import LinkedPath
 from gitexp.model.metrics import recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Collection, Sequence
 
     from gitexp.dvc.pointers import MissingData, PointerState
-    from gitexp.execution.run_sources import Cell
-    from gitexp.git.objects import Entry
-    from gitexp.git.repository import Repo
+    from gitexp.execution.jobs import JobTemplate
+    from gitexp.execution.run_sources import RunSource
     from gitexp.model.job import Outcome, Stage
 
 SPACE_RESERVE_BYTES = 64 * 1024 * 1024
 _SHOWN = 10
+_FEW = 5
+_NOISE = ("__pycache__", ".gitignore", ".pytest_cache", ".ipynb_checkpoints", ".mypy_cache")
 
 
-def check_outputs(repo: Repo, cell: Cell, stages: Sequence[Stage]) -> None:
+def check_outputs(source: RunSource, stages: Sequence[Stage]) -> None:
     """Stop at an output of the pipeline that the settings do not name and Git holds.
 
     Such a file would count as an input and be changed by every run.
     """
     made = [out.path for stage in stages for out in stage.outs]
-    missed = inputs_rules.undeclared_tracked_outputs(repo, cell.tree, cell.config, made)
+    missed = inputs_rules.undeclared_tracked_outputs(source.repo, source.tree, source.config, made)
     if missed:
         raise PreflightError(
             "outputs of the pipeline are committed to Git, and the settings do not name them",
             found=", ".join(missed[:_SHOWN]),
-            where=f"{cell.side} at {cell.commit[:9]}",
+            where=source.where,
             expected="every output under `outputs:` or `metrics:` in .gitexp/config.yaml",
             next_step="add them there, or `git rm --cached` them, and commit",
         )
 
 
-def check_filled(repo: Repo, top: Path, cell: Cell, modules: Sequence[str]) -> None:
-    """Refuse a worktree that lacks files which count: empty submodules, pointers of Git LFS.
-
-    The run would be recorded as one of the whole state.
-    """
-    large = conversion.unfilled(top)
+def check_filled(source: RunSource, slot: Path, modules: Sequence[str]) -> None:
+    """Refuse a worktree that lacks files which count: empty submodules, pointers of Git LFS."""
+    large = conversion.unfilled(slot)
     if not (modules or large):
         return
-    counted = inputs_rules.counted_files(repo, cell.tree, cell.config)
+    counted = inputs_rules.counted_files(source.repo, source.tree, source.config)
     for missing, what, remedy in (
         (large, "files of Git LFS are not here, only pointers to them", "git lfs pull"),
         (modules, "submodules are not here", "git submodule update --init --recursive"),
@@ -77,18 +78,18 @@ def check_filled(repo: Repo, top: Path, cell: Cell, modules: Sequence[str]) -> N
             raise DataMissingError(
                 what,
                 found=", ".join(names[:_SHOWN]) + (" ..." if len(names) > _SHOWN else ""),
-                where=f"{cell.side} at {cell.commit[:9]}",
+                where=source.where,
                 expected="all that the inputs count; `inputs.ignore` in .gitexp/config.yaml leaves"
                 " out what no result depends on",
                 next_step=remedy,
             )
 
 
-def links(top: Path, cell: Cell) -> tuple[LinkedPath, ...]:
+def links(source: RunSource) -> tuple[LinkedPath, ...]:
     """Return the links that jobs get, after a look that their targets are there."""
     found = []
-    for path in cell.config.link:
-        target = top / cell.config.project / path
+    for path in source.config.link:
+        target = source.home / path
         if not target.exists():
             raise PreflightError(
                 f"{path} is to be linked into every job, and is not there",
@@ -99,18 +100,14 @@ def links(top: Path, cell: Cell) -> tuple[LinkedPath, ...]:
     return tuple(found)
 
 
-def check_data(repo: Repo, top: Path, cell: Cell, data: PointerState, *, bring: str = "") -> None:
-    """Stop where bytes of tracked data are not in the cache.
-
-    `bring`: what to type, where a cache nearby has them.
-    """
-    where = f"{cell.side} at {cell.commit[:9]}"
+def check_data(source: RunSource, data: PointerState, *, bring: str = "") -> None:
+    """Stop where bytes of tracked data are not in the cache."""
     if data.delegated:
         shown = [f"{one.path} ({one.declared}): {one.why}" for one in data.delegated[:_SHOWN]]
         raise DataMissingError(
             "data that only DVC can bring",
             found="\n".join(shown),
-            where=where,
+            where=source.where,
             next_step="dvc pull, then dvc commit",
         )
     if data.missing:
@@ -119,22 +116,22 @@ def check_data(repo: Repo, top: Path, cell: Cell, data: PointerState, *, bring: 
         raise DataMissingError(
             "data that the run needs are not here",
             found="\n".join(lines[:_SHOWN]) + more,
-            where=where,
-            next_step=bring or _way_to(repo, top, cell, data.missing),
+            where=source.where,
+            next_step=bring or _way_to(source, data.missing),
         )
 
 
-def _way_to(repo: Repo, top: Path, cell: Cell, missing: Sequence[MissingData]) -> str:
+def _way_to(source: RunSource, missing: Sequence[MissingData]) -> str:
     """Say how missing data come into the cache, whichever commit they are of.
 
     DVC fetches what the work tree names. Another commit's pointers are put there for the moment:
     ``dvc fetch -A`` goes by the settings of each commit, which may be older than the remote.
     """
-    project = top / cell.config.project
+    repo, project = source.repo, source.home
     remote = has_dvc(project) and remote_of(project, trust=True) is not None
     begin = "" if remote else "no remote is set: dvc remote add -d NAME URL, then "
     head = refs.head(repo).commit
-    if head != cell.commit:
+    if head != source.commit:
         files = sorted({one.declared.partition(": ")[0] for one in missing})
         if (
             head is ABSENT
@@ -143,9 +140,9 @@ def _way_to(repo: Repo, top: Path, cell: Cell, missing: Sequence[MissingData]) -
         ):
             return f"{begin}dvc fetch -A"
         paths = shlex.join(f":/{file}" for file in files)
-        source = cell.commit[:9]
+        short = source.commit[:9]
         return (
-            f"{begin}git restore --source={source} -- {paths} && dvc fetch; git restore -- {paths}"
+            f"{begin}git restore --source={short} -- {paths} && dvc fetch; git restore -- {paths}"
         )
     few = missing if len(missing) <= _SHOWN else ()
     # Named, as DVC fails over the outputs that no dvc.lock has yet.
@@ -183,11 +180,13 @@ def check_space(folder: Path, cache: Path, *, tree_bytes: int, data_bytes: int, 
             )
 
 
-def check_cache(cache: Path, cell: Cell, stages: Sequence[Stage]) -> None:
+def check_cache(cache: Path, source: RunSource, stages: Sequence[Stage]) -> None:
     """Stop where DVC's cache would not take, in the end, what the records name."""
     made = any(out.cache for stage in stages if not stage.frozen for out in stage.outs)
     place = existing(cache / "files" / "md5")
-    if (made or cell.config.predictions or cell.config.curves) and not os.access(place, os.W_OK):
+    if (made or source.config.predictions or source.config.curves) and not os.access(
+        place, os.W_OK
+    ):
         raise ReadOnlyError(
             "outputs cannot be kept: DVC's cache cannot be written to",
             where=str(place),
@@ -195,14 +194,11 @@ def check_cache(cache: Path, cell: Cell, stages: Sequence[Stage]) -> None:
         )
 
 
-def tree_bytes(repo: Repo, entries: Iterable[Entry]) -> int:
-    """Return the size of all files of a tree, in bytes.
-
-    Submodules are not counted, nor what a partial clone has still to fetch.
-    """
+def tree_bytes(source: RunSource) -> int:
+    """Return the size of a tree, in bytes, without submodules and what is still to be fetched."""
     return sum(
-        repo.size(BlobId(entry.id), fetch=False)
-        for entry in entries
+        source.repo.size(BlobId(entry.id), fetch=False)
+        for entry in source.entries
         if entry.mode != objects.MODE_COMMIT and not entry.path.startswith(b".gitexp/")
     )
 
@@ -225,3 +221,85 @@ def check_first(outcome: Outcome, expected: Collection[str], files: Sequence[str
             expected=", ".join(sorted(expected)),
             next_step="gitexp logs",
         )
+
+
+def check_files(template: JobTemplate) -> tuple[str, ...]:
+    """Warn of files that the first repeat left or rewrote, and of what Git holds beside DVC."""
+    job, config = template.job, template.source.config
+    known = {
+        *(out.path for stage in job.stages for out in stage.outs),
+        *(each.path for each in job.given),
+        *(each.path for each in job.links),
+        *config.outputs,
+        *config.metrics,
+        *config.curves,
+    }
+    if config.predictions is not None:
+        known.add(config.predictions.path)
+    said = _held(template)
+    slots = [slot for slot in map(Path, job.slots) if Path(f"{slot}.used").exists()]
+    edited = {key.file for key in (*job.edits, *config.seed.every)}
+    edited |= {posixpath.relpath(path, config.project or ".") for path in job.left_out}
+    changed = [path for slot in slots for path in _rewritten(slot, config.project, known | edited)]
+    if changed:
+        lost = "the change is in no record, and goes with the worktree"
+        said += (f"the command rewrote {_shown(changed)}, which Git holds: {lost}",)
+    paths = list(dict.fromkeys(p for slot in slots for p in _left(slot, config.project, known)))
+    if not paths:
+        return said
+    shown = _shown(paths)
+    how = "name them under outs: of their stage in dvc.yaml"
+    if config.pipeline is None:
+        names = [*config.outputs, *(path.rstrip("/") for path in paths[:_FEW])]
+        how = f"write `outputs: [{', '.join(names)}]` into .gitexp/config.yaml and commit it"
+    lost = f"the command left {shown} in its worktree, which is thrown away; to keep them {how}"
+    return (*said, lost)
+
+
+def _held(template: JobTemplate) -> tuple[str, ...]:
+    """Return a warning on what Git holds of DVC's outputs: earlier versions committed metrics."""
+    project = template.source.config.project
+    outs = [out.path for stage in template.job.stages for out in stage.outs if out.cache]
+    full = [posixpath.normpath(posixpath.join(project, path)) for path in outs]
+    paths = [entry.path.decode("utf-8", "surrogateescape") for entry in template.source.entries]
+    held = [path for path in paths if lies_in(path, full)]
+    if not held:
+        return ()
+    names = " ".join(shlex.quote(path) for path in held[:_FEW])
+    why = f"{', '.join(held[:_FEW])}: in Git, and in an output of DVC, so that `dvc repro` fails"
+    return (f"{why}; git rm --cached {names}, then commit: repeats go on counting",)
+
+
+def _shown(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - _FEW} more" if len(paths) > _FEW else ""
+    return ", ".join(paths[:_FEW]) + more
+
+
+def _rewritten(slot: Path, project: str, known: Collection[str]) -> list[str]:
+    """Return what a repeat changed of the commit, beside what it was to change."""
+    paths = status.rewritten_in(slot)
+    own = [posixpath.relpath(path, project) if project else path for path in paths]
+    return [p for p in own if not (_is_noise(p) or any(touches(p, other) for other in known))]
+
+
+def _left(slot: Path, project: str, known: Collection[str]) -> list[str]:
+    prefix = f"{project}/" if project else ""
+    paths = [path for path in status.left_in(slot) if path.startswith(prefix)]
+    found: list[str] = []
+    for path in (path.removeprefix(prefix) for path in paths):
+        if _is_noise(path):
+            continue
+        if not any(touches(path.rstrip("/"), other) for other in known):
+            found.append(path)
+        elif path.endswith("/"):  # a folder in which something is known
+            inside = (each.removeprefix(prefix) for each in status.left_in(slot, f"{prefix}{path}"))
+            found += [
+                each
+                for each in inside
+                if not _is_noise(each) and not any(touches(each, other) for other in known)
+            ]
+    return found
+
+
+def _is_noise(path: str) -> bool:
+    return any(part in _NOISE for part in path.split("/"))

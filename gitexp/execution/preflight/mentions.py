@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.dvc.pointers import PointerState
-    from gitexp.execution.run_sources import Cell
+    from gitexp.execution.run_sources import RunSource
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash, TreeId
     from gitexp.model.job import Stage
@@ -57,9 +57,7 @@ _NO_FILE = re.compile(
 )
 
 
-def check(
-    repo: Repo, top: Path, cell: Cell, stages: Sequence[Stage], data: PointerState
-) -> tuple[str, ...]:
+def check(source: RunSource, stages: Sequence[Stage], data: PointerState) -> tuple[str, ...]:
     """Refuse files that the run mentions, that lie in the work tree, and that a job would lack.
 
     A job sees a commit, data pointers and links; an ignored ``.env`` or an untracked ``extra.csv``
@@ -69,13 +67,13 @@ def check(
 
     The result: files that a job would lack and that the run may read, or write.
     """
-    project = top / cell.config.project
-    outputs = {out.path for stage in stages for out in stage.outs} | set(cell.config.outputs)
+    project = source.home
+    outputs = {out.path for stage in stages for out in stage.outs} | set(source.config.outputs)
     provided = {given.path for given in data.given} | {
-        path.rstrip("/") for path in cell.config.link
+        path.rstrip("/") for path in source.config.link
     }
-    covered = outputs | set(cell.config.metrics) | provided
-    mentioned = _mentioned(cell, stages)
+    covered = outputs | set(source.config.metrics) | provided
+    mentioned = _mentioned(source, stages)
     lacking: list[str] = []
     doubtful: list[str] = []
     for word in sorted(mentioned):
@@ -89,8 +87,8 @@ def check(
             continue
         if path == "." or path.startswith("../") or not (project / path).exists():
             continue
-        full = f"{cell.config.project}/{path}" if cell.config.project else path
-        if not _in_commit(repo, cell.tree, full):
+        full = f"{source.config.project}/{path}" if source.config.project else path
+        if not _in_commit(source.repo, source.tree, full):
             (lacking if mentioned[word] else doubtful).append(path)
     if lacking:
         tracked = [path for path in lacking if _is_tracked(path, data.unasked)]
@@ -101,9 +99,9 @@ def check(
                 found=", ".join(tracked[:_SHOWN]),
                 where=str(project),
                 expected="every file that a stage reads under its `deps:`",
-                next_step=_depend(cell, tracked[0], _users(stages, tracked[0])),
+                next_step=_depend(source, tracked[0], _users(stages, tracked[0])),
             )
-        ways = _ways_in(repo, cell, lacking[0])
+        ways = _ways_in(source, lacking[0])
         raise PreflightError(
             "the run mentions files that are in no commit, so its jobs would not see them",
             found=", ".join(lacking[:_SHOWN]),
@@ -114,20 +112,20 @@ def check(
     return tuple(path for path in doubtful if (project / path).is_file())
 
 
-def refuse_own_paths(repo: Repo, top: Path, cell: Cell) -> None:
+def refuse_own_paths(source: RunSource) -> None:
     """Refuse code and settings that lead out of a job's folder, into the user's work tree."""
-    found = own_paths(repo, top, cell.commit)
+    found = own_paths(source.repo, source.top, source.commit)
     if not found:
         return
-    counted = inputs_rules.counted_files(repo, cell.tree, cell.config)
-    params = {posixpath.join(cell.config.project, name) for name in cell.config.params}
+    counted = inputs_rules.counted_files(source.repo, source.tree, source.config)
+    params = {posixpath.join(source.config.project, name) for name in source.config.params}
     lines = [f"{file}, {said}" for file, said in found.items() if file in counted | params]
     if lines:
         raise PreflightError(
             "the code names this work tree by its absolute path, so a run would use the files"
             " that are checked out here, whichever side it is of",
             found="\n".join(lines[:_SHOWN]),
-            where=f"{cell.side} at {cell.commit[:9]}",
+            where=source.where,
             expected="paths relative to the project folder, or to __file__",
             next_step="make them relative and commit it, on the baseline's branch too (then gitexp"
             " amend-plan --baseline BRANCH); inputs.ignore in .gitexp/config.yaml leaves out a"
@@ -136,8 +134,7 @@ def refuse_own_paths(repo: Repo, top: Path, cell: Cell) -> None:
 
 
 def missed(
-    top: Path,
-    cell: Cell,
+    source: RunSource,
     lines: Iterable[tuple[str, Stage | None]],
     doubtful: Collection[str],
     unasked: Collection[str],
@@ -147,8 +144,8 @@ def missed(
     `lines`: what commands printed last, and the stage that they are of. `doubtful`: files that it
     mentions, as `check` has found them. `unasked`: what DVC tracks and no stage depends on.
     """
-    home = top / cell.config.project
-    held = {entry.path for entry in cell.entries}
+    home, top = source.home, source.top
+    held = {entry.path for entry in source.entries}
     named: dict[str, list[str]] = {}
     said = {}
     for line, stage in lines:
@@ -163,15 +160,15 @@ def missed(
         if _is_tracked(name, unasked):
             said[name] = (
                 f"{name} is tracked by DVC and no stage depends on it, so the run did not see it: "
-                + _depend(cell, name, users)
+                + _depend(source, name, users)
             )
             continue
         file, first = home / name, name.partition("/")[0]
         alone = file.exists() and os.fsencode(file.relative_to(top)) not in held
-        made = any(touches(name, out) for out in cell.config.outputs)
+        made = any(touches(name, out) for out in source.config.outputs)
         if (alone and ".." not in file.parts and not made) or name in doubtful:
             what = f"{first}/" if first != name else name
-            path = posixpath.join(cell.config.project, name)
+            path = posixpath.join(source.config.project, name)
             add = "git add -f" if status.is_ignored(top, [path]) else "git add"
             one, all_ = shlex.quote(name), shlex.quote(first)
             said[what] = (
@@ -205,20 +202,20 @@ def _users(stages: Sequence[Stage], path: str) -> list[str]:
     ]
 
 
-def _depend(cell: Cell, path: str, users: Sequence[str]) -> str:
+def _depend(source: RunSource, path: str, users: Sequence[str]) -> str:
     """Say where data go that DVC tracks: neither Git nor DVC takes them a second time."""
     stage = f"stage {users[0]}" if users else "the stage that reads it"
     return (
-        f"list {path} under deps: of {stage} in {cell.config.pipeline}; commit it, on the "
+        f"list {path} under deps: of {stage} in {source.config.pipeline}; commit it, on the "
         "baseline, too, and begin a new plan there"
     )
 
 
-def _ways_in(repo: Repo, cell: Cell, path: str) -> str:
+def _ways_in(source: RunSource, path: str) -> str:
     """Return how a job gets to see a file; what Git ignores neither Git nor DVC takes as it is."""
     name = shlex.quote(path)
     link = f"add {name} to run.link in .gitexp/config.yaml"
-    if status.is_ignored(repo.workspace, [posixpath.join(cell.config.project, path)]):
+    if status.is_ignored(source.repo.workspace, [posixpath.join(source.config.project, path)]):
         return f"{link}, or git add -f {name}"
     return f"git add {name}, dvc add {name}, or {link}"
 
@@ -235,7 +232,7 @@ def _in_commit(repo: Repo, tree: TreeId, path: str) -> bool:
     return True
 
 
-def _mentioned(cell: Cell, stages: Sequence[Stage]) -> dict[str, bool]:
+def _mentioned(source: RunSource, stages: Sequence[Stage]) -> dict[str, bool]:
     """Return the words that may be paths, and whether the run surely reads them."""
     found: dict[str, bool] = {}
 
@@ -246,14 +243,14 @@ def _mentioned(cell: Cell, stages: Sequence[Stage]) -> dict[str, bool]:
         for text in stage.commands:
             for word, read in _words(text, stage):
                 add(word, read=read)
-    for key, value in cell.params.items():
+    for key, value in source.params.items():
         name = key.rpartition(".")[2]
         if isinstance(value, str) and not _is_written(name):
             for word in _WORDS.findall(value):
                 add(word, read=_is_read(name) or not _is_written(_folder(word)))
-    for path in (*(dep for stage in stages for dep in stage.deps), *cell.config.evaluation):
+    for path in (*(dep for stage in stages for dep in stage.deps), *source.config.evaluation):
         add(path, read=True)
-    evaluation = cell.config.evaluation
+    evaluation = source.config.evaluation
     return {w: read for w, read in found.items() if "." in w or "/" in w or w in evaluation}
 
 
@@ -286,7 +283,6 @@ def _is_written(name: str) -> bool:
 
 
 def _is_read(name: str) -> bool:
-    """Tell whether a name is one of what is read."""
     return not _READ.isdisjoint(_LETTERS.findall(name.lower())) and not _is_written(name)
 
 
@@ -300,11 +296,9 @@ _CODE = tuple(
 def own_paths(repo: Repo, top: Path, commit: CommitHash) -> dict[str, str]:
     """Find where code or settings name the user's work tree by its absolute path.
 
-    A job has a folder of its own, and such a path leads out of it: both sides would read the
-    files that happen to be checked out, and write beside them. Comments are passed over, what a
-    notebook shows of its last execution, and the interpreter of a virtual environment.
-
-    The result: by file, from the repository's top, where it stands first and what is named.
+    Such a path leads out of a job's folder: both sides would read the files that happen to be
+    checked out. Comments are passed over, what a notebook shows of its last execution, and the
+    interpreter of a virtual environment. The result: by file, where it stands first and what.
     """
     tops = dict.fromkeys((str(top), os.path.realpath(top)))
     named = re.compile(f"(?:{'|'.join(map(re.escape, tops))})(?:/([^\"'\\s]*)|(?=[\"'\\s]|$))")

@@ -22,22 +22,17 @@ if TYPE_CHECKING:
 
 _SEED_NAME = re.compile(r"(^|[._])(seed|random_state)$", re.IGNORECASE)  # noise_seed, too
 _PARAMS_LIMIT = 1 << 20
+_UNKNOWN = SeedRule()
 
 
-def seed_rule(  # noqa: PLR0913  what was asked, where to look, what is known
+def seed_rule(
     request: InitRequest,
     folder: Path,
     params: Sequence[str],
     stages: Sequence[Stage],
-    notes: list[str],
-    *,
-    before: SeedRule | None = None,
+    before: SeedRule = _UNKNOWN,
 ) -> SeedRule:
-    """Return how a repeat learns its seed; what is not clear becomes a note.
-
-    `before`: its parameters are known to be seeds.
-    """
-    before = before or SeedRule()
+    """Return how a repeat learns its seed; the parameters of `before` are known to be seeds."""
     if request.seed_arg is not None:
         return SeedRule(arg=request.seed_arg, fixed=before.fixed)
     values = {
@@ -70,9 +65,6 @@ def seed_rule(  # noqa: PLR0913  what was asked, where to look, what is known
     if request.seed_params:
         known = dict.fromkeys([key for key in before.every if key in values] + choice)
         fixed = tuple(key for key in known if key not in request.seed_params)
-        if fixed:
-            listed = ", ".join(str(key) for key in fixed)
-            notes.append(f"{listed} is taken for a seed that keeps its committed value")
         return SeedRule(request.seed_params, fixed=fixed)
     if len(choice) > 1:
         raise SeveralSeedsError(
@@ -84,6 +76,14 @@ def seed_rule(  # noqa: PLR0913  what was asked, where to look, what is known
             + " or ".join(_options([key]) for key in choice),
         )
     return SeedRule(tuple(choice))
+
+
+def fixed_seeds(request: InitRequest, rule: SeedRule) -> list[str]:
+    """Return a note on what is taken for a seed without being named; none where nothing is."""
+    if not (request.seed_params and rule.fixed):
+        return []
+    listed = ", ".join(map(str, rule.fixed))
+    return [f"{listed} is taken for a seed that keeps its committed value"]
 
 
 def has_seed(folder: Path, file: str) -> bool:

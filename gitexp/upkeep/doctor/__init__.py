@@ -60,7 +60,6 @@ def doctor(
 
     Parameters
     ----------
-    workspace : Workspace
     fix : bool
         Record what had finished, and clear what is known to be redundant; everything else is only
         named.
@@ -68,10 +67,6 @@ def doctor(
         Where DVC's settings outside the repository are named.
     now_s : callable
         The clock, in seconds since the epoch, for the ages of files.
-
-    Returns
-    -------
-    Diagnosis
     """
     place = CheckedRepository(workspace, environ, now_s())
     findings = [

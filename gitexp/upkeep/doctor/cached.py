@@ -19,7 +19,6 @@ from gitexp.upkeep.doctor.place import Curable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.model.workspace import Workspace
     from gitexp.upkeep.doctor.place import CheckedRepository
 
 NAME = "index"
@@ -41,7 +40,8 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
             f"the index cache disagrees with Git in {wrong} rows",
             index_file(place.workspace),
             "remove the cache; it is filled again when it is needed",
-            partial(_forget, place.workspace),
+            partial(forget, place.workspace),
+            done="removed the cache",
         )
 
 
@@ -61,8 +61,3 @@ def _fresh(place: CheckedRepository) -> Index:
         except GitexpError:  # no project of ours, or one that cannot be digested
             continue
     return place.memory
-
-
-def _forget(workspace: Workspace) -> str:
-    forget(workspace)
-    return "removed the cache"

@@ -15,7 +15,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import locks
 from gitexp.git.worktree import status as git_status
 from gitexp.store import plans
-from gitexp.upkeep.doctor.place import Curable, removed
+from gitexp.upkeep.doctor.place import Curable, remove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
                 "an object that a killed process had begun to write",
                 path,
                 "remove it",
-                partial(removed, path),
+                partial(remove, path),
             )
         yield from _beside_outputs(place, workspace)
 
@@ -86,7 +86,7 @@ def _beside_outputs(place: CheckedRepository, workspace: Workspace) -> Iterator[
                 "the copy of an output that a killed process had begun to make",
                 path,
                 "remove it",
-                partial(removed, path),
+                partial(remove, path),
             )
 
 

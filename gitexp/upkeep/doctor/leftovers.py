@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gitexp.git import refs
 from gitexp.git.transaction import layout, owners
 from gitexp.store import calls
-from gitexp.upkeep.doctor.place import Curable, removed
+from gitexp.upkeep.doctor.place import Curable, remove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,8 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
                 "a temporary ref whose transaction has ended",
                 name,
                 "delete it",
-                partial(_drop, place, name),
+                partial(refs.drop, place.repo, name),
+                done="deleted the ref",
             )
     for id_, path in paths:
         if id_ not in known:
@@ -44,7 +45,7 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
                 "a temporary file whose transaction has ended",
                 path,
                 "remove it",
-                partial(removed, path),
+                partial(remove, path),
             )
 
 
@@ -62,8 +63,3 @@ def _paths(place: CheckedRepository) -> Iterator[tuple[str, Path]]:
             for path in sorted(folder.glob("publish-*")):
                 if match := _FOLDER.fullmatch(path.name):
                     yield match[1], path
-
-
-def _drop(place: CheckedRepository, name: str) -> str:
-    refs.drop(place.repo, name)
-    return "deleted the ref"

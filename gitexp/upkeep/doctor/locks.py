@@ -33,7 +33,8 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
             f"process {owned.pid} died while it published on {_short(owned.ref)}",
             owners.path_of(place.workspace, owned.id),
             "finish what is visible, forget the rest, release its locks",
-            partial(_clear_stale, place),
+            lambda: "; ".join(owners.clear_stale(place.repo)),
+            done="cleared already",
         )
     for path in owners.unreadable(place.workspace):
         if place.age_s(path) > OLD_S:
@@ -65,6 +66,7 @@ def _orphan(place: CheckedRepository, checkout: Checkout, owner: str) -> Curable
         path,
         "remove the lock",
         partial(_clear_orphan, place, checkout, owner),
+        done="removed the lock",
     )
 
 
@@ -79,15 +81,10 @@ def _foreign(place: CheckedRepository, path: Path, what: str) -> Iterator[Curabl
         )
 
 
-def _clear_stale(place: CheckedRepository) -> str:
-    return "; ".join(owners.clear_stale(place.repo)) or "cleared already"
-
-
-def _clear_orphan(place: CheckedRepository, checkout: Checkout, owner: str) -> str:
+def _clear_orphan(place: CheckedRepository, checkout: Checkout, owner: str) -> None:
     with owners.critical(place.workspace):
         if checkouts.owner_of(checkout) == owner and owner not in place.owner_ids():
             checkouts.path_of(checkout).unlink(missing_ok=True)
-    return "removed the lock"
 
 
 def _short(ref: str) -> str:

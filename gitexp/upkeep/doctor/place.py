@@ -38,15 +38,17 @@ _SLOTS = f"/{layout.TMP}/worktrees/"
 class Curable:
     """A finding, and how to clear it where nothing can be lost by that; see `Trouble`.
 
-    `clear` looks again under whatever lock there is, and returns what it did in words.
+    `clear` looks again under whatever lock there is; it may return what it did in words, else
+    `done` says it.
     """
 
     what: str
     where: str | Path
     remedy: str
-    clear: Callable[[], str] | None = None
+    clear: Callable[[], str | None] | None = None
     level: Level = Level.PROBLEM
     step: str = ""
+    done: str = "removed it"
 
     def treated(self, check: str, *, fix: bool) -> Trouble:
         """Return it as the finding of a check, cleared where that is wanted and can be."""
@@ -57,22 +59,13 @@ class Curable:
         if not fix or self.clear is None:
             return found
         try:
-            return replace(found, cleared=True, said=self.clear())
+            return replace(found, cleared=True, said=self.clear() or self.done)
         except (GitexpError, OSError) as error:
             return replace(found, said=f"could not be cleared: {error}")
 
 
 class CheckedRepository:
-    """A repository as the checks see it. Facts come from Git, never from the index cache.
-
-    Parameters
-    ----------
-    workspace : Workspace
-    environ : mapping of str to str
-        Where DVC's settings outside the repository are named.
-    now_s : float
-        Seconds since the epoch, for the ages of files.
-    """
+    """A repository as the checks see it. Facts come from Git, never from the index cache."""
 
     def __init__(self, workspace: Workspace, environ: Mapping[str, str], now_s: float) -> None:
         self.workspace = workspace
@@ -116,7 +109,7 @@ class CheckedRepository:
         return tuple(
             replace(self.workspace, git_dir=each.git_dir, top=each.top, start=each.top)
             for each in self.worktrees()
-            if not each.missing and not _is_slot(each)
+            if not each.missing and _SLOTS not in each.top.as_posix()
         )
 
     def workdirs(self) -> tuple[tuple[Workspace, WorkDir], ...]:
@@ -148,20 +141,14 @@ class CheckedRepository:
         return owners.ids(self.workspace)
 
 
-def _is_slot(checkout: Checkout) -> bool:
-    """Whether a worktree is a job's."""
-    return _SLOTS in checkout.top.as_posix()
-
-
 def tip_of(place: CheckedRepository, ref: str) -> CommitHash | Absent:
     """Return the commit of one of the tips."""
     return next((tip.commit for tip in place.tips if tip.ref == ref), ABSENT)
 
 
-def removed(path: Path) -> str:
-    """Remove a file, a link or a folder; return what was done, in words."""
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-    return "removed it"

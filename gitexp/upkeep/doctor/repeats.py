@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from gitexp.dvc.hashing import hash_file
 from gitexp.errors import GitexpError, LockedError
 from gitexp.execution import state as states
+from gitexp.execution.engines.base import CACHE
 from gitexp.execution.resume import dead_call, record
 from gitexp.execution.state import finished, is_recorded, live_runs
-from gitexp.execution.workdir import CACHE
 from gitexp.git import command
 from gitexp.git.absent import ABSENT
 from gitexp.git.refs import local
@@ -49,11 +49,12 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
                 f"run {run[:8]} is recorded on {state.branch}, and its notes do not say so",
                 workdir.state(run),
                 "note that it is recorded",
-                partial(_note, workdir, state),
+                partial(states.recorded, workdir, run),
+                done="noted",
             )
         elif seeds := finished(workdir, state):
             there = tip_of(place, local(state.branch)) is not ABSENT
-            step = steps.get(run) or state.resumption(there=there)
+            step = steps.get(run) or states.resumption(state, there=there)
             yield Curable(
                 f"{len(seeds)} finished repeats of run {run[:8]} for {state.branch} "
                 "were never recorded: their coordinator died",
@@ -62,7 +63,7 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
                 partial(_record, place, workspace, workdir, state) if there else None,
                 step=step,
             )
-        elif not any(workdir.is_at_work(run, seed) for seed in state.draft.seeds):
+        elif not any(states.is_at_work(workdir, state, seed) for seed in state.draft.seeds):
             yield from _outputs(workdir, run, "a call that died before a repeat had finished")
     for _, workdir in place.workdirs():
         for name in sorted(states.published(workdir)):
@@ -73,7 +74,8 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
                 f"run {run[:8]} died before its first repeat",
                 workdir.run(run),
                 "remove its empty folder",
-                partial(_renounce, workdir, run),
+                partial(states.renounce, workdir, run),
+                done="removed the folder",
             )
     for workspace in place.work_places:
         for bad in live_runs(workspace).unreadable:
@@ -94,13 +96,13 @@ def _steps(place: CheckedRepository) -> dict[RunId, str]:
 
 
 def _outputs(workdir: WorkDir, run: RunId, whose: str) -> Iterator[Curable]:
-    """Yield the outputs that a run has left beside the cache."""
     if caches := workdir.caches(run):
         yield Curable(
             f"outputs of {whose}",
             workdir.run(run),
             f"remove {len(caches)} of its folders",
-            partial(_drop, workdir, run),
+            partial(workdir.drop_caches, run),
+            done="removed them",
         )
 
 
@@ -148,11 +150,6 @@ def _unlink(old: Sequence[Path], cache: Path) -> str:
     return "removed them"
 
 
-def _drop(workdir: WorkDir, run: RunId) -> str:
-    workdir.drop_caches(run)
-    return "removed them"
-
-
 def _record(place: CheckedRepository, workspace: Workspace, workdir: WorkDir, state: State) -> str:
     """Record what is finished; a repeat that is under way would be recorded as lost."""
     run = state.draft.id
@@ -163,20 +160,11 @@ def _record(place: CheckedRepository, workspace: Workspace, workdir: WorkDir, st
         lock.release()
     repo = open_repository(workspace)
     if is_recorded(repo, state):  # with the other side of its call
-        return _note(workdir, state)
+        states.recorded(workdir, run)
+        return "noted"
     now = datetime.fromtimestamp(place.now_s, UTC).replace(microsecond=0)
     if sides := dead_call(repo, workdir, state.branch, state.draft.call):
         made = record(workspace, repo, workdir, sides, now)
         place.forget()
         return f"recorded {made.commit[:9]} on {state.branch}"
     return "somebody else has"
-
-
-def _renounce(workdir: WorkDir, run: RunId) -> str:
-    states.renounce(workdir, run)
-    return "removed the folder"
-
-
-def _note(workdir: WorkDir, state: State) -> str:
-    states.recorded(workdir, state.draft.id)
-    return "noted"

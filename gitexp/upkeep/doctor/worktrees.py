@@ -35,6 +35,7 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
                 path,
                 "remove the worktree",
                 partial(_remove, workspace, path),
+                done="removed the worktree",
             )
     slots = {each.top / layout.TMP / "worktrees" for each in place.work_places if each.top}
     proofs = calls.proofs(place.workspace)
@@ -47,16 +48,12 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
                 "Git knows a job's worktree that is gone",
                 top,
                 "let Git forget it",
-                partial(_forget, place.workspace, top),
+                partial(worktrees.forget, place.workspace, top),
+                done="Git has forgotten it",
             )
 
 
-def _forget(workspace: Workspace, path: Path) -> str:
-    worktrees.forget(workspace, path)
-    return "Git has forgotten it"
-
-
-def _remove(workspace: Workspace, path: Path) -> str:
+def _remove(workspace: Workspace, path: Path) -> None:
     """Remove it, unless a worker is in it all the same."""
     lock = FileLock(path.with_name(f"{path.name}.lock"))
     if not lock.try_acquire():
@@ -65,4 +62,3 @@ def _remove(workspace: Workspace, path: Path) -> str:
         remove_slots(workspace, [path])
     finally:
         lock.release()
-    return "removed the worktree"

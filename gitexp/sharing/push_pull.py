@@ -1,0 +1,348 @@
+"""Experiments shared through a remote: push sends, pull takes, sync brings both together.
+
+Data go before the branches that speak of them; branches go all or none, and nothing is forced.
+"""
+
+from __future__ import annotations
+
+import random
+import shlex
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from gitexp.errors import MovedRefError
+from gitexp.git import objects, refs, remote
+from gitexp.git.absent import ABSENT
+from gitexp.git.transaction import layout
+from gitexp.git.transaction.failpoints import FailPoint, reach
+from gitexp.model.sharing import BranchMove, BranchOutcome, DataMoved, TogetherReport
+from gitexp.sharing import histories, payload, places
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Unpack
+
+    from gitexp.git.absent import Absent
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.workspace import Workspace
+    from gitexp.sharing.places import Shared, SharingOptions
+
+PATIENCE_S: Final = 60.0  # how long lost races are tried again
+_ARCHIVE: Final = layout.ARCHIVE_TAGS.removeprefix(places.TAGS)
+_NAMED: Final = 3  # archived experiments of a message
+_NO_DATA: Final = DataMoved(said="left out, as asked")
+_HELD: Final = DataMoved(said="not sent, as no branch was")
+_NOT_ASKED: Final = DataMoved(said="not asked for; gitexp pull --data brings them")
+_STILL: Final = frozenset((BranchOutcome.SAME, BranchOutcome.AHEAD))
+
+
+def push(
+    workspace: Workspace, names: Sequence[str] = (), **options: Unpack[SharingOptions]
+) -> TogetherReport:
+    """Send experiments to a remote.
+
+    Data objects go first, those of a folder before the folder itself; then ``gitexp/data`` and
+    the branches in one atomic push. Nothing is forced, and no branch here is changed.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Experiments or branches; every experiment of this repository by default.
+    **options
+        See `SharingOptions`; data go along by default.
+
+    Returns
+    -------
+    TogetherReport
+        Branches that have parted from the remote's are named, and nothing is pushed then.
+
+    Raises
+    ------
+    PreconditionError
+        If there is no remote, or data and no DVC remote for them.
+    ForeignRemoteError
+        If only the branch that is checked out says where data go.
+    DvcFailedError, GitFailedError
+        If a remote refuses.
+    MovedRefError
+        If others were faster for a minute.
+    """
+    shared = places.opened(workspace, options, data=True)
+    branches = places.mine(shared, names)
+    depot = payload.depot_to_send(shared, _tips(shared, branches))
+    deadline = time.monotonic() + PATIENCE_S
+    attempts = 0
+    while True:
+        attempts += 1
+        warnings = remote.fetch(workspace, shared.remote)
+        moves = [_compared(shared, branch) for branch in branches]
+        parted = any(move.open for move in moves)
+        moved = _HELD if parted else _NO_DATA
+        products: CommitHash | Absent = ABSENT
+        if not parted:
+            products = histories.settle_data(shared)
+            if shared.data:
+                moved = payload.send(shared, depot, _ends(moves), products)
+        if parted or _deliver(shared, moves, products):
+            break
+        _pause(attempts, deadline, shared)
+    unlearnt = "" if parted else payload.unknown_remote(shared, depot, _ends(moves))
+    if not parted:
+        moves = [replace(move, pushed=move.way is not BranchOutcome.SAME) for move in moves]
+        _follow(shared, moves)
+    first = shlex.quote(moves[0].branch) if moves else "BRANCH"
+    return TogetherReport(
+        verb="push",
+        remote=shared.remote,
+        branches=tuple(moves),
+        data=moved,
+        attempts=attempts,
+        not_updated=(),
+        warnings=(*shared.cleared, *warnings, *_left_to_say(shared, branches, unlearnt)),
+        next_step="gitexp sync" if parted else f"the others: gitexp pull, or git switch {first}",
+    )
+
+
+def pull(
+    workspace: Workspace, names: Sequence[str] = (), **options: Unpack[SharingOptions]
+) -> TogetherReport:
+    """Fetch a remote's branches and archive tags, and let the local branches follow.
+
+    A branch moves only forward; work trees on it follow, and what a person changed in them stays.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Experiments or branches, also such as only the remote has; every local experiment by
+        default. Of one that is archived the data come, and no branch.
+    **options
+        See `SharingOptions`; by default no data are fetched, nor outputs put into the work trees.
+        Without names that is also done for what is checked out, a main branch say.
+
+    Raises
+    ------
+    PreconditionError
+        If there is no remote, or data are wanted and there is no DVC remote.
+    ForeignRemoteError
+        If only the branch that is checked out says where data go.
+    DvcFailedError, GitFailedError
+        If a remote refuses.
+    """
+    shared = places.opened(workspace, options, data=False)
+    known = shared.archived()
+    warnings = remote.fetch(workspace, shared.remote)
+    ended = places.archived(shared, names)
+    rest = [name for name in names if name not in ended]
+    branches = () if ended and not rest else places.either(shared, rest)
+    histories.settle_data(shared)
+    moved = [histories.settle(shared, branch, join=False) for branch in branches]
+    moves = [each.move for each in moved]
+    everywhere = [*moves, *(_checked_out(shared, branches) if shared.data and not names else ())]
+    tips = [*(move.after for move in everywhere if move.after is not None), *ended.values()]
+    depot = payload.depot_of(shared, tips)
+    brought = payload.bring(shared, depot, tips) if shared.data else _NOT_ASKED
+    left = payload.follow(shared, depot, everywhere, everything=shared.data)
+    parted = [move.branch for move in moves if move.open]
+    return TogetherReport(
+        verb="pull",
+        remote=shared.remote,
+        branches=tuple(moves),
+        data=brought,
+        attempts=1,
+        not_updated=(*(path for each in moved for path in each.left), *left),
+        warnings=(*shared.cleared, *warnings),
+        next_step="gitexp sync"
+        if parted
+        else payload.import_step(shared, depot, moves, brought) or "gitexp list",
+        archived=tuple(sorted(shared.archived() - known)),
+    )
+
+
+def _checked_out(shared: Shared, branches: Sequence[str]) -> Iterator[BranchMove]:
+    """Yield the branch of this work tree, which stays where it is: its data are wanted first."""
+    head = refs.head(shared.repo)
+    if head.branch and head.branch not in branches and head.commit is not ABSENT:
+        yield BranchMove(head.branch, BranchOutcome.SAME, head.commit, head.commit)
+
+
+def sync(
+    workspace: Workspace, names: Sequence[str] = (), **options: Unpack[SharingOptions]
+) -> TogetherReport:
+    """Bring experiments here and on the remote together, and share the result.
+
+    Records of ours are replayed on top of theirs; where a person's commits are among ours, both
+    lines are merged. The first valid snapshot stays. A killed call is finished by the next one.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Experiments or branches, also such as only the remote has; every local experiment by
+        default.
+    **options
+        See `SharingOptions`; by default data go along, and come where a snapshot of theirs
+        replaces ours.
+
+    Returns
+    -------
+    TogetherReport
+        Branches that a person has to merge are named; the others are shared all the same.
+
+    Raises
+    ------
+    PreconditionError
+        If there is no remote, or data and no DVC remote for them.
+    ForeignRemoteError
+        If only the branch that is checked out says where data go.
+    DvcFailedError, GitFailedError
+        If a remote refuses.
+    MovedRefError
+        If others were faster for a minute; what is here is complete, and nothing was pushed.
+    """
+    shared = places.opened(workspace, options, data=True)
+    known = shared.archived()
+    deadline = time.monotonic() + PATIENCE_S
+    moves: dict[str, BranchMove] = {}
+    left: list[str] = []
+    attempts = 0
+    while True:
+        attempts += 1
+        warnings = remote.fetch(workspace, shared.remote)
+        reach(FailPoint.FETCHED)
+        branches = places.either(shared, names)
+        depot = payload.depot_to_send(shared, _tips(shared, branches))
+        for branch in branches:
+            made = histories.settle(shared, branch, join=True)
+            left += made.left
+            left += payload.follow(shared, depot, [made.move])
+            moves[branch] = _both(moves.get(branch), made.move)
+        # After the branches: a run writes it before its own.
+        products = histories.settle_data(shared)
+        reach(FailPoint.JOINED)
+        mine = [moves[branch] for branch in branches if not moves[branch].open]
+        moved = payload.send(shared, depot, _ends(mine), products) if shared.data else _NO_DATA
+        sent = {move.branch for move in mine if move.after != shared.theirs(move.branch)}
+        if _deliver(shared, mine, products):
+            break
+        _pause(attempts, deadline, shared)
+    reach(FailPoint.PUSHED)
+    done = [
+        replace(move, pushed=True) if branch in sent else move for branch, move in moves.items()
+    ]
+    _follow(shared, done)
+    unlearnt = payload.unknown_remote(shared, depot, _ends(mine))
+    open_ = [move.branch for move in done if move.open]
+    return TogetherReport(
+        verb="sync",
+        remote=shared.remote,
+        branches=tuple(done),
+        data=moved,
+        attempts=attempts,
+        not_updated=tuple(dict.fromkeys(left)),
+        warnings=(*shared.cleared, *warnings, *_left_to_say(shared, branches, unlearnt)),
+        next_step=f"look at {open_[0]}, then gitexp sync" if open_ else "gitexp status",
+        archived=tuple(sorted(shared.archived() - known)),
+    )
+
+
+def _both(earlier: BranchMove | None, move: BranchMove) -> BranchMove:
+    """Join what two attempts did to a branch."""
+    if earlier is None:
+        return move
+    if earlier.way in {*_STILL, BranchOutcome.NEW}:
+        return replace(move, before=earlier.before)
+    if move.way in _STILL:  # the work was done by the attempt before
+        return replace(earlier, after=move.after)
+    return replace(
+        move,
+        before=earlier.before,
+        records=max(earlier.records, move.records),
+        kept=move.kept or earlier.kept,
+    )
+
+
+def _deliver(shared: Shared, moves: Iterable[BranchMove], data: CommitHash | Absent) -> bool:
+    """Push gitexp/data and the branches that the remote has not; return whether it has them now.
+
+    False: somebody else was faster. What goes is what the moves say, not what a run that ends
+    meanwhile adds: its data were not sent.
+    """
+    wanted: list[tuple[str, CommitHash]] = []
+    if data is not ABSENT and data != shared.theirs(layout.DATA_BRANCH):
+        wanted.append((refs.local(layout.DATA_BRANCH), data))
+    wanted += [
+        (refs.local(move.branch), move.after)
+        for move in moves
+        if not move.open and move.after is not None and move.after != shared.theirs(move.branch)
+    ]
+    return not wanted or remote.push(shared.workspace, shared.remote, wanted).done
+
+
+def _follow(shared: Shared, moves: Iterable[BranchMove]) -> None:
+    """Let the branches that were sent follow those of the remote."""
+    for move in moves:
+        if move.pushed:
+            remote.follow(shared.repo, shared.remote, move.branch)
+
+
+def _left_to_say(shared: Shared, sent: Sequence[str], unlearnt: str) -> tuple[str, ...]:
+    """Name what others may look for and this command does not send, with what sends it."""
+    found = [unlearnt] if unlearnt else []
+    for branch in shared.protected():
+        ours, theirs = shared.ours(branch), shared.theirs(branch)
+        if ours is ABSENT or branch in sent:
+            continue
+        step = f"git push {shlex.quote(shared.remote)} {shlex.quote(branch)}"
+        if theirs is ABSENT:
+            found.append(f"{shared.remote} has no {branch}: {step}")
+        elif ours != theirs and (more := remote.ahead(shared.workspace, theirs, ours)):
+            number = "1 commit" if more == 1 else f"{more} commits"
+            found.append(f"{branch} is {number} ahead of {shared.remote}: {step}")
+    tags = sorted(name for name in shared.archived() if name.startswith(_ARCHIVE))
+    there = (
+        remote.remote_refs(shared.workspace, shared.remote, [places.TAGS + t for t in tags])
+        if tags
+        else {}
+    )
+    lacking = [tag for tag in tags if places.TAGS + tag not in there]
+    if lacking:
+        names = ", ".join(lacking[:_NAMED]) + (" ..." if len(lacking) > _NAMED else "")
+        told = f"tag {names} is" if len(lacking) == 1 else f"tags {names} are"
+        step = f"gitexp archive {shlex.quote(lacking[0].removeprefix(_ARCHIVE))} --push"
+        found.append(f"{told} only here: {step}")
+    return tuple(found)
+
+
+def _pause(attempts: int, deadline: float, shared: Shared) -> None:
+    """Wait a moment that is another one in each process, before the next attempt."""
+    if time.monotonic() > deadline:
+        raise MovedRefError(
+            f"{shared.remote} moves faster than we can follow",
+            found=f"{attempts} lost races",
+            expected="nothing was pushed; what is here is complete",
+            next_step="try again in a quieter moment",
+        )
+    time.sleep(random.uniform(0, min(0.05 * 2**attempts, 2.0)))  # noqa: S311 - jitter, no secret
+
+
+def _tips(shared: Shared, branches: Iterable[str]) -> list[CommitHash]:
+    found = (shared.ours(branch) for branch in branches)
+    return list(dict.fromkeys(tip for tip in found if tip is not ABSENT))
+
+
+def _ends(moves: Iterable[BranchMove]) -> list[CommitHash]:
+    return list(dict.fromkeys(move.after for move in moves if move.after is not None))
+
+
+def _compared(shared: Shared, branch: str) -> BranchMove:
+    ours, theirs = shared.ours(branch), shared.theirs(branch)
+    if ours is ABSENT:
+        return BranchMove(branch, BranchOutcome.FAILED, why="it was deleted meanwhile")
+    if theirs is ABSENT:
+        return BranchMove(branch, BranchOutcome.NEW, ours, ours)
+    if ours == theirs:
+        return BranchMove(branch, BranchOutcome.SAME, ours, ours)
+    if objects.is_ancestor(shared.repo, theirs, ours):
+        return BranchMove(branch, BranchOutcome.AHEAD, ours, ours)
+    why = f"{shared.remote} has commits that are not here; gitexp sync brings both together"
+    return BranchMove(branch, BranchOutcome.DIVERGED, ours, ours, why=why)
