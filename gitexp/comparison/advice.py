@@ -45,8 +45,8 @@ def missing(judged: Judged) -> tuple[tuple[int, ...], tuple[int, ...], int]:
     The result: seeds that the one side has and the other lacks. The result: further repeats that
     both sides need.
     """
-    left = set(judged.draft.count.baseline.repeats)
-    right = set(judged.draft.count.candidate.repeats) - judged.draft.count.given_up
+    left = set(judged.sides.count.baseline.repeats)
+    right = set(judged.sides.count.candidate.repeats) - judged.sides.count.given_up
     target = _target(judged)
     usable = sorted(right)
     lacking_baseline = tuple(seed for seed in usable if seed not in left)
@@ -58,8 +58,8 @@ def missing(judged: Judged) -> tuple[tuple[int, ...], tuple[int, ...], int]:
 
 def next_step(judged: Judged, found: Detectable | None = None) -> str:
     """Return the cheapest command that brings the comparison further."""
-    plan, verdict = judged.draft.plan, judged.verdict
-    base, candidate = quoted(judged.draft.baseline.name), quoted(judged.draft.candidate.name)
+    plan, verdict = judged.sides.plan, judged.verdict
+    base, candidate = quoted(judged.sides.baseline.name), quoted(judged.sides.candidate.name)
     if judged.draft.swapped:
         return f"gitexp compare {quoted(judged.draft.swapped)}"
     if judged.draft.same and (plan is None or judged.draft.concluded):
@@ -100,14 +100,14 @@ def _end(judged: Judged, plan: Plan, found: Detectable | None) -> str:
 
 def run_command(judged: Judged) -> str:
     """Return the command that runs what is missing, the cheaper side first."""
-    plan = judged.draft.plan
+    plan = judged.sides.plan
     lacking, _, more = missing(judged)
     if plan is None:
         return ""
     if lacking and not more:
         seeds = seed_ranges(lacking)
         where = "" if judged.current_branch == plan.branch else f" --on {quoted(plan.branch)}"
-        return f"gitexp run --at {judged.draft.baseline.recorded[:12]} --seeds {seeds}{where}"
+        return f"gitexp run --at {judged.sides.baseline.recorded[:12]} --seeds {seeds}{where}"
     if plan.stopping is not None:
         switch = (
             "" if judged.current_branch == plan.branch else f"git switch {quoted(plan.branch)} && "
@@ -121,7 +121,7 @@ def run_command(judged: Judged) -> str:
 
 def _again(judged: Judged) -> str:
     """Return the command that repeats the seeds that failed, "" where none did."""
-    plan, count = judged.draft.plan, judged.draft.count
+    plan, count = judged.sides.plan, judged.sides.count
     right = tuple(seed for seed, _ in count.candidate.failed)
     tried = {*count.candidate.repeats, *right}
     left = tuple(seed for seed, _ in count.baseline.failed if seed in tried)
@@ -131,14 +131,14 @@ def _again(judged: Judged) -> str:
     seeds = seed_ranges(sorted({*left, *right}))
     if not right:
         where = "" if on_it else f" --on {quoted(plan.branch)}"
-        return f"gitexp run --at {judged.draft.baseline.recorded[:12]} --seeds {seeds}{where}"
+        return f"gitexp run --at {judged.sides.baseline.recorded[:12]} --seeds {seeds}{where}"
     switch = "" if on_it else f"git switch {quoted(plan.branch)} && "
     return f"{switch}gitexp run --seeds {seeds}{' --with-baseline' if left else ''}"
 
 
 def reasons(judged: Judged) -> tuple[str, ...]:
     """Say what is missing, how much would do and what it costs."""
-    plan = judged.draft.plan
+    plan = judged.sides.plan
     found: list[str] = []
     if judged.problem:
         found.append(judged.problem)
@@ -159,7 +159,7 @@ def reasons(judged: Judged) -> tuple[str, ...]:
         verb = "is" if repeats == 1 else "are"
         found.append(f"{repeats} of {plan.repeats} planned {word} {verb} there")
     lacking, _, more = missing(judged)
-    left, right = judged.draft.count.baseline.repeats, judged.draft.count.candidate.repeats
+    left, right = judged.sides.count.baseline.repeats, judged.sides.count.candidate.repeats
     ahead = len(set(left) - set(right))  # seeds that the candidate's next repeats meet
     of_baseline = len(lacking) + max(0, more - ahead)
     price = _price(judged, of_baseline, more)
@@ -170,7 +170,7 @@ def reasons(judged: Judged) -> tuple[str, ...]:
 
 def repeats_needed(judged: Judged, found: Detectable | None) -> tuple[str, ...]:
     """Say what an inconclusive comparison needed: by the promise, not by what came out."""
-    plan = judged.draft.plan
+    plan = judged.sides.plan
     if plan is None or found is None or judged.verdict is not Verdict.INCONCLUSIVE:
         return ()
     if found.needed is None or found.needed <= found.units or found.units < _target(judged):
@@ -249,7 +249,7 @@ def repeats_of(metric: MetricComparison) -> int:
 
 
 def _sentence(judged: Judged) -> str:
-    plan, verdict = judged.draft.plan, judged.verdict
+    plan, verdict = judged.sides.plan, judged.verdict
     if judged.problem and verdict not in {None, Verdict.SUPPORTED, Verdict.REFUTED}:
         return judged.problem
     if plan is None or verdict is None:
@@ -304,19 +304,19 @@ def _amount(judged: Judged, number: int) -> str:
     result = judged.result
     if result is not None and (part := named(result.plan.test).part):
         return counted(number, part)
-    if judged.draft.plan is not None and judged.draft.plan.claim is Claim.MODEL:
+    if judged.sides.plan is not None and judged.sides.plan.claim is Claim.MODEL:
         return counted(number, "example")
     return f"{number} {_repeat_word(judged, number)}"
 
 
 def _repeat_word(judged: Judged, number: int) -> str:
-    word = counted(number, "pair" if judged.draft.paired else "repeat").split(" ", 1)[1]
-    return word if judged.draft.paired else f"{word} a side"
+    word = counted(number, "pair" if judged.sides.paired else "repeat").split(" ", 1)[1]
+    return word if judged.sides.paired else f"{word} a side"
 
 
 def _needed(judged: Judged) -> int:
     """Return how many units a side would do to reach alpha; 0 where those there are do."""
-    plan, result = judged.draft.plan, judged.result
+    plan, result = judged.sides.plan, judged.result
     if plan is None:
         return 0
     if result is not None and _units(judged) > 1 and result.plan.smallest_p <= plan.alpha:
@@ -328,13 +328,13 @@ def _needed(judged: Judged) -> int:
         return MIN_BOOTSTRAP_EXAMPLES
     return pairs_needed(
         plan.alpha / max(1, judged.family * judged.configurations),
-        paired=judged.draft.paired or model,
+        paired=judged.sides.paired or model,
         one_sided=plan.effect.kind is not HypothesisKind.TWO_SIDED,
     )
 
 
 def _target(judged: Judged) -> int:
-    plan = judged.draft.plan
+    plan = judged.sides.plan
     if plan is None:
         return 0
     return max(plan.repeats, _needed(judged)) if _by_repeats(judged) else plan.repeats
@@ -343,8 +343,8 @@ def _target(judged: Judged) -> int:
 def _price(judged: Judged, baseline: int, candidate: int) -> str:
     seconds = 0.0
     for side, number in (
-        (judged.draft.count.baseline, baseline),
-        (judged.draft.count.candidate, candidate),
+        (judged.sides.count.baseline, baseline),
+        (judged.sides.count.candidate, candidate),
     ):
         walls = [item.repeat.resources.wall_s for item in side.repeats.values()]
         known = [wall for wall in walls if wall is not None]

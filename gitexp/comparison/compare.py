@@ -162,10 +162,10 @@ class _Call:
 
 def _order(repo: Repo, index: Index, draft: Draft) -> OrderGrade | None:
     """Return how sure it is that the plan came before its runs, by the side that has it."""
-    if draft.plan is None:
+    if draft.sides.plan is None:
         return None
-    side = draft.baseline if draft.swapped else draft.candidate
-    return order_evidence.grade(repo, index, draft.plan, side.records)[0]
+    side = draft.sides.baseline if draft.swapped else draft.sides.candidate
+    return order_evidence.grade(repo, index, draft.sides.plan, side.records)[0]
 
 
 def exit_code(comparisons: Sequence[Comparison]) -> int:
@@ -234,9 +234,10 @@ def _over_candidates(drafts: Sequence[Draft], method: str) -> list[SignificanceR
 
 def _of_selection(item: Draft) -> SignificanceResult | None:
     """Return the planned test's numbers, as of the best of all configurations to pick from."""
-    if item.primary is None or item.primary.result is None:
+    primary = item.measured.primary
+    if primary is None or primary.result is None:
         return None
-    return selection.corrected(item.primary.result, selection.factor(item.selection))
+    return selection.corrected(primary.result, selection.factor(item.selection))
 
 
 def _is_judged(result: SignificanceResult | None) -> bool:
@@ -248,51 +249,51 @@ def _or_one(p: float | None) -> float:
 
 
 def _finish(draft: Draft, result: SignificanceResult | None, call: _Call) -> Comparison:
-    plan = draft.plan
-    lost = missing_repeats(draft.count, draft.primary, plan)
-    verdict, obstacle = _verdict(draft, result, draft.obstacle or obstacle_of(lost))
+    plan = draft.sides.plan
+    lost = missing_repeats(draft.sides.count, draft.measured.primary, plan)
+    verdict, obstacle = _verdict(draft, result, draft.measured.obstacle or obstacle_of(lost))
     configurations = selection.factor(draft.selection)
-    still = draft.still.get("" if plan is None else plan.metric, "")
+    still = draft.measured.still.get("" if plan is None else plan.metric, "")
     judged = Judged(
         draft,
         verdict,
         result,
         family=call.family,
-        problem=draft.problem or still or obstacle,
+        problem=draft.measured.problem or still or obstacle,
         configurations=configurations,
         adjustment=call.adjustment,
         current_branch=call.branch,
     )
-    metrics = draft.metrics
+    metrics = draft.measured.metrics
     if max(call.family, configurations) > 1 and result is not None and _is_judged(result):
         metrics = tuple(
-            replace(item, p_adjusted=result.p_support) if item is draft.primary else item
+            replace(item, p_adjusted=result.p_support) if item is draft.measured.primary else item
             for item in metrics
         )
     broken = [item.metric for item in metrics if item.broken]
     power = None
-    if plan is not None and draft.primary is not None:
-        power = detectable(draft.primary, plan, paired=draft.paired)
+    if plan is not None and draft.measured.primary is not None:
+        power = detectable(draft.measured.primary, plan, paired=draft.sides.paired)
     return Comparison(
-        baseline=_side(draft.baseline, draft.count.baseline, lost=draft.lost[0]),
-        candidate=_side(draft.candidate, draft.count.candidate, lost=draft.lost[1]),
+        baseline=_side(draft.sides.baseline, draft.sides.count.baseline, lost=draft.lost[0]),
+        candidate=_side(draft.sides.candidate, draft.sides.count.candidate, lost=draft.lost[1]),
         plan=plan,
-        claim=draft.claim,
+        claim=draft.sides.claim,
         effect=None if plan is None else plan.effect,
         verdict=verdict,
         headline=advice.headline(judged) + (f"; BROKEN: {', '.join(broken)}" if broken else ""),
         reasons=(*advice.reasons(judged), *advice.repeats_needed(judged, power)),
         metrics=metrics,
         changes=draft.changes,
-        unused=draft.count.unused,
+        unused=draft.sides.count.unused,
         warnings=(
             *draft.warnings,
-            *((draft.obstacle,) if draft.obstacle != obstacle else ()),
+            *((draft.measured.obstacle,) if draft.measured.obstacle != obstacle else ()),
             *fragile(lost, verdict, "" if plan is None else plan.metric),
         ),
-        looks=draft.count.looks,
+        looks=draft.sides.count.looks,
         planned_repeats=plan.repeats if plan is not None and plan.claim is Claim.METHOD else None,
-        pairs=len(draft.count.pairs) if draft.paired else 0,
+        pairs=len(draft.sides.count.pairs) if draft.sides.paired else 0,
         next_step=advice.next_step(judged, power),
         compared_at=call.at,
         program=call.program,
@@ -301,8 +302,8 @@ def _finish(draft: Draft, result: SignificanceResult | None, call: _Call) -> Com
         missing=lost,
         selection=draft.selection,
         ledger=draft.ledger,
-        slices=draft.subgroups.slices,
-        categories=draft.subgroups.categories,
+        slices=draft.measured.subgroups.slices,
+        categories=draft.measured.subgroups.categories,
     )
 
 
@@ -310,16 +311,18 @@ def _verdict(
     draft: Draft, result: SignificanceResult | None, obstacle: str
 ) -> tuple[Verdict | None, str]:
     """Return the verdict, and what turned a yes into an open question."""
-    plan = draft.plan
+    plan = draft.sides.plan
     if plan is None:
-        return (Verdict.NOT_COMPARABLE if draft.problem else None), ""
+        return (Verdict.NOT_COMPARABLE if draft.measured.problem else None), ""
     verdict = decide(
         Evidence(
             kind=plan.effect.kind,
             result=result,
-            comparable=not draft.problem,
+            comparable=not draft.measured.problem,
             planned=plan.fewest if plan.claim is Claim.METHOD else None,
-            repeats=None if draft.primary is None else advice.repeats_of(draft.primary),
+            repeats=None
+            if draft.measured.primary is None
+            else advice.repeats_of(draft.measured.primary),
         )
     )
     if obstacle and verdict in {Verdict.SUPPORTED, Verdict.EQUIVALENT}:

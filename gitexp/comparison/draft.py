@@ -6,16 +6,14 @@ The verdict waits for the other candidates of the same call, over which alpha is
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import advice, cautions, measure, selection, sides
 from gitexp.comparison import exclusions as why
 from gitexp.comparison.designs import choose, predictions, slices, still
-from gitexp.comparison.designs.crossed import is_crossed
-from gitexp.comparison.designs.slices import Subgroups
 from gitexp.comparison.exclusions import changes
-from gitexp.comparison.judged import Draft
+from gitexp.comparison.judged import Draft, Measured
 from gitexp.comparison.measure import CountedSides
 from gitexp.comparison.randomness import seeding
 from gitexp.comparison.randomness.variation import is_clocked
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gitexp.comparison.counting import Count, Evaluation, SideCount
-    from gitexp.comparison.designs.pairs import Pair
     from gitexp.comparison.gather import RunPool
     from gitexp.comparison.measure import Answer, Question
     from gitexp.comparison.randomness.project_text import CopiesReason
@@ -43,7 +40,6 @@ if TYPE_CHECKING:
     from gitexp.git.transaction.cache import Index
     from gitexp.model.comparison import Change, MetricComparison
     from gitexp.model.plan import Plan
-    from gitexp.stats.values import Values
 
 MOST_METRICS = 100  # watched ones that are tested; a family of thousands tells nobody anything
 
@@ -75,19 +71,6 @@ class CompareOptions:
     cluster: str = ""
     categories: str = ""
     adjust: str = "holm"
-
-
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    metrics: tuple[MetricComparison, ...]
-    problem: str = ""
-    obstacle: str = ""
-    still: Mapping[str, str] = field(default_factory=dict)
-    idle: bool = False
-    warnings: tuple[str, ...] = ()
-    subgroups: Subgroups = field(default_factory=Subgroups)
-    pair: Pair | None = None
-    added: Mapping[str, tuple[Values, Values]] = field(default_factory=dict)
 
 
 def draft(
@@ -155,7 +138,7 @@ def draft(
         held={side: each.why for side, each in held.items()},
         apart="; ".join(each.why for each in apart.values()),
     )
-    measured = _Measured(()) if same else _measure(situation, options)
+    measured = Measured() if same else _measure(situation, options)
     if plan is not None and len(everything.candidate.repeats) > len(counted.candidate.repeats):
         warnings.append(cautions.grown(replace(situation, count=everything), plan))
     if problem:  # numbers of different things are shown, and not tested
@@ -166,15 +149,8 @@ def draft(
         measured = replace(measured, metrics=untested, still=why_not)
     used = selection.ledger_of(repo, index, candidate, counted, plan)
     return Draft(
-        baseline=baseline,
-        candidate=candidate,
-        plan=plan,
-        claim=claim,
-        count=counted,
-        evaluation=evaluation,
-        metrics=measured.metrics,
-        problem=problem or measured.problem,
-        obstacle=measured.obstacle,
+        situation,
+        replace(measured, problem=problem or measured.problem),
         prefix=cautions.aside(repo, plan)
         + cautions.prefix(counted, evaluation, allowed=not problem),
         changes=differ,
@@ -191,19 +167,13 @@ def draft(
             *selection.ledger_warnings(used),
             *more,
         ),
-        paired=situation.paired,
         lost=(
             baseline.lost or _is_lost(repo, counted.baseline),
             candidate.lost or _is_lost(repo, counted.candidate),
         ),
-        subgroups=measured.subgroups,
-        pair=measured.pair,
-        crossed=is_crossed(situation),
-        added=measured.added,
         swapped=swapped,
         same=same,
         concluded=plan is not None and is_concluded(repo, plan, named.commit),
-        still=measured.still,
         remedy=_remedy(repo, situation, held or apart, measured),
         selection=selection.of_variants(counted, plan)
         or selection.of_sweep(repo, index, candidate, plan, gathered.found),
@@ -230,7 +200,7 @@ def _apart(repo: Repo, situation: CountedSides) -> tuple[dict[str, CopiesReason]
 
 
 def _remedy(
-    repo: Repo, situation: CountedSides, held: Mapping[str, CopiesReason], measured: _Measured
+    repo: Repo, situation: CountedSides, held: Mapping[str, CopiesReason], measured: Measured
 ) -> str:
     """Return what to change where a seed does not act, and how to go on from there."""
     if situation.count.unjudged:
@@ -343,7 +313,7 @@ def _could_differ(item: MetricComparison) -> bool:
 # --- measuring ----------------------------------------------------------------------------------
 
 
-def _measure(situation: CountedSides, options: CompareOptions) -> _Measured:
+def _measure(situation: CountedSides, options: CompareOptions) -> Measured:
     plan = situation.plan
     alpha = ALPHA if plan is None else plan.alpha
     directions = situation.candidate.config.directions
@@ -357,7 +327,7 @@ def _measure(situation: CountedSides, options: CompareOptions) -> _Measured:
     chosen = choose(situation)
     warnings += (*chosen.warnings, *slices.idle_cluster(chosen, options.cluster))
     if chosen.problem:
-        return _Measured((), problem=chosen.problem, warnings=tuple(warnings))
+        return Measured(problem=chosen.problem, warnings=tuple(warnings))
     answers = [chosen.measure(item) for item in asked]
     idle = still.why(situation)
     warnings += still.few(situation)
@@ -376,7 +346,7 @@ def _measure(situation: CountedSides, options: CompareOptions) -> _Measured:
     primary = next((a for q, a in zip(asked, answers, strict=True) if q.role is Role.PRIMARY), None)
     if idle and (primary is None or not primary.still):
         warnings.append(idle)
-    return _Measured(
+    return Measured(
         metrics,
         problem,
         obstacle,

@@ -12,55 +12,55 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gitexp.comparison import exclusions as why
-    from gitexp.comparison.counting import Count, Evaluation
     from gitexp.comparison.designs.pairs import Pair
-    from gitexp.comparison.sides import ResolvedSide
+    from gitexp.comparison.measure import CountedSides
     from gitexp.model.comparison import Change, Ledger, MetricComparison, Selection
-    from gitexp.model.plan import Claim, Plan, Verdict
+    from gitexp.model.plan import Verdict
     from gitexp.model.result import SignificanceResult
     from gitexp.stats.values import Values
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured and tested of two sides, by metric; nothing where they are the same."""
+
+    metrics: tuple[MetricComparison, ...] = ()
+    problem: str = ""  # why the two sides are not comparable; "" if they are
+    obstacle: str = ""  # why the hypothesis can be neither supported nor refuted although they are
+    # by metric, why there is no test of it: nothing varies, or only copies are there
+    still: Mapping[str, str] = field(default_factory=dict)
+    idle: bool = False
+    warnings: tuple[str, ...] = ()
+    subgroups: Subgroups = field(default_factory=Subgroups)
+    pair: Pair | None = None  # the predictions of both sides, where the claim is about two models
+    # by metric, what each example adds to it on both sides; of a call with several candidates
+    added: Mapping[str, tuple[Values, Values]] = field(default_factory=dict)
+
+    @property
+    def primary(self) -> MetricComparison | None:
+        """The metric that the verdict is on."""
+        return next((item for item in self.metrics if item.role is Role.PRIMARY), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A comparison before the family of candidates is known."""
 
-    baseline: ResolvedSide
-    candidate: ResolvedSide
-    plan: Plan | None
-    claim: Claim
-    count: Count
-    evaluation: Evaluation
-    metrics: tuple[MetricComparison, ...]
-    problem: str  # why the two sides are not comparable; "" if they are
-    obstacle: str  # why the hypothesis can be neither supported nor refuted although they are
+    sides: CountedSides
+    measured: Measured
     prefix: str  # what the first line has to say before all else
     changes: tuple[Change, ...]
     warnings: tuple[str, ...]
-    paired: bool  # whether repeats were joined by seed
     # for baseline and candidate: a source commit is gone, inputs and plan digest decided
     lost: tuple[bool, bool]
-    subgroups: Subgroups = field(default_factory=Subgroups)
-    pair: Pair | None = None  # the predictions of both sides, where the claim is about two models
-    # whether all repeats predicted one evaluation set, which has a noise of its own
-    crossed: bool = False
-    # by metric, what each example adds to it on both sides; of a call with several candidates
-    added: Mapping[str, tuple[Values, Values]] = field(default_factory=dict)
     # the experiment whose plan has the two sides the other way round; "" for none
     swapped: str = ""
     same: bool = False  # whether both sides have the same inputs
     concluded: bool = False  # whether the experiment has its conclusion under this plan already
-    # by metric, why there is no test of it: nothing varies, or only copies are there
-    still: Mapping[str, str] = field(default_factory=dict)
     remedy: str = ""  # what to change in the project, where the seed does not act; "" elsewhere
     selection: Selection | None = None
     ledger: Ledger | None = None
     failed: tuple[why.Failure, ...] = ()
-
-    @property
-    def primary(self) -> MetricComparison | None:
-        """The metric that the verdict is on."""
-        return next((item for item in self.metrics if item.role is Role.PRIMARY), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,4 +80,9 @@ class Judged:
     @property
     def primary(self) -> MetricComparison | None:
         """The metric that the verdict is on, else the first one."""
-        return self.draft.primary or next(iter(self.draft.metrics), None)
+        return self.draft.measured.primary or next(iter(self.draft.measured.metrics), None)
+
+    @property
+    def sides(self) -> CountedSides:
+        """The two sides, counted."""
+        return self.draft.sides

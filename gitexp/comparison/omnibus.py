@@ -13,6 +13,7 @@ import numpy as np
 
 from gitexp.comparison.advice import quoted
 from gitexp.comparison.designs import repeats
+from gitexp.comparison.designs.crossed import is_crossed
 from gitexp.comparison.designs.datasets import MOST, by_dataset
 from gitexp.comparison.measure import LARGEST, samples_of
 from gitexp.model.comparison import Role
@@ -58,11 +59,11 @@ def across(drafts: Sequence[Draft]) -> OmnibusComparison | None:
     """Compare the baseline and all candidates of one call together; None for a single candidate."""
     if len(drafts) < _FEWEST:
         return None
-    names = (drafts[0].baseline.name, *(item.candidate.name for item in drafts))
+    names = (drafts[0].sides.baseline.name, *(item.sides.candidate.name for item in drafts))
     reason = _obstacle(drafts) if len(set(names)) == len(names) else "a commit is named twice"
     if reason:
         return OmnibusComparison(names, (), reason)
-    if drafts[0].claim is Claim.MODEL:
+    if drafts[0].sides.claim is Claim.MODEL:
         return _models(drafts, names)
     metrics = tuple(
         found
@@ -76,15 +77,17 @@ def across(drafts: Sequence[Draft]) -> OmnibusComparison | None:
 
 def _obstacle(drafts: Sequence[Draft]) -> str:
     for item in drafts:
-        if why := item.problem or item.count.unjudged:
-            return f"{item.candidate.name}: {why}"
-        if item.count.confounded or not item.evaluation.same:
-            what = item.count.confounded or "evaluation data"
-            return f"{item.candidate.name} differs from the baseline in its {what}"
-    grounds = {(item.count.baseline.environment, item.count.baseline.links) for item in drafts}
+        if why := item.measured.problem or item.sides.count.unjudged:
+            return f"{item.sides.candidate.name}: {why}"
+        if item.sides.count.confounded or not item.sides.evaluation.same:
+            what = item.sides.count.confounded or "evaluation data"
+            return f"{item.sides.candidate.name} differs from the baseline in its {what}"
+    grounds = {
+        (item.sides.count.baseline.environment, item.sides.count.baseline.links) for item in drafts
+    }
     if len(grounds) > 1:
         return "the commits have no environment and linked data that all of them ran in"
-    models = [item.claim is Claim.MODEL for item in drafts]
+    models = [item.sides.claim is Claim.MODEL for item in drafts]
     if any(models) and not all(models):
         return "some claims are about single models, others about a method"
     return ""
@@ -92,22 +95,24 @@ def _obstacle(drafts: Sequence[Draft]) -> str:
 
 def _alpha(drafts: Sequence[Draft]) -> float:
     """Return that of the first plan: of intervals and critical differences."""
-    return next((item.plan.alpha for item in drafts if item.plan is not None), ALPHA)
+    return next((item.sides.plan.alpha for item in drafts if item.sides.plan is not None), ALPHA)
 
 
 def _asked(drafts: Sequence[Draft]) -> dict[str, Direction | None]:
     """Return the metrics of the plans, or else all that every candidate was compared by."""
     planned: dict[str, Direction | None] = {
-        item.plan.metric: item.plan.direction for item in drafts if item.plan is not None
+        item.sides.plan.metric: item.sides.plan.direction
+        for item in drafts
+        if item.sides.plan is not None
     }
     if planned:
         return planned
-    directions = drafts[0].candidate.config.directions
+    directions = drafts[0].sides.candidate.config.directions
     common = [
         item.metric
-        for item in drafts[0].metrics
+        for item in drafts[0].measured.metrics
         if item.role is Role.WATCHED
-        and all(any(m.metric == item.metric for m in other.metrics) for other in drafts)
+        and all(any(m.metric == item.metric for m in other.measured.metrics) for other in drafts)
     ]
     return {metric: directions.get(metric) for metric in common[:MOST_METRICS]}
 
@@ -115,17 +120,24 @@ def _asked(drafts: Sequence[Draft]) -> dict[str, Direction | None]:
 def _metric(
     drafts: Sequence[Draft], names: tuple[str, ...], metric: str, direction: Direction | None
 ) -> AcrossMetric | None:
-    repeats = [drafts[0].count.baseline.repeats, *(d.count.candidate.repeats for d in drafts)]
+    repeats = [
+        drafts[0].sides.count.baseline.repeats,
+        *(d.sides.count.candidate.repeats for d in drafts),
+    ]
     sides: list[Side] = [samples_of(side, metric) for side in repeats]
     if not all(sides):
         return None
     one = AcrossMetric(metric, direction, GROUPS, _alpha(drafts), (), (), ())
-    apart = {item.candidate.name: item.still[metric] for item in drafts if metric in item.still}
+    apart = {
+        item.sides.candidate.name: item.measured.still[metric]
+        for item in drafts
+        if metric in item.measured.still
+    }
     said = "; ".join(f"without {name}: {why}" for name, why in apart.items())
-    drafts = [item for item in drafts if item.candidate.name not in apart]
+    drafts = [item for item in drafts if item.sides.candidate.name not in apart]
     sides = [side for name, side in zip(names, sides, strict=True) if name not in apart]
     names = tuple(name for name in names if name not in apart)
-    paired = all(item.paired for item in drafts)
+    paired = all(item.sides.paired for item in drafts)
     few = "fewer than two of all commits"
     if paired:
         if separate := _separate(drafts, sides):
@@ -183,14 +195,14 @@ def _over_values(
 
 def _say_alone(found: OmnibusFindings, design: str, drafts: Sequence[Draft]) -> None:
     """Say where one test set has a noise that these tests know nothing of."""
-    if design == BLOCKED and any(item.crossed for item in drafts):
+    if design == BLOCKED and any(is_crossed(item.sides) for item in drafts):
         found.limit("over repeats alone")
         found.say(_SEEDS_ALONE)
 
 
 def _models(drafts: Sequence[Draft], names: tuple[str, ...]) -> OmnibusComparison:
     """Compare single models by which examples of the one evaluation set they have right."""
-    pairs = [item.pair for item in drafts if item.pair is not None]
+    pairs = [item.measured.pair for item in drafts if item.measured.pair is not None]
     if len(pairs) < len(drafts):
         return OmnibusComparison(names, (), "some models have no predictions to be compared by")
     first = pairs[0]
@@ -225,7 +237,7 @@ def _common(drafts: Sequence[Draft], sides: Sequence[Side]) -> list[Side]:
         seed
         for seed in sorted(shared)
         if len({frozenset(side[seed]) for side in sides}) == 1
-        and len({_which(item.count.baseline.repeats.get(seed)) for item in drafts}) == 1
+        and len({_which(item.sides.count.baseline.repeats.get(seed)) for item in drafts}) == 1
     ]
     return [{seed: side[seed] for seed in seeds} for side in sides]
 
@@ -239,10 +251,10 @@ def _tables(
     """
     found: list[NDArray[np.float64]] = []
     for item in drafts:
-        if metric not in item.added:
+        if metric not in item.measured.added:
             return None
-        rows = [row for row, seed in enumerate(item.count.pairs) if seed in sides[0]]
-        baseline, candidate = (part[rows] for part in item.added[metric])
+        rows = [row for row, seed in enumerate(item.sides.count.pairs) if seed in sides[0]]
+        baseline, candidate = (part[rows] for part in item.measured.added[metric])
         found = found or [baseline]
         if not np.array_equal(baseline, found[0]):
             return None
@@ -256,11 +268,13 @@ def _separate(drafts: Sequence[Draft], sides: Sequence[Side]) -> str:
     apart = [
         seed
         for seed in shared
-        if len({_which(item.count.baseline.repeats.get(seed)) for item in drafts}) > 1
+        if len({_which(item.sides.count.baseline.repeats.get(seed)) for item in drafts}) > 1
     ]
     if not apart:
         return ""
-    typed = "; ".join(f"gitexp compare {quoted(item.candidate.name)}" for item in drafts[:_SHOWN])
+    typed = "; ".join(
+        f"gitexp compare {quoted(item.sides.candidate.name)}" for item in drafts[:_SHOWN]
+    )
     more = "" if len(drafts) <= _SHOWN else "; ..."
     return f"each plan has baseline repeats of its own, so each is compared alone: {typed}{more}"
 
