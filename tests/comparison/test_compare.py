@@ -12,7 +12,7 @@ from gitexp.errors import NoSamplesError, UnknownExperimentError
 from gitexp.model.comparison import Role
 from gitexp.model.plan import Direction, Guard, Verdict
 from gitexp.model.run import Sample
-from gitexp.report import renderer, views
+from gitexp.report import render_comparisons, views
 from gitexp.report.sheet import Style
 from gitexp.views.status import status
 from tests.lab.records import ENVIRONMENT, START, Lab, experiment, one, scores
@@ -195,7 +195,7 @@ def test_more_pairs_than_planned_are_not_told_as_a_share_of_them(lab: Lab) -> No
     experiment(lab, n=8, repeats=6)
     result = one(lab)
     assert (result.pairs, result.planned_repeats) == (8, 6)
-    assert "8 by seed, 6 planned" in renderer("text").render((result,), Style(verbose=True))
+    assert "8 by seed, 6 planned" in render_comparisons("text", (result,), Style(verbose=True))
     assert "8 count, 6 planned" in views.render(status(lab.repo.workspace), "text")
 
 
