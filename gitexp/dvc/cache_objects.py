@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 DEFAULT_TYPES = ("reflink", "copy")
 SMALL = 256 << 10  # bytes; read at once, so that its name is known before it is written
 TEMPORARY = ".gitexp-"  # begins the name of everything unfinished
+DVC_2 = "."
 DAMAGED = "gitexp-damaged"  # folder below cache.dir
 
 
@@ -35,16 +36,17 @@ DAMAGED = "gitexp-damaged"  # folder below cache.dir
 class CacheConfig:
     """Where DVC's cache is and how it hands files out."""
 
-    dir: Path  # ``cache.dir``, absolute; objects lie in ``files/md5`` below it
+    dir: Path  # ``cache.dir``, absolute; objects lie in `layout` below it
     types: tuple[str, ...] = DEFAULT_TYPES  # ``cache.type``: ways to try, in order
     shared: bool = False  # ``cache.shared = group``: folders are writable for the group
     # Further caches, which are read and never written to: what they hold is not stored again.
     under: tuple[Path, ...] = ()
+    layout: str = "files/md5"  # `DVC_2`: what that version wrote, only to be read
 
 
 def object_file(cache: CacheConfig, md5: Md5) -> str:
     """Return where an object lies, or would lie."""
-    own = _file_in(cache.dir, md5)
+    own = _file_in(cache.dir, md5, cache.layout)
     if cache.under and not os.path.exists(own):
         found = (_file_in(folder, md5) for folder in cache.under)
         return next(filter(os.path.exists, found), own)
@@ -178,8 +180,8 @@ def _name(cache: CacheConfig, md5: Md5, temporary: str, size: int) -> None:
         _discard(temporary)
 
 
-def _file_in(folder: Path | str, md5: Md5) -> str:
-    return f"{folder}/files/md5/{md5[:2]}/{md5[2:]}"
+def _file_in(folder: Path | str, md5: Md5, layout: str = "files/md5") -> str:
+    return f"{folder}/{layout}/{md5[:2]}/{md5[2:]}"
 
 
 def _temporary(cache: CacheConfig, prefix: str) -> str:

@@ -7,13 +7,15 @@ stages read them. Only Git objects and the cache are looked at; nothing is fetch
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import cache as objects
 from gitexp.dvc import dvcfiles
+from gitexp.dvc.cache_objects import DVC_2
 from gitexp.dvc.dvcfiles import DvcFiles
 from gitexp.dvc.dvcpipeline import declares, touches
+from gitexp.dvc.exchange import take
 from gitexp.errors import DamagedDataError
 from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, read_blob, walk_tree
 from gitexp.model.job import Given
@@ -39,6 +41,7 @@ class MissingData:
     md5: Md5
     objects: tuple[Md5, ...]  # every object that is not there
     declared: str  # the .dvc file, or dvc.lock and stage
+    by_dvc_2: bool = False  # the cache may have the bytes where that version put them
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Delegated:
     path: str
     declared: str
     why: str
+    step: str = "dvc pull, then dvc commit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +146,9 @@ def data_state(  # noqa: PLR0913 - what is declared, what is executed, what is t
             if not everything:
                 unasked.append(one.path)
             continue
-        why = _foreign(one.out)
-        md5 = one.out.md5
-        if why or md5 is None:
+        md5, by_dvc_2 = one.out.md5, one.out.hash != HASH
+        if md5 is None:
+            why = "its content has no hash that is known here"
             delegated.append(Delegated(one.path, one.declared, why))
             continue
         if one.path in given:
@@ -153,8 +157,8 @@ def data_state(  # noqa: PLR0913 - what is declared, what is executed, what is t
         if one.pointer:
             raw.append(f"{one.path}:{md5}")
         gone = _missing(cache, md5)
-        if gone:
-            missing.append(MissingData(one.path, md5, gone, one.declared))
+        if gone or by_dvc_2:
+            missing.append(MissingData(one.path, md5, gone or (md5,), one.declared, by_dvc_2))
     delegated += [
         Delegated(out.path, f"dvc.lock: {stage.name}", "the stage is not executed, and has no hash")
         for stage in apart
@@ -188,12 +192,23 @@ def _missing(cache: CacheConfig, md5: Md5) -> tuple[Md5, ...]:
         return (md5,)
 
 
-def _foreign(out: HashedPath) -> str:
-    if out.md5 is None:
-        return "its content has no hash that is known here"
-    if out.hash != HASH:
-        return "it was added by DVC 2; `dvc cache migrate --dvc-files` brings it up to date"
-    return ""
+def with_dvc_2(found: PointerState, cache: CacheConfig) -> PointerState:
+    """Bring what DVC 2 put into its part of the cache, as `dvc cache migrate` does.
+
+    Its hashes pass over how the lines of a text end, so one may name other bytes than it says: such
+    data are left to DVC.
+    """
+    old = replace(cache, layout=DVC_2)
+    missing, delegated = [], list(found.delegated)
+    for one in found.missing:
+        if not one.by_dvc_2 or not take(old, cache, one.md5):
+            if one.by_dvc_2 and not _missing(old, one.md5):
+                why = "it was added by DVC 2, whose hash does not say how its lines end"
+                step = "dvc checkout && dvc cache migrate --dvc-files, then commit what it changed"
+                delegated.append(Delegated(one.path, one.declared, why, step))
+            else:
+                missing.append(one)
+    return replace(found, missing=tuple(missing), delegated=tuple(delegated))
 
 
 def _to_project(path: str, project: str) -> str:

@@ -191,6 +191,7 @@ def _prepared(
         outputs=config.outputs if config.pipeline is None else (),
         lock=posixpath.join(config.project, config.lock),
     )
+    data = pointers.with_dvc_2(data, cache)
     lacking = [md5 for one in data.missing for md5 in one.objects]
     if lacking and bring_enclosing(situation.place.top, config, cache, lacking):
         data = replace(data, missing=())
@@ -198,7 +199,8 @@ def _prepared(
     doubtful = mentions.check(source, stages, data)
     beside = cache_beside(situation.place.workspace, config, lacking) if data.missing else None
     bring = "" if beside is None else share(beside)
-    checks.check_data(source, data, bring=bring)
+    baseline = None if situation.plan is None else situation.plan.baseline
+    checks.check_data(source, data, baseline, bring=bring)
     # A lone command declares no params: it is executed for every seed.
     seeds = config.seed.params if config.pipeline is not None else ()
     named = mentions_seed(stages, config.seed)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.dvc.cache import has, open_cache
-from gitexp.dvc.cache_objects import CacheConfig
+from gitexp.dvc.cache_objects import DVC_2, CacheConfig
 from gitexp.dvc.dvc_config import has_dvc
 from gitexp.dvc.exchange import send
 from gitexp.errors import BareRepositoryError, UnsafeInputError
@@ -193,7 +193,8 @@ def cache_beside(
         if place.missing or not has_dvc(project):
             continue
         cache = open_cache(project)
-        if cache.dir != own and all(has(cache, each) for each in objects):
+        places = (cache, replace(cache, layout=DVC_2))
+        if cache.dir != own and all(any(has(at, each) for at in places) for each in objects):
             return cache.dir
     return None
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import shlex
 from typing import TYPE_CHECKING
 
@@ -12,8 +14,10 @@ import pytest
 from gitexp.dvc.dvclock import main_lock
 from gitexp.errors import DataMissingError
 from gitexp.execution.run import run
+from gitexp.experiments.amend_plan import amend_plan
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
+from gitexp.model.plan import Terms
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.views.diff import inputs
@@ -298,3 +302,86 @@ def test_a_nested_project_gets_what_the_outer_one_keeps(tmp_path: Path) -> None:
     assert states(report) == [RepeatState.FINISHED]
     assert json.loads(dvc(repo.path, "status", "--json")) == {}
     assert json.loads(dvc(repo.path / "sub", "status", "--json")) == {}
+
+
+OLD = """\
+stages:
+  given:
+    cmd: cp raw.txt given.txt
+    deps: [raw.txt]
+    outs: [given.txt]
+    frozen: FROZEN
+  train:
+    cmd: cat given.txt more/*.txt more/in/* > all && python -c
+      "import json; json.dump({'n':len(open('all','rb').read())},open('m.json','w'))"
+    deps: [given.txt, more]
+    outs: [all]
+    metrics:
+    - m.json: {cache: false}
+"""
+
+
+def by_dvc_2(path: Path, ends: str) -> BuiltRepo:
+    """Return a project as DVC 2 left it: objects below two digits, hashes without their kind."""
+    repo = repository(path)
+    dvc(repo.path, "init", "-q")
+    repo.write(
+        {"dvc.yaml": OLD.replace("FROZEN", "false"), "raw.txt": "1\n", "params.yaml": "seed: 1\n"}
+    )
+    repo.write({"more/a.txt": f"2{ends}3{ends}", "more/in/b.txt": "4\n"})
+    dvc(repo.path, "add", "-q", "more")
+    dvc(repo.path, "repro", "-q")
+    repo.write({"dvc.yaml": OLD.replace("FROZEN", "true")})
+    cache = repo.path / ".dvc" / "cache"
+    written = [repo.path / "more.dvc", repo.path / "dvc.lock"]
+    for file in sorted((cache / "files/md5").glob("*/*"), key=lambda file: file.suffix):
+        text = file.read_bytes().replace(b"\r\n", b"\n")
+        name = hashlib.md5(text, usedforsecurity=False).hexdigest() + file.suffix
+        (cache / name[:2]).mkdir(exist_ok=True)
+        for place in (*written, *(cache / "files/md5").glob("*/*.dir")):
+            place.chmod(0o644)
+            place.write_text(place.read_text().replace(file.parent.name + file.name, name))
+        file.rename(cache / name[:2] / name[2:])
+    for file in written:
+        file.write_text(re.sub(r"\n *hash: md5", "", file.read_text()))
+    repo.git("add", "--all")
+    repo.commit(at=2)
+    init(repo.workspace)
+    wanted = NewRequest(
+        name="x", hypothesis="n falls a bit", metric="n:min", effect=">0", repeats=1
+    )
+    new(repo.workspace, wanted)
+    repo.commit({"params.yaml": "seed: 1\nmore: 1\n"}, at=3)
+    return repo
+
+
+@pytest.mark.slow
+def test_data_that_dvc_2_added_are_run_with_and_stay_as_they_are(tmp_path: Path) -> None:
+    repo = by_dvc_2(tmp_path / "repo", "\n")
+    pointer = (repo.path / "more.dvc").read_bytes()
+    assert json.loads(dvc(repo.path, "status", "--json")) == {}
+    report = run(repo.workspace, RunRequest(with_baseline=True))
+    assert states(report) == [RepeatState.FINISHED] * 2
+    assert report.recorded[0].samples[0].value == 8
+    assert (repo.path / "more.dvc").read_bytes() == pointer
+    assert json.loads(dvc(repo.path, "status", "--json")) == {}
+
+
+@pytest.mark.slow
+def test_a_hash_of_dvc_2_that_may_name_other_bytes_is_refused_on_every_side(tmp_path: Path) -> None:
+    repo = by_dvc_2(tmp_path / "repo", "\r\n")
+    base = repo.hash("main")
+    with pytest.raises(DataMissingError) as refused:
+        run(repo.workspace, RunRequest())
+    assert refused.value.where == f"candidate at {repo.hash()[:9]}, baseline at {base[:9]}"
+    migrate, _, rest = refused.value.next_step.partition(", then commit what it changed; ")
+    assert rest == "on main, too, then gitexp amend-plan --baseline main"
+    for branch in ("main", "exp/x"):
+        repo.git("switch", "-q", branch)
+        for call in migrate.split(" && "):
+            dvc(repo.path, *shlex.split(call)[1:])
+        repo.git("commit", "-qam", "present hashes")
+    amend_plan(repo.workspace, None, Terms(baseline="main"), why="DVC 2")
+    report = run(repo.workspace, RunRequest(with_baseline=True))
+    assert states(report) == [RepeatState.FINISHED] * 2
+    assert report.recorded[0].samples[0].value == 10

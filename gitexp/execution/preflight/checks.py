@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from gitexp.execution.jobs import JobTemplate
     from gitexp.execution.run_sources import RunSource
     from gitexp.model.job import Outcome, Stage
+    from gitexp.model.plan import BaselineRef
 
 SPACE_RESERVE_BYTES = 64 * 1024 * 1024
 _SHOWN = 10
@@ -100,15 +101,28 @@ def links(source: RunSource) -> tuple[LinkedPath, ...]:
     return tuple(found)
 
 
-def check_data(source: RunSource, data: PointerState, *, bring: str = "") -> None:
-    """Stop where bytes of tracked data are not in the cache."""
+def check_data(
+    source: RunSource, data: PointerState, baseline: BaselineRef | None, *, bring: str = ""
+) -> None:
+    """Stop where bytes of tracked data are not in the cache.
+
+    `baseline`: of the plan, which has to change, too, where it is what lacks them.
+    """
     if data.delegated:
+        where, repo = source.where, source.repo
+        step, file = data.delegated[0].step, data.delegated[0].declared.partition(": ")[0]
+        mine = objects.blob_id(repo, source.commit, file)
+        if baseline is not None and objects.blob_id(repo, baseline.commit, file) == mine:
+            if source.commit != baseline.commit:
+                where += f", baseline at {baseline.commit[:9]}"
+            name = shlex.quote(baseline.name)
+            step += f"; on {name}, too, then gitexp amend-plan --baseline {name}"
         shown = [f"{one.path} ({one.declared}): {one.why}" for one in data.delegated[:_SHOWN]]
         raise DataMissingError(
             "data that only DVC can bring",
             found="\n".join(shown),
-            where=source.where,
-            next_step="dvc pull, then dvc commit",
+            where=where,
+            next_step=step,
         )
     if data.missing:
         lines = listed(data.missing)

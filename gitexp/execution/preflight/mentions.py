@@ -69,9 +69,8 @@ def check(source: RunSource, stages: Sequence[Stage], data: PointerState) -> tup
     """
     project = source.home
     outputs = {out.path for stage in stages for out in stage.outs} | set(source.config.outputs)
-    provided = {given.path for given in data.given} | {
-        path.rstrip("/") for path in source.config.link
-    }
+    provided = {path.rstrip("/") for path in source.config.link}
+    provided |= {each.path for each in data.given} | {each.path for each in data.delegated}
     covered = outputs | set(source.config.metrics) | provided
     mentioned = _mentioned(source, stages)
     lacking: list[str] = []
