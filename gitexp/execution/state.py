@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from gitexp.git.transaction.cache import Index
     from gitexp.model.ids import CommitHash, InputsDigest, PlanDigest
     from gitexp.model.plan import Plan
-    from gitexp.model.views import LoggedValue
+    from gitexp.model.run import LoggedValue
     from gitexp.model.workspace import Workspace
     from gitexp.store.calls import Call
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import enum
 import posixpath
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-
-from gitexp.model.rules import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +24,14 @@ DEFAULT_INPUTS_IGNORE = (
     "/.vscode/",
     "/.idea/",
 )
+
+
+class Identity(enum.Enum):
+    """How a record names the user, the host and paths."""
+
+    FULL = "full"
+    HASH = "hash"
+    DROP = "drop"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,14 +25,6 @@ class Policy(enum.Enum):
     OFF = "off"  # not looked for
 
 
-class Identity(enum.Enum):
-    """How a record names the user, the host and paths."""
-
-    FULL = "full"
-    HASH = "hash"
-    DROP = "drop"
-
-
 @dataclass(frozen=True, slots=True)
 class Where:
     """Where a rule is broken; "" for what does not apply."""

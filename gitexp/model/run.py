@@ -64,6 +64,15 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class LoggedValue:
+    """The latest value that a repeat logged of a metric."""
+
+    name: str
+    value: float | None  # None: not finite
+    step: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Output:
     """A file or folder that a repeat made, by its hash in the DVC cache."""
 

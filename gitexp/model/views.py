@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gitexp.model.metrics import MetricSummary
     from gitexp.model.plan import Plan
     from gitexp.model.request import RunOptions
-    from gitexp.model.run import Environment, RepeatState, Run, Sample
+    from gitexp.model.run import Environment, LoggedValue, RepeatState, Run, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +55,6 @@ class ShownExperiment:
     shallow: bool = False  # older history is not in this clone
     notes: tuple[str, ...] = ()
     source_lost: bool = False  # no ref leads to the commit that ran: squashed or rebased
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedValue:
-    """The latest value that a repeat logged of a metric."""
-
-    name: str
-    value: float | None  # None: not finite
-    step: int | None
 
 
 @dataclass(frozen=True, slots=True)

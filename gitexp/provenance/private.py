@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import NotInitialisedError
 from gitexp.git import identity
+from gitexp.model.config import Identity
 from gitexp.model.plan import Person
-from gitexp.model.rules import Identity
 from gitexp.store import plans
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from gitexp.model.ids import ParamValue
     from gitexp.model.report import AmendReport, Diagnosis, NewReport, RecordedRun
     from gitexp.model.rules import Hook
-    from gitexp.model.run import RepeatState
-    from gitexp.model.views import DiffView, InputsView, LoggedValue, StatusView, ValueChange
+    from gitexp.model.run import LoggedValue, RepeatState
+    from gitexp.model.views import DiffView, InputsView, StatusView, ValueChange
     from gitexp.text.jsontext import Json
 
     Named = Iterable[tuple[str, ParamValue]]

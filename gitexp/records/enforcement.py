@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, TypedDict
 
-from gitexp.model.config import ProjectConfig
-from gitexp.model.rules import Identity, Policy
+from gitexp.model.config import Identity, ProjectConfig
+from gitexp.model.rules import Policy
 from gitexp.text.yamlwrite import inline
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadMetricError, UnsafeInputError
-from gitexp.model.views import LoggedValue
+from gitexp.model.run import LoggedValue
 from gitexp.system.curves import MOST_CURVES, TOO_MANY
 from gitexp.system.metrics import LOGGED
 from gitexp.text import points

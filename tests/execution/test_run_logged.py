@@ -15,8 +15,7 @@ from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.model.report import ProgressKind
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
-from gitexp.model.run import RepeatState
-from gitexp.model.views import LoggedValue
+from gitexp.model.run import LoggedValue, RepeatState
 from gitexp.report import views
 from gitexp.report.answers import details
 from gitexp.report.answers import logs as logs_of

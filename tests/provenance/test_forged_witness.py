@@ -11,7 +11,7 @@ import pytest
 from gitexp.errors import WitnessError
 from gitexp.experiments.witness import witness
 from gitexp.git.transaction import layout
-from gitexp.model.rules import Identity
+from gitexp.model.config import Identity
 from gitexp.model.witness import Grade, Receipt, Way
 from gitexp.records import codec
 from gitexp.records import plan as plan_format

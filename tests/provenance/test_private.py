@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.git.transaction import layout
+from gitexp.model.config import Identity
 from gitexp.model.plan import Person
-from gitexp.model.rules import Identity
 from gitexp.model.run import Repeat, RepeatState, Resources, Run
 from gitexp.provenance import private
 from gitexp.provenance.private import WITHHELD

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from gitexp.model import ids
 from gitexp.model.comparison import Comparison, Conclusion
-from gitexp.model.config import ParamKey, Predictions, ProjectConfig, SeedRule
+from gitexp.model.config import Identity, ParamKey, Predictions, ProjectConfig, SeedRule
 from gitexp.model.job import Job, Outcome
 from gitexp.model.plan import Direction, Effect, Guard, HypothesisKind, Plan, Stopping, StoppingRule
 from gitexp.model.review import Review
-from gitexp.model.rules import Identity, Policy
+from gitexp.model.rules import Policy
 from gitexp.model.run import Environment, Run, Sample
 from gitexp.model.sharing import Tombstone
 from gitexp.model.witness import Receipt

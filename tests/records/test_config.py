@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gitexp.errors import BadFormatError, UnsafeInputError
-from gitexp.model.config import ParamKey, Predictions, ProjectConfig, SeedRule
+from gitexp.model.config import Identity, ParamKey, Predictions, ProjectConfig, SeedRule
 from gitexp.model.plan import Direction
-from gitexp.model.rules import Identity, Policy
+from gitexp.model.rules import Policy
 from gitexp.records import config
 
 HEAD = "$schema: gitexp/config@1\n"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitexp.errors import BadMetricError, UnsafeInputError
-from gitexp.model.views import LoggedValue
+from gitexp.model.run import LoggedValue
 from gitexp.system import curves, logged_metrics
 from gitexp.text import curves as curves_format
 from gitexp.text import points

@@ -11,7 +11,8 @@ from gitexp.report.escape import terminal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gitexp.model.views import LoggedValue, LogView, RepeatLog
+    from gitexp.model.run import LoggedValue
+    from gitexp.model.views import LogView, RepeatLog
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LINE_LIMIT = 10_000
@@ -48,7 +49,7 @@ def in_short(values: Sequence[LoggedValue], metric: str = "") -> str:
 
     Examples
     --------
-    >>> from gitexp.model.views import LoggedValue
+    >>> from gitexp.model.run import LoggedValue
     >>> in_short([LoggedValue("f1", 0.81251, 2), LoggedValue("loss", None, 3)], "f1")
     'f1 0.8125, loss not finite, step 3'
     """
