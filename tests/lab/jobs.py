@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -46,7 +47,7 @@ class Bench:
             project="",
             slots=(str(self.slot),),
             stages=stages or (stage("echo '{\"f1\": 0.5}' > metrics.json"),),
-            python=sys.executable,
+            python=f"{os.environ['VIRTUAL_ENV']}/bin/python",
             import_paths=(),
             edits={},
             seed_arg=None,
