@@ -19,13 +19,13 @@ demo: $(VENV)/.installed  ## the README's example on a clone below build/demo
 	@sh scripts/demo.sh
 
 test: lint  ## what CI runs: lint and the suite, with samples of its sweeps
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 test-fast: $(VENV)/.installed-dev  ## the suite without tests over two seconds
-	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow"
 
 test-all: lint demo bench  ## everything: the suite with every case, the example, the benchmarks
-	$(BIN)/python -m pytest -n $(JOBS) --all
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --all
 
 test-chaos: $(VENV)/.installed-dev  ## kill at random, 500 times; ROUNDS, SEED
 	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED)
