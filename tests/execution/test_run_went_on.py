@@ -21,11 +21,9 @@ from gitexp.model.plan import Direction, Stopping, StoppingRule
 from gitexp.model.request import NewRequest, RunRequest
 from gitexp.upkeep.doctor import doctor
 from tests.execution.test_run import plain
-from tests.lab import shell
+from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gitexp.model.report import RunReport
     from tests.lab.build import BuiltRepo
 
@@ -67,11 +65,6 @@ CALLS = {
     "until": ("0.2", ("--until-decided",)),
     "exploratory": ("0.1", ("--seeds", "7-9")),
 }
-
-
-def gitexp(folder: BuiltRepo, *argv: str, env: Mapping[str, str] | None = None) -> shell.Done:
-    """Start a fresh interpreter, whose command line tells `TRAIN` who the coordinator is."""
-    return shell.gitexp(folder, *argv, env={"FRESH": "1", **(env or {})})
 
 
 def project(path: Path, call: str) -> BuiltRepo:
@@ -192,7 +185,7 @@ def test_a_killed_call_goes_on_with_what_is_lacking(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.sweep
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("how", ["plain", "same", "resume", "doctor"])
 @pytest.mark.parametrize("who", ["coordinator", "all"])
 @pytest.mark.parametrize("call", CALLS)

@@ -282,7 +282,7 @@ def test_a_limit_on_file_sizes_that_only_the_index_exceeds_publishes_nothing(
     assert project.status() == []
 
 
-def race(project: BuiltRepo, folder: Path, count: int, names: str = "ab") -> None:
+def race(project: BuiltRepo, folder: Path, count: int, names: str) -> None:
     fifos = [folder / f"fifo-{name}" for name in names]
     for fifo in fifos:
         os.mkfifo(fifo)
@@ -303,15 +303,17 @@ def race(project: BuiltRepo, folder: Path, count: int, names: str = "ab") -> Non
     assert project.locks() == []
 
 
-def test_two_writers_at_once_lose_nothing(project: BuiltRepo, tmp_path: Path) -> None:
-    race(project, tmp_path, 6)
+@pytest.mark.parametrize(("names", "count"), [("ab", 12), ("abcdefgh", 4)])
+def test_writers_at_once_lose_nothing(
+    project: BuiltRepo, tmp_path: Path, names: str, count: int
+) -> None:
+    race(project, tmp_path, count, names)
 
 
 @pytest.mark.slow
-def test_two_writers_of_100_commits_each_lose_nothing(project: BuiltRepo, tmp_path: Path) -> None:
-    race(project, tmp_path, 100)
-
-
-@pytest.mark.slow
-def test_eight_writers_of_50_commits_each_lose_nothing(project: BuiltRepo, tmp_path: Path) -> None:
-    race(project, tmp_path, 50, "abcdefgh")
+@pytest.mark.sweep(0)
+@pytest.mark.parametrize(("names", "count"), [("ab", 100), ("abcdefgh", 50)])
+def test_writers_of_many_commits_lose_nothing(
+    project: BuiltRepo, tmp_path: Path, names: str, count: int
+) -> None:
+    race(project, tmp_path, count, names)

@@ -271,6 +271,7 @@ def honest() -> dict[str, object]:
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     ("kind", "remote"), [*((kind, "hub") for kind in STRANGERS), ("spent", "origin")]
 )

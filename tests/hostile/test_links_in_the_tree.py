@@ -57,6 +57,7 @@ def impatient() -> Iterator[None]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("impatient")
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("file", FILES)
 def test_no_verb_waits_for_a_pipe_that_a_branch_links_to(project: BuiltRepo, file: str) -> None:
     name = "exp/" + file.strip(".").replace("/", "-").replace(".", "-")

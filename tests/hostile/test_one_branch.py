@@ -235,6 +235,7 @@ def point(repo: BuiltRepo, refs: Mapping[str, str], *, packed: bool) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("packed", [False, True])
 def test_refs_that_lead_to_no_commit_are_named_and_stop_nobody(
     attacked: BuiltRepo,
@@ -441,6 +442,7 @@ MANY: Final[dict[str, tuple[str, str, str, int, tuple[tuple[str, ...], ...]]]] =
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("kind", MANY)
 def test_what_dvc_has_thousands_of_is_read_once_or_named(
     attacked: BuiltRepo, kind: str, capsys: pytest.CaptureFixture[str]

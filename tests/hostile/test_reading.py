@@ -197,6 +197,7 @@ def test_what_a_branch_is_called_is_shown_and_never_obeyed(
     check_untouched(attacked, before)
 
 
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -235,6 +236,7 @@ def test_what_a_plan_says_is_checked(
 HEAD = "metric,seed,rep,fold,dataset,n_train,n_test,value\n"
 
 
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize(
     ("key", "value"),
     [
