@@ -15,6 +15,7 @@ import gitexp.errors
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
+from tests.lab.build import copied, dvc_project
 from tests.lab.shell import HYPOTHESIS, environment
 
 if TYPE_CHECKING:
@@ -38,22 +39,26 @@ def python(code: str | Path, folder: Path) -> str:
 
 
 @pytest.fixture
-def finished(dvc_repo: BuiltRepo) -> BuiltRepo:
+def finished(tmp_path: Path, dvc_project_template: Path) -> BuiltRepo:
     """An experiment with two repeats on either side."""
-    init(dvc_repo.workspace)
-    request = gitexp.NewRequest(
-        name="faster",
-        hypothesis=HYPOTHESIS,
-        metric="f1",
-        effect=">0.01",
-        repeats=2,
-        baseline="main",
-        params=((ParamKey("params.yaml", "lr"), 0.7),),
-    )
-    new(dvc_repo.workspace, request)
-    wanted = gitexp.RunRequest(with_baseline=True, jobs=2)
-    gitexp.run(dvc_repo.workspace, wanted, environ=environment())
-    return dvc_repo
+
+    def make(folder: Path) -> None:
+        made = dvc_project(folder, dvc_project_template)
+        init(made.workspace)
+        request = gitexp.NewRequest(
+            name="faster",
+            hypothesis=HYPOTHESIS,
+            metric="f1",
+            effect=">0.01",
+            repeats=2,
+            baseline="main",
+            params=((ParamKey("params.yaml", "lr"), 0.7),),
+        )
+        new(made.workspace, request)
+        wanted = gitexp.RunRequest(with_baseline=True, jobs=2)
+        gitexp.run(made.workspace, wanted, environ=environment())
+
+    return copied(tmp_path / "project", make, "two repeats on either side")
 
 
 def test_importing_loads_nothing_else(tmp_path: Path) -> None:

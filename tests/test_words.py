@@ -7,6 +7,7 @@ import io
 import re
 import tokenize
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,9 +31,13 @@ IDIOMS = {
 }
 
 
-def words(file: Path) -> Iterator[str]:
-    """Yield the docstrings and comments of a file."""
-    source = file.read_text("utf-8")
+@cache
+def words(file: Path) -> tuple[str, ...]:
+    """Return the docstrings and comments of a file."""
+    return tuple(_words(file.read_text("utf-8")))
+
+
+def _words(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
             yield ast.get_docstring(node) or ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import hashlib
 import os
 import shutil
@@ -23,6 +24,18 @@ if TYPE_CHECKING:
 EPOCH = 1_704_067_200  # 2024-01-01T00:00:00Z; `at=1` is one minute later
 NAME = "Ada Lovelace"
 EMAIL = "ada@example.org"
+
+SETTINGS = f"""\
+[user]
+	name = {NAME}
+	email = {EMAIL}
+[gc]
+	auto = 0
+[commit]
+	gpgsign = false
+[maintenance]
+	auto = false
+"""
 
 Content = str | bytes | None  # None deletes
 
@@ -108,6 +121,10 @@ class BuiltRepo:
 
     def hash(self, revision: str = "HEAD") -> str:
         """Return the hash that a revision names."""
+        import pygit2  # noqa: PLC0415  once HOME is the tests' own
+
+        with contextlib.suppress(KeyError, ValueError, pygit2.GitError):
+            return str(pygit2.Repository(self.path).revparse_single(revision).id)
         return self.git("rev-parse", "--verify", revision)
 
     def tree(self, revision: str = "HEAD") -> str:
@@ -150,43 +167,46 @@ class BuiltRepo:
     @property
     def workspace(self) -> Workspace:
         """The value that the command line would pass along from the top of this work tree."""
-        git_dir, common = (
-            Path(line)
-            for line in self.git(
-                "rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir"
-            ).splitlines()
-        )
-        bare = self.git("rev-parse", "--is-bare-repository") == "true"
+        inside = self.path.resolve() / ".git"
+        if inside.is_dir() and not inside.is_symlink():
+            return Workspace(git_dir=inside, common_dir=inside, top=self.path, start=self.path)
+        git_dir, common, bare = self.git(
+            "rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir",
+            "--is-bare-repository",
+        ).splitlines()  # fmt: skip
         return Workspace(
-            git_dir=git_dir, common_dir=common, top=None if bare else self.path, start=self.path
+            git_dir=Path(git_dir),
+            common_dir=Path(common),
+            top=None if bare == "true" else self.path,
+            start=self.path,
         )
 
 
 def repository(path: Path, *, bare: bool = False, options: tuple[str, ...] = ()) -> BuiltRepo:
     """Make an empty repository with the branch main and our identity in its own config."""
-    path.mkdir(parents=True, exist_ok=True)
-    repo = BuiltRepo(path.resolve())
-    repo.git("init", "--quiet", "--initial-branch=main", *(["--bare"] if bare else []), *options)
-    for key, value in {
-        "user.name": NAME,
-        "user.email": EMAIL,
-        "gc.auto": "0",
-        "commit.gpgsign": "false",
-        "maintenance.auto": "false",
-    }.items():
-        repo.git("config", key, value)
-    return repo
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        repo = BuiltRepo(folder)
+        kind = ["--bare"] if bare else []
+        repo.git("init", "--quiet", "--template=", "--initial-branch=main", *kind, *options)
+        inside = folder if bare else folder / ".git"
+        for name in ("hooks", "info"):
+            (inside / name).mkdir()
+        with (inside / "config").open("a") as config:
+            config.write(SETTINGS)
+
+    return copied(path, make, "repository", bare, options)
 
 
 def clone(source: BuiltRepo, path: Path, *args: str) -> BuiltRepo:
     """Clone over the file protocol, with our identity."""
-    repo = repository(path.parent / f"{path.name}.maker")
-    repo.git("clone", "--quiet", *args, source.path.as_uri(), str(path))
-    shutil.rmtree(repo.path)
-    cloned = BuiltRepo(path.resolve())
-    cloned.git("config", "user.name", NAME)
-    cloned.git("config", "user.email", EMAIL)
-    return cloned
+    path.parent.mkdir(parents=True, exist_ok=True)
+    identity = ("-c", f"user.name={NAME}", "-c", f"user.email={EMAIL}")
+    BuiltRepo(path.parent).git(
+        "clone", "--quiet", "--template=", *identity, *args, source.path.as_uri(), str(path)
+    )
+    return BuiltRepo(path.resolve())
 
 
 PIPELINE = """\

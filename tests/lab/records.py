@@ -31,9 +31,11 @@ from gitexp.records import config as config_format
 from gitexp.records import environment as environment_format
 from gitexp.store import plans
 from gitexp.text import samples as samples_format
+from tests.lab import build
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from gitexp.comparison.draft import CompareOptions
     from gitexp.model.comparison import Comparison
@@ -258,6 +260,23 @@ def experiment(
     lab: Lab, *, gain: float = 0.05, n: int = 10, effect: str = ">=5%", repeats: int = 10
 ) -> Plan:
     """Make a whole experiment: n paired repeats, candidate = baseline + gain + a little."""
+    if (lab.repo.path / ".git/index").exists():
+        return _experiment(lab, gain, n, effect, repeats)
+
+    def make(folder: Path) -> None:
+        fresh = Lab(build.repository(folder))
+        _EXPERIMENTS[made_of] = _experiment(fresh, *made_of), fresh.clock[0]
+
+    made_of = (gain, n, effect, repeats)
+    build.copied(lab.repo.path, make, "experiment", *made_of)
+    plan, lab.clock[0] = _EXPERIMENTS[made_of]
+    return plan
+
+
+_EXPERIMENTS: dict[tuple[float, int, str, int], tuple[Plan, int]] = {}
+
+
+def _experiment(lab: Lab, gain: float, n: int, effect: str, repeats: int) -> Plan:
     lab.init()
     plan = lab.plan(effect=effect, repeats=repeats)
     lab.change()

@@ -11,7 +11,7 @@ from gitexp.git.transaction import layout
 from gitexp.model.config import ProjectConfig
 from gitexp.records import config as config_format
 from tests.enforcement.hooks.world import call
-from tests.lab.build import dvc
+from tests.lab.build import copied, dvc, dvc_project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,17 +22,21 @@ CONFIG = ProjectConfig(pipeline="dvc.yaml", metrics=("metrics.json",))
 
 
 @pytest.fixture
-def repo(dvc_repo: BuiltRepo) -> BuiltRepo:
+def repo(tmp_path: Path, dvc_project_template: Path) -> BuiltRepo:
     """``main`` and ``other`` with different outputs, both in the cache; ``main`` is checked out."""
-    dvc_repo.commit({layout.CONFIG: config_format.dump_template(CONFIG)})
-    dvc_repo.switch("other", create=True)
-    dvc_repo.write({"raw.csv": "9\n8\n"})
-    dvc(dvc_repo.path, "repro", "--quiet")
-    dvc_repo.git("commit", "-qam", "other data")
-    dvc_repo.switch("main")
-    dvc(dvc_repo.path, "checkout", "--quiet")
-    install(dvc_repo.workspace)
-    return dvc_repo
+
+    def make(folder: Path) -> None:
+        made = dvc_project(folder, dvc_project_template)
+        made.commit({layout.CONFIG: config_format.dump_template(CONFIG)})
+        made.switch("other", create=True)
+        made.write({"raw.csv": "9\n8\n"})
+        dvc(made.path, "repro", "--quiet")
+        made.git("commit", "-qam", "other data")
+        made.switch("main")
+        dvc(made.path, "checkout", "--quiet")
+        install(made.workspace)
+
+    return copied(tmp_path / "project", make, "main and other outputs")
 
 
 def auto(repo: BuiltRepo) -> None:

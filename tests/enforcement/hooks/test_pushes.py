@@ -15,7 +15,7 @@ from gitexp.model.ids import CommitHash
 from gitexp.records import config as config_format
 from gitexp.records import plan as plan_format
 from tests.enforcement.hooks.world import PLAN, call, template
-from tests.lab.build import clone, dvc, repository
+from tests.lab.build import clone, copied, dvc, repository
 from tests.lab.records import CONFIG, Lab, scores
 from tests.lab.shell import gitexp
 
@@ -30,9 +30,13 @@ OFF = ("-c", "core.hooksPath=/dev/null")
 @pytest.fixture
 def repo(tmp_path: Path) -> BuiltRepo:
     """A clone with hooks, of a server that has ``main`` and ``exp/deep`` and no gate yet."""
-    made = template(tmp_path / "made")
-    server = repository(tmp_path / "server.git", bare=True)
-    made.git(*OFF, "push", "-q", str(server.path), "main", "exp/deep")
+
+    def make(folder: Path) -> None:
+        made = template(folder.with_name("made"))
+        server = repository(folder, bare=True)
+        made.git(*OFF, "push", "-q", str(server.path), "main", "exp/deep")
+
+    server = copied(tmp_path / "server.git", make, "a server with exp/deep")
     repo = clone(server, tmp_path / "clone")
     repo.switch("exp/deep")
     install(repo.workspace)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gitexp.enforcement.hooks.commit import FILE
 from gitexp.enforcement.hooks.install import install
 from gitexp.git.transaction import layout
+from tests.lab import build
 from tests.lab.build import BuiltRepo, git_environment, repository
 from tests.lab.records import Lab
 
@@ -53,6 +54,10 @@ def template(folder: Path) -> BuiltRepo:
     ``exp/deep`` is checked out. ``clash`` does so too and changes train.py as ``exp/deep`` does
     not; nobody's hook saw either.
     """
+    return build.copied(folder, _make, "exp/deep, side and clash")
+
+
+def _make(folder: Path) -> None:
     repo = repository(folder)
     lab = Lab(repo)
     lab.init()
@@ -68,7 +73,6 @@ def template(folder: Path) -> BuiltRepo:
     install(repo.workspace)
     call(repo, "commit", "-q", "--amend", "--no-edit")
     assert (repo.path / ".git" / FILE).exists()  # pre-commit would let pass what nobody speaks of
-    return repo
 
 
 def copied(source: BuiltRepo, folder: Path) -> BuiltRepo:
