@@ -109,8 +109,13 @@ def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
     )
     found = dict(describe(config))
     found["pipeline"] += f", {len(resolved.executed)} stages"
-    ignored = tuple(posixpath.normpath(posixpath.join(project, path)) for path in cached)
-    return Proposal(config, tuple(found.items()), tuple(notes), ignored)
+    return replace(proposed(config, cached, notes), found=tuple(found.items()))
+
+
+def proposed(config: ProjectConfig, kept: Iterable[str], notes: Sequence[str]) -> Proposal:
+    """Return settings with what they say; of what is `kept` Git has to ignore all."""
+    ignored = tuple(posixpath.normpath(posixpath.join(config.project, path)) for path in kept)
+    return Proposal(config, tuple(describe(config)), tuple(notes), ignored)
 
 
 def _with_command(workspace: Workspace, top: Path, project: str, request: InitRequest) -> Proposal:
@@ -165,9 +170,7 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
         seed=seed,
         python=request.python,
     )
-    kept = [path for path in outputs if path not in metrics]
-    ignored = tuple(posixpath.normpath(posixpath.join(project, path)) for path in kept)
-    return Proposal(config, tuple(describe(config)), tuple(notes), ignored)
+    return proposed(config, [path for path in outputs if path not in metrics], notes)
 
 
 def _supposed_metrics(folder: Path) -> tuple[str, ...]:

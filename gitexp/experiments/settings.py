@@ -58,8 +58,7 @@ def revise(
     said = [f"{label} was {before.get(label, 'not set')}" for label, _ in sorted(changes)]
     if config_format.results_part(new) != config_format.results_part(config):
         said.append(_ACTING)
-    ignored = [posixpath.normpath(posixpath.join(new.project, path)) for path in made]
-    return detect.Proposal(new, tuple(detect.describe(new)), (*said, *notes), tuple(ignored))
+    return detect.proposed(new, made, (*said, *notes))
 
 
 def _asked(request: InitRequest, config: ProjectConfig) -> ProjectConfig:

@@ -12,7 +12,7 @@ import re
 import shlex
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from gitexp.dvc.dvcfiles import load_lock
 from gitexp.errors import GitexpError, UnsafeInputError
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gitexp.text.jsontext import Json
 
 
+PartT = TypeVar("PartT")
 _STAGE = re.compile(rb"  (\S.*):\n")
 _STAGES = b"stages:\n"
 
@@ -53,18 +54,9 @@ def join_lock(base: bytes, ours: bytes, theirs: bytes) -> MergedText:
     old, left, right = (part for part in parts if part is not None)
     if left.head != right.head:
         return MergedText(None, "the two sides are of different versions of the format")
-    names = [*left.stages, *(name for name in right.stages if name not in left.stages)]
-    chosen: dict[str, bytes] = {}
-    for name in names:
-        a, b, o = (side.stages.get(name) for side in (left, right, old))
-        if b in (a, o):
-            found = a
-        elif a == o:
-            found = b
-        else:
-            return MergedText(None, f"both sides executed the stage {name}")
-        if found is not None:
-            chosen[name] = found
+    chosen, both = _three_way(old.stages, left.stages, right.stages)
+    if both is not None:
+        return MergedText(None, f"both sides executed the stage {both}")
     data = left.head + b"".join(chosen.values())
     return MergedText(data) if (why := _mixture(data)) is None else MergedText(None, why)
 
@@ -73,17 +65,9 @@ def join_plan(base: bytes, ours: bytes, theirs: bytes) -> MergedText:
     """Join two versions of a plan key by key; what binds is as one side has it, or a conflict."""
     try:
         old, left, right = ({} if not data else _mapping(data) for data in (base, ours, theirs))
-        chosen: dict[str, Json] = {}
-        for key in dict.fromkeys((*left, *right)):
-            a, b, o = left.get(key), right.get(key), old.get(key)
-            if b in (a, o):
-                value = a
-            elif a == o:
-                value = b
-            else:
-                return MergedText(None, f"both sides changed {key}")
-            if value is not None:
-                chosen[key] = value
+        chosen, both = _three_way(old, left, right)
+        if both is not None:
+            return MergedText(None, f"both sides changed {both}")
         joined = codec.read(Plan, Fields(chosen, "the joined plan"))
         digests = {plan_format.load(data, "a side").digest for data in (ours, theirs)}
     except GitexpError as error:
@@ -91,6 +75,21 @@ def join_plan(base: bytes, ours: bytes, theirs: bytes) -> MergedText:
     if joined.digest not in digests:
         return MergedText(None, "each side changed a part that binds: that is a third hypothesis")
     return MergedText(codec.dump(joined))
+
+
+def _three_way(
+    old: Mapping[str, PartT], left: Mapping[str, PartT], right: Mapping[str, PartT]
+) -> tuple[dict[str, PartT], str | None]:
+    """Take each part as the side has it that changed it; also name the first that both changed."""
+    chosen: dict[str, PartT] = {}
+    for name in dict.fromkeys((*left, *right)):
+        a, b, o = left.get(name), right.get(name), old.get(name)
+        if b not in (a, o) and a != o:
+            return {}, name
+        found = a if b in (a, o) else b
+        if found is not None:
+            chosen[name] = found
+    return chosen, None
 
 
 @dataclass(frozen=True, slots=True)
