@@ -232,13 +232,14 @@ def _merged(
             f"where {branch} and {shared.remote}'s parted is not in this shallow clone",
             next_step="git fetch --unshallow, then gitexp sync",
         )
-    paths = replay.snapshot_paths(repo, ours) | replay.snapshot_paths(repo, theirs)
+    # What but one side calls an output is another's code, or record.
+    paths = replay.snapshot_paths(repo, ours) & replay.snapshot_paths(repo, theirs)
 
     def answer(conflict: Conflict) -> Side | bytes | None:
         if posixpath.basename(conflict.path) == ".gitignore":
             mine, other = (merging.small(repo, side) for side in (conflict.ours, conflict.theirs))
             return None if mine is None or other is None else replay.joined_lines(other, mine)
-        if conflict.path in paths or _is_record(conflict.path):
+        if conflict.path in paths:
             return conflict.ours if conflict.theirs is ABSENT else conflict.theirs
         return None
 
@@ -276,10 +277,6 @@ def _merged(
     )
     count = len(list(objects.history(repo, [ours], hide=[theirs])))
     return commit, replace(before, way=BranchOutcome.MERGED, records=count, kept=kept)
-
-
-def _is_record(path: str) -> bool:
-    return path.startswith((f"{layout.RUNS}/", f"{layout.ENVIRONMENTS}/", f"{layout.CONCLUSIONS}/"))
 
 
 def _both_changed(

@@ -100,7 +100,7 @@ def route(repo: Repo, ours: CommitHash, theirs: CommitHash) -> Route:
         if not own:
             base = info.parents[0]
         found = _own(repo, info.parents[0], info.hash)
-        if found is None or _collides(repo, found, theirs):
+        if found is None or _collides(repo, found, theirs, base):
             return Route(Relation.MERGE)
         own.append(found)
     return Route(Relation.REPLAY, tuple(own), base)
@@ -197,9 +197,8 @@ def snapshot_paths(repo: Repo, commit: CommitHash) -> frozenset[str]:
     except GitexpError:
         return frozenset()
     names = [config.lock] if config.pipeline is not None else [f"{path}.dvc" for path in made]
-    return frozenset(
-        posixpath.normpath(posixpath.join(config.project, name)) for name in (*names, *made)
-    )
+    paths = (posixpath.normpath(posixpath.join(config.project, name)) for name in (*names, *made))
+    return frozenset(path for path in paths if not path.startswith(f"{layout.FOLDER}/"))
 
 
 def joined_lines(old: bytes, new: bytes) -> bytes:
@@ -262,18 +261,23 @@ def _run(repo: Repo, commit: CommitHash, path: str) -> Run | None:
     return run if run is not None and match and run.id == RunId(match[1]) else None
 
 
-def _collides(repo: Repo, own: OwnRecords, theirs: CommitHash) -> bool:
+def _collides(repo: Repo, own: OwnRecords, theirs: CommitHash, base: CommitHash | Absent) -> bool:
     """Whether the other side has another version of a record."""
     for step in own.records:
-        if step.path in own.runs:
-            continue  # the run itself came there by another way; `_records` passes it over
         there = objects.entry_at(repo, theirs, step.path)
         before = ABSENT if step.old is ABSENT else step.old[1]
         if there is ABSENT:
             if before is not ABSENT:
                 return True
         elif step.new is not ABSENT and there.id not in {before, step.new[1]}:
-            return True
+            run = own.runs.get(step.path)  # which an earlier call may have put there
+            if run is None or base is ABSENT:
+                return True
+            moved = replace(run, source=_source(repo, run, base))
+            ways = (run, moved, _without_snapshot(run), _without_snapshot(moved))
+            held = objects.read_blob(repo, theirs, step.path, RECORD_LIMIT)
+            if held not in {codec.dump(way) for way in ways}:
+                return True
     return False
 
 

@@ -366,18 +366,6 @@ def test_from_a_linked_work_tree_all_is_the_same(team: Team, tmp_path: Path) -> 
     assert len(team.records(other)) == 2
 
 
-def test_two_conclusions_both_stay_in_the_history(team: Team) -> None:
-    path = ".gitexp/conclusions/idea.yaml"
-    for repo in (team.a, team.b):
-        repo.commit({path: f"by: {repo.path.name}\n"}, at=5)
-    assert gitexp(team.a, "push").returncode == 0
-    (move,) = sync(team.b.workspace).branches
-    assert move.way is BranchOutcome.MERGED
-    assert team.b.show(path) == "by: a\n"
-    assert team.b.show(path, "HEAD^2") == "by: b\n"
-    assert team.b.status() == []
-
-
 def test_two_plans_of_one_name_are_for_a_person(team: Team) -> None:
     for repo in (team.a, team.b):
         repo.switch("main")
