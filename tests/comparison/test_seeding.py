@@ -15,6 +15,8 @@ from tests.comparison.test_variation import COUNT, drawn
 if TYPE_CHECKING:
     import random
 
+    from gitexp.comparison.randomness.project_text import Fixed
+
 PARAM = SeedRule(params=(ParamKey("params.yaml", "train.seed"),))
 OPTION = SeedRule(arg="--seed {seed}")
 YAML = "train:\n  seed: 1\n  lr: 0.1\n"
@@ -771,7 +773,8 @@ def test_a_line_that_both_sides_have_is_mended_on_both() -> None:
     assert held.shared
     plan = SimpleNamespace(baseline=SimpleNamespace(name="main"))
     assert step({"baseline": held}, plan) == (  # type: ignore[arg-type]
-        f"on main: {held.how}; the same on the branch: git merge main; then gitexp amend-plan "
+        f"on main: {held.how}; the same on the branch: git merge main (in a "
+        "conflict keep your lines, with this change in them); then gitexp amend-plan "
         '--baseline main --why "its seed was held fast" and gitexp run --with-baseline'
     )
     alone = code(f"{DATA}lstsq(X)\n").held(code(SGD))
@@ -783,6 +786,55 @@ def test_the_seed_of_the_model_is_named_before_that_of_the_data() -> None:
     for model in ("m = SGD(random_state=1)\n", "rng = np.random.RandomState(1)\n"):
         assert code(DATA + model).fixed()[0].line == model.strip()
         assert "line 4" in code(DATA + model).advice().partition("likewise")[0]
+
+
+SEEDED = "t:\n  random_state: 42\n"
+LOAD = (
+    "import sys, random, yaml\np = yaml.safe_load(open({}))\nrandom.seed(p['t']['random_state'])\n"
+)
+
+
+def seeds(found: Code) -> tuple[set[str], dict[str, Fixed]]:
+    """Return where a text draws, and the numbers that stand in files of settings."""
+    places = {each.where: each for each in found.unlike(code("print(1)\n"))}
+    drawn = {where for where in places if ", line" in where}
+    return drawn, {where: each for where, each in places.items() if where not in drawn}
+
+
+@pytest.mark.parametrize("project", ["", "sub"])
+@pytest.mark.parametrize(
+    ("command", "path", "named"),
+    [
+        ("python src/train.py conf/all.yaml", "sys.argv[1]", {"conf/all.yaml"}),
+        ("python src/train.py ./conf/all.yaml", "sys.argv[1]", {"conf/all.yaml"}),
+        ("python src/train.py", "'../conf/all.yaml'", {"conf/all.yaml"}),
+        ("python src/train.py", "os.path.join('conf', f'{a}')", {"conf/all.yaml", "conf/b.yaml"}),
+        ("python src/train.py", "f'conf/{a}.yaml'", {"conf/all.yaml", "conf/b.yaml"}),
+        ("python src/train.py --config all", "f'conf/{a}'", {"conf/all.yaml", "conf/b.yaml"}),
+        ("python src/train.py b", "'conf/all.yaml'", {"conf/all.yaml"}),
+        ("python src/train.py", "'guild.yml'", {"guild.yml"}),
+    ],
+)
+def test_files_of_settings_that_nothing_executed_names_hold_no_seed(
+    command: str, path: str, named: set[str], project: str
+) -> None:
+    places = ("conf/all.yaml", "conf/b.yaml", "guild.yml", "src/other.yaml", "tests/guild/g.yml")
+    files = dict.fromkeys(places, SEEDED)
+    files |= {"src/train.py": LOAD.format(path), "tests/g.py": OPTIONS}
+    above = f"{project}/" if project else ""
+    texts = tuple((above + place, text) for place, text in files.items())
+    texts += (("another/train.py", FOREST),) if project else ()
+    found = Code(texts, ProjectConfig(command=command, project=project))
+    draws, numbers = seeds(found)
+    assert draws == {f"{above}src/train.py, line 3"}
+    assert numbers.keys() == {above + place for place in named}
+    held = found.held(code("print(1)\n"))
+    assert held is not None
+    assert "--seed-arg" not in held.how
+    key = ParamKey(min(named), "t.random_state")
+    assert f"gitexp init --seed-param {key}" in found.how([numbers[min(numbers)]])
+    config = replace(found.config, params=(key.file,), seed=SeedRule((key,)))
+    assert seeds(replace(found, config=config))[1].keys() == numbers.keys() - {above + key.file}
 
 
 @pytest.mark.parametrize("said", ["python train.py --seed 42", "python train.py model.seed=42"])

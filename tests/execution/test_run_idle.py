@@ -109,7 +109,7 @@ def test_copies_of_both_sides_are_stopped_told_and_not_made_again(tmp_path: Path
         (
             {"train.py": EXECUTE, "train.ipynb": NOTEBOOK},
             {},
-            'in train.ipynb, write seed = int(os.environ.get("GITEXP_SEED", 42)) (with import os)',
+            'in train.ipynb, code cell 1, write seed = int(os.environ.get("GITEXP_SEED", 42))',
         ),
         ({"train.py": NOTED}, {}, "in train.py, line 3, write acc = random.Random(int("),
         (

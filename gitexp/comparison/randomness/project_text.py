@@ -25,13 +25,14 @@ from gitexp.model.config import ParamKey
 from gitexp.text import params
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from gitexp.comparison.randomness.draws import Draw
     from gitexp.model.config import ProjectConfig
 
 
 _MOST_TOLD = 60  # files
+_UNNAMED = {"__init__.py", "__main__.py"}  # called by their folder
 _OTHER_LANGUAGES = re.compile(
     r"\.(r|rmd|jl|m|js|ts|c|cc|cpp|cu|rs|go|java|scala|lua|pl|rb)$", re.IGNORECASE
 )
@@ -105,9 +106,7 @@ class ProjectText:
     @cached_property
     def _skipped(self) -> CopiesReason | None:
         """Return what is wrong where no stage lists a seed parameter: DVC runs each only once."""
-        rule = self.config.seed
-        path = posixpath.join(self.config.project, self.config.pipeline or "")
-        text = dict(self.texts).get(path)
+        rule, path, text = self.config.seed, self._pipeline, dict(self.texts).get(self._pipeline)
         if not (rule.params and self.config.pipeline) or text is None:
             return None
         folder = posixpath.dirname(self.config.pipeline)
@@ -169,27 +168,45 @@ class ProjectText:
         texts = [self.config.command or "", *reached.values()]
         files = {path.rpartition("/")[2] for path in self._settings()}
         if self.config.pipeline:
-            texts += [text for path, text in self.texts if path.endswith("dvc.yaml")]
+            texts += [text for path, text in self.texts if path == self._pipeline]
         for option, name in (found for text in texts for found in _HANDED_ON.findall(text)):
             if name == VARIABLE or any(_is_of(key, name) for key in rule.params):
                 words |= {"argv", _option_name(option)}
         return Scripts(trees, words, files)
 
     def _settings(self) -> dict[str, str]:
-        """Return the files of settings that something in the text names, or a folder of theirs."""
-        code = [self.config.command or "", *self._reached.values()]
+        """Return the files of settings that what is executed names, or what these name.
+
+        A text names a file itself, or its folder or stem (Hydra), and each folder above.
+        """
         every = {p: t for p, t in self.texts if SETTINGS.search(p) and not _RESULTS.search(p)}
-        named = set(re.findall(r"\w+", " ".join([*code, *every.values()])))
-        return {
-            path: text
-            for path, text in every.items()
-            if self._is_params(path)
-            or (
-                not path.startswith(".")
-                and path not in self.config.metrics
-                and not named.isdisjoint(re.findall(r"\w+", path.rpartition(".")[0]))
-            )
-        }
+        found = {path: text for path, text in every.items() if self._is_params(path)}
+        known = {part for path in self._reached for part in path.split("/")[:-1]}
+        known.update(self.config.project.split("/"))
+        words: set[str] = set()
+        files: set[str] = set()
+        rest = [self.config.command or "", *self._reached.values(), *found.values()]
+        rest += [text for path, text in self.texts if path == self._pipeline]
+        while rest:
+            for token in re.findall(r"[\w./-]+", " ".join(rest)):
+                if SETTINGS.search(token):
+                    files.add(f"/{token.lstrip('./')}")
+                elif not _CODE.search(token):
+                    words.update(re.findall(r"\w+", token))
+            new = {
+                path: text
+                for path, text in every.items()
+                if path not in found
+                and not path.startswith(".")
+                and self._inside(path) not in self.config.metrics
+                and (
+                    any(f"/{path}".endswith(file) for file in files)
+                    or _is_named(path, words, known)
+                )
+            }
+            found |= new
+            rest = list(new.values())
+        return found
 
     def _given(self, path: str, text: str) -> dict[Fixed, bool]:
         """Return the seeds that a command line has as numbers."""
@@ -212,7 +229,7 @@ class ProjectText:
             except GitexpError:
                 values = dict(_ENTRY.findall(text))
             for name, value in values.items():
-                key = ParamKey(path, name)
+                key = ParamKey(self._inside(path), name)
                 found |= self._given(path, value)
                 if key in rule.params or not value.lstrip("-").isdigit():
                     continue
@@ -225,12 +242,19 @@ class ProjectText:
     def _reached(self) -> Mapping[str, str]:
         """Return the files that a command names, those that they name or import, and so on.
 
-        All code, where the command names none.
+        All code, where the command names none. Beside the project's folder nothing counts whose
+        name a file in it has, too: it is of another project.
         """
         rest = [self.config.command or ""]
-        files = {path: text for path, text in self.texts if not self._is_params(path)}
+        away = {path for path, _ in self.texts if self._inside(path).startswith("../")}
+        own = {path.rpartition("/")[2] for path, _ in self.texts if path not in away} - _UNNAMED
+        files = {
+            path: text
+            for path, text in self.texts
+            if not (self._is_params(path) or (path in away and path.rpartition("/")[2] in own))
+        }
         if self.config.pipeline:
-            rest += [text for path, text in files.items() if path.endswith("dvc.yaml")]
+            rest += [text for path, text in files.items() if path == self._pipeline]
         if re.search(r"\bmake\b", rest[0]):
             rest += [text for path, text in files.items() if path.endswith("akefile")]
         found: dict[str, str] = {}
@@ -261,15 +285,23 @@ class ProjectText:
         }
         return sorted(ranks, key=ranks.__getitem__)
 
+    @property
+    def _pipeline(self) -> str:
+        """The file of the stages, from the repository's top as all texts."""
+        return posixpath.join(self.config.project, self.config.pipeline or "")
+
+    def _inside(self, path: str) -> str:
+        """Return a path as the settings have it."""
+        return posixpath.relpath(f"/{path}", f"/{self.config.project}")
+
     def _is_params(self, path: str) -> bool:
-        return any(path == file or path.endswith(f"/{file}") for file in self.config.params)
+        return self._inside(path) in self.config.params
 
     def _option(self) -> str:
         """Return the option by which a script takes a seed that nobody gives it, "" for none."""
         if self.config.seed.arg is not None or self.config.seed.params:
             return ""
-        texts = {**self._reached, **dict(self.texts)}.values()
-        return next((m[1] for text in texts if (m := _OPTION.search(text))), "")
+        return next((m[1] for text in self._reached.values() if (m := _OPTION.search(text))), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +322,13 @@ class CopiesReason:
     how: str  # what to change in this project
     where: str = ""  # of a number in the text, "" where the text only does not show enough
     shared: bool = False  # whether the other side has it, too
+
+
+def _is_named(path: str, words: Collection[str], known: Collection[str]) -> bool:
+    """Whether words name a file by its stem or folder, and the other folders are known, too."""
+    *above, name = path.split("/")
+    stem = re.findall(r"\w+", name.rpartition(".")[0])
+    return {*above} <= {*words, *known} and not {*above[-1:], *stem}.isdisjoint(words)
 
 
 def _is_of(key: ParamKey, name: str) -> bool:

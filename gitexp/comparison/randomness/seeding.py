@@ -45,6 +45,7 @@ CANDIDATE: Final = "candidate"
 _LARGEST = 1 << 20  # bytes of one file
 _MOST = 2_000  # files
 _MOST_BYTES = 32 << 20  # of all of them
+_CELL = "#: code cell "
 _NO_CODE = re.compile(
     r"(^|/)(\.git|\.dvc|\.gitexp)|(^|/)dvc\.lock$"
     r"|\.(csv|tsv|md|rst|html|svg|png|jpe?g|gif|pdf|dvc|lock|parquet|npy|npz|pkl|zip|gz)$"
@@ -110,7 +111,7 @@ class Code(ProjectText):
         if source:
             return f"in {first.where}, take {source} instead of {number}{also}, and commit"
         if ":" in first.line and not first.instead:  # of a file of settings
-            named = str(ParamKey(first.where, first.line.split(":")[0]))
+            named = str(ParamKey(self._inside(first.where), first.line.split(":")[0]))
             return f"gitexp init --seed-param {shlex.quote(named)}{also}"
         if not first.instead:
             return f"in {first.where}, write ${VARIABLE} instead of {number}{also}, and commit"
@@ -154,7 +155,7 @@ class Code(ProjectText):
         if unclear is not None:
             at, number, (why, how) = unclear
             line = reached[at].split("\n")[number - 1].strip()
-            where = _where(at, number)
+            where = _where(at, number, reached[at])
             return CopiesReason(f"{where} {why}: {line}", f"in {where}, {how}")
         unread = next((p for p in reached if p not in scripts.trees and _CODE.search(p)), "")
         if steered or (scripts.trees and not strange and not unread.endswith((".py", ".ipynb"))):
@@ -225,9 +226,10 @@ class Code(ProjectText):
         """Return where a seed stands in the text, and what to write instead."""
         if draw.number is not None:
             return _place(draw.at, dict(self.texts)[draw.at], draw.number)
-        line = dict(self.texts)[draw.path].split("\n")[draw.line - 1].strip()
+        text = dict(self.texts)[draw.path]
+        line = text.split("\n")[draw.line - 1].strip()
         value = f'int(os.environ.get("{VARIABLE}", 0))'
-        return Fixed(_where(draw.path, draw.line), line, f"the seed as {value}", "")
+        return Fixed(_where(draw.path, draw.line, text), line, f"the seed as {value}", "")
 
     def fixed(self) -> tuple[Fixed, ...]:
         """Return the seeds that stand in the code, that of a model before that of its data."""
@@ -250,12 +252,11 @@ class Code(ProjectText):
         code = [text for path, text in self.texts if not self._is_params(path)]
         for path, text in self.texts:
             if self._is_params(path):
-                file = next(each for each in self.config.params if path.endswith(each))
                 for key, value in params.flatten(params.parse(text.encode(), path)).items():
                     last = key.rpartition(".")[2]
                     read = any(re.search(rf"\b{last}\b", each) for each in code)
                     if SEED_NAME.search(last) and type(value) is int and read:
-                        return str(ParamKey(file, key))
+                        return str(ParamKey(self._inside(path), key))
         return ""
 
 
@@ -353,7 +354,10 @@ def step(held: Mapping[str, CopiesReason], plan: Plan) -> str:
     if BASELINE in held or shared:
         parts.append(f"on {name}: {shared or held[BASELINE].how}")
         if shared:  # mended on one side alone, the two would be measured under unlike conditions
-            parts.append(f"the same on the branch: git merge {shlex.quote(name)}")
+            parts.append(
+                f"the same on the branch: git merge {shlex.quote(name)} (in a conflict keep your "
+                "lines, with this change in them)"
+            )
         again = f'gitexp amend-plan --baseline {shlex.quote(name)} --why "its seed was held fast"'
         then = f"{again} and {then}"
     return "; ".join([*parts, f"then {then}"])
@@ -377,12 +381,15 @@ def code_cells(text: str, path: str) -> list[str]:
 
 
 def _cells(text: str, path: str) -> str:
-    """Return the code cells of a notebook, one line for each that Jupyter alone understands."""
+    """Return the code cells of a notebook, each below its number.
+
+    What Jupyter alone understands is a line, too.
+    """
     try:
         cells = code_cells(text, path)
     except GitexpError:
         return text
-    lines = [line for cell in cells for line in cell.split("\n")]
+    lines = [line for n, cell in enumerate(cells, 1) for line in (f"{_CELL}{n}", *cell.split("\n"))]
     return "\n".join("pass" if line.startswith(("%", "!")) else line for line in lines)
 
 
@@ -394,12 +401,15 @@ def _place(path: str, text: str, number: ast.Constant) -> Fixed:
     default = number.value if isinstance(number.value, int) else 0
     value = f'int(os.environ.get("{VARIABLE}", {default}))'
     new = raw[:start].decode() + value + raw[end:].decode()
-    return Fixed(_where(path, number.lineno), line.strip(), new.strip(), str(default))
+    return Fixed(_where(path, number.lineno, text), line.strip(), new.strip(), str(default))
 
 
 def _name(number: Fixed) -> tuple[str, str]:
     return number.where, number.line.rpartition(" ")[0]
 
 
-def _where(path: str, line: int) -> str:
-    return path if path.endswith(".ipynb") else f"{path}, line {line}"
+def _where(path: str, line: int, text: str) -> str:
+    if not path.endswith(".ipynb"):
+        return f"{path}, line {line}"
+    cells = [each for each in text.split("\n")[:line] if each.startswith(_CELL)]
+    return f"{path}, {cells[-1].removeprefix('#: ')}" if cells else path
