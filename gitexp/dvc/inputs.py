@@ -116,7 +116,7 @@ def explain(
             if kind == "params":
                 found += _params_differences(a, b, what)
             elif (kind, path) == ("config", SETTINGS):
-                found += _settings_differences(config_a, config_b)
+                found += settings_differences(config_a, config_b)
             elif kind != "data" or what.partition("@")[0] not in lone:
                 found.append(InputsDifference(kind, what, _shown(left), _shown(right)))
     order = ("config", "params", "data", "code")
@@ -232,11 +232,16 @@ def _value(values: Mapping[str, ParamValue], key: str) -> str:
     return repr(values[key]) if key in values else ""
 
 
-def _settings_differences(a: ProjectConfig, b: ProjectConfig) -> list[InputsDifference]:
-    names = (
-        "command", "pipeline", "targets", "seed", "metrics", "predictions", "curves",
-        "evaluation", "once", "inputs_ignore",
-    )  # fmt: skip
+_ACTING = (
+    "command", "pipeline", "targets", "seed", "metrics", "predictions", "curves",
+    "evaluation", "once", "inputs_ignore",
+)  # fmt: skip
+
+
+def settings_differences(
+    a: ProjectConfig, b: ProjectConfig, names: Iterable[str] = _ACTING
+) -> list[InputsDifference]:
+    """Return the settings that differ, by default of those that act on results."""
     return [
         InputsDifference("config", name, _setting(a, name), _setting(b, name))
         for name in names

@@ -55,8 +55,8 @@ class Unused:
 class Change:
     """One thing that differs between the two sides beside the metric."""
 
-    kind: str  # "code" | "params" | "data" | "environment"
-    what: str  # path, key or distribution
+    kind: str  # "config" | "code" | "params" | "data" | "environment"
+    what: str  # setting, path, key or distribution
     baseline: str
     candidate: str
 

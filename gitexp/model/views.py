@@ -176,11 +176,12 @@ class DiffView:
     environment: tuple[ValueChange, ...]
     metrics: tuple[MetricChange, ...]
     notes: tuple[str, ...] = ()
+    config: tuple[InputsReason, ...] = ()  # settings, whether they act on results or not
 
     @property
     def same(self) -> bool:
         """Whether nothing but measured values differs."""
-        return not (self.code or self.params or self.data or self.environment)
+        return not (self.config or self.code or self.params or self.data or self.environment)
 
 
 @dataclass(frozen=True, slots=True)

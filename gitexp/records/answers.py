@@ -112,6 +112,7 @@ ANSWERS: Final[Mapping[str, Shape]] = {
     "LoggedValue": Shape(as_is="value"),
     "DiffView": Shape(
         kind="diff",
+        sparse="config",
         writes={"params": _changes, "environment": _changes},
         wholes={"same": lambda view: cast("DiffView", view).same},
     ),

@@ -25,12 +25,6 @@ if TYPE_CHECKING:
     from gitexp.model.result import MetricComparison
     from gitexp.model.review import Review, ReviewedExperiment
 
-_KINDS = (
-    ("params", "parameter"),
-    ("code", "file"),
-    ("data", "data file"),
-    ("environment", "part of the environment"),
-)
 _LONG = 300
 _UNDECIDED = (Verdict.UNDECIDABLE, Verdict.NOT_COMPARABLE)  # why not is more than any number
 _SHORT = 80  # characters of a name in the lines that are always shown
@@ -143,6 +137,10 @@ def _verdict(item: ReviewedExperiment) -> Iterator[str | Foreign]:
         for metric in item.broken_guards[:_MOST_GUARDS]:
             yield "; guard-rail BROKEN: "
             yield Foreign(metric, _SHORT)
+        settings = words.by_kind(comparison).get("config", ())
+        if settings:
+            yield "; OTHER SETTINGS "
+            yield from _listed(change.what for change in settings)
     why = item.plan.order.why
     yield f"; order: {item.plan.order.grade.value} ("
     yield why if why == ALONE else Foreign(why, _LONG)
@@ -220,19 +218,20 @@ def _beside(item: ReviewedExperiment) -> Iterator[str | Foreign]:
 
 
 def _changed(comparison: Comparison) -> Iterator[str | Foreign]:
-    same: list[str] = []
-    told = False
-    for kind, word in _KINDS:
-        names = [change.what for change in comparison.changes if change.kind == kind]
-        if not names:
-            same.append(kind)
-            continue
-        noun = "code change" if any(name.startswith("stage ") for name in names) else word
-        yield ", " if told else ""
-        yield f"{numbers.amount(len(names), noun) if noun != _KINDS[3][1] else kind} "
+    changed = words.by_kind(comparison)
+    for index, (kind, changes) in enumerate(changed.items()):
+        names = [change.what for change in changes]
+        stages = any(name.startswith("stage ") for name in names)
+        noun = "code change" if stages else words.KINDS.get(kind, "change")
+        yield ", " if index else ""
+        yield "environment " if kind == "environment" else f"{numbers.amount(len(names), noun)} "
+        if kind not in words.KINDS:
+            yield "of "
+            yield Foreign(kind, _SHORT)
+            yield " "
         yield from _listed(names)
-        told = True
-    yield ("; same " if told else "same ") + ", ".join(same) if same else ""
+    same = words.unchanged(changed)
+    yield ("; same " if changed else "same ") + ", ".join(same) if same else ""
 
 
 def _listed(names: Iterable[str]) -> Iterator[str | Foreign]:

@@ -213,7 +213,7 @@ def _plot(item: ReviewedExperiment, name: str) -> Iterator[Section]:
 def _changes(item: ReviewedExperiment, name: str) -> Iterator[Section]:
     if item.comparison is None or not item.comparison.changes:
         return
-    lines = ["", "### Code, parameters, data, environment", ""]
+    lines = ["", "### Settings, parameters, code, data, environment", ""]
     lines += ["| kind | what | baseline | candidate |", "|---|---|---|---|"]
     counts: dict[str, int] = {}
     for change in item.comparison.changes:

@@ -17,14 +17,20 @@ from gitexp.report.sheet import MANY, SHORT, Fact, amendment_words, order_words
 from gitexp.stats.tests import named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
-    from gitexp.model.comparison import Comparison, Side
+    from gitexp.model.comparison import Change, Comparison, Side
     from gitexp.model.plan import Effect
     from gitexp.model.result import MetricComparison, Part, SignificanceResult, VarianceShare
 
 _RATIO = re.compile(r"[0-9.]+ times")
-_KINDS = frozenset({"params", "code", "data", "environment"})
+KINDS = {  # of changes, and what one is called; another kind by its name
+    "config": "setting",
+    "params": "parameter",
+    "code": "file",
+    "data": "data file",
+    "environment": "part of the environment",
+}
 _KEYS = ("seed", "rep", "fold")
 
 
@@ -140,12 +146,8 @@ def differences(comparison: Comparison) -> list[str]:
     if not comparison.baseline.runs and not comparison.candidate.runs:
         return []  # two plain files: nothing is known of what made them
     lines: list[str] = []
-    same: list[str] = []
-    for kind in ("params", "code", "data", "environment"):
-        changes = [change for change in comparison.changes if change.kind == kind]
-        if not changes:
-            same.append(kind)
-            continue
+    changed = by_kind(comparison)
+    for kind, changes in changed.items():
         shown = [
             f"{change.what} {change.baseline or '(none)'} -> {change.candidate or '(none)'}"
             if kind != "code"
@@ -156,11 +158,24 @@ def differences(comparison: Comparison) -> list[str]:
         if more > 0:
             shown.append(f"and {more} more")
         lines.append(f"{kind}: {', '.join(shown)}")
-    others = [change for change in comparison.changes if change.kind not in _KINDS]
-    lines += [f"{item.kind}: {item.what}" for item in others[:MANY]]
+    same = unchanged(changed)
     if same:
         lines.append("same " + ", same ".join(same))
     return lines
+
+
+def by_kind(comparison: Comparison) -> dict[str, list[Change]]:
+    """Return what differs, by its kind, in the order in which it is told."""
+    found: dict[str, list[Change]] = {kind: [] for kind in KINDS}
+    for change in comparison.changes:
+        found.setdefault(change.kind, []).append(change)
+    return {kind: changes for kind, changes in found.items() if changes}
+
+
+def unchanged(changed: Collection[str]) -> list[str]:
+    """Return the kinds that are the same; code is not where settings say what of it is executed."""
+    hidden = {"config", "code"} if "config" in changed else {"config"}
+    return [kind for kind in KINDS if kind not in hidden and kind not in changed]
 
 
 def unused(comparison: Comparison) -> list[Fact]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import sides
@@ -84,6 +85,7 @@ def diff(workspace: Workspace, a: str, b: str) -> DiffView:
     return DiffView(
         a=left.shown(one),
         b=right.shown(other),
+        config=() if bare else _config(repo, left, right),
         code=() if bare else _code(repo, left, right),
         params=() if bare else _params(repo, left, right, notes),
         data=() if bare else _data(repo, left, right, notes),
@@ -91,6 +93,16 @@ def diff(workspace: Workspace, a: str, b: str) -> DiffView:
         metrics=_metrics(one, other),
         notes=tuple(notes),
     )
+
+
+def _config(repo: Repo, left: NamedState, right: NamedState) -> tuple[InputsReason, ...]:
+    """Return all settings that differ, and what else of the configuration acts on results."""
+    names = [each.name for each in fields(ProjectConfig)]
+    found = inputs_rules.settings_differences(left.config, right.config, names)
+    with contextlib.suppress(GitexpError):  # noted with the inputs
+        reasons = inputs_rules.explain(repo, left.tree, left.config, right.tree, right.config)
+        found += [item for item in reasons if item.kind == "config" and item.what not in names]
+    return tuple(InputsReason(item.kind, item.what, item.a, item.b) for item in found)
 
 
 def _code(repo: Repo, left: NamedState, right: NamedState) -> tuple[PathChange, ...]:

@@ -28,6 +28,11 @@ def diff(view: DiffView, style: Style = PLAIN) -> Sheet:
     """Return one table for each kind of difference."""
     a, b = view.a.name, view.b.name
     grids = (
+        Grid(
+            "settings",
+            ("setting", a, b),
+            tuple((item.what, item.a, item.b) for item in view.config),
+        ),
         Grid("parameters", ("parameter", a, b), tuple(_value(item) for item in view.params)),
         Grid(
             "code",
@@ -117,8 +122,9 @@ def _metric(item: MetricChange) -> tuple[Cell, ...]:
 def _counted(view: DiffView) -> str:
     """Say how many things of each kind differ."""
     if view.same:
-        return "code, params, data and environment"
+        return "settings, code, params, data and environment"
     kinds = (
+        (view.config, "setting", "settings"),
         (view.code, "file", "files"),
         (view.params, "parameter", "parameters"),
         (view.data, "data file", "data files"),
