@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gitexp.git.discovery import discover
-from gitexp.git.transaction.transaction import TipView, publish
+from gitexp.git.transaction.transaction import Message, TipView, publish
 from gitexp.model.plan import Person
 
 WRITER = Person("bench", "bench@example.invalid")
@@ -22,14 +22,7 @@ def main(repository: str, name: str, n_recordings: int) -> None:
         def edit(_tip: TipView, path: str = path) -> dict[str, bytes]:
             return {path: b"{}\n"}
 
-        publish(
-            workspace,
-            "main",
-            edit,
-            message=f"record {path}",
-            author=WRITER,
-            now=datetime.now(UTC),
-        )
+        publish(workspace, "main", edit, Message(f"record {path}", WRITER, datetime.now(UTC)))
 
 
 if __name__ == "__main__":

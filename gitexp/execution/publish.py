@@ -30,6 +30,7 @@ from gitexp.git.transaction.failpoints import FailPoint
 from gitexp.git.transaction.failpoints import reach as reach_point
 from gitexp.git.transaction.transaction import DELETE
 from gitexp.git.worktree import checkouts
+from gitexp.git.writing import Message
 from gitexp.model.job import FILES, FileHash
 from gitexp.provenance import private
 from gitexp.records import plan as plan_format
@@ -75,9 +76,7 @@ def publish(
             workspace,
             branch,
             edit,
-            message=_message(built),
-            author=sides[0].state.draft.author,
-            now=now,
+            Message(_message(built), sides[0].state.draft.author, now),
         )
     except MovedRefError as error:
         if read_ref(repo, local(branch)) is not ABSENT:
@@ -153,16 +152,14 @@ def _publish_by_products(workspace: Workspace, ended: Ended, made: Record, now: 
     listed = [(repeat.seed, output) for repeat in made.run.repeats for output in repeat.outputs]
     if not listed:
         return
+    run, outs = made.run, [out for stage in ended.first.stages for out in stage.outs]
+    text = f"gitexp data: by-products of run {run.id}"
     transaction.publish_data(
         workspace,
-        made.run.id,
-        dvcwrite.dump_byproducts(
-            made.run.id, listed, [out for stage in ended.first.stages for out in stage.outs]
-        ),
-        source=made.run.source.commit,
-        author=ended.state.draft.author,  # Git's to name
-        now=now,
-        folder=_dvc_folder(workspace, ended.config),
+        layout.data_pointer(run.id, _dvc_folder(workspace, ended.config)),
+        dvcwrite.dump_byproducts(run.id, listed, outs),
+        run.source.commit,
+        Message(text, ended.state.draft.author, now),  # Git's to name
     )
 
 

@@ -20,6 +20,7 @@ from gitexp.experiments.conclude import experiment_of
 from gitexp.git import identity, objects, repository
 from gitexp.git.transaction import layout, transaction
 from gitexp.git.transaction.cache import open_index
+from gitexp.git.writing import Message
 from gitexp.model.metrics import recorded
 from gitexp.model.plan import Amendment, BaselineRef, with_terms
 from gitexp.model.report import AmendReport, Term
@@ -105,15 +106,13 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
     if dry_run:
         return report
 
+    text = f"gitexp amend-plan: {visible(plan.name)}\n\n{kept.why}\n"
     published = transaction.publish(
         workspace,
         branch,
         lambda _: {layout.plan_path(plan.name): codec.dump(amended)},
-        message=f"gitexp amend-plan: {visible(plan.name)}\n\n{kept.why}\n",
-        author=identity.author(repo),
-        now=when,
+        Message(text, identity.author(repo), when),
         expected=tip,
-        retry=False,
     )
     return replace(report, commit=published.commit, not_updated=published.not_updated)
 

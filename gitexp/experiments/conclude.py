@@ -14,6 +14,7 @@ from gitexp.experiments.archive import archive
 from gitexp.git import identity, objects, refs, repository
 from gitexp.git.refs import ABSENT
 from gitexp.git.transaction import layout, transaction
+from gitexp.git.writing import Message
 from gitexp.model.comparison import Conclusion
 from gitexp.model.report import ConcludeReport
 from gitexp.provenance import private
@@ -108,15 +109,13 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
         return ConcludeReport(conclusion, branch, None, replaced, dry_run=True, not_updated=())
 
     verdict = comparison.verdict.value if comparison.verdict else "no verdict"
+    text = f"gitexp conclude: {visible(plan.name)}: {verdict}\n\n{words.strip()}\n"
     published = transaction.publish(
         workspace,
         branch,
         lambda _: {path: data},
-        message=f"gitexp conclude: {visible(plan.name)}: {verdict}\n\n{words.strip()}\n",
-        author=identity.author(repo),
-        now=when,
+        Message(text, identity.author(repo), when),
         expected=tip,
-        retry=False,
     )
     return ConcludeReport(
         conclusion,

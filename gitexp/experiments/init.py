@@ -29,6 +29,7 @@ from gitexp.git import identity, objects, refs, repository
 from gitexp.git.command import translated
 from gitexp.git.refs import ABSENT
 from gitexp.git.transaction import layout, transaction
+from gitexp.git.writing import Message
 from gitexp.model.request import InitReport, InitRequest
 from gitexp.records import config as config_format
 from gitexp.records import configedit
@@ -159,11 +160,8 @@ def _init(
         workspace,
         head.branch,
         lambda _: files,
-        message=_REVISED if draft.existed else MESSAGE,
-        author=author,
-        now=now or datetime.now(UTC),
-        expected=head.commit,
-        retry=False,
+        Message(_REVISED if draft.existed else MESSAGE, author, now or datetime.now(UTC)),
+        expected=None if head.commit is ABSENT else head.commit,
     )
     return _report(draft, tuple(files), request, commit=published.commit)
 

@@ -23,6 +23,7 @@ from gitexp.git.transaction import layout, move
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.upstream import own
 from gitexp.git.worktree import checkouts
+from gitexp.git.writing import Message
 from gitexp.store import plans
 from gitexp.store.ancestry import listing
 from gitexp.store.conclusions import conclusion_named
@@ -129,8 +130,8 @@ def _runs(repo: Repo, commit: CommitHash) -> dict[RunId, TreeId]:
 
 def write_tag(repo: Repo, ref: str, commit: CommitHash, message: str, when: datetime) -> str:
     """Write an annotated archive tag, which no ref names yet, and return its id."""
-    name, who = ref.removeprefix("refs/tags/"), identity.committer(repo)
-    return writing.write_tag(repo, commit, name, message, tagger=who, time=when)
+    said = Message(message, identity.committer(repo), when)
+    return writing.write_tag(repo, commit, ref.removeprefix("refs/tags/"), said)
 
 
 def moved(
@@ -141,8 +142,7 @@ def moved(
     guard: Callable[[], None] = lambda: None,
 ) -> move.Moves:
     """Move the refs of an experiment, all or none, in the name of who is at work."""
-    who = identity.committer(repo)
-    return move.move_refs(repo, build, guard=guard, message=message, who=who, when=when)
+    return move.move_refs(repo, build, guard, Message(message, identity.committer(repo), when))
 
 
 def check_published(workspace: Workspace, branch: str) -> None:

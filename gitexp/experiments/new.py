@@ -38,7 +38,9 @@ from gitexp.git import command, identity, objects, refs, repository
 from gitexp.git.refs import ABSENT
 from gitexp.git.transaction import layout, transaction
 from gitexp.git.transaction.cache import open_index
+from gitexp.git.transaction.transaction import NewBranch
 from gitexp.git.worktree import status
+from gitexp.git.writing import Message
 from gitexp.model.design import Price
 from gitexp.model.metrics import by_file, plain, recorded
 from gitexp.model.plan import ALPHA, LATER_TERMS, REPEATS, BaselineRef, Claim, Plan, with_terms
@@ -115,16 +117,13 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
     files = _param_files(repo, request, start, config)
     if request.dry_run:
         return report
+    text = f"gitexp new: {plan.name}\n\n{plan.hypothesis}\n"
     published = transaction.publish(
         workspace,
         branch,
         lambda _: {layout.plan_path(plan.name): codec.dump(plan), **files},
-        message=f"gitexp new: {plan.name}\n\n{plan.hypothesis}\n",
-        author=identity.author(repo),
-        now=plan.created_at,
-        expected=start if request.here else ABSENT,
-        parent_if_absent=ABSENT if request.here else start,
-        retry=False,
+        Message(text, identity.author(repo), plan.created_at),
+        expected=start if request.here else NewBranch(start),
     )
     switched = not request.here and _switch(workspace, branch, checkout=request.checkout)
     on_it = switched or request.here

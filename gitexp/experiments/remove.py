@@ -14,6 +14,7 @@ from gitexp.git import identity, objects, refs, repository, writing
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, move
 from gitexp.git.transaction.cache import open_index
+from gitexp.git.writing import Message
 from gitexp.model.ids import CommitHash, InputsDigest
 from gitexp.model.sharing import EndReport, Tombstone
 from gitexp.provenance import private
@@ -137,7 +138,7 @@ def _buried(repo: Repo, standing: Standing, words: str, when: datetime) -> move.
     old = standing.archived
     before = old is not ABSENT and lifecycle.is_removed(repo, standing.name, old)
     older = [old] if before and old is not ABSENT else []  # an older tombstone is kept
-    commit = writing.write_commit(repo, tree, older, message, author=who, committer=who, time=when)
+    commit = writing.write_commit(repo, tree, older, Message(message, who, when))
     tag = lifecycle.write_tag(repo, standing.tag, commit, message, when)
     moves: dict[str, tuple[refs.Target, refs.Target]] = {
         standing.tag: (writing.object_of(repo, standing.tag), tag)

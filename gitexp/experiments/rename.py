@@ -24,7 +24,7 @@ from gitexp.git import remote as remote_git
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, move
 from gitexp.git.worktree import checkouts
-from gitexp.git.writing import DELETE
+from gitexp.git.writing import DELETE, Message
 from gitexp.model.sharing import EndReport
 from gitexp.records import codec
 from gitexp.store import plans
@@ -202,15 +202,9 @@ def _commit(task: _Task) -> tuple[CommitHash, list[str]]:
         )
     written: list[str] = []
     tree = writing.build_tree(repo, standing.commit, changes, written=written)
-    commit = writing.write_commit(
-        repo,
-        tree,
-        [standing.commit],
-        f"gitexp rename: {plan.name} to {task.new}",
-        author=identity.author(repo),
-        committer=identity.committer(repo),
-        time=task.when,
-    )
+    text, who = f"gitexp rename: {plan.name} to {task.new}", identity.author(repo)
+    message = Message(text, who, task.when, identity.committer(repo))
+    commit = writing.write_commit(repo, tree, [standing.commit], message)
     return commit, [*written, commit]
 
 

@@ -16,6 +16,7 @@ from gitexp.git import remote as remote_git
 from gitexp.git.refs import local
 from gitexp.git.transaction import transaction
 from gitexp.git.transaction.cache import open_index
+from gitexp.git.writing import Message
 from gitexp.model.ids import CommitHash
 from gitexp.model.witness import Receipt, Way, Witnessed, statement_of
 from gitexp.provenance import order_evidence, private
@@ -77,15 +78,13 @@ def witness(  # noqa: PLR0913  whose plan is seen, how, by whom, and when
         receipt = _approved(repo, plan, tip, words)
     files[path] = codec.dump(receipt)
 
+    text = f"gitexp witness: {visible(plan.name)} by {way.value}\n"
     published = transaction.publish(
         workspace,
         branch,
         lambda _: files,
-        message=f"gitexp witness: {visible(plan.name)} by {way.value}\n",
-        author=identity.author(repo),
-        now=(now or datetime.now(UTC)).replace(microsecond=0),
+        Message(text, identity.author(repo), (now or datetime.now(UTC)).replace(microsecond=0)),
         expected=tip,
-        retry=False,
     )
     with open_index(workspace) as index:
         order, runs = order_evidence.grade(repo, index, plan, published.commit)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from gitexp.git.repository import Repo
-    from gitexp.model.plan import Person
+    from gitexp.git.writing import Message
 
 
 __all__ = ["ABSENT", "Absent", "Head", "HeldRefs", "branches", "head", "held", "read_ref"]
@@ -149,22 +149,18 @@ class HeldRefs:
 
 @contextlib.contextmanager
 def held(
-    repo: Repo,
-    moves: Mapping[str, tuple[Target, Target]],
-    *,
-    message: str,
-    who: Person,
-    when: datetime,
+    repo: Repo, moves: Mapping[str, tuple[Target, Target]], message: Message
 ) -> Iterator[HeldRefs]:
     """Lock refs, compare each with its old value, and hold them until the block ends.
 
-    `moves`: full ref names; ABSENT as old means "must not exist", as new "delete".
+    `moves`: full ref names; ABSENT as old means "must not exist", as new "delete". `message`: its
+    first line goes into the reflog.
 
     Raises `UnknownRevisionError` if Git allows no ref of such a name; `MovedRefError` if a ref is
     not at its old value; nothing was moved; `LockedError` if another process holds a ref's lock;
     worth another try.
     """
-    process = _start(repo, message, who, when, logged=any("refs/tags/" in ref for ref in moves))
+    process = _start(repo, message, logged=any("refs/tags/" in ref for ref in moves))
     try:
         _say(process, "start\n", "start")
         for ref, (old, new) in sorted(moves.items()):
@@ -309,16 +305,13 @@ def _is_packed(repo: Repo, ref: str) -> bool:
     return f" {ref}\n".encode() in packed
 
 
-def _start(
-    repo: Repo, message: str, who: Person, when: datetime, *, logged: bool
-) -> subprocess.Popen[bytes]:
+def _start(repo: Repo, message: Message, *, logged: bool) -> subprocess.Popen[bytes]:
     # Without core.fsync git leaves it to the file system when the content of a ref reaches the
     # disk, and a power cut may leave an empty one.
     durable = ("-c", "core.fsync=reference")
-    offset = when.strftime("%z") or "+0000"
     # Of a tag Git keeps no log, unless it is asked to: `made_here` goes by it.
     log = ("--create-reflog",) if logged else ()
-    argv = ("update-ref", *log, "--no-deref", "-m", message, "--stdin")
+    argv = ("update-ref", *log, "--no-deref", "-m", message.text.partition("\n")[0], "--stdin")
     return subprocess.Popen(
         ["git", *command.SAFE, *durable, *argv],
         cwd=command.folder(repo.workspace),
@@ -329,9 +322,9 @@ def _start(
         process_group=0,  # a terminal's Ctrl-C must not end the transaction half-way
         env=command.environment(
             {
-                "GIT_COMMITTER_NAME": who.name,
-                "GIT_COMMITTER_EMAIL": who.email,
-                "GIT_COMMITTER_DATE": f"@{int(when.timestamp())} {offset[:5]}",
+                "GIT_COMMITTER_NAME": message.by.name,
+                "GIT_COMMITTER_EMAIL": message.by.email,
+                "GIT_COMMITTER_DATE": f"@{message.date}",
             }
         ),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -49,6 +49,26 @@ class Subtree:
     id: TreeId
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a commit, a tag or a line of a reflog says: a text, who and when."""
+
+    text: str
+    author: Person
+    time: datetime  # with an offset; it is both dates of a commit, to the second
+    committer: Person | None = None  # by default the author
+
+    @property
+    def by(self) -> Person:
+        """Who commits, tags or moves a ref."""
+        return self.committer or self.author
+
+    @property
+    def date(self) -> str:
+        """The time as Git reads it."""
+        return f"{int(self.time.timestamp())} {(self.time.strftime('%z') or '+0000')[:5]}"
+
+
 _OVERHEAD: Final = 64 * 1024  # bytes; headers, trees and the commit, generously
 
 Content = bytes | tuple[bytes, bool] | Delete | Subtree  # (bytes, executable)
@@ -84,32 +104,24 @@ def build_tree(
     return TreeId(str(made))
 
 
-def write_commit(  # noqa: PLR0913 - a commit has this many parts
-    repo: Repo,
-    tree: TreeId,
-    parents: Sequence[CommitHash],
-    message: str,
-    *,
-    author: Person,
-    committer: Person,
-    time: datetime,
+def write_commit(
+    repo: Repo, tree: TreeId, parents: Sequence[CommitHash], message: Message
 ) -> CommitHash:
     """Write a commit object, signed where ``commit.gpgsign`` asks for it; no hook runs.
 
-    `time`: with an offset; becomes author and committer date, to the second.
+    Raises `GitFailedError` if the commit cannot be signed.
     """
-    message = message.rstrip("\n") + "\n"
+    message = replace(message, text=message.text.rstrip("\n") + "\n")
     if repo.setting_is_true("commit.gpgsign"):
-        people = (("AUTHOR", author), ("COMMITTER", committer))
-        return _signed(repo, tree, parents, message, people, time=time)
+        return _signed(repo, tree, parents, message)
     try:
         made = _whole(
             repo,
             lambda: repo.git.create_commit(
                 None,
-                signature(author, time),
-                signature(committer, time),
-                message.encode("utf-8", "surrogateescape"),
+                signature(message.author, message.time),
+                signature(message.by, message.time),
+                message.text.encode("utf-8", "surrogateescape"),
                 tree,
                 list(parents),
             ),
@@ -136,21 +148,14 @@ def signature(person: Person, time: datetime) -> pygit2.Signature:
     )
 
 
-def write_tag(  # noqa: PLR0913 - a tag has this many parts
-    repo: Repo,
-    commit: CommitHash,
-    name: str,
-    message: str,
-    *,
-    tagger: Person,
-    time: datetime,
-) -> str:
+def write_tag(repo: Repo, commit: CommitHash, name: str, message: Message) -> str:
     """Write an annotated tag of a commit and return its id; it is never signed."""
-    offset = time.strftime("%z") or "+0000"
-    who = f"{plain_name(tagger.name) or 'unknown'} <{plain_name(tagger.email) or 'unknown'}>"
+    who = (
+        f"{plain_name(message.by.name) or 'unknown'} <{plain_name(message.by.email) or 'unknown'}>"
+    )
     text = (
         f"object {commit}\ntype commit\ntag {name}\n"
-        f"tagger {who} {int(time.timestamp())} {offset[:5]}\n\n{message.rstrip()}\n"
+        f"tagger {who} {message.date}\n\n{message.text.rstrip()}\n"
     )
     out = command.run(repo.workspace, ["mktag"], data=text.encode("utf-8", "surrogateescape"))
     return out.decode("ascii").strip()
@@ -264,28 +269,21 @@ def _file(
     return _whole(repo, lambda: repo.git.create_blob(data)), mode
 
 
-def _signed(  # noqa: PLR0913 - a commit has this many parts
-    repo: Repo,
-    tree: TreeId,
-    parents: Sequence[CommitHash],
-    message: str,
-    people: tuple[tuple[str, Person], ...],
-    *,
-    time: datetime,
+def _signed(
+    repo: Repo, tree: TreeId, parents: Sequence[CommitHash], message: Message
 ) -> CommitHash:
-    offset = time.strftime("%z") or "+0000"
     arguments = ["commit-tree", "-S", tree]
     for parent in parents:
         arguments += ["-p", parent]
     env = {}
-    for role, person in people:
+    for role, person in (("AUTHOR", message.author), ("COMMITTER", message.by)):
         env[f"GIT_{role}_NAME"] = plain_name(person.name)
         env[f"GIT_{role}_EMAIL"] = plain_name(person.email)
-        env[f"GIT_{role}_DATE"] = f"@{int(time.timestamp())} {offset[:5]}"
+        env[f"GIT_{role}_DATE"] = f"@{message.date}"
     out = command.run(
         repo.workspace,
         [*arguments, "-F", "-"],
-        data=message.encode("utf-8", "surrogateescape"),
+        data=message.text.encode("utf-8", "surrogateescape"),
         env=env,
     )
     return CommitHash(out.decode("ascii").strip())

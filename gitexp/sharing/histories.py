@@ -137,10 +137,8 @@ def settle(shared: Shared, branch: str, *, join: bool) -> BranchUpdate:
         commit, noted = _joined(shared, before, theirs, written, join=join)
         return commit
 
-    task = move.Task(
-        refs.local(branch), draft, f"gitexp: {branch} and {shared.remote}'s come together",
-        shared.committer, shared.now,
-    )  # fmt: skip
+    text = f"gitexp: {branch} and {shared.remote}'s come together"
+    task = move.Task(refs.local(branch), draft, shared.message(text))
     try:
         made = move.carry_out(shared.repo, task)
     except (MovedRefError, BusyBranchError, LockedError, UnsafeInputError) as error:
@@ -172,10 +170,8 @@ def settle_data(shared: Shared) -> CommitHash | Absent:
             return theirs
         return replay.data_replayed(shared.repo, tip, theirs, shared.committer, written)
 
-    task = move.Task(
-        refs.local(layout.DATA_BRANCH), draft, "gitexp: by-products come together",
-        shared.committer, shared.now,
-    )  # fmt: skip
+    message = shared.message("gitexp: by-products come together")
+    task = move.Task(refs.local(layout.DATA_BRANCH), draft, message)
     return move.carry_out(shared.repo, task).commit
 
 
@@ -256,25 +252,15 @@ def _merged(
     tree, kept = joined.tree, ""
     if any(_both_changed(shared, path, base, ours, theirs) for path in paths):
         # A lock that is half theirs and half ours would describe no execution at all.
-        message = f"gitexp sync: {branch} and {shared.remote}'s"
-        probe = writing.write_commit(
-            repo, tree, [theirs, ours], message,
-            author=shared.author, committer=shared.committer, time=shared.now,
-        )  # fmt: skip
+        message = shared.message(f"gitexp sync: {branch} and {shared.remote}'s")
+        probe = writing.write_commit(repo, tree, [theirs, ours], message)
         now = inputs_of(repo, probe)
         own = now == inputs_of(repo, ours) != inputs_of(repo, theirs)
         side, whose = (ours, "ours") if own else (theirs, f"{shared.remote}'s")
         kept = f"dvc.lock and metrics are {whose}"
         tree = writing.build_tree(repo, tree, _entries(shared, side, paths), written=written)
-    commit = writing.write_commit(
-        repo,
-        tree,
-        [theirs, ours],
-        f"gitexp sync: merge {branch} with {shared.remote}'s",
-        author=shared.author,
-        committer=shared.committer,
-        time=shared.now,
-    )
+    message = shared.message(f"gitexp sync: merge {branch} with {shared.remote}'s")
+    commit = writing.write_commit(repo, tree, [theirs, ours], message)
     count = len(list(objects.history(repo, [ours], hide=[theirs])))
     return commit, replace(before, way=BranchOutcome.MERGED, records=count, kept=kept)
 

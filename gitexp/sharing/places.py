@@ -12,6 +12,7 @@ from gitexp.errors import BareRepositoryError, GitexpError
 from gitexp.git import identity, objects, refs, remote, repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, owners
+from gitexp.git.writing import Message
 from gitexp.model.config import ProjectConfig
 from gitexp.rules.branches import is_protected
 from gitexp.store import plans
@@ -57,6 +58,10 @@ class Shared:
     def workspace(self) -> Workspace:
         """Where the command works."""
         return self.repo.workspace
+
+    def message(self, text: str) -> Message:
+        """Return what a commit of ours, made now, says."""
+        return Message(text, self.author, self.now, self.committer)
 
     @property
     def prefix(self) -> str:

@@ -147,16 +147,7 @@ def replayed(  # noqa: PLR0913 - what is put where, by whom, and who decides
             tree = writing.build_tree(repo, tip, changes, written=written)
             if tree == objects.commit_info(repo, tip).tree:
                 continue  # everything is there: an earlier call was killed before it moved the ref
-            info = objects.commit_info(repo, own.commit)
-            tip = writing.write_commit(
-                repo,
-                tree,
-                [tip],
-                merging.message_of(repo, own.commit),
-                author=info.author,
-                committer=committer,
-                time=info.time,
-            )
+            tip = writing.write_commit(repo, tree, [tip], _message(repo, own.commit, committer))
             written.append(tip)
     return Replayed(tip, taken, passed_over)
 
@@ -172,15 +163,8 @@ def data_replayed(
             if info.tree in there or len(info.parents) > 1:
                 continue
             there.add(info.tree)
-            tip = writing.write_commit(
-                repo,
-                info.tree,
-                [tip],
-                merging.message_of(repo, info.hash),
-                author=info.author,
-                committer=committer,
-                time=info.time,
-            )
+            message = _message(repo, info.hash, committer)
+            tip = writing.write_commit(repo, info.tree, [tip], message)
             written.append(tip)
     return tip
 
@@ -317,6 +301,11 @@ def _snapshot(repo: Repo, own: OwnRecords, tip: CommitHash) -> dict[str, Content
             data = joined_lines(old, data)
         changes[step.path] = (data, executable)
     return changes
+
+
+def _message(repo: Repo, commit: CommitHash, committer: Person) -> writing.Message:
+    info = objects.commit_info(repo, commit)
+    return writing.Message(merging.message_of(repo, commit), info.author, info.time, committer)
 
 
 def _has_lock(changes: Mapping[str, Content], own: OwnRecords) -> bool:

@@ -28,7 +28,7 @@ def main() -> None:
         return run_files(*a_run(int(number), commit=view.commit))
 
     transaction.publish(
-        discover(Path(repository)), branch, edit, message=f"no. {number}", author=ADA, now=NOW
+        discover(Path(repository)), branch, edit, transaction.Message(f"no. {number}", ADA, NOW)
     )
 
 

@@ -15,6 +15,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import discover
 from gitexp.git.repository import open_repository
 from gitexp.git.worktree import checkouts, status
+from gitexp.git.writing import Message
 from gitexp.model.ids import CommitHash
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def test_writing_objects_and_refs_starts_no_program_either(
 
     tip = CommitHash(repo.path and objects.resolve(opened, "main"))
     moves = {"refs/heads/exp/a": (ABSENT, tip)}
-    with refs.held(opened, moves, message="m", who=ADA, when=NOW) as held:
+    with refs.held(opened, moves, Message("m", ADA, NOW)) as held:
         held.move()
     assert not canary.exists()
 

@@ -8,6 +8,7 @@ from gitexp.errors import GitexpError, LockedError, MovedRefError, UnknownRevisi
 from gitexp.git import refs
 from gitexp.git.absent import ABSENT
 from gitexp.git.repository import open_repository
+from gitexp.git.writing import Message
 from gitexp.model.ids import CommitHash
 from tests.lab.build import clone, repository
 from tests.lab.publisher import ADA, NOW
@@ -29,7 +30,7 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> BuiltRepo:
 
 
 def move(repo: Repo, moves: Mapping[str, tuple[refs.Target, refs.Target]]) -> None:
-    with refs.held(repo, moves, message="gitexp test", who=ADA, when=NOW) as held:
+    with refs.held(repo, moves, Message("gitexp test", ADA, NOW)) as held:
         held.move()
 
 
@@ -69,7 +70,7 @@ def test_while_refs_are_held_nobody_else_moves_them(project: BuiltRepo) -> None:
     old, new = CommitHash(project.hash("HEAD~1")), CommitHash(project.hash())
     project.branch("exp/a", old)
     moves: Mapping[str, tuple[refs.Target, refs.Target]] = {"refs/heads/exp/a": (old, new)}
-    with refs.held(repo, moves, message="m", who=ADA, when=NOW):
+    with refs.held(repo, moves, Message("m", ADA, NOW)):
         with pytest.raises(GitexpError) as caught:
             move(repo, moves)
         assert isinstance(caught.value, LockedError)

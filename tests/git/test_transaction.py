@@ -8,7 +8,7 @@ import pytest
 from gitexp.errors import BusyBranchError, LockedError, MovedRefError, UnsafeInputError
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import move, transaction
-from gitexp.git.transaction.transaction import ANY, DELETE
+from gitexp.git.transaction.transaction import DELETE, Message, NewBranch
 from gitexp.model.ids import CommitHash, RunId
 from tests.lab.build import clone, repository
 from tests.lab.publisher import ADA, NOW, add
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from gitexp.git.absent import Absent
-    from gitexp.git.transaction.transaction import Any_, Content, Published, TipView
+    from gitexp.git.transaction.transaction import Content, Published
     from tests.lab.build import BuiltRepo
 
 FILES = {"metrics.json": '{"f1": 1}\n', "dvc.lock": "old\n", "src/train.py": "pass\n"}
@@ -31,26 +30,15 @@ def project(repo: BuiltRepo) -> BuiltRepo:
     return repo
 
 
-def publish(  # noqa: PLR0913 - mirrors the signature under test
+def publish(
     repo: BuiltRepo,
     files: Mapping[str, Content],
     branch: str = "main",
     *,
-    expected: CommitHash | Absent | Any_ = ANY,
-    start: CommitHash | Absent = ABSENT,
-    retry: bool = True,
+    expected: CommitHash | NewBranch | None = None,
 ) -> Published:
-    return transaction.publish(
-        repo.workspace,
-        branch,
-        lambda _: files,
-        message="gitexp run: what came out\n\nbody\n",
-        author=ADA,
-        now=NOW,
-        expected=expected,
-        parent_if_absent=start,
-        retry=retry,
-    )
+    message = Message("gitexp run: what came out\n\nbody\n", ADA, NOW)
+    return transaction.publish(repo.workspace, branch, lambda _: files, message, expected)
 
 
 def test_a_commit_has_the_author_the_message_and_exactly_the_changes(project: BuiltRepo) -> None:
@@ -185,12 +173,12 @@ def test_no_filter_and_no_hook_of_the_repository_is_started(
 
 def test_a_new_branch_starts_where_it_is_told(project: BuiltRepo) -> None:
     start = CommitHash(project.hash())
-    published = publish(project, {"plan": b"x\n"}, "exp/a", expected=ABSENT, start=start)
+    published = publish(project, {"plan": b"x\n"}, "exp/a", expected=NewBranch(start))
     assert published.tip_before is ABSENT
     assert project.hash("exp/a~1") == start
     assert project.git("branch", "--show-current") == "main"
     with pytest.raises(MovedRefError, match="appeared meanwhile"):
-        publish(project, {"plan": b"y\n"}, "exp/a", expected=ABSENT, start=start)
+        publish(project, {"plan": b"y\n"}, "exp/a", expected=NewBranch(start))
     with pytest.raises(MovedRefError, match="does not exist"):
         publish(project, {"plan": b"y\n"}, "exp/b")
     with pytest.raises(MovedRefError, match="deleted meanwhile"):
@@ -202,27 +190,8 @@ def test_a_branch_that_moved_is_built_upon_unless_the_caller_forbids(project: Bu
     seen = CommitHash(project.hash())
     project.commit({"other": "x\n"}, at=2)
     with pytest.raises(MovedRefError, match="moved meanwhile"):
-        publish(project, {"a": b"x\n"}, expected=seen, retry=False)
-    assert publish(project, {"a": b"x\n"}, expected=seen).tip_before != seen
-
-
-def test_an_edit_learns_whether_the_branch_was_rewritten(project: BuiltRepo) -> None:
-    seen = CommitHash(project.commit({"other": "x\n"}, at=2))
-    told: list[bool] = []
-
-    def edit(view: TipView) -> Mapping[str, Content]:
-        told.append(view.descends)
-        return {f"file-{len(told)}": b"x\n"}
-
-    def go() -> None:
-        transaction.publish(
-            project.workspace, "main", edit, message="m", author=ADA, now=NOW, expected=seen
-        )
-
-    go()
-    project.git("reset", "--quiet", "--hard", "HEAD~2")
-    go()
-    assert told == [True, False]
+        publish(project, {"a": b"x\n"}, expected=seen)
+    assert publish(project, {"a": b"x\n"}).tip_before != seen
 
 
 def test_an_edit_that_changes_nothing_makes_no_commit(project: BuiltRepo) -> None:
@@ -338,17 +307,17 @@ def test_by_products_get_a_commit_of_their_own_with_the_settings_of_dvc(
 ) -> None:
     source = CommitHash(project.commit({".dvc/config": "[core]\n", ".dvcignore": ""}, at=2))
     first = transaction.publish_data(
-        project.workspace, RUN, b"outs: []\n", source=source, author=ADA, now=NOW
+        project.workspace, f"{RUN}.dvc", b"outs: []\n", source, Message("m", ADA, NOW)
     )
     assert project.files("gitexp/data") == [".dvc/config", f"{RUN}.dvc"]
     assert project.git("log", "--format=%P", "gitexp/data") == ""
     # A resumed run says the same again.
     assert first == transaction.publish_data(
-        project.workspace, RUN, b"outs: []\n", source=source, author=ADA, now=NOW
+        project.workspace, f"{RUN}.dvc", b"outs: []\n", source, Message("m", ADA, NOW)
     )
     other = RunId("ponmlkjihgfedcba")
     transaction.publish_data(
-        project.workspace, other, b"outs: []\n", source=source, author=ADA, now=NOW, folder="sub"
+        project.workspace, f"sub/{other}.dvc", b"outs: []\n", source, Message("m", ADA, NOW)
     )
     assert project.files("gitexp/data") == [f"sub/{other}.dvc"]
     assert project.hash("gitexp/data~1") == first
@@ -357,11 +326,11 @@ def test_by_products_get_a_commit_of_their_own_with_the_settings_of_dvc(
 def test_by_products_go_on_where_the_remote_is(project: BuiltRepo, tmp_path: Path) -> None:
     source = CommitHash(project.hash())
     remote = transaction.publish_data(
-        project.workspace, RUN, b"outs: []\n", source=source, author=ADA, now=NOW
+        project.workspace, f"{RUN}.dvc", b"outs: []\n", source, Message("m", ADA, NOW)
     )
     cloned = clone(project, tmp_path / "clone")
     transaction.publish_data(
-        cloned.workspace, RunId("p" * 16), b"outs: []\n", source=source, author=ADA, now=NOW
+        cloned.workspace, f"{'p' * 16}.dvc", b"outs: []\n", source, Message("m", ADA, NOW)
     )
     assert cloned.hash("gitexp/data~1") == remote
 

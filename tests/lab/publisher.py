@@ -46,7 +46,7 @@ def add(repository: Path, branch: str, name: str, *, size: int = 0) -> Published
         }
 
     return transaction.publish(
-        discover(repository), branch, edit, message=f"gitexp run: {name}", author=ADA, now=NOW
+        discover(repository), branch, edit, transaction.Message(f"gitexp run: {name}", ADA, NOW)
     )
 
 

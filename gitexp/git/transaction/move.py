@@ -21,7 +21,7 @@ import random
 import signal
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import BusyBranchError, GitexpError, GitFailedError, LockedError, MovedRefError
@@ -34,14 +34,13 @@ from gitexp.git.worktree import checkouts, restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import datetime
     from types import FrameType
 
     from gitexp.git.refs import Target
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.locks import FileLock
+    from gitexp.git.writing import Message
     from gitexp.model.ids import CommitHash
-    from gitexp.model.plan import Person
     from gitexp.model.workspace import Workspace
 
 PATIENCE_S: Final = 30.0  # how long lost races and foreign locks are tried again
@@ -56,9 +55,7 @@ class Task:
     # Writes the commit for a tip and returns it (the tip itself: nothing to do); appends the ids of
     # all other objects that it wrote to the list.
     draft: Callable[[CommitHash | Absent, list[str]], CommitHash]
-    message: str  # its first line goes into the reflog
-    committer: Person  # who and when, for the reflog
-    now: datetime
+    message: Message  # for the reflog
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +137,8 @@ def _attempt(repo: Repo, task: Task, lock: FileLock) -> Moved:
     return Moved(commit, tip, left)
 
 
-def move_refs(  # noqa: PLR0913 - what is written and moved, by whom, and who may object
-    repo: Repo,
-    build: Callable[[], Moves],
-    *,
-    guard: Callable[[], None],
-    message: str,
-    who: Person,
-    when: datetime,
+def move_refs(
+    repo: Repo, build: Callable[[], Moves], guard: Callable[[], None], message: Message
 ) -> Moves:
     """Write what `build` writes, and move the refs.
 
@@ -168,7 +159,7 @@ def move_refs(  # noqa: PLR0913 - what is written and moved, by whom, and who ma
             first = next(iter(moves.refs))
             try:
                 with _kept(repo, (first, ABSENT, moves.commit), moves.written):
-                    with refs.held(repo, moves.refs, message=message, who=who, when=when) as held:
+                    with refs.held(repo, moves.refs, message) as held:
                         reach(FailPoint.LOCKED)
                         guard()
                         reach(FailPoint.COMPARED)
@@ -233,11 +224,12 @@ def _move(repo: Repo, task: Task, step: _Step, lock: FileLock) -> tuple[str, ...
         places = _lock_indexes(repo, branch, step.owner, stack)
         changes = restore.steps(repo, step.tip, step.commit) if places else ()
         prepared: list[restore.PreparedRestore] = []
-        subject = task.message.split("\n", 1)[0]
-        line = subject if subject.startswith("gitexp") else f"gitexp: {subject}"
+        said = task.message.text
+        line = said if said.startswith("gitexp") else f"gitexp: {said}"
+        message = replace(task.message, text=line)
         moves = {task.ref: (step.tip, step.commit)}
         try:
-            with refs.held(repo, moves, message=line, who=task.committer, when=task.now) as held:
+            with refs.held(repo, moves, message) as held:
                 reach(FailPoint.LOCKED)
                 for place in places:
                     prepared.append(restore.prepare(repo, place, changes, step.owner))

@@ -6,10 +6,10 @@ under lock; a lost race applies the same edit to the new tip.
 
 from __future__ import annotations
 
-import enum
+import posixpath
 import shlex
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from gitexp.errors import MovedRefError
 from gitexp.git import identity, objects, refs, writing
@@ -18,27 +18,16 @@ from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout, move, owners
 from gitexp.git.tree import READ_LIMIT
 from gitexp.git.upstream import followed
-from gitexp.git.writing import DELETE, Content, Delete
+from gitexp.git.writing import DELETE, Content, Delete, Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
 
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash, RunId, TreeId
-    from gitexp.model.plan import Person
+    from gitexp.model.ids import CommitHash, TreeId
     from gitexp.model.workspace import Workspace
 
-__all__ = ["ANY", "DELETE", "Content", "Delete", "Published", "TipView", "publish"]
-
-
-class Any_(enum.Enum):  # noqa: N801 - `Any` is typing's
-    """The type with the single value `ANY`: whatever the branch is at."""
-
-    ANY = "any"
-
-
-ANY: Final = Any_.ANY
+__all__ = ["DELETE", "Content", "Delete", "Message", "NewBranch", "TipView", "publish"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +36,6 @@ class TipView:
 
     commit: CommitHash  # the tip, or the commit that a new branch starts from
     tree: TreeId  # of `commit`
-    exists: bool  # whether the branch is there yet
-    # Whether the tip is, or comes after, the one that the caller expected; False on a branch that
-    # was rewritten meanwhile. An edit that cannot be right there raises `MovedRefError`.
-    descends: bool
     repo: Repo
 
     def read(self, path: str, limit: int = READ_LIMIT) -> bytes | Absent:
@@ -72,78 +57,59 @@ class Published:
     cleared: tuple[str, ...] = ()
 
 
-def publish(  # noqa: PLR0913 - a commit has this many parts
+@dataclass(frozen=True, slots=True)
+class NewBranch:
+    """That the branch must not exist yet, and where it starts."""
+
+    start: CommitHash
+
+
+def publish(
     workspace: Workspace,
     branch: str,
     edit: Callable[[TipView], Mapping[str, Content]],
-    *,
-    message: str,
-    author: Person,
-    now: datetime,
-    expected: CommitHash | Absent | Any_ = ANY,
-    parent_if_absent: CommitHash | Absent = ABSENT,
-    retry: bool = True,
+    message: Message,
+    expected: CommitHash | NewBranch | None = None,
 ) -> Published:
     """Add one commit to a local branch.
 
     `edit`: gives the files to write or delete for a tip; called again on a lost race. `message`:
-    of the commit; its first line also goes into the reflog. `author`: the committer comes from
-    Git's settings. `expected`: where the caller saw the branch. ABSENT: it must not exist yet.
-    `parent_if_absent`: start of a branch that does not exist. `retry`: whether a tip that has
-    moved on since `expected` is taken as the new base.
+    its first line also goes into the reflog; the committer comes from Git's settings. `expected`:
+    where the branch has to be; by default wherever it is.
 
-    Raises `MovedRefError` if the branch was deleted, appeared, or moved where `retry` is off;
-    nothing was written; `LockedError` if a lock was not free for 30 s; `NoSpaceError,
-    ReadOnlyError, GitFailedError`: nothing was published and no lock is left.
+    Raises `MovedRefError` if the branch was deleted, moved or appeared; nothing was written;
+    `LockedError` if a lock was not free for 30 s; `NoSpaceError, ReadOnlyError, GitFailedError`:
+    nothing was published and no lock is left.
     """
     repo = open_repository(workspace)
-    rules = _Rules(expected, parent_if_absent, retry)
 
     def draft(tip: CommitHash | Absent, written: list[str]) -> CommitHash:
-        base = _base(branch, tip, rules)
+        base = _base(branch, tip, expected)
         tree = objects.commit_info(repo, base).tree
-        descends = (
-            expected is ABSENT or expected is ANY or objects.is_ancestor(repo, expected, base)
-        )
-        view = TipView(base, tree, tip is not ABSENT, descends, repo)
-        made = writing.build_tree(repo, tree, edit(view), written=written)
+        made = writing.build_tree(repo, tree, edit(TipView(base, tree, repo)), written=written)
         if made == tree and tip is not ABSENT:
             return base
-        return writing.write_commit(
-            repo, made, [base], message, author=author, committer=committer, time=now
-        )
+        return writing.write_commit(repo, made, [base], said)
 
     cleared = owners.clear_stale(repo)
-    committer = identity.committer(repo)
-    made = move.carry_out(repo, move.Task(refs.local(branch), draft, message, committer, now))
+    said = replace(message, committer=identity.committer(repo))
+    made = move.carry_out(repo, move.Task(refs.local(branch), draft, said))
     return Published(made.commit, made.tip_before, made.left, cleared)
 
 
-def publish_data(  # noqa: PLR0913 - a commit has this many parts
-    workspace: Workspace,
-    run: RunId,
-    pointer: bytes,
-    *,
-    source: CommitHash,
-    author: Person,
-    now: datetime,
-    folder: str = "",
+def publish_data(
+    workspace: Workspace, path: str, pointer: bytes, source: CommitHash, message: Message
 ) -> CommitHash:
     """Append the by-products of a run to the branch gitexp/data, so that DVC's gc keeps them.
 
-    Each commit's tree holds only this run's pointer and the DVC settings of `source`: a growing
-    tree would make ``dvc gc -A`` quadratic.
-
-    `folder`: where ``.dvc/`` lies below the repository's top; "" for the top.
-
-    Raises `As `publish` does.`.
+    Each commit's tree holds only this run's pointer and the DVC settings of `source` beside it: a
+    growing tree would make ``dvc gc -A`` quadratic. Raises as `publish` does.
     """
     repo = open_repository(workspace)
-    settings = f"{folder}/.dvc" if folder else ".dvc"
-    message = f"gitexp data: by-products of run {run}"
+    settings = posixpath.join(posixpath.dirname(path), ".dvc")
 
     def draft(tip: CommitHash | Absent, written: list[str]) -> CommitHash:
-        changes: dict[str, Content] = {layout.data_pointer(run, folder): pointer}
+        changes: dict[str, Content] = {path: pointer}
         there = objects.tree_id(repo, source, settings)
         if there is not ABSENT:
             changes[settings] = writing.Subtree(there)
@@ -151,56 +117,37 @@ def publish_data(  # noqa: PLR0913 - a commit has this many parts
         if tip is not ABSENT and objects.commit_info(repo, tip).tree == tree:
             return tip  # a resumed run whose data commit is there already
         parent = _remote_data(repo) if tip is ABSENT else tip
-        return writing.write_commit(
-            repo,
-            tree,
-            [] if parent is ABSENT else [parent],
-            message,
-            author=author,
-            committer=committer,
-            time=now,
-        )
+        return writing.write_commit(repo, tree, [] if parent is ABSENT else [parent], said)
 
     owners.clear_stale(repo)
-    committer = identity.committer(repo)
-    task = move.Task(refs.local(layout.DATA_BRANCH), draft, message, committer, now)
-    return move.carry_out(repo, task).commit
+    said = replace(message, committer=identity.committer(repo))
+    return move.carry_out(repo, move.Task(refs.local(layout.DATA_BRANCH), draft, said)).commit
 
 
 # --- where a commit starts ----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Rules:
-    expected: CommitHash | Absent | Any_
-    parent_if_absent: CommitHash | Absent
-    retry: bool
-
-
 def _base(
-    branch: str,
-    tip: CommitHash | Absent,
-    rules: _Rules,
+    branch: str, tip: CommitHash | Absent, expected: CommitHash | NewBranch | None
 ) -> CommitHash:
     """Return the commit to build on, or say that the branch is not where it should be."""
-    if tip is ABSENT:
-        if rules.expected is not ABSENT and rules.expected is not ANY:
-            raise MovedRefError(
-                f"{branch} was deleted meanwhile",
-                found="no such branch",
-                expected=rules.expected,
-                next_step=f"git branch {shlex.quote(branch)} {rules.expected}, then run the "
-                "command again",
-            )
-        if rules.parent_if_absent is ABSENT:
-            raise MovedRefError(
-                f"{branch} does not exist", found="no such branch", expected="a local branch"
-            )
-        return rules.parent_if_absent
-    if rules.expected is ABSENT:
+    if isinstance(expected, NewBranch):
+        if tip is ABSENT:
+            return expected.start
         raise MovedRefError(f"{branch} appeared meanwhile", found=tip, expected="no such branch")
-    if rules.expected is not ANY and tip != rules.expected and not rules.retry:
-        raise MovedRefError(f"{branch} moved meanwhile", found=tip, expected=rules.expected)
+    if tip is ABSENT and expected is None:
+        raise MovedRefError(
+            f"{branch} does not exist", found="no such branch", expected="a local branch"
+        )
+    if tip is ABSENT:
+        raise MovedRefError(
+            f"{branch} was deleted meanwhile",
+            found="no such branch",
+            expected=str(expected),
+            next_step=f"git branch {shlex.quote(branch)} {expected}, then run the command again",
+        )
+    if expected is not None and tip != expected:
+        raise MovedRefError(f"{branch} moved meanwhile", found=tip, expected=expected)
     return tip
 
 
