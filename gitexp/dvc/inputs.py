@@ -22,10 +22,9 @@ from gitexp.model.ids import InputsDigest
 from gitexp.records.config import seed_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from gitexp.dvc.input_parts import PartKind
-    from gitexp.git.objects import Entry
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.model.config import ProjectConfig
@@ -47,22 +46,23 @@ class InputsDifference:
     b: str
 
 
-def compute(  # noqa: PLR0913  a state has these three parts; the rest composes another one from it
-    repo: Repo,
-    tree: TreeId,
-    config: ProjectConfig,
-    *,
+def compute(
+    repo: Repo, tree: TreeId, config: ProjectConfig, index: Index | None = None
+) -> InputsDigest:
+    """Digest the inputs of a tree, by its own settings or those that serve it; see `digest`."""
+    return digest(ProjectState(repo, tree, config), index=index)
+
+
+def digest(
+    state: ProjectState,
     overrides: Mapping[str, ParamValue] | None = None,
     swaps: Mapping[SwapKind, TreeId] | None = None,
     index: Index | None = None,
-    walked: Sequence[Entry] | None = None,
 ) -> InputsDigest:
     r"""Digest the inputs of a state.
 
-    `config`: the tree's own settings, or those that serve it (`plans.config_of`). `overrides`:
-    parameter values laid over the tree's, by the text of their `ParamKey`. `swaps`: trees from
-    which the parameters, the data or the code are taken instead. `walked`: all of `tree`, where it
-    has been walked already.
+    `overrides`: parameter values laid over the tree's, by the text of their `ParamKey`. `swaps`:
+    trees from which the parameters, the data or the code are taken instead.
 
     Raises `UnknownParamError` if an override names a parameter that is not there.
 
@@ -70,20 +70,20 @@ def compute(  # noqa: PLR0913  a state has these three parts; the rest composes 
     -----
     ``sha256("inputs@1\0" + sorted lines)``; a line is ``kind NUL mode NUL path NUL id NUL``.
     """
-    state = ProjectState(repo, tree, config, walked)
     overrides, swaps = overrides or {}, swaps or {}
     key = _cache_key(state, overrides, swaps)
     if index is not None and key in (rows := index.get(Kind.INPUTS, [key])):
         return InputsDigest(rows[key].decode())
     parts = list(collect(state, overrides))
     for kind, other in swaps.items():
-        theirs = collect(ProjectState(repo, other, config), overrides if kind == "params" else {})
+        there = ProjectState(state.repo, other, state.config)
+        theirs = collect(there, overrides if kind == "params" else {})
         parts = [part for part in parts if part.kind != kind]
         parts += [part for part in theirs if part.kind == kind]
-    digest = digest_of(parts)
+    found = digest_of(parts)
     if index is not None:
-        index.put(Kind.INPUTS, {key: digest.encode()})
-    return digest
+        index.put(Kind.INPUTS, {key: found.encode()})
+    return found
 
 
 def digest_of(parts: Iterable[InputPart]) -> InputsDigest:

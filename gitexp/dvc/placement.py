@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from gitexp.dvc.cache import CacheConfig, ManifestEntry
     from gitexp.model.ids import Md5
-    from gitexp.model.job import FileHash
+    from gitexp.model.job import FileHash, Given
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,34 +55,27 @@ class Placed:
         return "hardlink" in self.kinds or "symlink" in self.kinds
 
 
-def materialise(  # noqa: PLR0913 - four say what goes where, the others how
+def materialise(
     cache: CacheConfig,
-    md5: Md5,
+    out: FileHash | Given,
     root: Path,
     path: str,
-    *,
-    types: Sequence[str] | None = None,
-    executable: bool = False,
-    replace: bool = False,
-    unchanged: Callable[[str], bool] | None = None,
+    over: Callable[[str], bool] | None = None,
 ) -> Placed:
     """Put a file or folder from the cache at `path` below `root`, all or nothing.
 
     Every byte is hashed on its way; an object with other bytes is set aside.
 
-    `md5`: hash of a file, or of a folder (``.dir``). `root`: a trusted folder, e.g. a worktree.
-    `path` is not trusted. `types`: ways to try, in order; those of `cache` by default.
-    `executable`: whether a single file gets its executable bits. `replace`: whether something at
-    `path` may be swapped for the new; its bytes are then gone. `unchanged`: asked with the name to
-    which the old thing was moved, beside `path`; if it answers no, the old thing is moved back and
-    nothing was changed.
+    `root`: a trusted folder, e.g. a worktree; `path` is not trusted. `over`: whether what is there
+    may be swapped for the new, its bytes then gone: asked with the name to which it was moved,
+    beside `path`, and moved back if not. Without it nothing may be there.
 
     Raises `UnsafeInputError` if the manifest or `path` would reach elsewhere; nothing was written;
     `DataMissingError` if objects are missing: all are named, nothing was written;
     `DamagedDataError` if an object has other bytes than its name says; nothing stays in the
-    worktree; `ExistsError` if there is something at `path` and `replace` is false, or `unchanged`
-    answered no.
+    worktree; `ExistsError` if something is in the way.
     """
+    md5 = out.md5
     check_path(path, where="an output's path")
     check_md5(md5, where=path)
     gone = missing(cache, md5)
@@ -94,17 +87,17 @@ def materialise(  # noqa: PLR0913 - four say what goes where, the others how
         folder = links.open_folder(str(root), parent, create=True)
         temporary = f"{TEMPORARY}{os.getpid()}-{os.urandom(4).hex()}"
         try:
-            if not replace and _exists(name, folder):
+            if over is None and _exists(name, folder):
                 raise ExistsError("something is in the way", found=path, where=str(root))
-            placer = links.placer(types or cache.types)
-            work = _Work(cache, placer, executable=executable)
+            placer = links.placer(cache.types)
+            work = _Work(cache, placer, executable=out.isexec)
             if md5.endswith(".dir"):
                 work.fill(entries, temporary, folder)
             else:
                 work.file(md5, "", temporary, folder)
             if work.damage:
                 raise damaged(tuple(work.damage), f"{root}/{path}")
-            _swap(temporary, name, folder, unchanged)
+            _swap(temporary, name, folder, over)
         finally:
             links.remove(temporary, folder)
             os.close(folder)
@@ -155,7 +148,7 @@ def _exists(name: str, folder: int) -> bool:
     return True
 
 
-def _swap(temporary: str, name: str, folder: int, unchanged: Callable[[str], bool] | None) -> None:
+def _swap(temporary: str, name: str, folder: int, over: Callable[[str], bool] | None) -> None:
     """Give the new thing its name; the old one, moved aside first, goes last."""
     aside = f"{temporary}-old"
     try:
@@ -164,7 +157,7 @@ def _swap(temporary: str, name: str, folder: int, unchanged: Callable[[str], boo
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
         return
     try:
-        edited = unchanged is not None and not unchanged(aside)
+        edited = over is not None and not over(aside)
         if not edited:
             os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
@@ -230,7 +223,7 @@ def _refresh(project: Path, out: FileHash, cache: CacheConfig) -> bool:
     try:
         seen = place.lstat()
     except (FileNotFoundError, NotADirectoryError):
-        materialise(cache, out.md5, project, out.path, executable=out.isexec)
+        materialise(cache, out, project, out.path)
         return True
     before = _state(place)
     now = snapshot.hash_inside(project, out.path)
@@ -241,15 +234,7 @@ def _refresh(project: Path, out: FileHash, cache: CacheConfig) -> bool:
     damage = objects.verify(cache, now.md5)
     if damage:
         raise UnsafeInputError("it has changes that the cache does not hold")
-    materialise(
-        cache,
-        out.md5,
-        project,
-        out.path,
-        executable=out.isexec,
-        replace=True,
-        unchanged=lambda aside: _state(place.parent / aside) == before,
-    )
+    materialise(cache, out, project, out.path, lambda aside: _state(place.parent / aside) == before)
     return True
 
 

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
     from gitexp.dvc.cache import CacheConfig
     from gitexp.dvc.dvcfiles import HashedPath
+    from gitexp.dvc.pipeline import Resolved
     from gitexp.git.objects import Entry
     from gitexp.git.repository import Repo
+    from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash, Md5, TreeId
     from gitexp.model.job import Stage
 
@@ -102,30 +104,21 @@ def files_in_tree(
     return DvcFiles(lambda path: read_blob(repo, tree, path, dvcfiles.LIMIT), names)
 
 
-def data_state(  # noqa: PLR0913 - what is declared, what is executed, what is there
-    files: DvcFiles,
-    executed: Sequence[Stage],
-    cache: CacheConfig,
-    *,
-    project: str = "",
-    apart: Sequence[Stage] = (),
-    also: Collection[str] = (),
-    everything: bool = False,
-    outputs: Collection[str] = (),
-    lock: str = "dvc.lock",
+def data_state(
+    files: DvcFiles, resolved: Resolved, config: ProjectConfig, cache: CacheConfig
 ) -> PointerState:
-    """Return the data that stages need from elsewhere.
+    """Return the data that the stages of a run need from elsewhere.
 
-    `files`: of the whole repository; see `files_in_tree`. `executed`, `apart`: what the run
-    executes, and the rest of the pipeline (see `pipeline.look`). `project`: project folder below
-    the repository's top. `also`: further paths that are needed, e.g. the evaluation data.
-    `everything`: whether all ``.dvc`` files are needed: a project without a pipeline names no
-    dependencies. `outputs`: declared outputs: what the run itself makes is never given. `lock`: the
-    dvc.lock of the executed pipeline, from the repository's top; another pipeline may have stages
-    of the same names.
+    What the run itself makes is never given. Without a pipeline no dependencies are named, so
+    all ``.dvc`` files are needed. `files`: of the whole repository; see `files_in_tree`.
     """
+    project, executed, apart = config.project, resolved.executed, resolved.apart
+    everything = config.pipeline is None
+    # With a pipeline its stages say what is made; the settings also name what frozen ones made.
+    outputs = config.outputs if everything else ()
+    lock = posixpath.join(project, config.lock)
     made = {out.path for stage in executed for out in stage.outs} | set(outputs)
-    wanted = _wanted(executed, made) | set(also)
+    wanted = _wanted(executed, made) | set(config.evaluation)
     given: dict[str, Given] = {}
     missing: list[MissingData] = []
     delegated: list[Delegated] = []

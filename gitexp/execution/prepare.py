@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import posixpath
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -179,18 +178,8 @@ def _prepared(
     cache = cache_of(situation.place.top, config)
     checks.check_cache(cache.dir, source, stages)
     links = checks.links(source)
-    data = pointers.data_state(
-        pointers.files_in_tree(situation.repo, source.tree, source.entries),
-        stages,
-        cache,
-        project=config.project,
-        apart=resolved.apart,
-        also=config.evaluation,
-        everything=config.pipeline is None,
-        # With a pipeline its stages say what is made; the settings also name what frozen ones made.
-        outputs=config.outputs if config.pipeline is None else (),
-        lock=posixpath.join(config.project, config.lock),
-    )
+    files = pointers.files_in_tree(situation.repo, source.tree, source.entries)
+    data = pointers.data_state(files, resolved, config, cache)
     data = pointers.with_dvc_2(data, cache)
     lacking = [md5 for one in data.missing for md5 in one.objects]
     if lacking and bring_enclosing(situation.place.top, config, cache, lacking):
@@ -290,7 +279,7 @@ def _group(situation: Situation, source: RunSource) -> str:
         return ""
     if situation.request.group or not source.overrides:
         return situation.request.group
-    return inputs_rules.compute(situation.repo, source.tree, source.config, walked=source.entries)
+    return inputs_rules.digest(source.state)
 
 
 def _without_snapshot(situation: Situation, template: JobTemplate) -> tuple[int, ...]:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import eligible
 from gitexp.comparison.advice import seed_ranges
-from gitexp.dvc.inputs import compute
+from gitexp.dvc.inputs import digest
+from gitexp.dvc.state import ProjectState
 from gitexp.errors import (
     DamagedDataError,
     KilledCallError,
@@ -319,7 +320,7 @@ def _inputs(
     if tree is ABSENT:
         return None
     config, _ = plans.config_of(place.repo, commit, fallback)
-    return compute(place.repo, tree, config, overrides=overrides)
+    return digest(ProjectState(place.repo, tree, config), overrides)
 
 
 def _nothing(

@@ -174,12 +174,8 @@ def look(
         config=config,
         config_blob=blob,
         overrides=overrides,
-        inputs=inputs_rules.compute(
-            repo,
-            tree,
-            config,
-            overrides={str(k): v for k, v in overrides.items()},
-            walked=entries,
+        inputs=inputs_rules.digest(
+            ProjectState(repo, tree, config, entries), {str(k): v for k, v in overrides.items()}
         ),
         committed=committed,
         params={str(key): value for key, value in composed.items() if key not in committed},

@@ -66,11 +66,10 @@ def fill(
         for each in given
         if materialise(
             cache,
-            each.md5,
+            each,
             slot,
             os.path.normpath(os.path.join(project, each.path)),  # noqa: PTH118  text, not a place
-            executable=each.isexec,
-            replace=True,
+            over=lambda _: True,
         ).linked
     )
     # DVC hashes a .gitignore that lies in a dependency's folder: it has to be there as it will be.

@@ -75,14 +75,8 @@ class Sources:
                 for kind in _KINDS
                 if kind in source.swaps
             }
-            digest = inputs.compute(
-                repo,
-                source.tree,
-                config,
-                overrides=source.overrides,
-                swaps=swaps,
-                index=self._index,
-            )
+            state = ProjectState(repo, source.tree, config)
+            digest = inputs.digest(state, source.overrides, swaps, self._index)
             if digest != run.inputs:
                 return f"its source {short} has other inputs"
             if digest not in self._params:  # which are part of it

@@ -8,6 +8,7 @@ from __future__ import annotations
 import posixpath
 import shlex
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import inputs
@@ -205,10 +206,8 @@ def _joined(
 def _replayed(
     shared: Shared, before: BranchMove, theirs: CommitHash, plan: Route, written: list[str]
 ) -> tuple[CommitHash, BranchMove]:
-    made = replay.replayed(
-        shared.repo, plan, theirs, shared.committer, written,
-        takes=lambda at, own: takes(shared.repo, at, own),
-    )  # fmt: skip
+    made = replay.replayed(shared.repo, plan, theirs, shared.committer, partial(takes, shared.repo))
+    written += made.written
     kept = ""
     if made.passed_over:
         kept = f"{shared.remote}'s snapshot was first; dvc.lock and metrics are its"

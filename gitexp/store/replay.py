@@ -80,6 +80,7 @@ class Replayed:
     """What came of it."""
 
     commit: CommitHash
+    written: tuple[str, ...]  # ids of the new objects
     snapshots: int = 0  # of ours that are on the branch now
     passed_over: int = 0  # of ours that gave way to the tip's
 
@@ -106,19 +107,17 @@ def route(repo: Repo, ours: CommitHash, theirs: CommitHash) -> Route:
     return Route(Relation.REPLAY, tuple(own), base)
 
 
-def replayed(  # noqa: PLR0913 - what is put where, by whom, and who decides
+def replayed(
     repo: Repo,
     plan: Route,
     onto: CommitHash,
     committer: Person,
-    written: list[str],
-    *,
     takes: Callable[[CommitHash, OwnRecords], bool],
 ) -> Replayed:
     """Write our commits anew on top of `onto`; the caller moves the branch.
 
-    `written`: receives the ids of all objects that were written. `takes`: whether a commit's
-    snapshot goes onto that tip: its inputs are the tip's, and the tip has no valid one.
+    `takes`: whether a commit's snapshot goes onto that tip: its inputs are the tip's, and the tip
+    has no valid one.
 
     Notes
     -----
@@ -126,7 +125,7 @@ def replayed(  # noqa: PLR0913 - what is put where, by whom, and who decides
     find any more. It gets the commit before the first of them, which has the same inputs: what
     lies between are records.
     """
-    tip = onto
+    tip, written = onto, list[str]()
     lost = {own.commit for own in plan.own}
     taken = passed_over = 0
     with merging.synced_once():
@@ -149,7 +148,7 @@ def replayed(  # noqa: PLR0913 - what is put where, by whom, and who decides
                 continue  # everything is there: an earlier call was killed before it moved the ref
             tip = writing.write_commit(repo, tree, [tip], _message(repo, own.commit, committer))
             written.append(tip)
-    return Replayed(tip, taken, passed_over)
+    return Replayed(tip, tuple(written), taken, passed_over)
 
 
 def data_replayed(

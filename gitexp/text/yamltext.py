@@ -52,7 +52,6 @@ class TextSpan:
 class Scanned:
     """A document's value and the place of each node, by its path of keys and list positions."""
 
-    text: str
     value: Json
     places: dict[tuple[str | int, ...], TextSpan]
 
@@ -87,7 +86,7 @@ def yaml_loads(data: bytes, *, where: str, limit: int = MIB, allow_aliases: bool
     >>> yaml_loads(b"lr: 1e-3\non: yes\nmode: 0777\n", where="params.yaml")
     {'lr': 0.001, 'on': 'yes', 'mode': 777}
     """
-    return scan(data, where=where, limit=limit, allow_aliases=allow_aliases, places=False).value
+    return _built(data, limit, _Builder(where, allow_aliases=allow_aliases))
 
 
 def unlike(data: bytes, *, where: str, limit: int = MIB) -> list[tuple[tuple[str | int, ...], str]]:
@@ -104,24 +103,21 @@ def unlike(data: bytes, *, where: str, limit: int = MIB) -> list[tuple[tuple[str
     [(('lr',), '1e-3'), ((), '1'), (('1',), 'on')]
     """
     found: list[tuple[tuple[str | int, ...], str]] = []
-    scan(data, where=where, limit=limit, places=False, unlike=found)
+    _built(data, limit, _Builder(where, allow_aliases=True, unlike=found))
     return found
 
 
-def scan(  # noqa: PLR0913  within which bounds, and what is noted beside the value
-    data: bytes,
-    *,
-    where: str,
-    limit: int = MIB,
-    allow_aliases: bool = True,
-    places: bool = True,
-    unlike: list[tuple[tuple[str | int, ...], str]] | None = None,
-) -> Scanned:
+def scan(data: bytes, *, where: str, limit: int = MIB, allow_aliases: bool = True) -> Scanned:
     """Read a document and note where each node lies; otherwise as `yaml_loads`."""
+    places: dict[tuple[str | int, ...], TextSpan] = {}
+    builder = _Builder(where, allow_aliases=allow_aliases, places=places)
+    return Scanned(_built(data, limit, builder), places)
+
+
+def _built(data: bytes, limit: int, builder: _Builder) -> Json:
+    """Return what a builder makes of a document."""
+    where = builder.where
     text = decode(data, where=where, limit=limit)
-    builder = _Builder(
-        where, allow_aliases=allow_aliases, places={} if places else None, unlike=unlike
-    )
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         for event in yaml.parse(text, Loader=loader):
@@ -147,7 +143,7 @@ def scan(  # noqa: PLR0913  within which bounds, and what is noted beside the va
         ) from error
     except yaml.YAMLError as error:
         raise BadFormatError("this is not YAML", found=str(error), where=where) from error
-    return Scanned(text=text, value=builder.root, places=builder.places or {})
+    return builder.root
 
 
 class _Builder:
@@ -158,13 +154,13 @@ class _Builder:
         where: str,
         *,
         allow_aliases: bool,
-        places: dict[tuple[str | int, ...], TextSpan] | None,
-        unlike: list[tuple[tuple[str | int, ...], str]] | None,
+        places: dict[tuple[str | int, ...], TextSpan] | None = None,
+        unlike: list[tuple[tuple[str | int, ...], str]] | None = None,
     ) -> None:
         self.root: Json = None
         self.places = places
         self._unlike = unlike
-        self._where = where
+        self.where = where
         self._allow_aliases = allow_aliases
         self._open: list[_Open] = []
         self._anchors: dict[str, tuple[Json, int, int]] = {}  # value, nodes, height
@@ -216,7 +212,7 @@ class _Builder:
             self._unlike.append((path, event.value))
 
     def _value(self, event: yaml.ScalarEvent) -> str | int | float | bool | None:
-        where = _at(self._where, _begin(event))
+        where = _at(self.where, _begin(event))
         if event.tag is None or event.tag == "!":
             if event.implicit[0] and event.tag is None:
                 return scalar(event.value, where=where)
@@ -235,7 +231,7 @@ class _Builder:
         key = str(event.value)  # 1: and yes: are texts here, as they are in JSON
         if isinstance(parent.value, dict) and key in parent.value:
             raise BadFormatError(
-                "a key occurs twice", found=key[:80], where=_at(self._where, _begin(event))
+                "a key occurs twice", found=key[:80], where=_at(self.where, _begin(event))
             )
         parent.key = key
 
@@ -245,7 +241,7 @@ class _Builder:
         if event.tag not in (None, "!", f"{_TAG}{'map' if mapping else 'seq'}"):
             raise self._bad(f"tag {str(event.tag)[:80]}", _begin(event))
         if len(self._open) >= MAX_DEPTH:
-            raise too_deep(_at(self._where, _begin(event)))
+            raise too_deep(_at(self.where, _begin(event)))
         self._open.append(
             _Open({} if mapping else [], self._path(event), _begin(event), event.anchor)
         )
@@ -271,7 +267,7 @@ class _Builder:
             raise self._bad(f"alias *{name[:80]} without its anchor", _begin(event))
         value, nodes, height = self._anchors[name]
         if len(self._open) + height > MAX_DEPTH:
-            raise too_deep(_at(self._where, _begin(event)))
+            raise too_deep(_at(self.where, _begin(event)))
         self._count(nodes, _begin(event))
         place = TextSpan(_begin(event).index, _finish(event).index, marked=True)
         self._add(value, (nodes, height), event, place)
@@ -319,13 +315,13 @@ class _Builder:
     def _count(self, nodes: int, mark: _Mark) -> None:
         self._nodes += nodes
         if self._nodes > MAX_NODES:
-            raise too_large("more values", _at(self._where, mark), f"at most {MAX_NODES} values")
+            raise too_large("more values", _at(self.where, mark), f"at most {MAX_NODES} values")
 
     def _bad(self, found: str, mark: _Mark) -> BadFormatError:
         return BadFormatError(
             "this YAML says something that is not data",
             found=found,
-            where=_at(self._where, mark),
+            where=_at(self.where, mark),
             expected="plain mappings, lists, texts, numbers, true, false, null",
         )
 

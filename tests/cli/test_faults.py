@@ -118,7 +118,7 @@ def test_where_nothing_can_be_linked_outputs_are_copied(tmp_path: Path) -> None:
         config = CacheConfig(other / "cache", ("reflink", "hardlink", "copy"))
         (here / "data").write_text("1,2\n")
         stored = cache.put(config, here, "data")
-        placed = placement.materialise(config, stored.md5, here, "again")
+        placed = placement.materialise(config, stored, here, "again")
         assert placed.kinds == ("copy",)
         assert not placed.linked
         assert (here / "again").read_text() == "1,2\n"

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitexp.dvc import cache as objects
+from gitexp.dvc import placement
 from gitexp.dvc.cache import CacheConfig
 from gitexp.dvc.hashing import (
     FileDigest,
@@ -31,7 +33,6 @@ from gitexp.dvc.hashing import (
     manifest_md5,
     stat_key,
 )
-from gitexp.dvc.placement import materialise
 from gitexp.errors import (
     BadFormatError,
     ChangingFileError,
@@ -41,6 +42,7 @@ from gitexp.errors import (
     UnsafeInputError,
 )
 from gitexp.model.ids import Md5
+from gitexp.model.job import FileHash
 from tests.lab.build import dvc, repository
 
 HELLO = Md5("5d41402abc4b2a76b9719d911017c592")
@@ -49,6 +51,13 @@ HELLO = Md5("5d41402abc4b2a76b9719d911017c592")
 @pytest.fixture
 def cache(tmp_path: Path) -> CacheConfig:
     return CacheConfig(tmp_path / "cache")
+
+
+def materialise(
+    cache: CacheConfig, md5: Md5, root: Path, path: str, *, over: bool = False
+) -> placement.Placed:
+    out = FileHash(path, md5, 0)
+    return placement.materialise(cache, out, root, path, (lambda _: True) if over else None)
 
 
 def listing(cache_dir: Path) -> dict[str, tuple[int, int]]:
@@ -115,9 +124,7 @@ def test_objects_manifests_and_checkouts_are_those_of_dvc(tmp_path: Path) -> Non
     before = tree(repo.path / "ds")
     del before["keep.tmp"]
     for path in ("ds", "one.txt", "empty"):
-        materialise(
-            ours, hashes[path].md5, repo.path, path, executable=path == "one.txt", replace=True
-        )
+        placement.materialise(ours, hashes[path], repo.path, path, lambda _: True)
     assert tree(repo.path / "ds") == before
     assert "up to date" in dvc(repo.path, "status")
     assert dvc(repo.path, "checkout") == ""
@@ -141,7 +148,7 @@ def test_files_are_linked_only_where_the_settings_say_so(
     (tmp_path / "src/empty").write_text("")
     md5 = objects.put(cache, tmp_path, "src").md5
 
-    placed = materialise(cache, md5, tmp_path, "out", types=types)
+    placed = materialise(replace(cache, types=types), md5, tmp_path, "out")
 
     if "reflink" in placed.kinds:
         pytest.skip("this file system has reflinks")
@@ -156,7 +163,7 @@ def test_an_unknown_cache_type_is_refused(cache: CacheConfig, tmp_path: Path) ->
     (tmp_path / "a").write_text("hello")
     md5 = objects.put(cache, tmp_path, "a").md5
     with pytest.raises(BadFormatError):
-        materialise(cache, md5, tmp_path, "b", types=("teleport",))
+        materialise(replace(cache, types=("teleport",)), md5, tmp_path, "b")
 
 
 @pytest.mark.parametrize(
@@ -251,7 +258,7 @@ def test_a_link_at_the_output_itself_is_replaced_and_not_written_through(
     (tmp_path / "out").symlink_to("precious")
     with pytest.raises(ExistsError):
         materialise(cache, md5, tmp_path, "out")
-    materialise(cache, md5, tmp_path, "out", replace=True)
+    materialise(cache, md5, tmp_path, "out", over=True)
     assert (tmp_path / "precious").read_text() == "precious"
     assert (tmp_path / "out").read_text() == "hello"
     assert not (tmp_path / "out").is_symlink()
@@ -306,7 +313,7 @@ def test_damaged_bytes_never_reach_a_worktree_and_are_set_aside(
     (tmp_path / "w").mkdir()
 
     with pytest.raises(DamagedDataError) as caught:
-        materialise(cache, md5, tmp_path / "w", "out", types=types)
+        materialise(replace(cache, types=types), md5, tmp_path / "w", "out")
 
     assert bad in caught.value.found
     assert hashlib.md5(b"bbbX", usedforsecurity=False).hexdigest() in caught.value.found

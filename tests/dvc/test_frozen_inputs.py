@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.dvc import inputs
+from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError
 from gitexp.git.objects import commit_info, walk_tree
 from gitexp.git.repository import open_repository
@@ -62,9 +63,7 @@ def of(repo: Repo, number: int) -> list[str]:
     for swaps in ({}, {kind: swapped}):
         try:
             answers.append(
-                inputs.compute(
-                    repo, tree, here.config, overrides=here.overrides, swaps=swaps, walked=walked
-                )
+                inputs.digest(ProjectState(repo, tree, here.config, walked), here.overrides, swaps)
             )
         except GitexpError as error:
             answers.append(type(error).__name__)

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitexp.dvc import inputs
+from gitexp.dvc.state import ProjectState
 from gitexp.errors import BadFormatError, UnknownParamError
 from gitexp.git.objects import commit_info, walk_tree
 from gitexp.git.repository import open_repository
@@ -91,7 +92,7 @@ def digest(
     changes: Mapping[str, Content], config: ProjectConfig = CONFIG, **more: object
 ) -> InputsDigest:
     opened, tree = tree_with(changes)
-    return inputs.compute(opened, tree, config, **more)  # type: ignore[arg-type]
+    return inputs.digest(ProjectState(opened, tree, config), **more)  # type: ignore[arg-type]
 
 
 @functools.cache
@@ -537,4 +538,6 @@ def test_a_tree_that_was_walked_already_has_the_same_inputs(project: str) -> Non
     repo, tree = tree_with({**moved, **outside})
     config = replace(CONFIG, project=project, pipeline="dvc.yaml")
     walked = tuple(walk_tree(repo, tree))
-    assert inputs.compute(repo, tree, config, walked=walked) == inputs.compute(repo, tree, config)
+    assert inputs.digest(ProjectState(repo, tree, config, walked)) == inputs.compute(
+        repo, tree, config
+    )

@@ -379,8 +379,10 @@ def test_data_that_a_run_needs_are_listed_with_everything_that_is_missing(
     for md5 in gone:
         objects.object_path(cache.dir, md5).unlink()
 
-    state = pointers.data_state(files, (with_data,), cache, apart=frozen)
-    everything = pointers.data_state(files, (), cache, everything=True, outputs=("other.csv",))
+    resolved = pipeline.Resolved((with_data,), frozen)
+    state = pointers.data_state(files, resolved, CONFIG, cache)
+    whole = ProjectConfig(outputs=("other.csv",))
+    everything = pointers.data_state(files, pipeline.Resolved(()), whole, cache)
 
     assert [one.path for one in state.given] == ["big", "prepared.csv"]
     assert [one.expect for one in state.given] == ["big.dvc", "dvc.lock: prepare"]
@@ -405,10 +407,9 @@ def test_data_of_another_pipeline_are_given_whatever_its_stages_are_called(
     cache = objects.open_cache(dvc_repo.path)
     state = pointers.data_state(
         dvcfiles.DvcFiles(files.get, lambda: ["etl/dvc.lock"]),
-        (train,),
+        pipeline.Resolved((train,)),
+        replace(CONFIG, project="apps/a"),
         cache,
-        project="apps/a",
-        lock="apps/a/dvc.lock",
     )
     assert [(one.path, one.md5) for one in state.given] == [("../../etl/c.csv", md5)]
 
@@ -417,7 +418,8 @@ def test_what_a_frozen_stage_never_made_is_named_before_the_run(dvc_repo: BuiltR
     frozen = Stage("given", ("x",), outs=(StageOut("given.txt"),), frozen=True)
     train = Stage("train", ("x",), deps=("given.txt",))
     cache = objects.open_cache(dvc_repo.path)
-    state = pointers.data_state(dvcfiles.DvcFiles({}.get), (train,), cache, apart=(frozen,))
+    resolved = pipeline.Resolved((train,), (frozen,))
+    state = pointers.data_state(dvcfiles.DvcFiles({}.get), resolved, CONFIG, cache)
     assert [(one.path, one.declared) for one in state.delegated] == [
         ("given.txt", "dvc.lock: given")
     ]
