@@ -43,7 +43,6 @@ __all__ = [
     "put_dir",
     "put_file",
     "read_manifest",
-    "sweep",
     "unfinished",
     "verify",
 ]
@@ -340,14 +339,6 @@ def unfinished(cache: CacheConfig, *, older_than_s: float, now: float) -> tuple[
                 if child.name.startswith(TEMPORARY) and now - child.lstat().st_mtime > older_than_s:
                     found.append(child)
     return tuple(sorted(found))
-
-
-def sweep(cache: CacheConfig, *, older_than_s: float, now: float) -> int:
-    """Remove unfinished objects that a killed process left; return how many."""
-    found = unfinished(cache, older_than_s=older_than_s, now=now)
-    for path in found:
-        path.unlink(missing_ok=True)
-    return len(found)
 
 
 def _children(folder: Path) -> tuple[Path, ...]:

@@ -165,12 +165,7 @@ def _of_settings(
 
 
 class Reader:
-    """Reads what commits need; remembers folders and files.
-
-    Parameters
-    ----------
-    repo : Repo
-    """
+    """Reads what commits need; remembers folders and files."""
 
     def __init__(self, repo: Repo) -> None:
         self._repo = repo

@@ -55,8 +55,6 @@ def update_lock(
     relative to the project folder. `folder`: folder of dvc.lock, relative to the project folder.
     `stages`: the same stages as dvc.yaml declares them: their wdir, and how they spell paths.
 
-    Notes
-    -----
     DVC reads this file with the paths as dvc.yaml spells them, so ``./a.py`` there has to be
     ``./a.py`` here.
     """

@@ -149,10 +149,7 @@ def refuse_tracked(workspace: Workspace, project: str, outputs: Iterable[str]) -
 
 
 def refuse_ignored_pointers(workspace: Workspace, project: str, outputs: Iterable[str]) -> None:
-    """Refuse outputs whose ``.dvc`` file Git would ignore: DVC does not see such a file.
-
-    Raises `PreflightError`.
-    """
+    """Refuse outputs whose ``.dvc`` file Git would ignore: DVC does not see such a file."""
     pointers = {posixpath.join(project, f"{path}.dvc"): path for path in outputs}
     ignored = status.ignoring(workspace, pointers)
     for pointer, (pattern, file) in sorted(ignored.items()):

@@ -230,10 +230,7 @@ def open_regular(path: str) -> Iterator[tuple[int, os.stat_result]]:
 
 
 def read_regular(path: Path, limit: int) -> bytes:
-    """Return the first bytes of a file that a branch may have made a pipe, a device or a link.
-
-    Raises as `open_regular`; `OSError`.
-    """
+    """Return the first bytes of a file that a branch may have made a pipe, a device or a link."""
     with open_regular(str(path)) as (descriptor, _), io.FileIO(descriptor, closefd=False) as file:
         return file.read(limit)
 

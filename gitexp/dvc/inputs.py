@@ -66,8 +66,6 @@ def digest(
 
     Raises `UnknownParamError` if an override names a parameter that is not there.
 
-    Notes
-    -----
     ``sha256("inputs@1\0" + sorted lines)``; a line is ``kind NUL mode NUL path NUL id NUL``.
     """
     overrides, swaps = overrides or {}, swaps or {}

@@ -128,8 +128,6 @@ def check_system() -> None:
     """Refuse a system on which a path cannot be opened part by part: Windows.
 
     A job's files could be led out of its worktree there by a link that a commit holds.
-
-    Raises `PreconditionError`.
     """
     if os.open not in os.supports_dir_fd:
         raise PreconditionError(

@@ -51,21 +51,14 @@ class Resolved:
     artifacts: tuple[str, ...] = ()
 
 
-def resolve(roots: Sequence[tuple[Path, ProjectConfig]]) -> list[tuple[Stage, ...]]:
-    """Return the stages that a run executes, for each worktree, in the order of execution.
-
-    `roots`: worktrees with the settings that hold there. A project without a pipeline has no
-    stages.
-
-    Raises `NoPipelineError` if a pipeline's file is not there; `BadFormatError, UnsafeInputError,
-    UsageError` if it cannot be read, names paths outside the project, has overlapping outputs, a
-    circle, or not the configured targets; `DvcFailedError` if DVC's resolver could not be started.
-    """
-    return [found.executed for found in look(roots)]
-
-
 def look(roots: Sequence[tuple[Path, ProjectConfig]]) -> list[Resolved]:
-    """Return the same with the stages that are not executed beside them; see `resolve`."""
+    """Return the stages of each worktree, by the settings that hold there, and what is beside them.
+
+    A project without a pipeline has no stages.
+
+    Raises `NoPipelineError` if a pipeline's file is not there; `UsageError` if it does not have the
+    configured targets; `DvcFailedError` if DVC's resolver could not be started.
+    """
     read = [_read(root, config) for root, config in roots]
     templated = [
         number for number, one in enumerate(read) if one is not None and (one.needs_dvc or one.open)

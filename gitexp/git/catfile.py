@@ -28,14 +28,8 @@ HASH: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 class CatFile:
     """Reads objects through ``git cat-file``; see `gitexp.model.rules.Objects`.
 
-    Two processes at most, each started when it is first needed; replacements of objects are not
-    followed, as libgit2 does not follow them.
-
-    Parameters
-    ----------
-    folder : Path
-    env : mapping of str to str
-        The variables of Git's that the hook inherited.
+    Two processes at most, each started when it is first needed, with the variables of Git's that
+    the hook inherited; replacements of objects are not followed, as libgit2 does not follow them.
     """
 
     def __init__(self, folder: Path, env: Mapping[str, str]) -> None:

@@ -311,10 +311,7 @@ def translated(error: Exception, doing: str, where: str = "") -> GitexpError:
 
 @contextlib.contextmanager
 def translating(doing: str, where: str = "") -> Iterator[None]:
-    """Let errors of the system leave a block, or a decorated function, as errors of ours.
-
-    Raises `GitexpError`.
-    """
+    """Let errors of the system leave a block, or a decorated function, as errors of ours."""
     try:
         yield
     except OSError as error:

@@ -22,19 +22,10 @@ READ_LIMIT: Final = 1 << 20  # bytes; what a YAML or JSON file of ours may have
 
 
 class Tree:
-    """A tree, read folder by folder; what is staged lies over it.
+    """A tree, read folder by folder; what is staged lies `over` it, None where a file is gone.
 
-    Parameters
-    ----------
-    objects : Objects
-    root : TreeId or None
-        None for an empty tree.
-    over : mapping of str to TreeEntry or None, optional
-        Paths that are otherwise than in `root`; None where the file is gone.
-    name : str, optional
-        What messages call it.
-    lenient : bool, optional
-        Whether a folder that Git refuses is none at all, instead of an error.
+    Without a `root` it is empty. `name`: what messages call it. `lenient`: whether a folder that
+    Git refuses is none at all, instead of an error.
     """
 
     __slots__ = ("_lenient", "_name", "_objects", "_over", "_thinned", "_trees")

@@ -72,10 +72,6 @@ def _state(value: object) -> Json:
     return value if isinstance(value, str) else cast("RepeatState", value).value
 
 
-def _means(value: object) -> Json:
-    return {item.metric: item.mean for item in cast("RecordedRun", value).metrics}
-
-
 def _error(value: object) -> Json:
     error = cast("GitexpError", value)
     return {"id": error.id, "summary": error.summary, **dict(error.lines())}

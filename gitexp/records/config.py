@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from gitexp.model.config import (
-    DEFAULT_INPUTS_IGNORE,
-    ParamKey,
-    Predictions,
-    ProjectConfig,
-    SeedRule,
-)
+from gitexp.model.config import Identity, ParamKey, Predictions, ProjectConfig, SeedRule
 from gitexp.model.plan import Direction
-from gitexp.records import codec, enforcement
+from gitexp.model.rules import Policy
+from gitexp.records import codec
 from gitexp.records.shapes import schema_of
 from gitexp.text.fields import Fields
 from gitexp.text.paramkeys import param_key
@@ -24,6 +19,10 @@ from gitexp.text.yamlwrite import inline
 if TYPE_CHECKING:
     from gitexp.text.jsontext import Json
 
+RULE_IDS: Final = ("R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8", "R10")
+_DEFAULT = ProjectConfig()
+_PATTERN = re.compile(r"[A-Za-z0-9._/*-]{1,200}")
+_WITNESS = {"optional": False, "required": True}
 _UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 _SIZE = re.compile(r"([0-9]{1,15})\s*([KMG]iB|B|)", re.IGNORECASE)
 
@@ -33,16 +32,17 @@ def load(data: bytes, where: str) -> ProjectConfig:
     value = yaml_loads(data, where=where)
     schema_of(value, "config", where)
     top = Fields(value, where)
-    defaults = ProjectConfig()
     pipeline, targets, command = _pipeline(top)
     metrics, directions = _metrics(top)
     once, link, timeout_s = _run(top)
+    rules, branches, protected, not_secret = _rules(top)
+    hooks, plan, record = (top.section(key) for key in ("hooks", "plan", "record"))
     config = ProjectConfig(
         project=_folder(top),
         pipeline=pipeline,
         targets=targets,
         command=command,
-        params=_paths(top, "params", defaults.params),
+        params=_paths(top, "params", _DEFAULT.params),
         metrics=metrics,
         directions=directions,
         outputs=_paths(top, "outputs"),
@@ -59,9 +59,16 @@ def load(data: bytes, where: str) -> ProjectConfig:
         min_slice=_privacy(top),
         evaluation_budget=_budget(top),
         git_file_limit_bytes=_limits(top),
-        **enforcement.read(top),
+        rules=rules,
+        rule_branches=branches,
+        protected=protected,
+        not_secret=not_secret,
+        auto_checkout=hooks.flag("auto_checkout", default=False),
+        witness_required=_witness(plan),
+        identity=record.word("identity", Identity, Identity.FULL),
     )
-    top.only_known()
+    for part in (hooks, plan, record, top):
+        part.only_known()
     return config
 
 
@@ -107,8 +114,17 @@ def dump_template(config: ProjectConfig) -> bytes:
         git_file=inline(_size_text(config.git_file_limit_bytes)),
         min_slice=config.min_slice,
         budget=inline(config.evaluation_budget),
+        rules="".join(
+            f"  {name}: {config.rules[name].value}\n" for name in RULE_IDS if name in config.rules
+        ),
+        branches=inline(config.rule_branches or None),
+        protected=inline(list(config.protected)),
+        not_secret=inline(list(config.not_secret)),
+        auto_checkout=inline(config.auto_checkout),
+        witness="required" if config.witness_required else "optional",
+        identity=config.identity.value,
     )
-    return (text + enforcement.template(config)).encode()
+    return text.encode()
 
 
 def _folder(top: Fields) -> str:
@@ -135,14 +151,10 @@ def _pipeline(top: Fields) -> tuple[str | None, tuple[str, ...], str | None]:
 def _metrics(top: Fields) -> tuple[tuple[str, ...], dict[str, Direction]]:
     if isinstance(top.raw("metrics"), list):
         return _paths(top, "metrics"), {}
-    fields = top.maybe_child("metrics")
-    if fields is None:
-        return (), {}
-    files = _paths(fields, "files")
-    named = fields.maybe_child("directions")
-    words = {name: named.word(name, Direction) for name in named.names()} if named else {}
+    fields = top.section("metrics")
+    files, named = _paths(fields, "files"), fields.section("directions")
     fields.only_known()
-    return files, words
+    return files, {name: named.word(name, Direction) for name in named.names()}
 
 
 def _predictions(top: Fields) -> Predictions | None:
@@ -151,9 +163,7 @@ def _predictions(top: Fields) -> Predictions | None:
 
 
 def _seed(top: Fields) -> SeedRule:
-    fields = top.maybe_child("seed")
-    if fields is None:
-        return SeedRule()
+    fields = top.section("seed")
     varied, fixed = _seed_params(fields, "param"), _seed_params(fields, "fixed")
     arg = fields.maybe_text("arg")
     fields.only_known()
@@ -177,9 +187,7 @@ def _seed_params(fields: Fields, name: str) -> tuple[ParamKey, ...]:
 
 
 def _run(top: Fields) -> tuple[tuple[str, ...], tuple[str, ...], float | None]:
-    fields = top.maybe_child("run")
-    if fields is None:
-        return (), (), None
+    fields = top.section("run")
     timeout_s = fields.maybe_number("timeout_s")
     if timeout_s is not None and timeout_s <= 0:
         raise fields.bad("timeout_s", "a number of seconds above 0")
@@ -189,20 +197,15 @@ def _run(top: Fields) -> tuple[tuple[str, ...], tuple[str, ...], float | None]:
 
 
 def _ignore(top: Fields) -> tuple[str, ...]:
-    fields = top.maybe_child("inputs")
-    if fields is None:
-        return DEFAULT_INPUTS_IGNORE
-    patterns = fields.texts("ignore", DEFAULT_INPUTS_IGNORE)
+    fields = top.section("inputs")
+    patterns = fields.texts("ignore", _DEFAULT.inputs_ignore)
     fields.only_known()
     return patterns
 
 
 def _prefix(top: Fields) -> str:
-    default = ProjectConfig().branch_prefix
-    fields = top.maybe_child("branches")
-    if fields is None:
-        return default
-    prefix = fields.text("prefix", default)
+    fields = top.section("branches")
+    prefix = fields.text("prefix", _DEFAULT.branch_prefix)
     fields.only_known()
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}/", prefix):
         raise fields.bad("prefix", "a word with a slash at its end, like exp/")
@@ -210,14 +213,11 @@ def _prefix(top: Fields) -> str:
 
 
 def _limits(top: Fields) -> int:
-    default = ProjectConfig().git_file_limit_bytes
-    fields = top.maybe_child("limits")
-    if fields is None:
-        return default
+    fields = top.section("limits")
     raw = fields.raw("git_file")
     fields.only_known()
     if raw is None:
-        return default
+        return _DEFAULT.git_file_limit_bytes
     match = _SIZE.fullmatch(str(raw)) if isinstance(raw, (str, int)) else None
     if match is None:
         raise fields.bad("git_file", "a size, like 5 MiB")
@@ -225,13 +225,32 @@ def _limits(top: Fields) -> int:
 
 
 def _privacy(top: Fields) -> int:
-    default = ProjectConfig().min_slice
-    fields = top.maybe_child("privacy")
-    if fields is None:
-        return default
-    least = fields.integer("min_slice", default, least=1)
+    fields = top.section("privacy")
+    least = fields.integer("min_slice", _DEFAULT.min_slice, least=1)
     fields.only_known()
     return least
+
+
+def _rules(top: Fields) -> tuple[dict[str, Policy], str, tuple[str, ...], tuple[str, ...]]:
+    fields = top.section("rules")
+    given = {name: fields.maybe_word(name, Policy) for name in RULE_IDS}
+    rules = {name: policy for name, policy in given.items() if policy is not None}
+    branches = fields.maybe_text("branches") or ""
+    protected = fields.texts("protected", _DEFAULT.protected)
+    not_secret = fields.texts("not_secret", ())
+    fields.only_known()
+    if branches and not _PATTERN.fullmatch(branches):
+        raise fields.bad("branches", "a pattern of branch names, like exp/*")
+    if not all(_PATTERN.fullmatch(pattern) for pattern in protected):
+        raise fields.bad("protected", "patterns of branch names, like main or release/*")
+    return rules, branches, protected, not_secret
+
+
+def _witness(plan: Fields) -> bool:
+    word = plan.text("witness", "optional")
+    if word not in _WITNESS:
+        raise plan.bad("witness", "optional or required")
+    return _WITNESS[word]
 
 
 def _budget(top: Fields) -> int | None:
@@ -347,4 +366,26 @@ limits:
 privacy:
   # Smallest group for which a report shows numbers.
   min_slice: {min_slice}
+
+# What is checked before results are believed: docs/enforcement.md has the rules. Each may be
+# error, warn or off, e.g. R5: error.
+rules:
+  # On which branches experiments live, like exp/*; null: those with the prefix above.
+  branches: {branches}
+  # Branches into which only concluded experiments are merged.
+  protected: {protected}
+  # Parameters whose values only look like secrets.
+  not_secret: {not_secret}
+{rules}
+hooks:
+  # Whether a checkout or merge brings the outputs of DVC along.
+  auto_checkout: {auto_checkout}
+
+plan:
+  # Whether a run waits until somebody else saw the plan (gitexp new --witness): optional, required.
+  witness: {witness}
+
+record:
+  # How records name user, host and paths: full, hash, drop.
+  identity: {identity}
 """

@@ -136,8 +136,6 @@ def told_apart(plan: Plan) -> str:
 def parse_guard(text: str) -> Guard:
     """Read a guard-rail: ``METRIC<=+5%`` or ``METRIC>=-0.01``, against the baseline.
 
-    Raises `BadEffectError`.
-
     Examples
     --------
     >>> parse_guard("latency_ms<=+5%")

@@ -51,14 +51,7 @@ class Graph:
     """The commits that can be reached from some tips.
 
     One that cannot be read ends its history, and is in `broken`: it is one branch's, and stops no
-    question about others.
-
-    Parameters
-    ----------
-    repo : Repo
-    index : Index
-        Remembers commits from one process to the next.
-    tips : iterable of CommitHash
+    question about others. The index remembers commits from one process to the next.
     """
 
     def __init__(self, repo: Repo, index: Index, tips: Iterable[CommitHash]) -> None:

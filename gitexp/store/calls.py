@@ -117,8 +117,6 @@ def begun(proofs_: Path, run: str) -> str:
 
     It lies beside a seal by this user's key: the folder may have come from somebody else. Without
     a place for a key a call that was killed proves nothing afterwards.
-
-    Raises `OSError`.
     """
     known = secret(proofs_, run)
     if not known:
@@ -162,10 +160,7 @@ def is_own(proofs_: Path, run: str, told: Json) -> bool:
 
 
 def plain_bytes(path: Path, limit: int = -1) -> bytes:
-    """Return the bytes of a regular file, or as many of its first, never through a link.
-
-    Raises `OSError`.
-    """
+    """Return the bytes of a regular file, or as many of its first, never through a link."""
     with os.fdopen(os.open(path, _PLAIN), "rb") as file:
         return file.read(limit)
 

@@ -119,8 +119,6 @@ def replayed(
     `takes`: whether a commit's snapshot goes onto that tip: its inputs are the tip's, and the tip
     has no valid one.
 
-    Notes
-    -----
     A run that was executed at one of the replayed commits would name a source that no clone can
     find any more. It gets the commit before the first of them, which has the same inputs: what
     lies between are records.

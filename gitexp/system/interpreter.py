@@ -80,15 +80,6 @@ def from_json(value: Json, where: str) -> InterpreterFacts:
     )
 
 
-def to_json(facts: InterpreterFacts) -> Json:
-    """Write the answer, for a cache."""
-    return {
-        **{name: getattr(facts, name) for name in _TEXTS},
-        "path": list(facts.path),
-        "modules": dict(facts.modules),
-    }
-
-
 _TEXTS = ("implementation", "python", "abi", "platform", "libc", "prefix")
 
 

@@ -39,17 +39,10 @@ _SHOWN = 80  # characters of a foreign value in a message
 
 
 class Fields:
-    """A mapping that is being read.
+    """A mapping that is being read, of the file `where`; anything else is refused.
 
-    Parameters
-    ----------
-    value : Json
-        What was read; anything but a mapping is refused.
-    where : str
-        The file, for messages.
-    path : sequence of str
-        What leads to `value` in the file, for messages; put together only where one is needed,
-        since a stranger's key may be long and have much below it.
+    `path`: what leads to it in the file, for messages; put together only where one is needed, since
+    a stranger's key may be long and have much below it.
     """
 
     __slots__ = ("_path", "_seen", "_where", "value")
@@ -182,6 +175,10 @@ class Fields:
     def maybe_child(self, key: str) -> Fields | None:
         """Read a mapping that may be null or absent."""
         return self.child(key) if self._optional(key) else None
+
+    def section(self, key: str) -> Fields:
+        """Read a mapping; an empty one where it is null or absent."""
+        return self.child(key) if self._optional(key) else Fields({}, self._where)
 
     def children(self, key: str, *, required: bool = True) -> tuple[Fields, ...]:
         """Read a list of mappings."""

@@ -55,10 +55,7 @@ def lookup(value: Json, key: str) -> ParamTree:
 
 
 def path_of(value: Json, key: str) -> Path:
-    """Return the path of keys and list positions that a dotted key stands for.
-
-    Raises `UnknownParamError`.
-    """
+    """Return the path of keys and list positions that a dotted key stands for."""
     return _descend(value, key)[1]
 
 

@@ -95,8 +95,6 @@ def unlike(data: bytes, *, where: str, limit: int = MIB) -> list[tuple[tuple[str
     A project may read its parameters by PyYAML, for which ``010`` is 8, ``1:30`` is 90, ``no`` is
     false and ``1e-3`` a text.
 
-    Raises as `yaml_loads` does.
-
     Examples
     --------
     >>> unlike(b"lr: 1e-3\nn: 8\n1: {on: 2}\n", where="params.yaml")

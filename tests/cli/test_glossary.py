@@ -19,7 +19,7 @@ from gitexp.model.report import Level
 from gitexp.model.rules import HookState, Policy
 from gitexp.model.run import Origin, RepeatState
 from gitexp.model.witness import Grade
-from gitexp.records.enforcement import RULE_IDS
+from gitexp.records.config import RULE_IDS
 from gitexp.stats.hypotheses import ADJUSTMENTS
 
 ROOT = Path(__file__).parents[2]

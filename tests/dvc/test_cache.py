@@ -433,15 +433,14 @@ def test_a_file_that_has_just_been_written_is_not_remembered(tmp_path: Path) -> 
     assert memo.known == {}
 
 
-def test_unfinished_objects_are_swept_by_age(cache: CacheConfig, tmp_path: Path) -> None:
+def test_unfinished_objects_are_found_by_age(cache: CacheConfig, tmp_path: Path) -> None:
     (tmp_path / "hello").write_text("hello")
     objects.put(cache, tmp_path, "hello")
     for place in ("files/md5/.gitexp-1-a", "files/md5/5d/.gitexp-1-b"):
         (cache.dir / place).write_text("half")
     now = (cache.dir / "files/md5/.gitexp-1-a").stat().st_mtime
-    assert objects.sweep(cache, older_than_s=60, now=now) == 0
-    assert objects.sweep(cache, older_than_s=60, now=now + 61) == 2
-    assert list(listing(cache.dir)) == [f"{HELLO[:2]}/{HELLO[2:]}"]
+    assert objects.unfinished(cache, older_than_s=60, now=now) == ()
+    assert len(objects.unfinished(cache, older_than_s=60, now=now + 61)) == 2
 
 
 def test_a_shared_cache_is_writable_for_the_group(tmp_path: Path) -> None:

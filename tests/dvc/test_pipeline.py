@@ -116,7 +116,7 @@ def test_our_reading_of_plain_pipelines_is_that_of_dvcs_resolver(tmp_path: Path)
 
 
 def test_stages_come_after_what_they_need_and_else_in_the_files_order(tmp_path: Path) -> None:
-    (stages,) = pipeline.resolve([written(tmp_path, PLAIN["order"])])
+    stages = pipeline.look([written(tmp_path, PLAIN["order"])])[0].executed
     assert names(stages) == ["prepare", "train", "report"]
     prepare, train, report = stages
     assert (prepare.wdir, prepare.deps) == ("src", ("src/prepare.py", "raw.csv"))
@@ -189,7 +189,7 @@ def test_dvcs_setting_of_how_a_mapping_is_spelt_in_a_command_is_obeyed(tmp_path:
     root = written(
         repo.path, "stages:\n  a:\n    cmd: x ${opts}\n", params="opts: {b: false, c: true}\n"
     )
-    assert pipeline.resolve([root])[0][0].commands == ("x --no-b --c",)
+    assert pipeline.look([root])[0].executed[0].commands == ("x --no-b --c",)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_pipeline_that_cannot_be_executed_is_refused_with_the_reason(
 ) -> None:
     root = written(tmp_path, text, params="x: 1\no: ../x\n")
     with pytest.raises(error) as caught:
-        pipeline.resolve([root])
+        pipeline.look([root])
     told = f"{caught.value} {getattr(caught.value, 'found', '')}"
     assert match in told
 
@@ -221,9 +221,9 @@ def test_a_project_without_the_pipelines_file_says_so_and_one_with_a_command_has
     tmp_path: Path,
 ) -> None:
     with pytest.raises(NoPipelineError, match="not there") as caught:
-        pipeline.resolve([(tmp_path, ProjectConfig(pipeline="ml/dvc.yaml"))])
+        pipeline.look([(tmp_path, ProjectConfig(pipeline="ml/dvc.yaml"))])
     assert "gitexp init" not in caught.value.next_step, "settings are there, and init changes none"
-    assert pipeline.resolve([(tmp_path, ProjectConfig(command="python train.py"))]) == [()]
+    assert pipeline.look([(tmp_path, ProjectConfig(command="python train.py"))])[0].executed == ()
 
 
 def test_a_pipeline_in_a_subfolder_of_a_subproject_has_paths_from_the_project(
@@ -234,7 +234,7 @@ def test_a_pipeline_in_a_subfolder_of_a_subproject_has_paths_from_the_project(
         "stages:\n  a:\n    cmd: x\n    deps: [in, ../../raw]\n    outs: [o]\n",
     )
     config = ProjectConfig(project="ml", pipeline="pipe/dvc.yaml")
-    (stage,) = pipeline.resolve([(tmp_path, config)])[0]
+    (stage,) = pipeline.look([(tmp_path, config)])[0].executed
     assert (stage.wdir, stage.deps, stage.outs) == (
         "pipe",
         ("pipe/in", "../raw"),
@@ -292,7 +292,7 @@ def test_targets_take_what_they_need_along_and_frozen_stages_are_set_apart(
 def test_an_unknown_target_is_named(tmp_path: Path) -> None:
     root, _ = written(tmp_path, CHAIN)
     with pytest.raises(UsageError) as caught:
-        pipeline.resolve([(root, ProjectConfig(pipeline="dvc.yaml", targets=("w",)))])
+        pipeline.look([(root, ProjectConfig(pipeline="dvc.yaml", targets=("w",)))])
     assert caught.value.found == "w"
 
 

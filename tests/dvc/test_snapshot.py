@@ -126,7 +126,7 @@ def test_a_lock_from_our_records_is_dvcs_own_and_dvc_finds_nothing_to_do(tmp_pat
     work = repo.worktree(tmp_path / "work", "--detach")
     cache = objects.open_cache(repo.path)
 
-    (stages,) = pipeline.resolve([(work.path, CONFIG)])
+    stages = pipeline.look([(work.path, CONFIG)])[0].executed
     records = execute(work.path, stages, cache)
     lock = dvcwrite.update_lock(None, records, "", stages)
     (repo.path / "dvc.lock").write_bytes(lock)
@@ -162,7 +162,7 @@ def run_with_seed(repo: BuiltRepo, work: Path, seed: int) -> tuple[list[FileHash
     if not work.exists():
         repo.worktree(work, "--detach")
     tree.write({"params.yaml": f"lr: 0.5\nseed: {seed}\n"})
-    (stages,) = pipeline.resolve([(work, CONFIG)])
+    stages = pipeline.look([(work, CONFIG)])[0].executed
     records = execute(work, stages, cache)
     files = outputs(records, stages)
     if seed == 1:
@@ -358,12 +358,15 @@ def test_declared_params_are_picked_by_key_section_index_and_whole_file() -> Non
         assert key in caught.value.found
 
 
+OLD = "827ccb0eea8a706c4c34a16891f84e7b"  # of "12345", as DVC 2 wrote it
+
+
 def test_data_that_a_run_needs_are_listed_with_everything_that_is_missing(
     dvc_repo: BuiltRepo,
 ) -> None:
     dvc_repo.write({"big/a": "1", "big/b": "2", "big/c": "3", "other.csv": "4", "old.csv": "5"})
     dvc(dvc_repo.path, "add", "--quiet", "big", "other.csv")
-    old = "outs:\n- md5: 827ccb0eea8a706c4c34a16891f84e7b\n  path: old.csv\n"
+    old = f"outs:\n- md5: {OLD}\n  path: old.csv\n"
     dvc_repo.write({"old.csv.dvc": old, "broken.dvc": "outs: [\n"})
     dvc_repo.git("add", "--all", "*.dvc")
     commit = dvc_repo.commit(at=3)
@@ -384,11 +387,12 @@ def test_data_that_a_run_needs_are_listed_with_everything_that_is_missing(
     whole = ProjectConfig(outputs=("other.csv",))
     everything = pointers.data_state(files, pipeline.Resolved(()), whole, cache)
 
-    assert [one.path for one in state.given] == ["big", "prepared.csv"]
-    assert [one.expect for one in state.given] == ["big.dvc", "dvc.lock: prepare"]
-    assert [(one.path, one.objects) for one in state.missing] == [("big", tuple(gone))]
-    assert [one.path for one in state.delegated] == ["old.csv"]
-    assert state.raw == (f"big:{folder}",)
+    assert [one.path for one in state.given] == ["big", "prepared.csv", "old.csv"]
+    assert [one.expect for one in state.given] == ["big.dvc", "dvc.lock: prepare", "old.csv.dvc"]
+    missing = {one.path: one.objects for one in state.missing}
+    assert missing == {"big": tuple(gone), "old.csv": (OLD,)}
+    assert state.delegated == ()
+    assert state.raw == (f"big:{folder}", f"old.csv:{OLD}")
     assert [one.partition(":")[0] for one in state.unread] == ["broken.dvc"]
     assert [one.path for one in everything.given] == ["big"]
     assert pointers.listed(state.missing) == ("big (big.dvc): 2 objects",)

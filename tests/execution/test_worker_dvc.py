@@ -70,7 +70,7 @@ def test_a_repeat_with_the_committed_seed_records_what_dvc_recorded(
     place = bench(dvc_repo, tmp_path)
     key = ParamKey("params.yaml", "seed")
     config = ProjectConfig(pipeline="dvc.yaml", metrics=("metrics.json",), seed=SeedRule((key,)))
-    (stages,) = pipeline.resolve([(place.slot, config)])
+    stages = pipeline.look([(place.slot, config)])[0].executed
     outcome = place.run(place.job(*stages, edits={key: 1}))
     assert outcome.state is RepeatState.FINISHED, outcome.reason
     lock = dvcfiles.load_lock((dvc_repo.path / "dvc.lock").read_bytes(), "dvc.lock")
@@ -92,7 +92,7 @@ def test_commands_mean_what_they_mean_to_dvc(
     dvc_repo.commit({"dvc.yaml": SHELLS, "sub/.gitignore": "/a.txt\n"}, at=2)
     place = bench(dvc_repo, tmp_path)
     config = ProjectConfig(pipeline="dvc.yaml")
-    (stages,) = pipeline.resolve([(place.slot, config)])
+    stages = pipeline.look([(place.slot, config)])[0].executed
     outcome = place.run(place.job(*stages, metrics=(), keep=()), env={"SHELL": shell})
     assert outcome.state is RepeatState.FINISHED, f"{outcome.reason}\n{outcome.log_tail}"
     dvc(dvc_repo.path, "repro", "--quiet")

@@ -26,7 +26,7 @@ from gitexp.model.run import Environment, Run, Sample
 from gitexp.model.sharing import Tombstone
 from gitexp.model.witness import Receipt
 from gitexp.records import codec, terms
-from gitexp.records.enforcement import RULE_IDS
+from gitexp.records.config import RULE_IDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from gitexp.model.witness import Grade
-from gitexp.records.enforcement import RULE_IDS
+from gitexp.records.config import RULE_IDS
 from gitexp.rules import RULES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "enforcement.md").read_text("utf-8")

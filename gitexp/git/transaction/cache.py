@@ -56,13 +56,8 @@ class Index:
     """Rows of bytes by kind and id; use it as a context manager, or `close` it.
 
     New rows are kept in memory and written in one transaction at the end, and every few seconds,
-    so that a long reading that is ended from outside need not begin anew.
-
-    Parameters
-    ----------
-    path : Path or None
-        The database file; None keeps everything in memory, as it is where this user can have no
-        key.
+    so that a long reading that is ended from outside need not begin anew. Without a path, or where
+    this user can have no key, everything stays in memory.
     """
 
     def __init__(self, path: Path | None) -> None:

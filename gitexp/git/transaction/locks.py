@@ -84,10 +84,7 @@ def has_ended(pid: int) -> bool:
 class FileLock:
     """A lock on a file that is never deleted; held by one process, released by its end.
 
-    Parameters
-    ----------
-    path : Path
-        Made if missing; holds one line that says who has, or last had, the lock.
+    The file is made if missing; its one line says who has, or last had, the lock.
 
     Examples
     --------
