@@ -3,18 +3,21 @@
 Nothing is written before everything that a manifest names was checked, and every byte is hashed
 on its way: what is damaged in the cache is set aside and stays out of the work tree. In a user's
 work tree (`refresh`) what is there is replaced only if every byte of it is in the cache, hashed
-again now; the caller holds DVC's lock (`dvclock.main_lock`).
+again now; the caller holds DVC's lock (`main_lock`).
 """
 
 from __future__ import annotations
 
 import os
 import stat
+import sys
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import cache as objects
-from gitexp.dvc import cache_objects, gitignore, hashing, links, snapshot
+from gitexp.dvc import cache_objects, dvc_config, gitignore, hashing, links, snapshot
 from gitexp.dvc.cache import (
     Damage,
     check_md5,
@@ -30,6 +33,7 @@ from gitexp.errors import (
     DamagedDataError,
     DataMissingError,
     ExistsError,
+    LockedError,
     UnsafeInputError,
 )
 
@@ -261,3 +265,79 @@ def _state(place: Path) -> tuple[tuple[str, int, int, int], ...]:
             one = os.lstat(file)
             found.append((os.path.relpath(file, place), one.st_ino, one.st_size, one.st_mtime_ns))
     return tuple(sorted(found))
+
+
+if sys.platform == "win32":  # pragma: no cover - the workflow runs it there
+    import msvcrt
+else:
+    import fcntl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+PAUSE_S = 0.05
+
+
+@contextmanager
+def main_lock(
+    folder: Path, *, timeout_s: float = 3.0, environ: Mapping[str, str] = os.environ
+) -> Iterator[None]:
+    """Hold ``.dvc/tmp/lock`` of the repository that `folder` belongs to.
+
+    A file left by a dead process is harmless: the lock is the kernel's, not the file.
+
+    Raises `PreconditionError` if `folder` belongs to no DVC repository; `LockedError` if another
+    process holds it for longer than `timeout_s` seconds, or DVC is told to use hard links as locks,
+    which we leave alone.
+    """
+    dvc_dir = dvc_config.find_dvc_dir(folder)
+    if dvc_config.is_on(dvc_config.read_settings(dvc_dir, environ), "core", "hardlink_lock"):
+        raise LockedError(
+            "DVC's lock cannot be taken",
+            found="core.hardlink_lock is set",
+            where=str(dvc_dir / "config"),
+            next_step="dvc checkout",
+        )
+    file = dvc_dir / "tmp" / "lock"
+    file.parent.mkdir(exist_ok=True)
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+    try:
+        _wait(descriptor, file, time.monotonic() + timeout_s)
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f" {os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(descriptor)  # which ends the lock
+
+
+def _wait(descriptor: int, file: Path, until: float) -> None:
+    while True:
+        try:
+            _lock(descriptor)
+        except (BlockingIOError, PermissionError):
+            if time.monotonic() < until:
+                time.sleep(PAUSE_S)
+                continue
+            owner = _owner(descriptor)
+            raise LockedError(
+                "another process uses DVC in this work tree",
+                found=f"process {owner}" if owner else "",
+                where=str(file),
+            ) from None
+        else:
+            return
+
+
+def _lock(descriptor: int) -> None:
+    """Lock as ``zc.lockfile`` does, which DVC uses: there, the first byte alone."""
+    if sys.platform == "win32":  # pragma: no cover - the workflow runs it there
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _owner(descriptor: int) -> str:
+    """Return the process that wrote into the file; the byte before it may be locked."""
+    os.lseek(descriptor, 1, os.SEEK_SET)
+    return os.read(descriptor, 32).decode("ascii", "replace").strip()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import dvclock, dvcwrite
+from gitexp.dvc import dvcwrite, placement
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc.cache import CacheConfig, open_cache
 from gitexp.dvc.cache_objects import flush
@@ -386,7 +386,7 @@ def _refresh(workspace: Workspace, branch: str, ended: Ended) -> list[str]:
             cache = open_cache(project)
             if cache.dir != (used := Path(ended.first.cache_dir)):
                 how = f"there: {share(used)}"
-            with dvclock.main_lock(project):
+            with placement.main_lock(project):
                 result = refresh(project, wanted, cache)
         except GitexpError as error:  # DVC is at work there, or the disk is full
             left += [f"{shown}{out.path}: {error.summary}; {how}" for out in wanted]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import dvc_config, dvclock, exchange
+from gitexp.dvc import dvc_config, exchange, placement
 from gitexp.dvc.cache import has, open_cache
 from gitexp.dvc.declared_data import Reader
 from gitexp.dvc.placement import refresh
@@ -294,7 +294,7 @@ def _follow(
                 exchange.send(source, cache, [out.md5 for out in wanted])
             else:
                 exchange.by_dvc("fetch", project, [move.after], trust=depot.trust)
-        with dvclock.main_lock(project):
+        with placement.main_lock(project):
             files = [FileHash(o.path, o.md5, o.size, o.nfiles, o.isexec) for o in wanted]
             result = refresh(top, files, cache)
     except GitexpError as error:  # DVC is at work there, or the remote cannot be reached

@@ -23,14 +23,14 @@ from gitexp.errors import GitexpError
 from gitexp.git.command import JOB_VARIABLES, LOCAL_VARIABLES
 from gitexp.model.run import Environment, Resources
 from gitexp.records import codec
-from gitexp.system import distributions, imports, interpreter, secrets
+from gitexp.system import distributions, imports, secrets
 from gitexp.text.jsontext import Json, json_dumps_compact, json_loads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gitexp.model.job import Job, Stage
-    from gitexp.system.interpreter import InterpreterFacts
+    from gitexp.system.imports import InterpreterFacts
 
 _FORMAT = 1  # of a cache file; another one is read anew
 _CACHE_LIMIT = 16 << 20
@@ -69,7 +69,7 @@ def capture(
     kept = _load(file)
     if kept is not None:
         return kept
-    facts = interpreter.ask(place.python, env, names)
+    facts = imports.ask(place.python, env, names)
     found = distributions.scan(facts.path)
     plan = imports.from_facts(facts, found, str(place.repository))
     imports.verify(facts, plan, place.import_paths, place.worktree)

@@ -1,4 +1,4 @@
-"""Imports of a job: the project's own code comes from its worktree, or the job is refused.
+"""The project's interpreter, asked what a job imports: its own code from its worktree, or nothing.
 
 An editable install leads every import to the *user's* work tree, whatever commit the job stands
 on: the baseline would run the candidate's code. So each folder of the repository that an
@@ -13,19 +13,21 @@ References
 from __future__ import annotations
 
 import ast
+import json
 import os
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.errors import ImportPathError
-from gitexp.system import distributions, interpreter
+from gitexp.errors import ImportPathError, PreflightError
+from gitexp.system import distributions
+from gitexp.text.jsontext import Json, json_loads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gitexp.system.distributions import Installed
-    from gitexp.system.interpreter import InterpreterFacts
 
 _SITE = frozenset(("site-packages", "dist-packages"))
 _MOST_MODULES = 1000
@@ -50,7 +52,7 @@ def plan_imports(python: str, repository: Path, env: Mapping[str, str]) -> Impor
     Raises `ImportPathError` if a distribution is installed in a way that cannot be redirected;
     `PreflightError` if the interpreter cannot be asked.
     """
-    facts = interpreter.ask(python, env)
+    facts = ask(python, env)
     return from_facts(facts, distributions.scan(facts.path), str(repository))
 
 
@@ -280,4 +282,79 @@ def _refused(installed: Installed, found: str) -> ImportPathError:
         expected="a path in a .pth file, or setuptools' finder",
         next_step=f"install {installed.name} with setuptools, hatchling, flit or uv_build, "
         "or let `python:` name an environment without it",
+    )
+
+
+_QUESTION = Path(__file__).with_name("interpreter_script.py")
+_TIMEOUT_S = 60
+_ANSWER_LIMIT = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class InterpreterFacts:
+    """What an interpreter said of itself."""
+
+    implementation: str
+    python: str
+    abi: str
+    platform: str
+    libc: str
+    prefix: str  # real path of the environment
+    path: tuple[str, ...]  # sys.path of a script, without the script's own folder
+    modules: Mapping[str, str]  # asked name -> file it would be imported from, "" for none
+
+
+def ask(python: str, env: Mapping[str, str], names: Sequence[str] = ()) -> InterpreterFacts:
+    """Start an interpreter and return what it says.
+
+    `env`: variables it gets; those of the job. `names`: modules to be located; top-level modules
+    are not imported by that.
+
+    Raises `PreflightError` if it cannot be started, or is no Python that we know how to ask.
+    """
+    try:
+        done = subprocess.run(
+            [python, "-c", _QUESTION.read_text("utf-8")],
+            input=json.dumps(list(names)).encode(),
+            capture_output=True,
+            env=dict(env),
+            cwd="/",
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _unusable(python, str(error)) from error
+    if done.returncode:
+        raise _unusable(python, done.stderr.decode("utf-8", "backslashreplace")[-300:].strip())
+    answer = json_loads(
+        done.stdout.rpartition(b"\n")[2], where=f"answer of {python}", limit=_ANSWER_LIMIT
+    )
+    return from_json(answer, python)
+
+
+def from_json(value: Json, where: str) -> InterpreterFacts:
+    """Read the answer; raises `PreflightError` if it is not the expected one."""
+    if not isinstance(value, dict):
+        raise _unusable(where, "an answer that is no JSON object")
+    texts = {name: value.get(name) for name in _TEXTS}
+    path, modules = value.get("path"), value.get("modules")
+    if not isinstance(path, list) or not isinstance(modules, dict):
+        raise _unusable(where, "an answer without path and modules")
+    return InterpreterFacts(
+        **{name: str(text) for name, text in texts.items()},
+        path=tuple(map(str, path)),
+        modules={str(name): str(origin) for name, origin in modules.items()},
+    )
+
+
+_TEXTS = ("implementation", "python", "abi", "platform", "libc", "prefix")
+
+
+def _unusable(python: str, found: str) -> PreflightError:
+    return PreflightError(
+        "the project's interpreter cannot be used",
+        found=found,
+        where=python,
+        expected="Python 3.8 or later",
+        next_step="set `python:` in .gitexp/config.yaml, or activate the environment",
     )

@@ -12,16 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.dvc import cache as objects
-from gitexp.dvc import (
-    dvcfiles,
-    dvclock,
-    dvcwrite,
-    gitignore,
-    pipeline,
-    placement,
-    pointers,
-    snapshot,
-)
+from gitexp.dvc import dvcfiles, dvcwrite, gitignore, pipeline, placement, pointers, snapshot
 from gitexp.dvc.hashing import Memo
 from gitexp.errors import CommandFailedError, DataMissingError, LockedError
 from gitexp.git.repository import open_repository
@@ -283,21 +274,21 @@ def test_a_folder_with_hidden_files_or_damaged_backup_is_left_alone(tmp_path: Pa
 
 
 def test_dvc_and_we_wait_for_each_others_lock(dvc_repo: BuiltRepo) -> None:
-    with dvclock.main_lock(dvc_repo.path):
+    with placement.main_lock(dvc_repo.path):
         assert (dvc_repo.path / ".dvc/tmp/lock").read_text() == f" {os.getpid()}\n"
-        with pytest.raises(LockedError) as caught, dvclock.main_lock(dvc_repo.path, timeout_s=0):
+        with pytest.raises(LockedError) as caught, placement.main_lock(dvc_repo.path, timeout_s=0):
             pass
         assert str(os.getpid()) in caught.value.found
     assert "up to date" in dvc(dvc_repo.path, "status")
     (dvc_repo.path / ".dvc/config.local").write_text("[core]\n    hardlink_lock = true\n")
-    with pytest.raises(LockedError, match="cannot be taken"), dvclock.main_lock(dvc_repo.path):
+    with pytest.raises(LockedError, match="cannot be taken"), placement.main_lock(dvc_repo.path):
         pass
 
 
 @pytest.mark.slow
 def test_dvc_does_nothing_while_we_hold_its_lock(dvc_repo: BuiltRepo) -> None:
     with (
-        dvclock.main_lock(dvc_repo.path),
+        placement.main_lock(dvc_repo.path),
         pytest.raises(AssertionError, match="lock"),
     ):
         dvc(dvc_repo.path, "status")

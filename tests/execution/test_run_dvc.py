@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.dvc.dvclock import main_lock
+from gitexp.dvc.placement import main_lock
 from gitexp.errors import DataMissingError
 from gitexp.execution.run import run
 from gitexp.experiments.amend_plan import amend_plan

@@ -11,7 +11,7 @@ import pytest
 
 from gitexp.errors import PreflightError
 from gitexp.model.job import LinkedPath
-from gitexp.system import distributions, environment, interpreter, params, secrets
+from gitexp.system import distributions, environment, imports, params, secrets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,9 +139,9 @@ def test_an_environment_is_kept_until_something_is_installed(tmp_path: Path) -> 
 
 def test_an_interpreter_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PreflightError):
-        interpreter.ask(str(tmp_path / "none"), {})
+        imports.ask(str(tmp_path / "none"), {})
     with pytest.raises(PreflightError):
-        interpreter.ask("/bin/false", {})
+        imports.ask("/bin/false", {})
 
 
 def test_only_allowed_variables_are_recorded() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gitexp.dvc import dvclock
+from gitexp.dvc import placement
 from gitexp.dvc.cache import open_cache
 from gitexp.dvc.declared_data import Reader
 from gitexp.dvc.dvc_config import has_dvc
@@ -90,7 +90,7 @@ def _lies_here(place: HookPlace, out: Needed) -> bool:
 def _brought(place: HookPlace, config: ProjectConfig, outs: Sequence[Needed]) -> Iterator[str]:
     project = place.folder / config.project
     files = [FileHash(out.path, out.md5, out.size, out.nfiles, out.isexec) for out in outs]
-    with dvclock.main_lock(project):
+    with placement.main_lock(project):
         found = refresh(place.folder, files, open_cache(project))
     if found.refreshed:
         yield f"gitexp: brought along: {_names(found.refreshed)}"
