@@ -385,8 +385,11 @@ def test_data_that_a_run_needs_are_listed_with_everything_that_is_missing(
     assert state.delegated == ()
     assert state.raw == (f"big:{folder}", f"old.csv:{OLD}")
     assert [one.partition(":")[0] for one in state.unread] == ["broken.dvc"]
-    assert [one.path for one in everything.given] == ["big"]
-    assert pointers.listed(state.missing) == ("big (big.dvc): 2 objects",)
+    assert [one.path for one in everything.given] == ["big", "old.csv"]
+    assert pointers.listed(state.missing) == (
+        "big (big.dvc): 2 objects",
+        "old.csv (old.csv.dvc): 1 object",
+    )
 
 
 def test_data_of_another_pipeline_are_given_whatever_its_stages_are_called(
