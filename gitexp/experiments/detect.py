@@ -67,6 +67,38 @@ class Proposal:
     ignored: tuple[str, ...] = ()
 
 
+def placed(workspace: Workspace, top: Path, request: InitRequest, *, settled: bool) -> InitRequest:
+    """Return the request with its project from the top: as typed it is below where somebody stands.
+
+    Without one it is that folder where the files that are named lie there alone, or its pipeline.
+
+    `settled`: whether settings name it already.
+    """
+    here = standing(workspace, top)
+    if request.project is not None:
+        paths = [posixpath.normpath(posixpath.join(base, request.project)) for base in (here, "")]
+        inside = [p for p in paths if not p.startswith(("/", "..")) and (top / p).is_dir()]
+        return replace(request, project=inside[0].removeprefix(".")) if inside else request
+    if not here or settled:
+        return request
+    if request.command is None:
+        piped = _without_stages(top, f"{here}/{PIPELINE}", "") is None
+        return (
+            replace(request, project=here)
+            if piped and (top / here / PIPELINE).exists()
+            else request
+        )
+    words = {*request.command.split(), *request.params, *request.metrics, *request.outputs}
+    there, above = ({word for word in words if (at / word).is_file()} for at in (top / here, top))
+    return replace(request, project=here) if there > above else request
+
+
+def standing(workspace: Workspace, top: Path) -> str:
+    """Return the folder in which somebody stands, from the top, "" for the top itself."""
+    start, top = workspace.start.resolve(), top.resolve()
+    return start.relative_to(top).as_posix().removeprefix(".") if start.is_relative_to(top) else ""
+
+
 def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
     """Find pipeline, outputs, metrics, params files, seed parameter and predictions."""
     if request.command is not None:
@@ -125,7 +157,7 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
     seeds = [path for path in _WORDS.findall(request.command or "") if has_seed(folder, path)]
     named = (*usual, *map(posixpath.normpath, seeds))
     params = with_seeds(folder, request.params or tuple(dict.fromkeys(named)), request)
-    check_params(folder, params)
+    check_params(workspace, project, params)
     logged = [path for one in _logged(workspace, top, project) for path in one.metrics]
     metrics = request.metrics or tuple(dict.fromkeys(logged)) or _supposed_metrics(folder)
     refuse_tracked(workspace, project, request.outputs)
@@ -152,7 +184,10 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
         if word.endswith((".py", ".sh")) and not (folder / word).exists()
     ]
     if absent and " cd " not in f" {request.command}":
-        notes.append(f"the command names {', '.join(absent)}, which is not there")
+        other = f"; it is with {way}" if (way := _with(workspace, absent[0])) else ""
+        notes.append(f"the command names {', '.join(absent)}, which is not there{other}")
+    if project != (here := standing(workspace, top)) and request.project is None:
+        notes.append(f"the project is the repository's top; --project {here} takes this folder")
     seed = seed_rule(request, folder, params, ())
     notes += fixed_seeds(request, seed)
     predictions = find_predictions(request, folder, request.outputs, notes)
@@ -198,7 +233,9 @@ def _find_project(workspace: Workspace, top: Path, asked: str | None) -> str:
     )
     if not folders:
         what = _NO_STAGES if everywhere else "there is no dvc.yaml here, and no command was given"
-        raise NoPipelineError(what, where=str(top))
+        here = standing(workspace, top)
+        step = NoPipelineError.hint.replace("init", f"init --project {shlex.quote(here)}", 1)
+        raise NoPipelineError(what, where=str(top), next_step=step if here else "")
     if len(folders) > 1:
         raise UsageError(
             "there are several pipelines",
@@ -219,15 +256,26 @@ def check_folder(folder: Path) -> None:
         )
 
 
-def check_params(folder: Path, params: Iterable[str]) -> None:
+def check_params(workspace: Workspace, project: str, params: Iterable[str]) -> None:
     """Refuse a params file that is not there."""
+    folder = (workspace.top or workspace.start) / project
     for file in params:
         if not (folder / file).exists():
+            other = _with(workspace, file)
             raise UsageError(
                 f"the params file {file} is not there",
                 where=str(folder),
-                next_step="the same without --params, if the project has none",
+                next_step=f"the same with {other}"
+                if other
+                else "the same without --params, if the project has none",
             )
+
+
+def _with(workspace: Workspace, file: str) -> str:
+    """Name the folder that has a file which is not in the project's."""
+    known = status.listed(workspace, posixpath.basename(file))
+    tops = [path.removesuffix(f"/{file}") for path in known if path.endswith(f"/{file}")]
+    return f"--project {shlex.quote(tops[0])}" if tops else ""
 
 
 def with_seeds(folder: Path, params: Sequence[str], request: InitRequest) -> tuple[str, ...]:
@@ -328,6 +376,7 @@ def describe(config: ProjectConfig) -> list[tuple[str, str]]:
     if config.seed.fixed:
         seed += f"; fixed: {', '.join(map(str, config.seed.fixed))}"
     rows = [
+        ("project", config.project),
         ("command", config.command or ""),
         (
             "pipeline",

@@ -121,6 +121,7 @@ def _init(
     repo = repository.open_repository(workspace)
     head = _head(repo, request)
     _check(request, top)
+    request = detect.placed(workspace, top, request, settled=(top / layout.CONFIG).exists())
     draft = _draft(repo, top, head, request)
     proposal, files = draft.proposal, draft.files
     if files.get(layout.CONFIG) == draft.old:

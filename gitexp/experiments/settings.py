@@ -36,7 +36,7 @@ def revise(
     new = replace(new, params=detect.with_seeds(folder, new.params, request))
     notes: list[str] = []
     detect.check_folder(folder)
-    detect.check_params(folder, request.params)
+    detect.check_params(workspace, new.project, request.params)
     predictions = config.predictions
     if request.predictions and (predictions is None or predictions.path != request.predictions):
         new = replace(new, predictions=detect.find_predictions(request, folder, (), notes))

@@ -460,3 +460,40 @@ def on_a_terminal(repo: BuiltRepo, answer: str, *argv: str) -> int:
         pass
     os.close(ours)
     return child.wait()
+
+
+@pytest.mark.parametrize(
+    ("place", "options", "project"),
+    [
+        ("sub", [], "sub"),
+        ("sub", ["--project", "."], "sub"),
+        ("sub", ["--project", "sub"], "sub"),
+        ("sub/src", ["--project", ".."], "sub"),
+        (".", ["--project", "./sub/"], "sub"),
+        (".", [], ""),
+        ("sub/src", [], ""),
+    ],
+)
+def test_a_project_in_a_subfolder_is_found_from_where_one_stands(
+    repo: BuiltRepo, place: str, options: list[str], project: str
+) -> None:
+    repo.commit({"sub/src/train.py": "print(1)\n", "sub/conf/a.yaml": "seed: 1\n"})
+    command = ["--command", "python src/train.py conf/a.yaml", "--metrics", "m.json"]
+    named = ["-C", place, "init", *command, "--params", "conf/a.yaml", *options, "--dry-run"]
+    if project:
+        done = gitexp(repo, *named, "--json")
+        assert done.json["found"].get("project", "") == project  # type: ignore[attr-defined]
+    else:
+        done = gitexp(repo, *named)
+        assert done.says("conf/a.yaml is not there", "the same with --project sub")
+        plain = gitexp(repo, "-C", place, "init", *command, "--dry-run")
+        assert "src/train.py, which is not there; it is with --project sub" in plain.out + plain.err
+    assert gitexp(repo, "-C", "sub", "init").says("gitexp init --project sub --command")
+
+
+def test_a_pipeline_in_the_folder_where_one_stands_comes_first(repo: BuiltRepo) -> None:
+    stages = "stages: {a: {cmd: echo 1, metrics: [m.json: {cache: false}]}}\n"
+    repo.commit({"dvc.yaml": stages, "sub/dvc.yaml": stages})
+    for place, project in ((".", ""), ("sub", "sub")):
+        done = gitexp(repo, "-C", place, "init", "--dry-run", "--json")
+        assert done.json["found"].get("project", "") == project  # type: ignore[attr-defined]
