@@ -30,6 +30,7 @@ from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.tree import Tree
 from gitexp.git.upstream import USUAL, own
+from gitexp.model.config import Identity
 from gitexp.model.plan import Verdict
 from gitexp.model.review import (
     Behind,
@@ -41,7 +42,7 @@ from gitexp.model.review import (
     ReviewedExperiment,
 )
 from gitexp.model.rules import Policy
-from gitexp.provenance import order_evidence, trust_settings
+from gitexp.provenance import order_evidence, private, trust_settings
 from gitexp.provenance.contradicted import Sources
 from gitexp.rules import check as check_facts
 from gitexp.rules import policies
@@ -235,20 +236,35 @@ def _behind(asked: ReviewContext, plan: Plan, comparison: Comparison | None) -> 
 
 
 def _recorded_by(asked: ReviewContext, comparison: Comparison) -> tuple[RecordedBy, ...]:
-    """Return who recorded the candidate's repeats that count, in the order of the runs."""
-    found: dict[str, tuple[int, set[int]]] = {}
+    """Return who recorded the candidate's repeats that count, in the order of the runs.
+
+    That is who made the commit: a record may name anybody. One person has one name or one address.
+    """
+    found: list[tuple[set[str], RecordedBy]] = []
     side = comparison.candidate
+    way = plans.config_of(asked.repo, asked.head, asked.base)[0].identity
     for item in lookup.runs_at(asked.repo, asked.head, asked.index, inputs={side.inputs}):
-        run = item.run
-        if run.id not in side.runs:
-            continue
         seeds = set(finished_seeds(item)).intersection(side.seeds)
-        if seeds:
-            runs, known = found.get(run.author.name, (0, set()))
-            found[run.author.name] = (runs + 1, known | set(seeds))
-    return tuple(
-        RecordedBy(who, runs, tuple(sorted(seeds))) for who, (runs, seeds) in found.items()
-    )
+        if item.run.id not in side.runs or not seeds:
+            continue
+        author = objects.commit_info(asked.repo, item.commit).author
+        names = {private.person(author, each).name for each in Identity}
+        other = () if item.run.author.name in names else (item.run.author.name,)
+        marks = {author.name.casefold(), author.email.casefold()}
+        known = next((at for at, (theirs, _) in enumerate(found) if theirs & marks), len(found))
+        if known == len(found):
+            found.append((set(), RecordedBy(private.person(author, way).name, 0, ())))
+        theirs, one = found[known]
+        found[known] = (
+            theirs | marks,
+            RecordedBy(
+                one.who,
+                one.runs + 1,
+                tuple(sorted(seeds.union(one.seeds))),
+                tuple(dict.fromkeys(one.recorded_as + other)),
+            ),
+        )
+    return tuple(one for _, one in found)
 
 
 _MERGING = "R7"

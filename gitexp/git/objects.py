@@ -39,6 +39,8 @@ MODE_LINK: Final = 0o120000
 MODE_COMMIT: Final = 0o160000  # a submodule
 
 _HASH = re.compile(r"[0-9a-f]{40}\Z")
+_SHORT = re.compile(r"[0-9a-f]{4,39}\Z")
+_OPERATOR = re.compile(r"[~^:]|@\{")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,9 @@ class Entry(NamedTuple):
 def resolve(repo: Repo, text: str) -> CommitHash:
     """Return the commit that a revision names, as a person may type it.
 
+    A branch comes before a tag of its name, and a commit before a tag like its hash: a fetch
+    brings tags by any name.
+
     Raises `UnknownRevisionError` if it does not name a commit, or could be read as anything but a
     revision.
     """
@@ -76,7 +81,13 @@ def resolve(repo: Repo, text: str) -> CommitHash:
     if text and not text.startswith((":", "-")) and text.isprintable():
         code, out, _ = command.attempt(
             repo.workspace,
-            ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}"],
+            [
+                "rev-parse",
+                "--verify",
+                "--quiet",
+                "--end-of-options",
+                f"{_meant(repo, text)}^{{commit}}",
+            ],
         )
         found = out.decode("ascii", "replace").split("\n")
         if code == 0 and len(found) > 1 and _HASH.match(found[-2]):
@@ -274,6 +285,19 @@ def look_at(repo: Repo, commit: CommitHash, paths: Iterable[str]) -> None:
 
 
 # --- inside -------------------------------------------------------------------------------------
+
+
+def _meant(repo: Repo, text: str) -> str:
+    """Write a revision so that Git takes no tag for the branch or the commit in it."""
+    end = _OPERATOR.search(text)
+    name, rest = (text[: end.start()], text[end.start() :]) if end else (text, "")
+    with contextlib.suppress(pygit2.GitError, ValueError, KeyError):  # none of this name
+        for ref in (f"refs/heads/{name}", f"refs/remotes/{name}") if name != "HEAD" else ():
+            if ref in repo.git.references:
+                return ref + rest
+        if _SHORT.match(name):
+            return str(repo.git[name].id) + rest
+    return text
 
 
 def _is_commit(repo: Repo, text: str) -> bool:

@@ -50,9 +50,10 @@ class Behind:
 class RecordedBy:
     """Who recorded repeats of the candidate under the plan."""
 
-    who: str
+    who: str  # made the commits
     runs: int
     seeds: tuple[int, ...]
+    recorded_as: tuple[str, ...] = ()  # whom else the records name
 
 
 @dataclass(frozen=True, slots=True)

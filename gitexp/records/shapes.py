@@ -404,6 +404,6 @@ SHAPES: Final[Mapping[str, Shape]] = {
         writes={"order": _order_json},
     ),
     "Behind": Shape(closed=True, least=_counts("commits")),
-    "RecordedBy": Shape(closed=True, least=_counts("runs", 1)),
+    "RecordedBy": Shape(closed=True, sparse="recorded_as", least=_counts("runs", 1)),
 }
 PLAIN: Final = Shape()  # of a class whose hints say it all

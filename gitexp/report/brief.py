@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.comparison import Comparison
     from gitexp.model.result import MetricComparison
-    from gitexp.model.review import Review, ReviewedExperiment
+    from gitexp.model.review import RecordedBy, Review, ReviewedExperiment
 
 _LONG = 300
 _UNDECIDED = (Verdict.UNDECIDABLE, Verdict.NOT_COMPARABLE)  # why not is more than any number
@@ -113,15 +113,20 @@ def recorded(item: ReviewedExperiment) -> Line:
     if not item.recorded_by:
         return ("Reproduced by: nobody; no run of it counts",)
     first, *others = item.recorded_by
-    said: list[str | Foreign] = ["Recorded by ", *_who(first.who, first.runs, first.seeds)]
+    said: list[str | Foreign] = ["Recorded by ", *_who(first)]
     said.append("; reproduced by: " + ("" if others else "nobody else yet"))
     for index, other in enumerate(others[:MANY]):
-        said += [", " if index else "", *_who(other.who, other.runs, other.seeds)]
+        said += [", " if index else "", *_who(other)]
     return tuple(said)
 
 
-def _who(name: str, runs: int, seeds: tuple[int, ...]) -> tuple[str | Foreign, ...]:
-    return (Foreign(name), f" ({numbers.amount(runs, 'run')}, seeds {numbers.ranges(seeds)})")
+def _who(by: RecordedBy) -> Iterator[str | Foreign]:
+    yield Foreign(by.who)
+    yield f" ({numbers.amount(by.runs, 'run')}, seeds {numbers.ranges(by.seeds)}"
+    for name in by.recorded_as[:MANY]:
+        yield "; THE RECORD SAYS "
+        yield Foreign(name)
+    yield ")"
 
 
 def _verdict(item: ReviewedExperiment) -> Iterator[str | Foreign]:

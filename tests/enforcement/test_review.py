@@ -215,6 +215,7 @@ def test_it_says_who_else_recorded_the_candidate(lab: Lab, monkeypatch: pytest.M
     plan = experiment(lab, n=7)
     monkeypatch.setattr("tests.lab.records.ADA", Person("Bob", "bob@example.org"))
     lab.record("d", {"f1": scores(0.65, range(7, 10))}, plan=plan, of="HEAD")
+    lab.repo.git("commit", "-q", "--amend", "--no-edit", "--author=Bob <bob@example.org>")
     who = [(item.who, item.runs) for item in only(looked(lab)).recorded_by]
     assert who == [("Ada Lovelace", 1), ("Bob", 1)]
 
