@@ -201,9 +201,7 @@ def power(args: argparse.Namespace, context: Context) -> int:
         area=args.baseline_value,
         share=args.positives,
     )
-    found = gitexp.power(_workspace(context, request), request)
-    show(found, context)
-    return 0
+    return show(gitexp.power(_workspace(context, request), request), context)
 
 
 def _workspace(context: Context, request: PowerRequest) -> Workspace | None:

@@ -70,8 +70,7 @@ def init(args: argparse.Namespace, context: Context) -> int:
         commit=not args.no_commit,
     )
     report = _init(request, context)
-    show(report, context)
-    return 0
+    return show(report, context)
 
 
 def _init(request: InitRequest, context: Context) -> InitReport:

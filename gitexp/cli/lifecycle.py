@@ -120,8 +120,7 @@ def archive(args: argparse.Namespace, context: Context) -> int:
         remote_name=args.remote,
         now=context.now(),
     )
-    show(report, context)
-    return 0
+    return show(report, context)
 
 
 def add_restore(parser: argparse.ArgumentParser) -> None:
@@ -137,9 +136,7 @@ def restore(args: argparse.Namespace, context: Context) -> int:
 
     One that was removed does not come back: its code is gone.
     """
-    report = gitexp.restore(context.workspace(), args.name, now=context.now())
-    show(report, context)
-    return 0
+    return show(gitexp.restore(context.workspace(), args.name, now=context.now()), context)
 
 
 def add_rename(parser: argparse.ArgumentParser) -> None:
@@ -156,9 +153,7 @@ def rename(args: argparse.Namespace, context: Context) -> int:
     The plan remembers the old name, so the runs that carry it go on counting. Worktrees on the
     branch follow. What a remote has is renamed by the git command that is printed.
     """
-    report = gitexp.rename(context.workspace(), args.old, args.new, now=context.now())
-    show(report, context)
-    return 0
+    return show(gitexp.rename(context.workspace(), args.old, args.new, now=context.now()), context)
 
 
 def add_rm(parser: argparse.ArgumentParser) -> None:
@@ -190,5 +185,4 @@ def rm(args: argparse.Namespace, context: Context) -> int:
         remote_name=args.remote,
         now=context.now(),
     )
-    show(report, context)
-    return 0
+    return show(report, context)

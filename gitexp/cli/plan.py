@@ -82,8 +82,7 @@ def new(args: argparse.Namespace, context: Context) -> int:
         report = _new(args, draft, context)
     if args.witness and not args.dry_run:
         _witness(args, context)
-    show(report, context)
-    return 0
+    return show(report, context)
 
 
 def _witness(args: argparse.Namespace, context: Context) -> None:
@@ -195,8 +194,7 @@ def amend_plan(args: argparse.Namespace, context: Context) -> int:
         dry_run=args.dry_run,
         now=context.now(),
     )
-    show(report, context)
-    return 0
+    return show(report, context)
 
 
 def add_witness(parser: argparse.ArgumentParser) -> None:
@@ -241,8 +239,7 @@ def witness(args: argparse.Namespace, context: Context) -> int:
         words=args.message,
         now=context.now(),
     )
-    show(found, context)
-    return 0
+    return show(found, context)
 
 
 def _add_terms(parser: argparse.ArgumentParser, title: str, *, prose: bool) -> None:

@@ -43,8 +43,8 @@ def show(
     *,
     markdown: bool = False,
     complete: bool = True,
-) -> None:
-    """Print an answer as JSON, Markdown or text.
+) -> int:
+    """Print an answer as JSON, Markdown or text; return the exit code of a command that has one.
 
     `complete`: nothing was unreadable or doubtful. An answer with holes is not remembered: what
     fills them - a fetch, a repaired disk - need not move a ref.
@@ -57,6 +57,7 @@ def show(
         context.printer.answer(text)
         if context.question is not None and complete:
             context.question.remember(text)
+    return 0
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

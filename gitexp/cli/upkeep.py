@@ -147,9 +147,9 @@ def maintenance(args: argparse.Namespace, context: Context) -> int:
     that is unreachable is deleted. Of runs that are recorded, the job folders with their logs go,
     but for the newest.
     """
-    report = gitexp.maintenance(context.workspace(), keep=args.keep, dry_run=args.dry_run)
-    show(report, context)
-    return 0
+    return show(
+        gitexp.maintenance(context.workspace(), keep=args.keep, dry_run=args.dry_run), context
+    )
 
 
 def add_completion(parser: argparse.ArgumentParser) -> None:

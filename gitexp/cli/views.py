@@ -31,8 +31,7 @@ def status(args: argparse.Namespace, context: Context) -> int:
     """Say where this branch's experiment stands, what runs, and what to type next."""
     view = gitexp.status(context.workspace())
     complete = not view.unreadable and not view.notes
-    put(view, context, markdown=args.md, complete=complete)
-    return 0
+    return put(view, context, markdown=args.md, complete=complete)
 
 
 def add_list_(parser: argparse.ArgumentParser) -> None:
@@ -104,8 +103,7 @@ def list_(args: argparse.Namespace, context: Context) -> int:
         style_of(context, tuple(item.metric for item in conditions)),
         narrowed=replace(query, sort="", limit=None) != ListQuery(),
     )
-    put(value, context, style, markdown=args.md)
-    return 0
+    return put(value, context, style, markdown=args.md)
 
 
 def _count(text: str) -> int:
@@ -158,8 +156,7 @@ def show(args: argparse.Namespace, context: Context) -> int:
     value = gitexp.show(context.workspace(), args.what)
     style = replace(style_of(context), now=None)  # times, not ages: an answer stays true
     complete = not value.notes and not (isinstance(value, ShownExperiment) and value.unreadable)
-    put(value, context, style, markdown=args.md, complete=complete)
-    return 0
+    return put(value, context, style, markdown=args.md, complete=complete)
 
 
 def add_diff(parser: argparse.ArgumentParser) -> None:
