@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import BadHypothesisError, ConfirmationError, GitexpError, UsageError
 from gitexp.git import command
-from gitexp.git.command import translated
+from gitexp.git.command import translating
 from gitexp.git.transaction import layout
 from gitexp.model.plan import ALPHA, REPEATS
 from gitexp.records import plan as plan_format
@@ -65,11 +65,9 @@ def edit_text(path: Path, text: str, context: Context, workspace: Workspace) -> 
         ["var", "GIT_EDITOR"],
         env={key: context.environ[key] for key in chosen},
     ).decode()
-    try:
+    with translating("there is no place for the text", str(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise translated(error, "there is no place for the text", str(path)) from error
     # Git starts its editor through sh too: the setting may hold options.
     done = subprocess.run(
         ["sh", "-c", f'{program.strip()} "$@"', "sh", os.fspath(path)], check=False

@@ -26,7 +26,7 @@ from gitexp.errors import (
 from gitexp.experiments import detect, settings
 from gitexp.experiments.detect import _elsewhere, _with_advice, _with_protected
 from gitexp.git import identity, objects, refs, repository
-from gitexp.git.command import translated
+from gitexp.git.command import translating
 from gitexp.git.refs import ABSENT
 from gitexp.git.transaction import layout, transaction
 from gitexp.git.writing import Message
@@ -230,21 +230,17 @@ def _write(top: Path, files: Mapping[str, bytes]) -> None:
     """Put new files into the work tree; one that is there stays."""
     for path, data in files.items():
         place = top / path
-        try:
+        with translating("the settings cannot be written", str(place)):
             place.parent.mkdir(parents=True, exist_ok=True)
             if not place.exists():
                 place.write_bytes(data)
-        except OSError as error:
-            raise translated(error, "the settings cannot be written", str(place)) from error
 
 
 def _replace(path: Path, data: bytes) -> None:
     half = path.with_suffix(".tmp")
-    try:
+    with translating("the settings cannot be written", str(path)):
         half.write_bytes(data)
         half.replace(path)
-    except OSError as error:
-        raise translated(error, "the settings cannot be written", str(path)) from error
 
 
 def _inside(path: str) -> bool:
@@ -276,11 +272,9 @@ def _ignore(top: Path, ignoring: Mapping[str, bytes]) -> None:
     On the others the bytes that lie in the work tree would show as untracked.
     """
     for file, data in ignoring.items():
-        try:
+        with translating("the outputs cannot be ignored", str(top / file)):
             (top / file).parent.mkdir(parents=True, exist_ok=True)
             gitignore.write(top, file, data)
-        except OSError as error:
-            raise translated(error, "the outputs cannot be ignored", str(top / file)) from error
 
 
 def _check(request: InitRequest, top: Path) -> None:

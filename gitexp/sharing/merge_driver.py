@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from gitexp.dvc.dvcfiles import load_lock
 from gitexp.errors import GitexpError, UnsafeInputError
 from gitexp.git import command
-from gitexp.git.command import translated
+from gitexp.git.command import translating
 from gitexp.git.transaction import layout
 from gitexp.model.plan import Plan
 from gitexp.records import codec
@@ -161,7 +161,7 @@ def set_up(workspace: Workspace) -> tuple[str, ...]:
     path = workspace.common_dir / "info" / "attributes"
     lines = [f"{pattern} merge={NAME}" for pattern in PATTERNS]
     changed = []
-    try:
+    with translating("the attributes cannot be written", str(path)):
         before = path.read_bytes() if path.exists() else b""
         lacking = [line for line in lines if line.encode() not in before.splitlines()]
         if lacking:
@@ -169,8 +169,6 @@ def set_up(workspace: Workspace) -> tuple[str, ...]:
             gap = b"\n" if before and not before.endswith(b"\n") else b""
             path.write_bytes(before + gap + "".join(f"{line}\n" for line in lacking).encode())
             changed.append(str(path))
-    except OSError as error:
-        raise translated(error, "the attributes cannot be written", str(path)) from error
     # -I: Python would import what the branch in the work tree calls gitexp, or argparse
     driver = f"{shlex.quote(sys.executable)} -I -m gitexp merge-driver %O %A %B %P"
     for key, value in (("name", "gitexp: whole stages, whole plans"), ("driver", driver)):
