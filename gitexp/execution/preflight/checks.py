@@ -32,6 +32,7 @@ from gitexp.git.worktree import conversion, status
 from gitexp.model.ids import BlobId
 from gitexp.model.job import LinkedPath
 from gitexp.model.metrics import recorded
+from gitexp.report import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -257,11 +258,11 @@ def check_files(template: JobTemplate) -> tuple[str, ...]:
     changed = [path for slot in slots for path in _rewritten(slot, config.project, known | edited)]
     if changed:
         lost = "the change is in no record, and goes with the worktree"
-        said += (f"the command rewrote {_shown(changed)}, which Git holds: {lost}",)
+        said += (f"the command rewrote {numbers.listed(changed, _FEW)}, which Git holds: {lost}",)
     paths = list(dict.fromkeys(p for slot in slots for p in _left(slot, config.project, known)))
     if not paths:
         return said
-    shown = _shown(paths)
+    shown = numbers.listed(paths, _FEW)
     how = "name them under outs: of their stage in dvc.yaml"
     if config.pipeline is None:
         names = [*config.outputs, *(path.rstrip("/") for path in paths[:_FEW])]
@@ -282,11 +283,6 @@ def _held(template: JobTemplate) -> tuple[str, ...]:
     names = " ".join(shlex.quote(path) for path in held[:_FEW])
     why = f"{', '.join(held[:_FEW])}: in Git, and in an output of DVC, so that `dvc repro` fails"
     return (f"{why}; git rm --cached {names}, then commit: repeats go on counting",)
-
-
-def _shown(paths: Sequence[str]) -> str:
-    more = f" and {len(paths) - _FEW} more" if len(paths) > _FEW else ""
-    return ", ".join(paths[:_FEW]) + more
 
 
 def _rewritten(slot: Path, project: str, known: Collection[str]) -> list[str]:
