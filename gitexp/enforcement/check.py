@@ -14,7 +14,6 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison import sides
-from gitexp.comparison.compare import compare
 from gitexp.errors import GitexpError, NoSamplesError, UnknownExperimentError, UsageError
 from gitexp.git import objects, repository
 from gitexp.git import remote as remote_git
@@ -66,6 +65,9 @@ class RemoteFacts(trust_settings.Believing):
 
     def recomputed(self, conclusion: Conclusion) -> str | None:
         """Return how a conclusion differs from what its records give; "" where it does not."""
+        # With it come all statistics, and most ranges have no conclusion: half the time of a check.
+        from gitexp.comparison.compare import compare
+
         try:
             (now,) = compare(self._workspace, [conclusion.experiment])
         except (NoSamplesError, UnknownExperimentError) as error:
