@@ -6,6 +6,7 @@ import contextlib
 import shlex
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import inputs as inputs_rules
@@ -207,7 +208,7 @@ def undeclared(
         if not path.startswith(top) or file in others or file.startswith("."):
             continue
         meant = key.file == file or str(key) == key.key  # without a file: in any
-        if not meant or not file.endswith((".yaml", ".yml", ".json", ".toml")):
+        if not meant or {".yaml", ".yml", ".json", ".toml"}.isdisjoint(PurePath(file).suffixes):
             continue
         with contextlib.suppress(GitexpError):
             data = objects.read_blob(repo, commit, path, limit=1 << 20)
@@ -296,10 +297,11 @@ def assigned(
             files[key.file] = params_format.edit(data, key.file, {key.key: value})
         except UnknownParamError as error:
             likely = near(str(key), _names(declared, read))
+            meant = str(key) != key.key or key.file in declared  # else no file was said
             raise UnknownParamError(
-                error.summary,
+                error.summary if meant else f"there is no parameter {key}",
                 found=error.found,
-                where=error.where or f"{key.file} of {where}",
+                where=error.where or f"{key.file if meant else ', '.join(declared)} of {where}",
                 expected=" or ".join(likely) or error.expected,
                 next_step=_instead(key, value, likely, undeclared),
             ) from error

@@ -29,6 +29,7 @@ from gitexp.git.refs import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.upstream import own
+from gitexp.git.worktree import status
 from gitexp.model.run import RepeatState
 from gitexp.model.witness import Way
 from gitexp.provenance.trust_settings import Believing
@@ -187,7 +188,11 @@ def _baseline(
     if not (request.with_baseline or there):
         return None
     other = run_sources.look(repo, BASELINE, plan.baseline.commit, overrides={}, fallback=fallback)
-    if request.with_baseline:
+    # What a dry run would commit first is in neither side yet.
+    pending = request.dry_run and request.commit_message is not None
+    if request.with_baseline and not (
+        pending and status.dirty_tracked(repo.workspace, looking=True)
+    ):
         _refuse_equal(main, other)
     if main.seeding != other.seeding:
         _refuse_unpaired(main, other)

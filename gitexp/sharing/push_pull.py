@@ -16,6 +16,7 @@ from gitexp.git import objects, refs, remote
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.failpoints import FailPoint, reach
+from gitexp.git.worktree import checkouts
 from gitexp.model.sharing import BranchMove, BranchOutcome, DataMoved, TogetherReport
 from gitexp.sharing import histories, payload, places
 
@@ -144,6 +145,10 @@ def pull(
     brought = payload.bring(shared, depot, tips) if shared.data else _NOT_ASKED
     left = payload.follow(shared, depot, everywhere, everything=shared.data)
     parted = [move.branch for move in moves if move.open]
+    away = [b for b in branches if not checkouts.on_branch(shared.workspace, b)]
+    look = "gitexp list"
+    if names and away and shared.data and depot is not None:  # Git leaves DVC's outputs as they are
+        look = f"git switch {shlex.quote(away[0])} && dvc checkout"
     return TogetherReport(
         verb="pull",
         remote=shared.remote,
@@ -154,7 +159,7 @@ def pull(
         warnings=(*shared.cleared, *warnings),
         next_step="gitexp sync"
         if parted
-        else payload.import_step(shared, depot, moves, brought) or "gitexp list",
+        else payload.import_step(shared, depot, moves, brought) or look,
         archived=tuple(sorted(shared.archived() - known)),
     )
 

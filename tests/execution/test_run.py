@@ -286,9 +286,13 @@ def test_commit_first_makes_the_override_a_commit(experiment: BuiltRepo) -> None
 def test_a_dry_run_that_would_commit_first_says_so_and_asks_for_nothing(
     experiment: BuiltRepo,
 ) -> None:
+    experiment.commit({"params.yaml": experiment.git("show", "main:params.yaml") + "\n"}, at=9)
+    wanted = RunRequest(repeats=1, commit_message="m", with_baseline=True, dry_run=True)
+    with pytest.raises(PreflightError):
+        run(experiment.workspace, wanted)  # as without --dry-run: both sides are the same
     experiment.write({"params.yaml": experiment.show("params.yaml") + "more: 1\n"})
     before = experiment.hash()
-    report = run(experiment.workspace, RunRequest(repeats=1, commit_message="m", dry_run=True))
+    report = run(experiment.workspace, wanted)
     assert any("params.yaml would be committed first" in text for text in report.warnings)
     assert report.next_step == "the same without --dry-run"
     assert experiment.hash() == before

@@ -203,6 +203,16 @@ def test_each_wrong_call_of_run_says_what_to_type(
     assert repo.hash() == before
 
 
+def test_a_params_file_of_an_odd_name_is_found_where_none_was_said(tmp_path: Path) -> None:
+    repo = build_repository(tmp_path / "r")
+    repo.commit({"train.py": PLAIN_TRAIN, "params.json.in": '{"lr": 0.1}'})
+    init(repo.workspace, InitRequest(command="python train.py"))
+    with pytest.raises(GitexpError) as refused:
+        run(repo.workspace, RunRequest(params=lr(0.2), commit_message="larger"))
+    assert refused.value.summary == "there is no parameter lr"
+    assert refused.value.next_step.startswith("gitexp init --params params.json.in, then")
+
+
 def test_a_parameter_of_another_file_is_refused_with_its_whole_name(tmp_path: Path) -> None:
     repo = build_repository(tmp_path / "r")
     repo.commit({"train.py": PLAIN_TRAIN, "conf.toml": "[train]\nlr = 0.1\nseed = 1\n"})
@@ -217,6 +227,7 @@ def test_a_parameter_of_another_file_is_refused_with_its_whole_name(tmp_path: Pa
         with pytest.raises(GitexpError) as refused:
             new(repo.workspace, replace(wanted, params=params))
         assert refused.value.next_step == said
+        assert refused.value.summary == f"there is no parameter {params[0][0]}"
         for message in (None, "larger"):
             with pytest.raises(GitexpError) as refused:
                 run(repo.workspace, RunRequest(params=params, commit_message=message))

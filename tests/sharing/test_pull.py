@@ -68,6 +68,16 @@ def test_data_of_what_a_fresh_clone_has_checked_out_come_without_a_name(team: Te
     assert (team.b.path / "model.txt").read_bytes() == (team.a.path / "model.txt").read_bytes()
 
 
+def test_a_branch_that_is_not_checked_out_names_what_puts_its_data_there(team: Team) -> None:
+    team.b.git("switch", "--quiet", "main")
+    report = pull(team.b.workspace, [BRANCH.partition("/")[2]], data=True)
+    switch, checkout = report.next_step.split(" && ")
+    team.b.git(*switch.split()[1:])
+    assert not (team.b.path / "model.txt").exists()
+    dvc(team.b.path, *checkout.split()[1:])
+    clean(team.b)
+
+
 def test_data_come_also_where_the_branch_is_up_to_date(team: Team) -> None:
     pull(team.b.workspace)
     pull(team.b.workspace, data=True)
