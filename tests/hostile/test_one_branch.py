@@ -32,6 +32,7 @@ from gitexp.records import codec
 from gitexp.records import plan as plan_format
 from gitexp.text import ignore, params
 from gitexp.text import samples as samples_format
+from gitexp.upkeep.doctor import place
 from tests.hostile.test_reading import attacked, paths
 from tests.hostile.test_trees import Odd, ordered
 from tests.lab.build import git_environment
@@ -548,7 +549,7 @@ def test_an_ended_list_keeps_what_it_learned(
     attacked: BuiltRepo, before: dict[str, object]
 ) -> None:
     rows = samples_format.MOST_ROWS
-    for number in range(12):
+    for number in range(4):
         text = b"".join(b"acc,7,%d,,,,,0.%d\n" % (n, number) for n in range(rows))
         many_runs(attacked, f"n{number}", HEAD + text, rows, 10 if number else 1)
     path = attacked.path / ".git" / "gitexp" / "index.sqlite"
@@ -581,3 +582,52 @@ def test_an_index_that_cannot_be_written_keeps_its_rows_in_memory(tmp_path: Path
     index._written_s = -1e9  # noqa: SLF001  the next rows are written at once
     index.put(Kind.RUN, {"b": b"2"})
     assert index.get(Kind.RUN, ["a", "b"]) == {"a": b"1", "b": b"2"}
+
+
+# --- doctor ------------------------------------------------------------------------------------
+
+
+def long_line(repo: BuiltRepo, name: str, count: int) -> None:
+    """Make hub/exp/NAME with so many commits that change nothing."""
+    ref = f"refs/remotes/hub/exp/{name}"
+    one = f"commit {ref}\ncommitter M <m@x> %d +0000\ndata 1\nx\n"
+    text = f"reset {ref}\nfrom {repo.hash('main')}\n" + "".join(
+        one % (1_700_000_000 + n) for n in range(count)
+    )
+    subprocess.run(
+        ["git", "fast-import", "--quiet"], cwd=repo.path, env=git_environment(),
+        input=text.encode(), check=True,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_doctor_passes_over_what_is_too_much_and_names_it(
+    attacked: BuiltRepo,
+    before: dict[str, object],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def asked() -> tuple[int, dict[str, object]]:
+        with bounded():
+            code = dispatch(["-C", str(attacked.path), "doctor", "--json"])
+        return code, json.loads(capsys.readouterr().out)
+
+    monkeypatch.setattr(place, "_MOST_RUNS", 20)
+    monkeypatch.setattr(place, "_MOST_COMMITS", 50)
+    monkeypatch.setattr(place, "_TIMES", 2)
+    code, _ = asked()
+    table = HEAD + b"acc,7,,,,,0.8\n"
+    many_runs(attacked, "few", table, 1, 20)  # the control: looked at
+    many_runs(attacked, "many", table, 1, 60)
+    long_line(attacked, "few-commits", 40)
+    long_line(attacked, "long", 5_000)
+    for number in range(4):  # each below the bar, and all of them above it
+        many_runs(attacked, f"part{number:02}", table, 1, 19)
+    again, found = asked()
+    assert again == code, [each for each in found["findings"] if each["level"] != "note"][:3]
+    said = json.dumps(found)
+    for name, held in (("many", "60 runs"), ("long", "more than 50 commits")):
+        assert re.search(rf'[^{{]*{held}[^}}]*hub/exp/{name}"', said), name
+    assert "hub/exp/part03" in said
+    assert not {word for word in ("hub/exp/few", "hub/exp/few-commits") if f'{word}"' in said}
+    assert before

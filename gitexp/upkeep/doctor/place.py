@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,6 +12,7 @@ from gitexp.errors import GitexpError
 from gitexp.execution import state as states
 from gitexp.execution.workdir import WorkDir
 from gitexp.git.absent import ABSENT, Absent
+from gitexp.git.objects import commit_info
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout, owners
 from gitexp.git.transaction.cache import Index
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from gitexp.store.ancestry import Addition
     from gitexp.store.plans import Tip
 
+_MOST_COMMITS, _MOST_RUNS = 10_000, 500  # of one branch that others brought
+_TIMES = 5  # as much of all of them
 _SLOTS = f"/{layout.TMP}/worktrees/"
 
 
@@ -76,8 +80,46 @@ class CheckedRepository:
 
     @cached_property
     def tips(self) -> tuple[Tip, ...]:
-        """All branches, remote-tracking branches and archive tags."""
-        return tips(self.repo)
+        """All branches, remote-tracking branches and archive tags that are not passed over."""
+        return tuple(tip for tip in tips(self.repo) if tip.ref not in self.passed_over)
+
+    @cached_property
+    def passed_over(self) -> Mapping[str, str]:
+        """Others' branches that hold more than we read of one, or of all, and what that is."""
+        every = tips(self.repo)
+        own = [tip.commit for tip in every if tip.own]
+        lines = set(Graph(self.repo, self.memory, own).nodes)
+        known = {run for runs in listings(self.repo, self.memory, own).values() for run in runs}
+        found: dict[str, str] = {}
+        commits, runs = _TIMES * _MOST_COMMITS, _TIMES * _MOST_RUNS
+        for tip in every:
+            most = min(_MOST_COMMITS, commits)
+            ahead = self._ahead(tip.commit, lines, most)
+            commits -= len(ahead)
+            if len(ahead) > most:
+                found[tip.ref] = f"more than {most} commits that no other branch has"
+                continue
+            (listed,) = listings(self.repo, self.memory, [tip.commit]).values()
+            fresh = listed.keys() - known
+            if len(fresh) > min(_MOST_RUNS, runs):
+                found[tip.ref] = f"{len(fresh)} runs that no other branch has"
+                continue
+            runs -= len(fresh)
+            lines |= ahead
+            known |= fresh
+        return found
+
+    def _ahead(self, tip: CommitHash, lines: set[CommitHash], most: int) -> set[CommitHash]:
+        """Return what a tip has beside these lines, no more than one above the most."""
+        seen = {tip} - lines
+        waiting = list(seen)
+        while waiting and len(seen) <= most:
+            with contextlib.suppress(GitexpError):  # the graph says what cannot be read
+                for parent in commit_info(self.repo, waiting.pop()).parents:
+                    if parent not in lines and parent not in seen:
+                        seen.add(parent)
+                        waiting.append(parent)
+        return seen
 
     @cached_property
     def graph(self) -> Graph:
@@ -96,7 +138,7 @@ class CheckedRepository:
 
     def forget(self) -> None:
         """Look again at what a check has changed: branches have moved."""
-        for fact in ("tips", "graph", "recorded", "listed"):
+        for fact in ("tips", "passed_over", "graph", "recorded", "listed"):
             self.__dict__.pop(fact, None)
 
     def worktrees(self) -> tuple[Checkout, ...]:

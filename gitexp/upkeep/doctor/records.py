@@ -26,19 +26,22 @@ NAME = "records"
 
 def look(place: CheckedRepository) -> Iterator[Curable]:
     """Yield damaged commits, runs and environments of all branches and archive tags, each once."""
+    for ref, why in place.passed_over.items():
+        what = f"passed over, with all that it holds: {why}"
+        step = "to judge one branch: gitexp show NAME; to be rid of it: git branch -d -r NAME"
+        yield Curable(what, ref.split("/", 2)[2], step, level=Level.NOTE)
     for commit, error in sorted(place.graph.broken.items()):
         what = f"commit {commit[:9]} cannot be read, nor any record before it: {error.brief}"
         above = [tip for tip in place.tips if commit in place.graph.led_to([tip.commit])]
         where = ", ".join(tip.name for tip in above[:3])
-        level = Level.PROBLEM if any(tip.local for tip in above) else Level.NOTE
-        yield Curable(what, where, error.next_step, level=level)
-    versions: dict[tuple[RunId, TreeId], str] = {}
+        yield Curable(what, where, error.next_step, level=_level(*above))
+    versions: dict[tuple[RunId, TreeId], Tip] = {}
     for tip in place.tips:
         for run, tree in place.listed[tip.commit].items():
-            versions.setdefault((run, tree), tip.name)
+            versions.setdefault((run, tree), tip)  # one's own are the first
     seen: set[str] = set()
-    for (run, tree), name in sorted(versions.items()):
-        yield from _run(place, run, tree, name)
+    for (run, tree), tip in sorted(versions.items(), key=lambda item: item[0]):
+        yield from _run(place, run, tree, tip)
     for tip in place.tips:
         try:
             look_at(place.repo, tip.commit, (*layout.FOLDERS, layout.ENVIRONMENTS))
@@ -46,17 +49,21 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
             if tip.commit in place.graph.broken:  # said above
                 continue
             what = f"its records cannot be looked at: {error.brief}"
-            level = Level.PROBLEM if tip.local else Level.NOTE
-            yield Curable(what, tip.name, error.next_step, level=level)
+            yield Curable(what, tip.name, error.next_step, level=_level(tip))
         else:
             yield from _environments(place, tip, seen)
 
 
-def _run(place: CheckedRepository, run: RunId, tree: TreeId, name: str) -> Iterator[Curable]:
+def _level(*tips: Tip) -> Level:
+    """Return how bad it is what these hold: what others brought is theirs to mend."""
+    return Level.PROBLEM if any(tip.own for tip in tips) else Level.NOTE
+
+
+def _run(place: CheckedRepository, run: RunId, tree: TreeId, tip: Tip) -> Iterator[Curable]:
     added = place.recorded.get(run)
     if added is None:  # only a commit that cannot be read leads to it
         return
-    where = f"{name}:{layout.run_dir(run)}"
+    where = f"{tip.name}:{layout.run_dir(run)}"
     try:
         read_run(place.repo, tree, run)
     except NewerFormatError as error:
@@ -68,7 +75,7 @@ def _run(place: CheckedRepository, run: RunId, tree: TreeId, name: str) -> Itera
         if tree == added.tree:
             return
         what = f"the record of run {run[:8]} was edited after it was recorded"
-    yield Curable(what, where, _restore(place, run, tree))
+    yield Curable(what, where, _restore(place, run, tree), level=_level(tip))
 
 
 def _restore(place: CheckedRepository, run: RunId, tree: TreeId) -> str:
@@ -100,4 +107,5 @@ def _environments(place: CheckedRepository, tip: Tip, seen: set[str]) -> Iterato
                 f"{tip.name}:{layout.ENVIRONMENTS}/{name}",
                 f"git log --oneline -- {shlex.quote(f'{layout.ENVIRONMENTS}/{name}')}, "
                 "and check the first version out",
+                level=_level(tip),
             )
