@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Measurements:
     """What one repeat came to."""
 
     samples: tuple[Sample, ...]
@@ -95,7 +95,7 @@ def _stamp(file: Path) -> Stamp | None:
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
-def read(job: Job, project: Path, out_dir: Path, cache: CacheConfig, memo: Memo) -> Measured:
+def read(job: Job, project: Path, out_dir: Path, cache: CacheConfig, memo: Memo) -> Measurements:
     """Read everything that a job declares."""
     asked = [name for metric in job.expect_metrics for name in curves.named(metric)]
     seen = logged.read(
@@ -118,7 +118,7 @@ def read(job: Job, project: Path, out_dir: Path, cache: CacheConfig, memo: Memo)
         if not any(path == out or path.startswith(f"{out}/") for out in covered):
             by_products.append(output(put(cache, project, path, memo=memo)))
     kept, warnings = _keep(job, project, out_dir)
-    return Measured(
+    return Measurements(
         samples,
         evaluation,
         basis,

@@ -110,7 +110,7 @@ def worker(job_file: Path, out_dir: Path) -> int:
     return code
 
 
-def _execute(attempt: _Attempt, stop: process.Stop) -> measurements.Measured:
+def _execute(attempt: _Attempt, stop: process.Stop) -> measurements.Measurements:
     """Do everything between JOB.json and outcome.json."""
     job, out_dir = attempt.job, attempt.out_dir
     users = Path(job.cache_dir)
@@ -252,7 +252,7 @@ def _check_shared(
 
 
 def _finish(
-    attempt: _Attempt, state: RepeatState, reason: str, result: measurements.Measured | None
+    attempt: _Attempt, state: RepeatState, reason: str, result: measurements.Measurements | None
 ) -> None:
     """Write outcome.json; from here on nothing interrupts."""
     job = attempt.job
