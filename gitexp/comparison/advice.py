@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from typing import TYPE_CHECKING
@@ -91,6 +92,12 @@ def _end(judged: Judged, plan: Plan, found: Detectable | None) -> str:
     """Return how to conclude; where the question is open, also how to go on."""
     name = "" if judged.current_branch == plan.branch else f" {quoted(plan.name)}"
     end = f'gitexp conclude{name} -m "what was learned"'
+    if judged.verdict is Verdict.UNDECIDABLE and not _may_grow(judged):
+        needed = _needed(judged)
+        # A look that could not have decided costs nothing, and fresh seeds are drawn.
+        if _by_repeats(judged) and needed > plan.repeats:
+            why = f"{counted(plan.repeats, 'repeat')} cannot decide"
+            return f'gitexp amend-plan{name} --repeats {needed} --why "{why}"'
     if judged.verdict is not Verdict.INCONCLUSIVE or plan.claim is Claim.MODEL or plan.stopping:
         return end
     if not repeats_needed(judged, found) or found is None or not _by_repeats(judged):
@@ -163,6 +170,8 @@ def reasons(judged: Judged) -> tuple[str, ...]:
     ahead = len(set(left) - set(right))  # seeds that the candidate's next repeats meet
     of_baseline = len(lacking) + max(0, more - ahead)
     price = _price(judged, of_baseline, more)
+    if units < needed and _by_repeats(judged) and not _may_grow(judged):
+        found.append("what is run after the planned repeats counts under an amended plan alone")
     if (lacking or more) and repeats < _target(judged):
         found.append(f"missing: {of_baseline} of the baseline, {more} of the candidate{price}")
     return tuple(found)
@@ -326,18 +335,29 @@ def _needed(judged: Judged) -> int:
     model = plan.claim is Claim.MODEL
     if model and plan.effect.margin != 0:
         return MIN_BOOTSTRAP_EXAMPLES
-    return pairs_needed(
+    needed = pairs_needed(
         plan.alpha / max(1, judged.family * judged.configurations),
         paired=judged.sides.paired or model,
         one_sided=plan.effect.kind is not HypothesisKind.TWO_SIDED,
     )
+    if result is None or plan.stopping is None:
+        return needed
+    # Its looks have a price of their own, and each further pair halves the smallest p.
+    return max(needed, _units(judged) + math.ceil(math.log2(result.plan.smallest_p / plan.alpha)))
 
 
 def _target(judged: Judged) -> int:
     plan = judged.sides.plan
     if plan is None:
         return 0
-    return max(plan.repeats, _needed(judged)) if _by_repeats(judged) else plan.repeats
+    grows = _by_repeats(judged) and _may_grow(judged)
+    return max(plan.repeats, _needed(judged)) if grows else plan.repeats
+
+
+def _may_grow(judged: Judged) -> bool:
+    """Whether further repeats would count: the planned ones may have been looked at."""
+    plan = judged.sides.plan
+    return plan is not None and plan.claim is Claim.METHOD and _repeats(judged) < plan.repeats
 
 
 def _price(judged: Judged, baseline: int, candidate: int) -> str:

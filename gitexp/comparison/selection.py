@@ -92,6 +92,13 @@ def corrected(result: SignificanceResult, by: int) -> SignificanceResult:
     )
 
 
+def has_fixed_number(plan: Plan | None) -> bool:
+    """Return whether repeats end with the planned ones: a model has none, some rules no end."""
+    if plan is None or plan.claim is Claim.MODEL:
+        return False
+    return plan.stopping is None or plan.stopping.rule is not StoppingRule.ALWAYS_VALID
+
+
 def late_seeds(count: Count, plan: Plan | None, *, paired: bool) -> tuple[int, ...]:
     """Return the candidate's seeds that were run after its planned repeats were there.
 
@@ -99,9 +106,7 @@ def late_seeds(count: Count, plan: Plan | None, *, paired: bool) -> tuple[int, .
     always-valid rule looks on for ever, and a claim about two models has no repeats. Where repeats
     are paired the planned number is one of pairs; what comes later is late, with a partner or not.
     """
-    if plan is None or plan.claim is Claim.MODEL:
-        return ()
-    if plan.stopping is not None and plan.stopping.rule is StoppingRule.ALWAYS_VALID:
+    if plan is None or not has_fixed_number(plan):
         return ()
     calls: dict[str, list[Counted]] = {}
     for item in sorted(count.candidate.repeats.values(), key=lambda item: item.found.order):

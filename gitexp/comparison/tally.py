@@ -18,6 +18,7 @@ from gitexp.errors import GitexpError
 from gitexp.git.transaction.cache import Kind
 from gitexp.model.ids import InputsDigest
 from gitexp.model.metrics import MetricSummary, summarise
+from gitexp.store import plans
 from gitexp.store.lookup import FoundRun
 
 if TYPE_CHECKING:
@@ -50,6 +51,23 @@ class Settled:
     def paired(self) -> bool:
         """Whether repeats can be joined by seed."""
         return bool(self.count.pairs) and self.evaluation.same
+
+    @property
+    def full(self) -> bool:
+        """Whether no further repeat would count."""
+        there = self.count.pairs if self.paired else self.count.candidate.repeats
+        fixed = self.plan is not None and selection.has_fixed_number(self.plan)
+        return fixed and self.plan is not None and len(there) >= self.plan.repeats
+
+    @property
+    def late(self) -> frozenset[int]:
+        """The candidate's seeds that came after a look."""
+        return frozenset(self.everything.candidate.repeats.keys() - self.count.candidate.repeats)
+
+    @property
+    def variants(self) -> int:
+        """How many candidates the plan has, once this one has repeats."""
+        return self.count.variants + (not self.everything.candidate.repeats)
 
     @property
     def candidate(self) -> tuple[int, ...]:
@@ -129,6 +147,13 @@ def sources(
     except GitexpError as error:
         unknown = replace(candidate, inputs=_NOWHERE)
         return unknown, candidate, f"baseline {plan.baseline.name}: {error.located}"
+
+
+def of_plan(repo: Repo, index: Index, plan: Plan, named: Named) -> Settled:
+    """Return what counts of an experiment."""
+    added = plans.plan_commit(repo, plan, named.commit)
+    baseline, candidate, _ = sources(repo, index, plan, named, added)
+    return settle(RunPool(repo, index), baseline, candidate, plan)
 
 
 def tallies(

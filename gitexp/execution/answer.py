@@ -16,7 +16,7 @@ from gitexp.execution import situation, state
 from gitexp.model.plan import Claim, HypothesisKind, OnFailed
 from gitexp.model.report import PlannedRun, RecordedRun, RunReport
 from gitexp.model.run import RepeatState
-from gitexp.stats.design import smallest_p
+from gitexp.stats.design import pairs_needed, smallest_p
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,12 +70,14 @@ def too_few(seen: Situation) -> str:
         return ""
     wanted = seen.wanted
     one_sided = plan.effect.kind is not HypothesisKind.TWO_SIDED
-    least = smallest_p(wanted, wanted, paired=True, one_sided=one_sided)
-    if least <= plan.alpha or all(source.side != "candidate" for source in seen.sides):
+    least = seen.variants * smallest_p(wanted, wanted, paired=True, one_sided=one_sided)
+    if least <= plan.alpha or not any(s.side == "candidate" and s.choice.run for s in seen.sides):
         return ""
+    of = f", times {seen.variants} candidates under this plan" if seen.variants > 1 else ""
+    enough = pairs_needed(plan.alpha / seen.variants, one_sided=one_sided)
     return (
         f"{wanted} repeats a side cannot decide at alpha = {plan.alpha:g}: pairs of them reach "
-        f"p = {least:.2g} at best; {plan.repeats} are planned"
+        f"p = {least:.2g} at best{of}; {plan.repeats} are planned, --repeats {enough} would do"
     )
 
 
@@ -163,7 +165,8 @@ def _beyond(seen: Situation) -> str:
     for source in seen.sides:
         choice = source.choice
         have = len(choice.counting)
-        more = len(choice.together) - max(have, plan.repeats)
+        asked = max(len(choice.together), seen.request.repeats or 0)
+        more = asked - max(have, plan.repeats)
         if source.side != situation.CANDIDATE or more <= 0:
             continue
         if plan.stopping is not None:
@@ -172,9 +175,10 @@ def _beyond(seen: Situation) -> str:
                 f"rule is at {plan.repeats} repeats"
             )
         if have >= plan.repeats:
+            which = "of these repeats will not count" if choice.run else "more would not count"
             return (
-                f"{more} of these repeats will not count: the planned {plan.repeats} were there, "
-                "and may have been looked at; more of them need a new plan, with fresh seeds"
+                f"{more} {which}: the planned {plan.repeats} were there, and may have been looked "
+                f"at; gitexp amend-plan --repeats {asked} --why TEXT plans them, with fresh seeds"
             )
     return ""
 

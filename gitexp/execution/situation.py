@@ -7,9 +7,9 @@ import posixpath
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import eligible
+from gitexp.comparison import eligible, tally
 from gitexp.comparison.randomness import seeding
-from gitexp.comparison.sides import plan_back
+from gitexp.comparison.sides import Named, plan_back
 from gitexp.dvc.gitignore import refuse_ignored_pointers
 from gitexp.dvc.inputs import compute
 from gitexp.errors import (
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from gitexp.comparison.eligible import Eligible
+    from gitexp.comparison.tally import Settled
     from gitexp.execution.place import RunPlace
     from gitexp.execution.run_sources import RunSource
     from gitexp.git.absent import Absent
@@ -87,6 +88,12 @@ class Situation:
     environment: EnvironmentDigest | None  # its digest
     sides: tuple[RunSource, ...] = ()  # what is to be executed, at least one
     again: tuple[Again, ...] = ()
+    settled: Settled | None = None  # what counts of the plan's candidate, where one is to run
+
+    @property
+    def variants(self) -> int:
+        """How many candidates the plan has, the present one among them."""
+        return 1 if self.settled is None else self.settled.variants
 
     @property
     def repo(self) -> Repo:
@@ -231,12 +238,18 @@ def _choose(
             beside = lookup.runs_at(repo, other.commit, index).runs
             theirs = eligible.of_baseline([*reached, *beside], plan, other.inputs)
         without = eligible.given_up(plan, side, theirs)
+        if plan is not None:
+            named = Named(seen.place.branch, tip, seen.place.branch, plan, main.inputs)
+            seen = replace(seen, settled=tally.of_plan(repo, index, plan, named))
         spent = eligible.seen_outside(shown, plan, main.inputs, main.key)
         choice = _candidate_seeds(seen, main, held, spent, without)
         if not any(_is_whole(each.run, main) for each in pending) and _lacks_snapshot(
             seen, main, reached
         ):
             choice = _with_snapshot(seen, main, choice, spent)
+        late = frozenset[int]() if seen.settled is None else seen.settled.late
+        counted = tuple(seed for seed in choice.counting if seed not in late)
+        choice = replace(choice, counting=counted)
         main = replace(main, choice=choice)
         again = _again(main, side, environment, None if plan is None else plan.fewest)
         if other is None:
@@ -272,7 +285,10 @@ def _candidate_seeds(
         return SeedChoice(run, counted, tuple(seed for seed in run if seed in spent))
     passed = {*spent, *source.shared, *given_up, *(() if request.again else counting)}
     there = 0 if request.again else len({*counting}.difference(given_up))
-    run = tuple(itertools.islice(_upward(committed, passed), max(0, seen.wanted - there)))
+    wanted = seen.wanted
+    if seen.plan is not None and seen.settled is not None and seen.settled.full:
+        wanted = min(wanted, seen.plan.repeats)  # what would not count is not run unasked
+    run = tuple(itertools.islice(_upward(committed, passed), max(0, wanted - there)))
     return SeedChoice(run, counted, tuple(seed for seed in sorted(spent) if seed >= committed))
 
 

@@ -7,15 +7,14 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import eligible, exclusions
-from gitexp.dvc.inputs import compute
+from gitexp.comparison import exclusions, tally
+from gitexp.comparison.sides import Named
 from gitexp.errors import (
     BadFormatError,
     GitexpError,
 )
 from gitexp.execution import engines
 from gitexp.execution.engines.base import OUTCOME, PID
-from gitexp.execution.situation import Earlier
 from gitexp.execution.workdir import WorkDir
 from gitexp.git import objects, refs
 from gitexp.git.refs import ABSENT
@@ -28,7 +27,7 @@ from gitexp.model.request import RunOptions
 from gitexp.model.run import RepeatState, Run
 from gitexp.model.views import LiveRun
 from gitexp.records import codec
-from gitexp.store import calls, lookup, plans
+from gitexp.store import calls
 from gitexp.system import logged_metrics
 from gitexp.text.fields import Fields
 from gitexp.text.jsontext import Json, json_dumps
@@ -39,8 +38,7 @@ if TYPE_CHECKING:
 
     from gitexp.execution.workdir import WorkDir
     from gitexp.git.repository import Repo
-    from gitexp.git.transaction.cache import Index
-    from gitexp.model.ids import CommitHash, InputsDigest, PlanDigest
+    from gitexp.model.ids import CommitHash, PlanDigest
     from gitexp.model.plan import Plan
     from gitexp.model.run import LoggedValue
     from gitexp.model.workspace import Workspace
@@ -338,36 +336,16 @@ def _ended(folder: Path, run: Run) -> Iterator[tuple[int, RepeatState]]:
 
 def next_command(repo: Repo, branch: str, plan: Plan) -> str:
     """Return what runs the repeats that the plan of a branch lacks, or judges them."""
-    tip, base = objects.resolve(repo, refs.local(branch)), plan.baseline.commit
+    named = Named(branch, objects.resolve(repo, refs.local(branch)), branch, plan)
     with open_index(repo.workspace) as index:
-        mine = _inputs(repo, index, plan, tip, tip)
-        # The baseline may lie beyond the edge of a shallow clone.
-        there = objects.exists(repo, base)
-        theirs = _inputs(repo, index, plan, base, tip) if there else mine
-        both = {mine, theirs}
-        runs = [*lookup.runs_at(repo, tip, index, inputs=both)]
-        runs += lookup.runs_at(repo, base, index, inputs=both) if there else ()
-        everywhere = lookup.runs_by_inputs(repo, mine, index=index, also=[tip]).runs
-        earlier = Earlier(repo, index)
-        candidate = eligible.of_candidate(runs, everywhere, plan, mine, earlier)
-    baseline = eligible.of_baseline(runs if there else (), plan, theirs)
-    without = eligible.given_up(plan, candidate, baseline)
-    found, beside = (
-        {repeat.key for _, repeat in side.repeats() if repeat.seed not in without}
-        for side in (candidate, baseline)
-    )
-    unchanged = there and mine == theirs
-    said = exclusions.lacking(plan, len(found), len(beside), unchanged=unchanged)
+        settled = tally.of_plan(repo, index, plan, named)
+    baseline, candidate = settled.sides
+    done = (set(each) - settled.count.given_up for each in (settled.candidate, settled.baseline))
+    unchanged = baseline.inputs == candidate.inputs
+    said = exclusions.lacking(plan, *map(len, done), unchanged=unchanged)
     if refs.head(repo).branch == branch:
         return said
     return f"git switch {shlex.quote(branch)} && {said}"
-
-
-def _inputs(
-    repo: Repo, index: Index, plan: Plan, commit: CommitHash, tip: CommitHash
-) -> InputsDigest:
-    config, _ = plans.config_of(repo, commit, plans.plan_commit(repo, plan, tip))
-    return compute(repo, objects.commit_info(repo, commit).tree, config, index=index)
 
 
 def is_at_work(workdir: WorkDir, state: State, seed: int) -> bool:

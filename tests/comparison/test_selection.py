@@ -50,6 +50,8 @@ def test_variants_under_one_plan_are_paid_for(lab: Lab) -> None:
     assert metric.p_adjusted == 4 / 64
     assert result.verdict is Verdict.UNDECIDABLE, "4 / 64 is above 0.05 whatever comes out"
     assert result.headline == "no outcome of 6 pairs reaches alpha = 0.05; 7 would do"
+    assert result.next_step.startswith("gitexp amend-plan --repeats 7 "), "a seventh would be late"
+    assert not any(text.startswith("missing") for text in result.reasons)
     said = render((result,), PLAIN)
     assert "4 configurations were run under this plan" in said
     assert "in up to 19 % instead of 5 %" in said

@@ -298,13 +298,18 @@ def test_a_dry_run_that_would_commit_first_says_so_and_asks_for_nothing(
     assert experiment.hash() == before
 
 
-def test_repeats_after_the_planned_number_are_said_not_to_count(experiment: BuiltRepo) -> None:
+def test_repeats_after_the_planned_number_are_neither_counted_nor_run(
+    experiment: BuiltRepo,
+) -> None:
     planned = status(experiment.workspace).planned
     first = run(experiment.workspace, RunRequest(repeats=planned + 1, dry_run=True))
     assert not any("will not count" in text for text in first.warnings), "nobody has looked"
     run(experiment.workspace, RunRequest(jobs=2))
     report = run(experiment.workspace, RunRequest(repeats=planned + 2, dry_run=True))
-    assert any(text.startswith("2 of these repeats will not count") for text in report.warnings)
+    assert not report.planned[0].seeds
+    assert any(text.startswith("2 more would not count: ") for text in report.warnings)
+    chosen = run(experiment.workspace, RunRequest(seeds=(8,), dry_run=True))
+    assert any(text.startswith("1 of these repeats will not count") for text in chosen.warnings)
 
 
 def test_the_baseline_can_be_run_by_its_revision(experiment: BuiltRepo) -> None:

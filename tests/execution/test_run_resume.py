@@ -138,7 +138,7 @@ def test_a_call_and_what_resumes_it_are_one_look(tmp_path: Path) -> None:
     os.environ["MARK"] = str(tmp_path / "mark")
     try:
         run(repo.workspace, RunRequest(with_baseline=True))
-        killed(repo, "--repeats", "4", "--keep-going")  # 9 finishes, 10 fails
+        killed(repo, "--seeds", "9,10", "--keep-going")  # 9 finishes, 10 fails
         report = run(repo.workspace, RunRequest(resume=True))
     finally:
         del os.environ["MARK"]

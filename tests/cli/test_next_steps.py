@@ -1,0 +1,167 @@
+"""The next command, typed as it stands, leads out of every state: to a verdict, or to a decision.
+
+A world is a state that somebody got into. From there each ``next`` is carried out as it is printed;
+no state may come twice.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab.build import repository
+from tests.lab.shell import gitexp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.lab.build import BuiltRepo
+    from tests.lab.shell import Done
+
+TRAIN = """\
+import json, os, random, sys
+seed = int(os.environ.get("GITEXP_SEED", 1))
+random.seed(seed)
+LIFT, BROKEN = 0.0, ()
+if seed in BROKEN: sys.exit("out of luck")
+json.dump({"acc": sum(random.random() for _ in range(500)) / 500 + LIFT}, open("metrics.json", "w"))
+"""
+PLAN = ("--metric", "acc:max", "--effect", ">0", "--hypothesis", "a lift raises acc")
+# What only a person can do: say what was learned, ask something else, mend a program.
+DECISIONS = ("gitexp conclude", "gitexp show", "gitexp new", "change code", "gitexp logs")
+STEPS = 6
+
+
+def begun(repo: BuiltRepo, *options: str, lift: float = 0.03, broken: str = "") -> None:
+    repo.commit({"t.py": TRAIN, ".gitignore": "metrics.json\n"})
+    asked = ("init", "-q", "--command", "python t.py", "--metrics", "metrics.json")
+    for argv in (asked, ("new", "h", *PLAN, "-q", *(options or ("--repeats", "5")))):
+        assert gitexp(repo, *argv).code == 0
+    changed(repo, lift, broken)
+
+
+def changed(repo: BuiltRepo, lift: float, broken: str = "") -> None:
+    text = TRAIN.replace("LIFT, BROKEN = 0.0, ()", f"LIFT, BROKEN = {lift}, ({broken})")
+    repo.commit({"t.py": text})
+
+
+def ran(repo: BuiltRepo, *options: str) -> Done:
+    return gitexp(repo, "run", *options)
+
+
+def changed_candidate(repo: BuiltRepo) -> None:
+    begun(repo)
+    ran(repo, "--with-baseline")
+    changed(repo, 0.5)
+    ran(repo, "--with-baseline")
+
+
+def changed_candidate_not_run(repo: BuiltRepo) -> None:
+    begun(repo)
+    ran(repo, "--with-baseline")
+    changed(repo, 0.5)
+
+
+def changed_candidate_and_one_more(repo: BuiltRepo) -> None:
+    changed_candidate(repo)
+    ran(repo, "--seeds", "5", "--with-baseline")
+
+
+def fewer_than_decide(repo: BuiltRepo) -> None:
+    begun(repo, "--repeats", "4")
+    ran(repo, "--with-baseline")
+
+
+def changed_baseline(repo: BuiltRepo) -> None:
+    begun(repo)
+    ran(repo, "--with-baseline")
+    repo.switch("main")
+    changed(repo, 0.01)
+    repo.switch("exp/h")
+    asked = ("--baseline", "main", "--why", "main went on")
+    assert gitexp(repo, "amend-plan", *asked).code == 0
+
+
+def topped_up(repo: BuiltRepo) -> None:
+    begun(repo, lift=0.0001)
+    ran(repo, "--with-baseline")
+    ran(repo, "--seeds", "5-7", "--with-baseline")
+
+
+def topped_up_alone(repo: BuiltRepo) -> None:
+    begun(repo)
+    ran(repo)
+    ran(repo, "--seeds", "5-7")
+
+
+def amended(repo: BuiltRepo) -> None:
+    changed_candidate(repo)
+    assert gitexp(repo, "amend-plan", "--repeats", "6", "--why", "5 do not do").code == 0
+
+
+def a_few(repo: BuiltRepo) -> None:
+    begun(repo)
+    ran(repo, "--repeats", "2", "--with-baseline")
+
+
+def looked_early(repo: BuiltRepo) -> None:
+    begun(repo, "--repeats", "6", "--stopping", "pocock")
+    ran(repo, "--until-decided")
+    changed(repo, 0.0001)
+    ran(repo, "--until-decided")
+
+
+def always_valid(repo: BuiltRepo) -> None:
+    begun(repo, "--repeats", "6", "--stopping", "always-valid")
+    ran(repo, "--until-decided")
+    changed(repo, 0.0001)
+    ran(repo, "--until-decided")
+
+
+def unlucky(repo: BuiltRepo) -> None:
+    begun(repo, "--repeats", "5", "--on-failed", "drop", broken="3,")
+    ran(repo, "--with-baseline", "--keep-going")
+
+
+WORLDS = (
+    changed_candidate, changed_candidate_not_run, changed_candidate_and_one_more,
+    fewer_than_decide, changed_baseline, topped_up, topped_up_alone, amended, a_few, looked_early,
+    always_valid, unlucky,
+)  # fmt: skip
+
+
+def next_of(done: Done) -> str:
+    found = re.findall(r"^\s*next:? +(.+)$", done.out + done.err, re.MULTILINE)
+    assert found, done
+    return str(found[-1])
+
+
+def commands(step: str) -> list[list[str]]:
+    """Return what a line says to type; of two ways the first."""
+    words = re.split(r" && |, then ", step.partition("; ")[0])
+    return [shlex.split(each) for each in words]
+
+
+@pytest.mark.slow
+@pytest.mark.sweep(2)
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.__name__)
+def test_each_next_command_leads_on(world: Callable[[BuiltRepo], None], tmp_path: Path) -> None:
+    repo = repository(tmp_path / "repo")
+    world(repo)
+    step = "gitexp compare"
+    seen: list[tuple[str, str]] = []
+    while not step.startswith(DECISIONS):
+        assert len(seen) < STEPS, seen
+        for first, *argv in commands(step):
+            assert first == "gitexp", (step, seen)
+            done = gitexp(repo, *argv)
+            assert done.code in {0, 1, 3, 6}, (step, done)
+        seen.append((repo.hash(), step))
+        assert len(set(seen)) == len(seen), (seen, done)
+        step = next_of(done)
+    if step.startswith("gitexp conclude"):
+        assert re.match(r"(SUPPORTED|REFUTED|INCONCLUSIVE)", done.out), done
