@@ -346,7 +346,7 @@ def changes(
         found.append(Change("data", "linked", *runs))
     left, right = count.baseline.environment, count.candidate.environment
     if left is not None and right is not None and left != right:
-        one, two = _read(repo, count.baseline), _read(repo, count.candidate)
+        one, two = _recorded(repo, count.baseline), _recorded(repo, count.candidate)
         if one is None or two is None:
             found.append(Change("environment", "digest", left[:9], right[:9]))
             warnings.append("an environment is not recorded: its distributions are not compared")
@@ -355,15 +355,10 @@ def changes(
     return tuple(found), tuple(warnings)
 
 
-def _read(repo: Repo, side: SideCount) -> Environment | None:
-    if side.environment is None:
-        return None
-    for item in side.repeats.values():
-        try:
-            return lookup.environment(repo, item.found.commit, side.environment)
-        except GitexpError:
-            continue
-    return None
+def _recorded(repo: Repo, side: SideCount) -> Environment | None:
+    commits = (item.found.commit for item in side.repeats.values())
+    every = (environment(repo, commit, side.environment) for commit in commits)
+    return next(filter(None, every), None)
 
 
 def environment_changes(one: Environment, two: Environment) -> Iterator[Change]:

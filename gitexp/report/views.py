@@ -7,7 +7,7 @@ type names the schema. A verb's answer is an entry of `VIEWS` and a shape in `re
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from gitexp.records import codec
 from gitexp.report import sheet
@@ -20,13 +20,6 @@ if TYPE_CHECKING:
 
     from gitexp.report.sheet import Sheet, Style
     from gitexp.text.jsontext import Json
-
-
-class Document(Protocol):
-    """What a module of `DOCUMENTS` offers, unless the sheet knows the format."""
-
-    def document(self, sheet: Sheet) -> str:
-        """Return a sheet as a document of its own, with its final newline."""
 
 
 # By names, so that a verb loads what its own answer needs: type, then module and function.
@@ -68,8 +61,8 @@ def render(view: object, name: str, style: Style = PLAIN) -> str:
     shown = sheet_of(view, style)
     if name in sheet.FORMATS:
         return sheet.FORMATS[name](shown, style)
-    module: Document = importlib.import_module(f"gitexp.report.{name}")
-    return module.document(shown)
+    document: Callable[[Sheet], str] = importlib.import_module(f"gitexp.report.{name}").document
+    return document(shown)
 
 
 def sheet_of(view: object, style: Style = PLAIN) -> Sheet:

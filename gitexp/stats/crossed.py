@@ -156,11 +156,11 @@ def intervals(
     old, new = float(baseline.mean()), float(candidate.mean())
     if old <= 0:
         return difference, None
-    parts = _products(baseline, candidate)
+    parts = squares(baseline), squares(candidate), squares(candidate - baseline)
 
     def inside(ratio: float) -> float:
         """Return how far a ratio is from being rejected; negative: it is."""
-        one = _combined(parts, ratio, baseline.shape)
+        one = _combined(parts, ratio)
         limit = float(stdtrit(one.df, (1 + confidence) / 2)) * one.error
         return limit - abs(new - ratio * old)
 
@@ -205,21 +205,9 @@ def _ends(inside: Callable[[float], float], middle: float, step: float) -> tuple
     return low, high
 
 
-@dataclass(frozen=True, slots=True)
-class _Products:
-    """Mean squares and products of both sides: those of any c - r b are quadratic in r."""
-
-    baseline: Squares
-    candidate: Squares
-    difference: Squares
-
-
-def _products(baseline: Values, candidate: Values) -> _Products:
-    return _Products(squares(baseline), squares(candidate), squares(candidate - baseline))
-
-
-def _combined(parts: _Products, ratio: float, shape: tuple[int, ...]) -> Squares:
-    b, c, d = parts.baseline, parts.candidate, parts.difference
+def _combined(parts: tuple[Squares, Squares, Squares], ratio: float) -> Squares:
+    """Return those of c - r b, which are quadratic in r, from those of b, c and c - b."""
+    b, c, d = parts
 
     def of(bb: float, cc: float, dd: float) -> float:
         product = (bb + cc - dd) / 2
@@ -230,6 +218,6 @@ def _combined(parts: _Products, ratio: float, shape: tuple[int, ...]) -> Squares
         of(b.repeats, c.repeats, d.repeats),
         of(b.examples, c.examples, d.examples),
         of(b.rest, c.rest, d.rest),
-        shape[0],
-        shape[1],
+        c.n_repeats,
+        c.n_examples,
     )

@@ -84,22 +84,6 @@ def _ratio(top: Values, bottom: Values) -> Values:
     return np.divide(top, bottom, out=np.zeros(np.broadcast(top, bottom).shape), where=bottom != 0)
 
 
-def _precision(counts: Counts) -> Values:
-    return _ratio(counts.right, counts.predicted)
-
-
-def _recall(counts: Counts) -> Values:
-    return _ratio(counts.right, counts.actual)
-
-
-def _f1(counts: Counts) -> Values:
-    return _ratio(2 * counts.right, counts.predicted + counts.actual)
-
-
-def _jaccard(counts: Counts) -> Values:
-    return _ratio(counts.right, counts.predicted + counts.actual - counts.right)
-
-
 def _specificity(counts: Counts) -> Values:
     total = counts.actual.sum(axis=-1, keepdims=True)
     wrongly = counts.predicted - counts.right
@@ -110,13 +94,9 @@ def _accuracy(counts: Counts) -> Values:
     return _ratio(counts.right.sum(axis=-1), counts.actual.sum(axis=-1))
 
 
-def _error_rate(counts: Counts) -> Values:
-    return 1.0 - _accuracy(counts)
-
-
 def _balanced_accuracy(counts: Counts) -> Values:
     present = (counts.actual > 0).sum(axis=-1, dtype=np.float64)
-    return _ratio(_recall(counts).sum(axis=-1), present)
+    return _ratio(_ratio(counts.right, counts.actual).sum(axis=-1), present)
 
 
 def _agreement(counts: Counts) -> tuple[Values, Values, Values]:
@@ -142,16 +122,16 @@ def _matthews(counts: Counts) -> Values:
 
 
 PER_CLASS: dict[str, Callable[[Counts], Values]] = {
-    "f1": _f1,
-    "precision": _precision,
-    "recall": _recall,
+    "f1": lambda n: _ratio(2 * n.right, n.predicted + n.actual),
+    "precision": lambda n: _ratio(n.right, n.predicted),
+    "recall": lambda n: _ratio(n.right, n.actual),
     "specificity": _specificity,
-    "jaccard": _jaccard,
+    "jaccard": lambda n: _ratio(n.right, n.predicted + n.actual - n.right),
 }
 WHOLE: dict[str, Callable[[Counts], Values]] = {
     "accuracy": _accuracy,
     "balanced_accuracy": _balanced_accuracy,
-    "error_rate": _error_rate,
+    "error_rate": lambda n: 1.0 - _accuracy(n),
     "matthews_corrcoef": _matthews,
     "cohen_kappa": _kappa,
 }

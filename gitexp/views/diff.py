@@ -68,12 +68,8 @@ def diff(workspace: Workspace, a: str, b: str) -> DiffView:
         If a name stands for nothing.
     """
     repo = repository.open_repository(workspace)
-    with open_index(workspace) as index:
-        left, right = two_states(repo, index, a, b)
-        wanted = {state.inputs for state in (left, right) if state.inputs is not None}
-        found = lookup.runs_by_inputs(repo, *wanted, index=index, also=left.records | right.records)
-    one = [item for item in found if item.run.inputs == left.inputs]
-    other = [item for item in found if item.run.inputs == right.inputs]
+    left, right, found = _both(repo, a, b)
+    one, other = _runs_of(found, left), _runs_of(found, right)
     notes = [*left.notes, *right.notes]
     bare = left.removed or right.removed
     notes += [
@@ -241,11 +237,9 @@ def inputs(workspace: Workspace, a: str, b: str) -> InputsView:
         If a pipeline file, a params file or dvc.lock of a side cannot be read.
     """
     repo = repository.open_repository(workspace)
-    with open_index(workspace) as index:
-        left, right = two_states(repo, index, a, b)
-        reasons = inputs_rules.explain(repo, left.tree, left.config, right.tree, right.config)
-        wanted = {state.inputs for state in (left, right) if state.inputs is not None}
-        found = lookup.runs_by_inputs(repo, *wanted, index=index, also=left.records | right.records)
+    left, right, found = _both(repo, a, b)
+    one, other = _runs_of(found, left), _runs_of(found, right)
+    reasons = inputs_rules.explain(repo, left.tree, left.config, right.tree, right.config)
     counted = {item.what.partition(":")[0] for item in reasons}
     if any(item.kind == "params" for item in reasons):  # reasons name keys, not files
         counted.update(left.config.params)
@@ -257,21 +251,17 @@ def inputs(workspace: Workspace, a: str, b: str) -> InputsView:
         if not change.path.startswith(f"{FOLDER}/")
         and change.path.removeprefix(project) not in counted
     ]
-
-    def of(digest: str | None) -> tuple[FoundRun, ...]:
-        return tuple(item for item in found if item.run.inputs == digest)
-
     notes = [*left.notes, *right.notes]
     notes += [f"run {item.id} cannot be read: {item.why}" for item in found.unreadable]
     if found.shallow:
         notes.append("this clone is shallow: older runs are not in it")
     return InputsView(
-        a=left.shown(of(left.inputs)),
-        b=right.shown(of(right.inputs)),
+        a=left.shown(one),
+        b=right.shown(other),
         reasons=tuple(InputsReason(item.kind, item.what, item.a, item.b) for item in reasons),
         ignored=tuple(ignored),
-        runs_a=tuple(item.run.id for item in of(left.inputs)),
-        runs_b=tuple(item.run.id for item in of(right.inputs)),
+        runs_a=tuple(item.run.id for item in one),
+        runs_b=tuple(item.run.id for item in other),
         notes=tuple(notes),
     )
 
@@ -294,19 +284,23 @@ class NamedState:
         return StateName(self.name, self.commit, self.inputs, environments_of(runs))
 
 
-def two_states(repo: Repo, index: Index, a: str, b: str) -> tuple[NamedState, NamedState]:
-    """Return two states by the names that a person typed.
+def _both(repo: Repo, a: str, b: str) -> tuple[NamedState, NamedState, lookup.Lookup]:
+    """Return two states by the names that a person typed, and the runs of their inputs.
 
     A commit without settings of its own takes those of the other side, as a baseline takes the
     plan's.
-
-    Raises `UnknownExperimentError` if a name stands for nothing.
     """
-    left, right = sides.find(repo, index, a), sides.find(repo, index, b)
-    return (
-        state_of(repo, index, left, fallback=right.commit),
-        state_of(repo, index, right, fallback=left.commit),
-    )
+    with open_index(repo.workspace) as index:
+        one, other = sides.find(repo, index, a), sides.find(repo, index, b)
+        left = state_of(repo, index, one, fallback=other.commit)
+        right = state_of(repo, index, other, fallback=one.commit)
+        wanted = {state.inputs for state in (left, right) if state.inputs is not None}
+        also = left.records | right.records
+        return left, right, lookup.runs_by_inputs(repo, *wanted, index=index, also=also)
+
+
+def _runs_of(found: Iterable[FoundRun], state: NamedState) -> tuple[FoundRun, ...]:
+    return tuple(item for item in found if item.run.inputs == state.inputs)
 
 
 def state_of(repo: Repo, index: Index, named: Named, *, fallback: CommitHash | None) -> NamedState:

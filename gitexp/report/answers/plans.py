@@ -30,9 +30,8 @@ _WITNESSES = {
 }
 
 
-def init(report: InitReport, style: Style = PLAIN) -> Sheet:
+def init(report: InitReport, _: Style = PLAIN) -> Sheet:
     """Return what was written, and what was found."""
-    del style
     changed = any(path.endswith("config.yaml") for path in report.files)
     new = not report.existed or changed
     would, did = ("change", "changed") if report.existed and changed else ("write", "wrote")
@@ -51,9 +50,8 @@ def init(report: InitReport, style: Style = PLAIN) -> Sheet:
     )
 
 
-def new(report: NewReport, style: Style = PLAIN) -> Sheet:
+def new(report: NewReport, _: Style = PLAIN) -> Sheet:
     """Return what was promised, and what it costs to find out."""
-    del style
     plan = report.plan
     verb = "would begin" if report.dry_run else "began"
     facts = [
@@ -78,9 +76,8 @@ def new(report: NewReport, style: Style = PLAIN) -> Sheet:
     )
 
 
-def amended(report: AmendReport, style: Style = PLAIN) -> Sheet:
+def amended(report: AmendReport, _: Style = PLAIN) -> Sheet:
     """Return what binds otherwise now, and what became of the runs before."""
-    del style
     verb = "would amend" if report.dry_run else "amended"
     changes = ", ".join(
         f"{item.name} {value_text(item.old)} -> {value_text(item.new)}" for item in report.terms
@@ -102,9 +99,8 @@ def amended(report: AmendReport, style: Style = PLAIN) -> Sheet:
     )
 
 
-def witnessed(found: Witnessed, style: Style = PLAIN) -> Sheet:
+def witnessed(found: Witnessed, _: Style = PLAIN) -> Sheet:
     """Return whose word was kept, and what it makes of the order."""
-    del style
     receipt = found.receipt
     who = {Way.PUSH: receipt.remote, Way.RFC3161: receipt.url, Way.APPROVAL: receipt.by.name}
     what = _WITNESSES[receipt.way].format(who[receipt.way])
@@ -122,9 +118,8 @@ def witnessed(found: Witnessed, style: Style = PLAIN) -> Sheet:
     )
 
 
-def power(report: PowerReport, style: Style = PLAIN) -> Sheet:
+def power(report: PowerReport, _: Style = PLAIN) -> Sheet:
     """Return the answer first, then what it rests on."""
-    del style
     return Sheet(
         headline=_needed(report), facts=tuple(_rests_on(report)), next_step=report.next_step
     )
@@ -189,9 +184,8 @@ def _price(price: Price) -> str:
     return f"{runs}, about {numbers.duration(price.seconds)} one after another ({price.basis})"
 
 
-def run(report: RunReport, style: Style = PLAIN) -> Sheet:
+def run(report: RunReport, _: Style = PLAIN) -> Sheet:
     """Return what was recorded, where, and what to do next."""
-    del style
     facts: list[Fact] = []
     if report.commit is not None:
         facts.append(Fact("recorded", f"{report.commit[:SHORT]} on {report.branch}"))

@@ -26,9 +26,8 @@ SHORT = 9
 _VERBS = {"push": "pushed to", "pull": "pulled from", "sync": "in step with"}
 
 
-def check(report: CheckReport, style: Style = PLAIN) -> Sheet:
+def check(report: CheckReport, _: Style = PLAIN) -> Sheet:
     """Return what was found in all, each broken rule, then how sure the order of each plan is."""
-    del style
     broken = [(report.broken(Policy.ERROR), "error"), (report.broken(Policy.WARN), "warning")]
     counts = [numbers.amount(len(found), word) for found, word in broken if found]
     where = f" on {report.branch}" if report.branch else ""
@@ -47,9 +46,8 @@ def violation(item: Violation) -> Item:
     return Item(head_of(item), tuple(Fact(label, text) for label, text in places_of(item)))
 
 
-def hooks(report: HooksReport, style: Style = PLAIN) -> Sheet:
+def hooks(report: HooksReport, _: Style = PLAIN) -> Sheet:
     """Return how each hook stands, what was done, and what a manager of hooks has to be told."""
-    del style
     running = sum(hook.runs for hook in report.hooks)
     facts = [Fact("folder", report.folder)]
     facts += [Fact("manager", report.manager)] if report.manager else []
@@ -72,9 +70,8 @@ def hooks(report: HooksReport, style: Style = PLAIN) -> Sheet:
     )
 
 
-def doctor(diagnosis: Diagnosis, style: Style = PLAIN) -> Sheet:
+def doctor(diagnosis: Diagnosis, _: Style = PLAIN) -> Sheet:
     """Return the sum, then each finding."""
-    del style
     findings = diagnosis.findings
     cleared = sum(finding.cleared for finding in findings)
     notes = sum(finding.level is Level.NOTE and not finding.cleared for finding in findings)
@@ -93,9 +90,8 @@ def doctor(diagnosis: Diagnosis, style: Style = PLAIN) -> Sheet:
     )
 
 
-def maintenance(report: MaintenanceReport, style: Style = PLAIN) -> Sheet:
+def maintenance(report: MaintenanceReport, _: Style = PLAIN) -> Sheet:
     """Return sizes before and after."""
-    del style
     sides = [report.before] if report.dry_run else [report.before, report.after]
     removed = f"{len(report.removed)} job folders of recorded runs"
     return Sheet(
@@ -148,17 +144,15 @@ def _sizes(size: RepositorySize) -> tuple[str, ...]:
     )
 
 
-def lifecycle(report: EndReport, style: Style = PLAIN) -> Sheet:
+def lifecycle(report: EndReport, _: Style = PLAIN) -> Sheet:
     """Return a line for each thing that was done or left alone."""
-    del style
     lines = [*report.done, *report.sent] or ["nothing to do: it is so already"]
     lines += [f"note: {note}" for note in report.notes]
     return Sheet(items=tuple(map(Item, lines)), next_step=report.next_step)
 
 
-def together(report: TogetherReport, style: Style = PLAIN) -> Sheet:
+def together(report: TogetherReport, _: Style = PLAIN) -> Sheet:
     """Return each branch, the data, and what stayed."""
-    del style
     facts = [fact for move in report.branches for fact in _branch(move)]
     facts += [Fact("archived", name) for name in report.archived]
     facts += _data(report.data, report.verb)
