@@ -18,7 +18,7 @@ from gitexp.report.brief import joined
 from gitexp.report.drawing import figures
 from gitexp.report.drawing.figures import Room
 from gitexp.report.escape import PROSE_LIMIT, html, prose
-from gitexp.report.page import CSS, page_sheet
+from gitexp.report.page import page_sheet, style_sheet
 from gitexp.report.sheet import SHORT, amendment_words, cell_text, is_good, order_words
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def page(title: str, body: Iterable[str]) -> str:
             '<meta name="color-scheme" content="light dark">',
             '<meta name="referrer" content="no-referrer">',
             f"<title>{html(title)}</title>",
-            f"<style>{CSS}</style>",
+            f"<style>\n{style_sheet()}</style>",
             "</head>",
             "<body>",
             "<main>",
