@@ -6,6 +6,7 @@ that is not ours passes `escape.html`.
 
 from __future__ import annotations
 
+from importlib import resources
 from typing import TYPE_CHECKING
 
 from gitexp.model.plan import Verdict
@@ -18,8 +19,14 @@ from gitexp.report.brief import joined
 from gitexp.report.drawing import figures
 from gitexp.report.drawing.figures import Room
 from gitexp.report.escape import PROSE_LIMIT, html, prose
-from gitexp.report.page import page_sheet, style_sheet
-from gitexp.report.sheet import SHORT, amendment_words, cell_text, is_good, order_words
+from gitexp.report.sheet import (
+    SHORT,
+    amendment_words,
+    cell_text,
+    is_good,
+    order_words,
+    page_sheet,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -99,6 +106,7 @@ def _size(lines: Iterable[str]) -> int:
 
 def page(title: str, body: Iterable[str]) -> str:
     """Return a page that loads and runs nothing."""
+    css = resources.files("gitexp.report").joinpath("page.css").read_text("utf-8")
     return "\n".join(
         [
             "<!DOCTYPE html>",
@@ -110,7 +118,7 @@ def page(title: str, body: Iterable[str]) -> str:
             '<meta name="color-scheme" content="light dark">',
             '<meta name="referrer" content="no-referrer">',
             f"<title>{html(title)}</title>",
-            f"<style>\n{style_sheet()}</style>",
+            f"<style>\n{css}</style>",
             "</head>",
             "<body>",
             "<main>",

@@ -11,8 +11,7 @@ from gitexp.report import numbers
 from gitexp.report.drawing.critical import critical_difference
 from gitexp.report.drawing.svg import framed
 from gitexp.report.escape import html
-from gitexp.report.page import page_facts, page_table
-from gitexp.report.sheet import PLAIN, Fact, Grid, Sheet
+from gitexp.report.sheet import PLAIN, Fact, Grid, Sheet, page_facts, page_table
 from gitexp.stats.tests import named
 
 if TYPE_CHECKING:

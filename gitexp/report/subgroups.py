@@ -9,8 +9,7 @@ from gitexp.report.caveats import adjusted_p
 from gitexp.report.drawing.forest import MOST_ROWS, Row, forest
 from gitexp.report.drawing.svg import framed
 from gitexp.report.escape import html
-from gitexp.report.page import page_sheet
-from gitexp.report.sheet import PLAIN, Fact, Grid, Sheet
+from gitexp.report.sheet import PLAIN, Fact, Grid, Sheet, page_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
