@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.report import numbers
-from gitexp.report.drawing.critical import critical_difference
+from gitexp.report.drawing.charts import critical_difference
 from gitexp.report.drawing.svg import framed
 from gitexp.report.escape import html
 from gitexp.report.sheet import PLAIN, Fact, Grid, Sheet, page_facts, page_table

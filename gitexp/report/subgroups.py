@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.report import numbers
 from gitexp.report.caveats import adjusted_p
-from gitexp.report.drawing.forest import MOST_ROWS, Row, forest
+from gitexp.report.drawing.charts import MOST_ROWS, Row, forest
 from gitexp.report.drawing.svg import framed
 from gitexp.report.escape import html
 from gitexp.report.sheet import PLAIN, Fact, Grid, Sheet, page_sheet

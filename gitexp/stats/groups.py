@@ -1,21 +1,27 @@
-"""Tests of several independent groups: analysis of variance, its robust and rank-based kin."""
+"""Tests of several independent groups and of their pairs: by variance, ranks and relabelling."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy.special import chdtrc, fdtrc
+from scipy.special import chdtrc, fdtrc, ndtr
 
 from gitexp.errors import DesignError
+from gitexp.stats.distributions import many_to_one_sf, range_isf, range_sf
 from gitexp.stats.effects import Estimate, noncentral_f_interval
+from gitexp.stats.hypotheses import holm
+from gitexp.stats.permutation import chunks
 from gitexp.stats.ranks import midranks, tie_sum
-from gitexp.stats.values import Values, finite
+from gitexp.stats.tests import MAX_ASSIGNMENTS
+from gitexp.stats.ttests import welch_difference
+from gitexp.stats.values import ALTERNATIVES, Values, finite, known, rate, resolution
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     Groups = Mapping[str, Sequence[float]]
 
@@ -191,3 +197,245 @@ def checked(groups: Groups, *, least: int = 1) -> list[Values]:
             expected="at least 2 groups and more values than groups",
         )
     return values
+
+
+LABEL_DRAWS = 9_999
+
+
+@dataclass(frozen=True, slots=True)
+class PermutationF:
+    """The F statistic with the share of relabellings that reach it."""
+
+    statistic: float
+    p_value: float
+    relabellings: int
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dunn:
+    """Comparisons of mean ranks by "A - B", p-values adjusted by Holm."""
+
+    differences: Mapping[str, float]
+    z: Mapping[str, float]
+    p_values: Mapping[str, float]
+    adjusted_p_values: Mapping[str, float]
+
+
+def permutation_f_test(groups: Groups, *, seed: int = 0) -> PermutationF:
+    """Test whether the groups have one distribution, by F over relabellings.
+
+    Returns
+    -------
+    PermutationF
+        The observed labels are one relabelling, so p is never 0. An infinite F, of groups that do
+        not vary within, is reported as the largest float.
+
+    Notes
+    -----
+    The sum of squares between the groups orders relabellings as F does [1]_.
+
+    References
+    ----------
+    .. [1] Pitman, E. J. G. (1938). Significance tests which may be applied to samples from any
+       populations: III. The analysis of variance test. Biometrika 29, 322-335.
+       :doi:`10.1093/biomet/29.3-4.322`
+
+    Examples
+    --------
+    >>> permutation_f_test({"a": [1.0, 2.0], "b": [7.0, 9.0], "c": [4.0, 4.5]}).p_value
+    0.06666666666666667
+    """
+    values = checked(groups)
+    sizes = [len(group) for group in values]
+    pooled = np.concatenate(values)
+    # distances from the mean, so that rounding noise stays small beside them
+    centred = pooled - pooled.mean()
+    total = float((centred**2).sum())
+    if float(np.abs(centred).max()) <= resolution(pooled):
+        return PermutationF(0.0, 1.0, 1, exact=True)
+    observed = float(_between(centred[None, :], sizes)[0])
+    bound = observed - 1e-9 * total
+    ways = _assignments(sizes)
+    if ways <= MAX_ASSIGNMENTS:
+        orders = np.array(list(_labelled(tuple(range(len(pooled))), sizes)))
+        reached, number, exact = int((_between(centred[orders], sizes) >= bound).sum()), ways, True
+    else:
+        reached, number, exact = 1, LABEL_DRAWS + 1, False
+        for dealt in _drawn(centred, seed):
+            reached += int((_between(dealt, sizes) >= bound).sum())
+    within = max(total - observed, 0.0)
+    k, n = len(sizes), len(pooled)
+    statistic = math.inf if within <= 1e-12 * total else (observed / (k - 1)) / (within / (n - k))
+    return PermutationF(min(statistic, np.finfo(float).max), reached / number, number, exact)
+
+
+def dunn_test(groups: Groups) -> Dunn:
+    """Compare the mean ranks of all pairs of groups, with the ranks of all groups together.
+
+    References
+    ----------
+    .. [1] Dunn, O. J. (1964). Multiple comparisons using rank sums. Technometrics 6, 241-252.
+       :doi:`10.1080/00401706.1964.10490181`
+
+    Examples
+    --------
+    >>> found = dunn_test({"a": [1.0, 2.0, 3.0], "b": [4.0, 5.0, 6.0]})
+    >>> round(found.z["a - b"], 4)
+    -1.964
+    """
+    values = checked(groups)
+    pooled = np.concatenate(values)
+    n = len(pooled)
+    parts = np.split(midranks(pooled), np.cumsum([len(group) for group in values])[:-1])
+    variance = n * (n + 1) / 12 - tie_sum(pooled) / (12 * (n - 1))
+    differences, z = {}, {}
+    for (name_a, a), (name_b, b) in itertools.combinations(zip(groups, parts, strict=True), 2):
+        name = f"{name_a} - {name_b}"
+        differences[name] = float(a.mean() - b.mean())
+        error = math.sqrt(variance * (1 / len(a) + 1 / len(b)))
+        z[name] = differences[name] / error if error else 0.0
+    p_values = {name: min(1.0, float(2 * ndtr(-abs(value)))) for name, value in z.items()}
+    adjusted = holm(tuple(p_values.values()))
+    return Dunn(differences, z, p_values, dict(zip(p_values, adjusted, strict=True)))
+
+
+def _between(rows: Values, sizes: Sequence[int]) -> Values:
+    """Return the sum of squares between groups of each row, whose mean is 0."""
+    squares = np.zeros(len(rows))
+    start = 0
+    for size in sizes:
+        squares += rows[:, start : start + size].sum(axis=1) ** 2 / size
+        start += size
+    return squares
+
+
+def _assignments(sizes: Sequence[int]) -> int:
+    left, ways = sum(sizes), 1
+    for size in sizes:
+        ways *= math.comb(left, size)
+        left -= size
+    return ways
+
+
+def _labelled(left: tuple[int, ...], sizes: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Return every way to deal the indices into groups of these sizes."""
+    if len(sizes) == 1:
+        yield left
+        return
+    for chosen in itertools.combinations(left, sizes[0]):
+        rest = tuple(index for index in left if index not in chosen)
+        for others in _labelled(rest, sizes[1:]):
+            yield (*chosen, *others)
+
+
+def _drawn(values: Values, seed: int) -> Iterator[Values]:
+    rng = np.random.default_rng(seed)
+    for rows in chunks(LABEL_DRAWS, len(values)):
+        yield rng.permuted(np.broadcast_to(values, (rows, len(values))), axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class WelchPair:
+    """A difference of two groups with the pair's own degrees of freedom, p for all pairs."""
+
+    difference: float
+    df: float
+    ci_low: float
+    ci_high: float
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class AgainstControl:
+    """A treatment minus the control, p-value for the family of all treatments."""
+
+    difference: float
+    statistic: float
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class GamesHowell:
+    """Comparisons by "A - B", in the order of the groups."""
+
+    comparisons: Mapping[str, WelchPair]
+
+
+@dataclass(frozen=True, slots=True)
+class Dunnett:
+    """Comparisons by the treatment's name."""
+
+    comparisons: Mapping[str, AgainstControl]
+
+
+def games_howell(groups: Groups, *, alpha: float = 0.05) -> GamesHowell:
+    """Compare all pairs of groups, whatever their variances.
+
+    Parameters
+    ----------
+    groups : mapping of name to values
+        Each with two values at least.
+    alpha : float
+        All intervals together have confidence 1 - alpha, approximately.
+
+    References
+    ----------
+    .. [1] Games, P. A. and Howell, J. F. (1976). Pairwise multiple comparison procedures with
+       unequal n's and/or variances. J. Educ. Stat. 1, 113-125. :doi:`10.3102/10769986001002113`
+    """
+    rate(alpha)
+    values = dict(zip(groups, checked(groups, least=2), strict=True))
+    k = len(values)
+    comparisons = {}
+    for (name_a, a), (name_b, b) in itertools.combinations(values.items(), 2):
+        mean = welch_difference(a, b)
+        reach = range_isf(alpha, k, mean.df) / math.sqrt(2) * mean.error
+        comparisons[f"{name_a} - {name_b}"] = WelchPair(
+            mean.estimate,
+            mean.df,
+            mean.estimate - reach,
+            mean.estimate + reach,
+            range_sf(abs(mean.estimate) / mean.error * math.sqrt(2), k, mean.df),
+        )
+    return GamesHowell(comparisons)
+
+
+def dunnett_test(
+    control: Sequence[float],
+    groups: Groups,
+    *,
+    alternative: Literal["two-sided", "greater", "less"] = "two-sided",
+) -> Dunnett:
+    """Compare each treatment with one control, assuming equal variances.
+
+    Parameters
+    ----------
+    groups : mapping of name to values
+        The treatments; one at least.
+    alternative : {"two-sided", "greater", "less"}
+        Of a treatment relative to the control.
+
+    References
+    ----------
+    .. [1] Dunnett, C. W. (1955). A multiple comparison procedure for comparing several treatments
+       with a control. J. Am. Stat. Assoc. 50, 1096-1121. :doi:`10.1080/01621459.1955.10501294`
+    """
+    known(alternative, ALTERNATIVES, "alternative")
+    # the control's name must not collide with that of a treatment
+    everything = {"": control, **{f"group {name}": group for name, group in groups.items()}}
+    base, *treatments = checked(everything)
+    anova = one_way_anova(everything)
+    df = anova.df_within
+    shares = [len(group) / (len(group) + len(base)) for group in treatments]
+    comparisons = {}
+    for name, group in zip(groups, treatments, strict=True):
+        difference = float(group.mean() - base.mean())
+        error = math.sqrt(anova.ss_within / df * (1 / len(group) + 1 / len(base)))
+        statistic = difference / error
+        extreme = {"two-sided": abs(statistic), "greater": statistic, "less": -statistic}
+        p_value = many_to_one_sf(
+            extreme[alternative], shares, df, two_sided=alternative == "two-sided"
+        )
+        comparisons[name] = AgainstControl(difference, statistic, p_value)
+    return Dunnett(comparisons)

@@ -7,9 +7,15 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from gitexp.report.drawing.critical import MOST_RANKS, cliques, critical_difference
+from gitexp.report.drawing.charts import (
+    MOST_RANKS,
+    MOST_ROWS,
+    Row,
+    cliques,
+    critical_difference,
+    forest,
+)
 from gitexp.report.drawing.figures import MOST_PAIRS, slopes
-from gitexp.report.drawing.forest import MOST_ROWS, Row, forest
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "</text><script>alert(1)</script>"

@@ -15,7 +15,6 @@ from gitexp.stats import (
     distributions,
     groups,
     intervals,
-    omnibus,
     power,
     ranked,
     ranks,
@@ -132,13 +131,13 @@ def test_comparisons_of_pairs_are_scipys(seed: int) -> None:
     rng = np.random.default_rng(seed)
     samples = {"a": rng.normal(size=5), "b": rng.normal(1.0, 1.0, 7), "c": rng.normal(size=6)}
     theirs = stats.tukey_hsd(*samples.values(), equal_var=False)
-    ours = omnibus.games_howell(samples).comparisons
+    ours = groups.games_howell(samples).comparisons
     limits = theirs.confidence_interval(0.95)
     for (i, j), name in {(0, 1): "a - b", (0, 2): "a - c", (1, 2): "b - c"}.items():
         assert ours[name].p_value == pytest.approx(theirs.pvalue[i, j], abs=1e-6)
         assert ours[name].ci_low == pytest.approx(limits.low[i, j], abs=1e-5)
     control, *treatments = samples.values()
-    dunnett = omnibus.dunnett_test(control, {"b": treatments[0], "c": treatments[1]})
+    dunnett = groups.dunnett_test(control, {"b": treatments[0], "c": treatments[1]})
     theirs = stats.dunnett(*treatments, control=control, rng=np.random.default_rng(0))
     assert [c.p_value for c in dunnett.comparisons.values()] == pytest.approx(
         list(theirs.pvalue), abs=2e-3
@@ -149,7 +148,7 @@ def test_comparisons_of_pairs_are_scipys(seed: int) -> None:
 def test_one_sided_dunnett_is_scipys(alternative: str) -> None:
     rng = np.random.default_rng(9)
     control, b, c = rng.normal(size=6), rng.normal(0.8, 1.0, 5), rng.normal(-0.5, 1.0, 8)
-    ours = omnibus.dunnett_test(control, {"b": b, "c": c}, alternative=alternative)
+    ours = groups.dunnett_test(control, {"b": b, "c": c}, alternative=alternative)
     theirs = stats.dunnett(
         b, c, control=control, alternative=alternative, rng=np.random.default_rng(0)
     )

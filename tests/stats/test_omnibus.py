@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 
 from gitexp.errors import DesignError
-from gitexp.stats import omnibus
-from gitexp.stats.omnibus import dunn_test, permutation_f_test
+from gitexp.stats import groups as omnibus
+from gitexp.stats.groups import dunn_test, permutation_f_test
 
 GROUPS = {"a": [3.1, 2.9, 3.4], "b": [3.9, 4.1, 3.6], "c": [3.0, 3.3, 3.5]}
 

@@ -10,7 +10,8 @@ import pytest
 
 from gitexp.comparison import draft, plain_files
 from gitexp.comparison.designs import datasets, parts, predictions
-from gitexp.stats import contingency, design, omnibus, scored, tests
+from gitexp.stats import contingency, design, scored, tests
+from gitexp.stats import groups as omnibus
 from gitexp.stats.design import Design, Splits, Unit, plan_test
 from gitexp.stats.planned import several
 from gitexp.text import samples

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gitexp.model.plan import Direction
 from gitexp.report import numbers, words
 from gitexp.report.drawing import svg
-from gitexp.report.drawing.forest import Row, forest
+from gitexp.report.drawing.charts import Row, forest
 from gitexp.report.drawing.svg import (
     WIDTH,
     circle,

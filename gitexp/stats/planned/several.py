@@ -17,7 +17,7 @@ from gitexp.errors import DesignError
 from gitexp.model.comparison import EffectSize, Interval
 from gitexp.model.design import Design, Unit
 from gitexp.model.result import Family, Omnibus, Pairwise
-from gitexp.stats import blocks, contingency, crossed, examples, groups, omnibus, permutation, tests
+from gitexp.stats import blocks, contingency, crossed, examples, groups, permutation, tests
 from gitexp.stats.design import lacking, plan_crossed
 from gitexp.stats.hypotheses import holm
 from gitexp.stats.intervals import difference_interval
@@ -88,7 +88,7 @@ def independent_groups(values: Groups, *, alpha: float) -> OmnibusFindings:
         found.omnibus.append(_whole(tests.WELCH_ANOVA, test, test.df1, test.df2, planned=True))
 
     def shuffled(found: OmnibusFindings) -> None:
-        test = omnibus.permutation_f_test(values)
+        test = groups.permutation_f_test(values)
         whole = tests.PERMUTATION_F
         title = whole.titled(exact=test.exact, draws=test.relabellings - 1)
         found.omnibus.append(Omnibus(whole.name, title, test.statistic, test.p_value))
@@ -99,7 +99,7 @@ def independent_groups(values: Groups, *, alpha: float) -> OmnibusFindings:
 
     def dunnett(found: OmnibusFindings) -> None:
         control, *others = names
-        test = omnibus.dunnett_test(values[control], {name: values[name] for name in others})
+        test = groups.dunnett_test(values[control], {name: values[name] for name in others})
         pairs = [
             Pairwise(name, control, one.difference, None, one.p_value)
             for name, one in test.comparisons.items()
@@ -107,7 +107,7 @@ def independent_groups(values: Groups, *, alpha: float) -> OmnibusFindings:
         found.families.append(_family(tests.DUNNETT, BASELINE, pairs))
 
     def howell(found: OmnibusFindings) -> None:
-        test = omnibus.games_howell(values, alpha=alpha)
+        test = groups.games_howell(values, alpha=alpha)
         pairs = [
             Pairwise(
                 second, first, -one.difference,
@@ -121,7 +121,7 @@ def independent_groups(values: Groups, *, alpha: float) -> OmnibusFindings:
         found.families.append(_family(tests.GAMES_HOWELL, ALL, pairs))
 
     def dunn(found: OmnibusFindings) -> None:
-        test = omnibus.dunn_test(values)
+        test = groups.dunn_test(values)
         pairs = [
             Pairwise(second, first, -difference, None, p)
             for (first, second), difference, p in zip(

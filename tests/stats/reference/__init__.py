@@ -13,17 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError
-from gitexp.stats import (
-    blocks,
-    contingency,
-    effects,
-    groups,
-    intervals,
-    omnibus,
-    power,
-    stopping,
-    ttests,
-)
+from gitexp.stats import blocks, contingency, effects, groups, intervals, power, stopping, ttests
 from gitexp.stats import ranks as bayes
 from gitexp.stats import ranks as product_ranks
 from tests.stats.reference import counts, means, planning, ranks
@@ -72,8 +62,8 @@ TESTS: dict[str, Callable[..., object]] = {
     "nemenyi_test": blocks.nemenyi_test,
     "friedman_vs_control": blocks.friedman_vs_control,
     "tukey_hsd": planning.tukey_hsd,
-    "games_howell": omnibus.games_howell,
-    "dunnett_test": omnibus.dunnett_test,
+    "games_howell": groups.games_howell,
+    "dunnett_test": groups.dunnett_test,
     "bayesian_signed_rank_test": bayes.bayesian_signed_rank_test,
     "bayesian_sign_test": ranks.bayesian_sign_test,
     "bonferroni_correction": partial(planning.adjust, method="bonferroni"),
