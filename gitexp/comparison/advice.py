@@ -201,13 +201,8 @@ def seed_ranges(seeds: Iterable[int]) -> str:
     >>> seed_ranges([1, 2, 3, 7])
     '1-3,7'
     """
-    parts: list[list[int]] = []
-    for seed in sorted(seeds):
-        if parts and seed == parts[-1][1] + 1:
-            parts[-1][1] = seed
-        else:
-            parts.append([seed, seed])
-    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in parts)
+    stretches = numbers.stretches(seeds)
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in stretches)
 
 
 def p_words(p: float, alpha: float) -> str:

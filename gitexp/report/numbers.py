@@ -179,16 +179,21 @@ def ranges(numbers: Iterable[int]) -> str:
     >>> ranges([0, 1, 2, 3, 7, 9])
     '0-3, 7, 9'
     """
-    parts: list[list[int]] = []
-    for value in sorted(set(numbers)):
-        if parts and value == parts[-1][1] + 1:
-            parts[-1][1] = value
-        else:
-            parts.append([value, value])
     return ", ".join(
         str(low) if low == high else f"{low}, {high}" if high == low + 1 else f"{low}-{high}"
-        for low, high in parts
+        for low, high in stretches(numbers)
     )
+
+
+def stretches(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the first and the last of each stretch of numbers without a gap."""
+    found: list[tuple[int, int]] = []
+    for value in sorted(set(numbers)):
+        if found and value == found[-1][1] + 1:
+            found[-1] = found[-1][0], value
+        else:
+            found.append((value, value))
+    return found
 
 
 def listed(names: Sequence[str], most: int, between: str = ", ") -> str:
