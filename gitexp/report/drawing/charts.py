@@ -60,7 +60,7 @@ def forest(
     parts += _sides(sides, zero)
     for index, row in enumerate(shown):
         parts += _row(row, scale, _TOP + _STEP * (index + 0.5), share=share)
-    words = "; ".join(_words(row, share=share) for row in shown)
+    words = "; ".join(f"{row.label}: {_words(row, share=share)}" for row in shown)
     return drawing(key, bottom + 22, title=title, words=words, parts=parts)
 
 
@@ -81,7 +81,7 @@ def _row(row: Row, scale: Scale, y: float, *, share: bool) -> Iterator[str]:
     css = "estimate" if row.strong else "estimate weak"
     yield (
         f'<rect class="{css}" x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8">'
-        f"<title>{_words_of_numbers(row, share=share)}</title></rect>"
+        f"<title>{_words(row, share=share)}</title></rect>"
     )
 
 
@@ -97,10 +97,6 @@ def _sides(sides: tuple[str, str], zero: float) -> Iterator[str]:
 
 
 def _words(row: Row, *, share: bool) -> str:
-    return f"{row.label}: {_words_of_numbers(row, share=share)}"
-
-
-def _words_of_numbers(row: Row, *, share: bool) -> str:
     factor = 100.0 if share else 1.0
     estimate = row.estimate * factor
     low, high = (None if end is None else end * factor for end in (row.low, row.high))
