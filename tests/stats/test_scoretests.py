@@ -187,9 +187,10 @@ def test_swapped_sides_mirror_and_the_order_of_examples_does_not_matter(kind: st
     there = scoretests.run_on_scores(plan, ours, scoretests.of_terms(one, two))
     back = scoretests.run_on_scores(plan, ours, scoretests.of_terms(two, one))
     order = np.random.default_rng(1).permutation(120).tolist()
-    mixed = scoretests.run_on_scores(
-        plan, ours, scoretests.of_terms(one.take(order), two.take(order))
+    ones, twos = (
+        ScoreTerms(side.scoring, side.truth[order], side.values[order]) for side in (one, two)
     )
+    mixed = scoretests.run_on_scores(plan, ours, scoretests.of_terms(ones, twos))
     assert there.statistic == pytest.approx(-(back.statistic or 0.0))
     assert there.p_support == pytest.approx(back.p_refute, abs=0.02)
     assert there.p_value == pytest.approx(mixed.p_value, abs=0.02)
