@@ -12,7 +12,7 @@ import math
 import re
 from collections import Counter
 from typing import TYPE_CHECKING
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,18 +22,23 @@ MASK = "***"
 _SHORTEST = 6  # characters of a value that is looked for in text, if its name says what it is
 _LONGEST = 4_096  # what is longer is a certificate or a script
 _NAME = re.compile(
-    r"TOKEN|KEY|SECRET|PASS|CREDENTIAL|COOKIE|JWT|DSN|AUTH(?!OR)|(?<!^)(?<!^OLD)PWD|_PW$",
+    r"TOKEN|KEY|SECRET|PASS|CREDENTIAL|COOKIE|JWT|DSN|AUTH(?!OR)|WEBHOOK|(?<!^)(?<!^OLD)PWD|_PW$"
+    r"|(?<![A-Z])PATS?(?![A-Z])",
     re.IGNORECASE,
 )
 # Variables whose values are not secrets, however they look.
 _PUBLIC = re.compile(
     r"(?:HOST|HOSTNAME|COMPUTERNAME|NAME|USER|LOGNAME|USERNAME|TERM|SHELL|DISPLAY|PS[1-4]|_"
     r"|OLDPWD|PWD|LANG|TZ|(?:LS|XDG|DBUS|SSH|CONDA|VIRTUAL_ENV|PYTHON|PYTEST|PIP|UV|GITEXP|DVC"
-    r"|CUDA|NVIDIA|SLURM|GITHUB|RUNNER|CI|KUBERNETES|XLA|TERM)(?:_.*)?"
+    r"|CUDA|NVIDIA|SLURM|RUNNER|KUBERNETES|XLA|TERM)(?:_.*)?"
+    r"|(?:GITHUB|CI)(?:_(?:ACTION|ACTOR|BASE|BUILDS|COMMIT|EVENT|HEAD|JOB|MERGE|PIPELINE|PROJECT"
+    r"|REF|REPOSITORY|RUN|RUNNER|SERVER|TRIGGERING|DEFAULT|ENVIRONMENT|PAGES|REGISTRY|WORKFLOW|API|GRAPHQL|RETENTION)(?:_.*)?)?"
     r"|.*(?:PATH|DIR|HOME|ROOT|FILE|VERSION|SHA|COMMIT|UUID|_ID|PREFIX|PORT|ADDR|HOST))",
     re.IGNORECASE,
 )
 _LOOKS_SECRET = re.compile(r"(?=.*\d)(?=.*[A-Za-z])(?![/~.])[^\s:]{12,}")
+_LIST = re.compile(r"[\s,]+")
+_PARTS = re.compile(r"[/?&=#]")  # of an address, behind its host
 _LEAST_ENTROPY = 3.0  # bits a character
 _GAP = r"(?:\\n|[\s\"'\\+])"  # what may part a value that is wrapped, or put together in code
 _GAPS = re.compile(_GAP)
@@ -134,7 +139,7 @@ def mask(text: str, env: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     found: list[str] = []
     squeezed = _GAPS.sub("", text)
     for name, value in env.items():
-        for form in _forms(value) if _is_secret(name, value) else ():
+        for form in (form for each in _secrets(name, value) for form in _forms(each)):
             parts = _GAPS.sub("", form)
             if len(parts) >= _SHORTEST and parts in squeezed:
                 wrapped = f"{_GAP}{{0,20}}".join(map(re.escape, parts))
@@ -157,13 +162,28 @@ def mask(text: str, env: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     return text, tuple(dict.fromkeys(found))
 
 
-def _is_secret(name: str, value: str) -> bool:
-    """Whether a variable's value is looked for: its name says so, or it looks made by chance."""
+def _secrets(name: str, value: str) -> Iterator[str]:
+    """Yield what of a variable's value is looked for: all of it, and the secrets in an address."""
     if not _SHORTEST <= len(value) <= _LONGEST or value.startswith(("/", "~", ".")):
-        return False
-    if is_secret_name(name):
-        return True
-    if _PUBLIC.fullmatch(name) or not _LOOKS_SECRET.fullmatch(value):
+        return
+    if is_secret_name(name) or (not _PUBLIC.fullmatch(name) and _looks_secret(value)):
+        yield value
+    for pattern in _PATTERNS:  # of a text such as "host=h password=X"
+        yield from (hit["value"] for hit in pattern.finditer(value) if _TELLING.search(hit["name"]))
+    for address in dict.fromkeys((value, *_LIST.split(value))):
+        scheme, _, rest = address.partition("://")
+        host, _, path = rest.partition("/")
+        login, _, _ = (rest if "@" in path else host).rpartition("@")
+        user, colon, password = login.partition(":")
+        if colon and password not in {user, scheme}:
+            yield from dict.fromkeys((login, password, unquote(password)))
+        parts = () if _PUBLIC.fullmatch(name) else _PARTS.split(path)
+        yield from (part for part in (user, *parts) if _looks_secret(part))
+
+
+def _looks_secret(value: str) -> bool:
+    """Whether a text looks made by chance."""
+    if not _LOOKS_SECRET.fullmatch(value):
         return False
     counts = Counter(value).values()
     return -sum(n / len(value) * math.log2(n / len(value)) for n in counts) >= _LEAST_ENTROPY

@@ -131,3 +131,55 @@ def test_no_record_holds_what_a_failing_job_knew(
     logs = list(repo.path.glob(".gitexp/tmp/runs/*/jobs/*/*/log*"))
     assert all(stat.S_IMODE(log.stat().st_mode) == 0o600 for log in logs if log.is_file())
     assert os.environ["THING"] == VALUE
+
+
+KEY: Final = "9f8e7d6c5b4a39281706f5e4d3c2b1a09f8e7d6c"
+PASSWORD: Final = "correct-horse"  # noqa: S105
+HOLDERS: Final[dict[str, tuple[str, str]]] = {  # what holds a secret, and the secret
+    **dict.fromkeys(("GITHUB_X", "GH_PAT", "PAT", "CI_X", "MY_PATS", "AZURE_PAT"), (KEY, KEY)),
+    **dict.fromkeys(("GITHUB_PAT", "CI_PAT_OLD", "SOME_WEBHOOK"), (PASSWORD, PASSWORD)),
+    "DISCORD_WEBHOOK": (f"https://discord.com/api/webhooks/1234567890/{KEY}", KEY),
+    "NOTIFY": (f"https://host.example/hook/{KEY}", KEY),
+    "ENDPOINT": (f"https://host.example/x?key={KEY}&y=1", KEY),
+    "DATABASE_URL": (f"postgres://u:{PASSWORD}@h/db", PASSWORD),
+    "CELERY_BROKER": (f"redis://:{PASSWORD}@h:6379/0", PASSWORD),
+    "GITHUB_SERVER_URL": (f"https://me:{PASSWORD}@host.example", PASSWORD),
+    "AT_SIGN": (f"postgres://u:p@x/{PASSWORD}@h/db", f"p@x/{PASSWORD}"),
+    "NODES": (f"amqp://u:other-word@a,amqp://u:{PASSWORD}@b", PASSWORD),
+    "PGCONN": (f"host=h user=u password={PASSWORD} dbname=d", PASSWORD),
+    "SETTINGS": (json.dumps({"user": "me", "api_key": PASSWORD}), PASSWORD),
+    "PIP_INDEX_URL": (f"https://{KEY}:@host.example/simple", KEY),
+    "GIT_REMOTE": (f"https://{KEY}@host.example/x.git", KEY),
+    "HTTPS_PROXY": ("http://me:correct%2Dhorse@proxy:3128", PASSWORD),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", ["plain", "hex", "basic", "code"])
+@pytest.mark.parametrize("name", HOLDERS)
+def test_what_a_value_holds_is_masked_where_it_stands_alone(name: str, way: str) -> None:
+    value, secret = HOLDERS[name]
+    text, found = secrets.mask(f"before {WAYS[way](secret)} after", {name: value})
+    assert found == (name,)
+    assert text.startswith("before ")
+    assert text.endswith(" after")
+    assert not parts(text) & (parts(secret) | parts(secret.encode().hex()))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("GITHUB_SHA", KEY), ("GITHUB_RUN_ID", "12345678901"), ("CI_COMMIT_SHA", KEY)),
+        *(("GITHUB_REF_NAME", "feature-12-abcdef"), ("CI_JOB_NAME", "train12-abcdef")),
+        *(("GITHUB_REPOSITORY", "me/repo123-abcdef"), ("GITHUB_WORKFLOW", "tests12-abcdef")),
+        *(("DATA_PATH", "run12/abcdefghijk"), ("CI_DEFAULT_BRANCH", "main12-abcdefghi")),
+        *(("HOMEPAGE", "https://host.example/project/pages"), ("PATCH_NOTE", "abcdefghijkl")),
+    ],
+)
+def test_what_a_machine_says_of_itself_stays(name: str, value: str) -> None:
+    assert not secrets.is_secret_name("PATTERN")
+    assert secrets.mask(f"at {value} now", {name: value}) == (f"at {value} now", ())
+
+
+def test_a_user_and_a_password_that_is_no_secret_are_left() -> None:
+    env = {"DB_URL": "postgres://postgres:postgres@h/db", "REPO": "ssh://gituser@h.example/x"}
+    assert secrets.mask("gituser meets postgres", env) == ("gituser meets postgres", ())
