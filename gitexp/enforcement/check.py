@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison import sides
 from gitexp.errors import GitexpError, NoSamplesError, UnknownExperimentError, UsageError
-from gitexp.git import objects, repository
+from gitexp.git import objects, repository, writing
 from gitexp.git import remote as remote_git
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
@@ -23,8 +23,9 @@ from gitexp.git.transaction.cache import open_index
 from gitexp.git.tree import Tree
 from gitexp.git.upstream import own
 from gitexp.model.config import ProjectConfig
+from gitexp.model.ids import CommitHash
 from gitexp.model.review import CheckedPlan, CheckReport
-from gitexp.model.rules import NOBODY
+from gitexp.model.rules import NOBODY, Policy
 from gitexp.provenance import order_evidence, trust_settings
 from gitexp.provenance.contradicted import Sources
 from gitexp.rules.branches import governing, is_protected
@@ -34,12 +35,11 @@ from gitexp.sharing.unsent import SeenRemote
 from gitexp.store import plans
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.model.comparison import Comparison, Conclusion, MetricComparison
-    from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
     from gitexp.model.rules import Outside
     from gitexp.model.run import Output, Run
@@ -90,22 +90,27 @@ class RemoteFacts(trust_settings.Believing):
             self._sources = Sources(repository.open_repository(self._workspace), self._index)
         return self._sources.contradiction(run, (), commit, None)
 
-    def archived(self, experiment: str) -> str | None:
+    def archived(self, plan: Plan, keeps: Callable[[CommitHash], bool]) -> str | None:
         """Return why its archive tag is not on the remote; "" where it is."""
         if not self._remote:
             return None
-        tag = layout.archive_tag(experiment)
+        tag = layout.archive_tag(plan.name)
         try:
             repo = repository.open_repository(self._workspace)
             remote = remote_git.choose(repo, None)
             there = remote_git.remote_refs(self._workspace, remote, [tag])
         except GitexpError as error:
             self._unknown.append(
-                f"the archive tag of {experiment} was not looked for: {error.brief}"
+                f"the archive tag of {plan.name} was not looked for: {error.brief}"
             )
             return None
         short = tag.removeprefix("refs/tags/")
-        return "" if tag in there else f"its archive tag {short} is not on {remote}"
+        if tag not in there:
+            return f"its archive tag {short} is not on {remote}"
+        known = writing.object_of(repo, f"{there[tag]}^{{commit}}")
+        if known is ABSENT or keeps(CommitHash(known)):
+            return ""
+        return f"{short} on {remote} has another plan, or not its runs"
 
     def unsent(self, commit: CommitHash, recorded: Sequence[Output]) -> tuple[str, ...] | None:
         """Return what a commit has of data that the remote lacks; None if only DVC can tell."""
@@ -235,7 +240,16 @@ def find(
     others = frozenset(commits) - gained if tip in gained else frozenset()
     by_base = bool(dots) or (base is not None and is_protected(config, where))
     governs = None if by_base else config
-    return Gained(tuple(reversed(commits)), tip, where, base, others, governs)
+    merged = any(objects.is_ancestor(repo, base, each) for each in upstream) if base else False
+    later = Policy.WARN if merged else Policy.OFF
+    later = later if is_own(repo, where, tip) else Policy.ERROR
+    return Gained(tuple(reversed(commits)), tip, where, base, others, governs, later)
+
+
+def is_own(repo: Repo, branch: str, tip: CommitHash) -> bool:
+    """Return whether a branch of the user's own has a commit: a stranger's may be called so."""
+    every = own(repo.workspace, [branch]) if branch else []
+    return any(name == branch and objects.is_ancestor(repo, tip, at) for name, at, _ in every)
 
 
 def _settings(repo: Repo, branch: str, base: CommitHash | None, tip: CommitHash) -> ProjectConfig:

@@ -16,7 +16,7 @@ from gitexp.comparison.eligible import finished_seeds
 from gitexp.comparison.gather import RunPool
 from gitexp.dvc import inputs
 from gitexp.enforcement import check as remote_facts
-from gitexp.enforcement.check import check
+from gitexp.enforcement.check import check, is_own
 from gitexp.errors import (
     DamagedDataError,
     DataMissingError,
@@ -29,7 +29,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.tree import Tree
-from gitexp.git.upstream import USUAL, own
+from gitexp.git.upstream import USUAL
 from gitexp.model.config import Identity
 from gitexp.model.plan import Verdict
 from gitexp.model.review import (
@@ -46,7 +46,8 @@ from gitexp.provenance import order_evidence, private, trust_settings
 from gitexp.provenance.contradicted import Sources
 from gitexp.rules import check as check_facts
 from gitexp.rules import policies
-from gitexp.rules.facts import differences, of_commit, settings_in
+from gitexp.rules.branches import is_protected
+from gitexp.rules.facts import differences, of_commit, settings, settings_in
 from gitexp.store import conclusions, lookup, merged_experiments, plans
 from gitexp.store.plan_files import plan_paths
 
@@ -317,11 +318,11 @@ def review(  # noqa: PLR0913  the range, what is known of it, and when
             repo=repo, index=index, base=base, head=head, branch=where, at=at, program=program
         )
         # A range of one branch that moved on is not a merge; a fork's may have the same name.
-        moved_on = (into is None and where == target.branch) and any(
-            (name, at) == (where, head) for name, at, _ in own(workspace, [where])
-        )
-        # A branch that is to be merged and is called main has but its name.
-        elsewhere = where != merged_into and not (merged_into and where in USUAL)
+        moved_on = into is None and where == target.branch and is_own(repo, where, head)
+        # A branch that is to be merged and is called like a protected one has but its name.
+        known = settings(Tree(repo, objects.commit_info(repo, base).tree))
+        protected = where in USUAL or is_protected(known, where)
+        elsewhere = where != merged_into and not (merged_into and protected)
         gained = where if moved_on or elsewhere else ""
         checked = check(workspace, f"{base}..{head}", branch=gained, outside=asked)
         merging = () if moved_on or not merged_into else _merge(asked, merged_into)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from gitexp.model.ids import BlobId
+    from gitexp.model.workspace import Workspace
 
 EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 HEADER_LIMIT: Final = 64 << 20  # bytes of a commit or a tree
@@ -69,6 +70,10 @@ class CatFile:
     def commit(self, id_: CommitHash) -> CommitObject:
         """Return a commit."""
         return parsed_commit(self._content(id_, "commit", HEADER_LIMIT), id_)
+
+    def forks(self, one: CommitHash, other: CommitHash) -> tuple[CommitHash, ...]:
+        """Return all best common ancestors of two commits."""
+        return forks(self._folder, self._env, one, other)
 
     def entries(self, tree: TreeId) -> dict[str, TreeEntry]:
         """Return the entries of one folder by name, undecodable bytes as surrogates."""
@@ -157,6 +162,15 @@ class CatFile:
             except FileNotFoundError as error:
                 raise GitFailedError("cannot start git", found=str(error)) from error
         return self._running[mode]
+
+
+def forks(
+    where: Workspace | Path, env: Mapping[str, str], one: CommitHash, other: CommitHash
+) -> tuple[CommitHash, ...]:
+    """Return all best common ancestors of two commits."""
+    arguments = ["merge-base", "--all", one, other]
+    out = command.attempt(where, arguments, env={**env, **command.NO_FETCH})[1]
+    return tuple(CommitHash(line) for line in command.lines(out))
 
 
 def parsed_commit(data: bytes, id_: str) -> CommitObject:

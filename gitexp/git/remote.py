@@ -225,7 +225,7 @@ def push_leased(workspace: Workspace, remote: str, leases: Sequence[Lease]) -> N
     if refused:
         raise GitFailedError(
             "the remote does not take the push",
-            found="; ".join(refused)[:2000],
+            found="; ".join((*refused, *_heard(said)))[:2000],
             where=remote,
             next_step="git push, which shows all that the server says",
         )
@@ -263,11 +263,17 @@ def _push(
     if refused:
         raise GitFailedError(
             "the remote does not take the push",
-            found="; ".join(f"{ref}: {why}" for ref, why in refused)[:2000],
+            found="; ".join((*(f"{ref}: {why}" for ref, why in refused), *_heard(said)))[:2000],
             where=remote,
             next_step="git push, which shows all that the server says",
         )
     raise failed(arguments, code, said)
+
+
+def _heard(said: str) -> list[str]:
+    """Return what the server itself says, which is why it refuses."""
+    lines = [line.partition("remote:")[2].strip() for line in said.split("\n")]
+    return [line for line in lines if line]
 
 
 def _refusal(line: str) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from gitexp.errors import (
     UnsafeInputError,
 )
 from gitexp.git import command, fsck
-from gitexp.git.catfile import EMPTY_TREE, parsed_commit
+from gitexp.git.catfile import EMPTY_TREE, forks, parsed_commit
 from gitexp.git.discovery import discover
 from gitexp.git.tree import READ_LIMIT, Tree
 from gitexp.git.upstream import main_of
@@ -137,6 +137,10 @@ class Repo:
         # As it is stored: libgit2 hides the parents that a shallow clone lacks, and a commit whose
         # parents are unknown is not one that has none.
         return parsed_commit(self.load(id_, pygit2.Commit).read_raw(), id_)
+
+    def forks(self, one: CommitHash, other: CommitHash) -> tuple[CommitHash, ...]:
+        """Return all best common ancestors of two commits."""
+        return forks(self.workspace, {}, one, other)
 
     def entries(self, tree: TreeId) -> dict[str, TreeEntry]:
         """Return the entries of one folder by name, undecodable bytes as surrogates."""

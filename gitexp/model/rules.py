@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from gitexp.model.comparison import Conclusion
@@ -81,6 +81,9 @@ class Objects(Protocol):
     def commit(self, id_: CommitHash) -> CommitObject:
         """Return a commit."""
 
+    def forks(self, one: CommitHash, other: CommitHash) -> tuple[CommitHash, ...]:
+        """Return all best common ancestors of two commits."""
+
     def entries(self, tree: TreeId) -> dict[str, TreeEntry]:
         """Return the entries of one folder by name, undecodable bytes as surrogates."""
 
@@ -119,8 +122,11 @@ class Outside:
     def contradicted(self, run: Run, commit: CommitHash) -> str | None:
         """Return how a record that a commit adds differs from its source; "" where it does not."""
 
-    def archived(self, experiment: str) -> str | None:
-        """Return why its archive tag is not on the remote; "" where it is."""
+    def archived(self, plan: Plan, keeps: Callable[[CommitHash], bool]) -> str | None:
+        """Return why its archive tag is not on the remote; "" where it is.
+
+        `keeps`: whether what the tag leads to is this experiment.
+        """
 
     def unsent(self, commit: CommitHash, recorded: Sequence[Output]) -> tuple[str, ...] | None:
         """Return what a commit, and the runs in it, name of data that is not on the DVC remote."""

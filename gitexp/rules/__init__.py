@@ -67,4 +67,5 @@ def found(facts: Facts, weights: Mapping[str, Policy]) -> Iterator[tuple[Violati
             continue
         for said in rule.find(facts):
             where = place(facts, said.path)
-            yield Violation(name, policy, said.message, where, said.next_step), said
+            weight = said.at_most if policy is Policy.ERROR else policy
+            yield Violation(name, weight, said.message, where, said.next_step), said

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import conclusion_path
+from gitexp.git.tree import Tree
 from gitexp.model.comparison import Conclusion
 from gitexp.records import codec
 from gitexp.rules.facts import Finding
+from gitexp.rules.recorded import keeps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
     from gitexp.rules.facts import Facts
 
@@ -39,12 +42,27 @@ def merged(facts: Facts, plan: Plan) -> Iterator[Finding]:
         )
         return
     yield from _concluded(facts, plan, found, path)
-    missing = facts.outside.archived(plan.name)
+
+    def kept(tag: CommitHash) -> bool:
+        tree = Tree(facts.objects, facts.objects.commit(tag).tree)
+        return keeps(tree, plan, facts.tree, found.comparison.candidate.runs)
+
+    missing = facts.outside.archived(plan, kept)
     if missing:
         yield Finding(
             f"{plan.name} is merged, and {missing}",
             f"gitexp archive {shlex.quote(plan.name)} --push",
         )
+
+
+def runs(tree: Tree, plan: Plan) -> tuple[str, ...]:
+    """Return the runs by which an experiment was concluded."""
+    path = conclusion_path(plan.name)
+    try:
+        data = tree.read(path, codec.limit(Conclusion))
+        return () if data is None else codec.load(Conclusion, data, path).comparison.candidate.runs
+    except GitexpError:  # R7 says it
+        return ()
 
 
 def _concluded(facts: Facts, plan: Plan, found: Conclusion, path: str) -> Iterator[Finding]:

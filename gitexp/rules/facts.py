@@ -18,14 +18,14 @@ from gitexp.git.tree import FILE_MODES, MODE_TREE, READ_LIMIT, Tree, join
 from gitexp.git.upstream import USUAL, single
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import BlobId, TreeId
-from gitexp.model.rules import NOBODY, TreeEntry, Where
+from gitexp.model.rules import NOBODY, Policy, TreeEntry, Where
 from gitexp.store import plan_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from gitexp.model.ids import CommitHash
-    from gitexp.model.rules import Objects, Outside, Policy
+    from gitexp.model.rules import Objects, Outside
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,10 @@ class Facts:
     # paths that the range of commits added before, whatever they are
     brought: frozenset[str] = frozenset()
     settled: bool = False  # whether another branch brought the commit, which was judged there
+    # the commit that a range is held against, and that has `base`; None for a commit by itself
+    onto: CommitHash | None = None
+    # what it weighs that a range changes what `onto` has of the experiment it is called after
+    later: Policy = Policy.OFF
 
     def read(self, entry: TreeEntry, limit: int = READ_LIMIT) -> bytes:
         """Return a blob; `UnsafeInputError` above `limit` bytes."""
@@ -74,6 +78,11 @@ class Facts:
     def governed(self, config: ProjectConfig | None) -> Facts:
         """Let other settings than the tree's say what is enforced: weights, branches, limits."""
         return replace(self, config=with_rules_of(self.config, config))
+
+    def forks(self, one: CommitHash, other: CommitHash) -> tuple[Tree, ...]:
+        """Return what all best common ancestors of two commits hold."""
+        commits = self.objects.forks(one, other)
+        return tuple(Tree(self.objects, self.objects.commit(commit).tree) for commit in commits)
 
     def below(self, folder: str) -> Iterator[TreeChange]:
         """Yield the changes in a folder."""
@@ -91,6 +100,7 @@ class Finding:
     # back mends the finding: see `gitexp.rules.ranges`
     back: tuple[str, ...] = ()
     parent: int = 0  # which one
+    at_most: Policy = Policy.ERROR  # whatever its rule weighs
 
 
 def put_back(

@@ -31,6 +31,9 @@ class Concluded(Protocol):
     def merged(self, facts: Facts, plan: Plan) -> Iterator[Finding]:
         """Hold the conclusion of a merged experiment against it."""
 
+    def runs(self, tree: Tree, plan: Plan) -> tuple[str, ...]:
+        """Return the runs by which an experiment was concluded."""
+
 
 def find(facts: Facts) -> Iterator[Finding]:
     """Look at the experiments that a protected branch gained, and at conclusions that changed."""

@@ -11,7 +11,7 @@ from gitexp.model.rules import Policy
 from gitexp.records.plan import check_hypothesis
 from gitexp.rules.branches import is_experiment
 from gitexp.rules.facts import Finding, Rule, put_back
-from gitexp.store.plan_files import UnreadablePlan, plan_of
+from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_of, plan_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,10 +28,13 @@ def find(facts: Facts) -> Iterator[Finding]:
     belong to that line.
     """
     branch = facts.branch
-    if not is_experiment(facts.config, branch):
+    own = is_experiment(facts.config, branch)
+    plan = plan_of(facts.tree, branch) if own else None
+    if facts.tip and facts.onto is not None:
+        yield from _new(facts, plan)
+    if not own:
         return
     name = branch.partition("/")[2] or branch
-    plan = plan_of(facts.tree, branch)
     touched = facts.tip or any(facts.below(PLANS))
     if isinstance(plan, UnreadablePlan) and touched:
         what = f"the plan of {branch} cannot be read: {plan.why}"
@@ -59,6 +62,20 @@ def find(facts: Facts) -> Iterator[Finding]:
             f"gitexp new {shlex.quote(name)} --here --metric NAME:max --effect '>=5%' "
             "--hypothesis '...'",
         )
+
+
+def _new(facts: Facts, own: Plan | UnreadablePlan | None) -> Iterator[Finding]:
+    """Look at the other plans that a range brings, whatever branch it is, or they are of."""
+    for path in plan_paths(facts.tree):
+        if facts.base is not None and facts.base.entry(path) == facts.tree.entry(path):
+            continue
+        plan = plan_at(facts.tree, path)
+        if isinstance(plan, UnreadablePlan):
+            if isinstance(own, UnreadablePlan) and own.path == path:  # said below
+                continue
+            yield Finding(f"the plan {path} cannot be read: {plan.why}", f"mend {path}", path)
+        elif plan is not None:
+            yield from _real(plan)
 
 
 def _real(plan: Plan) -> Iterator[Finding]:

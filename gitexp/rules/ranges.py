@@ -36,6 +36,9 @@ class Gained:
     others: frozenset[CommitHash] = frozenset()
     # the settings to go by; else those of `base`, else those of the tip
     config: ProjectConfig | None = None
+    # what it weighs that the branch changes what `base` has of its own experiment; ERROR where a
+    # stranger may have called it so
+    later: Policy = Policy.OFF
 
 
 def check_range(
@@ -52,20 +55,26 @@ def check_range(
     before = None if base is None else Tree(objects, objects.commit(base).tree)
     governing = gained.config or _governing(objects, before, tip)
     weights = policies(governing)
+    if gained.later is Policy.ERROR and is_protected(governing, branch):
+        branch = ""  # a stranger's branch has but the name
     own = _first_parents(objects, commits) if is_protected(governing, branch) else None
     said: list[tuple[Violation, Finding, Facts | None]] = []
     seen: list[Facts] = []  # the commits since the first that was broken
     arrived: frozenset[str] = frozenset()
     brought: set[str] = set()
+    inside = set(commits)
     for commit in commits:
         stranger = commit in gained.others if own is None else commit not in own
         try:
             where = "" if stranger else branch
             facts = of_commit(objects, commit, branch=where, tip=commit == tip, outside=outside)
             facts = facts.governed(governing)
+            for parent, tree in zip(facts.before, facts.parents, strict=True):
+                if parent not in inside:  # what is there as well is not of this range alone
+                    brought = {path for path in brought if tree.entry(path) is None}
             arrived |= frozenset() if stranger else facts.arrived
             if facts.tip:
-                facts = replace(facts, base=before, arrived=arrived)
+                facts = replace(facts, base=before, arrived=arrived, onto=base, later=gained.later)
             facts = replace(facts, brought=frozenset(brought), settled=stranger)
             brought.update(change.path for change in facts.below(FOLDER) if change.old is None)
             said.extend((*each, facts) for each in found(facts, weights))
@@ -139,6 +148,13 @@ def _healed(finding: Finding, broken: Facts | None, seen: Sequence[Facts]) -> se
             for change in facts.below(folder)
         ):
             return set()
+        if any(
+            there not in {None, was}
+            for parent, tree in zip(facts.before, facts.parents, strict=True)
+            if parent not in ill and parent not in well
+            for there, was in zip(state(tree), whole, strict=True)
+        ):
+            return set()  # another line has it otherwise: what was is not what is to be
         if now == whole or now in parents:
             well[facts.commit] = now
             cures.add(facts.commit)

@@ -9,19 +9,19 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.git.transaction.layout import RUNS
+from gitexp.git.transaction.layout import RUNS, plan_path, run_dir
 from gitexp.git.tree import MODE_TREE
 from gitexp.model.ids import RUN_ID, RunId
+from gitexp.model.plan import Plan
 from gitexp.model.run import Run
 from gitexp.records import codec
-from gitexp.store.plan_files import UnreadablePlan
+from gitexp.store.plan_files import UnreadablePlan, plan_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from gitexp.git.tree import Tree
     from gitexp.model.ids import CommitHash
-    from gitexp.model.plan import Plan
     from gitexp.rules.facts import Facts, TreeChange
 
 
@@ -87,6 +87,18 @@ def _run(facts: Facts, change: TreeChange) -> Run | UnreadablePlan:
 _load = partial(codec.load, Run)
 # A record is parsed once for all rules: they look at the runs of a commit one after the other.
 _remembered = lru_cache(maxsize=128)(_load)
+
+
+def keeps(tag: Tree, plan: Plan, tree: Tree, runs: Iterable[str]) -> bool:
+    """Return whether what an archive tag leads to has an experiment's plan, and runs of a tree."""
+    there = plan_at(tag, plan_path(plan.name))
+    return (
+        isinstance(there, Plan)
+        and (there.author, there.created_at) == (plan.author, plan.created_at)
+        and all(
+            tree.entry(path) in {None, tag.entry(path)} for path in map(run_dir, map(RunId, runs))
+        )
+    )
 
 
 CLOCKS: Final = timedelta(hours=1)  # by which those of honest machines differ

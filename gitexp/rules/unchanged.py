@@ -17,29 +17,30 @@ from gitexp.git.transaction.layout import (
     CONCLUSIONS,
     ENVIRONMENTS,
     PLANS,
+    TOMBSTONES,
     WITNESSES,
     plan_path,
     run_dir,
     samples_csv,
 )
-from gitexp.git.tree import Tree
+from gitexp.git.tree import MODE_TREE, Tree, join
 from gitexp.model.ids import CommitHash
+from gitexp.model.plan import Plan
 from gitexp.model.rules import Policy
 from gitexp.rules.branches import is_protected
-from gitexp.rules.facts import Finding, Rule, put_back
+from gitexp.rules.facts import Finding, Rule, put_back, restoring
 from gitexp.rules.recorded import by_itself, new_runs, run_files, runs_in
-from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_paths
+from gitexp.store.plan_files import UnreadablePlan, plan_at, plans_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from gitexp.model.ids import RunId
-    from gitexp.model.plan import Plan
     from gitexp.model.run import Run
     from gitexp.rules.facts import Facts, TreeChange
 
 
-RECORDS: Final = (PLANS, CONCLUSIONS, WITNESSES)
+RECORDS: Final = (PLANS, CONCLUSIONS, WITNESSES, TOMBSTONES)
 SAMPLES_LIMIT: Final = 64 << 20
 ENVIRONMENT_LIMIT: Final = 4 << 20
 _AGAIN: Final = "drop this commit; gitexp run --resume records it again"
@@ -47,63 +48,107 @@ _AGAIN: Final = "drop this commit; gitexp run --resume records it again"
 
 def others_records(facts: Facts) -> Iterator[Finding]:
     """Look at what a commit changes of what others recorded; a protected branch may."""
-    if facts.settled or is_protected(facts.config, facts.branch):
+    if _may(facts):
         return
     for folder in RECORDS:
         for change in facts.below(folder):
             had = [n for n, p in enumerate(facts.parents) if p.entry(change.path) is not None]
-            if not had and folder == CONCLUSIONS:
-                yield from _first_conclusion(facts, change)
-            if not had or change.path in facts.brought:
+            name = posixpath.basename(change.path)
+            if (change.path if had else f"{PLANS}/{name}") in facts.brought:
                 continue
-            what = _what(facts, facts.parents[had[0]], folder, change)
-            if what:
-                yield put_back(facts, what, change.path, parent=had[0])
+            for number in had[:1] or range(len(facts.parents)):
+                what, mine = _what(facts, facts.parents[number], change.path)
+                if what and not mine:
+                    yield put_back(facts, what, change.path, parent=number)
+                    break
 
 
-def _first_conclusion(facts: Facts, change: TreeChange) -> Iterator[Finding]:
-    """Find words that somebody else puts under an experiment that has none yet."""
-    name = posixpath.basename(change.path).removesuffix(".yaml")
-    path = plan_path(name)
-    plans = [plan_at(parent, path) for parent in facts.parents]
-    parent, plan = next(((n, p) for n, p in enumerate(plans) if p is not None), (0, None))
-    if plan is None or isinstance(plan, UnreadablePlan) or path in facts.brought:
-        return
-    if plan.branch != facts.branch and not _renamed(facts, plan):
-        what = f"a conclusion of another experiment, {name} on {plan.branch}, was added"
-        yield put_back(facts, what, change.path, parent=parent)
+def _may(facts: Facts) -> bool:
+    return facts.settled or is_protected(facts.config, facts.branch)
 
 
-def _what(facts: Facts, parent: Tree, folder: str, change: TreeChange) -> str:
-    how = "is taken away" if change.new is None else "was changed"
-    name = posixpath.basename(change.path).removesuffix(".yaml")
-    if folder == WITNESSES:
-        return f"what a witness said of a plan {how}: {posixpath.basename(change.path)}"
-    before = plan_at(parent, plan_path(name))
-    if before is None or isinstance(before, UnreadablePlan):
-        return ""
-    whose = f"of another experiment, {name} on {before.branch},"
-    mine = before.branch == facts.branch or _renamed(facts, before)
-    if folder == CONCLUSIONS:
-        return "" if mine else f"the conclusion {whose} {how}"
-    after = plan_at(facts.tree, change.path)
-    if isinstance(after, UnreadablePlan) or after is None:
-        return "" if mine else f"the plan {whose} {how}"
-    for what in ("author", "created_at"):
-        if getattr(before, what) != getattr(after, what):
-            return f"the plan {name} was given another {what}"
-    return "" if mine else f"the plan {whose} {how}"
+def _what(facts: Facts, before: Tree, path: str) -> tuple[str, bool]:
+    """Return what became of a record, "" where nothing is wrong; and whether it is the branch's.
+
+    That is what its plan calls so, or a plan that goes on with author and date of that one.
+    """
+    folder, _, file = path.rpartition("/")
+    name = file.removesuffix(".yaml")
+    had, has = before.entry(path) is not None, facts.tree.entry(path) is not None
+    how = "was added" if not had else "was changed" if has else "is taken away"
+    if folder.startswith(ENVIRONMENTS):
+        return f"the environment {posixpath.basename(folder)[:8]} {how}", False
+    if folder.startswith(WITNESSES):
+        return f"what a witness said of a plan {how}: {file}" if had else "", False
+    if folder == TOMBSTONES:
+        return f"a tombstone, by which {name} was removed, {how}", False
+    plan = plan_at(before, plan_path(name))
+    after = plan_at(facts.tree, path) if folder == PLANS else None
+    if not isinstance(plan, Plan):
+        return "", False
+    mine = plan.branch == facts.branch or _renamed(facts, plan)
+    if isinstance(after, Plan):
+        for what in ("author", "created_at"):
+            if getattr(plan, what) != getattr(after, what):
+                return f"the plan {name} was given another {what}", False
+    kind = "the plan" if folder == PLANS else "the conclusion" if had else "a conclusion"
+    of = "this experiment" if mine else "another experiment"
+    return f"{kind} of {of}, {name} on {plan.branch}, {how}", mine
 
 
 def _renamed(facts: Facts, before: Plan) -> bool:
-    plans = (plan_at(facts.tree, path) for path in plan_paths(facts.tree))
-    return any(
-        plan is not None
-        and not isinstance(plan, UnreadablePlan)
-        and before.name in plan.formerly
+    """Return whether an experiment goes on under another name here, with its author and date."""
+    return facts.tree.entry(plan_path(before.name)) is None and any(
+        before.name in plan.formerly
         and plan.branch == facts.branch
-        for plan in plans
+        and (plan.author, plan.created_at) == (before.author, before.created_at)
+        for plan in plans_in(facts.tree)
     )
+
+
+def _against(facts: Facts) -> Iterator[Finding]:
+    """Find the records that a range makes otherwise than what it is to be merged into has them.
+
+    Git merges what a range has changed since it left, by whichever commit. What is there already
+    is others'; that a branch changes what is there of its own experiment is said, since an
+    experiment that was merged has ended, and anybody may call a branch like it.
+    """
+    base = facts.base
+    if facts.onto is None or base is None or facts.later is Policy.OFF or _may(facts):
+        return
+    changed = set(_unlike(base, facts.tree, RECORDS))
+    paths = sorted(changed.union(_unlike(facts.tree, base, RECORDS)))
+    forks = facts.forks(facts.onto, CommitHash(facts.commit)) if paths else ()
+    for path in paths:
+        now = facts.tree.entry(path)
+        was = {fork.entry(path) for fork in forks} - {None}
+        if was == {now} or not (was or now):
+            continue
+        what, mine = _what(facts, base, path)
+        weight = facts.later if mine else Policy.ERROR
+        if what and (path in changed or weight is Policy.ERROR):
+            yield Finding(what, restoring(facts.onto, path), path, at_most=weight)
+        plan = plan_at(facts.tree, path) if path.startswith(f"{PLANS}/") else None
+        for name in plan.formerly if isinstance(plan, Plan) else ():
+            old = plan_at(base, plan_path(name))
+            if isinstance(old, Plan) and not _renamed(facts, old):
+                what = f"{path} says that it was {name} on {old.branch}, another experiment"
+                yield Finding(what, f"take {name} out of formerly in {path}", path)
+
+
+def _unlike(one: Tree, other: Tree, folders: Sequence[str]) -> Iterator[str]:
+    """Yield the files of some folders of a tree that another has not, or otherwise."""
+    pending = [*folders]
+    while pending:
+        folder = pending.pop()
+        theirs = other.folder(folder)
+        for name, entry in sorted(one.folder(folder).items()):
+            if theirs.get(name) != entry:
+                path = join(folder, name)
+                if entry.mode == MODE_TREE:
+                    pending.append(path)
+                else:
+                    yield path
 
 
 def find(facts: Facts) -> Iterator[Finding]:
@@ -130,6 +175,8 @@ def find(facts: Facts) -> Iterator[Finding]:
             yield from _digests(facts, file.run, file.change.path, run)
     yield from _environments(facts)
     yield from others_records(facts)
+    yield from _merged(facts)
+    yield from _against(facts)
 
 
 def _left_out(facts: Facts, said: set[RunId]) -> Iterator[Finding]:
@@ -149,6 +196,36 @@ def _left_out(facts: Facts, said: set[RunId]) -> Iterator[Finding]:
             said.add(run)
             what = "has another record of run %s" if kept else "leaves out the record of run %s"
             yield _finding(facts, run, f"{folder}/run.json", f"the merge {what}", number)
+
+
+def _merged(facts: Facts) -> Iterator[Finding]:
+    """Find the other records that a merge does not hold as a parent does.
+
+    It may take what another line alone has changed since the two parted.
+    """
+    if len(facts.parents) < 2:  # noqa: PLR2004  a merge
+        return
+    folders = (ENVIRONMENTS, *(() if _may(facts) else RECORDS))
+    said = {change.path for change in facts.changes}
+    for number, parent in enumerate(facts.parents):
+        for path in _unlike(parent, facts.tree, folders):
+            unit = posixpath.dirname(path) if path.startswith(ENVIRONMENTS) else path
+            what, mine = _what(facts, parent, path)
+            if what and not mine and not said & {path, unit} and not _taken(facts, number, path):
+                said.add(unit)
+                yield put_back(facts, what, path, unit, parent=number)
+
+
+def _taken(facts: Facts, number: int, path: str) -> bool:
+    """Return whether a merge takes a file from a parent that alone changed it."""
+    was, now = facts.parents[number].entry(path), facts.tree.entry(path)
+    one = facts.before[number]
+    return any(
+        parent.entry(path) == now
+        and {fork.entry(path) for fork in facts.forks(one, other)} == {was}
+        for other, parent in zip(facts.before, facts.parents, strict=True)
+        if other != one
+    )
 
 
 def _finding(facts: Facts, run: RunId, path: str, what: str, parent: int) -> Finding:

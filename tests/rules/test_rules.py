@@ -233,7 +233,8 @@ def test_a_merge_that_leaves_a_record_out_is_said(world: World) -> None:
     world.repo.commit({"other.py": "1\n"}, at=50)
     world.repo.git("merge", "--quiet", "--no-commit", "-s", "ours", "exp/deep")
     found = world.judge_staged({**dict.fromkeys(RULES, Policy.OFF), "R3": Policy.ERROR})
-    assert [path for _, path, _ in found] == [f"{folder}/run.json"]
+    (environment,) = (p for p in world.repo.files("exp/deep") if p.endswith("environment.json"))
+    assert [path for _, path, _ in found] == [f"{folder}/run.json", environment]
     assert "leaves out" in found[0][2]
 
 
@@ -508,8 +509,9 @@ class Known(Outside):
         assert conclusion.experiment == "deep"
         return self.differs
 
-    def archived(self, experiment: str) -> str | None:
-        assert experiment == "deep"
+    def archived(self, plan: Plan, keeps: object) -> str | None:
+        del keeps
+        assert plan.name == "deep"
         return self.archive
 
     def unsent(self, commit: str, recorded: Sequence[Output]) -> tuple[str, ...] | None:

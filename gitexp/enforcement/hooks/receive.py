@@ -6,6 +6,7 @@ of the server's own HEAD: what a push says of itself cannot loosen them.
 
 from __future__ import annotations
 
+import importlib
 import shlex
 from dataclasses import dataclass
 from functools import partial
@@ -13,25 +14,28 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.git.catfile import CatFile
 from gitexp.git.discovery import discover
-from gitexp.git.transaction.layout import ARCHIVE_TAGS, archive_tag
+from gitexp.git.transaction.layout import ARCHIVE_TAGS, archive_tag, plan_path, tombstone_path
 from gitexp.git.tree import Tree
 from gitexp.git.upstream import followed
 from gitexp.git.worktree import staged
 from gitexp.model.config import ProjectConfig
+from gitexp.model.plan import Plan
 from gitexp.model.rules import HookAnswer, Policy, Violation, Where
 from gitexp.provenance import trust_settings
 from gitexp.rules.branches import is_experiment, is_protected
 from gitexp.rules.facts import settings
 from gitexp.rules.order import is_ordered
 from gitexp.rules.ranges import Gained, check_range
+from gitexp.rules.recorded import keeps
+from gitexp.store.plan_files import plan_at
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from gitexp.git.worktree.staged import HookPlace
     from gitexp.model.ids import CommitHash
-    from gitexp.model.plan import Plan
     from gitexp.model.rules import HookCall
+    from gitexp.rules.merging import Concluded
 
 
 HEADS = "refs/heads/"
@@ -144,6 +148,7 @@ def answer(call: HookCall) -> HookAnswer:
     here = staged.refs(place, "refs/heads/") | staged.refs(place, ARCHIVE_TAGS)
     found: list[Violation] = []
     unseen: list[str] = []
+    moves: list[Update] = []
     with CatFile(place.folder, place.env) as objects:
         objects.main = place.branch
         config = (
@@ -158,10 +163,12 @@ def answer(call: HookCall) -> HookAnswer:
         }
         gate = _Own(place, objects, after)
         for update in pushed:
-            if update.ref.startswith(ARCHIVE_TAGS):
-                found += _archive(update)
-            elif is_experiment(config, update.branch):
-                found += _history(place, update, after)
+            told = [*_archive(place, objects, config, update, here)]
+            found += (each for each in told if isinstance(each, Violation))
+            moves += (update, *(each for each in told if isinstance(each, Update)))
+        for update in moves:
+            if _judges(config, update.branch):
+                found += _history(place, config, update, after)
             broken, notes = gate.judged(update, here, config)
             found += broken
             unseen += notes
@@ -180,36 +187,91 @@ class _Own(Gate):
         """Return the refs as the push would leave them."""
         return self._after
 
-    def archived(self, experiment: str) -> str:
+    def archived(self, plan: Plan, keeps: Callable[[CommitHash], bool]) -> str:
         """Return why its archive tag is not here; "" where it is, or comes with this push."""
-        tag = archive_tag(experiment)
+        tag = archive_tag(plan.name)
         short = tag.removeprefix("refs/tags/")
-        return "" if tag in self._after else f"its archive tag {short} is not here"
+        if tag not in self._after:
+            return f"its archive tag {short} is not here"
+        return "" if keeps(self._after[tag]) else f"{short} has another plan, or not its runs"
 
 
-def _archive(update: Update) -> Iterator[Violation]:
-    if not update.creates and update.old != update.new:
+def _tree(objects: CatFile, commit: CommitHash) -> Tree:
+    return Tree(objects, objects.commit(commit).tree)
+
+
+def _archive(
+    place: HookPlace,
+    objects: CatFile,
+    config: ProjectConfig,
+    update: Update,
+    here: Mapping[str, CommitHash],
+) -> Iterator[Violation | Update]:
+    """Refuse an archive tag that moves, or that is not of the experiment whose name it takes.
+
+    A new one holds what its branch has, and what it adds is judged as the branch would be.
+    """
+    if not update.ref.startswith(ARCHIVE_TAGS):
+        return
+    short = update.ref.removeprefix("refs/tags/")
+    if update.creates:
+        name = update.ref.removeprefix(ARCHIVE_TAGS)
+        tip = staged.commit_of(place, update.new)
+        tree = Tree(objects, None) if tip is None else _tree(objects, tip)
+        main = Tree(objects, None) if place.head is None else _tree(objects, place.head)
+        plan, known = (plan_at(each, plan_path(name)) for each in (tree, main))
+        step = f"gitexp sync, then gitexp archive {shlex.quote(name)} --push"
+        if not isinstance(plan, Plan):
+            yield _refused(update, f"{short} leads to no plan of {name}", step)
+            return
+        branches = [f"{config.branch_prefix}{name}"]
+        if isinstance(known, Plan):
+            branches.append(known.branch)
+            concluded: Concluded = importlib.import_module("gitexp.rules.concluded")
+            if not keeps(tree, known, main, concluded.runs(main, known)):
+                said = f"{short} has another plan than {place.branch}, or not its runs"
+                yield _refused(update, said, step)
+        there = [branch for branch in branches if f"{HEADS}{branch}" in here]
+        removed = tree.entry(tombstone_path(name)) is not None
+        for branch in dict.fromkeys(there or (() if removed else (plan.branch,))):
+            if is_experiment(config, branch):
+                ref = f"{HEADS}{branch}"
+                yield Update(ref, here.get(ref, ""), update.new)
+    elif update.old != update.new:
         yield _refused(
             update,
-            f"{update.ref.removeprefix('refs/tags/')} keeps the order of a plan and its runs: it "
-            "is neither moved nor deleted",
+            f"{short} keeps the order of a plan and its runs: it is neither moved nor deleted",
             "archive under another name: gitexp rename OLD NEW, then gitexp archive NEW",
         )
 
 
 def _history(
-    place: HookPlace, update: Update, after: Mapping[str, CommitHash]
+    place: HookPlace, config: ProjectConfig, update: Update, after: Mapping[str, CommitHash]
 ) -> Iterator[Violation]:
+    name = update.branch.partition("/")[2] or update.branch
     if update.creates:
+        tag = after.get(f"{ARCHIVE_TAGS}{name}")
+        if tag is not None and not staged.is_ancestor(place, tag, update.new):
+            yield _refused(
+                update,
+                f"an experiment {name} was archived, and {update.branch} does not go on from it",
+                "gitexp rename it, or gitexp restore what was archived",
+            )
         return
-    if update.deletes:
+    protected = is_protected(config, update.branch)
+    if update.deletes and protected:
+        yield _refused(
+            update,
+            f"{update.branch} is protected: what was merged into it stays",
+            "who runs the server deletes it there",
+        )
+    elif update.deletes:
         kept = any(
             staged.is_ancestor(place, update.old, tip)
             for ref, tip in after.items()
             if ref.startswith(ARCHIVE_TAGS)
         )
         if not kept:
-            name = update.branch.partition("/")[2] or update.branch
             yield _refused(
                 update,
                 f"{update.branch} holds records that no archive tag contains",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.enforcement.check import RemoteFacts
+from gitexp.enforcement.check import RemoteFacts, check
 from gitexp.enforcement.hooks.install import install
 from gitexp.experiments.conclude import conclude
 from gitexp.git.transaction import layout
@@ -219,11 +219,11 @@ def test_an_experiment_is_deleted_only_when_an_archive_tag_contains_it(
     repo: BuiltRepo, server: BuiltRepo
 ) -> None:
     assert "no archive tag contains" in call(repo, "push", "-q", "origin", ":exp/deep").err
-    repo.git("tag", "-am", "kept", "exp-archive/deep", "HEAD^")
-    assert call(repo, "push", "-q", "origin", "exp-archive/deep").code == 0
+    server.git("update-ref", "refs/tags/exp-archive/deep", "exp/deep^")
     assert "no archive tag contains" in call(repo, "push", "-q", "origin", ":exp/deep").err
-    repo.git("tag", "-am", "kept", "exp-archive/deep2")
-    said = call(repo, "push", "-q", "origin", "exp-archive/deep2", ":exp/deep")  # in one push
+    server.git("update-ref", "-d", "refs/tags/exp-archive/deep")
+    repo.git("tag", "-am", "kept", "exp-archive/deep")
+    said = call(repo, "push", "-q", "origin", "exp-archive/deep", ":exp/deep")  # in one push
     assert (said.code, said.err) == (0, "")
     assert "exp/deep" not in server.git("branch", "--list")
 
@@ -305,3 +305,98 @@ def test_without_python_the_gate_is_shut(repo: BuiltRepo, server: BuiltRepo) -> 
     said = call(repo, "push", "-q", "origin", "HEAD:topic")
     assert said.code == 1
     assert "nothing is taken" in said.err
+
+
+# --- what is merged, and what is archived ---------------------------------------------------------
+
+
+def checked(repo: BuiltRepo) -> list[str]:
+    outside = RemoteFacts(repo.workspace, remote=True)
+    return [item.rule for item in check(repo.workspace, "main~1..main", outside=outside).violations]
+
+
+@pytest.fixture
+def merged(repo: BuiltRepo, server: BuiltRepo) -> BuiltRepo:
+    """A clone whose experiment the server's main has, concluded; its tag is nowhere yet."""
+    assert server.refs()
+    lab = Lab(repo)
+    plan = plan_format.load(repo.show(PLAN).encode(), PLAN)
+    for letter, of, value in (("b", "main", 0.6), ("c", "HEAD", 0.7)):
+        lab.record(letter, {"f1": scores(value, range(6))}, of=of, plan=plan)
+    conclude(repo.workspace, words="Deeper is better.")
+    repo.git(*OFF, "switch", "-q", "main")
+    repo.git(*OFF, "merge", "-q", "--no-ff", "--no-edit", "exp/deep")
+    assert call(repo, *OFF, "push", "-q", "origin", "main", "exp/deep").code == 0
+    return repo
+
+
+def test_a_protected_branch_is_neither_rewritten_nor_deleted(
+    merged: BuiltRepo, server: BuiltRepo
+) -> None:
+    server.git("config", "receive.denyDeleteCurrent", "ignore")
+    before = server.refs()
+    merged.git("checkout", "-q", "--orphan", "empty")
+    merged.git(*OFF, "commit", "-qm", "other")
+    for what in ("main~1:main", "exp/deep:main", "empty:main", ":main"):
+        assert "error[refs]" in call(merged, *OFF, "push", "-qf", "origin", what).err, what
+        assert server.refs() == before
+    merged.git("switch", "-q", "main")
+    merged.git(*OFF, "commit", "-q", "--allow-empty", "-m", "more")
+    assert call(merged, *OFF, "push", "-qf", "origin", "main").code == 0  # the control
+
+
+@pytest.mark.parametrize("branch", ["there", "merged and gone", "not merged"])
+def test_an_archive_tag_is_that_of_its_experiment(
+    merged: BuiltRepo, server: BuiltRepo, branch: str
+) -> None:
+    """Whoever has the name first has it for ever."""
+    if branch == "merged and gone":
+        server.git("update-ref", "-d", "refs/heads/exp/deep")
+    if branch == "not merged":
+        server.git("update-ref", "refs/heads/main", "main~1")
+    before = server.refs()
+    tip = merged.hash("exp/deep")
+    merged.git("switch", "-q", "--detach", "exp/deep")
+    gone = [path for path in merged.files() if path.startswith(f"{layout.RUNS}/cc/")]
+    merged.commit(dict.fromkeys(gone), at=50)
+    merged.git("branch", "without-a-run")
+    merged.git("checkout", "-q", "--orphan", "tree-alone", tip)
+    merged.git(*OFF, "commit", "-qm", "all of it", at=51)
+    plan = merged.git("show", f"{tip}:{PLAN}")
+    merged.git("switch", "-q", "--detach", "main~1")
+    merged.commit({PLAN: f"{plan}\n"}, at=52)
+    merged.git("branch", "plan-alone")
+    tries = ["main~1", "plan-alone", "without-a-run", f"{tip}:{PLAN}"]
+    tries += ["tree-alone"] if branch != "merged and gone" else []
+    for what in tries:
+        pushed = f"{merged.git('rev-parse', what)}:refs/tags/exp-archive/deep"
+        said = call(merged, *OFF, "push", "-q", "origin", pushed)
+        assert said.code == 1, what
+        assert server.refs() == before
+    good = f"{tip}:refs/tags/exp-archive/deep"
+    assert call(merged, *OFF, "push", "-q", "origin", good).code == 0  # the control
+    server.git("update-ref", "-d", "refs/heads/exp/deep")
+    for what, code in (("main~1:refs/heads/exp/deep", 1), (f"{tip}:refs/heads/exp/deep", 0)):
+        assert call(merged, *OFF, "push", "-q", "origin", what).code == code, what
+
+
+def test_a_tag_that_holds_something_else_is_no_archive(
+    merged: BuiltRepo, server: BuiltRepo
+) -> None:
+    before = server.hash("main~1")
+    server.git("update-ref", "refs/heads/main", before)
+    server.git("update-ref", "refs/tags/exp-archive/deep", before)
+    assert "exp-archive/deep has another plan" in call(merged, *OFF, "push", "origin", "main").err
+    assert "R7" in str(checked(merged))
+    server.git("update-ref", "refs/heads/main", before)
+    server.git("update-ref", "refs/tags/exp-archive/deep", "exp/deep")
+    assert "R7" not in call(merged, *OFF, "push", "origin", "main").err
+    assert "R7" not in str(checked(merged))
+
+
+def test_a_refused_archive_says_why(merged: BuiltRepo, server: BuiltRepo) -> None:
+    server.git("update-ref", "refs/tags/exp-archive/deep", "main~1")
+    merged.git("fetch", "-q", "origin", "+refs/tags/exp-archive/deep:refs/tags/seen")
+    done = gitexp(merged, "archive", "deep", "--push")
+    assert done.code
+    assert done.says("neither moved nor deleted")
