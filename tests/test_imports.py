@@ -13,6 +13,8 @@ import pytest
 
 from gitexp.cli.commands import COMMANDS
 from gitexp.cli.hook import PLACES
+from tests.lab.records import Lab, experiment
+from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
     from tests.lab.build import BuiltRepo
@@ -91,6 +93,17 @@ def test_a_run_loads_no_numerics(dvc_repo: BuiltRepo, tmp_path: Path) -> None:
     code, modules = loaded(dvc_repo.path, report, "run", "--seeds", "1")
     assert code == 0
     assert not modules & {"numpy", "scipy", "pandas", "sklearn"}
+
+
+def test_a_review_that_is_read_loads_no_numerics(repo: BuiltRepo, tmp_path: Path) -> None:
+    experiment(Lab(repo), n=2, repeats=2)
+    asked = ("review", "main...exp/deep", "--fail-on", "never", "--format")
+    assert gitexp(repo, *asked, "json", "-o", "review.json").code == 0
+    for name in ("summary", "html", "annotations"):
+        asked = ("review", "--from", "review.json", "--fail-on", "no", "--format", name)
+        code, modules = loaded(repo.path, tmp_path / "report", *asked)
+        assert code in {0, 1}
+        assert not modules & HEAVY
 
 
 @pytest.mark.parametrize("hook", PLACES)

@@ -115,9 +115,7 @@ def review(args: argparse.Namespace, context: Context) -> int:
     )
     rendered = found.word if context.printer.quiet else render(found, name)
     _put(rendered, args.output, context)
-    from gitexp.enforcement.review import exit_code
-
-    return exit_code(found, FailOn(args.fail_on))
+    return found.exit_code(FailOn(args.fail_on))
 
 
 def read(path: Path) -> Review:

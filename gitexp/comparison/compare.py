@@ -25,7 +25,7 @@ from gitexp.git import refs, repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import open_index
 from gitexp.model.comparison import Comparison, Side
-from gitexp.model.plan import Claim, HypothesisKind, Verdict
+from gitexp.model.plan import Claim, Verdict
 from gitexp.provenance import order_evidence
 from gitexp.report.comparisons import Comparisons
 from gitexp.stats.decide import Evidence, decide
@@ -169,29 +169,9 @@ def _order(repo: Repo, index: Index, draft: Draft) -> OrderGrade | None:
 
 
 def exit_code(comparisons: Sequence[Comparison]) -> int:
-    """Return 1 if any answer is no, else 6 if any is open, else 0.
-
-    A hypothesis of equivalence is confirmed by `equivalent`; for any other it is a no. A broken
-    guard-rail is a no. Without a recorded hypothesis nothing was asked.
-    """
-    codes = {_code(item) for item in comparisons}
+    """Return 1 if any answer is no, else 6 if any is open, else 0."""
+    codes = {item.exit_code for item in comparisons}
     return 1 if 1 in codes else max(codes, default=0)
-
-
-def _code(comparison: Comparison) -> int:
-    if comparison.verdict is not None and any(item.broken for item in comparison.metrics):
-        return 1
-    match comparison.verdict:
-        case None | Verdict.SUPPORTED:
-            return 0
-        case Verdict.EQUIVALENT:
-            effect = comparison.effect
-            wanted = effect is not None and effect.kind is HypothesisKind.EQUIVALENCE
-            return 0 if wanted else 1
-        case Verdict.REFUTED:
-            return 1
-        case Verdict.INCONCLUSIVE | Verdict.UNDECIDABLE | Verdict.NOT_COMPARABLE:
-            return 6
 
 
 def _pairs(repo: Repo, index: Index, names: Sequence[str]) -> list[tuple[Named, Named]]:

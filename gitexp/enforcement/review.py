@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from gitexp.comparison import compare, sides
 from gitexp.comparison.eligible import finished_seeds
@@ -31,12 +31,10 @@ from gitexp.git.transaction.cache import open_index
 from gitexp.git.tree import Tree
 from gitexp.git.upstream import USUAL
 from gitexp.model.config import Identity
-from gitexp.model.plan import Verdict
 from gitexp.model.review import (
     Behind,
     CheckedPlan,
     End,
-    FailOn,
     RecordedBy,
     Review,
     ReviewedExperiment,
@@ -338,30 +336,6 @@ def review(  # noqa: PLR0913  the range, what is known of it, and when
         reviewed_at=at,
         program=program,
     )
-
-
-def exit_code(found: Review, fail_on: FailOn) -> int:
-    """Return 1 where something is as it should not be, by the measure that was asked for, else 0.
-
-    By default only a broken rule is: a refuted hypothesis is a result like any other.
-    """
-    broken = bool(found.broken(Policy.ERROR))
-    compared = [(item.comparison,) for item in found.experiments if item.comparison is not None]
-    no = any(compare.exit_code(each) == 1 for each in compared)
-    open_ = any(item.verdict in _OPEN for item in found.experiments)
-    match fail_on:
-        case FailOn.NEVER:
-            return 0
-        case FailOn.RULES:
-            return int(broken)
-        case FailOn.NO:
-            return int(broken or no)
-        case FailOn.OPEN:
-            return int(broken or no or open_)
-    assert_never(fail_on)
-
-
-_OPEN = (None, Verdict.INCONCLUSIVE, Verdict.UNDECIDABLE, Verdict.NOT_COMPARABLE)
 
 
 def _ends(revisions: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitexp.model.plan import HypothesisKind, Verdict
 from gitexp.model.result import (
     EffectSize,
     Interval,
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gitexp.model.ids import CommitHash, EnvironmentDigest, EvaluationDigest, InputsDigest
-    from gitexp.model.plan import Claim, Effect, OnFailed, Plan, Verdict
+    from gitexp.model.plan import Claim, Effect, OnFailed, Plan
     from gitexp.model.result import OmnibusComparison
     from gitexp.model.witness import OrderGrade
 
@@ -118,6 +119,27 @@ class Comparison:
         verdict = "no verdict" if self.verdict is None else self.verdict.value
         sides = f"{self.candidate.name} against {self.baseline.name}"
         return f"<Comparison of {sides}: {verdict}: {self.headline}>"
+
+    @property
+    def exit_code(self) -> int:
+        """Return 1 for a no, 6 for an open answer, else 0, also where nothing was asked.
+
+        A hypothesis of equivalence is confirmed by `equivalent`; for any other it is a no. A broken
+        guard-rail is a no.
+        """
+        if self.verdict is not None and any(item.broken for item in self.metrics):
+            return 1
+        match self.verdict:
+            case None | Verdict.SUPPORTED:
+                return 0
+            case Verdict.EQUIVALENT:
+                effect = self.effect
+                wanted = effect is not None and effect.kind is HypothesisKind.EQUIVALENCE
+                return 0 if wanted else 1
+            case Verdict.REFUTED:
+                return 1
+            case Verdict.INCONCLUSIVE | Verdict.UNDECIDABLE | Verdict.NOT_COMPARABLE:
+                return 6
 
 
 @dataclass(frozen=True, slots=True)

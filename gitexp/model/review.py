@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
+from gitexp.model.plan import Verdict
 from gitexp.model.rules import Policy
 from gitexp.model.witness import Grade
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from gitexp.model.comparison import Comparison
     from gitexp.model.ids import CommitHash, PlanDigest
-    from gitexp.model.plan import Verdict
     from gitexp.model.rules import Violation
     from gitexp.model.witness import OrderGrade
 
@@ -116,6 +116,26 @@ class Review:
         if not words:
             return "no experiment"
         return next(iter(words)) if len(words) == 1 else "several verdicts"
+
+    def exit_code(self, fail_on: FailOn) -> int:
+        """Return 1 where something is as it should not be, by the measure that was asked for."""
+        found = [item.comparison for item in self.experiments if item.comparison is not None]
+        broken = bool(self.broken(Policy.ERROR))
+        no = any(each.exit_code == 1 for each in found)
+        open_ = any(item.verdict in _OPEN for item in self.experiments)
+        match fail_on:
+            case FailOn.NEVER:
+                return 0
+            case FailOn.RULES:
+                return int(broken)
+            case FailOn.NO:
+                return int(broken or no)
+            case FailOn.OPEN:
+                return int(broken or no or open_)
+        assert_never(fail_on)
+
+
+_OPEN: Final = (None, Verdict.INCONCLUSIVE, Verdict.UNDECIDABLE, Verdict.NOT_COMPARABLE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.enforcement.check import RemoteFacts, check
-from gitexp.enforcement.review import exit_code, review
+from gitexp.enforcement.review import review
 from gitexp.experiments.conclude import conclude
 from gitexp.git.transaction import layout
 from gitexp.model.review import FailOn
@@ -58,7 +58,7 @@ def test_a_plan_that_came_with_its_runs_breaks_a_rule_whatever_the_branch_is_cal
     lab.repo.git("branch", "-D", "exp/deep")
     found = looked(lab, "main...patch-1", branch)
     assert "nothing here shows that the plan was first" in said(found.violations, "R2")
-    assert exit_code(found, FailOn.RULES) == 1
+    assert found.exit_code(FailOn.RULES) == 1
     world = RemoteFacts(lab.repo.workspace)
     checked = check(lab.repo.workspace, "main..patch-1", branch=branch, outside=world)
     assert said(checked.violations, "R2") == said(found.violations, "R2")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.cli.dispatch import dispatch
-from gitexp.enforcement.review import exit_code, review
+from gitexp.enforcement.review import review
 from gitexp.errors import UsageError
 from gitexp.experiments.conclude import conclude
 from gitexp.git.transaction import layout
@@ -119,10 +119,10 @@ def test_a_refuted_hypothesis_is_a_result_and_fails_only_who_asks_for_it(lab: La
     experiment(lab, gain=-0.05)
     found = looked(lab)
     assert only(found).verdict is Verdict.REFUTED
-    assert [exit_code(found, word) for word in FailOn] == [0, 0, 1, 1]
+    assert [found.exit_code(word) for word in FailOn] == [0, 0, 1, 1]
     (lab.repo.path / "x").mkdir()
     empty = replace(found, experiments=(replace(only(found), comparison=None, problem="x"),))
-    assert [exit_code(empty, word) for word in FailOn] == [0, 0, 0, 1]
+    assert [empty.exit_code(word) for word in FailOn] == [0, 0, 0, 1]
 
 
 def test_a_broken_rule_fails_whatever_the_verdict(lab: Lab) -> None:
@@ -133,7 +133,7 @@ def test_a_broken_rule_fails_whatever_the_verdict(lab: Lab) -> None:
     found = looked(lab)
     assert "R3" in rules(found, Policy.ERROR)
     assert found.word == "rules broken"
-    assert [exit_code(found, word) for word in FailOn] == [0, 1, 1, 1]
+    assert [found.exit_code(word) for word in FailOn] == [0, 1, 1, 1]
 
 
 def lab_run(lab: Lab) -> str:
@@ -235,7 +235,7 @@ def test_predictions_that_are_not_here_make_no_red_build(lab: Lab) -> None:
     assert only(found).comparison is None
     assert "predictions" in only(found).problem
     assert only(found).next_step == "pull-data: true"
-    assert exit_code(found, FailOn.NO) == 0
+    assert found.exit_code(FailOn.NO) == 0
 
 
 def test_a_shallow_checkout_is_said_and_a_fetch_mends_it(lab: Lab, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from gitexp.cli.dispatch import dispatch
-from gitexp.enforcement.review import exit_code, review
+from gitexp.enforcement.review import review
 from gitexp.git.transaction import layout
 from gitexp.model.plan import Verdict
 from gitexp.model.review import FailOn
@@ -151,7 +151,7 @@ def test_a_field_that_is_changed_by_one_is_said_or_counts_no_more(lab: Lab, path
     if what.startswith("R"):
         assert what in {item.rule for item in found.violations}
         if what == "R3":
-            assert exit_code(found, FailOn.RULES) == 1
+            assert found.exit_code(FailOn.RULES) == 1
     if not what.startswith("confounded"):
         verdict = None if experiment.comparison is None else experiment.comparison.verdict
         assert counted == 0 or verdict is not Verdict.SUPPORTED

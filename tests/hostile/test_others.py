@@ -12,7 +12,7 @@ import pytest
 from gitexp.cli.dispatch import dispatch
 from gitexp.enforcement.check import RemoteFacts, check
 from gitexp.enforcement.hooks.install import install
-from gitexp.enforcement.review import exit_code, review
+from gitexp.enforcement.review import review
 from gitexp.experiments.conclude import conclude
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout
@@ -93,7 +93,7 @@ CHANGES: dict[str, Callable[[Lab], dict[str, Content]]] = {
 def said(lab: Lab, branch: str, into: str | None = None) -> list[str]:
     found = review(lab.repo.workspace, "main...HEAD", branch=branch, into=into, now=START)
     broken = [item for item in found.violations if item.rule == "R3"]
-    assert exit_code(found, FailOn.RULES) == any(item.policy is Policy.ERROR for item in broken)
+    assert found.exit_code(FailOn.RULES) == any(item.policy is Policy.ERROR for item in broken)
     return [item.message for item in broken]
 
 
