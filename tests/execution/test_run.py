@@ -98,7 +98,8 @@ def plain(path: Path, train: str = PLAIN_TRAIN, **request: object) -> BuiltRepo:
 
     def make(folder: Path) -> None:
         repo = build_repository(folder)
-        repo.commit({"train.py": train, "params.yaml": "lr: 0.1\nseed: 7\n"})
+        made = build.dvc_files() if wanted.dvc_init else {}
+        repo.commit({"train.py": train, "params.yaml": "lr: 0.1\nseed: 7\n", **made})
         init(repo.workspace, wanted)
 
     return build.copied(path, make, train, wanted)

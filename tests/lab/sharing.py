@@ -13,7 +13,7 @@ from gitexp.experiments.init import init
 from gitexp.model.ids import CommitHash
 from gitexp.model.request import InitRequest
 from tests.lab import warm
-from tests.lab.build import BuiltRepo, clone, dvc, repository
+from tests.lab.build import BuiltRepo, clone, dvc, dvc_files, repository
 from tests.lab.recorded import a_run, run_files
 from tests.lab.shell import environment
 
@@ -58,7 +58,8 @@ class Team:
 def make(folder: Path, *, train: str = "", data_remote: bool = True) -> Team:
     """Build a project, publish it, and clone it once more."""
     a = repository(folder / "a")
-    a.commit({"train.py": TRAIN.replace("NOISE", train), "params.yaml": "lr: 0.1\nseed: 7\n"})
+    code = TRAIN.replace("NOISE", train)
+    a.commit({"train.py": code, "params.yaml": "lr: 0.1\nseed: 7\n", **dvc_files()})
     init(
         a.workspace,
         InitRequest(
