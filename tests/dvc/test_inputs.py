@@ -77,7 +77,7 @@ def tree_with(changes: Mapping[str, Content]) -> tuple[Repo, TreeId]:
             repo.git("update-index", "--force-remove", "--", path)
             continue
         data = content.encode() if isinstance(content, str) else content
-        blob = repo.git("hash-object", "-w", "--stdin", data=data)
+        blob = repo.write_object("blob", data)
         repo.git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
     tree = repo.git("write-tree")
     opened = open_repository(repo.workspace)

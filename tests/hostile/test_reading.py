@@ -128,7 +128,7 @@ def hostile(
     git("read-tree", "exp/a")
     for path, content in files.items():
         data = content.encode() if isinstance(content, str) else content
-        blob = repo.git("hash-object", "-w", "--stdin", data=data)
+        blob = repo.write_object("blob", data)
         git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
     commit = git("commit-tree", git("write-tree"), "-p", parent, "-m", ESCAPES)
     repo.git("update-ref", f"refs/heads/exp/{name}", commit)

@@ -39,8 +39,7 @@ class Odd:
         ).stdout  # fmt: skip
 
     def write(self, kind: str, data: bytes) -> str:
-        argv = ("hash-object", "-t", kind, "-w", "--stdin", "--literally")
-        return self.git(*argv, data=data).decode().strip()
+        return self.repo.write_object(kind, data)
 
     def tree(self, entries: Sequence[Entry]) -> str:
         data = b"".join(m + b" " + n + b"\0" + bytes.fromhex(i) for m, n, i in entries)

@@ -51,7 +51,7 @@ def test_what_is_staged_is_the_tree_that_is_committed(
     repo: BuiltRepo, before: set[str], after: set[str], *, data: bool
 ) -> None:
     repo.git("read-tree", "--empty")
-    blobs = {name: repo.git("hash-object", "-w", "--stdin", data=name.encode()) for name in "xy"}
+    blobs = {name: repo.write_object("blob", name.encode()) for name in "xy"}
 
     def stage(names: set[str], letter: str) -> None:
         repo.git("read-tree", "--empty")
