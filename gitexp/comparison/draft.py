@@ -138,6 +138,9 @@ def draft(
         held={side: each.why for side, each in held.items()},
         apart="; ".join(each.why for each in apart.values()),
     )
+    idle = not same and claim is not Claim.MODEL and still.is_idle(situation)
+    text = seeding.read(repo, candidate.commit, candidate.config) if idle else None
+    situation = replace(situation, coarse=text is not None and text.is_live())
     measured = Measured() if same else _measure(situation, options)
     if plan is not None and len(everything.candidate.repeats) > len(counted.candidate.repeats):
         warnings.append(cautions.grown(replace(situation, count=everything), plan))
@@ -214,9 +217,14 @@ def _remedy(
     plan = situation.plan
     if held and plan is not None and (plan.metric in measured.still or measured.obstacle):
         return seeding.step(held, plan)
-    candidate = situation.candidate
     if not measured.idle:
         return ""
+    if situation.coarse:
+        return (
+            "a finer metric (a loss, an area), a larger test set, or the predictions "
+            "(gitexp init --predictions FILE): they show whether the seed acts"
+        )
+    candidate = situation.candidate
     return seeding.read(repo, candidate.commit, candidate.config).remedy().next_step
 
 

@@ -137,7 +137,7 @@ def after(failed: Sequence[Failure], step: str, plan: Plan | None) -> str:
     name, (switch, _, call) = shlex.quote(plan.baseline.name), step.partition("gitexp run")
     if " --on " in call:
         switch = f"git switch {call.rpartition(' --on ')[2]} && "
-    amend = f'{switch}gitexp amend-plan --baseline {name} --why "it failed"'
+    amend = f'{switch}git merge {name} && gitexp amend-plan --baseline {name} --why "it failed"'
     return f"{way} on {name}, then {amend} and gitexp run --with-baseline"
 
 

@@ -283,6 +283,7 @@ class CountedSides:
     held: Mapping[str, str] = field(default_factory=dict)
     # why both vary and yet differ by one draw, which stands fixed on one side; "" if they do not
     apart: str = ""
+    coarse: bool = False  # what trains draws on the seed, though all repeats of either side agree
 
     @property
     def paired(self) -> bool:

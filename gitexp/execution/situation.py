@@ -242,11 +242,11 @@ def _choose(
             named = Named(seen.place.branch, tip, seen.place.branch, plan, main.inputs)
             seen = replace(seen, settled=tally.of_plan(repo, index, plan, named))
         spent = eligible.seen_outside(shown, plan, main.inputs, main.key)
-        choice = _candidate_seeds(seen, main, held, spent, without)
+        choice = choose_candidate(seen, main, held, spent, without)
         if not any(_is_whole(each.run, main) for each in pending) and _lacks_snapshot(
             seen, main, reached
         ):
-            choice = _with_snapshot(seen, main, choice, spent)
+            choice = with_snapshot(seen, main, choice, spent)
         late = frozenset[int]() if seen.settled is None else seen.settled.late
         counted = tuple(seed for seed in choice.counting if seed not in late)
         choice = replace(choice, counting=counted)
@@ -263,7 +263,7 @@ def _choose(
         return replace(seen, sides=(main, other), again=again)
 
 
-def _candidate_seeds(
+def choose_candidate(
     seen: Situation,
     source: RunSource,
     counting: Collection[int],
@@ -292,7 +292,7 @@ def _candidate_seeds(
     return SeedChoice(run, counted, tuple(seed for seed in sorted(spent) if seed >= committed))
 
 
-def _with_snapshot(
+def with_snapshot(
     seen: Situation, source: RunSource, choice: SeedChoice, spent: Collection[int]
 ) -> SeedChoice:
     """Let the committed seed be executed for the snapshot alone, where it is spent or counts.

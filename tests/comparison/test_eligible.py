@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from gitexp.comparison import eligible
 from gitexp.comparison.counting import FoundRuns, count
-from gitexp.execution import jobs
+from gitexp.execution.run_sources import RunSource
+from gitexp.execution.situation import Situation, choose_candidate, with_snapshot
+from gitexp.model.config import ParamKey, ProjectConfig, SeedRule
+from gitexp.model.request import RunRequest
 from gitexp.model.run import Origin, RepeatState
 from tests.comparison.test_counting import BASE, CANDIDATE, ENV, ENV2, PLAN, PLAN_REF, in_line, run
 
@@ -97,15 +100,25 @@ def test_what_run_chooses_counts_once_it_has_finished(
     runs: list[FoundRun], wanted: int, committed: int, *, again: bool, lacks: bool
 ) -> None:
     before = candidate(runs).keys(ENV).keys()
-    choice = jobs.choose_candidate(
-        committed=committed,
-        wanted=wanted,
-        explicit=(),
-        counting=before,
-        spent=eligible.seen_outside(runs, PLAN, CANDIDATE),
-        again=again,
-        needs_snapshot=lacks,
+    key = ParamKey("params.yaml", "seed")
+    source = RunSource(
+        repo=None,
+        side="candidate",
+        commit="",
+        tree="",
+        config=ProjectConfig(seed=SeedRule(params=(key,))),
+        config_blob=None,
+        overrides={},
+        inputs=CANDIDATE,
+        committed={key: committed},
+        params={},
+        entries=(),
     )
+    request = RunRequest(repeats=wanted, again=again)
+    seen = Situation(None, request, None, None, None, "python", None, ENV)
+    spent = eligible.seen_outside(runs, PLAN, CANDIDATE)
+    choice = choose_candidate(seen, source, before, spent, ())
+    choice = with_snapshot(seen, source, choice, spent) if lacks else choice
     after = [*runs, run("z", CANDIDATE, choice.run, order=len(runs))]
     assert candidate(after).keys(ENV).keys() == set(choice.together)
     assert len(choice.together) >= wanted

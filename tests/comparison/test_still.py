@@ -525,6 +525,33 @@ def test_coarse_numbers_of_a_live_script_are_no_copies(lab: Lab) -> None:
     assert one(lab).verdict is Verdict.SUPPORTED
 
 
+TRAINED = (
+    "import os\nfrom sklearn.ensemble import RandomForestClassifier\n"
+    "from sklearn.model_selection import train_test_split\n"
+    "a, b = train_test_split(range(90), random_state=42)\n"
+    'RandomForestClassifier(random_state=int(os.environ["GITEXP_SEED"])).fit(a, b)\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "step"),
+    [
+        (TRAINED, f"{REASON} on what is recorded, though it is drawn on: ", "a finer metric"),
+        (TRAINED.replace('int(os.environ["GITEXP_SEED"])', "42"), f"{REASON}: ", "in train.py"),
+    ],
+)
+def test_numbers_too_coarse_for_a_seed_that_is_drawn_on_are_told_from_an_idle_one(
+    lab: Lab, text: str, said: str, step: str
+) -> None:
+    plan = half_dead(lab, "baseline", text)
+    lab.repo.commit({"train.py": text, "params.yaml": "depth: 4\n"}, at=lab.tick())
+    both(lab, plan, repeats)
+    result = one(lab)
+    assert result.verdict is Verdict.UNDECIDABLE
+    assert result.headline.startswith(said)
+    assert result.next_step.startswith(step)
+
+
 def test_one_run_a_side_is_not_asked_whether_it_varies(lab: Lab) -> None:
     plan = begin(lab, repeats=1)
     both(lab, plan, lambda gain: datasets(gain)[:12])

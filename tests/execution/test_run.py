@@ -399,7 +399,10 @@ def test_a_baseline_that_fails_spends_no_seed_and_is_mended_by_another_commit(
     repo.commit({"train.py": script.replace("LR = 0", "LR = 2")})
     report = run(repo.workspace, RunRequest(with_baseline=True))
     assert [each.side for each in report.recorded] == ["baseline"]
-    amend = 'gitexp amend-plan --baseline main --why "it failed" and gitexp run --with-baseline'
+    amend = (
+        'git merge main && gitexp amend-plan --baseline main --why "it failed" '
+        "and gitexp run --with-baseline"
+    )
     assert report.next_step.endswith(f"; mend it on main, then {amend}")
     assert status(repo.workspace).next_step == report.next_step
     repo.switch("main")

@@ -101,7 +101,7 @@ def compare(
 
     The permutation of the repeats, which knows nothing of the examples, stands beside.
     """
-    plain = repeats.compare(question, values, paired=True)
+    plain = repeats.compare(question, values, paired=True, decides=False)
     if plain.comparison is None:
         return plain
     design = question.design(Unit.REPEAT, len(pairs))

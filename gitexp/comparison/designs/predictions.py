@@ -6,7 +6,6 @@ again.
 
 from __future__ import annotations
 
-import operator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,6 @@ from gitexp.stats.metrics import Definition, classes, value
 from gitexp.stats.planned import planned, scoretests
 from gitexp.stats.planned.planned import run_on_predictions
 from gitexp.stats.scored import Scoring
-from gitexp.stats.tests import named
 from gitexp.system.curves import is_curve
 
 if TYPE_CHECKING:
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.designs.pairs import Pair
     from gitexp.comparison.measure import CountedSides, Question
     from gitexp.comparison.sides import ResolvedSide
-    from gitexp.model.comparison import Interval, MetricComparison, SignificanceResult
+    from gitexp.model.comparison import Interval, SignificanceResult
     from gitexp.stats.planned.scoretests import Sides
     from gitexp.stats.values import Places
     from gitexp.stats.values import Values as Table
@@ -208,21 +206,9 @@ def compare(
         return Answer(plain.noted(f"not tested: {why}"), why)
     full = build(question, values, reported, intervals, sizes)
     full = replace(full, n_baseline=n, n_candidate=n, result=result, beside=beside)
-    full = full.noted(f"computed as {computed} from {n} predictions", *_more(full, pair))
+    without = () if full.interval else ("no interval: too few examples for one, or none differs",)
+    full = full.noted(f"computed as {computed} from {n} predictions", *without)
     return Answer(question.judged(full))
-
-
-def _more(full: MetricComparison, pair: Pair) -> tuple[str, ...]:
-    """Return what McNemar's test counts, and why a p-value stands without an interval."""
-    found = [] if full.interval else ["no interval: too few examples for one, or none differs"]
-    if full.result is not None and named(full.result.plan.test).by_discordance:
-        old, new = (
-            [guess == truth for guess, truth in zip(side.y_pred, pair.y_true, strict=True)]
-            for side in (pair.baseline, pair.candidate)
-        )
-        lost, won = (sum(map(operator.gt, *sides)) for sides in ((old, new), (new, old)))
-        found.append(f"{lost} right in the baseline alone, {won} in the candidate alone")
-    return tuple(found)
 
 
 def _found(question: Question, pair: Pair, computed: Computed) -> Found:

@@ -29,8 +29,11 @@ def measure(count: Count, question: Question, *, paired: bool) -> Answer:
     return compare(question, values_of(count, question.metric, paired=paired), paired=paired)
 
 
-def compare(question: Question, values: Values, *, paired: bool) -> Answer:
-    """Compare values of repeats, whether reported or computed from predictions."""
+def compare(question: Question, values: Values, *, paired: bool, decides: bool = True) -> Answer:
+    """Compare values of repeats, whether reported or computed from predictions.
+
+    `decides`: whether the verdict rests on it, so that its weak sides are worth a word.
+    """
     left, right = values.left, values.right
     if not left or not right:
         return Answer(None, "; ".join(values.notes))
@@ -59,7 +62,7 @@ def compare(question: Question, values: Values, *, paired: bool) -> Answer:
         sizes(left, right, confidence=confidence),
     )
     comparison = replace(comparison, result=result, beside=beside)
-    caution = "" if result is None else outliers_of_two(left, right, paired=paired)
+    caution = outliers_of_two(left, right, paired=paired) if decides and result else ""
     return Answer(question.judged(comparison.noted(*filter(None, (caution, refused)))), refused)
 
 

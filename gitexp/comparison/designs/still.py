@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     from gitexp.model.run import Sample
 
 IDLE: Final = "no variation: the seed does not act"
+COARSE: Final = " on what is recorded, though it is drawn on"
 NO_CHANCE: Final = (
-    "nothing in the text of the {side} draws on a seed that stands fixed; if something else does, "
-    "its value is one draw of many, and differences are found where there are none"
+    "the text of the {side} fixes no draw that the other side leaves to chance; if something else "
+    "does, its value is one draw of many, and differences are found where there are none"
 )
 _FEWEST = 2
 
@@ -45,15 +46,21 @@ def why(situation: CountedSides) -> str:
     """Return why the repeats of both sides decide nothing, whatever the metric; "" if they do."""
     if situation.claim is Claim.MODEL:
         return ""
-    sides = [traces(side) for side in _sides(situation).values()]
-    least = min(map(len, sides))
-    if least >= _FEWEST and all(agree(side) and side[0].numbers for side in sides):
-        return f"{IDLE}: all repeats of either side report the same numbers"
+    if is_idle(situation):
+        every = "all repeats of either side report the same numbers"
+        return f"{IDLE}{COARSE if situation.coarse else ''}: {every}"
     for side, units in _copied(situation):
         said = "and a copy is no sample" if follow_seeds(units) else situation.held.get(side)
         if said:
             return f"the seed acts in part on the {side}: {_counted(units)}, {said}"
     return situation.apart
+
+
+def is_idle(situation: CountedSides) -> bool:
+    """Whether all repeats of either side report the same numbers, whatever their seed."""
+    sides = [traces(side) for side in _sides(situation).values()]
+    least = min(map(len, sides))
+    return least >= _FEWEST and all(agree(side) and side[0].numbers for side in sides)
 
 
 def few(situation: CountedSides) -> Iterator[str]:

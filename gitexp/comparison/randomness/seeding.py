@@ -185,6 +185,18 @@ class Code(ProjectText):
         found = self.held(self) if sure else None
         return found if found is not None and found.where else None
 
+    def is_live(self) -> bool:
+        """Whether something draws on the seed of a repeat, and nothing but data on a fixed one."""
+        try:
+            scripts = self._executed
+            fixed = (
+                *(e.is_of_data for e in scripts.draws()),
+                *(is_of_data(n) for n, *_ in scripts.numbers()),
+            )
+            return scripts.takes_seed() and all(fixed)
+        except RecursionError:  # nobody's own code
+            return False
+
     def unlike(self, other: Code) -> dict[Fixed, bool]:
         """Return what stands fixed here, beside what each repeat changes, and not there.
 

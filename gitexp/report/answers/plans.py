@@ -204,7 +204,7 @@ def run(report: RunReport, _: Style = PLAIN) -> Sheet:
     recorded = bool(report.recorded)
     return Sheet(
         headline=report.verdict,
-        names=(_brief(report),),
+        names=(_brief(report), *(f"left alone: {path}" for path in report.not_updated)),
         grids=(_recorded(report),) if recorded else (),
         items=tuple(_unfinished(report) if recorded else _planned(report)),
         facts=tuple(facts),
