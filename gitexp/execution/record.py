@@ -104,7 +104,7 @@ def build(
     text = samples_format.dump(tuple(samples))
     run = replace(
         draft,
-        ended_at=ended_at,
+        ended_at=max(draft.started_at, ended_at),  # a clock may be set back meanwhile
         repeats=tuple(repeats),
         sample_rows=len(samples),
         samples_sha256=hashlib.sha256(text).hexdigest(),

@@ -275,7 +275,7 @@ def _finish(
         exit_code=attempt.exit_code,
         log_tail=tail,
         started_at=attempt.started_at,
-        ended_at=datetime.now(UTC),
+        ended_at=max(attempt.started_at, datetime.now(UTC)),  # a clock may be set back meanwhile
         environment=attempt.environment,
         resources=_resources(attempt),
         links=attempt.links,

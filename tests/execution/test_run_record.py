@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -81,3 +81,10 @@ def test_what_a_repeat_made_is_told_from_what_ran_once_and_from_its_metrics() ->
     assert one == made(repeat(data="d", metrics="e", model="c"))
     assert one == made(repeat(data="a", metrics="b", model="c", eval="f")), "metrics lie in it"
     assert one != made(repeat(data="a", metrics="b", model="f"))
+
+
+def test_a_clock_that_is_set_back_during_a_run_makes_no_record_that_ended_before_it_began() -> None:
+    draft, _ = a_run(1, [])
+    before = draft.started_at - timedelta(seconds=3)
+    made = record.build(draft, {}, kept=lambda _: (), made={}, ended_at=before)
+    assert made.run.ended_at == draft.started_at
