@@ -41,11 +41,11 @@ from gitexp.stats import tests
 tests.TESTS[MEDIAN.name] = MEDIAN
 print(tests.named("paired-median").titled())
 """),
-    "An engine": ("quiet b''", """\
+    "An engine": ("patient {}", """\
 from gitexp.execution.engines import ENGINES
-from gitexp.execution.engines.quiet import QuietEngine
-made = {**ENGINES, "quiet": QuietEngine}["quiet"](2)
-print(made.name, made.tail(None, 0))
+from gitexp.execution.engines.patient import PatientEngine
+made = {**ENGINES, "patient": PatientEngine}["patient"](2)
+print(made.name, made.poll(()))
 """),
     "An answer of a verb": ("hello Ada", """\
 from gitexp.report import views

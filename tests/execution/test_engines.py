@@ -12,7 +12,7 @@ import pytest
 
 from gitexp.errors import ResourceError
 from gitexp.execution.engines import ENGINES
-from gitexp.execution.engines.base import TAIL_BYTES
+from gitexp.execution.engines.local import machine
 from gitexp.model.job import JobRef, JobRequest, JobState
 from gitexp.model.run import RepeatState
 from tests.lab.jobs import Bench, bench, stage
@@ -126,21 +126,8 @@ def test_a_job_that_had_not_begun_is_withdrawn(engine: Engine, place: Bench) -> 
     assert not place.out("attempt-3").exists()
 
 
-def test_the_log_is_read_from_any_byte_on(engine: Engine, place: Bench) -> None:
-    refs = engine.submit(
-        [request_for(place, place.job(stage("head -c 100000 /dev/zero; echo end; " + GOOD)))]
-    )
-    assert engine.tail(JobRef(refs[0].engine, "x", str(place.root / "none")), 0) == b""
-    finish(engine, refs)
-    first = engine.tail(refs[0], 0)
-    assert len(first) == TAIL_BYTES
-    rest = engine.tail(refs[0], len(first))
-    assert rest.endswith(b"\0end\n")
-    assert engine.tail(refs[0], len(first) + len(rest)) == b""
-
-
 def test_a_request_that_can_never_be_met_is_refused_at_once(engine: Engine, place: Bench) -> None:
-    limits = engine.limits()
+    limits = machine()
     good = request_for(place, place.job())
     assert limits.cpus is not None
     assert limits.memory_bytes is not None

@@ -1,4 +1,4 @@
-"""The six verbs that coordinator and engines speak; engines know neither Git nor DVC.
+"""The four verbs that coordinator and engines speak; engines know neither Git nor DVC.
 
 Every engine starts the same command, ``gitexp worker JOB.json OUT/``, and the only result of a
 job is ``OUT/outcome.json``, which the worker puts there by rename. What an engine says of a job is
@@ -22,7 +22,6 @@ LOG = "log"
 PID = "pid"  # who works on it: there once a worker has taken the job on
 STAGE = "stage"  # which one runs
 CACHE = "cache"  # outputs, laid out as DVC's cache is
-TAIL_BYTES = 1 << 16  # most that one `tail` returns
 
 
 class Engine(Protocol):
@@ -52,14 +51,6 @@ class Engine(Protocol):
         A job that had not begun leaves no outcome; one that was asked in time leaves one that
         says so.
         """
-        ...
-
-    def tail(self, ref: JobRef, offset: int) -> bytes:
-        """Return what the log holds from byte `offset` on, at most `TAIL_BYTES` of it."""
-        ...
-
-    def limits(self) -> Limits:
-        """Return the most that one job can be given."""
         ...
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.execution.engines import process
-from gitexp.execution.engines.base import LOG, OUTCOME, PID, TAIL_BYTES, check_requests
+from gitexp.execution.engines.base import LOG, OUTCOME, PID, check_requests
 from gitexp.model.job import JobRef, JobState, Limits
 from gitexp.system.environment import GPUS
 
@@ -56,7 +56,7 @@ class LocalEngine:
 
     def submit(self, jobs: Sequence[JobRequest]) -> list[JobRef]:
         """Queue jobs and start as many as there are slots; see `Engine.submit`."""
-        check_requests(jobs, self.limits())
+        check_requests(jobs, machine())
         self._queue.extend(jobs)
         self._fill()
         return [JobRef(self.name, job.out_dir, job.out_dir) for job in jobs]
@@ -97,23 +97,6 @@ class LocalEngine:
                 job.worker.send_signal(signal.SIGTERM)
             limit = time.monotonic() + grace_s
             job.kill_at = limit if job.kill_at is None else min(limit, job.kill_at)
-
-    def tail(self, ref: JobRef, offset: int) -> bytes:
-        """Read on in ``OUT/log``; see `Engine.tail`."""
-        try:
-            with Path(ref.out_dir, LOG).open("rb") as log:
-                log.seek(offset)
-                return log.read(TAIL_BYTES)
-        except FileNotFoundError:
-            return b""
-
-    def limits(self) -> Limits:
-        """Return what this machine has."""
-        return Limits(
-            cpus=_cpu_count(),
-            memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-            gpus=len(_gpu_indices()),
-        )
 
     def _fill(self) -> None:
         while self._queue and len(self._running) < self._slots:
@@ -173,6 +156,15 @@ def _worker_lives(file: Path) -> bool:
         return process.lives(file.read_text("utf-8", "replace"))
     except OSError:
         return False
+
+
+def machine() -> Limits:
+    """Return the most that one job can be given here."""
+    return Limits(
+        cpus=_cpu_count(),
+        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        gpus=len(_gpu_indices()),
+    )
 
 
 def _cpu_count() -> int | None:
