@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.cli.output import safe
 from gitexp.model.report import ProgressKind
+from gitexp.report.numbers import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from gitexp.model.report import ProgressEvent
 
 _GOING_ON = frozenset((ProgressKind.STARTED, ProgressKind.STAGE, ProgressKind.LOGGED))
-_MINUTE_S = 60
-_HOUR_S = 3600
 
 
 @dataclass(slots=True)
@@ -83,43 +82,20 @@ def _line(event: ProgressEvent) -> str:
             return event.message
 
 
-def duration(seconds: float) -> str:
-    """Return a length of time as people say it: ``48 s``, ``3 min``, ``2 h 10 min``.
-
-    Examples
-    --------
-    >>> duration(48.2), duration(200), duration(7800)
-    ('48 s', '3 min', '2 h 10 min')
-    """
-    if seconds < 2 * _MINUTE_S:
-        return f"{seconds:.0f} s"
-    if seconds < _HOUR_S:
-        return f"{seconds / _MINUTE_S:.0f} min"
-    minutes = round(seconds / _MINUTE_S)
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
-@dataclass(slots=True)
-class _Counter:
-    times: int = 0
-
-    def __call__(self) -> int:
-        return self.times
-
-
 @contextlib.contextmanager
 def counted(said: Callable[[str], None]) -> Iterator[Callable[[], int]]:
     """Count SIGINT and SIGTERM instead of being ended by them.
 
     The result: returns how often it happened; a third time ends the process as usual.
     """
-    counter = _Counter()
+    times = 0
     before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def count(number: int, frame: FrameType | None) -> None:
+        nonlocal times
         del frame
-        counter.times += 1
-        match counter.times:
+        times += 1
+        match times:
             case 1:
                 said("stopping: finished repeats are kept; press Ctrl-C again to kill")
             case 2:
@@ -131,7 +107,7 @@ def counted(said: Callable[[str], None]) -> Iterator[Callable[[], int]]:
     for each in (signal.SIGINT, signal.SIGTERM):
         before[each] = signal.signal(each, count)
     try:
-        yield counter
+        yield lambda: times
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

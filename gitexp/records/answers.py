@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, cast
 
 from gitexp.records.shapes import Shape
-from gitexp.text.fields import param_json, params_json
+from gitexp.text.fields import param_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,7 +37,7 @@ def _word(value: object) -> Json:
 
 
 def _values(value: object) -> Json:
-    return params_json(dict(cast("Named", value)))
+    return {name: param_json(item) for name, item in cast("Named", value)}
 
 
 def _pairs(value: object) -> Json:

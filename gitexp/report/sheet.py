@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gitexp.model.plan import Verdict
 from gitexp.report import escape
 from gitexp.report.escape import html, width
-from gitexp.text.fields import maybe_time_text, param_json
+from gitexp.text.fields import param_json, time_text
 from gitexp.text.jsontext import json_dumps_compact
 
 if TYPE_CHECKING:
@@ -336,7 +336,7 @@ def shortened(items: list[Fact]) -> list[Fact]:
 
 def order_words(order: OrderGrade) -> str:
     """Return how sure an order is, in a line: grade, time, and what it rests on."""
-    when = f" at {maybe_time_text(order.time)}" if order.time is not None else ""
+    when = f" at {time_text(order.time)}" if order.time is not None else ""
     return f"{order.grade.value}{when}: {order.why}"
 
 

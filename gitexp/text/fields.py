@@ -332,11 +332,6 @@ def param_tree(value: Json) -> ParamTree:
     return tuple(param_tree(item) for item in value)
 
 
-def params_json(values: Mapping[str, ParamValue]) -> Json:
-    """Turn flat parameters into JSON."""
-    return {key: param_json(value) for key, value in values.items()}
-
-
 def time_text(moment: datetime) -> str:
     """Write a moment: ISO 8601, UTC, Z.
 
@@ -346,11 +341,6 @@ def time_text(moment: datetime) -> str:
     '2025-01-31T12:00:00Z'
     """
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def maybe_time_text(moment: datetime | None) -> str | None:
-    """Write a moment that may be None."""
-    return None if moment is None else time_text(moment)
 
 
 def shorten(value: Json) -> str:
