@@ -211,7 +211,7 @@ class Reader:
         if tree not in self._folders:
             found: list[tuple[str, str]] = []
             for entry in list_dir(self._repo, tree):
-                name = entry.path.decode("utf-8", "surrogateescape")
+                name = entry.text
                 if entry.mode == MODE_TREE and name not in _SKIPPED:
                     below = self.files(TreeId(entry.id))
                     found += [(f"{name}/{path}", id_) for path, id_ in below]

@@ -132,7 +132,7 @@ def left_out(state: ProjectState, made: Iterable[str]) -> tuple[str, ...]:
     kept: set[str] = set()
     project = f"{state.config.project}/" if state.config.project else ""
     for entry in state.walked or walk_tree(state.repo, state.tree):
-        path = entry.path.decode("utf-8", "surrogateescape")
+        path = entry.text
         inner = path.removeprefix(project) if path.startswith(project) else ""
         if hidden(inner):
             gone.append(path)
@@ -158,7 +158,7 @@ def _files(state: ProjectState) -> Iterator[InputPart]:
     apart = frozenset(state.config.params)
     named = _Named.of(state)
     for entry in state.files():
-        path = entry.path.decode("utf-8", "surrogateescape")
+        path = entry.text
         name = posixpath.basename(path)
         if _is_gits(path, state.config.project, outputs):
             yield InputPart(entry.path, "code", entry.mode, entry.id)
@@ -288,7 +288,7 @@ def _adjacent_data(state: ProjectState, deps: Patterns) -> Iterator[InputPart]:
     project = f"/{state.config.project}"
     files = state.dvc_files()
     for entry in state.walked or walk_tree(state.repo, state.tree):
-        path = entry.path.decode("utf-8", "surrogateescape")
+        path = entry.text
         if entry.mode in _NO_FILES or not declares(path):
             continue
         if f"/{path}".startswith(f"{project}/"):
@@ -345,7 +345,7 @@ def _locks(state: ProjectState) -> Iterator[InputPart]:
     inside = executed(state.stages, state.config.targets)
     frozen = {stage.name for stage in state.stages if stage.frozen}
     for entry in _lock_files(state):
-        path = entry.path.decode("utf-8", "surrogateescape")
+        path = entry.text
         if path == own:
             continue
         try:
@@ -372,7 +372,7 @@ def _locked_part(path: str, stage: str, out: HashedPath) -> InputPart:
 def _lock_files(state: ProjectState) -> Iterator[Entry]:
     for entry in state.files():
         if entry.path.rpartition(b"/")[2] == b"dvc.lock" and entry.mode not in _NO_FILES:
-            path = entry.path.decode("utf-8", "surrogateescape")
+            path = entry.text
             if not _is_internal(path, state.config.project):
                 yield entry
 

@@ -96,7 +96,7 @@ def files_in_tree(
     def names() -> list[str]:
         found = []
         for entry in walk_tree(repo, tree) if walked is None else walked:
-            path = entry.path.decode("utf-8", "surrogateescape")
+            path = entry.text
             if entry.mode in {MODE_BLOB, MODE_EXECUTABLE} and declares(path):
                 found.append(path)
         return sorted(found)

@@ -268,7 +268,7 @@ class ProjectState:
 
     def _pointers_and_locks(self) -> Iterator[str]:
         for entry in self.files():
-            path = entry.path.decode("utf-8", "surrogateescape")
+            path = entry.text
             if dvcpipeline.declares(path) and entry.mode not in {MODE_LINK, MODE_COMMIT}:
                 yield path
 
@@ -323,7 +323,7 @@ class ProjectState:
             if found and base in wdirs:
                 yield path
             elif found:  # the lock does not say in which folder
-                files = (entry.path.decode("utf-8", "surrogateescape") for entry in self.files())
+                files = (entry.text for entry in self.files())
                 yield from (file for file in files if f"/{file}".endswith(f"/{path}"))
 
     @property
@@ -338,7 +338,7 @@ class ProjectState:
         ]
         if patterns:
             for entry in self.files():
-                path = entry.path.decode("utf-8", "surrogateescape")
+                path = entry.text
                 if any(pattern.matches(path) for pattern in patterns):
                     found.add(path)
         return frozenset(found)

@@ -203,7 +203,7 @@ def undeclared(
     top = f"{config.project}/" if config.project else ""
     others = {*config.params, *config.metrics, *config.outputs, config.pipeline}
     for entry in objects.walk_tree(repo, commit):
-        path = entry.path.decode("utf-8", "surrogateescape")
+        path = entry.text
         file = path.removeprefix(top)
         if not path.startswith(top) or file in others or file.startswith("."):
             continue

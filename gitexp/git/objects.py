@@ -62,6 +62,11 @@ class Entry(NamedTuple):
     path: bytes  # of the whole path from the tree that was asked for
     id: str
 
+    @property
+    def text(self) -> str:
+        """The path, bytes that are no UTF-8 escaped."""
+        return self.path.decode("utf-8", "surrogateescape")
+
 
 # --- revisions ----------------------------------------------------------------------------------
 

@@ -277,7 +277,7 @@ def _conclusions(repo: Repo, tree: TreeId) -> frozenset[BlobId]:
 
 def _folders(repo: Repo, tree: TreeId) -> dict[str, TreeId]:
     return {
-        entry.path.decode("utf-8", "surrogateescape"): TreeId(entry.id)
+        entry.text: TreeId(entry.id)
         for entry in list_dir(repo, tree, "")
         if entry.mode == _TREE_MODE
     }

@@ -117,9 +117,7 @@ def _decoded(row: bytes) -> Use | None:
 def receipts(repo: Repo, commit: CommitHash, plan: PlanDigest) -> tuple[Stored, ...]:
     """Return what witnesses said of a plan, by name; what cannot be read is among it."""
     folder = witness_dir(plan)
-    names = sorted(
-        entry.path.decode("utf-8", "surrogateescape") for entry in list_dir(repo, commit, folder)
-    )
+    names = sorted(entry.text for entry in list_dir(repo, commit, folder))
     chosen = [name for name in names if name.endswith(_SUFFIX)][:_MOST]
     return tuple(_receipt(repo, commit, f"{folder}/{name}", plan) for name in chosen)
 

@@ -86,10 +86,7 @@ def _plans(repo: Repo, commit: CommitHash, taken: Collection[str]) -> dict[str, 
     """Return the blobs of plans by name, but those that are taken."""
     if objects.tree_id(repo, commit, PLANS) is ABSENT:
         return {}
-    names = (
-        (entry.path.decode("utf-8", "surrogateescape"), entry.id)
-        for entry in objects.list_dir(repo, commit, PLANS)
-    )
+    names = ((entry.text, entry.id) for entry in objects.list_dir(repo, commit, PLANS))
     return {
         name.removesuffix(_SUFFIX): blob
         for name, blob in names

@@ -276,7 +276,7 @@ def _held(template: JobTemplate) -> tuple[str, ...]:
     project = template.source.config.project
     outs = [out.path for stage in template.job.stages for out in stage.outs if out.cache]
     full = [posixpath.normpath(posixpath.join(project, path)) for path in outs]
-    paths = [entry.path.decode("utf-8", "surrogateescape") for entry in template.source.entries]
+    paths = [entry.text for entry in template.source.entries]
     held = [path for path in paths if lies_in(path, full)]
     if not held:
         return ()
