@@ -88,15 +88,9 @@ def params_values(
 ) -> dict[str, ParamValue]:
     """Return all parameters, flat, without seeds; the key is the text of the `ParamKey`."""
     found: dict[str, ParamValue] = {}
-    for file in state.config.params:
-        data = state.read(file)
-        if isinstance(data, Absent):
-            continue
-        changes = _changes(overrides, file)
-        if changes:
-            data = params.edit(data, file, changes)
-        seeds = _seeds(state.config, file)
-        for key, value in params.flatten(params.parse(data, file)).items():
+    for file, data, changes, seeds in _params_files(state, overrides):
+        edited = params.edit(data, file, changes) if changes else data
+        for key, value in params.flatten(params.parse(edited, file)).items():
             if key not in seeds:
                 found[key if file == "params.yaml" else f"{file}:{key}"] = value
     return found
@@ -310,18 +304,12 @@ def _adjacent_data(state: ProjectState, deps: Patterns) -> Iterator[InputPart]:
 
 def _params(state: ProjectState, overrides: Mapping[str, ParamValue]) -> Iterator[InputPart]:
     """Yield the params files by value: comments, layout and seeds say nothing."""
-    for file in state.config.params:
-        data = state.read(file)
-        if isinstance(data, Absent):
-            continue
-        changes = _changes(overrides, file)
-        seeds = _seeds(state.config, file)
+    for file, data, changes, seeds in _params_files(state, overrides):
         if file.endswith(".py"):
             # Code beside the constants counts too, so the text is taken with the seeds levelled.
-            text = data
-            there = params.flatten(params.parse(text, file)) if seeds else {}
+            there = params.flatten(params.parse(data, file)) if seeds else {}
             changes |= {key: 0 for key in seeds if key in there}
-            digest = _sha256(params.edit(text, file, changes) if changes else text)
+            digest = _sha256(params.edit(data, file, changes) if changes else data)
         else:
             edited = params.edit(data, file, changes) if changes else data
             value = params.parse(edited, file)
@@ -402,13 +390,18 @@ def _parsing(state: ProjectState) -> Iterator[InputPart]:
         return
 
 
-def _changes(overrides: Mapping[str, ParamValue], file: str) -> dict[str, ParamValue]:
+def _params_files(
+    state: ProjectState, overrides: Mapping[str, ParamValue]
+) -> Iterator[tuple[str, bytes, dict[str, ParamValue], tuple[str, ...]]]:
+    """Yield each params file that is there, with what changes in it, and its seeds."""
     keys = {param_key(text): value for text, value in overrides.items()}
-    return {key.key: value for key, value in keys.items() if key.file == file}
-
-
-def _seeds(config: ProjectConfig, file: str) -> tuple[str, ...]:
-    return tuple(each.key for each in config.seed.every if each.file == file)
+    for file in state.config.params:
+        data = state.read(file)
+        if isinstance(data, Absent):
+            continue
+        changes = {key.key: value for key, value in keys.items() if key.file == file}
+        seeds = tuple(each.key for each in state.config.seed.every if each.file == file)
+        yield file, data, changes, seeds
 
 
 def _without(value: Json, keys: Iterable[str]) -> Json:
