@@ -227,7 +227,7 @@ def _of_repeats(request: PowerRequest, terms: _Terms, known: _Known) -> PowerRep
     band = terms.effect.kind is HypothesisKind.EQUIVALENCE
     outlook = Outlook(terms.stopping, terms.units, terms.level, paired, band)
     mean = found.mean if request.area is None else request.area
-    question, distance = _question(terms, mean)
+    _, distance = question = _question(terms, mean)
     needed = reached = None
     if distance is not None:
         needed = outlook.needed(distance / spread, terms.power)
@@ -244,10 +244,8 @@ def _of_repeats(request: PowerRequest, terms: _Terms, known: _Known) -> PowerRep
         )
     if terms.stopping is not None:
         assumed.append(f"the price of looking early, by the rule {terms.stopping.rule.value}")
-    unit = "pairs" if paired else "repeats a side"
     return replace(
-        _report(request, terms, unit, distance, needed),
-        question=question,
+        _report(request, terms, "pairs" if paired else "repeats a side", question, needed),
         spread=spread,
         reached=reached,
         detectable=None if least is None else least * spread,
@@ -257,23 +255,23 @@ def _of_repeats(request: PowerRequest, terms: _Terms, known: _Known) -> PowerRep
 
 
 def _report(
-    request: PowerRequest, terms: _Terms, unit: str, distance: float | None, needed: int | None
+    request: PowerRequest,
+    terms: _Terms,
+    unit: str,
+    question: tuple[str, float | None],
+    needed: int | None,
 ) -> PowerReport:
+    told, distance = question
     return PowerReport(
         metric=terms.metric,
         promise=format_effect(terms.effect, terms.metric, terms.direction),
         unit=unit,
-        question="",
+        question=told,
         distance=distance,
-        spread=None,
         alpha=terms.alpha,
         power=terms.power,
         needed=needed,
         units=terms.units,
-        reached=None,
-        detectable=None,
-        price=None,
-        assumed=(),
         next_step=_next_step(terms, needed, distance, request),
     )
 
@@ -294,7 +292,7 @@ def _of_examples(request: PowerRequest, terms: _Terms, found: Spread) -> PowerRe
             expected="a number between 0 and 1",
             next_step="the same with --baseline-value 0.8",
         )
-    question, distance = _question(terms, level)
+    _, distance = question = _question(terms, level)
     needed: int | None = None
     assumed: tuple[str, ...]
     if terms.design is PowerDesign.AREA:
@@ -330,8 +328,7 @@ def _of_examples(request: PowerRequest, terms: _Terms, found: Spread) -> PowerRe
             needed = rules.examples_needed_for_share(
                 distance, discordant=discordant, power=terms.power, alpha=terms.level
             )
-    report = _report(request, terms, "examples", distance, needed)
-    return replace(report, question=question, assumed=assumed)
+    return replace(_report(request, terms, "examples", question, needed), assumed=assumed)
 
 
 def _question(terms: _Terms, mean: float | None) -> tuple[str, float | None]:

@@ -140,7 +140,7 @@ class Price:
     basis: str  # where the duration comes from
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PowerReport:
     """How many units an effect needs, and what so many find."""
 
@@ -150,14 +150,14 @@ class PowerReport:
     question: str  # what is told from what, as a clause: "a true gain of 0 from the promised 5 %"
     # Between the two, in the unit of the metric; None where nobody said a size.
     distance: float | None
-    spread: float | None  # of one unit; None for examples
+    spread: float | None = None  # of one unit; None for examples
     alpha: float
     power: float
     needed: int | None  # units that find `distance` with `power`
     units: int  # planned, or asked about
-    reached: float | None  # power at `units`
+    reached: float | None = None  # power at `units`
     # Distance that `units` find with `power`; None where no outcome of theirs reaches alpha.
-    detectable: float | None
-    price: Price | None  # of the repeats that are needed, both sides
-    assumed: tuple[str, ...]  # what the numbers rest on
+    detectable: float | None = None
+    price: Price | None = None  # of the repeats that are needed, both sides
+    assumed: tuple[str, ...] = ()  # what the numbers rest on
     next_step: str
