@@ -203,29 +203,32 @@ def _reworded(repo: Repo, plan: Plan, runs: Iterable[FoundRun]) -> Iterator[str]
     """Say what the hypothesis was at the first run: it does not bind, and is what people read."""
     mine = [item for item in runs if is_under(item, plan) and finished_seeds(item)]
     first = min(mine, key=lambda item: item.order, default=None)
-    if first is None or first.run.plan is None:
+    if first is None:
         return
-    try:
-        old = plan_named(repo, first.run.plan.name, first.commit)
-    except GitexpError:
-        return
-    if old is not ABSENT and old.hypothesis != plan.hypothesis:
+    old = _plan_at(repo, plan, first)
+    if old is not None and old.hypothesis != plan.hypothesis:
         yield f"the hypothesis was reworded after the first run; it was: {old.hypothesis[:_LONG]}"
 
 
 def _differences(repo: Repo, plan: Plan, item: FoundRun) -> list[str]:
     """Return the binding terms that differ from the plan as a run's commit has it."""
-    name = plan.name if item.run.plan is None else item.run.plan.name
-    try:
-        old = plan_named(repo, name, item.commit)
-    except GitexpError:
-        return []
-    if old is ABSENT:
+    old = _plan_at(repo, plan, item)
+    if old is None:
         return []
     before, after = _terms(old), _terms(plan)
     return [
         f"{key} {before[key]} -> {value}" for key, value in after.items() if before[key] != value
     ]
+
+
+def _plan_at(repo: Repo, plan: Plan, item: FoundRun) -> Plan | None:
+    """Return a plan as a run's commit has it, under its name then; None if it is not there."""
+    name = plan.name if item.run.plan is None else item.run.plan.name
+    try:
+        old = plan_named(repo, name, item.commit)
+    except GitexpError:
+        return None
+    return None if old is ABSENT else old
 
 
 def _terms(plan: Plan) -> dict[str, str]:

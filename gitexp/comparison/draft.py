@@ -85,31 +85,14 @@ def draft(
     repo, index = world.repo, world.index
     candidate = sides.source(repo, named, named.commit, index)
     baseline = sides.source(repo, base, named.commit, index)
-    warnings: list[str] = []
-    plan = named.plan
-    swapped = ""
-    if (
-        plan is None
-        and base.plan is not None
-        and _is_planned(repo, index, base.plan, base, candidate)
-    ):
-        swapped = base.plan.name
-        warnings.append(
-            f"the sides are swapped: {candidate.name} is the baseline of {swapped}; "
-            f"gitexp compare {shlex.quote(swapped)} gives its verdict"
-        )
-    if plan is not None and not _is_planned(repo, index, plan, named, baseline):
-        warnings.append(
-            f"{baseline.name} is not the baseline of the plan {plan.name}, which is "
-            f"{plan.baseline.name} at {plan.baseline.commit[:9]}: no verdict"
-        )
-        plan = None
+    plan, swapped, warnings = _roles(world, (base, baseline), (named, candidate))
     settled = settle(world, baseline, candidate, plan, options.pool)
     gathered = settled.gathered
     counted, everything, evaluation = settled.count, settled.everything, settled.evaluation
     same = baseline.inputs == candidate.inputs
     failed = why.failures(settled)
     claim = _claim(plan, counted, candidate)
+    cluster, chosen_now = slices.cluster_of(candidate.config.predictions, options.cluster)
     situation = CountedSides(
         repo.workspace.top,
         baseline,
@@ -118,6 +101,7 @@ def draft(
         claim,
         counted,
         evaluation,
+        cluster=cluster,
         adjust=options.adjust,
         candidates=candidates,
     )
@@ -129,31 +113,19 @@ def draft(
     problem = _problem(evaluation, options, differ, same=same, claim=claim)
     if baseline.config.project != candidate.config.project:
         problem = "the project's folder is another one, and what lies outside it is no input"
-    cluster, chosen_now = slices.cluster_of(candidate.config.predictions, options.cluster)
-    situation = replace(situation, cluster=cluster)
-    held = {} if same else _held(repo, situation)
-    apart, conditions = ({}, []) if same or held else _apart(repo, situation)
-    situation = replace(
-        situation,
-        held={side: each.why for side, each in held.items()},
-        apart="; ".join(each.why for each in apart.values()),
-    )
-    idle = not same and claim is not Claim.MODEL and still.is_idle(situation)
-    text = seeding.read(repo, candidate.commit, candidate.config) if idle else None
-    situation = replace(situation, coarse=text is not None and text.is_live())
-    measured = Measured() if same else _measure(situation, options)
+    copies: Mapping[str, CopiesReason] = {}
+    conditions: list[str] = []
+    measured = Measured()
+    if not same:
+        situation, copies, conditions = _with_chance(repo, situation)
+        measured = _measure(situation, options)
     if plan is not None and len(everything.candidate.repeats) > len(counted.candidate.repeats):
         warnings.append(cautions.grown(replace(situation, count=everything), plan))
-    if problem:  # numbers of different things are shown, and not tested
-        measured = replace(measured, metrics=tuple(map(_untested, measured.metrics)))
-    if counted.unjudged and not problem:
-        untested = tuple(map(_untested, measured.metrics))
-        why_not = dict.fromkeys((item.metric for item in untested), counted.unjudged)
-        measured = replace(measured, metrics=untested, still=why_not)
+    measured = _withheld(measured, problem, counted.unjudged)
     used = selection.ledger_of(repo, index, candidate, counted, plan)
     return Draft(
         situation,
-        replace(measured, problem=problem or measured.problem),
+        measured,
         prefix=cautions.aside(repo, plan)
         + cautions.prefix(counted, evaluation, allowed=not problem),
         changes=differ,
@@ -177,12 +149,52 @@ def draft(
         swapped=swapped,
         same=same,
         concluded=plan is not None and is_concluded(repo, plan, named.commit),
-        remedy=_remedy(repo, situation, held or apart, measured),
+        remedy=_remedy(repo, situation, copies, measured),
         selection=selection.of_variants(counted, plan)
         or selection.of_sweep(repo, index, candidate, plan, gathered.found),
         ledger=used,
         failed=failed,
     )
+
+
+def _roles(
+    world: RunPool, base: tuple[Named, ResolvedSide], named: tuple[Named, ResolvedSide]
+) -> tuple[Plan | None, str, list[str]]:
+    """Return the plan whose two sides these are, the one that has them swapped, and what to say."""
+    repo, index = world.repo, world.index
+    (base_name, baseline), (own_name, candidate) = base, named
+    plan, other = own_name.plan, base_name.plan
+    if plan is None and other is not None and _is_planned(repo, index, other, base_name, candidate):
+        text = (
+            f"the sides are swapped: {candidate.name} is the baseline of {other.name}; "
+            f"gitexp compare {shlex.quote(other.name)} gives its verdict"
+        )
+        return None, other.name, [text]
+    if plan is not None and not _is_planned(repo, index, plan, own_name, baseline):
+        text = (
+            f"{baseline.name} is not the baseline of the plan {plan.name}, which is "
+            f"{plan.baseline.name} at {plan.baseline.commit[:9]}: no verdict"
+        )
+        return None, "", [text]
+    return plan, "", []
+
+
+def _with_chance(
+    repo: Repo, situation: CountedSides
+) -> tuple[CountedSides, Mapping[str, CopiesReason], list[str]]:
+    """Add what the text of both sides says of their chance; also return why, and conditions."""
+    held = _held(repo, situation)
+    apart, conditions = ({}, []) if held else _apart(repo, situation)
+    situation = replace(
+        situation,
+        held={side: each.why for side, each in held.items()},
+        apart="; ".join(each.why for each in apart.values()),
+    )
+    if situation.claim is not Claim.MODEL and still.is_idle(situation):
+        candidate = situation.candidate
+        text = seeding.read(repo, candidate.commit, candidate.config)
+        situation = replace(situation, coarse=text.is_live())
+    return situation, held or apart, conditions
 
 
 def _held(repo: Repo, situation: CountedSides) -> dict[str, CopiesReason]:
@@ -310,6 +322,17 @@ def _problem(
     return f"the evaluation data differ ({where}), so the numbers are not of the same thing"
 
 
+def _withheld(measured: Measured, problem: str, unjudged: str) -> Measured:
+    """Return what was measured without the tests of numbers that are shown alone."""
+    if not (problem or unjudged):
+        return measured
+    untested = tuple(map(_untested, measured.metrics))
+    if problem:
+        return replace(measured, metrics=untested, problem=problem)
+    still_why = dict.fromkeys((item.metric for item in untested), unjudged)
+    return replace(measured, metrics=untested, still=still_why)
+
+
 def _untested(item: MetricComparison) -> MetricComparison:
     return replace(item, result=None, beside=(), p_adjusted=None, broken=False)
 
@@ -336,45 +359,45 @@ def _measure(situation: CountedSides, options: CompareOptions) -> Measured:
     warnings += (*chosen.warnings, *slices.idle_cluster(chosen, options.cluster))
     if chosen.problem:
         return Measured(problem=chosen.problem, warnings=tuple(warnings))
-    answers = [chosen.measure(item) for item in asked]
     idle = still.why(situation)
+    answered: list[tuple[Question, Answer]] = []
+    for item in asked:
+        answer = chosen.measure(item)
+        copies = idle and not is_clocked(item.metric)
+        answered.append((item, still.untested(answer, idle) if copies else answer))
     warnings += still.few(situation)
-    if idle:
-        answers = [
-            answer if is_clocked(item.metric) else still.untested(answer, idle)
-            for item, answer in zip(asked, answers, strict=True)
-        ]
     metrics = _adjusted(
-        [item.comparison for item in answers if item.comparison is not None], options.adjust
+        [answer.comparison for _, answer in answered if answer.comparison is not None],
+        options.adjust,
     )
-    problem, obstacle = _troubles(asked, answers)
-    warnings += dict.fromkeys(text for item in answers for text in item.warnings)
-    varying = [item for item, answer in zip(asked, answers, strict=True) if not answer.still]
+    problem, obstacle = _troubles(answered)
+    warnings += dict.fromkeys(text for _, answer in answered for text in answer.warnings)
+    varying = [item for item, answer in answered if not answer.still]
     found = slices.compare_subgroups(chosen, varying, by=options.by, column=options.categories)
-    primary = next((a for q, a in zip(asked, answers, strict=True) if q.role is Role.PRIMARY), None)
+    primary = next((answer for item, answer in answered if item.role is Role.PRIMARY), None)
     if idle and (primary is None or not primary.still):
         warnings.append(idle)
     return Measured(
         metrics,
         problem,
         obstacle,
-        {q.metric: a.still for q, a in zip(asked, answers, strict=True) if a.still},
+        {item.metric: answer.still for item, answer in answered if answer.still},
         bool(idle),
         tuple(dict.fromkeys(warnings)),
         found,
         chosen.pair,
         {
-            question.metric: answer.added
-            for question, answer in zip(asked, answers, strict=True)
+            item.metric: answer.added
+            for item, answer in answered
             if answer.added is not None and situation.candidates > 1
         },
     )
 
 
-def _troubles(asked: Sequence[Question], answers: Sequence[Answer]) -> tuple[str, str]:
+def _troubles(answered: Sequence[tuple[Question, Answer]]) -> tuple[str, str]:
     """Return why the primary metric is not comparable, and what else keeps it from a yes."""
     problem = obstacle = ""
-    for question, answer in zip(asked, answers, strict=True):
+    for question, answer in answered:
         if question.role is Role.PRIMARY:
             if answer.comparison is None:
                 problem = answer.refused or f"{question.metric} was not measured on both sides"

@@ -49,46 +49,6 @@ class _Asked:
     definition: Computed
 
 
-def compare_slices(
-    situation: CountedSides, questions: Sequence[Question], pairs: Sequence[Pair], column: str
-) -> SliceComparison:
-    """Compare metrics in every subgroup that is large enough.
-
-    `questions`: what is asked; metrics that predictions do not give are left out. `pairs`: read
-    with the column: the one that a claim about two models rests on, or all.
-
-    Raises `DesignError` if the column is missing or makes too many subgroups, or no metric can be
-    computed.
-    """
-    asked = _computable(situation, questions, pairs)
-    groups = [_groups(pair.attribute(column)) for pair in pairs]
-    names = sorted({name for rows in groups for name in rows})
-    if len(names) > MOST:
-        raise DesignError(
-            f"{column} makes too many subgroups",
-            found=f"{len(names)} different values",
-            expected=f"at most {MOST}, such as a contract or a region",
-        )
-    least = situation.candidate.config.min_slice
-    sizes = {name: min(len(rows.get(name, ())) for rows in groups) for name in names}
-    shown = visible(sizes, least)
-    crossing = len(pairs) > 1 and crossed.is_crossed(situation)
-    cells: list[tuple[str, str, MetricComparison | None, str]] = []
-    for name in shown:
-        parts = [pair.take(rows[name]) for pair, rows in zip(pairs, groups, strict=True)]
-        for one in asked:
-            answer = _one(one, parts, crossing=crossing, model=len(pairs) == 1)
-            cells.append((name, one.question.metric, answer.comparison, answer.refused))
-    return SliceComparison(
-        column=column,
-        metrics=tuple(one.question.metric for one in asked),
-        slices=_adjusted(cells, sizes, situation.adjust),
-        family=sum(1 for *_, item, _ in cells if item is not None and item.result is not None),
-        hidden=len(names) - len(shown),
-        least=least,
-    )
-
-
 def visible(sizes: Mapping[str, int], least: int) -> list[str]:
     """Return the subgroups whose numbers are shown: none small, none that gives a small one away.
 
@@ -175,11 +135,9 @@ def _adjusted(
     down = iter(family(against, method))
     slices: list[Slice] = []
     for name, metric, item, why in cells:
-        has = item is not None and item.result is not None
-        promised = (
-            item is not None and item.result is not None and item.result.p_support is not None
-        )
-        first, second = (next(up), next(down)) if has else (None, None)
+        result = None if item is None else item.result
+        first, second = (None, None) if result is None else (next(up), next(down))
+        promised = result is not None and result.p_support is not None
         slices.append(
             Slice(
                 value=name,
@@ -240,18 +198,49 @@ def idle_cluster(chosen: Chosen, asked: str) -> tuple[str, ...]:
     return (f"--cluster has no effect on whole repeats: {asked} is a property of examples",)
 
 
-def _slices(situation: CountedSides, questions: Sequence[Question], by: str) -> SliceComparison:
-    if situation.claim is Claim.MODEL:
-        pairs: tuple[Pair, ...] = (predictions.load(situation, (by,)),)
-    elif situation.paired and crossed.has_pairs(situation):
-        pairs = crossed.load(situation, (by,))
-    else:
+def _slices(situation: CountedSides, questions: Sequence[Question], column: str) -> SliceComparison:
+    """Compare metrics in every subgroup that is large enough; without those not of predictions."""
+    pairs = _pairs(situation, column)
+    asked = _computable(situation, questions, pairs)
+    groups = [_groups(pair.attribute(column)) for pair in pairs]
+    names = sorted({name for rows in groups for name in rows})
+    if len(names) > MOST:
         raise DesignError(
-            "there are no predictions to make subgroups of",
-            found="repeats without recorded predictions, or without common seeds",
-            expected="predictions: in .gitexp/config.yaml, recorded by every repeat of both sides",
+            f"{column} makes too many subgroups",
+            found=f"{len(names)} different values",
+            expected=f"at most {MOST}, such as a contract or a region",
         )
-    return compare_slices(situation, questions, pairs, by)
+    least = situation.candidate.config.min_slice
+    sizes = {name: min(len(rows.get(name, ())) for rows in groups) for name in names}
+    shown = visible(sizes, least)
+    crossing = len(pairs) > 1 and crossed.is_crossed(situation)
+    cells: list[tuple[str, str, MetricComparison | None, str]] = []
+    for name in shown:
+        parts = [pair.take(rows[name]) for pair, rows in zip(pairs, groups, strict=True)]
+        for one in asked:
+            answer = _one(one, parts, crossing=crossing, model=len(pairs) == 1)
+            cells.append((name, one.question.metric, answer.comparison, answer.refused))
+    return SliceComparison(
+        column=column,
+        metrics=tuple(one.question.metric for one in asked),
+        slices=_adjusted(cells, sizes, situation.adjust),
+        family=sum(1 for *_, item, _ in cells if item is not None and item.result is not None),
+        hidden=len(names) - len(shown),
+        least=least,
+    )
+
+
+def _pairs(situation: CountedSides, column: str) -> Sequence[Pair]:
+    """Read the pair that a claim about two models rests on, or all, with a column."""
+    if situation.claim is Claim.MODEL:
+        return (predictions.load(situation, (column,)),)
+    if situation.paired and crossed.has_pairs(situation):
+        return crossed.load(situation, (column,))
+    raise DesignError(
+        "there are no predictions to make subgroups of",
+        found="repeats without recorded predictions, or without common seeds",
+        expected="predictions: in .gitexp/config.yaml, recorded by every repeat of both sides",
+    )
 
 
 ERRORS, PREDICTED = "errors", "y_pred"
