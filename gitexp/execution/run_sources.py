@@ -323,7 +323,7 @@ def _names(declared: Sequence[str], read: Callable[[str], bytes | Absent]) -> It
                 yield str(ParamKey(file, key))
 
 
-def _refuse_equal(main: RunSource, other: RunSource) -> None:
+def refuse_equal(main: RunSource, other: RunSource) -> None:
     """Refuse to run two sides of which `compare` could say nothing."""
     if main.inputs == other.inputs:
         raise PreflightError(
@@ -335,7 +335,7 @@ def _refuse_equal(main: RunSource, other: RunSource) -> None:
         )
 
 
-def _refuse_unpaired(main: RunSource, other: RunSource) -> None:
+def refuse_unpaired(main: RunSource, other: RunSource) -> None:
     """Refuse to run a candidate whose repeats have no partner, whatever their number."""
     mine, theirs = main.seeding, other.seeding
     apart = [text for text in theirs if text not in mine and "=" in text]

@@ -22,7 +22,7 @@ from gitexp.errors import (
 from gitexp.execution import run_sources, snapshot
 from gitexp.execution.place import check_trust, chosen_python, installed_in
 from gitexp.execution.preflight import checks
-from gitexp.execution.run_sources import SeedChoice, _refuse_equal, _refuse_unpaired
+from gitexp.execution.run_sources import SeedChoice
 from gitexp.execution.workdir import WorkDir
 from gitexp.git import identity, objects
 from gitexp.git.refs import ABSENT
@@ -133,10 +133,10 @@ def look(
     known = None if plan is ABSENT else plan
     fallback = None if known is None else plans.plan_commit(repo, known, place.tip)
     commit = place.head if request.at is None else objects.resolve(repo, request.at)
-    planned = known is not None and commit == known.baseline.commit
-    if request.at is not None and not planned and not request.trust:
+    named = request.at is not None
+    is_baseline = named and known is not None and commit == known.baseline.commit
+    if named and not is_baseline and not request.trust:
         check_trust(place, commit)
-    is_baseline = known is not None and commit == known.baseline.commit and request.at is not None
     if is_baseline and request.with_baseline:
         raise UsageError("--at names the baseline, so --with-baseline says it twice")
     side = EXPLORATORY if known is None else BASELINE if is_baseline else CANDIDATE
@@ -200,9 +200,9 @@ def _baseline(
     if request.with_baseline and not (
         pending and status.dirty_tracked(repo.workspace, looking=True)
     ):
-        _refuse_equal(main, other)
+        run_sources.refuse_equal(main, other)
     if main.seeding != other.seeding:
-        _refuse_unpaired(main, other)
+        run_sources.refuse_unpaired(main, other)
     return (
         replace(other, first={main.committed_seed: main.committed})
         if request.with_baseline

@@ -30,7 +30,6 @@ from gitexp.git.upstream import USUAL
 from gitexp.git.worktree import status
 from gitexp.model.config import DEFAULT_METRICS, Predictions, ProjectConfig
 from gitexp.model.job import OutKind
-from gitexp.model.request import InitRequest
 from gitexp.store import plans
 
 if TYPE_CHECKING:
@@ -82,12 +81,9 @@ def placed(workspace: Workspace, top: Path, request: InitRequest, *, settled: bo
     if not here or settled:
         return request
     if request.command is None:
-        piped = _without_stages(top, f"{here}/{PIPELINE}", "") is None
-        return (
-            replace(request, project=here)
-            if piped and (top / here / PIPELINE).exists()
-            else request
-        )
+        path = f"{here}/{PIPELINE}"
+        piped = (top / path).exists() and _is_pipeline(top, path)
+        return replace(request, project=here) if piped else request
     words = {*request.command.split(), *request.params, *request.metrics, *request.outputs}
     there, above = ({word for word in words if (at / word).is_file()} for at in (top / here, top))
     return replace(request, project=here) if there > above else request
@@ -122,23 +118,13 @@ def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
     refuse_tracked(workspace, project, cached)
     params = request.params or _params_files(folder, stages, resolved.params)
     params = with_seeds(folder, params, request)
-    notes: list[str] = []
-    seed = seed_rule(request, folder, params, resolved.executed)
-    notes += fixed_seeds(request, seed)
-    predictions = find_predictions(request, folder, [out.path for out in outs], notes)
+    config = replace(start, params=params, metrics=metrics, outputs=outputs)
+    config, notes = _completed(
+        config, request, folder, resolved.executed, [out.path for out in outs]
+    )
     if not metrics:
         no_file = "dvc.yaml declares no metrics file; name one under metrics: files:"
         notes.append(_LOGGED if logs_metrics(folder) else no_file)
-    config = ProjectConfig(
-        project=project,
-        pipeline=PIPELINE,
-        params=params,
-        metrics=metrics,
-        outputs=outputs,
-        predictions=predictions,
-        seed=seed,
-        python=request.python,
-    )
     found = dict(describe(config))
     found["pipeline"] += f", {len(resolved.executed)} stages"
     return replace(proposed(config, cached, notes), found=tuple(found.items()))
@@ -188,24 +174,34 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
         notes.append(f"the command names {', '.join(absent)}, which is not there{other}")
     if project != (here := standing(workspace, top)) and request.project is None:
         notes.append(f"the project is the repository's top; --project {here} takes this folder")
-    seed = seed_rule(request, folder, params, ())
-    notes += fixed_seeds(request, seed)
-    predictions = find_predictions(request, folder, request.outputs, notes)
-    outputs = request.outputs
-    if predictions is not None and predictions.path not in {*outputs, *metrics}:
-        outputs = (*outputs, predictions.path)
     config = ProjectConfig(
         project=project,
         pipeline=PIPELINE if request.write_pipeline else None,
         command=None if request.write_pipeline else request.command,
         params=params,
         metrics=metrics,
-        outputs=outputs,
-        predictions=predictions,
-        seed=seed,
-        python=request.python,
+        outputs=request.outputs,
     )
-    return proposed(config, [path for path in outputs if path not in metrics], notes)
+    config, more = _completed(config, request, folder, (), request.outputs)
+    predictions = config.predictions
+    if predictions is not None and predictions.path not in {*config.outputs, *metrics}:
+        config = replace(config, outputs=(*config.outputs, predictions.path))
+    kept = [path for path in config.outputs if path not in metrics]
+    return proposed(config, kept, (*notes, *more))
+
+
+def _completed(
+    config: ProjectConfig,
+    request: InitRequest,
+    folder: Path,
+    stages: Sequence[Stage],
+    outs: Iterable[str],
+) -> tuple[ProjectConfig, list[str]]:
+    """Add seed, predictions and interpreter, and return what stays open about them."""
+    seed = seed_rule(request, folder, config.params, stages)
+    notes = fixed_seeds(request, seed)
+    predictions = find_predictions(request, folder, outs, notes)
+    return replace(config, seed=seed, predictions=predictions, python=request.python), notes
 
 
 def _supposed_metrics(folder: Path) -> tuple[str, ...]:
@@ -222,15 +218,13 @@ def _find_project(workspace: Workspace, top: Path, asked: str | None) -> str:
             raise NoPipelineError(
                 f"there is no {PIPELINE} in that folder", where=str(top / project)
             )
-        if _without_stages(top, posixpath.join(project, PIPELINE), "") is not None:
+        if not _is_pipeline(top, posixpath.join(project, PIPELINE)):
             raise NoPipelineError(_NO_STAGES, where=str(top / project / PIPELINE))
         return project
-    if (top / PIPELINE).exists() and _without_stages(top, PIPELINE, "") is None:
+    if (top / PIPELINE).exists() and _is_pipeline(top, PIPELINE):
         return ""
     everywhere = status.listed(workspace, PIPELINE)
-    folders = sorted(
-        {posixpath.dirname(path) for path in everywhere if _without_stages(top, path, "") is None}
-    )
+    folders = sorted({posixpath.dirname(path) for path in everywhere if _is_pipeline(top, path)})
     if not folders:
         what = _NO_STAGES if everywhere else "there is no dvc.yaml here, and no command was given"
         here = standing(workspace, top)
@@ -300,6 +294,11 @@ def _logged(workspace: Workspace, top: Path, project: str) -> list[Resolved]:
         if not project or inside != path:
             found.append(_without_stages(top, path, posixpath.dirname(inside)))
     return [each for each in found if each is not None]
+
+
+def _is_pipeline(top: Path, path: str) -> bool:
+    """Tell whether a dvc.yaml is more than what a logger writes; one that cannot be read is."""
+    return _without_stages(top, path, "") is None
 
 
 def _without_stages(top: Path, path: str, folder: str) -> Resolved | None:
@@ -392,7 +391,7 @@ def describe(config: ProjectConfig) -> list[tuple[str, str]]:
     return [(label, text) for label, text in rows if text]
 
 
-def _with_protected(repo: Repo, head: refs.Head, proposal: Proposal) -> Proposal:
+def with_protected(repo: Repo, head: refs.Head, proposal: Proposal) -> Proposal:
     """Protect the main branch also where it has another name: rules count as it has them."""
     name = repo.main or head.branch or ""
     if not _PLAIN.fullmatch(name):
@@ -405,7 +404,7 @@ def _with_protected(repo: Repo, head: refs.Head, proposal: Proposal) -> Proposal
     )
 
 
-def _with_advice(repo: Repo, head: refs.Head, proposal: Proposal) -> Proposal:
+def with_advice(repo: Repo, head: refs.Head, proposal: Proposal) -> Proposal:
     """Say where the code takes up no seed, before two sides of it are run and stopped."""
     if head.commit is ABSENT:
         return proposal
@@ -420,7 +419,7 @@ def _with_advice(repo: Repo, head: refs.Head, proposal: Proposal) -> Proposal:
     return replace(proposal, notes=(*proposal.notes, *filter(None, [advice]), *said[:_SHOWN]))
 
 
-def _elsewhere(repo: Repo) -> tuple[str, ...]:
+def elsewhere(repo: Repo) -> tuple[str, ...]:
     """Warn of a second set of settings: it would part this branch from the one with the first."""
     branch = plans.settled_on(repo)
     if not branch:

@@ -24,7 +24,6 @@ from gitexp.errors import (
     UsageError,
 )
 from gitexp.experiments import detect, settings
-from gitexp.experiments.detect import _elsewhere, _with_advice, _with_protected
 from gitexp.git import identity, objects, refs, repository
 from gitexp.git.command import translating
 from gitexp.git.refs import ABSENT
@@ -139,7 +138,7 @@ def _init(
         return _report(draft, (*files, *ignoring), request)
     commits = request.commit and not draft.is_edited
     author = identity.author(repo) if commits else None  # before anything is written
-    notes = [*proposal.notes, *(() if draft.existed else _elsewhere(repo))]
+    notes = [*proposal.notes, *(() if draft.existed else detect.elsewhere(repo))]
     if draft.is_edited:
         notes.append(_CHANGED)
     if draft.needs_dvc and request.dvc_init:
@@ -173,8 +172,8 @@ def _draft(repo: Repo, top: Path, head: refs.Head, request: InitRequest) -> _Dra
     old = present.read_bytes() if present.exists() else ABSENT
     held = ABSENT if head.commit is ABSENT else objects.read_blob(repo, head.commit, layout.CONFIG)
     if old is ABSENT:
-        proposal = _with_protected(repo, head, detect.propose(repo.workspace, top, request))
-        proposal = _with_advice(repo, head, proposal)
+        proposal = detect.with_protected(repo, head, detect.propose(repo.workspace, top, request))
+        proposal = detect.with_advice(repo, head, proposal)
         data = config_format.dump_template(proposal.config)
         needs_dvc = _needs_dvc(top, proposal.config, asked=bool(request.dvc_init))
     else:
