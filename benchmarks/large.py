@@ -17,7 +17,7 @@ from gitexp.stats import examples
 from gitexp.stats.design import Design, Unit, plan_examples, plan_test
 from gitexp.stats.metrics import Definition
 from gitexp.stats.permutation import sign_flip_tails
-from gitexp.stats.planned.planned import run_on_predictions, run_on_repeats
+from gitexp.stats.planned.one_dataset import run_on_predictions, run_on_repeats
 from gitexp.stats.planned.scoretests import of_terms, run_on_scores
 from gitexp.stats.scored import ScoreTerms, Scoring
 

@@ -12,7 +12,7 @@ from gitexp.model.plan import Claim, Direction
 from gitexp.stats import crossed, sums
 from gitexp.stats.design import Design, Unit, plan_crossed, plan_examples, plan_test
 from gitexp.stats.metrics import Definition
-from gitexp.stats.planned.planned import run_on_repeats
+from gitexp.stats.planned.one_dataset import run_on_repeats
 from gitexp.stats.planned.scoretests import Sides, run_on_scores
 
 if TYPE_CHECKING:

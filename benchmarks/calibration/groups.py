@@ -12,7 +12,7 @@ from gitexp.stats import blocks, groups
 from gitexp.stats.design import Design, Unit, plan_test
 from gitexp.stats.hypotheses import holm
 from gitexp.stats.planned.datasets import beside_datasets, run_on_datasets
-from gitexp.stats.planned.planned import run_on_repeats
+from gitexp.stats.planned.one_dataset import run_on_repeats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,8 @@ from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
 from gitexp.stats import examples
 from gitexp.stats.design import RANKED, Design, Unit, plan_examples, plan_test
 from gitexp.stats.metrics import Definition, MeasuredMetric
-from gitexp.stats.planned import planned
-from gitexp.stats.planned.planned import run_on_predictions
+from gitexp.stats.planned import one_dataset
+from gitexp.stats.planned.one_dataset import run_on_predictions
 from gitexp.stats.planned.scoretests import of_terms, run_on_scores
 from gitexp.stats.scored import Scoring, terms
 
@@ -114,7 +114,7 @@ def predictions_under_null(  # noqa: PLR0913 - one argument a column of the tabl
     def one(draw: int) -> Result:
         cells = tabulated(index, rng.multinomial(n, share))
         result = run_on_predictions(replace(plan, seed=draw), design, cells, definition)
-        return result, planned.beside_predictions(plan, design, cells)
+        return result, one_dataset.beside_predictions(plan, design, cells)
 
     return row(name, map(one, range(simulations)))
 

@@ -11,8 +11,8 @@ from scipy import stats
 from benchmarks.calibration.rates import DRAWS, LAWS, SIMULATIONS, counted, row, superiority
 from gitexp.model.plan import Direction, Effect
 from gitexp.stats.design import Design, Unit, plan_test
-from gitexp.stats.planned import planned
-from gitexp.stats.planned.planned import run_on_repeats
+from gitexp.stats.planned import one_dataset
+from gitexp.stats.planned.one_dataset import run_on_repeats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +73,7 @@ def repeats_under_null(  # noqa: PLR0913 - one argument a column of the table
         candidate = moved + gain + sd[1] * law(rng, m)
         return (
             run_on_repeats(replace(plan, seed=draw), design, baseline, candidate),
-            planned.beside_repeats(plan, design, baseline, candidate),
+            one_dataset.beside_repeats(plan, design, baseline, candidate),
         )
 
     return row(name, map(one, range(simulations)))
@@ -169,7 +169,7 @@ def _power(law: str, n: int, gain: float, simulations: int, *, paired: bool) -> 
         columns["planned"].append(
             run_on_repeats(replace(plan, seed=draw), design, old, new).p_support
         )
-        beside = planned.beside_repeats(plan, design, old, new)
+        beside = one_dataset.beside_repeats(plan, design, old, new)
         columns["t"].append(beside[0].p_support if beside else None)
         if paired:
             ranked = stats.wilcoxon(new, old, alternative="greater", method=exact).pvalue

@@ -17,7 +17,13 @@ from gitexp.model.metrics import is_rounding
 from gitexp.model.metrics import spread as spread_of
 from gitexp.model.plan import Claim, Direction, HypothesisKind, OnFailed, Verdict
 from gitexp.stats.decide import Evidence, decide
-from gitexp.stats.planned import detectable as rules
+from gitexp.stats.planned.detectable import (
+    MOST,
+    crossed_repeats_needed,
+    degrees_behind,
+    distance_found,
+    error_behind,
+)
 from gitexp.stats.planned.foreseen import Outlook
 from gitexp.stats.tests import named
 
@@ -73,12 +79,12 @@ def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detecta
             return None
         power = (1 + POWER) / 2 if band else POWER
         df = units - 1 if part else math.inf
-        distance = rules.distance_found(error, power, alpha=alpha, df=df)
+        distance = distance_found(error, power, alpha=alpha, df=df)
         sd = error * math.sqrt(units)
         enough = None
         if named(result.plan.test).unit is Unit.FOLD:
             promised = None  # more folds of the same data share what they were trained on
-        if promised is not None and promised > distance * math.sqrt(units / rules.MOST):
+        if promised is not None and promised > distance * math.sqrt(units / MOST):
             enough = math.ceil(units * (distance / promised) ** 2)
     return Detectable(
         distance=distance,
@@ -102,11 +108,11 @@ def _crossed(
     alpha = one_sided(plan)
     power = (1 + POWER) / 2 if plan.effect.kind is HypothesisKind.EQUIVALENCE else POWER
     reach = (interval.high - interval.low) / 2
-    df = rules.degrees_behind(reach, noise.standard_error, confidence=interval.confidence)
-    distance = rules.distance_found(noise.standard_error, power, alpha=alpha, df=df)
+    df = degrees_behind(reach, noise.standard_error, confidence=interval.confidence)
+    distance = distance_found(noise.standard_error, power, alpha=alpha, df=df)
     enough = None
     if promised is not None:
-        enough = rules.crossed_repeats_needed(noise, promised, power, alpha=alpha, df=df)
+        enough = crossed_repeats_needed(noise, promised, power, alpha=alpha, df=df)
     return Detectable(
         distance=distance,
         relative=distance / metric.mean_baseline if metric.mean_baseline > 0 else None,
@@ -149,9 +155,7 @@ def _error(metric: MetricComparison, units: int) -> float | None:
     interval = metric.interval
     if interval is None or interval.low is None or interval.high is None or units < 2:  # noqa: PLR2004  no spread in one value
         return None
-    error = rules.error_behind(
-        interval.low, interval.high, confidence=interval.confidence, units=units
-    )
+    error = error_behind(interval.low, interval.high, confidence=interval.confidence, units=units)
     return error if error > 0 else None
 
 

@@ -9,10 +9,8 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import advice, cautions, measure, selection, sides
-from gitexp.comparison import exclusions as why
+from gitexp.comparison import advice, cautions, exclusions, measure, selection, sides
 from gitexp.comparison.designs import choose, predictions, slices, still
-from gitexp.comparison.exclusions import changes
 from gitexp.comparison.judged import Draft, Measured
 from gitexp.comparison.measure import CountedSides
 from gitexp.comparison.randomness import seeding
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gitexp.comparison.counting import Count, Evaluation, SideCount
+    from gitexp.comparison.exclusions import Failure
     from gitexp.comparison.gather import RunPool
     from gitexp.comparison.measure import Answer, Question
     from gitexp.comparison.randomness.project_text import CopiesReason
@@ -90,7 +89,7 @@ def draft(
     gathered = settled.gathered
     counted, everything, evaluation = settled.count, settled.everything, settled.evaluation
     same = baseline.inputs == candidate.inputs
-    failed = why.failures(settled)
+    failed = exclusions.failures(settled)
     claim = _claim(plan, counted, candidate)
     cluster, chosen_now = slices.cluster_of(candidate.config.predictions, options.cluster)
     situation = CountedSides(
@@ -107,9 +106,9 @@ def draft(
     )
     if not same:
         lacks = not (counted.candidate.repeats and counted.baseline.repeats)
-        lines = why.uncounted(repo, settled) if lacks else ()
+        lines = exclusions.uncounted(repo, settled) if lacks else ()
         _check_samples(situation, swapped, lines, failed)
-    differ, more = changes(repo, baseline, candidate, counted)
+    differ, more = exclusions.changes(repo, baseline, candidate, counted)
     problem = _problem(evaluation, options, differ, same=same, claim=claim)
     if baseline.config.project != candidate.config.project:
         problem = "the project's folder is another one, and what lies outside it is no input"
@@ -264,7 +263,7 @@ def _claim(plan: Plan | None, counted: Count, candidate: ResolvedSide) -> Claim:
 
 
 def _check_samples(
-    situation: CountedSides, swapped: str, lines: tuple[str, ...], failed: tuple[why.Failure, ...]
+    situation: CountedSides, swapped: str, lines: tuple[str, ...], failed: tuple[Failure, ...]
 ) -> None:
     """Refuse to compare with nothing, and say what was seen instead.
 
@@ -297,7 +296,7 @@ def _check_samples(
             found=f"0 samples that count for inputs {source.inputs[:7]}{beside}",
             where=f"{source.name} at {source.commit[:7]}",
             expected=expected,
-            next_step=command if swapped else why.after(failed, command, plan),
+            next_step=command if swapped else exclusions.after(failed, command, plan),
         )
 
 

@@ -11,8 +11,8 @@ from gitexp.model.comparison import Role
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gitexp.comparison import exclusions as why
-    from gitexp.comparison.designs.pairs import Pair
+    from gitexp.comparison.designs.prediction_pairs import Pair
+    from gitexp.comparison.exclusions import Failure
     from gitexp.comparison.measure import CountedSides
     from gitexp.model.comparison import Change, Ledger, MetricComparison, Selection
     from gitexp.model.plan import Verdict
@@ -60,7 +60,7 @@ class Draft:
     remedy: str = ""  # what to change in the project, where the seed does not act; "" elsewhere
     selection: Selection | None = None
     ledger: Ledger | None = None
-    failed: tuple[why.Failure, ...] = ()
+    failed: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

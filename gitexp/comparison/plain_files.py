@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import advice
 from gitexp.comparison.counting import Count, Counted, Evaluation, SideCount
-from gitexp.comparison.designs import Chosen, choose, pairs
+from gitexp.comparison.designs import Chosen, choose, prediction_pairs
 from gitexp.comparison.designs import predictions as computed
 from gitexp.comparison.measure import CountedSides, Question
 from gitexp.comparison.sides import ResolvedSide
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from gitexp.comparison.designs.pairs import Pair
+    from gitexp.comparison.designs.prediction_pairs import Pair
     from gitexp.model.comparison import MetricComparison
     from gitexp.model.plan import Direction
 
@@ -178,7 +178,7 @@ def _examples(
         )
         for each, path in zip(data, (baseline, candidate), strict=True)
     ]
-    pair = replace(pairs.joined(*tables), positive=spec.positive, cluster=cluster)
+    pair = replace(prediction_pairs.joined(*tables), positive=spec.positive, cluster=cluster)
     pair.clusters()  # a column that is not there is an error, not a table without a test
     values = computed.both(computed.definition_of(question.metric, pair), pair)
     left, right = (

@@ -34,7 +34,7 @@ from gitexp.model.metrics import spread as spread_of
 from gitexp.model.plan import ALPHA, REPEATS, Claim, Direction, Effect, HypothesisKind
 from gitexp.model.run import Origin
 from gitexp.records.terms import check_alpha, format_effect, parse_effect
-from gitexp.stats.planned import detectable as rules
+from gitexp.stats.planned import detectable
 from gitexp.stats.planned.foreseen import Outlook
 
 if TYPE_CHECKING:
@@ -306,7 +306,7 @@ def _of_examples(request: PowerRequest, terms: _Terms, found: Spread) -> PowerRe
             f"a correlation of {request.correlation:g} between the two areas",
         )
         if distance is not None:
-            needed = rules.examples_needed_for_area(
+            needed = detectable.examples_needed_for_area(
                 level,
                 distance,
                 share=request.share,
@@ -325,7 +325,7 @@ def _of_examples(request: PowerRequest, terms: _Terms, found: Spread) -> PowerRe
             )
         assumed = (f"{discordant:.1%} of the examples right in one model only, {said}",)
         if distance is not None:
-            needed = rules.examples_needed_for_share(
+            needed = detectable.examples_needed_for_share(
                 distance, discordant=discordant, power=terms.power, alpha=terms.level
             )
     return replace(_report(request, terms, "examples", question, needed), assumed=assumed)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import cache as objects
-from gitexp.dvc import cache_objects, dvc_config, gitignore, hashing, links, snapshot
+from gitexp.dvc import cache_objects, dvc_config, gitignore, hashing, links, stage_records
 from gitexp.dvc.cache import (
     Damage,
     check_md5,
@@ -230,7 +230,7 @@ def _refresh(project: Path, out: FileHash, cache: CacheConfig) -> bool:
         materialise(cache, out, project, out.path)
         return True
     before = _state(place)
-    now = snapshot.hash_inside(project, out.path)
+    now = stage_records.hash_inside(project, out.path)
     if now.md5 == out.md5:
         return False
     if stat.S_ISDIR(seen.st_mode):

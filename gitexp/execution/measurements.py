@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import snapshot
+from gitexp.dvc import stage_records
 from gitexp.dvc.cache import put
 from gitexp.errors import BadMetricError, UnsafeInputError
 from gitexp.execution.jobs import lies_in
@@ -196,7 +196,7 @@ def _evaluation(job: Job, project: Path, memo: Memo) -> tuple[EvaluationDigest |
         return predictions_format.evaluation_digest(table), "predictions"
     if job.evaluation:
         rows = [
-            [path, snapshot.hash_path(project, path.rstrip("/"), memo=memo).md5]
+            [path, stage_records.hash_path(project, path.rstrip("/"), memo=memo).md5]
             for path in sorted(job.evaluation)
         ]
         return EvaluationDigest(hashlib.sha256(json_dumps_compact(rows)).hexdigest()), "evaluation"

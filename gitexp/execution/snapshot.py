@@ -16,7 +16,7 @@ from gitexp.dvc.cache import EMPTY
 from gitexp.dvc.dvcfiles import DvcFiles
 from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.gitignore import folders_above, ignore_files
-from gitexp.dvc.snapshot import declared_params, hash_path
+from gitexp.dvc.stage_records import declared_params, hash_path
 from gitexp.errors import DataMissingError, GitexpError
 from gitexp.execution.jobs import lies_in
 from gitexp.git import command, objects

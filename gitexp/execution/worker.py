@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import snapshot
+from gitexp.dvc import stage_records
 from gitexp.dvc.cache import CacheConfig, verify
 from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.hashing import Memo
@@ -177,7 +177,7 @@ def _run_stage(
                 f"stage {stage.name} depends on a path that is not there", found=path
             )
     parsed = params.sections(project, [each.file for each in stage.params])
-    values = snapshot.declared_params(stage, parsed)
+    values = stage_records.declared_params(stage, parsed)
     slots.remove_outs(project, stage.outs)
     env = attempt.env | {"DVC_STAGE": stage.name, **_points_too(attempt.job, stage, project)}
     log = os.open(attempt.out_dir / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -201,7 +201,7 @@ def _run_stage(
         os.close(log)
     with stop.interrupting():
         left = measurements.without_supposed(attempt.job, stage, project, attempt.out_dir)
-        record = snapshot.record(
+        record = stage_records.record(
             project, left, values, cache, memo=attempt.memo, kept=_kept(attempt.job)
         )
     attempt.stages.append(record)

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import exclusions as why
+from gitexp.comparison import exclusions
 from gitexp.comparison.counting import REPEATED, UNPAIRED
 from gitexp.comparison.eligible import finished_seeds
 from gitexp.comparison.gather import RunPool, edited
@@ -201,8 +201,8 @@ def _count(repo: Repo, index: Index, here: Named, added: CommitHash | None, fact
     mine = {item.run.id for item in gathered.found if item.run.inputs == candidate.inputs}
     aside = [item for item in settled.count.unused if item.run in mine]
     facts.exploratory = sum(len(item.seeds) for item in aside if item.why not in _SAME)
-    facts.not_counted = why.uncounted(repo, settled)
-    facts.failed = why.failures(settled)
+    facts.not_counted = exclusions.uncounted(repo, settled)
+    facts.failed = exclusions.failures(settled)
     if again := sum(len(item.seeds) for item in aside if item.why == REPEATED):
         repeats = "1 repeat was" if again == 1 else f"{again} repeats were"
         facts.notes.append(f"{repeats} run again with the same seed: the same sample, counted once")
@@ -286,7 +286,7 @@ def _next_of_plan(plan: Plan, facts: _Facts) -> str:
     if facts.verdict is not None:
         return f"gitexp show {shlex.quote(plan.name)}"
     sides = (set(each) - facts.given_up for each in (facts.counted, facts.baseline_counted))
-    step = why.lacking(plan, *map(len, sides), unchanged=facts.unchanged)
+    step = exclusions.lacking(plan, *map(len, sides), unchanged=facts.unchanged)
     if facts.idle and not facts.unchanged:
         return "gitexp compare"  # it says what to change
-    return why.after(facts.failed, step, plan)
+    return exclusions.after(facts.failed, step, plan)

@@ -532,7 +532,7 @@ def test_processes_that_store_the_same_tree_at_once_leave_one_whole_cache(
 
 def test_what_the_worker_imports_stays_light() -> None:
     code = (
-        "import sys, gitexp.dvc.snapshot, gitexp.dvc.cache;"
+        "import sys, gitexp.dvc.stage_records, gitexp.dvc.cache;"
         "heavy = {'yaml', 'ruamel', 'dvc', 'pygit2', 'numpy', 'shutil', 'tempfile', 'logging',"
         " 'configparser'};"  # not subprocess, without which a worker could start nothing
         "print(sorted(heavy & sys.modules.keys()))"

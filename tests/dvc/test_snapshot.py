@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.dvc import cache as objects
-from gitexp.dvc import dvcfiles, dvcwrite, gitignore, pipeline, placement, pointers, snapshot
+from gitexp.dvc import dvcfiles, dvcwrite, gitignore, pipeline, placement, pointers, stage_records
 from gitexp.dvc.hashing import Memo
 from gitexp.errors import CommandFailedError, DataMissingError, LockedError
 from gitexp.git.repository import open_repository
@@ -84,8 +84,8 @@ def execute(project: Path, stages: Sequence[Stage], cache: CacheConfig) -> list[
             one.file: params.parse((project / one.file).read_bytes(), one.file)
             for one in stage.params
         }
-        values = snapshot.declared_params(stage, parsed)
-        records.append(snapshot.record(project, stage, values, cache, memo=memo))
+        values = stage_records.declared_params(stage, parsed)
+        records.append(stage_records.record(project, stage, values, cache, memo=memo))
     return records
 
 
@@ -299,10 +299,10 @@ def test_a_stage_without_its_output_or_its_dependency_is_named(tmp_path: Path) -
     (tmp_path / "w").mkdir()
     made = Stage("train", ("true",), outs=(StageOut("model"),))
     with pytest.raises(CommandFailedError) as caught:
-        snapshot.record(tmp_path / "w", made, {}, cache)
+        stage_records.record(tmp_path / "w", made, {}, cache)
     assert (caught.value.where, caught.value.expected) == ("model", "stage train writes it")
     with pytest.raises(DataMissingError):
-        snapshot.record(tmp_path / "w", Stage("train", ("true",), deps=("raw",)), {}, cache)
+        stage_records.record(tmp_path / "w", Stage("train", ("true",), deps=("raw",)), {}, cache)
 
 
 def test_what_git_keeps_is_in_the_cache_for_later_repeats_and_ignored_by_nobody(
@@ -315,7 +315,7 @@ def test_what_git_keeps_is_in_the_cache_for_later_repeats_and_ignored_by_nobody(
     outs = (StageOut("m.json", cache=False), StageOut("model"), StageOut("linked/far"))
     cache = objects.CacheConfig(tmp_path / "cache")
 
-    found = snapshot.record(repo.path, Stage("train", ("true",), outs=outs), {}, cache)
+    found = stage_records.record(repo.path, Stage("train", ("true",), outs=outs), {}, cache)
 
     assert all(objects.has(cache, out.md5) for out in found.outs)
     assert (repo.path / ".gitignore").read_bytes() == b"/model\n"
@@ -337,7 +337,9 @@ def test_declared_params_are_picked_by_key_section_index_and_whole_file() -> Non
         "dotted.key": 3,
         "unused": 4,
     }
-    picked = snapshot.declared_params(stage, {"params.yaml": content, "more.yaml": {"k": None}})
+    picked = stage_records.declared_params(
+        stage, {"params.yaml": content, "more.yaml": {"k": None}}
+    )
     assert picked == {
         "params.yaml": {"a.b": {"c": 1}, "list[1]": 2, "a.list[0].x": 2, "dotted.key": 3},
         "more.yaml": {"k": None},
@@ -345,7 +347,7 @@ def test_declared_params_are_picked_by_key_section_index_and_whole_file() -> Non
     for key in ("a.z", "list[2]", "list[x]", "a.b.c.d"):
         odd = replace(stage, params=(StageParams("params.yaml", (key,)),))
         with pytest.raises(DataMissingError) as caught:
-            snapshot.declared_params(odd, {"params.yaml": content})
+            stage_records.declared_params(odd, {"params.yaml": content})
         assert key in caught.value.found
 
 

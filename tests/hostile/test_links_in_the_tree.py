@@ -11,7 +11,7 @@ import pytest
 from gitexp.cli.dispatch import dispatch
 from gitexp.cli.hook import fast
 from gitexp.dvc.hashing import BLOCK
-from gitexp.dvc.snapshot import hash_inside, hash_path
+from gitexp.dvc.stage_records import hash_inside, hash_path
 from gitexp.errors import UnsafeInputError
 from tests.execution.test_run import plain
 

@@ -8,7 +8,7 @@ from scipy import stats
 
 from gitexp.model.plan import Direction, Effect, HypothesisKind
 from gitexp.stats.design import Design, Unit, plan_test
-from gitexp.stats.planned import planned
+from gitexp.stats.planned import one_dataset
 
 OLD = np.array([0.50, 0.51, 0.52, 0.53, 0.49, 0.47])
 NEW = np.array([0.52, 0.51, 0.54, 0.57, 0.55, 0.50])
@@ -25,7 +25,9 @@ def beside(*, paired: bool, margin: float = 0.0) -> dict[str, object]:
         effect=effect,
         direction=Direction.MAX,
     )
-    return {item.plan.test: item for item in planned.by_ranks(plan_test(design), design, OLD, NEW)}
+    return {
+        item.plan.test: item for item in one_dataset.by_ranks(plan_test(design), design, OLD, NEW)
+    }
 
 
 def test_zeros_and_ties_are_stated() -> None:
@@ -44,12 +46,12 @@ def test_mann_whitney_and_brunner_munzel_are_scipys(margin: float) -> None:
 
 
 def test_sides_that_do_not_overlap_have_no_brunner_munzel() -> None:
-    assert planned.brunner_munzel(OLD, OLD + 1) is None
-    assert planned.brunner_munzel(OLD[:1], OLD) is None
+    assert one_dataset.brunner_munzel(OLD, OLD + 1) is None
+    assert one_dataset.brunner_munzel(OLD[:1], OLD) is None
 
 
 def test_swapping_the_sides_swaps_the_tails() -> None:
-    one, two = planned.brunner_munzel(OLD, NEW), planned.brunner_munzel(NEW, OLD)
+    one, two = one_dataset.brunner_munzel(OLD, NEW), one_dataset.brunner_munzel(NEW, OLD)
     assert one is not None
     assert two is not None
     assert one.greater == pytest.approx(two.less)

@@ -10,7 +10,7 @@ import pytest
 from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind, Stopping, StoppingRule
 from gitexp.stats import design
 from gitexp.stats.design import Splits, Unit, plan_crossed, plan_examples
-from gitexp.stats.planned import planned as companions
+from gitexp.stats.planned import one_dataset as companions
 from gitexp.stats.stopping import plan_sequential
 from gitexp.stats.tests import TESTS
 

@@ -10,7 +10,7 @@ import pytest
 from gitexp.errors import DesignError
 from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
 from gitexp.stats.design import Design, Unit, pairs_needed, plan_test
-from gitexp.stats.planned.planned import run_on_repeats
+from gitexp.stats.planned.one_dataset import run_on_repeats
 from gitexp.stats.tests import FLIP_DRAWS, MAX_ASSIGNMENTS, MIN_BOOTSTRAP_EXAMPLES
 
 GAIN = Effect(HypothesisKind.SUPERIORITY, 0.0, relative=False)

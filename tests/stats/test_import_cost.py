@@ -9,7 +9,7 @@ from pathlib import Path
 STATS = Path(__file__).parents[2] / "gitexp" / "stats"
 DEFAULT_PATH = (
     *("hypotheses", "decide", "design", "effects", "intervals"),
-    "planned.planned",
+    "planned.one_dataset",
 )
 
 

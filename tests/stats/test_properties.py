@@ -16,7 +16,7 @@ from gitexp.stats import examples
 from gitexp.stats.design import Design, Splits, Unit, plan_examples, plan_test
 from gitexp.stats.metrics import Definition, MeasuredMetric
 from gitexp.stats.planned.datasets import run_on_datasets, run_on_folds
-from gitexp.stats.planned.planned import run_on_predictions, run_on_repeats
+from gitexp.stats.planned.one_dataset import run_on_predictions, run_on_repeats
 from gitexp.stats.planned.scoretests import of_terms, run_on_scores
 from gitexp.stats.scored import Scoring, terms
 

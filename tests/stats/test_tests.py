@@ -12,7 +12,7 @@ from gitexp.comparison.advice import out_of_reach
 from gitexp.model.comparison import PlannedTest
 from gitexp.stats import tests
 from gitexp.stats.design import Design, Unit, plan_test
-from gitexp.stats.planned.planned import run_on_repeats
+from gitexp.stats.planned.one_dataset import run_on_repeats
 from gitexp.stats.tests import TESTS, SignificanceTest, named
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from gitexp.errors import DesignError, GitexpError
 from gitexp.model.plan import Claim
 
 if TYPE_CHECKING:
-    from gitexp.comparison.designs.pairs import Pair
+    from gitexp.comparison.designs.prediction_pairs import Pair
     from gitexp.comparison.measure import Answer, CountedSides, Question
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gitexp.comparison.designs import predictions, repeats
-from gitexp.comparison.designs.pairs import has_recorded, read_pair
+from gitexp.comparison.designs.prediction_pairs import has_recorded, read_pair
 from gitexp.comparison.measure import Answer, is_resource, values_of
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Role
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitexp.comparison.counting import Counted
-    from gitexp.comparison.designs.pairs import Pair
+    from gitexp.comparison.designs.prediction_pairs import Pair
     from gitexp.comparison.designs.predictions import Computed
     from gitexp.comparison.measure import CountedSides, Question, Values
 

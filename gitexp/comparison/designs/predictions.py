@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gitexp.comparison.designs.pairs import has_recorded, read_pair
+from gitexp.comparison.designs.prediction_pairs import has_recorded, read_pair
 from gitexp.comparison.measure import Answer, Values, build, values_of
 from gitexp.errors import DesignError
 from gitexp.model.comparison import EffectSize
@@ -21,8 +21,8 @@ from gitexp.stats import metrics, scored, sums
 from gitexp.stats.design import Unit, kind_of, plan_examples
 from gitexp.stats.examples import discordant, relevant, tabulate
 from gitexp.stats.metrics import Definition, classes, value
-from gitexp.stats.planned import planned, scoretests
-from gitexp.stats.planned.planned import run_on_predictions
+from gitexp.stats.planned import one_dataset, scoretests
+from gitexp.stats.planned.one_dataset import run_on_predictions
 from gitexp.stats.scored import Scoring
 from gitexp.system.curves import is_curve
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitexp.comparison.counting import Count, Counted
-    from gitexp.comparison.designs.pairs import Pair
+    from gitexp.comparison.designs.prediction_pairs import Pair
     from gitexp.comparison.measure import CountedSides, Question
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.model.comparison import Interval, SignificanceResult
@@ -232,7 +232,7 @@ def _found(question: Question, pair: Pair, computed: Computed) -> Found:
     result = run_on_predictions(plan, design, cells, computed)
     return (
         result,
-        planned.beside_predictions(result.plan, design, cells),
+        one_dataset.beside_predictions(result.plan, design, cells),
         between_labels.predictions_interval(cells, computed, confidence=1 - question.alpha),
         _cohens_g(*discordant(cells)),
     )

@@ -11,7 +11,7 @@ from gitexp.errors import DesignError
 from gitexp.model.metrics import is_rounding, mean, spread
 from gitexp.stats import effects, intervals
 from gitexp.stats.design import Unit, plan_test
-from gitexp.stats.planned.planned import beside_repeats, run_on_repeats
+from gitexp.stats.planned.one_dataset import beside_repeats, run_on_repeats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

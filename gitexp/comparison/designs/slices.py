@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gitexp.comparison.designs import crossed, predictions, repeats
-from gitexp.comparison.designs.pairs import read_side
+from gitexp.comparison.designs.prediction_pairs import read_side
 from gitexp.comparison.measure import Answer, Values, values_of
 from gitexp.errors import DesignError
 from gitexp.model.comparison import (
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gitexp.comparison.designs import Chosen
-    from gitexp.comparison.designs.pairs import Guesses, Pair
+    from gitexp.comparison.designs.prediction_pairs import Guesses, Pair
     from gitexp.comparison.designs.predictions import Computed
     from gitexp.comparison.measure import CountedSides, Question
     from gitexp.model.comparison import MetricComparison

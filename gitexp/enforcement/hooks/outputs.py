@@ -12,7 +12,7 @@ from gitexp.dvc.cache import open_cache
 from gitexp.dvc.declared_data import Reader
 from gitexp.dvc.dvc_config import has_dvc
 from gitexp.dvc.placement import refresh
-from gitexp.dvc.snapshot import hash_inside
+from gitexp.dvc.stage_records import hash_inside
 from gitexp.errors import GitexpError
 from gitexp.git.catfile import CatFile
 from gitexp.git.discovery import discover

@@ -71,7 +71,7 @@ def run_on_datasets(
 
     Notes
     -----
-    Margins are those of `planned.run_on_repeats`, data set by data set. Differences of zero are
+    Margins are those of `one_dataset.run_on_repeats`, data set by data set. Differences of zero are
     dropped, ties share their mean rank; the exact p-value is that of the ranks at hand [1]_ [2]_.
 
     References
@@ -216,7 +216,7 @@ def run_on_folds(
 
     Notes
     -----
-    Margins are those of `planned.run_on_repeats`, split by split. F has no side: half of its
+    Margins are those of `one_dataset.run_on_repeats`, split by split. F has no side: half of its
     p-value is given to the side of the mean difference, which under the null is either with
     probability 1/2 whatever F is.
 

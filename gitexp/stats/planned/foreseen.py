@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gitexp.model.plan import StoppingRule
-from gitexp.stats.planned import detectable as rules
+from gitexp.stats.planned import detectable
 from gitexp.stats.stopping import BETS, FEWEST, nominal_level
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Outlook:
                 if not reached:
                     return None
                 n = reached[-1]
-            find = rules.smallest_band if self.band else rules.smallest_size
+            find = detectable.smallest_band if self.band else detectable.smallest_size
             return find(n, power, alpha=self._level(len(reached)), paired=self.paired)
         if n < FEWEST or n > MOST_PAIRS or 2.0**-n > self.alpha:
             return None
@@ -78,7 +78,7 @@ class Outlook:
         low, high = 0.0, 1.0
         while gap(high) < 0:
             low, high = high, 2 * high
-            if high > rules.MOST:
+            if high > detectable.MOST:
                 return None
         for _ in range(12):
             middle = (low + high) / 2
@@ -91,7 +91,7 @@ class Outlook:
         None where nobody could run them; for the always-valid rule above `MOST_PAIRS`.
         """
         if not self._always_valid:
-            find = rules.repeats_needed_for_band if self.band else rules.repeats_needed
+            find = detectable.repeats_needed_for_band if self.band else detectable.repeats_needed
             return find(size, power, alpha=self._level(len(self._looks)), paired=self.paired)
         least = max(FEWEST, math.ceil(-math.log2(self.alpha)))
         low, high = least - 1, least
@@ -99,13 +99,13 @@ class Outlook:
             if high >= MOST_PAIRS:
                 return None
             low, high = high, min(2 * high, MOST_PAIRS)
-        return rules.halved(low, high, lambda n: self._power_of_bets(n, size) >= power)
+        return detectable.halved(low, high, lambda n: self._power_of_bets(n, size) >= power)
 
     def power_at(self, size: float) -> float:
         """Return with which power all planned repeats find an effect of `size`."""
         if self._always_valid:
             return self._power_of_bets(min(self.repeats, MOST_PAIRS), size)
-        at = rules.power_of_band if self.band else rules.power_at
+        at = detectable.power_of_band if self.band else detectable.power_at
         return at(self.repeats, size, alpha=self._level(len(self._looks)), paired=self.paired)
 
     @property

@@ -15,8 +15,8 @@ from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
 from gitexp.stats import examples
 from gitexp.stats.design import Design, Unit, plan_test
 from gitexp.stats.metrics import Definition
-from gitexp.stats.planned import planned
-from gitexp.stats.planned.planned import run_on_predictions, run_on_repeats
+from gitexp.stats.planned import one_dataset
+from gitexp.stats.planned.one_dataset import run_on_predictions, run_on_repeats
 
 SUPERIORITY, EQUIVALENCE = HypothesisKind.SUPERIORITY, HypothesisKind.EQUIVALENCE
 BASELINE = [0.61, 0.58, 0.63, 0.60, 0.59, 0.62, 0.57, 0.64]
@@ -130,7 +130,7 @@ def test_a_share_of_a_baseline_that_is_not_positive_is_refused() -> None:
     with pytest.raises(DesignError, match="positive baseline"):
         run_on_repeats(plan_test(design), design, [0.0, 1.0], [1.0, 2.0])
     with pytest.raises(DesignError, match="positive baseline"):
-        planned.beside_repeats(plan_test(design), design, [-1.0, 1.0], [1.0, 2.0])
+        one_dataset.beside_repeats(plan_test(design), design, [-1.0, 1.0], [1.0, 2.0])
 
 
 def test_values_that_do_not_fit_the_plan_are_refused() -> None:
@@ -145,7 +145,7 @@ def test_values_that_do_not_fit_the_plan_are_refused() -> None:
 def test_the_companion_is_scipys_t_test_against_the_same_margin(*, paired: bool) -> None:
     candidate = np.array(BASELINE) * 1.06 + NOISE
     design = design_of(Effect(SUPERIORITY, 0.05, relative=True), paired=paired)
-    beside, *_ = planned.beside_repeats(plan_test(design), design, BASELINE, candidate)
+    beside, *_ = one_dataset.beside_repeats(plan_test(design), design, BASELINE, candidate)
     scaled = 1.05 * np.array(BASELINE)
     test = stats.ttest_rel if paired else lambda *a, **k: stats.ttest_ind(*a, **k, equal_var=False)
     assert beside.p_support == pytest.approx(test(candidate, scaled, alternative="greater").pvalue)
@@ -155,7 +155,7 @@ def test_the_companion_is_scipys_t_test_against_the_same_margin(*, paired: bool)
 
 def test_where_nothing_varies_ranks_alone_stand_beside() -> None:
     design = design_of(None, n=3)
-    constant = planned.beside_repeats(plan_test(design), design, [0.1] * 3, [0.3] * 3)
+    constant = one_dataset.beside_repeats(plan_test(design), design, [0.1] * 3, [0.3] * 3)
     assert [item.plan.test for item in constant] == ["signed-rank"]
 
 
@@ -204,7 +204,7 @@ def test_mcnemar_is_the_binomial_test_of_the_discordant_examples() -> None:
     result = run_on_predictions(plan_test(design), design, cells, Definition("accuracy"))
     expected = stats.binomtest(won, won + lost, alternative="greater").pvalue
     assert result.p_support == pytest.approx(expected)
-    (beside,) = planned.beside_predictions(plan_test(design), design, cells)
+    (beside,) = one_dataset.beside_predictions(plan_test(design), design, cells)
     assert beside.p_support < result.p_support
 
 
