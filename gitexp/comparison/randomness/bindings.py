@@ -13,30 +13,30 @@ from gitexp.comparison.randomness.syntax import (
     SEED_CALL,
     SEED_NAME,
     VARIABLE,
-    _asks_for_seed,
-    _declared,
-    _defaults,
-    _is_blunt,
-    _is_none,
-    _is_same,
-    _is_variable,
-    _key,
-    _pairs,
-    _targets,
-    _text,
+    asks_for_seed,
     called,
+    declared,
+    defaults_of,
+    entries,
     imported,
+    is_blunt,
+    is_none,
     is_of_data,
+    is_same,
+    is_variable,
+    name_of,
+    names_bound,
     spelled,
+    text_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
 
-_DECLARES = frozenset(("add_argument", "option", "Option"))
-_HOLDS = frozenset(("dict", "Namespace", "SimpleNamespace", "update", "replace", "set_defaults"))
-_ROUNDS = 20  # of names that stand for names
+DECLARES = frozenset(("add_argument", "option", "Option"))
+HOLDS = frozenset(("dict", "Namespace", "SimpleNamespace", "update", "replace", "set_defaults"))
+ROUNDS = 20  # of names that stand for names
 
 
 _ORDERS = re.compile("^(permutation|shuffle)$")
@@ -80,21 +80,21 @@ class Bindings:
             self._calls[path] = [(".".join(called(e, self._modules[path])), e) for e in every]
         for call in self._declarations():
             given = [*call.args, *(each.value for each in call.keywords if each.arg == "dest")]
-            names = {spelled(_text([each])) for each in given}
+            names = {spelled(text_of([each])) for each in given}
             self.words = {*self.words, *(names if names.intersection(self.words) else ())}
         for path, node in nodes:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 self._define(path, node)
-            elif isinstance(node, ast.Try) and any(map(_is_variable, ast.walk(node))):
+            elif isinstance(node, ast.Try) and any(map(is_variable, ast.walk(node))):
                 self._aside |= {id(e) for each in node.handlers for e in ast.walk(each)}
-            elif isinstance(node, ast.If) and _asks_for_seed(node.test):
+            elif isinstance(node, ast.If) and asks_for_seed(node.test):
                 self._aside |= {id(e) for each in node.orelse for e in ast.walk(each)}
         for path, node in nodes:
             for name, value in self._given(node) if id(node) not in self._aside else ():
                 self._values[name].append((path, value))
         for path, node in nodes:
             for arguments in self._own.get(getattr(node, "name", ""), ()):
-                for name, value in _defaults(arguments).items():
+                for name, value in defaults_of(arguments).items():
                     if name not in self._values and name not in self.words:
                         self._values[name].append((path, value))
         self._settle()
@@ -103,25 +103,25 @@ class Bindings:
             (path, name, node, value)
             for path, node in nodes
             for name, value in self._taken(node, self._modules[path])
-            if id(node) not in self._aside and not _is_none(value)
+            if id(node) not in self._aside and not is_none(value)
         ]
         live = [(node, name) for _, name, node, value in self._seeds if self._is_live(value)]
         calls = [e.func for e, name in live if isinstance(e, ast.Call) and name == "set_params"]
         assigned = [each for e, _ in live if isinstance(e, ast.Assign) for each in e.targets]
         reseeded = [each for each in (*calls, *assigned) if isinstance(each, ast.Attribute)]
-        self._reseeded = {_key(each.value) for each in reseeded}
+        self._reseeded = {name_of(each.value) for each in reseeded}
 
     def _declarations(self) -> Iterator[ast.Call]:
         """Yield what declares an option of the command line."""
         every = chain.from_iterable(self._calls.values())
-        return (each for name, each in every if name.rpartition(".")[2] in _DECLARES)
+        return (each for name, each in every if name.rpartition(".")[2] in DECLARES)
 
     def _define(self, path: str, own: ast.FunctionDef | ast.ClassDef) -> None:
         arguments = self._own.setdefault(own.name, [])
         self._bodies[own.name].append(own)
         if isinstance(own, ast.ClassDef):  # fields of a dataclass, which a call may give
             fields = [n for n in own.body if isinstance(n, ast.AnnAssign) and n.value is not None]
-            names = [ast.arg(_key(each.target)) for each in fields]
+            names = [ast.arg(name_of(each.target)) for each in fields]
             values = [each.value for each in fields]
             arguments.append(
                 ast.arguments([], names, None, [], [], None, [v for v in values if v is not None])
@@ -129,7 +129,7 @@ class Bindings:
             self._aside |= {id(each) for each in fields}
             for set_here in own.body:
                 if isinstance(set_here, ast.Assign):
-                    for key in (key for target in set_here.targets for key in _targets(target)):
+                    for key in (key for target in set_here.targets for key in names_bound(target)):
                         self._values[f".{key}"].append((path, set_here.value))
         elif own.args.kwarg is not None or own.decorator_list:
             kwarg = [own.args.kwarg] if own.args.kwarg else []
@@ -144,22 +144,22 @@ class Bindings:
     def _settle(self) -> None:
         """Find the names that stand for the seed of a repeat, whatever else they may stand for."""
         self._live.update(self.words, (f".{word}" for word in self.words))
-        self._live |= {n for n, e in self._values.items() if any(_is_none(v) for _, v in e)}
+        self._live |= {n for n, e in self._values.items() if any(is_none(v) for _, v in e)}
         own = {
-            name: [v for _, v in values if not (_is_same(v, name) or _is_none(v))]
+            name: [v for _, v in values if not (is_same(v, name) or is_none(v))]
             for name, values in self._values.items()
         }
-        for _ in range(_ROUNDS):  # what may, then what cannot but
+        for _ in range(ROUNDS):  # what may, then what cannot but
             rest = own.keys() - self._live
             if not (more := {name for name in rest if any(map(self._is_live, own[name]))}):
                 break
             self._live |= more
-        for _ in range(_ROUNDS):
+        for _ in range(ROUNDS):
             less = {
                 name
                 for name in own.keys() & self._live
                 if not all(map(self._is_live, own[name]))
-                or all(_is_none(value) for _, value in self._values[name])
+                or all(is_none(value) for _, value in self._values[name])
             }
             if not less:
                 break
@@ -169,14 +169,14 @@ class Bindings:
         """Yield the seeds that a node gives to something, with the name of that."""
         match node:
             case ast.Dict():
-                yield from (("", v) for k, v in _pairs(node) if SEED_NAME.search(_text([k])))
+                yield from (("", v) for k, v in entries(node) if SEED_NAME.search(text_of([k])))
             case ast.Assign() | ast.AnnAssign() | ast.AugAssign() if node.value is not None:
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                names = [key for target in targets for key in _targets(target)]
+                names = [key for target in targets for key in names_bound(target)]
                 yield from ((n, node.value) for n in names if n[:1] == "." and SEED_NAME.search(n))
             case ast.ClassDef():
                 own = [each for each in node.body if isinstance(each, ast.Assign)]
-                pairs = [(key, e.value) for e in own for t in e.targets for key in _targets(t)]
+                pairs = [(key, e.value) for e in own for t in e.targets for key in names_bound(t)]
                 yield from (pair for pair in pairs if SEED_NAME.search(pair[0]))
             case ast.Call():
                 yield from self._taken_by(node, modules)
@@ -185,15 +185,15 @@ class Bindings:
         self, call: ast.Call, modules: Mapping[str, str]
     ) -> Iterator[tuple[str, ast.expr]]:
         owner, name = ("", *called(call, modules))[-2:]
-        if name in _DECLARES:
-            options = [pair for pair in _declared(call) if pair[0] not in self.words]
+        if name in DECLARES:
+            options = [pair for pair in declared(call) if pair[0] not in self.words]
             yield from (pair for pair in options if SEED_NAME.search(pair[0]))
             return
         given: list[ast.expr] = []
         if SEED_CALL.search(name) or (owner, name) == ("random", "key"):
             given += call.args[:1]
         place = {"setattr": 1, "setdefault": 0, "__setitem__": 0, "__setattr__": 0}.get(name)
-        key = "" if place is None else _text(call.args[place : place + 1])
+        key = "" if place is None else text_of(call.args[place : place + 1])
         if place is not None and key != VARIABLE and SEED_NAME.search(key):
             given += call.args[place + 1 :]
         yield from ((name, each) for each in given)
@@ -213,13 +213,13 @@ class Bindings:
             case ast.withitem() if node.optional_vars is not None:
                 pairs = [(node.optional_vars, node.context_expr)]
             case ast.Dict():
-                pairs = [(k, v) for k, v in _pairs(node) if k]
+                pairs = [(k, v) for k, v in entries(node) if k]
             case ast.Call():
                 yield from self._handed(node)
                 return
             case _:
                 return
-        yield from ((key, value) for target, value in pairs for key in _targets(target) if key)
+        yield from ((key, value) for target, value in pairs for key in names_bound(target) if key)
 
     def _handed(  # noqa: C901  one way for each kind of call
         self, call: ast.Call
@@ -227,18 +227,18 @@ class Bindings:
         """Yield the names to which a call gives a value."""
         name = called(call, self._imported)[-1]
         given = {each.arg: each.value for each in call.keywords if each.arg}
-        if name in _DECLARES:
-            for key, value in _declared(call):
+        if name in DECLARES:
+            for key, value in declared(call):
                 if key not in self.words:
                     yield f".{key}", value
                     if name == "option":  # of click: a parameter of what it decorates
                         yield key, value
-        elif name in _HOLDS:
+        elif name in HOLDS:
             yield from ((f".{key}", value) for key, value in given.items())
             if name == "update" and isinstance(call.func, ast.Attribute):
-                yield from ((_key(call.func.value), each) for each in call.args[:1])
+                yield from ((name_of(call.func.value), each) for each in call.args[:1])
         elif name == "setattr":
-            yield from ((f".{_text(call.args[1:2])}", each) for each in call.args[2:])
+            yield from ((f".{text_of(call.args[1:2])}", each) for each in call.args[2:])
         for arguments in self._own.get(name, ()):
             names = [each.arg for each in (*arguments.posonlyargs, *arguments.args)]
             if names[:1] in (["self"], ["cls"]):
@@ -246,56 +246,56 @@ class Bindings:
             elif isinstance(call.func, ast.Attribute) and not self._is_module(call.func):
                 continue  # a method of something else
             positional = dict(zip(names, call.args, strict=False))
-            for key, value in (_defaults(arguments) | positional | given).items():
+            for key, value in (defaults_of(arguments) | positional | given).items():
                 yield key, value
                 if not arguments.posonlyargs and name[:1].isupper():  # fields of a dataclass
                     yield f".{key}", value
 
     def _is_module(self, node: ast.Attribute) -> bool:
-        return _key(node.value) in self._imported
+        return name_of(node.value) in self._imported
 
     def _is_live(self, node: ast.AST) -> bool:  # noqa: C901, PLR0911  one way for each kind of node
         """Whether a value is what a repeat is given as its seed, handed on as it is."""
         match node:
             case ast.Name() | ast.Constant():
-                return _is_variable(node) or _key(node) in self._live
+                return is_variable(node) or name_of(node) in self._live
             case ast.Dict():  # what it holds is known by its keys
                 return False
-            case ast.Attribute(value=base) if _key(node) not in {*self._live, *self._values}:
+            case ast.Attribute(value=base) if name_of(node) not in {*self._live, *self._values}:
                 if self._is_module(node):
                     return node.attr in self._live
                 return self._is_live(base)
             case ast.Attribute():
-                return _key(node) in self._live
+                return name_of(node) in self._live
             case ast.Subscript(slice=ast.Constant(value=str())):
-                return _is_variable(node.slice) or _key(node) in self._live
+                return is_variable(node.slice) or name_of(node) in self._live
             case ast.Call() if (name := called(node, self._imported)[-1]) in self._own:
                 return f"{name}()" in self._live
             case ast.IfExp(body=one, orelse=two):
                 first, second = self._is_live(one), self._is_live(two)
-                if first and (second or _asks_for_seed(node.test) or self._is_empty(two)):
+                if first and (second or asks_for_seed(node.test) or self._is_empty(two)):
                     return True
                 return second and self._is_empty(one)
             case ast.BoolOp(op=ast.Or(), values=values):
                 return self._is_live(next((e for e in values if not self._is_empty(e)), values[0]))
-        if _is_blunt(node):
+        if is_blunt(node):
             return False
         return any(self._is_live(child) for child in ast.iter_child_nodes(node))
 
     def _is_empty(self, node: ast.AST) -> bool:
         """Whether a value is None, an option that nobody gives."""
-        values = [_is_none(value) for _, value in self._values.get(_key(node), ())]
+        values = [is_none(value) for _, value in self._values.get(name_of(node), ())]
         return (
-            _is_none(node)
+            is_none(node)
             or bool(values and all(values))
-            or (any(values) and _key(node) in self._live)
+            or (any(values) and name_of(node) in self._live)
         )
 
     def _is_number(self, node: ast.expr, above: tuple[str, ...] = ()) -> bool:
         """Whether a seed can be nothing but a number in the text, by all that its name gets."""
         if isinstance(node, ast.Constant):
             return type(node.value) is int
-        key = f"{called(node)[-1]}()" if isinstance(node, ast.Call) else _key(node)
+        key = f"{called(node)[-1]}()" if isinstance(node, ast.Call) else name_of(node)
         if isinstance(node, ast.Attribute) and self._is_module(node):
             key = node.attr
         found = [] if key in above else self._values.get(key, [])
@@ -304,7 +304,7 @@ class Bindings:
     def _origin(self, path: str, node: ast.expr) -> tuple[str, ast.expr]:
         """Return what a seed is in the end, and the file that has it."""
         for _ in range(3):  # a name may stand for a name that stands for a name
-            key = f"{called(node)[-1]}()" if isinstance(node, ast.Call) else _key(node)
+            key = f"{called(node)[-1]}()" if isinstance(node, ast.Call) else name_of(node)
             if isinstance(node, ast.Attribute) and self._is_module(node):
                 key = node.attr
             if found := self._values.get(key):
@@ -323,7 +323,7 @@ class Bindings:
             for node in nodes
             if isinstance(node, ast.Assign) and node.value is made and len(node.targets) == 1
         ]
-        uses = [made] if not named else _named(nodes, _key(named[0]))
+        uses = [made] if not named else _named(nodes, name_of(named[0]))
         calls = [
             node
             for node in nodes

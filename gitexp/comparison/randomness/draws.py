@@ -14,23 +14,23 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from gitexp.comparison.randomness.bindings import _DECLARES, _HOLDS, _ROUNDS, Bindings
+from gitexp.comparison.randomness.bindings import DECLARES, HOLDS, ROUNDS, Bindings
 from gitexp.comparison.randomness.syntax import (
-    _WRAPPED,
     SEED_CALL,
     SEED_NAME,
     SETTINGS,
     VARIABLE,
-    _defaults,
-    _is_of_settings,
-    _key,
-    _pairs,
-    _root,
-    _text,
-    _wrapped,
+    WRAPPED,
     called,
+    defaults_of,
+    entries,
     is_of_data,
+    is_of_settings,
+    name_of,
+    root_of,
     spelled,
+    text_of,
+    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ class Scripts(Bindings):
                         lacks = one
                     case ast.Compare(left=test, ops=[ast.IsNot()]) | test:
                         lacks = two
-                found = [value for _, value in self._values.get(_key(test), ())]
+                found = [value for _, value in self._values.get(name_of(test), ())]
                 yield found or [test], lacks
 
     def _is_hidden(self, path: str, call: ast.Call) -> bool:
@@ -237,17 +237,19 @@ class Scripts(Bindings):
         if name[-1] == "make_pipeline":
             given = call.args
         elif not _WRAPS.search(name[-1]):  # an optimizer
-            given = [e for e in given if isinstance(e, ast.Call) and _key(e.func) == ".parameters"]
-        given = [*given, *(e.value for e in call.keywords if _WRAPPED.search(e.arg or ""))]
-        return any(self._is_of_file(path, part) for each in given for part in _wrapped(each))
+            given = [
+                e for e in given if isinstance(e, ast.Call) and name_of(e.func) == ".parameters"
+            ]
+        given = [*given, *(e.value for e in call.keywords if WRAPPED.search(e.arg or ""))]
+        return any(self._is_of_file(path, part) for each in given for part in wrapped(each))
 
     def _is_of_file(self, path: str, node: ast.AST, above: tuple[str, ...] = ()) -> bool:
         """Whether a value is an object out of a file, or a part of it, that is given no seed."""
-        key, at = _key(node), getattr(node, "lineno", 0)
+        key, at = name_of(node), getattr(node, "lineno", 0)
         if isinstance(node, ast.Call):
             name = called(node, self._imported)
             if name[-1] not in self._own and _OF_FILE.search(".".join(name)):
-                return not _is_of_settings(node, ".".join(name))
+                return not is_of_settings(node, ".".join(name))
             key = f"{name[-1]}()"
         if key in above or key in self._reseeded:
             return False
@@ -269,7 +271,7 @@ class Scripts(Bindings):
 
     def _is_seeder(self, node: ast.expr) -> bool:
         """Whether a value is a library's function that seeds, which is called elsewhere."""
-        name, path = _key(node).lstrip("."), self._imported.get(_root(node), "")
+        name, path = name_of(node).lstrip("."), self._imported.get(root_of(node), "")
         functions = SEED_CALL.search(name) and not name[:1].isupper()
         return bool(functions and path) and path.partition(".")[0] not in self._stems
 
@@ -280,18 +282,18 @@ class Scripts(Bindings):
             unnamed = []  # a keyword given twice is refused by Python
         if isinstance(call.func, ast.Name) and name in {"eval", "exec", "__import__"}:
             return False
-        if name == "instantiate" or (name == "setattr" and not _text(given[1:2])):
+        if name == "instantiate" or (name == "setattr" and not text_of(given[1:2])):
             unnamed += given[-1:]
         elif name == "import_module":
-            top = _text(given).partition(".")[0]
+            top = text_of(given).partition(".")[0]
             return top in {*_KNOWN, *sys.stdlib_module_names, *self._stems}
-        elif name == "getattr" and not _text(given[1:2]):
-            return _root(given[0]) not in modules
+        elif name == "getattr" and not text_of(given[1:2]):
+            return root_of(given[0]) not in modules
         return name in {"print", "format", "log_params"} or all(map(self._is_known, unnamed))
 
     def _is_known(self, node: ast.AST, above: tuple[str, ...] = ()) -> bool:  # noqa: C901, PLR0911
         """Whether all entries of a mapping stand in the text, or in a file that was looked at."""
-        key = _key(node)
+        key = name_of(node)
         if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and key not in above:
             values = [value for _, value in self._values.get(key, ())]
             if values or key in self._open:
@@ -302,7 +304,7 @@ class Scripts(Bindings):
                 name = str(value).rpartition("/")[2]
                 return name in self.files if is_file else value is None or isinstance(value, str)
             case ast.Dict():
-                texts = [_text([k]) if k else self._is_known(v, above) for k, v in _pairs(node)]
+                texts = [text_of([k]) if k else self._is_known(v, above) for k, v in entries(node)]
                 return all(texts)
             case ast.Attribute(attr="argv") | ast.JoinedStr():
                 return bool(self.files)
@@ -326,14 +328,14 @@ class Scripts(Bindings):
         name = called(call, self._imported)[-1]
         if name in self._own:
             values = self._values.get(f"{name}()", ())
-            fields = {key for arguments in self._own[name] for key in _defaults(arguments)}
+            fields = {key for arguments in self._own[name] for key in defaults_of(arguments)}
             if any(SEED_NAME.search(key) for key in fields - self._live):
                 return False
             return all(self._is_known(value, (*above, name)) for _, value in values)
-        if name in _HOLDS and not call.args:
+        if name in HOLDS and not call.args:
             return all(e.arg or self._is_known(e.value, above) for e in call.keywords)
         if name == "parse_args":
-            return all(_text(each.args) for each in self._declarations())
+            return all(text_of(each.args) for each in self._declarations())
         loads = name == "ConfigParser" or _LOADS.search(name)
         searches = name.endswith("SearchCV")  # whose best_params_ have the names of its grid
         if not (loads and self.files) and not searches and name not in _SAME:
@@ -361,12 +363,12 @@ class Scripts(Bindings):
             calls = [node for node in nodes if isinstance(node, ast.Call)]
             aside = {id(each.func) for each in calls}
             for call in calls:
-                if called(call)[-1] in _DECLARES:
+                if called(call)[-1] in DECLARES:
                     aside |= {id(each) for each in ast.walk(call)}
             for node in nodes:
                 if id(node) in aside or isinstance(getattr(node, "ctx", None), ast.Store):
                     continue
-                key = node.arg if isinstance(node, ast.arg) else _key(node)
+                key = node.arg if isinstance(node, ast.arg) else name_of(node)
                 said = isinstance(node, ast.Constant) and named.search(spelled(key.lstrip(".")))
                 if key == VARIABLE or key in self._live or said:
                     return True
@@ -388,9 +390,9 @@ class Scripts(Bindings):
             match node:
                 case ast.Attribute() if id(node) in functions:
                     return []
-                case ast.Attribute(value=base) | ast.Subscript(value=base) if _key(node):
+                case ast.Attribute(value=base) | ast.Subscript(value=base) if name_of(node):
                     return [base]
-                case ast.Call(func=ast.Attribute(value=base, attr="get")) if _text(node.args[:1]):
+                case ast.Call(func=ast.Attribute(value=base, attr="get")) if text_of(node.args[:1]):
                     return [base]
                 case ast.Call() if _LOADS.search(called(node)[-1]):
                     given = [*node.args, *(each.value for each in node.keywords)]
@@ -406,7 +408,7 @@ class Scripts(Bindings):
                     return bool(file) and text.endswith(file)
                 case ast.Name():
                     return node.id in held
-            name = _text(node.args[:1]) if isinstance(node, ast.Call) else _key(node)[1:]
+            name = text_of(node.args[:1]) if isinstance(node, ast.Call) else name_of(node)[1:]
             is_load = isinstance(node, ast.Call) and bool(_LOADS.search(called(node)[-1]))
             if is_load and not file and called(node)[-1] == "parse_args":  # type: ignore[arg-type]
                 return True
@@ -414,7 +416,7 @@ class Scripts(Bindings):
             return f".{name}" in held or (within and any(map(holds, of(node))))
 
         named = {n: [v for _, v in e] for n, e in self._values.items() if not n.endswith("()")}
-        for _ in range(_ROUNDS):
+        for _ in range(ROUNDS):
             held |= {name for name, values in named.items() if any(map(holds, values))}
         aside = {id(value) for values in named.values() for value in values}
         aside -= {id(each.value) for call in self._declarations() for each in call.keywords}

@@ -36,10 +36,10 @@ _UNNAMED = {"__init__.py", "__main__.py"}  # called by their folder
 _OTHER_LANGUAGES = re.compile(
     r"\.(r|rmd|jl|m|js|ts|c|cc|cpp|cu|rs|go|java|scala|lua|pl|rb)$", re.IGNORECASE
 )
-_CODE = re.compile(r"\.(py|ipynb|sh|bash)$|" + _OTHER_LANGUAGES.pattern, re.IGNORECASE)
+CODE = re.compile(r"\.(py|ipynb|sh|bash)$|" + _OTHER_LANGUAGES.pattern, re.IGNORECASE)
 _IMPORTS = re.compile(r"(?:\bimport(?:_module)?\b|\bfrom\b|-m\b)[^\n#]*")
 _HANDED_ON = re.compile(r"([\w-]*)[ =]?[\"']?\$\{?\s*([\w.]+)")  # --seed ${train.seed}
-_NUMBERED = re.compile(r"(?:seed|random[_-]state)\W{0,3}\d", re.IGNORECASE)
+NUMBERED = re.compile(r"(?:seed|random[_-]state)\W{0,3}\d", re.IGNORECASE)
 _GIVEN = re.compile(  # on a command line
     r"(?<![\w.-])([\w.-]*(?:seed|random[_-]state))[ =]+[\"']?(\d+)\b", re.IGNORECASE
 )
@@ -51,7 +51,7 @@ _OPTION = re.compile(  # argparse, click, typer, optparse of R: its short name m
     r"[\"'](--?[\w-]*(?:seed|random[-_]state))[\"']"
 )
 # Options that are handed on without being named.
-_ALL_ARGUMENTS = re.compile(
+ALL_ARGUMENTS = re.compile(
     r"sys\.argv|parse_known_args|\bfire\b|hydra|typer|tyro|LightningCLI|jsonargparse|omegaconf"
     r"|\$@|\$\*|\$\{?\d|commandArgs|(?-i:\bARGS\b)|process\.argv",
     re.IGNORECASE,
@@ -78,11 +78,11 @@ class ProjectText:
         others = [text for path, text in code.items() if path not in scripts.trees]
         if not self.whole or any("GITEXP_" in t or _ENTROPY.search(t) for t in texts):
             return True
-        if rule.arg is not None and any(map(_ALL_ARGUMENTS.search, code.values())):
+        if rule.arg is not None and any(map(ALL_ARGUMENTS.search, code.values())):
             return True
         if any(self._is_templated(key, texts) for key in rule.params):
             return True
-        if any(_CODE.search(p) and self._is_open(p, t) for p, t in code.items() if t in others):
+        if any(CODE.search(p) and self._is_open(p, t) for p, t in code.items() if t in others):
             return True
         keys = [(key.file.rpartition("/")[2], key.key.split(".")) for key in rule.params]
         keys += [("", [_option_name(rule.arg)])] if rule.arg is not None else []
@@ -95,7 +95,7 @@ class ProjectText:
     @staticmethod
     def _is_open(path: str, text: str) -> bool:
         """Whether what is no Python, or cannot be parsed, holds no seed fast."""
-        return path.endswith((".py", ".ipynb")) or not _NUMBERED.search(text)
+        return path.endswith((".py", ".ipynb")) or not NUMBERED.search(text)
 
     @staticmethod
     def _is_templated(key: ParamKey, texts: Sequence[str]) -> bool:
@@ -191,7 +191,7 @@ class ProjectText:
             for token in re.findall(r"[\w./-]+", " ".join(rest)):
                 if SETTINGS.search(token):
                     files.add(f"/{token.lstrip('./')}")
-                elif not _CODE.search(token):
+                elif not CODE.search(token):
                     words.update(re.findall(r"\w+", token))
             new = {
                 path: text
@@ -269,7 +269,7 @@ class ProjectText:
                 if name in words or (name.endswith(".py") and module in modules):
                     found[path] = files[path]
                     rest.append(files[path])
-        code = {path: text for path, text in files.items() if _CODE.search(path)}
+        code = {path: text for path, text in files.items() if CODE.search(path)}
         return {path: text for path, text in code.items() if path in found} or code
 
     def _ranked(self, scripts: Scripts) -> list[Draw]:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison.randomness.draws import is_model
 from gitexp.comparison.randomness.project_text import (
-    _ALL_ARGUMENTS,
-    _CODE,
-    _NUMBERED,
+    ALL_ARGUMENTS,
+    CODE,
+    NUMBERED,
     CopiesReason,
     Fixed,
     ProjectText,
@@ -143,7 +143,7 @@ class Code(ProjectText):
         }
         rest = {path: text for path, text in reached.items() if path not in scripts.trees}
         for path, text in rest.items() if not steered else ():
-            if found := _NUMBERED.search(text):
+            if found := NUMBERED.search(text):
                 above = text[: found.start()].count("\n")
                 where = f"{path}, line {above + 1}"
                 places[Fixed(where, text.split("\n")[above].strip(), "", "")] = False
@@ -157,7 +157,7 @@ class Code(ProjectText):
             line = reached[at].split("\n")[number - 1].strip()
             where = _where(at, number, reached[at])
             return CopiesReason(f"{where} {why}: {line}", f"in {where}, {how}")
-        unread = next((p for p in reached if p not in scripts.trees and _CODE.search(p)), "")
+        unread = next((p for p in reached if p not in scripts.trees and CODE.search(p)), "")
         if steered or (scripts.trees and not strange and not unread.endswith((".py", ".ipynb"))):
             return None
         what = strange if scripts.trees and strange else unread or "what the command runs"
@@ -180,7 +180,7 @@ class Code(ProjectText):
         except RecursionError:  # nobody's own code
             return None
         given = "argv" in self._executed.words
-        if given and any(map(_ALL_ARGUMENTS.search, self._reached.values())):
+        if given and any(map(ALL_ARGUMENTS.search, self._reached.values())):
             return None
         found = self.held(self) if sure else None
         return found if found is not None and found.where else None

@@ -18,7 +18,7 @@ _DATA_FILE = re.compile(r"(^|[_/])(data(set)?s?|prepar\w*|split\w*|preproc\w*|fe
 _OF_SETTINGS = re.compile(
     r"^(?!.*(unsafe|pickle)).*(yaml|json|toml|omegaconf)", re.IGNORECASE | re.DOTALL
 )
-_WRAPPED = re.compile(r"^((base|final)_)?(estimators?|classifier|regressor|model|steps)$")
+WRAPPED = re.compile(r"^((base|final)_)?(estimators?|classifier|regressor|model|steps)$")
 # What may make the same of all seeds.
 _BLUNT = frozenset(("min", "max", "bool", "len", "round", "divmod", "pow", "any", "all", "type"))
 _MAY_CHANGE = ast.Compare | ast.Lambda | ast.IfExp | ast.comprehension | ast.BoolOp
@@ -44,7 +44,7 @@ def called(call: ast.Call, modules: Mapping[str, str] | None = None) -> tuple[st
         parts.append(node.attr)
         node = node.value
     if isinstance(node, ast.Call) and not parts and called(node) == ("getattr",):
-        parts, node = [_text(node.args[1:2])], node.args[0]
+        parts, node = [text_of(node.args[1:2])], node.args[0]
         while isinstance(node, ast.Attribute):
             parts.append(node.attr)
             node = node.value
@@ -72,7 +72,7 @@ def is_of_data(*names: str) -> bool:
     return any(_OF_DATA.search(name) or _DATA_FILE.search(name) for name in names)
 
 
-def _key(node: ast.AST) -> str:
+def name_of(node: ast.AST) -> str:
     """Return the name by which a value is known: a variable's; `.name` of an attribute, a key."""
     match node:
         case ast.Name():
@@ -87,33 +87,35 @@ def _key(node: ast.AST) -> str:
     return ""
 
 
-def _text(nodes: Sequence[ast.AST | None]) -> str:
+def text_of(nodes: Sequence[ast.AST | None]) -> str:
     """Return the first of some values, where it is a text, else ""."""
     return (
         str(getattr(nodes[0], "value", "")) if nodes and isinstance(nodes[0], ast.Constant) else ""
     )
 
 
-def _pairs(node: ast.Dict) -> list[tuple[ast.expr | None, ast.expr]]:
+def entries(node: ast.Dict) -> list[tuple[ast.expr | None, ast.expr]]:
+    """Return keys and values of a mapping; one that is unpacked has no key."""
     return list(zip(node.keys, node.values, strict=True))
 
 
-def _root(node: ast.AST) -> str:
+def root_of(node: ast.AST) -> str:
+    """Return the name that a dotted one begins with."""
     while isinstance(node, ast.Attribute):
         node = node.value
-    return _key(node)
+    return name_of(node)
 
 
-def _declared(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
+def declared(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
     """Yield the names of a declared option, with its default."""
     given = {each.arg: each.value for each in call.keywords}
-    names = [text for each in call.args if (text := _text([each])).startswith("--")]
-    names = [_text([given["dest"]])] if "dest" in given else names[:1]
+    names = [text for each in call.args if (text := text_of([each])).startswith("--")]
+    names = [text_of([given["dest"]])] if "dest" in given else names[:1]
     for name in names:
         yield spelled(name), given.get("default", ast.Constant(None))
 
 
-def _is_of_settings(call: ast.Call, name: str) -> bool:
+def is_of_settings(call: ast.Call, name: str) -> bool:
     """Whether what is loaded is of a file of settings, by the loader or the name of the file."""
     if _OF_SETTINGS.search(f"{name} {ast.unparse(call.func)}"):
         return True
@@ -121,56 +123,59 @@ def _is_of_settings(call: ast.Call, name: str) -> bool:
     return "pickle" not in name and any(SETTINGS.search(f) for f in files if isinstance(f, str))
 
 
-def _wrapped(node: ast.AST) -> Iterator[ast.AST]:
+def wrapped(node: ast.AST) -> Iterator[ast.AST]:
     """Yield the parts of what is wrapped, without the settings that a constructor is given."""
     yield node
     for child in ast.iter_child_nodes(node):
-        if not isinstance(child, ast.keyword) or _WRAPPED.search(child.arg or ""):
-            yield from _wrapped(child)
+        if not isinstance(child, ast.keyword) or WRAPPED.search(child.arg or ""):
+            yield from wrapped(child)
 
 
-def _is_none(node: ast.AST) -> bool:
+def is_none(node: ast.AST) -> bool:
+    """Whether it is None, written out."""
     return isinstance(node, ast.Constant) and node.value is None
 
 
-def _is_variable(node: ast.AST) -> bool:
+def is_variable(node: ast.AST) -> bool:
+    """Whether it is the name of the variable that holds a repeat's seed."""
     return isinstance(node, ast.Constant) and node.value == VARIABLE
 
 
-def _asks_for_seed(test: ast.expr) -> bool:
+def asks_for_seed(test: ast.expr) -> bool:
     """Whether a condition only asks if a seed is given, which it is in each repeat."""
     parts = list(ast.walk(test))
     match test:
         case ast.Compare(ops=[ast.In()]):
-            return _is_variable(test.left)
+            return is_variable(test.left)
         case ast.Compare(ops=[ast.IsNot()]):
-            return _is_none(test.comparators[0]) and any(map(_is_variable, parts))
+            return is_none(test.comparators[0]) and any(map(is_variable, parts))
         case ast.Compare(left=ast.Call() as left, ops=[ast.Gt() | ast.GtE()]):
-            return called(left) == ("len",) and any(_key(e).endswith("argv") for e in parts)
-    return isinstance(test, ast.Call | ast.Subscript) and any(map(_is_variable, parts))
+            return called(left) == ("len",) and any(name_of(e).endswith("argv") for e in parts)
+    return isinstance(test, ast.Call | ast.Subscript) and any(map(is_variable, parts))
 
 
-def _targets(node: ast.AST) -> Iterator[str]:
+def names_bound(node: ast.AST) -> Iterator[str]:
     """Yield the names that an assignment gives a value."""
     match node:
         case ast.Tuple() | ast.List():
             for each in node.elts:
-                yield from _targets(each)
+                yield from names_bound(each)
         case ast.Starred():
-            yield from _targets(node.value)
-        case ast.Subscript(value=base) if not _key(node):  # by a key that is not in the text
-            yield _key(base)
+            yield from names_bound(node.value)
+        case ast.Subscript(value=base) if not name_of(node):  # by a key that is not in the text
+            yield name_of(base)
         case _:
-            yield _key(node)
+            yield name_of(node)
 
 
-def _is_same(node: ast.expr, name: str) -> bool:
+def is_same(node: ast.expr, name: str) -> bool:
     """Whether a value only hands on what already has this name: ``seed = int(args.seed)``."""
     parts = list(ast.walk(node))
-    return any(_key(each) == name for each in parts) and not any(map(_is_blunt, parts))
+    return any(name_of(each) == name for each in parts) and not any(map(is_blunt, parts))
 
 
-def _is_blunt(node: ast.AST) -> bool:
+def is_blunt(node: ast.AST) -> bool:
+    """Whether it may make the same of different seeds."""
     match node:
         case ast.BinOp(op=ast.Mod(), right=by):
             return isinstance(by, ast.Constant) and not (
@@ -185,7 +190,8 @@ def _is_blunt(node: ast.AST) -> bool:
     return isinstance(node, _MAY_CHANGE)
 
 
-def _defaults(arguments: ast.arguments) -> dict[str, ast.expr]:
+def defaults_of(arguments: ast.arguments) -> dict[str, ast.expr]:
+    """Return the default of each parameter that has one."""
     named = [*arguments.posonlyargs, *arguments.args]
     last = named[len(named) - len(arguments.defaults) :]
     pairs = [*zip(last, arguments.defaults, strict=True)]
