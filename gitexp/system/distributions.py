@@ -288,11 +288,15 @@ def _read_index(index_file: Path | None) -> dict[str, FileState]:
 
 
 def _write_index(index_file: Path | None, sound: dict[str, FileState]) -> None:
-    if index_file is None:
-        return
-    temporary = index_file.with_name(f"{index_file.name}.{os.getpid()}")
+    if index_file is not None:
+        keep(index_file, json.dumps(sound, separators=(",", ":")).encode())
+
+
+def keep(file: Path, data: bytes) -> None:
+    """Write a file of a cache whole or not at all; without room the next pass is slower."""
+    half = file.with_name(f"{file.name}.{os.getpid()}")
     try:
-        temporary.write_text(json.dumps(sound, separators=(",", ":")), encoding="ascii")
-        temporary.replace(index_file)
-    except OSError:  # no room for a cache: the next pass is slower
-        temporary.unlink(missing_ok=True)
+        half.write_bytes(data)
+        half.replace(file)
+    except OSError:
+        half.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ is taken away or set right.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -140,13 +141,9 @@ def _save(
         "environment": codec.dump(environment).decode(),
         "patched": list(changed),
     }
-    temporary = file.with_name(f"{file.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(json_dumps_compact(value))
-        temporary.replace(file)
+    distributions.keep(file, json_dumps_compact(value))
+    with contextlib.suppress(OSError):  # another one prunes, too
         _prune(file.parent)
-    except OSError:  # no room for a cache: the next repeat is slower
-        temporary.unlink(missing_ok=True)
 
 
 def _watched(place: EnvironmentSource, facts: InterpreterFacts) -> list[str]:
