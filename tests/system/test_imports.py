@@ -197,9 +197,7 @@ def test_a_hook_that_cannot_be_redirected_is_refused(tmp_path: Path) -> None:
     )
     (site / "odd.pth").write_text("import _odd_loader\n")
     (info / "RECORD").write_text("odd.pth,,\nodd-1.0.dist-info/RECORD,,\n")
-    facts = imports.interpreter.InterpreterFacts(
-        "cpython", "3.11.7", "", "", "", "/usr", (str(site),), {}
-    )
+    facts = imports.InterpreterFacts("cpython", "3.11.7", "", "", "", "/usr", (str(site),), {})
     with pytest.raises(ImportPathError, match="odd is installed in a way"):
         imports.from_facts(facts, distributions.scan(facts.path), str(repository))
 
@@ -215,9 +213,7 @@ def test_a_finder_that_renames_a_package_is_refused(tmp_path: Path) -> None:
     )
     (info / "RECORD").write_text("__editable___odd_1_0_finder.py,,\n")
     finder = site / "__editable___odd_1_0_finder.py"
-    facts = imports.interpreter.InterpreterFacts(
-        "cpython", "3.11.7", "", "", "", "/usr", (str(site),), {}
-    )
+    facts = imports.InterpreterFacts("cpython", "3.11.7", "", "", "", "/usr", (str(site),), {})
     finder.write_text(f"MAPPING: dict[str, str] = {{'odd': '{repository}/lib/python'}}\n")
     with pytest.raises(ImportPathError):
         imports.from_facts(facts, distributions.scan(facts.path), str(repository))
