@@ -31,8 +31,8 @@ RENDERERS: dict[str, str] = {  # module and function of this room
     "text": "comparisons.text",
     "md": "comparisons.markdown",
     "json": "comparisons.json",
-    "csv": "comparisons.csv",
     "html": "html.render",
+    "csv": "comparisons.csv",
     "latex": "latex.render",
 }
 

@@ -232,7 +232,7 @@ def pseudo_of_terms(terms: ScoreTerms) -> Values:
     Examples
     --------
     >>> one = scored.ScoreTerms(scored.Scoring("mae"), np.zeros(2), np.array([1.0, 3.0]))
-    >>> [float(number) for number in of_terms(one)]
+    >>> [float(number) for number in pseudo_of_terms(one)]
     [1.0, 3.0]
     """
     if terms.scoring.kind in MEANS:

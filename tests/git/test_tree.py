@@ -56,7 +56,7 @@ def staged(repo: Repo, old: dict[str, bytes], new: dict[str, bytes]) -> Tree:
     return Tree(repo, written(repo, old), over)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(FILES.map(possible), FILES.map(possible))
 def test_what_is_staged_reads_as_the_tree_that_it_becomes(
     opened: Repo, old: dict[str, bytes], new: dict[str, bytes]
@@ -75,7 +75,7 @@ def test_what_is_staged_reads_as_the_tree_that_it_becomes(
         assert found.read(path) == wanted.read(path) == new.get(path)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(FILES.map(possible), FILES.map(possible))
 def test_an_edited_tree_and_the_way_to_it_follow_from_the_files(
     opened: Repo, old: dict[str, bytes], new: dict[str, bytes]

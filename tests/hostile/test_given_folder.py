@@ -191,6 +191,7 @@ def test_a_submodules_settings_start_nothing_either(given: BuiltRepo) -> None:
     for name in ("clean", "process"):
         inner.git("config", f"filter.y.{name}", program(given, f"inner.{name}", "cat"))
     inner.git("config", "core.fsmonitor", program(given, "inner.fsmonitor", "false"))
+    (inner.path / ".git" / "info").mkdir(exist_ok=True)
     (inner.path / ".git" / "info" / "attributes").write_text("* filter=y\n")
     os.utime(inner.path / "params.yaml", (1, 1))
     given.git("config", "--remove-section", "filter.x")
