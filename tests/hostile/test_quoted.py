@@ -17,14 +17,17 @@ QUOTED: Final = re.compile(r"\b(shlex\.)?(quote|quoted|join)\(")
 OURS: Final = frozenset(
     """
     meant[0] args.name args.witness args.max_repeats _SED _WORD kind found.needed seeds needed
-    _typed(request) mean_too ref.commit name_or_error code commit plan run value found layout.CONFIG
-    plan.repeats price NAME key verb layout.ENVIRONMENTS layout.run_dir(run) rules.expected option
-    also _any(moves) _age_s(place,path)/60 what seed_ranges(dict.fromkeys(left)) failed[-1] near
-    options ','.join(others) call.rpartition('--on')[2] '--with-baseline'if_left_else''
+    _typed(request) mean_too ref.commit name_or_error code commit plan run value found
+    layout.CONFIG plan.repeats price NAME key verb layout.ENVIRONMENTS layout.run_dir(run)
+    rules.expected option also asked call.commit expected _any(moves) place.age_s(path)/60 what
+    seed_ranges(dict.fromkeys(left)) failed[-1] near options ','.join(others)
+    call.rpartition('--on')[2] '--with-baseline'if_left_else''
     """.split()  # noqa: SIM905
 )
-# Prose behind a verb, and names of Git's hooks.
+# Prose behind a verb, names of Git's hooks, and what the function has quoted part by part.
 PROSE: Final = {
+    "comparison/advice.py": {"why"},
+    "dvc/declared_data.py": {"call"},
     "enforcement/hooks/managers.py": {"name"},
     "execution/state.py": {"said"},
     "report/answers/plans.py": {"where"},
