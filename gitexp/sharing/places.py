@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import BareRepositoryError, GitexpError
 from gitexp.git import identity, objects, refs, remote, repository
@@ -30,7 +29,8 @@ TAGS: Final = "refs/tags/"
 HEADS: Final = "refs/heads/"
 
 
-class SharingOptions(TypedDict, total=False):
+@dataclass(frozen=True, slots=True)
+class SharingOptions:
     """How experiments are shared."""
 
     remote_name: str | None  # Git's name of the remote
@@ -100,26 +100,23 @@ class Shared:
         )
 
 
-def opened(workspace: Workspace, options: SharingOptions, *, data: bool) -> Shared:
-    """Open the repository and choose the remote; what dead processes left is cleared first.
-
-    `data`: whether they are shared where nothing is said of it.
-    """
+def opened(workspace: Workspace, options: SharingOptions) -> Shared:
+    """Open the repository and choose the remote; what dead processes left is cleared first."""
     if workspace.top is None:
         raise BareRepositoryError("sharing needs a work tree", where=str(workspace.git_dir))
     repo = repository.open_repository(workspace)
-    name = remote.choose(repo, refs.head(repo).branch, options.get("remote_name"))
+    name = remote.choose(repo, refs.head(repo).branch, options.remote_name)
     cleared = owners.clear_stale(repo)
     return Shared(
         repo=repo,
         remote=name,
         author=identity.author(repo),
         committer=identity.committer(repo),
-        now=(options.get("now") or datetime.now(UTC)).replace(microsecond=0),
+        now=(options.now or datetime.now(UTC)).replace(microsecond=0),
         cleared=cleared,
-        data=options.get("data", data),
-        trust=options.get("trust", False),
-        environ=options.get("environ", os.environ),
+        data=options.data,
+        trust=options.trust,
+        environ=options.environ,
     )
 
 

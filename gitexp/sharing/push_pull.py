@@ -5,6 +5,7 @@ Data go before the branches that speak of them; branches go all or none, and not
 
 from __future__ import annotations
 
+import os
 import random
 import shlex
 import time
@@ -19,15 +20,16 @@ from gitexp.git.transaction.failpoints import FailPoint, reach
 from gitexp.git.worktree import checkouts
 from gitexp.model.sharing import BranchMove, BranchOutcome, DataMoved, TogetherReport
 from gitexp.sharing import histories, payload, places
+from gitexp.sharing.places import SharingOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from typing import Unpack
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from gitexp.git.absent import Absent
     from gitexp.model.ids import CommitHash
     from gitexp.model.workspace import Workspace
-    from gitexp.sharing.places import Shared, SharingOptions
+    from gitexp.sharing.places import Shared
 
 PATIENCE_S: Final = 60.0  # how long lost races are tried again
 _ARCHIVE: Final = layout.ARCHIVE_TAGS.removeprefix(places.TAGS)
@@ -38,8 +40,15 @@ _NOT_ASKED: Final = DataMoved(said="not asked for; gitexp pull --data brings the
 _STILL: Final = frozenset((BranchOutcome.SAME, BranchOutcome.AHEAD))
 
 
-def push(
-    workspace: Workspace, names: Sequence[str] = (), **options: Unpack[SharingOptions]
+def push(  # noqa: PLR0913  what is shared, where, with or without data
+    workspace: Workspace,
+    names: Sequence[str] = (),
+    *,
+    remote_name: str | None = None,
+    data: bool = True,
+    trust: bool = False,
+    now: datetime | None = None,
+    environ: Mapping[str, str] = os.environ,
 ) -> TogetherReport:
     """Send experiments to a remote.
 
@@ -50,8 +59,15 @@ def push(
     ----------
     names : sequence of str
         Experiments or branches; every experiment of this repository by default.
-    **options
-        See `SharingOptions`; data go along by default.
+    remote_name : str, optional
+        Git's name of the remote.
+    data : bool
+        Whether bytes go to the DVC remote.
+    trust : bool
+        Whether the branch that is checked out may say where data go, or come from.
+    now : datetime, optional
+    environ : Mapping
+        For DVC's settings.
 
     Returns
     -------
@@ -69,7 +85,7 @@ def push(
     MovedRefError
         If others were faster for a minute.
     """
-    shared = places.opened(workspace, options, data=True)
+    shared = places.opened(workspace, SharingOptions(remote_name, data, trust, now, environ))
     branches = places.mine(shared, names)
     depot = payload.depot_to_send(shared, _tips(shared, branches))
     deadline = time.monotonic() + PATIENCE_S
@@ -105,8 +121,15 @@ def push(
     )
 
 
-def pull(
-    workspace: Workspace, names: Sequence[str] = (), **options: Unpack[SharingOptions]
+def pull(  # noqa: PLR0913  what is shared, where, with or without data
+    workspace: Workspace,
+    names: Sequence[str] = (),
+    *,
+    remote_name: str | None = None,
+    data: bool = False,
+    trust: bool = False,
+    now: datetime | None = None,
+    environ: Mapping[str, str] = os.environ,
 ) -> TogetherReport:
     """Fetch a remote's branches and archive tags, and let the local branches follow.
 
@@ -117,9 +140,16 @@ def pull(
     names : sequence of str
         Experiments or branches, also such as only the remote has; every local experiment by
         default. Of one that is archived the data come, and no branch.
-    **options
-        See `SharingOptions`; by default no data are fetched, nor outputs put into the work trees.
-        Without names that is also done for what is checked out, a main branch say.
+    remote_name : str, optional
+        Git's name of the remote.
+    data : bool
+        Whether to fetch the data of these branches and of their runs, and to put the outputs into
+        the work trees.
+    trust : bool
+        Whether the branch that is checked out may say where data go, or come from.
+    now : datetime, optional
+    environ : Mapping
+        For DVC's settings.
 
     Raises
     ------
@@ -130,7 +160,7 @@ def pull(
     DvcFailedError, GitFailedError
         If a remote refuses.
     """
-    shared = places.opened(workspace, options, data=False)
+    shared = places.opened(workspace, SharingOptions(remote_name, data, trust, now, environ))
     known = shared.archived()
     warnings = remote.fetch(workspace, shared.remote)
     ended = places.archived(shared, names)
@@ -171,8 +201,15 @@ def _checked_out(shared: Shared, branches: Sequence[str]) -> Iterator[BranchMove
         yield BranchMove(head.branch, BranchOutcome.SAME, head.commit, head.commit)
 
 
-def sync(
-    workspace: Workspace, names: Sequence[str] = (), **options: Unpack[SharingOptions]
+def sync(  # noqa: PLR0913  what is shared, where, with or without data
+    workspace: Workspace,
+    names: Sequence[str] = (),
+    *,
+    remote_name: str | None = None,
+    data: bool = True,
+    trust: bool = False,
+    now: datetime | None = None,
+    environ: Mapping[str, str] = os.environ,
 ) -> TogetherReport:
     """Bring experiments here and on the remote together, and share the result.
 
@@ -184,9 +221,16 @@ def sync(
     names : sequence of str
         Experiments or branches, also such as only the remote has; every local experiment by
         default.
-    **options
-        See `SharingOptions`; by default data go along, and come where a snapshot of theirs
-        replaces ours.
+    remote_name : str, optional
+        Git's name of the remote.
+    data : bool
+        Whether bytes go to the DVC remote, and come from it where a snapshot of theirs replaces
+        ours.
+    trust : bool
+        Whether the branch that is checked out may say where data go, or come from.
+    now : datetime, optional
+    environ : Mapping
+        For DVC's settings.
 
     Returns
     -------
@@ -204,7 +248,7 @@ def sync(
     MovedRefError
         If others were faster for a minute; what is here is complete, and nothing was pushed.
     """
-    shared = places.opened(workspace, options, data=True)
+    shared = places.opened(workspace, SharingOptions(remote_name, data, trust, now, environ))
     known = shared.archived()
     deadline = time.monotonic() + PATIENCE_S
     moves: dict[str, BranchMove] = {}
