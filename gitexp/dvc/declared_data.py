@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 
 PLAIN = "md5"
+BY_DVC_2 = "written by DVC 2"  # its objects lie elsewhere, in the cache and on the remote
 _PIPELINE, _LOCK = "dvc.yaml", "dvc.lock"
 _SKIPPED = frozenset({".dvc", ".gitexp"})
 
@@ -281,7 +282,7 @@ def _plain(out: HashedPath, file: str, delegated: list[str], *, push: bool) -> t
     if out.md5 is None:
         return ()
     if out.hash != PLAIN:
-        delegated.append(f"{file}: written by DVC 2")
+        delegated.append(f"{file}: {BY_DVC_2}")
         return ()
     needed = Needed(out.path, out.md5, out.size or 0, out.nfiles, out.isexec, file, push)
     return (needed,)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import dvc_config, exchange, placement
 from gitexp.dvc.cache import has, open_cache
-from gitexp.dvc.declared_data import Reader
+from gitexp.dvc.declared_data import BY_DVC_2, Reader
 from gitexp.dvc.placement import refresh
 from gitexp.errors import GitexpError, PreconditionError
 from gitexp.git import objects, refs
@@ -144,7 +144,7 @@ def send(
     name, folder = depot.remote.name, depot.remote.folder
     if folder is None or found.delegated:
         revs = _revs(shared, tips, data)
-        count = _by_dvc("push", depot, revs)[0] if revs and found.outs else 0
+        count = _by_dvc("push", depot, revs)[0] if revs and (found.outs or found.delegated) else 0
         return DataMoved(by="dvc", remote=name, objects=count)
     cache = open_cache(depot.project)
     wanted = [out for out in found.outs if out.push]
@@ -170,7 +170,7 @@ def bring(shared: Shared, depot: Depot | None, tips: Collection[CommitHash]) -> 
     products = dict(_products(shared, tips))
     cache = open_cache(depot.project)
     name, folder = depot.remote.name, depot.remote.folder
-    if folder is None:
+    if folder is None or any(each.endswith(BY_DVC_2) for each in found.delegated):
         revs = [*tips, *_data_commits(shared, set(products.values()))]
         count, imports = _by_dvc("fetch", depot, revs)
         here = {each.declared for each in found.outs if each.imported and has(cache, each.md5)}

@@ -11,12 +11,12 @@ import json
 import math
 import re
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 MASK = "***"
 _SHORTEST = 6  # characters of a value that is looked for in text, if its name says what it is
@@ -152,7 +152,7 @@ def mask(text: str, env: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
             return hit[0]
         if _VERSION.fullmatch(value):  # cookiecutter==2.6.0
             return hit[0]
-        if name.lower().endswith("pwd") and value.startswith(("/", "~", ".")):  # a folder
+        if name.lower().endswith("pwd") and _is_place(name, value):
             return hit[0]
         found.append(name or "a key")
         return f"{name}{hit['sep']}{MASK}"
@@ -164,7 +164,7 @@ def mask(text: str, env: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
 
 def _secrets(name: str, value: str) -> Iterator[str]:
     """Yield what of a variable's value is looked for: all of it, and the secrets in an address."""
-    if not _SHORTEST <= len(value) <= _LONGEST or value.startswith(("/", "~", ".")):
+    if not _SHORTEST <= len(value) <= _LONGEST or _is_place(name, value):
         return
     if is_secret_name(name) or (not _PUBLIC.fullmatch(name) and _looks_secret(value)):
         yield value
@@ -179,6 +179,13 @@ def _secrets(name: str, value: str) -> Iterator[str]:
             yield from dict.fromkeys((login, password, unquote(password)))
         parts = () if _PUBLIC.fullmatch(name) else _PARTS.split(path)
         yield from (part for part in (user, *parts) if _looks_secret(part))
+
+
+def _is_place(name: str, value: str) -> bool:
+    """Whether a value is a path; of keys one in 64 begins with a slash, a password as it likes."""
+    if value.startswith(("~/", "./", "../")) or not is_secret_name(name):
+        return value.startswith(("/", "~", "."))
+    return value.startswith("/") and Path(f"/{value.split('/')[1]}").is_dir()
 
 
 def _looks_secret(value: str) -> bool:

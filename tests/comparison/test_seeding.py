@@ -147,6 +147,16 @@ def test_the_model_comes_before_its_data_and_takes_the_parameter_where_there_is_
     assert told == f"in train.py, line 4, {wanted}"
 
 
+def test_a_seed_that_dvc_skips_is_not_drawn_on() -> None:
+    """Whatever draws on it is executed for the first seed alone."""
+    text = "import random\nrandom.seed(load('params.yaml')['train']['seed'])\nrandom.random()\n"
+    for listed, live in (("train.seed", True), ("train.lr", False)):
+        dvc = f"stages:\n  t:\n    cmd: python train.py\n    params: [{listed}]\n"
+        files = (("train.py", text), ("params.yaml", YAML), ("dvc.yaml", dvc))
+        found = Code(files, ProjectConfig(pipeline="dvc.yaml", seed=PARAM))
+        assert found.is_live() is live
+
+
 def test_the_file_that_the_command_names_comes_first() -> None:
     found = code("seed = 3\n", aaa__py="seed = 1\n").fixed()
     assert [each.line for each in found] == ["seed = 3"]

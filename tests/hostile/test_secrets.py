@@ -180,6 +180,26 @@ def test_what_a_machine_says_of_itself_stays(name: str, value: str) -> None:
     assert secrets.mask(f"at {value} now", {name: value}) == (f"at {value} now", ())
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("AWS_SECRET_ACCESS_KEY", "/JalrXUtnFEMI/K7MDENG/bPxRfiCYEX", False),
+        ("DB_PASSWORD", ".hunter2Hunter2", False),
+        ("API_TOKEN", "~f3a9c1d2e4b5", False),
+        ("SSL_KEY", "/etc/ssl/private.key", True),
+        ("SSH_KEY", "~/.ssh/id_ed25519", True),
+        ("TOKENS", "../data/tokens.json", True),
+        ("OUT", "/JalrXUtnFEMI/K7MDENG", True),
+    ],
+)
+def test_a_secret_that_begins_like_a_path_is_told_from_one(
+    name: str, value: str, *, kept: bool
+) -> None:
+    masked = (f"at {secrets.MASK} now", (name,))
+    wanted = (f"at {value} now", ()) if kept else masked
+    assert secrets.mask(f"at {value} now", {name: value}) == wanted
+
+
 def test_a_user_and_a_password_that_is_no_secret_are_left() -> None:
     env = {"DB_URL": "postgres://postgres:postgres@h/db", "REPO": "ssh://gituser@h.example/x"}
     assert secrets.mask("gituser meets postgres", env) == ("gituser meets postgres", ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shlex
@@ -167,6 +168,25 @@ def test_damaged_or_lacking_data_of_the_remote_are_told(team: Team) -> None:
     report = pull(team.b.workspace, data=True)
     assert report.data.lacking == ("model.txt",)
     assert [path.split(" (")[0] for path in report.not_updated] == ["model.txt"]
+
+
+@pytest.mark.slow
+def test_data_that_dvc_2_added_go_and_come_by_dvc(team: Team) -> None:
+    team.a.write({"old.csv": "1,2\n"})
+    dvc(team.a.path, "add", "--quiet", "old.csv")
+    pointer = team.a.path / "old.csv.dvc"
+    pointer.write_text(pointer.read_text().replace("  hash: md5\n", ""))
+    name = hashlib.md5(b"1,2\n", usedforsecurity=False).hexdigest()
+    cache = team.a.path / ".dvc" / "cache"
+    (cache / name[:2]).mkdir()
+    (cache / "files/md5" / name[:2] / name[2:]).rename(cache / name[:2] / name[2:])
+    team.a.git("add", "--all")
+    team.a.commit(at=9, message="old data")
+    done = gitexp(team.a, "push")
+    assert done.returncode == 0, done.stderr
+    assert list(team.store.rglob(name[2:]))
+    pull(team.b.workspace, data=True)
+    assert (team.b.path / ".dvc" / "cache" / name[:2] / name[2:]).read_bytes() == b"1,2\n"
 
 
 @pytest.mark.slow

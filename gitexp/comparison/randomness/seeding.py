@@ -193,7 +193,7 @@ class Code(ProjectText):
                 *(e.is_of_data for e in scripts.draws()),
                 *(is_of_data(n) for n, *_ in scripts.numbers()),
             )
-            return scripts.takes_seed() and all(fixed)
+            return self._skipped is None and scripts.takes_seed() and all(fixed)
         except RecursionError:  # nobody's own code
             return False
 

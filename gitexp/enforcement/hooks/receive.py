@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.git.catfile import CatFile
 from gitexp.git.discovery import discover
-from gitexp.git.transaction.layout import ARCHIVE_TAGS, archive_tag, plan_path, tombstone_path
+from gitexp.git.transaction.layout import (
+    ARCHIVE_TAGS,
+    archive_tag,
+    conclusion_path,
+    plan_path,
+    tombstone_path,
+)
 from gitexp.git.tree import Tree
 from gitexp.git.upstream import followed
 from gitexp.git.worktree import staged
@@ -168,7 +174,7 @@ def answer(call: HookCall) -> HookAnswer:
             moves += (update, *(each for each in told if isinstance(each, Update)))
         for update in moves:
             if _judges(config, update.branch):
-                found += _history(place, config, update, after)
+                found += _history(place, objects, config, update, after)
             broken, notes = gate.judged(update, here, config)
             found += broken
             unseen += notes
@@ -228,9 +234,16 @@ def _archive(
         if isinstance(known, Plan):
             branches.append(known.branch)
             concluded: Concluded = importlib.import_module("gitexp.rules.concluded")
-            if not keeps(tree, known, main, concluded.runs(main, known)):
-                said = f"{short} has another plan than {place.branch}, or not its runs"
-                yield _refused(update, said, step)
+            whole = keeps(tree, known, main, concluded.runs(main, known))
+            # What is shown of it from now on is the tag's: it says nothing else than main does.
+            said = (plan_path(name), conclusion_path(name), tombstone_path(name))
+            changed = [path for path in said if main.entry(path) not in {None, tree.entry(path)}]
+            if main.entry(said[-1]) is None and tree.entry(said[-1]) is not None:
+                changed.append(said[-1])
+            if changed or not whole:
+                what = changed[0] if changed else "plan or runs"
+                why = f"{short} has not what {place.branch} has of {name}: {what}"
+                yield _refused(update, why, f"merge it, then {step}" if changed else step)
         there = [branch for branch in branches if f"{HEADS}{branch}" in here]
         removed = tree.entry(tombstone_path(name)) is not None
         for branch in dict.fromkeys(there or (() if removed else (plan.branch,))):
@@ -246,7 +259,11 @@ def _archive(
 
 
 def _history(
-    place: HookPlace, config: ProjectConfig, update: Update, after: Mapping[str, CommitHash]
+    place: HookPlace,
+    objects: CatFile,
+    config: ProjectConfig,
+    update: Update,
+    after: Mapping[str, CommitHash],
 ) -> Iterator[Violation]:
     name = update.branch.partition("/")[2] or update.branch
     if update.creates:
@@ -267,7 +284,7 @@ def _history(
         )
     elif update.deletes:
         kept = any(
-            staged.is_ancestor(place, update.old, tip)
+            staged.is_ancestor(place, update.old, tip) and _is_of(objects, ref, tip, name)
             for ref, tip in after.items()
             if ref.startswith(ARCHIVE_TAGS)
         )
@@ -284,6 +301,13 @@ def _history(
             f"{update.branch} would lose commits: the history of an experiment is its evidence",
             "git pull --rebase=false or gitexp sync, then push without force",
         )
+
+
+def _is_of(objects: CatFile, tag: str, tip: CommitHash, name: str) -> bool:
+    """Whether an archive tag is an experiment's, by this or a later name of it."""
+    own = tag.removeprefix(ARCHIVE_TAGS)
+    plan = None if own == name else plan_at(_tree(objects, tip), plan_path(own))
+    return own == name or (isinstance(plan, Plan) and name in plan.formerly)
 
 
 def _refused(update: Update, message: str, next_step: str) -> Violation:

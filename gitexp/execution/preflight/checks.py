@@ -117,7 +117,11 @@ def check_data(
             if source.commit != baseline.commit:
                 where += f", baseline at {baseline.commit[:9]}"
             name = shlex.quote(baseline.name)
-            step += f"; on {name}, too, then gitexp amend-plan --baseline {name}"
+            # On one alone, what it makes of the branch's dvc.lock would pass for an execution.
+            step = (
+                f"on {name}: {step}; then on the branch git merge {name} && "
+                f'gitexp amend-plan --baseline {name} --why "its data"'
+            )
         shown = [f"{one.path} ({one.declared}): {one.why}" for one in data.delegated[:_SHOWN]]
         raise DataMissingError(
             "data that only DVC can bring",

@@ -222,6 +222,8 @@ def test_an_experiment_is_deleted_only_when_an_archive_tag_contains_it(
     server.git("update-ref", "refs/tags/exp-archive/deep", "exp/deep^")
     assert "no archive tag contains" in call(repo, "push", "-q", "origin", ":exp/deep").err
     server.git("update-ref", "-d", "refs/tags/exp-archive/deep")
+    server.git("update-ref", "refs/tags/exp-archive/cover", "exp/deep")  # another's
+    assert "no archive tag contains" in call(repo, "push", "-q", "origin", ":exp/deep").err
     repo.git("tag", "-am", "kept", "exp-archive/deep")
     said = call(repo, "push", "-q", "origin", "exp-archive/deep", ":exp/deep")  # in one push
     assert (said.code, said.err) == (0, "")
@@ -368,6 +370,11 @@ def test_an_archive_tag_is_that_of_its_experiment(
     merged.git("branch", "plan-alone")
     tries = ["main~1", "plan-alone", "without-a-run", f"{tip}:{PLAN}"]
     tries += ["tree-alone"] if branch != "merged and gone" else []
+    if branch != "not merged":  # main says something else of it, or does not say that it is gone
+        for path in (layout.conclusion_path("deep"), layout.tombstone_path("deep")):
+            merged.git("switch", "-q", "--detach", "main")
+            merged.commit({path: "said: otherwise\n"}, at=53)
+            tries.append(merged.hash())
     for what in tries:
         pushed = f"{merged.git('rev-parse', what)}:refs/tags/exp-archive/deep"
         said = call(merged, *OFF, "push", "-q", "origin", pushed)
