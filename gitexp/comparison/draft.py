@@ -73,12 +73,7 @@ class CompareOptions:
 
 
 def draft(
-    world: RunPool,
-    base: Named,
-    named: Named,
-    options: CompareOptions,
-    *,
-    candidates: int = 1,
+    world: RunPool, base: Named, named: Named, options: CompareOptions, *, candidates: int = 1
 ) -> Draft:
     """Find, count and test; see `comparison.compare.compare` for what is raised."""
     repo, index = world.repo, world.index
@@ -231,10 +226,7 @@ def _remedy(
     if not measured.idle:
         return ""
     if situation.coarse:
-        return (
-            "a finer metric (a loss, an area), a larger test set, or the predictions "
-            "(gitexp init --predictions FILE): they show whether the seed acts"
-        )
+        return still.FINER
     candidate = situation.candidate
     return seeding.read(repo, candidate.commit, candidate.config).remedy().next_step
 

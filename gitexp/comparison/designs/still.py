@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 IDLE: Final = "no variation: the seed does not act"
 COARSE: Final = " on what is recorded, though it is drawn on"
+FINER: Final = (
+    "a finer metric (a loss, an area), a larger test set, or the predictions "
+    "(gitexp init --predictions FILE): they show whether the seed acts"
+)
 NO_CHANCE: Final = (
     "the text of the {side} fixes no draw that the other side leaves to chance; if something else "
     "does, its value is one draw of many, and differences are found where there are none"

@@ -19,6 +19,7 @@ from gitexp.comparison.randomness.syntax import (
     SEED_CALL,
     SEED_NAME,
     SETTINGS,
+    TAKES_STATE,
     VARIABLE,
     WRAPPED,
     called,
@@ -48,17 +49,6 @@ _KNOWN: Final = frozenset(
     )
 )
 _GLOBAL = {"torch", "tensorflow", "keras", "jax", "lightning", "pytorch_lightning"}
-_TAKES_STATE = re.compile(  # of scikit-learn: what takes random_state
-    r"Forest|Boost|Bagging|Tree|MLP|SGD|Perceptron|KMeans|TSNE|train_test_split|ShuffleSplit"
-    r"|Mixture|RandomizedSearch|permutation_importance|^resample$|^shuffle$|^make_|Dummy|PCA|SVD"
-)
-
-
-def is_model(name: str) -> bool:
-    """Whether a call's name is that of a model of scikit-learn, which takes a random_state."""
-    return _TAKES_STATE.search(name) is not None and not is_of_data(name, "")
-
-
 # What gives the entries of a mapping, or the mapping itself, again.
 _OF_FIRST = frozenset(("vars", "asdict", "dict", "deepcopy", "copy"))
 _SAME = _OF_FIRST | {"to_container", "items", "get", "_asdict", "fit"}
@@ -453,5 +443,5 @@ def _is_anew(name: str, call: ast.Call, fixes: Collection[str]) -> bool:
     if owner in {"random", "numpy.random"} and last != "seed":
         return last in {"default_rng", "RandomState", "Random"} or f"{owner}.seed" not in fixes
     given = {each.arg for each in call.keywords}
-    takes = _TAKES_STATE.search(last) or (last.endswith("Fold") and "shuffle" in given)
+    takes = TAKES_STATE.search(last) or (last.endswith("Fold") and "shuffle" in given)
     return bool(takes) and None not in given and "numpy.random.seed" not in fixes

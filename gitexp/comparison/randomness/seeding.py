@@ -11,7 +11,6 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from gitexp.comparison.randomness.draws import is_model
 from gitexp.comparison.randomness.project_text import (
     ALL_ARGUMENTS,
     CODE,
@@ -20,7 +19,7 @@ from gitexp.comparison.randomness.project_text import (
     Fixed,
     ProjectText,
 )
-from gitexp.comparison.randomness.syntax import SEED_NAME, VARIABLE, is_of_data
+from gitexp.comparison.randomness.syntax import SEED_NAME, VARIABLE, is_model, is_of_data
 from gitexp.errors import GitexpError, IdleSeedError
 from gitexp.git import objects
 from gitexp.model.config import ParamKey

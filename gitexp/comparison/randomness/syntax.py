@@ -29,6 +29,10 @@ SEED_CALL: Final = re.compile(
     r"(^|[_.])(seed|seed_all|default_rng|RandomState|Random|PRNGKey|SeedSequence|PCG64(DXSM)?|SFC64"
     r"|seed_everything|MT19937|Philox|check_random_state|set_?state|set_rng_state)$"
 )
+TAKES_STATE = re.compile(  # of scikit-learn: what takes random_state
+    r"Forest|Boost|Bagging|Tree|MLP|SGD|Perceptron|KMeans|TSNE|train_test_split|ShuffleSplit"
+    r"|Mixture|RandomizedSearch|permutation_importance|^resample$|^shuffle$|^make_|Dummy|PCA|SVD"
+)
 
 
 def spelled(text: str) -> str:
@@ -70,6 +74,11 @@ def imported(nodes: Iterable[ast.AST]) -> dict[str, str]:
 def is_of_data(*names: str) -> bool:
     """Whether what has these names only divides or makes data."""
     return any(_OF_DATA.search(name) or _DATA_FILE.search(name) for name in names)
+
+
+def is_model(name: str) -> bool:
+    """Whether a call's name is that of a model of scikit-learn, which takes a random_state."""
+    return TAKES_STATE.search(name) is not None and not is_of_data(name, "")
 
 
 def name_of(node: ast.AST) -> str:
