@@ -187,7 +187,9 @@ def _with_chance(
     if situation.claim is not Claim.MODEL and still.is_idle(situation):
         candidate = situation.candidate
         text = seeding.read(repo, candidate.commit, candidate.config)
-        situation = replace(situation, coarse=text.is_live())
+        coarse = text.is_live()
+        step = still.FINER if coarse else text.remedy().next_step
+        situation = replace(situation, coarse=coarse, idle_step=step)
     return situation, held or apart, conditions
 
 
@@ -225,8 +227,8 @@ def _remedy(
         return seeding.step(held, plan)
     if not measured.idle:
         return ""
-    if situation.coarse:
-        return still.FINER
+    if situation.idle_step:
+        return situation.idle_step
     candidate = situation.candidate
     return seeding.read(repo, candidate.commit, candidate.config).remedy().next_step
 

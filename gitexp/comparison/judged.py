@@ -27,7 +27,7 @@ class Measured:
     metrics: tuple[MetricComparison, ...] = ()
     problem: str = ""  # why the two sides are not comparable; "" if they are
     obstacle: str = ""  # why the hypothesis can be neither supported nor refuted although they are
-    # by metric, why there is no test of it: nothing varies, or only copies are there
+    # why a metric is not tested, by its name: it does not vary, or its values are copies
     still: Mapping[str, str] = field(default_factory=dict)
     idle: bool = False
     warnings: tuple[str, ...] = ()

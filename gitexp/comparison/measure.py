@@ -284,6 +284,7 @@ class CountedSides:
     # why both vary and yet differ by one draw, which stands fixed on one side; "" if they do not
     apart: str = ""
     coarse: bool = False  # what trains draws on the seed, though all repeats of either side agree
+    idle_step: str = ""  # what to do where they agree
 
     @property
     def paired(self) -> bool:

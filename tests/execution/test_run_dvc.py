@@ -28,13 +28,17 @@ if TYPE_CHECKING:
 
     from gitexp.model.report import RunReport
 
-PIPELINE = """\
+GIVEN = """\
 stages:
   given:
     cmd: cp raw.txt given.txt
     deps: [raw.txt]
     outs: [given.txt]
     frozen: FROZEN
+"""
+PIPELINE = (
+    GIVEN
+    + """\
   tool:
     cmd: printf '#!/bin/sh\\ncat given.txt\\n' > tool && chmod +x tool
     deps: [given.txt]
@@ -56,6 +60,7 @@ stages:
     metrics:
     - ../report/metrics.json: {cache: false}
 """
+)
 EVALUATE = """\
 import json, os
 os.makedirs("../report", exist_ok=True)
@@ -304,13 +309,9 @@ def test_a_nested_project_gets_what_the_outer_one_keeps(tmp_path: Path) -> None:
     assert json.loads(dvc(repo.path / "sub", "status", "--json")) == {}
 
 
-OLD = """\
-stages:
-  given:
-    cmd: cp raw.txt given.txt
-    deps: [raw.txt]
-    outs: [given.txt]
-    frozen: FROZEN
+OLD = (
+    GIVEN
+    + """\
   train:
     cmd: cat given.txt more/*.txt more/in/* > all && python -c
       "import json; json.dump({'n':len(open('all','rb').read())},open('m.json','w'))"
@@ -319,6 +320,7 @@ stages:
     metrics:
     - m.json: {cache: false}
 """
+)
 
 
 def by_dvc_2(path: Path, ends: str) -> BuiltRepo:

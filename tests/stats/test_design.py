@@ -33,7 +33,9 @@ def repeats(n: int, m: int | None = None, effect: Effect | None = GAIN, **more: 
     )
 
 
-def examples(n: int, metric: str, effect: Effect | None = GAIN) -> Design:
+def examples(
+    n: int, metric: str, effect: Effect | None = GAIN, direction: Direction = Direction.MAX
+) -> Design:
     return Design(
         Unit.EXAMPLE,
         paired=True,
@@ -43,7 +45,7 @@ def examples(n: int, metric: str, effect: Effect | None = GAIN) -> Design:
         claim=Claim.MODEL,
         metric=metric,
         effect=effect,
-        direction=Direction.MAX,
+        direction=direction,
     )
 
 

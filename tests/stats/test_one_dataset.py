@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gitexp.errors import DesignError
-from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
+from gitexp.model.plan import Direction, Effect, HypothesisKind
 from gitexp.stats import examples
 from gitexp.stats.design import Design, Unit, plan_test
 from gitexp.stats.metrics import Definition
 from gitexp.stats.planned import one_dataset
 from gitexp.stats.planned.one_dataset import run_on_predictions, run_on_repeats
+from tests.stats.test_design import examples as on_examples
 
 SUPERIORITY, EQUIVALENCE = HypothesisKind.SUPERIORITY, HypothesisKind.EQUIVALENCE
 BASELINE = [0.61, 0.58, 0.63, 0.60, 0.59, 0.62, 0.57, 0.64]
@@ -166,27 +167,11 @@ OLD = ("1",) * 25 + ("0",) * 15 + ("0",) * 50 + ("1",) * 10
 NEW = ("1",) * 36 + ("0",) * 4 + ("0",) * 57 + ("1",) * 3
 
 
-def on_examples(
-    metric: str, effect: Effect | None, direction: Direction = Direction.MAX, n: int = 100
-) -> Design:
-    return Design(
-        Unit.EXAMPLE,
-        paired=True,
-        n_baseline=n,
-        n_candidate=n,
-        alpha=0.05,
-        claim=Claim.MODEL,
-        metric=metric,
-        effect=effect,
-        direction=direction,
-    )
-
-
 @pytest.mark.parametrize("metric", ["accuracy", "error_rate", "f1", "matthews_corrcoef"])
 def test_a_better_model_is_better_by_every_metric_and_its_direction(metric: str) -> None:
     direction = Direction.MIN if metric == "error_rate" else Direction.MAX
     definition = Definition(metric, *(("binary", "1") if metric == "f1" else ()))
-    design = on_examples(metric, Effect(SUPERIORITY, 0.0, relative=False), direction)
+    design = on_examples(100, metric, Effect(SUPERIORITY, 0.0, relative=False), direction)
     plan = plan_test(design)
     cells = examples.tabulate(TRUTH, OLD, NEW)
     better = run_on_predictions(plan, design, cells, definition)
@@ -200,7 +185,7 @@ def test_a_better_model_is_better_by_every_metric_and_its_direction(metric: str)
 def test_mcnemar_is_the_binomial_test_of_the_discordant_examples() -> None:
     cells = examples.tabulate(TRUTH, OLD, NEW)
     lost, won = examples.discordant(cells)
-    design = on_examples("accuracy", Effect(SUPERIORITY, 0.0, relative=False))
+    design = on_examples(100, "accuracy", Effect(SUPERIORITY, 0.0, relative=False))
     result = run_on_predictions(plan_test(design), design, cells, Definition("accuracy"))
     expected = stats.binomtest(won, won + lost, alternative="greater").pvalue
     assert result.p_support == pytest.approx(expected)
@@ -212,7 +197,7 @@ def test_a_margin_is_tested_by_the_bootstrap_and_zero_by_swaps() -> None:
     truth, old, new = TRUTH * 3, OLD * 3, NEW * 3
     cells, definition = examples.tabulate(truth, old, new), Definition("f1", "binary", "1")
     for margin, supports in ((0.02, True), (0.6, False)):
-        design = on_examples("f1", Effect(SUPERIORITY, margin, relative=True), n=300)
+        design = on_examples(300, "f1", Effect(SUPERIORITY, margin, relative=True))
         plan = plan_test(design)
         result = run_on_predictions(plan, design, cells, definition)
         assert plan.test == "bootstrap-margin"
@@ -221,7 +206,7 @@ def test_a_margin_is_tested_by_the_bootstrap_and_zero_by_swaps() -> None:
 
 
 def test_predictions_of_another_number_of_examples_are_refused() -> None:
-    design = on_examples("accuracy", None, n=99)
+    design = on_examples(99, "accuracy", None)
     with pytest.raises(DesignError, match="fit the plan"):
         run_on_predictions(
             plan_test(design), design, examples.tabulate(TRUTH, OLD, NEW), Definition("accuracy")

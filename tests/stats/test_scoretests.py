@@ -7,12 +7,13 @@ import pytest
 from scipy import stats
 
 from gitexp.errors import DesignError
-from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
+from gitexp.model.plan import Direction, Effect, HypothesisKind
 from gitexp.stats import ranked, sums
-from gitexp.stats.design import Design, Unit, lacking, plan_examples
+from gitexp.stats.design import Design, lacking, plan_examples
 from gitexp.stats.planned import scoretests
 from gitexp.stats.scored import ScoreTerms, Scoring
 from tests.stats import reference
+from tests.stats.test_design import examples
 
 
 def design(metric: str, n: int, *, margin: float | None = None, relative: bool = False) -> Design:
@@ -20,17 +21,7 @@ def design(metric: str, n: int, *, margin: float | None = None, relative: bool =
     if margin is not None:
         effect = Effect(HypothesisKind.SUPERIORITY, margin, relative)
     direction = Direction.MAX if metric in {"roc_auc", "average_precision"} else Direction.MIN
-    return Design(
-        Unit.EXAMPLE,
-        paired=True,
-        n_baseline=n,
-        n_candidate=n,
-        alpha=0.05,
-        claim=Claim.MODEL,
-        metric=metric,
-        effect=effect,
-        direction=direction,
-    )
+    return examples(n, metric, effect, direction)
 
 
 def pair(kind: str, n: int = 400, *, seed: int = 0) -> tuple[ScoreTerms, ScoreTerms]:

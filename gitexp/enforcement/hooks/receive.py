@@ -236,10 +236,9 @@ def _archive(
             concluded: Concluded = importlib.import_module("gitexp.rules.concluded")
             whole = keeps(tree, known, main, concluded.runs(main, known))
             # What is shown of it from now on is the tag's: it says nothing else than main does.
-            said = (plan_path(name), conclusion_path(name), tombstone_path(name))
+            said, stone = (plan_path(name), conclusion_path(name)), tombstone_path(name)
             changed = [path for path in said if main.entry(path) not in {None, tree.entry(path)}]
-            if main.entry(said[-1]) is None and tree.entry(said[-1]) is not None:
-                changed.append(said[-1])
+            changed += [stone] if main.entry(stone) != tree.entry(stone) else []
             if changed or not whole:
                 what = changed[0] if changed else "plan or runs"
                 why = f"{short} has not what {place.branch} has of {name}: {what}"
