@@ -1,12 +1,9 @@
-"""Answers of commands that only look, remembered by everything that they depend on.
+"""Answers of `gitexp status`, remembered by a digest of the question and the repository's state.
 
-A prompt, a watch or a script asks `gitexp status` again and again of a repository that has not
-changed, and most of the time of the answer is the loading of code. So an answer is kept beside the
-index, named by a digest of the question and of the repository's state: HEAD, every ref, what
-differs in the work tree, the calls of `run`. Nothing is ever looked up by age, and whatever goes
-wrong costs only time. Like the index it may be deleted whenever one likes.
-
-This file imports little: it runs before the command's own module is loaded.
+The state is HEAD, every ref, what differs in the work tree, the calls of `run`; nothing is looked
+up by age. It lies beside the index, and may be deleted whenever one likes. This file imports
+little: it runs before the command's own module is loaded, which takes most of the time of an
+answer.
 """
 
 from __future__ import annotations

@@ -73,10 +73,7 @@ def read_named(
 
 
 def make(args: argparse.Namespace, question: RememberedQuestion | None = None) -> Context:
-    """Read the process's surroundings once.
-
-    `args`: has the options of every command. `question`: keeps the answer for the next time.
-    """
+    """Read the process's surroundings once; `question` keeps the answer for the next time."""
     environ = dict(os.environ)
     return Context(
         start=Path.cwd() / (args.folder or ""),  # noqa: TID251  the one place

@@ -87,11 +87,7 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 def dispatch(argv: Sequence[str], question: RememberedQuestion | None = None) -> int:
-    """Run one command line.
-
-    `question`: keeps the answer for the next time. The result: the exit code; `docs/exit-codes.md`
-    has the table.
-    """
+    """Run one command line and return its exit code; `question` keeps the answer."""
     try:
         return _run(argv, question)
     except BrokenPipeError:

@@ -53,10 +53,7 @@ def kept(workspace: Workspace, name: str, again: str) -> Iterator[Path]:
 
 
 def edit_text(path: Path, text: str, context: Context, workspace: Workspace) -> str:
-    """Let the user edit a text and return it.
-
-    `path`: where it lies meanwhile; removed if it comes back unchanged.
-    """
+    """Let the user edit a text and return it; the file goes if it comes back unchanged."""
     chosen = {"GIT_EDITOR", "VISUAL", "EDITOR"} & context.environ.keys()
     if not context.interactive and not chosen:
         raise ConfirmationError("there is no terminal to edit in", next_step="give it by options")

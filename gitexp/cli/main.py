@@ -35,10 +35,7 @@ def entry() -> NoReturn:
 
 
 def _speak_utf8() -> None:
-    """Start anew in UTF-8 mode where Python would read file names in another encoding.
-
-    Git's names are bytes, nearly always UTF-8; what is printed keeps the terminal's encoding.
-    """
+    """Start anew in UTF-8 mode where Python would read Git's file names otherwise."""
     if sys.getfilesystemencoding() != "utf-8" and os.name == "posix":
         if encoding := getattr(sys.stdout, "encoding", None):
             os.environ.setdefault("PYTHONIOENCODING", encoding)
@@ -48,10 +45,7 @@ def _speak_utf8() -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command line and return its exit code.
-
-    `argv`: arguments without the program's name.
-    """
+    """Run one command line, without the program's name, and return its exit code."""
     if list(argv) in (["--version"], ["-V"]):
         sys.stdout.write(f"gitexp {__version__}\n")
         return 0

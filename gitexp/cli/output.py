@@ -36,10 +36,7 @@ class Printer:
 
     @classmethod
     def make(cls, environ: Mapping[str, str], *, quiet: bool, verbose: bool, color: str) -> Printer:
-        """Return the printer of this process.
-
-        `environ`: ``NO_COLOR`` and ``TERM`` are looked at where `color` is "auto".
-        """
+        """Return the printer of this process; "auto" goes by ``NO_COLOR`` and ``TERM``."""
         for stream in (sys.stdout, sys.stderr):
             reconfigure = getattr(stream, "reconfigure", None)
             if reconfigure is not None:  # a latin-1 terminal must not end a finished command
@@ -54,10 +51,7 @@ class Printer:
         return cls(sys.stdout, sys.stderr, wants(sys.stdout), wants(sys.stderr), quiet, verbose)
 
     def answer(self, text: str) -> None:
-        """Print what was asked for.
-
-        Each renderer writes out what cannot be seen; this is the last door, for what one forgot.
-        """
+        """Print what was asked for; what a renderer forgot to write out is, here."""
         if not text.replace("\n", "").isprintable():
             ours = _OURS if self.color_out else _TAB
             text = "".join(
@@ -88,10 +82,7 @@ class Printer:
             raise _unwritten(error) from error
 
     def talk(self, text: str) -> None:
-        """Write to stderr as it is; that nobody can read it stops no work.
-
-        A run of hours must not end because its log is on a full disk, or went into ``head``.
-        """
+        """Write to stderr; that nobody can read it (a full disk, ``head``) stops no work."""
         try:
             self.err.write(text)
             self.err.flush()

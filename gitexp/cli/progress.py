@@ -84,10 +84,7 @@ def _line(event: ProgressEvent) -> str:
 
 @contextlib.contextmanager
 def counted(said: Callable[[str], None]) -> Iterator[Callable[[], int]]:
-    """Count SIGINT and SIGTERM instead of being ended by them.
-
-    The result: returns how often it happened; a third time ends the process as usual.
-    """
+    """Count SIGINT and SIGTERM, of which the third ends the process; give the count."""
     times = 0
     before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 

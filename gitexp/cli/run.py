@@ -129,10 +129,7 @@ def _run(request: RunRequest, args: argparse.Namespace, context: Context) -> Run
 
 
 def exit_code(report: RunReport) -> int:
-    """Return 130 if interrupted, 5 if a repeat did not finish, 3 if the seed does not act, else 0.
-
-    What a dead call had lost and ``--resume`` has made good is not a failure.
-    """
+    """Return 130 if interrupted, 5 if a repeat did not finish, 3 if no seed acts, else 0."""
     if report.interrupted:
         return EXIT_INTERRUPTED
     repeats = [(each, repeat) for each in report.recorded for repeat in each.run.repeats]

@@ -41,11 +41,7 @@ def _of_one_value(judged: Judged) -> str:
 
 
 def missing(judged: Judged) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-    """Return what would make the comparison whole.
-
-    The result: seeds that the one side has and the other lacks. The result: further repeats that
-    both sides need.
-    """
+    """Return seeds that one side has and the other lacks, and further repeats that both need."""
     left = set(judged.sides.count.baseline.repeats)
     right = set(judged.sides.count.candidate.repeats) - judged.sides.count.given_up
     target = _target(judged)

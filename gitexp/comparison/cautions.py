@@ -33,10 +33,7 @@ if TYPE_CHECKING:
 
 
 def aside(repo: Repo, plan: Plan | None) -> str:
-    """Return what the first line says of a planned baseline that main does not have, if so.
-
-    Who chose it may have made it weak; while experiments are stacked it is another one of them.
-    """
+    """Say if a planned baseline is not on main: who chose it may have made it weak."""
     if plan is None or not objects.exists(repo, plan.baseline.commit):
         return ""
     try:

@@ -187,11 +187,7 @@ def _pairs(repo: Repo, index: Index, names: Sequence[str]) -> list[tuple[Named, 
 
 
 def _over_candidates(drafts: Sequence[Draft], method: str) -> list[SignificanceResult | None]:
-    """Hold alpha over all candidates of one call: each had its chance to look good.
-
-    Each of the two one-sided families is adjusted, and so is what the designs could reach at
-    best. A candidate without a hypothesis, or not comparable, is in no family.
-    """
+    """Hold alpha over all candidates of a call that have a hypothesis and can be compared."""
     results = [_of_selection(item) for item in drafts]
     judged = [item for item in results if item is not None and _is_judged(item)]
     if len(judged) <= 1:

@@ -1,11 +1,8 @@
-"""Decide which recorded samples count in a comparison; pure, and blind to the values.
+r"""Decide which recorded samples count in a comparison; pure, and blind to whether a value is good.
 
-Nothing here looks at whether a value is good. A value is read in one place only: to say that
-the same key was measured twice and came out differently.
-
-A sample's key is (inputs, environment, seeds, rep, fold, dataset, metric). Its seeds are one number
-or, where a project has several seed parameters, what each of them was: the same number beside
-another fixed seed is another sample, and sides pair on equal seeds only.
+A sample's key is (inputs, environment, seeds, rep, fold, dataset, metric). With several seed
+parameters, the same number beside another fixed seed is another sample; sides pair on equal seeds
+only.
 
 * Candidate samples count from runs under *this* plan that the compared commit reaches. All else
   of the candidate's inputs is exploratory; its seeds are *spent*: whoever saw them before the plan
@@ -137,8 +134,8 @@ def count(
 ) -> Count:
     """Sort all samples into those that count and those that are only shown.
 
-    `plan`: without one every reachable run counts, and nothing is decided from it. `earlier`:
-    whether the first run's recording commit is a proper ancestor of the second's.
+    Without a plan every reachable run counts, and nothing is decided. `earlier`: of recording
+    commits.
     """
     unused: list[Unused] = []
     warnings: list[str] = []

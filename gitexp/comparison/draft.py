@@ -259,10 +259,7 @@ def _claim(plan: Plan | None, counted: Count, candidate: ResolvedSide) -> Claim:
 def _check_samples(
     situation: CountedSides, swapped: str, lines: tuple[str, ...], failed: tuple[Failure, ...]
 ) -> None:
-    """Refuse to compare with nothing, and say what was seen instead.
-
-    Raises `NoSamplesError`.
-    """
+    """Refuse to compare with nothing, and say what was seen instead."""
     baseline, candidate = situation.baseline, situation.candidate
     counted, plan = situation.count, situation.plan
     sides_of = ((candidate, counted.candidate), (baseline, counted.baseline))

@@ -61,10 +61,7 @@ class Eligible:
         links: str = "",
         fixed: tuple[str, ...] = (),
     ) -> Mapping[int, frozenset[Key]]:
-        """Return what counts in one environment, with one set of linked data, by seed.
-
-        `fixed`: as `seeding` says it: under other fixed seeds the same number is another sample.
-        """
+        """Return what counts in one environment, with one set of linked data, by seed."""
         found: dict[int, set[Key]] = {}
         for item, repeat in self.repeats():
             mine = repeat.environment, repeat.links, seeding(item, repeat)
@@ -74,10 +71,7 @@ class Eligible:
 
 
 def is_under(item: FoundRun, plan: Plan | None) -> bool:
-    """Return whether gitexp ran it under this plan; without one it did not.
-
-    What it was called before it was renamed is the same plan; a twin of another name is not.
-    """
+    """Return whether gitexp ran it under this plan, or under what it was called before."""
     run = item.run
     if plan is None or run.origin is not Origin.OBSERVED or run.plan is None:
         return False
@@ -91,11 +85,9 @@ def of_candidate(
     inputs: InputsDigest,
     earlier: Earlier,
 ) -> Eligible:
-    """Return what may count for the candidate.
+    """Return what may count for the candidate: of a plan's runs; without one of all reachable.
 
-    `reachable`: reached from the compared commit, or pooled. `everywhere`: all runs that anybody
-    could have looked at. `plan`: none: every reachable run may count, and nothing is decided from
-    it. `earlier`: whether the first run's recording commit is a proper ancestor of the second's.
+    `everywhere`: all runs that anybody could have looked at. `earlier`: of recording commits.
     """
     mine = [item for item in unique(reachable) if item.run.inputs == inputs]
     planned = [item for item in mine if plan is None or is_under(item, plan)]
@@ -137,11 +129,7 @@ def seen_outside(
     inputs: InputsDigest,
     key: Callable[[int], Key] = lone,
 ) -> frozenset[int]:
-    """Return the seeds that a run still to be made would find spent.
-
-    `runs`: from every branch, archive tag and remote-tracking branch. `plan`: none: there is no
-    plan, so nothing can be spent. `key`: what `Repeat.key` of a seed will be.
-    """
+    """Return the seeds that a run still to be made would find spent; none without a plan."""
     if plan is None:
         return frozenset()
     return frozenset(
@@ -196,10 +184,7 @@ def _hits(
 
 
 def given_up(plan: Plan | None, *sides: Eligible) -> frozenset[int]:
-    """Return the seeds that a plan with ``on_failed: drop`` goes on without: others replace them.
-
-    A side of which nothing finished is broken, not unlucky: its seeds are for mending.
-    """
+    """Return the seeds that ``on_failed: drop`` replaces; none of a side that is broken."""
     if plan is None or plan.on_failed is not OnFailed.DROP:
         return frozenset()
     found: set[int] = set()
@@ -214,16 +199,11 @@ def given_up(plan: Plan | None, *sides: Eligible) -> frozenset[int]:
 def count_looks(
     runs: Iterable[FoundRun], plan: Plan | None, baseline: InputsDigest, earlier: Earlier
 ) -> tuple[int, int]:
-    """Count how often somebody could have looked and gone on.
+    """Count how often somebody could have looked and gone on, and the different candidates run.
 
-    Looks are the run calls that add candidate samples under the plan, of whatever inputs, after
-    the first one that reached the planned repeats or changed the inputs. A sample that is there
-    already, and one of a seed that was spent when it was run, is not added. (What was seen outside
-    the plan afterwards takes no look back.) `order` of all runs has to come from one listing, so
-    that ancestors come first.
-
-    The result: `variants` is the number of different candidates run under the plan: of other
-    inputs, or with other fixed seeds.
+    Looks are the run calls that add candidate samples under the plan, of whatever inputs, after the
+    first one that reached the planned repeats or changed the inputs. A sample that is there
+    already, and one of a spent seed, is not added. All runs come from one listing: ancestors first.
     """
     if plan is None:
         return 0, 0
@@ -268,10 +248,7 @@ def finished_seeds(item: FoundRun) -> tuple[int, ...]:
 
 
 def seeding(item: FoundRun, repeat: Repeat) -> tuple[str, ...]:
-    """Say which parameters are seeds, and what those are that keep their value: ``a=1``, ``b``.
-
-    Empty where there is one seed parameter, or none.
-    """
+    """Say which of several seed parameters vary, and what the others keep: ``a=1``, ``b``."""
     named = {name: name for name in repeat.seeds}
     named |= {name: f"{name}={value}" for name, value in item.run.fixed_seeds.items()}
     return tuple(named[name] for name in sorted(repeat.seeds))

@@ -102,11 +102,7 @@ class RunPool:
     def of(
         self, inputs: Sequence[InputsDigest], plan: Plan | None, asked: Sequence[CommitHash]
     ) -> tuple[dict[RunId, FoundRun], dict[RunId, lookup.Unreadable]]:
-        """Return the runs of inputs, or under a plan, and what cannot be read, of what was `read`.
-
-        A run is as the first of the commits that are asked about has it, by its own history: no
-        copy elsewhere takes its place.
-        """
+        """Return the runs of inputs or a plan; of those asked about, by their own history."""
         places = ChainMap(*map(self.reach, asked), self.own)
         listed = listings(self.repo, self.index, asked)
         marks = ("", *inputs, *(() if plan is None else _marks(plan)))
@@ -145,10 +141,7 @@ def gather(
 ) -> Gathered:
     """Look for the runs of two sides in what they reach, and in what is the user's own.
 
-    `plan`: also its runs of other inputs: they are looks. `pool`: revisions whose runs are to be
-    taken in.
-
-    Raises `UnknownRevisionError` if a revision of `pool` does not name a commit.
+    Of a plan also those of other inputs: they are looks. `pool`: revisions to be taken in.
     """
     pools = [objects.resolve(world.repo, name) for name in pool]
     asked_of = (candidate.records, baseline.records, *pools)

@@ -63,11 +63,7 @@ class Duration:
 def metric_named(
     name: str, direction: Direction | None, known: frozenset[str] = frozenset()
 ) -> tuple[str, Direction | None]:
-    """Return a metric's name and direction; one given as ``acc:max`` is read as on a command line.
-
-    Raises `UnknownMetricError` if there is no name; `UsageError` if the name says one direction
-    and the caller another.
-    """
+    """Return a metric's name and direction; ``acc:max`` is read as on a command line."""
     if name in known:  # a second file's metric may be called file:max
         return name, direction
     bare, said = parse_metric(name)
@@ -93,10 +89,7 @@ class KnownMetrics:
     given: frozenset[str] = frozenset()
 
     def refuse_unclear(self, *names: str) -> None:
-        """Refuse a name that several files give, and one of a file that is none of them.
-
-        Raises `AmbiguousMetricError, UnknownMetricError`.
-        """
+        """Refuse a name that several files give, and one of a file that is none of them."""
         for name in names:
             called = several(name, self.names, self.files)
             if called:
@@ -115,10 +108,7 @@ class KnownMetrics:
 
 
 def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> KnownMetrics:
-    """Return the names of metrics that a state reports: by its metrics files and records.
-
-    Where the files of this very state have a name, what records call so is not asked.
-    """
+    """Return the names of metrics that a state reports: by its files, else by its records."""
     names = {
         sample.metric for each in recorded_runs(repo, commit, config) for sample in each.samples
     }
@@ -195,10 +185,7 @@ def logs_metrics(folder: Path) -> bool:
 
 
 def logged_metrics(repo: Repo, commit: CommitHash) -> tuple[frozenset[str], bool]:
-    """Return the names that scripts of a state log, and whether there may be others.
-
-    A name that a call does not spell out may be any.
-    """
+    """Return the names that scripts of a state log, and whether there may be others."""
     where = repo.workspace
     scripts = status.files(where, "gitexp", "log_metric", names=_SCRIPTS, at=commit)
     names, others = set[str](), False
@@ -215,10 +202,7 @@ def logged_metrics(repo: Repo, commit: CommitHash) -> tuple[frozenset[str], bool
 
 
 def recorded_runs(repo: Repo, commit: CommitHash, config: ProjectConfig) -> tuple[FoundRun, ...]:
-    """Return the runs that a commit reaches, then those of its inputs wherever they are recorded.
-
-    Those of a baseline mostly lie on the branch of an experiment that it was run for.
-    """
+    """Return the runs that a commit reaches, then those of its inputs, recorded anywhere."""
     reached = lookup.runs_at(repo, commit).runs
     try:
         digest = inputs.compute(repo, objects.commit_info(repo, commit).tree, config)

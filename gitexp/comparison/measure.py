@@ -136,10 +136,7 @@ def build(
     intervals: tuple[Interval | None, Interval | None] = (None, None),
     sizes: tuple[EffectSize, ...] = (),
 ) -> MetricComparison:
-    """Put a metric's numbers together; the test's result is added by the caller.
-
-    `intervals`: of the difference, and as a share of the baseline.
-    """
+    """Put a metric's numbers together; the test's result is added by the caller."""
     left, right = means
     difference = right - left
     relative = difference / left if left > 0 else None
@@ -168,10 +165,7 @@ def build(
 
 
 def values_of(count: Count, metric: str, *, paired: bool) -> Values:
-    """Return one value a repeat: the mean over its folds and data sets, if there are any.
-
-    Folds share training data, so they are not repeats; both sides have to have the same ones.
-    """
+    """Return one value a repeat: over its folds and data sets the mean, as they are not repeats."""
     left = _numbers(samples_of(count.baseline.repeats, metric))
     right = _numbers(samples_of(count.candidate.repeats, metric))
     if paired:
@@ -196,10 +190,7 @@ def values_of(count: Count, metric: str, *, paired: bool) -> Values:
 
 
 def samples_of(repeats: Mapping[int, Counted], metric: str) -> dict[int, dict[Cell, Sample]]:
-    """Return what each repeat measured of one metric, by repetition, fold and data set.
-
-    The project's own summary of a repeat stands above the parts that it was made of.
-    """
+    """Return what each repeat measured of a metric: the project's own summary, else its parts."""
     found: dict[int, dict[Cell, Sample]] = {}
     for seed, item in repeats.items():
         cells: dict[Cell, Sample] = {
@@ -215,10 +206,7 @@ def samples_of(repeats: Mapping[int, Counted], metric: str) -> dict[int, dict[Ce
 
 
 def is_resource(metric: str) -> bool:
-    """Whether a name is that of a recorded resource: ``wall_s``, or ``resource:wall_s``.
-
-    A metric that the project reports under the plain name stands above the resource.
-    """
+    """Whether a name is a recorded resource's, ``wall_s``, and no metric of the project's."""
     return metric.removeprefix(RESOURCE) in RESOURCES
 
 
@@ -288,9 +276,5 @@ class CountedSides:
 
     @property
     def paired(self) -> bool:
-        """Whether repeats are joined by seed.
-
-        Paired tests need the same evaluation data; where another was allowed, repeats are
-        compared as two independent groups.
-        """
+        """Whether repeats are joined by seed: on other evaluation data they are not."""
         return bool(self.count.pairs) and self.evaluation.same

@@ -228,10 +228,7 @@ def _models(drafts: Sequence[Draft], names: tuple[str, ...]) -> OmnibusCompariso
 
 
 def _common(drafts: Sequence[Draft], sides: Sequence[Side]) -> list[Side]:
-    """Return the repeats of seeds that all sides have with the same folds and data sets.
-
-    The baseline's repeat has to be the same one for every candidate.
-    """
+    """Return the repeats of seeds that all sides have, with the same folds and data sets."""
     shared = set.intersection(*(set(side) for side in sides))
     seeds = [
         seed

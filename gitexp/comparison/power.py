@@ -392,11 +392,7 @@ def _typed(request: PowerRequest) -> str:
 
 
 def _spread_of(world: RunPool, side: ResolvedSide, metric: str, asked: Named) -> Spread:
-    """Return mean and spread of a metric over the baseline's repeats that count.
-
-    Where too few count for a plan yet, over all that are known, as if they were one's own: each
-    once, and in one environment.
-    """
+    """Return mean and spread over the baseline's repeats that count; too few: over all known."""
     files = side.config.metrics
     world = world.at(side.records, asked.holder)
     world.read([side.inputs], ())

@@ -37,10 +37,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")  # where nobody named the sweep: inputs wi
 
 
 def of_variants(count: Count, plan: Plan | None) -> Selection | None:
-    """Return how many variants were run under the plan; None for one.
-
-    They had the same seeds and the same evaluation data, so nothing is fresh.
-    """
+    """Return how many variants were run under the plan, on the same data; None for one."""
     if plan is None or count.variants <= 1:
         return None
     return _selection(count.variants, "under this plan", plan, fresh=False)

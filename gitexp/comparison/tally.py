@@ -117,10 +117,7 @@ def settle(
     plan: Plan | None,
     pool: tuple[str, ...] = (),
 ) -> Settled:
-    """Gather and count, and leave out what was added after a look at the planned repeats.
-
-    Raises `UnknownRevisionError` if a revision of `pool` does not name a commit.
-    """
+    """Gather and count, and leave out what was added after a look at the planned repeats."""
     gathered = gather(world, baseline, candidate, plan, pool)
     found, earlier = gathered.found, gathered.earlier
     everything = count(found, plan, baseline.inputs, candidate.inputs, earlier)
@@ -136,10 +133,7 @@ def settle(
 def sources(
     repo: Repo, index: Index, plan: Plan, named: Named, fallback: CommitHash | None = None
 ) -> tuple[ResolvedSide, ResolvedSide, str]:
-    """Return baseline and candidate of a plan, and why the baseline is not known.
-
-    Raises `GitexpError` if the candidate cannot be read.
-    """
+    """Return baseline and candidate of a plan, and why the baseline is not known."""
     candidate = sides.source(repo, named, fallback or named.commit, index)
     try:
         base = sides.planned_baseline(repo, plan, named.holder, index)

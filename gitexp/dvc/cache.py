@@ -196,11 +196,7 @@ class Damage:
 
 
 def open_cache(folder: Path, environ: Mapping[str, str] = os.environ) -> CacheConfig:
-    """Return the cache that DVC uses in `folder`, from its four configuration files.
-
-    Raises `PreconditionError` if `folder` belongs to no DVC repository; `ForeignRemoteError` if
-    only the branch that is checked out says where it is.
-    """
+    """Return the cache that DVC uses in `folder`, from its four configuration files."""
     dvc_dir = dvc_config.find_dvc_dir(folder)
     dvc_config.refuse_foreign(dvc_dir, environ, cache_alone=True)
     cache = dvc_config.read_settings(dvc_dir, environ).get("cache", {})
@@ -232,11 +228,7 @@ def put(
 
 
 def put_file(cache: CacheConfig, file: Path, path: str, *, memo: Memo | None = None) -> FileHash:
-    """Store one file; `path` is how the record calls it.
-
-    Raises `DataMissingError, UnsafeInputError, ChangingFileError` if it is not there, not a regular
-    file, or written to meanwhile; `NoSpaceError, ReadOnlyError` if the cache takes nothing.
-    """
+    """Store one file; `path` is how the record calls it."""
     with links.explained(str(cache.dir)):
         digest = cache_objects.store(cache, str(file), memo)
     return FileHash(path, digest.md5, digest.size, isexec=digest.executable)
@@ -249,11 +241,7 @@ def put_dir(
     *,
     memo: Memo | None = None,
 ) -> FileHash:
-    """Store a folder: its files first, then the object that lists them.
-
-    Raises `UnsafeInputError` if the folder holds links, pipes or names that cannot be stored;
-    nothing was written.
-    """
+    """Store a folder, or nothing of it: its files first, then the object that lists them."""
     names = hashing.list_files(str(folder), gitignore.load_dvcignore(folder))
     with links.explained(str(cache.dir)):
         members = tuple(
@@ -286,11 +274,7 @@ def missing(cache: CacheConfig, md5: Md5) -> tuple[Md5, ...]:
 
 
 def read_manifest(cache: CacheConfig, md5: Md5) -> tuple[ManifestEntry, ...]:
-    """Return what a folder consists of, checked.
-
-    Raises `DataMissingError, DamagedDataError, UnsafeInputError, BadFormatError` if the object is
-    not there, has other bytes than its name says, or names unsafe paths.
-    """
+    """Return what a folder consists of, checked."""
     file = cache_objects.object_file(cache, check_md5(md5, where="a folder's hash"))
     with (
         hashing.open_regular(file) as (descriptor, seen),

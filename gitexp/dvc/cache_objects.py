@@ -64,11 +64,7 @@ def is_present(cache: CacheConfig, md5: Md5, size: int) -> bool:
 
 
 def store(cache: CacheConfig, source: str, memo: Memo | None) -> FileDigest:
-    """Store one file: the bytes that are hashed are the bytes that are written.
-
-    Raises `DataMissingError, UnsafeInputError, ChangingFileError` if it is not there, not a regular
-    file, or written to meanwhile.
-    """
+    """Store one file: the bytes that are hashed are the bytes that are written."""
     for _ in range(hashing.TRIES):
         started = time.time_ns()
         with hashing.open_regular(source) as (descriptor, before):
@@ -123,10 +119,7 @@ def write(cache: CacheConfig, md5: Md5, content: bytes) -> None:
 
 
 def adopt(cache: CacheConfig, source: str, md5: Md5) -> bool:
-    """Give an object of another cache a name in this one, too; False if its bytes are not those.
-
-    It is a second name of the same bytes where the file system can do that, else a copy.
-    """
+    """Give an object of another cache a name here, by link or copy; False if it is not sound."""
     size = os.stat(source).st_size
     if is_present(cache, md5, size):
         return True

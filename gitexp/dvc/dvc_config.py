@@ -40,11 +40,7 @@ def has_dvc(folder: Path) -> bool:
 
 
 def find_dvc_dir(folder: Path) -> Path:
-    """Return the ``.dvc`` folder that DVC would use in `folder`.
-
-    Raises `PreconditionError` if there is none up to the top of the Git work tree, or a sparse
-    checkout has left it out.
-    """
+    """Return the ``.dvc`` folder that DVC would use in `folder`."""
     found = _nearest(folder)
     if found is not None:
         return found
@@ -83,11 +79,7 @@ def _above(folder: Path) -> Iterator[Path]:
 
 
 def read_settings(dvc_dir: Path, environ: Mapping[str, str]) -> Sections:
-    """Return section -> key -> value; what is nearer to the repository wins.
-
-    ``cache.dir`` and the ``url`` of a remote that is a folder are absolute, all other values are
-    as written.
-    """
+    """Return section -> key -> value, the nearest wins; folders in it are absolute."""
     merged: Sections = {}
     for file in (*outside(environ), dvc_dir / "config", dvc_dir / "config.local"):
         for section, values in parse(content(file)).items():
@@ -324,10 +316,7 @@ def _is_plain(text: str) -> bool:
 
 
 def _tracked(dvc_dir: Path, items: Items) -> dict[tuple[str, str], list[Path]]:
-    """Return the keys that name what Git tracks in the work tree, or what lies behind such a link.
-
-    DVC takes some from its folder, and others from the project's.
-    """
+    """Return the keys that name what Git tracks in the work tree, by links too."""
     top = _top(dvc_dir.parent)
     found: dict[tuple[str, str], list[Path]] = {}
     for key, value in items.items():

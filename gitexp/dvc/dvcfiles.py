@@ -117,10 +117,7 @@ class Lock:
 
 
 def load_pointer(data: bytes, where: str, folder: str = "") -> Pointer:
-    """Read a ``.dvc`` file.
-
-    `folder`: its folder, relative to the project folder.
-    """
+    """Read a ``.dvc`` file that lies in `folder` of the project."""
     top = Fields(load_mapping(data, where), where)
     wdir = folder_path(top.text("wdir", "."), where=where, folder=folder)
     deps = _hashed(top, "deps", where, wdir, up=True)

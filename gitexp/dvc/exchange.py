@@ -52,13 +52,7 @@ class CopiedObjects:
 def remote_of(
     folder: Path, environ: Mapping[str, str] = os.environ, *, trust: bool = False
 ) -> DataRemote | None:
-    """Return DVC's default remote as seen from a folder; None where there is none.
-
-    `trust`: whether the branch that is checked out may name it.
-
-    Raises `PreconditionError` if the folder belongs to no DVC repository; `ForeignRemoteError` if
-    only the branch names it.
-    """
+    """Return DVC's default remote as seen from a folder; by the branch's word with `trust` only."""
     dvc_dir = dvc_config.find_dvc_dir(folder)
     if not trust:
         dvc_config.refuse_foreign(dvc_dir, environ)
@@ -73,13 +67,7 @@ def remote_of(
 
 
 def send(here: CacheConfig, there: CacheConfig, wanted: Iterable[Md5]) -> CopiedObjects:
-    """Copy what is lacking `there`: of a folder its members first, then the object that lists them.
-
-    Also used the other way round. A folder's presence is never taken for that of its members.
-
-    Raises `DamagedDataError` if an object has other bytes than its name says; it is not given that
-    name; `NoSpaceError, ReadOnlyError` if nothing can be written.
-    """
+    """Copy what is lacking `there`, or the other way round: a folder's members first."""
     count = size = 0
     lacking: dict[Md5, None] = {}
     with links.explained(str(there.dir)):
@@ -107,14 +95,7 @@ def send(here: CacheConfig, there: CacheConfig, wanted: Iterable[Md5]) -> Copied
 
 
 def take(here: CacheConfig, there: CacheConfig, md5: Md5) -> bool:
-    """Bring an object of a cache that will go into one that stays, as cheaply as can be.
-
-    Members come before what lists them. Nothing is flushed.
-
-    The result: whether everything is there now, with the bytes that it was named for.
-
-    Raises `NoSpaceError, ReadOnlyError` if nothing can be written.
-    """
+    """Move objects, members first and unflushed, into a cache that stays; tell if all are sound."""
     with links.explained(str(there.dir)):
         try:
             members = _members(here, there, md5)
@@ -134,13 +115,7 @@ def take(here: CacheConfig, there: CacheConfig, md5: Md5) -> bool:
 def by_dvc(
     verb: str, project: Path, revs: Sequence[str], *, trust: bool = False
 ) -> tuple[int, tuple[str, ...]]:
-    """Let DVC push or fetch what these commits need, in one process.
-
-    The result: how many objects, and the ``.dvc`` files of imports that were left out, from the top
-    of the Git repository: only the place that they name has their data.
-
-    Raises `DvcFailedError` if DVC cannot; it says why; `ForeignRemoteError`.
-    """
+    """Let DVC push or fetch what commits need; return how many, and imports left out."""
     dvc_dir = dvc_config.find_dvc_dir(project)
     if not trust:
         dvc_config.refuse_foreign(dvc_dir, os.environ)

@@ -84,11 +84,7 @@ def ignore_files(existing: Mapping[str, bytes], paths: Iterable[str]) -> dict[st
 
 
 def protect(project: Path, paths: Iterable[str]) -> None:
-    """Write the missing lines into the ``.gitignore`` files of a worktree.
-
-    `project`: the project folder in the worktree. `paths`: outputs that exist there, relative to
-    it.
-    """
+    """Write the missing lines for existing outputs into a worktree's ``.gitignore`` files."""
     top = project
     while not (top / ".git").exists():
         if top == top.parent:

@@ -92,11 +92,7 @@ def stat_key(seen: os.stat_result) -> StatKey:
 
 
 def hash_file(path: str, memo: Memo | None = None) -> FileDigest:
-    """Return the hash of a regular file; a symbolic link is followed.
-
-    Raises `DataMissingError` if there is no such file; `ChangingFileError` if it was written to
-    during each of several readings.
-    """
+    """Return the hash of a regular file; a symbolic link is followed."""
     buffer = bytearray(BLOCK)
     view = memoryview(buffer)
     for _ in range(TRIES):

@@ -95,10 +95,7 @@ def digest_of(parts: Iterable[InputPart]) -> InputsDigest:
 def explain(
     repo: Repo, tree_a: TreeId, config_a: ProjectConfig, tree_b: TreeId, config_b: ProjectConfig
 ) -> tuple[InputsDifference, ...]:
-    """Say why two states do not share samples; empty if, and only if, they do.
-
-    The result: settings first, then parameters key by key, data, code.
-    """
+    """Say why two states do not share samples; empty if, and only if, they do."""
     a, b = ProjectState(repo, tree_a, config_a), ProjectState(repo, tree_b, config_b)
     mine, theirs = _by_name(collect(a, {})), _by_name(collect(b, {}))
     stages = _stage_differences(a, b)
@@ -123,10 +120,7 @@ def explain(
 
 
 def declared_outputs(repo: Repo, tree: TreeId, config: ProjectConfig) -> frozenset[str]:
-    """Return the paths that the digest leaves out because a run makes them.
-
-    Relative to the project folder; a folder stands for all below it.
-    """
+    """Return the project's paths that a run makes, so that the digest leaves them out."""
     return ProjectState(repo, tree, config).outputs
 
 

@@ -64,13 +64,7 @@ class Placer:
     kinds: list[str]
 
     def place(self, source: str, name: str, folder: int, *, executable: bool) -> tuple[str, str]:
-        """Make `name` below the open `folder` from the object `source`.
-
-        A copy hashes what it copies.
-
-        The result: the way that was taken, one of `KINDS`. The result: hash of the bytes that were
-        copied; empty where nothing was read.
-        """
+        """Make `name` below a folder from an object; return the way, and the hash of a copy."""
         if os.stat(source).st_size == 0:  # DVC copies these too, whatever the type
             return "copy", _copy(source, name, folder, executable=executable)
         while self.kinds:
@@ -108,10 +102,7 @@ def placer(kinds: Sequence[str]) -> Placer:
 
 
 def copy_hashing(source: int, target: str, *, size: int) -> tuple[str, int]:
-    """Copy an open file to a new path and return hash and count of *the bytes written*.
-
-    Where the file system can share extents, the copy is a snapshot and is hashed instead.
-    """
+    """Copy or clone an open file; return hash and count of *the bytes written*."""
     made = os.open(target, CREATE, 0o600)
     try:
         if size >= BLOCK and _clone(made, source):
@@ -125,10 +116,7 @@ def copy_hashing(source: int, target: str, *, size: int) -> tuple[str, int]:
 
 
 def check_system() -> None:
-    """Refuse a system on which a path cannot be opened part by part: Windows.
-
-    A job's files could be led out of its worktree there by a link that a commit holds.
-    """
+    """Refuse Windows: no path is opened part by part there, so a link could lead out."""
     if os.open not in os.supports_dir_fd:
         raise PreconditionError(
             "outputs cannot be handled safely on this system",
@@ -138,11 +126,7 @@ def check_system() -> None:
 
 
 def open_folder(root: str, path: str, *, create: bool) -> int:
-    """Open the folder `path` below `root`, part by part, following no link below `root`.
-
-    Raises `FileNotFoundError` if it is not there and `create` is false; `PreconditionError`: as
-    `check_system`.
-    """
+    """Open the folder `path` part by part, following no link below `root`."""
     check_system()
     current = os.open(root, FOLDER)
     try:

@@ -52,13 +52,7 @@ class Resolved:
 
 
 def look(roots: Sequence[tuple[Path, ProjectConfig]]) -> list[Resolved]:
-    """Return the stages of each worktree, by the settings that hold there, and what is beside them.
-
-    A project without a pipeline has no stages.
-
-    Raises `NoPipelineError` if a pipeline's file is not there; `UsageError` if it does not have the
-    configured targets; `DvcFailedError` if DVC's resolver could not be started.
-    """
+    """Return the stages of each worktree, if any, and what is beside them, by its settings."""
     read = [_read(root, config) for root, config in roots]
     templated = [
         number for number, one in enumerate(read) if one is not None and (one.needs_dvc or one.open)
@@ -201,10 +195,7 @@ StageNeeds = dict[str, set[str]]  # stage -> stages whose outputs it reads
 
 
 def stage_needs(stages: Sequence[Stage]) -> StageNeeds:
-    """Return for each stage the stages that it reads from.
-
-    A params file counts as a dependency, too: a stage may write one.
-    """
+    """Return for each stage those that it reads from; one may write a params file, too."""
     makers: dict[str, str] = {}
     for stage in stages:
         for out in stage.outs:

@@ -199,11 +199,7 @@ class Refreshed:
 
 
 def refresh(project: Path, new: Sequence[FileHash], cache: CacheConfig) -> Refreshed:
-    """Bring outputs to their new hashes where nothing is lost by it, and name the others.
-
-    `project`: the project folder in the user's work tree. `new`: cached outputs as the new
-    dvc.lock has them.
-    """
+    """Bring outputs to their new hashes where nothing is lost by it, and name the others."""
     done: list[str] = []
     left: list[UntouchedOutput] = []
     for out in new:

@@ -186,11 +186,7 @@ def _missing(cache: CacheConfig, md5: Md5) -> tuple[Md5, ...]:
 
 
 def with_dvc_2(found: PointerState, cache: CacheConfig) -> PointerState:
-    """Bring what DVC 2 put into its part of the cache, as `dvc cache migrate` does.
-
-    Its hashes pass over how the lines of a text end, so one may name other bytes than it says: such
-    data are left to DVC.
-    """
+    """Bring DVC 2's part of the cache over; its hashes pass over line ends, so texts stay."""
     old = replace(cache, layout=DVC_2)
     missing, delegated = [], list(found.delegated)
     for one in found.missing:

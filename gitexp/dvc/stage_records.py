@@ -75,10 +75,7 @@ def hash_path(project: Path, path: str, *, memo: Memo | None = None) -> FileHash
 
 
 def hash_inside(project: Path, path: str) -> FileHash:
-    """Return the same of an output in a work tree, through no link but to an object of a cache.
-
-    A branch may track a link where an output's folder was, and it leads anywhere.
-    """
+    """Return an output's hash; no tracked link leads out but to an object of a cache."""
     above, _, name = path.rpartition("/")
     folder = links.open_folder(str(project), above, create=False)
     try:

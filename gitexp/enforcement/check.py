@@ -263,10 +263,7 @@ def _settings(repo: Repo, branch: str, base: CommitHash | None, tip: CommitHash)
 
 
 def _protected(repo: Repo, config: ProjectConfig, branch: str, tip: CommitHash) -> list[CommitHash]:
-    """Return the tips of protected branches other than the branch itself.
-
-    Of a protected branch what its upstream has is none of its gains.
-    """
+    """Return the tips of other protected branches; what an upstream has is not gained."""
     found = [
         commit
         for name, commit, ref in own(repo.workspace, config.protected)

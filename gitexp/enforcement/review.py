@@ -69,10 +69,7 @@ Compared = tuple["Comparison | None", str, str]  # or why there is none, and wha
 
 @dataclass(kw_only=True, eq=False)
 class ReviewContext(trust_settings.Believing):
-    """A review in the making: what every part of it needs to know.
-
-    What cannot be compared stands in its place in the review, so nothing is `unanswered`.
-    """
+    """What every part of a review knows; what cannot be compared stands in it as such."""
 
     repo: Repo
     index: Index
@@ -235,10 +232,7 @@ def _behind(asked: ReviewContext, plan: Plan, comparison: Comparison | None) -> 
 
 
 def _recorded_by(asked: ReviewContext, comparison: Comparison) -> tuple[RecordedBy, ...]:
-    """Return who recorded the candidate's repeats that count, in the order of the runs.
-
-    That is who made the commit: a record may name anybody. One person has one name or one address.
-    """
+    """Return who committed the repeats that count, each person once, in order."""
     found: list[tuple[set[str], RecordedBy]] = []
     side = comparison.candidate
     way = plans.config_of(asked.repo, asked.head, asked.base)[0].identity

@@ -154,11 +154,7 @@ def _unasked(seen: Situation) -> str:
 
 
 def _beyond(seen: Situation) -> str:
-    """Say which repeats of this call will not count, being more than the plan has asked for.
-
-    As `compare` will: what comes after a look at the planned number, or after a stopping rule's
-    last look. A call that reaches the planned number itself brings all that it runs.
-    """
+    """Say which repeats of this call `compare` will not count, as they come after a last look."""
     plan = seen.plan
     if plan is None or plan.claim is Claim.MODEL:
         return ""

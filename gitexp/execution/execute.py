@@ -106,10 +106,7 @@ class Execution:
 def execute(
     watch: Watch, tell: Callable[[ProgressEvent], None], interrupts: Callable[[], int]
 ) -> Execution:
-    """Run every job of every side to its end.
-
-    `interrupts`: how often the user asked to stop: once keeps what is finished, twice kills.
-    """
+    """Run every job of every side; `interrupts`: once keeps what is finished, twice kills."""
     sides, request = watch.prepared, watch.seen.request
     total, metric = sum(len(side.seeds) for side in sides), sides[0].state.plan_metric
     progress = _Progress(total, request.jobs, metric, tell)

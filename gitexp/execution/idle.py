@@ -36,10 +36,7 @@ _FEWEST = 2
 
 @dataclass(slots=True)
 class Watch:
-    """What the repeats of a call, and those recorded before, say of each side's seed.
-
-    Texts and records are read when repeats agree, and not before.
-    """
+    """What all repeats say of each side's seed; texts and records are read when they agree."""
 
     seen: Situation
     prepared: Sequence[Prepared]
@@ -67,11 +64,7 @@ class Watch:
         return self._told([*mine, *self._recorded(each.template.source)], each.template.source)
 
     def check(self) -> None:
-        """Refuse repeats of sides that no test can compare.
-
-        Of one, enough are recorded that say the same; or a draw stands fixed that the other makes
-        otherwise.
-        """
+        """Refuse sides that no test can compare: all is one number, or one draw is held."""
         if (plan := self.seen.plan) is not None and (apart := self._apart(plan)):
             raise IdleSeedError(
                 "a draw stands fixed on one side alone: no verdict can come of these repeats",

@@ -23,11 +23,7 @@ SEED_MARK = 748_291_365_017
 
 @dataclass(frozen=True, slots=True)
 class JobTemplate:
-    """What all jobs of one side share.
-
-    `job` is of no seed yet: its commands may hold `marks` of seeds, and `edits` are the overrides.
-    `seeded` names the stages that are executed for every seed.
-    """
+    """What all jobs of one side share; `seeded` names the stages executed for every seed."""
 
     job: Job
     source: RunSource
@@ -65,11 +61,7 @@ def later_jobs(
     first: Outcome | None,
     made: str = "",
 ) -> tuple[Job, ...]:
-    """Return the jobs of the other seeds, which find what ran once in the cache.
-
-    `first`: of the first repeat; None where it failed, so that everything is executed again, and
-    any repeat may be the one of which all outputs are kept.
-    """
+    """Return the jobs of the other seeds; None for `first`: it failed, all is executed again."""
     pairs = tuple(zip(seeds, labels, strict=True))
     if first is None:
         return tuple(template.of_seed(seed, label) for seed, label in pairs)
@@ -108,10 +100,7 @@ def _too_large_to_give(stages: Sequence[Stage], first: Outcome) -> frozenset[str
 def kept_paths(
     stages: Sequence[Stage], metrics: Sequence[str], data: Sequence[str]
 ) -> tuple[str, ...]:
-    """Return the paths that Git may hold: metrics and other outputs without a cache.
-
-    What lies in an output of DVC is DVC's: `dvc repro` refuses an output of which Git holds a part.
-    """
+    """Return the metrics and other outputs without a cache: of DVC's, Git may hold no part."""
     uncached = [out.path for stage in stages for out in stage.outs if not out.cache]
     cached = [out.path for stage in stages for out in stage.outs if out.cache]
     wanted = dict.fromkeys([*metrics, *uncached])

@@ -85,10 +85,7 @@ def find_place(workspace: Workspace, request: RunRequest) -> RunPlace:
 
 
 def check_clean(place: RunPlace, *, dry: bool = False) -> None:
-    """Refuse tracked changes that no commit holds: a job would not see them.
-
-    A `dry` run starts no program for it that the folder names.
-    """
+    """Refuse tracked changes that no commit holds; `dry`, no program of theirs is started."""
     dirty = status.dirty_tracked(place.workspace, looking=dry)
     if dirty:
         made = _made(place, dirty)
@@ -104,10 +101,7 @@ def check_clean(place: RunPlace, *, dry: bool = False) -> None:
 
 
 def _made(place: RunPlace, dirty: Sequence[str]) -> list[str]:
-    """Return the changed paths that runs make and HEAD holds.
-
-    Committed by hand they would be numbers of another state over those of the branch's snapshot.
-    """
+    """Return the changed paths that runs make and HEAD holds: numbers of another state."""
     try:
         config, _ = plans.config_of(place.repo, place.head)
     except GitexpError:
@@ -197,22 +191,14 @@ def check_trust(place: RunPlace, source: CommitHash) -> None:
 
 
 def _was_committed_here(place: RunPlace, source: CommitHash) -> bool:
-    """Whether it was committed on this branch and amended or reset since.
-
-    Git begins such a line with the command that moved the branch, and gitexp with its own name: a
-    fetch, merge, pull, reset, rebase or cherry-pick leaves none.
-    """
+    """Whether it was committed here and amended or reset since, by Git's own log of HEAD."""
     asked = ["log", "--walk-reflogs", "--format=%H %gs", f"refs/heads/{place.branch}", "--"]
     lines = command.run(place.workspace, asked).splitlines()
     return any(line.startswith(f"{source} commit".encode()) for line in lines)
 
 
 def commit(place: RunPlace, request: RunRequest) -> tuple[RunPlace, RunRequest]:
-    """Write the overrides into the params files and commit all tracked changes.
-
-    The commit is the user's: their hooks run, their identity signs. The result: a request without
-    the overrides, which are in it now.
-    """
+    """Write the overrides into the params files and commit; return the request without them."""
     if request.at is not None:
         raise UsageError(
             "--commit commits the work tree, and --at names another state",

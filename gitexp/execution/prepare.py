@@ -283,10 +283,7 @@ def _group(situation: Situation, source: RunSource) -> str:
 
 
 def _without_snapshot(situation: Situation, template: JobTemplate) -> tuple[int, ...]:
-    """Return the seeds without that for the snapshot, where dvc.lock describes this state.
-
-    No record says so, but `dvc repro` may have written it.
-    """
+    """Return the seeds without the snapshot's, where `dvc repro` made that already."""
     choice, config = template.source.choice, template.source.config
     seed = choice.for_snapshot
     if seed is None or config.pipeline is None:

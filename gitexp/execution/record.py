@@ -54,11 +54,7 @@ class Record:
 
 
 def that_fit(outcomes: Mapping[int, Outcome | None]) -> dict[int, Outcome | None]:
-    """Return the outcomes, those as failed whose numbers find no room in the run's table.
-
-    The others are kept: a table of all could not be read again. What failed here makes no
-    snapshot, so this comes before anything else is decided.
-    """
+    """Return the outcomes, those as failed whose numbers find no room in the run's table."""
     rows = 0
     found: dict[int, Outcome | None] = {}
     for seed, outcome in outcomes.items():

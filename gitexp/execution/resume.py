@@ -79,10 +79,7 @@ class Resumed:
 
 
 def resume(place: RunPlace, request: RunRequest, now: datetime) -> Resumed:
-    """Record the finished repeats of calls that died here, and ask again what the last asked.
-
-    Those of a branch that was rewritten since wait until it is restored; they are told of.
-    """
+    """Record what calls that died here finished; those of a rewritten branch are told of."""
     workdir = WorkDir.of(place.workspace)
     dead, known = _dead(place, workdir)
     done, said, failed = _record_all(place, workdir, dead, now)
@@ -368,11 +365,7 @@ def _left(workdir: WorkDir, branch: str) -> str:
 
 
 def dead_call(repo: Repo, workdir: WorkDir, branch: str, call: str) -> list[Ended]:
-    """Return the sides of a dead call that was to record on `branch` and finished something.
-
-    A repeat that was running when its coordinator died is `lost`; one that never started is left
-    out, since nothing happened to it.
-    """
+    """Return the sides of a dead call on `branch`; what was running is `lost`."""
     members = [s for s in states.unpublished(workdir) if (s.branch, s.draft.call) == (branch, call)]
     return [ended for each in members if (ended := _ended(repo, workdir, each)) is not None]
 

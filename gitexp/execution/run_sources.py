@@ -145,10 +145,7 @@ def look(
     overrides: Mapping[ParamKey, ParamValue],
     fallback: CommitHash | None,
 ) -> RunSource:
-    """Read everything about a source that its records will say.
-
-    `fallback`: the plan's commit, whose settings serve a tree that is older than `gitexp init`.
-    """
+    """Read all about a source that its records will say; `fallback`: a later plan's commit."""
     config, blob = plans.config_of(repo, commit, fallback)
     tree = objects.tree_id(repo, commit)
     if tree is ABSENT:

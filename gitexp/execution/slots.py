@@ -56,11 +56,7 @@ def fill(
     *,
     kept: Collection[str] = (),
 ) -> tuple[Given, ...]:
-    """Put data from the cache into a worktree; return those whose bytes the cache shares.
-
-    Data may lie beside the project's folder (``../raw.csv``), but never outside the worktree; what
-    is `kept` Git holds, so that no .gitignore names it.
-    """
+    """Put data into a worktree, never beside it; return those whose bytes the cache shares."""
     shared = tuple(
         each
         for each in given

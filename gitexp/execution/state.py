@@ -104,10 +104,7 @@ def note(workdir: WorkDir, run: RunId, **marks: bool) -> None:
 
 
 def recorded(workdir: WorkDir, run: RunId, *, open_: bool = False) -> None:
-    """Note that a run is recorded; what nobody names of its outputs goes.
-
-    With `open_` its call was not finished, and somebody may go on with it.
-    """
+    """Note that a run is recorded, or may be gone on with; outputs nobody names go."""
     note(workdir, run, published=True, open=open_)
     workdir.drop_caches(run)
 
@@ -185,10 +182,7 @@ def _is_abandoned(folder: Path) -> bool:
 
 
 def unpublished(workdir: WorkDir, *, opened: bool = False) -> Iterator[State]:
-    """Yield the states of runs whose coordinator is dead and that were never recorded.
-
-    With `opened` also those of calls with which somebody may yet go on.
-    """
+    """Yield the runs never recorded whose coordinator is dead; also `opened` calls."""
     for call in _calls(workdir):
         # Whoever recorded what may be gone on with may live, or not.
         if (opened and call.value.get("open")) or not (call.published or call.alive):

@@ -169,10 +169,7 @@ def is_own_slot(name: str, proofs: Path) -> bool:
 
 
 def cache_of(top: Path, config: ProjectConfig) -> CacheConfig:
-    """Return the DVC cache of a project, or a place of our own where nothing needs one.
-
-    A project that keeps no outputs works without DVC; its metrics lie in Git.
-    """
+    """Return the DVC cache of a project, or a place of our own where no output needs one."""
     keeps = config.outputs or config.predictions or config.curves
     if not keeps and not has_dvc(top / config.project):
         return CacheConfig(top / ".gitexp" / "tmp" / "cache", ("copy",))
@@ -182,11 +179,7 @@ def cache_of(top: Path, config: ProjectConfig) -> CacheConfig:
 def cache_beside(
     workspace: Workspace, config: ProjectConfig, objects: Sequence[Md5]
 ) -> Path | None:
-    """Return the cache of another worktree of this repository that holds all these objects.
-
-    DVC gives each worktree a cache of its own unless it is told to share one, so a linked worktree
-    begins without data.
-    """
+    """Return another worktree's cache that holds all these: DVC gives each its own."""
     own = None if workspace.top is None else cache_of(workspace.top, config).dir
     for place in checkouts.listing(workspace):
         project = place.top / config.project
@@ -202,10 +195,7 @@ def cache_beside(
 def bring_enclosing(
     top: Path, config: ProjectConfig, cache: CacheConfig, objects: Sequence[Md5]
 ) -> bool:
-    """Copy objects from the caches of the DVC projects around a nested one; tell whether all came.
-
-    A nested project may depend on what an outer one makes, and DVC gives each a cache of its own.
-    """
+    """Copy objects from the caches of enclosing DVC projects; tell whether all came."""
     for folder in (top / config.project).parents:
         if not objects or not folder.is_relative_to(top):
             break

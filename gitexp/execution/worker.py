@@ -209,10 +209,7 @@ def _run_stage(
 
 
 def _points_too(job: Job, stage: Stage, project: Path) -> dict[str, str]:
-    """Let `log_metric` write its curves where they lie without gitexp, if they are declared there.
-
-    A stage that DVC expects to write them has to write them here, too.
-    """
+    """Let `log_metric` write the curves too that DVC expects a stage to write."""
     folder = posixpath.join(stage.wdir, live.FOLDER)
     declared = (*(out.path for out in stage.outs), *job.curves)
     if not any(touches(path, folder) for path in declared):

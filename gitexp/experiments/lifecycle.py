@@ -99,10 +99,7 @@ def is_removed(repo: Repo, name: str, commit: CommitHash) -> bool:
 
 
 def is_untried(repo: Repo, standing: Standing) -> bool:
-    """Return whether nothing was run or concluded: there is a plan, and nobody has seen a number.
-
-    Runs that lie on its branch without belonging to the plan count too, unless its base has them.
-    """
+    """Return whether there is a plan and nothing was run or concluded on its branch."""
     plan = standing.plan
     if plan is None or conclusion_named(repo, plan.name, standing.commit) is not ABSENT:
         return False

@@ -294,10 +294,7 @@ def _next(task: _Task, commit: CommitHash) -> str:
 
 
 def _there(task: _Task) -> Remote:
-    """Return what a remote has under the old name; what is known of it here, if it is silent.
-
-    It is not asked where nothing says that it has anything.
-    """
+    """Return what a remote has under the old name; what is known here, if it is silent."""
     repo, old, tag = task.repo, task.standing.branch, task.standing.tag
     known = [ref for ref, _ in refs.branches(repo, old) if upstream.followed(ref) == old]
     archived = refs.read_ref(repo, task.tag) is not ABSENT

@@ -174,10 +174,7 @@ def forks(
 
 
 def parsed_commit(data: bytes, id_: str) -> CommitObject:
-    """Return what the bytes of a commit say, with the parents that a shallow clone lacks.
-
-    Raises `DamagedDataError` if they name no tree.
-    """
+    """Return what the bytes of a commit say, with the parents that a shallow clone lacks."""
     head = data.partition(b"\n\n")[0]
     lines = [line.partition(b" ") for line in head.split(b"\n")]
     trees = [value.decode("ascii") for key, _, value in lines if key == b"tree"]

@@ -183,10 +183,7 @@ def named_by_folder(where: Workspace | Path, keys: re.Pattern[str]) -> dict[str,
 
 
 def settings_of(where: Workspace | Path) -> Iterator[tuple[str, str, str]]:
-    """Yield scope, key and value of every setting, the last one counting.
-
-    Keys as git prints them, section and name in lower case.
-    """
+    """Yield scope, key (in git's lower case) and value of each setting, the last one counting."""
     arguments = ["config", "--list", "-z", "--show-scope", "--includes"]
     code, out, err = _attempt(where, arguments, None, None, SAFE)
     if code:
@@ -261,10 +258,7 @@ def _slot_git_dir(path: Path) -> Path:
 
 
 def lines(out: bytes) -> list[str]:
-    """Return what git printed, a line each.
-
-    A ref or a path may hold what `str.splitlines` takes for the end of a line, as U+0085.
-    """
+    """Return what git printed, a line each: `str.splitlines` would end some at U+0085."""
     text = out.decode("utf-8", "surrogateescape").removesuffix("\n")
     return text.split("\n") if text else []
 

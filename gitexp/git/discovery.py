@@ -73,11 +73,7 @@ def _refusal(start: Path, err: bytes) -> PreconditionError:
 
 
 def user_key(git_dir: Path) -> bytes | None:
-    """Return this user's key, which is made when it is first needed; None without a place for it.
-
-    `git_dir`: the common Git directory: the key may not lie in its work tree, where a branch may
-    put one.
-    """
+    """Return this user's key, made when first needed, in the Git directory; else None."""
     home = os.environ.get("HOME") or os.environ.get("USERPROFILE") or "."
     folder = Path(os.environ.get("XDG_STATE_HOME") or f"{home}/.local/state", "gitexp")
     inside = git_dir.name == ".git" and git_dir.parent in folder.parents

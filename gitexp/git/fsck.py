@@ -69,10 +69,7 @@ class SoundTree(NamedTuple):
 
 
 def read(tree: TreeId, data: bytes) -> SoundTree:
-    """Return what the bytes of a tree say.
-
-    Raises `RefusedTreeError`: for one that is neither written nor judged.
-    """
+    """Return what the bytes of a tree say, if it may be written and judged."""
     size = len(tree) // 2
     usual = _usual(data, size)
     if usual is not None:
@@ -197,10 +194,7 @@ def _entries(data: bytes, hash_bytes: int) -> tuple[list[_Entry], bool]:
 
 
 def _is_ordered(one: _Entry, other: _Entry) -> bool:
-    """Whether two neighbours stand as Git sorts them: a folder as if its name ended in a slash.
-
-    Twins are another thing.
-    """
+    """Whether two neighbours stand as Git sorts them: a folder as if it ended in a slash."""
     if one[1] == other[1]:
         return True
     size = min(len(one[1]), len(other[1]))

@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 
 
 def author(repo: Repo | Workspace) -> Person:
-    """Return the author that ``git commit`` would record.
-
-    Raises `PreconditionError` if Git knows no name or address.
-    """
+    """Return the author that ``git commit`` would record."""
     return _identity(repo, "GIT_AUTHOR_IDENT")
 
 
@@ -67,10 +64,7 @@ _OWN: Final = {
 
 
 def signers(workspace: Workspace, commits: Sequence[CommitHash]) -> dict[CommitHash, Signer]:
-    """Return who signed each of these commits; those without a good signature are left out.
-
-    Good is a signature by a key that the reader knows and trusts: Git's ``%G?`` is G.
-    """
+    """Return who signed each commit, by a key that the reader knows and trusts (``%G?`` is G)."""
     if not commits:
         return {}
     chosen = {**_OWN, **settings(workspace, "gpg.")}
@@ -107,10 +101,7 @@ def _verify(
 
 
 def settings(workspace: Workspace, prefix: str) -> Mapping[str, str]:
-    """Return the settings below a prefix that user and system gave, not the repository's own.
-
-    Keys as git prints them, section and name in lower case; the last value wins.
-    """
+    """Return the settings below a prefix that user and system gave, not the repository's."""
     return {
         key: value
         for scope, key, value in command.settings_of(workspace)

@@ -118,11 +118,7 @@ def join(
     settle: Callable[[Conflict], Side | bytes | None],
     written: list[str],
 ) -> Joined:
-    """Merge two commits into a tree.
-
-    `settle`: asked for each conflict: the side to take, bytes to write, or None (a person has to).
-    `written`: receives the ids of objects that were written.
-    """
+    """Merge two commits; `settle` gives a conflict's side or bytes, or None for a person."""
     try:
         base = merge_base(repo, ours, theirs)
         bring(repo, *(() if base is ABSENT else (base,)), ours, theirs)

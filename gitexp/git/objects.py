@@ -197,10 +197,7 @@ def entry_at(repo: Repo, commit: CommitHash | TreeId, path: str) -> Entry | Abse
 def read_blob(
     repo: Repo, commit: CommitHash | TreeId, path: str, limit: int = READ_LIMIT
 ) -> bytes | Absent:
-    """Return the bytes of a regular file in a commit or tree, as `Tree.read` does.
-
-    A symbolic link, a folder or a submodule at `path` is absent: links are never followed.
-    """
+    """Return a regular file's bytes as `Tree.read` does; links are never followed."""
     data = repo.tree(commit).read(_plain(path), limit)
     return ABSENT if data is None else data
 
@@ -239,10 +236,7 @@ def changed_names(repo: Repo, one: CommitHash, other: CommitHash) -> frozenset[b
 
 
 def bring(repo: Repo, *trees: CommitHash | TreeId) -> None:
-    """In a partial clone, let git fetch at once what differs between each and the next.
-
-    libgit2 compares and merges whole trees, and knows nothing of promises.
-    """
+    """In a partial clone, fetch all that differs between neighbours: libgit2 would not."""
     for one, other in itertools.pairwise(trees) if repo.partial else ():
         command.attempt(
             repo.workspace,
@@ -278,10 +272,7 @@ def compared(
 
 
 def look_at(repo: Repo, commit: CommitHash, paths: Iterable[str]) -> None:
-    """Raise why a commit, or one of these folders in it, cannot be looked at, if that is so.
-
-    What asks for one file takes a folder that Git refuses for none at all; a ref may lead anywhere.
-    """
+    """Raise why a commit, or one of these folders in it, cannot be looked at, if that is so."""
     kind, _ = repo.look_up(commit, repo.git.odb.read_header)
     if kind != repository.COMMIT:
         raise repository.another(commit, repository.KINDS[kind], "commit")

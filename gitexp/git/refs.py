@@ -64,10 +64,7 @@ def is_valid(ref: str) -> bool:
 
 
 def read_ref(repo: Repo, name: str) -> CommitHash | Absent:
-    """Return the commit that a full ref name leads to, as it is on the disk now.
-
-    A broken ref counts as absent: nothing can be built on it.
-    """
+    """Return the commit of a full ref name, as it is on the disk now; a broken ref is absent."""
     if not is_valid(name):
         return ABSENT
     if repo.reftable or _UNDECODABLE.search(name):
@@ -179,10 +176,7 @@ def held(
 
 
 def keep(repo: Repo, ref: str, commit: str) -> None:
-    """Make a temporary ref, so that a ``git gc`` beside us spares what it leads to.
-
-    It need not survive a power cut, so nothing waits for the disk here.
-    """
+    """Make a temporary ref against a ``git gc`` beside us; nothing waits for the disk."""
     if repo.reftable:
         command.run(repo.workspace, ["update-ref", "--no-deref", ref, commit])
         return

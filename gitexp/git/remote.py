@@ -82,11 +82,7 @@ class Pushed:
 
 
 def choose(repo: Repo, branch: str | None, wanted: str | None = None) -> str:
-    """Return the remote to work with: the wanted one, the branch's, origin, or the only one.
-
-    Raises `UsageError` if the wanted one is not there, or one of several would have to be guessed;
-    `PreconditionError` if there is none.
-    """
+    """Return the remote to work with: the wanted one, the branch's, origin, or the only one."""
     names = command.run(repo.workspace, ["remote"]).decode("utf-8", "surrogateescape").split("\n")
     known = [name for name in names if name and not name.startswith("-")]
     if wanted is not None:
@@ -201,10 +197,7 @@ def remote_refs(workspace: Workspace, remote: str, refs: Sequence[str]) -> Mappi
 
 
 def push_leased(workspace: Workspace, remote: str, leases: Sequence[Lease]) -> None:
-    """Set the refs of a remote, all or none.
-
-    Raises `MovedRefError` if one of them is not as it was seen; nothing was changed there.
-    """
+    """Set the refs of a remote, all or none: each is where it was last seen."""
     wanted = [lease for lease in leases if lease.old != lease.new]
     if not wanted:
         return

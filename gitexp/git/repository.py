@@ -62,10 +62,7 @@ class Repo:
 
     @cached_property
     def settings(self) -> Mapping[str, str]:
-        """Git's settings as git itself reads them (libgit2 ignores GIT_CONFIG_* variables).
-
-        Keys as git prints them (section and name in lower case); the last value wins.
-        """
+        """Git's settings as git itself reads them (libgit2 ignores GIT_CONFIG_* variables)."""
         out = command.run(self.workspace, ["config", "--list", "-z", "--includes"])
         found: dict[str, str] = {}
         for record in out.decode("utf-8", "surrogateescape").split("\0"):
@@ -100,10 +97,7 @@ class Repo:
     # --- objects; as rules read them, see `gitexp.model.rules.Objects` ---------------------------
 
     def tree(self, id_: CommitHash | TreeId) -> Tree:
-        """Return what a commit, or a tree, holds.
-
-        A folder that Git refuses leads nowhere: none of its readers would agree on what is there.
-        """
+        """Return what a commit, or a tree, holds; a folder that Git refuses leads nowhere."""
         try:
             root = self.load_tree(id_).id
         except RefusedTreeError:
@@ -111,10 +105,7 @@ class Repo:
         return Tree(self, root, name=id_[:9], lenient=True)
 
     def load(self, id_: str, kind: type[_Object]) -> _Object:
-        """Return an object of pygit2; `DamagedDataError` where it is missing or of another kind.
-
-        Of a tree it is not asked whether Git would refuse it: `load_tree` does.
-        """
+        """Return an object of pygit2, sound or not: see `load_tree`."""
         found = self.look_up(id_, self.git.__getitem__)
         if not isinstance(found, kind):
             names = type(found).__name__.lower(), kind.__name__.lower()
@@ -158,10 +149,7 @@ class Repo:
         return None if found is None else TreeEntry(*found)
 
     def size(self, blob: BlobId, *, fetch: bool = True) -> int:
-        """Return a blob's size in bytes without reading its content.
-
-        Of what a partial clone does not hold it is 0, unless git may `fetch` it, one by one.
-        """
+        """Return a blob's size, unread; 0 for one that is promised, unless git may `fetch`."""
         # A Blob object of libgit2 loads its content; the header of the object database does not.
         try:
             _, size = self.git.odb.read_header(blob)
@@ -232,11 +220,7 @@ class Repo:
 
 
 def open_repository(workspace: Workspace) -> Repo:
-    """Open the repository of a workspace that `discover` returned.
-
-    Raises `NoRepositoryError` if libgit2 cannot read this kind of repository (SHA-256 object names,
-    for one).
-    """
+    """Open the repository of a workspace that `discover` returned."""
     return Repo(workspace)
 
 

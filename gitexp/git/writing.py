@@ -107,10 +107,7 @@ def build_tree(
 def write_commit(
     repo: Repo, tree: TreeId, parents: Sequence[CommitHash], message: Message
 ) -> CommitHash:
-    """Write a commit object, signed where ``commit.gpgsign`` asks for it; no hook runs.
-
-    Raises `GitFailedError` if the commit cannot be signed.
-    """
+    """Write a commit object, signed where ``commit.gpgsign`` asks for it; no hook runs."""
     message = replace(message, text=message.text.rstrip("\n") + "\n")
     if repo.setting_is_true("commit.gpgsign"):
         return _signed(repo, tree, parents, message)
@@ -307,11 +304,7 @@ def _size(content: Content) -> int:
 
 
 def _reason(folder: Path, size: int, error: Exception) -> Exception:
-    """Return why a file of `size` bytes cannot be written into `folder`.
-
-    libgit2 forgets the system's error when an object cannot be written, and reports the message
-    of whatever failed before. So the same is tried once more, by us.
-    """
+    """Return why a file cannot be written, by trying: libgit2 reports another error."""
     try:
         with tempfile.TemporaryFile(dir=folder, prefix="gitexp-") as trial:
             for start in range(0, size, 1 << 20):

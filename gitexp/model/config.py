@@ -48,12 +48,7 @@ class ParamKey:
 
 @dataclass(frozen=True, slots=True)
 class SeedRule:
-    """How a repeat learns its seed; GITEXP_SEED is set in every case.
-
-    At most one of `params` and `arg` is given. With `params` the seed is written into the params
-    files of the job's worktree; with `arg` the filled-in text (``"seed={seed}"``) is appended to
-    the command.
-    """
+    """How a repeat learns its seed: by params files, or an ``"seed={seed}"`` argument, not both."""
 
     # They vary: all take a repeat's seed. The committed value of the first is the first seed.
     params: tuple[ParamKey, ...] = ()

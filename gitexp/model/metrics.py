@@ -115,11 +115,10 @@ class MetricSummary:
 
 
 def summarise(samples: Iterable[Sample]) -> tuple[MetricSummary, ...]:
-    """Return n, mean and standard deviation of each metric over seeds, sorted by metric.
+    """Return n, mean and sd of each metric over seeds, sorted; folds are averaged first.
 
-    Folds and repetitions of one seed are averaged first: they share their training data, so they
-    are not samples of their own. Where a metric has both, the value of the whole counts, not the
-    folds. A metric measured on a named data set is called ``metric[dataset]``.
+    Where a metric has both, the value of the whole counts, not the folds. A metric measured on a
+    named data set is called ``metric[dataset]``.
     """
     return summarise_rows(
         (

@@ -69,10 +69,7 @@ class CommitObject:
 
 
 class Objects(Protocol):
-    """Reads Git's objects, and does nothing else: by pygit2, or by ``git cat-file --batch``.
-
-    What is missing or of another kind raises `DamagedDataError`.
-    """
+    """Reads Git's objects, by pygit2 or by ``git cat-file --batch``, and does nothing else."""
 
     @property
     def main(self) -> str:
@@ -123,10 +120,7 @@ class Outside:
         """Return how a record that a commit adds differs from its source; "" where it does not."""
 
     def archived(self, plan: Plan, keeps: Callable[[CommitHash], bool]) -> str | None:
-        """Return why its archive tag is not on the remote; "" where it is.
-
-        `keeps`: whether what the tag leads to is this experiment.
-        """
+        """Return why the archive tag of an experiment is not on the remote; "" where it is."""
 
     def unsent(self, commit: CommitHash, recorded: Sequence[Output]) -> tuple[str, ...] | None:
         """Return what a commit, and the runs in it, name of data that is not on the DVC remote."""

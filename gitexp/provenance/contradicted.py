@@ -45,10 +45,7 @@ class Sources:
     def contradiction(
         self, run: Run, samples: Iterable[Sample], added: CommitHash, plan: Plan | None
     ) -> str:
-        """Return what in a record cannot be; "" where nothing is seen.
-
-        `plan`: the one that it was run under, where that is known.
-        """
+        """Return what in a record of a known or unknown plan cannot be; else ""."""
         if run.origin is Origin.REPORTED:
             return ""
         finished = {item.seed for item in run.repeats if item.state is RepeatState.FINISHED}

@@ -82,10 +82,7 @@ def grade(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> tuple[OrderG
 
 
 def _dated(repo: Repo, plan: Plan, added: CommitHash) -> list[str]:
-    """Say where a plan is older than its commit, or by somebody else, as only its own file has it.
-
-    A squash may be later, and its author another one; what the commit says is Git's.
-    """
+    """Say where a plan is older than its commit, or another's, by its own file."""
     made = objects.commit_info(repo, added)
     said = []
     if made.time - plan.created_at > _A_DAY:
@@ -114,10 +111,7 @@ def is_ordered(
 
 
 def _best(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> Order | None:
-    """Return the order that a history shows; that of its branch or archive tag if it is lost.
-
-    They have to hold every run that is asked about: the order of others says nothing of these.
-    """
+    """Return the order that a history shows, else its branch or tag that has all runs."""
     mine = order_at(repo, index, plan, tip)
     if mine is not None and not mine.early:
         return mine

@@ -64,10 +64,7 @@ class Believing(Outside):
 
 
 def vouched(receipt: Receipt, token: bytes, trust: Trust) -> tuple[datetime | None, str]:
-    """Return the time that a receipt proves, and in words what it is worth.
-
-    Whether the commit that it names holds the plan is the caller's to ask.
-    """
+    """Return the time that a receipt proves, and its worth; whose plan is not asked."""
     if receipt.way is Way.PUSH:
         when = dict(trust.log).get(receipt.commit)
         if when is None:

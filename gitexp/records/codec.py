@@ -80,11 +80,7 @@ _WRITES: Final[Mapping[object, Write]] = {
 
 
 def load(kind: type[T], data: bytes, where: str) -> T:
-    """Read a record from its file.
-
-    Keys that this version does not know are passed over, but where the shape says otherwise: a
-    record is never rewritten, so nothing can be lost by it.
-    """
+    """Read a record; most pass over unknown keys, as none is ever rewritten."""
     shape = shape_of(kind)
     if shape.yaml:
         from gitexp.text.yamltext import yaml_loads  # costs 15 ms

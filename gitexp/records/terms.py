@@ -183,10 +183,7 @@ def parse_metric(text: str) -> tuple[str, Direction | None]:
 
 
 def sealed(plan: Plan) -> Plan:
-    """Return a plan with its digest, if its terms can be those of a plan.
-
-    Raises `UsageError` if alpha is not a rate of false positives.
-    """
+    """Return a plan with its digest, if its terms can be those of a plan."""
     check_alpha(plan.alpha)
     if not 1 <= plan.repeats <= MAX_REPEATS:
         raise BadFormatError(
@@ -200,10 +197,7 @@ def sealed(plan: Plan) -> Plan:
 
 
 def check_alpha(alpha: float) -> float:
-    """Return alpha if it can be that of a test.
-
-    Raises `UsageError` if it is not a rate of false positives.
-    """
+    """Return alpha if it can be that of a test."""
     if not 0 < alpha < ALPHA_BELOW:  # nor is nan
         raise UsageError("alpha is no rate of false positives", found=str(alpha), expected=ALPHAS)
     return alpha

@@ -38,10 +38,7 @@ RENDERERS: dict[str, str] = {  # module and function of this room
 
 
 def render_comparisons(name: str, comparisons: tuple[Comparison, ...], style: Style) -> str:
-    """Return comparisons in a format, with its final newline.
-
-    Raises `KeyError` if there is no such format; the command line offers `RENDERERS` only.
-    """
+    """Return comparisons in a format of `RENDERERS`, with its final newline."""
     module, _, function = RENDERERS[name].partition(".")
     made: Callable[[tuple[Comparison, ...], Style], str] = getattr(
         importlib.import_module(f"gitexp.report.{module}"), function

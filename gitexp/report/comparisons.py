@@ -120,10 +120,7 @@ def grid(
     most: int | None = None,
     sides: tuple[str, str] | None = None,
 ) -> Grid:
-    """Return the table of all metrics, or of the first of them.
-
-    `sides`: what baseline and candidate are called, where their names have no room.
-    """
+    """Return the table of metrics; `sides`: what both are called where names have no room."""
     baseline, candidate = sides or (comparison.baseline.name, comparison.candidate.name)
     titles = {
         "baseline": baseline,

@@ -31,10 +31,7 @@ def comparisons(values: tuple[Comparison, ...]) -> pd.DataFrame:
 
 
 def samples(values: tuple[Comparison, ...]) -> pd.DataFrame:
-    """Return the samples that counted: one row for each metric, side and seed.
-
-    Where folds or data sets were tested, and the comparison repeats them, each has its own row.
-    """
+    """Return the samples that counted: a row a metric, side and seed, or fold or data set."""
     rows = [
         (side.name, which, metric.metric, *row)
         for comparison in values

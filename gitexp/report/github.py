@@ -59,11 +59,7 @@ class Section:
 def markdown(
     review: Review, *, limit: int = COMMENT_BYTES, marker: str = "", untrusted: bool = False
 ) -> str:
-    """Return the review as GitHub-flavoured Markdown of at most `limit` bytes.
-
-    `marker`: ours, in front of all: by it the comment is found again. `untrusted`: it was made by
-    a job that a stranger could change; the text says so.
-    """
+    """Return the review as Markdown of at most `limit` bytes; by `marker` it is found again."""
     head = "\n".join([*([marker] if marker else []), *_head(review, limit // 2), ""])
     tail = "\n".join(["", "---", *([_FROM_FORK, ""] if untrusted else []), _LEGEND, ""])
     rules, experiments = list(_rules(review)), list(_experiments(review.experiments))

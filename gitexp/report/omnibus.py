@@ -43,10 +43,7 @@ def sheet(across: OmnibusComparison, style: Style = PLAIN) -> Sheet:
 
 
 def page(across: OmnibusComparison, key: str) -> Iterator[str]:
-    """Return the section of an HTML page, with the critical-difference diagram where there is one.
-
-    `key`: our own word that makes ids unique in the page.
-    """
+    """Return the section of an HTML page, with its diagram; `key` makes ids unique."""
     yield f'<section aria-labelledby="{key}-title">'
     yield f'<h2 id="{key}-title">All commits together</h2>'
     yield f"<p>{html(_headline(across))}</p>"

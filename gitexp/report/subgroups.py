@@ -38,10 +38,7 @@ def sheet(comparison: Comparison, style: Style = PLAIN) -> Sheet | None:
 
 
 def page(comparison: Comparison, room: Room, key: str) -> Iterator[str]:
-    """Return the part of an HTML page, with a forest plot of the subgroups while there is room.
-
-    `key`: our own word that makes ids unique in the page.
-    """
+    """Return the part of an HTML page, with forest plots while there is room."""
     if comparison.slices is not None:
         for index, metric in enumerate(comparison.slices.metrics):
             yield room.take(_plot(comparison.slices, metric, f"{key}-{index}"))

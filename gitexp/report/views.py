@@ -52,10 +52,7 @@ _LISTS: Final = frozenset({"list", "run-list", "group-list"})
 
 
 def render(view: object, name: str, style: Style = PLAIN) -> str:
-    """Return an answer in one of `FORMATS`, or as one of `DOCUMENTS`, with its final newline.
-
-    The command line offers `FORMATS` only.
-    """
+    """Return an answer in one of `FORMATS` or `DOCUMENTS`, with its final newline."""
     if name == "json":
         return json(view)
     shown = sheet_of(view, style)

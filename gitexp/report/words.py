@@ -367,10 +367,7 @@ def _share(probability: float) -> str:
 
 
 def units(metric: MetricComparison) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the values of baseline and candidate by name, in the same order where both have it.
-
-    Folds and data sets stand for themselves; otherwise there is one value a seed.
-    """
+    """Return the values of both sides by fold or data set, else by seed, in one order."""
     if metric.parts:
         names = [part_name(part) for part in metric.parts]
         left = {name: part.baseline for name, part in zip(names, metric.parts, strict=True)}

@@ -105,10 +105,7 @@ CLOCKS: Final = timedelta(hours=1)  # by which those of honest machines differ
 
 
 def by_itself(run: Run, plan: Plan | None, holds: Callable[[CommitHash, str], bool]) -> str:
-    """Return what a record contradicts without a look at anything else.
-
-    `holds`: whether a commit has the plan of that name: asked where the times alone would say no.
-    """
+    """Return what a record contradicts by itself; `holds`: whether a commit has its plan."""
     times = [(run.started_at, run.ended_at), *((r.started_at, r.ended_at) for r in run.repeats)]
     if any(begun and ended and ended < begun for begun, ended in times):
         return "it ended before it began"

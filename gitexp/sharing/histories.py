@@ -119,11 +119,7 @@ class BranchUpdate:
 
 
 def settle(shared: Shared, branch: str, *, join: bool) -> BranchUpdate:
-    """Bring a local branch to where it contains what the remote was last seen to have.
-
-    Lines that have parted are brought together where they are to `join`. A branch that cannot be
-    moved says why; nothing of it was changed.
-    """
+    """Bring a local branch to what the remote was last seen to have, or say why not."""
     noted = BranchMove(branch, BranchOutcome.SAME)
 
     def draft(tip: CommitHash | Absent, written: list[str]) -> CommitHash:
@@ -150,11 +146,7 @@ def settle(shared: Shared, branch: str, *, join: bool) -> BranchUpdate:
 
 
 def settle_data(shared: Shared) -> CommitHash | Absent:
-    """Bring the branch gitexp/data up to what the remote was last seen to have; return its tip.
-
-    Its commits are trees of their own, so ours always go on top of theirs. Where only the
-    remote has it, it is not made here.
-    """
+    """Bring gitexp/data up to the remote's, ours on top; return its tip, if here."""
     if shared.ours(layout.DATA_BRANCH) is ABSENT:
         return ABSENT
 

@@ -153,11 +153,7 @@ PATTERNS: Final = (
 
 
 def set_up(workspace: Workspace) -> tuple[str, ...]:
-    """Name the driver in this clone's configuration and attributes; return what was changed.
-
-    The attributes go into ``info/attributes``: a tracked .gitattributes is code, and would change
-    the inputs of every state.
-    """
+    """Name the driver in this clone's configuration and ``info/attributes``."""
     path = workspace.common_dir / "info" / "attributes"
     lines = [f"{pattern} merge={NAME}" for pattern in PATTERNS]
     changed = []
@@ -186,10 +182,7 @@ def is_outdated(workspace: Workspace) -> bool:
 
 
 def merge_driver(base: Path, ours: Path, theirs: Path, path: str) -> str:
-    """Join two versions of a file as Git asks its drivers to: the result replaces `ours`.
-
-    The result: "", or why it is a conflict; then `ours` stays as it is, whole.
-    """
+    """Join two versions into `ours` whole, or leave it and return why not."""
     old, left, right = (_read(file, path) for file in (base, ours, theirs))
     joined = _join(path, old, left, right)
     if joined.data is None:

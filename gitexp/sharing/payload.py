@@ -92,11 +92,7 @@ def check_depot(shared: Shared, depot: Depot | None, tips: Collection[CommitHash
 
 
 def unknown_remote(shared: Shared, depot: Depot | None, tips: Iterable[CommitHash]) -> str:
-    """Return a warning where nobody who pulls would learn of the DVC remote; "" else.
-
-    A remote that only ``.dvc/config.local`` or the user's own settings name is meant to be known
-    here alone.
-    """
+    """Return a warning where nobody who pulls would learn of the DVC remote; "" else."""
     top = shared.workspace.top
     if not shared.data or depot is None or depot.remote is None or top is None:
         return ""
@@ -132,11 +128,7 @@ def send(
     tips: Collection[CommitHash],
     data: CommitHash | Absent,
 ) -> DataMoved:
-    """Bring everything that these branches and gitexp/data speak of to the DVC remote.
-
-    `tips`: of the branches that are shared; of their history, what the Git remote has not. `data`:
-    the tip of gitexp/data that will be shared.
-    """
+    """Bring all that the shared branches and gitexp/data newly speak of to the DVC remote."""
     check_depot(shared, depot, tips)
     if depot is None or depot.remote is None:
         return DataMoved(said="there are no data outside Git")
@@ -188,10 +180,7 @@ def bring(shared: Shared, depot: Depot | None, tips: Collection[CommitHash]) -> 
 def import_step(
     shared: Shared, depot: Depot | None, moves: Sequence[BranchMove], data: DataMoved
 ) -> str:
-    """Return the command that brings an import, which DVC's remote never has; "" where none lacks.
-
-    It is not fetched by itself: the branch names the place that it comes from.
-    """
+    """Return the command that brings an import: the branch names its place; "" for none."""
     top, start = shared.workspace.top, shared.workspace.start
     if depot is None or top is None or not data.imported:
         return ""

@@ -63,11 +63,7 @@ def named(metric: str) -> tuple[str, ...]:
 
 
 def check_name(metric: str) -> None:
-    """Refuse a metric of a curve that would be no measurement.
-
-    Raises `UnknownMetricError` if it is the best value of a curve, selected by itself, or no known
-    summary.
-    """
+    """Refuse a metric of a curve that would be no measurement."""
     found = _NAME.fullmatch(metric)
     selected = _SELECTED.fullmatch(metric)
     own = found is not None and found["other"] == found["curve"]

@@ -211,11 +211,7 @@ FileState = tuple[int, int, int, int]  # size, mtime_ns, ctime_ns, inode
 
 
 def patched_files(installed: Iterable[Installed], index_file: Path | None) -> tuple[str, ...]:
-    """Return the installed files that differ from their RECORD, as ``name: file``.
-
-    `index_file`: remembers the state of files that were hashed and found unchanged; may be
-    deleted. The result: sorted; at most `_MOST`, then a count of the others.
-    """
+    """Return a few files that differ from their RECORD, as ``name: file``."""
     known = _read_index(index_file)
     sound: dict[str, FileState] = {}
     changed: list[str] = []

@@ -54,13 +54,7 @@ class EnvironmentSource:
 def capture(
     place: EnvironmentSource, env: Mapping[str, str]
 ) -> tuple[Environment, tuple[str, ...]]:
-    """Return the environment and the installed files that were changed since.
-
-    Also verifies that the project's code is imported from the job's worktree.
-
-    Raises `ImportPathError` if the user's work tree would be imported; `PreflightError` if the
-    interpreter cannot be asked.
-    """
+    """Return the environment and files changed since; code must be from the worktree."""
     path = imports.python_path(
         place.import_paths, place.worktree, str(place.repository), env.get("PYTHONPATH", "")
     )
@@ -290,10 +284,7 @@ _GIT_COUNT = "GIT_CONFIG_COUNT"
 def job_variables(
     job: Job, worktree: Path, own: Mapping[str, str], inherited: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return all variables of a job's commands.
-
-    `own`: what the worker adds, such as GITEXP_POINTS.
-    """
+    """Return all variables of a job's commands, with `own` such as GITEXP_POINTS."""
     env = {name: value for name, value in inherited.items() if name not in LOCAL_VARIABLES}
     project = worktree / job.project
     folder = os.path.dirname(job.python)  # noqa: PTH120  a lone name has no folder

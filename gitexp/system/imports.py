@@ -45,13 +45,7 @@ class ImportPlan:
 
 
 def plan_imports(python: str, repository: Path, env: Mapping[str, str]) -> ImportPlan:
-    """Find out what would be imported from the repository.
-
-    `env`: the user's variables: PYTHONPATH may name folders of the repository, too.
-
-    Raises `ImportPathError` if a distribution is installed in a way that cannot be redirected;
-    `PreflightError` if the interpreter cannot be asked.
-    """
+    """Find out what, also by PYTHONPATH in `env`, is imported from the repository."""
     facts = ask(python, env)
     return from_facts(facts, distributions.scan(facts.path), str(repository))
 
@@ -59,10 +53,7 @@ def plan_imports(python: str, repository: Path, env: Mapping[str, str]) -> Impor
 def from_facts(
     facts: InterpreterFacts, installed: Iterable[Installed], repository: str
 ) -> ImportPlan:
-    """Return the plan that follows from ``sys.path`` and what is installed.
-
-    Raises `ImportPathError` if a distribution is installed in a way that cannot be redirected.
-    """
+    """Return the plan that follows from ``sys.path`` and what is installed."""
     top = os.path.realpath(repository)
     paths: dict[str, None] = {}
     for entry in facts.path:
@@ -124,13 +115,7 @@ def modules_of(import_paths: Sequence[str], worktree: Path) -> tuple[str, ...]:
 def verify(
     facts: InterpreterFacts, plan: ImportPlan, import_paths: Sequence[str], worktree: Path
 ) -> None:
-    """Check that the modules of a worktree are imported from there and from nowhere else.
-
-    `facts`: asked with the job's variables for `modules_of` the worktree.
-
-    Raises `ImportPathError` if the user's work tree, or an installed copy, would be imported
-    instead.
-    """
+    """Check that all modules of a worktree are imported from there, by its job's variables."""
     forgotten = [path for path in plan.paths if path not in import_paths]
     if forgotten:
         raise ImportPathError(
@@ -173,11 +158,7 @@ def _inside(entry: str, top: str, prefix: str) -> str | None:
 
 
 def _editable(installed: Installed, top: str) -> list[str]:
-    """Return the folders that an editable install imports from.
-
-    Raises `ImportPathError` if it hooks into the import system in a way that PYTHONPATH does not
-    precede.
-    """
+    """Return the folders that an editable install imports from."""
     found: list[str] = []
     for name in _record_names(installed):
         if name.startswith("__editable___") and name.endswith("_finder.py"):
@@ -216,12 +197,7 @@ def _finder_paths(file: str, installed: Installed, top: str) -> list[str]:
 
 
 def _copied(installed: Installed, top: str, source: str) -> list[str]:
-    """Return where the sources of a package are that was *copied* from the repository.
-
-    The installed copy is of whatever state the work tree had; the worktree's goes first.
-
-    Raises `ImportPathError` if its modules are not found in the repository.
-    """
+    """Return where a package's sources are that was *copied*: the worktree's go first."""
     modules = {
         first.partition(".")[0]
         for name in _record_names(installed)
@@ -305,13 +281,7 @@ class InterpreterFacts:
 
 
 def ask(python: str, env: Mapping[str, str], names: Sequence[str] = ()) -> InterpreterFacts:
-    """Start an interpreter and return what it says.
-
-    `env`: variables it gets; those of the job. `names`: modules to be located; top-level modules
-    are not imported by that.
-
-    Raises `PreflightError` if it cannot be started, or is no Python that we know how to ask.
-    """
+    """Start an interpreter and return what it says; `names` are located, not imported."""
     try:
         done = subprocess.run(
             [python, "-c", _QUESTION.read_text("utf-8")],

@@ -135,10 +135,7 @@ class _Log:
         self.counts[name] = count + len(rows)
 
     def forget(self) -> None:
-        """Leave the parent's points to the parent; what a child logs is written at once.
-
-        A child of multiprocessing ends without the functions of atexit.
-        """
+        """Leave the parent's points to it; a multiprocessing child ends without atexit."""
         self.waiting.clear()
         self.lock = threading.RLock()  # another thread of the parent may hold the old one
         self.forked = True

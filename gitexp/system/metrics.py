@@ -58,11 +58,7 @@ class _Found:
     others: dict[str, str] = field(default_factory=dict)  # name -> what it is instead of a number
 
     def add(self, name: str, value: float, where: _Where, file: str) -> None:
-        """Take one number.
-
-        Raises `BadMetricError` if it is not finite, is given twice, or has a name that cannot be
-        recorded.
-        """
+        """Take one number."""
         if not name or len(name) > _NAME_LIMIT or not name.isprintable():
             raise _unnamed(name, file)
         try:
@@ -209,10 +205,7 @@ def _list(values: list[Json], name: str, file: str, found: _Found) -> None:
 
 
 def _rows(rows: Sequence[Mapping[str, Json]], prefix: str, file: str, found: _Found) -> None:
-    """Read rows: ``metric, value`` pairs, or one column a metric.
-
-    Several rows that nothing tells apart are folds, in their order.
-    """
+    """Read ``metric, value`` rows, or a column a metric; rows alike in all else are folds."""
     pairs = all({"metric", "value"} == row.keys() - _CONTEXT for row in rows)
     bare = not pairs and len(rows) > 1 and not any(_CONTEXT & row.keys() for row in rows)
     for number, row in enumerate(rows):

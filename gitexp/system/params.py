@@ -103,10 +103,7 @@ LinkState = tuple[int, int, int]  # size, mtime_ns, inode
 
 
 def linked_states(links: Sequence[LinkedPath]) -> Mapping[str, LinkState]:
-    """Return the state of each linked file by its path in the project.
-
-    Raises `PreflightError` if the target of a link is not there.
-    """
+    """Return the state of each linked file by its path in the project."""
     found: dict[str, LinkState] = {}
     for link in links:
         if not os.path.exists(link.target):  # noqa: PTH110

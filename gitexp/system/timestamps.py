@@ -30,11 +30,7 @@ _TIME = re.compile(rb"^Time stamp: (.{10,40}?)(?:\.[0-9]+)? GMT\r?$", re.MULTILI
 
 
 def stamped_at(token: bytes) -> datetime | None:
-    """Return the time in a time stamp, by the authority's clock; None where it is none.
-
-    Nothing is verified by it. Only the signed part of an answer is looked at: the status beside it
-    has room for a text of anybody's, which may look like a time.
-    """
+    """Return the unverified time in the signed part of a stamp, by the authority's clock."""
     if len(token) > TOKEN_LIMIT:
         return None
     with scratch() as folder:

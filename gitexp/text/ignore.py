@@ -131,10 +131,7 @@ def _strip(line: str) -> str:
 def _match_segments(
     segments: tuple[Matcher | None, ...], parts: tuple[str, ...]
 ) -> tuple[bool, int]:
-    """Match with two pointers that remember the last star: ``**`` is the star of folders.
-
-    Returns whether it matched, and in how many steps.
-    """
+    """Return whether it matched, and the steps; of folders ``**`` is the star."""
     if len(segments) == 2 and segments[0] is None:  # noqa: PLR2004 - a pattern without a slash
         return segments[1] is not None and segments[1](parts[-1]), len(parts[-1])
     at = seg = steps = 0

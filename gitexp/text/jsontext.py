@@ -39,10 +39,7 @@ def json_dumps_compact(value: Json) -> bytes:
 
 
 def json_loads(data: bytes, *, where: str, limit: int = MIB) -> Json:
-    """Read JSON from an untrusted place.
-
-    `data`: UTF-8; a byte order mark is skipped.
-    """
+    """Read JSON from an untrusted place; a byte order mark of UTF-8 is skipped."""
     text = decode(data, where=where, limit=limit)
 
     def constant(name: str) -> float:

@@ -28,14 +28,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 
 def load(data: bytes, where: str, *, rows: int, sha256: str) -> tuple[Sample, ...]:
-    """Read samples that run.json vouches for.
-
-    `rows`: number of samples that run.json gives. `sha256`: hex digest of the file that run.json
-    gives.
-
-    Raises `DamagedDataError` if the file is not the one that run.json describes (a write cut short,
-    say).
-    """
+    """Read the very file that run.json vouches for, by its count and hex digest."""
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
         raise DamagedDataError(

@@ -37,10 +37,7 @@ class _Mark(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TextSpan:
-    """Where a node's text lies, as offsets in the decoded text.
-
-    `style` is None for a plain scalar, its quote or block sign for another, ``-`` for a block list.
-    """
+    """Where a node's text lies; `style`: None if plain, a quote or block sign, ``-`` for a list."""
 
     start: int
     end: int

@@ -144,11 +144,7 @@ def parse_since(text: str, now: datetime) -> datetime:
 
 
 def select_runs(runs: Iterable[RunSummary], query: ListQuery) -> tuple[RunSummary, ...]:
-    """Filter and sort runs.
-
-    Raises `UsageError` if no run has a column, metric or parameter of the name to sort by;
-    `AmbiguousMetricError` if several metrics files give a metric that is named.
-    """
+    """Filter and sort runs; columns and metrics are named by one file only."""
     runs = tuple(runs)
     _refuse_ambiguous(query, {metric.metric for run in runs for metric in run.metrics})
     kept = [
@@ -166,11 +162,7 @@ def select_runs(runs: Iterable[RunSummary], query: ListQuery) -> tuple[RunSummar
 def select_experiments(
     experiments: Iterable[ExperimentSummary], query: ListQuery
 ) -> tuple[ExperimentSummary, ...]:
-    """Filter and sort experiments; conditions on metrics speak of the primary metric.
-
-    Raises `UsageError` if there is no such column to sort by; `AmbiguousMetricError` if several
-    metrics files give a metric that is named.
-    """
+    """Filter and sort experiments; conditions on metrics speak of the primary metric."""
     experiments = tuple(experiments)
     _refuse_ambiguous(query, {item.metric for item in experiments})
     kept = [

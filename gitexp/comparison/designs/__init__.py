@@ -57,11 +57,7 @@ class Chosen:
 
 
 def choose(situation: CountedSides) -> Chosen:
-    """Choose designs, and read the predictions where one needs them.
-
-    Raises `DataMissingError, DamagedDataError, UnsafeInputError, BadFormatError` if a recorded
-    claim needs predictions that cannot be read.
-    """
+    """Choose designs, and read the predictions where one needs them."""
     stopping = situation.plan is not None and situation.plan.stopping is not None
     crossing = crossed.is_crossed(situation)
     if crossing and stopping:

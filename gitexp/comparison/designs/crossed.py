@@ -74,10 +74,7 @@ def load(situation: CountedSides, columns: Sequence[str] = ()) -> tuple[Pair, ..
 
 
 def measure(situation: CountedSides, question: Question, pairs: Sequence[Pair]) -> Answer | None:
-    """Compare one metric over repeats and examples.
-
-    The result: none for what is not measured on examples, or may not be.
-    """
+    """Compare one metric over repeats and examples, where it was measured on examples."""
     name, watched = question.metric, question.role is Role.WATCHED
     if not predictions.is_known(name) and (watched or is_resource(name) or is_curve(name)):
         return None

@@ -42,10 +42,7 @@ _FEWEST = 2
 
 
 def measure(situation: CountedSides, question: Question) -> Answer | None:
-    """Compare one metric over the folds; None where it was not measured by folds.
-
-    Folds of unknown size leave it to the means of the repeats, if there are several.
-    """
+    """Compare one metric over the folds; None without folds, or where their sizes are unknown."""
     if not situation.paired:
         return None
     found = parts.common(situation.count, question.metric)

@@ -80,10 +80,7 @@ class Pair:
         return places(self.attribute(self.cluster))[0] if self.cluster else None
 
     def attribute(self, column: str) -> tuple[str, ...]:
-        """Return what a column says about each example, on both sides alike.
-
-        Raises `DesignError` if neither side has the column, or they contradict each other.
-        """
+        """Return what a column says about each example; both sides must say the same."""
         sides = [side.columns.get(column) for side in (self.baseline, self.candidate)]
         left, right = sides
         if left is None and right is None:
@@ -137,10 +134,7 @@ def read_pair(
 
 
 def joined(one: PredictionTable, two: PredictionTable) -> Pair:
-    """Put two tables into one order of examples.
-
-    Raises `DesignError` if they are not of the same examples.
-    """
+    """Put two tables into one order of examples; they must be of the same examples."""
     truth = dict(zip(one.ids, one.y_true, strict=True))
     if truth != dict(zip(two.ids, two.y_true, strict=True)):
         raise DesignError(

@@ -73,10 +73,7 @@ def has_predictions(count: Count, source: ResolvedSide) -> bool:
 
 
 def load(situation: CountedSides, columns: Sequence[str] = ()) -> Pair:
-    """Read the predictions of the chosen repeat of both sides; see `pairs.read_pair`.
-
-    Raises `DesignError` if a side has no repeat, besides the reasons of `pairs.read_pair`.
-    """
+    """Read the predictions of the chosen repeat of both sides; see `pairs.read_pair`."""
     pair = chosen(situation.count)
     if pair is None:
         raise DesignError("there is no repeat on both sides")
@@ -116,12 +113,7 @@ def is_known(metric: str) -> bool:
 def identify(
     metric: str, pairs: Sequence[Pair], reported: Sequence[tuple[float, float]]
 ) -> Computed:
-    """Find the definition that gives every reported number.
-
-    `reported`: of baseline and candidate, for each pair.
-
-    Raises `DesignError` if no definition of that name gives them.
-    """
+    """Find the definition that gives every reported number of baseline and candidate."""
     measured = [
         one
         for pair, numbers in zip(pairs, reported, strict=True)
@@ -134,10 +126,7 @@ def identify(
 
 
 def definition_of(metric: str, pair: Pair) -> Computed:
-    """Return what a metric's name means where no number was reported: the likeliest that exists.
-
-    Raises `DesignError` if the name is not known, or nothing of that name can be computed.
-    """
+    """Return the likeliest meaning of a metric's name of which no number was reported."""
     sides = pair.measured(0.0, 0.0)
     labels = classes(pair.y_true, *(side.y_pred for side in sides))
     found: tuple[Computed, ...] = scored.candidates(metric, sides, pair.positive)
@@ -154,10 +143,7 @@ def definition_of(metric: str, pair: Pair) -> Computed:
 
 
 def both(computed: Computed, pair: Pair) -> tuple[float, float]:
-    """Compute the metric of both sides.
-
-    Raises `DesignError` if it is not defined on these examples (an area of one class).
-    """
+    """Compute the metric of both sides; of one class there is no area."""
     sides = pair.measured(0.0, 0.0)
     if isinstance(computed, Scoring):
         left, right = (scored.value(scored.terms(computed, side)) for side in sides)
@@ -167,10 +153,7 @@ def both(computed: Computed, pair: Pair) -> tuple[float, float]:
 
 
 def added(computed: Computed, pair: Pair) -> tuple[Table, Table]:
-    """Return what each example, or cluster, adds to the metric of both sides.
-
-    The result: their means are the metric.
-    """
+    """Return what each example, or cluster, adds to the metric of both sides: its mean."""
     sides = pair.measured(0.0, 0.0)
     if isinstance(computed, Scoring):
         found = [sums.pseudo_of_terms(scored.terms(computed, side)) for side in sides]
@@ -274,10 +257,7 @@ def _label_sides(pair: Pair, definition: Definition, clusters: Places) -> Sides:
 
 
 def _check_classes(definition: Definition, number: int, rows: int) -> None:
-    """Refuse a table of every class for each row that a resampling would hold in memory.
-
-    Accuracy tells right from wrong only, however many classes there are.
-    """
+    """Refuse a table of every class for each row; accuracy tells right from wrong only."""
     if number <= MOST_CLASSES and number * rows <= MOST_COUNTS:
         return
     raise DesignError(

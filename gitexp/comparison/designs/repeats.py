@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 
 
 def measure(count: Count, question: Question, *, paired: bool) -> Answer:
-    """Compare one metric over the repeats that count.
-
-    `paired`: whether repeats are joined by seed.
-    """
+    """Compare one metric over the repeats that count, `paired` by seed or not."""
     return compare(question, values_of(count, question.metric, paired=paired), paired=paired)
 
 
@@ -75,10 +72,7 @@ _SKEWED = f"tests of a mean reject 9 % to 16 % {_MOST}, under a stopping rule to
 
 
 def outliers_of_two(left: Sequence[float], right: Sequence[float], *, paired: bool) -> str:
-    """Return a warning where the measured error of a test of two means is above alpha, or "".
-
-    `left`, `right`: values of the baseline and of the candidate.
-    """
+    """Return a warning where the measured error of a test of two means is above alpha, or ""."""
     old, new = spread(left), spread(right)
     if old is None or new is None:
         return ""

@@ -250,10 +250,7 @@ _AS_IF = ", as if of different examples"  # a test of independent samples, besid
 
 
 def _categories(situation: CountedSides, column: str, by: str) -> CategoryComparison:
-    """Compare how often each category occurs in one repeat of either side.
-
-    Counts of several repeats of the same examples would pretend that there are more examples.
-    """
+    """Compare the categories of one repeat a side: several would pretend more examples."""
     own = column not in {PREDICTED, ERRORS}
     wanted = (*((column,) if own else ()), *((by,) if by else ()))
     chosen = predictions.chosen(situation.count)
@@ -332,10 +329,7 @@ def _of_same_examples(
 def _of_different_examples(
     counts: Sequence[Sequence[int]], plain: Independence, alpha: float
 ) -> SignificanceResult:
-    """Return chi-squared, or tables dealt anew where an expected count is small.
-
-    The choice follows from the margins alone.
-    """
+    """Return chi-squared; where an expected count is small, tables dealt anew."""
     why, sizes = "different examples on both sides", (sum(counts[0]), sum(counts[1]))
     if contingency.smallest_expected(*counts) >= contingency.SMALL:
         return _result(tests.CHI_SQUARED, why, sizes, alpha, plain)

@@ -82,10 +82,7 @@ def _counted(units: Sequence[Trace]) -> str:
 
 
 def _copied(situation: CountedSides) -> Iterator[tuple[str, list[Trace]]]:
-    """Yield each side that varies though some of its repeats are copies.
-
-    Each by itself, paired or not: a partner that varies makes every pair look like a sample.
-    """
+    """Yield each side that varies though some of its repeats are copies, paired or not."""
     if situation.claim is Claim.MODEL:
         return
     for side, found in _sides(situation).items():
@@ -95,10 +92,7 @@ def _copied(situation: CountedSides) -> Iterator[tuple[str, list[Trace]]]:
 
 
 def doubtful(situation: CountedSides, metrics: Iterable[str]) -> frozenset[str]:
-    """Return the sides (baseline, candidate) whose text has to say whether their seed acts.
-
-    One that always reports the same, alone of the two, and one of whose repeats some are copies.
-    """
+    """Return the sides whose text must say whether their seed acts: still ones, and copies."""
     if situation.claim is Claim.MODEL:
         return frozenset()
     return frozenset(side for side, _ in _copied(situation)) | frozenset(

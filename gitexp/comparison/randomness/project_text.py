@@ -175,10 +175,7 @@ class ProjectText:
         return Scripts(trees, words, files)
 
     def _settings(self) -> dict[str, str]:
-        """Return the files of settings that what is executed names, or what these name.
-
-        A text names a file itself, or its folder or stem (Hydra), and each folder above.
-        """
+        """Return the files of settings that executed text names, itself or by folder or stem."""
         every = {p: t for p, t in self.texts if SETTINGS.search(p) and not _RESULTS.search(p)}
         found = {path: text for path, text in every.items() if self._is_params(path)}
         known = {part for path in self._reached for part in path.split("/")[:-1]}

@@ -375,10 +375,7 @@ def step(held: Mapping[str, CopiesReason], plan: Plan) -> str:
 
 
 def code_cells(text: str, path: str) -> list[str]:
-    """Return the source of each code cell of a notebook.
-
-    Raises `BadFormatError, UnsafeInputError` if it is not JSON.
-    """
+    """Return the source of each code cell of a notebook."""
     data = text.encode()
     value = json_loads(data, where=path, limit=len(data))  # whoever read it has set a limit
     cells = value.get("cells") if isinstance(value, dict) else None
@@ -392,10 +389,7 @@ def code_cells(text: str, path: str) -> list[str]:
 
 
 def _cells(text: str, path: str) -> str:
-    """Return the code cells of a notebook, each below its number.
-
-    What Jupyter alone understands is a line, too.
-    """
+    """Return the code cells of a notebook, each below its number; Jupyter's own lines are lines."""
     try:
         cells = code_cells(text, path)
     except GitexpError:

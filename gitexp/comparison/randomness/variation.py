@@ -181,10 +181,7 @@ def is_fine(value: float) -> bool:
 
 
 def distinct(traces: Sequence[Trace]) -> int:
-    """Return how many different repeats there are.
-
-    Those that could agree by chance, with coarse numbers alone, are all taken to be different.
-    """
+    """Return how many different repeats there are; those alike by chance are different."""
     return len(set(_kinds(traces)))
 
 

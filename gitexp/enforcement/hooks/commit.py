@@ -81,10 +81,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")  # a word of sh, and no magi
 
 
 def remember(place: HookPlace, facts: Facts, source: str) -> None:
-    """Note that what is staged is in order by the settings of `source`, and which paths count.
-
-    Where a path is not a plain word, or there are too many, nothing is noted.
-    """
+    """Note that what is staged is in order, and which plain paths count, if they are few."""
     paths = _spoken_of(place, facts)
     params = sorted(_of_project(facts, facts.config.params) - paths)
     every = (*sorted(paths), *params)
@@ -105,10 +102,7 @@ def remember(place: HookPlace, facts: Facts, source: str) -> None:
 
 
 def _spoken_of(place: HookPlace, facts: Facts) -> set[str]:
-    """Return the paths of metrics and outputs; other rules speak of kinds of files.
-
-    Of params files only R8 speaks, and only of their texts.
-    """
+    """Return the paths of metrics and outputs; other rules speak of kinds of files."""
     config = facts.config
     files = staged.files(place, ("*.dvc", f"*{LOCK}", f"*{PIPELINE}"))
     tracked = Tracked(facts).declared({posixpath.dirname(file) for file in files})

@@ -217,10 +217,7 @@ def _texts(place: HookFolder, python: str) -> dict[str, bytes]:
 
 
 def _flags(python: str) -> str:
-    """Return how Python is kept from importing what a branch has at its top.
-
-    -I also leaves out what ``pip install --user`` installed; then it is -P.
-    """
+    """Return how Python is kept from importing what a branch has at its top: -I, or -P."""
     try:
         done = subprocess.run(
             [python, "-I", "-c", "import gitexp.cli.main"], capture_output=True, check=False

@@ -37,10 +37,7 @@ _CHECKOUT_ARGS: Final = 3  # old, new, whether it was a branch
 
 
 def answer(call: HookCall) -> HookAnswer:
-    """Say which outputs are those of another commit now, or bring them along.
-
-    With ``hooks.auto_checkout`` from the cache alone, and only over what is safe in it.
-    """
+    """Say which outputs are another commit's, or bring safe ones from the cache."""
     place = staged.place(call.folder, call.environ)
     if place.head is None or place.rebasing or not has_dvc(call.folder):
         return HookAnswer()

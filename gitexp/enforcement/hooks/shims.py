@@ -76,10 +76,7 @@ def is_unchanged(data: bytes, name: str) -> bool:
 
 
 def read(path: Path) -> bytes | None:
-    """Return what is at a path, as Git would run it; None where there is nothing.
-
-    A link that leads nowhere is something; below core.hooksPath=/dev/null there is nothing.
-    """
+    """Return what is at a path, as Git would run it; a dead link is something."""
     with translating("the hooks cannot be read", str(path)):
         try:
             with path.open("rb") as stream:

@@ -77,10 +77,7 @@ class LocalEngine:
         time.sleep(self._pause_s)
 
     def cancel(self, refs: Sequence[JobRef], grace_s: float) -> None:
-        """Send TERM now, and let `poll` send KILL after `grace_s`.
-
-        Returns at once, so that a second call can shorten the time of the first.
-        """
+        """Send TERM now; `poll` sends KILL after `grace_s`, which a second call can shorten."""
         out_dirs = {ref.out_dir for ref in refs}
         self._withdrawn |= {job.out_dir for job in self._queue if job.out_dir in out_dirs}
         self._queue = deque(job for job in self._queue if job.out_dir not in out_dirs)

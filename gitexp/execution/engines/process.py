@@ -37,11 +37,7 @@ class StopAskedError(Exception):
 
 
 class Stop:
-    """Turns TERM and INT into an exception, but only while `interrupting`.
-
-    Elsewhere the wish is kept until the next `interrupting` block, so that no child is lost
-    between its start and our knowing of it, and no outcome is left half written.
-    """
+    """Turns TERM and INT into an exception, but only while `interrupting`: no child is lost."""
 
     def __init__(self, deadline: float | None = None) -> None:
         self.deadline = deadline  # monotonic, seconds: when a command is ended all the same

@@ -50,10 +50,7 @@ _NOISE = ("__pycache__", ".gitignore", ".pytest_cache", ".ipynb_checkpoints", ".
 
 
 def check_outputs(source: RunSource, stages: Sequence[Stage]) -> None:
-    """Stop at an output of the pipeline that the settings do not name and Git holds.
-
-    Such a file would count as an input and be changed by every run.
-    """
+    """Stop at an output that Git holds unnamed: it would count as an input and be changed."""
     made = [out.path for stage in stages for out in stage.outs]
     missed = inputs_rules.undeclared_tracked_outputs(source.repo, source.tree, source.config, made)
     if missed:
@@ -105,10 +102,7 @@ def links(source: RunSource) -> tuple[LinkedPath, ...]:
 def check_data(
     source: RunSource, data: PointerState, baseline: BaselineRef | None, *, bring: str = ""
 ) -> None:
-    """Stop where bytes of tracked data are not in the cache.
-
-    `baseline`: of the plan, which has to change, too, where it is what lacks them.
-    """
+    """Stop where bytes of tracked data are not in the cache, also of the plan's `baseline`."""
     if data.delegated:
         where, repo = source.where, source.repo
         step, file = data.delegated[0].step, data.delegated[0].declared.partition(": ")[0]
@@ -177,12 +171,7 @@ def _way_to(source: RunSource, missing: Sequence[MissingData]) -> str:
 
 
 def check_space(folder: Path, cache: Path, *, tree_bytes: int, data_bytes: int, slots: int) -> None:
-    """Stop where the disk will not hold the worktrees and their data.
-
-    `cache`: the DVC cache, which gets what the records will name; all other outputs lie in
-    `folder`. `tree_bytes`, `data_bytes`: size of one worktree's files, and of the data put into
-    it.
-    """
+    """Stop where the disk will not hold the worktrees with their data and the new objects."""
     worktrees = slots * (tree_bytes + data_bytes)
     for place, used, whose in (
         (folder, worktrees, f"{slots} worktrees with their data"),

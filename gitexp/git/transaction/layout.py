@@ -85,10 +85,7 @@ def witness_dir(plan: PlanDigest) -> str:
 
 
 def data_pointer(run: RunId, folder: str = "") -> str:
-    """Return the path of a run's by-products on the branch gitexp/data.
-
-    `folder`: where ``.dvc/`` lies below the repository's top; "" for the top itself.
-    """
+    """Return the path of a run's by-products on gitexp/data; `folder`: that of ``.dvc/``."""
     return f"{folder}/{run}.dvc" if folder else f"{run}.dvc"
 
 

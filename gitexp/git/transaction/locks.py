@@ -102,10 +102,7 @@ class FileLock:
         self._file: int | None = None
 
     def try_acquire(self) -> bool:
-        """Take the lock if it is free; return whether we have it.
-
-        Raises `OSError` if the file cannot be made. A file system without locks counts as free.
-        """
+        """Take the lock if it is free, as it is on a file system without; tell if."""
         if self._file is not None:
             return True
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,10 +123,7 @@ class FileLock:
         return True
 
     def acquire(self) -> None:
-        """Take the lock, waiting up to `timeout_s` seconds.
-
-        Raises `LockedError` if another process holds it longer.
-        """
+        """Take the lock, waiting up to `timeout_s` seconds."""
         deadline = time.monotonic() + self.timeout_s
         while not self.try_acquire():
             if time.monotonic() >= deadline:

@@ -137,10 +137,7 @@ def unreadable(workspace: Workspace) -> tuple[Path, ...]:
 
 
 def clear_stale(repo: Repo) -> tuple[str, ...]:
-    """Finish or forget every transaction whose process is dead; return a sentence for each.
-
-    Raises `LockedError` if another process is at work for too long.
-    """
+    """Finish or forget every transaction whose process is dead; say each."""
     workspace = repo.workspace
     if not stale(workspace):
         return ()

@@ -72,10 +72,7 @@ def on_branch(workspace: Workspace, branch: str) -> tuple[Checkout, ...]:
 
 
 def heads(workspace: Workspace) -> tuple[bytes, ...]:
-    """Return the raw HEADs of all worktrees, only to see whether one was switched meanwhile.
-
-    With reftable these files say nothing; the window is then as small as it is.
-    """
+    """Return the raw HEADs of all worktrees, to see a switch; with reftable they say nothing."""
     found = []
     for git_dir in _all_git_dirs(workspace):
         try:
@@ -144,10 +141,7 @@ def _git_dirs(workspace: Workspace) -> dict[Path, Path]:
 
 
 def take(checkout: Checkout, owner: str) -> Path:
-    """Take a worktree's ``index.lock``, with a line that says whose it is; return its path.
-
-    Raises `LockedError` if another process has it; worth another try.
-    """
+    """Take a worktree's ``index.lock``, with a line that says whose it is; return its path."""
     path = path_of(checkout)
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)

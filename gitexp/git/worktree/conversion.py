@@ -76,10 +76,7 @@ def holds(repo: Repo, path: str, version: tuple[int, str], conversion: Conversio
 
 
 def write(repo: Repo, file: BinaryIO, id_: str, path: str, conversion: Conversion) -> None:
-    """Write a blob into an open file as git would check it out.
-
-    Not down to the disk: the commit holds the bytes, and git does not wait here either.
-    """
+    """Write a blob as git checks it out, and wait for no disk: the commit holds it."""
     blob = repo.load(id_, pygit2.Blob)
     if conversion is Conversion.NONE:
         file.write(blob.data)
@@ -99,12 +96,7 @@ _VERSIONS: Final = (
 
 
 def unfilled(top: Path) -> tuple[str, ...]:
-    """Return the files of a work tree that LFS should have filled, and that are pointers still.
-
-    Without LFS on the machine, or without the bytes, git checks out the pointer and says nothing.
-
-    The result: from the top, sorted; undecodable bytes as surrogates.
-    """
+    """Return tracked files that are pointers still, as LFS is not there: git is silent."""
     out = command.run(
         top,
         ["ls-files", "-z", "--", ":(attr:filter=lfs)"],

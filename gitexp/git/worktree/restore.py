@@ -127,10 +127,7 @@ def prepare(repo: Repo, checkout: Checkout, changes: Sequence[Step], owner: str)
 
 
 def apply(prepared: PreparedRestore) -> tuple[str, ...]:
-    """Put everything prepared into its place; return the paths that stay as the person has them.
-
-    Files first, then the index: a crash in between is mended by doing all of it again.
-    """
+    """Put all into place, files first: a crash is mended by repeating; return what stays."""
     top = prepared.checkout.top
     for item in prepared.files:
         target = top / item.path
@@ -153,10 +150,7 @@ def apply(prepared: PreparedRestore) -> tuple[str, ...]:
 
 
 def refresh(prepared: PreparedRestore) -> None:
-    """Let git note size and times of the new files, so that ``git diff-files`` is quiet.
-
-    Called when ``index.lock`` is free again; failing does no harm.
-    """
+    """Let git note size and times of new files, so ``git diff-files`` is quiet; may fail."""
     paths = [item.path for item in prepared.files if item.source is not None]
     for start in range(0, len(paths), _CHUNK):
         command.attempt(

@@ -87,10 +87,7 @@ def place(folder: Path, environ: Mapping[str, str], *, merging: bool = False) ->
 
 
 def staged(place: HookPlace) -> tuple[Staged, ...]:
-    """Return what the index has otherwise than HEAD, by path; nothing of the work tree.
-
-    What is only intended to be added is not committed either, and so not there.
-    """
+    """Return what the index has otherwise than HEAD, by path; not what ``add -N`` intends."""
     # Without -r a folder of a sparse index that is gone is told as one.
     arguments = ["diff-index", "-r", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames",
                  "--ignore-submodules=dirty", "--ita-invisible-in-index",
@@ -117,10 +114,7 @@ def files(place: HookPlace, patterns: Sequence[str]) -> list[str]:
 
 
 def refs(place: HookPlace, prefix: str) -> dict[str, CommitHash]:
-    """Return the commits to which refs lead, by full name; a tag is followed.
-
-    `prefix`: of the full names, with a slash at its end.
-    """
+    """Return the commits to which refs below a prefix lead, tags followed, by full name."""
     pattern = "%(refname)%00%(objecttype)%00%(objectname)%00%(*objecttype)%00%(*objectname)"
     arguments = ["for-each-ref", f"--format={pattern}", "--", prefix]
     found: dict[str, CommitHash] = {}
@@ -148,10 +142,7 @@ def commit_of(place: HookPlace, id_: str) -> CommitHash | None:
 
 
 def commits(place: HookPlace, tip: CommitHash, hidden: Iterable[str]) -> tuple[CommitHash, ...]:
-    """Return the commits from which `tip` descends, itself included, and none of `hidden` does.
-
-    Parents before children. What is hidden need not be here.
-    """
+    """Return the ancestors of `tip`, parents first, but those of hidden ones that are here."""
     lines = [tip, *(f"^{id_}" for id_ in hidden if HASH.fullmatch(id_))]
     arguments = ["rev-list", "--reverse", "--topo-order", "--ignore-missing", "--stdin"]
     data = "".join(f"{line}\n" for line in lines).encode("ascii")

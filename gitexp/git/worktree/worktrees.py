@@ -29,10 +29,7 @@ _DEPTH = 3
 
 
 def refill(slot: Path, commit: str) -> None:
-    """Bring the submodules of a used worktree back to what `commit` says; nothing else is touched.
-
-    `slot`: a job's worktree that `command.clean_slot` has cleaned.
-    """
+    """Bring the submodules of a cleaned job's worktree back to `commit`."""
     if not (slot / ".gitmodules").is_file():
         return
     modules = []

@@ -21,10 +21,7 @@ _NAME_SHOWN = 40  # characters
 
 
 def lines(value: LogView, *, raw: bool, headings: bool) -> Iterator[str]:
-    """Yield the lines of all logs.
-
-    `raw`: the text as it was printed: for a file or a pipe, never for a terminal.
-    """
+    """Yield the lines of all logs; `raw`: as printed, for a file or a pipe, never a terminal."""
     for item in value.repeats:
         if headings:
             yield heading(item)

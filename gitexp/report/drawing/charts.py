@@ -42,11 +42,10 @@ def forest(
     share: bool = False,
     sides: tuple[str, str] = ("", ""),
 ) -> str:
-    """Return the ``<svg>`` of a forest plot; zero is always on it.
+    """Return the ``<svg>`` of a forest plot, with zero; empty where nothing can be drawn.
 
-    `key`: our own word that makes the ids unique in the page. `share`: estimates are shares,
-    labelled in per cent. `sides`: what lies left and right of zero: ("baseline is better",
-    "candidate is better"). The result: empty where there is nothing to draw, or no scale shows it.
+    `key`: makes the ids unique in the page. `share`: estimates are labelled in per cent. `sides`:
+    what lies left and right of zero.
     """
     shown = rows[:MOST_ROWS]
     ends = [item for row in shown for item in (row.estimate, row.low, row.high) if item is not None]
@@ -120,12 +119,7 @@ def critical_difference(
     key: str,
     title: str,
 ) -> str:
-    """Return the ``<svg>`` of mean ranks; rank 1 is the best and stands on the left.
-
-    `ranks`: name and mean rank over all blocks, in any order. `difference`: mean ranks that differ
-    by less are not told apart. `key`: our own word that makes the ids unique in the page. The
-    result: empty for fewer than two or more than `MOST_RANKS` names.
-    """
+    """Return the ``<svg>`` of mean ranks, the best on the left; empty for too few or many."""
     ordered = sorted(ranks, key=lambda item: item[1])
     if not 1 < len(ordered) <= MOST_RANKS or not all(math.isfinite(rank) for _, rank in ordered):
         return ""

@@ -94,10 +94,7 @@ def pairs(comparison: Comparison, metric: MetricComparison, room: Room, key: str
 
 
 def metrics(comparison: Comparison, room: Room, key: str) -> str:
-    """Return the forest plot of all metrics, as a figure; nothing for fewer than two.
-
-    Where every direction is known, what lies to the right is better.
-    """
+    """Return the forest plot of two metrics or more; the better to the right, where known."""
     shown = [item for item in comparison.metrics if item.relative is not None]
     if len(shown) < 2:  # noqa: PLR2004  one is in the figure above already
         return ""
@@ -194,11 +191,7 @@ def _confidence(comparison: Comparison) -> str:
 def slopes(
     pairs: Sequence[tuple[float, float]], *, names: tuple[str, str], key: str, title: str
 ) -> str:
-    """Return the ``<svg>`` of paired values.
-
-    `pairs`: baseline's and candidate's value of each pair. `key`: our own word that makes the ids
-    unique in the page. The result: empty for fewer than two pairs, or where no scale shows them.
-    """
+    """Return the ``<svg>`` of (baseline, candidate) pairs; empty for fewer than two."""
     scale = scale_of([value for pair in pairs for value in pair], start=_BOTTOM, end=_TOP)
     if scale is None or len(pairs) < 2:  # noqa: PLR2004  one pair is a line, not a picture
         return ""

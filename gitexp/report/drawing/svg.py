@@ -40,11 +40,7 @@ class Gap:
 
 
 def figure(comparison: Comparison, metric: MetricComparison, *, key: str) -> str:
-    """Return the ``<svg>`` of one metric.
-
-    `key`: our own word that makes the ids unique in the page. The result: empty where nothing can
-    be drawn.
-    """
+    """Return the ``<svg>`` of one metric; empty where nothing can be drawn."""
     one, two = units(metric)
     left, right = list(one.values()), list(two.values())
     left, right = left or [metric.mean_baseline], right or [metric.mean_candidate]
@@ -230,11 +226,7 @@ def scale_of(
 
 
 def drawing(key: str, height: float, *, title: str, words: str, parts: Sequence[str]) -> str:
-    """Return an ``<svg>`` with its parts, its title and what a screen reader says of it.
-
-    `key`: our own word that makes the ids unique in the page. `title`, `words`: as they are; both
-    are escaped here.
-    """
+    """Return an ``<svg>`` of our own `key`; title, and words for a screen reader, are escaped."""
     return "\n".join(
         [
             f'<svg class="plot" viewBox="0 0 {WIDTH} {height:g}" {_role(key)}>',
@@ -252,10 +244,7 @@ def framed(picture: str, caption: str) -> str:
 
 
 def axis(scale: Scale, y: float, *, top: float, share: bool = False) -> Iterator[str]:
-    """Yield a horizontal axis at `y` with its ticks, and grid lines that begin at `top`.
-
-    `share`: values are shares, labelled in per cent.
-    """
+    """Yield a horizontal axis at `y` with ticks, in per cent if a `share`, and grid lines."""
     for value, text in labelled_ticks(scale, share=share):
         x = scale.x(value)
         yield line("grid", x, top, x, y)

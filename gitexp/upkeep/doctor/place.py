@@ -40,11 +40,7 @@ _SLOTS = f"/{layout.TMP}/worktrees/"
 
 @dataclass(frozen=True, slots=True)
 class Curable:
-    """A finding, and how to clear it where nothing can be lost by that; see `Trouble`.
-
-    `clear` looks again under whatever lock there is; it may return what it did in words, else
-    `done` says it.
-    """
+    """A finding, and how to clear it where nothing can be lost by that; see `Trouble`."""
 
     what: str
     where: str | Path
@@ -175,11 +171,7 @@ class CheckedRepository:
             return 0.0
 
     def owner_ids(self) -> frozenset[str]:
-        """Return the ids of all transactions that have an owner file, dead or alive.
-
-        An owner file is there before anything else of a transaction and goes last. So whatever
-        was seen *before* this is asked, and has no owner here, belongs to nobody.
-        """
+        """Return all transactions' ids; what was seen before and is of none is nobody's."""
         return owners.ids(self.workspace)
 
 

@@ -115,10 +115,7 @@ def _old(place: CheckedRepository, workdir: WorkDir) -> Iterator[Curable]:
 
 
 def _old_objects(place: CheckedRepository, workdir: WorkDir) -> list[Path]:
-    """Return the objects of which it is proved that a recorded run has left them, and it alone.
-
-    They have the content that their names say, and no branch tracks them.
-    """
+    """Return sound objects that a recorded run alone has left, and no branch tracks."""
     cache = workdir.root / CACHE
     if not cache.is_dir() or cache.is_symlink():
         return []
