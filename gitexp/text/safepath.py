@@ -33,7 +33,7 @@ def relative_path(
         raise _unsafe(path, where)
     normal = posixpath.normpath(posixpath.join(folder, path))
     parts = normal.split("/")
-    if (normal == "." and not whole) or (not up and parts[0] == ".."):
+    if _DRIVE.match(normal) or (normal == "." and not whole) or (not up and parts[0] == ".."):
         raise _unsafe(path, where)
     if any(part.casefold() in _RESERVED for part in parts):
         raise _unsafe(path, where)
@@ -44,9 +44,8 @@ def folder_path(path: str, *, where: str, folder: str = "", up: bool = False) ->
     """Return a normal folder, "" for the place itself; otherwise as `relative_path`."""
     if path in ("", ".", "./"):
         return folder
-    if posixpath.normpath(posixpath.join(folder, path)) == ".":
-        return ""
-    return relative_path(path, where=where, folder=folder, up=up)
+    normal = relative_path(path, where=where, folder=folder, up=up, whole=True)
+    return "" if normal == "." else normal
 
 
 def is_url(path: str) -> bool:
