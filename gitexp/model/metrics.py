@@ -147,14 +147,6 @@ def summarise_rows(rows: Iterable[tuple[str, int, bool, float]]) -> tuple[Metric
     )
 
 
-def summarise_repeats(names: Sequence[str], values: Sequence[float]) -> tuple[MetricSummary, ...]:
-    """Return the same of values of which each is all that its seed has of a metric."""
-    found: dict[str, list[float]] = {name: [] for name in sorted(set(names))}
-    for name, value in zip(names, values, strict=True):
-        found[name].append(value)
-    return tuple([describe(name, of_name) for name, of_name in found.items()])
-
-
 def describe(metric: str, values: Sequence[float]) -> MetricSummary:
     """Return n, mean and sample standard deviation (None below two values)."""
     middle = mean(values)

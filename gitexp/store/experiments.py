@@ -4,16 +4,11 @@ So it can be remembered by these two, and a list of two thousand branches is one
 may depend on what else was run, and is for `comparison.tally` to say; most experiments are *plain*:
 their own tree shows that counting by the whole rule leaves nothing out, unless `seen` of another
 branch has the same inputs.
-
-A second processor may do half of a long reading: a forked child that answers in bytes, only where
-it is safe. Whatever goes wrong in it costs time, never an answer.
 """
 
 from __future__ import annotations
 
-import marshal
 import os
-import threading
 import zlib
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -31,7 +26,8 @@ from gitexp.git.objects import (
     read_blob,
     tree_id,
 )
-from gitexp.git.transaction.cache import Index, Kind
+from gitexp.git.transaction.cache import Kind
+from gitexp.git.transaction.child import with_a_child
 from gitexp.git.transaction.layout import CONCLUSIONS, CONFIG, FOLDER, FOLDERS, conclusion_path
 from gitexp.model.ids import CommitHash
 from gitexp.model.metrics import pooled
@@ -44,10 +40,11 @@ from gitexp.store.plans import plan_named, plan_of_branch
 from gitexp.store.records import is_lasting, run_line, run_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
+    from gitexp.git.transaction.cache import Index
     from gitexp.model.ids import BlobId, RunId, TreeId
     from gitexp.model.plan import Plan
     from gitexp.store.list_lines import RunLine
@@ -56,7 +53,6 @@ if TYPE_CHECKING:
 _PIPELINE: Final = "dvc.yaml"
 _NO_INPUTS: Final = frozenset((os.fsencode(FOLDER), b".gitignore"))
 _FEW: Final = 8  # runs of a branch that are read for its line alone, and not remembered
-_WORTH_A_CHILD: Final = 300  # branches; a child costs 20 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,39 +121,19 @@ def experiment_lines(
     keys = {tip: f"{tip.commit}:{tip.branch}" for tip in tips}
     rows = index.get(Kind.EXPERIMENT, keys.values())
     remembered = decoded_experiments(rows)
+
+    def read(index: Index, tips: Sequence[Tip]) -> dict[str, ExperimentLine]:
+        return _read(repo, index, tips, keys, known)
+
     unknown = [tip for tip, key in keys.items() if key not in remembered]
-    if len(unknown) >= _WORTH_A_CHILD and can_fork():
-        remembered |= decoded_experiments(_halved(repo, index, unknown, keys, known))
-        unknown = [tip for tip in unknown if keys[tip] not in remembered]
-    remembered |= _read(repo, index, unknown, keys, known)
+    remembered |= with_a_child(index, unknown, read)
+    unknown = [tip for tip in unknown if keys[tip] not in remembered]
+    if unknown:  # what a child has read
+        remembered |= decoded_experiments(
+            index.get(Kind.EXPERIMENT, [keys[tip] for tip in unknown])
+        )
+        remembered |= read(index, [tip for tip in unknown if keys[tip] not in remembered])
     return {tip: remembered[key] for tip, key in keys.items()}
-
-
-def _halved(
-    repo: Repo,
-    index: Index,
-    tips: Sequence[Tip],
-    keys: Mapping[Tip, str],
-    known: Mapping[TreeId, RunLine],
-) -> Mapping[str, bytes]:
-    """Read one half here and the other in a child; return the rows of both.
-
-    What a child could not read, or is broken, is in no row and is looked at again.
-    """
-    half = len(tips) // 2
-
-    def work() -> bytes:
-        own = Index(None)
-        _read(repo, own, tips[half:], keys, known)
-        return marshal.dumps({kind.value: dict(rows) for kind, rows in own.fresh()})
-
-    result = in_child(work)
-    _read(repo, index, tips[:half], keys, known)
-    data = result()
-    if data is not None:
-        for number, rows in marshal.loads(data).items():  # noqa: S302  from our own child
-            index.put(Kind(number), rows)
-    return index.get(Kind.EXPERIMENT, keys.values())
 
 
 def _read(
@@ -377,42 +353,3 @@ def _without_plan(
     except GitexpError as error:  # what anybody may push stops no list of others
         author, at, bad, lasting = "", None, error.brief, False
     return ExperimentLine(runs=runs, author=author, created_at=at, bad=bad, lasting=lasting)
-
-
-def can_fork() -> bool:
-    """Tell whether a second processor is free to be used in this process."""
-    return hasattr(os, "fork") and threading.active_count() == 1 and _processor_count() > 1
-
-
-def in_child(work: Callable[[], bytes]) -> Callable[[], bytes | None]:
-    """Start a piece of work in a child.
-
-    `work`: returns its result as bytes; must not write anything that the parent has open. The
-    result: waits for the result; None where the child failed.
-    """
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            os.close(reading)
-            with os.fdopen(writing, "wb") as stream:
-                stream.write(work())
-            code = 0
-        finally:
-            os._exit(code)  # no handler of the parent's runs twice
-    os.close(writing)
-
-    def result() -> bytes | None:
-        with os.fdopen(reading, "rb") as stream:
-            data = stream.read()
-        _, status = os.waitpid(child, 0)
-        return data if status == 0 else None
-
-    return result
-
-
-def _processor_count() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

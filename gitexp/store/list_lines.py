@@ -148,13 +148,15 @@ def state_word(states: Sequence[str]) -> str:
 
 _RUN: Final = attrgetter(*RunLine.__slots__[:-2])  # of one that is bad there is no row
 _EXPERIMENT: Final = attrgetter(*ExperimentLine.__slots__[:-1])  # nor of one that may yet change
+_SUMMARY: Final = attrgetter(*MetricSummary.__slots__)
 _Key = TypeVar("_Key", bound=str)
 _Line = TypeVar("_Line")
 
 
 def encode_run(line: RunLine) -> bytes:
     """Return the row of a run."""
-    return _COMPACT(_RUN(line)).encode("ascii")
+    begin, *rest, metrics = _RUN(line)
+    return _COMPACT((begin.isoformat(), *rest, [*map(_SUMMARY, metrics)])).encode("ascii")
 
 
 def encode_experiment(line: ExperimentLine) -> bytes:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-import json
 import math
 import re
 from dataclasses import dataclass
@@ -29,10 +28,11 @@ from gitexp.errors import (
 )
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.transaction.cache import Kind
+from gitexp.git.transaction.child import with_a_child
 from gitexp.git.transaction.layout import run_dir
 from gitexp.git.tree import FILE_MODES
 from gitexp.model.ids import SHA256, BlobId, TreeId
-from gitexp.model.metrics import MetricSummary, summarise_repeats, summarise_rows
+from gitexp.model.metrics import MetricSummary, describe, summarise_rows
 from gitexp.model.run import Origin, RepeatState, Run
 from gitexp.records import codec
 from gitexp.records.shapes import schema
@@ -48,7 +48,7 @@ from gitexp.store.list_lines import (
 from gitexp.text import samples as samples_format
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
@@ -61,6 +61,7 @@ RUN_LIMIT_BYTES = 8 << 20
 _ROW_BYTES = 1_024  # more than any row of ours has
 _TABLES_KEPT = 8
 _USUAL_BYTES = 1 << 15  # a longer record is parsed each time anew
+_MOST_BITS: Final = 2.0**63
 _MANY: Final = 50  # words to look for in each row
 
 _T = TypeVar("_T")
@@ -184,20 +185,34 @@ def _rows(
     repo: Repo, index: Index, runs: Mapping[TreeId, RunId]
 ) -> tuple[dict[TreeId, bytes], dict[TreeId, RunLine]]:
     """Return what the index remembers, and the lines of the others; they are remembered now."""
-    rows = {TreeId(tree): row for tree, row in index.get(Kind.RUN, runs).items()}
+
+    def remembered(trees: Iterable[TreeId]) -> dict[TreeId, bytes]:
+        return {TreeId(tree): row for tree, row in index.get(Kind.RUN, trees).items()}
+
+    def read(index: Index, trees: Sequence[TreeId]) -> dict[TreeId, RunLine]:
+        return _read(repo, index, {tree: runs[tree] for tree in trees})
+
+    rows = remembered(runs)
+    lines = with_a_child(index, [tree for tree in runs if tree not in rows], read)
+    if len(rows) + len(lines) < len(runs):  # the others were read by a child
+        rows |= remembered(tree for tree in runs if tree not in rows and tree not in lines)
+        lines |= read(index, [tree for tree in runs if tree not in rows and tree not in lines])
+    return rows, lines
+
+
+def _read(repo: Repo, index: Index, runs: Mapping[TreeId, RunId]) -> dict[TreeId, RunLine]:
     read: dict[TreeId, RunLine] = {}
-    unknown = [tree for tree in runs if tree not in rows]
-    bad = index.get(Kind.UNREADABLE, unknown)
-    for tree in unknown:  # one by one: what was read is kept, whatever comes after it
+    bad = index.get(Kind.UNREADABLE, runs)
+    for tree, run in runs.items():  # one by one: what was read is kept, whatever comes after it
         if tree in bad:
-            read[tree] = RunLine(id=runs[tree], bad=bad[tree].decode())
+            read[tree] = RunLine(id=run, bad=bad[tree].decode())
             continue
-        line = read[tree] = run_line(repo, tree, runs[tree])
+        line = read[tree] = run_line(repo, tree, run)
         if not line.bad:
             index.put(Kind.RUN, {tree: encode_run(line)})
         elif line.lasting:
             index.put(Kind.UNREADABLE, {tree: line.bad.encode("utf-8", "backslashreplace")})
-    return rows, read
+    return read
 
 
 def _decoded(
@@ -212,15 +227,15 @@ def _decoded(
 _SCHEMA = schema("run")
 _ORIGINS = frozenset(item.value for item in Origin)
 _STATES = frozenset(item.value for item in RepeatState)
-# A whole table as we write it: integers without needless digits, numbers without spaces. A cell
-# begins and ends at a comma, so that nothing is tried twice.
+# A table as we write it: integers without needless digits, numbers without spaces. A cell begins
+# and ends at a comma, so that nothing is tried twice. Most tables of a project have the same rows
+# but for the values, so what stands before these is read once.
 _INTEGER = r"(?:0|-?[1-9][0-9]{0,18})"
-_MAYBE = f"{_INTEGER}?,"
 _TEXT = r'[^,"\r\n]'
-_ROW = rf"{_TEXT}+,{_INTEGER},{_MAYBE}{_MAYBE}{_TEXT}*,{_MAYBE}{_MAYBE}-?[0-9][0-9.e+-]{{0,24}}\n"
+_HEAD = rf"{_TEXT}+,{_INTEGER},{_INTEGER}?,{_INTEGER}?,{_TEXT}*,{_INTEGER}?,{_INTEGER}?"
+_HEADS = re.compile(rf"(?:{_HEAD}\n)*+{_HEAD}")
 _HEADER = ",".join(samples_format.COLUMNS) + "\n"
-_TABLE = re.compile(f"{re.escape(_HEADER)}(?:{_ROW})*+")
-_WIDTH = len(samples_format.COLUMNS)
+_NUMBERS = re.compile(r"[0-9.e+-]*")
 
 
 class _Plan(TypedDict):
@@ -278,8 +293,10 @@ def lean_line(repo: Repo, tree: TreeId, run: RunId) -> RunLine | None:
     data = folder.read("run.json", RUN_LIMIT_BYTES)
     if data is None:
         return None
+    import orjson  # a warm list has no use for it
+
     try:
-        record: _Record = _DECODE(data.decode("utf-8"))
+        record: _Record = orjson.loads(data)
         rows = record["samples"]["rows"]
         measured = _table(repo, folder, rows, _measured) if type(rows) is int else ABSENT
         return None if measured is ABSENT else _line(record, measured, run)
@@ -301,30 +318,54 @@ def _measured(table: bytes) -> _Measured:
     if table.count(b"\n") > samples_format.MOST_ROWS + 1:
         raise ValueError
     text = table.decode("utf-8")
-    if _TABLE.fullmatch(text) is None:
+    rows = [line.rpartition(",") for line in text[len(_HEADER) : -1].split("\n")]
+    values = [value for _, _, value in rows]
+    if not text.startswith(_HEADER) or not text.endswith("\n"):
         raise ValueError
-    # By columns: a list of thousands has millions of cells.
-    cells = (
-        text[len(_HEADER) : -1].replace("\n", ",").split(",") if len(text) > len(_HEADER) else []
-    )
-    names, seeds, reps, folds, data_sets, *_, values = (cells[at::_WIDTH] for at in range(_WIDTH))
+    if not _NUMBERS.fullmatch("".join(values)):
+        raise ValueError
+    if len(text) == len(_HEADER):
+        return _Measured(hashlib.sha256(table).hexdigest(), 0, ())
     numbers = list(map(float, values))
-    keys = list(zip(names, seeds, reps, folds, data_sets, strict=True))
-    if len(set(keys)) < len(keys) or not all(map(math.isfinite, numbers)):
+    if not all(map(math.isfinite, numbers)):
         raise ValueError
-    if any(reps) or any(folds) or any(data_sets):
-        metrics = summarise_rows(
-            (f"{name}[{data_set}]" if data_set else name, int(seed), not (rep or fold), number)
-            for (name, seed, rep, fold, data_set), number in zip(keys, numbers, strict=True)
-        )
+    read = _layout if len(table) < _USUAL_BYTES else _layout.__wrapped__
+    keys, alone = read("\n".join([head for head, _, _ in rows]))
+    if alone:
+        metrics = tuple([describe(name, numbers[at]) for name, at in alone])
     else:
-        metrics = summarise_repeats(names, numbers)
-    return _Measured(hashlib.sha256(table).hexdigest(), len(names), metrics)
+        metrics = summarise_rows((*key, number) for key, number in zip(keys, numbers, strict=True))
+    return _Measured(hashlib.sha256(table).hexdigest(), len(rows), metrics)
+
+
+@lru_cache(maxsize=64)
+def _layout(
+    heads: str,
+) -> tuple[Sequence[tuple[str, int, bool]], Sequence[tuple[str, slice]]]:
+    """Return what the rows of a table are of; where each metric's are, if they are its seeds'."""
+    if _HEADS.fullmatch(heads) is None:
+        raise ValueError
+    cells = [tuple(head.split(",")[:5]) for head in heads.split("\n")]
+    if len(set(cells)) < len(cells):
+        raise ValueError
+    keys = [
+        (f"{name}[{data_set}]" if data_set else name, int(seed), not (rep or fold))
+        for name, seed, rep, fold, data_set in cells
+    ]
+    names = [name for name, *_ in cells]
+    if any(any(rest) for _, _, *rest in cells) or names != sorted(names):
+        return keys, ()
+    return keys, [
+        (name, slice(names.index(name), names.index(name) + names.count(name)))
+        for name in dict.fromkeys(names)
+    ]
 
 
 def _line(record: _Record, measured: _Measured, run: RunId) -> RunLine | None:
     samples, plan, source = record["samples"], record["plan"], record["source"]
     repeats = record["repeats"]
+    seeds = [item["seed"] for item in repeats]
+    states = [item["state"] for item in repeats]
     texts = (
         *(record["inputs"], record["author"]["name"], source["commit"], source["branch"]),
         record["group"],
@@ -334,17 +375,19 @@ def _line(record: _Record, measured: _Measured, run: RunId) -> RunLine | None:
         record["$schema"] == _SCHEMA
         and record["id"] == run
         and record["origin"] in _ORIGINS
-        and all(type(text) is str for text in texts)
+        and set(map(type, texts)) == {str}
         and SHA256.fullmatch(record["inputs"]) is not None
         and (plan is None or SHA256.fullmatch(plan["digest"]) is not None)
         and type(repeats) is list
         and type(record["params"]) is dict
-        and all(type(item["seed"]) is int and item["state"] in _STATES for item in repeats)
+        and set(map(type, seeds)) <= {int}
+        and _STATES.issuperset(states)
         and (measured.sha256, measured.rows) == (samples["sha256"], samples["rows"])
     )
     started_at = datetime.fromisoformat(record["started_at"])
     if not usual or not started_at.tzinfo:
         return None
+    done = [item for item in repeats if item["state"] == FINISHED]
     environments = (item["environment"] for item in repeats)
     return RunLine(
         id=run,
@@ -355,8 +398,8 @@ def _line(record: _Record, measured: _Measured, run: RunId) -> RunLine | None:
         commit=source["commit"],
         branch=source["branch"],
         environment=next((str(item) for item in environments if item is not None), ""),
-        state=state_word([item["state"] for item in repeats]),
-        seeds=tuple([item["seed"] for item in repeats if item["state"] == FINISHED]),
+        state=state_word(states),
+        seeds=tuple([item["seed"] for item in done]),
         repeats=len(repeats),
         author=record["author"]["name"],
         group=record["group"],
@@ -367,11 +410,7 @@ def _line(record: _Record, measured: _Measured, run: RunId) -> RunLine | None:
         metrics=measured.metrics,
         plain=not (source.get("overrides") or source.get("swaps") or record.get("fixed_seeds"))
         and not any(item.get("seeds") for item in repeats)
-        and is_plain(
-            (item["environment"], item.get("links"))
-            for item in repeats
-            if item["state"] == FINISHED
-        ),
+        and is_plain([(item["environment"], item.get("links")) for item in done]),
     )
 
 
@@ -380,13 +419,6 @@ def _recorded_param(value: Json) -> ParamValue:
         return tuple([_recorded_param(item) for item in value])
     if value is None or isinstance(value, (str, int)):
         return value
-    if isinstance(value, float) and math.isfinite(value):
+    if isinstance(value, float) and abs(value) < _MOST_BITS:
         return value
-    raise ValueError
-
-
-def _refuse(name: str) -> float:
-    raise ValueError(name)
-
-
-_DECODE: Final = json.JSONDecoder(parse_constant=_refuse).decode
+    raise ValueError  # this large, it may be a whole number: orjson has none of more bits

@@ -10,7 +10,8 @@ import pytest
 from benchmarks.make_repos import make
 from gitexp.git import discovery, repository
 from gitexp.git.transaction.cache import Index
-from gitexp.store.experiments import can_fork, experiment_lines, in_child
+from gitexp.git.transaction.child import can_fork, in_child
+from gitexp.store.experiments import experiment_lines
 from gitexp.store.plans import tips
 
 if TYPE_CHECKING:

@@ -162,6 +162,8 @@ def test_the_line_read_from_the_files_is_that_of_the_record(repo: BuiltRepo) -> 
         ("repeats", [{"seed": "1", "state": "finished", "environment": None}]),
         ("repeats", [{"seed": 1, "state": "done", "environment": None}]),
         ("params", {"a": {"b": 1}}),
+        ("params", {"a": [2**64]}),
+        ("params", {"a": -(10**400)}),
         ("started_at", "yesterday"),
         ("started_at", "2026-01-01T00:00:00"),
         ("started_at", "0001-01-01T00:00:00+14:00"),
@@ -203,6 +205,9 @@ def test_a_record_with_anything_odd_is_left_to_the_full_reader(
         ",0,,,,,,1\n",
         "a,0,,,,,,1\n\n",
         "a,0,,,,,,1\r\n",
+        "a,0,,,,,,1",
+        "a,0,,,,,,\n1\n",
+        "a,0,,,,,\n,1\n",
     ],
 )
 def test_a_table_with_anything_odd_is_left_to_the_full_reader(repo: BuiltRepo, rows: str) -> None:
