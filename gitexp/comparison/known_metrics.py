@@ -85,8 +85,8 @@ class KnownMetrics:
     files: tuple[str, ...]
     # those that the state does not have yet, and of which no record tells
     unread: tuple[str, ...] = ()
-    # what the others give, with their file; empty once a record may have it without
-    given: frozenset[str] = frozenset()
+    told: frozenset[str] = frozenset()  # what the others give, with their file
+    given: frozenset[str] = frozenset()  # the same; empty once a record may have it without
 
     def refuse_unclear(self, *names: str) -> None:
         """Refuse a name that several files give, and one of a file that is none of them."""
@@ -134,6 +134,7 @@ def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Know
         frozenset(present | earlier),
         config.metrics,
         unread,
+        frozenset(given),
         frozenset() if names else frozenset(given),
     )
 

@@ -7,15 +7,13 @@ reads each folder and each file once.
 from __future__ import annotations
 
 import posixpath
-import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import dvcfiles
 from gitexp.dvc.dvcfiles import DvcFiles
 from gitexp.dvc.dvcpipeline import declared_outs, declares
-from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
-from gitexp.git import command
+from gitexp.errors import BadFormatError, UnsafeInputError
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import (
     MODE_BLOB,
@@ -23,20 +21,16 @@ from gitexp.git.objects import (
     commit_info,
     entry_at,
     list_dir,
-    read_blob,
 )
-from gitexp.git.transaction import layout
 from gitexp.git.tree import MODE_TREE
 from gitexp.model.ids import BlobId, CommitHash, TreeId
-from gitexp.model.job import OutKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from gitexp.dvc.dvcfiles import HashedPath
     from gitexp.dvc.state import ProjectState
     from gitexp.git.repository import Repo
-    from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import Md5
 
 
@@ -109,60 +103,6 @@ class Needs:
     # What only DVC can send, with the reason: templates that may say ``push: false``, a remote of
     # its own, imports, what DVC 2 wrote.
     delegated: tuple[str, ...]
-
-
-def drifted(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Iterator[str]:
-    """Say what dvc.yaml gained or lost since the settings were written, and they do not follow.
-
-    A choice that was made with them (one metrics file of two) is no matter, nor are outputs that
-    dvc.yaml alone names, or params files that it no longer does.
-    """
-    now = _of_settings(repo, commit, config)
-    mine = {"metrics": config.metrics, "params": config.params, "outs": config.outputs}
-    more = {key: [path for path in now[key] if path not in mine[key]] for key in now}
-    less = {key: [path for path in mine[key] if path not in now[key]] for key in now}
-    if not now or not any((more["metrics"], more["params"], less["metrics"], less["outs"])):
-        return
-    asked = ["log", "-1", "--format=%H", commit, "--", layout.CONFIG]
-    since = command.attempt(repo.workspace, asked)[1].decode("ascii").strip()
-    then = _of_settings(repo, CommitHash(since), config) if since else {}
-    how, call, by_hand = [], "", ""
-    for key, before in then.items():
-        new = [path for path in more[key] if path not in before and key != "outs"]
-        gone = [path for path in less[key] if path in before and key != "params"]
-        if new or gone:
-            how += [f"declares {', '.join(new)} ({key})"] * bool(new)
-            how += [f"no longer declares {', '.join(gone)} ({key})"] * bool(gone)
-            kept = [*(path for path in mine[key] if path not in gone), *new]
-            call += "".join(f" --{key} {shlex.quote(path)}" for path in kept)
-            by_hand += "" if kept else f"; empty {key} in {layout.CONFIG}"
-    if how:  # one call: the next one would take what is there then for a choice
-        step = (f"gitexp init{call}" if call else "") + by_hand
-        yield f"dvc.yaml {', '.join(how)}, and the settings do not follow: {step.strip('; ')}"
-
-
-def _of_settings(
-    repo: Repo, commit: CommitHash, config: ProjectConfig
-) -> dict[str, tuple[str, ...]]:
-    """Return what of a commit's dvc.yaml stands in settings; nothing where DVC alone can tell."""
-    path = posixpath.join(config.project, config.pipeline or "")
-    try:
-        data = read_blob(repo, commit, path, dvcfiles.LIMIT) if config.pipeline else ABSENT
-        if data is ABSENT:
-            return {}
-        read = dvcfiles.load_pipeline(data, path, posixpath.dirname(config.pipeline or ""))
-    except GitexpError:
-        return {}
-    if read.needs_dvc or read.open:
-        return {}
-    outs = [out for stage in read.stages for out in stage.outs]
-    made = tuple(out.path for out in outs)
-    params = (*(each.file for stage in read.stages for each in stage.params), *read.params)
-    return {
-        "metrics": (*(out.path for out in outs if out.kind is OutKind.METRIC), *read.metrics),
-        "params": tuple(dict.fromkeys(file for file in params if file not in made)),
-        "outs": made,
-    }
 
 
 class Reader:

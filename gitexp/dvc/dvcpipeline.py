@@ -233,6 +233,15 @@ def load_pipeline(data: bytes, where: str, folder: str = "", *, resolved: bool =
     )
 
 
+def written_stages(data: bytes, where: str, folder: str = "") -> tuple[Stage, ...]:
+    """Return the stages as they are written: a group as one stage, templates as they stand."""
+    named = Fields(load_mapping(data, where), where).named("stages").items()
+    return tuple(
+        _stage(name, fields.child("do") if fields.has("do") else fields, where, folder)
+        for name, fields in named
+    )
+
+
 def stage_wdirs(data: bytes, where: str, folder: str = "") -> dict[str, str]:
     """Return where the paths of each stage, or group of stages, start; not of templated folders."""
     found = {}

@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.advice import seed_ranges
-from gitexp.dvc.declared_data import drifted
 from gitexp.errors import LockedError, UsageError
 from gitexp.execution import answer, resume, situation
 from gitexp.execution import state as states
@@ -25,6 +24,7 @@ from gitexp.execution.execute import execute
 from gitexp.execution.idle import Watch
 from gitexp.execution.place import announced, check_clean, commit, find_place
 from gitexp.execution.preflight import mentions
+from gitexp.execution.preflight.drift import drifted, refuse_unmade
 from gitexp.execution.prepare import SharedCall, prepare
 from gitexp.execution.publish import publish
 from gitexp.execution.record import Ended
@@ -111,6 +111,7 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
     with nullcontext(lock) if request.dry_run else lock as beginning:
         place, resumed, told = _begin(find_place(workspace, request), request, now())
         seen = situation.look(place, resumed.request, variables, resumed.runs, resumed.pending)
+        _refuse_unmade(seen)
         planned = answer.planned(seen)
         source = seen.sides[0]
         warnings = [answer.too_few(seen), *drifted(seen.repo, source.commit, source.config)]
@@ -159,6 +160,15 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         warnings=(*done.warnings, *performed.warnings),
     )
     return answer.report(seen, planned, done)
+
+
+def _refuse_unmade(seen: Situation) -> None:
+    """Refuse sides that would not report a metric of the plan."""
+    plan, step = seen.plan, "gitexp amend-plan --metric {} --why TEXT"
+    if plan is None:
+        return
+    for each in (source for source in seen.sides if source.choice.run):
+        refuse_unmade(seen.repo, each.commit, each.config, each.overrides, plan, other=step)
 
 
 def _refuse_double(seen: Situation) -> None:

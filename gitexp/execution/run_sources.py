@@ -150,7 +150,7 @@ def look(
     tree = objects.tree_id(repo, commit)
     if tree is ABSENT:
         raise PreflightError("the commit has no tree", found=commit)
-    values = _params(repo, commit, config)
+    values = params_of(repo, commit, config)
     for key, value in overrides.items():
         _check_override(key, value, values, commit, partial(undeclared, repo, commit, config))
     for key in config.seed.params:
@@ -181,7 +181,8 @@ def look(
     )
 
 
-def _params(repo: Repo, commit: CommitHash, config: ProjectConfig) -> dict[ParamKey, ParamValue]:
+def params_of(repo: Repo, commit: CommitHash, config: ProjectConfig) -> dict[ParamKey, ParamValue]:
+    """Return the parameters of a commit, those of all params files."""
     values: dict[ParamKey, ParamValue] = {}
     for file in config.params:
         path = f"{config.project}/{file}" if config.project else file

@@ -32,6 +32,7 @@ from gitexp.errors import (
     UnknownMetricError,
     UsageError,
 )
+from gitexp.execution.preflight.drift import drifted, refuse_unmade
 from gitexp.execution.run_sources import assigned, undeclared
 from gitexp.experiments.lifecycle import check_branch, check_name
 from gitexp.git import command, identity, objects, refs, repository
@@ -102,7 +103,7 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
     branch = plan.branch
     found = _power(repo, plan, start)
     warnings = [] if found is not None else unseen
-    warnings += _warnings(repo, plan, start)
+    warnings += [*drifted(repo, start, config), *_warnings(repo, plan, start)]
     report = NewReport(
         plan=plan,
         commit=None,
@@ -115,6 +116,8 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
         power=found,
     )
     files = _param_files(repo, request, start, config)
+    params = dict(request.params)
+    refuse_unmade(repo, start, config, params, plan, other="the same with --metric {}")
     if request.dry_run:
         return report
     text = f"gitexp new: {plan.name}\n\n{plan.hypothesis}\n"

@@ -15,9 +15,9 @@ from gitexp.comparison.randomness.variation import Acts, acts, traces
 from gitexp.comparison.sides import Named, plan_back
 from gitexp.comparison.tally import settle, sources
 from gitexp.dvc import inputs as inputs_rules
-from gitexp.dvc.declared_data import drifted
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError, NotInitialisedError
+from gitexp.execution.preflight.drift import drifted
 from gitexp.execution.state import live_runs, resumption
 from gitexp.git import objects, refs, repository
 from gitexp.git.absent import ABSENT

@@ -19,7 +19,7 @@ from gitexp.comparison.randomness.syntax import (
     spelled,
 )
 from gitexp.dvc import pipeline
-from gitexp.dvc.dvcpipeline import load_pipeline
+from gitexp.dvc.dvcpipeline import written_stages
 from gitexp.errors import GitexpError
 from gitexp.model.config import ParamKey
 from gitexp.text import params
@@ -111,8 +111,8 @@ class ProjectText:
             return None
         folder = posixpath.dirname(self.config.pipeline)
         try:
-            stages = load_pipeline(text.encode(), path, folder, resolved=True).stages
-        except GitexpError:  # foreach, matrix
+            stages = written_stages(text.encode(), path, folder)
+        except GitexpError:
             return None
         named = VARIABLE in text or any(self._is_templated(e, ["", text]) for e in rule.params)
         listed = any(pipeline.depends_on(stage, key) for stage in stages for key in rule.params)

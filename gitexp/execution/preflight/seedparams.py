@@ -57,9 +57,7 @@ def seed_rule(
                 where=wanted.file,
                 expected="a parameter with a whole number",
             )
-    named = [
-        key for key, value in values.items() if _SEED_NAME.search(key.key) and _is_whole(value)
-    ]
+    named = [key for key, value in values.items() if is_seed(key, value)]
     declared = [key for key in named if any(pipeline.depends_on(stage, key) for stage in stages)]
     choice = declared or named
     if request.seed_params:
@@ -92,8 +90,13 @@ def has_seed(folder: Path, file: str) -> bool:
         return False
     with contextlib.suppress(GitexpError, OSError):
         values = _flat(folder / file, file).items()
-        return any(_SEED_NAME.search(key) and _is_whole(value) for key, value in values)
+        return any(is_seed(ParamKey(file, key), value) for key, value in values)
     return False
+
+
+def is_seed(key: ParamKey, value: ParamValue) -> bool:
+    """Whether a parameter looks like a seed."""
+    return bool(_SEED_NAME.search(key.key)) and _is_whole(value)
 
 
 def _options(keys: Iterable[ParamKey]) -> str:

@@ -50,6 +50,7 @@ class Kind(enum.Enum):
     USE = 8  # a conclusion's file -> what it decided, on which evaluation data
     TALLY = 9  # tips of all refs, and a plan -> what of its records counts
     UNREADABLE = 10  # tree of one run's folder -> why it cannot be read, whatever is fetched
+    DECLARED = 11  # settings, dvc.yaml and what fills it in -> what it declares
 
 
 class Index:

@@ -1,0 +1,287 @@
+"""What dvc.yaml of a state declares, templates filled in, and what the settings lag behind.
+
+Templates are filled in by DVC, in a process of its own; what it says is remembered by the content
+of all files that it reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import posixpath
+import shlex
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitexp.comparison.known_metrics import known_metrics, logged_metrics
+from gitexp.comparison.measure import is_resource
+from gitexp.dvc import pipeline
+from gitexp.dvc.dvcpipeline import touches
+from gitexp.dvc.state import ProjectState
+from gitexp.errors import GitexpError, UnknownMetricError
+from gitexp.execution.jobs import marks
+from gitexp.execution.preflight.seedparams import is_seed
+from gitexp.execution.run_sources import params_of
+from gitexp.git import command, objects
+from gitexp.git.absent import ABSENT
+from gitexp.git.transaction import layout
+from gitexp.git.transaction.cache import Kind, open_index
+from gitexp.model.ids import CommitHash
+from gitexp.model.job import OutKind
+from gitexp.model.metrics import by_file, plain
+from gitexp.system import curves
+from gitexp.text import params as params_format
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from gitexp.git.repository import Repo
+    from gitexp.model.config import ParamKey, ProjectConfig
+    from gitexp.model.ids import ParamValue
+    from gitexp.model.plan import Plan
+
+    Edits = Mapping[ParamKey, ParamValue]
+
+_WITHOUT = "the same without {}"
+_KEYS = ("metrics", "params", "outs", "seed")
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What stages and the lists beside them declare; paths are relative to the project folder."""
+
+    metrics: tuple[str, ...]
+    params: tuple[str, ...]
+    outs: tuple[str, ...]
+    seed: tuple[str, ...]  # the seed parameters of the settings that a stage reads
+    stages: tuple[str, ...]
+
+
+def declared(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Declared | None:
+    """Return what a commit declares; None where that is not known: `run` says why."""
+    try:
+        return _declared(repo, commit, config, {})
+    except GitexpError:
+        return None
+
+
+def _declared(
+    repo: Repo, commit: CommitHash, config: ProjectConfig, edits: Edits
+) -> Declared | None:
+    """Return what a commit declares with parameters laid over it; None without a pipeline."""
+    state = ProjectState(repo, objects.commit_info(repo, commit).tree, config)
+    files = _files(state, edits)
+    if not files:
+        return None
+    names = (config.project, config.pipeline, config.targets, list(map(str, config.seed.params)))
+    known = hashlib.sha256(repr(names).encode("utf-8", "surrogateescape"))
+    for path, data in sorted(files.items()):
+        known.update(f"\0{path}\0{len(data)}\0".encode("utf-8", "surrogateescape") + data)
+    key = known.hexdigest()
+    with open_index(repo.workspace) as index:
+        if rows := index.get(Kind.DECLARED, [key]):
+            return Declared(**{name: tuple(v) for name, v in json.loads(rows[key]).items()})
+        found = _filled_in(state, files)
+        index.put(Kind.DECLARED, {key: json.dumps(asdict(found)).encode()})
+    return found
+
+
+def _files(state: ProjectState, edits: Edits) -> dict[str, bytes]:
+    """Return the pipeline and what may fill in its templates, from the repository's top."""
+    path = state.config.pipeline
+    data = ABSENT if path is None else state.read(path)
+    if path is None or data is ABSENT:
+        return {}
+    read = [each for stage in state.stages for each in stage.read] if b"${" in data else []
+    names = {each.text for each in read if each.literal}
+    holes = [each for each in read if not each.literal]
+    if holes:
+        every = (entry.text for entry in state.files())
+        names.update(name for name in every if any(hole.matches(name) for hole in holes))
+    found = {path: data}
+    for name in names:
+        if (text := state.read(name)) is not ABSENT:
+            own = {key.key: value for key, value in edits.items() if key.file == name}
+            found[name] = params_format.edit(text, name, own) if own else text
+    return {state.at(name): text for name, text in found.items()}
+
+
+def _filled_in(state: ProjectState, files: Mapping[str, bytes]) -> Declared:
+    config = state.config
+    with tempfile.TemporaryDirectory(prefix="gitexp-") as folder:
+        for path, data in files.items():
+            for key, mark in marks(config.seed).items():
+                if state.at(key.file) == path:
+                    with contextlib.suppress(GitexpError):  # it went: no stage has it
+                        data = params_format.edit(data, key.file, {key.key: mark})  # noqa: PLW2901
+            place = Path(folder, path)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
+        (found,) = pipeline.look([(Path(folder), config)])
+    stages = (*found.executed, *found.apart)
+    outs = [out for stage in stages for out in stage.outs]
+    made = tuple(out.path for out in outs)
+    params = (*(each.file for stage in stages for each in stage.params), *found.params)
+    return Declared(
+        metrics=(*(out.path for out in outs if out.kind is OutKind.METRIC), *found.metrics),
+        params=tuple(dict.fromkeys(file for file in params if file not in made)),
+        outs=made,
+        seed=tuple(
+            str(key)
+            for key, mark in marks(config.seed).items()
+            if any(
+                pipeline.depends_on(stage, key) or any(str(mark) in c for c in stage.commands)
+                for stage in stages
+            )
+        ),
+        stages=tuple(stage.name for stage in stages),
+    )
+
+
+def drifted(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Iterator[str]:
+    """Say what dvc.yaml gained or lost since the settings were written, and they do not follow.
+
+    A choice that was made with them (one metrics file of two) is no matter, nor are outputs that
+    dvc.yaml alone names, or params files that it no longer does.
+    """
+    for how, step in _drift(repo, commit, config):
+        yield f"dvc.yaml {how}, and the settings do not follow: {step}"
+
+
+def _drift(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Iterator[tuple[str, str]]:
+    """Yield how dvc.yaml differs, if it does, with the call by which the settings follow."""
+    now = declared(repo, commit, config)
+    if now is None:
+        return
+    seeds = tuple(map(str, config.seed.params))
+    mine = dict(zip(_KEYS, (config.metrics, config.params, config.outputs, seeds), strict=True))
+    more = {k: [path for path in getattr(now, k) if path not in mine[k]] for k in _KEYS[:2]}
+    less = {k: [path for path in mine[k] if path not in getattr(now, k)] for k in _KEYS}
+    less["params"] = []
+    if not any((*more.values(), *less.values())):
+        return
+    then = _of_settings(repo, commit, config)
+    if then is None:
+        return
+    how, call, by_hand = [], "", ""
+    for key, own in mine.items():
+        before = getattr(then, key)
+        new = [path for path in more.get(key, ()) if path not in before]
+        gone = [path for path in less[key] if path in before]
+        if not (new or gone):
+            continue
+        how += [f"declares {', '.join(new)} ({key})"] * bool(new)
+        verb = "reads" if key == "seed" else "declares"
+        how += [f"no longer {verb} {', '.join(gone)} ({key})"] * bool(gone)
+        kept = [*(path for path in own if path not in gone), *new]
+        option = f"--{key}"
+        if key == "seed":
+            kept = [*kept, *_new_seeds(repo, commit, config)] or ["KEY"]
+            option = "--seed-param"
+        call += "".join(f" {option} {shlex.quote(path)}" for path in kept)
+        by_hand += "" if kept else f"; empty {key} in {layout.CONFIG}"
+    if how:  # one call: the next one would take what is there then for a choice
+        step = (f"gitexp init{call}" if call else "") + by_hand
+        yield ", ".join(how), step.strip("; ")
+
+
+def refuse_unmade(  # noqa: PLR0913  a state as it would be, and what a plan wants of it
+    repo: Repo,
+    commit: CommitHash,
+    config: ProjectConfig,
+    edits: Edits,
+    plan: Plan,
+    *,
+    other: str,
+) -> None:
+    """Refuse a state, or parameters, with which no stage makes a metric of the plan any longer.
+
+    `other`: how another metric is taken.
+
+    Raises `UnknownMetricError`.
+    """
+    commits = (commit, plan.baseline.commit)
+    metrics = (plan.metric, *(guard.metric for guard in plan.guards))
+    came = [declared(repo, each, config) for each in commits]
+    now = came[0] if came[0] is None else _with(repo, commit, config, edits)
+    if now is None:
+        return
+    before = [each for each in (*came, _of_settings(repo, commit, config)) if each is not None]
+    files = {file for file in config.metrics if any(_makes(each, file) for each in before)}
+    files -= {file for file in files if _makes(now, file)}
+    stages = {name for each in before for name in each.stages} - {*now.stages}
+    for metric in metrics if files or stages else ():
+        givers = _givers(repo, commits, config, metric)
+        logger = metric.rpartition(":")[0]
+        if logger in stages:
+            what = f"there is no stage {logger}"
+        elif givers and files.issuperset(givers):
+            what = f"no stage makes {', '.join(givers)}"
+        else:
+            continue
+        left = [by_file(plain(metric, config.metrics), file) for file in config.metrics]
+        left = [name for name, file in zip(left, config.metrics, strict=True) if file not in files]
+        steps = [_WITHOUT.format(" ".join(f"--param {key}" for key in edits))] * bool(edits)
+        steps += [step for _, step in _drift(repo, commit, config) if not edits]
+        steps += [other.format(shlex.quote(each)) for each in left[:1]]
+        raise UnknownMetricError(
+            f"nothing would report {metric}, which the plan names",
+            found=what,
+            where=_where(config, commit, edits),
+            expected="a stage that makes it, or a metric of those that are left",
+            next_step="; or ".join(steps) or "bring that stage back, and commit",
+        )
+
+
+def _with(repo: Repo, commit: CommitHash, config: ProjectConfig, edits: Edits) -> Declared | None:
+    """Return what is declared with parameters that no pipeline may be broken by."""
+    try:
+        return _declared(repo, commit, config, edits)
+    except GitexpError as error:
+        error.where = _where(config, commit, edits)
+        error.next_step = _WITHOUT.format(" ".join(f"--param {key}" for key in edits))
+        raise
+
+
+def _where(config: ProjectConfig, commit: CommitHash, edits: Edits) -> str:
+    given = "".join(f" --param {key}={json.dumps(value)}" for key, value in edits.items())
+    path = posixpath.join(config.project, config.pipeline or "")
+    return f"{path} at {commit[:9]}" + (f" with{given}" if given else "")
+
+
+def _givers(
+    repo: Repo, commits: Sequence[CommitHash], config: ProjectConfig, metric: str
+) -> tuple[str, ...]:
+    """Return the metrics files of which one has to be there for a metric; none where others do."""
+    own = tuple(file for file in config.metrics if metric.startswith(f"{file}:"))
+    if own or is_resource(metric) or curves.is_curve(metric) or config.predictions is not None:
+        return own
+    for commit in commits:
+        with contextlib.suppress(GitexpError):  # beyond the edge of a shallow clone
+            told = known_metrics(repo, commit, config).told
+            if named := tuple(file for file in config.metrics if by_file(metric, file) in told):
+                return named
+    names, others = logged_metrics(repo, commits[0])
+    return () if names or others else config.metrics
+
+
+def _new_seeds(repo: Repo, commit: CommitHash, config: ProjectConfig) -> list[str]:
+    """Return what looks like a seed, and is none by the settings."""
+    with contextlib.suppress(GitexpError):
+        found = params_of(repo, commit, config).items()
+        return [str(k) for k, v in found if k not in config.seed.every and is_seed(k, v)]
+    return []
+
+
+def _makes(by: Declared, file: str) -> bool:
+    return any(touches(file, out) for out in by.outs)
+
+
+def _of_settings(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Declared | None:
+    """Return what was declared where the settings were written."""
+    asked = ["log", "-1", "--format=%H", commit, "--", layout.CONFIG]
+    since = command.attempt(repo.workspace, asked)[1].decode("ascii").strip()
+    return declared(repo, CommitHash(since), config) if since else None
