@@ -69,8 +69,8 @@ def sync(args: argparse.Namespace, context: Context) -> int:
 
     Records that two machines made of one experiment end up on one line, each once. Where your own
     commits are among them, both lines are merged. Of two snapshots (dvc.lock, metrics) the first
-    valid one stays, and outputs in the work tree follow it. What cannot be merged is named, and the
-    exit code is 4. A call that was killed is finished by the next one.
+    recorded one stays, and outputs in the work tree follow it. What cannot be merged is named, and
+    the exit code is 4. A call that was killed is finished by the next one.
     """
     return _share(gitexp.sync, args, context, data=not args.no_data)
 

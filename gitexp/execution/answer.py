@@ -43,15 +43,15 @@ class Performed:
     stopped: IdleSeedError | None = None  # why repeats were not begun that would say nothing
 
 
-def planned(seen: Situation, prepared: Sequence[Prepared] | None = None) -> tuple[PlannedRun, ...]:
+def planned(seen: Situation, prepared: Sequence[Prepared] = ()) -> tuple[PlannedRun, ...]:
     """Return what is to be executed; the stages are known of what is prepared."""
-    ready = {each.side: each for each in prepared or ()}
+    ready = {each.side: each for each in prepared}
     return tuple(
         PlannedRun(
             side=source.side,
             commit=source.commit,
             inputs=source.inputs,
-            seeds=each.seeds if each else source.choice.run if prepared is None else (),
+            seeds=source.choice.run,
             counting=source.choice.counting,
             spent=source.choice.spent,
             once=each.state.once if each else (),

@@ -12,7 +12,6 @@ from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc import links as data_links
 from gitexp.dvc import pipeline, pointers
 from gitexp.dvc.input_parts import left_out
-from gitexp.execution import snapshot
 from gitexp.execution.jobs import (
     JobTemplate,
     command_stage,
@@ -32,7 +31,6 @@ from gitexp.model.job import Job
 from gitexp.model.request import RunOptions
 from gitexp.model.run import Origin, PlanRef, Run, Source
 from gitexp.system import imports
-from gitexp.system import params as params_staging
 from gitexp.text import params as params_format
 from gitexp.text import samples as samples_format
 
@@ -106,8 +104,7 @@ class SharedCall:
 def prepare(situation: Situation, call: SharedCall) -> list[Prepared]:
     """Check what can be checked and make the worktrees of all sides.
 
-    A side that was to make the branch's snapshot alone is left out where dvc.lock turns out to
-    hold one. Worktrees that were made are left for the caller to remove, also when this raises.
+    Worktrees that were made are left for the caller to remove, also when this raises.
     """
     data_links.check_system()
     plan = imports.plan_imports(situation.python, situation.place.top, call.environ)
@@ -126,11 +123,10 @@ def prepare(situation: Situation, call: SharedCall) -> list[Prepared]:
     resolved = _resolve(
         [(Path(paths[0]), source) for source, (_, paths) in zip(sides, slots, strict=True)]
     )
-    found = [
+    return [
         _prepared(situation, call, _Side(source, *slot, stages), plan.paths)
         for source, slot, stages in zip(sides, slots, resolved, strict=True)
     ]
-    return [each for each in found if each.seeds]
 
 
 def _resolve(roots: list[tuple[Path, RunSource]]) -> list[pipeline.Resolved]:
@@ -229,8 +225,6 @@ def _prepared(
             [out.path for stage in (*stages, *resolved.apart) for out in stage.outs],
         ),
     )
-    template = JobTemplate(job, source, seeded)
-    wanted = _without_snapshot(situation, template)
     draft = Run(
         id=side.run,
         origin=Origin.OBSERVED,
@@ -248,7 +242,7 @@ def _prepared(
         author=situation.author,
         started_at=call.started_at,
         ended_at=call.started_at,
-        seeds=wanted,
+        seeds=source.choice.run,
         committed_seed=source.committed_seed,
         repeats=(),
         params=source.params,
@@ -265,9 +259,9 @@ def _prepared(
     metric = "" if plan is None else plan.metric
     once = tuple(stage.name for stage in stages if stage.name not in seeded)
     return Prepared(
-        template,
+        JobTemplate(job, source, seeded),
         State(draft, source.side, situation.place.branch, metric, once, _asked(situation)),
-        wanted,
+        source.choice.run,
         doubtful,
         data.unasked,
     )
@@ -280,24 +274,6 @@ def _group(situation: Situation, source: RunSource) -> str:
     if situation.request.group or not source.overrides:
         return situation.request.group
     return inputs_rules.digest(source.state)
-
-
-def _without_snapshot(situation: Situation, template: JobTemplate) -> tuple[int, ...]:
-    """Return the seeds without the snapshot's, where `dvc repro` made that already."""
-    choice, config = template.source.choice, template.source.config
-    seed = choice.for_snapshot
-    if seed is None or config.pipeline is None:
-        return choice.run
-
-    project = Path(template.job.slots[0]) / config.project
-    stages = template.of_seed(seed, "").stages
-    files = sorted({each.file for stage in stages for each in stage.params})
-    records = snapshot.expected(
-        project, stages, params_staging.sections(project, files), template.job.given
-    )
-    if records is None or not snapshot.is_valid(situation.at_tip, config, records, stages):
-        return choice.run
-    return tuple(each for each in choice.run if each != seed)
 
 
 def _asked(situation: Situation) -> RunOptions:

@@ -272,21 +272,18 @@ class _Edit:
             return {}
         kept = dict(_kept_files(ended, chosen, self.workdir.attempt(draft.id, committed)))
         first = ended.finished()[0]
+        found = lookup.runs_at(self.repo, view.commit)
+        state = draft.inputs, (committed, tuple(sorted(chosen.seeds.items())))
+        if snapshot.is_written(self.repo, view.read, ended.config, found, state):
+            self.said = "the branch has a snapshot of this state already"
+            return {}
         if ended.config.pipeline is None:
-            runs = [found.run for found in lookup.runs_at(self.repo, view.commit).runs]
-            key = committed, tuple(sorted(chosen.seeds.items()))
-            if snapshot.is_written(view.read, ended.config, runs, (draft.inputs, key)):
-                self.said = "the branch has a snapshot of this state already"
-                return {}
             files: dict[str, Content] = {
                 **snapshot.pointer_files(view.read, ended.config, _own_outputs(ended, chosen), kept)
             }
         else:
             order = [stage.name for stage in ended.first.stages]
             joined = snapshot.joined_records(first, chosen, order)
-            if snapshot.is_valid(view.read, ended.config, joined, ended.first.stages):
-                self.said = "dvc.lock describes an execution of this state already"
-                return {}
             stages = ended.first.stages
             files = {
                 **snapshot.pipeline_files(view.read, ended.config, joined, stages, kept),

@@ -146,8 +146,6 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
             for each in prepared:
                 states.write(seen.workdir, each.state)
             resume.close(seen.workdir, resumed.calls)  # not before: this call may be killed, too
-            if not prepared:
-                return answer.report(seen, planned, done)
             beginning.release()  # what this call runs is written down: the next one sees it
             performed = _perform(watch, tell, interrupts, now)
         finally:

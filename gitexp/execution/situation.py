@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import posixpath
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -406,16 +405,8 @@ def _lacks_snapshot(seen: Situation, source: RunSource, reached: Sequence[FoundR
         tree = objects.tree_id(repo, tip)
         if tree is ABSENT or compute(repo, tree, config) != source.inputs:
             return False
-    made = [each.commit for each in reached if any(r.snapshot for r in each.run.repeats)]
-    lock = posixpath.join(config.project, config.lock)
-    locks = {objects.blob_id(repo, commit, lock) for commit in (tip, *made[-1:])}
-    return not snapshot.is_written(
-        seen.at_tip,
-        config,
-        [found.run for found in reached],
-        (source.inputs, source.key(source.committed_seed)),
-        unchanged=len(locks) == 1 and ABSENT not in locks,
-    )
+    state = source.inputs, source.key(source.committed_seed)
+    return not snapshot.is_written(repo, seen.at_tip, config, reached, state)
 
 
 def _baseline_alone(

@@ -1,6 +1,6 @@
 """The snapshot: dvc.lock, metrics files and ignore lines of the repeat with the committed seed.
 
-It is not a mean. It is written only where the branch's tip has the run's inputs and no valid
+It is not a mean. It is written only where the branch's tip has the run's inputs and no recorded
 snapshot yet, so that `dvc status` and `dvc checkout` speak of exactly one execution.
 """
 
@@ -8,35 +8,36 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
+from collections import defaultdict
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import dvcwrite
-from gitexp.dvc.cache import EMPTY
 from gitexp.dvc.dvcfiles import DvcFiles
-from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.gitignore import folders_above, ignore_files
-from gitexp.dvc.stage_records import declared_params, hash_path
-from gitexp.errors import DataMissingError, GitexpError
+from gitexp.dvc.stage_records import declared_params
+from gitexp.errors import GitexpError
 from gitexp.execution.jobs import lies_in
 from gitexp.git import command, objects
 from gitexp.git.refs import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.worktree import checkouts
 from gitexp.git.worktree.conversion import Conversion, conversions
-from gitexp.model.job import LOGGED, FileHash, StageRecord
 from gitexp.text.fields import param_tree
 from gitexp.text.params import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from gitexp.dvc.dvcfiles import LockedStage
     from gitexp.git.absent import Absent
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.ids import InputsDigest, Md5, ParamTree
-    from gitexp.model.job import Given, Outcome, Stage
-    from gitexp.model.run import Key, Output, Run
+    from gitexp.model.ids import CommitHash, InputsDigest, Md5
+    from gitexp.model.job import Outcome, Stage, StageRecord
+    from gitexp.model.run import Key, Output
+    from gitexp.store.lookup import FoundRun
 
     Read = Callable[[str], bytes | Absent]
 
@@ -45,96 +46,43 @@ if TYPE_CHECKING:
     from gitexp.model.ids import RunId
 
 
-def is_valid(
-    read: Read, config: ProjectConfig, records: Sequence[StageRecord], stages: Sequence[Stage]
-) -> bool:
-    """Whether the tip's dvc.lock already describes an execution of this very state.
-
-    Of the repeat with the committed seed `records` say the commands, parameters and raw
-    dependencies. What one stage made for another is not compared: it may honestly differ.
-    """
-    wdirs = {stage.name: stage.wdir for stage in stages}
-    lock = DvcFiles(read, base=config.project, starts=lambda _: wdirs).lock(config.lock)
-    if lock is None:
-        return False
-    made = {out.path for record in records for out in record.outs}
-    made |= {out.path for stage in stages for out in stage.outs}
-    for record in records:
-        entry = lock.stages.get(record.name)
-        if entry is None or entry.commands != record.commands or entry.params != record.params:
-            return False
-        have = {dep.path: dep.md5 for dep in entry.deps}
-        want = {dep.path: dep.md5 for dep in record.deps}
-        if have.keys() != want.keys():
-            return False
-        if any(have[path] != md5 for path, md5 in want.items() if not _is_made(path, made)):
-            return False
-    return True
-
-
 def is_written(
+    repo: Repo,
     read: Read,
     config: ProjectConfig,
-    runs: Iterable[Run],
+    found: Iterable[FoundRun],
     state: tuple[InputsDigest, Key],
-    *,
-    unchanged: bool = False,
 ) -> bool:
     """Whether the tip holds the snapshot of a recorded repeat of this state.
 
-    It does where the last snapshot on the branch is one of this state and committed seed, and the
-    tip still points to the outputs of that repeat: a merge may have taken another line's. A lock
-    that somebody else wrote, `dvc repro` say, is not known by this; see `is_valid`.
+    With a pipeline it does where dvc.lock says of its stages what it said when that repeat was
+    recorded. A lock that was made by other means is none, whatever it says: of `dvc commit --force`
+    nothing tells it from that of an execution; see docs/decisions/0036.
 
-    `runs`: those that the tip reaches, in their order. `state`: its inputs, and the key of the
-    repeat with the committed seeds. `unchanged`: whether the tip has the lock with which the last
-    snapshot was recorded: the answer where nothing is cached, since such a record does not say what
-    the lock should hold.
+    Without one it does where the last snapshot on the branch is one of this state and committed
+    seed, and the tip still points to the outputs of that repeat: a merge may have taken another
+    line's.
+
+    `read`: a file of the tip. `found`: the runs that it reaches, in their order. `state`: its
+    inputs, and the key of the repeat with the committed seeds.
     """
-    written = [(run.inputs, repeat) for run in runs for repeat in run.repeats if repeat.snapshot]
-    if not written:
-        return False
-    last, repeat = written[-1]
-    if (last, repeat.key) != state:
-        return False
+    written = [(each, repeat) for each in found for repeat in each.run.repeats if repeat.snapshot]
+    states: defaultdict[CommitHash, set[tuple[InputsDigest, Key]]] = defaultdict(set)
+    for each, repeat in written:
+        states[each.commit].add((each.run.inputs, repeat.key))
     if config.pipeline is None:
-        wanted = {out.path: out.md5 for out in repeat.outputs if out.path in config.outputs}
+        if not written or (written[-1][0].run.inputs, written[-1][1].key) != state:
+            return False
+        wanted = {out.path: out.md5 for out in written[-1][1].outputs if out.path in config.outputs}
         return all(_pointed(read, config, path) == md5 for path, md5 in wanted.items())
-    made = {out.md5 for out in repeat.outputs if out.path != LOGGED}
-    return made <= _locked(read, config) if made else unchanged
-
-
-def expected(
-    project: Path,
-    stages: Sequence[Stage],
-    params: Mapping[str, Mapping[str, ParamTree]],
-    given: Sequence[Given],
-) -> list[StageRecord] | None:
-    """Return what dvc.lock would say of a state's commands, params and raw dependencies.
-
-    Nothing has been executed in the project's folder, and `given` are data that are not there yet.
-    The result: without outputs; None where a dependency is not all there before an execution.
-    """
-    made = {out.path for stage in stages for out in stage.outs}
-    data = {each.path: each.md5 for each in given}
-    found = []
-    for stage in stages:
-        deps = []
-        for path in stage.deps:
-            if _is_made(path, made):
-                deps.append(FileHash(path, EMPTY, 0))
-            elif path in data:
-                deps.append(FileHash(path, data[path], 0))
-            elif _is_made(path, data) or not (project / path).exists():
-                return None
-            else:
-                deps.append(hash_path(project, path))
-        try:
-            values = declared_params(stage, params)
-        except DataMissingError:  # one that another stage writes
-            return None
-        found.append(StageRecord(stage.name, stage.commands, tuple(deps), values, ()))
-    return found
+    # Of several states that were squashed into one commit its lock is that of any.
+    commits = [commit for commit, held in states.items() if held == {state}]
+    here = _locked(read, config) if commits else None
+    for commit in commits if here is not None else ():
+        with contextlib.suppress(GitexpError):  # of a lock that a merge spoiled
+            if _locked(partial(objects.read_blob, repo, commit), config) == here:
+                return True
+    return False
 
 
 def pipeline_files(
@@ -229,26 +177,24 @@ def _ignored(read: Read, config: ProjectConfig, paths: Sequence[str]) -> dict[st
     return ignore_files(existing, full)
 
 
-def _is_made(path: str, made: Collection[str]) -> bool:
-    """Tell whether a path is one of these, holds one, or lies in one."""
-    return any(touches(path, other) for other in made)
-
-
 def _pointed(read: Read, config: ProjectConfig, path: str) -> Md5 | None:
     """Return the hash that ``OUT.dvc`` beside an output gives; None where it gives none."""
     pointer = DvcFiles(read).pointer(posixpath.join(config.project, f"{path}.dvc"))
     return pointer.outs[0].md5 if pointer is not None and len(pointer.outs) == 1 else None
 
 
-def _locked(read: Read, config: ProjectConfig) -> frozenset[Md5]:
-    pipeline = config.pipeline or ""
+def _locked(read: Read, config: ProjectConfig) -> dict[str, LockedStage] | None:
+    """Return what dvc.lock says of the stages that dvc.yaml declares; None where there is none."""
     there = DvcFiles(read, base=config.project)
-    files = there.starting(lambda _: there.wdirs(pipeline))
-    lock = None if there.data(pipeline) is None else files.lock(config.lock)
-    stages = {} if lock is None else lock.stages
-    return frozenset(
-        out.md5 for stage in stages.values() for out in stage.outs if out.md5 is not None
-    )
+    declared = there.wdirs(config.pipeline or "")
+    lock = there.starting(lambda _: declared).lock(config.lock)
+    if lock is None:
+        return None
+    return {
+        name: stage
+        for name, stage in lock.stages.items()
+        if name in declared or name.partition("@")[0] in declared
+    }
 
 
 def put_aside(

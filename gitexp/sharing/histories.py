@@ -1,6 +1,6 @@
 """The two lines of a branch, brought together: forward, by replaying our records, or by a merge.
 
-Of two snapshots of one branch the first valid one is kept.
+Of two snapshots of one branch the first that a run recorded is kept.
 """
 
 from __future__ import annotations
@@ -12,37 +12,29 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import inputs
-from gitexp.dvc.dvcfiles import DvcFiles
 from gitexp.errors import BusyBranchError, GitexpError, LockedError, MovedRefError, UnsafeInputError
 from gitexp.execution import snapshot
 from gitexp.git import merging, objects, refs, writing
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, move
-from gitexp.model.job import Stage
 from gitexp.model.sharing import BranchMove, BranchOutcome
 from gitexp.store import lookup, plans, replay
 from gitexp.store.replay import Relation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gitexp.git.absent import Absent
     from gitexp.git.merging import Conflict, Side
     from gitexp.git.repository import Repo
     from gitexp.git.writing import Content
-    from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash, InputsDigest
     from gitexp.sharing.places import Shared
     from gitexp.store.replay import OwnRecords, Route
 
 
-LIMIT_BYTES = 16 << 20
-
-
 def takes(repo: Repo, tip: CommitHash, own: OwnRecords) -> bool:
     """Whether the snapshot of our commit goes onto a tip.
 
-    It does where the tip's inputs are those of the run and the tip has no valid snapshot, by the
+    It does where the tip's inputs are those of the run and the tip has no recorded one, by the
     same rule as when a run writes one.
     """
     made = [(run, each) for run in own.runs.values() for each in run.repeats if each.snapshot]
@@ -53,13 +45,9 @@ def takes(repo: Repo, tip: CommitHash, own: OwnRecords) -> bool:
         config, _ = plans.config_of(repo, tip)
         if inputs.compute(repo, objects.commit_info(repo, tip).tree, config) != run.inputs:
             return False
-        if _untouched(repo, tip, own):
-            return True
-        if config.pipeline is None:
-            runs = [found.run for found in lookup.runs_at(repo, tip).runs]
-            state = (run.inputs, repeat.key)
-            return not snapshot.is_written(_reader(repo, tip), config, runs, state)
-        return not _is_valid(repo, tip, own.commit, config)
+        read = partial(objects.read_blob, repo, tip)
+        state = (run.inputs, repeat.key)
+        return not snapshot.is_written(repo, read, config, lookup.runs_at(repo, tip), state)
     except GitexpError:
         return False  # what cannot be read is left as it is
 
@@ -71,40 +59,6 @@ def inputs_of(repo: Repo, commit: CommitHash) -> InputsDigest | None:
         return inputs.compute(repo, objects.commit_info(repo, commit).tree, config)
     except GitexpError:
         return None
-
-
-def _untouched(repo: Repo, tip: CommitHash, own: OwnRecords) -> bool:
-    """Whether nobody wrote a snapshot there: each file is as our run found it."""
-    for step in own.snapshot:
-        if posixpath.basename(step.path) == ".gitignore":
-            continue
-        there = objects.entry_at(repo, tip, step.path)
-        if (ABSENT if there is ABSENT else there.id) != (
-            ABSENT if step.old is ABSENT else step.old[1]
-        ):
-            return False
-    return True
-
-
-def _reader(repo: Repo, tip: CommitHash) -> Callable[[str], bytes | Absent]:
-    return lambda path: objects.read_blob(repo, tip, path, LIMIT_BYTES)
-
-
-def _is_valid(repo: Repo, tip: CommitHash, ours: CommitHash, config: ProjectConfig) -> bool:
-    read = _reader(repo, tip)
-    pipeline = config.pipeline or ""
-    there = DvcFiles(read, base=config.project)
-    mine = DvcFiles(
-        _reader(repo, ours), base=config.project, starts=lambda _: there.wdirs(pipeline)
-    )
-    if there.data(pipeline) is None or (lock := mine.lock(config.lock)) is None:
-        return True
-    records = [stage.record() for stage in lock.stages.values()]
-    known = [record for record in records if record is not None]
-    if len(known) < len(records):
-        return True
-    stages = [Stage(name, (), wdir=wdir) for name, wdir in there.wdirs(pipeline).items()]
-    return snapshot.is_valid(read, config, known, stages)
 
 
 _LIMIT = 64 << 20

@@ -214,7 +214,7 @@ def sync(  # noqa: PLR0913  what is shared, where, with or without data
     """Bring experiments here and on the remote together, and share the result.
 
     Records of ours are replayed on top of theirs; where a person's commits are among ours, both
-    lines are merged. The first valid snapshot stays. A killed call is finished by the next one.
+    lines are merged. The first recorded snapshot stays. A killed call is finished by the next one.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 A commit is *ours* if it only adds records, or is a run's with its snapshot. Such commits are
 replayed: the same files, message and author on the moved tip. Records are path-disjoint, so there
-is nothing to settle but the snapshot, where the first valid one wins. Anything else (a person's
+is nothing to settle but the snapshot, where the first recorded one wins. Anything else (a person's
 commit, a record that both sides have in two versions) is for a merge, which keeps both lines.
 
 Planning is pure; `replayed` writes objects that nobody sees.
@@ -117,7 +117,7 @@ def replayed(
     """Write our commits anew on top of `onto`; the caller moves the branch.
 
     `takes`: whether a commit's snapshot goes onto that tip: its inputs are the tip's, and the tip
-    has no valid one.
+    has no recorded one.
 
     A run that was executed at one of the replayed commits would name a source that no clone can
     find any more. It gets the commit before the first of them, which has the same inputs: what

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -96,7 +97,7 @@ def test_pointers_that_a_merge_lost_are_made_again(script: BuiltRepo) -> None:
     assert run(script.workspace).recorded == ()
 
 
-def test_a_lock_that_dvc_wrote_is_a_snapshot_and_nothing_is_run_for_it(
+def test_a_lost_lock_that_dvc_makes_again_is_the_recorded_one_and_nothing_is_run(
     pipeline: BuiltRepo,
 ) -> None:
     run(pipeline.workspace)
@@ -107,6 +108,51 @@ def test_a_lock_that_dvc_wrote_is_a_snapshot_and_nothing_is_run_for_it(
     assert report.recorded == ()
     assert report.planned[0].seeds == ()
     assert len(pipeline.git("worktree", "list").splitlines()) == 1
+
+
+# What is edited before `dvc commit -f`: a script whose cached output changes, and one that changes
+# the metrics alone, which Git holds.
+EDITS = {
+    "model": ("train.py", 'write(f"{', 'write(f"edited {'),
+    "metrics": ("train.py", '"f1": score', '"f1": score + 0.1'),
+}
+
+
+def take_over(repo: BuiltRepo, file: str, old: str, new: str) -> None:
+    """Edit a file and let DVC take the outputs that lie here for those of what is there now."""
+    text = (repo.path / file).read_text()
+    assert old in text
+    repo.write({file: text.replace(old, new)})
+    dvc(repo.path, "commit", "--force", "--quiet")
+    repo.git("commit", "--quiet", "--all", "-m", "not executed")
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+def test_outputs_that_dvc_commit_took_over_are_those_of_no_execution(
+    pipeline: BuiltRepo, edit: tuple[str, str, str]
+) -> None:
+    take_over(pipeline, *edit)
+    report = run(pipeline.workspace)
+    assert report.snapshot == "written, with the committed seed 1"
+    ((one, samples),) = [(each.run, each.samples) for each in report.recorded]
+    made = {sample.metric: sample.value for sample in samples if sample.seed == 1}
+    assert json.loads(pipeline.show("metrics.json"))["f1"] == made["f1"]
+    lock = pipeline.show("dvc.lock")
+    assert {out.md5 for out in one.repeats[0].outputs if out.md5 not in lock} == set()
+    assert run(pipeline.workspace).recorded == ()
+
+
+def test_where_its_samples_count_the_committed_seed_is_run_once_for_a_lock_of_no_execution(
+    pipeline: BuiltRepo,
+) -> None:
+    run(pipeline.workspace)
+    recorded = pipeline.show("dvc.lock")
+    take_over(pipeline, "metrics.json", '"f1": ', '"f1": 9')
+    assert pipeline.show("dvc.lock") != recorded
+    report = run(pipeline.workspace)
+    assert [each.run.seeds for each in report.recorded] == [(1,)]
+    assert pipeline.show("dvc.lock") == recorded
+    assert run(pipeline.workspace).recorded == ()
 
 
 def test_the_seed_for_the_snapshot_adds_no_sample_and_is_no_look(script: BuiltRepo) -> None:

@@ -290,9 +290,7 @@ def _planned(report: RunReport) -> Iterator[Item]:
         facts = []
         if each.for_snapshot in each.seeds:
             seed = f"seed {each.for_snapshot}"
-            facts.append(
-                Fact("snapshot", f"{seed} is run for it if dvc.lock has none; it adds no sample")
-            )
+            facts.append(Fact("snapshot", f"{seed} is run for it alone; it adds no sample"))
         if each.counting:
             facts.append(Fact("counting", f"seeds {numbers.ranges(each.counting)}"))
         if each.spent:
