@@ -28,7 +28,6 @@ from gitexp.records import codec
 from gitexp.rules.facts import restoring
 from gitexp.store import lookup, merged_experiments, plans
 from gitexp.store.plans import tips
-from gitexp.text.fields import near
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
@@ -325,9 +324,9 @@ def _merged(repo: Repo, index: Index, name: str, bare: str, own: str | None = No
 def _existing(repo: Repo, name: str) -> str:
     """Return experiments, else branches, that a name may have been meant for."""
     prefix = plans.branch_prefix(repo)
-    names = [tip.name.removeprefix(prefix) for tip in tips(repo) if tip.local]
-    names = sorted(name for name in names if name != layout.DATA_BRANCH)
-    close = near(name.removeprefix(prefix), names)
+    names = sorted({tip.name.removeprefix(prefix) for tip in tips(repo) if tip.local})
+    names = [each for each in names if each != layout.DATA_BRANCH]
+    close = plans.near_experiments(repo, name)
     return " or ".join(close) or ", ".join(names[:_MOST]) + (", ..." if names[_MOST:] else "")
 
 
@@ -340,7 +339,7 @@ def _revision(repo: Repo, name: str) -> Named:
             found=ascii(name[:100])[1:-1],
             where=error.where or ("this shallow clone" if repo.git.is_shallow else ""),
             expected=_existing(repo, name),
-            next_step=error.next_step,
+            next_step=error.next_step if repo.git.is_shallow else "",
         ) from error
     head = refs.head(repo)
     branch = head.branch if head.branch is not None and head.commit == commit else ""

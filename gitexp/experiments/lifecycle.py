@@ -260,7 +260,8 @@ def _unknown(repo: Repo, bare: str, branch: str) -> UnknownExperimentError:
     return UnknownExperimentError(
         "no local branch and no archive tag has this name",
         found=ascii(bare[:100])[1:-1],
-        expected=f"{branch}, or exp-archive/{bare}"[:200],
+        expected=" or ".join(plans.near_experiments(repo, bare))
+        or f"{branch}, or exp-archive/{bare}"[:200],
         next_step="gitexp list",
     )
 

@@ -26,6 +26,7 @@ from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.tree import FILE_MODES, MODE_TREE, READ_LIMIT
 from gitexp.model.ids import BlobId, CommitHash, TreeId
 from gitexp.model.plan import Person
+from gitexp.text.fields import near
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -101,9 +102,26 @@ def resolve(repo: Repo, text: str) -> CommitHash:
     raise UnknownRevisionError(
         f"no such revision{shallow}",
         found=ascii(text)[1:-1],
-        expected="a branch, tag, or commit",
+        expected=" or ".join(near_names(repo, text)) or "a branch, tag, or commit",
         next_step="git fetch --unshallow" if shallow else "",
     )
+
+
+def near_names(repo: Repo, text: str) -> tuple[str, ...]:
+    """Return branches and tags for which a mistyped name may stand, or the last part of it."""
+    asked = [
+        "for-each-ref",
+        "--format=%(refname:lstrip=2)",
+        "refs/heads",
+        "refs/remotes",
+        "refs/tags",
+    ]
+    lines = command.attempt(repo.workspace, asked)[1].decode("utf-8", "surrogateescape").split("\n")
+    known = {name: name for name in lines if name}
+    for name in (*known,):
+        known.setdefault(name.rpartition("/")[2], name)
+    close = near(text, known) or near(text.rpartition("/")[2], known)
+    return tuple(dict.fromkeys(ascii(known[each])[1:-1] for each in close))
 
 
 def commit_info(repo: Repo, commit: CommitHash) -> CommitInfo:

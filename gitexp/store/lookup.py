@@ -24,6 +24,7 @@ from gitexp.records import environment as environment_format
 from gitexp.store.ancestry import Graph, listing, listings
 from gitexp.store.plans import own_tips, tips
 from gitexp.store.records import lines_naming, read_run, run_lines
+from gitexp.text.fields import near
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from gitexp.store.plans import Tip
 
 ENVIRONMENT_LIMIT_BYTES = 8 << 20
+_SHORTEST = 4  # characters of an id by which a run may be named
+_SHOWN = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +213,14 @@ def holders(
     return dict(found)
 
 
+def near_runs(repo: Repo, index: Index, prefix: str) -> tuple[str, ...]:
+    """Return the beginnings of ids for which a mistyped one may stand."""
+    graph = Graph(repo, index, [tip.commit for tip in tips(repo)])
+    known = {item.run[: len(prefix)]: item.run for item in graph.additions()}
+    close = near(prefix, known) if len(prefix) >= _SHORTEST else ()
+    return tuple(known[each][: max(_SHOWN, len(prefix))] for each in close)
+
+
 def find_run(
     repo: Repo, prefix: str, index: Index | None = None, among: Sequence[Tip] | None = None
 ) -> FoundRun:
@@ -225,11 +236,13 @@ def find_run(
             if places:
                 break
         if len(places) != 1 or not prefix:
+            close = () if places else near_runs(repo, cache, prefix)
             raise UnknownRunError(
                 f"{len(places) or 'no'} runs have an id that begins with this",
                 found=ascii(prefix[:40])[1:-1],
                 where=f"{len(asked)} branches and tags",
                 expected=", ".join(sorted(places)[:10]),
+                next_step=f"the same with {' or '.join(close)}" if close else "",
             )
         (place,) = places.values()
         held = holders(repo, cache, asked, {place.run}).get(place.run, {})

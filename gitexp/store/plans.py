@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, NoPlanError, NotInitialisedError, UnknownExperimentError
-from gitexp.git import refs
+from gitexp.git import objects, refs
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.objects import blob_id, exists, origins
 from gitexp.git.transaction.layout import ARCHIVE_TAGS, CONFIG, DATA_BRANCH, archive_tag, plan_path
@@ -89,6 +89,13 @@ def branch_prefix(repo: Repo) -> str:
     return ProjectConfig().branch_prefix
 
 
+def near_experiments(repo: Repo, name: str) -> tuple[str, ...]:
+    """Return experiments, else other branches and tags, for which a mistyped name may stand."""
+    prefix, close = branch_prefix(repo), objects.near_names(repo, name)
+    own = (each.removeprefix(prefix).removeprefix("exp-archive/") for each in close)
+    return tuple(dict.fromkeys(each for each in own if each != name))
+
+
 def no_branch(repo: Repo, name: str, expected: str) -> UnknownExperimentError:
     """Return the error that an experiment has no branch: an archived one can be brought back."""
     bare = name.removeprefix(branch_prefix(repo))
@@ -97,7 +104,7 @@ def no_branch(repo: Repo, name: str, expected: str) -> UnknownExperimentError:
     return UnknownExperimentError(
         "it is archived, and there is no such branch" if archived else "there is no such branch",
         found=ascii(name)[1:-1],
-        expected=expected,
+        expected=" or ".join(near_experiments(repo, name)) or expected,
         next_step=f"gitexp restore {shlex.quote(bare)}" if archived else "",
     )
 

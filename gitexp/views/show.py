@@ -78,11 +78,12 @@ def show(workspace: Workspace, what: str | None = None) -> ShownExperiment | Sho
         try:
             named = sides.find(repo, index, what)
         except (UnknownExperimentError, UnknownRevisionError) as error:
+            close = (*plans.near_experiments(repo, what), *lookup.near_runs(repo, index, what))
             raise UnknownExperimentError(
                 "nothing has this name",
                 found=ascii(what[:80])[1:-1],
-                expected="an experiment, a branch, a run's id or a revision",
-                next_step=error.next_step or "gitexp list, or gitexp list --runs",
+                expected=" or ".join(close) or "an experiment, a branch, a run's id or a revision",
+                next_step=error.next_step,
             ) from error
         return _experiment(repo, index, named)
 
