@@ -21,7 +21,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.tree import Tree
-from gitexp.git.upstream import own
+from gitexp.git.upstream import known, own
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import CommitHash
 from gitexp.model.review import CheckedPlan, CheckReport
@@ -243,7 +243,8 @@ def find(
     merged = any(objects.is_ancestor(repo, base, each) for each in upstream) if base else False
     later = Policy.WARN if merged else Policy.OFF
     later = later if is_own(repo, where, tip) else Policy.ERROR
-    return Gained(tuple(reversed(commits)), tip, where, base, others, governs, later)
+    tips = known(repo.workspace)
+    return Gained(tuple(reversed(commits)), tip, where, base, others, governs, later, tips)
 
 
 def is_own(repo: Repo, branch: str, tip: CommitHash) -> bool:

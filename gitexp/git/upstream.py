@@ -7,13 +7,14 @@ a hook has the time.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gitexp.git import command
 from gitexp.model.ids import CommitHash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from gitexp.model.workspace import Workspace
@@ -136,3 +137,15 @@ def own(
     order = {pattern: at for at, pattern in enumerate(patterns)}
     every = (each for place in found for each in place)
     return sorted(every, key=lambda each: order.get(each.name, len(order)))
+
+
+def known(
+    where: Workspace | Path, env: Mapping[str, str] | None = None
+) -> Callable[[str], list[CommitHash]]:
+    """Return what tells which commits the user's own branches of a name hold; git is asked once."""
+
+    @cache
+    def every() -> list[Own]:
+        return own(where, ["*"], env)
+
+    return lambda name: [commit for each, commit, _ in every() if each == name]

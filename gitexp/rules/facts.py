@@ -70,6 +70,10 @@ class Facts:
     onto: CommitHash | None = None
     # what it weighs that a range changes what `onto` has of the experiment it is called after
     later: Policy = Policy.OFF
+    # what the last commit of the range holds; None for a commit by itself
+    last: Tree | None = None
+    # whether a branch of one's own, by its name, has this commit; None where there is none
+    on: Callable[[str], bool | None] = lambda _: None
 
     def read(self, entry: TreeEntry, limit: int = READ_LIMIT) -> bytes:
         """Return a blob; `UnsafeInputError` above `limit` bytes."""
@@ -83,6 +87,13 @@ class Facts:
         """Return what all best common ancestors of two commits hold."""
         commits = self.objects.forks(one, other)
         return tuple(Tree(self.objects, self.objects.commit(commit).tree) for commit in commits)
+
+    def is_merged(self, path: str) -> bool:
+        """Return whether what a range is held against has a file as the range leaves it."""
+        if self.onto is None or self.last is None:
+            return False
+        there = Tree(self.objects, self.objects.commit(self.onto).tree).entry(path)
+        return there is not None and there == self.last.entry(path)
 
     def below(self, folder: str) -> Iterator[TreeChange]:
         """Yield the changes in a folder."""

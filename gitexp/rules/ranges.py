@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
@@ -14,7 +15,7 @@ from gitexp.rules.branches import is_protected
 from gitexp.rules.facts import Finding, of_commit, settings, settings_in, unread_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
@@ -39,6 +40,36 @@ class Gained:
     # what it weighs that the branch changes what `base` has of its own experiment; ERROR where a
     # stranger may have called it so
     later: Policy = Policy.OFF
+    # what the user's own branches of a name hold: asked where a record is another's
+    tips: Callable[[str], Collection[CommitHash]] = lambda _: ()
+
+
+class _Lines:
+    """Which commits of a range are on the branches that the user knows by their names."""
+
+    def __init__(self, objects: Objects, gained: Gained) -> None:
+        self._objects, self._gained = objects, gained
+        self._known: dict[str, set[CommitHash] | None] = {}
+
+    def have(self, commit: CommitHash, branch: str) -> bool | None:
+        """Return whether a branch has a commit; None where there is no such branch."""
+        if branch not in self._known:
+            tips = self._gained.tips(branch)
+            self._known[branch] = self._inside(tips) if tips else None
+        known = self._known[branch]
+        return None if known is None else commit in known
+
+    def _inside(self, tips: Collection[CommitHash]) -> set[CommitHash]:
+        common = (self._objects.forks(self._gained.tip, tip) for tip in tips)
+        waiting = [commit for commits in common for commit in commits]
+        inside = {*self._gained.commits}
+        found: set[CommitHash] = set()
+        while waiting:
+            commit = waiting.pop()
+            if commit in inside and commit not in found:
+                found.add(commit)
+                waiting += self._objects.commit(commit).parents
+        return found
 
 
 def check_range(
@@ -63,6 +94,8 @@ def check_range(
     arrived: frozenset[str] = frozenset()
     brought: set[str] = set()
     inside = set(commits)
+    last = Tree(objects, objects.commit(tip).tree)
+    lines = _Lines(objects, gained)
     for commit in commits:
         stranger = commit in gained.others if own is None else commit not in own
         try:
@@ -74,8 +107,11 @@ def check_range(
                     brought = {path for path in brought if tree.entry(path) is None}
             arrived |= frozenset() if stranger else facts.arrived
             if facts.tip:
-                facts = replace(facts, base=before, arrived=arrived, onto=base, later=gained.later)
-            facts = replace(facts, brought=frozenset(brought), settled=stranger)
+                facts = replace(facts, base=before, arrived=arrived, later=gained.later)
+            facts = replace(
+                facts, brought=frozenset(brought), settled=stranger, onto=base, last=last,
+                on=partial(lines.have, commit),
+            )  # fmt: skip
             brought.update(change.path for change in facts.below(FOLDER) if change.old is None)
             said.extend((*each, facts) for each in found(facts, weights))
             if seen or any(finding.back for _, finding, _ in said):

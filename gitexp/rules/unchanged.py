@@ -1,9 +1,9 @@
 """R3: what was recorded stays as it was recorded, and is what its own digests say.
 
-Plans, conclusions and receipts are such records, too. A branch may add any, and change its own.
-What it did not bring itself is another's, but for the plan that names it and that plan's
-conclusion, the first one included; a receipt is changed by nobody, and neither is who made a plan,
-and when.
+Plans, conclusions and receipts are such records, too. A branch may add any, and change those of its
+own experiment: of the plan that names it, and that plan's conclusion, the first one included. Where
+a branch of the user's own has that name, only what is on it is its own: commits may be stacked on
+a colleague's. A receipt is changed by nobody, and neither is who made a plan, and when.
 """
 
 from __future__ import annotations
@@ -53,9 +53,6 @@ def others_records(facts: Facts) -> Iterator[Finding]:
     for folder in RECORDS:
         for change in facts.below(folder):
             had = [n for n, p in enumerate(facts.parents) if p.entry(change.path) is not None]
-            name = posixpath.basename(change.path)
-            if (change.path if had else f"{PLANS}/{name}") in facts.brought:
-                continue
             for number in had[:1] or range(len(facts.parents)):
                 what, mine = _what(facts, facts.parents[number], change.path)
                 if what and not mine:
@@ -80,13 +77,15 @@ def _what(facts: Facts, before: Tree, path: str) -> tuple[str, bool]:
         return f"the environment {posixpath.basename(folder)[:8]} {how}", False
     if folder.startswith(WITNESSES):
         return f"what a witness said of a plan {how}: {file}" if had else "", False
-    if folder == TOMBSTONES:
-        return f"a tombstone, by which {name} was removed, {how}", False
     plan = plan_at(before, plan_path(name))
+    if folder == TOMBSTONES:
+        mine = (path if had else plan_path(name)) in facts.brought
+        mine = mine and not (isinstance(plan, Plan) and facts.on(plan.branch) is False)
+        return f"a tombstone, by which {name} was removed, {how}", mine
     after = plan_at(facts.tree, path) if folder == PLANS else None
     if not isinstance(plan, Plan):
         return "", False
-    mine = plan.branch == facts.branch or _renamed(facts, plan)
+    mine = _is_own(facts, plan, path, added=not had)
     if isinstance(after, Plan):
         for what in ("author", "created_at"):
             if getattr(plan, what) != getattr(after, what):
@@ -96,14 +95,33 @@ def _what(facts: Facts, before: Tree, path: str) -> tuple[str, bool]:
     return f"{kind} of {of}, {name} on {plan.branch}, {how}", mine
 
 
-def _renamed(facts: Facts, before: Plan) -> bool:
-    """Return whether an experiment goes on under another name here, with its author and date."""
-    return facts.tree.entry(plan_path(before.name)) is None and any(
-        before.name in plan.formerly
-        and plan.branch == facts.branch
-        and (plan.author, plan.created_at) == (before.author, before.created_at)
-        for plan in plans_in(facts.tree)
-    )
+def _is_own(facts: Facts, plan: Plan, path: str, *, added: bool) -> bool:
+    """Return whether what becomes of a plan or conclusion is up to the branch of these commits."""
+    if _is_on(facts, plan):
+        return True
+    last = facts.last if plan_path(plan.name) in facts.brought else None
+    renamed = [*_renamed(last or facts.tree, plan)]
+    if any(_is_on(facts, each) for each in renamed):
+        return True
+    # Of a branch that is not, or no longer, here: it may conclude what it planned, and main may
+    # have what became of that.
+    now = [path, *(plan_path(each.name) for each in renamed)]
+    gone = last is not None and facts.on(plan.branch) is None
+    return gone and (added or any(map(facts.is_merged, now)))
+
+
+def _is_on(facts: Facts, plan: Plan) -> bool:
+    own = facts.on(plan.branch)
+    return plan.branch == facts.branch if own is None else own
+
+
+def _renamed(tree: Tree, before: Plan) -> Iterator[Plan]:
+    """Yield the plans by which an experiment goes on under another name, its author and date."""
+    if tree.entry(plan_path(before.name)) is None:
+        for plan in plans_in(tree):
+            who, when = plan.author, plan.created_at
+            if before.name in plan.formerly and (who, when) == (before.author, before.created_at):
+                yield plan
 
 
 def _against(facts: Facts) -> Iterator[Finding]:
@@ -114,7 +132,9 @@ def _against(facts: Facts) -> Iterator[Finding]:
     experiment that was merged has ended, and anybody may call a branch like it.
     """
     base = facts.base
-    if facts.onto is None or base is None or facts.later is Policy.OFF or _may(facts):
+    if not facts.tip or facts.onto is None or base is None or facts.later is Policy.OFF:
+        return
+    if _may(facts):
         return
     changed = set(_unlike(base, facts.tree, RECORDS))
     paths = sorted(changed.union(_unlike(facts.tree, base, RECORDS)))
@@ -131,7 +151,9 @@ def _against(facts: Facts) -> Iterator[Finding]:
         plan = plan_at(facts.tree, path) if path.startswith(f"{PLANS}/") else None
         for name in plan.formerly if isinstance(plan, Plan) else ():
             old = plan_at(base, plan_path(name))
-            if isinstance(old, Plan) and not _renamed(facts, old):
+            if isinstance(old, Plan) and not any(
+                each.branch == facts.branch for each in _renamed(facts.tree, old)
+            ):
                 what = f"{path} says that it was {name} on {old.branch}, another experiment"
                 yield Finding(what, f"take {name} out of formerly in {path}", path)
 

@@ -118,7 +118,7 @@ def test_nobody_concludes_an_experiment_of_others(lab: Lab, branch: str) -> None
     (found,) = said(lab, branch, into="main")
     assert found == "a conclusion of another experiment, deep on exp/deep, was added"
     (found,) = said(lab, "exp/deep", into="main")  # a name that anybody may give his branch
-    assert found == "a conclusion of this experiment, deep on exp/deep, was added"
+    assert found == "a conclusion of another experiment, deep on exp/deep, was added"
     own = lab.repo.hash("exp/deep")
     lab.repo.git("branch", "-f", "exp/deep")
     assert said(lab, "exp/deep", into="main") == []  # the control: its own branch may
@@ -159,8 +159,8 @@ def test_an_author_mends_his_own_words_and_it_is_said(lab: Lab) -> None:
     assert warning.endswith("it was: A deeper model raises F1 by at least 5 %.")
 
 
-def test_records_of_ones_own_may_be_brought_mended_and_merged(lab: Lab) -> None:
-    """On a branch of any name; and with what main did meanwhile."""
+def test_an_experiment_mends_its_own_records_on_its_branch_and_nobody_elsewhere(lab: Lab) -> None:
+    """Under whatever name the commits are reviewed; and with what main did meanwhile."""
     lab.repo.switch("main")
     plan = lab.plan("wide")
     lab.repo.switch("main")
@@ -169,8 +169,64 @@ def test_records_of_ones_own_may_be_brought_mended_and_merged(lab: Lab) -> None:
     lab.repo.git("merge", "-q", "--no-edit", "main")
     other = codec.dump(replace(plan, hypothesis="A wider model raises F1 by 5 %."))
     lab.repo.commit({layout.plan_path("wide"): other}, at=lab.tick())
-    lab.repo.commit({layout.plan_path("wide"): None}, at=lab.tick())
-    assert said(lab, "patch-1") == []
+    (found,) = said(lab, "exp/wide")
+    assert found == "the plan of another experiment, wide on exp/wide, was changed"
+    assert said(lab, "patch-1") == [found]
+    lab.repo.git("branch", "-f", "exp/wide")
+    assert said(lab, "patch-1") == said(lab, "exp/wide") == []
+    renamed = replace(plan, name="wider", branch="exp/wider", formerly=("wide",))
+    files: dict[str, Content] = {layout.plan_path("wider"): codec.dump(renamed)}
+    lab.repo.commit({**files, layout.plan_path("wide"): None}, at=lab.tick())
+    assert said(lab, "exp/wider") == []
+    lab.repo.git("branch", "-m", "exp/wide", "exp/wider")
+    lab.repo.git("branch", "-f", "exp/wider")
+    assert said(lab, "exp/wider") == []  # the branch on which the plan was changed is gone
+    squashed = ("commit-tree", "HEAD^{tree}", "-p", "main", "-m", "squashed")
+    lab.repo.git("branch", "-f", "main", lab.repo.git(*squashed, at=lab.tick()))
+    lab.repo.git("branch", "-D", "exp/wider")
+    assert said(lab, "next") == []  # stacked on it: main has what became of that
+
+
+STACKED: dict[str, Callable[[Lab], dict[str, Content]]] = {
+    **{what: CHANGES[what] for what in CHANGES if "receipt" not in what},
+    "concluded": lambda lab: {CONCLUSION: lab.repo.show(CONCLUSION, "aside")},
+    "unreadable, then gone": lambda _: {PLAN: "{"},
+}
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("place", ["refs/heads", "refs/remotes/origin", ""])
+@pytest.mark.parametrize("what", STACKED)
+def test_who_builds_on_a_colleagues_branch_changes_none_of_its_records(
+    repo: BuiltRepo, what: str, place: str
+) -> None:
+    """Before it is merged; by a commit before one's own plan or after it, and under its name."""
+    lab = Lab(repo)
+    plan = experiment(lab)
+    conclude(repo.workspace, "deep", words="It pays.", now=START)
+    repo.git("branch", "aside")
+    if what == "concluded":
+        repo.git("reset", "-q", "--hard", "HEAD^")
+    start, evil = repo.hash(), replace(plan, name="evil", branch="exp/evil")
+    repo.git("update-ref", "-d", "refs/heads/exp/deep")
+    if place:
+        repo.git("update-ref", f"{place}/exp/deep", start)
+
+    def found(name: str) -> bool:
+        broken = check(repo.workspace, "main..HEAD", branch=name).violations
+        return any(item.rule == "R3" for item in broken)
+
+    for number, name in enumerate(("exp/evil", "exp/evil", "exp/deep")):
+        repo.git("switch", "-q", "--detach", start)
+        added: dict[str, Content] = {layout.plan_path("evil"): codec.dump(evil)}
+        repo.commit(added if number else {"a.py": "1"}, at=lab.tick())
+        assert not found(name)  # the control
+        repo.commit(STACKED[what](lab), at=lab.tick())
+        if what.endswith("then gone"):
+            repo.commit({PLAN: None, CONCLUSION: None}, at=lab.tick())
+        repo.commit({"b.py": "1"} if number else added, at=lab.tick())
+        known = bool(place) or (name == "exp/evil" and what not in {"concluded", "tombstone"})
+        assert found(name) is (known or what in {"author", "date"}), (what, place, number)
 
 
 def test_a_date_and_a_name_that_only_a_file_gives_are_said(repo: BuiltRepo) -> None:

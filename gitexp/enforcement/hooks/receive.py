@@ -22,7 +22,7 @@ from gitexp.git.transaction.layout import (
     tombstone_path,
 )
 from gitexp.git.tree import Tree
-from gitexp.git.upstream import followed
+from gitexp.git.upstream import followed, known
 from gitexp.git.worktree import staged
 from gitexp.model.config import ProjectConfig
 from gitexp.model.plan import Plan
@@ -98,6 +98,7 @@ class Gate(trust_settings.Believing):
         super().__init__(partial(discover, place.folder), here=here)
         self.place = place
         self.objects = objects
+        self._known = known(place.folder, place.env)
 
     def refs(self) -> Mapping[str, CommitHash]:
         """Return every ref that is known here."""
@@ -111,6 +112,10 @@ class Gate(trust_settings.Believing):
         tips = [tip for ref, tip in refs if ref in own or followed(ref) == plan.branch]
         added = partial(staged.added, self.place.folder, self.place.env)
         return is_ordered(self.objects, added, tips, plan, commit)
+
+    def known(self, branch: str) -> Collection[CommitHash]:
+        """Return what the user's own branches of a name hold."""
+        return self._known(branch)
 
     def judged(
         self, update: Update, before: Mapping[str, CommitHash], config: ProjectConfig | None
@@ -136,7 +141,10 @@ class Gate(trust_settings.Believing):
         hidden += [] if base is None else [base]
         # What holds no new commit is a branch of its own all the same.
         commits = staged.commits(self.place, tip, hidden) or (tip,)
-        gained = Gained(commits, commits[-1], update.branch, base, config=config)
+        gained = Gained(
+            commits, commits[-1], update.branch, base, config=config,
+            tips=lambda name: (*([tip] if name == update.branch else ()), *self.known(name)),
+        )  # fmt: skip
         return check_range(self.objects, gained, self)
 
 
@@ -192,6 +200,12 @@ class _Own(Gate):
     def refs(self) -> Mapping[str, CommitHash]:
         """Return the refs as the push would leave them."""
         return self._after
+
+    def known(self, branch: str) -> Collection[CommitHash]:
+        """Return what a branch holds, else its archive: it came through this gate, too."""
+        name = branch.partition("/")[2]
+        asked = (f"{HEADS}{branch}", archive_tag(name))
+        return [self._after[ref] for ref in asked if ref in self._after][:1]
 
     def archived(self, plan: Plan, keeps: Callable[[CommitHash], bool]) -> str:
         """Return why its archive tag is not here; "" where it is, or comes with this push."""
