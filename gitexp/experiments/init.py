@@ -179,6 +179,8 @@ def _draft(repo: Repo, top: Path, head: refs.Head, request: InitRequest) -> _Dra
     else:
         config = config_format.load(old, layout.CONFIG)
         proposal = settings.revise(repo.workspace, top, request, config)
+        if request.seed_arg is not None:
+            proposal = detect.with_advice(repo, head, proposal)
         data = configedit.update(old, layout.CONFIG, proposal.config)
         needs_dvc = _needs_dvc(top, proposal.config) and not _needs_dvc(top, config)
     _refuse_unreadable(data)

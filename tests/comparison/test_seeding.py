@@ -889,3 +889,41 @@ def test_a_seed_that_no_stage_lists_is_told_with_the_stages_that_read_it(
     assert (found.remedy().next_step or "").startswith("in dvc.yaml, add ") == bool(said)
     assert (found.held(code("print(1)\n")) is not None) == of_stage
     assert (found.fast() is not None) == of_stage
+
+
+FLAGS = {
+    "argparse": ("p.add_argument('--rng-seed', type=int)\n", "--rng-seed {seed}"),
+    "argparse, shortened": ("p.add_argument('--rng-seed', type=int)\n", "--rng {seed}"),
+    "argparse, one letter": ("p.add_argument('-s', type=int)\n", "-s {seed}"),
+    "click": ("@click.option('--rng-seed')\ndef main(rng_seed): ...\n", "--rng-seed={seed}"),
+    "typer": ("def main(rng_seed: int = 0): ...\ntyper.run(main)\n", "--rng-seed {seed}"),
+    "absl": ("flags.DEFINE_integer('rng_seed', 0, '')\n", "--rng_seed={seed}"),
+    "fire": ("def main(rng_seed=0): ...\nfire.Fire(main)\n", "--rng_seed {seed}"),
+    "sys.argv": ("seed = int(sys.argv[sys.argv.index('--rng-seed') + 1])\n", "--rng-seed {seed}"),
+    "hydra": ("@hydra.main(config_name='conf')\ndef main(c): use(c.rng_seed)\n", "rng_seed={seed}"),
+    "what is imported": ("from options import parse\nparse()\n", "--rng-seed {seed}"),
+    "a place": ("seed = int(sys.argv[1])\n", "{seed}"),
+}
+MISTYPED = {"--rng-seed": "--rng-sed", "-s": "-x", "rng_seed": "rng_sed", "--rng": "--rgn"}
+
+
+@pytest.mark.parametrize("name", FLAGS)
+def test_an_option_that_no_text_speaks_of_is_named_with_the_one_that_was_meant(name: str) -> None:
+    script, arg = FLAGS[name]
+    declares = "def parse(): p.add_argument('--rng-seed', type=int)\n"
+    files = {"options.py": declares} if "options" in script else {}
+    assert code(script, SeedRule(arg=arg), **files).unheard == ""
+    flag = arg.replace("{seed}", "").strip(" =")
+    wrong = MISTYPED.get(flag, flag.replace("rng", "rgn"))
+    mistyped = code(script, SeedRule(arg=arg.replace(flag, wrong) if flag else arg), **files)
+    assert mistyped.unheard == (wrong if flag else "")
+    if "'--rng-seed'" in script or files:
+        meant = 'gitexp init --seed-arg "--rng-seed {seed}"'
+        assert f"{wrong}, which is to hand on the seed, occurs nowhere in " in mistyped.advice()
+        assert mistyped.advice().endswith(meant)
+        assert mistyped.remedy().next_step == meant
+
+
+def test_options_of_other_packages_are_not_looked_for() -> None:
+    script = "from lightning.pytorch.cli import LightningCLI\nLightningCLI()\n"
+    assert code(script, SeedRule(arg="--seed_everything {seed}")).unheard == ""

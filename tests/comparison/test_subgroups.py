@@ -314,12 +314,16 @@ def test_a_metric_that_predictions_do_not_give_keeps_the_repeats_test_and_says_s
         outputs = {
             seed: (predictions(lab, scores(skill, 1000 * shift + seed))[0],) for seed in range(6)
         }
-        values = {name: {seed: skill + 0.01 * seed for seed in range(6)}}
+        names = (name, "recall", "calibration", "fit_time_s")
+        values = {each: {seed: skill + 0.01 * seed for seed in range(6)} for each in names}
         lab.record(letter, values, of=of, plan=plan, outputs=outputs)
-    item = one(lab).metrics[0]
+    item, *watched = one(lab).metrics
     assert item.result is not None
     assert item.result.plan.test == "paired-permutation"
-    assert any("noise of the test set left out" in note for note in item.notes)
+    said = {each.metric: each.notes for each in (item, *watched) if each.notes}
+    assert said.keys() == {name, "recall", "calibration"}
+    ((note,),) = set(said.values())
+    assert "noise of the test set left out: it cannot be" in note
 
 
 @pytest.mark.parametrize("column", ["y_pred", "errors"])

@@ -13,9 +13,9 @@ import numpy as np
 
 from gitexp.comparison.designs import predictions, repeats
 from gitexp.comparison.designs.prediction_pairs import has_recorded, read_pair
-from gitexp.comparison.measure import Answer, is_resource, values_of
+from gitexp.comparison.measure import Answer, values_of
+from gitexp.comparison.randomness.variation import is_clocked
 from gitexp.errors import DesignError
-from gitexp.model.comparison import Role
 from gitexp.model.plan import Claim
 from gitexp.stats import crossed
 from gitexp.stats.design import Unit, plan_crossed
@@ -75,8 +75,7 @@ def load(situation: CountedSides, columns: Sequence[str] = ()) -> tuple[Pair, ..
 
 def measure(situation: CountedSides, question: Question, pairs: Sequence[Pair]) -> Answer | None:
     """Compare one metric over repeats and examples, where it was measured on examples."""
-    name, watched = question.metric, question.role is Role.WATCHED
-    if not predictions.is_known(name) and (watched or is_resource(name) or is_curve(name)):
+    if is_clocked(question.metric) or is_curve(question.metric):
         return None
     values = values_of(situation.count, question.metric, paired=True)
     plain = repeats.compare(question, values, paired=True)
@@ -86,7 +85,8 @@ def measure(situation: CountedSides, question: Question, pairs: Sequence[Pair]) 
     try:
         definition = predictions.identify(question.metric, pairs, reported)
     except DesignError as error:
-        note = f"over repeats alone, the noise of the test set left out: {error.summary}"
+        why = error.summary.replace(question.metric, "it", 1)  # one note for all of which it is so
+        note = f"over repeats alone, the noise of the test set left out: {why}"
         return replace(plain, comparison=plain.comparison.noted(note))
     return compare(question, values, pairs, definition)
 

@@ -23,6 +23,7 @@ from gitexp.dvc.dvcpipeline import written_stages
 from gitexp.errors import GitexpError
 from gitexp.model.config import ParamKey
 from gitexp.text import params
+from gitexp.text.fields import near
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -50,6 +51,8 @@ _OPTION = re.compile(  # argparse, click, typer, optparse of R: its short name m
     r"(?:add_argument|[oO]ption)\((?:c\(|[^\"'()\n]{0,40},)?\s*(?:[\"']-\w[\"']\s*,\s*)?"
     r"[\"'](--?[\w-]*(?:seed|random[-_]state))[\"']"
 )
+_ANY_OPTION = re.compile(r"[\"'](--[A-Za-z][\w-]*)[\"']")
+_FOREIGN = re.compile("LightningCLI|HfArgumentParser")  # options that no text of a project has
 # Options that are handed on without being named.
 ALL_ARGUMENTS = re.compile(
     r"sys\.argv|parse_known_args|\bfire\b|hydra|typer|tyro|LightningCLI|jsonargparse|omegaconf"
@@ -294,11 +297,27 @@ class ProjectText:
     def _is_params(self, path: str) -> bool:
         return self._inside(path) in self.config.params
 
+    @cached_property
+    def unheard(self) -> str:
+        """Return the option of the seed, where no text speaks of it; "" where it may be taken."""
+        asked = (self.config.seed.arg or "").partition("{seed}")[0].rstrip("= ").split(" ")[-1]
+        name = re.escape(asked.lstrip("-").rpartition(".")[2]).replace(r"\-", "-")
+        texts = [*self._reached.values(), *self._settings().values()]
+        if not (name and self.whole and self._reached) or any(map(_FOREIGN.search, texts)):
+            return ""
+        spelt = f"{name}|{name.replace('-', '_')}"
+        word = rf"(?<!\w)(?:{spelt})(?!\w)|[\"']--(?:{spelt})[\w-]*[\"']"
+        return "" if any(re.search(word, each) for each in texts) else asked
+
     def _option(self) -> str:
         """Return the option by which a script takes a seed that nobody gives it, "" for none."""
-        if self.config.seed.arg is not None or self.config.seed.params:
+        rule, texts = self.config.seed, self._reached.values()
+        if rule.params or (rule.arg is not None and not self.unheard):
             return ""
-        return next((m[1] for text in self._reached.values() if (m := _OPTION.search(text))), "")
+        declared = (each for text in texts for each in _ANY_OPTION.findall(text))
+        meant = near(self.unheard, declared) if self.unheard else ()
+        seeds = (m[1] for text in texts if (m := _OPTION.search(text)))
+        return next(iter((*meant, *seeds)), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ CANDIDATE: Final = "candidate"
 _LARGEST = 1 << 20  # bytes of one file
 _MOST = 2_000  # files
 _MOST_BYTES = 32 << 20  # of all of them
+_SHOWN = 3
 _CELL = "#: code cell "
 _NO_CODE = re.compile(
     r"(^|/)(\.git|\.dvc|\.gitexp)|(^|/)dvc\.lock$"
@@ -58,6 +59,8 @@ class Code(ProjectText):
     def advice(self) -> str:
         """Return what a repeat's seed can change of a project, where that is worth a word."""
         has_rule = bool(self.config.seed.params) or self.config.seed.arg is not None
+        if self.unheard:
+            return f"{self._why_unheard}; {self.how(())}"
         takes = self.takes()
         held = self._skipped or (self._proven() if takes or has_rule else None)
         if held is not None:
@@ -71,9 +74,14 @@ class Code(ProjectText):
             )
         return f"nothing takes up the seed of a repeat: {self.remedy().next_step}"
 
+    @property
+    def _why_unheard(self) -> str:
+        scripts = ", ".join(sorted(self._reached)[:_SHOWN])
+        return f"{self.unheard}, which is to hand on the seed, occurs nowhere in {scripts}"
+
     def remedy(self) -> IdleSeedError:
         """Return what is wrong and what to change, for people."""
-        skipped = self._skipped
+        skipped = CopiesReason(self._why_unheard, "") if self.unheard else self._skipped
         places = self.fixed() if skipped is None else ()
         return IdleSeedError(
             "the seed does not act: repeats with different seeds report the same numbers",
