@@ -85,7 +85,7 @@ def _descend(value: Json, key: str) -> tuple[Json, Path]:
 def _heads(key: str) -> Iterator[str]:
     yield key
     at = key.rfind(".")
-    while at > 0:
+    while at >= 0:
         yield key[:at]
         at = key.rfind(".", 0, at)
 
