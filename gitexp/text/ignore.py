@@ -8,6 +8,7 @@ not for a byte.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,8 @@ from gitexp.errors import BadFormatError, UnsafeInputError
 MAX_PATTERN = 1_000  # characters
 MAX_PATTERNS = 1_000
 MAX_STEPS = 20_000_000  # of all patterns over all paths: seconds
+
+_STARS = re.compile(r"\*{2,}")
 
 Matcher = Callable[[str], bool]
 _Class = tuple[bool, tuple[tuple[str, str], ...]]
@@ -113,7 +116,8 @@ def _parse(line: str) -> _Pattern | None:
     if not names:
         return None
     segments: list[Matcher | None] = [] if tied else [None]
-    segments.extend(None if name == "**" else _segment(name) for name in names)
+    # As for Git, more than two stars are two.
+    segments.extend(None if _STARS.fullmatch(name) else _segment(name) for name in names)
     if segments[-1] is None:  # "a/**": all that is below a, not a itself
         segments.append(_anything)
     weight = 1 + text.count("[") // 8
@@ -248,7 +252,7 @@ def _class(pattern: str, at: int) -> tuple[_Token, int]:
         high = low
         if pattern[at : at + 1] == "-" and pattern[at + 1 : at + 2] not in ("", "]"):
             high, at = _member(pattern, at + 1)
-        ranges.append((low, high))
+        ranges.append((low, max(low, high)))  # the first matches itself, whatever follows
     if at >= len(pattern):  # never closed: Git matches nothing with it; we take it literally
         return "\\[", start
     return (negated, tuple(ranges)), at + 1
