@@ -134,7 +134,7 @@ def join(
             if isinstance(answer, bytes):
                 id_ = repo.git.create_blob(answer)
                 written.append(str(id_))
-                answer = Entry(0o100644, conflict.path.encode(), str(id_))
+                answer = Entry(0o100644, os.fsencode(conflict.path), str(id_))
             if answer is ABSENT:
                 with contextlib.suppress(OSError, KeyError):
                     index.remove(conflict.path)

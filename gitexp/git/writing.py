@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import pygit2
-from pygit2.enums import FileMode
+from pygit2.enums import ObjectType
 
 from gitexp.errors import GitexpError, UnsafeInputError
 from gitexp.git import command
@@ -96,12 +96,12 @@ def build_tree(
     try:
         made = _edit(repo, tree, nested, "", log)
         if made is None:
-            made = repo.git.TreeBuilder().write()
-            log.append(str(made))
+            made = str(repo.git.TreeBuilder().write())
+            log.append(made)
     except (pygit2.GitError, OSError) as error:
         size = max(map(_size, changes.values()), default=0)
         raise _writing(repo, error, size) from error
-    return TreeId(str(made))
+    return TreeId(made)
 
 
 def write_commit(
@@ -125,7 +125,7 @@ def write_commit(
         )
     except (pygit2.GitError, OSError, ValueError) as error:
         raise _writing(repo, error) from error
-    return CommitHash(str(made))
+    return CommitHash(made)
 
 
 def exist(repo: Repo, ids: Iterable[str]) -> bool:
@@ -169,18 +169,17 @@ def object_of(repo: Repo, ref: str) -> str | Absent:
 # --- inside ---
 
 
-def _whole(repo: Repo, write: Callable[[], pygit2.Oid]) -> pygit2.Oid:
+def _whole(repo: Repo, write: Callable[[], pygit2.Oid]) -> str:
     """Write an object, over one that a power cut left empty: libgit2 takes that for written."""
-    made = write()
-    text = str(made)
-    path = repo.workspace.common_dir / "objects" / text[:2] / text[2:]
+    made = str(write())
+    path = repo.workspace.common_dir / "objects" / made[:2] / made[2:]
     try:
         if path.stat().st_size:
             return made
         path.unlink()
     except OSError:  # it is in a pack
         return made
-    return write()
+    return str(write())
 
 
 def _put(nested: dict[str, _Change], path: str, content: Content) -> None:
@@ -206,31 +205,40 @@ def _edit(
     changes: Mapping[str, _Change],
     where: str,
     written: list[str],
-) -> pygit2.Oid | None:
+) -> str | None:
     """Return the edited tree's id; None where nothing would be left in it."""
-    builder = repo.git.TreeBuilder(*(() if tree is None else (tree.id,)))
+    entries = {} if tree is None else dict(tree.entries)
     for name, change in changes.items():
-        old = None if tree is None else tree.entries.get(name.encode("utf-8", "surrogateescape"))
+        raw = name.encode("utf-8", "surrogateescape")
+        old = entries.pop(raw, None)
         path = f"{where}{name}"
         if isinstance(change, dict):
             made = _folder(repo, old, change, path, written)
-            mode = FileMode.TREE
+            mode = MODE_TREE
         elif isinstance(change, Delete):
             made = None
         elif isinstance(change, Subtree):
-            made, mode = pygit2.Oid(hex=change.id), FileMode.TREE
+            made, mode = change.id, MODE_TREE
         else:
             made, mode = _file(repo, old, change, path)
-            written.append(str(made))
+            written.append(made)
         if made is not None:
-            builder.insert(name, made, mode)
-        elif old is not None:
-            builder.remove(name)
-    if len(builder) == 0:
+            entries[raw] = (mode, made)
+    if not entries:
         return None
-    made_tree = _whole(repo, builder.write)
-    written.append(str(made_tree))
+    # Its bytes, by us: libgit2 takes no name that is no UTF-8.
+    data = b"".join(
+        b"%o %b\0%b" % (mode, raw, bytes.fromhex(id_))
+        for raw, (mode, id_) in sorted(entries.items(), key=_order)
+    )
+    made_tree = _whole(repo, lambda: repo.git.write(ObjectType.TREE, data))
+    written.append(made_tree)
     return made_tree
+
+
+def _order(entry: tuple[bytes, tuple[int, str]]) -> bytes:
+    """Sort as Git does: a folder as if its name ended in a slash."""
+    return entry[0] + (b"/" if entry[1][0] == MODE_TREE else b"")
 
 
 def _folder(
@@ -239,7 +247,7 @@ def _folder(
     changes: Mapping[str, _Change],
     path: str,
     written: list[str],
-) -> pygit2.Oid | None:
+) -> str | None:
     if old is None:
         return _edit(repo, None, changes, f"{path}/", written)
     if old[0] == MODE_TREE:
@@ -253,7 +261,7 @@ def _folder(
 
 def _file(
     repo: Repo, old: tuple[int, str] | None, change: bytes | tuple[bytes, bool], path: str
-) -> tuple[pygit2.Oid, FileMode]:
+) -> tuple[str, int]:
     before = None if old is None else old[0]
     if before not in {None, MODE_BLOB, MODE_EXECUTABLE}:
         raise UnsafeInputError(
@@ -262,7 +270,7 @@ def _file(
             next_step=f"git rm -- {shlex.quote(path)}",
         )
     data, executable = change if isinstance(change, tuple) else (change, before == MODE_EXECUTABLE)
-    mode = FileMode.BLOB_EXECUTABLE if executable else FileMode.BLOB
+    mode = MODE_EXECUTABLE if executable else MODE_BLOB
     return _whole(repo, lambda: repo.git.create_blob(data)), mode
 
 

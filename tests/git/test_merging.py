@@ -163,6 +163,20 @@ def test_a_conflict_that_is_settled_leaves_what_was_chosen(
         assert all(id_ in repo.git for id_ in written)
 
 
+def test_a_conflict_at_a_name_that_is_no_text_is_settled_as_any_other(repo: Repo) -> None:
+    path = b"\xff/.gitignore".decode("utf-8", "surrogateescape")
+    start, ours, theirs = (commit(repo, {path: b"%d\n" % n}) for n in range(3))
+    ours, theirs = (
+        writing.write_commit(repo, objects.commit_info(repo, side).tree, [start], MESSAGE)
+        for side in (ours, theirs)
+    )
+    assert merging.join(repo, ours, theirs, nobody, []).conflicts == (path,)
+    for answer, found in ((b"both\n", b"both\n"), (ABSENT, ABSENT)):
+        joined = merging.join(repo, ours, theirs, lambda _, answer=answer: answer, [])
+        assert joined.tree is not None
+        assert objects.read_blob(repo, joined.tree, path) == found
+
+
 def test_one_conflict_that_stays_open_leaves_nothing_joined(repo: Repo) -> None:
     start = commit(repo, {"a": b"0\n", "b": b"0\n"})
     ours = commit(repo, {"a": b"1\n", "b": b"1\n"}, start)
