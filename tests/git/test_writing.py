@@ -117,8 +117,10 @@ def test_the_executable_bit_stays_unless_the_change_says_otherwise(
 
 @pytest.mark.parametrize(
     "path",
-    ["", "/a", "a/", "a//b", ".", "..", "../a", "a/../b", "a/./b", ".git/config", "x/.GIT/y", "a\0b",
-     "git~1/x", ".git.", "x\\.git", ".g\u200cit"],
+    [
+        "", "/a", "a/", "a//b", ".", "..", "../a", "a/../b", "a/./b", ".git/config", "x/.GIT/y",
+        "a\0b", "git~1/x", ".git.", "x\\.git", ".g\u200cit",
+    ],
     ids=ascii,
 )  # fmt: skip
 def test_a_path_that_git_would_refuse_is_not_written(
