@@ -58,6 +58,7 @@ class Repo:
         self.git = _open(workspace)
         self._trees: dict[str, fsck.SoundTree] = {}  # by id of tree or commit
         self._folders: dict[TreeId, dict[str, TreeEntry]] = {}
+        self._opened: dict[str, Tree] = {}
         self.tables: dict[tuple[str, ...], object] = {}  # of samples, by id; see `store.records`
 
     @cached_property
@@ -98,11 +99,14 @@ class Repo:
 
     def tree(self, id_: CommitHash | TreeId) -> Tree:
         """Return what a commit, or a tree, holds; a folder that Git refuses leads nowhere."""
-        try:
-            root = self.load_tree(id_).id
-        except RefusedTreeError:
-            root = None
-        return Tree(self, root, name=id_[:9], lenient=True)
+        found = self._opened.get(id_)
+        if found is None:
+            try:
+                root = self.load_tree(id_).id
+            except RefusedTreeError:
+                root = None
+            found = self._opened[id_] = Tree(self, root, name=id_[:9], lenient=True)
+        return found
 
     def load(self, id_: str, kind: type[_Object]) -> _Object:
         """Return an object of pygit2, sound or not: see `load_tree`."""
@@ -183,6 +187,7 @@ class Repo:
             if kept >= _TREES_KEPT or kept * len(tree.entries) > _ENTRIES_KEPT:
                 self._trees.clear()
                 self._folders.clear()
+                self._opened.clear()
             self._trees[id_] = tree
         return tree
 

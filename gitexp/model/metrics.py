@@ -149,8 +149,13 @@ def summarise_rows(rows: Iterable[tuple[str, int, bool, float]]) -> tuple[Metric
 
 def describe(metric: str, values: Sequence[float]) -> MetricSummary:
     """Return n, mean and sample standard deviation (None below two values)."""
-    middle = mean(values)
-    return MetricSummary(metric, len(values), middle, _spread(values, middle))
+    n = len(values)
+    low, high = min(values), max(values)
+    if low == high:
+        return MetricSummary(metric, n, values[0], 0.0 if n > 1 else None)
+    middle = _mean(values)
+    alike = high - low <= ROUNDING * max(-low, high)
+    return MetricSummary(metric, n, middle, 0.0 if alike else _spread(values, middle))
 
 
 def pooled(parts: Sequence[MetricSummary]) -> MetricSummary:
@@ -184,9 +189,11 @@ def mean(values: Sequence[float]) -> float:
     >>> mean([0.84] * 10) == 0.84  # where the rounded quotient of the sum is another float
     True
     """
+    return values[0] if min(values) == max(values) else _mean(values)
+
+
+def _mean(values: Sequence[float]) -> float:
     n = len(values)
-    if min(values) == max(values):
-        return values[0]
     try:
         return math.fsum(values) / n
     except OverflowError:
@@ -203,18 +210,13 @@ def spread(values: Sequence[float]) -> float | None:
     >>> spread([0.1 + 0.2, 0.3, 0.3])
     0.0
     """
-    return _spread(values, mean(values)) if values else None
+    return describe("", values).sd if values else None
 
 
 def _spread(values: Sequence[float], middle: float) -> float | None:
-    n = len(values)
-    if n < 2:  # noqa: PLR2004  Bessel
-        return None
-    ends = (min(values), max(values))
-    if is_rounding(ends[1] - ends[0], ends):
-        return 0.0
     try:
-        found = math.sqrt(math.fsum([(value - middle) ** 2 for value in values]) / (n - 1))
+        squares = math.fsum([(value - middle) ** 2 for value in values])
+        found = math.sqrt(squares / (len(values) - 1))
     except OverflowError:
         found = math.inf
     if math.isfinite(found):

@@ -12,7 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.errors import GitexpError
+from gitexp.errors import GitexpError, RefusedTreeError
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.objects import commit_info, list_dir, tree_id
 from gitexp.git.transaction.cache import Kind
@@ -276,10 +276,14 @@ def _conclusions(repo: Repo, tree: TreeId) -> frozenset[BlobId]:
 
 
 def _folders(repo: Repo, tree: TreeId) -> dict[str, TreeId]:
+    try:
+        entries = repo.load_tree(tree).entries
+    except RefusedTreeError:
+        return {}
     return {
-        entry.text: TreeId(entry.id)
-        for entry in list_dir(repo, tree, "")
-        if entry.mode == _TREE_MODE
+        name.decode("utf-8", "surrogateescape"): TreeId(id_)
+        for name, (mode, id_) in entries.items()
+        if mode == _TREE_MODE
     }
 
 

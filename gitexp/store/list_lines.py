@@ -156,12 +156,22 @@ _Line = TypeVar("_Line")
 def encode_run(line: RunLine) -> bytes:
     """Return the row of a run."""
     begin, *rest, metrics = _RUN(line)
-    return _COMPACT((begin.isoformat(), *rest, [*map(_SUMMARY, metrics)])).encode("ascii")
+    return _packed((begin.isoformat(), *rest, [*map(_SUMMARY, metrics)]))
 
 
 def encode_experiment(line: ExperimentLine) -> bytes:
     """Return the row of an experiment."""
-    return _COMPACT(_EXPERIMENT(line)).encode("ascii")
+    primary, at, *rest = _EXPERIMENT(line)
+    return _packed((primary and _SUMMARY(primary), at and at.isoformat(), *rest))
+
+
+def _packed(row: tuple[object, ...]) -> bytes:
+    import orjson  # a warm list writes no row
+
+    try:
+        return orjson.dumps(row)
+    except TypeError:  # a byte that is no UTF-8, an integer of more than 64 bits
+        return json.dumps(row, separators=(",", ":")).encode("ascii")
 
 
 def decoded_runs(rows: Mapping[_Key, bytes]) -> dict[_Key, RunLine]:
@@ -186,13 +196,13 @@ def _run(started_at: str, *row: Sequence[Sequence[object]]) -> RunLine:
     make: Callable[..., RunLine] = RunLine
     *rest, metrics = row
     found = tuple([_summary(item) for item in metrics])
-    return make(datetime.fromisoformat(started_at), *map(_tuples, rest), found)
+    return make(datetime.fromisoformat(started_at), *_tuples(rest), found)
 
 
 def _experiment(primary: Sequence[object] | None, at: str | None, *rest: object) -> ExperimentLine:
     make: Callable[..., ExperimentLine] = ExperimentLine
     created_at = None if at is None else datetime.fromisoformat(at)
-    return make(None if primary is None else _summary(primary), created_at, *map(_tuples, rest))
+    return make(None if primary is None else _summary(primary), created_at, *_tuples(rest))
 
 
 def _summary(row: Sequence[object]) -> MetricSummary:
@@ -200,14 +210,5 @@ def _summary(row: Sequence[object]) -> MetricSummary:
     return make(*row)
 
 
-def _tuples(value: object) -> object:
-    return tuple([_tuples(item) for item in value]) if isinstance(value, list) else value
-
-
-def _json(value: datetime | MetricSummary) -> str | list[object]:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return [value.metric, value.n, value.mean, value.sd]
-
-
-_COMPACT: Final = json.JSONEncoder(separators=(",", ":"), default=_json).encode
+def _tuples(values: Iterable[object]) -> tuple[object, ...]:
+    return tuple([_tuples(value) if type(value) is list else value for value in values])

@@ -109,7 +109,7 @@ def _lines(
             index.put(Kind.MERGED, {whole: json.dumps(rows).encode("ascii")})
         for name, why in bad.items():
             yield MergedLine(ExperimentLine(name=name, bad=why), where, commit, None)
-    lines = decoded_experiments({name: line.encode("ascii") for name, (_, line) in rows.items()})
+    lines = decoded_experiments({name: line.encode() for name, (_, line) in rows.items()})
     for name, line in lines.items():
         source = rows[name][0]
         yield MergedLine(line, where, commit, CommitHash(source) if source else None)
@@ -159,7 +159,7 @@ def _work_out(
                 continue
             if whole:
                 index.put(Kind.MERGED, {key: row})
-        source, _, line_row = row.decode("ascii").partition(" ")
+        source, _, line_row = row.decode().partition(" ")
         rows[name] = source, line_row
     return rows, bad
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,8 @@ from gitexp.text.fields import Fields
 from gitexp.text.yamltext import scalar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from gitexp.git.tree import Tree
     from gitexp.model.config import ProjectConfig
     from gitexp.text.jsontext import Json
@@ -150,23 +152,18 @@ def _from_template(data: bytes, where: str) -> Plan | None:
     template = _template("\n".join(lines))
     if template is None or own.keys() != _OWN.keys() or not own["name"]:
         return None
-    fields = Fields(own, where)
-    return replace(
-        template,
-        name=fields.text("name"),
-        branch=fields.text("branch"),
-        objective=fields.text("objective"),
-        hypothesis=fields.text("hypothesis"),
-        created_at=fields.time("created_at"),
-    )
+    created_at = Fields(own, where).time("created_at")
+    plan: Callable[..., Plan] = Plan  # `replace` asks for each field by name
+    return plan(**{**template, **own, "created_at": created_at})
 
 
 @lru_cache(maxsize=256)
-def _template(text: str) -> Plan | None:
+def _template(text: str) -> Mapping[str, object] | None:
     value = usual(text.encode())
     if value is None or value.get("$schema") != _SCHEMA:
         return None
-    return codec.read(Plan, Fields(value, ""))
+    plan = codec.read(Plan, Fields(value, ""))
+    return {each.name: getattr(plan, each.name) for each in fields(Plan)}
 
 
 def usual(data: bytes) -> dict[str, Json] | None:
@@ -190,6 +187,9 @@ class _Kind(enum.Enum):
     OPENS = enum.auto()  # `key:`, for the lines below
     NESTED = enum.auto()  # `  key: value`
     ITEM = enum.auto()  # `- value`
+
+
+_KINDS = {"key": _Kind.OPENS, "empty": _Kind.EMPTY}
 
 
 class _Reader:
@@ -231,8 +231,7 @@ def _line(text: str) -> tuple[_Kind, str, Json]:
         raise ValueError(text)
     if item:
         return _Kind.ITEM, "", _value(found)
-    kinds = {"key": _Kind.OPENS, "empty": _Kind.EMPTY}
-    kind = kinds.get(found.lastgroup or "", _Kind.TOP)
+    kind = _KINDS.get(found.lastgroup or "", _Kind.TOP)
     if not found["indent"]:
         return kind, found["key"], _value(found)
     if kind is not _Kind.TOP:

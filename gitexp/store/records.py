@@ -388,7 +388,7 @@ def _line(record: _Record, measured: _Measured, run: RunId) -> RunLine | None:
     if not usual or not started_at.tzinfo:
         return None
     done = [item for item in repeats if item["state"] == FINISHED]
-    environments = (item["environment"] for item in repeats)
+    environments = [item["environment"] for item in repeats if item["environment"] is not None]
     return RunLine(
         id=run,
         inputs=record["inputs"],
@@ -397,7 +397,7 @@ def _line(record: _Record, measured: _Measured, run: RunId) -> RunLine | None:
         reported=record["origin"] == Origin.REPORTED.value,
         commit=source["commit"],
         branch=source["branch"],
-        environment=next((str(item) for item in environments if item is not None), ""),
+        environment=str(environments[0]) if environments else "",
         state=state_word(states),
         seeds=tuple([item["seed"] for item in done]),
         repeats=len(repeats),

@@ -109,7 +109,9 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
     ]
     tagged = {tip.branch for tip in there if tip.archived and tip.own}
     branches = {tip.name for tip in lines if not tip.archived and tip.branch in tagged}
-    summaries = [replace(item, archived=item.branch in branches) for item in summaries]
+    summaries = [
+        replace(item, archived=True) if item.branch in branches else item for item in summaries
+    ]
     summaries += [_merged(item) for item in merged if not item.line.bad]
     return ExperimentList(
         select_experiments(summaries, query),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.workspace import Workspace
 
-SCHEMA = 12  # raise it when the meaning of any stored value, or what can be read, changes
+SCHEMA = 13  # raise it when the meaning of any stored value, or what can be read, changes
 SIZE_LIMIT_BYTES = 256 << 20  # above this the cache starts afresh
 BUSY_TIMEOUT_S = 0.5  # for another writer; then we do without
 _WRITE_EVERY_S = 2.0
