@@ -339,7 +339,7 @@ def _measure(situation: CountedSides, options: CompareOptions) -> Measured:
     alpha = ALPHA if plan is None else plan.alpha
     directions = situation.candidate.config.directions
     asked = measure.questions(situation.count, plan, directions, alpha)
-    warnings: list[str] = []
+    warnings = [*measure.unjoined(situation.count)]
     watched = [item for item in asked if item.role is Role.WATCHED]
     if len(watched) > MOST_METRICS:
         warnings.append(f"{len(watched) - MOST_METRICS} further metrics are not shown")

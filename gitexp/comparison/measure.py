@@ -16,7 +16,7 @@ from gitexp.model.plan import Direction, Effect, HypothesisKind
 from gitexp.model.run import Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from gitexp.comparison.counting import Count, Counted
     from gitexp.model.comparison import EffectSize, Interval
@@ -127,6 +127,20 @@ def questions(
         for name in sorted(names - taken)
     ]
     return tuple(asked)
+
+
+def unjoined(count: Count) -> Iterator[str]:
+    """Yield what to say of metrics that one side alone calls by their file.
+
+    A side of which one file is left calls them by their plain names; of which file nobody knows.
+    """
+    sides = {"baseline": count.baseline, "candidate": count.candidate}
+    names = {side: _names(each.repeats.values()) for side, each in sides.items()}
+    for side, other in (("baseline", "candidate"), ("candidate", "baseline")):
+        alone = names[other] - names[side]
+        for name in sorted(names[side] - names[other]):
+            if called := sorted(each for each in alone if each != name and bare(each) == name):
+                yield f"{name} of the {side} is not compared: the {other} has {', '.join(called)}"
 
 
 def build(

@@ -24,7 +24,7 @@ from gitexp.execution.execute import execute
 from gitexp.execution.idle import Watch
 from gitexp.execution.place import announced, check_clean, commit, find_place
 from gitexp.execution.preflight import mentions
-from gitexp.execution.preflight.drift import drifted, refuse_unmade
+from gitexp.execution.preflight.drift import AMEND, drifted, refuse_unmade
 from gitexp.execution.prepare import SharedCall, prepare
 from gitexp.execution.publish import publish
 from gitexp.execution.record import Ended
@@ -162,11 +162,11 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
 
 def _refuse_unmade(seen: Situation) -> None:
     """Refuse sides that would not report a metric of the plan."""
-    plan, step = seen.plan, "gitexp amend-plan --metric {} --why TEXT"
+    plan = seen.plan
     if plan is None:
         return
     for each in (source for source in seen.sides if source.choice.run):
-        refuse_unmade(seen.repo, each.commit, each.config, each.overrides, plan, other=step)
+        refuse_unmade(seen.repo, each.commit, each.config, each.overrides, plan, other=AMEND)
 
 
 def _refuse_double(seen: Situation) -> None:

@@ -215,3 +215,16 @@ def test_what_earlier_versions_recorded_counts_where_it_is_sure_whose_it_is(
     assert result.verdict is verdict, result.headline
     told = [text for text in result.warnings if "several metrics files give acc" in text]
     assert bool(told) == (asked == "acc"), result.warnings
+
+
+def test_a_metric_that_one_side_alone_calls_by_its_file_is_named(repo: BuiltRepo) -> None:
+    lab = Lab(repo)
+    lab.init(config(*FILES))
+    plan = lab.plan(metric=CALLED[0], direction=Direction.MAX, effect=">0")
+    lab.change()
+    base = scores(0.6, range(10))
+    loss = ["a/train.json:loss", "b/test.json:loss"]
+    lab.record("b", dict.fromkeys([*CALLED, *loss], base), of="main", plan=plan)
+    lab.record("c", {CALLED[0]: scores(0.7, range(10)), "loss": base}, plan=plan)
+    said = f"loss of the candidate is not compared: the baseline has {', '.join(loss)}"
+    assert said in one(lab).warnings

@@ -106,6 +106,7 @@ def test_a_state_that_lost_the_planned_metric_is_not_run(tmp_path: Path) -> None
     repo.commit({"params.yaml": "seed: 3\nlr: 0.1\nmodels: [b]\n"}, at=9)
     step = "gitexp amend-plan --metric m_b.json:acc --why TEXT"
     assert gitexp(repo, "run", "--dry-run").says("no stage makes m_a.json", step)
+    assert gitexp(repo, "status").out.endswith(f"next: {step}\n")
     assert gitexp(repo, *["amend-plan", "--metric", "m_b.json:acc", "--why", "b"]).code == 0
     assert gitexp(repo, "run", "--dry-run").code == 0
 
@@ -163,3 +164,33 @@ def test_a_group_whose_stages_list_the_seed_is_not_taken_for_one_that_does_not(
         repo.git("rm", "-rq", "--ignore-unmatch", ".gitexp")
         repo.git("commit", "-qm", "without settings", at=9)
         assert (said in told(repo, "init")) == lacks
+
+
+LOGGED = """\
+import json, os
+os.makedirs("OUT/live", exist_ok=True)
+json.dump({"acc": 1}, open("OUT/live/metrics.json", "w"))
+"""
+FOLDER = """\
+stages:
+  train: {cmd: python train.py, deps: [train.py], params: [lr], outs: [OUT]}
+params: [OUT/live/params.yaml]
+metrics: [OUT/live/metrics.json]
+"""
+
+
+def test_an_output_folder_of_another_name_is_followed_by_one_call(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "project")
+    files = {"params.yaml": "lr: 0.1\n", "train.py": LOGGED, "dvc.yaml": FOLDER}
+    named = [{path: text.replace("OUT", out) for path, text in files.items()} for out in "ab"]
+    repo.commit({**dvc_files(), **named[0]}, at=1)
+    assert gitexp(repo, "init").code == 0
+    repo.commit(named[1], at=9)
+    step = "gitexp init --metrics b/live/metrics.json --outs b"
+    assert f"{BEHIND}{step}" in told(repo, "status")
+    asked = (*BEGIN, "--metric", "acc:max", "--param", "lr=0.3")
+    done = gitexp(repo, *asked)
+    assert done.says(f"next      {step}\n"), "not the parameter is to blame"
+    assert gitexp(repo, *step.split()[1:]).code == 0
+    assert BEHIND not in told(repo, "status")
+    assert gitexp(repo, *asked, "--dry-run").code == 0

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     Edits = Mapping[ParamKey, ParamValue]
 
+AMEND = "gitexp amend-plan --metric {} --why TEXT"
 _WITHOUT = "the same without {}"
 _KEYS = ("metrics", "params", "outs", "seed")
 
@@ -127,7 +128,7 @@ def _filled_in(state: ProjectState, files: Mapping[str, bytes]) -> Declared:
     params = (*(each.file for stage in stages for each in stage.params), *found.params)
     return Declared(
         metrics=(*(out.path for out in outs if out.kind is OutKind.METRIC), *found.metrics),
-        params=tuple(dict.fromkeys(file for file in params if file not in made)),
+        params=tuple(dict.fromkeys(f for f in params if not any(touches(f, out) for out in made))),
         outs=made,
         seed=tuple(
             str(key)
@@ -176,6 +177,8 @@ def _drift(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Iterator[tu
         how += [f"declares {', '.join(new)} ({key})"] * bool(new)
         verb = "reads" if key == "seed" else "declares"
         how += [f"no longer {verb} {', '.join(gone)} ({key})"] * bool(gone)
+        if key == "outs":
+            new = [p for p in now.outs if p not in (*own, *before, *now.metrics)]
         kept = [*(path for path in own if path not in gone), *new]
         option = f"--{key}"
         if key == "seed":
@@ -203,6 +206,8 @@ def refuse_unmade(  # noqa: PLR0913  a state as it would be, and what a plan wan
 
     Raises `UnknownMetricError`.
     """
+    if edits:  # else they would be blamed for what the state lacks
+        refuse_unmade(repo, commit, config, {}, plan, other=other)
     commits = (commit, plan.baseline.commit)
     metrics = (plan.metric, *(guard.metric for guard in plan.guards))
     came = [declared(repo, each, config) for each in commits]
@@ -225,8 +230,8 @@ def refuse_unmade(  # noqa: PLR0913  a state as it would be, and what a plan wan
         left = [by_file(plain(metric, config.metrics), file) for file in config.metrics]
         left = [name for name, file in zip(left, config.metrics, strict=True) if file not in files]
         steps = [_WITHOUT.format(" ".join(f"--param {key}" for key in edits))] * bool(edits)
-        steps += [step for _, step in _drift(repo, commit, config) if not edits]
         steps += [other.format(shlex.quote(each)) for each in left[:1]]
+        steps = steps or [step for _, step in _drift(repo, commit, config)]
         raise UnknownMetricError(
             f"nothing would report {metric}, which the plan names",
             found=what,
