@@ -22,6 +22,7 @@ from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.views.diff import inputs
 from tests.lab.build import DVC_FILES, BuiltRepo, clone, dvc, repository
+from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -228,13 +229,30 @@ def test_each_side_names_a_step_that_brings_its_data(tmp_path: Path) -> None:
     with pytest.raises(DataMissingError) as refused:
         run(there.workspace, RunRequest(with_baseline=True))
     assert refused.value.where == f"baseline at {base[:9]}"
-    first, _, last = refused.value.next_step.partition("; ")
+    first, last, lost = refused.value.next_step.split("; ")
     restore, _, fetch = first.partition(" && ")
     there.git(*shlex.split(restore)[1:])
     dvc(there.path, *shlex.split(fetch)[1:])
     there.git(*shlex.split(last)[1:])
     assert there.status() == []
+    assert "amend-plan --baseline" in lost
     report = run(there.workspace, RunRequest(with_baseline=True))
+    assert [each.side for each in report.recorded] == ["candidate", "baseline"]
+    # In another clone, without the remote, the baseline's data are nowhere.
+    gone = clone(repo, tmp_path / "c")
+    dvc(gone.path, "pull", "-q", "raw.csv")
+    dvc(gone.path, "remote", "remove", "r")
+    gone.write({"params.yaml": "lr: 0.7\nseed: 1\n"})
+    gone.git("commit", "-q", "--all", "-m", "a larger step, and no remote")
+    with pytest.raises(DataMissingError) as refused:
+        run(gone.workspace, RunRequest(with_baseline=True))
+    _, _, steps = refused.value.next_step.partition(", where nobody has them any more, ")
+    for program, *argv in map(shlex.split, steps.split(" && ")):
+        done = gitexp(gone, *argv) if program == "gitexp" else None
+        assert done is None or done.code == 0, done
+        if program == "git":
+            gone.git(*argv)
+    report = run(gone.workspace, RunRequest(with_baseline=True))
     assert [each.side for each in report.recorded] == ["candidate", "baseline"]
 
 

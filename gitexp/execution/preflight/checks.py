@@ -13,6 +13,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitexp.comparison.randomness import seeding
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc.dvc_config import has_dvc
 from gitexp.dvc.dvcpipeline import touches
@@ -130,7 +131,7 @@ def check_data(
             "data that the run needs are not here",
             found="\n".join(lines[:_SHOWN]) + more,
             where=source.where,
-            next_step=bring or _way_to(source, data.missing),
+            next_step=bring or _way_to(source, data.missing) + _without(source, data.missing),
         )
 
 
@@ -167,6 +168,32 @@ def _way_to(source: RunSource, missing: Sequence[MissingData]) -> str:
     return (
         f"{begin}dvc fetch; or, to take what lies here for it, dvc commit -f "
         f"{shlex.join(here[:_SHOWN])}, then git commit -a"
+    )
+
+
+def _without(source: RunSource, missing: Sequence[MissingData]) -> str:
+    """Say how a plan goes on whose baseline has data that nobody has any more; "" of others.
+
+    Its commit stays as it is: the data of the branch, with the rest of it, are another baseline.
+    """
+    repo, head = source.repo, refs.head(source.repo)
+    files = sorted({one.declared.partition(": ")[0] for one in missing})
+    tip = source.commit if head.commit is ABSENT else head.commit
+    there = [objects.blob_id(repo, tip, file) for file in files]
+    own = [objects.blob_id(repo, source.commit, file) for file in files]
+    if (
+        source.side != seeding.BASELINE
+        or not head.branch
+        or len(files) > _SHOWN
+        or any(new in {ABSENT, old} for new, old in zip(there, own, strict=True))
+    ):
+        return ""
+    short, back = source.commit[:9], shlex.quote(head.branch)
+    name, paths = f"baseline-{short}", shlex.join(f":/{file}" for file in files)
+    return (
+        f"; or, where nobody has them any more, git switch -c {name} {short} && "
+        f"git restore --source={back} -SW -- {paths} && git commit -m 'data that are there' && "
+        f"git switch {back} && gitexp amend-plan --baseline {name} --why 'its data are gone'"
     )
 
 
