@@ -88,6 +88,7 @@ def check_clean(place: RunPlace, *, dry: bool = False) -> None:
     """Refuse tracked changes that no commit holds; `dry`, no program of theirs is started."""
     dirty = status.dirty_tracked(place.workspace, looking=dry)
     if dirty:
+        _check_merged(place)
         made = _made(place, dirty)
         mend = f"git restore -SW {shlex.join(made)}, as a run makes and commits it" if made else ""
         if made and len(made) < len(dirty):
@@ -97,6 +98,18 @@ def check_clean(place: RunPlace, *, dry: bool = False) -> None:
             found=", ".join(dirty[:_SHOWN]) + (" ..." if len(dirty) > _SHOWN else ""),
             where=str(place.top),
             next_step=mend,
+        )
+
+
+def _check_merged(place: RunPlace) -> None:
+    """Refuse conflicts: to commit all that is changed would take their marks for the solution."""
+    found = status.unmerged(place.workspace)
+    if found:
+        raise DirtyTreeError(
+            "a merge has conflicts that nobody has settled",
+            found=", ".join(list(found)[:_SHOWN]) + (" ..." if len(found) > _SHOWN else ""),
+            where=str(place.top),
+            next_step="gitexp status, which says what finishes it",
         )
 
 
@@ -209,6 +222,7 @@ def commit(place: RunPlace, request: RunRequest) -> tuple[RunPlace, RunRequest]:
         raise UsageError("the commit message is empty", next_step='gitexp run --commit -m "why"')
     config, _ = plans.config_of(place.repo, place.head)
     project = place.top / config.project
+    _check_merged(place)
 
     def read(file: str) -> bytes | Absent:
         path = project / file

@@ -28,6 +28,7 @@ from gitexp.model.plan import Claim
 from gitexp.model.views import StatusView
 from gitexp.store import lookup, plans
 from gitexp.store.conclusions import conclusion_named
+from gitexp.store.unmerged import way_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -250,8 +251,11 @@ def _next_step(repo: Repo, facts: _Facts, live: LiveRuns) -> str:
     lost = ""
     if plan is None and head.branch and head.commit is not ABSENT:
         lost = plan_back(repo, head.branch, head.commit)
+    # To commit all that is changed would take the marks of a conflict for its solution.
+    merging = way_out(repo, experiment=plan is not None) if facts.dirty else ""
     situations = (
         (head.commit is ABSENT, "git add . && git commit"),
+        (bool(merging), merging),
         (bool(watched), watched),
         (bool(killed), killed),
         (not facts.initialised, facts.settings_step or "gitexp init"),
@@ -268,13 +272,16 @@ def _next_step(repo: Repo, facts: _Facts, live: LiveRuns) -> str:
 def _resumptions(
     repo: Repo, facts: _Facts, waiting: Sequence[LiveRun], folder: str = ""
 ) -> dict[RunId, str]:
-    """Return what records and finishes killed calls: a plain `run`, where nothing has changed."""
+    """Return what records and finishes killed calls: the same `run`, where nothing has changed."""
     mine = [run for run in waiting if run.branch == facts.head.branch and not run.left]
     plan = facts.plan and facts.plan.digest
     same = all(run.plan == plan and run.asked.is_same((), facts.inputs) for run in mine)
     where = f" -C {shlex.quote(folder)}" if folder else ""
     # With changes in the work tree nothing is executed: it is recorded alone.
-    step = f"gitexp run{where}" if same else f"gitexp run --resume{where}"
+    asked = " --with-baseline" if any(run.asked.with_baseline for run in mine) else ""
+    if facts.plan is not None and facts.plan.stopping is not None:
+        asked = " --until-decided"
+    step = f"gitexp run{asked}{where}" if same else f"gitexp run --resume{where}"
     step = "gitexp doctor --fix" if facts.dirty else step
     return {
         run.id: step

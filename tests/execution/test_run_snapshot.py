@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +17,7 @@ from gitexp.model.config import ParamKey
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from tests.lab.build import BuiltRepo, dvc
 from tests.lab.build import repository as build_repository
+from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -179,3 +182,35 @@ def test_a_dry_run_says_that_a_seed_is_run_for_the_snapshot_only(script: BuiltRe
     assert report.planned[0].for_snapshot == 1
     # Its environment is that of the last repeat: to ask would start what a branch may name.
     assert any("was not started" in text for text in report.warnings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("onto", ["exp/faster", "main"])
+def test_what_status_names_finishes_a_merge_that_stopped_at_the_lock(
+    pipeline: BuiltRepo, onto: str
+) -> None:
+    run(pipeline.workspace)
+    lock = pipeline.show("dvc.lock")
+    pipeline.switch("main")
+    text = (pipeline.path / "train.py").read_text()
+    pipeline.write({"train.py": text.replace("0.001", "0.002")})
+    dvc(pipeline.path, "repro", "--quiet")
+    pipeline.git("commit", "--quiet", "--all", "-m", "main went on")
+    other = ({"exp/faster", "main"} - {onto}).pop()
+    pipeline.switch(onto)
+    pipeline.git("merge", other, check=False)
+    assert any(line.startswith("UU") for line in pipeline.status())
+    # What `commit -a` would do of the marks.
+    assert gitexp(pipeline, "run", "--commit", "-m", "merged").says("gitexp status")
+    step = gitexp(pipeline, "status").out.rstrip().rpartition("next: ")[2]
+    for program, *argv in map(shlex.split, step.split(" && ")):
+        if program == "gitexp":
+            assert gitexp(pipeline, *argv).code == 0
+        else:
+            (pipeline.git if program == "git" else partial(dvc, pipeline.path))(*argv)
+    assert pipeline.status() == []
+    assert len(pipeline.git("rev-list", "--merges", "HEAD").split()) == 1
+    if onto == "main":
+        assert pipeline.show("dvc.lock") == lock
+    else:
+        assert dvc(pipeline.path, "status", "--json").strip() == "{}"

@@ -139,6 +139,14 @@ def go_on(repo: BuiltRepo, how: str, args: tuple[str, ...]) -> None:
     if how == "doctor":
         fixed = gitexp(repo, "doctor", "--fix")
         assert fixed.code == 0, fixed.err
+    if how == "status":
+        _, _, step = gitexp(repo, "status").out.rstrip().rpartition("next: gitexp ")
+        verb, *typed = step.split()
+        assert verb == "run"
+        assert "--resume" in typed or set(args) & {"--with-baseline", "--until-decided"} <= {*typed}
+        went = gitexp(repo, "run", *typed)
+        assert went.code == 0, (went.out, went.err)
+        return
     typed = ("--resume",) if how == "resume" else args if how == "same" else ()
     if "--until-decided" in args and how != "same":
         typed = (*typed, "--until-decided")
@@ -181,12 +189,12 @@ def listing(repo: BuiltRepo) -> dict[str, tuple[int, int]]:
 
 
 def test_a_killed_call_goes_on_with_what_is_lacking(tmp_path: Path) -> None:
-    killed_and_finished(tmp_path, "both", 8, "coordinator", "plain")
+    killed_and_finished(tmp_path, "both", 8, "coordinator", "status")
 
 
 @pytest.mark.slow
 @pytest.mark.sweep(5)
-@pytest.mark.parametrize("how", ["plain", "same", "resume", "doctor"])
+@pytest.mark.parametrize("how", ["plain", "same", "resume", "doctor", "status"])
 @pytest.mark.parametrize("who", ["coordinator", "all"])
 @pytest.mark.parametrize("call", CALLS)
 def test_whatever_was_killed_every_repeat_is_there_once(

@@ -55,6 +55,15 @@ def porcelain(workspace: Workspace, *, looking: bool) -> bytes:
     return found
 
 
+def unmerged(workspace: Workspace) -> dict[str, str]:
+    """Return the paths in conflict, each with the stages it has: 1 the base, 2 ours, 3 theirs."""
+    found: dict[str, str] = {}
+    for record in _records(command.run(_top(workspace), ["ls-files", "--unmerged", "-z"])):
+        entry, _, path = record.partition("\t")
+        found[path] = found.get(path, "") + entry[-1]
+    return found
+
+
 def _paths(found: bytes) -> tuple[str, ...]:
     return tuple(sorted({record[3:] for record in _records(found)}))
 

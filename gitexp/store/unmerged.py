@@ -1,0 +1,47 @@
+"""A merge that stopped at conflicts, and what finishes it."""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+from typing import TYPE_CHECKING
+
+from gitexp.git import refs
+from gitexp.git.absent import ABSENT
+from gitexp.git.worktree import status
+from gitexp.store import replay
+
+if TYPE_CHECKING:
+    from gitexp.git.repository import Repo
+
+
+def way_out(repo: Repo, *, experiment: bool) -> str:
+    """Return what finishes a merge that stopped; "" where none did.
+
+    dvc.lock and what else a run's snapshot writes are taken whole from one side: an `experiment`'s
+    own, which the next run replaces, else those of what is merged. The rest is a person's.
+    """
+    found = status.unmerged(repo.workspace)
+    if not (repo.workspace.git_dir / "MERGE_HEAD").exists():
+        return "git status, which says how to go on with what has conflicts" if found else ""
+    head = refs.head(repo).commit
+    made = frozenset[str]() if head is ABSENT else replay.snapshot_paths(repo, head)
+    side, stage, then = ("theirs", "3", "dvc checkout")
+    if experiment:
+        side, stage, then = ("ours", "2", "gitexp run")
+    taken = [
+        path
+        for path, stages in found.items()
+        if stage in stages and any(_lies_in(path, other) for other in made)
+    ]
+    rest = [path for path in found if path not in taken]
+    steps = ["git commit --no-edit"]
+    if taken:
+        paths = shlex.join(f":/{path}" for path in taken)
+        steps = [f"git checkout --{side} -- {paths}", f"git add -- {paths}", *steps, then]
+    first = f"settle {', '.join(map(shlex.quote, rest))} and git add them, then " if rest else ""
+    return first + " && ".join(steps)
+
+
+def _lies_in(path: str, other: str) -> bool:
+    return path == other or path.startswith(posixpath.join(other, ""))
