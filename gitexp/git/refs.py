@@ -188,7 +188,8 @@ def keep(repo: Repo, ref: str, commit: str) -> None:
             file.write(f"{commit}\n")
         half.replace(path)  # whole or not at all: gc stops at a ref that it cannot read
     except OSError as error:
-        half.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            half.unlink(missing_ok=True)
         raise translated(error, "cannot keep the new commit", ref) from error
 
 
@@ -248,7 +249,7 @@ def merged(repo: Repo, commit: CommitHash) -> frozenset[str]:
         ["for-each-ref", f"--merged={commit}", "--format=%(refname)", "refs/heads",
          "refs/remotes", "refs/tags"],
     )  # fmt: skip
-    return frozenset(out.decode("utf-8", "surrogateescape").splitlines())
+    return frozenset(command.lines(out))
 
 
 def touched(repo: Repo) -> dict[str, datetime]:

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gitexp.errors import GitexpError, LockedError, MovedRefError, UnknownRevisionError
-from gitexp.git import refs
+from gitexp.git import command, refs
 from gitexp.git.absent import ABSENT
 from gitexp.git.repository import open_repository
 from gitexp.git.writing import Message
 from gitexp.model.ids import CommitHash
+from gitexp.model.plan import Person
 from tests.lab.build import clone, repository
 from tests.lab.publisher import ADA, NOW
 
@@ -121,3 +123,253 @@ def test_a_broken_or_symbolic_ref_is_no_surprise(repo: BuiltRepo) -> None:
     assert refs.read_ref(opened, "refs/heads/alias") == tip
     assert refs.read_ref(opened, "refs/heads/broken") is ABSENT
     assert refs.read_ref(opened, "refs/heads/none") is ABSENT
+
+
+# --- one by one ----------------------------------------------------------------------------------
+
+
+def test_head_is_a_branch_unborn_or_none(project: BuiltRepo) -> None:
+    tip = CommitHash(project.hash())
+    assert refs.head(open_repository(project.workspace)) == refs.Head("main", tip)
+    project.git("checkout", "-q", "--detach")
+    assert refs.head(open_repository(project.workspace)) == refs.Head(None, tip)
+    project.git("checkout", "-q", "--orphan", "exp/ü")
+    assert refs.head(open_repository(project.workspace)) == refs.Head("exp/ü", ABSENT)
+
+
+def test_a_linked_worktree_has_a_head_of_its_own(project: BuiltRepo, tmp_path: Path) -> None:
+    linked = project.worktree(tmp_path / "w", "-b", "exp/x", "HEAD~1")
+    head = refs.head(open_repository(linked.workspace))
+    assert head == refs.Head("exp/x", CommitHash(project.hash("HEAD~1")))
+
+
+@pytest.mark.parametrize(
+    ("ref", "valid"),
+    [
+        ("refs/heads/a", True), ("HEAD", True), ("refs/heads/\udcff", True), ("refs/heads/ü", True),
+        ("refs/heads/", False), ("refs/heads/.a", False), ("refs/heads/a.lock", False),
+        ("a", False),
+        ("refs/heads/a..b", False), ("refs/heads/a@{b", False), ("refs/heads/a~", False),
+        ("", False),
+        ("refs/heads/a b", False), ("refs/heads/a\x7f", False), ("refs//heads/a", False),
+        ("refs/heads/@", True),
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_a_ref_is_valid_where_git_says_so(repo: BuiltRepo, ref: str, *, valid: bool) -> None:
+    assert refs.is_valid(ref) is valid
+    if ref and "\udcff" not in ref:
+        level = ["--allow-onelevel"] if ref == "HEAD" else []
+        assert (command.attempt(repo.path, ["check-ref-format", *level, ref])[0] == 0) is valid
+
+
+def test_a_ref_is_read_as_it_is_on_the_disk_now(project: BuiltRepo) -> None:
+    repo = open_repository(project.workspace)
+    old, new = project.hash("HEAD~1"), project.hash()
+    assert refs.read_ref(repo, "refs/heads/main") == new
+    project.git("update-ref", "refs/heads/main", old)
+    assert refs.read_ref(repo, "refs/heads/main") == old
+    project.git("tag", "-a", "-m", "v1", "v1", new)
+    project.git("tag", "-a", "-m", "of a tag", "v2", "v1")
+    assert refs.read_ref(repo, "refs/tags/v2") == new
+    project.git("tag", "tree", f"{new}^{{tree}}")
+    for name in (
+        "refs/tags/tree",
+        "refs/heads/none",
+        "refs/heads/a b",
+        "main",
+        "refs/heads/../main",
+    ):
+        assert refs.read_ref(repo, name) is ABSENT
+
+
+# --- many ----------------------------------------------------------------------------------------
+
+
+def test_a_name_that_several_remotes_have_is_origins_first(project: BuiltRepo) -> None:
+    tip = project.hash()
+    names = [
+        "refs/remotes/zz/exp/a", "refs/remotes/origin/exp/a", "refs/remotes/aa/exp/a",
+        "refs/heads/exp/b", "refs/heads/expo", "refs/remotes/origin/other",
+        "refs/tags/exp-archive/z", "refs/tags/exp-archives",
+    ]  # fmt: skip
+    for name in names:
+        project.git("update-ref", name, tip)
+    project.git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/exp/a")
+    repo = open_repository(project.workspace)
+    assert [ref for ref, _ in refs.branches(repo, "exp/")] == [
+        "refs/heads/exp/b", "refs/remotes/origin/exp/a", "refs/remotes/aa/exp/a",
+        "refs/remotes/zz/exp/a", "refs/tags/exp-archive/z",
+    ]  # fmt: skip
+    every = [ref for ref, _ in refs.branches(repo)]
+    assert "refs/remotes/origin/HEAD" not in every
+    assert {"refs/heads/main", "refs/heads/expo", "refs/remotes/origin/other"} <= set(every)
+    assert "refs/tags/exp-archives" not in every
+
+
+def test_an_archive_tag_leads_to_what_it_is_of_however_many_tags_lie_between(
+    project: BuiltRepo,
+) -> None:
+    tip, archive = project.hash(), "exp-archive"
+    project.git("tag", "-a", "-m", "x", f"{archive}/one", tip)
+    project.git("tag", "-a", "-m", "x", f"{archive}/two", f"{archive}/one")
+    project.git("tag", f"{archive}/light", tip)
+    project.git("tag", f"{archive}/tree", f"{tip}^{{tree}}")
+    gone = f"object {'1' * 40}\ntype commit\ntag gone\ntagger A <a> 1 +0000\n\nx\n"
+    lost = project.write_object("tag", gone.encode())
+    project.git("update-ref", f"refs/tags/{archive}/gone", lost)
+    found = dict(refs.branches(open_repository(project.workspace), "none"))
+    assert found == {
+        f"refs/tags/{archive}/one": tip, f"refs/tags/{archive}/two": tip,
+        f"refs/tags/{archive}/light": tip,
+        f"refs/tags/{archive}/tree": project.tree(), f"refs/tags/{archive}/gone": lost,
+    }  # fmt: skip
+
+
+def test_whose_tag_it_is_is_told_by_its_log(project: BuiltRepo, tmp_path: Path) -> None:
+    tag = "refs/tags/exp-archive/a"
+    repo = open_repository(project.workspace)
+    assert not refs.made_here(repo, tag)
+    move(repo, {tag: (ABSENT, project.hash())})
+    assert refs.made_here(repo, tag)
+    project.git("update-ref", "-m", "fetch origin", "--create-reflog", tag, project.hash("HEAD~1"))
+    assert not refs.made_here(repo, tag)
+    project.git("tag", "exp-archive/b")
+    assert not refs.made_here(repo, "refs/tags/exp-archive/b")
+    move(repo, {"refs/tags/exp-archive/c": (ABSENT, project.hash())})
+    cloned = clone(project, tmp_path / "clone")
+    assert not refs.made_here(open_repository(cloned.workspace), "refs/tags/exp-archive/c")
+
+
+# --- temporary refs ------------------------------------------------------------------------------
+
+TMP = "refs/gitexp/tmp/"
+
+
+def test_a_temporary_ref_keeps_a_commit_and_goes_whole_half_or_packed(project: BuiltRepo) -> None:
+    repo, tip = open_repository(project.workspace), project.hash()
+    refs.drop(repo, f"{TMP}none")
+    for name in ("a", "b"):
+        refs.keep(repo, f"{TMP}{name}", tip)
+    assert project.refs()[f"{TMP}a"] == tip
+    project.git("pack-refs", "--all")
+    folder = project.path / ".git" / TMP
+    folder.mkdir(parents=True, exist_ok=True)
+    if not repo.reftable:
+        (folder / "half.lock").touch()
+    half = set() if repo.reftable else {f"{TMP}half"}
+    assert refs.temporary(repo, TMP) == {f"{TMP}a", f"{TMP}b"} | half
+    for name in refs.temporary(repo, TMP):
+        refs.drop(repo, name)
+    assert refs.temporary(repo, TMP) == frozenset()
+    assert not [ref for ref in project.refs() if ref.startswith(TMP)]
+    assert refs.read_ref(repo, "refs/heads/main") == tip
+
+
+def test_two_cannot_keep_by_one_name(repo: BuiltRepo) -> None:
+    tip = repo.commit({"a": "1"})
+    opened = open_repository(repo.workspace)
+    half = repo.path / ".git" / f"{TMP}a.lock"
+    half.parent.mkdir(parents=True)
+    half.touch()
+    with pytest.raises(GitexpError, match="cannot keep the new commit") as caught:
+        refs.keep(opened, f"{TMP}a", tip)
+    assert caught.value.where == f"{TMP}a"
+    (repo.path / ".git/refs/gitexp").rename(repo.path / "elsewhere")
+    (repo.path / ".git/refs/gitexp").touch()
+    with pytest.raises(GitexpError, match="cannot keep the new commit"):
+        refs.keep(opened, f"{TMP}a", tip)
+
+
+# --- what leads where ----------------------------------------------------------------------------
+
+
+def test_a_commit_that_nothing_leads_to_is_unreachable_collected_or_not(
+    project: BuiltRepo, tmp_path: Path
+) -> None:
+    first, tip = (CommitHash(project.hash(name)) for name in ("HEAD~1", "HEAD"))
+
+    def lone(text: str) -> CommitHash:
+        return CommitHash(project.git("commit-tree", project.tree(), "-p", tip, "-m", text))
+
+    loose, tagged, fetched, stashed = map(lone, ("loose", "tagged", "fetched", "stashed"))
+    gone = CommitHash("1" * 40)
+    project.git("tag", "-a", "-m", "x", "v1", tagged)
+    project.git("update-ref", "refs/remotes/origin/x", fetched)
+    project.git("update-ref", "refs/stash", stashed)
+    repo = open_repository(project.workspace)
+    asked = [first, tip, loose, tagged, fetched, stashed, gone, loose]
+    assert refs.unreachable(repo, asked) == {loose, stashed, gone}
+    assert refs.unreachable(repo, []) == frozenset()
+    project.git("checkout", "-q", "--detach", loose)
+    assert refs.unreachable(repo, asked) == {stashed, gone}
+    shallow = open_repository(
+        clone(project, tmp_path / "s", "--depth=1", "--branch=main").workspace
+    )
+    assert refs.unreachable(shallow, [tip, first, gone]) == frozenset()  # unknown, not gone
+
+
+def test_before_the_first_commit_nothing_is_reachable(repo: BuiltRepo) -> None:
+    tree = repo.git("hash-object", "-t", "tree", "-w", "--stdin", data=b"")
+    lone = CommitHash(repo.git("commit-tree", tree, "-m", "x"))
+    assert refs.unreachable(open_repository(repo.workspace), [lone]) == {lone}
+
+
+def test_a_branch_is_merged_where_its_whole_history_is(project: BuiltRepo) -> None:
+    old, tip = CommitHash(project.hash("HEAD~1")), CommitHash(project.hash())
+    project.git("update-ref", "refs/remotes/origin/exp/a", old)
+    project.git("tag", "-a", "-m", "x", "v1", old)
+    project.git("update-ref", "refs/other/x", old)
+    project.git("update-ref", "refs/heads/exp/\x85a\u2028", tip)  # no end of a line for git
+    repo = open_repository(project.workspace)
+    assert refs.merged(repo, old) == {"refs/remotes/origin/exp/a", "refs/tags/v1"}
+    assert refs.merged(repo, tip) == {
+        "refs/heads/main", "refs/remotes/origin/exp/a", "refs/tags/v1",
+        "refs/heads/exp/\x85a\u2028",
+    }  # fmt: skip
+
+
+def test_when_a_branch_was_last_touched_is_its_committers_date(project: BuiltRepo) -> None:
+    tree = project.tree()
+    far = f"tree {tree}\nauthor A <a> 0 +0000\ncommitter A <a> {1 << 40} +0000\n\nx\n"
+    odd = f"tree {tree}\nauthor A <a> 0 +0000\ncommitter A <a> never +0000\n\nx\n"
+    project.git("update-ref", "refs/heads/far", project.write_object("commit", far.encode()))
+    project.git("update-ref", "refs/heads/odd", project.write_object("commit", odd.encode()))
+    found = refs.touched(open_repository(project.workspace))
+    assert found["refs/heads/main"] == datetime(2024, 1, 1, 0, 2, tzinfo=UTC)
+    assert found["refs/heads/far"].year > 3000
+    assert found.get("refs/heads/odd", datetime.fromtimestamp(0, UTC)).year == 1970
+
+
+def test_a_move_says_in_the_log_who_made_it(project: BuiltRepo) -> None:
+    repo, old, new = open_repository(project.workspace), project.hash("HEAD~1"), project.hash()
+    message = Message(
+        "gitexp run: x\n\nbody", ADA, NOW, committer=Person("Bob <x>", "bob@example.org")
+    )
+    with refs.held(repo, {"refs/heads/exp/a": (ABSENT, old)}, message) as held:
+        assert refs.read_ref(repo, "refs/heads/exp/a") is ABSENT  # locked, not moved
+        held.move()
+    move(repo, {"refs/heads/exp/a": (old, new)})
+    log = project.git("log", "-g", "--format=%gs|%gn|%ge", "exp/a").splitlines()
+    assert log == [
+        "gitexp test|Ada Lovelace|ada@example.org",
+        "gitexp run: x|Bob x|bob@example.org",
+    ]
+
+
+def test_a_block_that_fails_moves_nothing(project: BuiltRepo) -> None:
+    repo, old = open_repository(project.workspace), project.hash("HEAD~1")
+    moves: Mapping[str, tuple[refs.Target, refs.Target]] = {"refs/heads/exp/a": (ABSENT, old)}
+    with pytest.raises(KeyError), refs.held(repo, moves, Message("m", ADA, NOW)):
+        raise KeyError
+    assert refs.read_ref(repo, "refs/heads/exp/a") is ABSENT
+    assert project.locks() == []
+
+
+def test_an_object_that_is_no_commit_cannot_be_a_branch(project: BuiltRepo) -> None:
+    repo = open_repository(project.workspace)
+    for target in (project.tree(), "1" * 40):
+        with pytest.raises(GitexpError, match="cannot move refs") as caught:
+            move(repo, {"refs/heads/exp/a": (ABSENT, target)})
+        assert caught.value.found
+    assert refs.read_ref(repo, "refs/heads/exp/a") is ABSENT

@@ -87,7 +87,8 @@ def registered(
             os.fsync(file.fileno())  # locks outlive a power cut; so must the word whose they are
         half.replace(path)
     except OSError as error:
-        half.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            half.unlink(missing_ok=True)
         raise translated(error, "cannot note who takes the locks", str(path.parent)) from error
     try:
         yield owned
