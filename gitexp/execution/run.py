@@ -114,7 +114,8 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         _refuse_unmade(seen)
         planned = answer.planned(seen)
         source = seen.sides[0]
-        warnings = [answer.too_few(seen), *drifted(seen.repo, source.commit, source.config)]
+        drift = drifted(seen.repo, source.commit, source.config, seen.plan)
+        warnings = [answer.too_few(seen), *drift]
         taken = answer.taken_over(planned, resumed)
         for kind, texts in (
             (ProgressKind.WARNING, warnings),

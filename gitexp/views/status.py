@@ -165,7 +165,7 @@ def _look(repo: Repo, index: Index, branch: str, commit: CommitHash, facts: _Fac
         tree = objects.commit_info(repo, commit).tree
         facts.notes += inputs_rules.unreadable_files(ProjectState(repo, tree, config), index)
         facts.inputs = inputs_rules.compute(repo, tree, config, index=index)
-        facts.notes += drifted(repo, commit, config)
+        facts.notes += drifted(repo, commit, config, facts.plan)
         if facts.plan is not None:
             refuse_unmade(repo, commit, config, {}, facts.plan, other=AMEND)
     except UnknownMetricError as error:

@@ -107,6 +107,7 @@ def test_a_state_that_lost_the_planned_metric_is_not_run(tmp_path: Path) -> None
     step = "gitexp amend-plan --metric m_b.json:acc --why TEXT"
     assert gitexp(repo, "run", "--dry-run").says("no stage makes m_a.json", step)
     assert gitexp(repo, "status").out.endswith(f"next: {step}\n")
+    assert "before repeats are run here" in told(repo, "status"), "they would count no more"
     assert gitexp(repo, *["amend-plan", "--metric", "m_b.json:acc", "--why", "b"]).code == 0
     assert gitexp(repo, "run", "--dry-run").code == 0
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     Edits = Mapping[ParamKey, ParamValue]
 
 AMEND = "gitexp amend-plan --metric {} --why TEXT"
+_LATE = " (before repeats are run here: with other settings it is another candidate)"
 _WITHOUT = "the same without {}"
 _KEYS = ("metrics", "params", "outs", "seed")
 
@@ -142,14 +143,19 @@ def _filled_in(state: ProjectState, files: Mapping[str, bytes]) -> Declared:
     )
 
 
-def drifted(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Iterator[str]:
+def drifted(
+    repo: Repo, commit: CommitHash, config: ProjectConfig, plan: Plan | None = None
+) -> Iterator[str]:
     """Say what dvc.yaml gained or lost since the settings were written, and they do not follow.
+
+    `plan`: of the branch, whose repeats count for the settings that they were run with.
 
     A choice that was made with them (one metrics file of two) is no matter, nor are outputs that
     dvc.yaml alone names, or params files that it no longer does.
     """
+    late = "" if plan is None else _LATE
     for how, step in _drift(repo, commit, config):
-        yield f"dvc.yaml {how}, and the settings do not follow: {step}"
+        yield f"dvc.yaml {how}, and the settings do not follow: {step}{late}"
 
 
 def _drift(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Iterator[tuple[str, str]]:
