@@ -204,7 +204,7 @@ def _lines(
     if plan is None or not mine:
         return ()
     tags = {archive_tag(name) for name in (plan.name, *plan.formerly)}
-    archived = any(tip.ref in tags and tip.commit == candidate.records for tip in world.every)
+    archived = any(tip.ref in tags and tip.commit == candidate.records for tip in world.tips)
     own = [
         tip
         for tip in world.tips

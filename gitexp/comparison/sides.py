@@ -27,7 +27,7 @@ from gitexp.model.sharing import Tombstone
 from gitexp.records import codec
 from gitexp.rules.facts import restoring
 from gitexp.store import lookup, merged_experiments, plans
-from gitexp.store.plans import tips
+from gitexp.store.plans import own_tips, tips
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
@@ -240,11 +240,10 @@ def _own(repo: Repo, index: Index, name: str) -> Named | None:
         if commit is not ABSENT:
             return Named(name, _looked(repo, branch, commit), branch)
     bare = name.removeprefix(prefix)
-    tag = next((tip for tip in tips(repo) if tip.ref == layout.archive_tag(bare)), None)
-    merged_here = None if tag and tag.own else _merged(repo, index, name, bare, prefix)
-    if tag is not None and (tag.own or merged_here is not None):
-        return _archived(repo, name, bare, _looked(repo, tag.name, tag.commit))
-    return merged_here
+    for tip in own_tips(repo):
+        if tip.ref == layout.archive_tag(bare):
+            return _archived(repo, name, bare, _looked(repo, tip.name, tip.commit))
+    return _merged(repo, index, name, bare, prefix)
 
 
 def _theirs(repo: Repo, index: Index, name: str) -> Named | None:

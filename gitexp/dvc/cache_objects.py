@@ -119,15 +119,18 @@ def write(cache: CacheConfig, md5: Md5, content: bytes) -> None:
 
 
 def adopt(cache: CacheConfig, source: str, md5: Md5) -> bool:
-    """Give an object of another cache a name here, by link or copy; False if it is not sound."""
-    size = os.stat(source).st_size
-    if is_present(cache, md5, size):
+    """Give an object of another cache a name here, by link or copy; False if it is not sound.
+
+    Nor is a link: what it leads to may be changed, or read, by who put it there.
+    """
+    there = os.lstat(source)
+    if is_present(cache, md5, there.st_size):
         return True
-    if hashing.hash_file(source).md5 != md5.removesuffix(".dir"):
+    if not stat.S_ISREG(there.st_mode) or hashing.hash_file(source).md5 != md5.removesuffix(".dir"):
         return False
     temporary = _temporary(cache, md5[:2])
     try:
-        os.link(source, temporary)
+        os.link(source, temporary, follow_symlinks=False)
     except OSError as error:
         if error.errno not in links.CANNOT:
             raise
@@ -136,7 +139,7 @@ def adopt(cache: CacheConfig, source: str, md5: Md5) -> bool:
         with open(source, "rb") as stream:  # noqa: PTH123  a plain string
             write(cache, md5, stream.read())
         return True
-    _name(cache, md5, temporary, size)
+    _name(cache, md5, temporary, there.st_size)
     return True
 
 

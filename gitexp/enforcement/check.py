@@ -110,7 +110,7 @@ class RemoteFacts(trust_settings.Believing):
         known = writing.object_of(repo, f"{there[tag]}^{{commit}}")
         if known is ABSENT or keeps(CommitHash(known)):
             return ""
-        return f"{short} on {remote} has another plan, or not its runs"
+        return f"{short} on {remote} has another plan or conclusion, or not its runs"
 
     def unsent(self, commit: CommitHash, recorded: Sequence[Output]) -> tuple[str, ...] | None:
         """Return what a commit has of data that the remote lacks; None if only DVC can tell."""

@@ -24,6 +24,7 @@ from gitexp.errors import (
 from gitexp.git import command, fsck, repository
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.tree import FILE_MODES, MODE_TREE, READ_LIMIT
+from gitexp.git.upstream import USUAL
 from gitexp.model.ids import BlobId, CommitHash, TreeId
 from gitexp.model.plan import Person
 from gitexp.text.fields import near
@@ -306,12 +307,19 @@ def _meant(repo: Repo, text: str) -> str:
     end = _OPERATOR.search(text)
     name, rest = (text[: end.start()], text[end.start() :]) if end else (text, "")
     with contextlib.suppress(pygit2.GitError, ValueError, KeyError):  # none of this name
-        for ref in (f"refs/heads/{name}", f"refs/remotes/{name}") if name != "HEAD" else ():
-            if ref in repo.git.references:
+        asked = (f"refs/heads/{name}", f"refs/remotes/{name}", f"refs/remotes/origin/{name}")
+        for ref in asked if name != "HEAD" else ():
+            if ref in repo.git.references and (ref != asked[2] or _is_tag(repo, name)):
                 return ref + rest
+        if name in USUAL and _is_tag(repo, name):  # never what somebody tagged
+            return asked[0] + rest
         if _SHORT.match(name):
             return str(repo.git[name].id) + rest
     return text
+
+
+def _is_tag(repo: Repo, name: str) -> bool:
+    return f"refs/tags/{name}" in repo.git.references
 
 
 def _is_commit(repo: Repo, text: str) -> bool:

@@ -107,7 +107,7 @@ def is_ordered(
     if repo.git.is_shallow:
         return None
     added = partial(staged.added, repo.workspace, {})
-    return order_rule.is_ordered(repo, added, _elsewhere(repo, plan), plan, commit)
+    return order_rule.is_ordered(repo, added, _elsewhere(repo, plan, commit), plan, commit)
 
 
 def _best(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> Order | None:
@@ -115,7 +115,7 @@ def _best(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> Order | None
     mine = order_at(repo, index, plan, tip)
     if mine is not None and not mine.early:
         return mine
-    for commit in _elsewhere(repo, plan):
+    for commit in _elsewhere(repo, plan, tip):
         found = order_at(repo, index, plan, commit)
         if found is None or found.early:
             continue
@@ -124,11 +124,20 @@ def _best(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> Order | None
     return mine
 
 
-def _elsewhere(repo: Repo, plan: Plan) -> tuple[CommitHash, ...]:
-    """Return where an experiment's own history is: the archive tag, its branch here or shared."""
-    tag = refs.read_ref(repo, layout.archive_tag(plan.name))
-    shared = [each.commit for each in own(repo.workspace, [plan.branch])]
-    return tuple(dict.fromkeys([*(() if tag is ABSENT else (tag,)), *shared]))
+def _elsewhere(repo: Repo, plan: Plan, asked: CommitHash) -> tuple[CommitHash, ...]:
+    """Return where an experiment's own history is: the archive tag, its branch here or shared.
+
+    A tag that a fetch brought is another's, but for the very plan that the commit asked about has.
+    """
+    ref, path = layout.archive_tag(plan.name), layout.plan_path(plan.name)
+    tag = refs.read_ref(repo, ref)
+    found = [each.commit for each in own(repo.workspace, [plan.branch])]
+    if tag is not ABSENT and (
+        objects.blob_id(repo, tag, path) == objects.blob_id(repo, asked, path)
+        or any(tip.ref == ref for tip in plans.own_tips(repo))
+    ):
+        found.insert(0, tag)
+    return tuple(dict.fromkeys(found))
 
 
 def order_at(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> Order | None:

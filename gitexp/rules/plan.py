@@ -11,7 +11,7 @@ from gitexp.model.rules import Policy
 from gitexp.records.plan import check_hypothesis
 from gitexp.rules.branches import is_experiment
 from gitexp.rules.facts import Finding, Rule, put_back
-from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_of, plan_paths
+from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_of, plan_paths, plans_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +76,21 @@ def _new(facts: Facts, own: Plan | UnreadablePlan | None) -> Iterator[Finding]:
             yield Finding(f"the plan {path} cannot be read: {plan.why}", f"mend {path}", path)
         elif plan is not None:
             yield from _real(plan)
+            yield from _second(facts, plan, path)
+
+
+def _second(facts: Facts, plan: Plan, path: str) -> Iterator[Finding]:
+    """Find a new plan that lives where another one does: by that branch's name it would count."""
+    if plan.branch == facts.branch or (facts.base is not None and facts.base.entry(path)):
+        return
+    others = [each for each in plans_in(facts.tree) if each.branch == plan.branch]
+    if len(others) > 1:
+        names = ", ".join(each.name for each in others if each.name != plan.name)
+        yield Finding(
+            f"the plan {plan.name} names {plan.branch}, which is the branch of {names}",
+            f"take {path} out, or commit it on {plan.branch}",
+            path,
+        )
 
 
 def _real(plan: Plan) -> Iterator[Finding]:

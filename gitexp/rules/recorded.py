@@ -9,7 +9,13 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.git.transaction.layout import RUNS, plan_path, run_dir
+from gitexp.git.transaction.layout import (
+    RUNS,
+    conclusion_path,
+    plan_path,
+    run_dir,
+    tombstone_path,
+)
 from gitexp.git.tree import MODE_TREE
 from gitexp.model.ids import RUN_ID, RunId
 from gitexp.model.plan import Plan
@@ -90,13 +96,16 @@ _remembered = lru_cache(maxsize=128)(_load)
 
 
 def keeps(tag: Tree, plan: Plan, tree: Tree, runs: Iterable[str]) -> bool:
-    """Return whether what an archive tag leads to has an experiment's plan, and runs of a tree."""
+    """Return whether an archive tag has an experiment's plan, conclusion and runs as a tree has."""
+    end, stone = conclusion_path(plan.name), tombstone_path(plan.name)
     there = plan_at(tag, plan_path(plan.name))
     return (
         isinstance(there, Plan)
         and (there.author, there.created_at) == (plan.author, plan.created_at)
+        and tree.entry(stone) == tag.entry(stone)
         and all(
-            tree.entry(path) in {None, tag.entry(path)} for path in map(run_dir, map(RunId, runs))
+            tree.entry(path) in {None, tag.entry(path)}
+            for path in (end, *map(run_dir, map(RunId, runs)))
         )
     )
 

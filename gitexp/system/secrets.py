@@ -26,18 +26,38 @@ _NAME = re.compile(
     r"|(?<![A-Z])PATS?(?![A-Z])",
     re.IGNORECASE,
 )
-# Variables whose values are not secrets, however they look.
-_PUBLIC = re.compile(
-    r"(?:HOST|HOSTNAME|COMPUTERNAME|NAME|USER|LOGNAME|USERNAME|TERM|SHELL|DISPLAY|PS[1-4]|_"
-    r"|OLDPWD|PWD|LANG|TZ|(?:LS|XDG|DBUS|SSH|CONDA|VIRTUAL_ENV|PYTHON|PYTEST|PIP|UV|GITEXP|DVC"
-    r"|CUDA|NVIDIA|SLURM|RUNNER|KUBERNETES|XLA|TERM)(?:_.*)?"
-    r"|(?:GITHUB|CI)(?:_(?:ACTION|ACTOR|BASE|BUILDS|COMMIT|EVENT|HEAD|JOB|MERGE|PIPELINE|PROJECT"
-    r"|REF|REPOSITORY|RUN|RUNNER|SERVER|TRIGGERING|DEFAULT|ENVIRONMENT|PAGES|REGISTRY|WORKFLOW|API|GRAPHQL|RETENTION)(?:_.*)?)?"
-    r"|.*(?:PATH|DIR|HOME|ROOT|FILE|VERSION|SHA|COMMIT|UUID|_ID|PREFIX|PORT|ADDR|HOST))",
-    re.IGNORECASE,
+# Variables whose values are not secrets, however they look; each by its name, since CLIENT_ID,
+# SSH_DEPLOY and GITHUB_API may hold one.
+_PUBLIC = frozenset(
+    """
+    HOST HOSTNAME COMPUTERNAME NAME USER LOGNAME USERNAME TERM SHELL DISPLAY PS1 PS2 PS3 PS4 _
+    OLDPWD PWD HOME PATH LANG TZ TMPDIR LS_COLORS COLORTERM TERM_PROGRAM TERM_PROGRAM_VERSION
+    TERM_SESSION_ID WT_SESSION INVOCATION_ID JOURNAL_STREAM MACHTYPE SSH_CLIENT SSH_CONNECTION
+    SSH_TTY SSH_AUTH_SOCK XDG_SESSION_ID XDG_RUNTIME_DIR XDG_DATA_DIRS DBUS_SESSION_BUS_ADDRESS
+    CONDA_PREFIX CONDA_DEFAULT_ENV CONDA_PROMPT_MODIFIER VIRTUAL_ENV VIRTUAL_ENV_PROMPT PYTHONPATH
+    PYTHONHASHSEED PYTEST_CURRENT_TEST PYTEST_XDIST_TESTRUNUID CUDA_VERSION CUDA_VISIBLE_DEVICES
+    NVIDIA_VISIBLE_DEVICES NVIDIA_REQUIRE_CUDA NV_CUDA_CUDART_VERSION NV_CUDNN_VERSION XLA_FLAGS
+    PYTORCH_VERSION SLURM_NODELIST SLURM_JOB_NODELIST SLURM_STEP_NODELIST SLURMD_NODENAME
+    SLURM_SUBMIT_HOST SLURM_LAUNCH_NODE_IPADDR SLURM_TOPOLOGY_ADDR SLURM_JOB_NAME KUBERNETES_PORT
+    KUBERNETES_SERVICE_HOST RUNNER_NAME RUNNER_OS RUNNER_TEMP RUNNER_WORKSPACE RUNNER_TRACKING_ID
+    GITHUB_ACTION GITHUB_ACTION_REF GITHUB_ACTION_REPOSITORY GITHUB_ACTOR GITHUB_ACTOR_ID
+    GITHUB_API_URL GITHUB_BASE_REF GITHUB_EVENT_NAME GITHUB_GRAPHQL_URL GITHUB_HEAD_REF GITHUB_JOB
+    GITHUB_REF GITHUB_REF_NAME GITHUB_REPOSITORY GITHUB_REPOSITORY_ID GITHUB_REPOSITORY_OWNER
+    GITHUB_REPOSITORY_OWNER_ID GITHUB_RUN_ATTEMPT GITHUB_RUN_ID GITHUB_RUN_NUMBER GITHUB_SERVER_URL
+    GITHUB_SHA GITHUB_TRIGGERING_ACTOR GITHUB_WORKFLOW GITHUB_WORKFLOW_REF GITHUB_WORKFLOW_SHA
+    CI_DEFAULT_BRANCH CI_COMMIT_SHA CI_COMMIT_BEFORE_SHA CI_COMMIT_SHORT_SHA
+    CI_COMMIT_BRANCH CI_COMMIT_REF_NAME
+    CI_COMMIT_REF_SLUG CI_COMMIT_TAG CI_COMMIT_TITLE CI_COMMIT_MESSAGE CI_JOB_ID CI_JOB_IMAGE
+    CI_JOB_NAME CI_JOB_URL CI_PIPELINE_ID CI_PIPELINE_URL CI_PROJECT_ID CI_PROJECT_NAME
+    CI_PROJECT_PATH CI_PROJECT_URL CI_REGISTRY_IMAGE CI_RUNNER_ID CI_RUNNER_VERSION CI_SERVER_URL
+    CI_MERGE_REQUEST_SOURCE_BRANCH_NAME CI_MERGE_REQUEST_TARGET_BRANCH_NAME GIT_COMMIT BUILD_TAG
+    CIRCLE_SHA1 BITBUCKET_COMMIT TRAVIS_COMMIT BUILDKITE_COMMIT BUILD_SOURCEVERSION GITEXP_RUN_ID
+    """.split()  # noqa: SIM905  a hundred quoted words are no better to read
 )
 _LOOKS_SECRET = re.compile(r"(?=.*\d)(?=.*[A-Za-z])(?![/~.])[^\s:]{12,}")
+_PLACE = re.compile(r"(?:PATH|DIR|HOME|ROOT|FILE)$", re.IGNORECASE)  # of a relative path, too
 _LIST = re.compile(r"[\s,]+")
+_ESCAPE = re.compile(r"%[0-9A-F]{2}")
 _PARTS = re.compile(r"[/?&=#]")  # of an address, behind its host
 _LEAST_ENTROPY = 3.0  # bits a character
 _GAP = r"(?:\\n|[\s\"'\\+])"  # what may part a value that is wrapped, or put together in code
@@ -166,8 +186,11 @@ def _secrets(name: str, value: str) -> Iterator[str]:
     """Yield what of a variable's value is looked for: all of it, and the secrets in an address."""
     if not _SHORTEST <= len(value) <= _LONGEST or _is_place(name, value):
         return
-    if is_secret_name(name) or (not _PUBLIC.fullmatch(name) and _looks_secret(value)):
+    if is_secret_name(name):
         yield value
+    elif name.upper() not in _PUBLIC:
+        whole = value.split("/") if _PLACE.search(name) else (value,)
+        yield from (part for part in whole if _looks_secret(part))
     for pattern in _PATTERNS:  # of a text such as "host=h password=X"
         yield from (hit["value"] for hit in pattern.finditer(value) if _TELLING.search(hit["name"]))
     for address in dict.fromkeys((value, *_LIST.split(value))):
@@ -177,8 +200,9 @@ def _secrets(name: str, value: str) -> Iterator[str]:
         user, colon, password = login.partition(":")
         if colon and password not in {user, scheme}:
             yield from dict.fromkeys((login, password, unquote(password)))
-        parts = () if _PUBLIC.fullmatch(name) else _PARTS.split(path)
-        yield from (part for part in (user, *parts) if _looks_secret(part))
+        parts = () if name.upper() in _PUBLIC else _PARTS.split(path)
+        told = (form for part in (user, *parts) for form in dict.fromkeys((part, unquote(part))))
+        yield from (part for part in told if _looks_secret(part))
 
 
 def _is_place(name: str, value: str) -> bool:
@@ -200,8 +224,9 @@ def _forms(value: str) -> Iterator[str]:
     """Yield how a value may be written: as it is, quoted, in hex, within base64."""
     data = value.encode("utf-8", "surrogateescape")
     yield from dict.fromkeys((value, json.dumps(value)[1:-1], repr(value)[1:-1]))
-    yield from dict.fromkeys((quote(value, safe="", errors="replace"),
-                              quote_plus(value, errors="replace")))  # fmt: skip
+    for write, safe in ((quote, ""), (quote, "/"), (quote_plus, "")):
+        escaped = write(value, safe, errors="replace")
+        yield from (escaped, _ESCAPE.sub(lambda hit: hit[0].lower(), escaped))
     yield from (data.hex(), data.hex().upper())
     for before in range(3):  # whatever stands before it, as in "user:password"
         coded = base64.b64encode(b"\0" * before + data).decode("ascii").rstrip("=")

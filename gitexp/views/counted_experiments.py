@@ -36,17 +36,12 @@ _W = TypeVar("_W", bound="Tip | MergedLine")
 
 
 def nearest_tips(every: Iterable[Tip]) -> tuple[Tip, ...]:
-    """Keep one tip for each branch name: the local one, what was archived here, else others'.
-
-    What was archived, and still stands on a remote as it was, is archived.
-    """
+    """Keep one tip for each branch name: the local one, what was archived here, else others'."""
     found: dict[str, Tip] = {}
     for tip in sorted(every, key=lambda tip: not tip.own):  # else in just this order
         if tip.branch == DATA_BRANCH:
             continue
-        first = found.setdefault(tip.branch, tip)
-        if tip.archived and not first.local and first.commit == tip.commit:
-            found[tip.branch] = tip
+        found.setdefault(tip.branch, tip)
     return tuple(found.values())
 
 

@@ -10,7 +10,7 @@ from gitexp.errors import GitexpError, UsageError
 from gitexp.git import objects, refs, repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import open_index
-from gitexp.git.transaction.layout import tombstone_path
+from gitexp.git.transaction.layout import ARCHIVE_TAGS, tombstone_path
 from gitexp.model.ids import RunId
 from gitexp.model.listing import (
     ExperimentList,
@@ -26,7 +26,7 @@ from gitexp.store import calls
 from gitexp.store.ancestry import listings, shallow_commits
 from gitexp.store.list_lines import shown
 from gitexp.store.merged_lines import merged_lines
-from gitexp.store.plans import branch_prefix, tips
+from gitexp.store.plans import branch_prefix, tips, true_places
 from gitexp.store.records import newest_lines, read_run, run_lines
 from gitexp.views.counted_experiments import CountedExperiments, nearest_tips
 from gitexp.views.query import ListQuery, run_value, select_experiments, select_runs
@@ -127,7 +127,7 @@ def _all_merged(
     names: dict[str, bool] = {}
     for tip, line in lines.items():
         name = line.name or tip.branch.removeprefix(prefix)
-        names[name] = names.get(name, False) or tip.own or tip.archived
+        names[name] = names.get(name, False) or tip.own
     # The same plan under the name that it had when it was merged, not another one of it.
     before = {
         (name, line.created_at, own)
@@ -144,12 +144,17 @@ def _all_merged(
 def _merged_here(
     repo: Repo, names: Mapping[Tip, str], merged: Iterable[MergedLine]
 ) -> tuple[Tip, ...]:
-    """Return what others still have of experiments whose own history is in that of an own place."""
+    """Return what others still have of experiments whose own history is in that of an own place.
+
+    Their archive tag is among it whatever it leads to: what it says of the experiment is not asked.
+    """
     where = {item.line.name: item.commit for item in merged if item.own}
     theirs = [tip for tip, name in names.items() if not tip.own and name in where]
     held = {where[names[tip]] for tip in theirs}
     inside = {commit: refs.merged(repo, commit) for commit in held}
-    return tuple(tip for tip in theirs if tip.ref in inside[where[names[tip]]])
+    tags = {f"{ARCHIVE_TAGS}{name}" for name in where}
+    gone = {tip for tip in theirs if tip.ref in inside[where[names[tip]]]}
+    return tuple(tip for tip in names if tip in gone or (tip.ref in tags and not tip.own))
 
 
 def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:
@@ -255,7 +260,13 @@ def group_runs(runs: Iterable[RunSummary], by: Sequence[str]) -> tuple[RunGroup,
 def _chosen(repo: Repo, there: tuple[Tip, ...], query: ListQuery) -> tuple[Tip, ...] | None:
     """Keep what a question about archives, or about stale branches, is about; None: all."""
     if query.archived:  # also those whose branch is still there
-        return tuple(tip for tip in there if tip.archived)
+        held = true_places(repo, there)
+        return tuple(
+            tip
+            for tip in there
+            if tip.archived
+            and (tip.own or all(objects.is_ancestor(repo, tip.commit, at) for at in held(tip)))
+        )
     if query.stale_before is None:
         return None
     seen = refs.touched(repo)

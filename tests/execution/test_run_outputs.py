@@ -177,6 +177,9 @@ def test_what_is_damaged_or_gone_is_not_taken(tmp_path: Path) -> None:
     assert not take(here, there, made.md5)
     path.unlink()
     assert not take(here, there, made.md5)
+    path.symlink_to(tmp_path / "file")  # the right bytes, while who put it there likes
+    assert not take(here, there, made.md5)
     assert listing(there.dir) == {}
+    path.unlink()
     put(there, tmp_path, "file")
     assert take(here, there, made.md5)

@@ -17,8 +17,11 @@ import pytest
 from gitexp.cli.commands import COMMANDS
 from gitexp.cli.dispatch import dispatch
 from gitexp.git.transaction import layout
+from gitexp.model.ids import CommitHash, TreeId
+from gitexp.model.sharing import Tombstone
+from gitexp.records import codec
 from tests.lab.build import BuiltRepo, clone, git_environment
-from tests.lab.records import Lab, scores
+from tests.lab.records import ADA, START, Lab, scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -219,15 +222,39 @@ def named(at: Stranger) -> None:
     at.branch("exp/old", "exp/deep~2")
 
 
+def tagged(at: Stranger) -> None:
+    """Archive tags of what is alive, unfinished, merged and a colleague's; a branch once more."""
+    plan, end = layout.plan_path("merged"), layout.conclusion_path("merged")
+    words = at.repo.show(end, "main").replace("deeper is better", "it is noise")
+    files = {end: re.sub("(?m)^verdict: .*$", "verdict: refuted", words).encode()}
+    files[plan] = at.repo.show(plan, "main").replace("Ada Lovelace", "Mallory").encode()
+    forged = at.commit({**files, **at.copies("x", plan=None)}, tree="main")
+    at.git("update-ref", "refs/tags/exp-archive/merged", forged)
+    for name, tip in (("deep", "exp/deep~1"), ("part", forged), ("bob", "origin/exp/bob")):
+        at.git("update-ref", f"refs/tags/exp-archive/{name}", tip)
+    at.branch("exp/merged", at.commit({}, tree="main"))
+
+
+def buried(at: Stranger) -> None:
+    """Archive tags in which they are removed."""
+    for name in ("deep", "part", "merged", "bob"):
+        commit, branch = CommitHash(at.repo.hash("main")), f"exp/{name}"
+        stone = Tombstone(name, branch, "-", ADA, START, commit, TreeId(commit), None, None)
+        files = {layout.tombstone_path(name): codec.dump(stone), layout.conclusion_path(name): None}
+        tip = at.commit(files, tree="origin/exp/bob" if name == "bob" else "main")
+        at.git("update-ref", f"refs/tags/exp-archive/{name}", tip)
+    at.branch("exp/buried", tip)
+
+
 STRANGERS: Final[dict[str, Callable[[Stranger], None]]] = {
-    each.__name__: each for each in (spent, looked, altered, named)
+    each.__name__: each for each in (spent, looked, altered, named, tagged, buried)
 }
 
 
 def forget(repo: BuiltRepo) -> None:
     for ref in repo.refs():
         foreign = ref.startswith("refs/remotes/") and ref != "refs/remotes/origin/exp/bob"
-        if foreign or ref in {"refs/tags/exp-archive/evil", "refs/tags/exp-archive/deep"}:
+        if foreign or (ref.startswith(layout.ARCHIVE_TAGS) and not ref.endswith("/kept")):
             repo.git("update-ref", "-d", ref)
 
 
@@ -290,8 +317,11 @@ def test_no_answer_about_others_changes(
         now = answers(made, capsys)
         assert dispatch(["-C", str(made.path), "list", "--json"]) == 0
         said = capsys.readouterr().out
+        dispatch(["-C", str(made.path), "doctor"])
+        named = re.findall("it is not what .* has of (?:merged|part)", capsys.readouterr().out)
     finally:
         forget(made)
+    assert len(named) == 2 * (kind in {"tagged", "buried"})
     assert f'"{remote}/exp/' in said  # the control: the stranger's rows are there
     if remote == "origin":  # whose seeds somebody saw, who may be oneself: they are not drawn
         now |= {key: honest[key] for key in honest if key.startswith("run ")}

@@ -392,6 +392,16 @@ def test_a_plan_that_says_nothing_is_refused_whatever_the_branch_is_called(lab: 
         assert bool([x for x in found.violations if x.rule == "R1"]) is broken
 
 
+@pytest.mark.parametrize("branch", ["exp/deep", "exp/evil", "main"])
+def test_no_second_plan_names_the_branch_of_another(lab: Lab, branch: str) -> None:
+    lab.repo.git("switch", "-q", "-c", "exp/evil")
+    plan = replace(mine(lab), name="evil", branch=branch)
+    lab.repo.commit({layout.plan_path("evil"): codec.dump(plan)}, at=lab.tick())
+    found = check(lab.repo.workspace, "main..exp/evil").violations
+    told = [item for item in found if "is the branch of deep" in item.message]
+    assert [item.policy for item in told] == [Policy.ERROR] * (branch == "exp/deep")
+
+
 # --- receipts -----------------------------------------------------------------------------------
 
 

@@ -135,6 +135,7 @@ def test_no_record_holds_what_a_failing_job_knew(
 
 KEY: Final = "9f8e7d6c5b4a39281706f5e4d3c2b1a09f8e7d6c"
 PASSWORD: Final = "correct-horse"  # noqa: S105
+SIGNED: Final = "4f3e/9d8c7b6a5/0f1e2d3c4b5a69788"
 HOLDERS: Final[dict[str, tuple[str, str]]] = {  # what holds a secret, and the secret
     **dict.fromkeys(("GITHUB_X", "GH_PAT", "PAT", "CI_X", "MY_PATS", "AZURE_PAT"), (KEY, KEY)),
     **dict.fromkeys(("GITHUB_PAT", "CI_PAT_OLD", "SOME_WEBHOOK"), (PASSWORD, PASSWORD)),
@@ -149,6 +150,10 @@ HOLDERS: Final[dict[str, tuple[str, str]]] = {  # what holds a secret, and the s
     "PGCONN": (f"host=h user=u password={PASSWORD} dbname=d", PASSWORD),
     "SETTINGS": (json.dumps({"user": "me", "api_key": PASSWORD}), PASSWORD),
     "PIP_INDEX_URL": (f"https://{KEY}:@host.example/simple", KEY),
+    **dict.fromkeys(("CLIENT_ID", "SSH_DEPLOY", "GITHUB_API", "UV_X", "RELEASE_SHA"), (KEY, KEY)),
+    "DATA_FILE": (f"drop/{KEY}", KEY),
+    "BLOB": (f"https://x.blob.example/c?sv=1&sig={SIGNED.replace('/', '%2F')}", SIGNED),
+    "ESCAPED": (f"https://host.example/{SIGNED.replace('/', '%2f')}", SIGNED),
     "GIT_REMOTE": (f"https://{KEY}@host.example/x.git", KEY),
     "HTTPS_PROXY": ("http://me:correct%2Dhorse@proxy:3128", PASSWORD),
 }  # fmt: skip

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from gitexp.comparison import sides
+from gitexp.errors import UnknownRevisionError
 from gitexp.git import objects, repository
 from gitexp.git.transaction.cache import Index
 
@@ -50,3 +51,15 @@ def test_a_branch_and_a_commit_come_before_a_tag(tagged: BuiltRepo, suffix: str)
         assert objects.resolve(found, f"{name}{suffix}") in mine, name
         assert sides.find(found, Index(None), f"{name}{suffix}").commit in mine, name
     assert objects.resolve(found, "v1") == evil  # the control
+
+
+def test_a_tag_stands_for_no_branch_that_is_not_here(tagged: BuiltRepo) -> None:
+    found = repository.open_repository(tagged.workspace)
+    theirs = tagged.hash("refs/remotes/origin/main")
+    tagged.git("switch", "-q", "--detach", "main")
+    tagged.git("branch", "-q", "-D", "main", "exp/a")
+    for name in ("main", "exp/a"):
+        assert objects.resolve(found, name) == theirs
+        tagged.git("update-ref", "-d", f"refs/remotes/origin/{name}")
+    with pytest.raises(UnknownRevisionError):
+        objects.resolve(found, "main~1")

@@ -213,7 +213,8 @@ class _Own(Gate):
         short = tag.removeprefix("refs/tags/")
         if tag not in self._after:
             return f"its archive tag {short} is not here"
-        return "" if keeps(self._after[tag]) else f"{short} has another plan, or not its runs"
+        why = f"{short} has another plan or conclusion, or not its runs"
+        return "" if keeps(self._after[tag]) else why
 
 
 def _tree(objects: CatFile, commit: CommitHash) -> Tree:

@@ -19,7 +19,7 @@ from gitexp.git.transaction.cache import Index
 from gitexp.git.worktree import checkouts
 from gitexp.model.report import Level, Trouble
 from gitexp.store.ancestry import Graph, listings
-from gitexp.store.plans import tips
+from gitexp.store.plans import tips, true_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -78,6 +78,11 @@ class CheckedRepository:
     def tips(self) -> tuple[Tip, ...]:
         """All branches, remote-tracking branches and archive tags that are not passed over."""
         return tuple(tip for tip in tips(self.repo) if tip.ref not in self.passed_over)
+
+    @cached_property
+    def true_places(self) -> Callable[[Tip], list[CommitHash]]:
+        """Where the user has an experiment whose archive tag is another's."""
+        return true_places(self.repo, tips(self.repo))
 
     @cached_property
     def passed_over(self) -> Mapping[str, str]:
