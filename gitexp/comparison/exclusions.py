@@ -18,7 +18,14 @@ from gitexp.comparison.counting import (
     OTHER_ENVIRONMENT,
     OTHER_SEEDS,
 )
-from gitexp.comparison.eligible import EXPLORATORY, REPORTED, SPENT, finished_seeds, is_under
+from gitexp.comparison.eligible import (
+    EXPLORATORY,
+    REPORTED,
+    SEEN,
+    SPENT,
+    finished_seeds,
+    is_under,
+)
 from gitexp.dvc import inputs
 from gitexp.errors import GitexpError
 from gitexp.git import objects
@@ -90,6 +97,8 @@ def uncounted(repo: Repo, settled: Settled) -> tuple[str, ...]:
         if item.run in mine:
             by_why[_reason(item.why, mine[item.run], plan)] += len(item.seeds)
     lines += [f"{_repeats(n)} {text}" for text, n in by_why.items() if text]
+    seen = sum(len(item.seeds) for item in settled.count.unused if item.why == SEEN)
+    lines += [f"{_repeats(seen)} of the baseline: {SEEN}"] if seen else []
     return tuple(lines)
 
 

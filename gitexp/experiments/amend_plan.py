@@ -87,6 +87,7 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
         by=private.author(repo, tip),
         at=when,
         old={key: before[key] for key in differing},
+        fresh=True,
     )
     amended = replace(changed, amended=(*plan.amended, kept))
     with open_index(workspace) as index:

@@ -140,6 +140,8 @@ class Amendment:
     by: Person
     at: datetime  # UTC
     old: Mapping[str, ParamValue]  # what bound otherwise, as the plan's file said it
+    # no baseline repeat that was seen beside a candidate before counts any more; older ones lack it
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -362,7 +362,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "Stopping": Shape(
         closed=True, reads={"looks": partial(Fields.integer, least=0, most=MAX_LOOKS)}
     ),
-    "Amendment": Shape(closed=True, check=_reason, reads={"by": _person}),
+    "Amendment": Shape(closed=True, sparse="fresh", check=_reason, reads={"by": _person}),
     "PlanDraft": Shape(
         closed=True,
         passed="name branch author created_at formerly amended",

@@ -119,3 +119,12 @@ def test_without_a_plan_it_says_what_cannot_be_amended(lab: Lab) -> None:
     done = gitexp(lab.repo, "amend-plan", "--alpha", "0.01", "--why", WHY)
     assert done.code == 3
     assert done.says("no-plan", "main has no plan, so there is nothing to amend")
+
+
+def test_what_the_baseline_scored_beside_a_candidate_counts_for_no_amended_plan(lab: Lab) -> None:
+    assert gitexp(lab.repo, "status", "--json").json["baseline_counted"] == [0, 1, 2, 3]
+    gitexp(lab.repo, "amend-plan", "--effect", ">=3%", "--why", WHY)
+    status = gitexp(lab.repo, "status")
+    assert " 0 of 4 count" in status.out
+    assert "4 repeats of the baseline: seen beside a candidate before the plan was" in status.out
+    assert "next: gitexp run --with-baseline" in status.out

@@ -13,6 +13,8 @@ from gitexp.comparison.counting import FoundRuns, count
 from gitexp.execution.run_sources import RunSource
 from gitexp.execution.situation import Situation, choose_candidate, with_snapshot
 from gitexp.model.config import ParamKey, ProjectConfig, SeedRule
+from gitexp.model.ids import PlanDigest
+from gitexp.model.plan import Amendment
 from gitexp.model.request import RunRequest
 from gitexp.model.run import Origin, RepeatState
 from tests.comparison.test_counting import BASE, CANDIDATE, ENV, ENV2, PLAN, PLAN_REF, in_line, run
@@ -159,3 +161,31 @@ def test_what_is_seen_outside_the_plan_later_takes_no_look_back() -> None:
         run("c", CANDIDATE, [10], plan=None, order=2),
     ]
     assert eligible.count_looks(runs, PLAN, BASE, in_line) == (1, 1)
+
+
+@settings(deadline=None)
+@given(histories(), st.booleans())
+def test_an_amended_plan_judges_no_baseline_that_was_seen_beside_a_candidate(
+    runs: list[FoundRun],
+    amended: bool,  # noqa: FBT001
+) -> None:
+    """Else who amends because it nearly worked keeps the baseline that was low by luck."""
+    earlier = Amendment(
+        PLAN_REF.digest, "it nearly worked", PLAN.author, PLAN.created_at, {}, fresh=True
+    )
+    plan = replace(PLAN, digest=PlanDigest("f" * 64), amended=(earlier,) if amended else ())
+    new = replace(PLAN_REF, digest=plan.digest)
+    runs += [run("x", BASE, [7], order=8, plan=new), run("y", BASE, [8], order=9, plan=None)]
+    seen = amended and any(
+        item.run.inputs == CANDIDATE
+        and item.run.plan == PLAN_REF
+        and any(repeat.state is RepeatState.FINISHED for repeat in item.run.repeats)
+        for item in runs
+    )
+    counts = {item.run.id for item in eligible.of_baseline(runs, plan, BASE).runs}
+    everyone = {
+        item.run.id
+        for item in runs
+        if item.run.inputs == BASE and item.run.origin is Origin.OBSERVED
+    }
+    assert counts == ({item.run.id for item in runs if item.run.plan == new} if seen else everyone)
