@@ -279,13 +279,17 @@ def _plan_of(repo: Repo, branch: str, commit: CommitHash) -> Plan | None:
 
 
 def _plan_around(repo: Repo, commit: CommitHash) -> Plan | None:
-    """Return the newest plan in a commit's tree on whose branch the commit lies."""
+    """Return the newest plan in a commit's tree on whose branch the commit lies.
+
+    A branch of the user's own: a stranger puts one by any name on top of main.
+    """
     mine = []
-    every = refs.branches(repo)
+    held = upstream.known(repo.workspace)
+    tags = {tip.ref: tip.commit for tip in own_tips(repo) if tip.archived}
     for plan in plans.plans(repo, commit):
-        names = {refs.local(plan.branch), f"{layout.ARCHIVE_TAGS}{plan.name}"}
-        tips = [tip for ref, tip in every if ref in names or upstream.followed(ref) == plan.branch]
-        if any(objects.is_ancestor(repo, commit, tip) for tip in tips):
+        tag = tags.get(layout.archive_tag(plan.name))
+        there = [*held(plan.branch), *(() if tag is None else (tag,))]
+        if any(objects.is_ancestor(repo, commit, tip) for tip in there):
             mine.append(plan)
     return max(mine, key=lambda plan: (plan.created_at, plan.name), default=None)
 

@@ -34,7 +34,7 @@ VERBS: Final[tuple[tuple[str, ...], ...]] = (
     *(("status",), ("show",), ("show", "merged"), ("show", "kept"), ("show", "bob")),
     *(("show", "cccc"), ("show", "origin/exp/bob"), ("logs", "cccc"), ("logs",)),
     *(("compare",), ("compare", "part"), ("compare", "merged"), ("compare", "kept")),
-    *(("compare", "bob"), ("compare", "main", "exp/deep", "exp/part")),
+    *(("compare", "bob"), ("compare", "main", "exp/deep", "exp/part"), ("show", "main~0")),
     *(("diff", "main", "deep"), ("inputs", "main", "deep"), ("power",), ("power", "part")),
     *(("check",), ("check", "main..exp/part"), ("review", "main...exp/deep")),
     *(("review", "main...exp/part"), ("conclude", "-m", "x", "--dry-run")),
