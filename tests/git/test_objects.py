@@ -6,10 +6,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gitexp.errors import DamagedDataError, UnknownRevisionError, UnsafeInputError
+from gitexp.errors import (
+    DamagedDataError,
+    GitexpError,
+    RefusedTreeError,
+    UnknownRevisionError,
+    UnsafeInputError,
+)
 from gitexp.git import merging, objects, writing
 from gitexp.git.absent import ABSENT
 from gitexp.git.repository import open_repository
+from gitexp.git.tree import MODE_TREE
 from gitexp.git.writing import DELETE
 from gitexp.model.ids import BlobId, CommitHash, TreeId
 from tests.lab.build import clone
@@ -254,3 +261,229 @@ def test_an_empty_tree_needs_no_object(repo: BuiltRepo) -> None:
     repo.git("commit", "--allow-empty", "--message", "nothing")
     opened = open_repository(repo.workspace)
     assert opened.entries(TreeId("4b825dc642cb6eb9a060e54bf8d69288fbee4904")) == {}
+
+
+# --- histories of every shape --------------------------------------------------------------------
+
+
+def grown(repo: BuiltRepo, text: str, *parents: str, tree: str = "") -> CommitHash:
+    """Return a commit that no ref leads to."""
+    given = [part for parent in parents for part in ("-p", parent)]
+    return CommitHash(repo.git("commit-tree", tree or repo.tree(), *given, "-m", text))
+
+
+def test_history_is_what_git_lists_whatever_hides_and_wherever_it_starts(
+    repo: BuiltRepo, opened: Repo
+) -> None:
+    base = repo.hash()
+    one, two, three = (grown(repo, text, base) for text in ("one", "two", "three"))
+    octopus = grown(repo, "octopus", one, two, three)
+    cross, crossed = grown(repo, "x", one, two), grown(repo, "y", two, one)
+    lone = grown(repo, "lone")
+    tip = grown(repo, "tip", octopus, cross, lone)
+    for tips, hide in (
+        ([tip], []), ([tip, crossed], []), ([tip], [one]), ([tip], [tip]),
+        ([cross, crossed], [two, lone]), ([], []),
+    ):  # fmt: skip
+        ours = [info.hash for info in objects.history(opened, tips, hide=hide)]
+        lines = "".join([*(f"{x}\n" for x in tips), *(f"^{x}\n" for x in hide)])
+        theirs = repo.git("rev-list", "--stdin", data=lines.encode()).split()
+        assert set(ours) == set(theirs)
+        assert len(ours) == len(set(ours))
+        seen: set[str] = set()
+        for info in objects.history(opened, tips, hide=hide):
+            assert not seen & set(info.parents)  # children before parents
+            seen.add(info.hash)
+    assert objects.merge_base(opened, cross, crossed) in {one, two}
+    assert objects.merge_base(opened, lone, one) is ABSENT
+    for ancestor, commit, expected in (
+        (one, tip, True), (lone, tip, True), (tip, one, False), (tip, tip, True),
+        (lone, crossed, False),
+        (CommitHash("1" * 40), tip, False), (one, CommitHash("1" * 40), False),
+        (CommitHash(repo.tree()), tip, False),
+    ):  # fmt: skip
+        assert objects.is_ancestor(opened, ancestor, commit) is expected
+
+
+def test_what_came_in_by_parallel_lines_has_several_origins(repo: BuiltRepo, opened: Repo) -> None:
+    base = repo.hash()
+    left, right = grown(repo, "left", base), grown(repo, "right", base)
+    merged = grown(repo, "merged", left, right)
+    tip = grown(repo, "tip", merged)
+    assert objects.origins(opened, tip, {tip}.__contains__) == [tip]
+    assert objects.origins(opened, tip, {tip, merged, left}.__contains__) == [left]
+    both = objects.origins(opened, tip, {tip, merged, left, right}.__contains__)
+    assert set(both) == {left, right}
+    assert objects.origins(opened, tip, lambda _: True) == [base]
+    assert objects.origins(opened, merged, {tip, merged, base}.__contains__) == [merged]
+
+
+def test_a_missing_part_of_a_history_is_named(repo: BuiltRepo, opened: Repo) -> None:
+    who = "A <a> 0 +0000"
+    text = f"tree {repo.tree()}\nparent {'1' * 40}\nauthor {who}\ncommitter {who}\n\nx\n"
+    tip = CommitHash(repo.write_object("commit", text.encode()))
+    with pytest.raises(DamagedDataError, match="cannot be read"):
+        list(objects.history(opened, [tip]))
+    with pytest.raises(DamagedDataError, match="cannot be read"):
+        objects.merge_base(opened, tip, CommitHash(repo.hash()))
+    assert objects.exists(opened, tip)
+    assert not objects.exists(opened, "1" * 40)
+    assert not objects.exists(opened, repo.tree())
+    assert not objects.exists(opened, "nonsense")
+
+
+FORGED = {
+    "an early date": (b"A <a> -1 +0000", "1969"), "no date": (b"A <a> x +0000", "1970"),
+    "a date beyond all": (b"A <a> 99999999999999999 +0000", "1970"),
+    "an offset beyond all": (
+        b"A <a> 1704067200 +9999", ""), "no name": (b" <a> 1704067200 +0000", "2024",
+    ),
+    "a name that is no text": (b"\xff <a\xff> 1704067200 -0330", "2023"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FORGED)
+def test_a_forged_author_is_told_as_well_as_can_be(
+    repo: BuiltRepo, opened: Repo, case: str
+) -> None:
+    who, year = FORGED[case]
+    head = b"tree %b\nauthor %b\ncommitter A <a> 0 +0000" % (repo.tree().encode(), who)
+    commit = CommitHash(repo.write_object("commit", head + b"\n\n  \n\xfcber\r\n"))
+    try:
+        info = objects.commit_info(opened, commit)
+    except GitexpError as error:
+        assert error.where == commit  # noqa: PT017
+        return
+    assert info.subject == "\\xfcber"
+    assert info.author.name.isprintable()
+    assert info.time.tzinfo is not None
+    assert info.time.isoformat().startswith(year)
+
+
+def test_a_signature_is_there_whoever_made_it(repo: BuiltRepo, opened: Repo) -> None:
+    assert not objects.is_signed(opened, CommitHash(repo.hash()))
+    head, _, body = repo.git("cat-file", "commit", "HEAD").partition("\n\n")
+    signed = f"{head}\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n nonsense\n\n{body}\n"
+    assert objects.is_signed(opened, CommitHash(repo.write_object("commit", signed.encode())))
+    spoken = f"{head}\n\ngpgsig -----BEGIN PGP SIGNATURE-----\n"
+    assert not objects.is_signed(opened, CommitHash(repo.write_object("commit", spoken.encode())))
+
+
+# --- revisions that could mean several -----------------------------------------------------------
+
+
+def test_a_branch_comes_before_a_tag_and_a_commit_before_both(
+    repo: BuiltRepo, opened: Repo
+) -> None:
+    first = repo.hash()
+    second = repo.commit({"z": "2\n"}, at=2)
+    repo.branch("twice", first)
+    repo.git("tag", "twice", second)
+    repo.git("tag", first[:8], second)
+    repo.git("tag", second, first)
+    repo.git("update-ref", "refs/remotes/origin/far", first)
+    repo.git("update-ref", "refs/tags/origin/far", second)
+    for text, commit in (
+        ("twice", first), ("twice^0", first), ("refs/tags/twice", second), ("tags/twice", second),
+        ("heads/twice", first),
+        (first[:8], first), (second, second), ("origin/far", first), ("main~1", first),
+        ("main^{commit}", second),
+        ("HEAD@{0}", second), ("@~", first),
+    ):  # fmt: skip
+        assert objects.resolve(opened, text) == commit, text
+
+
+def test_a_revision_that_is_none_is_shown_in_ascii_with_what_was_expected(opened: Repo) -> None:
+    with pytest.raises(UnknownRevisionError, match="no such revision") as caught:
+        objects.resolve(opened, "\u202emain\x1b[2J")
+    assert caught.value.found == "\\u202emain\\x1b[2J"
+    assert caught.value.expected == "main"
+    with pytest.raises(UnknownRevisionError) as far:
+        objects.resolve(opened, "experiment")
+    assert far.value.expected == "a branch, tag, or commit"
+
+
+# --- paths ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("params.yaml", "file"), ("./params.yaml", "file"), ("src//a.py", "file"),
+        ("src/./deep/b.py", "file"),
+        ("src", "folder"), ("src/", "none"), ("src/deep", "folder"), ("", "none"), (".", "none"),
+        ("none", "none"),
+        ("src/../params.yaml", "none"), ("PARAMS.yaml", "none"), ("params.yaml/", "none"),
+    ],
+)  # fmt: skip
+def test_a_path_is_found_as_joined_paths_are_written(opened: Repo, path: str, kind: str) -> None:
+    commit = objects.resolve(opened, "HEAD")
+    entry = objects.entry_at(opened, commit, path)
+    found = "none" if entry is ABSENT else "folder" if entry.mode == MODE_TREE else "file"
+    assert found == kind
+    assert (objects.blob_id(opened, commit, path) is not ABSENT) == (kind == "file")
+    assert (objects.read_blob(opened, commit, path) is not ABSENT) == (kind == "file")
+
+
+def test_names_at_the_top_that_differ_are_told_whatever_lies_below(
+    repo: BuiltRepo, opened: Repo
+) -> None:
+    first = CommitHash(repo.hash())
+    second = CommitHash(repo.commit({"src/deep/b.py": "new\n", "z": None, "y": "z\n"}, at=2))
+    (repo.path / "params.yaml").chmod(0o755)
+    repo.git("add", "params.yaml")
+    third = CommitHash(repo.commit(at=3))
+    assert objects.changed_names(opened, first, second) == {b"src", b"z", b"y"}
+    assert objects.changed_names(opened, second, third) == {b"params.yaml"}
+    assert objects.changed_names(opened, first, first) == frozenset()
+
+
+def test_to_look_at_a_commit_says_what_cannot_be_looked_at(repo: BuiltRepo, opened: Repo) -> None:
+    tip = CommitHash(repo.hash())
+    objects.look_at(opened, tip, ["src", "none", "params.yaml/x"])
+    with pytest.raises(RefusedTreeError, match="not what it should be") as caught:
+        objects.look_at(opened, CommitHash(repo.tree()), [])
+    assert (caught.value.found, caught.value.expected) == ("a tree", "a commit")
+    blob = repo.hash("HEAD:z")
+    evil = repo.write_object("tree", b"100644 .git\0" + bytes.fromhex(blob))
+    tree = repo.write_object("tree", b"40000 sub\0" + bytes.fromhex(evil))
+    commit = grown(repo, "evil", tree=tree)
+    objects.look_at(opened, commit, [])
+    assert objects.read_blob(opened, commit, "sub/.git") is ABSENT  # leads nowhere
+    assert objects.list_dir(opened, commit, "sub") == ()
+    with pytest.raises(RefusedTreeError) as folder:
+        objects.look_at(opened, commit, ["sub"])
+    assert folder.value.where == f"tree {evil}"
+    false = repo.write_object("tree", b"40000 sub\0" + bytes.fromhex(blob))
+    with pytest.raises(RefusedTreeError, match="not what it should be"):
+        objects.look_at(opened, grown(repo, "false", tree=false), ["sub"])
+    with pytest.raises(DamagedDataError, match="missing"):
+        objects.look_at(opened, CommitHash("1" * 40), [])
+
+
+def test_a_repository_says_its_settings_as_git_reads_them(
+    repo: BuiltRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo.git("config", "a.b", "1")
+    repo.git("config", "--add", "a.B", "two\nlines")
+    for name, value in (("on", "Yes"), ("off", "off"), ("odd", "2"), ("one", "1")):
+        repo.git("config", f"x.{name}", value)
+    with (repo.path / ".git/config").open("a") as config:
+        config.write("[x]\n\tbare\n")
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "x.given")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "true")
+    opened = open_repository(repo.workspace)
+    assert opened.settings["a.b"] == "two\nlines"
+    true = {name for name in ("on", "off", "odd", "one", "bare", "given", "none")
+            if opened.setting_is_true(f"x.{name}")}  # fmt: skip
+    assert true == {"on", "one", "bare", "given"}
+    assert not opened.partial
+    assert not opened.reftable
+
+
+def test_the_size_of_a_blob_needs_no_content(repo: BuiltRepo, opened: Repo) -> None:
+    assert opened.size(BlobId(repo.hash("HEAD:z"))) == 2
+    with pytest.raises(DamagedDataError, match="missing") as caught:
+        opened.size(BlobId("1" * 40))
+    assert (caught.value.where, caught.value.next_step) == ("1" * 40, "git fetch, then git fsck")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ from gitexp.model.ids import BlobId, CommitHash, TreeId
 from tests.lab.build import repository
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.lab.build import BuiltRepo
 
 ROOT = Path(__file__).parents[2]
@@ -223,3 +226,193 @@ def test_an_empty_repository_has_nothing_staged(tmp_path: Path) -> None:
     place = staged.place(repo.path, {})
     assert (place.head, place.branch, place.parents) == (None, "main", ())
     assert staged.staged(place) == ()
+
+
+# --- asked outside of a hook ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def woven(tmp_path_factory: pytest.TempPathFactory) -> BuiltRepo:
+    """A history with a side line, a merge, tags of several kinds and a lone commit."""
+    repo = repository(tmp_path_factory.mktemp("staged") / "r")
+    repo.commit({"a": "1", "d/x.py": "1"}, at=1)
+    repo.switch("exp/x", create=True)
+    repo.commit({"b": "1"}, at=2)
+    repo.switch("main")
+    repo.commit({"c": "1", "a": None}, at=3)
+    repo.git("merge", "-q", "--no-edit", "exp/x", at=4)
+    repo.commit({"a": "2"}, at=5)
+    repo.git("tag", "light")
+    repo.git("tag", "-a", "-m", "x", "v1")
+    repo.git("tag", "-a", "-m", "x", "v2", "v1")
+    repo.git("tag", "tree", "HEAD^{tree}")
+    return repo
+
+
+@pytest.fixture
+def here(woven: BuiltRepo) -> staged.HookPlace:
+    return staged.place(woven.path, {})
+
+
+def test_commits_come_parents_first_without_what_is_hidden(
+    woven: BuiltRepo, here: staged.HookPlace
+) -> None:
+    tip, side = CommitHash(woven.hash()), woven.hash("exp/x")
+    base = woven.hash("exp/x~1")
+    every = staged.commits(here, tip, [])
+    assert set(every) == set(woven.git("rev-list", "HEAD").split())
+    order = {commit: at for at, commit in enumerate(every)}
+    for commit in every:
+        parents = woven.git("show", "-s", "--format=%P", commit).split()
+        assert all(order[CommitHash(parent)] < order[commit] for parent in parents)
+    hidden = set(every) - {base, side}
+    assert set(staged.commits(here, tip, [side])) == hidden
+    for lacking in ("0" * 39 + "1", "main", "--all", ""):  # need not be here, nor be a hash
+        assert set(staged.commits(here, tip, [side, lacking])) == hidden
+    assert staged.commits(here, tip, [tip]) == ()
+
+
+def test_refs_lead_to_commits_through_a_tag_and_to_nothing_else(
+    woven: BuiltRepo, here: staged.HookPlace
+) -> None:
+    tip = woven.hash()
+    tags = staged.refs(here, "refs/tags/")
+    assert tags.pop("refs/tags/v2", tip) == tip  # an older git follows a tag of a tag no further
+    assert tags == {"refs/tags/light": tip, "refs/tags/v1": tip}
+    assert staged.refs(here, "refs/heads/exp/") == {"refs/heads/exp/x": woven.hash("exp/x")}
+    assert staged.refs(here, "refs/none/") == {}
+    assert staged.ref(here, "HEAD") == tip
+    assert staged.ref(here, "refs/tags/v1") != tip  # what the ref itself holds
+    for name in ("ORIG_HEAD_", "refs/heads/none", "-x", "a b", ""):
+        assert staged.ref(here, name) == ""
+
+
+def test_a_full_hash_leads_to_its_commit_and_nothing_else_does(
+    woven: BuiltRepo, here: staged.HookPlace
+) -> None:
+    tip = woven.hash()
+    tag = woven.git("rev-parse", "v2")
+    assert staged.commit_of(here, tip) == staged.commit_of(here, tag) == tip
+    for id_ in (woven.tree(), "0" * 40, tip[:12], "HEAD", f"{tip}~1", "", f"{tip}\n"):
+        assert staged.commit_of(here, id_) is None
+
+
+def test_a_commit_is_its_own_ancestor_and_that_of_what_came_of_it(
+    woven: BuiltRepo, here: staged.HookPlace
+) -> None:
+    tip, side, main = (woven.hash(name) for name in ("HEAD", "exp/x", "HEAD~2"))
+    for ancestor, commit, expected in (
+        (tip, tip, True), (side, tip, True), (main, tip, True), (tip, side, False),
+        (side, main, False), ("HEAD", tip, False), (side, "--all", False), ("0" * 40, tip, False),
+    ):  # fmt: skip
+        assert staged.is_ancestor(here, ancestor, commit) is expected
+
+
+def test_the_commit_that_first_added_a_file_is_found_through_deletion_and_merge(
+    woven: BuiltRepo, here: staged.HookPlace
+) -> None:
+    tip = CommitHash(woven.hash())
+    root = woven.git("rev-list", "--max-parents=0", "HEAD")
+    assert staged.added(woven.workspace, {}, "a", tip) == root
+    assert staged.added(woven.path, here.env, "b", tip) == woven.hash("exp/x")
+    for path in ("*", "none", "", ":(top)a", "a/"):
+        assert staged.added(woven.path, {}, path, tip) is None
+    assert staged.added(woven.path, {}, "a", CommitHash("0" * 40)) is None
+
+
+def test_staged_files_are_found_by_gits_patterns(here: staged.HookPlace) -> None:
+    assert staged.files(here, ["*.py"]) == ["d/x.py"]
+    assert staged.files(here, [":(glob)*.py"]) == []
+    assert staged.files(here, ["a", "d"]) == ["a", "d/x.py"]
+    assert staged.files(here, ["none"]) == []
+
+
+def test_what_is_staged_may_be_written_as_a_tree_unless_it_is_in_conflict(repo: BuiltRepo) -> None:
+    repo.commit({"a": "1"})
+    repo.branch("side")
+    repo.commit({"a": "2"}, at=2)
+    repo.write({"a": "staged"})
+    repo.git("add", "a")
+    place = staged.place(repo.path, {})
+    tree = staged.write_tree(place)
+    assert tree is not None
+    assert repo.git("cat-file", "blob", f"{tree}:a") == "staged"
+    repo.git("commit", "-qm", "m", at=3)
+    repo.switch("side")
+    repo.commit({"a": "4"}, at=4)
+    repo.git("merge", "-q", "main", check=False)
+    place = staged.place(repo.path, {})
+    assert staged.write_tree(place) is None
+    assert place.merged == (repo.hash("main"),)
+
+
+def relinked(repo: BuiltRepo) -> None:
+    (repo.path / "a").unlink()
+    (repo.path / "a").symlink_to("b")
+
+
+@pytest.mark.parametrize(
+    ("change", "old", "new"),
+    [
+        (lambda repo: repo.write({"a": "2"}), 0o100644, 0o100644),
+        (lambda repo: (repo.path / "a").chmod(0o755), 0o100644, 0o100755),
+        (lambda repo: (repo.path / "a").unlink(), 0o100644, None),
+        (relinked, 0o100644, 0o120000),
+    ],
+    ids=["edit", "mode", "delete", "link"],
+)  # fmt: skip
+def test_a_staged_change_has_both_sides(
+    repo: BuiltRepo, change: Callable[[BuiltRepo], object], old: int, new: int | None
+) -> None:
+    repo.commit({"a": "1", "b": "1"})
+    change(repo)
+    repo.git("add", "--all")
+    ((path, before, after),) = staged.staged(staged.place(repo.path, {}))
+    assert path == "a"
+    assert before is not None
+    assert before.mode == old
+    assert (None if after is None else after.mode) == new
+    repo.git("mv", "b", "c")  # a rename is one gone and one come
+    changes = {path: (old, new) for path, old, new in staged.staged(staged.place(repo.path, {}))}
+    assert changes["b"][1] is None
+    assert changes["c"][0] is None
+
+
+def test_the_branch_of_a_rebase_is_in_a_file_and_that_of_a_merge_in_a_variable(
+    repo: BuiltRepo,
+) -> None:
+    tip = repo.commit({"a": "1"})
+    place = staged.place(repo.path, {})
+    assert (place.branch, place.rebasing) == ("main", False)
+    repo.git("checkout", "-q", "--detach")
+    assert staged.place(repo.path, {}).branch == ""
+    for folder in ("rebase-apply", "rebase-merge"):
+        (repo.path / ".git" / folder).mkdir()
+        (repo.path / ".git" / folder / "head-name").write_text("refs/heads/exp/ü\n", "utf-8")
+        assert staged.place(repo.path, {}).branch == "exp/ü"
+        assert staged.place(repo.path, {}).rebasing
+        (repo.path / ".git" / folder / "head-name").write_text("detached HEAD\n")
+        assert staged.place(repo.path, {}).branch == ""
+        shutil.rmtree(repo.path / ".git" / folder)
+    env = {f"GITHEAD_{'a' * 40}": "exp/x", f"GITHEAD_{'b' * 40}": "exp/y", "GITHEAD_x": "z"}
+    assert staged.place(repo.path, env, merging=True).merged == ("a" * 40, "b" * 40)
+    assert staged.place(repo.path, env).merged == ()
+    (repo.path / ".git/MERGE_HEAD").write_text(f"{tip}\nnonsense\n")
+    place = staged.place(repo.path, env, merging=True)
+    assert place.merged == (tip,)
+    assert place.parents == (tip, tip)
+
+
+def test_the_variables_of_a_hook_lead_to_its_index_and_how_programs_ask_does_not(
+    repo: BuiltRepo, tmp_path: Path
+) -> None:
+    repo.commit({"a": "1"})
+    index = tmp_path / "index"
+    index.write_bytes((repo.path / ".git/index").read_bytes())
+    repo.write({"new": "1"})
+    repo.git("add", "new")
+    mine = {"GIT_INDEX_FILE": str(index)}
+    place = staged.place(repo.path, {**mine, "GIT_GLOB_PATHSPECS": "1", "PATH": "/none"})
+    assert place.env == mine
+    assert staged.staged(place) == ()
+    assert [path for path, _, _ in staged.staged(staged.place(repo.path, {}))] == ["new"]
