@@ -146,7 +146,7 @@ def _lookup(content: Mapping[str, ParamTree], key: str, stage: Stage, file: str)
         value = value[name]
         for index in indexes:
             number = index.removesuffix("]")
-            if not isinstance(value, tuple) or not number.isdigit() or int(number) >= len(value):
+            if not isinstance(value, tuple) or not number.isdecimal() or int(number) >= len(value):
                 raise _no_param(stage, f"{file}:{key}")
             value = value[int(number)]
     return value

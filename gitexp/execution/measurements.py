@@ -242,7 +242,7 @@ def _files(project: Path, path: str) -> Sequence[str]:
     full = project / path
     if not full.exists() and not full.is_symlink():
         return ()
-    if not full.resolve().is_relative_to(project.resolve()) or full.is_symlink():
+    if full.is_symlink() or not full.resolve().is_relative_to(project.resolve()):
         raise UnsafeInputError(
             "a file that Git is to hold is a link", found=os.path.realpath(full), where=path
         )

@@ -119,7 +119,7 @@ def parse_row(line: str, folder: str) -> DistributionRow | None:
     if name.startswith("../"):  # `pip install --target` moves scripts and data into the folder
         moved = os.path.normpath(f"{folder}/{name.lstrip('./')}")
         path = moved if os.path.exists(moved) else path  # noqa: PTH110  thousands of them a pass
-    return DistributionRow(path, digest, int(size) if size.isdigit() else None)
+    return DistributionRow(path, digest, int(size) if size.isdecimal() else None)
 
 
 def relative(path: str, repository: str) -> str | None:

@@ -230,7 +230,7 @@ def resources(env: Mapping[str, str]) -> Resources:
         cpu_model=_cpu_model(),
         cpu_count=os.cpu_count(),
         gpu=", ".join(_gpus()),
-        threads=int(threads) if threads.isdigit() else None,
+        threads=int(threads) if threads.isdecimal() else None,
         variables=machine_variables(env),
     )
 
@@ -346,7 +346,7 @@ def commands(stage: Stage, job: Job) -> tuple[str, ...]:
 
 def _add_git(env: dict[str, str]) -> None:
     """Add our settings for git to those that are handed down the same way."""
-    start = int(count) if (count := env.get(_GIT_COUNT, "")).isdigit() else 0
+    start = int(count) if (count := env.get(_GIT_COUNT, "")).isdecimal() else 0
     for number in range(int(JOB_VARIABLES[_GIT_COUNT])):
         for part in ("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_"):
             env[f"{part}{start + number}"] = JOB_VARIABLES[f"{part}{number}"]

@@ -151,10 +151,11 @@ def _read_file(project: Path, file: str, found: _Found) -> None:
     try:
         with path.open("rb") as stream:
             data = stream.read(limit + 1)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+    except OSError as error:
+        gone = isinstance(error, (FileNotFoundError, IsADirectoryError, NotADirectoryError))
         raise BadMetricError(
             "a metrics file is missing",
-            found="the stages did not write it",
+            found="the stages did not write it" if gone else error.strerror or str(error),
             where=file,
             expected="a file that the pipeline writes in every repeat",
         ) from error

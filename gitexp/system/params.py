@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError, PreflightError, UnknownParamError, UnsafeInputError
@@ -19,7 +20,6 @@ from gitexp.text.fields import param_tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from gitexp.model.config import ParamKey
     from gitexp.model.ids import ParamTree, ParamValue
@@ -76,18 +76,26 @@ def write(project: Path, edits: Mapping[ParamKey, ParamValue]) -> None:
 
 def _bytes(project: Path, file: str) -> bytes:
     path = project / file
-    if path.is_symlink() or not path.resolve().is_relative_to(project.resolve()):
+    real = os.path.realpath(path)  # `Path.resolve` raises at a link that leads to itself
+    if path.is_symlink() or not Path(real).is_relative_to(os.path.realpath(project)):
         raise UnsafeInputError(
             "a params file lies outside the project",
-            found=os.path.realpath(path),
+            found=real,
             where=file,
             expected="a regular file of the project",
         )
     try:
         with path.open("rb") as stream:
             data = stream.read(LIMIT + 1)
-    except (IsADirectoryError, NotADirectoryError) as error:
-        raise BadFormatError("a params file is a folder", where=file) from error
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise BadFormatError(
+            "a params file cannot be read",
+            found=error.strerror or str(error),
+            where=file,
+            expected="a regular file of the project",
+        ) from error
     if len(data) > LIMIT:
         raise UnsafeInputError(
             "this file is too large to be read", where=file, expected=f"at most {LIMIT} bytes"
