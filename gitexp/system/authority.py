@@ -54,7 +54,9 @@ def request(statement: bytes, url: str) -> bytes:
         try:
             with opener.open(asked, timeout=TIMEOUT_S) as answer:
                 token: bytes = answer.read(TOKEN_LIMIT + 1)
-        except (OSError, urllib.error.URLError, ValueError) as error:
+        except (OSError, ValueError) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()  # it holds the connection
             raise WitnessError(
                 "the time-stamping authority did not answer", found=str(error), where=url
             ) from error

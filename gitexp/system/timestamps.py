@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 TOKEN_LIMIT: Final = 64 << 10  # bytes of an authority's answer
 TIMEOUT_S: Final = 20
+# code, library, function, reason, file, line and, where it has more to say, data
+_REASON = re.compile(r".*:error:(?:[^:]*:){3}([^:]+):.*")
 _TIME = re.compile(rb"^Time stamp: (.{10,40}?)(?:\.[0-9]+)? GMT\r?$", re.MULTILINE)
 
 
@@ -76,8 +78,11 @@ def refused(token: bytes, statement: bytes, authorities: Path) -> str:
     if not code:
         return ""
     lines = said.decode("utf-8", "backslashreplace").strip().splitlines()
-    reason = next((line for line in lines if "error:" in line or "rror" in line), "")
-    return reason.rpartition(":")[2].strip() or "openssl does not verify it"
+    line = next((line for line in lines if "rror" in line), "")
+    reason = line.rpartition(":")[2].strip()
+    if not reason and _REASON.search(line):  # of an imprint that is another, no more is said
+        reason = _REASON.sub(r"\1", line)
+    return reason or "openssl does not verify it"
 
 
 @contextmanager
