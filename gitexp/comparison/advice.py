@@ -40,17 +40,13 @@ def _of_one_value(judged: Judged) -> str:
     return f"; the {one} always reports the same" if one and decided else ""
 
 
-def missing(judged: Judged) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-    """Return seeds that one side has and the other lacks, and further repeats that both need."""
-    left = set(judged.sides.count.baseline.repeats)
-    right = set(judged.sides.count.candidate.repeats) - judged.sides.count.given_up
-    target = _target(judged)
-    usable = sorted(right)
-    lacking_baseline = tuple(seed for seed in usable if seed not in left)
+def missing(judged: Judged) -> tuple[list[int], int]:
+    """Return the candidate's seeds that the baseline lacks, and further repeats that both need."""
     # Never advise running the candidate with seeds that the baseline happens to have: whoever
     # picks seeds by what the baseline scored on them has picked the result.
-    more = max(0, target - len(right))
-    return lacking_baseline, (), more
+    right = set(judged.sides.count.candidate.repeats) - judged.sides.count.given_up
+    lacking = sorted(right.difference(judged.sides.count.baseline.repeats))
+    return lacking, max(0, _target(judged) - len(right))
 
 
 def next_step(judged: Judged, found: Detectable | None = None) -> str:
@@ -104,22 +100,26 @@ def _end(judged: Judged, plan: Plan, found: Detectable | None) -> str:
 def run_command(judged: Judged) -> str:
     """Return the command that runs what is missing, the cheaper side first."""
     plan = judged.sides.plan
-    lacking, _, more = missing(judged)
+    lacking, more = missing(judged)
     if plan is None:
         return ""
     if lacking and not more:
-        seeds = seed_ranges(lacking)
-        where = "" if judged.current_branch == plan.branch else f" --on {quoted(plan.branch)}"
-        return f"gitexp run --at {judged.sides.baseline.recorded[:12]} --seeds {seeds}{where}"
+        return _run_baseline(judged, plan, lacking)
     if plan.stopping is not None:
-        switch = (
-            "" if judged.current_branch == plan.branch else f"git switch {quoted(plan.branch)} && "
-        )
-        return f"{switch}gitexp run --until-decided"
+        return f"{_switch(judged, plan)}gitexp run --until-decided"
     target = _target(judged)
     count = f" --repeats {target}" if target > plan.repeats else ""
-    switch = "" if judged.current_branch == plan.branch else f"git switch {quoted(plan.branch)} && "
-    return f"{switch}gitexp run{count} --with-baseline"
+    return f"{_switch(judged, plan)}gitexp run{count} --with-baseline"
+
+
+def _switch(judged: Judged, plan: Plan) -> str:
+    return "" if judged.current_branch == plan.branch else f"git switch {quoted(plan.branch)} && "
+
+
+def _run_baseline(judged: Judged, plan: Plan, seeds: Iterable[int]) -> str:
+    where = "" if judged.current_branch == plan.branch else f" --on {quoted(plan.branch)}"
+    at = judged.sides.baseline.recorded[:12]
+    return f"gitexp run --at {at} --seeds {seed_ranges(seeds)}{where}"
 
 
 def _again(judged: Judged) -> str:
@@ -130,13 +130,10 @@ def _again(judged: Judged) -> str:
     left = tuple(seed for seed, _ in count.baseline.failed if seed in tried)
     if plan is None or not (left or right):
         return ""
-    on_it = judged.current_branch == plan.branch
-    seeds = seed_ranges(sorted({*left, *right}))
     if not right:
-        where = "" if on_it else f" --on {quoted(plan.branch)}"
-        return f"gitexp run --at {judged.sides.baseline.recorded[:12]} --seeds {seeds}{where}"
-    switch = "" if on_it else f"git switch {quoted(plan.branch)} && "
-    return f"{switch}gitexp run --seeds {seeds}{' --with-baseline' if left else ''}"
+        return _run_baseline(judged, plan, left)
+    both = " --with-baseline" if left else ""
+    return f"{_switch(judged, plan)}gitexp run --seeds {seed_ranges((*left, *right))}{both}"
 
 
 def reasons(judged: Judged) -> tuple[str, ...]:
@@ -161,7 +158,7 @@ def reasons(judged: Judged) -> tuple[str, ...]:
         word = _repeat_word(judged, plan.repeats)
         verb = "is" if repeats == 1 else "are"
         found.append(f"{repeats} of {plan.repeats} planned {word} {verb} there")
-    lacking, _, more = missing(judged)
+    lacking, more = missing(judged)
     left, right = judged.sides.count.baseline.repeats, judged.sides.count.candidate.repeats
     ahead = len(set(left) - set(right))  # seeds that the candidate's next repeats meet
     of_baseline = len(lacking) + max(0, more - ahead)

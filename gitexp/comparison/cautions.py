@@ -212,7 +212,9 @@ def _differences(repo: Repo, plan: Plan, item: FoundRun) -> list[str]:
     old = _plan_at(repo, plan, item)
     if old is None:
         return []
-    before, after = _terms(old), _terms(plan)
+    before, after = (
+        {name: _text(name, value) for name, value in binding(each).items()} for each in (old, plan)
+    )
     return [
         f"{key} {before[key]} -> {value}" for key, value in after.items() if before[key] != value
     ]
@@ -226,10 +228,6 @@ def _plan_at(repo: Repo, plan: Plan, item: FoundRun) -> Plan | None:
     except GitexpError:
         return None
     return None if old is ABSENT else old
-
-
-def _terms(plan: Plan) -> dict[str, str]:
-    return {name: _text(name, value) for name, value in binding(plan).items()}
 
 
 def _text(name: str, value: ParamValue) -> str:

@@ -251,8 +251,8 @@ def _finish(draft: Draft, result: SignificanceResult | None, call: _Call) -> Com
     if plan is not None and draft.measured.primary is not None:
         power = detectable(draft.measured.primary, plan, paired=draft.sides.paired)
     return Comparison(
-        baseline=_side(draft.sides.baseline, draft.sides.count.baseline, lost=draft.lost[0]),
-        candidate=_side(draft.sides.candidate, draft.sides.count.candidate, lost=draft.lost[1]),
+        baseline=side_of(draft.sides.baseline, draft.sides.count.baseline, lost=draft.lost[0]),
+        candidate=side_of(draft.sides.candidate, draft.sides.count.candidate, lost=draft.lost[1]),
         plan=plan,
         claim=draft.sides.claim,
         effect=None if plan is None else plan.effect,
@@ -306,7 +306,8 @@ def _verdict(
     return verdict, ""
 
 
-def _side(source: ResolvedSide, counted: SideCount, *, lost: bool) -> Side:
+def side_of(source: ResolvedSide, counted: SideCount, *, lost: bool = False) -> Side:
+    """Return what is said of a side."""
     repeats = counted.repeats.values()
     # Equal raw data do not say that a seed draws the same test set from them.
     identities = {

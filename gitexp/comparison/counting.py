@@ -188,8 +188,12 @@ def count(
         given_up=given_up(plan, theirs, ours),
     )
     if pairs and evaluation_of(result).same:  # else every repeat counts, in one of two groups
-        _unpaired(one, pairs, unused)
-        _unpaired(two, pairs, unused)
+        unused.extend(
+            left_aside(UNPAIRED, item.found, (seed,))
+            for side in (one, two)
+            for seed, item in side.repeats.items()
+            if seed not in pairs
+        )
     return replace(result, unused=_joined(unused))
 
 
@@ -374,14 +378,6 @@ def _others(
         whys = (OTHER_ENVIRONMENT, OTHER_DATA, OTHER_SEEDS)
         why = next(why for why, one, two in zip(whys, group, key, strict=True) if one != two)
         unused.extend(left_aside(why, item.found, (seed,)) for (seed, _), item in repeats.items())
-
-
-def _unpaired(side: SideCount, pairs: tuple[int, ...], unused: list[Unused]) -> None:
-    unused.extend(
-        left_aside(UNPAIRED, item.found, (seed,))
-        for seed, item in side.repeats.items()
-        if seed not in pairs
-    )
 
 
 def _joined(unused: Iterable[Unused]) -> tuple[Unused, ...]:

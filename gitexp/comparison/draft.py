@@ -316,19 +316,14 @@ def _withheld(measured: Measured, problem: str, unjudged: str) -> Measured:
     """Return what was measured without the tests of numbers that are shown alone."""
     if not (problem or unjudged):
         return measured
-    untested = tuple(map(_untested, measured.metrics))
+    untested = tuple(
+        replace(item, result=None, beside=(), p_adjusted=None, broken=False)
+        for item in measured.metrics
+    )
     if problem:
         return replace(measured, metrics=untested, problem=problem)
     still_why = dict.fromkeys((item.metric for item in untested), unjudged)
     return replace(measured, metrics=untested, still=still_why)
-
-
-def _untested(item: MetricComparison) -> MetricComparison:
-    return replace(item, result=None, beside=(), p_adjusted=None, broken=False)
-
-
-def _could_differ(item: MetricComparison) -> bool:
-    return len({value for _, value in (*item.baseline_values, *item.candidate_values)}) > 1
 
 
 # --- measuring ----------------------------------------------------------------------------------
@@ -430,7 +425,7 @@ def _adjusted(metrics: Sequence[MetricComparison], method: str) -> tuple[MetricC
         for item in metrics
         if item.role is Role.WATCHED
         and item.result is not None
-        and _could_differ(item)
+        and len({value for _, value in (*item.baseline_values, *item.candidate_values)}) > 1
         and _values(item) not in planned
     }
     adjusted = dict(zip(watched, family(list(watched.values()), method), strict=True))

@@ -180,8 +180,8 @@ def build(
 
 def values_of(count: Count, metric: str, *, paired: bool) -> Values:
     """Return one value a repeat: over its folds and data sets the mean, as they are not repeats."""
-    left = _numbers(samples_of(count.baseline.repeats, metric))
-    right = _numbers(samples_of(count.candidate.repeats, metric))
+    left = samples_of(count.baseline.repeats, metric)
+    right = samples_of(count.candidate.repeats, metric)
     if paired:
         both = [seed for seed in count.pairs if seed in left and seed in right]
         kept = [seed for seed in both if left[seed].keys() == right[seed].keys()]
@@ -200,7 +200,7 @@ def values_of(count: Count, metric: str, *, paired: bool) -> Values:
     sizes = {len(cells) for cells in (*left.values(), *right.values())}
     if max(sizes, default=1) > 1:
         notes.append(f"each value is the mean of {max(sizes)} folds or data sets of one repeat")
-    return Values(_means(left), _means(right), paired, tuple(notes))
+    return Values(means_of(left), means_of(right), paired, tuple(notes))
 
 
 def samples_of(repeats: Mapping[int, Counted], metric: str) -> dict[int, dict[Cell, Sample]]:
@@ -249,14 +249,10 @@ def _names(repeats: Iterable[Counted]) -> set[str]:
     return {metric for item in repeats for metric, *_ in item.samples}
 
 
-def _numbers(side: Mapping[int, Mapping[Cell, Sample]]) -> dict[int, dict[Cell, float]]:
-    return {
-        seed: {cell: sample.value for cell, sample in cells.items()} for seed, cells in side.items()
-    }
-
-
-def _means(side: Mapping[int, Mapping[Cell, float]]) -> tuple[tuple[int, float], ...]:
-    return tuple((seed, mean(tuple(cells.values()))) for seed, cells in sorted(side.items()))
+def means_of(side: Mapping[int, Mapping[Cell, Sample]]) -> tuple[tuple[int, float], ...]:
+    """Return the mean of each repeat, over its folds and data sets."""
+    values = {seed: [one.value for one in cells.values()] for seed, cells in sorted(side.items())}
+    return tuple((seed, mean(found)) for seed, found in values.items())
 
 
 def _finite(interval: Interval | None) -> Interval | None:

@@ -15,7 +15,7 @@ from gitexp.comparison.advice import quoted
 from gitexp.comparison.designs import repeats
 from gitexp.comparison.designs.crossed import is_crossed
 from gitexp.comparison.designs.datasets import MOST, by_dataset
-from gitexp.comparison.measure import LARGEST, samples_of
+from gitexp.comparison.measure import LARGEST, means_of, samples_of
 from gitexp.model.comparison import Role
 from gitexp.model.metrics import mean
 from gitexp.model.plan import ALPHA, Claim, Direction
@@ -152,7 +152,7 @@ def _metric(
         values = [tuple(by_dataset(side).values()) for side in sides]
         design = DATASETS
     else:
-        values = [_by_seed(side) for side in sides]
+        values = [tuple(value for _, value in means_of(side)) for side in sides]
         design = BLOCKED if paired else GROUPS
     one = replace(one, design=design)
     if design != DATASETS and any(_is_split(side) for side in sides):
@@ -292,12 +292,6 @@ def _is_split(side: Side) -> bool:
     """Whether the values are of folds whose sizes are known, as the corrected t takes them."""
     every = (sample for cells in side.values() for sample in cells.values())
     return any(item.fold is not None and item.n_train is not None for item in every)
-
-
-def _by_seed(side: Side) -> tuple[float, ...]:
-    return tuple(
-        mean([sample.value for sample in cells.values()]) for _, cells in sorted(side.items())
-    )
 
 
 def _built(

@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import advice
+from gitexp.comparison.compare import side_of
 from gitexp.comparison.counting import Count, Counted, Evaluation, SideCount
 from gitexp.comparison.designs import Chosen, choose, prediction_pairs
 from gitexp.comparison.designs import predictions as computed
 from gitexp.comparison.measure import CountedSides, Question
 from gitexp.comparison.sides import ResolvedSide
 from gitexp.errors import BadFormatError, DesignError, UnknownMetricError, UsageError
-from gitexp.model.comparison import Comparison, Role, Side
+from gitexp.model.comparison import Comparison, Role
 from gitexp.model.config import Predictions, ProjectConfig
 from gitexp.model.ids import CommitHash, InputsDigest, RunId, TreeId
 from gitexp.model.plan import ALPHA, Claim, Effect, HypothesisKind, Person, Verdict
@@ -135,8 +136,8 @@ def compare_files(
         )
     verdict = _verdict(question, answer.comparison, answer.refused)
     return Comparison(
-        baseline=_side(files[0], counted.baseline),
-        candidate=_side(files[1], counted.candidate),
+        baseline=replace(side_of(situation.baseline, counted.baseline), runs=()),
+        candidate=replace(side_of(situation.candidate, counted.candidate), runs=()),
         plan=None,
         claim=situation.claim,
         effect=question.effect,
@@ -301,21 +302,6 @@ def _source(file: _File) -> ResolvedSide:
     commit = _commit(file)
     inputs = InputsDigest(hashlib.sha256(file.data).hexdigest())
     return ResolvedSide(file.name, commit, commit, commit, "", ProjectConfig(), inputs)
-
-
-def _side(file: _File, counted: SideCount) -> Side:
-    source = _source(file)
-    return Side(
-        name=file.name,
-        commit=source.commit,
-        inputs=source.inputs,
-        environment=None,
-        evaluation=None,
-        runs=(),
-        seeds=tuple(counted.repeats),
-        failed=0,
-        wall_s=0.0,
-    )
 
 
 def _commit(file: _File) -> CommitHash:

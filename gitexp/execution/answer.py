@@ -260,9 +260,10 @@ def _missing_modules(seen: Situation, recorded: Sequence[RecordedRun]) -> list[s
 def _left_out(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
     """Name what failed repeats missed since the settings say that it acts on no result."""
     lines = [repeat.last_line for each in recorded for repeat in _unfinished(each)]
+    if not any(lines):
+        return []
     state = seen.sides[0].state
-    outs = [out.text for stage in state.stages for out in stage.outs] if any(lines) else []
-    hidden = input_parts.left_out(state, outs) if any(lines) else ()
+    hidden = input_parts.left_out(state, [o.text for stage in state.stages for o in stage.outs])
     return [
         f"{path} was not there: inputs.ignore in .gitexp/config.yaml says that it acts on no "
         "result, or an output's name does, so no repeat sees it; take it from there and commit"
@@ -273,6 +274,11 @@ def _left_out(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
 
 def _unfinished(each: RecordedRun) -> list[Repeat]:
     return [r for r in each.run.repeats if r.state is not RepeatState.FINISHED]
+
+
+def _finished(recorded: Sequence[RecordedRun]) -> set[tuple[str, int]]:
+    """Return side and seed of the repeats that finished."""
+    return {(e.side, r.seed) for e in recorded for r in e.run.repeats if r not in _unfinished(e)}
 
 
 def _next_step(
@@ -287,7 +293,7 @@ def _next_step(
         return "the same without --dry-run"
     if interrupted:
         return _go_on(seen, planned, recorded)
-    good = {(e.side, r.seed) for e in recorded for r in e.run.repeats if r not in _unfinished(e)}
+    good = _finished(recorded)
     failed = [
         each.run.id[:8]
         for each in recorded
@@ -324,11 +330,6 @@ def _go_on(seen: Situation, planned: Sequence[PlannedRun], recorded: Sequence[Re
         return "the same again"
     if seen.plan is not None:
         return state.next_command(seen.repo, seen.place.branch, seen.plan)
-    done = {
-        repeat.seed
-        for each in recorded
-        for repeat in each.run.repeats
-        if repeat.state is RepeatState.FINISHED
-    }
+    done = {seed for _, seed in _finished(recorded)}
     left = [seed for each in planned for seed in each.seeds if seed not in done]
     return f"gitexp run --seeds {seed_ranges(dict.fromkeys(left))}"

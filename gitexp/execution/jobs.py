@@ -107,7 +107,7 @@ def kept_paths(
     return tuple(path for path in wanted if not lies_in(path, (*cached, *data)))
 
 
-def lies_in(path: str, outputs: Sequence[str]) -> bool:
+def lies_in(path: str, outputs: Collection[str]) -> bool:
     """Tell whether a path is one of these outputs, or below one."""
     return any(path == out or path.startswith(f"{out.rstrip('/')}/") for out in outputs)
 

@@ -57,7 +57,8 @@ def standing(job: Job, project: Path) -> dict[str, Stamp]:
     But for what stages made in the first repeat: they are executed once for all seeds.
     """
     once = [given.path for given in job.given if given.of_run]
-    found = {path: _stamp(project / path) for path in _declared(job) if not lies_in(path, once)}
+    read = [*job.metrics, *job.curves, *((job.predictions.path,) if job.predictions else ())]
+    found = {path: _stamp(project / path) for path in read if not lies_in(path, once)}
     return {path: stamp for path, stamp in found.items() if stamp is not None}
 
 
@@ -80,10 +81,6 @@ def written(job: Job, project: Path, before: Mapping[str, Stamp]) -> tuple[Job, 
         predictions=None if predictions and predictions.path in old else predictions,
     )
     return job, tuple(f"{path} is not read: the stages did not write it" for path in sorted(old))
-
-
-def _declared(job: Job) -> list[str]:
-    return [*job.metrics, *job.curves, *((job.predictions.path,) if job.predictions else ())]
 
 
 def _stamp(file: Path) -> Stamp | None:
@@ -115,7 +112,7 @@ def read(job: Job, project: Path, out_dir: Path, cache: CacheConfig, memo: Memo)
             raise BadMetricError(
                 "a declared file is missing", found="the stages did not write it", where=path
             )
-        if not any(path == out or path.startswith(f"{out}/") for out in covered):
+        if not lies_in(path, covered):
             by_products.append(output(put(cache, project, path, memo=memo)))
     kept, warnings = _keep(job, project, out_dir)
     return Measurements(

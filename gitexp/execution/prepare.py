@@ -114,7 +114,9 @@ def prepare(situation: Situation, call: SharedCall) -> list[Prepared]:
         run = call.new_id()
         wanted = min(situation.request.jobs, len(source.choice.run))
         paths = [situation.workdir.slot(run, number) for number in range(wanted)]
-        _check_space(situation, source, wanted)
+        cache = cache_of(situation.place.top, source.config).dir
+        size = checks.tree_bytes(source)
+        checks.check_space(situation.workdir.root, cache, tree_bytes=size, slots=wanted)
         for path in paths:
             empty = worktrees.add(situation.place.workspace, path, source.commit)
             if path == paths[0]:
@@ -147,14 +149,9 @@ def _resolve(roots: list[tuple[Path, RunSource]]) -> list[pipeline.Resolved]:
 
 def _mark_seed(root: Path, source: RunSource) -> bool:
     config = source.config
-    if config.pipeline is None:
-        return False
     project = root / config.project
-    try:
-        templated = b"${" in (project / config.pipeline).read_bytes()
-    except FileNotFoundError:
-        return False  # the reader of pipelines says so better
-    if not templated:
+    text = project / (config.pipeline or "")  # where it is missing, the reader of pipelines says so
+    if config.pipeline is None or not text.exists() or b"${" not in text.read_bytes():
         return False
     edits = {**source.overrides, **marks(config.seed)}
     for file in {key.file for key in edits}:
@@ -175,8 +172,7 @@ def _prepared(
     checks.check_cache(cache.dir, source, stages)
     links = checks.links(source)
     files = pointers.files_in_tree(situation.repo, source.tree, source.entries)
-    data = pointers.data_state(files, resolved, config, cache)
-    data = pointers.with_dvc_2(data, cache)
+    data = pointers.with_dvc_2(pointers.data_state(files, resolved, config, cache), cache)
     lacking = [md5 for one in data.missing for md5 in one.objects]
     if lacking and bring_enclosing(situation.place.top, config, cache, lacking):
         data = replace(data, missing=())
@@ -184,13 +180,12 @@ def _prepared(
     doubtful = mentions.check(source, stages, data)
     beside = cache_beside(situation.place.workspace, config, lacking) if data.missing else None
     bring = "" if beside is None else share(beside)
-    baseline = None if situation.plan is None else situation.plan.baseline
-    checks.check_data(source, data, baseline, bring=bring)
+    plan = situation.plan
+    checks.check_data(source, data, None if plan is None else plan.baseline, bring=bring)
     # A lone command declares no params: it is executed for every seed.
     seeds = config.seed.params if config.pipeline is not None else ()
     named = mentions_seed(stages, config.seed)
     seeded = pipeline.seeded(stages, seeds, config.once, named=named)
-    plan = situation.plan
     metrics = () if plan is None else (plan.metric, *(guard.metric for guard in plan.guards))
     expected = tuple(name for name in metrics if not is_resource(name))
     job = Job(
@@ -290,15 +285,4 @@ def _asked(situation: Situation) -> RunOptions:
         inputs=main.inputs,
         overrides={str(key): value for key, value in main.overrides.items()},
         group=_group(situation, main),
-    )
-
-
-def _check_space(situation: Situation, source: RunSource, slots: int) -> None:
-    cache = cache_of(situation.place.top, source.config)
-    checks.check_space(
-        situation.workdir.root,
-        cache.dir,
-        tree_bytes=checks.tree_bytes(source),
-        data_bytes=0,
-        slots=slots,
     )

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gitexp.dvc.dvcpipeline import with_parents
 from gitexp.git.transaction import layout
 from gitexp.model.metrics import summarise
 from gitexp.model.run import Output, Repeat, RepeatState
@@ -115,16 +116,12 @@ def made(outcome: Outcome, once: Collection[str], metrics: Collection[str]) -> s
     that were executed for one seed only. `metrics`: paths of metrics files, whose numbers are
     compared, not their bytes: times are among them. A folder that holds one is left out with it.
     """
-    apart = {path[:end] for path in metrics for end in _ends(path)}
+    apart = {folder for path in metrics for folder in with_parents(path)}
     ran_once = {out.path for stage in outcome.stages if stage.name in once for out in stage.outs}
     found = {out.path: out.md5 for stage in outcome.stages for out in stage.outs}
     found |= {out.path: out.md5 for out in outcome.outputs}
     rows = sorted([path, md5] for path, md5 in found.items() if path not in ran_once | apart)
     return hashlib.sha256(json_dumps_compact(rows)).hexdigest() if rows else ""
-
-
-def _ends(path: str) -> list[int]:
-    return [*(end for end, letter in enumerate(path) if letter == "/"), len(path)]
 
 
 def mark_snapshot(record: Record, seed: int) -> Record:

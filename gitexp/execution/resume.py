@@ -388,11 +388,10 @@ def _ended(repo: Repo, workdir: WorkDir, state: State) -> Ended | None:
     ):
         return None
     source = state.draft.source
-    data = None if source.config is None else repo.read(source.config)
-    if data is None:
+    if source.config is None:
         config, _ = plans.config_of(repo, source.commit)
     else:
-        config = config_format.load(data, layout.CONFIG)
+        config = config_format.load(repo.read(source.config), layout.CONFIG)
     return Ended(state, config, first, outcomes)
 
 

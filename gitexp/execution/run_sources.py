@@ -291,7 +291,11 @@ def assigned(
     files: dict[str, bytes] = {}
     for key, value in params:
         try:
-            data = files[key.file] if key.file in files else _content(key.file, declared, read)
+            data = files[key.file] if key.file in files else read(key.file)
+            if data is ABSENT:
+                raise UnknownParamError(  # noqa: TRY301  told with what is near it, as any
+                    f"there is no params file {key.file}", expected=", ".join(declared)
+                )
             files[key.file] = params_format.edit(data, key.file, {key.key: value})
         except UnknownParamError as error:
             likely = near(str(key), _names(declared, read))
@@ -304,13 +308,6 @@ def assigned(
                 next_step=_instead(key, value, likely, undeclared),
             ) from error
     return files
-
-
-def _content(file: str, declared: Sequence[str], read: Callable[[str], bytes | Absent]) -> bytes:
-    data = read(file)
-    if data is ABSENT:
-        raise UnknownParamError(f"there is no params file {file}", expected=", ".join(declared))
-    return data
 
 
 def _names(declared: Sequence[str], read: Callable[[str], bytes | Absent]) -> Iterator[str]:

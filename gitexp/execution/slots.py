@@ -118,14 +118,12 @@ def leave_out(slot: Path, paths: Collection[str]) -> None:
 
 def _remove(top: Path, paths: Iterable[str]) -> None:
     for path in paths:
-        try:
+        with contextlib.suppress(FileNotFoundError):
             folder, name = _open_parent(top, path, create=False)
-        except FileNotFoundError:
-            continue
-        try:
-            data_links.remove(name, folder)
-        finally:
-            os.close(folder)
+            try:
+                data_links.remove(name, folder)
+            finally:
+                os.close(folder)
 
 
 def _open_parent(project: Path, path: str, *, create: bool) -> tuple[int, str]:

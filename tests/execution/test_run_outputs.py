@@ -130,7 +130,7 @@ def test_a_cache_that_takes_nothing_stops_the_run_before_its_first_repeat(tmp_pa
 
 def test_what_is_not_enough_space_is_named(tmp_path: Path) -> None:
     with pytest.raises(NoSpaceError) as refused:
-        checks.check_space(tmp_path, tmp_path / "c", tree_bytes=1 << 60, data_bytes=0, slots=1)
+        checks.check_space(tmp_path, tmp_path / "c", tree_bytes=1 << 60, slots=1)
     assert refused.value.where == str(tmp_path)
     assert "1 worktrees" in refused.value.expected
 

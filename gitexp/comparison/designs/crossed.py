@@ -79,7 +79,8 @@ def measure(situation: CountedSides, question: Question, pairs: Sequence[Pair]) 
         return None
     values = values_of(situation.count, question.metric, paired=True)
     plain = repeats.compare(question, values, paired=True)
-    if plain.comparison is None or tuple(seed for seed, _ in values.baseline) != _seeds(pairs):
+    seeds = [pair.seed_candidate for pair in pairs]
+    if plain.comparison is None or [seed for seed, _ in values.baseline] != seeds:
         return plain
     reported = list(zip(values.left, values.right, strict=True))
     try:
@@ -122,7 +123,3 @@ def compare(
         variance=variance,
     ).noted(f"computed as {definition} from {len(pairs[0].ids)} predictions of each repeat")
     return Answer(question.judged(full), added=(left, right))
-
-
-def _seeds(pairs: Sequence[Pair]) -> tuple[int, ...]:
-    return tuple(pair.seed_candidate for pair in pairs)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.designs import parts
-from gitexp.comparison.measure import LARGEST, Answer, Values, samples_of
+from gitexp.comparison.measure import LARGEST, Answer, Values, means_of, samples_of
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Role
 from gitexp.model.metrics import mean
@@ -56,7 +56,7 @@ def measure(situation: CountedSides, question: Question) -> Answer | None:
         Part(None, None, None, None, None, name, _mean_of(left, name), _mean_of(right, name))
         for name in sorted(names[0])
     )
-    values = Values(_by_seed(left), _by_seed(right), paired=situation.paired)
+    values = Values(means_of(left), means_of(right), paired=situation.paired)
     notes = parts.lacking_note(lacking, "folds and data sets")
     return _tested(question, units, replace(values, notes=notes))
 
@@ -123,13 +123,6 @@ def _mean_of(side: Side, name: str) -> float:
             for cells in side.values()
             if any(dataset == name for _, _, dataset in cells)
         ]
-    )
-
-
-def _by_seed(side: Side) -> tuple[tuple[int, float], ...]:
-    return tuple(
-        (seed, mean([sample.value for sample in cells.values()]))
-        for seed, cells in sorted(side.items())
     )
 
 

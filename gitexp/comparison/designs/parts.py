@@ -63,13 +63,6 @@ def common(count: Count, metric: str) -> Common:
     return Common(tuple(parts), tuple(lacking))
 
 
-def _kept(parts: tuple[Part, ...]) -> tuple[tuple[Part, ...], tuple[str, ...]]:
-    """Return the parts that a comparison repeats, and the note that says so if it does not."""
-    if len(parts) <= MOST_KEPT:
-        return parts, ()
-    return (), (f"the {len(parts)} single values stand in samples.csv of the runs",)
-
-
 def lacking_note(lacking: Iterable[int], what: str) -> tuple[str, ...]:
     """Say which seeds are left out because their parts differ."""
     seeds = ", ".join(str(seed) for seed in lacking)
@@ -94,7 +87,9 @@ def over_parts(
 ) -> MetricComparison:
     """Put numbers together whose units are parts; the values of repeats stay beside."""
     left, right = [part.baseline for part in parts], [part.candidate for part in parts]
-    kept, more = _kept(parts)
+    kept, more = parts, list[str]()
+    if len(parts) > MOST_KEPT:
+        kept, more = (), [f"the {len(parts)} single values stand in samples.csv of the runs"]
     units = replace(
         values,
         baseline=tuple(enumerate(left)),

@@ -158,7 +158,11 @@ def added(computed: Computed, pair: Pair) -> tuple[Table, Table]:
     if isinstance(computed, Scoring):
         found = [sums.pseudo_of_terms(scored.terms(computed, side)) for side in sides]
     else:
-        labels = classes(pair.y_true, *(side.y_pred for side in sides), _positive(computed))
+        labels = classes(
+            pair.y_true,
+            *(side.y_pred for side in sides),
+            (computed.positive,) if computed.positive else (),
+        )
         found = [
             sums.pseudo_of_labels(computed, side.y_true, side.y_pred, labels) for side in sides
         ]
@@ -166,10 +170,6 @@ def added(computed: Computed, pair: Pair) -> tuple[Table, Table]:
     if clusters is not None:
         found = [sums.by_cluster(part, clusters) for part in found]
     return found[0], found[1]
-
-
-def _positive(definition: Definition) -> tuple[str, ...]:
-    return (definition.positive,) if definition.positive else ()
 
 
 def compare(

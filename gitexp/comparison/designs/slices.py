@@ -41,14 +41,6 @@ if TYPE_CHECKING:
 MOST = 100  # subgroups: a column of ids makes none
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A metric that can be computed, with its question."""
-
-    question: Question
-    definition: Computed
-
-
 def visible(sizes: Mapping[str, int], least: int) -> list[str]:
     """Return the subgroups whose numbers are shown: none small, none that gives a small one away.
 
@@ -71,8 +63,8 @@ def visible(sizes: Mapping[str, int], least: int) -> list[str]:
 
 def _computable(
     situation: CountedSides, questions: Sequence[Question], pairs: Sequence[Pair]
-) -> list[_Asked]:
-    found: list[_Asked] = []
+) -> list[tuple[Question, Computed]]:
+    found: list[tuple[Question, Computed]] = []
     why = "none of them is computed from predictions"
     for question in questions:
         if not predictions.is_known(question.metric):
@@ -90,7 +82,7 @@ def _computable(
         except DesignError as error:
             why = error.brief
             continue
-        found.append(_Asked(question, definition))
+        found.append((question, definition))
     if not found:
         asked = ", ".join(question.metric for question in questions)
         raise DesignError("no metric can be compared by subgroups", found=f"{asked}; {why}")
@@ -104,10 +96,12 @@ def _groups(column: Sequence[str]) -> dict[str, list[int]]:
     return groups
 
 
-def _one(one: _Asked, parts: Sequence[Pair], *, crossing: bool, model: bool) -> Answer:
+def _one(
+    question: Question, definition: Computed, parts: Sequence[Pair], *, crossing: bool
+) -> Answer:
     """Compare one metric in one subgroup."""
     try:
-        numbers = [predictions.both(one.definition, part) for part in parts]
+        numbers = [predictions.both(definition, part) for part in parts]
     except DesignError as error:
         return Answer(None, error.summary)
     values = Values(
@@ -115,11 +109,11 @@ def _one(one: _Asked, parts: Sequence[Pair], *, crossing: bool, model: bool) -> 
         tuple((part.seed_candidate, b) for part, (_, b) in zip(parts, numbers, strict=True)),
         paired=True,
     )
-    if model:
-        return predictions.compare(one.question, values, numbers[0], parts[0], one.definition)
+    if len(parts) == 1:
+        return predictions.compare(question, values, numbers[0], parts[0], definition)
     if crossing:
-        return crossed.compare(one.question, values, parts, one.definition)
-    return repeats.compare(one.question, values, paired=True)
+        return crossed.compare(question, values, parts, definition)
+    return repeats.compare(question, values, paired=True)
 
 
 def _adjusted(
@@ -217,12 +211,12 @@ def _slices(situation: CountedSides, questions: Sequence[Question], column: str)
     cells: list[tuple[str, str, MetricComparison | None, str]] = []
     for name in shown:
         parts = [pair.take(rows[name]) for pair, rows in zip(pairs, groups, strict=True)]
-        for one in asked:
-            answer = _one(one, parts, crossing=crossing, model=len(pairs) == 1)
-            cells.append((name, one.question.metric, answer.comparison, answer.refused))
+        for question, definition in asked:
+            answer = _one(question, definition, parts, crossing=crossing)
+            cells.append((name, question.metric, answer.comparison, answer.refused))
     return SliceComparison(
         column=column,
-        metrics=tuple(one.question.metric for one in asked),
+        metrics=tuple(question.metric for question, _ in asked),
         slices=_adjusted(cells, sizes, situation.adjust),
         family=sum(1 for *_, item, _ in cells if item is not None and item.result is not None),
         hidden=len(names) - len(shown),

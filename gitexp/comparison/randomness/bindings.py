@@ -347,8 +347,9 @@ class Bindings:
             e for n in nodes if isinstance(n, ast.Call) and called(n) == ("len",) for e in n.args
         ]
         slices = {id(n.value): n.slice for n in nodes if isinstance(n, ast.Subscript)}
+        end = call.end_lineno or call.lineno, call.end_col_offset or call.col_offset
         for each in _named(nodes, orders[0].id):
-            if each in lengths or (each.lineno, each.col_offset) <= _end(call):
+            if each in lengths or (each.lineno, each.col_offset) <= end:
                 continue
             match slices.get(id(each)):
                 case ast.Slice(lower=None, upper=ast.expr() as bound, step=None):
@@ -363,7 +364,3 @@ class Bindings:
 def _named(nodes: Iterable[ast.AST], name: str) -> list[ast.Name]:
     """Return where a name stands, as what is read or is given a value."""
     return [node for node in nodes if isinstance(node, ast.Name) and node.id == name]
-
-
-def _end(node: ast.expr) -> tuple[int, int]:
-    return node.end_lineno or node.lineno, node.end_col_offset or node.col_offset

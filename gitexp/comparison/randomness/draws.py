@@ -81,8 +81,6 @@ _PASSED_BY: Final = (
     "do it in each repeat, without the file",
 )
 
-# Where a call may be made more than once.
-
 
 @dataclass(frozen=True, slots=True)
 class Draw:

@@ -28,7 +28,6 @@ from gitexp.text.fields import near
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from gitexp.comparison.randomness.draws import Draw
     from gitexp.model.config import ProjectConfig
 
 

@@ -141,7 +141,7 @@ def acts(traces: Sequence[Trace], *, able: bool) -> Acts:
         return Acts.YES
     needed = 2 if all(item.made for item in traces) else ENOUGH
     has_numbers = bool(_numbers(traces)[0])
-    if seeds >= needed and has_numbers and (not able or is_telling(traces[0])):
+    if seeds >= needed and has_numbers and (not able or _has_fine(traces[0].numbers)):
         return Acts.NO
     return Acts.UNTOLD
 
@@ -154,11 +154,6 @@ def agree(traces: Sequence[Trace]) -> bool:
     if len({item.made for item in traces if item.made}) > 1:
         return False
     return all(equal([side[key] for side in sides]) for key in sides[0])
-
-
-def is_telling(item: Trace) -> bool:
-    """Whether some number of a repeat is so fine that two seeds do not share it by chance."""
-    return _has_fine(item.numbers)
 
 
 def is_fine(value: float) -> bool:
@@ -241,6 +236,7 @@ def _numbers(traces: Sequence[Trace]) -> list[dict[Key, float]]:
 
 
 def _has_fine(numbers: Mapping[Key, float]) -> bool:
+    """Whether some number of a repeat is so fine that two seeds do not share it by chance."""
     return any(map(is_fine, itertools.islice(numbers.values(), _LOOKED_AT)))
 
 

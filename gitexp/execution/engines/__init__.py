@@ -13,10 +13,9 @@ if TYPE_CHECKING:
     from gitexp.execution.engines.base import Engine
 
 
-def _inline(slots: int) -> Engine:
+def _inline(_: int) -> Engine:  # one after the other, whatever was asked
     from gitexp.execution.engines.inline import InlineEngine
 
-    del slots  # one after the other, whatever was asked
     return InlineEngine()
 
 

@@ -7,6 +7,7 @@ lives as long as its jobs: jobs of a dead coordinator end, their finished outcom
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -142,17 +143,12 @@ class LocalEngine:
             return JobState.RUNNING
         if Path(ref.out_dir, OUTCOME).exists():
             return JobState.ENDED
-        if ref.out_dir not in self._withdrawn and _worker_lives(Path(ref.out_dir, PID)):
-            return JobState.RUNNING  # of an earlier coordinator, about to end
+        with contextlib.suppress(OSError):
+            worker = Path(ref.out_dir, PID).read_text("utf-8", "replace")
+            if ref.out_dir not in self._withdrawn and process.lives(worker):
+                return JobState.RUNNING  # of an earlier coordinator, about to end
         # It may have ended meanwhile.
         return JobState.ENDED if Path(ref.out_dir, OUTCOME).exists() else JobState.LOST
-
-
-def _worker_lives(file: Path) -> bool:
-    try:
-        return process.lives(file.read_text("utf-8", "replace"))
-    except OSError:
-        return False
 
 
 def machine() -> Limits:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 LINUX = sys.platform == "linux"
 MARK = "GITEXP_ATTEMPT"  # variable by which every process of an attempt is known
@@ -101,19 +101,12 @@ def run(
         process_group=0,
         preexec_fn=_die_with_parent,  # noqa: PLW1509  a worker has one thread
     )
-    in_time = True
     try:
         with stop.interrupting():
             in_time = _wait(child, stop.deadline)
-    except StopAskedError:
+    finally:
         end_all(child)
-        raise
-    if not in_time:
-        end_all(child)
-        return ProcessEnd(child.wait(), timed_out=True)
-    code = child.wait()
-    end_all(child)
-    return ProcessEnd(code)
+    return ProcessEnd(child.wait(), timed_out=not in_time)
 
 
 def _wait(child: subprocess.Popen[bytes], deadline: float | None) -> bool:
@@ -144,11 +137,11 @@ def end_all(leader: subprocess.Popen[bytes]) -> None:
     while True:
         leader.poll()  # before the others, or its exit code would be lost
         reaped = _reap()
-        group_lives = _signal_group(leader.pid, 0)
+        group_lives = _signal(leader.pid, 0, os.killpg)
         if not group_lives and (reaped or not LINUX) and leader.returncode is not None:
             return
         if number:
-            _signal_group(leader.pid, number)
+            _signal(leader.pid, number, os.killpg)
             for pid in _descendants(os.getpid()):
                 _signal(pid, number)
             number = 0
@@ -230,17 +223,9 @@ def _descendants(pid: int) -> list[int]:
     return found
 
 
-def _signal(pid: int, number: int) -> bool:
+def _signal(pid: int, number: int, kill: Callable[[int, int], None] = os.kill) -> bool:
     try:
-        os.kill(pid, number)
-    except OSError:
-        return False
-    return True
-
-
-def _signal_group(leader: int, number: int) -> bool:
-    try:
-        os.killpg(leader, number)
+        kill(pid, number)
     except OSError:
         return False
     return True

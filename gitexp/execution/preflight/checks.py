@@ -197,11 +197,10 @@ def _without(source: RunSource, missing: Sequence[MissingData]) -> str:
     )
 
 
-def check_space(folder: Path, cache: Path, *, tree_bytes: int, data_bytes: int, slots: int) -> None:
-    """Stop where the disk will not hold the worktrees with their data and the new objects."""
-    worktrees = slots * (tree_bytes + data_bytes)
+def check_space(folder: Path, cache: Path, *, tree_bytes: int, slots: int) -> None:
+    """Stop where the disk will not hold the worktrees and the new objects."""
     for place, used, whose in (
-        (folder, worktrees, f"{slots} worktrees with their data"),
+        (folder, slots * tree_bytes, f"{slots} worktrees with their data"),
         (cache, 0, "what is kept of the outputs"),
     ):
         free, needed = shutil.disk_usage(existing(place)).free, used + SPACE_RESERVE_BYTES

@@ -16,6 +16,7 @@ from gitexp.comparison.randomness.seeding import code_cells
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc.dvcpipeline import touches
 from gitexp.errors import GitexpError, PreflightError, UnsafeInputError
+from gitexp.execution.jobs import lies_in
 from gitexp.git import objects
 from gitexp.git.refs import ABSENT
 from gitexp.git.worktree import status
@@ -80,9 +81,7 @@ def check(source: RunSource, stages: Sequence[Stage], data: PointerState) -> tup
         if not path or path.startswith(("..", "-")) or word.startswith("/"):
             continue
         path = os.path.normpath(path)
-        if any(path == other or path.startswith(f"{other}/") for other in covered):
-            continue
-        if any(other.startswith(f"{path}/") for other in covered):
+        if any(touches(path, other) for other in covered):
             continue
         if path == "." or path.startswith("../") or not (project / path).exists():
             continue
@@ -90,7 +89,7 @@ def check(source: RunSource, stages: Sequence[Stage], data: PointerState) -> tup
         if not _in_commit(source.repo, source.tree, full):
             (lacking if mentioned[word] else doubtful).append(path)
     if lacking:
-        tracked = [path for path in lacking if _is_tracked(path, data.unasked)]
+        tracked = [path for path in lacking if lies_in(path, data.unasked)]
         if tracked:
             raise PreflightError(
                 "the run mentions files that DVC tracks and no stage depends on, so its jobs would"
@@ -150,13 +149,13 @@ def missed(
     for line, stage in lines:
         if found := _NO_FILE.search(line):
             own = os.path.normpath(os.path.join(stage.wdir, found[1])) if stage else found[1]  # noqa: PTH118
-            path = own if _is_tracked(own, unasked) else found[1]
+            path = own if lies_in(own, unasked) else found[1]
             named.setdefault(path, []).extend([stage.name] if stage else [])
     for path in doubtful:
-        if _is_tracked(path, unasked):
+        if lies_in(path, unasked):
             named.setdefault(path, [])
     for name, users in named.items():
-        if _is_tracked(name, unasked):
+        if lies_in(name, unasked):
             said[name] = (
                 f"{name} is tracked by DVC and no stage depends on it, so the run did not see it: "
                 + _depend(source, name, users)
@@ -184,10 +183,6 @@ def missed(
             ".gitexp/config.yaml"
         )
     return list(said.values())
-
-
-def _is_tracked(path: str, unasked: Iterable[str]) -> bool:
-    return any(path == each or path.startswith(f"{each}/") for each in unasked)
 
 
 def _users(stages: Sequence[Stage], path: str) -> list[str]:
@@ -233,24 +228,19 @@ def _in_commit(repo: Repo, tree: TreeId, path: str) -> bool:
 
 def _mentioned(source: RunSource, stages: Sequence[Stage]) -> dict[str, bool]:
     """Return the words that may be paths, and whether the run surely reads them."""
-    found: dict[str, bool] = {}
-
-    def add(word: str, *, read: bool) -> None:
-        found[word] = read or found.get(word, False)
-
-    for stage in stages:
-        for text in stage.commands:
-            for word, read in _words(text, stage):
-                add(word, read=read)
+    evaluation = source.config.evaluation
+    words = [pair for stage in stages for text in stage.commands for pair in _words(text, stage)]
     for key, value in source.params.items():
         name = key.rpartition(".")[2]
         if isinstance(value, str) and not _is_written(name):
-            for word in _WORDS.findall(value):
-                add(word, read=_is_read(name) or not _is_written(_folder(word)))
-    for path in (*(dep for stage in stages for dep in stage.deps), *source.config.evaluation):
-        add(path, read=True)
-    evaluation = source.config.evaluation
-    return {w: read for w, read in found.items() if "." in w or "/" in w or w in evaluation}
+            read = _is_read(name)
+            words += [(w, read or not _is_written(_folder(w))) for w in _WORDS.findall(value)]
+    words += [(path, True) for path in (*(d for s in stages for d in s.deps), *evaluation)]
+    found: dict[str, bool] = {}
+    for word, read in words:
+        if "." in word or "/" in word or word in evaluation:
+            found[word] = read or found.get(word, False)
+    return found
 
 
 def _words(text: str, stage: Stage) -> Iterator[tuple[str, bool]]:
