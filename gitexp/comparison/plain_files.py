@@ -89,16 +89,10 @@ class _File:
 def compare_files(
     baseline: Path, candidate: Path, question: FileQuestion, *, now: datetime, program: str
 ) -> Comparison:
-    """Test two files of numbers.
+    """Test two files of numbers, CSV or JSON, as `text.plainfile` reads them.
 
-    `baseline`, `candidate`: CSV or JSON, as `text.plainfile` reads them. `now`: when this
-    comparison is made, in UTC. The result: its sides are named after the files; `commit` is what
-    ``git hash-object`` gives, `inputs` what ``sha256sum`` does.
-
-    Raises `BadFormatError, UnsafeInputError` if a file cannot be read; `UnknownMetricError` if the
-    metric is not in both files, or which of several is meant is not said; `DesignError` if the
-    rows do not fit the design; `UsageError` if alpha is not a rate of false positives, or rows that
-    are not examples have clusters.
+    Its sides are named after the files; `commit` is what ``git hash-object`` gives, `inputs` what
+    ``sha256sum`` does.
     """
     check_alpha(question.alpha)
     if question.columns.cluster and question.design is not FileDesign.EXAMPLES:

@@ -157,7 +157,7 @@ def unjudged(
 def _passed_over(
     found: FoundRuns, count: Count, inputs: InputsDigest, earlier: Earlier
 ) -> tuple[int, ...]:
-    """Return seeds of which the baseline's scores were known, and which the candidate left out.
+    """Return seeds whose baseline scores were known, and which the candidate left out.
 
     Seeds are run in their order, so those beyond the candidate's last are nobody's choice.
     """

@@ -156,8 +156,6 @@ def tallies(
     """Count the records of experiments; what cannot be counted has nothing that counts.
 
     Remembered until an own branch or archive moves: what was run there may spend a seed.
-
-    `asked`: by a key that says which it is, given the own tips: how to look it up with its plan.
     """
     own = "\n".join(sorted(f"{tip.ref} {tip.commit}" for tip in there if tip.own))
     where = hashlib.sha256(own.encode("utf-8", "surrogateescape"))

@@ -147,12 +147,11 @@ def load_pointer(data: bytes, where: str, folder: str = "") -> Pointer:
 def load_lock(
     data: bytes, where: str, folder: str = "", wdirs: Mapping[str, str] | None = None
 ) -> Lock:
-    """Read ``dvc.lock``.
+    """Read ``dvc.lock`` that lies in `folder` of the project.
 
-    `folder`: its folder, relative to the project folder. `wdirs`: stage, or group of stages, to
-    its ``wdir`` relative to the project folder: paths in dvc.lock start there, and the lock does
-    not say so. A stage that is not named here is one that dvc.yaml has no more; where its paths
-    make no sense it is passed over, as DVC does.
+    `wdirs`: stage, or group of stages, to where its paths start, which the lock does not say. A
+    stage that is not named here is one that dvc.yaml has no more; where its paths make no sense it
+    is passed over, as DVC does.
     """
     value = load_mapping(data, where)
     top = Fields(value, where)

@@ -51,12 +51,7 @@ def update_lock(
 ) -> bytes:
     """Write stages into dvc.lock: others and their order stay, new ones come last.
 
-    `old`: the present file; None where there is none. `records`: what was executed, with paths
-    relative to the project folder. `folder`: folder of dvc.lock, relative to the project folder.
-    `stages`: the same stages as dvc.yaml declares them: their wdir, and how they spell paths.
-
-    DVC reads this file with the paths as dvc.yaml spells them, so ``./a.py`` there has to be
-    ``./a.py`` here.
+    With the paths as dvc.yaml, `stages`, spells them: ``./a.py`` there has to be ``./a.py`` here.
     """
     declared = {stage.name: stage for stage in stages}
     lock = _round_trip(old, "dvc.lock") if old is not None and old.strip() else CommentedMap()
@@ -82,15 +77,7 @@ def dump_pointer(
     isexec: Collection[str] = (),
     where: str = "the .dvc file",
 ) -> bytes:
-    """Write a ``.dvc`` file; one that is there keeps its comments, order and other keys.
-
-    `old`: the present file; None where there is none. `outs`: with paths relative to the project
-    folder. `folder`: folder of the file, relative to the project folder. `isexec`: paths among the
-    outs that are single files with the executable bit.
-
-    Raises `DvcFailedError` if the present file is an import, or holds hashes in a way that DVC
-    alone writes.
-    """
+    """Write a ``.dvc`` file; one that is there keeps its comments, order and other keys."""
     pointer = _round_trip(old, where) if old is not None and old.strip() else CommentedMap()
     if "deps" in pointer:
         raise _delegated(where, "deps")
@@ -108,13 +95,7 @@ def dump_pointer(
 def dump_byproducts(
     run: RunId, outputs: Sequence[tuple[int, Output]], declared: Sequence[StageOut] = ()
 ) -> bytes:
-    """Write ``<run-id>.dvc``: what each repeat left in the cache, as one out per seed and path.
-
-    `declared`: what dvc.yaml says of them: an output that is not to be pushed, or to a remote of
-    its own, is not to be pushed elsewhere because it is a by-product, too.
-
-    Raises `BadFormatError` if there is nothing to write: DVC refuses a file without outs.
-    """
+    """Write ``<run-id>.dvc``: one out per seed and path, sent nowhere that dvc.yaml forbids."""
     if not outputs:
         raise BadFormatError("there are no by-products", where=f"{run}.dvc")
     ordered = sorted(outputs, key=lambda item: (item[0], item[1].path))

@@ -61,12 +61,7 @@ def ignore_lines(existing: bytes, names: Iterable[str]) -> bytes:
 
 
 def ignore_files(existing: Mapping[str, bytes], paths: Iterable[str]) -> dict[str, bytes]:
-    """Return the ``.gitignore`` files that have to change so that no path is tracked.
-
-    `existing`: the ``.gitignore`` files that there are, by path from the repository's top. The
-    result: path -> new content, of the files that change. A path that a pattern anywhere above it
-    ignores already needs no line, as with DVC.
-    """
+    """Return the ``.gitignore`` files, by path, that have to change so that no path is tracked."""
     patterns = [
         moved(line, posixpath.dirname(file))
         for file in sorted(existing, key=lambda one: one.count("/"))
@@ -163,11 +158,7 @@ LIMIT_BYTES = 1 << 20
 
 
 def load_dvcignore(folder: Path) -> Ignored | None:
-    """Return what decides about a path below `folder`; None where nothing is hidden.
-
-    The files above `folder` count, up to the top of the DVC repository; DVC allows none inside
-    data. Patterns of a nearer file come later, so that they win.
-    """
+    """Return what ``.dvcignore`` files above `folder` hide below it; None: nothing."""
     above: list[Path] = []
     for place in folder.absolute().parents:
         above.append(place)

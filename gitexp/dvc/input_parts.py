@@ -65,13 +65,7 @@ class InputPart:
 
 
 def collect(state: ProjectState, overrides: Mapping[str, ParamValue]) -> tuple[InputPart, ...]:
-    """Return all parts of a state, in no particular order.
-
-    `overrides`: values that take the place of those in the params files, by the text of their
-    `ParamKey`.
-
-    Raises `UnknownParamError` if an override names a parameter that is not there.
-    """
+    """Return all parts of a state, in no particular order, with overrides by their `ParamKey`."""
     files = (*_files(state), *_adjacent(state))
     return (
         *files,
@@ -245,11 +239,7 @@ def _pointer(state: ProjectState, path: str, entry: Entry) -> Iterator[InputPart
 
 
 def _adjacent(state: ProjectState) -> Iterator[InputPart]:
-    """Yield what stages name outside the project's folder: files, submodules, data.
-
-    A project in a sub-folder may read ``../../data/raw/x.csv``, which a ``.dvc`` file or the
-    pipeline of another folder provides. It acts on results as what lies inside does.
-    """
+    """Yield what stages name outside the project's folder: it acts on results as well."""
     if not state.config.project:
         return
     found = (dep for stage in state.stages for dep in (*stage.deps, *stage.read))
@@ -325,10 +315,7 @@ def _params(state: ProjectState, overrides: Mapping[str, ParamValue]) -> Iterato
 
 
 def _locks(state: ProjectState) -> Iterator[InputPart]:
-    """Yield outputs of stages that a run does not execute: for it they are data.
-
-    Those are frozen stages, stages that no target needs, and all stages of other pipelines.
-    """
+    """Yield outputs of stages that are frozen, not needed, or of another pipeline: data."""
     own = state.lock_path
     inside = executed(state.stages, state.config.targets)
     frozen = {stage.name for stage in state.stages if stage.frozen}

@@ -139,11 +139,7 @@ def counted_files(repo: Repo, tree: TreeId, config: ProjectConfig) -> frozenset[
 def undeclared_tracked_outputs(
     repo: Repo, tree: TreeId, config: ProjectConfig, outputs: Iterable[str] | None = None
 ) -> tuple[str, ...]:
-    """Return outputs that Git tracks and that the digest would count as inputs.
-
-    `outputs`: what the resolved stages say they make, relative to the project folder; by default
-    what dvc.lock names and what fits a template in ``dvc.yaml``.
-    """
+    """Return outputs that Git tracks and the digest would count; by default dvc.lock's."""
     state = ProjectState(repo, tree, config)
     known = state.outputs
     below = tuple(f"{path}/" for path in known)

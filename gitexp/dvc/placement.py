@@ -66,18 +66,11 @@ def materialise(
     path: str,
     over: Callable[[str], bool] | None = None,
 ) -> Placed:
-    """Put a file or folder from the cache at `path` below `root`, all or nothing.
+    """Put a file or folder from the cache at `path` below a trusted `root`, all or nothing.
 
-    Every byte is hashed on its way; an object with other bytes is set aside.
-
-    `root`: a trusted folder, e.g. a worktree; `path` is not trusted. `over`: whether what is there
-    may be swapped for the new, its bytes then gone: asked with the name to which it was moved,
-    beside `path`, and moved back if not. Without it nothing may be there.
-
-    Raises `UnsafeInputError` if the manifest or `path` would reach elsewhere; nothing was written;
-    `DataMissingError` if objects are missing: all are named, nothing was written;
-    `DamagedDataError` if an object has other bytes than its name says; nothing stays in the
-    worktree; `ExistsError` if something is in the way.
+    Every byte is hashed on its way; an object with other bytes is set aside. `over`: whether what
+    is there may be swapped for the new, its bytes then gone: asked with the name to which it was
+    moved, beside `path`, and moved back if not. Without it nothing may be there.
     """
     md5 = out.md5
     check_path(path, where="an output's path")
@@ -279,14 +272,7 @@ PAUSE_S = 0.05
 def main_lock(
     folder: Path, *, timeout_s: float = 3.0, environ: Mapping[str, str] = os.environ
 ) -> Iterator[None]:
-    """Hold ``.dvc/tmp/lock`` of the repository that `folder` belongs to.
-
-    A file left by a dead process is harmless: the lock is the kernel's, not the file.
-
-    Raises `PreconditionError` if `folder` belongs to no DVC repository; `LockedError` if another
-    process holds it for longer than `timeout_s` seconds, or DVC is told to use hard links as locks,
-    which we leave alone.
-    """
+    """Hold ``.dvc/tmp/lock``, which is the kernel's: a dead process's file is harmless."""
     dvc_dir = dvc_config.find_dvc_dir(folder)
     if dvc_config.is_on(dvc_config.read_settings(dvc_dir, environ), "core", "hardlink_lock"):
         raise LockedError(

@@ -107,11 +107,7 @@ def files_in_tree(
 def data_state(
     files: DvcFiles, resolved: Resolved, config: ProjectConfig, cache: CacheConfig
 ) -> PointerState:
-    """Return the data that the stages of a run need from elsewhere.
-
-    What the run itself makes is never given. Without a pipeline no dependencies are named, so
-    all ``.dvc`` files are needed. `files`: of the whole repository; see `files_in_tree`.
-    """
+    """Return the data that a run needs from elsewhere; without a pipeline, all pointers."""
     project, executed, apart = config.project, resolved.executed, resolved.apart
     everything = config.pipeline is None
     # With a pipeline its stages say what is made; the settings also name what frozen ones made.

@@ -37,18 +37,10 @@ def record(  # noqa: PLR0913  what was executed, and where its bytes go
     memo: Memo | None = None,
     kept: Collection[str] | None = None,
 ) -> StageRecord:
-    """Return what dvc.lock says of a stage that has just been executed.
+    """Return what dvc.lock says of a stage that has just been executed in `project`.
 
-    `project`: the project folder in the worktree where it was executed. `params`: file -> key as
-    the stage declares it -> value; see `declared_params`. `cache`: takes the outputs. A small file
-    that is declared ``cache: false`` is put there, too: a later repeat that does not execute this
-    stage again needs it from somewhere, and Git may not have it yet. `memo`: hashes already known
-    in this process: one stage's output is the next one's dependency. `kept`: the outputs that the
-    cache takes, where it does not take all; others are hashed.
-
-    Raises `CommandFailedError` if the stage did not make one of its outputs; `DataMissingError` if
-    one of its dependencies is not there; `UnsafeInputError, ChangingFileError` if something cannot
-    be stored, or is still being written.
+    The cache takes its outputs, or those `kept`; also a small file that is declared ``cache:
+    false``: a later repeat that does not execute this stage again needs it from somewhere.
     """
     deps = tuple(hash_path(project, path, memo=memo) for path in stage.deps)
     outs = tuple(
@@ -91,14 +83,7 @@ def hash_inside(project: Path, path: str) -> FileHash:
 def declared_params(
     stage: Stage, parsed: Mapping[str, Mapping[str, ParamTree]]
 ) -> dict[str, dict[str, ParamTree]]:
-    """Pick what a stage declares out of whole params files.
-
-    The result: file -> key as declared (a section's key gives the section) -> value; without keys
-    the first level of the whole file.
-
-    Raises `DataMissingError` if a file or a key is not there; DVC does not execute such a stage
-    either.
-    """
+    """Pick what a stage declares, file -> key -> value, out of whole params files."""
     found: dict[str, dict[str, ParamTree]] = {}
     for declared in stage.params:
         if declared.file not in parsed:

@@ -52,10 +52,7 @@ class Measurements:
 
 
 def standing(job: Job, project: Path) -> dict[str, Stamp]:
-    """Return what lies there before the stages run of the files that may hold measurements.
-
-    But for what stages made in the first repeat: they are executed once for all seeds.
-    """
+    """Return what of measurements lies there before the stages run, but what ran once."""
     once = [given.path for given in job.given if given.of_run]
     read = [*job.metrics, *job.curves, *((job.predictions.path,) if job.predictions else ())]
     found = {path: _stamp(project / path) for path in read if not lies_in(path, once)}

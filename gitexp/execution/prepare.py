@@ -102,10 +102,7 @@ class SharedCall:
 
 
 def prepare(situation: Situation, call: SharedCall) -> list[Prepared]:
-    """Check what can be checked and make the worktrees of all sides.
-
-    Worktrees that were made are left for the caller to remove, also when this raises.
-    """
+    """Check what can be checked and make the worktrees of all sides, for the caller to remove."""
     data_links.check_system()
     plan = imports.plan_imports(situation.python, situation.place.top, call.environ)
     sides = [source for source in situation.sides if source.choice.run]

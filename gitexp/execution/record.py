@@ -79,9 +79,8 @@ def build(
 ) -> Record:
     """Join what was known before with what came out.
 
-    `outcomes`: by seed, in the order of execution, as `that_fit` gives them; None where a started
-    repeat left nothing. `kept`: the outputs of which a record keeps the bytes. `made`: by seed,
-    what `made` says of its outcome.
+    `outcomes`: by seed, in the order of execution; None where a started repeat left nothing.
+    `kept`: the outputs of which a record keeps the bytes.
     """
     repeats: list[Repeat] = []
     samples: list[Sample] = []

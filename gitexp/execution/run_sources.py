@@ -122,10 +122,9 @@ class RunSource:
         return tuple(named[name] for name in sorted(named)) if rule.is_vector else ()
 
     def seeds(self, seed: int) -> Mapping[ParamKey, int]:
-        """Return what every seed parameter is in one repeat.
+        """Return what every seed parameter is in one repeat: as committed in the first.
 
-        In the first one they are what the commit says, also where several that vary differ: it
-        makes the snapshot, and params.yaml is what DVC compares that with.
+        It makes the snapshot, and params.yaml is what DVC compares that with.
         """
         mine = (self.first or {self.committed_seed: self.committed}).get(seed, {})
         return {**self.committed, **{key: mine.get(key, seed) for key in self.config.seed.params}}
@@ -283,11 +282,7 @@ def assigned(
     where: str,
     undeclared: Undeclared,
 ) -> Mapping[str, bytes]:
-    """Return the new content of each params file that is named, with its comments and layout.
-
-    `declared`: the project's params files: where a parameter is looked for that is not where it
-    was said. `read`: takes a file's path below the project folder.
-    """
+    """Return the new content of each params file that is named, with its comments and layout."""
     files: dict[str, bytes] = {}
     for key, value in params:
         try:

@@ -118,9 +118,8 @@ def look(
 ) -> Situation:
     """Read plan, settings, parameters and records, and choose the seeds.
 
-    `environ`: for the active virtual environment and the author. `recovered`: what a dead call had
-    finished and was recorded just now. `pending`: what would be recorded first, were this no dry
-    run.
+    `recovered`: what a dead call had finished and was recorded just now. `pending`: what would be
+    recorded first, were this no dry run.
     """
     repo = place.repo
     plan = plans.plan_of_branch(repo, place.branch, place.tip)
@@ -294,10 +293,7 @@ def choose_candidate(
 def with_snapshot(
     seen: Situation, source: RunSource, choice: SeedChoice, spent: Collection[int]
 ) -> SeedChoice:
-    """Let the committed seed be executed for the snapshot alone, where it is spent or counts.
-
-    A fresh one would add a sample that nobody asked for.
-    """
+    """Let the committed seed, if spent or counting, be executed for the snapshot alone."""
     seed = source.committed_seed
     known = seed in choice.counting or seed in spent
     if seen.request.seeds or not known or seed in choice.run:

@@ -270,10 +270,9 @@ def live_runs(workspace: Workspace) -> LiveRuns:
 
 
 def resumption(call: State | LiveRun, *, there: bool, folder: str = "") -> str:
-    """Return what records what a call has finished, and finishes it, wherever that is typed.
+    """Return what records, and finishes, what a call has finished, wherever that is typed.
 
-    Where the branch is not `there` it is made anew at the commit that the call ran; a baseline,
-    or another revision, was never on it. `folder` is the call's work tree, if it is another one.
+    Where the branch is not `there` it is made anew at the commit that the call ran.
     """
     name, on_it = shlex.quote(call.branch), call.side != "baseline" and call.asked.at is None
     anew = (

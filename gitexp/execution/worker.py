@@ -84,7 +84,7 @@ def worker(job_file: Path, out_dir: Path) -> int:
     """Execute one job in this process and leave its outcome in a folder that nobody used before.
 
     The result: 0 if the repeat finished, 5 if the project failed, 3 if a precondition did, 143 if
-    it was cancelled. Engines do not look at it: the outcome says more.
+    it was cancelled.
     """
     started_at, started = datetime.now(UTC), time.monotonic()
     process.adopt_orphans()

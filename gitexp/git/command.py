@@ -229,11 +229,10 @@ def folder(where: Workspace | Path) -> Path:
 
 
 def clean_slot(path: Path, commit: str = "HEAD") -> None:
-    """Bring a job's worktree back to `commit`: tracked files as committed, nothing else.
+    """Bring a job's worktree back to `commit`: only a top-level ``.gitexp`` stays beside.
 
-    Everything untracked or ignored goes, only a top-level ``.gitexp`` stays. Links are removed,
-    never followed. A lock that a killed job left in this worktree's own Git directory is removed
-    too: the caller holds the slot.
+    Links are removed, never followed. A lock that a killed job left in this worktree's own Git
+    directory is removed too: the caller holds the slot.
     """
     git_dir = _slot_git_dir(path)
     (git_dir / "index.lock").unlink(missing_ok=True)
@@ -282,11 +281,7 @@ def failure(
 
 
 def translated(error: Exception, doing: str, where: str = "") -> GitexpError:
-    """Return the error to raise ``from error``.
-
-    `error`: from pygit2 or from the operating system. `doing`: what could not be done, e.g.
-    ``"cannot write objects"``.
-    """
+    """Return the error to raise from one of pygit2 or the system, in `doing` something."""
     text = str(error)
     number = error.errno if isinstance(error, OSError) else None
     if number in _FULL_DISK or any(sign in text for sign in _NO_SPACE_TEXT):

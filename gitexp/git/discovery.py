@@ -20,13 +20,9 @@ _KEY_BYTES: Final = 32
 
 
 def discover(start: Path | str) -> Workspace:
-    """Return the workspace around `start`, an existing folder.
+    """Return the workspace around an existing folder; without a `top` where it is bare.
 
-    Git itself decides whether the repository may be used (``safe.directory``). A bare repository
-    is returned with ``top=None``; so is a folder inside a Git directory.
-
-    Raises `NoRepositoryError` if there is none, or Git refuses it because it belongs to somebody
-    else.
+    Git itself decides whether the repository may be used (``safe.directory``).
     """
     start = Path(start)
     if not start.is_dir():

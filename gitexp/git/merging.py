@@ -73,8 +73,7 @@ def changed_paths(
 def _lines(repo: Repo, delta: pygit2.DiffDelta) -> tuple[int | None, int | None]:
     """Return how many lines came and went; a large file is not read for it.
 
-    Two blobs without a path: with one, libgit2 would read the work tree's .gitattributes, and wait
-    where that is a link to a terminal.
+    Two blobs without a path: with one, libgit2 would read the work tree's .gitattributes.
     """
     sides = (delta.old_file, delta.new_file)
     if any(stat.S_ISREG(s.mode) and repo.size(BlobId(str(s.id))) > LINES_LIMIT for s in sides):
@@ -166,11 +165,7 @@ def small(repo: Repo, side: Side) -> bytes | None:
 
 @contextlib.contextmanager
 def synced_once() -> Iterator[None]:
-    """Let the objects of a block reach the disk by one sync at its end, not each by its own.
-
-    Nothing may refer to them before the block has ended. A hundred commits are some 600 objects,
-    each of which costs milliseconds on a disk.
-    """
+    """Let the objects of a block reach the disk by one sync at its end; nothing names them yet."""
     if sys.platform == "win32":  # has no such sync: each by its own, then
         yield
         return

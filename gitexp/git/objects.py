@@ -76,11 +76,8 @@ class Entry(NamedTuple):
 def resolve(repo: Repo, text: str) -> CommitHash:
     """Return the commit that a revision names, as a person may type it.
 
-    A branch comes before a tag of its name, and a commit before a tag like its hash: a fetch
-    brings tags by any name.
-
-    Raises `UnknownRevisionError` if it does not name a commit, or could be read as anything but a
-    revision.
+    A branch comes before a tag of its name, and a commit before a tag like its hash: a fetch brings
+    tags by any name.
     """
     if _HASH.match(text) and _is_commit(repo, text):
         return CommitHash(text)

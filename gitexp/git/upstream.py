@@ -102,9 +102,8 @@ def own(
     """Return branches that patterns may mean, in their order: no date decides.
 
     Of one name the upstream comes first, then origin's, then the local branch. An upstream counts
-    where it has the name of its branch. Of main and master one counts (`main_of`); hooks/pre-commit
-    asks in the same order. A pattern with ``*`` is widened to what git can look up: the caller
-    picks.
+    where it has the name of its branch, of main and master one (`main_of`); hooks/pre-commit asks
+    alike.
     """
     patterns = tuple(patterns)
     if set(USUAL).issubset(patterns):

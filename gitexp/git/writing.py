@@ -84,9 +84,8 @@ def build_tree(
 ) -> TreeId:
     """Write the tree that `changes` make of `base`; only the folders on their paths are read.
 
-    `changes`: POSIX paths below the tree's top. Plain bytes keep the mode of a file that is there;
-    the pair says whether the file is executable. Deleting what is not there is no error.
-    `written`: receives the id of every object that was written.
+    Plain bytes keep the mode of a file that is there; the pair says whether the file is executable.
+    Deleting what is not there is no error. `written`: receives the ids of all new objects.
     """
     nested: dict[str, _Change] = {}
     for path, content in changes.items():

@@ -56,11 +56,7 @@ class Order:
 
 
 def grade(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> tuple[OrderGrade, int]:
-    """Return how sure the order of a plan and its runs is, and how many runs it has.
-
-    `tip`: a commit that holds plan and runs. Where it does not show their order, as after a
-    squash, the experiment's archive tag and branch are asked.
-    """
+    """Return how sure the order of a plan and its runs in `tip` is, and how many runs it has."""
     order = _best(repo, index, plan, tip)
     if order is None:
         return OrderGrade(Grade.NONE, "no commit here shows when the plan was added"), 0
@@ -95,7 +91,7 @@ def _dated(repo: Repo, plan: Plan, added: CommitHash) -> list[str]:
 def is_ordered(
     repo: Repo, plan: Plan, commit: CommitHash, protected: Collection[str]
 ) -> bool | None:
-    """Return whether a plan is before all runs that a commit adds of it; None where no one knows.
+    """Return whether a plan is before all runs of it that a commit adds; None: unknown.
 
     Where its own history does not show it, that of the experiment's branch or archive tag may. What
     a protected branch has was let in while they could be asked.
@@ -189,10 +185,7 @@ def _added(repo: Repo, plan: Plan, parents: Sequence[CommitHash]) -> CommitHash 
 def _witnessed(
     repo: Repo, plan: Plan, order: Order, stored: Sequence[Stored], said: list[str]
 ) -> datetime | None:
-    """Return the earliest time that a witness vouches for; say what each of them is worth.
-
-    A receipt has to be in the history of every run: who adds one later proves nothing.
-    """
+    """Return the earliest time that a witness in every run's history vouches for."""
     if not any(item.receipt is None or item.receipt.way is not Way.APPROVAL for item in stored):
         return None
     trust = trust_settings.trust(repo.workspace)

@@ -84,9 +84,6 @@ def governing(
 
     On a protected branch those that it had before; elsewhere those of the protected branch, as its
     upstream, origin or this clone has it; where none has any, those that the branch had before.
-
-    `where`: the repository, in which a hook's `env` may say more. `before`: what the branch held
-    before: HEAD for a commit to be.
     """
     held = None if before is None else _of(objects, before)
     main = _first(objects, own(where, USUAL, env), USUAL)

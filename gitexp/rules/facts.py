@@ -151,11 +151,10 @@ def of_commit(
     tip: bool = False,
     outside: Outside = NOBODY,
 ) -> Facts:
-    """Return the facts of a commit.
+    """Return the facts of a commit; `tip`: a branch, or a range, ends with it.
 
-    `branch`: short name of the branch that it is on. `tip`: whether the branch holds it, or a
-    range ends with it. The settings are those of the commit's own tree, which a stranger may have
-    written: see `Facts.governed`.
+    The settings are those of the commit's own tree, which a stranger may have written: see
+    `Facts.governed`.
     """
     found = objects.commit(commit)
     roots = [objects.commit(parent).tree for parent in found.parents]
@@ -188,12 +187,10 @@ def of_staged(
     branch: str,
     config: ProjectConfig | None = None,
 ) -> Facts:
-    """Return the facts of a commit that is about to be made; a hook has no time to ask further.
+    """Return the facts of a commit that is about to be made, on `parents`, HEAD first.
 
-    `parents`: HEAD first, then those of MERGE_HEAD; empty for a first commit. For ``--amend`` the
-    parents of HEAD. `staged`: what the index has otherwise than the first parent, as ``git diff
-    --cached --raw`` says. `branch`: short name of the branch on which it will be; during a rebase
-    that of the rebased one.
+    `staged`: what the index has otherwise than the first parent. For ``--amend`` the parents of
+    HEAD.
     """
     roots = [objects.commit(parent).tree for parent in parents]
     trees = tuple(Tree(objects, root) for root in roots)

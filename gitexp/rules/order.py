@@ -148,11 +148,7 @@ def _runs(facts: Facts) -> Iterator[Finding]:
 
 
 def _witness(facts: Facts, ref: PlanRef, file: RunFile) -> Iterator[Finding]:
-    """Say where nobody is known to have seen a plan before its run.
-
-    An approval has no clock, and what cannot be read, is of another plan, or names a commit without
-    it, is not a receipt. One has to verify; where nobody can be asked, none does.
-    """
+    """Say where nobody is known to have seen a plan before its run: no receipt verifies."""
     folder = witness_dir(ref.digest)
     worth = [
         _worth(facts, parent, f"{folder}/{name}", ref)
@@ -199,11 +195,7 @@ def is_ordered(
     plan: Plan,
     commit: CommitHash,
 ) -> bool:
-    """Return whether the history of a tip has the runs that a commit adds, each after its plan.
-
-    `added`: returns the first commit in a tip's history that added a file. The commit's own history
-    is looked at first: what was taken away since and put back is as old as it was.
-    """
+    """Return whether a tip's history has the runs that a commit adds, each after its plan."""
     runs = [
         (file.change.path, file.change.new, run.plan)
         for file, run in readable_runs(of_commit(objects, commit, branch=""))

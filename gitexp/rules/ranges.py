@@ -75,11 +75,7 @@ class _Lines:
 def check_range(
     objects: Objects, gained: Gained, outside: Outside = NOBODY
 ) -> tuple[tuple[Violation, ...], tuple[str, ...]]:
-    """Return what is broken in the commits that a branch gained, and what could not be told.
-
-    A commit that cannot be looked at is broken, and so are settings at the tip that cannot be read:
-    nobody knows what goes by with them.
-    """
+    """Return what is broken in the commits that a branch gained, and what is not known."""
     commits, branch, tip, base = gained.commits, gained.branch, gained.tip, gained.base
     if not commits:
         return (), ()

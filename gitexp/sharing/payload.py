@@ -216,8 +216,7 @@ def follow(
     """Bring outputs in work trees to what their branch says now; return what was left, and why.
 
     Only outputs whose hash changed, with `everything` all of them. What a person changed stays.
-    Without data nothing is fetched, and no output appears that was not there. Nothing is an error
-    here: the branches have moved.
+    Without data nothing is fetched. Nothing is an error here: the branches have moved.
     """
     if depot is None:
         return ()

@@ -123,9 +123,8 @@ def opened(workspace: Workspace, options: SharingOptions) -> Shared:
 def mine(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
     """Return the local branches that are meant: the named ones, or every experiment's.
 
-    Without a name it is each branch named as an experiment's, and the current one where it has a
-    plan; not one that was archived and taken off the remote, which nobody wants to come back by
-    accident.
+    That is each named so, and the current one where it has a plan; none that was archived and taken
+    off the remote, which nobody wants to come back by accident.
     """
     if names:
         return tuple(dict.fromkeys(_local(shared, name) for name in names))

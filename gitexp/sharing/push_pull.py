@@ -311,11 +311,7 @@ def _both(earlier: BranchMove | None, move: BranchMove) -> BranchMove:
 
 
 def _deliver(shared: Shared, moves: Iterable[BranchMove], data: CommitHash | Absent) -> bool:
-    """Push gitexp/data and the branches that the remote has not; return whether it has them now.
-
-    False: somebody else was faster. What goes is what the moves say, not what a run that ends
-    meanwhile adds: its data were not sent.
-    """
+    """Push gitexp/data and the branches of `moves`; return if the remote has them now."""
     wanted: list[tuple[str, CommitHash]] = []
     if data is not ABSENT and data != shared.theirs(layout.DATA_BRANCH):
         wanted.append((refs.local(layout.DATA_BRANCH), data))

@@ -31,14 +31,7 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def request(statement: bytes, url: str) -> bytes:
-    """Ask an authority for a time stamp of a text; return its answer, DER.
-
-    `url`: ``https`` or ``http``, from the user's own settings; the answer is signed in either
-    case.
-
-    Raises `WitnessError` if the authority cannot be reached, or its answer is not a time stamp of
-    this text; `PreconditionError` if there is no openssl.
-    """
+    """Ask an authority, by the user's settings, for a time stamp of a text; return its DER."""
     if not url.startswith(("https://", "http://")):
         raise WitnessError(
             "this is no address of a time-stamping authority", found=url, expected="https://..."

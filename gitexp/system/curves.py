@@ -92,13 +92,7 @@ def read(
     expect: Sequence[str] = (),
     logged: Mapping[str, Curve] | None = None,
 ) -> Summaries:
-    """Read the curve files of one repeat, and measure them with what it logged.
-
-    `project`: the project folder in the job's worktree. `expect`: metrics of curves that have to
-    be among the samples. `logged`: curves that lie in no declared file.
-
-    Raises `BadMetricError` if a file is missing, or an expected metric cannot be measured.
-    """
+    """Read the curve files of one repeat, and measure them with what it logged."""
     warnings: list[str] = []
     found = _declared(project, files, warnings)
     for name, curve in (logged or {}).items():

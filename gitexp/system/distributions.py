@@ -86,11 +86,7 @@ def scan(path: Iterable[str]) -> tuple[Installed, ...]:
 
 
 def describe(installed: Installed, repository: str) -> Distribution:
-    """Return what the environment's record says of a distribution.
-
-    One that was installed from a folder of the repository is covered by the run's inputs: name
-    and relative path are all that counts.
-    """
+    """Return what is recorded of a distribution; of one of the repository name and path alone."""
     inside = relative(installed.source or _own_folder(installed), repository)
     if inside is not None:
         return Distribution(installed.name, "", "", inside)

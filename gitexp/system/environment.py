@@ -331,10 +331,7 @@ def shell(command: str, env: Mapping[str, str]) -> list[str]:
 
 
 def commands(stage: Stage, job: Job) -> tuple[str, ...]:
-    """Return the commands of a stage one by one, as DVC runs them; the last one gets the seed.
-
-    A text in dvc.yaml is one command a line; the entries of a list may have several lines.
-    """
+    """Return the commands of a stage as DVC runs them, by lines; the last gets the seed."""
     found = list(stage.commands)
     if not stage.listed:
         found = [line for text in found for line in text.splitlines()]

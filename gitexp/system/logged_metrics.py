@@ -118,16 +118,10 @@ def read(
     before: Collection[Path] = (),
     own: Collection[str] = (),
 ) -> Logged:
-    """Read all that a repeat logged.
+    """Read all that a repeat logged; without steps a value is the last, else the last step's.
 
-    The value of a metric is the last one that was logged without a step, else that of the last
-    step.
-
-    `wanted`: curves to be kept, however many there are. `before`: what other repeats logged, of
-    which the stages that ran once belong to this one, too: they are as constant in all of them as
-    a metrics file that such a stage wrote. `own`: the stages that this repeat executed itself.
-
-    Raises `BadMetricError` if the value of a metric is not finite.
+    `wanted`: curves to be kept. `before`: what other repeats logged, of which the stages that ran
+    once belong to this one, too. `own`: the stages that this repeat executed itself.
     """
     found, torn = _Found(wanted), 0
     for each in (*before, file):

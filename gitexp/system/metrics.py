@@ -106,15 +106,10 @@ def read(
     expect: Sequence[str] = (),
     logged: Mapping[str, float] | None = None,
 ) -> tuple[Sample, ...]:
-    """Read the metrics files of one repeat, and what it logged.
+    """Read the metrics files of one repeat, and what it logged, in the order of the files.
 
-    `project`: the project folder in the job's worktree. `files`: paths below it. A name that two
-    files give becomes ``file:name`` in both, and one that is expected so in its own. `expect`:
-    names that have to be among the samples. `logged`: values that stand in no file. Where a file
-    has the very same one it is one sample. The result: in the order of the files.
-
-    Raises `AmbiguousMetricError` if several files give an expected metric; `BadMetricError` if a
-    file or an expected metric is missing, or a value is not a finite number.
+    A name that two files give becomes ``file:name`` in both, and one that is expected so in its
+    own. Where a file has the very same value as was `logged` it is one sample.
     """
     found = _Found(seed)
     for file in files:

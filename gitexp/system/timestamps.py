@@ -60,11 +60,7 @@ _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 
 
 def refused(token: bytes, statement: bytes, authorities: Path) -> str:
-    """Return why a time stamp of a text is not to be believed; "" where it is.
-
-    `authorities`: certificates that the reader trusts, PEM. They have to hold at the time of the
-    stamp, not today: a stamp outlives its certificate.
-    """
+    """Return why a time stamp of a text is not to be believed, by certificates of its time."""
     when = stamped_at(token)
     if when is None:
         return "it is no time stamp"

@@ -100,11 +100,10 @@ def _size(workspace: Workspace) -> RepositorySize:
 
 
 def _old_folders(repo: Repo, keep: int) -> Iterator[Path]:
-    """Yield the folders that hold nothing but logs, except those of the newest runs.
+    """Yield the folders of recorded runs that hold nothing but logs, but the newest.
 
     A run is recorded if a branch or tag reaches it. Its own note alone does not do: where the
-    branch was deleted since, the folder is all there is. Of a dead run in which nothing finished,
-    nothing will ever be recorded.
+    branch was deleted since, the folder is all there is.
     """
     recorded = _recorded(repo)
     for workdir in WorkDir.everywhere(repo.workspace):

@@ -112,12 +112,7 @@ class Pair:
 def read_pair(
     situation: CountedSides, left: Counted, right: Counted, columns: Sequence[str] = ()
 ) -> Pair:
-    """Read the predictions of a repeat of each side from the cache.
-
-    Raises `DesignError` if predictions are not declared or not recorded, or not of the same
-    examples; `DataMissingError` if their bytes are not in the local cache; `DamagedDataError,
-    UnsafeInputError, BadFormatError` if the bytes are not what the record says, or no predictions.
-    """
+    """Read the predictions of a repeat of each side from the cache."""
     top, cluster = situation.top, situation.cluster
     wanted = (*columns, *((cluster,) if cluster and cluster not in columns else ()))
     one = _read(top, left, situation.baseline, wanted)

@@ -51,10 +51,10 @@ MOST_COUNTS = 4_000_000  # classes times rows: 32 MB, of which resampling holds 
 
 
 def chosen(count: Count) -> tuple[Counted, Counted] | None:
-    """Return the repeat of each side that a claim about one model is tested on.
+    """Return the repeats that a claim about one model is tested on: the committed seed's.
 
-    The committed seed, where both sides have it, else the smallest common seed, else each side's
-    smallest: fixed by the records, never by what came out.
+    Else the smallest common seed, else each side's smallest: fixed by the records, never by what
+    came out.
     """
     left, right = count.baseline.repeats, count.candidate.repeats
     if not left or not right:

@@ -168,12 +168,8 @@ def compare_subgroups(
 ) -> Subgroups:
     """Compare subgroups and categories, as far as they were asked for.
 
-    With a plan only its metric and guard-rails are looked at in subgroups: every further one
-    would make the family larger, and each of its members harder to show.
-
-    Raises `DesignError` if predictions were not recorded, the column is missing, or nothing can be
-    computed; `DataMissingError, DamagedDataError, UnsafeInputError, BadFormatError` if predictions
-    cannot be read.
+    With a plan only its metric and guard-rails are looked at in subgroups: every further one would
+    make the family larger, and each of its members harder to show.
     """
     if not by and not column:
         return Subgroups()

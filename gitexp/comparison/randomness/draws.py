@@ -365,10 +365,7 @@ class Scripts(Bindings):
         return False
 
     def hands_on(self, file: str, key: Sequence[str]) -> bool:  # noqa: C901
-        """Whether a script hands on a part of what it was given that holds the seed.
-
-        `file`: name of a params file; "" for the options of the command line.
-        """
+        """Whether a script hands on what holds the seed of a file, or of options ("")."""
         held: set[str] = set()
         nodes = [node for found in self._nodes.values() for node in found]
         functions = {id(node.func) for node in nodes if isinstance(node, ast.Call)}

@@ -40,11 +40,7 @@ _LATER: Final = f"gitexp: what {CONFIG} says of rules is changed here; it counts
 
 
 def answer(call: HookCall) -> HookAnswer:
-    """Judge the commit that is about to be made.
-
-    That of an experiment's branch, and a merge into a protected one; other commits are nobody's
-    business here. An amended commit is judged by what it changes.
-    """
+    """Judge a commit to be made: of an experiment, or a merge into a protected branch."""
     place = staged.place(call.folder, call.environ, merging=call.name == "pre-merge-commit")
     changes = [TreeChange(*each) for each in staged.staged(place)]
     with CatFile(place.folder, place.env) as objects:

@@ -146,11 +146,11 @@ _FSCK: Final = "receive.fsckObjects"
 def install(
     workspace: Workspace, *, python: str = sys.executable, anywhere: bool = False
 ) -> HooksReport:
-    """Put the hooks where Git looks for them; where a manager is in charge, say what it needs.
+    """Put the hooks where Git looks for them, or say what a manager in charge needs.
 
     In a bare repository that is the server's gate, and Git is told to look at what is pushed as
-    `git fsck` does, where nobody told it anything. `anywhere`: whether a folder that core.hooksPath
-    names outside the Git directory may be written to.
+    `git fsck` does. `anywhere`: a folder of core.hooksPath outside the Git directory may be written
+    to.
     """
     place = hook_folder(workspace)
     if place.manager is not None and place.top is not None:

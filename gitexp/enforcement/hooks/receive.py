@@ -120,12 +120,7 @@ class Gate(trust_settings.Believing):
     def judged(
         self, update: Update, before: Mapping[str, CommitHash], config: ProjectConfig | None
     ) -> tuple[tuple[Violation, ...], tuple[str, ...]]:
-        """Hold what an update adds to an experiment or a protected branch against the rules.
-
-        `before`: the branches whose commits were judged when they came: what they hold is not new.
-        `config`: the settings to go by; else those of the tip. The result: also what could not be
-        looked at.
-        """
+        """Hold what an update adds against the rules, but for what is in branches `before`."""
         tip = staged.commit_of(self.place, update.new)
         if tip is None or not update.branch:
             return (), ()
@@ -228,10 +223,7 @@ def _archive(
     update: Update,
     here: Mapping[str, CommitHash],
 ) -> Iterator[Violation | Update]:
-    """Refuse an archive tag that moves, or that is not of the experiment whose name it takes.
-
-    A new one holds what its branch has, and what it adds is judged as the branch would be.
-    """
+    """Refuse an archive tag that moves, or is not of the experiment whose name it takes."""
     if not update.ref.startswith(ARCHIVE_TAGS):
         return
     short = update.ref.removeprefix("refs/tags/")

@@ -109,10 +109,7 @@ def put(path: Path, data: bytes) -> None:
 
 
 def set_aside(path: Path) -> Path:
-    """Give what is at a path a second name, `BEFORE`; it stays under its first, too.
-
-    Git goes on running it until our hook takes its place: there is no moment without either.
-    """
+    """Give what is at a path a second name too, `BEFORE`: at no moment is there none."""
     aside = path.with_name(path.name + BEFORE)
     with translating("a hook cannot be set aside", str(path)):
         shutil.copy2(path, aside, follow_symlinks=False)

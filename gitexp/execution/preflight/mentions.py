@@ -139,8 +139,8 @@ def missed(
 ) -> list[str]:
     """Say, once repeats have failed, how a run gets files that lie in the work tree alone.
 
-    `lines`: what commands printed last, and the stage that they are of. `doubtful`: files that it
-    mentions, as `check` has found them. `unasked`: what DVC tracks and no stage depends on.
+    `lines`: what commands printed last, and the stage that they are of. `doubtful`: as `check`
+    found them.
     """
     home, top = source.home, source.top
     held = {entry.path for entry in source.entries}

@@ -88,9 +88,7 @@ class _VanishedError(Exception):
 def carry_out(repo: Repo, task: Task) -> Moved:
     """Make the commit and move the branch to it, trying again while others are faster.
 
-    Raises `LockedError` if a lock was not free, or the race not won, within 30 s; `NoSpaceError,
-    ReadOnlyError, GitFailedError`: nothing was published and no lock is left; `GitexpError`:
-    whatever `Task.draft` raises.
+    Where it raises, nothing was published and no lock is left.
     """
     deadline = time.monotonic() + PATIENCE_S
     with contextlib.ExitStack() as stack:
@@ -140,14 +138,10 @@ def _attempt(repo: Repo, task: Task, lock: FileLock) -> Moved:
 def move_refs(
     repo: Repo, build: Callable[[], Moves], guard: Callable[[], None], message: Message
 ) -> Moves:
-    """Write what `build` writes, and move the refs.
+    """Write what `build` writes, and move the refs; where it raises, none was moved.
 
-    `build`: writes the objects; called again where a ``git gc`` removed them before a ref held
-    them. `guard`: called when the refs are locked; raises where they must not move after all. The
-    result: as they were carried out.
-
-    Raises `MovedRefError` if a ref is not where `build` saw it; nothing was moved; `LockedError,
-    NoSpaceError, ReadOnlyError, GitFailedError`: nothing was moved, and no lock is left.
+    `build` is called again where a ``git gc`` removed objects before a ref held them. `guard`:
+    called when the refs are locked; raises where they must not move after all.
     """
     owners.clear_stale(repo)
     with contextlib.ExitStack() as stack:
@@ -179,11 +173,7 @@ def move_refs(
 def _kept(
     repo: Repo, move: tuple[str, CommitHash | Absent, CommitHash], written: Sequence[str]
 ) -> Iterator[str]:
-    """Hold new objects by a temporary ref whose owner is known; give the owner's id.
-
-    Until the ref is there, any of them may vanish in a ``git gc``; then the attempt starts afresh
-    (the same bytes give the same objects).
-    """
+    """Hold new objects by a temporary ref whose owner is known; before, a ``git gc`` may win."""
     reach(FailPoint.BLOBS)
     with owners.registered(repo.workspace, *move) as owned:
         try:

@@ -110,11 +110,7 @@ def stale(workspace: Workspace) -> tuple[OwnerFile, ...]:
 
 
 def ids(workspace: Workspace) -> frozenset[str]:
-    """Return the ids of all transactions that have an owner file, readable or not.
-
-    The file is there before a lock, a temporary ref or a temporary file of its transaction, and
-    goes after them. What was seen before this was asked and is not in the answer is nobody's.
-    """
+    """Return the ids of all transactions that have an owner file: first to come, last to go."""
     try:
         names = [path.name for path in layout.locks_dir(workspace).iterdir()]
     except FileNotFoundError:
@@ -186,10 +182,7 @@ def _contains(repo: Repo, tip: CommitHash, commit: CommitHash) -> bool:
 
 
 def _clear_git_lock(common: Path, path: Path, owned: OwnerFile) -> None:
-    """Remove git's lock of a ref if it is that of the dead process's git: it holds `after`.
-
-    Ordinarily git removed it itself when its input ended; both may have been killed at once.
-    """
+    """Remove git's lock of a ref if it is that of the dead process: it holds `after`."""
     first = _content(path)
     if first == b"":  # HEAD's lock stays empty; so does one killed before git wrote into it
         time.sleep(_SETTLE_S)

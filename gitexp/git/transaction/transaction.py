@@ -71,15 +71,10 @@ def publish(
     message: Message,
     expected: CommitHash | NewBranch | None = None,
 ) -> Published:
-    """Add one commit to a local branch.
+    """Add one commit to a local branch; where it raises, nothing was published.
 
-    `edit`: gives the files to write or delete for a tip; called again on a lost race. `message`:
-    its first line also goes into the reflog; the committer comes from Git's settings. `expected`:
+    `edit`: gives the files to write or delete for a tip; called again on a lost race. `expected`:
     where the branch has to be; by default wherever it is.
-
-    Raises `MovedRefError` if the branch was deleted, moved or appeared; nothing was written;
-    `LockedError` if a lock was not free for 30 s; `NoSpaceError, ReadOnlyError, GitFailedError`:
-    nothing was published and no lock is left.
     """
     repo = open_repository(workspace)
 
@@ -100,10 +95,10 @@ def publish(
 def publish_data(
     workspace: Workspace, path: str, pointer: bytes, source: CommitHash, message: Message
 ) -> CommitHash:
-    """Append the by-products of a run to the branch gitexp/data, so that DVC's gc keeps them.
+    """Append the by-products of a run to gitexp/data, so that DVC's gc keeps them.
 
     Each commit's tree holds only this run's pointer and the DVC settings of `source` beside it: a
-    growing tree would make ``dvc gc -A`` quadratic. Raises as `publish` does.
+    growing tree would make ``dvc gc -A`` quadratic.
     """
     repo = open_repository(workspace)
     settings = posixpath.join(posixpath.dirname(path), ".dvc")

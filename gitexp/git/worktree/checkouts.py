@@ -96,11 +96,7 @@ def rebasing(workspace: Workspace, branch: str) -> Path | None:
 
 
 def _is_there(top: Path, git_dir: Path, common: Path) -> bool:
-    """Whether a worktree is there, and says itself that it is this repository's.
-
-    Any path can stand in ``worktrees/NAME/gitdir``; what is done in a worktree, or to it, is for
-    folders whose ``.git`` leads back alone.
-    """
+    """Whether a worktree is there, and its ``.git`` leads back: any path can be noted."""
     dot_git = top / ".git"
     if git_dir == common:
         return dot_git.exists() and git_dir.is_dir()

@@ -87,13 +87,8 @@ def prepare(repo: Repo, checkout: Checkout, changes: Sequence[Step], owner: str)
 
     A path whose index entry and file are those of the old tip gets both of the new one. Where the
     person edited the file only, the index entry goes to the new tip and the edit stays: with the
-    old entry, the next ``git commit`` would silently take the new commit's change back. Where
-    the index entry is not the old tip's, nothing of the path is touched.
-
-    `checkout`: its ``index.lock`` is held by the caller. `owner`: part of the names of temporary
-    files.
-
-    Raises `NoSpaceError, ReadOnlyError, GitFailedError`: nothing is left behind.
+    old entry, the next ``git commit`` would silently take the new commit's change back. Where the
+    index entry is not the old tip's, nothing of the path is touched.
     """
     prepared = PreparedRestore(checkout)
     here = Repo(replace(repo.workspace, git_dir=checkout.git_dir, top=checkout.top))

@@ -52,12 +52,7 @@ class HookPlace:
 
 
 def place(folder: Path, environ: Mapping[str, str], *, merging: bool = False) -> HookPlace:
-    """Return where a hook runs.
-
-    `merging`: whether it is pre-merge-commit: what is merged is then told by variables alone.
-
-    Raises `NoRepositoryError` if it is not a hook's.
-    """
+    """Return where a hook runs; `merging`, what is merged is told by variables alone."""
     env = {
         key: environ[key]
         for key in command.LOCAL_VARIABLES

@@ -29,20 +29,13 @@ _LFS: Final = {"clean": "git-lfs clean -- %f", "smudge": "git-lfs smudge -- %f",
 def dirty_tracked(workspace: Workspace, *, looking: bool = False) -> tuple[str, ...]:
     """Return tracked paths that are staged, modified, deleted or in conflict, sorted.
 
-    A submodule counts when its commit or its tracked files differ. This runs the user's clean
-    filters where Git needs them to tell (LFS), as ``git status`` does.
+    This runs the user's clean filters where Git needs them to tell (LFS), as ``git status`` does.
     """
     return _paths(porcelain(workspace, looking=looking))
 
 
 def porcelain(workspace: Workspace, *, looking: bool) -> bytes:
-    """Return the same as git says it.
-
-    `looking`: whether nothing is started that the folder's own settings, or those of its
-    submodules, name. Of a submodule only the commit counts then.
-
-    Raises `ForeignProgramError` if only a program that the folder names could tell of some path.
-    """
+    """Return the same as git says it; `looking`, no program of the folder's is started."""
     top = _top(workspace)
     inside = "dirty" if looking else "untracked"
     question = ["status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames",
@@ -118,8 +111,8 @@ def untracked(workspace: Workspace) -> tuple[str, ...]:
 def left_in(top: Path, folder: str = "") -> tuple[str, ...]:
     """Return what Git neither tracks nor ignores in a worktree, sorted.
 
-    `folder`: only below this, every file; by default a folder of nothing else stands for its files
-    and ends in a slash.
+    Below `folder` every file; by default a folder of nothing else stands for its files, with a
+    slash.
     """
     options = ["--", folder] if folder else ["--directory", "--no-empty-directory"]
     out = command.run(top, ["ls-files", "--others", "--exclude-standard", "-z", *options])
@@ -138,10 +131,7 @@ def is_ignored(where: Workspace | Path, paths: Iterable[str]) -> frozenset[str]:
 
 
 def ignoring(where: Workspace | Path, paths: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Return what Git ignores of `paths`, each with the pattern and the file that has it.
-
-    `where`: the user's work tree, or the top of another one.
-    """
+    """Return what Git ignores of `paths`, each with the pattern and the file that has it."""
     data = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in paths)
     if not data:
         return {}
@@ -193,11 +183,10 @@ _GLOBS = {"GIT_LITERAL_PATHSPECS": "0"}  # the patterns are ours
 def files(
     where: Workspace | Path, *words: str, names: tuple[str, ...] = (), at: CommitHash | None = None
 ) -> tuple[str, ...]:
-    """Return the text files that have every one of some words, each in some line.
+    """Return the text files in and below a folder that have every one of some words.
 
-    `where`: the folder in and below which is looked; paths are relative to it. `names`: patterns
-    of the files' names; without any all are looked at. `at`: by default the work tree with what is
-    not tracked yet.
+    `names`: patterns of the files' names. `at`: by default the work tree with what is not tracked
+    yet.
     """
     asked = [part for word in words for part in ("-e", word)]
     scope = "--untracked" if at is None else at

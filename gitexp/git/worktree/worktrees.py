@@ -54,12 +54,7 @@ def fill(
     *,
     depth: int = 0,
 ) -> tuple[str, ...]:
-    """Write the files of each submodule below `top` from the clones in ``git_dir/modules``.
-
-    `git_dir`: of the repository that has the submodules. `commit`: its .gitmodules says how the
-    submodules are called. `depth`: how many submodules lie around these. The result: those that
-    stay empty, because the user's clone has none of their files either.
-    """
+    """Write each submodule's files from its clone; return those without any here."""
     if not modules:
         return ()
     names = _module_names(git_dir, commit)
@@ -130,16 +125,11 @@ _LEFT_OUT = b".gitexp/"
 
 
 def add(workspace: Workspace, path: Path, commit: CommitHash) -> tuple[str, ...]:
-    """Make a detached worktree of `commit` at `path`, without gitexp's own folder.
+    """Make a detached worktree without gitexp's own folder; return submodules that stay empty.
 
     What is left out stands in the worktree's index as skip-worktree, so ``git status`` there is
     clean and the user's settings are not touched. LFS and other filters of the user run, hooks do
-    not. Submodules are filled from the user's own clones of them.
-
-    The result: submodules that stay empty, because the user's clone has none of their files
-    either.
-
-    Raises `ExistsError` if there is something at `path`.
+    not.
     """
     if path.exists():
         raise ExistsError("the worktree's folder is there already", where=str(path))
