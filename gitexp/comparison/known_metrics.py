@@ -21,7 +21,7 @@ from gitexp.errors import (
     UsageError,
 )
 from gitexp.git import objects
-from gitexp.git.refs import ABSENT
+from gitexp.git.absent import ABSENT
 from gitexp.git.worktree import status
 from gitexp.model.metrics import bare, by_file, plain, several
 from gitexp.model.plan import Direction

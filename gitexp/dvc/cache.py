@@ -30,22 +30,6 @@ if TYPE_CHECKING:
 
     from gitexp.dvc.hashing import Memo
 
-__all__ = [
-    "CacheConfig",
-    "Damage",
-    "damaged",
-    "has",
-    "listed",
-    "missing",
-    "object_path",
-    "open_cache",
-    "put",
-    "put_dir",
-    "put_file",
-    "read_manifest",
-    "unfinished",
-    "verify",
-]
 
 MANIFEST_LIMIT = 256 << 20  # about two million files
 HEX = frozenset("0123456789abcdef")

@@ -45,7 +45,8 @@ def find_dvc_dir(folder: Path) -> Path:
     if found is not None:
         return found
     # A sparse checkout may leave one out that Git knows of: `dvc init` would make a second one.
-    if any(_knows(place) for place in _above(folder)):
+    asked = ["ls-files", "--", ".dvc/config"]
+    if any(command.attempt(place, asked)[1] for place in _above(folder)):
         raise PreconditionError(
             "DVC's folder is not in this work tree",
             found=".dvc is committed, and not checked out",
@@ -62,11 +63,6 @@ def find_dvc_dir(folder: Path) -> Path:
 
 def _nearest(folder: Path) -> Path | None:
     return next((place / ".dvc" for place in _above(folder) if (place / ".dvc").is_dir()), None)
-
-
-def _knows(folder: Path) -> bool:
-    """Whether Git's index has DVC's settings there."""
-    return bool(command.attempt(folder, ["ls-files", "--", ".dvc/config"])[1])
 
 
 def _above(folder: Path) -> Iterator[Path]:
@@ -126,11 +122,6 @@ def parse(text: str) -> Sections:
         if sign:
             current[_unquoted(key.strip()).lower()] = _value(value.strip())
     return sections
-
-
-def is_on(sections: Sections, section: str, key: str) -> bool:
-    """Tell whether a switch is set."""
-    return sections.get(section, {}).get(key, "").lower() in YES
 
 
 def outside(environ: Mapping[str, str]) -> tuple[Path, ...]:

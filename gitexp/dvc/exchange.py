@@ -17,15 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import cache, dvc_config, links
-from gitexp.dvc import cache as caches
 from gitexp.dvc import cache_objects as objects
+from gitexp.dvc.cache_objects import CacheConfig
 from gitexp.errors import DamagedDataError, DataMissingError, DvcFailedError, GitexpError
 from gitexp.git import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from gitexp.dvc.cache import CacheConfig
     from gitexp.model.ids import Md5
 
 SCRIPT = Path(__file__).with_name("dvctransfer.py")
@@ -85,7 +84,7 @@ def send(here: CacheConfig, there: CacheConfig, wanted: Iterable[Md5]) -> Copied
                     count, size = count + 1, size + copied
             if not complete:
                 lacking[md5] = None
-            elif md5.endswith(".dir") and not caches.has(there, md5):
+            elif md5.endswith(".dir") and not cache.has(there, md5):
                 content = Path(objects.object_file(here, md5)).read_bytes()
                 objects.write(there, md5, content)
                 count, size = count + 1, size + len(content)
@@ -106,8 +105,8 @@ def take(here: CacheConfig, there: CacheConfig, md5: Md5) -> bool:
         names = (*members, md5) if md5.endswith(".dir") else members
         return all(
             objects.adopt(there, objects.object_file(here, name), name)
-            if caches.has(here, name)
-            else caches.has(there, name)
+            if cache.has(here, name)
+            else cache.has(there, name)
             for name in names
         )
 
@@ -147,7 +146,7 @@ def _members(here: CacheConfig, there: CacheConfig, md5: Md5) -> tuple[Md5, ...]
         return (md5,)
     for side in (here, there):
         try:
-            entries = caches.read_manifest(side, md5)
+            entries = cache.read_manifest(side, md5)
         except DataMissingError:
             continue
         return tuple(dict.fromkeys(entry.md5 for entry in entries))
@@ -156,9 +155,9 @@ def _members(here: CacheConfig, there: CacheConfig, md5: Md5) -> tuple[Md5, ...]
 
 def _copy(here: CacheConfig, there: CacheConfig, md5: Md5) -> int | None:
     """Return the bytes that were copied, -1 where it was there, None where it is nowhere."""
-    if caches.has(there, md5):
+    if cache.has(there, md5):
         return -1
-    if not caches.has(here, md5):
+    if not cache.has(here, md5):
         return None
     source = objects.object_file(here, md5)
     digest = objects.store(there, source, None)
@@ -186,4 +185,4 @@ def _refused(verb: str, said: str, root: Path) -> GitexpError:
 
 def folder_cache(folder: Path) -> CacheConfig:
     """Return a plain folder's remote as a place of objects: it is laid out as a cache is."""
-    return caches.CacheConfig(Path(posixpath.normpath(folder.as_posix())))
+    return CacheConfig(Path(posixpath.normpath(folder.as_posix())))

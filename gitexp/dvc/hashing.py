@@ -136,7 +136,7 @@ def list_files(folder: str, ignored: Ignored | None = None) -> list[str]:
             for entry in entries:
                 path = prefix + entry.name
                 if entry.is_dir(follow_symlinks=False):
-                    if entry.name in NEVER or _is_repository(entry.path):
+                    if entry.name in NEVER or os.path.isdir(f"{entry.path}/.dvc"):
                         continue
                     if ignored is None or not ignored(entry.path, True):  # noqa: FBT003 - a callback's position
                         folders.append(path)
@@ -248,10 +248,6 @@ def _not_regular(path: str) -> UnsafeInputError:
         where=path,
         next_step="remove it, or hide it with .dvcignore",
     )
-
-
-def _is_repository(folder: str) -> bool:
-    return os.path.isdir(f"{folder}/.dvc")
 
 
 def _check_member(entry: os.DirEntry[str], path: str, folder: str) -> None:

@@ -319,9 +319,10 @@ def _locks(state: ProjectState) -> Iterator[InputPart]:
     own = state.lock_path
     inside = executed(state.stages, state.config.targets)
     frozen = {stage.name for stage in state.stages if stage.frozen}
-    for entry in _lock_files(state):
+    for entry in state.files():
         path = entry.text
-        if path == own:
+        is_lock = entry.path.rpartition(b"/")[2] == b"dvc.lock" and entry.mode not in _NO_FILES
+        if not is_lock or path == own or _is_internal(path, state.config.project):
             continue
         try:
             theirs = state.dvc.outs(path)
@@ -342,14 +343,6 @@ def _locked_part(path: str, stage: str, out: HashedPath) -> InputPart:
     return InputPart(
         f"{path}:{stage}".encode("utf-8", "surrogateescape"), "data", 0, _hash_text(out)
     )
-
-
-def _lock_files(state: ProjectState) -> Iterator[Entry]:
-    for entry in state.files():
-        if entry.path.rpartition(b"/")[2] == b"dvc.lock" and entry.mode not in _NO_FILES:
-            path = entry.text
-            if not _is_internal(path, state.config.project):
-                yield entry
 
 
 def _settings(config: ProjectConfig) -> InputPart:

@@ -37,13 +37,21 @@ from gitexp.errors import (
     UnsafeInputError,
 )
 
+if sys.platform == "win32":  # pragma: no cover - the workflow runs it there
+    import msvcrt
+else:
+    import fcntl
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from gitexp.dvc.cache import CacheConfig, ManifestEntry
+    from gitexp.dvc.cache import ManifestEntry
+    from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.model.ids import Md5
     from gitexp.model.job import FileHash, Given
+
+PAUSE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,25 +264,14 @@ def _state(place: Path) -> tuple[tuple[str, int, int, int], ...]:
     return tuple(sorted(found))
 
 
-if sys.platform == "win32":  # pragma: no cover - the workflow runs it there
-    import msvcrt
-else:
-    import fcntl
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-PAUSE_S = 0.05
-
-
 @contextmanager
 def main_lock(
     folder: Path, *, timeout_s: float = 3.0, environ: Mapping[str, str] = os.environ
 ) -> Iterator[None]:
     """Hold ``.dvc/tmp/lock``, which is the kernel's: a dead process's file is harmless."""
     dvc_dir = dvc_config.find_dvc_dir(folder)
-    if dvc_config.is_on(dvc_config.read_settings(dvc_dir, environ), "core", "hardlink_lock"):
+    core = dvc_config.read_settings(dvc_dir, environ).get("core", {})
+    if core.get("hardlink_lock", "").lower() in dvc_config.YES:
         raise LockedError(
             "DVC's lock cannot be taken",
             found="core.hardlink_lock is set",

@@ -23,7 +23,7 @@ from gitexp.model.job import Given
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from gitexp.dvc.cache import CacheConfig
+    from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.dvc.dvcfiles import HashedPath
     from gitexp.dvc.pipeline import Resolved
     from gitexp.git.objects import Entry

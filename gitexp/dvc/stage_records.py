@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from gitexp.dvc.cache import CacheConfig
+    from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.dvc.hashing import Memo
     from gitexp.model.ids import ParamTree
     from gitexp.model.job import Stage, StageOut

@@ -28,7 +28,7 @@ from gitexp.text.jsontext import json_dumps_compact
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gitexp.dvc.cache import CacheConfig
+    from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.dvc.hashing import Memo
     from gitexp.model.config import Predictions
     from gitexp.model.job import FileHash, Job, Stage, StageRecord

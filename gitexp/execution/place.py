@@ -26,7 +26,7 @@ from gitexp.errors import (
 from gitexp.execution.jobs import lies_in
 from gitexp.execution.run_sources import assigned, undeclared
 from gitexp.git import command, objects, refs, repository
-from gitexp.git.refs import ABSENT
+from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.layout import DATA_BRANCH
 from gitexp.git.worktree import status

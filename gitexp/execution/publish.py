@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import dvcwrite, placement
 from gitexp.dvc import inputs as inputs_rules
-from gitexp.dvc.cache import CacheConfig, open_cache
-from gitexp.dvc.cache_objects import flush
+from gitexp.dvc.cache import open_cache
+from gitexp.dvc.cache_objects import CacheConfig, flush
 from gitexp.dvc.dvc_config import find_dvc_dir, has_dvc
 from gitexp.dvc.exchange import take
 from gitexp.dvc.placement import refresh
@@ -23,14 +23,14 @@ from gitexp.execution.record import Ended, PublishedCall, _message
 from gitexp.execution.state import resumption
 from gitexp.execution.workdir import share
 from gitexp.git import objects, refs
+from gitexp.git.absent import ABSENT
 from gitexp.git.command import translating
-from gitexp.git.refs import ABSENT, local, read_ref
+from gitexp.git.refs import local, read_ref
 from gitexp.git.transaction import layout, transaction
 from gitexp.git.transaction.failpoints import FailPoint
 from gitexp.git.transaction.failpoints import reach as reach_point
-from gitexp.git.transaction.transaction import DELETE
 from gitexp.git.worktree import checkouts
-from gitexp.git.writing import Message
+from gitexp.git.writing import DELETE, Message
 from gitexp.model.job import FILES, FileHash
 from gitexp.provenance import private
 from gitexp.records import plan as plan_format
@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from gitexp.execution.state import State
     from gitexp.execution.workdir import WorkDir
     from gitexp.git.repository import Repo
-    from gitexp.git.transaction.transaction import Content, TipView
+    from gitexp.git.transaction.transaction import TipView
+    from gitexp.git.writing import Content
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import InputsDigest, TreeId
     from gitexp.model.job import Outcome

@@ -32,7 +32,7 @@ from gitexp.execution.situation import BASELINE
 from gitexp.execution.state import _outcome, finished, is_recorded
 from gitexp.execution.workdir import WorkDir, remove_slots
 from gitexp.git import objects, refs
-from gitexp.git.refs import ABSENT
+from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.model.job import Job, JobState
 from gitexp.model.run import RepeatState

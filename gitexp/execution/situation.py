@@ -24,7 +24,7 @@ from gitexp.execution.preflight import checks
 from gitexp.execution.run_sources import SeedChoice
 from gitexp.execution.workdir import WorkDir
 from gitexp.git import identity, objects
-from gitexp.git.refs import ABSENT
+from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.upstream import own

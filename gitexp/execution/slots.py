@@ -23,7 +23,7 @@ from gitexp.git.worktree import worktrees
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from gitexp.dvc.cache import CacheConfig
+    from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.model.ids import CommitHash
     from gitexp.model.job import Given, LinkedPath, StageOut
 

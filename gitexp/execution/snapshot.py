@@ -20,7 +20,7 @@ from gitexp.dvc.stage_records import declared_params
 from gitexp.errors import GitexpError
 from gitexp.execution.jobs import lies_in
 from gitexp.git import command, objects
-from gitexp.git.refs import ABSENT
+from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.worktree import checkouts
 from gitexp.git.worktree.conversion import Conversion, conversions

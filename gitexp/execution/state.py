@@ -17,7 +17,7 @@ from gitexp.execution import engines
 from gitexp.execution.engines.base import OUTCOME, PID
 from gitexp.execution.workdir import WorkDir
 from gitexp.git import objects, refs
-from gitexp.git.refs import ABSENT
+from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, locks
 from gitexp.git.transaction.cache import open_index
 from gitexp.model.ids import RunId

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import stage_records
-from gitexp.dvc.cache import CacheConfig, verify
+from gitexp.dvc.cache import verify
+from gitexp.dvc.cache_objects import CacheConfig
 from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.hashing import Memo
 from gitexp.errors import (

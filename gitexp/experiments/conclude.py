@@ -12,7 +12,7 @@ from gitexp.errors import DetachedHeadError, ExistsError, NoPlanError, UnsafeInp
 from gitexp.experiments import lifecycle
 from gitexp.experiments.archive import archive
 from gitexp.git import identity, objects, refs, repository
-from gitexp.git.refs import ABSENT
+from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, transaction
 from gitexp.git.writing import Message
 from gitexp.model.comparison import Conclusion

@@ -25,7 +25,7 @@ from gitexp.errors import (
 )
 from gitexp.execution.preflight.mentions import own_paths
 from gitexp.execution.preflight.seedparams import fixed_seeds, has_seed, seed_rule
-from gitexp.git.refs import ABSENT
+from gitexp.git.absent import ABSENT
 from gitexp.git.upstream import USUAL
 from gitexp.git.worktree import status
 from gitexp.model.config import DEFAULT_METRICS, Predictions, ProjectConfig

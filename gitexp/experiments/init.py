@@ -25,8 +25,8 @@ from gitexp.errors import (
 )
 from gitexp.experiments import detect, settings
 from gitexp.git import identity, objects, refs, repository
+from gitexp.git.absent import ABSENT
 from gitexp.git.command import translating
-from gitexp.git.refs import ABSENT
 from gitexp.git.transaction import layout, transaction
 from gitexp.git.writing import Message
 from gitexp.model.request import InitReport, InitRequest

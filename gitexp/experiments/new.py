@@ -36,7 +36,7 @@ from gitexp.execution.preflight.drift import drifted, refuse_unmade
 from gitexp.execution.run_sources import assigned, undeclared
 from gitexp.experiments.lifecycle import check_branch, check_name
 from gitexp.git import command, identity, objects, refs, repository
-from gitexp.git.refs import ABSENT
+from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, transaction
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.transaction.transaction import NewBranch
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gitexp.comparison.known_metrics import KnownMetrics
-    from gitexp.git.refs import Absent
+    from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.design import PowerReport

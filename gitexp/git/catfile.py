@@ -16,7 +16,6 @@ from gitexp.model.rules import CommitObject, TreeEntry
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-    from types import TracebackType
 
     from gitexp.model.ids import BlobId
     from gitexp.model.workspace import Workspace
@@ -49,12 +48,7 @@ class CatFile:
         """Return it."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         """End the processes."""
         self.close()
 

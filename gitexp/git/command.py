@@ -103,14 +103,12 @@ LOCAL_VARIABLES = frozenset(
     }
 )
 
-_NO_SPACE = (b"No space left on device", b"File too large", b"Disk quota exceeded")
-_READ_ONLY = (b"Read-only file system", b"Permission denied", b"insufficient permission")
 _FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_ACCESS = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
-# libgit2 gives most system errors as text only.
-_NO_SPACE_TEXT = ("No space left on device", "File too large", "Disk quota exceeded")
-_READ_ONLY_TEXT = ("Read-only file system", "Permission denied", "Operation not permitted")
+# Git gives system errors as text, and libgit2 most of them.
+_NO_SPACE = ("No space left on device", "File too large", "Disk quota exceeded")
+_READ_ONLY = ("Read-only file system", "Permission denied")
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -191,7 +189,7 @@ def settings_of(where: Workspace | Path) -> Iterator[tuple[str, str, str]]:
     words = out.decode("utf-8", "surrogateescape").split("\0")
     for scope, record in zip(words[::2], words[1::2], strict=False):
         key, separator, value = record.partition("\n")
-        yield scope, key, value if separator else "true"
+        yield scope, key, value if separator else "true"  # as a key without "=" means
 
 
 def _attempt(
@@ -269,9 +267,9 @@ def failure(
     text = err.decode("utf-8", "backslashreplace").strip()
     first = text.splitlines()[0] if text else ""
     command = "git " + " ".join(args[:1])
-    if code == _FILE_TOO_LARGE or any(sign in err for sign in _NO_SPACE):
+    if code == _FILE_TOO_LARGE or any(sign in text for sign in _NO_SPACE):
         return NoSpaceError("the disk is full, or a file would be too large", found=first or text)
-    if any(sign in err for sign in _READ_ONLY):
+    if any(sign in text for sign in (*_READ_ONLY, "insufficient permission")):
         return ReadOnlyError("the repository cannot be written to", found=first)
     return GitFailedError(
         f"{command} failed",
@@ -284,11 +282,12 @@ def translated(error: Exception, doing: str, where: str = "") -> GitexpError:
     """Return the error to raise from one of pygit2 or the system, in `doing` something."""
     text = str(error)
     number = error.errno if isinstance(error, OSError) else None
-    if number in _FULL_DISK or any(sign in text for sign in _NO_SPACE_TEXT):
+    if number in _FULL_DISK or any(sign in text for sign in _NO_SPACE):
         return NoSpaceError(
             f"{doing}: the disk is full, or a file would be too large", found=text, where=where
         )
-    if number in _NO_ACCESS or any(sign in text for sign in _READ_ONLY_TEXT):
+    signs = (*_READ_ONLY, "Operation not permitted")
+    if number in _NO_ACCESS or any(sign in text for sign in signs):
         return ReadOnlyError(
             f"{doing}: the repository cannot be written to",
             found=text,

@@ -71,25 +71,21 @@ def signers(workspace: Workspace, commits: Sequence[CommitHash]) -> dict[CommitH
     options = [part for key, value in chosen.items() if value for part in ("-c", f"{key}={value}")]
     arguments = [*options, "log", "--no-walk=unsorted", "--no-show-signature", "--stdin",
                  "--format=%H%x00%G?%x00%GS%x00%GF%x00%GP%x01"]  # fmt: skip
-    found: dict[CommitHash, Signer] = {}
-    _verify(workspace, arguments, commits, found)
-    return found
+    return _verified(workspace, arguments, commits)
 
 
-def _verify(
-    workspace: Workspace,
-    arguments: Sequence[str],
-    commits: Sequence[CommitHash],
-    found: dict[CommitHash, Signer],
-) -> None:
-    """Fill in who signed; git dies of a signature of no known kind, so that one is left out."""
+def _verified(
+    workspace: Workspace, arguments: Sequence[str], commits: Sequence[CommitHash]
+) -> dict[CommitHash, Signer]:
+    """Return who signed; git dies of a signature of no known kind, so that one is left out."""
     data = "".join(f"{commit}\n" for commit in commits).encode("ascii")
     code, out, _ = command.attempt(workspace, arguments, data=data)
     if code:
         middle = len(commits) // 2
-        for half in (commits[:middle], commits[middle:]) if middle else ():
-            _verify(workspace, arguments, half, found)
-        return
+        halves = (commits[:middle], commits[middle:]) if middle else ()
+        each = [_verified(workspace, arguments, half) for half in halves]
+        return {commit: signer for found in each for commit, signer in found.items()}
+    found = {}
     known = {str(commit): commit for commit in commits}
     for record in out.decode("utf-8", "backslashreplace").split("\x01"):
         parts = record.strip("\n").split("\0")
@@ -98,6 +94,7 @@ def _verify(
         commit, good, who, key, primary = parts
         if good == "G" and commit in known:
             found[known[commit]] = Signer(who, primary or key)
+    return found
 
 
 def settings(workspace: Workspace, prefix: str) -> Mapping[str, str]:

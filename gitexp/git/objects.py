@@ -17,10 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import pygit2
 from pygit2.enums import SortMode
 
-from gitexp.errors import (
-    RefusedTreeError,
-    UnknownRevisionError,
-)
+from gitexp.errors import RefusedTreeError, UnknownRevisionError
 from gitexp.git import command, fsck, repository
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.tree import FILE_MODES, MODE_TREE, READ_LIMIT
@@ -79,20 +76,13 @@ def resolve(repo: Repo, text: str) -> CommitHash:
     A branch comes before a tag of its name, and a commit before a tag like its hash: a fetch brings
     tags by any name.
     """
-    if _HASH.match(text) and _is_commit(repo, text):
+    if _HASH.match(text) and exists(repo, text):
         return CommitHash(text)
     # ":/text" would search messages, ":path" the index; a control character is nobody's revision.
     if text and not text.startswith((":", "-")) and text.isprintable():
-        code, out, _ = command.attempt(
-            repo.workspace,
-            [
-                "rev-parse",
-                "--verify",
-                "--quiet",
-                "--end-of-options",
-                f"{_meant(repo, text)}^{{commit}}",
-            ],
-        )
+        asked = ["rev-parse", "--verify", "--quiet", "--end-of-options"]
+        named = f"{_meant(repo, text)}^{{commit}}"
+        code, out, _ = command.attempt(repo.workspace, [*asked, named])
         found = out.decode("ascii", "replace").split("\n")
         if code == 0 and len(found) > 1 and _HASH.match(found[-2]):
             return CommitHash(found[-2])
@@ -146,7 +136,10 @@ def is_signed(repo: Repo, commit: CommitHash) -> bool:
 
 def exists(repo: Repo, commit: str) -> bool:
     """Return whether there is such a commit here (a full hash)."""
-    return _is_commit(repo, commit)
+    try:
+        return isinstance(repo.git.get(commit), pygit2.Commit)
+    except (pygit2.GitError, ValueError):
+        return False
 
 
 def merge_base(repo: Repo, one: CommitHash, other: CommitHash) -> CommitHash | Absent:
@@ -238,11 +231,8 @@ def walk_tree(repo: Repo, tree: TreeId | CommitHash) -> Iterator[Entry]:
 def list_dir(repo: Repo, tree: TreeId | CommitHash, path: str = "") -> tuple[Entry, ...]:
     """Return the entries of one folder, names only; empty where there is no such folder."""
     found = _at(repo, tree, path)
-    return () if found is ABSENT else _listed(found)
-
-
-def _listed(found: SoundTree) -> tuple[Entry, ...]:
-    return tuple([Entry(mode, name, id_) for name, (mode, id_) in found.entries.items()])
+    entries = {} if found is ABSENT else found.entries
+    return tuple([Entry(mode, name, id_) for name, (mode, id_) in entries.items()])
 
 
 def changed_names(repo: Repo, one: CommitHash, other: CommitHash) -> frozenset[bytes]:
@@ -317,13 +307,6 @@ def _meant(repo: Repo, text: str) -> str:
 
 def _is_tag(repo: Repo, name: str) -> bool:
     return f"refs/tags/{name}" in repo.git.references
-
-
-def _is_commit(repo: Repo, text: str) -> bool:
-    try:
-        return isinstance(repo.git.get(text), pygit2.Commit)
-    except (pygit2.GitError, ValueError):
-        return False
 
 
 def _info(commit: pygit2.Commit) -> CommitInfo:

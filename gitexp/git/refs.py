@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from gitexp.git.writing import Message
 
 
-__all__ = ["ABSENT", "Absent", "Head", "HeldRefs", "branches", "head", "held", "read_ref"]
-
 _ZERO: Final = "0" * 40
 _ARCHIVED: Final = "refs/tags/exp-archive"
 _REMOTES: Final = "refs/remotes/"
@@ -103,9 +101,9 @@ def branches(repo: Repo, prefix: str = "") -> tuple[tuple[str, CommitHash], ...]
     each kind sorted.
     """
     # The object name alone needs no object to be opened: 2,000 packed refs in 6 ms.
-    plain = _for_each_ref(
-        repo, "%(refname)%00%(objectname)", "refs/heads", "refs/remotes", _ARCHIVED
-    )
+    asked = ["for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", "refs/remotes"]
+    lines = command.lines(command.run(repo.workspace, [*asked, _ARCHIVED]))
+    plain = [(ref, CommitHash(id_)) for ref, id_ in (line.split(" ") for line in lines)]
     found = [
         (ref, commit)
         for ref, commit in plain
@@ -266,15 +264,6 @@ def touched(repo: Repo) -> dict[str, datetime]:
 def _of_remote(ref: str, prefix: str) -> bool:
     name = followed(ref)
     return name not in {"", "HEAD"} and name.startswith(prefix)
-
-
-def _for_each_ref(repo: Repo, shape: str, *patterns: str) -> tuple[tuple[str, CommitHash], ...]:
-    out = command.run(repo.workspace, ["for-each-ref", f"--format={shape}", *patterns])
-    found = []
-    for line in command.lines(out):
-        ref, _, hash_ = line.partition("\0")
-        found.append((ref, CommitHash(hash_)))
-    return tuple(found)
 
 
 def _peeled(repo: Repo, id_: CommitHash) -> CommitHash:

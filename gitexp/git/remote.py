@@ -216,12 +216,7 @@ def push_leased(workspace: Workspace, remote: str, leases: Sequence[Lease]) -> N
             next_step="gitexp pull, then the same command again",
         )
     if refused:
-        raise GitFailedError(
-            "the remote does not take the push",
-            found="; ".join((*refused, *_heard(said)))[:2000],
-            where=remote,
-            next_step="git push, which shows all that the server says",
-        )
+        raise _not_taken(remote, refused, said)
     raise failed(arguments, code, said)
 
 
@@ -254,19 +249,18 @@ def _push(
     if refused and all(any(sign in why for sign in _RACE) for why in reasons):
         return Pushed(done=False, lost=True, refused=refused)
     if refused:
-        raise GitFailedError(
-            "the remote does not take the push",
-            found="; ".join((*(f"{ref}: {why}" for ref, why in refused), *_heard(said)))[:2000],
-            where=remote,
-            next_step="git push, which shows all that the server says",
-        )
+        raise _not_taken(remote, [f"{ref}: {why}" for ref, why in refused], said)
     raise failed(arguments, code, said)
 
 
-def _heard(said: str) -> list[str]:
-    """Return what the server itself says, which is why it refuses."""
-    lines = [line.partition("remote:")[2].strip() for line in said.split("\n")]
-    return [line for line in lines if line]
+def _not_taken(remote: str, refused: Iterable[str], said: str) -> GitFailedError:
+    heard = [line.partition("remote:")[2].strip() for line in said.split("\n")]  # by the server
+    return GitFailedError(
+        "the remote does not take the push",
+        found="; ".join((*refused, *filter(None, heard)))[:2000],
+        where=remote,
+        next_step="git push, which shows all that the server says",
+    )
 
 
 def _refusal(line: str) -> tuple[str, str]:

@@ -23,7 +23,6 @@ from gitexp.errors import (
 )
 from gitexp.git import command, fsck
 from gitexp.git.catfile import EMPTY_TREE, forks, parsed_commit
-from gitexp.git.discovery import discover
 from gitexp.git.tree import READ_LIMIT, Tree
 from gitexp.git.upstream import main_of
 from gitexp.model.ids import TreeId
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from gitexp.model.rules import CommitObject
     from gitexp.model.workspace import Workspace
 
-__all__ = ["Repo", "discover", "open_repository"]
 
 # Formats that change nothing about how objects are read; libgit2 refuses what it does not know.
 # With reftable, refs go through git itself (see refs.py).
@@ -64,13 +62,7 @@ class Repo:
     @cached_property
     def settings(self) -> Mapping[str, str]:
         """Git's settings as git itself reads them (libgit2 ignores GIT_CONFIG_* variables)."""
-        out = command.run(self.workspace, ["config", "--list", "-z", "--includes"])
-        found: dict[str, str] = {}
-        for record in out.decode("utf-8", "surrogateescape").split("\0"):
-            key, separator, value = record.partition("\n")
-            if key:
-                found[key] = value if separator else "true"  # a key without "=" means true
-        return found
+        return {key: value for _, key, value in command.settings_of(self.workspace)}
 
     def setting_is_true(self, key: str) -> bool:
         """Return whether a boolean setting is on; what git would not read as true is off."""

@@ -247,15 +247,14 @@ def _folder(
     path: str,
     written: list[str],
 ) -> str | None:
-    if old is None:
-        return _edit(repo, None, changes, f"{path}/", written)
-    if old[0] == MODE_TREE:
-        return _edit(repo, repo.load_tree(old[1]), changes, f"{path}/", written)
-    raise UnsafeInputError(
-        "a folder is needed where there is a file or a link",
-        where=path,
-        next_step=f"git rm -- {shlex.quote(path)}",
-    )
+    if old is not None and old[0] != MODE_TREE:
+        raise UnsafeInputError(
+            "a folder is needed where there is a file or a link",
+            where=path,
+            next_step=f"git rm -- {shlex.quote(path)}",
+        )
+    tree = None if old is None else repo.load_tree(old[1])
+    return _edit(repo, tree, changes, f"{path}/", written)
 
 
 def _file(

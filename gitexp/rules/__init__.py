@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from gitexp.model.config import ProjectConfig
     from gitexp.rules.facts import Facts, Finding, Rule
 
-__all__ = ["RULES", "check", "found", "policies"]
 
 RULES: Final[dict[str, Rule]] = {
     rule.id: rule

@@ -13,7 +13,7 @@ from gitexp.store import plans
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gitexp.dvc.cache import CacheConfig
+    from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.dvc.declared_data import Needs
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash, Md5

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.git.discovery import discover
 from gitexp.git.transaction import layout, transaction
+from gitexp.git.writing import Message
 from tests.lab.publisher import ADA, NOW
 from tests.lab.recorded import a_run, run_files, run_id
 
@@ -28,7 +29,7 @@ def main() -> None:
         return run_files(*a_run(int(number), commit=view.commit))
 
     transaction.publish(
-        discover(Path(repository)), branch, edit, transaction.Message(f"no. {number}", ADA, NOW)
+        discover(Path(repository)), branch, edit, Message(f"no. {number}", ADA, NOW)
     )
 
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from gitexp.dvc import cache as objects
 from gitexp.dvc import placement
-from gitexp.dvc.cache import CacheConfig
+from gitexp.dvc.cache_objects import CacheConfig
 from gitexp.dvc.hashing import (
     FileDigest,
     Member,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from gitexp.dvc.cache import CacheConfig
+    from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.model.job import StageRecord
 
 CONFIG = ProjectConfig(pipeline="dvc.yaml")

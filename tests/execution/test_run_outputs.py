@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.dvc.cache import CacheConfig, object_path, put
+from gitexp.dvc.cache import object_path, put
+from gitexp.dvc.cache_objects import CacheConfig
 from gitexp.dvc.exchange import take
 from gitexp.errors import NoSpaceError, ReadOnlyError
 from gitexp.execution.preflight import checks

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.dvc.cache import CacheConfig, object_path, put
+from gitexp.dvc.cache import object_path, put
+from gitexp.dvc.cache_objects import CacheConfig
 from gitexp.model.config import ParamKey, Predictions
 from gitexp.model.ids import Md5
 from gitexp.model.job import Given, LinkedPath, OutKind, StageOut, StageParams

@@ -8,7 +8,8 @@ import pytest
 from gitexp.errors import BusyBranchError, LockedError, MovedRefError, UnsafeInputError
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import move, transaction
-from gitexp.git.transaction.transaction import DELETE, Message, NewBranch
+from gitexp.git.transaction.transaction import NewBranch
+from gitexp.git.writing import DELETE, Message
 from gitexp.model.ids import CommitHash, RunId
 from tests.lab.build import clone, repository
 from tests.lab.publisher import ADA, NOW, add
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from gitexp.git.transaction.transaction import Content, Published
+    from gitexp.git.transaction.transaction import Published
+    from gitexp.git.writing import Content
     from tests.lab.build import BuiltRepo
 
 FILES = {"metrics.json": '{"f1": 1}\n', "dvc.lock": "old\n", "src/train.py": "pass\n"}

@@ -6,7 +6,7 @@ import pytest
 
 from gitexp.errors import ExistsError, GitFailedError, NoRepositoryError
 from gitexp.git import command
-from gitexp.git.worktree import worktrees
+from gitexp.git.worktree import checkouts, worktrees
 from gitexp.model.ids import CommitHash
 from tests.lab.build import BuiltRepo, repository
 
@@ -53,7 +53,7 @@ def test_a_worktree_has_every_file_but_gitexps_and_is_clean(project: BuiltRepo) 
     assert there.git("branch", "--show-current") == ""
     assert project.status() == []
     assert (project.path / ".git/config").read_bytes() == config
-    assert [(each.top, each.branch) for each in worktrees.listing(project.workspace)] == [
+    assert [(each.top, each.branch) for each in checkouts.listing(project.workspace)] == [
         (project.path, "main"),
         (path, None),
     ]
@@ -62,7 +62,7 @@ def test_a_worktree_has_every_file_but_gitexps_and_is_clean(project: BuiltRepo) 
 
     worktrees.remove(project.workspace, path)
     assert not path.exists()
-    assert len(worktrees.listing(project.workspace)) == 1
+    assert len(checkouts.listing(project.workspace)) == 1
     project.fsck()
 
 

@@ -20,13 +20,15 @@ from gitexp.errors import GitexpError
 from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import discover
 from gitexp.git.transaction import transaction
+from gitexp.git.writing import Message
 from gitexp.model.plan import Person
 from tests.lab.build import git_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gitexp.git.transaction.transaction import Content, Published, TipView
+    from gitexp.git.transaction.transaction import Published, TipView
+    from gitexp.git.writing import Content
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2024, 2, 1, 12, tzinfo=UTC)
@@ -46,7 +48,7 @@ def add(repository: Path, branch: str, name: str, *, size: int = 0) -> Published
         }
 
     return transaction.publish(
-        discover(repository), branch, edit, transaction.Message(f"gitexp run: {name}", ADA, NOW)
+        discover(repository), branch, edit, Message(f"gitexp run: {name}", ADA, NOW)
     )
 
 

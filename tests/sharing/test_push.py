@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import os
     from pathlib import Path
 
-    from gitexp.dvc.cache import CacheConfig
+    from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.model.ids import Md5
     from tests.lab.build import BuiltRepo
 

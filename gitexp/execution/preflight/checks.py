@@ -28,7 +28,7 @@ from gitexp.errors import (
 )
 from gitexp.execution.jobs import lies_in
 from gitexp.git import objects, refs
-from gitexp.git.refs import ABSENT
+from gitexp.git.absent import ABSENT
 from gitexp.git.worktree import conversion, status
 from gitexp.model.ids import BlobId
 from gitexp.model.job import LinkedPath

@@ -18,7 +18,7 @@ from gitexp.dvc.dvcpipeline import touches
 from gitexp.errors import GitexpError, PreflightError, UnsafeInputError
 from gitexp.execution.jobs import lies_in
 from gitexp.git import objects
-from gitexp.git.refs import ABSENT
+from gitexp.git.absent import ABSENT
 from gitexp.git.worktree import status
 
 if TYPE_CHECKING:

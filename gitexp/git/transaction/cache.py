@@ -25,7 +25,6 @@ from gitexp.git.transaction.layout import index_file
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
-    from types import TracebackType
 
     from gitexp.model.workspace import Workspace
 
@@ -74,12 +73,7 @@ class Index:
         """Return itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         """Write the new rows."""
         self.close()
 

@@ -25,7 +25,6 @@ else:
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
 _UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 _ENDED = "ended"
@@ -154,12 +153,7 @@ class FileLock:
         self.acquire()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         """Give the lock back."""
         self.release()
 

@@ -90,14 +90,15 @@ def carry_out(repo: Repo, task: Task) -> Moved:
 
     Where it raises, nothing was published and no lock is left.
     """
+    lock = owners.critical(repo.workspace)
+    try:
+        return _until_done(repo, task, lock)
+    finally:
+        lock.release()
+
+
+def _until_done(repo: Repo, task: Task, lock: FileLock) -> Moved:
     deadline = time.monotonic() + PATIENCE_S
-    with contextlib.ExitStack() as stack:
-        lock = owners.critical(repo.workspace)
-        stack.callback(lock.release)
-        return _until_done(repo, task, lock, deadline)
-
-
-def _until_done(repo: Repo, task: Task, lock: FileLock, deadline: float) -> Moved:
     pause = 0.002
     while True:
         try:
@@ -144,10 +145,7 @@ def move_refs(
     called when the refs are locked; raises where they must not move after all.
     """
     owners.clear_stale(repo)
-    with contextlib.ExitStack() as stack:
-        lock = owners.critical(repo.workspace)
-        lock.acquire()
-        stack.callback(lock.release)
+    with owners.critical(repo.workspace):
         for _ in range(_TRIES):
             moves = build()
             first = next(iter(moves.refs))
@@ -208,8 +206,7 @@ def _move(repo: Repo, task: Task, step: _Step, lock: FileLock) -> tuple[str, ...
     workspace = repo.workspace
     branch = task.ref.removeprefix("refs/heads/")
     with contextlib.ExitStack() as stack:
-        lock.acquire()
-        stack.callback(lock.release)
+        stack.enter_context(lock)
         stack.enter_context(_uninterrupted())
         places = _lock_indexes(repo, branch, step.owner, stack)
         changes = restore.steps(repo, step.tip, step.commit) if places else ()

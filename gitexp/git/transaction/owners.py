@@ -99,38 +99,27 @@ def registered(
 
 def stale(workspace: Workspace) -> tuple[OwnerFile, ...]:
     """Return the transactions whose process is dead."""
-    found = []
-    with contextlib.suppress(FileNotFoundError):
-        for path in sorted(layout.locks_dir(workspace).iterdir()):
-            if path.name.startswith(_PREFIX) and path.suffix == ".json":
-                owned = _load(path)
-                if owned is not None and is_dead(owned.owner):
-                    found.append(owned)
-    return tuple(found)
+    paths = [path for path in _files(workspace) if path.suffix == ".json"]
+    return tuple(owned for owned in map(_load, paths) if owned and is_dead(owned.owner))
 
 
 def ids(workspace: Workspace) -> frozenset[str]:
     """Return the ids of all transactions that have an owner file: first to come, last to go."""
-    try:
-        names = [path.name for path in layout.locks_dir(workspace).iterdir()]
-    except FileNotFoundError:
-        return frozenset()
-    return frozenset(
-        name.removeprefix(_PREFIX).partition(".")[0] for name in names if name.startswith(_PREFIX)
-    )
+    names = [path.name for path in _files(workspace)]
+    return frozenset(name.removeprefix(_PREFIX).partition(".")[0] for name in names)
 
 
 def unreadable(workspace: Workspace) -> tuple[Path, ...]:
     """Return owner files that are half written or say nothing; a power cut may leave such."""
-    try:
-        paths = sorted(layout.locks_dir(workspace).iterdir())
-    except FileNotFoundError:
-        return ()
-    return tuple(
-        path
-        for path in paths
-        if path.name.startswith(_PREFIX) and (path.suffix == ".tmp" or _load(path) is None)
-    )
+    paths = _files(workspace)
+    return tuple(path for path in paths if path.suffix == ".tmp" or _load(path) is None)
+
+
+def _files(workspace: Workspace) -> list[Path]:
+    with contextlib.suppress(FileNotFoundError):
+        found = sorted(layout.locks_dir(workspace).iterdir())
+        return [path for path in found if path.name.startswith(_PREFIX)]
+    return []
 
 
 def clear_stale(repo: Repo) -> tuple[str, ...]:

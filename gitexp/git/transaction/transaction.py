@@ -18,16 +18,14 @@ from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout, move, owners
 from gitexp.git.tree import READ_LIMIT
 from gitexp.git.upstream import followed
-from gitexp.git.writing import DELETE, Content, Delete, Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gitexp.git.repository import Repo
+    from gitexp.git.writing import Content, Message
     from gitexp.model.ids import CommitHash, TreeId
     from gitexp.model.workspace import Workspace
-
-__all__ = ["DELETE", "Content", "Delete", "Message", "NewBranch", "TipView", "publish"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,11 +64,7 @@ def listing(workspace: Workspace) -> tuple[Checkout, ...]:
 
 def on_branch(workspace: Workspace, branch: str) -> tuple[Checkout, ...]:
     """Return the worktrees, present on the disk, that have `branch` checked out."""
-    return tuple(
-        checkout
-        for checkout in listing(workspace)
-        if checkout.branch == branch and not checkout.missing
-    )
+    return tuple(at for at in listing(workspace) if at.branch == branch and not at.missing)
 
 
 def heads(workspace: Workspace) -> tuple[bytes, ...]:
@@ -120,11 +116,8 @@ def _all_git_dirs(workspace: Workspace) -> list[Path]:
 
 def _git_dirs(workspace: Workspace) -> dict[Path, Path]:
     """Map the top of each linked worktree to its Git directory."""
-    folder = workspace.common_dir / "worktrees"
     found: dict[Path, Path] = {}
-    if not folder.is_dir():
-        return found
-    for git_dir in folder.iterdir():
+    for git_dir in _all_git_dirs(workspace)[1:]:
         try:
             text = (git_dir / "gitdir").read_text(errors="surrogateescape").rstrip("\n")
         except OSError:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import ExistsError
 from gitexp.git import command
-from gitexp.git.worktree.checkouts import Checkout, listing
+from gitexp.git.worktree.checkouts import listing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from gitexp.model.ids import CommitHash
@@ -32,11 +32,7 @@ def refill(slot: Path, commit: str) -> None:
     """Bring the submodules of a cleaned job's worktree back to `commit`."""
     if not (slot / ".gitmodules").is_file():
         return
-    modules = []
-    for record in command.run(slot, ["ls-files", "--stage", "-z"]).split(b"\0"):
-        if record.startswith(b"160000 "):
-            head, _, name = record.partition(b"\t")
-            modules.append((name, head.split(b" ")[1]))
+    modules = _submodules(_entries(slot))
     for raw, _ in modules:
         target = slot / raw.decode("utf-8", "surrogateescape")
         if target.is_symlink() or target.is_file():
@@ -73,17 +69,11 @@ def fill(
         try:
             command.run(target, ["read-tree", sha.decode()], env=env)
             command.run(target, ["checkout-index", "--all", "--force", "--quiet"], env=env)
-            listed = command.run(target, ["ls-files", "--stage", "-z"], env=env).split(b"\0")
+            inner = _submodules(_entries(target, env))
         finally:
             index.unlink(missing_ok=True)
-        inner = [
-            (record.partition(b"\t")[2], record.split(b" ")[1])
-            for record in listed
-            if record.startswith(b"160000 ")
-        ]
-        if inner:
-            below = fill(target, clone, inner, sha.decode(), depth=depth + 1)
-            empty += [f"{path}/{name}" for name in below]
+        below = fill(target, clone, inner, sha.decode(), depth=depth + 1)
+        empty += [f"{path}/{name}" for name in below]
     return tuple(empty)
 
 
@@ -118,8 +108,6 @@ def _module_names(git_dir: Path, commit: str) -> dict[str, str]:
     return found
 
 
-__all__ = ["Checkout", "add", "listing", "remove"]
-
 _WORKERS = 4  # that write files at once, where there are a hundred or more: waiting is most of it
 _LEFT_OUT = b".gitexp/"
 
@@ -151,8 +139,7 @@ def add(workspace: Workspace, path: Path, commit: CommitHash) -> tuple[str, ...]
         command.run(path, ["-c", f"checkout.workers={_WORKERS}", "checkout-index", "--force",
                            "--index", "--quiet", "-z", "--stdin"],
                     data=_joined(wanted))  # fmt: skip
-        modules = [(name, sha) for mode, sha, name in entries if mode == b"160000"]
-        return fill(path, workspace.common_dir, modules, commit)
+        return fill(path, workspace.common_dir, _submodules(entries), commit)
     except BaseException:
         remove(workspace, path)
         raise
@@ -174,14 +161,19 @@ def forget(workspace: Workspace, path: Path) -> None:
             shutil.rmtree(checkout.git_dir, ignore_errors=True)
 
 
-def _entries(top: Path) -> list[tuple[bytes, bytes, bytes]]:
+def _entries(top: Path, env: Mapping[str, str] | None = None) -> list[tuple[bytes, bytes, bytes]]:
+    """Return mode, hash and path of everything in an index."""
     found = []
-    for record in command.run(top, ["ls-files", "--stage", "-z"]).split(b"\0"):
+    for record in command.run(top, ["ls-files", "--stage", "-z"], env=env).split(b"\0"):
         if record:
             head, _, name = record.partition(b"\t")
             mode, sha, _ = head.split(b" ")
             found.append((mode, sha, name))
     return found
+
+
+def _submodules(entries: Sequence[tuple[bytes, bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    return [(name, sha) for mode, sha, name in entries if mode == b"160000"]
 
 
 def _joined(names: Sequence[bytes]) -> bytes:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
     from gitexp.upkeep.doctor.place import Curable
 
-__all__ = ["CHECKS", "doctor"]
 
 # In this order: what stands in the way first, since clearing it makes the rest readable.
 CHECKS: dict[str, Callable[[CheckedRepository], Iterator[Curable]]] = {
