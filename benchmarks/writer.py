@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gitexp.git.discovery import discover
-from gitexp.git.transaction.transaction import Message, TipView, publish
+from gitexp.git.transaction.transaction import TipView, publish
+from gitexp.git.writing import Message
 from gitexp.model.plan import Person
 
 WRITER = Person("bench", "bench@example.invalid")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn
 
 from gitexp import __version__
 from gitexp.cli import context as context_module
@@ -27,16 +26,6 @@ if TYPE_CHECKING:
 EXIT_INTERRUPTED = 130
 EXIT_CLOSED_PIPE = 141
 HELP_COLUMNS = 90
-
-
-class Glossary(Protocol):
-    """What `gitexp.cli.glossary` offers."""
-
-    def find(self, word: str) -> object | None:
-        """Return a word's entry, if it has one."""
-
-    def help_of(self, word: str) -> str:
-        """Explain a word."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -194,16 +183,14 @@ def _command(name: str) -> Command:
 
 def _help(rest: Sequence[str], context: Context) -> int:
     words = [word for word in rest if not word.startswith("-")]
-    if words:
-        context.printer.answer(_explained(" ".join(words)))
-        return 0
-    context.printer.answer(overview())
+    context.printer.answer(_explained(" ".join(words)) if words else overview())
     return 0
 
 
 def _explained(word: str) -> str:
     """Return the help of a command, what a word of the output means, or both."""
-    glossary: Glossary = importlib.import_module("gitexp.cli.glossary")  # read for this alone
+    from gitexp.cli import glossary  # read for this alone
+
     command = find(word)
     if command is None:
         return glossary.help_of(word)

@@ -14,7 +14,7 @@ from gitexp.errors import BugError, OutputError
 from gitexp.report.escape import escaped, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from gitexp.errors import GitexpError
 
@@ -65,21 +65,13 @@ class Printer:
 
     def write(self, text: str) -> None:
         """Print a part of what was asked for, as it is."""
-        try:
+        with _told():
             self.out.write(text)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise _unwritten(error) from error
 
     def flush(self) -> None:
         """Bring the answer to its reader."""
-        try:
+        with _told():
             self.out.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise _unwritten(error) from error
 
     def talk(self, text: str) -> None:
         """Write to stderr; that nobody can read it (a full disk, ``head``) stops no work."""
@@ -154,10 +146,16 @@ def _silence(stream: TextIO) -> None:
         os.close(null)
 
 
-def _unwritten(error: OSError) -> OutputError:
-    silence_stdout()
-    return OutputError(
-        "the answer cannot be written",
-        found=error.strerror or str(error),
-        where="standard output",
-    )
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        silence_stdout()
+        raise OutputError(
+            "the answer cannot be written",
+            found=error.strerror or str(error),
+            where="standard output",
+        ) from error

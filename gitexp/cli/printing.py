@@ -81,14 +81,18 @@ def show_comparisons(
     printer.say(f"wrote {path}")
 
 
+def named_format(args: argparse.Namespace, context: Context) -> str | None:
+    """Return the format that an option names."""
+    if context.json and args.format not in {None, "json"}:
+        raise UsageError("--json and --format contradict each other", found=args.format)
+    return "json" if context.json else args.format
+
+
 def format_of(args: argparse.Namespace, context: Context) -> str:
     """Return the name of the format, which may be asked for before anything is computed."""
-    if context.json:
-        if args.format not in {None, "json"}:
-            raise UsageError("--json and --format contradict each other", found=args.format)
-        return "json"
-    if args.format is not None:
-        return str(args.format)
+    named = named_format(args, context)
+    if named is not None:
+        return named
     ending = Path(args.output or "").suffix.lower().removeprefix(".")
     name = _ENDINGS.get(ending, ending)
     return name if name in RENDERERS else "text"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import gitexp
 from gitexp import __version__
 from gitexp.cli.context import read_named
-from gitexp.cli.printing import show, write_to
+from gitexp.cli.printing import named_format, show, write_to
 from gitexp.errors import BadFormatError, UsageError
 from gitexp.model.review import BOT, FailOn, Review
 from gitexp.model.rules import Policy
@@ -97,7 +97,7 @@ def review(args: argparse.Namespace, context: Context) -> int:
     that weighs "error" is broken; --fail-on says what else counts. A refuted hypothesis is a
     result.
     """
-    name = _format(args, context)
+    name = named_format(args, context) or "text"
     if (args.file is None) == (args.range is None):
         raise UsageError("review takes a range, or --from FILE")
     found = (
@@ -114,7 +114,10 @@ def review(args: argparse.Namespace, context: Context) -> int:
         else read(context.start / args.file)
     )
     rendered = found.word if context.printer.quiet else render(found, name)
-    _put(rendered, args.output, context)
+    if args.output is not None:
+        write_to(args.output, rendered, context, "the review cannot be written")
+    elif rendered.rstrip("\n"):
+        context.printer.answer(rendered.rstrip("\n"))
     return found.exit_code(FailOn(args.fail_on))
 
 
@@ -143,22 +146,6 @@ def render(found: Review, name: str) -> str:
             return html.review(found)
         case _:
             return brief.text(found)
-
-
-def _format(args: argparse.Namespace, context: Context) -> str:
-    if context.json:
-        if args.format not in {None, "json"}:
-            raise UsageError("--json and --format contradict each other", found=args.format)
-        return "json"
-    return args.format or "text"
-
-
-def _put(rendered: str, output: str | None, context: Context) -> None:
-    if output is None:
-        if rendered.rstrip("\n"):
-            context.printer.answer(rendered.rstrip("\n"))
-        return
-    write_to(output, rendered, context, "the review cannot be written")
 
 
 def add_comment(parser: argparse.ArgumentParser) -> None:

@@ -105,8 +105,9 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
     )
     data = codec.dump(conclusion)
     _check_size(data, path)
+    report = ConcludeReport(conclusion, branch, None, replaced, dry_run=dry_run, not_updated=())
     if dry_run:
-        return ConcludeReport(conclusion, branch, None, replaced, dry_run=True, not_updated=())
+        return report
 
     verdict = comparison.verdict.value if comparison.verdict else "no verdict"
     text = f"gitexp conclude: {visible(plan.name)}: {verdict}\n\n{words.strip()}\n"
@@ -117,12 +118,9 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
         Message(text, identity.author(repo), when),
         expected=tip,
     )
-    return ConcludeReport(
-        conclusion,
-        branch,
-        published.commit,
-        replaced,
-        dry_run=False,
+    return replace(
+        report,
+        commit=published.commit,
         not_updated=published.not_updated,
         archived=archive(workspace, plan.name, push=push, now=when) if archived else None,
     )

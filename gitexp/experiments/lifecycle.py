@@ -103,10 +103,9 @@ def is_untried(repo: Repo, standing: Standing) -> bool:
     plan = standing.plan
     if plan is None or conclusion_named(repo, plan.name, standing.commit) is not ABSENT:
         return False
-    runs = objects.tree_id(repo, standing.commit, layout.RUNS)
-    if runs is ABSENT:
+    mine = _runs(repo, standing.commit)
+    if not mine:
         return True
-    mine = listing(repo, runs)
     with open_index(repo.workspace) as index:
         lines = run_lines(repo, index, {tree: run for run, tree in mine.items()})
     if any(plan.covers(line.plan_name, line.plan_digest) for line in lines.values()):
@@ -217,15 +216,13 @@ def _bases(repo: Repo, standing: Standing) -> Iterator[tuple[str, CommitHash]]:
 def _has_records(repo: Repo, base: CommitHash, tip: CommitHash, plan: Plan | None) -> bool:
     if plan is not None:
         for path in (layout.plan_path(plan.name), layout.conclusion_path(plan.name)):
-            mine = objects.blob_id(repo, tip, path)
-            if mine is not ABSENT and mine != objects.blob_id(repo, base, path):
+            own = objects.blob_id(repo, tip, path)
+            if own is not ABSENT and own != objects.blob_id(repo, base, path):
                 return False
-    mine_runs = objects.tree_id(repo, tip, layout.RUNS)
-    if mine_runs is ABSENT:
-        return True
-    if not listing(repo, mine_runs).items() <= _runs(repo, base).items():
-        return False
-    return _names(repo, tip) <= _names(repo, base)
+    mine = _runs(repo, tip)
+    return not mine or (
+        mine.items() <= _runs(repo, base).items() and _names(repo, tip) <= _names(repo, base)
+    )
 
 
 def _names(repo: Repo, commit: CommitHash) -> set[bytes]:

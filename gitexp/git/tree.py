@@ -14,6 +14,7 @@ from gitexp.model.rules import TreeEntry
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from gitexp.model.ids import CommitHash
     from gitexp.model.rules import Objects
 
 MODE_TREE: Final = 0o040000
@@ -142,6 +143,11 @@ class Tree:
         if entry is None or entry.mode != MODE_TREE:
             return None
         return None if staged is not None and staged.mode != MODE_TREE else TreeId(entry.id)
+
+
+def tree_of(objects: Objects, commit: CommitHash) -> Tree:
+    """Return what a commit holds."""
+    return Tree(objects, objects.commit(commit).tree)
 
 
 def _nested(over: Mapping[str, TreeEntry | None]) -> dict[str, dict[str, TreeEntry | None]]:

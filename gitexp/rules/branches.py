@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.git.tree import Tree
+from gitexp.git.tree import tree_of
 from gitexp.git.upstream import USUAL, Own, own, single
 from gitexp.rules.facts import settings_in
 
@@ -85,7 +85,7 @@ def governing(
     On a protected branch those that it had before; elsewhere those of the protected branch, as its
     upstream, origin or this clone has it; where none has any, those that the branch had before.
     """
-    held = None if before is None else _of(objects, before)
+    held = None if before is None else settings_in(tree_of(objects, before))
     main = _first(objects, own(where, USUAL, env), USUAL)
     source = main[0].commit if main else "HEAD" if held else ""
     named = main[1] if main else held
@@ -106,11 +106,7 @@ def _first(
     patterns = single(patterns, objects.main)
     for each in tips:
         if any(matches(pattern, each.name) for pattern in patterns):
-            found = _of(objects, each.commit)
+            found = settings_in(tree_of(objects, each.commit))
             if found is not None:
                 return each, found
     return None
-
-
-def _of(objects: Objects, commit: CommitHash) -> ProjectConfig | None:
-    return settings_in(Tree(objects, objects.commit(commit).tree))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import conclusion_path
-from gitexp.git.tree import Tree
+from gitexp.git.tree import Tree, tree_of
 from gitexp.model.comparison import Conclusion
 from gitexp.records import codec
 from gitexp.rules.facts import Finding
@@ -44,7 +44,7 @@ def merged(facts: Facts, plan: Plan) -> Iterator[Finding]:
     yield from _concluded(facts, plan, found, path)
 
     def kept(tag: CommitHash) -> bool:
-        tree = Tree(facts.objects, facts.objects.commit(tag).tree)
+        tree = tree_of(facts.objects, tag)
         return keeps(tree, plan, facts.tree, found.comparison.candidate.runs)
 
     missing = facts.outside.archived(plan, kept)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import GitexpError
 from gitexp.git import fsck
 from gitexp.git.transaction.layout import CONFIG, PLANS
-from gitexp.git.tree import FILE_MODES, MODE_TREE, READ_LIMIT, Tree, join
+from gitexp.git.tree import FILE_MODES, MODE_TREE, READ_LIMIT, Tree, join, tree_of
 from gitexp.git.upstream import USUAL, single
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import BlobId, TreeId
@@ -86,7 +86,7 @@ class Facts:
     def forks(self, one: CommitHash, other: CommitHash) -> tuple[Tree, ...]:
         """Return what all best common ancestors of two commits hold."""
         commits = self.objects.forks(one, other)
-        return tuple(Tree(self.objects, self.objects.commit(commit).tree) for commit in commits)
+        return tuple(tree_of(self.objects, commit) for commit in commits)
 
     def is_merged(self, path: str) -> bool:
         """Return whether what a range is held against has a file as the range leaves it."""

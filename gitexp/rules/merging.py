@@ -7,9 +7,8 @@ into it; one that only says so, and came by a merge, is.
 
 from __future__ import annotations
 
-import importlib
 import posixpath
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from gitexp.git.transaction.layout import conclusion_path
 from gitexp.model.rules import Policy
@@ -21,18 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.git.tree import Tree
-    from gitexp.model.plan import Plan
     from gitexp.rules.facts import Facts
-
-
-class Concluded(Protocol):
-    """What `gitexp.rules.concluded` offers."""
-
-    def merged(self, facts: Facts, plan: Plan) -> Iterator[Finding]:
-        """Hold the conclusion of a merged experiment against it."""
-
-    def runs(self, tree: Tree, plan: Plan) -> tuple[str, ...]:
-        """Return the runs by which an experiment was concluded."""
 
 
 def find(facts: Facts) -> Iterator[Finding]:
@@ -47,8 +35,9 @@ def find(facts: Facts) -> Iterator[Finding]:
             yield Finding(f"a merged plan cannot be read: {plan.why}", f"mend {path}", path)
         elif plan is not None and (plan.branch != facts.branch or path in facts.arrived):
             # A conclusion embeds a comparison: to load its classes takes a sixth of a hook's time.
-            module: Concluded = importlib.import_module("gitexp.rules.concluded")
-            yield from module.merged(facts, plan)
+            from gitexp.rules.concluded import merged  # noqa: PLC0415
+
+            yield from merged(facts, plan)
 
 
 def _is_news(path: str, before: Tree, after: Tree) -> bool:

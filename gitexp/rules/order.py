@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import PLANS, plan_path, run_json, witness_dir
-from gitexp.git.tree import Tree
+from gitexp.git.tree import Tree, tree_of
 from gitexp.model.ids import CommitHash
 from gitexp.model.rules import Policy
 from gitexp.model.witness import Receipt, Way
@@ -177,7 +177,7 @@ def _worth(facts: Facts, tree: Tree, path: str, ref: PlanRef) -> bool | None:
     except GitexpError:
         return None
     try:
-        there = holds(_tree(facts.objects, receipt.commit), ref)
+        there = holds(tree_of(facts.objects, receipt.commit), ref)
     except GitexpError:  # beyond the edge of a shallow clone, or nowhere
         there = False
     return there and bool(facts.outside.witnessed(receipt, token or b""))
@@ -204,17 +204,13 @@ def is_ordered(
     ]
 
     def after(tip: CommitHash, path: str, run: TreeEntry | None, ref: PlanRef) -> bool:
-        if _tree(objects, tip).entry(path) != run:
+        if tree_of(objects, tip).entry(path) != run:
             return False
         first = added(path, tip)
         parents = () if first is None else objects.commit(first).parents
-        return any(holds(_tree(objects, parent), ref) for parent in parents)
+        return any(holds(tree_of(objects, parent), ref) for parent in parents)
 
     return any(all(after(tip, *run) for run in runs) for tip in dict.fromkeys((commit, *tips)))
-
-
-def _tree(objects: Objects, commit: CommitHash) -> Tree:
-    return Tree(objects, objects.commit(commit).tree)
 
 
 def _plan(tree: Tree, ref: PlanRef) -> Plan | None:

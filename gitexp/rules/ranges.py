@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import CONFIG, ENVIRONMENTS, FOLDER, RUNS
-from gitexp.git.tree import Tree
+from gitexp.git.tree import Tree, tree_of
 from gitexp.model.rules import NOBODY, Policy, Violation, Where
 from gitexp.rules import found, policies, unchanged
 from gitexp.rules.branches import is_protected
@@ -79,7 +79,7 @@ def check_range(
     commits, branch, tip, base = gained.commits, gained.branch, gained.tip, gained.base
     if not commits:
         return (), ()
-    before = None if base is None else Tree(objects, objects.commit(base).tree)
+    before = None if base is None else tree_of(objects, base)
     governing = gained.config or _governing(objects, before, tip)
     weights = policies(governing)
     if gained.later is Policy.ERROR and is_protected(governing, branch):
@@ -127,7 +127,7 @@ def check_range(
         for (violation, _, _), cured in zip(said, healed, strict=True)
         if not cured and not _is_cure(violation.where, cures)
     ]
-    open_ += unread(Tree(objects, objects.commit(tip).tree), Where(tip, CONFIG, branch))
+    open_ += unread(tree_of(objects, tip), Where(tip, CONFIG, branch))
     return _once(open_), outside.unanswered()
 
 
@@ -199,7 +199,7 @@ def _healed(finding: Finding, broken: Facts | None, seen: Sequence[Facts]) -> se
 def _governing(objects: Objects, before: Tree | None, tip: CommitHash) -> ProjectConfig:
     """Return the settings that the commits themselves cannot change, where there are any."""
     found = None if before is None else settings_in(before)
-    return found or settings(Tree(objects, objects.commit(tip).tree))
+    return found or settings(tree_of(objects, tip))
 
 
 def _first_parents(objects: Objects, commits: Sequence[CommitHash]) -> set[CommitHash]:

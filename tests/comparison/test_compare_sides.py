@@ -162,7 +162,7 @@ def test_the_whole_process_is_small_and_light(lab: Lab) -> None:
     experiment(lab)
     code = (
         "import sys; from pathlib import Path\n"
-        "from gitexp.git.repository import discover\n"
+        "from gitexp.git.discovery import discover\n"
         "from gitexp.comparison.compare import compare\n"
         "from gitexp.report import render_comparisons; from gitexp.report.sheet import Style\n"
         "render_comparisons('html', compare(discover(Path(sys.argv[1]))), Style())\n"

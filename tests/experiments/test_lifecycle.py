@@ -257,7 +257,7 @@ def test_killed_anywhere_it_is_archived_or_untouched_and_the_same_call_succeeds(
     point: str, lab: Lab
 ) -> None:
     code = (
-        "import sys; from pathlib import Path; from gitexp.git.repository import discover\n"
+        "import sys; from pathlib import Path; from gitexp.git.discovery import discover\n"
         "from gitexp.experiments.archive import archive\n"
         "archive(discover(Path(sys.argv[1])), 'deep', abandon=True)\n"
     )

@@ -17,7 +17,7 @@ from gitexp.errors import GitexpError
 from gitexp.git.catfile import CatFile
 from gitexp.git.discovery import discover
 from gitexp.git.repository import open_repository
-from gitexp.git.tree import Tree
+from gitexp.git.tree import tree_of
 from gitexp.git.worktree import staged
 from gitexp.model.job import FileHash
 from gitexp.model.rules import HookAnswer
@@ -45,7 +45,7 @@ def answer(call: HookCall) -> HookAnswer:
     if not differing:
         return HookAnswer()
     with CatFile(place.folder, place.env) as objects:
-        config = settings(Tree(objects, objects.commit(place.head).tree))
+        config = settings(tree_of(objects, place.head))
     if config.auto_checkout:
         return HookAnswer(said=tuple(_brought(place, config, differing)))
     names = _names([out.path for out in differing])

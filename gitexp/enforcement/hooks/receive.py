@@ -6,7 +6,6 @@ of the server's own HEAD: what a push says of itself cannot loosen them.
 
 from __future__ import annotations
 
-import importlib
 import shlex
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +20,7 @@ from gitexp.git.transaction.layout import (
     plan_path,
     tombstone_path,
 )
-from gitexp.git.tree import Tree
+from gitexp.git.tree import Tree, tree_of
 from gitexp.git.upstream import followed, known
 from gitexp.git.worktree import staged
 from gitexp.model.config import ProjectConfig
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     from gitexp.git.worktree.staged import HookPlace
     from gitexp.model.ids import CommitHash
     from gitexp.model.rules import HookCall
-    from gitexp.rules.merging import Concluded
 
 
 HEADS = "refs/heads/"
@@ -124,7 +122,7 @@ class Gate(trust_settings.Believing):
         tip = staged.commit_of(self.place, update.new)
         if tip is None or not update.branch:
             return (), ()
-        rules = config or settings(Tree(self.objects, self.objects.commit(tip).tree))
+        rules = config or settings(tree_of(self.objects, tip))
         if not _judges(rules, update.branch):
             return (), ()
         base = staged.commit_of(self.place, update.old)
@@ -160,11 +158,7 @@ def answer(call: HookCall) -> HookAnswer:
     moves: list[Update] = []
     with CatFile(place.folder, place.env) as objects:
         objects.main = place.branch
-        config = (
-            ProjectConfig()
-            if place.head is None
-            else settings(Tree(objects, objects.commit(place.head).tree))
-        )
+        config = ProjectConfig() if place.head is None else settings(tree_of(objects, place.head))
         after = here | {
             update.ref: tip
             for update in pushed
@@ -212,10 +206,6 @@ class _Own(Gate):
         return "" if keeps(self._after[tag]) else why
 
 
-def _tree(objects: CatFile, commit: CommitHash) -> Tree:
-    return Tree(objects, objects.commit(commit).tree)
-
-
 def _archive(
     place: HookPlace,
     objects: CatFile,
@@ -230,8 +220,8 @@ def _archive(
     if update.creates:
         name = update.ref.removeprefix(ARCHIVE_TAGS)
         tip = staged.commit_of(place, update.new)
-        tree = Tree(objects, None) if tip is None else _tree(objects, tip)
-        main = Tree(objects, None) if place.head is None else _tree(objects, place.head)
+        tree = Tree(objects, None) if tip is None else tree_of(objects, tip)
+        main = Tree(objects, None) if place.head is None else tree_of(objects, place.head)
         plan, known = (plan_at(each, plan_path(name)) for each in (tree, main))
         step = f"gitexp sync, then gitexp archive {shlex.quote(name)} --push"
         if not isinstance(plan, Plan):
@@ -240,7 +230,8 @@ def _archive(
         branches = [f"{config.branch_prefix}{name}"]
         if isinstance(known, Plan):
             branches.append(known.branch)
-            concluded: Concluded = importlib.import_module("gitexp.rules.concluded")
+            from gitexp.rules import concluded  # noqa: PLC0415  loaded late, as by R7
+
             whole = keeps(tree, known, main, concluded.runs(main, known))
             # What is shown of it from now on is the tag's: it says nothing else than main does.
             said, stone = (plan_path(name), conclusion_path(name)), tombstone_path(name)
@@ -312,7 +303,7 @@ def _history(
 def _is_of(objects: CatFile, tag: str, tip: CommitHash, name: str) -> bool:
     """Whether an archive tag is an experiment's, by this or a later name of it."""
     own = tag.removeprefix(ARCHIVE_TAGS)
-    plan = None if own == name else plan_at(_tree(objects, tip), plan_path(own))
+    plan = None if own == name else plan_at(tree_of(objects, tip), plan_path(own))
     return own == name or (isinstance(plan, Plan) and name in plan.formerly)
 
 
