@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
     from gitexp.dvc.cache import ManifestEntry
     from gitexp.dvc.cache_objects import CacheConfig
+    from gitexp.dvc.declared_data import Needed
     from gitexp.model.ids import Md5
     from gitexp.model.job import FileHash, Given
 
@@ -69,7 +70,7 @@ class Placed:
 
 def materialise(
     cache: CacheConfig,
-    out: FileHash | Given,
+    out: FileHash | Given | Needed,
     root: Path,
     path: str,
     over: Callable[[str], bool] | None = None,
@@ -199,7 +200,7 @@ class Refreshed:
     left: tuple[UntouchedOutput, ...]
 
 
-def refresh(project: Path, new: Sequence[FileHash], cache: CacheConfig) -> Refreshed:
+def refresh(project: Path, new: Sequence[FileHash | Needed], cache: CacheConfig) -> Refreshed:
     """Bring outputs to their new hashes where nothing is lost by it, and name the others."""
     done: list[str] = []
     left: list[UntouchedOutput] = []
@@ -218,7 +219,7 @@ def refresh(project: Path, new: Sequence[FileHash], cache: CacheConfig) -> Refre
     return Refreshed(tuple(done), tuple(left))
 
 
-def _refresh(project: Path, out: FileHash, cache: CacheConfig) -> bool:
+def _refresh(project: Path, out: FileHash | Needed, cache: CacheConfig) -> bool:
     """Return whether something had to be done."""
     place = project / out.path
     try:

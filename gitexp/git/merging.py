@@ -10,7 +10,7 @@ import os
 import stat
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import pygit2
 from pygit2.enums import DeltaStatus, DiffOption, FileMode
@@ -20,6 +20,7 @@ from gitexp.git.command import translated
 from gitexp.git.objects import Entry, bring, compared, merge_base, tree_id
 from gitexp.git.worktree.restore import steps
 from gitexp.model.ids import BlobId, TreeId
+from gitexp.model.views import PathChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
 
 
 LINES_LIMIT: Final = 4 << 20  # bytes of a file whose lines are counted
-Kind = Literal["added", "deleted", "modified", "type changed"]
-
-_KINDS: dict[DeltaStatus, Kind] = {
+_KINDS: dict[DeltaStatus, str] = {
     DeltaStatus.ADDED: "added",
     DeltaStatus.DELETED: "deleted",
     DeltaStatus.TYPECHANGE: "type changed",
@@ -41,19 +40,9 @@ _KINDS: dict[DeltaStatus, Kind] = {
 _SUBMODULE = 0o160000
 
 
-@dataclass(frozen=True, slots=True)
-class FileChange:
-    """One path that differs. `added` and `removed` count lines; None for binary or large files."""
-
-    path: str  # undecodable bytes as surrogates
-    kind: Kind
-    added: int | None
-    removed: int | None
-
-
 def changed_paths(
     repo: Repo, one: TreeId | CommitHash | Absent, other: TreeId | CommitHash | Absent
-) -> tuple[FileChange, ...]:
+) -> tuple[PathChange, ...]:
     """Return what differs from the tree (or commit) `one` to `other`, sorted by path."""
     before, after = compared(repo, one, other)
     diff = before.diff_to_tree(
@@ -66,7 +55,7 @@ def changed_paths(
     for delta in diff.deltas:
         path = delta.new_file.raw_path.decode("utf-8", "surrogateescape")
         kind = _KINDS.get(DeltaStatus(delta.status), "modified")
-        found.append(FileChange(path, kind, *_lines(repo, delta)))
+        found.append(PathChange(path, kind, *_lines(repo, delta)))
     return tuple(sorted(found, key=lambda change: change.path))
 
 

@@ -106,9 +106,9 @@ class StatusView:
 
 @dataclass(frozen=True, slots=True)
 class PathChange:
-    """A file of the project that differs; lines are None for binary files."""
+    """A file that differs; lines are None for binary or large files."""
 
-    path: str
+    path: str  # undecodable bytes as surrogates
     kind: str  # "added" | "deleted" | "modified" | "type changed"
     added: int | None
     removed: int | None

@@ -19,7 +19,6 @@ from gitexp.git import objects, refs
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.worktree import checkouts
-from gitexp.model.job import FileHash
 from gitexp.model.sharing import BranchOutcome, DataMoved
 from gitexp.sharing.places import new_commits
 from gitexp.store import lookup, plans
@@ -283,8 +282,7 @@ def _follow(
             else:
                 exchange.by_dvc("fetch", project, [move.after], trust=depot.trust)
         with placement.main_lock(project):
-            files = [FileHash(o.path, o.md5, o.size, o.nfiles, o.isexec) for o in wanted]
-            result = refresh(top, files, cache)
+            result = refresh(top, wanted, cache)
     except GitexpError as error:  # DVC is at work there, or the remote cannot be reached
         yield from (f"{shown}{out.path} ({error.summary})" for out in wanted)
     else:

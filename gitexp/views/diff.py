@@ -114,7 +114,7 @@ def _code(repo: Repo, left: NamedState, right: NamedState) -> tuple[PathChange, 
     hidden = {posixpath.join(project, path) for path in (*outputs, *params)}
     below = tuple(f"{path}/" for path in hidden)
     return tuple(
-        PathChange(change.path, change.kind, change.added, change.removed)
+        change
         for change in git_diff.changed_paths(repo, left.tree, right.tree)
         if change.path not in hidden
         and not change.path.startswith((f"{FOLDER}/", *below))

@@ -19,7 +19,6 @@ from gitexp.git.discovery import discover
 from gitexp.git.repository import open_repository
 from gitexp.git.tree import tree_of
 from gitexp.git.worktree import staged
-from gitexp.model.job import FileHash
 from gitexp.model.rules import HookAnswer
 from gitexp.rules.facts import settings
 
@@ -86,9 +85,8 @@ def _lies_here(place: HookPlace, out: Needed) -> bool:
 
 def _brought(place: HookPlace, config: ProjectConfig, outs: Sequence[Needed]) -> Iterator[str]:
     project = place.folder / config.project
-    files = [FileHash(out.path, out.md5, out.size, out.nfiles, out.isexec) for out in outs]
     with placement.main_lock(project):
-        found = refresh(place.folder, files, open_cache(project))
+        found = refresh(place.folder, outs, open_cache(project))
     if found.refreshed:
         yield f"gitexp: brought along: {_names(found.refreshed)}"
     for left in found.left:
