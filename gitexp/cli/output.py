@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _TAB = re.compile(r"(\t)")
 _OURS = re.compile(r"(\t|\x1b\[[0-9;]*m)")
-_CODES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
+_RED, _PLAIN = "\x1b[31m", "\x1b[0m"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +86,10 @@ class Printer:
         if not self.quiet:
             self.talk(f"{safe(text)}\n")
 
-    def style(self, text: str, name: str, *, err: bool = False) -> str:
-        """Return `text` in a colour, where this stream takes one."""
-        if not (self.color_err if err else self.color_out):
-            return text
-        return f"\x1b[{_CODES[name]}m{text}\x1b[0m"
-
     def error(self, error: GitexpError) -> None:
         """Print an error in the house's voice."""
-        head = self.style(f"error[{error.id}]", "red", err=True)
+        head = f"error[{error.id}]"
+        head = f"{_RED}{head}{_PLAIN}" if self.color_err else head
         lines = [f"{head}: {safe(error.summary)}"]
         for label, text in error.lines():
             for index, line in enumerate(text.splitlines() or [""]):

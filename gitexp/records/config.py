@@ -36,7 +36,8 @@ def load(data: bytes, where: str) -> ProjectConfig:
     metrics, directions = _metrics(top)
     once, link, timeout_s = _run(top)
     rules, branches, protected, not_secret = _rules(top)
-    hooks, plan, record = (top.section(key) for key in ("hooks", "plan", "record"))
+    names = ("hooks", "plan", "record", "inputs", "privacy")
+    hooks, plan, record, inputs, privacy = sections = [top.section(key) for key in names]
     config = ProjectConfig(
         project=_folder(top),
         pipeline=pipeline,
@@ -54,9 +55,9 @@ def load(data: bytes, where: str) -> ProjectConfig:
         link=link,
         once=once,
         timeout_s=timeout_s,
-        inputs_ignore=_ignore(top),
+        inputs_ignore=inputs.texts("ignore", _DEFAULT.inputs_ignore),
         branch_prefix=_prefix(top),
-        min_slice=_privacy(top),
+        min_slice=privacy.integer("min_slice", _DEFAULT.min_slice, least=1),
         evaluation_budget=_budget(top),
         git_file_limit_bytes=_limits(top),
         rules=rules,
@@ -67,7 +68,7 @@ def load(data: bytes, where: str) -> ProjectConfig:
         witness_required=_witness(plan),
         identity=record.word("identity", Identity, Identity.FULL),
     )
-    for part in (hooks, plan, record, top):
+    for part in (*sections, top):
         part.only_known()
     return config
 
@@ -196,13 +197,6 @@ def _run(top: Fields) -> tuple[tuple[str, ...], tuple[str, ...], float | None]:
     return once, link, timeout_s
 
 
-def _ignore(top: Fields) -> tuple[str, ...]:
-    fields = top.section("inputs")
-    patterns = fields.texts("ignore", _DEFAULT.inputs_ignore)
-    fields.only_known()
-    return patterns
-
-
 def _prefix(top: Fields) -> str:
     fields = top.section("branches")
     prefix = fields.text("prefix", _DEFAULT.branch_prefix)
@@ -222,13 +216,6 @@ def _limits(top: Fields) -> int:
     if match is None:
         raise fields.bad("git_file", "a size, like 5 MiB")
     return int(match[1]) * _UNITS[match[2].lower()]
-
-
-def _privacy(top: Fields) -> int:
-    fields = top.section("privacy")
-    least = fields.integer("min_slice", _DEFAULT.min_slice, least=1)
-    fields.only_known()
-    return least
 
 
 def _rules(top: Fields) -> tuple[dict[str, Policy], str, tuple[str, ...], tuple[str, ...]]:
