@@ -59,10 +59,6 @@ class Printer:
             )
         self.write(f"{text}\n")
 
-    def headed(self, text: str) -> str:
-        """Return a text, or where quiet its first line alone: what was done."""
-        return text.partition("\n")[0] if self.quiet else text
-
     def write(self, text: str) -> None:
         """Print a part of what was asked for, as it is."""
         with _told():

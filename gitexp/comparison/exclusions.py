@@ -38,7 +38,7 @@ from gitexp.store import lookup, plans
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gitexp.comparison.counting import FoundRuns, SideCount
+    from gitexp.comparison.counting import Count, FoundRuns, SideCount
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.comparison.tally import Settled
     from gitexp.git.repository import Repo
@@ -46,10 +46,6 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Plan
     from gitexp.model.run import Environment, Repeat
     from gitexp.store.lookup import FoundRun
-
-    Place = tuple[CommitHash, EnvironmentDigest | None]
-
-    from gitexp.comparison.counting import Count
 
 
 _FEW: Final = 3  # changes that are named

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -32,10 +31,9 @@ from gitexp.text.fields import Fields, param_tree
 from gitexp.text.safepath import folder_path, is_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from gitexp.git.absent import Absent
-    from gitexp.text.jsontext import Json
 
 __all__ = [
     "LIMIT",
@@ -45,7 +43,6 @@ __all__ = [
     "LockedStage",
     "Pipeline",
     "Pointer",
-    "check_schema",
     "load_lock",
     "load_pipeline",
     "load_pointer",
@@ -327,16 +324,3 @@ def _files(items: tuple[HashedPath, ...]) -> tuple[FileHash, ...] | None:
             return None
         found.append(FileHash(item.path, item.md5, item.size or 0, item.nfiles, item.isexec))
     return tuple(found)
-
-
-def check_schema(value: Json, where: str) -> None:
-    """Refuse a dvc.lock that DVC would refuse: a schema that is not the text 2.0."""
-    found = value.get("schema") if isinstance(value, Mapping) else None
-    if found != "2.0":
-        raise BadFormatError(
-            "this is not a dvc.lock that gitexp can write to",
-            found=f"schema: {found}",
-            where=where,
-            expected="schema: '2.0'",
-            next_step="dvc commit, which writes it in the present form",
-        )

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
-from gitexp.dvc.dvcfiles import LIMIT, check_schema, plain_spelling
+from gitexp.dvc.dvcfiles import LIMIT, plain_spelling
 from gitexp.errors import BadFormatError, DvcFailedError
 from gitexp.text.fields import param_json
 from gitexp.text.yamltext import yaml_loads
@@ -56,7 +56,7 @@ def update_lock(
     declared = {stage.name: stage for stage in stages}
     lock = _round_trip(old, "dvc.lock") if old is not None and old.strip() else CommentedMap()
     if lock:
-        check_schema(lock, "dvc.lock")
+        _check_schema(lock)
     else:
         lock["schema"] = "2.0"
     if not isinstance(lock.get("stages"), CommentedMap):
@@ -209,3 +209,16 @@ def _dump(value: CommentedMap) -> bytes:
     stream = io.StringIO()
     writer.dump(value, stream)
     return stream.getvalue().encode()
+
+
+def _check_schema(lock: CommentedMap) -> None:
+    """Refuse a dvc.lock that DVC would refuse: a schema that is not the text 2.0."""
+    found = lock.get("schema")
+    if found != "2.0":
+        raise BadFormatError(
+            "this is not a dvc.lock that gitexp can write to",
+            found=f"schema: {found}",
+            where="dvc.lock",
+            expected="schema: '2.0'",
+            next_step="dvc commit, which writes it in the present form",
+        )

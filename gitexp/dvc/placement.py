@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,11 +35,7 @@ from gitexp.errors import (
     LockedError,
     UnsafeInputError,
 )
-
-if sys.platform == "win32":  # pragma: no cover - the workflow runs it there
-    import msvcrt
-else:
-    import fcntl
+from gitexp.git.transaction.locks import lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -294,7 +289,7 @@ def main_lock(
 def _wait(descriptor: int, file: Path, until: float) -> None:
     while True:
         try:
-            _lock(descriptor)
+            lock(descriptor)  # as ``zc.lockfile`` does, which DVC uses
         except (BlockingIOError, PermissionError):
             if time.monotonic() < until:
                 time.sleep(PAUSE_S)
@@ -307,14 +302,6 @@ def _wait(descriptor: int, file: Path, until: float) -> None:
             ) from None
         else:
             return
-
-
-def _lock(descriptor: int) -> None:
-    """Lock as ``zc.lockfile`` does, which DVC uses: there, the first byte alone."""
-    if sys.platform == "win32":  # pragma: no cover - the workflow runs it there
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-    else:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _owner(descriptor: int) -> str:

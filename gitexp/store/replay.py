@@ -81,8 +81,7 @@ class Replayed:
 
     commit: CommitHash
     written: tuple[str, ...]  # ids of the new objects
-    snapshots: int = 0  # of ours that are on the branch now
-    passed_over: int = 0  # of ours that gave way to the tip's
+    passed_over: int = 0  # snapshots of ours that gave way to the tip's
 
 
 def route(repo: Repo, ours: CommitHash, theirs: CommitHash) -> Route:
@@ -125,14 +124,13 @@ def replayed(
     """
     tip, written = onto, list[str]()
     lost = {own.commit for own in plan.own}
-    taken = passed_over = 0
+    passed_over = 0
     with merging.synced_once():
         for own in plan.own:
             changes = _records(repo, own, tip)
             mine = _matters(repo, own, tip)
             if mine and takes(tip, own):
                 changes.update(_snapshot(repo, own, tip))
-                taken += 1
             elif mine:
                 passed_over += 1
             for path, run in own.runs.items():
@@ -146,7 +144,7 @@ def replayed(
                 continue  # everything is there: an earlier call was killed before it moved the ref
             tip = writing.write_commit(repo, tree, [tip], _message(repo, own.commit, committer))
             written.append(tip)
-    return Replayed(tip, tuple(written), taken, passed_over)
+    return Replayed(tip, tuple(written), passed_over)
 
 
 def data_replayed(

@@ -5,28 +5,15 @@ from __future__ import annotations
 import hashlib
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING
 
 from gitexp.errors import WitnessError
 from gitexp.system.timestamps import TIMEOUT_S, TOKEN_LIMIT, openssl, scratch, stamped_at
-
-if TYPE_CHECKING:
-    from http.client import HTTPMessage
-    from typing import IO
 
 
 class NoRedirect(urllib.request.HTTPRedirectHandler):
     """Follows nobody to another place than the one that the user named."""
 
-    def redirect_request(  # noqa: PLR0913, PLR0917  as the base class has it
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: HTTPMessage,
-        newurl: str,
-    ) -> None:
+    def redirect_request(self, *_asked: object, **_named: object) -> None:
         """Refuse."""
 
 

@@ -107,7 +107,7 @@ class FileLock:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
         try:
-            _lock(file)
+            lock(file)
         except OSError as error:
             if error.errno not in _UNSUPPORTED:
                 os.close(file)
@@ -158,7 +158,8 @@ class FileLock:
         self.release()
 
 
-def _lock(file: int) -> None:
+def lock(file: int) -> None:
+    """Lock an open file, or raise: the whole of it, on Windows its first byte."""
     if sys.platform == "win32":  # pragma: no cover - the workflow runs it there
         msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
     else:
