@@ -12,6 +12,7 @@ import re
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 import pygit2
@@ -24,7 +25,7 @@ from gitexp.git.upstream import followed
 from gitexp.model.ids import CommitHash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from gitexp.git.repository import Repo
     from gitexp.git.writing import Message
@@ -130,25 +131,14 @@ def made_here(repo: Repo, tag: str) -> bool:
     return bool(lines) and lines[-1].partition(b"\t")[2].startswith(_MADE)
 
 
-class HeldRefs:
-    """Refs that are locked and were found as expected; `move` sets them."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-
-    def move(self) -> None:
-        """Set every ref. After this the move is visible and final."""
-        _say(self._process, "commit\n", "commit")
-
-
 @contextlib.contextmanager
 def held(
     repo: Repo, moves: Mapping[str, tuple[Target, Target]], message: Message
-) -> Iterator[HeldRefs]:
+) -> Iterator[Callable[[], None]]:
     """Lock refs, compare each with its old value, and hold them until the block ends.
 
     `moves`: ABSENT as old means "must not exist", as new "delete". Where it raises, nothing was
-    moved.
+    moved. The result: sets every ref; after this the move is visible and final.
     """
     process = _start(repo, message, logged=any("refs/tags/" in ref for ref in moves))
     try:
@@ -158,7 +148,7 @@ def held(
                 raise UnknownRevisionError("Git allows no such ref", found=ascii(ref))
             _write(process, _instruction(ref, old, new))
         _say(process, "prepare\n", "prepare")
-        yield HeldRefs(process)
+        yield partial(_say, process, "commit\n", "commit")
     finally:
         # End of input before "commit" aborts: git removes its locks itself.
         for pipe in (process.stdin, process.stdout, process.stderr):

@@ -35,11 +35,7 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Person
 
 
-class Delete:
-    """The type of `DELETE`: in a mapping of changes, the path goes."""
-
-
-DELETE: Final = Delete()
+DELETE: Final = None  # in a mapping of changes: the path goes
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +67,7 @@ class Message:
 
 _OVERHEAD: Final = 64 * 1024  # bytes; headers, trees and the commit, generously
 
-Content = bytes | tuple[bytes, bool] | Delete | Subtree  # (bytes, executable)
+Content = bytes | tuple[bytes, bool] | Subtree | None  # (bytes, executable); `DELETE`
 _Change = Content | dict[str, "_Change"]
 
 
@@ -214,7 +210,7 @@ def _edit(
         if isinstance(change, dict):
             made = _folder(repo, old, change, path, written)
             mode = MODE_TREE
-        elif isinstance(change, Delete):
+        elif change is DELETE:
             made = None
         elif isinstance(change, Subtree):
             made, mode = change.id, MODE_TREE

@@ -195,7 +195,7 @@ def _answer(status: int, headers: Message, data: bytes) -> CommentResult:
 SHORT_BYTES = 20_000  # for a server that takes less than it says
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _REPOSITORY = re.compile(r"[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}")
-_CREATED, _MISSING, _UNPROCESSABLE = 201, 404, 422
+_CREATED = 201
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,8 +74,8 @@ def test_writing_objects_and_refs_starts_no_program_either(
 
     tip = CommitHash(repo.path and objects.resolve(opened, "main"))
     moves = {"refs/heads/exp/a": (ABSENT, tip)}
-    with refs.held(opened, moves, Message("m", ADA, NOW)) as held:
-        held.move()
+    with refs.held(opened, moves, Message("m", ADA, NOW)) as set_all:
+        set_all()
     assert not canary.exists()
 
 

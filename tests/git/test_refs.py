@@ -32,8 +32,8 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> BuiltRepo:
 
 
 def move(repo: Repo, moves: Mapping[str, tuple[refs.Target, refs.Target]]) -> None:
-    with refs.held(repo, moves, Message("gitexp test", ADA, NOW)) as held:
-        held.move()
+    with refs.held(repo, moves, Message("gitexp test", ADA, NOW)) as set_all:
+        set_all()
 
 
 def test_refs_are_made_moved_and_deleted_all_or_none(project: BuiltRepo) -> None:

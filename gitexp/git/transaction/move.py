@@ -151,11 +151,11 @@ def move_refs(
             first = next(iter(moves.refs))
             try:
                 with _kept(repo, (first, ABSENT, moves.commit), moves.written):
-                    with refs.held(repo, moves.refs, message) as held:
+                    with refs.held(repo, moves.refs, message) as set_all:
                         reach(FailPoint.LOCKED)
                         guard()
                         reach(FailPoint.COMPARED)
-                        held.move()
+                        set_all()
                     with contextlib.suppress(OSError):
                         reach(FailPoint.SET)
             except _VanishedError:
@@ -216,13 +216,13 @@ def _move(repo: Repo, task: Task, step: _Step, lock: FileLock) -> tuple[str, ...
         message = replace(task.message, text=line)
         moves = {task.ref: (step.tip, step.commit)}
         try:
-            with refs.held(repo, moves, message) as held:
+            with refs.held(repo, moves, message) as set_all:
                 reach(FailPoint.LOCKED)
                 for place in places:
                     prepared.append(restore.prepare(repo, place, changes, step.owner))
                     stack.callback(restore.discard, prepared[-1])
                 reach(FailPoint.COMPARED)
-                _set(repo, held, task.ref, step.commit)
+                _set(repo, set_all, task.ref, step.commit)
         except MovedRefError as error:
             raise _LostRaceError from error
         left = _restore(workspace, prepared)
@@ -232,9 +232,9 @@ def _move(repo: Repo, task: Task, step: _Step, lock: FileLock) -> tuple[str, ...
     return left
 
 
-def _set(repo: Repo, held: refs.HeldRefs, ref: str, commit: CommitHash) -> None:
+def _set(repo: Repo, set_all: Callable[[], None], ref: str, commit: CommitHash) -> None:
     try:
-        held.move()
+        set_all()
     except GitexpError:
         if refs.read_ref(repo, ref) != commit:  # git may have died after it had moved the ref
             raise
