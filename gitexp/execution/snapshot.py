@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     Read = Callable[[str], bytes | Absent]
 
     from gitexp.git.repository import Repo
-    from gitexp.git.transaction.transaction import Published
+    from gitexp.git.transaction.move import Published
     from gitexp.model.ids import RunId
 
 

@@ -96,7 +96,7 @@ def settle(shared: Shared, branch: str, *, join: bool) -> BranchUpdate:
         tip = shared.ours(branch)
         at = None if tip is ABSENT else tip
         return BranchUpdate(BranchMove(branch, BranchOutcome.FAILED, at, at, why=str(error)))
-    return BranchUpdate(replace(noted, after=made.commit), made.left)
+    return BranchUpdate(replace(noted, after=made.commit), made.not_updated)
 
 
 def settle_data(shared: Shared) -> CommitHash | Absent:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from gitexp.git.transaction.transaction import Published
+    from gitexp.git.transaction.move import Published
     from gitexp.git.writing import Content
     from tests.lab.build import BuiltRepo
 

@@ -69,12 +69,17 @@ class Moves:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
-    """Where the branch is, where it was, and which paths stay as a person has them."""
+class Published:
+    """What was made visible."""
 
-    commit: CommitHash
+    commit: CommitHash  # the new tip; the old one where the edit changed nothing
     tip_before: CommitHash | Absent
-    left: tuple[str, ...] = ()
+    # Paths that a person had changed in a work tree on the branch, so that they stay; relative in
+    # the caller's work tree, absolute in others. ``git checkout BRANCH -- PATH`` takes the new
+    # version over.
+    not_updated: tuple[str, ...] = ()
+    # Sentences about what a dead process had left and this call cleared first.
+    cleared: tuple[str, ...] = ()
 
 
 class _LostRaceError(Exception):
@@ -85,7 +90,7 @@ class _VanishedError(Exception):
     """A ``git gc`` beside us removed objects before a ref held them."""
 
 
-def carry_out(repo: Repo, task: Task) -> Moved:
+def carry_out(repo: Repo, task: Task) -> Published:
     """Make the commit and move the branch to it, trying again while others are faster.
 
     Where it raises, nothing was published and no lock is left.
@@ -97,7 +102,7 @@ def carry_out(repo: Repo, task: Task) -> Moved:
         lock.release()
 
 
-def _until_done(repo: Repo, task: Task, lock: FileLock) -> Moved:
+def _until_done(repo: Repo, task: Task, lock: FileLock) -> Published:
     deadline = time.monotonic() + PATIENCE_S
     pause = 0.002
     while True:
@@ -122,18 +127,18 @@ def _until_done(repo: Repo, task: Task, lock: FileLock) -> Moved:
             raise translated(error, "cannot publish", str(repo.workspace.common_dir)) from error
 
 
-def _attempt(repo: Repo, task: Task, lock: FileLock) -> Moved:
+def _attempt(repo: Repo, task: Task, lock: FileLock) -> Published:
     tip = refs.read_ref(repo, task.ref)
     written: list[str] = []
     commit = task.draft(tip, written)
     if commit == tip:
-        return Moved(commit, tip)
+        return Published(commit, tip)
     objects.compared(repo, tip, commit)  # what Git itself refuses comes onto no branch
     with _kept(repo, (task.ref, tip, commit), (*written, commit)) as owner:
         left = _move(repo, task, _Step(tip, commit, owner), lock)
         with contextlib.suppress(OSError):
             reach(FailPoint.CLEANUP)
-    return Moved(commit, tip, left)
+    return Published(commit, tip, left)
 
 
 def move_refs(

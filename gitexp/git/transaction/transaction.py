@@ -42,20 +42,6 @@ class TipView:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """What was made visible."""
-
-    commit: CommitHash  # the new tip; the old one where the edit changed nothing
-    tip_before: CommitHash | Absent
-    # Paths that a person had changed in a work tree on the branch, so that they stay; relative in
-    # the caller's work tree, absolute in others. ``git checkout BRANCH -- PATH`` takes the new
-    # version over.
-    not_updated: tuple[str, ...] = ()
-    # Sentences about what a dead process had left and this call cleared first.
-    cleared: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class NewBranch:
     """That the branch must not exist yet, and where it starts."""
 
@@ -68,7 +54,7 @@ def publish(
     edit: Callable[[TipView], Mapping[str, Content]],
     message: Message,
     expected: CommitHash | NewBranch | None = None,
-) -> Published:
+) -> move.Published:
     """Add one commit to a local branch; where it raises, nothing was published.
 
     `edit`: gives the files to write or delete for a tip; called again on a lost race. `expected`:
@@ -87,7 +73,7 @@ def publish(
     cleared = owners.clear_stale(repo)
     said = replace(message, committer=identity.committer(repo))
     made = move.carry_out(repo, move.Task(refs.local(branch), draft, said))
-    return Published(made.commit, made.tip_before, made.left, cleared)
+    return replace(made, cleared=cleared)
 
 
 def publish_data(
