@@ -11,13 +11,14 @@ import numpy as np
 from scipy.special import chdtrc, fdtrc, ndtr
 
 from gitexp.errors import DesignError
+from gitexp.stats.contingency import ChiSquared
 from gitexp.stats.distributions import many_to_one_sf, range_isf, range_sf
 from gitexp.stats.effects import Estimate, noncentral_f_interval
 from gitexp.stats.hypotheses import holm
 from gitexp.stats.permutation import chunks
 from gitexp.stats.ranks import midranks, tie_sum
 from gitexp.stats.tests import MAX_ASSIGNMENTS
-from gitexp.stats.ttests import welch_difference
+from gitexp.stats.ttests import FTest, welch_difference
 from gitexp.stats.values import ALTERNATIVES, Values, finite, known, rate, resolution
 
 if TYPE_CHECKING:
@@ -36,25 +37,6 @@ class Anova:
     ss_between: float
     ss_within: float
     eta_squared: float
-    p_value: float
-
-
-@dataclass(frozen=True, slots=True)
-class FTest:
-    """A statistic with its F p-value."""
-
-    statistic: float
-    df1: float
-    df2: float
-    p_value: float
-
-
-@dataclass(frozen=True, slots=True)
-class KruskalWallis:
-    """The tie-corrected H with its chi-squared p-value."""
-
-    statistic: float
-    df: int
     p_value: float
 
 
@@ -125,7 +107,7 @@ def welch_anova(groups: Groups) -> FTest:
     return FTest(statistic, k - 1, df2, float(fdtrc(k - 1, df2, statistic)))
 
 
-def kruskal_wallis(groups: Groups) -> KruskalWallis:
+def kruskal_wallis(groups: Groups) -> ChiSquared:
     """Test whether values of all groups tend to be equally large.
 
     References
@@ -141,10 +123,10 @@ def kruskal_wallis(groups: Groups) -> KruskalWallis:
     spread = math.fsum(len(part) * (part.mean() - (n + 1) / 2) ** 2 for part in parts)
     correction = 1 - tie_sum(pooled) / (n**3 - n)
     if correction <= 0:
-        return KruskalWallis(0.0, len(values) - 1, 1.0)  # all values are equal
+        return ChiSquared(0.0, len(values) - 1, 1.0)  # all values are equal
     statistic = float(12 / (n * (n + 1)) * spread / correction)
     df = len(values) - 1
-    return KruskalWallis(statistic, df, float(chdtrc(df, statistic)))
+    return ChiSquared(statistic, df, float(chdtrc(df, statistic)))
 
 
 def eta_squared(groups: Groups, *, alpha: float = 0.05) -> Estimate:

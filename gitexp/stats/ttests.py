@@ -175,12 +175,12 @@ class FiveByTwoT:
 
 
 @dataclass(frozen=True, slots=True)
-class FiveByTwoF:
-    """Alpaydin's F."""
+class FTest:
+    """A statistic with its F p-value."""
 
     statistic: float
-    df1: int
-    df2: int
+    df1: float
+    df2: float
     p_value: float
 
 
@@ -263,7 +263,7 @@ def five_by_two_cv_t_test(
 
 def five_by_two_cv_f_test(
     scores_a: Sequence[Sequence[float]], scores_b: Sequence[Sequence[float]]
-) -> FiveByTwoF:
+) -> FTest:
     """Test five repetitions of two-fold cross-validation by all ten differences.
 
     See `five_by_two_cv_t_test` for the parameters.
@@ -275,7 +275,7 @@ def five_by_two_cv_f_test(
     """
     d, variances = _five_by_two(scores_a, scores_b)
     statistic = float((d**2).sum() / (2 * variances.sum()))
-    return FiveByTwoF(statistic, 10, 5, float(fdtrc(10, 5, statistic)))
+    return FTest(statistic, 10, 5, float(fdtrc(10, 5, statistic)))
 
 
 def correlated_posterior(mean: Mean, rope: float) -> CorrelatedT:
