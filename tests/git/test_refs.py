@@ -346,9 +346,9 @@ def test_a_move_says_in_the_log_who_made_it(project: BuiltRepo) -> None:
     message = Message(
         "gitexp run: x\n\nbody", ADA, NOW, committer=Person("Bob <x>", "bob@example.org")
     )
-    with refs.held(repo, {"refs/heads/exp/a": (ABSENT, old)}, message) as held:
+    with refs.held(repo, {"refs/heads/exp/a": (ABSENT, old)}, message) as set_all:
         assert refs.read_ref(repo, "refs/heads/exp/a") is ABSENT  # locked, not moved
-        held.move()
+        set_all()
     move(repo, {"refs/heads/exp/a": (old, new)})
     log = project.git("log", "-g", "--format=%gs|%gn|%ge", "exp/a").splitlines()
     assert log == [
