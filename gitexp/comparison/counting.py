@@ -8,7 +8,8 @@ only.
   of the candidate's inputs is exploratory; its seeds are *spent*: whoever saw them before the plan
   could choose the variant that was lucky with just these seeds.
 * Later measurements cannot bias an earlier one. A run spends a seed unless the sample that counts
-  comes before it in ancestry; on parallel lines, where only clocks could tell, the seed is spent.
+  comes before it in ancestry; on parallel lines, where only clocks could tell, the seed is spent,
+  unless others ran it there (`provenance.strangers`).
   (Were it always spent, running an unwelcome seed once more without a plan would remove it.)
 * The same key never adds to n: the first in ancestry counts, on parallel lines the smallest id.
 * Each side uses one environment, one set of link fingerprints and one of fixed seeds: the first in

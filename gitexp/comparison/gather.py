@@ -12,6 +12,7 @@ from gitexp.git import objects
 from gitexp.git.transaction.layout import archive_tag, environment_dir, run_dir
 from gitexp.model.metrics import recorded, several
 from gitexp.provenance.contradicted import Sources
+from gitexp.provenance.strangers import in_order, strange_to
 from gitexp.rules.facts import restoring
 from gitexp.store import lookup
 from gitexp.store.ancestry import Graph, listings
@@ -141,7 +142,8 @@ def gather(
 ) -> Gathered:
     """Look for the runs of two sides in what they reach, and in what is the user's own.
 
-    Of a plan also those of other inputs: they are looks. `pool`: revisions to be taken in.
+    Others' runs count where they are asked about. Of a plan also those of other inputs: they are
+    looks. `pool`: revisions to be taken in.
     """
     pools = [objects.resolve(world.repo, name) for name in pool]
     asked_of = (candidate.records, baseline.records, *pools)
@@ -151,6 +153,12 @@ def gather(
     known, unreadable = world.of(inputs, plan, asked_of)
     mine, theirs = (world.reach(side.records) for side in (candidate, baseline))
     taken = {run for commit in pools for run in world.reach(commit)}
+    under = (item for run, item in known.items() if run in mine and is_under(item, plan))
+    strange = strange_to(world.repo, plan, under)
+    asked_for = mine.keys() | theirs.keys() | taken
+    for found in (known, unreadable):
+        for run in [r for r in found if r not in asked_for and strange(found[r].commit)]:
+            del found[run]
     warnings = [
         f"run {run} cannot be read and counts nowhere: {item.why}"
         for run, item in sorted(unreadable.items())
@@ -180,7 +188,7 @@ def gather(
     seen = tuple(item for item in scores if item.run.id in world.own)
     return Gathered(
         FoundRuns(right, left, elsewhere, pooled, lines, seen, wrong),
-        world.earlier,
+        in_order(world.earlier, strange),
         tuple(warnings),
         tuple(unreadable.values()),
         shallow,

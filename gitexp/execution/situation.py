@@ -31,6 +31,7 @@ from gitexp.git.upstream import own
 from gitexp.git.worktree import status
 from gitexp.model.run import RepeatState
 from gitexp.model.witness import Way
+from gitexp.provenance.strangers import in_order, strange_to
 from gitexp.provenance.trust_settings import Believing
 from gitexp.records import environment as environment_format
 from gitexp.store import conclusions, lookup, plans
@@ -228,7 +229,8 @@ def _choose(
         shown = (*lookup.runs_by_inputs(repo, main.inputs, index=index, also=there).runs, *pending)
         # Without a plan nothing counts, and only what a dead call had finished is not run again.
         mine = reached if plan is not None else [r for r in reached if r.run.id in recovered]
-        earlier = Earlier(repo, index)
+        under = [item for item in reached if eligible.is_under(item, plan)]
+        earlier = in_order(Earlier(repo, index), strange_to(repo, plan, under))
         side = eligible.of_candidate(mine, everywhere, plan, main.inputs, earlier)
         held = side.keys(environment, _links(main), main.seeding)
         theirs = eligible.Eligible(())

@@ -36,6 +36,7 @@ _ARCHIVED: Final = "refs/tags/exp-archive"
 _REMOTES: Final = "refs/remotes/"
 _ORIGIN: Final = "refs/remotes/origin/"
 _MADE: Final = b"gitexp "  # begins what gitexp writes into a reflog
+_MAKES: Final = re.compile(rb"commit\b|gitexp run:")  # of a reflog: what a commit's making says
 _TAG: Final = 4  # libgit2's number of the kind
 _BATCH: Final = 1_000  # hashes on one command line
 _UNDECODABLE: Final = re.compile("[\udc80-\udcff]")
@@ -129,6 +130,13 @@ def made_here(repo: Repo, tag: str) -> bool:
     except OSError:
         return False
     return bool(lines) and lines[-1].partition(b"\t")[2].startswith(_MADE)
+
+
+def committed_here(repo: Repo) -> frozenset[CommitHash]:
+    """Return the commits of which Git's logs of this clone say that they were made in it."""
+    walk = ["log", "--walk-reflogs", "--all", "--format=%H %gs", "--"]
+    lines = (line.partition(b" ") for line in command.attempt(repo.workspace, walk)[1].splitlines())
+    return frozenset(CommitHash(hash_.decode()) for hash_, _, said in lines if _MAKES.match(said))
 
 
 @contextlib.contextmanager

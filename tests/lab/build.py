@@ -41,7 +41,7 @@ SETTINGS = f"""\
 Content = str | bytes | None  # None deletes
 
 
-def git_environment(at: int = 0) -> dict[str, str]:
+def git_environment(at: int = 0, name: str = NAME, email: str = EMAIL) -> dict[str, str]:
     """Return the environment of a Git that knows nothing of the machine it runs on."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     when = f"{EPOCH + 60 * at} +0000"
@@ -49,11 +49,11 @@ def git_environment(at: int = 0) -> dict[str, str]:
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_SYSTEM": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_AUTHOR_NAME": NAME,
-        "GIT_AUTHOR_EMAIL": EMAIL,
+        "GIT_AUTHOR_NAME": name,
+        "GIT_AUTHOR_EMAIL": email,
         "GIT_AUTHOR_DATE": when,
-        "GIT_COMMITTER_NAME": NAME,
-        "GIT_COMMITTER_EMAIL": EMAIL,
+        "GIT_COMMITTER_NAME": name,
+        "GIT_COMMITTER_EMAIL": email,
         "GIT_COMMITTER_DATE": when,
         "LC_ALL": "C.UTF-8",
     }
@@ -64,6 +64,7 @@ class BuiltRepo:
     """A repository on disk with the few verbs that tests need."""
 
     path: Path
+    by: tuple[str, str] = (NAME, EMAIL)  # who works here
 
     def git(self, *args: str, data: bytes | None = None, at: int = 0, check: bool = True) -> str:
         """Run git here and return its standard output without the final newline."""
@@ -83,7 +84,7 @@ class BuiltRepo:
             input=data,
             stdin=subprocess.DEVNULL if data is None else None,
             capture_output=True,
-            env=git_environment(at),
+            env=git_environment(at, *self.by),
             check=False,
         )
         if check and done.returncode:
