@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.errors import ImportPathError, PreflightError
+from gitexp.errors import GitexpError, ImportPathError, PreflightError
 from gitexp.system import distributions
 from gitexp.text.jsontext import Json, json_loads
 
@@ -296,9 +296,10 @@ def ask(python: str, env: Mapping[str, str], names: Sequence[str] = ()) -> Inter
         raise _unusable(python, str(error)) from error
     if done.returncode:
         raise _unusable(python, done.stderr.decode("utf-8", "backslashreplace")[-300:].strip())
-    answer = json_loads(
-        done.stdout.rpartition(b"\n")[2], where=f"answer of {python}", limit=_ANSWER_LIMIT
-    )
+    try:
+        answer = json_loads(done.stdout.rpartition(b"\n")[2], where=python, limit=_ANSWER_LIMIT)
+    except GitexpError as error:
+        raise _unusable(python, f"its answer: {error.brief}") from error
     return from_json(answer, python)
 
 
