@@ -8,9 +8,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gitexp.errors import BadMetricError, PreconditionError
+from gitexp.errors import BadMetricError, GitexpError, PreconditionError
 from gitexp.system import curves, live
+from gitexp.text import curves as text_curves
 from gitexp.text import points
 
 if TYPE_CHECKING:
@@ -221,3 +224,121 @@ def test_params_are_those_of_the_repeat_else_the_nearest_above_the_script(tmp_pa
 def test_params_that_are_nowhere_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(PreconditionError):
         live.params(tmp_path)
+
+
+NAMES = st.text("ab./%\\ :-_\u00e4\U0001f600C2EF", min_size=1, max_size=8)
+
+
+@given(NAMES, NAMES)
+def test_two_curves_never_share_a_file(one: str, other: str) -> None:
+    file = live._file_name(one)  # noqa: SLF001
+    assert (file == live._file_name(other)) == (one == other)  # noqa: SLF001
+    assert file == one or live._file_name(file) != file  # noqa: SLF001  what looks encoded is, too
+
+
+@given(NAMES)
+def test_the_file_of_a_curve_lies_in_its_folder_and_is_seen_there(name: str) -> None:
+    parts = live._file_name(name).split("/")  # noqa: SLF001
+    assert all(part and not part.startswith(".") for part in parts)
+    assert not set("".join(parts)) & set('\\:*?"<>| \n')
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory of a script that nobody has started for a repeat."""
+    for name in (*RANKS, live.POINTS, live.CURVES, f"{live.CURVES}_SINCE", live.PROJECT):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(live, "_LOG", live._Log())  # noqa: SLF001  another process
+    return tmp_path
+
+
+def test_without_gitexp_values_are_rows_of_a_csv_file_that_curves_reads(here: Path) -> None:
+    for value in (1, 0.5, float("nan")):
+        live.log_metric('a "b", c', value)
+    live.log_metric("loss/train", 2, step=10.0)  # type: ignore[arg-type]
+    live.flush()
+    folder = here / live.FOLDER
+    data = (folder / "a%20%22b%22%2C%20c.csv").read_bytes()
+    assert text_curves.load(data, "c.csv") == tuple(
+        text_curves.CurvePoint('a "b", c', step, value) for step, value in enumerate((1, 0.5, None))
+    )
+    assert (folder / "loss/train.csv").read_text() == 'name,step,value\n"loss/train",10,2.0\n'
+    assert (folder.parent / ".gitignore").read_text() == "*\n"
+
+
+def test_a_later_execution_begins_each_file_anew_and_follows_no_link_into_a_cache(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached = here / "cached"
+    cached.write_text("name,step,value\nold,0,1\n")
+    os.utime(cached, (1, 1))
+    file = here / live.FOLDER / "loss.csv"
+    file.parent.mkdir(parents=True)
+    os.link(cached, file)
+    live.log_metric("loss", 1)
+    live.flush()
+    assert cached.read_text().endswith("old,0,1\n")
+    assert file.read_text() == 'name,step,value\n"loss",0,1.0\n'
+    monkeypatch.setattr(live, "_LOG", live._Log())  # noqa: SLF001  one that this one started
+    live.log_metric("loss", 2, step=1)
+    live.flush()
+    assert file.read_text().splitlines()[1:] == ['"loss",0,1.0', '"loss",1,2.0']
+
+
+def test_points_of_a_repeat_say_which_stage_logged_them(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = here / "points.jsonl"
+    monkeypatch.setenv(live.POINTS, str(file))
+    monkeypatch.setenv("DVC_STAGE", "train@a")
+    live.log_metric("f1", numpy_like(0.5), step=numpy_like(3))  # type: ignore[arg-type]
+    live.flush()
+    (point,) = logged(file)
+    assert (point.name, point.value, point.step, point.stage) == ("f1", 0.5, 3, "train@a")
+    assert not (here / "gitexp-points").exists()
+
+
+class numpy_like:  # noqa: N801
+    """A scalar of a library: it is no int, no float, and tells what it is when asked."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+
+@pytest.mark.parametrize("value", ["x", None, [], {}, 1j])
+def test_what_is_no_number_fails_where_it_is_logged_also_where_nothing_is_recorded(
+    value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "3")
+    with pytest.raises((TypeError, ValueError)):
+        live.log_metric("f1", value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"), [("params.yaml", "- 1\n"), ("p.json", "[]"), ("none.yaml", None)]
+)
+def test_parameters_without_a_mapping_say_where_they_were_looked_for(
+    tmp_path: Path, file: str, text: str | None
+) -> None:
+    if text is not None:
+        (tmp_path / file).write_text(text)
+    with pytest.raises(GitexpError) as caught:
+        live.params(tmp_path, file)
+    assert file in caught.value.where
+
+
+def test_the_search_for_parameters_ends_at_the_repository(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("a: 1\n")
+    for top in (".git", ".dvc"):
+        (tmp_path / top / "repo" / top).mkdir(parents=True)
+        script = tmp_path / top / "repo" / "train.py"
+        script.write_text(
+            "from gitexp.system.live import params\n"
+            "try: params()\n"
+            "except Exception as error: print(error)\n"
+        )
+        assert "there are no parameters to read" in run(script)
