@@ -11,8 +11,9 @@ import pytest
 from gitexp.errors import NoRepositoryError, PreconditionError
 from gitexp.git import identity, refs
 from gitexp.git.absent import ABSENT
-from gitexp.git.discovery import discover
+from gitexp.git.discovery import discover, user_key
 from gitexp.git.repository import open_repository
+from gitexp.model.ids import CommitHash
 from tests.lab.build import clone, repository
 
 if TYPE_CHECKING:
@@ -147,3 +148,88 @@ def test_a_module_does_not_load_what_its_readers_cannot_afford(
     code = f"import sys, {module}; print(*[m for m in {forbidden!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+# --- the key of whoever works here ---------------------------------------------------------------
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder with nothing in it."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    return folder
+
+
+def test_a_key_is_made_once_and_is_nobody_elses(home: Path, repo: BuiltRepo) -> None:
+    git_dir = repo.path / ".git"
+    key = user_key(git_dir)
+    assert key is not None
+    assert len(key) == 32
+    assert user_key(git_dir) == user_key(repo.path / "elsewhere.git") == key
+    file = home / ".local/state/gitexp/index-key"
+    assert file.read_bytes() == key
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+    assert [each.name for each in file.parent.iterdir()] == ["index-key"]
+
+
+def test_a_key_that_is_cut_short_is_made_anew(home: Path, repo: BuiltRepo) -> None:
+    first = user_key(repo.path / ".git")
+    file = home / ".local/state/gitexp/index-key"
+    file.write_bytes(b"short")
+    second = user_key(repo.path / ".git")
+    assert second is not None
+    assert second != first
+    assert user_key(repo.path / ".git") == second
+
+
+def test_where_no_key_can_lie_there_is_none(
+    home: Path, repo: BuiltRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git_dir = repo.path / ".git"
+    (home / ".local").touch()  # a file in place of the folder
+    assert user_key(git_dir) is None
+    monkeypatch.setenv("XDG_STATE_HOME", str(repo.path / "state"))  # a branch may put one there
+    assert user_key(git_dir) is None
+    assert not (repo.path / "state").exists()
+    monkeypatch.setenv("XDG_STATE_HOME", "relative")
+    assert user_key(git_dir) is None
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
+    assert user_key(git_dir) is not None
+    (home / "state/gitexp/index-key").unlink()
+    (home / "state/gitexp/index-key").mkdir()
+    assert user_key(git_dir) is None
+
+
+def test_settings_below_a_prefix_are_the_readers_own(
+    repo: BuiltRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = tmp_path / "mine"
+    mine.write_text(
+        '[gpg]\n\tprogram = mine\n[gpg "ssh"]\n\tprogram = a\n\tprogram = b\n[gpgx]\n\ty = 1\n'
+    )
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(mine))
+    repo.git("config", "gpg.program", "theirs")
+    repo.git("config", "gpg.x509.program", "theirs")
+    assert identity.settings(repo.workspace, "gpg.") == {
+        "gpg.program": "mine", "gpg.ssh.program": "b",
+    }  # fmt: skip
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "gpg.program")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "given")
+    assert identity.settings(repo.workspace, "gpg.")["gpg.program"] == "given"
+
+
+def test_a_signature_that_no_program_knows_costs_no_other_commit_its_answer(
+    repo: BuiltRepo,
+) -> None:
+    """git dies of one of no known kind; the others are asked without it."""
+    repo.commit({"a": ""})
+    head, _, body = repo.git("cat-file", "commit", "HEAD").partition("\n\n")
+    odd = repo.write_object("commit", f"{head}\ngpgsig nonsense\n\n{body}\n".encode())
+    commits = [CommitHash(repo.hash()), CommitHash(odd), CommitHash(repo.hash())]
+    assert identity.signers(repo.workspace, commits) == {}
+    assert identity.signers(repo.workspace, []) == {}

@@ -191,6 +191,10 @@ def test_of_one_name_the_upstream_comes_first_then_origins_then_ours(
         # An upstream of another name is what a branch was begun from, not the same branch.
         repo.git("config", "branch.exp/a.merge", "refs/heads/exp/other")
         assert names(repo, "exp/a") == [f"{ORIGIN}exp/a", f"{LOCAL}exp/a"]
+        # So a fork from whose main something was begun does not say what our main is.
+        lead(project, (f"{LOCAL}exp/a", f"{LOCAL}main", "refs/remotes/team/main"))
+        repo.git("config", "branch.exp/a.merge", "refs/heads/main")
+        assert names(repo, "exp/a", "main") == [f"{LOCAL}exp/a", f"{LOCAL}main"]
     finally:
         repo.git("config", "--remove-section", "branch.exp/a")
         repo.git("config", "--remove-section", "remote.team")
