@@ -306,6 +306,7 @@ class BadFormatError(PreconditionError):
     """A file cannot be read as what it should be."""
 
     id = "bad-format"
+    hint = "mend that file, then the same again"
 
 
 class NewerFormatError(PreconditionError):

@@ -57,7 +57,7 @@ def look(roots: Sequence[tuple[Path, ProjectConfig]]) -> list[Resolved]:
     templated = [
         number for number, one in enumerate(read) if one is not None and (one.needs_dvc or one.open)
     ]
-    answers = _ask([_file(*roots[number]) for number in templated])
+    answers = _ask([roots[number] for number in templated])
     for number, answer in zip(templated, answers, strict=True):
         where, folder = _where(roots[number][1])
         read[number] = dvcfiles.load_pipeline(answer, where, folder, resolved=True)
@@ -136,10 +136,11 @@ def _taken_apart(read: dvcfiles.Pipeline | None, config: ProjectConfig) -> Resol
     return replace(beside_stages(read), executed=in_order(run, edges), apart=apart)
 
 
-def _ask(files: Sequence[Path]) -> list[bytes]:
-    """Return ``dvc.yaml`` with everything filled in, for each file; one process for all."""
-    if not files:
+def _ask(roots: Sequence[tuple[Path, ProjectConfig]]) -> list[bytes]:
+    """Return ``dvc.yaml`` with everything filled in, for each folder; one process for all."""
+    if not roots:
         return []
+    files = [_file(*each) for each in roots]
     question = [{"file": str(file), "parsing": dict(_parsing(file.parent))} for file in files]
     try:
         done = subprocess.run(
@@ -156,13 +157,15 @@ def _ask(files: Sequence[Path]) -> list[bytes]:
         last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
         raise _failed(last[:500], files)
     answers: list[dict[str, object]] = json.loads(done.stdout)
-    for file, answer in zip(files, answers, strict=True):
+    for (_, config), answer in zip(roots, answers, strict=True):
         if "error" in answer:
             raise BadFormatError(
                 "the pipeline cannot be resolved",
                 found=str(answer["error"])[:1000],
-                where=str(file),
-                expected="templates whose values are in params.yaml or vars",
+                where=_where(config)[0],
+                expected="templates whose values are in params.yaml or vars, and lists or mappings "
+                "that are not empty for foreach and matrix",
+                next_step="mend it, or what it reads, then the same again",
             )
     return [_as_yaml(answer) for answer in answers]
 

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 
 from dvc.exceptions import DvcException
 from dvc.fs import localfs
-from dvc.parsing import DataResolver
+from dvc.parsing import DataResolver, EntryDefinition
 from dvc.schema import COMPILED_MULTI_STAGE_SCHEMA
 from dvc.utils.serialize import load_yaml
 from voluptuous import Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 Answer = dict[str, object]
 
@@ -44,8 +44,11 @@ def resolve(file: str, parsing: Mapping[str, str]) -> Answer:
         COMPILED_MULTI_STAGE_SCHEMA(written)
         place = ResolverView(localfs, {"parsing": parsing})
         resolver = DataResolver(place, str(Path(file).parent), written)
+        stages = dict(_stages(resolver))
+        if resolver.definitions and not stages:
+            return {"error": f"{_key(resolver, next(iter(resolver.definitions)))} is empty"}
         return {
-            "stages": dict(resolver.resolve()["stages"]),
+            "stages": stages,
             "metrics": resolver.resolve_metrics(),
             "plots": resolver.resolve_plots(),
             "params": resolver.resolve_params(),
@@ -53,6 +56,25 @@ def resolve(file: str, parsing: Mapping[str, str]) -> Answer:
         }
     except (DvcException, Invalid) as error:
         return {"error": " ".join(str(error).split())}
+
+
+def _stages(resolver: DataResolver) -> Iterator[tuple[str, object]]:
+    """Yield each stage; a foreach or matrix over nothing makes none."""
+    for name, definition in resolver.definitions.items():
+        try:
+            one = isinstance(definition, EntryDefinition)
+            for each in [name] if one else definition.get_generated_names():
+                yield from resolver.resolve_one(each).items()
+        except (AssertionError, AttributeError, TypeError) as error:  # DVC takes a list for granted
+            raise DvcException(f"{_key(resolver, name)} is no list and no mapping") from error
+
+
+def _key(resolver: DataResolver, name: str) -> str:
+    """Return what makes a group of stages, as it is written."""
+    definition = resolver.definitions[name]
+    foreach = getattr(definition, "foreach_data", None)
+    written = definition.matrix_data if foreach is None else foreach
+    return f"stages.{name}.{'matrix' if foreach is None else 'foreach'}: {written}"
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ from gitexp.comparison.sides import Named, plan_back
 from gitexp.comparison.tally import settle, sources
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc.state import ProjectState
-from gitexp.errors import GitexpError, NotInitialisedError, UnknownMetricError
+from gitexp.errors import GitexpError, NotInitialisedError
 from gitexp.execution.preflight.drift import AMEND, drifted, refuse_unmade
 from gitexp.execution.state import live_runs, resumption
 from gitexp.git import objects, refs, repository
@@ -68,7 +68,7 @@ class _Facts:
     not_counted: tuple[str, ...] = ()
     failed: tuple[Failure, ...] = ()
     idle: bool = False  # further repeats would be copies, and `run` refuses them
-    unmade: str = ""  # what to do where no stage makes the planned metric, and `run` refuses
+    mend: str = ""  # what to do first where `run` refuses
     unchanged: bool = False  # the candidate has the inputs of its baseline
     verdict: str | None = None
     shallow: bool = False
@@ -166,11 +166,6 @@ def _look(repo: Repo, index: Index, branch: str, commit: CommitHash, facts: _Fac
         facts.notes += inputs_rules.unreadable_files(ProjectState(repo, tree, config), index)
         facts.inputs = inputs_rules.compute(repo, tree, config, index=index)
         facts.notes += drifted(repo, commit, config, facts.plan)
-        if facts.plan is not None:
-            refuse_unmade(repo, commit, config, {}, facts.plan, other=AMEND)
-    except UnknownMetricError as error:
-        facts.notes.append(error.brief)
-        facts.unmade = error.next_step
     except NotInitialisedError as error:
         facts.initialised = False
         if error.found:
@@ -179,7 +174,14 @@ def _look(repo: Repo, index: Index, branch: str, commit: CommitHash, facts: _Fac
         return
     except GitexpError as error:
         facts.notes.append(error.located)
+        facts.mend = error.next_step
         return
+    try:
+        if facts.plan is not None:
+            refuse_unmade(repo, commit, config, {}, facts.plan, other=AMEND)
+    except GitexpError as error:
+        facts.notes.append(error.located)
+        facts.mend = error.next_step
     here = Named(branch or "HEAD", commit, branch, facts.plan, facts.inputs)
     _count(repo, index, here, added, facts)
 
@@ -300,8 +302,8 @@ def _next_of_plan(plan: Plan, facts: _Facts) -> str:
         return f"gitexp show {shlex.quote(plan.name)}"
     sides = (set(each) - facts.given_up for each in (facts.counted, facts.baseline_counted))
     step = exclusions.lacking(plan, *map(len, sides), unchanged=facts.unchanged)
-    if facts.unmade and step.startswith("gitexp run"):
-        return facts.unmade
+    if facts.mend and step.startswith("gitexp run"):
+        return facts.mend
     if facts.idle and not facts.unchanged:
         return "gitexp compare"  # it says what to change
     return exclusions.after(facts.failed, step, plan)

@@ -37,6 +37,8 @@ def test_without_a_pipeline_or_a_command_there_is_nothing_to_run(tmp_path: Path)
             "seed: 1\nlr: 0.1\nday: 2024-01-31\n",
             ("a bare date", "params.yaml, line 3", 'in quotes: "2024-01-31"'),
         ),
+        ("dvc.lock", "<<<<<<< ours\n", ("error[bad-format]", "dvc.lock")),
+        ("dvc.lock", "schema: '2.0'\nstages: [a]\n", ("error[bad-format]", "dvc.lock")),
         (".gitexp/config.yaml", "$schema: gitexp/config@1\na: [\n", ("not YAML", "config.yaml")),
         (".gitexp/config.yaml", "hello\n", ("error[bad-format]", "config.yaml")),
         (
@@ -47,18 +49,20 @@ def test_without_a_pipeline_or_a_command_there_is_nothing_to_run(tmp_path: Path)
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_with_its_line(
-    project: BuiltRepo, path: str, text: str, said: tuple[str, ...]
+    experiment: BuiltRepo, path: str, text: str, said: tuple[str, ...]
 ) -> None:
-    project.commit({path: text})
-    before = project.refs()
-    done = gitexp(project, "run")
+    experiment.commit({path: text})
+    before = experiment.refs()
+    done = gitexp(experiment, "run")
     assert done.code == 3, (done.out, done.err)
-    assert done.says(*said)
-    shown = gitexp(project, "status")  # what can be said is said
+    assert done.says(*said, "  next  ")
+    shown = gitexp(experiment, "status")  # what can be said is said
     assert shown.code == 0
     assert "note" in shown.out
-    assert project.refs() == before
-    assert project.status() == []
+    step = done.err.rpartition("  next  ")[2].strip()
+    assert shown.out.endswith(f"next: {step}\n"), "not the call that fails"
+    assert experiment.refs() == before
+    assert experiment.status() == []
 
 
 def test_init_names_the_line_of_a_pipeline_that_cannot_be_read(dvc_repo: BuiltRepo) -> None:

@@ -201,6 +201,10 @@ def test_dvcs_setting_of_how_a_mapping_is_spelt_in_a_command_is_obeyed(tmp_path:
         ("stages:\n  a:\n    cmd: x\n    deps: ['https://example.org/x']\n", DvcFailedError, "URL"),
         ("stages:\n  a:\n    cmd: x\n    outs: [../x]\n", UnsafeInputError, "../x"),
         ("stages:\n  a:\n    cmd: echo ${x}\n    outs: ['${o}']\n", UnsafeInputError, "../x"),
+        ("stages: {a: {foreach: '${none}', do: {cmd: x}}}\n", BadFormatError, "a.foreach: ${none}"),
+        ("stages: {a: {matrix: {b: '${none}'}, cmd: x}}\n", BadFormatError, "is empty"),
+        ("stages: {a: {matrix: {b: '${x}'}, cmd: x}}\n", BadFormatError, "is no list and no"),
+        ("stages: {a: {matrix: {}, cmd: x}}\n", BadFormatError, "a.matrix: {} is"),
         (OVERLAP, BadFormatError, "o, of a and b"),
         (CIRCLE, BadFormatError, "a, b"),
         ("stages: {a: {cmd: x}, a: {cmd: y}}\n", BadFormatError, ""),
@@ -210,11 +214,12 @@ def test_dvcs_setting_of_how_a_mapping_is_spelt_in_a_command_is_obeyed(tmp_path:
 def test_a_pipeline_that_cannot_be_executed_is_refused_with_the_reason(
     tmp_path: Path, text: str, error: type[Exception], match: str
 ) -> None:
-    root = written(tmp_path, text, params="x: 1\no: ../x\n")
+    root = written(tmp_path, text, params="x: 1\no: ../x\nnone: []\n")
     with pytest.raises(error) as caught:
         pipeline.look([root])
     told = f"{caught.value} {getattr(caught.value, 'found', '')}"
     assert match in told
+    assert str(tmp_path) not in told, "of a worktree that is gone by then"
 
 
 def test_a_project_without_the_pipelines_file_says_so_and_one_with_a_command_has_no_stages(

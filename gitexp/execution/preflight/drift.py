@@ -21,7 +21,7 @@ from gitexp.comparison.measure import is_resource
 from gitexp.dvc import pipeline
 from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.state import ProjectState
-from gitexp.errors import GitexpError, UnknownMetricError
+from gitexp.errors import BadFormatError, GitexpError, UnknownMetricError
 from gitexp.execution.jobs import marks
 from gitexp.execution.preflight.seedparams import is_seed
 from gitexp.execution.run_sources import params_of
@@ -210,16 +210,16 @@ def refuse_unmade(  # noqa: PLR0913  a state as it would be, and what a plan wan
 
     `other`: how another metric is taken.
 
-    Raises `UnknownMetricError`.
+    Raises `UnknownMetricError`, or why the pipeline cannot be read.
     """
     if edits:  # else they would be blamed for what the state lacks
         refuse_unmade(repo, commit, config, {}, plan, other=other)
+    now = _with(repo, commit, config, edits)
+    if now is None:
+        return
     commits = (commit, plan.baseline.commit)
     metrics = (plan.metric, *(guard.metric for guard in plan.guards))
     came = [declared(repo, each, config) for each in commits]
-    now = came[0] if came[0] is None else _with(repo, commit, config, edits)
-    if now is None:
-        return
     before = [each for each in (*came, _of_settings(repo, commit, config)) if each is not None]
     files = {file for file in config.metrics if any(_makes(each, file) for each in before)}
     files -= {file for file in files if _makes(now, file)}
@@ -248,12 +248,14 @@ def refuse_unmade(  # noqa: PLR0913  a state as it would be, and what a plan wan
 
 
 def _with(repo: Repo, commit: CommitHash, config: ProjectConfig, edits: Edits) -> Declared | None:
-    """Return what is declared with parameters that no pipeline may be broken by."""
+    """Return what is declared, with parameters that no pipeline may be broken by."""
     try:
         return _declared(repo, commit, config, edits)
     except GitexpError as error:
-        error.where = _where(config, commit, edits)
-        error.next_step = _WITHOUT.format(" ".join(f"--param {key}" for key in edits))
+        if edits or isinstance(error, BadFormatError):
+            error.where = _where(config, commit, edits)
+        if edits:
+            error.next_step = _WITHOUT.format(" ".join(f"--param {key}" for key in edits))
         raise
 
 
