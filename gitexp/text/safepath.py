@@ -10,7 +10,7 @@ import re
 
 from gitexp.errors import UnsafeInputError
 
-_DRIVE = re.compile(r"[A-Za-z]:")
+_DRIVE = re.compile(r"[^/]:")  # whatever the letter: Windows joins nothing to what begins so
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _RESERVED = frozenset((".git", ".dvc", ".gitexp"))
 

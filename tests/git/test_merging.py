@@ -77,7 +77,7 @@ NAMES = ("a", "b c", "d/e", "d/f/g", "ä")
 VERSIONS = st.dictionaries(st.sampled_from(NAMES), st.integers(0, 7), max_size=5)
 
 
-@settings(max_examples=15, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, suppress_health_check=list(HealthCheck))
 @given(VERSIONS, VERSIONS, VERSIONS)
 def test_two_sides_join_as_git_joins_them_or_part_at_the_same_paths(
     built: BuiltRepo,
@@ -278,7 +278,7 @@ BODIES = st.lists(st.sampled_from([b"a\n", b"b\n", b"c\r\n", b"\n"]), max_size=6
 LOOSE = st.one_of(BODIES, BODIES.map(lambda data: data + b"no newline"), st.just(b"\0\1"))
 
 
-@settings(max_examples=15, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, suppress_health_check=list(HealthCheck))
 @given(*[st.dictionaries(st.sampled_from(NAMES), LOOSE, max_size=4)] * 2)
 def test_lines_are_counted_as_git_counts_them(
     built: BuiltRepo, repo: Repo, old: dict[str, bytes], new: dict[str, bytes]

@@ -61,7 +61,7 @@ def is_clean(project: BuiltRepo) -> bool:
 def test_a_branch_moves_and_its_work_tree_follows(project: BuiltRepo, opened: Repo) -> None:
     before = CommitHash(project.hash())
     moved = move.carry_out(opened, move.Task(MAIN, drafted(opened, "b"), MESSAGE))
-    assert (moved.tip_before, moved.left) == (before, ())
+    assert (moved.tip_before, moved.not_updated) == (before, ())
     assert project.hash() == moved.commit
     assert project.status() == []
     assert (project.path / "b").read_text() == "new\n"
@@ -79,7 +79,7 @@ def test_a_draft_that_gives_the_tip_back_moves_nothing(project: BuiltRepo, opene
         return tip
 
     moved = move.carry_out(opened, move.Task(MAIN, draft, MESSAGE))
-    assert moved == move.Moved(tip, tip)
+    assert moved == move.Published(tip, tip)
     assert project.git("log", "-g", "--format=%H", "main") == log
 
 
@@ -211,13 +211,13 @@ def test_paths_that_stay_in_another_work_tree_are_told_whole(
     linked = project.worktree(tmp_path / "w", "-b", "exp/x")
     linked.write({"a": "edited\n"})
     moved = move.carry_out(opened, move.Task("refs/heads/exp/x", drafted(opened, "a"), MESSAGE))
-    assert moved.left == (str(tmp_path / "w/a"),)
+    assert moved.not_updated == (str(tmp_path / "w/a"),)
     assert (linked.path / "a").read_text() == "edited\n"
     assert linked.status() == [" M a"]
     here = open_repository(linked.workspace)
     linked.write({"b": "mine\n"})
     moved = move.carry_out(here, move.Task("refs/heads/exp/x", drafted(here, "b"), MESSAGE))
-    assert moved.left == ("b",)
+    assert moved.not_updated == ("b",)
 
 
 # --- several refs --------------------------------------------------------------------------------

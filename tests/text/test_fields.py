@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitexp.errors import BadFormatError
@@ -232,6 +232,7 @@ def test_a_foreign_value_is_cut_to_a_length_that_can_be_read() -> None:
     assert caught.value.found.endswith("...")
 
 
+@settings(max_examples=40)
 @given(st.recursive(st.none() | st.text() | st.floats(), st.lists, max_leaves=30))
 def test_what_is_shown_of_a_value_is_short_and_of_ascii(value: Json) -> None:
     shown = shorten(value)

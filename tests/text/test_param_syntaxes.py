@@ -216,6 +216,7 @@ def test_each_syntax_is_read_as_dvc_reads_it(tmp_path: Path) -> None:
 # --- flat names ----------------------------------------------------------------------------------
 
 
+@settings(max_examples=50)
 @given(SECTIONS)
 def test_each_flat_name_leads_to_its_value(value: dict[str, Json]) -> None:
     try:

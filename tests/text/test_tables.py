@@ -36,6 +36,7 @@ def written(rows: list[list[str]], lineterminator: str = "\n") -> bytes:
 # --- samples -------------------------------------------------------------------------------------
 
 
+@settings(max_examples=40)
 @given(sample_lists)
 def test_samples_come_back_in_one_order_whatever_the_order_they_came_in(
     some: list[Sample],
@@ -345,7 +346,7 @@ def test_a_point_may_have_more_than_is_known_and_no_step() -> None:
     ) == points.Point("a", 2.0, -(2**63) + 1, 1.0)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.binary(max_size=80) | st.text('{}[]":,.0eE-+ntrufalsmvp', max_size=60).map(str.encode))
 def test_any_bytes_are_a_table_or_one_of_our_errors(data: bytes) -> None:
     readers = (

@@ -176,7 +176,7 @@ def every(value: Json, path: Path = ()) -> dict[Path, Json]:
     return found
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.dictionaries(texts, VALUES, max_size=4))
 def test_each_value_has_its_place_and_reads_the_same_there(value: Json) -> None:
     data = yaml_dumps(value)
@@ -325,7 +325,7 @@ def test_what_pyyaml_reads_otherwise_is_named(text: str) -> None:
     assert unlike(f'x: "{text}"\n'.encode(), where="f") == []  # a quoted text is one for all
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.text("0123456789_.+-eExob:", min_size=1, max_size=6))
 def test_any_number_like_scalar_is_alike_just_where_pyyaml_agrees(text: str) -> None:
     try:

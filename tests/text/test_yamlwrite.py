@@ -33,7 +33,7 @@ TRICKY = st.text(
 TEXTS = TRICKY | st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(TEXTS)
 @example("y")
 @example("=")
@@ -161,7 +161,7 @@ def test_flow_style_stands_on_one_line() -> None:
     assert inline(["exp/a", "f1>=2", "a:b"]) == '[exp/a, "f1>=2", "a:b"]'
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(
     st.recursive(
         scalars | TRICKY,
