@@ -22,6 +22,7 @@ from gitexp.errors import (
 )
 from gitexp.git import objects
 from gitexp.git.absent import ABSENT
+from gitexp.git.discovery import project_folder
 from gitexp.git.worktree import status
 from gitexp.model.metrics import bare, by_file, plain, several
 from gitexp.model.plan import Direction
@@ -167,7 +168,8 @@ def _place(workspace: Workspace, path: str, cached: Mapping[str, Needed]) -> Pat
         for above in (path, *map(str, PurePosixPath(path).parents)):
             out = cached.get(above)
             if out is not None:
-                cache = open_cache(workspace.top / posixpath.dirname(out.declared))
+                folder = project_folder(workspace.top, posixpath.dirname(out.declared))
+                cache = open_cache(folder)
                 inner = path.removeprefix(above).lstrip("/")
                 members = (
                     {each.path: each.md5 for each in read_manifest(cache, out.md5)} if inner else {}

@@ -62,6 +62,7 @@ def find_dvc_dir(folder: Path) -> Path:
 
 
 def _nearest(folder: Path) -> Path | None:
+    command.refuse_planted(folder)
     return next((place / ".dvc" for place in _above(folder) if (place / ".dvc").is_dir()), None)
 
 
@@ -308,7 +309,7 @@ def _is_plain(text: str) -> bool:
 
 def _tracked(dvc_dir: Path, items: Items) -> dict[tuple[str, str], list[Path]]:
     """Return the keys that name what Git tracks in the work tree, by links too."""
-    top = _top(dvc_dir.parent)
+    top = top_of(dvc_dir.parent)
     found: dict[tuple[str, str], list[Path]] = {}
     for key, value in items.items():
         if not _FILES.search(key[1]):
@@ -328,12 +329,13 @@ def _tracked(dvc_dir: Path, items: Items) -> dict[tuple[str, str], list[Path]]:
 
 def _is_of(commit: str, path: Path) -> bool:
     """Whether a file has the bytes that a commit has for it."""
-    top = _top(path.parent)
+    top = top_of(path.parent)
     blob = _blob(top, commit, path.relative_to(top).as_posix())
     return path.is_file() and not path.is_symlink() and path.read_bytes() == blob
 
 
-def _top(folder: Path) -> Path:
+def top_of(folder: Path) -> Path:
+    """Return the top of the Git work tree around a folder."""
     above = (folder, *folder.parents)
     return next((at for at in above if os.path.lexists(at / ".git")), folder)
 

@@ -6,7 +6,8 @@ goes to stderr.
 A commit names places, too: where an import came from, with settings that may be a program. None of
 them is asked: what DVC would bring from there is left out, and named.
 
-Stdin: ``{"verb": "push"|"fetch", "root": ABSOLUTE PATH, "revs": [HASH, ...]}``. Stdout, last line:
+Stdin: ``{"verb": "push"|"fetch", "root": PATH, "top": PATH, "revs": [HASH, ...]}``, both paths
+absolute, `top` that of the Git work tree. Stdout, last line:
 ``{"count": NUMBER, "imports": [PATH, ...]}``, paths of ``.dvc`` files from the top of the Git
 repository, or ``{"error": TEXT}``.
 """
@@ -23,6 +24,7 @@ from dvc.config import Config
 from dvc.exceptions import DvcException
 from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
+from dvc.scm import SCM
 from dvc.stage import loader
 
 if TYPE_CHECKING:
@@ -33,25 +35,27 @@ _ASKED = frozenset({"repo", "db", "files", "version_id"})  # of a dependency: DV
 _imports: dict[str, None] = {}
 
 
-def transfer(verb: str, root: str, revs: list[str]) -> dict[str, object]:
+def transfer(verb: str, root: str, top: str, revs: list[str]) -> dict[str, object]:
     """Move what the commits need, nothing of the work tree, to or from its remote of today.
 
     DVC would go by the settings that each commit holds: one from before the remote was set has
     nowhere to send to, and one of somebody else has an address of his. So those of the work tree
-    stand in for them.
+    stand in for them. Nor does DVC look for Git's repository on its way up from `root`: it would
+    take a folder for one that merely has some of its names.
     """
     Config._load_config = _of_work_tree  # noqa: SLF001  there is no other way in
     output.get_cloud_fs = lambda _config, url, **_: (LocalFileSystem, {}, url)
     loader.fill_stage_dependencies = lambda _stage, **_: None
     loader.SingleStageLoader.load_stage = staticmethod(_pointer)
     try:
-        with Repo(root) as here:
+        git = SCM(top, search_parent_directories=False)
+        with Repo(root, scm=git) as here:
             today = {
                 "core": {"remote": here.config["core"].get("remote")},
                 "remote": dict(here.config["remote"]),
                 "cache": dict(here.config["cache"]),
             }
-        with Repo(root, config=today) as repo:
+        with Repo(root, config=today, scm=git) as repo:
             move = repo.push if verb == "push" else repo.fetch
             return {"count": int(move(revs=revs, workspace=False)), "imports": [*_imports]}
     except (DvcException, OSError) as error:
@@ -91,7 +95,7 @@ def main() -> int:
     """Answer one question."""
     asked = json.load(sys.stdin)
     with contextlib.redirect_stdout(sys.stderr):
-        answer = transfer(asked["verb"], asked["root"], asked["revs"])
+        answer = transfer(asked["verb"], asked["root"], asked["top"], asked["revs"])
     sys.stdout.write(json.dumps(answer))
     return 0
 

@@ -119,7 +119,12 @@ def by_dvc(
     if not trust:
         dvc_config.refuse_foreign(dvc_dir, os.environ)
     root = dvc_dir.parent
-    question = {"verb": verb, "root": str(root), "revs": list(revs)}
+    question = {
+        "verb": verb,
+        "root": str(root),
+        "top": str(dvc_config.top_of(root)),
+        "revs": list(revs),
+    }
     try:
         done = subprocess.run(
             [sys.executable, "-I", str(SCRIPT)],

@@ -25,6 +25,7 @@ from gitexp.errors import (
     PreconditionError,
     UsageError,
 )
+from gitexp.git.discovery import project_folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -109,7 +110,7 @@ def _read(root: Path, config: ProjectConfig) -> dvcfiles.Pipeline | None:
 
 
 def _file(root: Path, config: ProjectConfig) -> Path:
-    return root / config.project / (config.pipeline or "dvc.yaml")
+    return project_folder(root, config.project) / (config.pipeline or "dvc.yaml")
 
 
 def _where(config: ProjectConfig) -> tuple[str, str]:

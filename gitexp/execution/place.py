@@ -27,6 +27,7 @@ from gitexp.execution.jobs import lies_in
 from gitexp.execution.run_sources import assigned, undeclared
 from gitexp.git import command, objects, refs, repository
 from gitexp.git.absent import ABSENT
+from gitexp.git.discovery import project_folder
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.layout import DATA_BRANCH
 from gitexp.git.worktree import status
@@ -221,7 +222,7 @@ def commit(place: RunPlace, request: RunRequest) -> tuple[RunPlace, RunRequest]:
     if not message.strip():
         raise UsageError("the commit message is empty", next_step='gitexp run --commit -m "why"')
     config, _ = plans.config_of(place.repo, place.head)
-    project = place.top / config.project
+    project = project_folder(place.top, config.project)
     _check_merged(place)
 
     def read(file: str) -> bytes | Absent:

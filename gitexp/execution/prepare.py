@@ -26,6 +26,7 @@ from gitexp.execution.situation import BASELINE
 from gitexp.execution.state import State
 from gitexp.execution.workdir import ATTEMPT, bring_enclosing, cache_beside, cache_of, share
 from gitexp.git import command
+from gitexp.git.discovery import project_folder
 from gitexp.git.worktree import worktrees
 from gitexp.model.job import Job
 from gitexp.model.request import RunOptions
@@ -146,7 +147,7 @@ def _resolve(roots: list[tuple[Path, RunSource]]) -> list[pipeline.Resolved]:
 
 def _mark_seed(root: Path, source: RunSource) -> bool:
     config = source.config
-    project = root / config.project
+    project = project_folder(root, config.project)
     text = project / (config.pipeline or "")  # where it is missing, the reader of pipelines says so
     if config.pipeline is None or not text.exists() or b"${" not in text.read_bytes():
         return False

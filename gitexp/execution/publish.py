@@ -25,6 +25,7 @@ from gitexp.execution.workdir import share
 from gitexp.git import objects, refs
 from gitexp.git.absent import ABSENT
 from gitexp.git.command import translating
+from gitexp.git.discovery import project_folder
 from gitexp.git.refs import local, read_ref
 from gitexp.git.transaction import layout, transaction
 from gitexp.git.transaction.failpoints import FailPoint
@@ -135,7 +136,7 @@ def _keep(ended: Ended, workdir: WorkDir, made: Record) -> Record:
     run, job = made.run, ended.first
     if not any(repeat.outputs for repeat in run.repeats):
         return made
-    project = Path(job.repository, job.project)
+    project = project_folder(Path(job.repository), job.project)
     shared = has_dvc(project) and open_cache(project).shared
     cache = CacheConfig(Path(job.cache_dir), shared=shared)
     once = workdir.cache(run.id, ended.finished()[0].seed)  # of what was executed once
@@ -168,7 +169,8 @@ def _dvc_folder(workspace: Workspace, config: ProjectConfig) -> str:
     """Return the folder that holds ``.dvc/``, from the repository's top; "" for the top."""
     if workspace.top is None:
         return ""
-    found = find_dvc_dir(workspace.top / config.project).parent.relative_to(workspace.top)
+    folder = project_folder(workspace.top, config.project)
+    found = find_dvc_dir(folder).parent.relative_to(workspace.top)
     return "" if found == PurePath() else found.as_posix()
 
 
@@ -377,10 +379,10 @@ def _refresh(workspace: Workspace, branch: str, ended: Ended) -> list[str]:
     wanted = [FileHash(o.path, o.md5, o.size, o.nfiles, o.path in executable) for o in outputs]
     left: list[str] = []
     for place in checkouts.on_branch(workspace, branch) if wanted else ():
-        project = place.top / ended.config.project
         shown = "" if place.top == workspace.top else f"{place.top}/"
         how = "dvc checkout"
         try:
+            project = project_folder(place.top, ended.config.project)
             cache = open_cache(project)
             if cache.dir != (used := Path(ended.first.cache_dir)):
                 how = f"there: {share(used)}"

@@ -19,6 +19,7 @@ from gitexp.errors import (
 )
 from gitexp.git import objects
 from gitexp.git.absent import ABSENT
+from gitexp.git.discovery import project_folder
 from gitexp.model.config import ParamKey
 from gitexp.model.run import MAX_SEED, lone
 from gitexp.store import plans
@@ -94,7 +95,7 @@ class RunSource:
     @property
     def home(self) -> Path:
         """The project's folder in it."""
-        return self.top / self.config.project
+        return project_folder(self.top, self.config.project)
 
     @property
     def where(self) -> str:

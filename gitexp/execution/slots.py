@@ -17,6 +17,7 @@ from gitexp.dvc import links as data_links
 from gitexp.dvc.placement import materialise
 from gitexp.errors import LockedError, UnsafeInputError
 from gitexp.git.command import clean_slot
+from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.locks import FileLock
 from gitexp.git.worktree import worktrees
 
@@ -75,9 +76,10 @@ def fill(
 
 def share_cache(slot: Path, project: str, cache: Path) -> None:
     """Let DVC find the user's cache, should a command call it: a new worktree's own is empty."""
-    if not dvc_config.has_dvc(slot / project):
+    here = project_folder(slot, project)
+    if not dvc_config.has_dvc(here):
         return
-    dvc_dir = dvc_config.find_dvc_dir(slot / project).relative_to(slot).as_posix()
+    dvc_dir = dvc_config.find_dvc_dir(here).relative_to(slot).as_posix()
     folder, name = _open_parent(slot, f"{dvc_dir}/config.local", create=False)
     try:
         descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder)

@@ -22,6 +22,7 @@ from gitexp.dvc.dvc_config import has_dvc
 from gitexp.dvc.exchange import send
 from gitexp.errors import BareRepositoryError, UnsafeInputError
 from gitexp.execution.engines.base import CACHE, OUTCOME, PID
+from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.layout import TMP
 from gitexp.git.worktree import checkouts, worktrees
 from gitexp.model.job import Outcome
@@ -171,9 +172,10 @@ def is_own_slot(name: str, proofs: Path) -> bool:
 def cache_of(top: Path, config: ProjectConfig) -> CacheConfig:
     """Return the DVC cache of a project, or a place of our own where no output needs one."""
     keeps = config.outputs or config.predictions or config.curves
-    if not keeps and not has_dvc(top / config.project):
+    project = project_folder(top, config.project)
+    if not keeps and not has_dvc(project):
         return CacheConfig(top / ".gitexp" / "tmp" / "cache", ("copy",))
-    return open_cache(top / config.project)
+    return open_cache(project)
 
 
 def cache_beside(
@@ -182,8 +184,7 @@ def cache_beside(
     """Return another worktree's cache that holds all these: DVC gives each its own."""
     own = None if workspace.top is None else cache_of(workspace.top, config).dir
     for place in checkouts.listing(workspace):
-        project = place.top / config.project
-        if place.missing or not has_dvc(project):
+        if place.missing or not has_dvc(project := project_folder(place.top, config.project)):
             continue
         cache = open_cache(project)
         places = (cache, replace(cache, layout=DVC_2))
@@ -196,7 +197,7 @@ def bring_enclosing(
     top: Path, config: ProjectConfig, cache: CacheConfig, objects: Sequence[Md5]
 ) -> bool:
     """Copy objects from the caches of enclosing DVC projects; tell whether all came."""
-    for folder in (top / config.project).parents:
+    for folder in project_folder(top, config.project).parents:
         if not objects or not folder.is_relative_to(top):
             break
         if (folder / ".dvc").is_dir() and (around := open_cache(folder)).dir != cache.dir:

@@ -36,6 +36,7 @@ from gitexp.errors import (
 from gitexp.execution import measurements, slots
 from gitexp.execution.engines import process
 from gitexp.execution.engines.base import CACHE, LOG, OUTCOME, PID, STAGE
+from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.failpoints import FailPoint, reach
 from gitexp.model.job import POINTS, Job, Outcome
 from gitexp.model.run import RepeatState, Resources
@@ -120,7 +121,7 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measurements.Measurements
     cache = CacheConfig(out_dir / CACHE, tuple(job.cache_types), under=under)
     with slots.take(job.slots, job.commit) as slot:
         reach(FailPoint.RUN_WORKTREE)
-        project = slot / job.project
+        project = project_folder(slot, job.project)
         slots.leave_out(slot, job.left_out)
         for stage in job.stages:  # nor does anything read what a stage is to make later
             if not stage.frozen:

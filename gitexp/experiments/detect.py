@@ -26,6 +26,7 @@ from gitexp.errors import (
 from gitexp.execution.preflight.mentions import own_paths
 from gitexp.execution.preflight.seedparams import fixed_seeds, has_seed, seed_rule
 from gitexp.git.absent import ABSENT
+from gitexp.git.discovery import project_folder
 from gitexp.git.upstream import USUAL
 from gitexp.git.worktree import status
 from gitexp.model.config import DEFAULT_METRICS, Predictions, ProjectConfig
@@ -104,7 +105,7 @@ def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
     start = ProjectConfig(project=project, pipeline=PIPELINE)
     resolved = pipeline.look([(top, start)])[0]
     stages = (*resolved.executed, *resolved.apart)
-    folder = top / project
+    folder = project_folder(top, project)
     outs = [out for stage in stages for out in stage.outs]
     declared = [out.path for out in outs if out.kind is OutKind.METRIC]
     every = [resolved, *_logged(workspace, top, project)]
@@ -137,7 +138,7 @@ def proposed(config: ProjectConfig, kept: Iterable[str], notes: Sequence[str]) -
 
 
 def _with_command(workspace: Workspace, top: Path, project: str, request: InitRequest) -> Proposal:
-    folder = top / project
+    folder = project_folder(top, project)
     check_folder(folder)
     usual = (PARAMS,) if (folder / PARAMS).exists() else ()
     seeds = [path for path in _WORDS.findall(request.command or "") if has_seed(folder, path)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gitexp.dvc import gitignore, pipeline
 from gitexp.execution.preflight.seedparams import fixed_seeds, seed_rule
 from gitexp.experiments import detect
+from gitexp.git.discovery import project_folder
 from gitexp.records import config as config_format
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def revise(
     seeds = bool(request.seed_params) or request.seed_arg is not None
     if new == config and not seeds and not request.predictions:
         return detect.Proposal(config, tuple(detect.describe(config)), ())
-    folder = top / new.project
+    folder = project_folder(top, new.project)
     new = replace(new, params=detect.with_seeds(folder, new.params, request))
     notes: list[str] = []
     detect.check_folder(folder)

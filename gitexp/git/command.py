@@ -12,8 +12,10 @@ import contextlib
 import errno
 import os
 import re
+import shlex
 import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import (
@@ -23,12 +25,12 @@ from gitexp.errors import (
     NoRepositoryError,
     NoSpaceError,
     ReadOnlyError,
+    UnsafeInputError,
 )
 from gitexp.model.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
 
 # fsmonitor, hooks and gpg are programs that a repository folder may name: none of them is started.
@@ -199,6 +201,8 @@ def _attempt(
     env: Mapping[str, str] | None,
     settings: Sequence[str],
 ) -> tuple[int, bytes, bytes]:
+    if not isinstance(where, Workspace) and "GIT_DIR" not in (env or {}):  # git looks around
+        refuse_planted(where)
     try:
         done = subprocess.run(
             ["git", *settings, *args],
@@ -224,6 +228,39 @@ def folder(where: Workspace | Path) -> Path:
     if isinstance(where, Workspace):
         return where.git_dir if where.top is None else where.top
     return where
+
+
+def refuse_planted(place: Path) -> None:
+    """Refuse a folder in which git would take files of a work tree for a repository.
+
+    Git, libgit2 and what DVC reads Git by look for HEAD and objects on their way up, before they
+    come to the ``.git`` of the work tree: a branch, or data, may hold such files. (Git asks no
+    ``safe.bareRepository`` before 2.38, the others none at all.) A bare repository is one outside
+    of work trees, or inside where nobody tracks it and no project of ours is around.
+    """
+    above = [Path(os.path.realpath(place))]
+    above += above[0].parents
+    end = next((n for n, at in enumerate(above) if os.path.lexists(at / ".git")), 0)
+    found = next(filter(_is_taken, above[:end]), None)
+    if found is None:
+        return
+    top, name = above[end], found.relative_to(above[end]).as_posix()
+    own = any((at / mark).exists() for at in above[: end + 1] for mark in (".dvc", ".gitexp"))
+    if ".git" in name.split("/") or not (own or attempt(top, ["ls-files", "--", name])[1]):
+        return
+    raise UnsafeInputError(
+        "Git would take a folder of this work tree for a repository of its own",
+        found=ascii(f"HEAD and objects in {name}")[1:-1],
+        where=str(top),
+        expected="a bare repository outside of the work tree",
+        next_step=f"git -C {shlex.quote(str(top))} switch main, if a branch brought it",
+    )
+
+
+def _is_taken(place: Path) -> bool:
+    head = place / "HEAD"  # a folder `head` is the same name on some systems, and none of Git's
+    held = (os.path.lexists(place / name) for name in ("objects", "commondir"))
+    return (head.is_symlink() or head.is_file()) and any(held)
 
 
 def clean_slot(path: Path, commit: str = "HEAD") -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import shlex
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
-from gitexp.errors import NoRepositoryError, PreconditionError
+from gitexp.errors import NoRepositoryError, PreconditionError, UnsafeInputError
 from gitexp.git import command
 from gitexp.model.workspace import Workspace
 
@@ -43,6 +43,27 @@ def discover(start: Path | str) -> Workspace:
     return Workspace(
         git_dir=git_dir, common_dir=common_dir, top=Path(lines[3]) if inside else None, start=start
     )
+
+
+def project_folder(top: Path, project: str) -> Path:
+    """Return the folder of a work tree that settings, or the path of a pointer, name.
+
+    Who wrote a branch names it, so it is reached by no link, and lies in no other repository:
+    settings of DVC there would go by another's word. "" is the top itself.
+    """
+    folder = top
+    for part in PurePosixPath(project).parts:
+        folder /= part
+        if part == ".." or folder.is_symlink() or os.path.lexists(folder / ".git"):
+            raise UnsafeInputError(
+                "the project's folder is not one of this repository",
+                found=ascii(f"{project}: {part} leads, or belongs, to another place")[1:-1],
+                where=str(top),
+                expected="a folder that Git tracks, without a link on the way",
+                next_step="git switch main, if a branch says so (project: in .gitexp/config.yaml)",
+            )
+    command.refuse_planted(folder)
+    return folder
 
 
 def _refusal(start: Path, err: bytes) -> PreconditionError:

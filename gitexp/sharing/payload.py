@@ -17,6 +17,7 @@ from gitexp.dvc.placement import refresh
 from gitexp.errors import GitexpError, PreconditionError
 from gitexp.git import objects, refs
 from gitexp.git.absent import ABSENT
+from gitexp.git.discovery import project_folder
 from gitexp.git.transaction import layout
 from gitexp.git.worktree import checkouts
 from gitexp.model.sharing import BranchOutcome, DataMoved
@@ -57,10 +58,10 @@ def depot_of(shared: Shared, tips: Iterable[CommitHash]) -> Depot | None:
         except GitexpError:
             continue
     for folder in folders:
-        if top is not None and dvc_config.has_dvc(top / folder):
+        if top is not None and dvc_config.has_dvc(project := project_folder(top, folder)):
             trust = shared.trust or not shared.data
-            remote = exchange.remote_of(top / folder, shared.environ, trust=trust)
-            return Depot(top / folder, remote, trust)
+            remote = exchange.remote_of(project, shared.environ, trust=trust)
+            return Depot(project, remote, trust)
     return None
 
 
@@ -271,8 +272,9 @@ def _follow(
     if not wanted:
         return
     shown = "" if top == shared.workspace.top else f"{top}/"
-    project = top / depot.project.relative_to(shared.workspace.top)
     try:
+        folder = depot.project.relative_to(shared.workspace.top).as_posix()
+        project = project_folder(top, folder)
         cache = open_cache(project)
         remote = depot.remote
         if shared.data and remote is not None:

@@ -8,6 +8,7 @@ from gitexp.dvc import cache, dvc_config, exchange
 from gitexp.dvc.declared_data import Reader
 from gitexp.errors import GitexpError, NotInitialisedError
 from gitexp.git import repository
+from gitexp.git.discovery import project_folder
 from gitexp.store import plans
 
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ class SeenRemote:
         except NotInitialisedError:
             project = ""
         for folder in dict.fromkeys((project, "")):
-            if top is not None and dvc_config.has_dvc(top / folder):
-                return exchange.remote_of(top / folder, self._environ)
+            if top is not None and dvc_config.has_dvc(here := project_folder(top, folder)):
+                return exchange.remote_of(here, self._environ)
         return None
 
 

@@ -121,12 +121,50 @@ def test_every_verb_is_in_the_table() -> None:
     assert VERBS.keys() == {command.name for command in COMMANDS}
 
 
+def by_remote(team: Team) -> None:
+    evil(team, to_evil(team))
+
+
+def by_cache(team: Team) -> None:
+    evil(team, cache_in_evil(team))
+
+
+def by_repository(team: Team) -> None:
+    """Let a folder of the branch pass for a repository, in which nothing came from anybody."""
+    evil(team, str)
+    text = to_evil(team)(team.a.show(".dvc/config")) + "[cache]\n    dir = ../../.dvc/cache\n"
+    planted = {"HEAD": "ref: refs/heads/none\n", "objects/x": "", "refs/x": ""}
+    planted |= {"config": "[core]\n\tbare = false\n\tworktree = ..\n", ".dvc/config": text}
+    below(team, {f"sub/{path}": content for path, content in planted.items()})
+
+
+def by_link(team: Team) -> None:
+    """Lead to another repository of the user's, whose settings are his own."""
+    evil(team, str)
+    other = repository(team.a.path.parent / "other")
+    text = to_evil(team)(team.a.show(".dvc/config"))
+    other.commit({".dvc/config": f"{text}[cache]\n    dir = {team.a.path}/.dvc/cache\n"})
+    (team.a.path / "sub").symlink_to(other.path)
+    below(team, {})
+    assert exchange.remote_of(other.path) is not None  # the control
+
+
+def below(team: Team, files: dict[str, str]) -> None:
+    """Name `sub` as the project's folder on the stranger's branch."""
+    settings = team.a.show(".gitexp/config.yaml").replace("project: ", "project: sub #")
+    team.a.write({".gitexp/config.yaml": settings, **files})
+    team.a.git("add", "--all", "--force")
+    team.a.commit(at=31)
+    team.a.git("push", "-q", "origin", "HEAD")
+    came(team.a)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("place", [to_evil, cache_in_evil])
+@pytest.mark.parametrize("way", [by_remote, by_cache, by_repository, by_link])
 def test_no_verb_sends_data_where_a_branch_says(
-    team: Team, place: Callable[[Team], Callable[[str], str]], capsys: pytest.CaptureFixture[str]
+    team: Team, way: Callable[[Team], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    evil(team, place(team))
+    way(team)
     for ways in VERBS.values():
         for argv in ways:
             team.a.git("switch", "-q", "-f", EVIL)

@@ -19,6 +19,7 @@ from gitexp.errors import (
     PreconditionError,
     UnsafeInputError,
 )
+from gitexp.git.discovery import project_folder
 from gitexp.stats.metrics import MeasuredMetric
 from gitexp.stats.sums import places
 from gitexp.text import predictions
@@ -194,7 +195,7 @@ def _bytes(top: Path | None, project: str, md5: Md5, where: str, bring: str) -> 
     if top is None:
         raise missing
     try:
-        place = cache.object_path(cache.open_cache(top / project).dir, md5)
+        place = cache.object_path(cache.open_cache(project_folder(top, project)).dir, md5)
     except PreconditionError as error:
         raise missing from error
     try:

@@ -15,7 +15,7 @@ from gitexp.dvc.placement import refresh
 from gitexp.dvc.stage_records import hash_inside
 from gitexp.errors import GitexpError
 from gitexp.git.catfile import CatFile
-from gitexp.git.discovery import discover
+from gitexp.git.discovery import discover, project_folder
 from gitexp.git.repository import open_repository
 from gitexp.git.tree import tree_of
 from gitexp.git.worktree import staged
@@ -84,7 +84,7 @@ def _lies_here(place: HookPlace, out: Needed) -> bool:
 
 
 def _brought(place: HookPlace, config: ProjectConfig, outs: Sequence[Needed]) -> Iterator[str]:
-    project = place.folder / config.project
+    project = project_folder(place.folder, config.project)
     with placement.main_lock(project):
         found = refresh(place.folder, outs, open_cache(project))
     if found.refreshed:

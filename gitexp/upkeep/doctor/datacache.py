@@ -12,6 +12,7 @@ from gitexp.dvc.dvc_config import has_dvc
 from gitexp.errors import GitexpError
 from gitexp.git import refs
 from gitexp.git.absent import ABSENT
+from gitexp.git.discovery import project_folder
 from gitexp.git.transaction import locks
 from gitexp.git.worktree import status as git_status
 from gitexp.store import plans
@@ -51,10 +52,10 @@ def _in_cache(place: CheckedRepository, workspace: Workspace, caches: set[Path])
         project = "" if head is ABSENT else plans.config_of(place.repo, head)[0].project
     except GitexpError:
         project = ""
-    folder = workspace.top / project
-    if not folder.is_dir() or not has_dvc(folder):
-        return
     try:
+        folder = project_folder(workspace.top, project)
+        if not folder.is_dir() or not has_dvc(folder):
+            return
         cache = open_cache(folder, place.environ)
     except GitexpError:  # a place of somebody else's branch: nothing there is ours to clear
         return
