@@ -164,9 +164,12 @@ def answer(call: HookCall) -> HookAnswer:
             for update in pushed
             if (tip := staged.commit_of(place, update.new)) is not None
         }
+        for update in pushed:
+            if update.deletes:
+                after.pop(update.ref, None)
         gate = _Own(place, objects, after)
         for update in pushed:
-            told = [*_archive(place, objects, config, update, here)]
+            told = [*_archive(gate, config, update, here)]
             found += (each for each in told if isinstance(each, Violation))
             moves += (update, *(each for each in told if isinstance(each, Update)))
         for update in moves:
@@ -207,19 +210,24 @@ class _Own(Gate):
 
 
 def _archive(
-    place: HookPlace,
-    objects: CatFile,
-    config: ProjectConfig,
-    update: Update,
-    here: Mapping[str, CommitHash],
+    gate: Gate, config: ProjectConfig, update: Update, here: Mapping[str, CommitHash]
 ) -> Iterator[Violation | Update]:
-    """Refuse an archive tag that moves, or is not of the experiment whose name it takes."""
+    """Refuse an archive tag that moves, or is not of the experiment whose name it takes.
+
+    Beside a branch that stays it has the conclusion. One that has none may go on: it is no end.
+    """
     if not update.ref.startswith(ARCHIVE_TAGS):
         return
+    place, objects = gate.place, gate.objects
     short = update.ref.removeprefix("refs/tags/")
-    if update.creates:
-        name = update.ref.removeprefix(ARCHIVE_TAGS)
-        tip = staged.commit_of(place, update.new)
+    name = update.ref.removeprefix(ARCHIVE_TAGS)
+    tip, old = (staged.commit_of(place, each) for each in (update.new, update.old))
+    if update.creates or (
+        tip is not None
+        and old is not None
+        and not _ends(tree_of(objects, old), name)
+        and staged.is_ancestor(place, old, tip)
+    ):
         tree = Tree(objects, None) if tip is None else tree_of(objects, tip)
         main = Tree(objects, None) if place.head is None else tree_of(objects, place.head)
         plan, known = (plan_at(each, plan_path(name)) for each in (tree, main))
@@ -243,6 +251,15 @@ def _archive(
                 yield _refused(update, why, f"merge it, then {step}" if changed else step)
         there = [branch for branch in branches if f"{HEADS}{branch}" in here]
         removed = tree.entry(tombstone_path(name)) is not None
+        stay = [branch for branch in branches if f"{HEADS}{branch}" in gate.refs()]
+        if stay and not _ends(tree, name):
+            quoted = shlex.quote(name)
+            yield _refused(
+                update,
+                f"{short} has no conclusion of {name}, and {stay[0]} goes on",
+                f"gitexp conclude {quoted} -m TEXT first; or gitexp archive {quoted} --abandon "
+                "--push, which takes the branch away",
+            )
         for branch in dict.fromkeys(there or (() if removed else (plan.branch,))):
             if is_experiment(config, branch):
                 ref = f"{HEADS}{branch}"
@@ -253,6 +270,11 @@ def _archive(
             f"{short} keeps the order of a plan and its runs: it is neither moved nor deleted",
             "archive under another name: gitexp rename OLD NEW, then gitexp archive NEW",
         )
+
+
+def _ends(tree: Tree, name: str) -> bool:
+    """Whether an experiment was concluded, or removed."""
+    return any(tree.entry(path(name)) is not None for path in (conclusion_path, tombstone_path))
 
 
 def _history(

@@ -232,12 +232,34 @@ def test_an_experiment_is_deleted_only_when_an_archive_tag_contains_it(
 
 def test_an_archive_tag_is_neither_moved_nor_deleted(repo: BuiltRepo, server: BuiltRepo) -> None:
     repo.git("tag", "-am", "kept", "exp-archive/deep")
-    call(repo, "push", "-q", "origin", "exp-archive/deep")
+    assert call(repo, "push", "-q", "origin", "exp-archive/deep", ":exp/deep").code == 0
     before = server.refs()
     repo.git("tag", "-fam", "again", "exp-archive/deep", "HEAD^")
     for args in (("-qf", "origin", "exp-archive/deep"), ("-q", "origin", ":exp-archive/deep")):
         assert "error[refs]" in call(repo, "push", *args).err
     assert server.refs() == before
+
+
+def test_nobody_archives_for_good_what_goes_on(repo: BuiltRepo, server: BuiltRepo) -> None:
+    """Whoever may push could end an experiment of others: the tag would keep its end from them."""
+    before = server.refs()
+    said = call(repo, "push", "-q", "origin", "exp/deep:refs/tags/exp-archive/deep")
+    assert "exp-archive/deep has no conclusion of deep, and exp/deep goes on" in said.err
+    assert server.refs() == before
+    given_up = ("exp/deep:refs/tags/exp-archive/deep", ":exp/deep")
+    assert call(repo, "push", "-q", "origin", *given_up).code == 0  # as `archive --abandon` does
+    lab = Lab(repo)
+    plan = plan_format.load(repo.show(PLAN).encode(), PLAN)
+    for letter, of, value in (("b", "main", 0.6), ("c", "HEAD", 0.7)):
+        lab.record(letter, {"f1": scores(value, range(6))}, of=of, plan=plan)
+    assert call(repo, "push", "-q", "origin", "exp/deep").code == 0  # its owner goes on
+    conclude(repo.workspace, words="Deeper is better.")
+    assert gitexp(repo, "archive", "deep", "--push").code == 0
+    ended = server.hash("refs/tags/exp-archive/deep^{}")
+    assert ended == repo.hash("exp/deep")
+    repo.commit({"notes.md": "more"}, at=60)
+    late = call(repo, *OFF, "push", "-qf", "origin", "HEAD:refs/tags/exp-archive/deep")
+    assert "neither moved nor deleted" in late.err
 
 
 def test_the_gate_says_which_merged_experiment_has_no_archive_tag(
@@ -272,7 +294,7 @@ def test_a_squash_into_main_has_its_order_from_its_branch_or_tag(
         assert call(repo, "push", "-q", "origin", "exp/deep").code == 0
     if shows == "tag":
         repo.git("tag", "-a", "exp-archive/deep", "-m", "kept", "exp/deep")
-        assert call(repo, "push", "-q", "origin", "exp-archive/deep").code == 0
+        assert call(repo, "push", "-q", "origin", "exp-archive/deep", ":exp/deep").code == 0
     repo.git(*OFF, "switch", "-q", "main")
     repo.git(*OFF, "merge", "-q", "--squash", "exp/deep")
     repo.git(*OFF, "commit", "-qm", "all of it")
@@ -402,8 +424,10 @@ def test_a_tag_that_holds_something_else_is_no_archive(
 
 
 def test_a_refused_archive_says_why(merged: BuiltRepo, server: BuiltRepo) -> None:
-    server.git("update-ref", "refs/tags/exp-archive/deep", "main~1")
-    merged.git("fetch", "-q", "origin", "+refs/tags/exp-archive/deep:refs/tags/seen")
+    server.git("update-ref", "refs/tags/exp-archive/deep", "exp/deep")
+    merged.git("switch", "-q", "exp/deep")
+    merged.commit({"notes.md": "more"}, at=60)
+    merged.git("switch", "-q", "main")
     done = gitexp(merged, "archive", "deep", "--push")
     assert done.code
     assert done.says("neither moved nor deleted")
