@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gitexp.errors import BadMetricError, UnknownMetricError
 from gitexp.system import curves
+from gitexp.text import curves as text_curves
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from random import Random
 
 TEXT = """name,step,value
 val/acc,1,0.50
@@ -101,3 +105,91 @@ def test_a_missing_file_says_where(tmp_path: Path) -> None:
     with pytest.raises(BadMetricError) as caught:
         curves.read(tmp_path, ["gone.csv"], seed=0)
     assert caught.value.where == "gone.csv"
+
+
+CURVES = st.dictionaries(
+    st.integers(-(10**6), 10**6), st.floats(-1e6, 1e6) | st.none(), min_size=1, max_size=8
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(CURVES, st.randoms(use_true_random=False))
+def test_a_curve_is_measured_as_numpy_measures_it_in_whatever_order_it_was_written(
+    tmp_path: Path, curve: dict[int, float | None], chance: Random
+) -> None:
+    rows = [text_curves.CurvePoint("c", step, value) for step, value in curve.items()]
+    chance.shuffle(rows)
+    (tmp_path / "curves.csv").write_bytes(text_curves.dump(rows))
+    found = curves.read(tmp_path, ["curves.csv"], seed=0)
+    values = {sample.metric: sample.value for sample in found.samples}
+    steps = sorted(curve)
+    heights = [curve[step] for step in steps]
+    assert values.get("curve:c.final") == heights[-1]
+    gaps = ["final"] * (heights[-1] is None) + ["area"] * (None in heights)
+    assert [word for line in found.warnings for word in ("final", "area") if word in line] == gaps
+    if None in heights:
+        assert "curve:c.area" not in values
+    elif len(steps) == 1:
+        assert values["curve:c.area"] == heights[0]
+    else:
+        area = float(np.trapezoid(heights, steps)) / (steps[-1] - steps[0])
+        assert values["curve:c.area"] == pytest.approx(area, rel=1e-9, abs=1e-6)
+        known = [height for height in heights if height is not None]
+        assert min(known) - 1e-6 <= values["curve:c.area"] <= max(known) + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("metric", "names"),
+    [
+        ("curve:loss.final", ("loss",)), ("curve:a.b.area", ("a.b",)),
+        ("curve:a.at-min:b", ("a", "b")),
+        ("curve:t/x.at-max:v/x.y", ("t/x", "v/x.y")), ("curve:loss", ()), ("curve:.final", ()),
+        ("loss.final", ()),
+        ("curve:a.median", ()), ("", ()),
+    ],
+)  # fmt: skip
+def test_a_metric_of_a_curve_says_on_which_curves_it_is_measured(
+    metric: str, names: tuple[str, ...]
+) -> None:
+    assert curves.named(metric) == names
+    assert curves.is_curve(metric) == metric.startswith("curve:")
+    if names:
+        curves.check_name(metric)
+    else:
+        with pytest.raises(UnknownMetricError):
+            curves.check_name(metric)
+
+
+@pytest.mark.parametrize(
+    ("other", "largest", "value"),
+    [
+        ("v,0,1\nv,1,3\nv,2,3\n", True, 20.0),  # of equals the first
+        ("v,0,1\nv,1,3\nv,2,0\n", False, 30.0), ("v,1,\nv,2,5\n", True, 30.0),
+    ],
+)  # fmt: skip
+def test_the_best_step_is_the_first_of_equals_and_no_gap(
+    tmp_path: Path, other: str, *, largest: bool, value: float
+) -> None:
+    text = f"name,step,value\nt,0,10\nt,1,20\nt,2,30\n{other}"
+    metric = f"curve:t.at-{'max' if largest else 'min'}:v"
+    assert read(tmp_path, text, (metric,)).samples[-1].value == value
+
+
+@pytest.mark.parametrize("other", ["v,9,1\n", "v,0,\n", "w,0,1\n"])
+def test_where_the_best_step_has_no_value_the_metric_was_not_measured(
+    tmp_path: Path, other: str
+) -> None:
+    with pytest.raises(BadMetricError, match="was not measured") as caught:
+        read(tmp_path, f"name,step,value\nt,0,10\n{other}", ("curve:t.at-max:v",))
+    assert caught.value.found.startswith("t")
+
+
+def test_one_name_in_a_file_and_in_the_log_is_told_apart_unless_they_are_the_same(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "c.csv").write_text("name,step,value\na,0,1\na,1,2\n")
+    same = curves.read(tmp_path, ["c.csv"], seed=0, logged={"a": {0: 1.0, 1: 2.0}})
+    assert {sample.metric for sample in same.samples} == {"curve:a.final", "curve:a.area"}
+    other = curves.read(tmp_path, ["c.csv"], seed=0, logged={"a": {0: 1.0, 1: 3.0}})
+    values = {sample.metric: sample.value for sample in other.samples}
+    assert (values["curve:a.final"], values["curve:log_metric:a.final"]) == (2.0, 3.0)
