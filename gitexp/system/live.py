@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import hashlib
 import math
 import operator
 import os
@@ -56,6 +57,7 @@ _BATCH = 1000  # points that wait at most
 _PERIOD_S = 1.0
 _WRITES = 50  # in one period; what comes faster than that is written in batches
 _OPENED = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)  # each on its systems
+_LONGEST_PART = 240  # bytes
 _TOPS = (".git", ".dvc")  # where the search for a params file ends
 
 _Waiting = tuple[str, float, int | None, float]
@@ -296,7 +298,16 @@ def _file_name(name: str) -> str:
     """
     plain = ("".join(c if c.isalnum() or c in "._-+=@" else quote(c, safe="") for c in part)
              for part in name.split("/"))  # fmt: skip
-    return "/".join("%2E" + part[1:] if part[:1] == "." else part or "%2F" for part in plain)
+    return "/".join(_cut("%2E" + part[1:] if part[:1] == "." else part or "%2F") for part in plain)
+
+
+def _cut(part: str) -> str:
+    """Return a part of a path that file systems take: at most 255 bytes, with the ending."""
+    data = part.encode()
+    if len(data) <= _LONGEST_PART:
+        return part
+    start = data[: _LONGEST_PART - 17].decode("utf-8", "ignore")
+    return f"{start}~{hashlib.blake2b(data, digest_size=8).hexdigest()}"
 
 
 def _append(file: str, data: bytes) -> None:

@@ -267,6 +267,21 @@ def test_without_gitexp_values_are_rows_of_a_csv_file_that_curves_reads(here: Pa
     assert (folder.parent / ".gitignore").read_text() == "*\n"
 
 
+@pytest.mark.parametrize(
+    "letter", ["\u51c6", " ", "\U0001f600"], ids=["3 bytes", "%20", "12 bytes"]
+)
+def test_a_name_as_long_as_a_metric_may_have_has_a_file(
+    here: Path, capsys: pytest.CaptureFixture[str], letter: str
+) -> None:
+    names = [letter * 188 + end for end in ("aa", "ab")]
+    for name in names:
+        live.log_metric(name, 1)
+    live.flush()
+    assert capsys.readouterr().err == ""
+    found = [text_curves.load(file.read_bytes(), "c.csv") for file in here.rglob("*.csv")]
+    assert sorted(curve[0].name for curve in found) == names
+
+
 def test_a_later_execution_begins_each_file_anew_and_follows_no_link_into_a_cache(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
