@@ -134,7 +134,8 @@ def restore(args: argparse.Namespace, context: Context) -> int:
       gitexp list --archived
       gitexp restore deeper
 
-    One that was removed does not come back: its code is gone.
+    One that was removed does not come back: its code is gone. Of a tag that a fetch brought it is
+    said whose it is; where main says something else of the experiment, nothing comes back.
     """
     return show(gitexp.restore(context.workspace(), args.name, now=context.now()), context)
 

@@ -80,7 +80,8 @@ def archive(  # noqa: PLR0913  what is archived, where, and how sure one is
     repo = repository.open_repository(workspace)
     standing = lifecycle.find(repo, name)
     lifecycle.check_published(workspace, standing.branch)
-    if standing.archived is ABSENT and not abandon and lifecycle.is_untried(repo, standing):
+    kept = standing.archived is not ABSENT and not standing.whose
+    if not (kept or abandon) and lifecycle.is_untried(repo, standing):
         quoted = shlex.quote(standing.name)
         raise PreconditionError(
             f"nothing of {standing.name} was run or concluded",
@@ -118,7 +119,7 @@ def archive(  # noqa: PLR0913  what is archived, where, and how sure one is
     sent: tuple[str, ...] = ()
     if remote is not None:
         sent = send(workspace, repo, standing, remote, remove=goes or standing.tip is ABSENT)
-    notes = []
+    notes = [standing.whose] if standing.whose else []
     if standing.tip is not ABSENT and not goes:
         where = standing.plan.baseline.name if standing.plan is not None else "any other branch"
         notes.append(f"{standing.branch} stays: its records are not all in {where} yet")
@@ -154,6 +155,14 @@ def look(repo: Repo, standing: Standing, remote_name: str | None) -> Remote:
             found=found.tag[:9],
             where=f"{name}: {tag}",
             next_step=f"git fetch {shlex.quote(name)} {shlex.quote(f'+{tag}:{tag}')}",
+        )
+    if standing.whose and standing.tip is ABSENT and found.tag != mine:
+        raise PreconditionError(
+            f"{name} has not this archive, and it is not one that was made here",
+            found=standing.whose,
+            where=name,
+            expected="a tag of this remote, or of your own",
+            next_step=f"gitexp restore {shlex.quote(standing.name)}, and look at it first",
         )
     return found
 
@@ -208,15 +217,19 @@ def check_tag(repo: Repo, standing: Standing, *, over_tombstone: bool = False) -
     if old is ABSENT or tip is ABSENT:
         return
     removed = lifecycle.is_removed(repo, standing.name, old)
-    if removed and over_tombstone:
+    if removed and over_tombstone and not standing.whose:
         return
     if removed or not objects.is_ancestor(repo, old, tip):
         what = "was removed" if removed else "is another one"
+        short = standing.tag.removeprefix("refs/tags/")
+        step = f"gitexp rename {shlex.quote(standing.name)} ANOTHER-NAME"
         raise ExistsError(
             f"an experiment of this name was archived, and {what}",
-            found=f"exp-archive/{standing.name} at {old[:9]}",
+            found=standing.whose or f"exp-archive/{standing.name} at {old[:9]}",
             expected=f"no tag, or one in the history of {standing.branch}",
-            next_step=f"gitexp rename {shlex.quote(standing.name)} ANOTHER-NAME",
+            next_step=f"ask who pushed it, then git tag -d {shlex.quote(short)}; or {step}"
+            if standing.whose
+            else step,
         )
 
 
@@ -247,6 +260,8 @@ def _next(standing: Standing, *, goes: bool, pushed: bool) -> str:
 def restore(workspace: Workspace, name: str, *, now: datetime | None = None) -> EndReport:
     """Make the branch of an archived experiment again; the tag stays.
 
+    That is the branch of the tag's name, whatever the plan in it names.
+
     Raises
     ------
     UnknownExperimentError
@@ -254,7 +269,8 @@ def restore(workspace: Workspace, name: str, *, now: datetime | None = None) -> 
     ExistsError
         If the branch is there.
     PreconditionError
-        If the experiment was removed: its code is gone.
+        If the experiment was removed: its code is gone; or its plan is that of another branch; or a
+        fetch brought the tag, and main says something else of the experiment.
     MovedRefError
         If somebody else made the branch meanwhile.
     """
@@ -278,6 +294,15 @@ def restore(workspace: Workspace, name: str, *, now: datetime | None = None) -> 
             where=f"by {removed.author.name}, {removed.removed_at:%Y-%m-%d}",
             next_step=f"gitexp show {shlex.quote(standing.name)}",
         )
+    plan = standing.plan
+    if plan is not None and plan.branch != standing.branch:
+        raise PreconditionError(
+            f"{standing.branch} would have no plan: that of {standing.name} is another branch's",
+            found=plan.branch,
+            where=f"exp-archive/{standing.name}:{layout.plan_path(standing.name)}",
+            expected=standing.branch,
+            next_step=f"git switch -c ANOTHER-NAME exp-archive/{shlex.quote(standing.name)}",
+        )
     ref = refs.local(standing.branch)
     moves = move.Moves({ref: (ABSENT, commit)}, commit)
     when = (now or datetime.now(UTC)).replace(microsecond=0)
@@ -288,6 +313,6 @@ def restore(workspace: Workspace, name: str, *, now: datetime | None = None) -> 
         commit=commit,
         done=(f"branch {standing.branch} at {commit[:9]}",),
         sent=(),
-        notes=(),
+        notes=(standing.whose,) if standing.whose else (),
         next_step=f"git switch {shlex.quote(standing.branch)}",
     )

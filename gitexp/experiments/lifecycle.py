@@ -24,7 +24,7 @@ from gitexp.git.transaction.cache import open_index
 from gitexp.git.upstream import own
 from gitexp.git.worktree import checkouts
 from gitexp.git.writing import Message
-from gitexp.store import plans
+from gitexp.store import fetched_tags, plans
 from gitexp.store.ancestry import listing
 from gitexp.store.conclusions import conclusion_named
 from gitexp.store.plans import is_experiments, tips
@@ -50,6 +50,7 @@ class Standing:
     tip: CommitHash | Absent  # of the local branch
     archived: CommitHash | Absent  # what the archive tag leads to
     plan: Plan | None
+    whose: str = ""  # in words, where a fetch brought the archive tag
 
     @property
     def tag(self) -> str:
@@ -66,7 +67,11 @@ class Standing:
 
 
 def find(repo: Repo, name: str) -> Standing:
-    """Return an experiment that has a local branch, an archive tag, or both."""
+    """Return an experiment that has a local branch, an archive tag, or both.
+
+    Raises `PreconditionError` if there is but a tag that a fetch brought, and main or its branch
+    says something else.
+    """
     prefix = plans.branch_prefix(repo)
     bare = name.removeprefix("exp-archive/").removeprefix(prefix)
     for branch in dict.fromkeys((f"{prefix}{bare}", name)):
@@ -83,14 +88,26 @@ def find(repo: Repo, name: str) -> Standing:
         plan = plans.plan_of_branch(repo, branch, tip)
         known = None if plan is ABSENT else plan
         own = bare if known is None else known.name
-        archived = refs.read_ref(repo, layout.archive_tag(own))
-        return Standing(own, branch, tip, archived, known)
-    archived = refs.read_ref(repo, layout.archive_tag(bare))
+        tag = layout.archive_tag(own)
+        archived = refs.read_ref(repo, tag)
+        whose = "" if archived is ABSENT else fetched_tags.whose(repo, tag)
+        return Standing(own, branch, tip, archived, known, whose)
+    tag = layout.archive_tag(bare)
+    archived = refs.read_ref(repo, tag)
     if archived is ABSENT:
         raise _unknown(repo, bare, f"{prefix}{bare}")
+    whose = fetched_tags.check(repo, tag)
     plan = plans.plan_named(repo, bare, archived)
     known = None if plan is ABSENT else plan
-    return Standing(bare, known.branch if known else f"{prefix}{bare}", ABSENT, archived, known)
+    return Standing(bare, f"{prefix}{bare}", ABSENT, archived, known, whose)
+
+
+def is_kept(repo: Repo, standing: Standing) -> bool:
+    """Return whether an archive tag of one's own has all of an experiment."""
+    tag, tip = standing.archived, standing.tip
+    if tag is ABSENT or standing.whose:
+        return False
+    return tip is ABSENT or objects.is_ancestor(repo, tip, tag)
 
 
 def is_removed(repo: Repo, name: str, commit: CommitHash) -> bool:

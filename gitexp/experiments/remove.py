@@ -75,12 +75,14 @@ def remove(  # noqa: PLR0913  what is removed, where, why, and how sure one is
     repo = repository.open_repository(workspace)
     standing = lifecycle.find(repo, name)
     untried = standing.archived is ABSENT and lifecycle.is_untried(repo, standing)
-    if standing.archived is ABSENT and not (yes or (untried and lifecycle.is_bare(repo, standing))):
+    kept = lifecycle.is_kept(repo, standing)
+    if not (kept or yes or (untried and lifecycle.is_bare(repo, standing))):
         quoted = shlex.quote(standing.name)
-        keep = "" if untried else f"gitexp archive {quoted}; or "
+        keep = "" if untried or standing.tip is ABSENT else f"gitexp archive {quoted}; or "
+        tag = "no tag" if standing.archived is ABSENT else "its tag has not all of it"
         raise ConfirmationError(
-            f"{standing.name} is not archived: its code and its data would be gone",
-            found=f"{standing.branch} at {standing.commit[:9]}, and no tag",
+            f"{standing.name} was not archived here: its code and its data would be gone",
+            found=standing.whose or f"{standing.branch} at {standing.commit[:9]}, and {tag}",
             next_step=f"{keep}gitexp rm {quoted} --yes",
         )
     lifecycle.check_published(workspace, standing.branch)
@@ -113,7 +115,10 @@ def remove(  # noqa: PLR0913  what is removed, where, why, and how sure one is
         commit=commit,
         done=done,
         sent=sent,
-        notes=() if done else (f"{standing.name} was removed before",),
+        notes=(
+            *((standing.whose,) if standing.whose else ()),
+            *(() if done else (f"{standing.name} was removed before",)),
+        ),
         next_step="gitexp list"
         if untried
         else "dvc gc -A frees its data; by-products that gitexp/data names stay",
@@ -136,7 +141,9 @@ def _buried(repo: Repo, standing: Standing, words: str, when: datetime) -> move.
     who = identity.committer(repo)
     message = f"gitexp rm: {standing.name}\n\n{words}"
     old = standing.archived
-    before = old is not ABSENT and lifecycle.is_removed(repo, standing.name, old)
+    before = (
+        old is not ABSENT and not standing.whose and lifecycle.is_removed(repo, standing.name, old)
+    )
     older = [old] if before and old is not ABSENT else []  # an older tombstone is kept
     commit = writing.write_commit(repo, tree, older, Message(message, who, when))
     tag = lifecycle.write_tag(repo, standing.tag, commit, message, when)

@@ -83,7 +83,7 @@ def rename(workspace: Workspace, old: str, new: str, *, now: datetime | None = N
     lifecycle.check_no_rebase(workspace, standing.branch)
     branch = f"{plans.branch_prefix(repo)}{new}"
     when = (now or datetime.now(UTC)).replace(microsecond=0)
-    old_tag = writing.object_of(repo, standing.tag)
+    old_tag = writing.object_of(repo, standing.tag) if _is_its(repo, standing) else ABSENT
     task = _Task(repo, standing, standing.plan, new, branch, old_tag, when)
     on_it = _worktrees(workspace, standing)
     commit = _begun(task) if on_it else None
@@ -99,9 +99,15 @@ def rename(workspace: Workspace, old: str, new: str, *, now: datetime | None = N
         commit=commit,
         done=tuple(_said(task, on_it)),
         sent=(),
-        notes=(),
+        notes=(standing.whose,) if standing.whose else (),
         next_step=_next(task, commit),
     )
+
+
+def _is_its(repo: Repo, standing: Standing) -> bool:
+    """Return whether the tag is the experiment's: not that of another which had its name first."""
+    tag, tip = standing.archived, standing.tip
+    return tag is not ABSENT and (tip is ABSENT or objects.is_ancestor(repo, tag, tip))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,7 @@ class _Task:
     plan: Plan
     new: str
     branch: str
-    old_tag: Target  # the tag's own id
+    old_tag: Target  # the tag's own id; ABSENT where it is another experiment's
     when: datetime
 
     @property
@@ -273,7 +279,7 @@ def _said(task: _Task, on_it: Sequence[Checkout]) -> list[str]:
     lines = [f"plan {layout.plan_path(task.new)}; runs of {standing.name} go on counting"]
     if standing.tip is not ABSENT:
         lines.append(f"branch {standing.branch} is {task.branch}")
-    if standing.archived is not ABSENT:
+    if task.old_tag is not ABSENT:
         lines.append(f"tag exp-archive/{standing.name} is exp-archive/{task.new}")
     return [*lines, *(f"{place.top} is on {task.branch}" for place in on_it)]
 

@@ -14,7 +14,7 @@ from gitexp.git.transaction import layout, owners
 from gitexp.git.writing import Message
 from gitexp.model.config import ProjectConfig
 from gitexp.rules.branches import is_protected
-from gitexp.store import plans
+from gitexp.store import fetched_tags, plans
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -167,16 +167,22 @@ def either(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def archived(shared: Shared, names: Sequence[str]) -> dict[str, CommitHash]:
-    """Return those names that are an archive's, and no branch's here or there, with its commit."""
+def archived(shared: Shared, names: Sequence[str]) -> dict[str, tuple[CommitHash, str]]:
+    """Return those names that are an archive's, and no branch's here or there.
+
+    Each with its commit, and whose it is where a fetch brought it.
+
+    Raises `PreconditionError` where main says something else than what a fetch brought.
+    """
     tags = dict(refs.branches(shared.repo))
     found = {}
     for name in names:
         bare = name.removeprefix("exp-archive/").removeprefix(shared.prefix)
-        commit = tags.get(layout.archive_tag(bare))
+        tag = layout.archive_tag(bare)
+        commit = tags.get(tag)
         branches = (f"{shared.prefix}{bare}", name)
         if commit and all(shared.ours(b) is shared.theirs(b) is ABSENT for b in branches):
-            found[name] = commit
+            found[name] = commit, fetched_tags.check(shared.repo, tag)
     return found
 
 

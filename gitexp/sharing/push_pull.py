@@ -170,7 +170,8 @@ def pull(  # noqa: PLR0913  what is shared, where, with or without data
     moved = [histories.settle(shared, branch, join=False) for branch in branches]
     moves = [each.move for each in moved]
     everywhere = [*moves, *(_checked_out(shared, branches) if shared.data and not names else ())]
-    tips = [*(move.after for move in everywhere if move.after is not None), *ended.values()]
+    tips = [move.after for move in everywhere if move.after is not None]
+    tips += [commit for commit, _ in ended.values()]
     depot = payload.depot_of(shared, tips)
     brought = payload.bring(shared, depot, tips) if shared.data else _NOT_ASKED
     left = payload.follow(shared, depot, everywhere, everything=shared.data)
@@ -186,7 +187,7 @@ def pull(  # noqa: PLR0913  what is shared, where, with or without data
         data=brought,
         attempts=1,
         not_updated=(*(path for each in moved for path in each.left), *left),
-        warnings=(*shared.cleared, *warnings),
+        warnings=(*shared.cleared, *warnings, *(said for _, said in ended.values() if said)),
         next_step="gitexp sync"
         if parted
         else payload.import_step(shared, depot, moves, brought) or look,

@@ -6,11 +6,12 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, NewerFormatError
-from gitexp.git.objects import blob_id, is_ancestor, list_dir, look_at
+from gitexp.git.objects import list_dir, look_at
 from gitexp.git.transaction import layout
 from gitexp.model.ids import EnvironmentDigest
 from gitexp.model.report import Level
 from gitexp.store import lookup
+from gitexp.store.fetched_tags import contradiction
 from gitexp.store.records import read_run
 from gitexp.upkeep.doctor.place import Curable
 
@@ -59,18 +60,13 @@ def _archive(place: CheckedRepository, tag: Tip) -> Iterator[Curable]:
     """Name an archive tag that a fetch brought, and that says otherwise what is here."""
     if not tag.archived or tag.own:
         return
-    name = tag.ref.removeprefix(layout.ARCHIVE_TAGS)
-    paths = layout.plan_path(name), layout.conclusion_path(name), layout.tombstone_path(name)
-    for commit in place.true_places(tag):
-        for path in paths:
-            here, there = (blob_id(place.repo, each, path) for each in (commit, tag.commit))
-            if here != there and not is_ancestor(place.repo, tag.commit, commit):
-                what = f"it is not what {commit[:9]} has of {name}, which counts: {path} differs"
-                step = (
-                    f"ask who pushed it; to be rid of it here: git tag -d {shlex.quote(tag.name)}"
-                )
-                yield Curable(what, tag.name, step, level=Level.NOTE)
-                return
+    found = contradiction(place.repo, tag, place.true_places(tag))
+    if found is not None:
+        commit, path = found
+        name = tag.ref.removeprefix(layout.ARCHIVE_TAGS)
+        what = f"it is not what {commit[:9]} has of {name}, which counts: {path} differs"
+        step = f"ask who pushed it; to be rid of it here: git tag -d {shlex.quote(tag.name)}"
+        yield Curable(what, tag.name, step, level=Level.NOTE)
 
 
 def _level(*tips: Tip) -> Level:
