@@ -23,7 +23,7 @@ from gitexp.git import command
 from gitexp.git.upstream import USUAL, own
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     Items = dict[tuple[str, str], str]
 
@@ -162,6 +162,9 @@ _CACHE: Final = frozenset({"cache"})
 _PLACES: Final = frozenset({"cache", "core", "index", "state"})  # and every remote
 _KEYS: Final = {"core": ("remote", "site_cache_dir"), "cache": ("dir", "local", "shared")}
 _SHOWN: Final = 5
+_LONG: Final = 200  # of a value, where it is looked for, and
+_MANY: Final = 50  # of these at once: what a commit brought, it brought as a whole
+_BEGINS: Final = b"storing head"  # how `git fetch` says that it has not known a branch before
 _NOWHERE: Final = "0" * 40  # a commit that has nothing
 _FILES: Final = re.compile(r"(?<!pro)file|path|cert|key|dir|url|ssl|json|ticket|config")
 # A line that DVC's reader takes as ours does; not a text over several lines, or with %(x)s in it.
@@ -200,7 +203,7 @@ def refuse_foreign(dvc_dir: Path, environ: Mapping[str, str], *, cache_alone: bo
     known = [] if inner else list(_protected(folder))  # who names a submodule names its main, too
     if not (known or inner or command.run(folder, ["for-each-ref", "--count=1", "refs/remotes"])):
         return  # nothing here came from anybody else
-    head, before = _committed(folder, "HEAD"), _committed(folder, _before_mine(folder))
+    head, before = _committed(folder, "HEAD"), _committed(folder, _before_mine(folder, known))
     made = _items(head, sections).items() - _items(before, sections).items()
     theirs = dict(theirs.items() - made)
     least: Items | None = None
@@ -264,32 +267,76 @@ def _protected(folder: Path) -> Iterator[str]:
             yield out.decode("ascii").split("\n")[0]
 
 
-def _before_mine(folder: Path) -> str:
+def _before_mine(folder: Path, main: Sequence[str]) -> str:
     """Return HEAD, or the commit before the last changes of the settings that were made here.
 
     Git notes a commit that is made in the reflog by that word, see `check_trust`. A merge or a
     cherry-pick that is committed holds another's changes, and an amended commit what it was before.
+    After ``git merge --squash`` the word is the same: so what another's commit changed alike that
+    was here by then is his.
+
+    `main`: commits of the protected branch.
     """
-    walk = ["log", "--walk-reflogs", "--all", "--format=%H%x00%gD%x00%gs", "--"]
-    mine: dict[bytes, bytes] = {}
-    newer: dict[bytes, bytes] = {}
+    walk = ["log", "--walk-reflogs", "--all", "--date=unix", "--format=%H%x00%gD%x00%gs", "--"]
+    mine: dict[bytes, tuple[bytes, int]] = {}  # with what was before, and since when it is there
+    newer: dict[bytes, tuple[bytes, int]] = {}
+    here: list[tuple[int, bytes]] = []  # what refs led to, and since when
+    oldest: dict[bytes, tuple[bytes, bytes]] = {}
     for line in command.attempt(folder, walk)[1].splitlines():
         commit, place, said = line.split(b"\0", 2)
-        ref = place.rpartition(b"@{")[0]
+        ref, _, at = place.rpartition(b"@{")
+        time = int(at.rstrip(b"}"))
+        here.append((time, commit))
+        oldest[ref] = commit, said
         if ref in newer:
-            mine[newer.pop(ref)] = commit
+            amended, since = newer.pop(ref)
+            mine[amended] = commit, since
         if said.startswith((b"commit: ", b"commit (initial): ")):
-            mine[commit] = commit + b"^"
+            mine[commit] = commit + b"^", time
         elif said.startswith(b"commit (amend): "):
-            newer[ref] = commit
+            newer[ref] = commit, time
+    every = ["for-each-ref", "--format=%(objectname) %(refname)"]
+    for line in command.run(folder, every).splitlines():
+        commit, _, ref = line.partition(b" ")
+        first, said = oldest.get(ref, (commit, b""))
+        if ref not in oldest or (ref.startswith(b"refs/remotes/") and not said.endswith(_BEGINS)):
+            here.append((0, first))  # from the time of the clone
+    here.append((0, b"FETCH_HEAD"))
     revision = "HEAD"
     for _ in range(_SHOWN):
         last = ["log", "-1", "--format=%H", revision, "--", "./.dvc/config"]
         commit = command.attempt(folder, last)[1].strip()
-        if commit not in mine:
+        before, since = mine.get(commit, (b"", 0))
+        tips = [tip for time, tip in here if time <= since]
+        if not before or not _others(folder, commit, before, tips, main) <= mine.keys():
             break
-        revision = mine[commit].decode("ascii")
+        revision = before.decode("ascii")
     return revision
+
+
+def _others(
+    folder: Path, commit: bytes, before: bytes, tips: Sequence[bytes], main: Sequence[str]
+) -> set[bytes]:
+    """Return the commits behind some tips, but not of main, that changed a setting alike."""
+    new, old = (
+        _items(_committed(folder, each.decode("ascii")), _PLACES) for each in (commit, before)
+    )
+    gone = {item for item in old.items() if item[0] not in new}
+    lines = [
+        f"{_pattern(key)}[\"']?[[:space:]]*=[[:space:]]*[\"']?{_pattern(value[:_LONG])}"
+        for (_, key), value in [*(new.items() - old.items()), *gone][:_MANY]
+    ]
+    if not lines:
+        return set()
+    asked = ["log", "--format=%H", "-i", f"-G{'|'.join(lines)}", "--text", "--no-textconv", "-m"]
+    asked += ["--full-history", "--ignore-missing", "--stdin", "--", "./.dvc/config"]
+    data = b"\n".join([*dict.fromkeys(tips), *(f"^{each}".encode() for each in main), b""])
+    return set(command.run(folder, asked, data=data).split())
+
+
+def _pattern(text: str) -> str:
+    """Return an extended regular expression for a text, which may not have been UTF-8."""
+    return re.sub(r"[\0\ufffd]+", ".*", re.sub(r"[][\\.^$*+?(){}|]", r"\\\g<0>", text))
 
 
 def _committed(folder: Path, revision: str, path: str = ".dvc/config") -> str:

@@ -430,6 +430,53 @@ def _picked(repo: BuiltRepo) -> None:
     repo.git("commit", "-q", "-m", "theirs")
 
 
+def _known(repo: BuiltRepo, ref: str, value: str = "/evil") -> None:
+    """Let a stranger's commit be here, and go back to main's."""
+    repo.git("switch", "-q", "--detach", "main")
+    text = repo.show(".dvc/config").replace("/store", value)
+    data = text.encode("utf-8", "surrogateescape")
+    repo.commit({".dvc/config": data, "x": "1\n"}, at=2)
+    theirs = repo.hash()
+    repo.git("switch", "-q", "-C", EVIL, "main")
+    came(repo)
+    repo.git("update-ref", "--create-reflog", "-m", "fetch: storing head", ref, theirs, at=2)
+
+
+def _squashed(repo: BuiltRepo) -> None:
+    _known(repo, "refs/remotes/origin/x")
+    repo.git("merge", "-q", "--squash", "origin/x", at=3)
+    repo.git("commit", "-q", "-m", "a better idea", at=3)
+
+
+def _squashed_at_once(repo: BuiltRepo) -> None:
+    """Of what was fetched without a name; more was changed, and some of it anew."""
+    _known(repo, "refs/remotes/origin/x")
+    repo.git("fetch", "-q", ".", "refs/remotes/origin/x")
+    repo.git("update-ref", "-d", "refs/remotes/origin/x")
+    repo.git("merge", "-q", "--squash", "FETCH_HEAD", at=3)
+    repo.commit({".dvc/config": repo.show(".dvc/config", "").replace("2", "3")}, at=3)
+    repo.commit({".dvc/config": repo.show(".dvc/config").replace("/public", "/mine")}, at=4)
+
+
+def _taken_from(repo: BuiltRepo) -> None:
+    """Of a branch that came with the clone, so that no log says when; no value is UTF-8."""
+    _known(repo, "refs/tags/x", "/evil\udcff(.)")
+    repo.git("checkout", "-q", "x", "--", ".dvc/config")
+    repo.git("commit", "-q", "-m", "tidy", at=3)
+
+
+def _taken_out(repo: BuiltRepo) -> None:
+    """Take a setting away, as the stranger did."""
+    text = repo.show(".dvc/config").replace("    jobs = 2\n", "")
+    repo.git("switch", "-q", "--detach", "main")
+    repo.commit({".dvc/config": text}, at=2)
+    repo.git("update-ref", "refs/remotes/origin/x", "HEAD")
+    repo.git("switch", "-q", EVIL)
+    came(repo)
+    repo.git("merge", "-q", "--squash", "origin/x", at=3)
+    repo.git("commit", "-q", "-m", "a better idea", at=3)
+
+
 def _long(repo: BuiltRepo) -> None:
     text = repo.show(".dvc/config") + "#\n" * dvc_config.LIMIT_BYTES + "[cache]\n    dir = /evil\n"
     repo.commit({".dvc/config": text}, at=2)
@@ -486,6 +533,10 @@ WAYS: Final[dict[str, Callable[[BuiltRepo], None]]] = {
     "assume-unchanged": _bit("--assume-unchanged"),
     "an amended commit": _amended,
     "a picked commit": _picked,
+    "a squashed branch": _squashed,
+    "a squashed branch without a name": _squashed_at_once,
+    "a file of a commit": _taken_from,
+    "a setting less": _taken_out,
     "more than is read": _long,
     "a submodule": _submodule,
     "a file that main's settings name": _profile,
@@ -499,6 +550,20 @@ def test_no_way_makes_a_strangers_settings_the_users_own(placed: BuiltRepo, way:
     WAYS[way](placed)
     with pytest.raises((ForeignRemoteError, UnsafeInputError)):
         refuse(placed)
+
+
+def test_what_others_take_over_later_stays_the_users_own(placed: BuiltRepo) -> None:
+    placed.commit({".dvc/config": placed.show(".dvc/config").replace("/store", "/mine")}, at=2)
+    refuse(placed)
+    mine = placed.hash()
+    for ref, at in (("origin/ada", 2), ("origin/bob", 3)):
+        placed.git("update-ref", "-m", "fetch: storing head", f"refs/remotes/{ref}", mine, at=at)
+        refuse(placed)  # pushed, and gone on with by another
+        placed.git("switch", "-q", "--detach", "main")
+        placed.git("cherry-pick", "-x", mine, at=4)
+        placed.git("update-ref", f"refs/remotes/{ref}", "HEAD", at=4)
+        placed.git("switch", "-q", "exp/evil", at=4)
+        refuse(placed)  # picked, and fetched again
 
 
 def test_what_is_written_in_another_encoding_goes_there_only_by_trust(placed: BuiltRepo) -> None:
