@@ -112,7 +112,7 @@ CURVES = st.dictionaries(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(CURVES, st.randoms(use_true_random=False))
 def test_a_curve_is_measured_as_numpy_measures_it_in_whatever_order_it_was_written(
     tmp_path: Path, curve: dict[int, float | None], chance: Random

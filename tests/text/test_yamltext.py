@@ -280,7 +280,7 @@ def test_a_scalar_that_no_record_could_hold_is_refused(
         scalar(text, where="params.yaml, line 3")
     assert caught.value.where == "params.yaml, line 3"
     assert len(caught.value.found) <= 40 or "finite" not in summary
-    assert caught.value.next_step == next_step
+    assert next_step in caught.value.next_step
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**40), 10**40))

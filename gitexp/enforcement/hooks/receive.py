@@ -214,7 +214,7 @@ def _archive(
 ) -> Iterator[Violation | Update]:
     """Refuse an archive tag that moves, or is not of the experiment whose name it takes.
 
-    Beside a branch that stays it has the conclusion. One that has none may go on: it is no end.
+    Beside a branch that stays it has the conclusion. One that has none goes on.
     """
     if not update.ref.startswith(ARCHIVE_TAGS):
         return
