@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from gitexp.model.witness import Receipt, Signer, Stored, Trust
 
 _A_DAY: Final = timedelta(days=1)
+_SAID: Final = 3  # receipts that prove nothing, of an answer
 _MOST: Final = 500  # commits whose signatures are verified at once
 
 
@@ -204,6 +205,8 @@ def _witnessed(
             else:
                 good.append((when, why))
     if not good:
+        if more := len(said) - _SAID:
+            said[_SAID:] = [f"and {more} more receipts"] * (more > 0)
         return None
     when, why = min(good)
     said[:] = [why]

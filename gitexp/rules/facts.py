@@ -22,7 +22,7 @@ from gitexp.model.rules import NOBODY, Policy, TreeEntry, Where
 from gitexp.store import plan_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from gitexp.model.ids import CommitHash
     from gitexp.model.rules import Objects, Outside
@@ -74,6 +74,7 @@ class Facts:
     last: Tree | None = None
     # whether a branch of one's own, by its name, has this commit; None where there is none
     on: Callable[[str], bool | None] = lambda _: None
+    tips: Callable[[str], Collection[CommitHash]] = lambda _: ()  # what those branches hold
 
     def read(self, entry: TreeEntry, limit: int = READ_LIMIT) -> bytes:
         """Return a blob; `UnsafeInputError` above `limit` bytes."""

@@ -106,7 +106,7 @@ def check_range(
                 facts = replace(facts, base=before, arrived=arrived, later=gained.later)
             facts = replace(
                 facts, brought=frozenset(brought), settled=stranger, onto=base, last=last,
-                on=partial(lines.have, commit),
+                on=partial(lines.have, commit), tips=gained.tips,
             )  # fmt: skip
             brought.update(change.path for change in facts.below(FOLDER) if change.old is None)
             said.extend((*each, facts) for each in found(facts, weights))

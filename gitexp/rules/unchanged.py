@@ -1,7 +1,7 @@
 """R3: what was recorded stays as it was recorded, and is what its own digests say.
 
-Plans, conclusions and receipts are such records, too. A branch may add any, and change those of its
-own experiment: of the plan that names it, and that plan's conclusion, the first one included. Where
+Plans, conclusions and receipts are such records, too. A branch may add plans, and what is of its
+own experiment: of the plan that names it, that plan's conclusion and receipts. Where
 a branch of the user's own has that name, only what is on it is its own: commits may be stacked on
 a colleague's. A receipt is changed by nobody, and neither is who made a plan, and when.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+import shlex
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
@@ -23,7 +24,7 @@ from gitexp.git.transaction.layout import (
     run_dir,
     samples_csv,
 )
-from gitexp.git.tree import MODE_TREE, Tree, join
+from gitexp.git.tree import MODE_TREE, Tree, join, tree_of
 from gitexp.model.ids import CommitHash
 from gitexp.model.plan import Plan
 from gitexp.model.rules import Policy
@@ -53,6 +54,10 @@ def others_records(facts: Facts) -> Iterator[Finding]:
     for folder in RECORDS:
         for change in facts.below(folder):
             had = [n for n, p in enumerate(facts.parents) if p.entry(change.path) is not None]
+            if not had and (what := _stray(facts, change.path)):
+                step = f"git rm -f -- {shlex.quote(change.path)}, and commit it"
+                yield Finding(what, step, change.path, (change.path,) if facts.parents else ())
+                continue
             for number in had[:1] or range(len(facts.parents)):
                 what, mine = _what(facts, facts.parents[number], change.path)
                 if what and not mine:
@@ -62,6 +67,35 @@ def others_records(facts: Facts) -> Iterator[Finding]:
 
 def _may(facts: Facts) -> bool:
     return facts.settled or is_protected(facts.config, facts.branch)
+
+
+def _stray(facts: Facts, path: str) -> str:
+    """Return what a new conclusion or receipt is, if its plan is not here, or another branch's.
+
+    What the branch of that plan has as well was copied from it: a squash.
+    """
+    folder, _, file = path.rpartition("/")
+    if folder == CONCLUSIONS:
+        name = file.removesuffix(".yaml")
+        kind, found = f"a conclusion of {name}", [plan_at(facts.tree, plan_path(name))]
+    elif folder.startswith(f"{WITNESSES}/"):
+        digest = posixpath.basename(folder)
+        kind = f"a receipt of plan {digest[:9]}, {file},"
+        found = [plan for plan in plans_in(facts.tree) if plan.digest == digest]
+    else:
+        return ""
+    plans = [plan for plan in found if isinstance(plan, Plan)]
+    if not plans:
+        return f"{kind} was added, and that plan is not here"
+    now = facts.tree.entry(path)
+    for plan in plans:
+        if facts.on(plan.branch) is not False:
+            return ""
+        if any(tree_of(facts.objects, tip).entry(path) == now for tip in facts.tips(plan.branch)):
+            return ""
+    if folder == CONCLUSIONS and all(p.entry(plan_path(name)) is None for p in facts.parents):
+        return f"{kind} was added, which is another experiment's, on {plans[0].branch}"
+    return f"{kind} was added, which is of {plans[0].branch}" if folder != CONCLUSIONS else ""
 
 
 def _what(facts: Facts, before: Tree, path: str) -> tuple[str, bool]:

@@ -7,6 +7,7 @@ by the id of its file, so a ledger over hundreds of experiments reads it once.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 _TOKEN_LIMIT: Final = 64 << 10
 _MOST: Final = 100  # of one plan that are read: each may cost a process
 _SUFFIX: Final = ".json"
+_NAMED: Final = re.compile(rf"([1-9][0-9]{{0,3}})-(?:{'|'.join(w.value for w in Way)})\.json")
+_LAST: Final = 10_000
 
 
 def conclusion_named(repo: Repo, name: str, commit: CommitHash) -> Conclusion | Absent:
@@ -115,10 +118,15 @@ def _decoded(row: bytes) -> Use | None:
 
 
 def receipts(repo: Repo, commit: CommitHash, plan: PlanDigest) -> tuple[Stored, ...]:
-    """Return what witnesses said of a plan, by name; what cannot be read is among it."""
+    """Return what witnesses said of a plan, by number; what cannot be read is among it.
+
+    Files that are not named as `next_receipt_path` does come last: nobody has to name his so that
+    it is read before all others.
+    """
     folder = witness_dir(plan)
     names = sorted(entry.text for entry in list_dir(repo, commit, folder))
-    chosen = [name for name in names if name.endswith(_SUFFIX)][:_MOST]
+    named = {name: _NAMED.fullmatch(name) for name in names if name.endswith(_SUFFIX)}
+    chosen = sorted(named, key=lambda name: int(hit[1]) if (hit := named[name]) else _LAST)[:_MOST]
     return tuple(_receipt(repo, commit, f"{folder}/{name}", plan) for name in chosen)
 
 

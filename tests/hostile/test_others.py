@@ -25,6 +25,7 @@ from gitexp.records import codec
 from gitexp.records import config as config_format
 from gitexp.records import plan as plan_format
 from gitexp.rules.ranges import Gained, check_range
+from gitexp.store.conclusions import receipts
 from gitexp.views.list_runs import list_experiments
 from tests.enforcement.hooks.world import call
 from tests.experiments.test_witness import setting, settings
@@ -127,6 +128,72 @@ def test_nobody_concludes_an_experiment_of_others(lab: Lab, branch: str) -> None
     lab.repo.git(*step.split())
     lab.repo.git(*OFF, "commit", "-q", "-m", "as it was", at=lab.tick())
     assert said(lab, "patch", into="main") == []
+
+
+UNMERGED: dict[str, Callable[[Lab], dict[str, Content]]] = {
+    "a conclusion": lambda lab: {CONCLUSION: lab.repo.show(CONCLUSION, "theirs")},
+    "a forged one": lambda lab: text_at(lab, "It pays.", "It does not."),
+    "both, forged": lambda lab: {
+        PLAN: lab.repo.show(PLAN, "theirs"), **text_at(lab, "It pays.", "It does not."),
+    },
+    "rubbish": lambda _: {layout.conclusion_path("zz"): "x: 1\n"},
+    "receipts": lambda lab: {
+        f"{layout.witness_dir(planned(lab).digest)}/0-{n}.json": "{}" for n in range(3)
+    },
+    "receipts beside the plan": lambda lab: {
+        PLAN: lab.repo.show(PLAN, "theirs"),
+        f"{layout.witness_dir(planned(lab).digest)}/2-push.json": "{}",
+    },
+}  # fmt: skip
+
+
+def planned(lab: Lab) -> Plan:
+    return plan_format.load(lab.repo.show(PLAN, "theirs").encode(), PLAN)
+
+
+def text_at(lab: Lab, old: str, new: str) -> dict[str, Content]:
+    return {CONCLUSION: lab.repo.show(CONCLUSION, "theirs").replace(old, new)}
+
+
+@pytest.mark.parametrize("what", UNMERGED)
+def test_nobody_concludes_or_witnesses_what_main_does_not_have_yet(
+    repo: BuiltRepo, what: str
+) -> None:
+    lab = Lab(repo)
+    experiment(lab)
+    conclude(repo.workspace, "deep", words="It pays.", now=START)
+    repo.git("tag", "theirs")
+    repo.git("switch", "-q", "-c", "fix-typo", "main")
+    repo.commit(UNMERGED[what](lab), at=lab.tick())
+    assert said(lab, "fix-typo", into="main")
+    if PLAN not in repo.files():
+        repo.git("revert", "--no-edit", "HEAD")
+        assert said(lab, "fix-typo", into="main") == []
+
+
+@pytest.mark.parametrize("way", ["squash", "merge", "its branch is gone"])
+def test_an_experiment_comes_whole_into_another_branch(repo: BuiltRepo, way: str) -> None:
+    lab = Lab(repo)
+    experiment(lab)
+    conclude(repo.workspace, "deep", words="It pays.", now=START)
+    repo.git("switch", "-q", "-c", "develop", "main")
+    if way == "merge":
+        repo.git("merge", "-q", "--no-ff", "--no-edit", "exp/deep", at=lab.tick())
+    else:
+        repo.git("merge", "-q", "--squash", "exp/deep")
+        repo.git(*OFF, "commit", "-qm", "all of it", at=lab.tick())
+    if way == "its branch is gone":
+        repo.git("branch", "-D", "exp/deep")
+    found = review(repo.workspace, "main...HEAD", branch="develop", into="main", now=START)
+    assert "R3" not in [item.rule for item in found.violations]
+
+
+def test_no_number_of_receipts_hides_one(lab: Lab) -> None:
+    folder = layout.witness_dir(mine(lab).digest)
+    lab.repo.commit({f"{folder}/0-{n}.json": "{}" for n in range(100)}, at=lab.tick())
+    repo = open_repository(lab.repo.workspace)
+    found = receipts(repo, CommitHash(lab.repo.hash()), mine(lab).digest)
+    assert found[0].receipt is not None
 
 
 def test_what_was_taken_away_of_others_may_be_put_back(lab: Lab) -> None:
