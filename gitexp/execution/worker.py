@@ -256,10 +256,16 @@ def _finish(
     """Write outcome.json; from here on nothing interrupts."""
     job = attempt.job
     failed = state is not RepeatState.FINISHED
-    tail, secrets = log_tail(attempt.out_dir / LOG, attempt.env) if failed else ("", ())
+    # What gitexp sets itself is no secret: the run's id stands in the path of every traceback.
+    env = {
+        name: value
+        for name, value in attempt.env.items()
+        if name in job.variables or os.environ.get(name) == value
+    }
+    tail, secrets = log_tail(attempt.out_dir / LOG, env) if failed else ("", ())
     attempt.warnings += [f"the log's end held a secret ({name}): masked" for name in secrets]
-    reason, found = mask(reason, attempt.env)
-    said = [mask(text, attempt.env) for text in attempt.warnings]
+    reason, found = mask(reason, env)
+    said = [mask(text, env) for text in attempt.warnings]
     found = tuple(dict.fromkeys((*found, *(name for _, names in said for name in names))))
     attempt.warnings = [text for text, _ in said]
     attempt.warnings += [f"a message held a secret ({name}): masked" for name in found]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +11,11 @@ import pytest
 from gitexp.dvc.cache import object_path, put
 from gitexp.dvc.cache_objects import CacheConfig
 from gitexp.model.config import ParamKey, Predictions
-from gitexp.model.ids import Md5
+from gitexp.model.ids import Md5, RunId
 from gitexp.model.job import Given, LinkedPath, OutKind, StageOut, StageParams
 from gitexp.model.run import RepeatState
 from gitexp.text import predictions as predictions_format
+from tests.lab.build import git_environment
 from tests.lab.jobs import METRICS, Bench, bench, stage
 from tests.lab.waiting import until
 
@@ -315,6 +317,19 @@ def test_output_that_is_no_text_and_secrets_do_not_reach_the_record(place: Bench
     assert any("WANDB_API_KEY" in warning for warning in outcome.warnings)
     record = (place.out() / "outcome.json").read_text()
     assert "0123456789abcdef" not in record
+
+
+def test_no_variable_that_gitexp_sets_for_a_job_is_a_secret(place: Bench) -> None:
+    inherited = git_environment() | {"GITEXP_RUN": "q7xk2mzt4rw5hd3c"}  # of a job that starts this
+    (place.root / "inherited").write_text("".join(f"{n}={v}\n" for n, v in inherited.items()))
+    show = f"env | grep -vxFf {place.root}/inherited; echo $THING; exit 1"
+    given = {"THING": "Zk3v9QpLx02Rt"}
+    job = place.job(stage(show), run=RunId("b5nv3xq2wkz7c4ta"), variables=given)
+    outcome = place.run(job, env=inherited)
+    set_by_us = [line for line in outcome.log_tail.splitlines() if re.match(r"[A-Z]\w+=", line)]
+    assert f"GITEXP_RUN={job.run}" in set_by_us
+    assert [line for line in set_by_us if "***" in line] == ["THING=***"]
+    assert outcome.warnings == ("the log's end held a secret (THING): masked",)
 
 
 @pytest.mark.slow
