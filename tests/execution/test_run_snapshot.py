@@ -185,23 +185,28 @@ def test_a_dry_run_says_that_a_seed_is_run_for_the_snapshot_only(script: BuiltRe
 
 
 @pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.parametrize("onto", ["exp/faster", "main"])
+@pytest.mark.parametrize("how", ["merge", "merge --squash", "cherry-pick", "rebase"])
 def test_what_status_names_finishes_a_merge_that_stopped_at_the_lock(
-    pipeline: BuiltRepo, onto: str
+    pipeline: BuiltRepo, how: str, onto: str
 ) -> None:
     run(pipeline.workspace)
     lock = pipeline.show("dvc.lock")
+    pipeline.git("config", "core.editor", "true")
     pipeline.switch("main")
     text = (pipeline.path / "train.py").read_text()
     pipeline.write({"train.py": text.replace("0.001", "0.002")})
     dvc(pipeline.path, "repro", "--quiet")
     pipeline.git("commit", "--quiet", "--all", "-m", "main went on")
     other = ({"exp/faster", "main"} - {onto}).pop()
-    pipeline.switch(onto)
-    pipeline.git("merge", other, check=False)
+    pipeline.switch(onto if how != "rebase" else other)
+    before = pipeline.hash()
+    pipeline.git(*how.split(), onto if how == "rebase" else other, check=False)
     assert any(line.startswith("UU") for line in pipeline.status())
     # What `commit -a` would do of the marks.
-    assert gitexp(pipeline, "run", "--commit", "-m", "merged").says("gitexp status")
+    refused = gitexp(pipeline, "run", "--commit", "-m", "merged")
+    assert refused.says("gitexp status" if how != "rebase" else "HEAD is on no branch")
     step = gitexp(pipeline, "status").out.rstrip().rpartition("next: ")[2]
     for program, *argv in map(shlex.split, step.split(" && ")):
         if program == "gitexp":
@@ -209,8 +214,12 @@ def test_what_status_names_finishes_a_merge_that_stopped_at_the_lock(
         else:
             (pipeline.git if program == "git" else partial(dvc, pipeline.path))(*argv)
     assert pipeline.status() == []
-    assert len(pipeline.git("rev-list", "--merges", "HEAD").split()) == 1
-    if onto == "main":
+    assert not pipeline.git("status").count("in progress")
+    assert pipeline.hash() != before
+    assert len(pipeline.git("rev-list", "--merges", "HEAD").split()) == (how == "merge")
+    if how == "rebase":  # what is moved keeps its own
+        assert pipeline.show("dvc.lock") == pipeline.show("dvc.lock", before)
+    elif onto == "main":
         assert pipeline.show("dvc.lock") == lock
     else:
         assert dvc(pipeline.path, "status", "--json").strip() == "{}"
