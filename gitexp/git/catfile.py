@@ -11,6 +11,7 @@ from gitexp.errors import DamagedDataError, GitFailedError, UnsafeInputError
 from gitexp.git import command, fsck
 from gitexp.git.upstream import main_of
 from gitexp.model.ids import CommitHash, TreeId
+from gitexp.model.plan import Person
 from gitexp.model.rules import CommitObject, TreeEntry
 
 if TYPE_CHECKING:
@@ -174,11 +175,14 @@ def parsed_commit(data: bytes, id_: str) -> CommitObject:
     trees = [value.decode("ascii") for key, _, value in lines if key == b"tree"]
     if not trees:
         raise DamagedDataError("a commit without a tree", where=id_, next_step="git fsck")
+    authors = (value.decode("utf-8", "replace") for key, _, value in lines if key == b"author")
+    name, _, email = next(authors, "").partition("<")
     return CommitObject(
         tree=TreeId(trees[0]),
         parents=tuple(
             CommitHash(value.decode("ascii")) for key, _, value in lines if key == b"parent"
         ),
+        author=Person(name.strip(), email.partition(">")[0]),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import hashlib
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -23,6 +24,7 @@ MAX_LOOKS: Final = 20
 _UNSEALED: Final = PlanDigest("")
 ALPHA: Final = 0.05  # where nobody names another
 REPEATS: Final = 10  # likewise, of the claim about a method
+WITHHELD: Final = "withheld"  # stands for whoever is named in no record
 ALPHA_BELOW: Final = 0.5  # a test that errs as often as a coin says nothing
 ALPHAS: Final = "above 0 and below 0.5; 0.05 is usual"
 
@@ -121,6 +123,17 @@ class Person:
 
     name: str
     email: str
+
+    @property
+    def marks(self) -> frozenset[str]:
+        """What commits and records may call him; nothing that names nobody."""
+        every = self.name, self.email, covered(self.email or self.name)
+        return frozenset(name.casefold() for name in every) - {"", WITHHELD}
+
+
+def covered(value: str) -> str:
+    """Return the digest by which records may call a person or a machine."""
+    return hashlib.sha256(f"gitexp identity {value}".encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.comparison import Conclusion
     from gitexp.model.ids import BlobId, CommitHash, TreeId
-    from gitexp.model.plan import Plan
+    from gitexp.model.plan import Person, Plan
     from gitexp.model.run import Output, Run
     from gitexp.model.witness import Receipt
 
@@ -66,6 +66,7 @@ class CommitObject:
 
     tree: TreeId
     parents: tuple[CommitHash, ...]
+    author: Person
 
 
 class Objects(Protocol):

@@ -7,7 +7,6 @@ them, so `drop` is the stronger word. The author of a commit is Git's to name.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.errors import NotInitialisedError
 from gitexp.git import identity
 from gitexp.model.config import Identity
-from gitexp.model.plan import Person
+from gitexp.model.plan import WITHHELD, Person, covered
 from gitexp.store import plans
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from gitexp.model.ids import CommitHash
     from gitexp.model.run import Repeat, Run
 
-WITHHELD: Final = "withheld"
 _SHORTEST: Final = 2  # characters of a name that is looked for as a word of its own
 # Accounts that many have name nobody, and are words of other meaning: a root mean square.
 _ANYBODY: Final = frozenset(
@@ -81,7 +79,7 @@ def run(record: Run, way: Identity, places: Iterable[str] = (), people: Iterable
 def _name(value: str, way: Identity) -> str:
     if not value or way is Identity.DROP:
         return value and WITHHELD
-    return hashlib.sha256(f"gitexp identity {value}".encode()).hexdigest()[:12]
+    return covered(value)
 
 
 class _Mask:

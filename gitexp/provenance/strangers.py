@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
 from gitexp.git import objects, refs
-from gitexp.model.config import Identity
-from gitexp.provenance import private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,9 +34,7 @@ def strange_to(repo: Repo, plan: Plan | None, recorded: Iterable[FoundRun]) -> S
     if plan is None:
         return lambda _: False
     mine = {item.commit for item in recorded}
-    people = {plan.author.name.casefold(), plan.author.email.casefold()}
-    people.update(*(_marks(repo, commit) for commit in mine))
-    people -= {"", private.WITHHELD}  # which name nobody
+    people = {*plan.author.marks}.union(*(_marks(repo, commit) for commit in mine))
 
     @cache
     def own() -> frozenset[CommitHash]:
@@ -69,5 +65,4 @@ def _marks(repo: Repo, commit: CommitHash) -> set[str]:
         who = objects.commit_info(repo, commit).author
     except GitexpError:
         return set()
-    covered = private.person(who, Identity.HASH).name
-    return {name.casefold() for name in (who.name, who.email, covered)}
+    return {*who.marks}

@@ -17,14 +17,15 @@ from gitexp.git.transaction.layout import CONFIG, PLANS
 from gitexp.git.tree import FILE_MODES, MODE_TREE, READ_LIMIT, Tree, join, tree_of
 from gitexp.git.upstream import USUAL, single
 from gitexp.model.config import ProjectConfig
-from gitexp.model.ids import BlobId, TreeId
+from gitexp.model.ids import BlobId, CommitHash, TreeId
+from gitexp.model.plan import Plan
 from gitexp.model.rules import NOBODY, Policy, TreeEntry, Where
 from gitexp.store import plan_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Person
     from gitexp.model.rules import Objects, Outside
 
 
@@ -83,6 +84,19 @@ class Facts:
     def governed(self, config: ProjectConfig | None) -> Facts:
         """Let other settings than the tree's say what is enforced: weights, branches, limits."""
         return replace(self, config=with_rules_of(self.config, config))
+
+    def plan_of(self, branch: str) -> Plan | None:
+        """Return the plan that a branch of one's own by that name has."""
+        for tip in self.tips(branch):
+            plan = plan_files.plan_of(tree_of(self.objects, tip), branch)
+            if isinstance(plan, Plan):
+                return plan
+        return None
+
+    def is_by(self, person: Person) -> bool:
+        """Return whether somebody may have made the commit: records may name nobody."""
+        made = self.objects.commit(CommitHash(self.commit)).author.marks
+        return not person.marks or not made.isdisjoint(person.marks)
 
     def forks(self, one: CommitHash, other: CommitHash) -> tuple[Tree, ...]:
         """Return what all best common ancestors of two commits hold."""

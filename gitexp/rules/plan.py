@@ -9,7 +9,7 @@ from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import PLANS, plan_path
 from gitexp.model.rules import Policy
 from gitexp.records.plan import check_hypothesis
-from gitexp.rules.branches import is_experiment
+from gitexp.rules.branches import is_experiment, is_protected
 from gitexp.rules.facts import Finding, Rule, put_back
 from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_of, plan_paths, plans_in
 
@@ -30,7 +30,7 @@ def find(facts: Facts) -> Iterator[Finding]:
     branch = facts.branch
     own = is_experiment(facts.config, branch)
     plan = plan_of(facts.tree, branch) if own else None
-    if facts.tip and facts.onto is not None:
+    if facts.tip and not (facts.onto is None and is_protected(facts.config, branch)):
         yield from _new(facts, plan)
     if not own:
         return
@@ -66,8 +66,12 @@ def find(facts: Facts) -> Iterator[Finding]:
 
 def _new(facts: Facts, own: Plan | UnreadablePlan | None) -> Iterator[Finding]:
     """Look at the other plans that a range brings, whatever branch it is, or they are of."""
+    base = facts.base
+    added = facts.brought.union(each.path for each in facts.below(PLANS) if each.old is None)
     for path in plan_paths(facts.tree):
-        if facts.base is not None and facts.base.entry(path) == facts.tree.entry(path):
+        if facts.onto is None and path not in added:
+            continue
+        if base is not None and base.entry(path) == facts.tree.entry(path):
             continue
         plan = plan_at(facts.tree, path)
         if isinstance(plan, UnreadablePlan):
@@ -83,12 +87,16 @@ def _second(facts: Facts, plan: Plan, path: str) -> Iterator[Finding]:
     """Find a new plan that lives where another one does: by that branch's name it would count."""
     if plan.branch == facts.branch or (facts.base is not None and facts.base.entry(path)):
         return
-    others = [each for each in plans_in(facts.tree) if each.branch == plan.branch]
-    if len(others) > 1:
-        names = ", ".join(each.name for each in others if each.name != plan.name)
+    there = facts.plan_of(plan.branch)
+    others = [*plans_in(facts.tree), *(() if there is None else (there,))]
+    names = ", ".join(
+        {each.name: 0 for each in others if each.branch == plan.branch and each.name != plan.name}
+    )
+    if names:
         yield Finding(
             f"the plan {plan.name} names {plan.branch}, which is the branch of {names}",
-            f"take {path} out, or commit it on {plan.branch}",
+            f"{'drop the commit that adds' if facts.commit else 'leave out'} {path}, "
+            f"or commit it on {plan.branch}",
             path,
         )
 

@@ -136,7 +136,7 @@ def _is_own(facts: Facts, plan: Plan, path: str, *, added: bool) -> bool:
     last = facts.last if plan_path(plan.name) in facts.brought else None
     renamed = [*_renamed(last or facts.tree, plan)]
     if any(_is_on(facts, each) for each in renamed):
-        return True
+        return facts.on(plan.branch) is not False or facts.is_by(plan.author)
     # Of a branch that is not, or no longer, here: it may conclude what it planned, and main may
     # have what became of that.
     now = [path, *(plan_path(each.name) for each in renamed)]
@@ -156,6 +156,42 @@ def _renamed(tree: Tree, before: Plan) -> Iterator[Plan]:
             who, when = plan.author, plan.created_at
             if before.name in plan.formerly and (who, when) == (before.author, before.created_at):
                 yield plan
+
+
+def _taken_over(facts: Facts) -> Iterator[Finding]:
+    """Find new plans that go on with an experiment whose own branch is alive without them.
+
+    That is how a renaming looks until the old branch is gone everywhere, and how somebody takes an
+    experiment of another, with his name and date.
+    """
+    last = facts.last
+    if last is None or _may(facts):
+        return
+    for change in facts.below(PLANS):
+        plan, left, *had = (
+            plan_at(tree, change.path) for tree in (facts.tree, last, *facts.parents)
+        )
+        if not (isinstance(plan, Plan) and isinstance(left, Plan)):
+            continue
+        known = {name for each in had if isinstance(each, Plan) for name in each.formerly}
+        for name in [each for each in plan.formerly if each in left.formerly and each not in known]:
+            olds = [plan_at(tree, plan_path(name)) for tree in facts.parents]
+            old = next((each for each in olds if isinstance(each, Plan)), None)
+            branch = f"{facts.config.branch_prefix}{name}" if old is None else old.branch
+            if branch == plan.branch or facts.on(branch) is not False:
+                continue
+            old = old or facts.plan_of(branch)
+            mine = old is None or facts.is_by(old.author)
+            step = f"take {name} out of formerly in {change.path}"
+            yield Finding(
+                f"{plan.name} on {plan.branch} goes on with {name}, and {branch} is alive"
+                + ("" if mine else f"; it is not {old.author.name} who commits it" if old else ""),
+                f"git push REMOTE :{shlex.quote(branch)} if it was renamed; else {step}"
+                if mine
+                else step,
+                change.path,
+                at_most=Policy.WARN if mine else Policy.ERROR,
+            )
 
 
 def _against(facts: Facts) -> Iterator[Finding]:
@@ -232,6 +268,7 @@ def find(facts: Facts) -> Iterator[Finding]:
     yield from _environments(facts)
     yield from others_records(facts)
     yield from _merged(facts)
+    yield from _taken_over(facts)
     yield from _against(facts)
 
 

@@ -14,6 +14,7 @@ from gitexp.enforcement.check import RemoteFacts, check
 from gitexp.enforcement.hooks.install import install
 from gitexp.enforcement.review import review
 from gitexp.experiments.conclude import conclude
+from gitexp.experiments.rename import rename
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout
 from gitexp.model.ids import CommitHash
@@ -30,6 +31,7 @@ from gitexp.views.list_runs import list_experiments
 from tests.enforcement.hooks.world import call
 from tests.experiments.test_witness import setting, settings
 from tests.lab.build import clone
+from tests.lab.finished import hosted
 from tests.lab.records import ADA, CONFIG, START, Lab, experiment, one
 
 if TYPE_CHECKING:
@@ -242,9 +244,10 @@ def test_an_experiment_mends_its_own_records_on_its_branch_and_nobody_elsewhere(
     lab.repo.git("branch", "-f", "exp/wide")
     assert said(lab, "patch-1") == said(lab, "exp/wide") == []
     renamed = replace(plan, name="wider", branch="exp/wider", formerly=("wide",))
+    alive = ["wider on exp/wider goes on with wide, and exp/wide is alive"]  # a warning
     files: dict[str, Content] = {layout.plan_path("wider"): codec.dump(renamed)}
     lab.repo.commit({**files, layout.plan_path("wide"): None}, at=lab.tick())
-    assert said(lab, "exp/wider") == []
+    assert said(lab, "exp/wider") == alive
     lab.repo.git("branch", "-m", "exp/wide", "exp/wider")
     lab.repo.git("branch", "-f", "exp/wider")
     assert said(lab, "exp/wider") == []  # the branch on which the plan was changed is gone
@@ -467,6 +470,53 @@ def test_no_second_plan_names_the_branch_of_another(lab: Lab, branch: str) -> No
     found = check(lab.repo.workspace, "main..exp/evil").violations
     told = [item for item in found if "is the branch of deep" in item.message]
     assert [item.policy for item in told] == [Policy.ERROR] * (branch == "exp/deep")
+
+
+@pytest.mark.parametrize("place", ["refs/heads", "refs/remotes/origin", ""])
+@pytest.mark.parametrize("how", ["renamed", "kept beside", "copied", "edited first"])
+def test_nobody_takes_over_what_is_alive_by_a_new_name(
+    repo: BuiltRepo, how: str, place: str
+) -> None:
+    """With the plan's author and date, before it is merged; by its author, it is said."""
+    lab = Lab(repo)
+    plan = experiment(lab)
+    conclude(repo.workspace, "deep", words="It pays.", now=START)
+    start, words = repo.hash(), repo.show(CONCLUSION)
+    repo.git("switch", "-q", "--detach")
+    repo.git("update-ref", "-d", "refs/heads/exp/deep")
+    if place:
+        repo.git("update-ref", f"{place}/exp/deep", start)
+    new = codec.dump(replace(plan, name="evil", branch="exp/evil", formerly=("deep",)))
+    files: dict[str, Content] = {layout.plan_path("evil"): new}
+    if how in {"renamed", "edited first"}:
+        files |= {PLAN: None, CONCLUSION: None, layout.conclusion_path("evil"): words}
+    for who in ("Mallory <m@example.org>", f"{plan.author.name} <>", f"x <{plan.author.email}>"):
+        repo.git("switch", "-q", "--detach", "main" if how == "copied" else start)
+        if how == "edited first":
+            repo.commit({CONCLUSION: words.replace("It pays.", "It does not.")}, at=lab.tick())
+            repo.git("commit", "-q", "--amend", "--no-edit", "--author=Mallory <m@example.org>")
+        repo.commit(files, at=lab.tick())
+        repo.git("commit", "-q", "--amend", "--no-edit", f"--author={who}")
+        repo.commit({"a.py": who}, at=lab.tick())
+        found = check(repo.workspace, "main..HEAD", branch="exp/evil").violations
+        told = [item for item in found if item.rule == "R3"]
+        assert any("exp/deep is alive" in item.message for item in told) is bool(place)
+        wrong = bool(place) and (who.startswith("M") or how == "edited first")
+        assert any(item.policy is Policy.ERROR for item in told) is wrong
+
+
+def test_an_honest_renaming_is_no_takeover(repo: BuiltRepo, tmp_path: Path) -> None:
+    lab = Lab(repo)
+    experiment(lab)
+    host = hosted(repo, tmp_path / "host.git")
+    rename(repo.workspace, "deep", "deeper")
+    repo.git(*OFF, "push", "-q", "origin", "exp/deeper")
+    for there in (True, False):
+        found = check(repo.workspace, "main..exp/deeper").violations
+        assert [item.policy for item in found if item.rule == "R3"] == [Policy.WARN] * there
+        if there:
+            host.git("update-ref", "-d", "refs/heads/exp/deep")
+            repo.git("fetch", "-q", "--prune", "origin")
 
 
 # --- receipts -----------------------------------------------------------------------------------

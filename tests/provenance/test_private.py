@@ -11,10 +11,9 @@ import pytest
 
 from gitexp.git.transaction import layout
 from gitexp.model.config import Identity
-from gitexp.model.plan import Person
+from gitexp.model.plan import WITHHELD, Person
 from gitexp.model.run import Repeat, RepeatState, Resources, Run
 from gitexp.provenance import private
-from gitexp.provenance.private import WITHHELD
 from gitexp.records import codec
 from tests.lab.records import CONFIG, Lab
 from tests.lab.shell import PLAN, gitexp

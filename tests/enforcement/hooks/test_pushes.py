@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -12,6 +14,7 @@ from gitexp.experiments.conclude import conclude
 from gitexp.git.transaction import layout
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import CommitHash
+from gitexp.records import codec
 from gitexp.records import config as config_format
 from gitexp.records import plan as plan_format
 from tests.enforcement.hooks.world import PLAN, call, template
@@ -20,11 +23,13 @@ from tests.lab.records import CONFIG, Lab, scores
 from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.lab.build import BuiltRepo
+    from tests.lab.build import BuiltRepo, Content
 
 OFF = ("-c", "core.hooksPath=/dev/null")
+END = layout.conclusion_path("deep")
 
 
 @pytest.fixture
@@ -421,6 +426,53 @@ def test_a_tag_that_holds_something_else_is_no_archive(
     server.git("update-ref", "refs/tags/exp-archive/deep", "exp/deep")
     assert "R7" not in call(merged, *OFF, "push", "origin", "main").err
     assert "R7" not in str(checked(merged))
+
+
+CHANGED: Final[dict[str, Callable[[BuiltRepo], dict[str, Content]]]] = {
+    "conclusion": lambda at: {END: at.show(END).replace("Deeper is better.", "It is noise.")},
+    "no conclusion": lambda _: {END: None},
+    "tombstone": lambda _: {layout.tombstone_path("deep"): "gone\n"},
+    "a run less": lambda at: dict.fromkeys(x for x in at.files() if f"{layout.RUNS}/cc/" in x),
+    "author": lambda at: {PLAN: at.show(PLAN).replace("Ada", "Eve")},
+    "date": lambda at: {PLAN: re.sub("(?m)^created_at: .2", "created_at: '1", at.show(PLAN))},
+}
+
+
+@pytest.mark.parametrize("what", [*CHANGED, "nothing"])
+def test_a_merged_experiment_is_what_its_tag_holds(
+    merged: BuiltRepo, server: BuiltRepo, what: str
+) -> None:
+    """R7, which asks of a tag that came before there was a gate; at the gate, and by `check`."""
+    before = server.hash("main~1")
+    merged.git("switch", "-q", "--detach", "exp/deep")
+    merged.commit(CHANGED[what](merged) if what in CHANGED else {"a.py": "1"}, at=60)
+    merged.git(*OFF, "push", "-q", "origin", "HEAD:refs/heads/aside")
+    server.git("update-ref", "refs/tags/exp-archive/deep", "aside")
+    server.git("update-ref", "refs/heads/main", before)
+    words = "exp-archive/deep has another plan or conclusion, or not its runs"
+    said = call(merged, *OFF, "push", "-q", "origin", "main")
+    assert (words in said.err) is (what in CHANGED), said.err
+    assert ("R7" in str(checked(merged))) is (what in CHANGED)
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("start", ["main", "exp/deep"])
+def test_no_new_branch_brings_the_plan_of_another_branch(repo: BuiltRepo, start: str) -> None:
+    """Whether or not the commits have that branch's own; what exp/deep has may be built on."""
+    plan = plan_format.load(repo.show(PLAN).encode(), PLAN)
+    repo.git("switch", "-q", "-c", "exp/evil", start)
+    own = replace(plan, name="evil", branch="exp/evil")
+    repo.commit({layout.plan_path("evil"): codec.dump(own)}, at=60)
+    second = layout.plan_path("second")
+    repo.write({second: codec.dump(replace(plan, name="second"))})
+    repo.git("add", "-f", second)
+    repo.git(*OFF, "commit", "-qm", "a second plan")
+    repo.git(*OFF, "commit", "-qm", "more", "--allow-empty")
+    said = call(repo, *OFF, "push", "-q", "origin", "exp/evil")
+    assert "R1" in said.err
+    assert "the plan second names exp/deep, which is the branch of deep" in said.err
+    repo.git("reset", "-q", "--hard", "HEAD~2")
+    assert call(repo, *OFF, "push", "-q", "origin", "exp/evil").code == 0
 
 
 def test_a_refused_archive_says_why(merged: BuiltRepo, server: BuiltRepo) -> None:
