@@ -388,8 +388,13 @@ def _column(cells: Sequence[str], *, flush_right: bool) -> list[str]:
 
 def tables(sheet: Sheet, _: Style = PLAIN) -> str:
     """Return the tables of the sheet as CSV, one below the other."""
-    every = [*sheet.grids, *(grid for part in sheet.parts for grid in part.grids)]
-    return "\n".join(csv_rows(grid.header, grid.rows) for grid in every) or "\n"
+    return "\n".join(csv_rows(grid.header, grid.rows) for grid in _every_grid(sheet)) or "\n"
+
+
+def _every_grid(sheet: Sheet) -> Iterator[Grid]:
+    yield from sheet.grids
+    for part in sheet.parts:
+        yield from _every_grid(part)
 
 
 _TEXT_LIMIT = 1_000  # characters of a line of facts
