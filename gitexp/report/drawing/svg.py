@@ -211,17 +211,16 @@ class Scale:
 def scale_of(
     values: Sequence[float], *, pad: float = 0.06, start: float = EDGE, end: float = WIDTH - EDGE
 ) -> Scale | None:
-    """Return a scale that shows all finite values; None where they span more than a float can."""
+    """Return a scale that shows all finite values; None where its edges are no floats."""
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
         return None
     low, high = min(finite), max(finite)
-    span = high - low
-    if not math.isfinite(span * 4):
-        return None
     # Below this width the ticks would coincide in floating point.
     least = max(abs(low), abs(high)) * 1e-9 or 1.0
-    span = max(span, least)
+    span = max(high - low, least)
+    if not math.isfinite(span * 4 + max(-low, high)):
+        return None
     return Scale(low - span * pad, high + span * pad, start, end)
 
 
