@@ -75,3 +75,9 @@ def test_a_public_class_has_a_name_of_its_own() -> None:
                 assert node.name.lower() not in BANNED, file
                 homes[node.name].append(str(file.relative_to(ROOT)))
     assert {name: files for name, files in homes.items() if len(files) > 1} == {}
+
+
+def test_one_seed_is_not_told_as_seeds() -> None:
+    """`numbers.seeds` says either; what is to be typed, `--seeds 3`, has one form."""
+    told = re.compile(r"(?<!-)\bseeds \{(?!left\})")
+    assert [file for file in FILES if told.search(file.read_text("utf-8"))] == []

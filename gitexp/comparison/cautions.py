@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gitexp.comparison import advice, measure, selection
+from gitexp.comparison import measure, selection
 from gitexp.comparison.advice import p_words
 from gitexp.comparison.designs import choose
 from gitexp.comparison.eligible import finished_seeds, is_under
@@ -17,6 +17,7 @@ from gitexp.git.upstream import own
 from gitexp.model.comparison import LATE
 from gitexp.model.config import ProjectConfig
 from gitexp.records.terms import binding
+from gitexp.report import numbers
 from gitexp.rules.branches import governing, is_protected
 from gitexp.stats.stopping import inflated_alpha
 from gitexp.store.plans import plan_named
@@ -81,16 +82,17 @@ def warnings(counted: Count, evaluation: Evaluation) -> list[str]:
     lone = [seed for seed in counted.candidate.repeats if seed not in counted.pairs]
     if counted.pairs and evaluation.same and lone:
         found.append(
-            f"{len(lone)} seeds of the candidate have no partner: which pairs there are was chosen"
+            f"{numbers.amount(len(lone), 'seed')} of the candidate without a partner: which pairs "
+            "there are was chosen"
         )
     for name, side in (("baseline", counted.baseline), ("candidate", counted.candidate)):
         failed = [(seed, why) for seed, why in side.failed if seed not in side.interrupted]
         if failed:
-            seeds = advice.seed_ranges(seed for seed, _ in failed)
-            found.append(f"seeds {seeds} of the {name} failed: {failed[0][1]}")
+            seeds = numbers.seeds(seed for seed, _ in failed)
+            found.append(f"{seeds} of the {name} failed: {failed[0][1]}")
         if side.interrupted:
-            seeds = advice.seed_ranges(side.interrupted)
-            found.append(f"seeds {seeds} of the {name} did not finish: they were stopped")
+            seeds = numbers.seeds(side.interrupted)
+            found.append(f"{seeds} of the {name} did not finish: stopped")
     return found
 
 

@@ -34,6 +34,7 @@ from gitexp.comparison.eligible import (
 )
 from gitexp.model.comparison import Unused
 from gitexp.model.run import RepeatState, other_seeds
+from gitexp.report import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -174,7 +175,8 @@ def count(
     warnings += _committed_seeds(one, two)
     if found.pooled:
         warnings.append(
-            f"{len(found.pooled)} runs from outside the history were pooled because you asked"
+            f"{numbers.amount(len(found.pooled), 'run')} from outside the history pooled because "
+            "you asked"
         )
     looks, variants = count_looks(everywhere, plan, baseline, earlier)
     result = Count(
@@ -245,7 +247,7 @@ def _collect(
     for metric, seeds in sorted(unstable.items()):
         warnings.append(
             f"not deterministic: {metric} of the {side} differs between runs of the same "
-            f"inputs, environment and {_numbers(seeds)}; the first run counts"
+            f"inputs, environment and {numbers.seeds(seeds)}; the first run counts"
         )
     return groups
 
@@ -395,9 +397,3 @@ def _joined(unused: Iterable[Unused]) -> tuple[Unused, ...]:
 
 def _identity(repeat: Repeat) -> tuple[EvaluationDigest | None, str]:
     return repeat.evaluation, repeat.evaluation_basis if repeat.evaluation is not None else ""
-
-
-def _numbers(seeds: Iterable[int]) -> str:
-    numbers = sorted(seeds)
-    word = "seed" if len(numbers) == 1 else "seeds"
-    return f"{word} {', '.join(str(number) for number in numbers)}"

@@ -21,6 +21,7 @@ from gitexp.errors import NoSamplesError
 from gitexp.git.refs import unreachable
 from gitexp.model.comparison import Role
 from gitexp.model.plan import ALPHA, Claim
+from gitexp.report import numbers
 from gitexp.stats.design import lacking
 from gitexp.stats.hypotheses import family
 from gitexp.stats.tests import named
@@ -278,7 +279,9 @@ def _check_samples(
         else:
             command = f"gitexp run --at {source.commit[:12]}"
             command += f" --seeds {seeds}" if seeds else ""
-            expected = f"seeds {seeds}, as {candidate.name} has" if seeds else "finished repeats"
+            expected = "finished repeats"
+            if seeds:
+                expected = f"{numbers.seeds(other.repeats)}, as {candidate.name} has"
         if swapped:
             expected = f"{candidate.name} is the baseline of {swapped}: the sides are swapped"
             command = f"gitexp compare {advice.quoted(swapped)}"
@@ -303,7 +306,7 @@ def _problem(
         return "both sides have the same inputs: there is nothing to compare"
     if evaluation.same or (options.allow_different_evaluation and claim is Claim.METHOD):
         return ""
-    where = f"seeds {advice.seed_ranges(evaluation.differing)}"
+    where = numbers.seeds(evaluation.differing)
     if "data" in evaluation.bases:  # what a stage reads that one side alone has
         stages = [item for item in differ if item.what.startswith(STAGE)]
         where += "".join(

@@ -14,6 +14,7 @@ from gitexp.model.design import Design
 from gitexp.model.metrics import bare, mean, spread
 from gitexp.model.plan import Direction, Effect, HypothesisKind
 from gitexp.model.run import Sample
+from gitexp.report import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -195,8 +196,8 @@ def values_of(count: Count, metric: str, *, paired: bool) -> Values:
             left, right = {}, {}
     notes = []
     if lacking:
-        seeds = ", ".join(str(seed) for seed in lacking)
-        notes.append(f"not on both sides with the same folds and data sets: seeds {seeds}")
+        seeds = numbers.seeds(lacking)
+        notes.append(f"not on both sides with the same folds and data sets: {seeds}")
     sizes = {len(cells) for cells in (*left.values(), *right.values())}
     if max(sizes, default=1) > 1:
         notes.append(f"each value is the mean of {max(sizes)} folds or data sets of one repeat")

@@ -27,6 +27,7 @@ from gitexp.model.plan import ALPHA, Claim, Effect, HypothesisKind, Person, Verd
 from gitexp.model.run import Origin, Repeat, RepeatState, Run, Sample
 from gitexp.model.run import Source as RunSource
 from gitexp.records.terms import check_alpha, format_effect
+from gitexp.report import numbers
 from gitexp.stats.decide import Evidence, decide
 from gitexp.store.lookup import FoundRun
 from gitexp.text import plainfile, predictions
@@ -253,7 +254,7 @@ def _count(left: _File, right: _File, design: FileDesign, now: datetime) -> Coun
         if own - other:
             raise DesignError(
                 "paired rows have no partner",
-                found=f"seeds {advice.seed_ranges(own - other)} in one file only",
+                found=f"{numbers.seeds(own - other)} in one file only",
                 where=file.name,
                 expected="the same seeds in both files, or as many rows where none are given",
                 next_step="gitexp test --design independent",

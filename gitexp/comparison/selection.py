@@ -147,9 +147,10 @@ def unjudged(
     passed = _passed_over(found, count, inputs, earlier)
     if passed:
         few = numbers.ranges(passed[:_FEW]) + (", ..." if len(passed) > _FEW else "")
+        seeds = numbers.amount(len(passed), "seed")
         return (
-            f"not judged: the baseline's scores were known, and {len(passed)} seeds of it ({few}) "
-            "were passed over: whoever chose the candidate's may have chosen by them"
+            f"not judged: the baseline's scores were known, and {seeds} of it ({few}) passed "
+            "over: whoever chose the candidate's may have chosen by them"
         )
     return ""
 

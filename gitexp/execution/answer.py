@@ -16,6 +16,7 @@ from gitexp.execution import situation, state
 from gitexp.model.plan import Claim, HypothesisKind, OnFailed
 from gitexp.model.report import PlannedRun, RecordedRun, RunReport
 from gitexp.model.run import RepeatState
+from gitexp.report import numbers
 from gitexp.stats.design import pairs_needed, smallest_p
 
 if TYPE_CHECKING:
@@ -215,8 +216,8 @@ def _not_started(planned: Sequence[PlannedRun], recorded: Sequence[RecordedRun])
         for each in planned
     }
     return [
-        f"{side} seeds {seed_ranges(dict.fromkeys(seeds))} were not begun after a repeat had "
-        "failed; --keep-going begins them all the same"
+        f"{side}: {numbers.seeds(seeds)} not begun after a repeat had failed; --keep-going begins "
+        "all the same"
         for side, seeds in left.items()
         if seeds
     ]

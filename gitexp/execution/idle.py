@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import eligible
-from gitexp.comparison.advice import seed_ranges
 from gitexp.comparison.randomness import seeding
 from gitexp.comparison.randomness.project_text import CopiesReason
 from gitexp.comparison.randomness.seeding import BASELINE, CANDIDATE
@@ -17,6 +16,7 @@ from gitexp.git import objects
 from gitexp.git.transaction.cache import open_index
 from gitexp.model.plan import Claim
 from gitexp.model.run import RepeatState
+from gitexp.report import numbers
 from gitexp.store import lookup
 
 if TYPE_CHECKING:
@@ -159,9 +159,9 @@ class Watch:
             name = each.side
             if name in started:
                 left = sorted(set(each.seeds) - set(started[name]))
-                rest = f"; seeds {seed_ranges(left)} were not begun" if left else ""
+                rest = f"; {numbers.seeds(left)} not begun" if left else ""
                 equal = {*started[name], *(t.seed for t in self._recorded(each.template.source))}
-                said.append(f"{name}: seeds {seed_ranges(equal)} report the same{rest}")
+                said.append(f"{name}: {numbers.seeds(equal)} report the same{rest}")
         error.found = "; ".join([*said, *filter(None, (error.found,))])
         return error
 

@@ -38,6 +38,7 @@ from gitexp.model.job import Job, JobState
 from gitexp.model.run import RepeatState
 from gitexp.records import codec
 from gitexp.records import config as config_format
+from gitexp.report import numbers
 from gitexp.store import plans
 from gitexp.store.lookup import FoundRun
 from gitexp.text.paramkeys import param_key
@@ -109,7 +110,8 @@ def go_on(place: RunPlace, request: RunRequest, now: datetime) -> Resumed:
     if request.dry_run:
         pending = tuple(_pending(place, workdir, same, now))
         count = sum(len(eligible.finished_seeds(each)) for each in pending)
-        first = f"{count} finished repeats of a killed call would be recorded first"
+        repeats = numbers.amount(count, "finished repeat")
+        first = f"{repeats} of a killed call would be recorded first"
         so_far = Resumed((), request, (first,) if count else (), pending=pending)
         if request.again or not same:
             return so_far

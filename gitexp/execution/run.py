@@ -15,7 +15,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gitexp.comparison.advice import seed_ranges
 from gitexp.errors import LockedError, UsageError
 from gitexp.execution import answer, resume, situation
 from gitexp.execution import state as states
@@ -36,6 +35,7 @@ from gitexp.model.plan import MAX_REPEATS
 from gitexp.model.report import ProgressEvent, ProgressKind
 from gitexp.model.request import RunRequest
 from gitexp.model.run import MAX_SEED, last_line
+from gitexp.report import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -181,7 +181,7 @@ def _refuse_double(seen: Situation) -> None:
                 run = state.draft.id[:8]
                 raise LockedError(
                     "another call is running the same repeats",
-                    found=f"run {run} of the {source.side}, seeds {seed_ranges(both)}",
+                    found=f"run {run} of the {source.side}, {numbers.seeds(both)}",
                     where=branch,
                     expected="seeds or a side that no call that goes on has",
                     next_step=f"gitexp logs {run} --follow, and the same when it has ended; "

@@ -24,6 +24,7 @@ from gitexp.git.transaction.cache import open_index
 from gitexp.git.upstream import own
 from gitexp.git.worktree import checkouts
 from gitexp.git.writing import Message
+from gitexp.report import numbers
 from gitexp.store import fetched_tags, plans
 from gitexp.store.ancestry import listing
 from gitexp.store.conclusions import conclusion_named
@@ -169,7 +170,7 @@ def check_published(workspace: Workspace, branch: str) -> None:
                 next_step=f"gitexp logs {run.id[:8]} --follow",
             )
         raise PreconditionError(
-            f"{len(run.finished)} finished repeats on {branch} are not recorded",
+            f"{numbers.amount(len(run.finished), 'finished repeat')} on {branch} not recorded yet",
             found=f"run {run.id[:8]}, whose coordinator died",
             where=where,
             next_step=f"cd {shlex.quote(where)} && gitexp run --resume --on {shlex.quote(branch)}",

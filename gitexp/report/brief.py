@@ -122,7 +122,7 @@ def recorded(item: ReviewedExperiment) -> Line:
 
 def _who(by: RecordedBy) -> Iterator[str | Foreign]:
     yield Foreign(by.who)
-    yield f" ({numbers.amount(by.runs, 'run')}, seeds {numbers.ranges(by.seeds)}"
+    yield f" ({numbers.amount(by.runs, 'run')}, {numbers.seeds(by.seeds)}"
     for name in by.recorded_as[:MANY]:
         yield "; THE RECORD SAYS "
         yield Foreign(name)

@@ -108,17 +108,18 @@ def detectable_texts(comparison: Comparison, found: Detectable) -> Iterator[str]
 def missing_texts(found: Missing) -> Iterator[str]:
     """Say which repeats failed, under which policy, and what they could do."""
     sides = [
-        f"{numbers.ranges(seeds)} of the {side}"
+        f"{numbers.seeds(seeds)} of the {side}"
         for side, seeds in (("baseline", found.baseline), ("candidate", found.candidate))
         if seeds
     ]
+    them = "it" if len(found.baseline) + len(found.candidate) == 1 else "them"
     policy = (
-        "the plan goes on without them"
+        f"the plan goes on without {them}"
         if found.policy is OnFailed.DROP
-        else "the plan says no yes without them"
+        else f"the plan says no yes without {them}"
     )
-    said = "gitexp run goes on with them" if found.interrupted else policy
-    yield f"seeds {' and '.join(sides)}; {said}"
+    said = f"gitexp run goes on with {them}" if found.interrupted else policy
+    yield f"{' and '.join(sides)}; {said}"
     if found.best and found.worst:
         yield (
             "were the missing as good for the candidate as the best value seen: "

@@ -185,6 +185,18 @@ def ranges(numbers: Iterable[int]) -> str:
     )
 
 
+def seeds(numbers: Iterable[int]) -> str:
+    """Return seeds with their noun.
+
+    Examples
+    --------
+    >>> seeds([3]), seeds([3, 4, 5])
+    ('seed 3', 'seeds 3-5')
+    """
+    each = set(numbers)
+    return f"{'seed' if len(each) == 1 else 'seeds'} {ranges(each)}"
+
+
 def stretches(numbers: Iterable[int]) -> list[tuple[int, int]]:
     """Return the first and the last of each stretch of numbers without a gap."""
     found: list[tuple[int, int]] = []

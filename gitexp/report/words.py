@@ -128,7 +128,7 @@ def side_text(side: Side) -> str:
     if side.environment is not None:
         parts.append(f"environment {side.environment[:SHORT]}")
     if side.seeds:
-        parts.append(f"seeds {numbers.ranges(side.seeds)}")
+        parts.append(numbers.seeds(side.seeds))
     if side.runs:
         word = "run" if len(side.runs) == 1 else "runs"
         parts.append(f"{word} {numbers.listed([run[:SHORT] for run in side.runs], MANY, ' ')}")
@@ -183,8 +183,7 @@ def unused(comparison: Comparison) -> list[Fact]:
     return [
         Fact(
             "not used",
-            f"{item.why}: run {item.run[:SHORT]} ({item.where}), "
-            f"seeds {numbers.ranges(item.seeds)}",
+            f"{item.why}: run {item.run[:SHORT]} ({item.where}), {numbers.seeds(item.seeds)}",
         )
         for item in comparison.unused
     ]

@@ -125,7 +125,7 @@ def test_two_models_on_different_data_are_not_said_to_be_allowed(lab: Lab) -> No
     lab.record("b", {"accuracy": {0: 0.5}}, of="main", plan=plan)
     lab.record("c", {"accuracy": {0: 0.6}}, plan=plan, evaluation=OTHER_DATA)
     result = one(lab, options=CompareOptions(allow_different_evaluation=True))
-    assert result.headline.startswith("the evaluation data differ (seeds 0)")
+    assert result.headline.startswith("the evaluation data differ (seed 0)")
 
 
 def test_too_few_examples_for_a_margin_are_counted_in_examples(lab: Lab) -> None:
@@ -187,7 +187,7 @@ def test_only_runs_of_either_side_are_said_to_be_pooled(lab: Lab) -> None:
     lab.record("d", {"f1": scores(0.6, range(10))}, plan=plan)  # other inputs, the same plan
     lab.repo.switch("exp/deep")
     result = one(lab, options=CompareOptions(pool=("side",)))
-    assert "1 runs from outside the history were pooled because you asked" in result.warnings
+    assert "1 run from outside the history pooled because you asked" in result.warnings
 
 
 def test_the_first_seeds_of_a_longer_baseline_are_nobodys_choice(lab: Lab) -> None:

@@ -162,7 +162,7 @@ def test_an_amendment_says_that_seeds_are_spent_only_where_they_are(lab: Lab) ->
     lab.record("d", {"f1": scores(0.7, (1, 2))}, plan=plan)
     report = amend_plan(where, None, terms, why="fewer will do", now=START)
     assert report.spent == (1, 2)
-    assert views.render(report, "text").count("; seeds 1, 2 are spent") == 1
+    assert views.render(report, "text").count("; spent: seeds 1, 2\n") == 1
     assert status(where).not_counted == (
         "2 repeats ran under the plan as it was before",
         "10 repeats of the baseline: seen beside a candidate before the plan was amended",

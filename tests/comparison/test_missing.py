@@ -62,7 +62,7 @@ def test_by_default_a_failed_repeat_leaves_a_yes_open(lab: Lab) -> None:
     assert result.missing.best_p is not None
     assert result.missing.best_p < result.missing.worst_p
     said = render((result,), PLAIN)
-    assert "seeds 10 of the candidate; the plan says no yes without them" in said
+    assert "seed 10 of the candidate; the plan says no yes without it" in said
     assert "were the missing as good for the candidate as the best value seen: supported (p" in said
     assert "as bad as the worst seen: supported (p = " in said
 
@@ -82,7 +82,7 @@ def test_what_was_stopped_did_not_fail_and_is_run_again(
     assert "gitexp run" in result.next_step
     said = render((result,), PLAIN)
     assert not re.search("fail|mend", said), said
-    assert f"unfinished  seeds {n} of the candidate; gitexp run goes on with them" in said
+    assert f"unfinished  seed {n} of the candidate; gitexp run goes on with it" in said
     assert "1 not finished" in said
 
 

@@ -79,7 +79,7 @@ def test_copies_of_both_sides_are_stopped_told_and_not_made_again(tmp_path: Path
     assert finished(report) == {"candidate": 3, "baseline": 3}
     assert exit_code(report) == 3
     assert isinstance(report.stopped, IdleSeedError)
-    assert "candidate: seeds 0-2 report the same; seeds 3-9 were not begun" in views.render(
+    assert "candidate: seeds 0-2 report the same; seeds 3-9 not begun" in views.render(
         report, "text"
     )
     assert report.next_step.startswith("read the seed in train.py: int(os.environ.get(")

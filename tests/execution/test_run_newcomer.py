@@ -58,7 +58,7 @@ def test_a_failed_repeat_shows_the_last_line_the_interpreter_and_the_log_to_look
     assert report.python.startswith("/")
     assert report.next_step == f"gitexp logs {report.recorded[0].run.id[:8]}"
     assert f"a_module_of_nowhere is not installed for {report.python}" in text
-    assert "exploratory seeds 8-9 were not begun" in text
+    assert "exploratory: seeds 8, 9 not begun" in text
     assert "--keep-going" in text
 
 

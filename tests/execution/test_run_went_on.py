@@ -353,7 +353,8 @@ def test_what_goes_on_is_announced_by_dry_run_and_said_in_the_report(tmp_path: P
     tip = repo.hash()
     there = len(done(repo))
     dry = run(repo.workspace, RunRequest(dry_run=True))
-    first = f"{there} finished repeats of a killed call would be recorded first"
+    repeats = "1 finished repeat" if there == 1 else f"{there} finished repeats"
+    first = f"{repeats} of a killed call would be recorded first"
     assert first in dry.warnings
     assert repo.hash() == tip
     assert gitexp(repo, "status").out.endswith("\nnext: gitexp run\n")

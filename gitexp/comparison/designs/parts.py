@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison.measure import build, samples_of
 from gitexp.model.metrics import mean
 from gitexp.model.result import Part, Posterior
+from gitexp.report import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -65,8 +66,8 @@ def common(count: Count, metric: str) -> Common:
 
 def lacking_note(lacking: Iterable[int], what: str) -> tuple[str, ...]:
     """Say which seeds are left out because their parts differ."""
-    seeds = ", ".join(str(seed) for seed in lacking)
-    return (f"not on both sides with the same {what}: seeds {seeds}",) if seeds else ()
+    left = tuple(lacking)
+    return (f"not on both sides with the same {what}: {numbers.seeds(left)}",) if left else ()
 
 
 def rope_of(question: Question, baseline: float) -> tuple[float, str]:

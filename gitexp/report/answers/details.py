@@ -281,7 +281,7 @@ def _standing(view: StatusView) -> str:
 
 def _seeds(seeds: tuple[int, ...], planned: int) -> str:
     of = numbers.of_planned(len(seeds), planned, "count")
-    return f"{of} (seeds {numbers.ranges(seeds)})" if seeds else of
+    return f"{of} ({numbers.seeds(seeds)})" if seeds else of
 
 
 def _live(item: LiveRun) -> str:

@@ -84,7 +84,7 @@ def amended(report: AmendReport, _: Style = PLAIN) -> Sheet:
     )
     facts = [Fact("why", report.plan.amended[-1].why)]
     if report.runs:
-        spent = f"; seeds {numbers.ranges(report.spent)} are spent" if report.spent else ""
+        spent = f"; spent: {numbers.seeds(report.spent)}" if report.spent else ""
         under = f"{numbers.amount(report.runs, 'run')} under plan {report.before[:SHORT]}"
         facts.append(Fact("before", f"{under}: the candidate's are shown and not counted{spent}"))
     if report.commit is not None:
@@ -292,14 +292,13 @@ def _planned(report: RunReport) -> Iterator[Item]:
             seed = f"seed {each.for_snapshot}"
             facts.append(Fact("snapshot", f"{seed} is run for it alone; it adds no sample"))
         if each.counting:
-            facts.append(Fact("counting", f"seeds {numbers.ranges(each.counting)}"))
+            facts.append(Fact("counting", numbers.seeds(each.counting)))
         if each.spent:
-            seen = f"seeds {numbers.ranges(each.spent)} were seen outside the plan"
-            facts.append(Fact("spent", seen))
+            facts.append(Fact("spent", f"{numbers.seeds(each.spent)}, seen outside the plan"))
         yield Item(_would(report, each), tuple(facts))
 
 
 def _would(report: RunReport, each: PlannedRun) -> str:
     verb = "would run" if report.dry_run else "stopped before it ran"
-    said = f"{verb} seeds {numbers.ranges(each.seeds)}" if each.seeds else "nothing to run"
+    said = f"{verb} {numbers.seeds(each.seeds)}" if each.seeds else "nothing to run"
     return f"{each.side} {each.commit[:SHORT]}: {said}"

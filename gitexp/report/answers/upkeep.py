@@ -93,7 +93,7 @@ def doctor(diagnosis: Diagnosis, _: Style = PLAIN) -> Sheet:
 def maintenance(report: MaintenanceReport, _: Style = PLAIN) -> Sheet:
     """Return sizes before and after."""
     sides = [report.before] if report.dry_run else [report.before, report.after]
-    removed = f"{len(report.removed)} job folders of recorded runs"
+    removed = f"{numbers.amount(len(report.removed), 'job folder')} of recorded runs"
     return Sheet(
         grids=(
             Grid(

@@ -24,6 +24,7 @@ from gitexp.git.transaction.locks import FileLock
 from gitexp.model.ids import RunId
 from gitexp.model.job import Outcome
 from gitexp.records import codec
+from gitexp.report import numbers
 from gitexp.store import calls
 from gitexp.upkeep.doctor.place import Curable, tip_of
 from gitexp.views.status import resumptions
@@ -55,9 +56,10 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
         elif seeds := finished(workdir, state):
             there = tip_of(place, local(state.branch)) is not ABSENT
             step = steps.get(run) or states.resumption(state, there=there)
+            repeats = numbers.amount(len(seeds), "finished repeat")
             yield Curable(
-                f"{len(seeds)} finished repeats of run {run[:8]} for {state.branch} "
-                "were never recorded: their coordinator died",
+                f"{repeats} of run {run[:8]} for {state.branch} "
+                "never recorded: the coordinator died",
                 workdir.run(run),
                 f"record them; {step} finishes the call, too" if there else step,
                 partial(_record, place, workspace, workdir, state) if there else None,
