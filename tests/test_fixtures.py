@@ -47,6 +47,7 @@ INTENDED: dict[str, str] = {
     "* list --runs* runs[*].exploratory": "a run under a plan that was amended is under none now",
     "* status not_counted": "why repeats do not count",
     "* status failed": "what failed is said",
+    "pipeline compare *warnings[1]": "one seed is not told as seeds",
     "pipeline status next": "after a failure, not the call that failed",
     "* list --runs --group-by * groups[*].counts": "whether these repeats count",
     "* list --runs --group-by * groups[5].*": "a group is described by its repeats that count",

@@ -72,7 +72,9 @@ def _next_of_plan(judged: Judged, plan: Plan, found: Detectable | None) -> str:
         return judged.draft.remedy
     enough = plan.claim is Claim.MODEL or _repeats(judged) >= _target(judged)
     if judged.verdict in {Verdict.UNDECIDABLE, Verdict.INCONCLUSIVE} and not enough:
-        return exclusions.after(judged.draft.failed, run_command(judged), plan)
+        step = _onward(judged, plan)
+        if not step.startswith(exclusions.COMPARE):  # a repeat may lack the planned metric
+            return exclusions.after(judged.draft.failed, step, plan)
     if judged.verdict is Verdict.INCONCLUSIVE and judged.problem and (again := _again(judged)):
         return again
     if judged.draft.concluded:
@@ -97,29 +99,15 @@ def _end(judged: Judged, plan: Plan, found: Detectable | None) -> str:
     return f"{end}; to go on: gitexp new NAME --repeats {found.needed}"
 
 
-def run_command(judged: Judged) -> str:
-    """Return the command that runs what is missing, the cheaper side first."""
-    plan = judged.sides.plan
-    lacking, more = missing(judged)
-    if plan is None:
-        return ""
-    if lacking and not more:
-        return _run_baseline(judged, plan, lacking)
-    if plan.stopping is not None:
-        return f"{_switch(judged, plan)}gitexp run --until-decided"
-    target = _target(judged)
-    count = f" --repeats {target}" if target > plan.repeats else ""
-    return f"{_switch(judged, plan)}gitexp run{count} --with-baseline"
-
-
-def _switch(judged: Judged, plan: Plan) -> str:
-    return "" if judged.current_branch == plan.branch else f"git switch {quoted(plan.branch)} && "
-
-
-def _run_baseline(judged: Judged, plan: Plan, seeds: Iterable[int]) -> str:
-    where = "" if judged.current_branch == plan.branch else f" --on {quoted(plan.branch)}"
-    at = judged.sides.baseline.recorded[:12]
-    return f"gitexp run --at {at} --seeds {seed_ranges(seeds)}{where}"
+def _onward(judged: Judged, plan: Plan) -> str:
+    return exclusions.onward(
+        plan,
+        judged.sides.count,
+        paired=judged.sides.paired,
+        unchanged=judged.draft.same,
+        on_it=judged.current_branch == plan.branch,
+        family=judged.family,
+    )
 
 
 def _again(judged: Judged) -> str:
@@ -130,10 +118,9 @@ def _again(judged: Judged) -> str:
     left = tuple(seed for seed, _ in count.baseline.failed if seed in tried)
     if plan is None or not (left or right):
         return ""
-    if not right:
-        return _run_baseline(judged, plan, left)
     both = " --with-baseline" if left else ""
-    return f"{_switch(judged, plan)}gitexp run --seeds {seed_ranges((*left, *right))}{both}"
+    switch = "" if judged.current_branch == plan.branch else f"git switch {quoted(plan.branch)} && "
+    return f"{switch}gitexp run --seeds {seed_ranges((*left, *right))}{both}"
 
 
 def reasons(judged: Judged) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from gitexp.comparison.randomness.variation import is_clocked
 from gitexp.comparison.tally import settle
 from gitexp.dvc.inputs import STAGE
 from gitexp.errors import NoSamplesError
+from gitexp.git import refs
 from gitexp.git.refs import unreachable
 from gitexp.model.comparison import Role
 from gitexp.model.plan import ALPHA, Claim
@@ -85,7 +86,7 @@ def draft(
     gathered = settled.gathered
     counted, everything, evaluation = settled.count, settled.everything, settled.evaluation
     same = baseline.inputs == candidate.inputs
-    failed = exclusions.failures(settled)
+    failed = exclusions.failures(repo, settled)
     claim = _claim(plan, counted, candidate)
     cluster, chosen_now = slices.cluster_of(candidate.config.predictions, options.cluster)
     situation = CountedSides(
@@ -103,7 +104,7 @@ def draft(
     if not same:
         lacks = not (counted.candidate.repeats and counted.baseline.repeats)
         lines = exclusions.uncounted(repo, settled) if lacks else ()
-        _check_samples(situation, swapped, lines, failed)
+        _check_samples(situation, swapped, lines, failed, refs.head(repo).branch or "")
     differ, more = exclusions.changes(repo, baseline, candidate, counted)
     problem = _problem(evaluation, options, differ, same=same, claim=claim)
     if baseline.config.project != candidate.config.project:
@@ -258,7 +259,11 @@ def _claim(plan: Plan | None, counted: Count, candidate: ResolvedSide) -> Claim:
 
 
 def _check_samples(
-    situation: CountedSides, swapped: str, lines: tuple[str, ...], failed: tuple[Failure, ...]
+    situation: CountedSides,
+    swapped: str,
+    lines: tuple[str, ...],
+    failed: tuple[Failure, ...],
+    branch: str,
 ) -> None:
     """Refuse to compare with nothing, and say what was seen instead."""
     baseline, candidate = situation.baseline, situation.candidate
@@ -271,17 +276,17 @@ def _check_samples(
         beside = f"; seen and not counted: {', '.join(seen)}" if seen else ""
         beside += "".join(f"; {text}" for text in (*lines, *(item.text for item in failed)))
         other = counted.baseline if source is candidate else counted.candidate
-        seeds = advice.seed_ranges(other.repeats)
+        expected, seeds = "finished repeats", advice.seed_ranges(other.repeats)
+        command = f"gitexp run --at {source.commit[:12]}{f' --seeds {seeds}' if seeds else ''}"
         if source is candidate:
-            place = "" if plan is None else f" of the plan {plan.name}"
-            command = "gitexp run --with-baseline" if plan is not None else "gitexp run"
-            expected = f"finished repeats{place}"
-        else:
-            command = f"gitexp run --at {source.commit[:12]}"
-            command += f" --seeds {seeds}" if seeds else ""
-            expected = "finished repeats"
-            if seeds:
-                expected = f"{numbers.seeds(other.repeats)}, as {candidate.name} has"
+            expected += "" if plan is None else f" of the plan {plan.name}"
+            command = "gitexp run"
+        elif seeds:
+            expected = f"{numbers.seeds(other.repeats)}, as {candidate.name} has"
+        if plan is not None:
+            command = exclusions.onward(
+                plan, counted, paired=situation.paired, unchanged=False, on_it=branch == plan.branch
+            )
         if swapped:
             expected = f"{candidate.name} is the baseline of {swapped}: the sides are swapped"
             command = f"gitexp compare {advice.quoted(swapped)}"

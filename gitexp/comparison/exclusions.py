@@ -5,6 +5,8 @@ Each line ends in what to type to see more. Values are never read.
 
 from __future__ import annotations
 
+import contextlib
+import posixpath
 import re
 import shlex
 from collections import defaultdict
@@ -29,10 +31,13 @@ from gitexp.comparison.eligible import (
 from gitexp.dvc import inputs
 from gitexp.errors import GitexpError
 from gitexp.git import objects
+from gitexp.git.absent import ABSENT
 from gitexp.model.comparison import LATE, Change
+from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.model.run import RepeatState
 from gitexp.records.terms import guard_text
 from gitexp.report.numbers import listed
+from gitexp.stats.design import pairs_needed
 from gitexp.store import lookup, plans
 
 if TYPE_CHECKING:
@@ -48,8 +53,11 @@ if TYPE_CHECKING:
     from gitexp.store.lookup import FoundRun
 
 
+CHANGE: Final = "change code or parameters, commit, then gitexp run --with-baseline"
+COMPARE: Final = "gitexp compare"
 _FEW: Final = 3  # changes that are named
 _SHORT: Final = 7
+NO_MODULE: Final = re.compile(r"No module named '?([\w.]{1,100})")
 _SEVERAL: Final = re.compile(r"several metrics files give (.+?); ([^;]+)")
 _SAID: Final = {
     CONTRADICTED: "in records that contradict themselves; gitexp compare names them",
@@ -74,6 +82,7 @@ class Failure:
     interrupted: bool = False  # by a person or a kill
     replaced: bool = False  # by other seeds, as the plan says
     remedy: str = ""  # where the plan asks for what no run can give
+    path: str = ""  # where in the project a module lies that was not found
 
 
 def uncounted(repo: Repo, settled: Settled) -> tuple[str, ...]:
@@ -98,7 +107,7 @@ def uncounted(repo: Repo, settled: Settled) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def failures(settled: Settled) -> tuple[Failure, ...]:
+def failures(repo: Repo, settled: Settled) -> tuple[Failure, ...]:
     """Return what failed of the present inputs and was not made up for, the candidate's first."""
     if settled.plan is None:
         return ()
@@ -110,24 +119,78 @@ def failures(settled: Settled) -> tuple[Failure, ...]:
     return tuple(
         replace(
             item,
-            remedy=remedy(reason, settled.plan),
+            remedy=remedy(last.reason, settled.plan),
+            path=_own_module(repo, source, last.last_line),
             replaced={seed for seed, _ in side.failed} <= settled.count.given_up,
         )
         for name, source, side in both
-        for item, reason in _failed(settled.gathered.found, name, source, side)
+        for item, last in _failed(settled.gathered.found, name, source, side)
     )
 
 
-def lacking(plan: Plan, candidate: int, baseline: int, *, unchanged: bool) -> str:
-    """Return what runs the repeats that a plan still lacks, or judges those that are there."""
+def of_settled(repo: Repo, settled: Settled, plan: Plan, branch: str | None) -> str:
+    """Return what to type next on a `branch`: what failed first, then what is lacking."""
+    baseline, candidate = settled.sides
+    step = onward(
+        plan,
+        settled.count,
+        paired=settled.paired,
+        unchanged=baseline.inputs == candidate.inputs,
+        on_it=branch == plan.branch,
+    )
+    return after(failures(repo, settled), step, plan)
+
+
+def onward(  # noqa: PLR0913  what there is, and where it is asked
+    plan: Plan,
+    count: Count,
+    *,
+    paired: bool,
+    unchanged: bool,
+    on_it: bool,
+    family: int = 1,
+) -> str:
+    """Return what runs the repeats that a plan still lacks, or judges those that are there.
+
+    The one answer of `status`, `run` and `compare`. `on_it`: the experiment's branch is checked
+    out. `family`: candidates that are compared in one call.
+    """
     if unchanged:
-        return "change code or parameters, commit, then gitexp run --with-baseline"
-    if candidate >= plan.repeats and baseline >= plan.repeats:
-        return "gitexp compare"
+        return CHANGE
+    right = count.candidate.repeats.keys() - count.given_up
+    left = count.baseline.repeats.keys() - count.given_up
+    pairs = {*count.pairs} - count.given_up if paired else left
+    if min(len(pairs), len(right)) >= plan.repeats:
+        return COMPARE
+    switch = "" if on_it else f"git switch {shlex.quote(plan.branch)} && "
     if plan.stopping is not None:
-        return "gitexp run --until-decided"  # it looks first
+        return f"{switch}gitexp run --until-decided"  # it looks first
+    wanted = max(plan.repeats, _deciding(plan, count, family, paired=paired))
+    more = f" --repeats {wanted}" if wanted > plan.repeats else ""
+    # The candidate's next seeds are those that the baseline is ahead, never of anybody's choice:
+    # whoever picks seeds by what the baseline scored on them has picked the result.
+    lacks = len(right - left) + max(0, wanted - len(right) - len(left - right))
+    if count.pairs and not paired:
+        lacks = max(0, wanted - len(left))
     # Not `--at NAME`: the branch of that name may have moved since the plan.
-    return "gitexp run --with-baseline" if baseline < plan.repeats else "gitexp run"
+    return f"{switch}gitexp run{more}{' --with-baseline' if lacks else ''}"
+
+
+def _deciding(plan: Plan, count: Count, family: int, *, paired: bool) -> int:
+    """Return how many repeats can decide; 0 where that is not known, or parts of them do."""
+    there = [next(iter(s.repeats.values()), None) for s in (count.baseline, count.candidate)]
+    if plan.claim is Claim.MODEL or None in there:
+        return 0
+    parts = any(
+        metric == plan.metric and (fold is not None or dataset)
+        for one in there
+        for metric, _, fold, dataset in ([] if one is None else one.samples)
+    )
+    if parts:
+        return 0
+    one_sided = plan.effect.kind is not HypothesisKind.TWO_SIDED
+    alpha = plan.alpha / max(1, family * count.variants)
+    return pairs_needed(alpha, paired=paired, one_sided=one_sided)
 
 
 def after(failed: Sequence[Failure], step: str, plan: Plan | None) -> str:
@@ -136,12 +199,13 @@ def after(failed: Sequence[Failure], step: str, plan: Plan | None) -> str:
     if mend is None:
         return step
     way = mend.remedy or f"gitexp logs {mend.run[:8]}; mend it"
+    if mend.path and "gitexp run" in step:
+        again = step.replace("gitexp run", f"PYTHONPATH={mend.path} gitexp run", 1)
+        way = f"{again}; or, where that fails, too, {way}"
     if mend.remedy or plan is None or mend.side != "baseline":
         return f"{way}, then {step}"
     # The baseline is a commit, which no change of its branch mends.
-    name, (switch, _, call) = shlex.quote(plan.baseline.name), step.partition("gitexp run")
-    if " --on " in call:
-        switch = f"git switch {call.rpartition(' --on ')[2]} && "
+    name, switch = shlex.quote(plan.baseline.name), step.partition("gitexp run")[0]
     amend = f'{switch}git merge {name} && gitexp amend-plan --baseline {name} --why "it failed"'
     return f"{way} on {name}, then {amend} and gitexp run --with-baseline"
 
@@ -164,6 +228,22 @@ def remedy(reason: str, plan: Plan | None) -> str:
         ]
     options = " ".join(f"--{name} {shlex.quote(text)}" for name, text in terms)
     return f"gitexp amend-plan {options} --why TEXT (or {', '.join(others)})" if options else ""
+
+
+def _own_module(repo: Repo, source: ResolvedSide, line: str) -> str:
+    """Return where a module lies in the project that a repeat did not find; "" where nowhere.
+
+    Whoever runs with a variable, and once forgets it, has nothing to mend in a commit.
+    """
+    found = NO_MODULE.search(line)
+    project, name = source.config.project, "" if found is None else found[1].replace(".", "/")
+    with contextlib.suppress(GitexpError):  # beyond the edge of a shallow clone
+        for base in (".", "src") if name else ():
+            path = posixpath.normpath(posixpath.join(project, base, name))
+            for each in (f"{path}.py", path):
+                if objects.entry_at(repo, source.commit, each) is not ABSENT:
+                    return base
+    return ""
 
 
 def environments(before: Environment | None, after: Environment | None) -> str:
@@ -277,7 +357,7 @@ def _environment_words(item: Change) -> str:
 
 def _failed(
     found: FoundRuns, name: str, source: ResolvedSide, side: SideCount
-) -> Iterator[tuple[Failure, str]]:
+) -> Iterator[tuple[Failure, Repeat]]:
     seeds = {seed for seed, _ in side.failed}
     every = [
         (item, repeat)
@@ -296,7 +376,7 @@ def _failed(
     n = len(seeds) - stopped
     more = f", {stopped} more stopped" if stopped else ""
     text = f"{n}{whose} {_ended(of_newest[0], n)}{more}; gitexp logs {item.run.id[:8]}"
-    yield Failure(name, item.run.id, text, interrupted), of_newest[0].reason
+    yield Failure(name, item.run.id, text, interrupted), of_newest[0]
 
 
 def _ended(repeat: Repeat, n: int) -> str:

@@ -13,7 +13,7 @@ from gitexp.comparison import exclusions
 from gitexp.comparison.advice import seed_ranges
 from gitexp.dvc import input_parts
 from gitexp.execution import situation, state
-from gitexp.model.plan import Claim, HypothesisKind, OnFailed
+from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.model.report import PlannedRun, RecordedRun, RunReport
 from gitexp.model.run import RepeatState
 from gitexp.report import numbers
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from gitexp.execution.situation import Situation
     from gitexp.model.run import Repeat
 
-_NO_MODULE = re.compile(r"No module named '?([\w.]{1,100})")
 _WORDS = re.compile(r"\w+")
 _NO_NAME = re.compile(r"cannot import name '(\w{1,100})' from '([\w.]{1,100})'")
 
@@ -75,10 +74,12 @@ def too_few(seen: Situation) -> str:
     if least <= plan.alpha or not any(s.side == "candidate" and s.choice.run for s in seen.sides):
         return ""
     of = f", times {seen.variants} candidates under this plan" if seen.variants > 1 else ""
+    are = "is" if plan.repeats == 1 else "are"
     enough = pairs_needed(plan.alpha / seen.variants, one_sided=one_sided)
     return (
-        f"{wanted} repeats a side cannot decide at alpha = {plan.alpha:g}: pairs of them reach "
-        f"p = {least:.2g} at best{of}; {plan.repeats} are planned, --repeats {enough} would do"
+        f"{numbers.amount(wanted, 'repeat')} a side cannot decide at alpha = {plan.alpha:g}: "
+        f"pairs of them reach p = {least:.2g} at best{of}; {plan.repeats} {are} planned, "
+        f"--repeats {enough} would do"
     )
 
 
@@ -226,7 +227,7 @@ def _not_started(planned: Sequence[PlannedRun], recorded: Sequence[RecordedRun])
 def _missing_modules(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
     """Say where modules come from if one was missing: the usual reason is another interpreter."""
     lines = [repeat.last_line for each in recorded for repeat in _unfinished(each)]
-    modules = {found[1]: None for line in lines if (found := _NO_MODULE.search(line))}
+    modules = {found[1]: None for line in lines if (found := exclusions.NO_MODULE.search(line))}
     names = {f"{f[2]}.{f[1]}": None for line in lines if (f := _NO_NAME.search(line))}
     source = seen.sides[0]
     home, top = source.home, source.top
@@ -309,19 +310,7 @@ def _next_step(
         return "gitexp new NAME, to record a hypothesis that runs can count for"
     if request.params:
         return "the same with --commit -m MESSAGE, to bring the branch to this state"
-    begun = {source.side for source in seen.sides if source.choice.counting} | {s for s, _ in good}
-    broken = [
-        repeat
-        for each in recorded
-        for repeat in _unfinished(each)
-        if seen.plan.on_failed is not OnFailed.DROP or each.side not in begun
-    ]
-    gone = all(repeat.interrupted for repeat in broken)
-    step = state.next_command(seen.repo, seen.place.branch, seen.plan)
-    sides = {each.side for each in recorded if each.run.id[:8] in failed}
-    side = situation.BASELINE if sides == {situation.BASELINE} else situation.CANDIDATE
-    failures = [exclusions.Failure(side, run, "", gone, remedy=way) for run in failed[-1:]]
-    return exclusions.after(failures, step, seen.plan)
+    return state.next_command(seen.repo, seen.place.branch, seen.plan)
 
 
 def _go_on(seen: Situation, planned: Sequence[PlannedRun], recorded: Sequence[RecordedRun]) -> str:

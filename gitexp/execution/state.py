@@ -332,13 +332,7 @@ def next_command(repo: Repo, branch: str, plan: Plan) -> str:
     named = Named(branch, objects.resolve(repo, refs.local(branch)), branch, plan)
     with open_index(repo.workspace) as index:
         settled = tally.of_plan(repo, index, plan, named)
-    baseline, candidate = settled.sides
-    done = (set(each) - settled.count.given_up for each in (settled.candidate, settled.baseline))
-    unchanged = baseline.inputs == candidate.inputs
-    said = exclusions.lacking(plan, *map(len, done), unchanged=unchanged)
-    if refs.head(repo).branch == branch:
-        return said
-    return f"git switch {shlex.quote(branch)} && {said}"
+    return exclusions.of_settled(repo, settled, plan, refs.head(repo).branch)
 
 
 def is_at_work(workdir: WorkDir, state: State, seed: int) -> bool:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.counting import Count
     from gitexp.comparison.exclusions import Failure
     from gitexp.comparison.sides import ResolvedSide
+    from gitexp.comparison.tally import Settled
     from gitexp.execution.state import LiveRuns
     from gitexp.git.refs import Head
     from gitexp.git.repository import Repo
@@ -63,13 +64,12 @@ class _Facts:
     inputs: InputsDigest | None = None
     counted: tuple[int, ...] = ()
     baseline_counted: tuple[int, ...] = ()
-    given_up: frozenset[int] = frozenset()
+    settled: Settled | None = None  # unknown where something cannot be read
     exploratory: int = 0
     not_counted: tuple[str, ...] = ()
     failed: tuple[Failure, ...] = ()
     idle: bool = False  # further repeats would be copies, and `run` refuses them
     mend: str = ""  # what to do first where `run` refuses
-    unchanged: bool = False  # the candidate has the inputs of its baseline
     verdict: str | None = None
     shallow: bool = False
     notes: list[str] = field(default_factory=list)
@@ -204,14 +204,13 @@ def _count(repo: Repo, index: Index, here: Named, added: CommitHash | None, fact
     gathered = settled.gathered
     facts.shallow = gathered.shallow
     facts.unreadable += map(_unreadable, gathered.unreadable)
-    facts.unchanged = baseline.inputs == candidate.inputs
     facts.counted, facts.baseline_counted = settled.candidate, settled.baseline
-    facts.given_up = settled.count.given_up
+    facts.settled = settled
     mine = {item.run.id for item in gathered.found if item.run.inputs == candidate.inputs}
     aside = [item for item in settled.count.unused if item.run in mine]
     facts.exploratory = sum(len(item.seeds) for item in aside if item.why not in _SAME)
     facts.not_counted = exclusions.uncounted(repo, settled)
-    facts.failed = exclusions.failures(settled)
+    facts.failed = exclusions.failures(repo, settled)
     if again := sum(len(item.seeds) for item in aside if item.why == REPEATED):
         repeats = "1 repeat was" if again == 1 else f"{again} repeats were"
         facts.notes.append(f"{repeats} run again with the same seed: the same sample, counted once")
@@ -268,7 +267,7 @@ def _next_step(repo: Repo, facts: _Facts, live: LiveRuns) -> str:
     for fits, step in situations:
         if fits:
             return step
-    return "gitexp new NAME" if plan is None else _next_of_plan(plan, facts)
+    return "gitexp new NAME" if plan is None else _next_of_plan(repo, plan, facts)
 
 
 def _resumptions(
@@ -297,13 +296,14 @@ def _resumptions(
     }
 
 
-def _next_of_plan(plan: Plan, facts: _Facts) -> str:
+def _next_of_plan(repo: Repo, plan: Plan, facts: _Facts) -> str:
     if facts.verdict is not None:
         return f"gitexp show {shlex.quote(plan.name)}"
-    sides = (set(each) - facts.given_up for each in (facts.counted, facts.baseline_counted))
-    step = exclusions.lacking(plan, *map(len, sides), unchanged=facts.unchanged)
-    if facts.mend and step.startswith("gitexp run"):
+    step = "gitexp run --with-baseline"
+    if facts.settled is not None:
+        step = exclusions.of_settled(repo, facts.settled, plan, facts.head.branch)
+    if step.startswith(exclusions.CHANGE):
+        return step
+    if facts.mend and "gitexp run" in step:
         return facts.mend
-    if facts.idle and not facts.unchanged:
-        return "gitexp compare"  # it says what to change
-    return exclusions.after(facts.failed, step, plan)
+    return exclusions.COMPARE if facts.idle else step  # it says what to change

@@ -115,7 +115,7 @@ def test_without_samples_it_says_what_to_run(lab: Lab) -> None:
     lab.record("c", {"f1": scores(0.6, range(10))}, plan=plan)
     with pytest.raises(NoSamplesError) as half:
         compare(lab.repo.workspace)
-    assert half.value.next_step == f"gitexp run --at {lab.repo.hash('main')[:12]} --seeds 0-9"
+    assert half.value.next_step == "gitexp run --with-baseline"
     assert half.value.expected == "seeds 0-9, as exp/deep has"
 
 
@@ -129,7 +129,7 @@ def test_too_few_pairs_are_undecidable_and_the_cheapest_way_on_is_named(lab: Lab
     assert result.verdict is Verdict.UNDECIDABLE
     assert result.headline == "no outcome of 3 pairs reaches alpha = 0.05; 5 would do"
     assert exit_code([result]) == 6
-    assert result.next_step == f"gitexp run --at {lab.repo.hash('main')[:12]} --seeds 3-9"
+    assert result.next_step == "gitexp run --with-baseline"
     assert "missing: 7 of the baseline, 0 of the candidate, about 21 s" in result.reasons
 
 

@@ -16,8 +16,10 @@ from gitexp.comparison.compare import compare
 from gitexp.comparison.power import power
 from gitexp.enforcement.review import review
 from gitexp.errors import NoSamplesError
+from gitexp.execution.state import next_command
 from gitexp.experiments.amend_plan import amend_plan
 from gitexp.experiments.conclude import conclude
+from gitexp.git.repository import Repo
 from gitexp.model.comparison import LATE
 from gitexp.model.design import PowerRequest
 from gitexp.model.plan import Stopping, StoppingRule, Terms
@@ -175,6 +177,33 @@ WORLDS = (
 )  # fmt: skip
 
 
+def candidate_alone(lab: Lab) -> None:
+    lab.record("c", {"f1": high(TEN)}, plan=begun(lab))
+
+
+def baseline_alone(lab: Lab) -> None:
+    lab.record("b", {"f1": scores(0.6, TEN)}, of="main", plan=begun(lab))
+
+
+def of_unlike_seeds(lab: Lab) -> None:
+    plan = begun(lab)
+    lab.record("b", {"f1": scores(0.6, range(3, 13))}, of="main", plan=plan)
+    lab.record("c", {"f1": high(TEN)}, plan=plan)
+
+
+def too_few_planned(lab: Lab) -> None:
+    both(lab, begun(lab, 4), (0, 1, 2))
+
+
+def some(lab: Lab) -> None:
+    plan = begun(lab)
+    lab.record("b", {"f1": scores(0.6, TEN)}, of="main", plan=plan)
+    lab.record("c", {"f1": high(range(7))}, plan=plan, failed=(7,))
+
+
+HALF_WAY = (begun, candidate_alone, baseline_alone, of_unlike_seeds, too_few_planned, some)
+
+
 # --- verbs --------------------------------------------------------------------------------------
 
 
@@ -319,3 +348,22 @@ def test_every_verb_counts_the_same(repo: BuiltRepo, world: Callable[[Lab], None
     assert {run: (others.words or {})[run] for run in counts.words} == counts.words
     seeds = [seed for run in counts.counts for seed in counts.counts[run]]
     assert len(seeds) == len(view.seeds or ()) + len(view.baseline or ())
+
+
+@pytest.mark.parametrize("world", [*WORLDS, *HALF_WAY], ids=lambda world: world.__name__)
+def test_status_run_and_compare_name_one_next_step(
+    repo: BuiltRepo, world: Callable[[Lab], object]
+) -> None:
+    lab = Lab(repo)
+    world(lab)
+    view = status(repo.workspace)
+    try:
+        step = compare(repo.workspace, now=START)[0].next_step
+    except NoSamplesError as error:
+        step = error.next_step
+    assert view.plan is not None
+    assert next_command(Repo(repo.workspace), "exp/deep", view.plan) == view.next_step
+    judged = step.startswith(("gitexp conclude", "gitexp amend-plan"))
+    assert view.next_step.endswith("gitexp compare") if judged else view.next_step == step
+    if world in HALF_WAY:
+        assert "gitexp run" in step

@@ -78,6 +78,27 @@ def test_a_command_that_fails_after_it_said_much_shows_no_line_of_its_own_failur
     assert "a metrics file was not written; metrics.json" in told
 
 
+def test_a_module_that_lies_in_the_project_is_no_fault_of_the_baseline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = build_repository(tmp_path / "r")
+    train = "import lib.rates, json\njson.dump({'acc': 0.5}, open('metrics.json', 'w'))\n"
+    repo.commit({"scripts/train.py": train, "lib/rates.py": "", "params.yaml": "lr: 0.1\n"})
+    init(repo.workspace, InitRequest(command="python scripts/train.py", metrics=("metrics.json",)))
+    wanted = NewRequest(
+        name="rates", hypothesis="it does more", metric="acc", direction=Direction.MAX,
+        effect=">0", baseline="main", repeats=1, params=lr(0.5), checkout=True,
+    )  # fmt: skip
+    new(repo.workspace, wanted)
+    asked = RunRequest(with_baseline=True, keep_going=True)
+    step = run(repo.workspace, asked).next_step
+    first, _, rest = step.partition("; or, where that fails, too, ")
+    assert first == "PYTHONPATH=. gitexp run --with-baseline"
+    assert rest.startswith("gitexp logs")
+    monkeypatch.setenv("PYTHONPATH", ".")
+    assert run(repo.workspace, asked).next_step == "gitexp compare"
+
+
 def test_a_plan_with_a_metric_that_is_not_reported_is_told_and_a_finished_one_promises_nothing(
     tmp_path: Path,
 ) -> None:
