@@ -88,11 +88,11 @@ def find(repo: Repo, name: str) -> Standing:
             )
         plan = plans.plan_of_branch(repo, branch, tip)
         known = None if plan is ABSENT else plan
-        own = bare if known is None else known.name
-        tag = layout.archive_tag(own)
+        called = bare if known is None else known.name
+        tag = layout.archive_tag(called)
         archived = refs.read_ref(repo, tag)
         whose = "" if archived is ABSENT else fetched_tags.whose(repo, tag)
-        return Standing(own, branch, tip, archived, known, whose)
+        return Standing(called, branch, tip, archived, known, whose)
     tag = layout.archive_tag(bare)
     archived = refs.read_ref(repo, tag)
     if archived is ABSENT:
@@ -263,7 +263,8 @@ def _unrecorded(workspace: Workspace, branch: str) -> Iterator[tuple[str, LiveRu
 
 
 def _unknown(repo: Repo, bare: str, branch: str) -> UnknownExperimentError:
-    for ref, _ in refs.branches(repo, branch):
+    mine = [each.ref for each in own(repo.workspace, [branch])]  # a stranger's is named last
+    for ref in (*mine, *(ref for ref, _ in refs.branches(repo, branch))):
         if upstream.followed(ref) == branch:
             remote = ref.removeprefix("refs/remotes/")
             return UnknownExperimentError(

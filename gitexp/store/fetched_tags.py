@@ -60,13 +60,16 @@ def check(repo: Repo, ref: str) -> str:
     mains = [each.commit for each in own(repo.workspace, USUAL)]
     branches = [each.commit for each in own(repo.workspace, [tag.branch])]
     places = [*(each for each in mains if blob_id(repo, each, path) is not ABSENT), *branches]
-    found = contradiction(repo, tag, [*true_places(repo, every)(tag), *places])
+    places = [*true_places(repo, every)(tag), *places]
+    found = contradiction(repo, tag, places)
     plan = _plan(repo, tag)
     if found is not None:
         commit, path = found
         what = f"says something else than {commit[:9]}"
     elif plan is not ABSENT and plan.branch != tag.branch:
         what = f"has the plan of another branch: {plan.branch}"
+    elif plan is ABSENT and places:  # an older state of them, before the plan
+        what = "has no plan of it"
     else:
         return _told(repo, tag, plan)
     raise PreconditionError(

@@ -139,6 +139,10 @@ def buried(repo: BuiltRepo) -> None:
     fetched(repo, forged(repo, {layout.tombstone_path("deep"): codec.dump(stone)}))
 
 
+def before_the_plan(repo: BuiltRepo) -> None:
+    fetched(repo, "main~1")
+
+
 def before_the_merge(repo: BuiltRepo) -> None:
     """The user's main is behind: only origin's has it."""
     another_conclusion(repo)
@@ -193,7 +197,15 @@ def plan_of(repo: BuiltRepo) -> plan_format.Plan:
 MINE: Final = (own, removed_here)
 SAID: Final = (equal, code_on_top, theirs)
 REFUSED: Final = (
-    *(another_conclusion, another_plan, no_conclusion, buried, before_the_merge, names_a_branch),
+    *(
+        another_conclusion,
+        another_plan,
+        no_conclusion,
+        buried,
+        before_the_merge,
+        before_the_plan,
+        names_a_branch,
+    ),
     *(names_a_release, not_of_its_branch, branch_alone),
 )
 
@@ -283,3 +295,13 @@ def test_a_tag_that_a_fetch_brought_makes_no_archive_of_a_branch_here(
     kept = repo.refs().get(TAG)
     assert (kept is None) is (whose == "older")
     assert kept in {None, tag}
+
+
+def test_of_several_remotes_the_users_own_is_named(
+    copy: Callable[[], BuiltRepo], capsys: pytest.CaptureFixture[str]
+) -> None:
+    repo = copy()
+    branch_alone(repo)
+    repo.git("update-ref", "refs/remotes/origin/exp/deep", "refs/remotes/hub/exp/deep")
+    assert dispatch(["-C", str(repo.path), "archive", "deep"]) == 3
+    assert "git branch exp/deep origin/exp/deep" in "".join(capsys.readouterr())
