@@ -10,7 +10,7 @@ from gitexp.errors import GitexpError, UsageError
 from gitexp.git import objects, refs, repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import open_index
-from gitexp.git.transaction.layout import ARCHIVE_TAGS, tombstone_path
+from gitexp.git.transaction.layout import ARCHIVE_TAGS, plan_path, tombstone_path
 from gitexp.model.ids import RunId
 from gitexp.model.listing import (
     ExperimentList,
@@ -26,7 +26,7 @@ from gitexp.store import calls
 from gitexp.store.ancestry import listings, shallow_commits
 from gitexp.store.list_lines import shown
 from gitexp.store.merged_lines import merged_lines
-from gitexp.store.plans import branch_prefix, tips, true_places
+from gitexp.store.plans import branch_prefix, plan_named, tips, true_places
 from gitexp.store.records import newest_lines, read_run, run_lines
 from gitexp.views.counted_experiments import CountedExperiments, nearest_tips
 from gitexp.views.query import ListQuery, run_value, select_experiments, select_runs
@@ -78,7 +78,7 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
         counted = CountedExperiments(repo, index, there, chosen)
         lines = counted.lines
         merged = _all_merged(repo, index, there, prefix, counted) if chosen is None else ()
-        for tip in _merged_here(repo, {tip: line.name for tip, line in lines.items()}, merged):
+        for tip in _merged_here(repo, index, lines, merged):
             del lines[tip]
     bad = [
         UnreadableRecord(line.name or tip.branch, tip.name, line.bad)
@@ -142,19 +142,53 @@ def _all_merged(
 
 
 def _merged_here(
-    repo: Repo, names: Mapping[Tip, str], merged: Iterable[MergedLine]
+    repo: Repo, index: Index, lines: Mapping[Tip, ExperimentLine], merged: Iterable[MergedLine]
 ) -> tuple[Tip, ...]:
-    """Return what others still have of experiments whose own history is in that of an own place.
+    """Return what others still have of experiments of which an own place has it all.
 
     Their archive tag is among it whatever it leads to: what it says of the experiment is not asked.
     """
-    where = {item.line.name: item.commit for item in merged if item.own}
-    theirs = [tip for tip, name in names.items() if not tip.own and name in where]
-    held = {where[names[tip]] for tip in theirs}
-    inside = {commit: refs.merged(repo, commit) for commit in held}
+    where = {item.line.name: item for item in merged if item.own}
     tags = {f"{ARCHIVE_TAGS}{name}" for name in where}
-    gone = {tip for tip in theirs if tip.ref in inside[where[names[tip]]]}
-    return tuple(tip for tip in names if tip in gone or (tip.ref in tags and not tip.own))
+    where = {name: item for item in where.values() for name in item.line.formerly} | where
+    theirs = {
+        tip: where[line.name] for tip, line in lines.items() if line.name in where and not tip.own
+    }
+    commits = {item.commit for item in theirs.values()}
+    inside = {commit: refs.merged(repo, commit) for commit in commits}
+    held = listings(repo, index, [*commits, *(tip.commit for tip in theirs)])
+    gone = {
+        tip
+        for tip, item in theirs.items()
+        if tip.ref in inside[item.commit]
+        or (
+            held[tip.commit].items() <= held[item.commit].items()
+            and _is_copied(repo, tip, lines[tip], item)
+        )
+    }
+    return tuple(tip for tip in lines if tip in gone or (tip.ref in tags and not tip.own))
+
+
+def _is_copied(repo: Repo, tip: Tip, line: ExperimentLine, item: MergedLine) -> bool:
+    """Return whether a squash or a rebase took a branch's plan and conclusion to where they are.
+
+    A plan that was amended there since is the same; a branch that went on from there is another's.
+    """
+    if (line.concluded, line.verdict) not in {("", ""), (item.line.concluded, item.line.verdict)}:
+        return False
+    try:
+        theirs = plan_named(repo, line.name, tip.commit)
+        ours = plan_named(repo, item.line.name, item.commit)
+        base = objects.merge_base(repo, tip.commit, item.commit)
+    except GitexpError:
+        return False
+    if theirs is ABSENT or ours is ABSENT:
+        return False
+    if base is not ABSENT and objects.blob_id(repo, base, plan_path(line.name)) is not ABSENT:
+        return False
+    had, has = ([*(each.digest for each in p.amended), p.digest] for p in (theirs, ours))
+    author = theirs.author, theirs.created_at
+    return author == (ours.author, ours.created_at) and has[: len(had)] == had
 
 
 def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gitexp.comparison.compare import compare
+from gitexp.execution.run import run
+from gitexp.experiments.amend_plan import amend_plan
 from gitexp.experiments.conclude import conclude
-from gitexp.model.plan import Verdict
+from gitexp.model.plan import Terms, Verdict
+from gitexp.model.request import RunRequest
 from gitexp.model.views import ShownExperiment
 from gitexp.report.answers import details, listing
 from gitexp.report.sheet import text
@@ -121,6 +125,50 @@ def test_ones_own_archive_tag_answers_first(button: str, mine: BuiltRepo, tmp_pa
         # What a fetch brought says nothing of what main has, but where the source is.
         assert listed.state == ("archived" if repo is mine else "merged")
         assert not listed.source_lost
+
+
+@pytest.mark.parametrize("seen", ["planned", "run", "concluded"])
+@pytest.mark.parametrize("button", ["squash", "rebase"])
+def test_a_stale_branch_of_what_main_has_makes_no_second_row(
+    button: str, seen: str, mine: BuiltRepo, tmp_path: Path
+) -> None:
+    plan = mine.git("log", "--format=%H", "--", ".gitexp/experiments/faster.yaml").split()[-1]
+    if seen == "planned":  # and amended later
+        amend_plan(mine.workspace, None, Terms(effect=">0.02"), why="0.01 is too little")
+        run(mine.workspace, RunRequest(with_baseline=True), environ=dict(os.environ))
+    states = {"planned": plan, "run": mine.hash()}
+    conclude(mine.workspace, words="It is faster.")
+    mine.git("switch", "-q", "main")
+    mine.commit({"README.md": "# another\n"}, at=800)
+    mine.branch("exp/ended", "exp/faster")
+    mine.git("branch", "-f", "exp/faster", states.get(seen, "exp/ended"))
+    host = hosted(mine, tmp_path / "host.git")
+    bob = clone(host, tmp_path / "bob")
+    host.git("branch", "-f", "exp/faster", "exp/ended")
+    bob.git("update-ref", "-d", "refs/remotes/origin/exp/ended")
+    host.git("branch", "-D", "exp/ended")
+    press(button, host, "exp/faster", tmp_path / "web")
+    bob.git("pull", "-q")
+    assert "refs/remotes/origin/exp/faster" in bob.refs()
+    (listed,) = list_experiments(bob.workspace).experiments
+    assert (listed.branch, listed.state, listed.finished) == ("main", "merged", 5)
+    assert shown_(bob, "faster").conclusion is not None
+    # What the branch alone has is not hidden: a run, or a word of its own.
+    bob.git("switch", "-q", "-c", "more", "origin/exp/faster")
+    path = ".gitexp/experiments/faster.yaml"
+    ways = {
+        "plan": {path: bob.show(path).replace("name: Ada", "name: Eve")},
+        "conclusion": {".gitexp/conclusions/faster.yaml": "$schema: gitexp/conclusion@1\n"},
+        "run": {".gitexp/runs/aa/aaaaaaaaaaaaaaaa/run.json": "{}"},
+    }
+    for files in ways.values():
+        bob.git("update-ref", "refs/remotes/origin/exp/faster", bob.commit(files, at=960))
+        bob.git("reset", "-q", "--hard", "HEAD~")
+        bob.git("switch", "-q", "main")
+        view = list_experiments(bob.workspace)
+        rows = [item.branch for item in view.experiments] + [bad.where for bad in view.unreadable]
+        assert any("origin/exp/faster" in row for row in rows)
+        bob.git("switch", "-q", "more")
 
 
 def test_what_a_shallow_clone_does_not_have_is_not_called_lost(
