@@ -13,6 +13,7 @@ from gitexp.comparison import exclusions
 from gitexp.comparison.advice import seed_ranges
 from gitexp.dvc import input_parts
 from gitexp.execution import situation, state
+from gitexp.execution.publish import NOT_RUN
 from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.model.report import PlannedRun, RecordedRun, RunReport
 from gitexp.model.run import RepeatState
@@ -115,7 +116,7 @@ def report(seen: Situation, planned: tuple[PlannedRun, ...], done: Performed) ->
         commit=done.published[-1].commit if done.published else None,
         planned=planned,
         recorded=recorded,
-        snapshot=_snapshot(done.published),
+        snapshot=snapshot_of([each.snapshot for each in done.published]),
         not_updated=tuple(path for each in done.published for path in each.not_updated),
         exploratory=seen.plan is None,
         interrupted=done.interrupted,
@@ -139,10 +140,11 @@ def report(seen: Situation, planned: tuple[PlannedRun, ...], done: Performed) ->
     )
 
 
-def _snapshot(published: Sequence[PublishedCall]) -> str:
-    """Return what became of the snapshot: a call that goes on need not be the one to write it."""
-    said = [each.snapshot for each in published]
-    return next((text for text in said if text.startswith("written")), said[-1] if said else "")
+def snapshot_of(said: Sequence[str]) -> str:
+    """Return what became of the snapshot, by what each part of a call says: one part writes it."""
+    # A part that has not run the committed seed says nothing of the call.
+    told = [text for text in said if not text.startswith(NOT_RUN)] or said
+    return next((text for text in told if text.startswith("written")), told[-1] if told else "")
 
 
 def _unasked(seen: Situation) -> str:

@@ -6,7 +6,7 @@ import os
 import posixpath
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import dvcwrite, placement
 from gitexp.dvc import inputs as inputs_rules
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from gitexp.model.job import Outcome
     from gitexp.model.run import Output
     from gitexp.model.workspace import Workspace
+
+NOT_RUN: Final = "no repeat used"  # how the word on a snapshot begins where it was nobody's seed
 
 
 def publish(
@@ -262,7 +264,7 @@ class _Edit:
             out.md5 for out in snapshot.joined_outputs(ended.finished()[0], chosen)
         )
         if chosen is None or not whole:
-            why = f"no repeat used {named_seed}"
+            why = f"{NOT_RUN} {named_seed}"
             if committed in ended.outcomes:
                 what = "did not finish" if whole else "lost outputs"
                 why = f"the repeat with {named_seed} {what}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison import sides
 from gitexp.comparison.compare import compare
 from gitexp.errors import NoSamplesError, NoStoppingRuleError, UsageError
+from gitexp.execution.answer import snapshot_of
 from gitexp.execution.run import run as run_once
 from gitexp.git import refs, repository
 from gitexp.model.plan import StoppingRule, Verdict
@@ -147,6 +148,7 @@ def _joined(rounds: list[RunReport], seen: Comparison | None) -> RunReport:
     return replace(
         last,
         commit=commits[-1] if commits else None,
+        snapshot=snapshot_of([each.snapshot for each in rounds if each.recorded]),
         recorded=tuple(each for found in rounds for each in found.recorded),
         warnings=tuple(dict.fromkeys(text for found in rounds for text in found.warnings)),
         not_updated=tuple(dict.fromkeys(text for found in rounds for text in found.not_updated)),

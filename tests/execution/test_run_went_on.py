@@ -81,10 +81,10 @@ def project(path: Path, call: str) -> BuiltRepo:
             metric="acc",
             direction=Direction.MAX,
             effect=">0",
-            repeats=6 if call == "until" else REPEATS,
+            repeats=12 if call == "until" else REPEATS,
             baseline="main",
             params=((ParamKey("params.yaml", "lr"), 0.2),),
-            stopping=Stopping(StoppingRule.ALWAYS_VALID) if call == "until" else None,
+            stopping=Stopping(StoppingRule.POCOCK, 4) if call == "until" else None,
         ),
     )
     if call == "baseline left":
@@ -134,8 +134,8 @@ def planned(call: str) -> list[str]:
     return sorted(f"{lr} {seed}" for lr in lrs for seed in range(7, 7 + REPEATS))
 
 
-def go_on(repo: BuiltRepo, how: str, args: tuple[str, ...]) -> None:
-    """Go on as a person would."""
+def go_on(repo: BuiltRepo, how: str, args: tuple[str, ...]) -> str:
+    """Go on as a person would, and return what is answered."""
     if how == "doctor":
         fixed = gitexp(repo, "doctor", "--fix")
         assert fixed.code == 0, fixed.err
@@ -146,7 +146,7 @@ def go_on(repo: BuiltRepo, how: str, args: tuple[str, ...]) -> None:
         assert "--resume" in typed or set(args) & {"--with-baseline", "--until-decided"} <= {*typed}
         went = gitexp(repo, "run", *typed)
         assert went.code == 0, (went.out, went.err)
-        return
+        return went.out
     typed = ("--resume",) if how == "resume" else args if how == "same" else ()
     if "--until-decided" in args and how != "same":
         typed = (*typed, "--until-decided")
@@ -154,6 +154,7 @@ def go_on(repo: BuiltRepo, how: str, args: tuple[str, ...]) -> None:
         typed = typed if how == "resume" else args
     went = gitexp(repo, "run", *typed)
     assert went.code == 0, (went.out, went.err)
+    return went.out
 
 
 def killed_and_finished(path: Path, call: str, seed: int, who: str, how: str) -> None:
@@ -165,7 +166,10 @@ def killed_and_finished(path: Path, call: str, seed: int, who: str, how: str) ->
     killed = gitexp(repo, "run", *args)
     assert killed.code == -signal.SIGKILL, (killed.out, killed.err)
     finished, ran = done(repo), len(log(repo))
-    go_on(repo, how, args)
+    was = recorded(repo)
+    said = go_on(repo, how, args)
+    if how != "doctor" and any(each.endswith(" 7") for each in {*recorded(repo)} - {*was}):
+        assert "no repeat used the committed seed" not in said
     assert not finished & set(log(repo)[ran:]), "finished work was done again"
     if call == "until":  # how many it takes is the rule's business
         assert len(recorded(repo)) == len(set(recorded(repo)))

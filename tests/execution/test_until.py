@@ -81,9 +81,10 @@ def test_it_stops_when_the_bets_have_an_answer(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_it_looks_when_the_plan_says_and_ends_with_its_last_look(tmp_path: Path) -> None:
-    repo = project(tmp_path / "r", Stopping(StoppingRule.POCOCK, 2), lr=0.1000001)
+    repo = project(tmp_path / "r", Stopping(StoppingRule.POCOCK, 4), lr=0.1000001)
     report = until_decided(repo.workspace, RunRequest(jobs=2), most=6)
     assert len(seeds(report, "candidate")) == 6
+    assert report.snapshot == "written, with the committed seed 7"  # in the first of two rounds
     assert report.verdict.startswith(("INCONCLUSIVE", "SUPPORTED"))
 
 
