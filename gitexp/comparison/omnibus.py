@@ -7,15 +7,16 @@ is said here stands before the pairs and decides none of them.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gitexp.comparison.advice import quoted
+from gitexp.comparison.advice import seed_ranges
 from gitexp.comparison.designs import repeats
 from gitexp.comparison.designs.crossed import is_crossed
 from gitexp.comparison.designs.datasets import MOST, by_dataset
-from gitexp.comparison.measure import LARGEST, means_of, samples_of
+from gitexp.comparison.measure import LARGEST, is_resource, means_of, samples_of
 from gitexp.model.comparison import Role
 from gitexp.model.metrics import mean
 from gitexp.model.plan import ALPHA, Claim, Direction
@@ -52,7 +53,6 @@ _SEEDS_ALONE = (
     "over repeats alone, the noise of the one test set left out: another test set may give another "
     "answer"
 )
-_SHOWN = 4  # commands of a message
 
 
 def across(drafts: Sequence[Draft]) -> OmnibusComparison | None:
@@ -82,11 +82,15 @@ def _obstacle(drafts: Sequence[Draft]) -> str:
         if item.sides.count.confounded or not item.sides.evaluation.same:
             what = item.sides.count.confounded or "evaluation data"
             return f"{item.sides.candidate.name} differs from the baseline in its {what}"
-    grounds = {
-        (item.sides.count.baseline.environment, item.sides.count.baseline.links) for item in drafts
-    }
-    if len(grounds) > 1:
-        return "the commits have no environment and linked data that all of them ran in"
+    bases = [(item.sides.baseline.inputs, item.sides.count.baseline) for item in drafts]
+    if len({(inputs, base.environment, base.links) for inputs, base in bases}) > 1:
+        return "no inputs of the baseline, environment and linked data are those of all commits"
+    measured = (
+        frozenset(each.repeat.evaluation for each in item.sides.count.candidate.repeats.values())
+        for item in drafts
+    )
+    if not all(item.sides.paired for item in drafts) and len(set(measured)) > 1:
+        return "the candidates were measured on different evaluation data"
     models = [item.sides.claim is Claim.MODEL for item in drafts]
     if any(models) and not all(models):
         return "some claims are about single models, others about a method"
@@ -120,10 +124,7 @@ def _asked(drafts: Sequence[Draft]) -> dict[str, Direction | None]:
 def _metric(
     drafts: Sequence[Draft], names: tuple[str, ...], metric: str, direction: Direction | None
 ) -> AcrossMetric | None:
-    repeats = [
-        drafts[0].sides.count.baseline.repeats,
-        *(d.sides.count.candidate.repeats for d in drafts),
-    ]
+    repeats = [_baseline(drafts), *(d.sides.count.candidate.repeats for d in drafts)]
     sides: list[Side] = [samples_of(side, metric) for side in repeats]
     if not all(sides):
         return None
@@ -139,10 +140,10 @@ def _metric(
     names = tuple(name for name in names if name not in apart)
     paired = all(item.sides.paired for item in drafts)
     few = "fewer than two of all commits"
-    if paired:
-        if separate := _separate(drafts, sides):
-            few += f": {separate}"
-        sides = _common(drafts, sides)
+    lost = ""
+    if paired and len(drafts) >= _FEWEST:
+        sides, lost = _common(drafts, sides)
+        few += f": {lost}" if lost else ""
     datasets = [frozenset(name for cells in s.values() for *_, name in cells) for s in sides]
     if any(len(found) > 1 for found in datasets):
         if len(set(datasets)) > 1:
@@ -169,6 +170,8 @@ def _metric(
         higher = direction is not Direction.MIN
         found = _over_values(design, names, values, one.alpha, higher=higher)
         _say_alone(found, design, drafts)
+    found.say(lost)
+    found.say(_unstable(drafts, metric, sides[0]))
     found.say(said)
     return _built(one, names, values, found)
 
@@ -227,16 +230,64 @@ def _models(drafts: Sequence[Draft], names: tuple[str, ...]) -> OmnibusCompariso
     return OmnibusComparison(names, (metric,))
 
 
-def _common(drafts: Sequence[Draft], sides: Sequence[Side]) -> list[Side]:
-    """Return the repeats of seeds that all sides have, with the same folds and data sets."""
-    shared = set.intersection(*(set(side) for side in sides))
+def _baseline(drafts: Sequence[Draft]) -> dict[int, Counted]:
+    """Return the baseline's repeats of all drafts: of equal samples that of the smallest run id.
+
+    Each branch may have run the baseline itself; what else sets samples apart is an obstacle.
+    """
+    every = (item.sides.count.baseline.repeats.items() for item in drafts)
+    found: dict[int, Counted] = {}
+    for seed, item in sorted(chain(*every), key=lambda each: each[1].found.run.id):
+        found.setdefault(seed, item)
+    return found
+
+
+def _common(drafts: Sequence[Draft], sides: Sequence[Side]) -> tuple[list[Side], str]:
+    """Return the seeds that all have, and why those of a single comparison are not among them."""
+    baselines = [item.sides.count.baseline.repeats for item in drafts]
+    pairs = [item.sides.count.pairs for item in drafts]
+    kept: list[int] = []
+    lost: dict[str, list[int]] = {}
+    for seed in sorted(set(chain(*pairs))):
+        if not all(seed in each for each in (*sides, *pairs)):
+            lost.setdefault("not every commit has", []).append(seed)
+        elif len({(one[seed].repeat.key, one[seed].repeat.evaluation) for one in baselines}) > 1:
+            lost.setdefault("the baseline has no equal samples of", []).append(seed)
+        elif len({frozenset(side[seed]) for side in sides}) > 1:
+            lost.setdefault("folds or data sets are not the same of", []).append(seed)
+        else:
+            kept.append(seed)
+    why = "; ".join(f"{text} {_seeds(seeds)}" for text, seeds in lost.items())
+    return [{seed: side[seed] for seed in kept} for side in sides], why
+
+
+def _unstable(drafts: Sequence[Draft], metric: str, taken: Side) -> str:
+    """Say which values of the baseline differ between runs that should give the same."""
+    if is_resource(metric):
+        return ""
+    every = [samples_of(item.sides.count.baseline.repeats, metric) for item in drafts]
+    values = {
+        seed: {cell: one.value for cell, one in cells.items()} for seed, cells in taken.items()
+    }
     seeds = [
         seed
-        for seed in sorted(shared)
-        if len({frozenset(side[seed]) for side in sides}) == 1
-        and len({_which(item.sides.count.baseline.repeats.get(seed)) for item in drafts}) == 1
+        for seed in values
+        if any(
+            {cell: one.value for cell, one in side[seed].items()} != values[seed]
+            for side in every
+            if seed in side
+        )
     ]
-    return [{seed: side[seed] for seed in seeds} for side in sides]
+    return (
+        f"not deterministic: {metric} of the baseline differs between runs of {_seeds(seeds)}; "
+        "that of the smallest id counts"
+        if seeds
+        else ""
+    )
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {seed_ranges(seeds)}"
 
 
 def _tables(
@@ -257,27 +308,6 @@ def _tables(
             return None
         found.append(candidate)
     return found
-
-
-def _separate(drafts: Sequence[Draft], sides: Sequence[Side]) -> str:
-    """Say what to type where each plan has baseline repeats of its own; "" where they share."""
-    shared = set.intersection(*(set(side) for side in sides))
-    apart = [
-        seed
-        for seed in shared
-        if len({_which(item.sides.count.baseline.repeats.get(seed)) for item in drafts}) > 1
-    ]
-    if not apart:
-        return ""
-    typed = "; ".join(
-        f"gitexp compare {quoted(item.sides.candidate.name)}" for item in drafts[:_SHOWN]
-    )
-    more = "" if len(drafts) <= _SHOWN else "; ..."
-    return f"each plan has baseline repeats of its own, so each is compared alone: {typed}{more}"
-
-
-def _which(counted: Counted | None) -> str:
-    return "" if counted is None else counted.found.run.id
 
 
 def _problem(values: Sequence[tuple[float, ...]], few: str) -> str:

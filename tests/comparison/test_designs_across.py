@@ -189,20 +189,54 @@ def test_the_metric_of_the_plans_is_the_one_that_is_compared_together(lab: Lab) 
     assert metric.groups[1].rank > metric.groups[0].rank, "a larger loss is worse"
 
 
-def test_plans_with_baselines_of_their_own_say_what_to_type(lab: Lab) -> None:
+def plans_of(
+    lab: Lab, shared: int, own: Sequence[Mapping[int, float]]
+) -> tuple[tuple[Comparison, ...], AcrossMetric]:
+    """Give main the first repeats of the baseline, and each of two plans all that follow."""
     lab.init()
-    for letters, name, values in (("bc", "deep", B), ("de", "wide", C)):
+    if shared:
+        lab.record("b", {"f1": dict(enumerate(A[:shared]))})
+    for letters, name, values, base in zip(
+        ("cd", "ef"), ("deep", "wide"), (B, C), own, strict=True
+    ):
         lab.repo.switch("main")
         plan = lab.plan(name, effect=">0", repeats=6)
         lab.change(ord(letters[0]))
-        lab.record(letters[0], {"f1": dict(enumerate(A))}, of="main", plan=plan)
+        lab.record(letters[0], {"f1": base}, of="main", plan=plan)
         lab.record(letters[1], {"f1": dict(enumerate(values))}, plan=plan)
     found = compare(lab.repo.workspace, ["main", "exp/deep", "exp/wide"], now=START)
-    across = found[0].across
-    assert across is not None
-    (note,) = across.metrics[0].notes
-    assert "baseline repeats of its own" in note
-    assert "gitexp compare exp/deep; gitexp compare exp/wide" in note
+    assert found[0].across is not None
+    (metric,) = found[0].across.metrics
+    return found, metric
+
+
+@pytest.mark.parametrize("shared", [0, 2])
+def test_equal_samples_of_the_baseline_are_joined_whichever_run_recorded_them(
+    lab: Lab, shared: int
+) -> None:
+    own = {seed: value for seed, value in enumerate(A) if seed >= shared}
+    found, metric = plans_of(lab, shared, (own, own))
+    assert [item.pairs for item in found] == [6, 6]
+    assert [group.n for group in metric.groups] == [6, 6, 6]
+    assert metric.groups[0].mean == pytest.approx(np.mean(A))
+    assert metric.notes == ()
+
+
+def test_baseline_samples_that_a_single_comparison_has_alone_are_said(lab: Lab) -> None:
+    own = {seed: value for seed, value in enumerate(A) if seed >= 2}
+    found, metric = plans_of(lab, 2, (own, {2: A[2]}))
+    assert [item.pairs for item in found] == [6, 3]
+    assert [group.n for group in metric.groups] == [3, 3, 3]
+    assert metric.notes == ("not every commit has seeds 3-5",)
+
+
+def test_equal_samples_that_differ_in_value_are_said_and_the_smallest_id_counts(lab: Lab) -> None:
+    own = dict(enumerate(A))
+    _, metric = plans_of(lab, 0, (own, {**own, 3: 0.7}))
+    assert [group.n for group in metric.groups] == [6, 6, 6]
+    assert metric.groups[0].mean == pytest.approx(np.mean(A))
+    (note,) = metric.notes
+    assert note.startswith("not deterministic: f1 of the baseline differs between runs of seed 3;")
 
 
 def test_commits_that_were_measured_on_other_data_are_not_compared_together(lab: Lab) -> None:
