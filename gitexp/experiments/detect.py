@@ -126,6 +126,12 @@ def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
     if not metrics:
         no_file = "dvc.yaml declares no metrics file; name one under metrics: files:"
         notes.append(_LOGGED if logs_metrics(folder) else no_file)
+    bare = [posixpath.join(project, out.path) for out in outs if not out.cache]
+    notes += [
+        f"{path}: Git ignores it and DVC does not cache it, so no commit will hold it: take it out "
+        f"of {file}, or let DVC cache it"
+        for path, (_, file) in status.ignoring(workspace, bare).items()
+    ]
     found = dict(describe(config))
     found["pipeline"] += f", {len(resolved.executed)} stages"
     return replace(proposed(config, cached, notes), found=tuple(found.items()))

@@ -247,6 +247,7 @@ def _next_step(repo: Repo, facts: _Facts, live: LiveRuns) -> str:
     plan, head = facts.plan, facts.head
     watched = "".join(f"gitexp logs {run.id[:7]} --follow" for run in live.running[:1])
     waiting = [run for run in live.unpublished if not run.left]
+    waiting += [] if facts.dirty else [run for run in live.begun if _goes_on(run, facts)]
     waiting.sort(key=lambda run: run.branch != head.branch)
     killed = next(iter(_resumptions(repo, facts, waiting).values()), "")
     lost = ""
@@ -268,6 +269,13 @@ def _next_step(repo: Repo, facts: _Facts, live: LiveRuns) -> str:
         if fits:
             return step
     return "gitexp new NAME" if plan is None else _next_of_plan(repo, plan, facts)
+
+
+def _goes_on(run: LiveRun, facts: _Facts) -> bool:
+    """Whether a call of which nothing has finished is begun anew by no other step."""
+    asked, head = run.asked, facts.head
+    here = run.branch == head.branch and (run.commit == head.commit or asked.at is not None)
+    return here and bool(facts.plan is None or asked.overrides or asked.at or asked.seeds)
 
 
 def _resumptions(

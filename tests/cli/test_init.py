@@ -497,3 +497,11 @@ def test_a_pipeline_in_the_folder_where_one_stands_comes_first(repo: BuiltRepo) 
     for place, project in ((".", ""), ("sub", "sub")):
         done = gitexp(repo, "-C", place, "init", "--dry-run", "--json")
         assert done.json["found"].get("project", "") == project  # type: ignore[attr-defined]
+
+
+def test_a_metrics_file_that_nobody_will_keep_is_told_at_once(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "r")
+    stage = "{cmd: x, metrics: [reports/m.json: {cache: false}]}"
+    repo.commit({"dvc.yaml": f"stages: {{a: {stage}}}\n", ".gitignore": "reports/*\n"})
+    done = gitexp(repo, "init")
+    assert done.says("reports/m.json: Git ignores it", "take it out of .gitignore"), done

@@ -246,6 +246,17 @@ def test_a_call_that_was_killed_before_a_repeat_had_finished_is_told_until_anoth
 
 
 @pytest.mark.slow
+def test_a_choice_of_which_nothing_had_finished_is_named_to_go_on_with(tmp_path: Path) -> None:
+    repo = project(tmp_path, "both")
+    (tmp_path / "out/kill").write_text("0.4:7 all")
+    gitexp(repo, "run", "--param", "lr=0.4", "--seeds", "7")
+    assert gitexp(repo, "status").out.endswith("next: gitexp run --resume\n")
+    assert gitexp(repo, "run", "--resume").code == 0
+    assert recorded(repo) == ["0.4 7"]
+    assert gitexp(repo, "status").out.endswith("next: gitexp run --with-baseline\n")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", ["seeds", "plan", "commit"])
 def test_what_else_differs_is_asked_about_too(tmp_path: Path, changed: str) -> None:
     repo = project(tmp_path, "both")
