@@ -165,6 +165,7 @@ _SHOWN: Final = 5
 _LONG: Final = 200  # of a value, where it is looked for, and
 _MANY: Final = 50  # of these at once: what a commit brought, it brought as a whole
 _BEGINS: Final = b"storing head"  # how `git fetch` says that it has not known a branch before
+_COPIED: Final = b"gitexp data: "  # how `run` says that it named outputs, beside a copy of .dvc/
 _NOWHERE: Final = "0" * 40  # a commit that has nothing
 _FILES: Final = re.compile(r"(?<!pro)file|path|cert|key|dir|url|ssl|json|ticket|config")
 # A line that DVC's reader takes as ours does; not a text over several lines, or with %(x)s in it.
@@ -286,7 +287,8 @@ def _before_mine(folder: Path, main: Sequence[str]) -> str:
         commit, place, said = line.split(b"\0", 2)
         ref, _, at = place.rpartition(b"@{")
         time = int(at.rstrip(b"}"))
-        here.append((time, commit))
+        if not said.startswith(_COPIED):
+            here.append((time, commit))
         oldest[ref] = commit, said
         if ref in newer:
             amended, since = newer.pop(ref)
