@@ -66,8 +66,9 @@ def run(args: argparse.Namespace, context: Context) -> int:
     """Execute repeats of the committed project, each in its own worktree, and record them.
 
     Without options it makes the repeats that the plan of this branch still lacks. On a branch
-    without a plan the run is exploratory: it is shown, and never counts. What a killed call of the
-    same state had finished is recorded first; of another state it is asked about.
+    without a plan the run is exploratory: it never counts for a candidate; an experiment that
+    begins there may count it for its baseline. What a killed call of the same state had finished is
+    recorded first; of another state it is asked about.
     """
     if args.commit != (args.message is not None):
         raise UsageError(

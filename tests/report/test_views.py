@@ -47,7 +47,7 @@ from gitexp.model.views import (
 )
 from gitexp.records.answers import ANSWERS
 from gitexp.report import views
-from gitexp.report.answers import listing, logs
+from gitexp.report.answers import details, listing, logs
 from gitexp.report.sheet import Style
 from tests.lab import samples
 from tests.records import answers
@@ -288,6 +288,18 @@ def test_whether_a_run_counts_is_said_either_way(
     run = replace(view.runs[0], exploratory=exploratory, finished=finished, counts=counts)
     (grid,) = listing.runs(replace(view, runs=(run,))).grids
     assert grid.rows[0][grid.header.index("counts")] == said
+
+
+@pytest.mark.parametrize("planned", [True, False])
+def test_exploratory_repeats_never_count_for_a_candidate_and_may_for_a_baseline(
+    *, planned: bool
+) -> None:
+    view = made("deep")["status"]
+    assert isinstance(view, StatusView)
+    view = replace(view, exploratory=3, plan=view.plan if planned else None)
+    said = next(fact.text for fact in details.status(view).facts if fact.label == "exploratory")
+    assert said.startswith("3 repeats, never counted for a candidate")
+    assert said.endswith("may count them for its baseline") is not planned
 
 
 @pytest.mark.parametrize("kind", sorted(views.VIEWS))

@@ -135,7 +135,11 @@ def run(view: ShownRun, style: Style = PLAIN) -> Sheet:
         ),
     ]
     good = sum(1 for repeat in record.repeats if repeat.state is RepeatState.FINISHED)
-    whose = "exploratory, never counted" if record.plan is None else f"for {record.plan.name}"
+    whose = (
+        "exploratory, never counted for a candidate"
+        if record.plan is None
+        else f"for {record.plan.name}"
+    )
     return Sheet(
         headline=f"run {record.id}: {good}/{len(record.repeats)} finished, {whose}",
         grids=tuple(grid for grid in grids if grid.rows),
@@ -158,13 +162,9 @@ def status(view: StatusView, style: Style = PLAIN) -> Sheet:
             known = " failed" in text.partition(":")[0]
             facts.append(Fact("failed" if known else "unfinished", text))
     if view.exploratory and not view.not_counted:
-        one = view.exploratory == 1
-        said = (
-            "1 repeat, which never counts"
-            if one
-            else f"{view.exploratory} repeats, which never count"
-        )
-        facts.append(Fact("exploratory", said))
+        said = f"{numbers.amount(view.exploratory, 'repeat')}, never counted for a candidate"
+        baseline = "; an experiment that begins here may count them for its baseline"
+        facts.append(Fact("exploratory", said if plan is not None else f"{said}{baseline}"))
     if view.commit is not None:
         inputs = "" if view.inputs is None else f", inputs {view.inputs[:SHORT]}"
         facts.append(Fact("commit", f"{view.commit[:SHORT]}{inputs}"))

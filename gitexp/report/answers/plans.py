@@ -195,9 +195,8 @@ def run(report: RunReport, _: Style = PLAIN) -> Sheet:
     facts += [Fact("left alone", path) for path in report.not_updated]
     facts += [Fact("warning", text) for text in report.warnings]
     if report.exploratory:
-        facts.append(
-            Fact("exploratory", "this branch has no plan; these repeats are shown, not counted")
-        )
+        said = "this branch has no plan; for a baseline these repeats may count, for no candidate"
+        facts.append(Fact("exploratory", said))
     if report.stopped is not None:
         facts.append(Fact("stopped", report.stopped.summary))
         facts += [Fact(label, text) for label, text in report.stopped.lines() if label != "next"]
