@@ -156,15 +156,34 @@ def history(
 ) -> Iterator[CommitInfo]:
     """Yield the commits reachable from `tips` and not from `hide`, children before parents."""
     walker = repo.git.walk(None, SortMode.TOPOLOGICAL | SortMode.TIME)
+    hidden = tuple(hide)
     try:
         for tip in tips:
             walker.push(tip)
-        for hidden in hide:
-            walker.hide(hidden)
-        for commit in walker:
-            yield _info(commit)
+        for tip in hidden:
+            walker.hide(tip)
+        found = map(_info, walker)
+        yield from _not_reached(repo, list(found), hidden) if hidden else found
     except (pygit2.GitError, KeyError, ValueError) as error:
         raise repository.unreadable(error, "a history") from error
+
+
+def _not_reached(
+    repo: Repo, found: list[CommitInfo], hidden: tuple[CommitHash, ...]
+) -> list[CommitInfo]:
+    """Return what no hidden tip reaches: a walk ends where only hidden commits of old dates are.
+
+    Where it ended too early, one of the eldest that it found is reached.
+    """
+    known = {info.hash for info in found}
+    eldest = (info.hash for info in found if known.isdisjoint(info.parents))
+    if not any(is_ancestor(repo, each, tip) for each in eldest for tip in hidden):
+        return found
+    walker = repo.git.walk(None)
+    for tip in hidden:
+        walker.push(tip)
+    reached = {str(commit.id) for commit in walker}
+    return [info for info in found if info.hash not in reached]
 
 
 def origins(repo: Repo, tip: CommitHash, holds: Callable[[CommitHash], bool]) -> list[CommitHash]:

@@ -251,6 +251,23 @@ def test_a_shallow_clone_says_so(repo: BuiltRepo, tmp_path: Path) -> None:
     assert caught.value.next_step == "git fetch --unshallow"
 
 
+def test_a_clock_that_went_wrong_makes_no_commit_new(repo: BuiltRepo, opened: Repo) -> None:
+    """Parents decide, never a clock: libgit2, as Git, stops a walk by the dates of commits."""
+    first = CommitHash(repo.hash())
+    second = CommitHash(repo.commit({"z": "2"}, at=2))
+    repo.branch("own")
+    for number in range(12):  # a machine whose battery is dead
+        repo.commit({"y": f"{number}"}, at=number - 1_000_000)
+    main = CommitHash(repo.hash())
+    assert list(objects.history(opened, [second], hide=[main])) == []
+    repo.switch("own")
+    own = CommitHash(repo.commit({"x": "1"}, at=3))
+    assert [info.hash for info in objects.history(opened, [own], hide=[main])] == [own]
+    alone = [info.hash for info in objects.history(opened, [main], hide=[own])]
+    assert len(alone) == 12
+    assert not {first, second} & set(alone)
+
+
 def test_a_tree_is_read_where_a_commit_is(repo: BuiltRepo, opened: Repo) -> None:
     tree = TreeId(repo.tree())
     assert objects.read_blob(opened, tree, "z") == b"z\n"
