@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import selection, sides
-from gitexp.comparison.counting import count, evaluation_of
+from gitexp.comparison.counting import UNPAIRED, count, evaluation_of
 from gitexp.comparison.gather import RunPool, gather
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.cache import Kind
@@ -82,8 +82,8 @@ class Settled:
 
     @property
     def by_run(self) -> dict[str, tuple[int, ...]]:
-        """The seeds that count of each run that has any."""
-        found: dict[str, set[int]] = {}
+        """The seeds that count of each run that has any, or that only lacks partners."""
+        found: dict[str, set[int]] = {u.run: set() for u in self.count.unused if u.why == UNPAIRED}
         sides = ((self.candidate, self.count.candidate), (self.baseline, self.count.baseline))
         for seeds, side in sides:
             for seed in seeds:

@@ -248,7 +248,10 @@ def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:
             counts=counts.get(line.id, ()),
             counted=_counted(repo, tree, line, counts.get(line.id, ())),
             exploratory=line.reported
-            or (line.plan_name, line.plan_digest) not in plans[line.id in own],
+            or (
+                line.id not in counts
+                and (line.plan_name, line.plan_digest) not in plans[line.id in own]
+            ),
             fetched=line.id not in own,
         )
         for tree, line in lines.items()

@@ -165,9 +165,10 @@ def _shown(
     line: RunLine, plan: Plan | None, branch: str, counts: Mapping[str, tuple[int, ...]]
 ) -> RunSummary:
     found = replace(shown(line, branch), counts=counts.get(line.id, ()))
-    if plan is None or plan.covers(line.plan_name, line.plan_digest):
-        return found
-    return replace(found, exploratory=True)
+    covered = plan is None or plan.covers(line.plan_name, line.plan_digest)
+    if line.id in counts:  # a baseline's is of any plan, or none
+        return replace(found, exploratory=False)
+    return found if covered else replace(found, exploratory=True)
 
 
 def _run(repo: Repo, found: FoundRun) -> ShownRun:

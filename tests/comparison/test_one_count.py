@@ -171,9 +171,18 @@ def changed_since(lab: Lab) -> None:
     lab.repo.commit({"tests/test_a.py": "x = 1\n"}, at=lab.tick())
 
 
+def unpaired_baseline(lab: Lab) -> None:
+    lab.init()
+    lab.record("x", {"f1": scores(0.6, range(20, 23))})
+    plan = lab.plan(effect=">0")
+    lab.change()
+    both(lab, plan)
+
+
 WORLDS = (
     plain, extra_repeats, extra_pairs, before_the_plan, seen_elsewhere, twin, failed, again,
     amended, two_environments, older_baseline, stopping, variants, changed_since,
+    unpaired_baseline,
 )  # fmt: skip
 
 
@@ -346,6 +355,8 @@ def test_every_verb_counts_the_same(repo: BuiltRepo, world: Callable[[Lab], None
     assert counts.words is not None
     assert {run: (others.counts or {})[run] for run in counts.counts} == counts.counts
     assert {run: (others.words or {})[run] for run in counts.words} == counts.words
+    if world is unpaired_baseline:
+        assert counts.words["x"] == "no", "unpaired, not exploratory"
     seeds = [seed for run in counts.counts for seed in counts.counts[run]]
     assert len(seeds) == len(view.seeds or ()) + len(view.baseline or ())
 
