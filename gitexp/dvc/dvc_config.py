@@ -281,14 +281,16 @@ def _before_mine(folder: Path, main: Sequence[str]) -> str:
     walk = ["log", "--walk-reflogs", "--all", "--date=unix", "--format=%H%x00%gD%x00%gs", "--"]
     mine: dict[bytes, tuple[bytes, int]] = {}  # with what was before, and since when it is there
     newer: dict[bytes, tuple[bytes, int]] = {}
+    copies: set[bytes] = set()
     here: list[tuple[int, bytes]] = []  # what refs led to, and since when
     oldest: dict[bytes, tuple[bytes, bytes]] = {}
     for line in command.attempt(folder, walk)[1].splitlines():
         commit, place, said = line.split(b"\0", 2)
         ref, _, at = place.rpartition(b"@{")
         time = int(at.rstrip(b"}"))
-        if not said.startswith(_COPIED):
-            here.append((time, commit))
+        here.append((time, commit))
+        if said.startswith(_COPIED):
+            copies.add(commit)
         oldest[ref] = commit, said
         if ref in newer:
             amended, since = newer.pop(ref)
@@ -310,7 +312,7 @@ def _before_mine(folder: Path, main: Sequence[str]) -> str:
         commit = command.attempt(folder, last)[1].strip()
         before, since = mine.get(commit, (b"", 0))
         tips = [tip for time, tip in here if time <= since]
-        if not before or not _others(folder, commit, before, tips, main) <= mine.keys():
+        if not before or _others(folder, commit, before, tips, main) - copies - mine.keys():
             break
         revision = before.decode("ascii")
     return revision
