@@ -227,6 +227,14 @@ def out_of_reach(plan: PlannedTest, *, one_sided: bool) -> str:
     return f"no outcome of {there} reaches alpha = {plan.alpha:g}; {needed}{side} would do"
 
 
+def cannot_decide(plan: Plan, n: int, least: str, then: str) -> str:
+    """Say, before hours are spent, that no outcome of so many repeats a side can decide a plan."""
+    return (
+        f"{numbers.amount(n, 'repeat')} a side cannot decide at alpha = {plan.alpha:g}: "
+        f"pairs of them reach p = {least}; {then}"
+    )
+
+
 def repeats_of(metric: MetricComparison) -> int:
     """Return the repeats a side that a metric was measured in, however many parts each had."""
     return min(len(metric.baseline_values), len(metric.candidate_values))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions
-from gitexp.comparison.advice import seed_ranges
+from gitexp.comparison.advice import cannot_decide, seed_ranges
 from gitexp.dvc import input_parts
 from gitexp.execution import situation, state
 from gitexp.execution.publish import NOT_RUN
@@ -67,21 +67,21 @@ def planned(seen: Situation, prepared: Sequence[Prepared] = ()) -> tuple[Planned
 def too_few(seen: Situation) -> str:
     """Say, before hours are spent, that no outcome of these repeats can decide; "" otherwise."""
     plan = seen.plan
-    if plan is None or plan.claim is Claim.MODEL or plan.stopping is not None or seen.request.seeds:
+    if plan is None or plan.claim is Claim.MODEL or seen.request.seeds:
         return ""
-    wanted = seen.wanted
+    wanted, variants = seen.wanted, 1 if plan.stopping else seen.variants
     one_sided = plan.effect.kind is not HypothesisKind.TWO_SIDED
-    least = seen.variants * smallest_p(wanted, wanted, paired=True, one_sided=one_sided)
+    # Of a look alone: what all looks together ask for is more, and takes numerics to tell.
+    least = variants * smallest_p(wanted, wanted, paired=True, one_sided=one_sided)
     if least <= plan.alpha or not any(s.side == "candidate" and s.choice.run for s in seen.sides):
         return ""
-    of = f", times {seen.variants} candidates under this plan" if seen.variants > 1 else ""
+    of = f", times {variants} candidates under this plan" if variants > 1 else ""
     are = "is" if plan.repeats == 1 else "are"
-    enough = pairs_needed(plan.alpha / seen.variants, one_sided=one_sided)
-    return (
-        f"{numbers.amount(wanted, 'repeat')} a side cannot decide at alpha = {plan.alpha:g}: "
-        f"pairs of them reach p = {least:.2g} at best{of}; {plan.repeats} {are} planned, "
-        f"--repeats {enough} would do"
-    )
+    enough = pairs_needed(plan.alpha / variants, one_sided=one_sided)
+    then = f"{plan.repeats} {are} planned"
+    if plan.stopping is None:
+        then += f", --repeats {enough} would do"
+    return cannot_decide(plan, wanted, f"{least:.2g} at best{of}", then)
 
 
 def taken_over(planned: Sequence[PlannedRun], resumed: Resumed) -> str:

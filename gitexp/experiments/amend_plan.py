@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison import sides
 from gitexp.comparison.eligible import finished_seeds, is_under
 from gitexp.comparison.known_metrics import duration_of, known_metrics, metric_named, recorded_runs
+from gitexp.comparison.power import mute_looks
 from gitexp.comparison.sides import Named
 from gitexp.errors import GitexpError, UsageError
 from gitexp.experiments.conclude import experiment_of
@@ -102,7 +103,10 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
         commit=None,
         dry_run=dry_run,
         not_updated=(),
-        warnings=_unreported(repo, amended) if amended.metric != plan.metric else (),
+        warnings=(
+            *(_unreported(repo, amended) if amended.metric != plan.metric else ()),
+            *filter(None, [mute_looks(amended)]),
+        ),
     )
     if dry_run:
         return report

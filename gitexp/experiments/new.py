@@ -103,6 +103,7 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
     branch = plan.branch
     found = _power(repo, plan, start)
     warnings = [] if found is not None else unseen
+    warnings += filter(None, [power.mute_looks(plan)])
     warnings += [*drifted(repo, start, config), *_warnings(repo, plan, start)]
     report = NewReport(
         plan=plan,

@@ -86,24 +86,56 @@ def plan_sequential(design: Design, stopping: Stopping, repeats: int) -> Planned
     both = f"{design.n_baseline} repeats on both sides, joined by seed"
     apart = f"{design.n_baseline} and {design.n_candidate} repeats, not joined by seed"
     if stopping.rule is StoppingRule.ALWAYS_VALID:
-        n = max(repeats, design.n_baseline)
         why = f"{both if paired else f'{apart} but in order'}; looked at after every one"
         return replace(
             plan_as(tests.ALWAYS_VALID_SIGNS, design, why),
             exact=True,
-            smallest_p=min(1.0, _sides(design) * 2.0 ** -min(n, 1_000)),
+            smallest_p=least_p(
+                stopping, repeats, max(repeats, design.n_baseline), one_sided=design.one_sided
+            ),
         )
     base = tests.PAIRED_PERMUTATION if paired else tests.PERMUTATION
     test = tests.AT_LOOKS[stopping.rule, base.name]
-    least = smallest_p(min(repeats, 1_000), min(repeats, 1_000), paired=paired, one_sided=True)
     looks = stopping.at(repeats)
     why = f"{both if paired else apart}; looks planned at {', '.join(map(str, looks))}"
     return replace(
         plan_as(test, design, why),
         title=test.titled(looks=len(looks)),
         exact=repeats <= math.log2(MAX_SIGN_FLIPS) if paired else False,
-        smallest_p=min(1.0, _sides(design) * repeated_p(least, stopping, looks, len(looks))),
+        smallest_p=least_p(stopping, repeats, repeats, paired=paired, one_sided=design.one_sided),
     )
+
+
+def least_p(
+    stopping: Stopping, repeats: int, n: int, *, paired: bool = True, one_sided: bool = True
+) -> float:
+    """Return the smallest p-value that n repeats of either side can reach, over all looks so far.
+
+    Parameters
+    ----------
+    repeats : int
+        Planned: those of the last look.
+    n : int
+        Fewer than those of the first look reach nothing.
+
+    Examples
+    --------
+    >>> from gitexp.model.plan import Stopping
+    >>> rule = Stopping(StoppingRule.OBRIEN_FLEMING, 2)
+    >>> [round(least_p(rule, 6, n), 3) for n in (2, 3, 6)]
+    [1.0, 0.249, 0.016]
+    """
+    sides = 1 if one_sided else 2
+    if stopping.rule is StoppingRule.ALWAYS_VALID:
+        return min(1.0, sides * 2.0 ** -min(n, 1_000))
+    looks = stopping.at(repeats)
+    found = [1.0]
+    for look, there in enumerate(looks, 1):
+        if there <= n:
+            size = min(there, 1_000)
+            least = smallest_p(size, size, paired=paired, one_sided=True)
+            found.append(sides * repeated_p(least, stopping, looks, look))
+    return min(found)
 
 
 def run_sequential(
@@ -352,10 +384,6 @@ def _shapes(stopping: Stopping, planned: Sequence[int]) -> list[float]:
     if stopping.rule is StoppingRule.OBRIEN_FLEMING:
         return [math.sqrt(planned[-1] / n) for n in planned]
     return [1.0] * len(planned)
-
-
-def _sides(design: Design) -> float:
-    return 1.0 if design.one_sided else 2.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,37 @@ def test_too_few_repeats_are_said_to_be_too_few_before_they_run(experiment: Buil
     assert "cannot decide" not in enough.out + enough.err
 
 
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("obrien-fleming --looks 2 --repeats 6", "3 repeats | the look at 6 is the first that can"),
+        ("obrien-fleming --looks 5 --repeats 10", "6 repeats | the look at 8 is the first"),
+        ("pocock --looks 2 --repeats 4", "4 repeats | --repeats 5 would do"),
+        ("always-valid --repeats 3", "3 repeats | --repeats 5 would do"),
+        ("pocock --looks 2 --repeats 20", ""),
+    ],
+)
+def test_looks_that_can_decide_nothing_are_named_before_they_are_run(
+    project: BuiltRepo, rule: str, said: str
+) -> None:
+    done = gitexp(project, "new", "x", *PLAN, "--stopping", *rule.split(), "--dry-run")
+    n, _, then = said.partition(" | ")
+    assert ("cannot decide" in done.out) is bool(said)
+    assert f"{n} a side cannot decide at alpha = 0.05" * bool(said) in done.out
+    assert then in done.out
+
+
+def test_a_round_that_can_decide_nothing_says_so(project: BuiltRepo) -> None:
+    rule = ("--stopping", "obrien-fleming", "--looks", "2", "--repeats", "6", "--param", "lr=0.7")
+    assert gitexp(project, "new", "x", *PLAN, *rule).code == 0
+    done = gitexp(project, "run", "--until-decided", "--dry-run")
+    assert "3 repeats a side cannot decide at alpha = 0.05" in done.out
+    assert "p = 0.12 at best; 6 are planned" in done.out
+    assert "cannot decide" not in gitexp(project, "run", "--dry-run").out
+    more = gitexp(project, "amend-plan", "--repeats", "8", "--why", "6 are few", "--dry-run")
+    assert "4 repeats a side cannot decide" in more.out
+
+
 def test_a_promise_that_no_share_can_keep_is_doubted(project: BuiltRepo) -> None:
     def warned(effect: str) -> bool:
         plan = ("--metric", "f1:max", "--effect", effect, "--hypothesis", "it is much better")
