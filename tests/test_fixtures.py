@@ -48,6 +48,7 @@ INTENDED: dict[str, str] = {
     "* status not_counted": "why repeats do not count",
     "* status failed": "what failed is said",
     "pipeline compare *warnings[1]": "one seed is not told as seeds",
+    "pipeline show *runs[1].exploratory": "a baseline's run that counts is not",
     "pipeline status next": "after a failure, not the call that failed",
     "* list --runs --group-by * groups[*].counts": "whether these repeats count",
     "* list --runs --group-by * groups[5].*": "a group is described by its repeats that count",
