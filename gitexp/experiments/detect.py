@@ -19,6 +19,7 @@ from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.gitignore import refuse_ignored_pointers, refuse_tracked
 from gitexp.errors import (
     BadFormatError,
+    GitexpError,
     NoPipelineError,
     UnsafeInputError,
     UsageError,
@@ -31,6 +32,7 @@ from gitexp.git.upstream import USUAL
 from gitexp.git.worktree import status
 from gitexp.model.config import DEFAULT_METRICS, Predictions, ProjectConfig
 from gitexp.model.job import OutKind
+from gitexp.model.request import InitRequest
 from gitexp.store import plans
 
 if TYPE_CHECKING:
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
     from gitexp.git import refs
     from gitexp.git.repository import Repo
     from gitexp.model.job import Stage
-    from gitexp.model.request import InitRequest
     from gitexp.model.workspace import Workspace
 
 
@@ -53,6 +54,7 @@ _ID_NAMES = ("id", "example_id", "row_id", "index", "idx", "key")
 _HEAD_BYTES = 1 << 16
 _WORDS = re.compile(r"[\w.][\w./-]*\.(?:ya?ml|json|toml)\b")  # of a command: files of settings
 _SHOWN = 10
+_MOST_TABLES = 100  # whose headers are read
 _PLAIN = re.compile(r"[A-Za-z0-9._/-]{1,200}")  # a name that is a pattern of itself
 
 
@@ -121,7 +123,7 @@ def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
     params = with_seeds(folder, params, request)
     config = replace(start, params=params, metrics=metrics, outputs=outputs)
     config, notes = _completed(
-        config, request, folder, resolved.executed, [out.path for out in outs]
+        workspace, config, request, resolved.executed, [out.path for out in outs]
     )
     if not metrics:
         no_file = "dvc.yaml declares no metrics file; name one under metrics: files:"
@@ -189,7 +191,7 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
         metrics=metrics,
         outputs=request.outputs,
     )
-    config, more = _completed(config, request, folder, (), request.outputs)
+    config, more = _completed(workspace, config, request, (), request.outputs)
     predictions = config.predictions
     if predictions is not None and predictions.path not in {*config.outputs, *metrics}:
         config = replace(config, outputs=(*config.outputs, predictions.path))
@@ -198,16 +200,23 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
 
 
 def _completed(
+    workspace: Workspace,
     config: ProjectConfig,
     request: InitRequest,
-    folder: Path,
     stages: Sequence[Stage],
     outs: Iterable[str],
 ) -> tuple[ProjectConfig, list[str]]:
     """Add seed, predictions and interpreter, and return what stays open about them."""
+    folder = project_folder(workspace.top or workspace.start, config.project)
     seed = seed_rule(request, folder, config.params, stages)
     notes = fixed_seeds(request, seed)
-    predictions = find_predictions(request, folder, outs, notes)
+    predictions = find_predictions(request, folder, outs)
+    if predictions is None:
+        none = (
+            "no per-example predictions were found (columns id, y_true, y_pred); "
+            "`--claim model` needs them"
+        )
+        notes += unnamed_predictions(workspace, config) or [none]
     return replace(config, seed=seed, predictions=predictions, python=request.python), notes
 
 
@@ -338,21 +347,34 @@ def _drawn(folder: Path, stages: Sequence[Stage], paths: Iterable[str]) -> set[s
 
 
 def find_predictions(
-    request: InitRequest, folder: Path, outputs: Iterable[str], notes: list[str]
+    request: InitRequest, folder: Path, outputs: Iterable[str]
 ) -> Predictions | None:
     """Return the output whose header has true and predicted labels."""
     if request.predictions is not None:
         found = _header(folder / request.predictions)
         return _columns(request.predictions, found) or Predictions(request.predictions)
-    for path in outputs:
-        proposal = _columns(path, _header(folder / path))
-        if proposal is not None:
-            return proposal
-    notes.append(
-        "no per-example predictions were found (columns id, y_true, y_pred); "
-        "`--claim model` needs them"
-    )
-    return None
+    each = (_columns(path, _header(folder / path)) for path in outputs)
+    return next((found for found in each if found is not None), None)
+
+
+def unnamed_predictions(workspace: Workspace, config: ProjectConfig) -> list[str]:
+    """Say that a file which a run makes has predictions, and that the settings name none."""
+    top = workspace.top or workspace.start
+    folder = project_folder(top, config.project)
+    paths = list(config.outputs)
+    if config.pipeline is None:
+        there = sorted(path.name for path in folder.glob("*.csv"))[:_MOST_TABLES]
+        held = status.tracked(workspace, [posixpath.join(config.project, path) for path in there])
+        paths += [path for path in there if posixpath.join(config.project, path) not in held]
+    else:
+        with contextlib.suppress(GitexpError):  # of a pipeline that is broken `run` says it
+            stages = pipeline.look([(top, config)])[0].executed
+            paths += [out.path for stage in stages for out in stage.outs]
+    found = find_predictions(InitRequest(), folder, paths)
+    if found is None:
+        return []
+    step = f"gitexp init --predictions {shlex.quote(found.path)}"
+    return [f"{found.path} has per-example predictions; `--claim model` takes them after {step}"]
 
 
 def _header(path: Path) -> list[str]:

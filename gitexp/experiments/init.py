@@ -339,7 +339,7 @@ def _existing(repo: Repo, top: Path, draft: _Draft, request: InitRequest) -> Ini
     ]
     return replace(
         _report(draft, tuple(files), request),
-        notes=(note,) if draft.is_edited else (),
+        notes=(*draft.proposal.notes, *([note] if draft.is_edited else [])),
         command=_commit_command(left) if left else "",
         next_step="gitexp new NAME",
     )

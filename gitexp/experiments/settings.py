@@ -28,11 +28,11 @@ _ACTING = (
 def revise(
     workspace: Workspace, top: Path, request: InitRequest, config: ProjectConfig
 ) -> detect.Proposal:
-    """Return the settings with what was asked for; nothing else is looked for again."""
+    """Return the settings with what was asked for; of what else is there now, it is only told."""
     new = _asked(request, config)
     seeds = bool(request.seed_params) or request.seed_arg is not None
     if new == config and not seeds and not request.predictions:
-        return detect.Proposal(config, tuple(detect.describe(config)), ())
+        return detect.proposed(config, (), _unnamed(workspace, config))
     folder = project_folder(top, new.project)
     new = replace(new, params=detect.with_seeds(folder, new.params, request))
     notes: list[str] = []
@@ -40,7 +40,7 @@ def revise(
     detect.check_params(workspace, new.project, request.params)
     predictions = config.predictions
     if request.predictions and (predictions is None or predictions.path != request.predictions):
-        new = replace(new, predictions=detect.find_predictions(request, folder, (), notes))
+        new = replace(new, predictions=detect.find_predictions(request, folder, ()))
         if new.pipeline is None and request.predictions not in {*new.outputs, *new.metrics}:
             new = replace(new, outputs=(*new.outputs, request.predictions))
     made = [path for path in new.outputs if path not in config.outputs]
@@ -59,7 +59,11 @@ def revise(
     said = [f"{label} was {before.get(label, 'not set')}" for label, _ in sorted(changes)]
     if config_format.results_part(new) != config_format.results_part(config):
         said.append(_ACTING)
-    return detect.proposed(new, made, (*said, *notes))
+    return detect.proposed(new, made, (*said, *notes, *_unnamed(workspace, new)))
+
+
+def _unnamed(workspace: Workspace, config: ProjectConfig) -> list[str]:
+    return [] if config.predictions else detect.unnamed_predictions(workspace, config)
 
 
 def _asked(request: InitRequest, config: ProjectConfig) -> ProjectConfig:

@@ -246,6 +246,38 @@ def test_another_call_changes_what_its_option_says_and_nothing_else(
     assert repo.status() == []
 
 
+PREDICTED = "id,y_true,y_pred,score\n1,0,1,0.7\n"
+STEP = "gitexp init --predictions p.csv"
+
+
+def test_predictions_that_a_command_writes_are_told_until_they_are_named(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "plain")
+    repo.commit({"train.py": TRAIN, "data.csv": PREDICTED, ".gitignore": "/p.csv\n"})
+    asked = ("init", "--dvc-init", "--command", "python train.py")
+    assert "no per-example predictions were found" in gitexp(repo, *asked, "--dry-run").out
+    assert gitexp(repo, *asked).code == 0
+    assert "predictions" not in gitexp(repo, "init").out
+    (repo.path / "p.csv").write_text(PREDICTED)
+    again = gitexp(repo, "init")
+    assert "nothing was changed" in again.out
+    assert STEP in again.out
+    assert STEP in gitexp(repo, "init", "--metrics", "n.json").out
+    named = gitexp(repo, "init", "--dvc-init", "--predictions", "p.csv")
+    assert (named.code, STEP in named.out) == (0, False), named.err
+    assert STEP not in gitexp(repo, "init").out
+
+
+def test_predictions_that_a_stage_writes_since_are_told(dvc_repo: BuiltRepo) -> None:
+    assert gitexp(dvc_repo, "init").code == 0
+    text = (dvc_repo.path / "dvc.yaml").read_text()
+    (dvc_repo.path / "p.csv").write_text(PREDICTED)
+    assert STEP not in gitexp(dvc_repo, "init").out  # no stage writes it
+    dvc_repo.write({"dvc.yaml": text.replace("outs:\n", "outs:\n    - p.csv\n", 1)})
+    assert STEP in gitexp(dvc_repo, "init").out
+    (dvc_repo.path / "dvc.yaml").write_text("stages: 3\n")
+    assert gitexp(dvc_repo, "init").code == 0
+
+
 def test_settings_with_changes_of_ours_are_changed_and_not_committed(tmp_path: Path) -> None:
     repo = repository(tmp_path / "plain")
     repo.commit({"train.py": TRAIN})
