@@ -21,7 +21,7 @@ from gitexp.execution.jobs import (
     mentions_seed,
     without_marks,
 )
-from gitexp.execution.preflight import checks, mentions
+from gitexp.execution.preflight import checks, kernels, mentions
 from gitexp.execution.situation import BASELINE
 from gitexp.execution.state import State
 from gitexp.execution.workdir import ATTEMPT, bring_enclosing, cache_beside, cache_of, share
@@ -39,11 +39,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.execution.run_sources import RunSource
     from gitexp.execution.situation import Situation
     from gitexp.execution.workdir import WorkDir
     from gitexp.model.ids import RunId
-    from gitexp.model.job import Outcome
+    from gitexp.model.job import Outcome, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,31 @@ def prepare(situation: Situation, call: SharedCall) -> list[Prepared]:
     ]
 
 
+def foresee(situation: Situation) -> None:
+    """Refuse, for a dry run, what can be seen without a worktree: what a command mentions."""
+    for source in situation.sides:
+        if source.choice.run and (stage := _lone(source)):
+            _seen(source, pipeline.Resolved((stage,)), cache_of(situation.place.top, source.config))
+
+
+def _lone(source: RunSource) -> Stage | None:
+    """Return the one stage of a project without a pipeline."""
+    config = source.config
+    if config.command is None or config.pipeline is not None:
+        return None
+    return command_stage(config.command, config.outputs, config.metrics)
+
+
+def _seen(
+    source: RunSource, resolved: pipeline.Resolved, cache: CacheConfig
+) -> tuple[pointers.PointerState, tuple[str, ...]]:
+    """Return the data of a side, and the files that it may miss, as `mentions.check` does."""
+    files = pointers.files_in_tree(source.repo, source.tree, source.entries)
+    data = pointers.data_state(files, resolved, source.config, cache)
+    mentions.refuse_own_paths(source)
+    return data, mentions.check(source, resolved.executed, data)
+
+
 def _resolve(roots: list[tuple[Path, RunSource]]) -> list[pipeline.Resolved]:
     """Let the pipelines be taken apart, with the seed's mark where a template may read it."""
     marked = [root for root, source in roots if _mark_seed(root, source)]
@@ -136,11 +162,7 @@ def _resolve(roots: list[tuple[Path, RunSource]]) -> list[pipeline.Resolved]:
     for root in marked:
         command.clean_slot(root)
     return [
-        pipeline.Resolved(
-            (command_stage(source.config.command, source.config.outputs, source.config.metrics),)
-        )
-        if source.config.command is not None and source.config.pipeline is None
-        else each
+        pipeline.Resolved((stage,)) if (stage := _lone(source)) else each
         for each, (_, source) in zip(found, roots, strict=True)
     ]
 
@@ -169,15 +191,16 @@ def _prepared(
     cache = cache_of(situation.place.top, config)
     checks.check_cache(cache.dir, source, stages)
     links = checks.links(source)
-    files = pointers.files_in_tree(situation.repo, source.tree, source.entries)
-    data = pointers.with_dvc_2(pointers.data_state(files, resolved, config, cache), cache)
+    data, doubtful = _seen(source, resolved, cache)
+    data = pointers.with_dvc_2(data, cache)
     lacking = [md5 for one in data.missing for md5 in one.objects]
     if lacking and bring_enclosing(situation.place.top, config, cache, lacking):
         data = replace(data, missing=())
-    mentions.refuse_own_paths(source)
-    doubtful = mentions.check(source, stages, data)
     beside = cache_beside(situation.place.workspace, config, lacking) if data.missing else None
     bring = "" if beside is None else share(beside)
+    ours, foreign = kernels.of_run(
+        source, stages, situation.python, situation.installed, call.environ
+    )
     plan = situation.plan
     checks.check_data(source, data, None if plan is None else plan.baseline, bring=bring)
     # A lone command declares no params: it is executed for every seed.
@@ -213,6 +236,7 @@ def _prepared(
         repository=str(situation.place.top),
         timeout_s=situation.request.timeout_s or config.timeout_s,
         expect_metrics=expected,
+        kernels=ours,
         left_out=left_out(
             source.state,
             [out.path for stage in (*stages, *resolved.apart) for out in stage.outs],
@@ -246,7 +270,7 @@ def _prepared(
             without_marks(text, config.seed) for stage in stages for text in stage.commands
         ),
         call=call.id,
-        warnings=tuple(f"what it names is in no repeat: {line}" for line in data.unread),
+        warnings=(*(f"what it names is in no repeat: {line}" for line in data.unread), *foreign),
         fixed_seeds={str(key): source.committed[key] for key in config.seed.fixed},
     )
     metric = "" if plan is None else plan.metric

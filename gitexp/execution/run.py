@@ -24,7 +24,7 @@ from gitexp.execution.idle import Watch
 from gitexp.execution.place import announced, check_clean, commit, find_place
 from gitexp.execution.preflight import mentions
 from gitexp.execution.preflight.drift import AMEND, drifted, refuse_unmade
-from gitexp.execution.prepare import SharedCall, prepare
+from gitexp.execution.prepare import SharedCall, foresee, prepare
 from gitexp.execution.publish import publish
 from gitexp.execution.record import Ended
 from gitexp.execution.workdir import WorkDir, remove_slots
@@ -126,6 +126,8 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         told += tuple(filter(None, (*warnings, taken)))
         done = answer.Performed(resumed.recovered, warnings=told)
         _refuse_double(seen)
+        if seen.request.dry_run and seen.request.commit_message is None:
+            foresee(seen)
         if seen.request.dry_run or not any(each.choice.run for each in seen.sides):
             resume.close(seen.workdir, resumed.calls)
             return answer.report(seen, planned, done)

@@ -41,7 +41,7 @@ from gitexp.git.transaction.failpoints import FailPoint, reach
 from gitexp.model.job import POINTS, Job, Outcome
 from gitexp.model.run import RepeatState, Resources
 from gitexp.records import codec
-from gitexp.system import environment, live, params
+from gitexp.system import environment, kernels, live, params
 from gitexp.system.secrets import log_tail, mask, printable
 
 if sys.platform != "win32":
@@ -126,11 +126,13 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measurements.Measurements
         for stage in job.stages:  # nor does anything read what a stage is to make later
             if not stage.frozen:
                 slots.remove_outs(project, stage.outs)
-        own = {process.MARK: str(out_dir), live.POINTS: str(out_dir / POINTS)}
         # A notebook that logs by hand and starts a run hands down where its own curves go.
         given = {
             name: text for name, text in os.environ.items() if not name.startswith(live.CURVES)
         }
+        own = {process.MARK: str(out_dir), live.POINTS: str(out_dir / POINTS)}
+        if job.kernels:
+            own |= kernels.lead(job.kernels, job.python, out_dir / "jupyter", given)
         attempt.env = environment.job_variables(job, slot, own, given)
         params.write(project, job.edits)
         slots.share_cache(slot, job.project, users)

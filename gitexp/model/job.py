@@ -152,6 +152,7 @@ class Job:
     seeds: Mapping[str, int] = field(default_factory=dict)  # as `Repeat.seeds`
     made: tuple[str, ...] = ()  # caches of other repeats, which hold what ran once
     whole: bool = True  # all outputs may be kept; else by-products, and of the rest the hashes
+    kernels: tuple[str, ...] = ()  # names that Jupyter shall take for `python`
     left_out: tuple[str, ...] = ()  # from the worktree's top: what no input covers, no job sees
 
 

@@ -289,7 +289,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
         kind="job",
         limit=16 * MIB,
         closed=True,
-        sparse="seeds made whole left_out",
+        sparse="seeds made whole kernels left_out",
         as_is="timeout_s",
         least=_counts("attempt", 1),
     ),

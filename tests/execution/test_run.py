@@ -602,6 +602,42 @@ def test_places_that_a_run_writes_to_are_no_missing_files(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    ("command", "read"),
+    [
+        ("papermill t.ipynb x.ipynb -p lr 0.1", ""),
+        ("python -m papermill -k lab t.ipynb sub/x.ipynb && cat sub/x.ipynb", ""),
+        ("papermill t.ipynb x.ipynb; jupyter nbconvert --to html x.ipynb; cat x.html", ""),
+        ("jupyter nbconvert --execute t.ipynb --to notebook --output=x.ipynb", ""),
+        ("jupytext --to notebook t.py && papermill t.ipynb - | tee x.ipynb", ""),
+        ("cp t.py x.ipynb && python x.ipynb", ""),
+        ("python t.py > a.csv && python t.py a.csv 2>&1 | tee b.csv; >x.html", ""),
+        ("rm -f a.csv b.csv; touch x.html b.csv\npython t.py --data b.csv", ""),
+        ("papermill x.ipynb t.ipynb", "x.ipynb"),
+        ("papermill t.ipynb x.ipynb -p data a.csv", "a.csv"),
+        ("papermill t.ipynb x.ipynb -f a.csv", "a.csv"),
+        ("cp a.csv b.csv", "a.csv"),
+        ("python t.py --data a.csv > a.csv", "a.csv"),
+        ("python t.py a.csv && python t.py > a.csv", "a.csv"),
+        ("python t.py -o b.csv --load b.csv", "b.csv"),
+    ],
+)
+def test_what_a_command_writes_is_no_file_that_its_jobs_would_miss(
+    tmp_path: Path, command: str, read: str
+) -> None:
+    repo = build_repository(tmp_path / "r")
+    ignored = ("x.ipynb", "sub/x.ipynb", "x.html", "a.csv", "b.csv")
+    repo.commit({"t.py": "", "t.ipynb": "{}", ".gitignore": "\n".join(ignored)})
+    init(repo.workspace, InitRequest(command=command, metrics=("metrics.json",)))
+    repo.write(dict.fromkeys(ignored, "1\n"))  # it was executed by hand
+    if not read:
+        assert run(repo.workspace, RunRequest(dry_run=True)).planned
+        return
+    with pytest.raises(PreflightError) as refused:
+        run(repo.workspace, RunRequest(dry_run=True))
+    assert refused.value.found == read
+
+
+@pytest.mark.parametrize(
     ("command", "params"),
     [
         ("python train.py --data results/x.csv", ""),
@@ -617,9 +653,10 @@ def test_what_is_surely_read_is_missed_also_in_a_folder_named_like_an_output(
     repo.commit({"train.py": PLAIN_TRAIN, "params.yaml": f"lr: 1\n{params}seed: 7\n"})
     init(repo.workspace, InitRequest(command=command, metrics=("metrics.json",)))
     repo.write({"results/x.csv": "1\n"})
-    with pytest.raises(PreflightError) as refused:
-        run(repo.workspace)
-    assert refused.value.found == "results/x.csv"
+    for dry in (True, False):
+        with pytest.raises(PreflightError) as refused:
+            run(repo.workspace, RunRequest(dry_run=dry))
+        assert refused.value.found == "results/x.csv"
 
 
 def test_what_may_be_read_or_written_is_told_of_when_the_run_has_failed(tmp_path: Path) -> None:

@@ -49,7 +49,11 @@ _READ = frozenset(
         *("load", "pretrained", "read", "source", "src", "vocab", "vocabulary"),
     )
 )
-_WRITERS = frozenset(("mkdir", "rm", "tee", "touch"))
+_WRITERS = frozenset(("mkdir", "rm", "tee", "touch"))  # to each path that follows
+_COPIERS = frozenset(("cp", "mv"))  # to the last one
+_CONVERTERS = frozenset(("jupytext", "nbconvert"))  # to one beside, with the same stem
+_CONVERTED = (".ipynb", ".nbconvert.ipynb", ".py", ".html", ".md")
+_ENDS = re.compile(r"[;\n]|&&|(?<!>)\|\|?|(?<![<>&])&(?![>&])")  # of a simple command
 _LETTERS = re.compile(r"[a-z]+")
 _SHOWN = 10
 _NO_FILE = re.compile(
@@ -191,7 +195,11 @@ def _users(stages: Sequence[Stage], path: str) -> list[str]:
         stage.name
         for stage in stages
         if any(
-            os.path.normpath(w) == path for text in stage.commands for w, _ in _words(text, stage)
+            os.path.normpath(word) == path
+            for text in stage.commands
+            for part in words(text, stage)
+            for word, read in part
+            if read is not None
         )
     ]
 
@@ -227,36 +235,58 @@ def _in_commit(repo: Repo, tree: TreeId, path: str) -> bool:
 
 
 def _mentioned(source: RunSource, stages: Sequence[Stage]) -> dict[str, bool]:
-    """Return the words that may be paths, and whether the run surely reads them."""
+    """Return the words that may be paths, and whether the run surely reads them.
+
+    What a command wrote, a later one reads from the job's own folder.
+    """
     evaluation = source.config.evaluation
-    words = [pair for stage in stages for text in stage.commands for pair in _words(text, stage)]
+    pairs: list[tuple[str, bool]] = []
+    made: set[str] = set()
+    for part in (p for stage in stages for text in stage.commands for p in words(text, stage)):
+        pairs += [(word, read) for word, read in part if read is not None and word not in made]
+        made |= {word for word, read in part if read is None}
     for key, value in source.params.items():
         name = key.rpartition(".")[2]
         if isinstance(value, str) and not _is_written(name):
             read = _is_read(name)
-            words += [(w, read or not _is_written(_folder(w))) for w in _WORDS.findall(value)]
-    words += [(path, True) for path in (*(d for s in stages for d in s.deps), *evaluation)]
+            pairs += [(w, read or not _is_written(_folder(w))) for w in _WORDS.findall(value)]
+    pairs += [(path, True) for path in (*(d for s in stages for d in s.deps), *evaluation)]
     found: dict[str, bool] = {}
-    for word, read in words:
+    for word, read in pairs:
         if "." in word or "/" in word or word in evaluation:
             found[word] = read or found.get(word, False)
     return found
 
 
-def _words(text: str, stage: Stage) -> Iterator[tuple[str, bool]]:
-    """Yield the words of a command from its project, but for those that it surely writes to."""
-    before, verb = "", ""
-    for match in _WORDS.finditer(text):
-        word = match.group()
-        behind = text[: match.start()].rstrip()
-        option = before if before.startswith("-") else ""
-        written = behind.endswith(">") or _is_written(option) or verb in _WRITERS
-        if not written:
-            read = behind.endswith("<") or _is_read(option) or not _is_written(_folder(word))
-            yield (word if word.startswith(("/", "~")) else os.path.join(stage.wdir, word)), read  # noqa: PTH118
-        if not word.startswith("-"):
-            verb = word
-        before = word
+def words(text: str, stage: Stage) -> Iterator[list[tuple[str, bool | None]]]:
+    """Yield, of each simple command, its words from the project and whether it reads them.
+
+    None: it surely writes to them.
+    """
+    for part in _ENDS.split(text):
+        found: list[tuple[str, bool | None]] = []
+        before, programs, notebooks = "", set[str](), 0
+        hits = list(_WORDS.finditer(part))
+        plain = [hit for hit in hits if not part[: hit.start()].rstrip().endswith(">")]
+        for hit in hits:
+            word, behind = hit.group(), part[: hit.start()].rstrip()
+            option = before if before.startswith("-") else ""
+            named = word if word.startswith(("/", "~")) else os.path.join(stage.wdir, word)  # noqa: PTH118
+            notebooks += (is_book := word.endswith(".ipynb"))
+            target = not programs.isdisjoint(_WRITERS)
+            target |= plain[-1:] == [hit] and not programs.isdisjoint(_COPIERS)
+            target |= is_book and notebooks > 1 and "papermill" in programs
+            read = behind.endswith("<") or _is_read(option)
+            if behind.endswith(">") or _is_written(option) or (target and not read):
+                found.append((named, None))
+            else:
+                found.append((named, read or not _is_written(_folder(word))))
+                if not programs.isdisjoint(_CONVERTERS):
+                    stem = os.path.splitext(named)[0]  # noqa: PTH122 - a word, no place
+                    found += [(f"{stem}{kind}", None) for kind in _CONVERTED]
+            programs.add(word.rpartition("/")[2])
+            before = word
+        yield found
 
 
 def _folder(word: str) -> str:
