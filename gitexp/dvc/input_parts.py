@@ -104,11 +104,13 @@ def left_out(state: ProjectState, made: Iterable[str]) -> tuple[str, ...]:
     outs = Patterns.of(Pattern.of(path) for path in made)
     ignored, named = ignore.compile(state.config.inputs_ignore), _Named.of(state)
 
-    def hidden(inner: str) -> bool:
+    def hidden(inner: str, mode: int) -> bool:
         folders, name = inner.split("/")[:-1], posixpath.basename(inner)
         if ".dvc" in folders:
             return name not in _OF_DVC
-        if not inner or inner in state.config.params or name in _SKIPPED_NAMES:
+        if not inner or name in _SKIPPED_NAMES:
+            return False
+        if inner in state.config.params and mode not in _NO_FILES:
             return False
         if _is_gits(inner, state.config.project, outputs):
             return False
@@ -122,7 +124,7 @@ def left_out(state: ProjectState, made: Iterable[str]) -> tuple[str, ...]:
     for entry in state.walked or walk_tree(state.repo, state.tree):
         path = entry.text
         inner = path.removeprefix(project) if path.startswith(project) else ""
-        if hidden(inner):
+        if hidden(inner, entry.mode):
             gone.append(path)
             within = (each for each in with_parents(inner) if each in outputs)
             kept.update(project + each for out in within for each in with_parents(out)[1:])
@@ -151,7 +153,9 @@ def _files(state: ProjectState) -> Iterator[InputPart]:
         if _is_gits(path, state.config.project, outputs):
             yield InputPart(entry.path, "code", entry.mode, entry.id)
             continue
-        if name in _SKIPPED_NAMES or path in apart or _is_internal(path, state.config.project):
+        if name in _SKIPPED_NAMES or _is_internal(path, state.config.project):
+            continue
+        if path in apart and entry.mode not in _NO_FILES:  # a link has no values: it is code
             continue
         if _within(path, outputs):
             continue

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitexp.dvc import inputs
+from gitexp.dvc.input_parts import collect, left_out
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import BadFormatError, UnknownParamError
 from gitexp.git.objects import commit_info, walk_tree
@@ -541,3 +542,35 @@ def test_a_tree_that_was_walked_already_has_the_same_inputs(project: str) -> Non
     assert inputs.digest(ProjectState(repo, tree, config, walked)) == inputs.compute(
         repo, tree, config
     )
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+@pytest.mark.parametrize("mode", ["100644", "100755", "120000", "160000"])
+@pytest.mark.parametrize("path", ["params.yaml", "json.py", "conf/more.yaml", "more.json"])
+def test_a_params_file_of_any_kind_counts_or_is_in_no_job(
+    path: str, mode: str, *, ignored: bool
+) -> None:
+    """A link has no values, but Python imports what it leads to: seen, it has to count."""
+    repo, start = base()
+    opened = open_repository(repo.workspace)
+    config = replace(
+        CONFIG,
+        params=(*CONFIG.params, path),
+        inputs_ignore=(*CONFIG.inputs_ignore, path) if ignored else CONFIG.inputs_ignore,
+    )
+    seen = set()
+    for rate in (0.1, 0.2):
+        text = f'{{"lr": {rate}}}' if path.endswith("json") else f"lr = {rate}\n"
+        content = (text.replace("=", ":") if path.endswith("yaml") else text).encode()
+        if mode == "160000":
+            entry = repo.git("commit-tree", "-m", content.decode(), f"{start}^{{tree}}")
+        else:
+            entry = repo.write_object("blob", content)
+        repo.git("read-tree", start)
+        repo.git("update-index", "--add", "--cacheinfo", f"{mode},{entry},{path}")
+        tree = commit_info(opened, CommitHash(_commit(repo, repo.git("write-tree")))).tree
+        state = ProjectState(opened, tree, config)
+        gone = not {path, path.partition("/")[0]}.isdisjoint(left_out(state, ()))
+        assert gone != any(each.path == path.encode() for each in collect(state, {}))
+        seen.add(inputs.digest(state))
+    assert len(seen) == 1 + (not gone)
