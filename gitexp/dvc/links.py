@@ -139,7 +139,7 @@ def open_folder(root: str, path: str, *, create: bool) -> int:
             except OSError as error:
                 if error.errno in (errno.ELOOP, errno.ENOTDIR):
                     raise UnsafeInputError(
-                        "a folder above an output is a symbolic link or a file",
+                        "a folder above an output, or a lock, is a symbolic link or a file",
                         found=part,
                         where=f"{root}/{path}",
                         expected="a folder",

@@ -8,6 +8,7 @@ again now; the caller holds DVC's lock (`main_lock`).
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
@@ -48,6 +49,10 @@ if TYPE_CHECKING:
     from gitexp.model.job import FileHash, Given
 
 PAUSE_S = 0.05
+# A pipe is not waited for.
+_LOCK_FLAGS = (
+    os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | links.NO_FOLLOW | links.CLOEXEC
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +269,10 @@ def _state(place: Path) -> tuple[tuple[str, int, int, int], ...]:
 def main_lock(
     folder: Path, *, timeout_s: float = 3.0, environ: Mapping[str, str] = os.environ
 ) -> Iterator[None]:
-    """Hold ``.dvc/tmp/lock``, which is the kernel's: a dead process's file is harmless."""
+    """Hold ``.dvc/tmp/lock``, which is the kernel's: a dead process's file is harmless.
+
+    It is emptied, so no link leads to it: a branch may have one there, out of the repository.
+    """
     dvc_dir = dvc_config.find_dvc_dir(folder)
     core = dvc_config.read_settings(dvc_dir, environ).get("core", {})
     if core.get("hardlink_lock", "").lower() in dvc_config.YES:
@@ -275,8 +283,7 @@ def main_lock(
             next_step="dvc checkout",
         )
     file = dvc_dir / "tmp" / "lock"
-    file.parent.mkdir(exist_ok=True)
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+    descriptor = _open_lock(dvc_dir)
     try:
         _wait(descriptor, file, time.monotonic() + timeout_s)
         os.ftruncate(descriptor, 0)
@@ -284,6 +291,31 @@ def main_lock(
         yield
     finally:
         os.close(descriptor)  # which ends the lock
+
+
+def _open_lock(dvc_dir: Path) -> int:
+    below = links.open_folder(str(dvc_dir.parent), f"{dvc_dir.name}/tmp", create=True)  # noqa: S108  DVC's own
+    try:
+        descriptor = os.open("lock", _LOCK_FLAGS, 0o666, dir_fd=below)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise _no_lock(dvc_dir) from error
+        raise
+    finally:
+        os.close(below)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _no_lock(dvc_dir)
+    return descriptor
+
+
+def _no_lock(dvc_dir: Path) -> UnsafeInputError:
+    return UnsafeInputError(
+        "DVC's lock is no regular file",
+        where=str(dvc_dir / "tmp" / "lock"),
+        expected="a regular file, or none",
+        next_step="remove it",
+    )
 
 
 def _wait(descriptor: int, file: Path, until: float) -> None:

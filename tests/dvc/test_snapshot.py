@@ -14,7 +14,7 @@ import pytest
 from gitexp.dvc import cache as objects
 from gitexp.dvc import dvcfiles, dvcwrite, gitignore, pipeline, placement, pointers, stage_records
 from gitexp.dvc.hashing import Memo
-from gitexp.errors import CommandFailedError, DataMissingError, LockedError
+from gitexp.errors import CommandFailedError, DataMissingError, LockedError, UnsafeInputError
 from gitexp.git.repository import open_repository
 from gitexp.model.config import ProjectConfig
 from gitexp.model.job import FileHash, Stage, StageOut, StageParams
@@ -283,6 +283,30 @@ def test_dvc_and_we_wait_for_each_others_lock(dvc_repo: BuiltRepo) -> None:
     (dvc_repo.path / ".dvc/config.local").write_text("[core]\n    hardlink_lock = true\n")
     with pytest.raises(LockedError, match="cannot be taken"), placement.main_lock(dvc_repo.path):
         pass
+
+
+@pytest.mark.parametrize("name", ["tmp", "tmp/lock"])
+@pytest.mark.parametrize("kind", ["file", "link", "dangling", "pipe"])
+def test_dvcs_lock_is_taken_through_no_link_and_is_a_regular_file(
+    dvc_repo: BuiltRepo, tmp_path: Path, name: str, kind: str
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "lock").write_text("precious\n")
+    place = dvc_repo.path / ".dvc" / name
+    shutil.rmtree(dvc_repo.path / ".dvc/tmp", ignore_errors=True)
+    place.parent.mkdir(exist_ok=True)
+    target = outside / "lock" if name == "tmp/lock" else outside
+    if kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "file":
+        place.touch() if name == "tmp" else place.mkdir()
+    else:
+        place.symlink_to(target if kind == "link" else outside / "new")
+    with pytest.raises(UnsafeInputError), placement.main_lock(dvc_repo.path, timeout_s=0):
+        pass
+    assert sorted(each.name for each in outside.iterdir()) == ["lock"]
+    assert (outside / "lock").read_text() == "precious\n"
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ from gitexp.git.repository import open_repository
 from gitexp.git.tree import tree_of
 from gitexp.git.worktree import staged
 from gitexp.model.rules import HookAnswer
+from gitexp.rules.branches import governing
 from gitexp.rules.facts import settings
 
 if TYPE_CHECKING:
@@ -40,18 +41,21 @@ def answer(call: HookCall) -> HookAnswer:
     place = staged.place(call.folder, call.environ)
     if place.head is None or place.rebasing or not has_dvc(call.folder):
         return HookAnswer()
-    differing = _differing(place, _before(place, call))
+    before = _before(place, call)
+    differing = _differing(place, before)
     if not differing:
         return HookAnswer()
     with CatFile(place.folder, place.env) as objects:
+        # No branch's own: who fetched one has not agreed that a switch to it writes files.
+        rules = governing(objects, place.folder, "", before, place.env).config
         config = settings(tree_of(objects, place.head))
-    if config.auto_checkout:
+    if rules is not None and rules.auto_checkout:
         return HookAnswer(said=tuple(_brought(place, config, differing)))
     names = _names([out.path for out in differing])
     return HookAnswer(
         said=(
             f"gitexp: this commit has other outputs: {names}",
-            "  next      dvc checkout; hooks.auto_checkout: true in .gitexp/config.yaml does it",
+            "  next      dvc checkout; `hooks.auto_checkout: true` on main does it",
         )
     )
 
@@ -85,8 +89,9 @@ def _lies_here(place: HookPlace, out: Needed) -> bool:
 
 def _brought(place: HookPlace, config: ProjectConfig, outs: Sequence[Needed]) -> Iterator[str]:
     project = project_folder(place.folder, config.project)
+    cache = open_cache(project)  # refuses what a branch tracks in .dvc/, before it is written to
     with placement.main_lock(project):
-        found = refresh(place.folder, outs, open_cache(project))
+        found = refresh(place.folder, outs, cache)
     if found.refreshed:
         yield f"gitexp: brought along: {_names(found.refreshed)}"
     for left in found.left:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,9 +40,9 @@ def repo(tmp_path: Path, dvc_project_template: Path) -> BuiltRepo:
     return copied(tmp_path / "project", make, "main and other outputs")
 
 
-def auto(repo: BuiltRepo) -> None:
-    """Let hooks bring the outputs along, on both branches."""
-    for branch in ("other", "main"):
+def auto(repo: BuiltRepo, *branches: str) -> None:
+    """Let hooks bring the outputs along, on both branches or as these have it."""
+    for branch in branches or ("other", "main"):
         repo.git("-c", "core.hooksPath=/dev/null", "switch", "-q", branch)
         path = repo.path / layout.CONFIG
         text = path.read_text().replace("auto_checkout: false", "auto_checkout: true")
@@ -87,6 +88,34 @@ def test_outputs_come_along_where_the_settings_say_so(repo: BuiltRepo) -> None:
     assert (repo.path / "prepared.csv").read_text() == "8\n9\n"
     call(repo, "switch", "-q", "main")
     assert (repo.path / "prepared.csv").read_text() == "1\n2\n3\n"
+
+
+def test_a_branch_does_not_say_itself_that_its_outputs_come_along(repo: BuiltRepo) -> None:
+    auto(repo, "other")
+    repo.git("-c", "core.hooksPath=/dev/null", "switch", "-q", "main")
+    said = call(repo, "switch", "-q", "other")
+    assert said.code == 0
+    assert "`hooks.auto_checkout: true` on main does it" in said.err
+    assert (repo.path / "prepared.csv").read_text() == "1\n2\n3\n"
+
+
+@pytest.mark.parametrize("link", [".dvc/tmp", ".dvc/tmp/lock"])
+def test_a_link_that_a_branch_has_for_dvcs_lock_empties_no_file(
+    repo: BuiltRepo, tmp_path: Path, link: str
+) -> None:
+    auto(repo)
+    (tmp_path / "lock").write_text("precious\n")
+    repo.git("-c", "core.hooksPath=/dev/null", "switch", "-q", "other")
+    shutil.rmtree(repo.path / ".dvc/tmp")
+    (repo.path / link).parent.mkdir(exist_ok=True)
+    (repo.path / link).symlink_to(tmp_path / "lock" if link.endswith("lock") else tmp_path)
+    repo.git("add", "-f", link)
+    repo.git("commit", "-q", "--no-verify", "-m", "a link")
+    repo.git("-c", "core.hooksPath=/dev/null", "switch", "-q", "main")
+    said = call(repo, "switch", "-q", "other")
+    assert said.code == 0
+    assert "Git tracks what is for your own settings" in said.err
+    assert (tmp_path / "lock").read_text() == "precious\n"
 
 
 def test_what_is_nowhere_else_is_left_and_named(repo: BuiltRepo) -> None:
