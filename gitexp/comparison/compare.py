@@ -111,7 +111,7 @@ def _concluded(repo: Repo, plan: Plan | None, pair: tuple[Named, Named]) -> str:
         return ""
     for named in reversed(pair):
         with contextlib.suppress(GitexpError):
-            conclusion = conclusion_named(repo, plan.name, named.commit)
+            conclusion = conclusion_named(repo, plan.name, named.holder)
             if conclusion is not ABSENT:
                 return conclusion.told(plan, conclusion.words)
     return ""
@@ -176,7 +176,7 @@ def exit_code(comparisons: Sequence[Comparison]) -> int:
 
 def _pairs(repo: Repo, index: Index, names: Sequence[str]) -> list[tuple[Named, Named]]:
     if len(names) <= 1:
-        named = sides.find(repo, index, names[0]) if names else sides.current(repo)
+        named = sides.find(repo, index, names[0]) if names else sides.current(repo, index)
         if named.plan is None:
             raise sides.no_plan(repo, named)
         return [(sides.planned_baseline(repo, named.plan, named.holder, index), named)]

@@ -136,7 +136,9 @@ def _looked_up(workspace: Workspace | None, request: PowerRequest) -> _Known:
         raise NoRepositoryError("there is no Git repository here")
     repo = repository.open_repository(workspace)
     with open_index(workspace) as index:
-        named = sides.find(repo, index, request.name) if request.name else sides.current(repo)
+        named = (
+            sides.find(repo, index, request.name) if request.name else sides.current(repo, index)
+        )
         base = named
         if named.plan is not None:
             base = sides.planned_baseline(repo, named.plan, named.holder, index)

@@ -27,6 +27,7 @@ from gitexp.model.sharing import Tombstone
 from gitexp.records import codec
 from gitexp.rules.facts import restoring
 from gitexp.store import lookup, merged_experiments, plans
+from gitexp.store.ended import ended_on
 from gitexp.store.plans import own_tips, tips
 
 if TYPE_CHECKING:
@@ -80,12 +81,12 @@ class ResolvedSide:
     exact: bool = True  # the tree of `commit` has just these inputs, so that code can be compared
 
 
-def current(repo: Repo) -> Named:
+def current(repo: Repo, index: Index) -> Named:
     """Return the experiment of the branch that is checked out.
 
     Raises `UnbornBranchError`.
     """
-    return _planned(repo, checked_out(repo))
+    return planned(repo, index, checked_out(repo))
 
 
 def checked_out(repo: Repo) -> Named:
@@ -139,7 +140,17 @@ def find(repo: Repo, index: Index, name: str) -> Named:
     found = tip(repo, index, name)
     # Of an archive, and of merged records, the plan was looked for already.
     is_kept = found.removed or found.where or found.plan is not None
-    return found if is_kept else _planned(repo, found)
+    return found if is_kept else planned(repo, index, found)
+
+
+def planned(repo: Repo, index: Index, named: Named) -> Named:
+    """Return a branch with its plan, or what main has of it, where that goes on from it."""
+    main = ended_on(repo, named.branch, named.commit) if named.branch else None
+    plan = ABSENT if main is None else plans.plan_of_branch(repo, named.branch, main)
+    if main is None or plan is ABSENT:
+        return _planned(repo, named)
+    found = merged_experiments.held(repo, index, plan, repo.main, main)
+    return of_records(named.name, found)
 
 
 def tip(repo: Repo, index: Index, name: str) -> Named:

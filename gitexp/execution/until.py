@@ -17,6 +17,7 @@ from gitexp.errors import NoSamplesError, NoStoppingRuleError, UsageError
 from gitexp.execution.answer import snapshot_of
 from gitexp.execution.run import run as run_once
 from gitexp.git import refs, repository
+from gitexp.git.transaction.cache import open_index
 from gitexp.model.plan import StoppingRule, Verdict
 from gitexp.model.request import RunRequest
 from gitexp.model.run import RepeatState
@@ -93,7 +94,8 @@ def until_decided(
 
 def _plan(workspace: Workspace) -> Plan:
     repo = repository.open_repository(workspace)
-    named = sides.current(repo)
+    with open_index(workspace) as index:
+        named = sides.current(repo, index)
     if named.plan is None:
         raise sides.no_plan(repo, named)
     if named.plan.stopping is None:

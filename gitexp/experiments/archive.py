@@ -307,6 +307,7 @@ def restore(workspace: Workspace, name: str, *, now: datetime | None = None) -> 
     moves = move.Moves({ref: (ABSENT, commit)}, commit)
     when = (now or datetime.now(UTC)).replace(microsecond=0)
     lifecycle.moved(repo, lambda: moves, f"gitexp restore: {standing.name}", when)
+    remote_git.unfollow(repo, standing.branch)  # to be sent again
     return EndReport(
         verb="restore",
         name=standing.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from gitexp.records import codec
 from gitexp.report.escape import visible
 from gitexp.store import plans
 from gitexp.store.conclusions import is_concluded
+from gitexp.store.ended import ended_on
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
@@ -80,6 +82,13 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
         )
     repo = repository.open_repository(workspace)
     branch, tip, plan = experiment_of(repo, name)
+    if ended_on(repo, branch, tip):
+        raise ExistsError(
+            f"{repo.main} has all of {branch}, and its conclusion",
+            where=f"{layout.conclusion_path(plan.name)} on {repo.main}",
+            next_step=f"gitexp show {shlex.quote(plan.name)}; to go on from it: "
+            f"git switch {shlex.quote(branch)} && git merge {shlex.quote(repo.main)}",
+        )
     if archived:
         lifecycle.check_published(workspace, branch)
     path = layout.conclusion_path(plan.name)

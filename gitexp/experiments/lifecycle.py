@@ -26,8 +26,8 @@ from gitexp.git.worktree import checkouts
 from gitexp.git.writing import Message
 from gitexp.report import numbers
 from gitexp.store import fetched_tags, plans
-from gitexp.store.ancestry import listing
 from gitexp.store.conclusions import conclusion_named
+from gitexp.store.ended import has_records, runs_in
 from gitexp.store.plans import is_experiments, tips
 from gitexp.store.records import run_lines
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash, RunId, TreeId
+    from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
     from gitexp.model.views import LiveRun
     from gitexp.model.workspace import Workspace
@@ -121,25 +121,20 @@ def is_untried(repo: Repo, standing: Standing) -> bool:
     plan = standing.plan
     if plan is None or conclusion_named(repo, plan.name, standing.commit) is not ABSENT:
         return False
-    mine = _runs(repo, standing.commit)
+    mine = runs_in(repo, standing.commit)
     if not mine:
         return True
     with open_index(repo.workspace) as index:
         lines = run_lines(repo, index, {tree: run for run, tree in mine.items()})
     if any(plan.covers(line.plan_name, line.plan_digest) for line in lines.values()):
         return False
-    return any(mine.keys() <= _runs(repo, commit).keys() for _, commit in _bases(repo, standing))
+    return any(mine.keys() <= runs_in(repo, commit).keys() for _, commit in _bases(repo, standing))
 
 
 def is_bare(repo: Repo, standing: Standing) -> bool:
     """Return whether its branch holds its plan and nothing else."""
     plan = standing.plan
     return plan is not None and plans.plan_commit(repo, plan, standing.commit) == standing.commit
-
-
-def _runs(repo: Repo, commit: CommitHash) -> dict[RunId, TreeId]:
-    there = objects.tree_id(repo, commit, layout.RUNS)
-    return {} if there is ABSENT else listing(repo, there)
 
 
 def write_tag(repo: Repo, ref: str, commit: CommitHash, message: str, when: datetime) -> str:
@@ -212,7 +207,7 @@ def base_of(repo: Repo, standing: Standing) -> str:
     branch of HEAD.
     """
     for where, commit in _bases(repo, standing):
-        if _has_records(repo, commit, standing.commit, standing.plan):
+        if has_records(repo, commit, standing.commit, standing.plan):
             return where
     return ""
 
@@ -229,22 +224,6 @@ def _bases(repo: Repo, standing: Standing) -> Iterator[tuple[str, CommitHash]]:
         yield from found
         if found and name in named:
             return
-
-
-def _has_records(repo: Repo, base: CommitHash, tip: CommitHash, plan: Plan | None) -> bool:
-    if plan is not None:
-        for path in (layout.plan_path(plan.name), layout.conclusion_path(plan.name)):
-            own = objects.blob_id(repo, tip, path)
-            if own is not ABSENT and own != objects.blob_id(repo, base, path):
-                return False
-    mine = _runs(repo, tip)
-    return not mine or (
-        mine.items() <= _runs(repo, base).items() and _names(repo, tip) <= _names(repo, base)
-    )
-
-
-def _names(repo: Repo, commit: CommitHash) -> set[bytes]:
-    return {entry.path for entry in objects.list_dir(repo, commit, layout.ENVIRONMENTS)}
 
 
 def _unrecorded(workspace: Workspace, branch: str) -> Iterator[tuple[str, LiveRun, bool]]:

@@ -163,6 +163,12 @@ def ahead(workspace: Workspace, theirs: str, ours: str) -> int:
     return 0 if left else right
 
 
+def forget(repo: Repo, remote: str, branch: str) -> None:
+    """Forget a branch that a remote does not have any more; that it was followed stays known."""
+    follow(repo, remote, branch)
+    command.attempt(repo.workspace, ["update-ref", "--no-deref", "-d", tracking(remote, branch)])
+
+
 def follow(repo: Repo, remote: str, branch: str) -> None:
     """Let a branch that has no upstream follow the remote's, as ``git push -u`` does."""
     key = f"branch.{branch}"
@@ -171,6 +177,12 @@ def follow(repo: Repo, remote: str, branch: str) -> None:
     for name, value in (("remote", remote), ("merge", f"refs/heads/{branch}")):
         # A lock on the settings costs the convenience only.
         command.attempt(repo.workspace, ["config", f"{key}.{name}", value])
+
+
+def unfollow(repo: Repo, branch: str) -> None:
+    """Let a branch follow none, as one that was never sent."""
+    for name in ("remote", "merge"):
+        command.attempt(repo.workspace, ["config", "--unset", f"branch.{branch}.{name}"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ class BranchOutcome(enum.Enum):
     REPLAYED = "replayed"  # both had; our records were put on top of theirs
     MERGED = "merged"  # both had, and ours were not records alone
     DIVERGED = "diverged"  # both had, and this command does not join them
+    ARCHIVED = "archived"  # the remote has no such branch any more; `why` says what has it
     FAILED = "failed"  # `why` says what stands in the way
 
 

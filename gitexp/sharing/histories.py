@@ -72,13 +72,18 @@ class BranchUpdate:
     left: tuple[str, ...] = ()
 
 
-def settle(shared: Shared, branch: str, *, join: bool) -> BranchUpdate:
-    """Bring a local branch to what the remote was last seen to have, or say why not."""
+def settle(
+    shared: Shared, branch: str, *, join: bool, archive: CommitHash | None = None
+) -> BranchUpdate:
+    """Bring a local branch to what the remote was last seen to have, or say why not.
+
+    `archive`: what it has instead of the branch.
+    """
     noted = BranchMove(branch, BranchOutcome.SAME)
 
     def draft(tip: CommitHash | Absent, written: list[str]) -> CommitHash:
         nonlocal noted
-        theirs = shared.theirs(branch)
+        theirs = archive or shared.theirs(branch)
         if tip is ABSENT:
             if theirs is ABSENT:
                 raise MovedRefError(f"{branch} was deleted meanwhile", found="no such branch")

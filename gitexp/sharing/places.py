@@ -15,6 +15,7 @@ from gitexp.git.writing import Message
 from gitexp.model.config import ProjectConfig
 from gitexp.rules.branches import is_protected
 from gitexp.store import fetched_tags, plans
+from gitexp.store.ended import ended_on
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -183,6 +184,41 @@ def archived(shared: Shared, names: Sequence[str]) -> dict[str, tuple[CommitHash
         branches = (f"{shared.prefix}{bare}", name)
         if commit and all(shared.ours(b) is shared.theirs(b) is ABSENT for b in branches):
             found[name] = commit, fetched_tags.check(shared.repo, tag)
+    return found
+
+
+def ended(shared: Shared) -> dict[str, tuple[str, CommitHash]]:
+    """Return branches here that the remote had, by what has them there now, and its commit.
+
+    That is an archive tag that goes on from the branch, or main, by its word here.
+    """
+    tags = dict(refs.branches(shared.repo))
+    asked: dict[str, tuple[str, CommitHash]] = {}
+    for ref, tip in tags.items():
+        branch = ref.removeprefix(HEADS)
+        name = branch.removeprefix(shared.prefix)
+        theirs = shared.theirs(branch)
+        once = shared.repo.settings.get(f"branch.{branch}.merge") == ref
+        if branch in {ref, name} or not (once or theirs is not ABSENT):
+            continue
+        tag = tags.get(layout.archive_tag(name))
+        known = [tip] if theirs is ABSENT else [tip, theirs]
+        if tag and all(objects.is_ancestor(shared.repo, each, tag) for each in known):
+            asked[branch] = layout.archive_tag(name), tag
+        elif main := ended_on(shared.repo, branch, tip):
+            asked[branch] = refs.local(shared.repo.main), main
+    there = set[str]()
+    if asked:
+        wanted = [*map(refs.local, asked), *(ref for ref, _ in asked.values())]
+        there.update(remote.remote_refs(shared.workspace, shared.remote, wanted))
+    found = {
+        branch: (ref, commit)
+        for branch, (ref, commit) in asked.items()
+        if refs.local(branch) not in there and (ref in there or ref.startswith(HEADS))
+    }
+    for branch in found:
+        if shared.theirs(branch) is not ABSENT:
+            remote.forget(shared.repo, shared.remote, branch)
     return found
 
 

@@ -12,7 +12,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from gitexp.errors import MovedRefError
+from gitexp.errors import ExistsError, MovedRefError
 from gitexp.git import objects, refs, remote
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
@@ -21,6 +21,7 @@ from gitexp.git.worktree import checkouts
 from gitexp.model.sharing import BranchMove, BranchOutcome, DataMoved, TogetherReport
 from gitexp.sharing import histories, payload, places
 from gitexp.sharing.places import SharingOptions
+from gitexp.store import fetched_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -93,6 +94,7 @@ def push(  # noqa: PLR0913  what is shared, where, with or without data
     while True:
         attempts += 1
         warnings = remote.fetch(workspace, shared.remote)
+        branches, ended = _alive(shared, branches, asked=bool(names))
         moves = [_compared(shared, branch) for branch in branches]
         parted = any(move.open for move in moves)
         moved = _HELD if parted else _NO_DATA
@@ -112,7 +114,7 @@ def push(  # noqa: PLR0913  what is shared, where, with or without data
     return TogetherReport(
         verb="push",
         remote=shared.remote,
-        branches=tuple(moves),
+        branches=(*moves, *ended),
         data=moved,
         attempts=attempts,
         not_updated=(),
@@ -163,12 +165,15 @@ def pull(  # noqa: PLR0913  what is shared, where, with or without data
     shared = places.opened(workspace, SharingOptions(remote_name, data, trust, now, environ))
     known = shared.archived()
     warnings = remote.fetch(workspace, shared.remote)
+    gone = places.ended(shared)
     ended = places.archived(shared, names)
     rest = [name for name in names if name not in ended]
     branches = () if ended and not rest else places.either(shared, rest)
+    branches = tuple(each for each in branches if names or each not in gone)
     histories.settle_data(shared)
-    moved = [histories.settle(shared, branch, join=False) for branch in branches]
+    moved = [_followed(shared, branch, gone.get(branch)) for branch in branches]
     moves = [each.move for each in moved]
+    moves += [_archived(shared, branch, *at) for branch, at in gone.items() if not names]
     everywhere = [*moves, *(_checked_out(shared, branches) if shared.data and not names else ())]
     tips = [move.after for move in everywhere if move.after is not None]
     tips += [commit for commit, _ in ended.values()]
@@ -193,6 +198,65 @@ def pull(  # noqa: PLR0913  what is shared, where, with or without data
         else payload.import_step(shared, depot, moves, brought) or look,
         archived=tuple(sorted(shared.archived() - known)),
     )
+
+
+def _alive(
+    shared: Shared, branches: Sequence[str], *, asked: bool
+) -> tuple[tuple[str, ...], list[BranchMove]]:
+    """Return the branches that may be sent, and those that the remote has archived.
+
+    Raises `ExistsError` where one of these was asked for.
+    """
+    gone = places.ended(shared)
+    for branch in branches if asked else ():
+        if branch in gone:
+            ref, commit = gone[branch]
+            name = shlex.quote(branch.removeprefix(shared.prefix))
+            raise ExistsError(
+                f"{shared.remote} has no {branch} any more: it is archived or merged there",
+                found=_ended(shared, branch, ref, commit),
+                next_step=f"gitexp pull {name}; to put it back all the same: "
+                f"git push {shlex.quote(shared.remote)} {shlex.quote(branch)}",
+            )
+    there = () if asked else tuple(_archived(shared, each, *at) for each, at in gone.items())
+    return tuple(each for each in branches if each not in gone), list(there)
+
+
+def _archived(shared: Shared, branch: str, ref: str, commit: CommitHash) -> BranchMove:
+    tip = shared.ours(branch)
+    at = None if tip is ABSENT else tip
+    why = _ended(shared, branch, ref, commit)
+    return BranchMove(branch, BranchOutcome.ARCHIVED, at, at, why=why)
+
+
+def _ended(shared: Shared, branch: str, ref: str, commit: CommitHash) -> str:
+    """Say what the remote has instead of a branch, and what brings it."""
+    short = ref.split("/", 2)[2]
+    if not ref.startswith(places.TAGS):
+        return f"{shared.remote} has no such branch; {short} has all of it, and its conclusion"
+    more = shared.ours(branch) not in {commit, ABSENT}
+    step = f"; gitexp pull {shlex.quote(branch.removeprefix(shared.prefix))} brings it"
+    return f"{shared.remote} has {short} in its place{step if more else ''}"
+
+
+def _followed(
+    shared: Shared, branch: str, gone: tuple[str, CommitHash] | None
+) -> histories.BranchUpdate:
+    """Let a branch go on to the remote's, or to the archive that it has in its place.
+
+    Raises `PreconditionError` where main says something else than that archive.
+    """
+    tip = shared.ours(branch)
+    if gone is None or tip is ABSENT:
+        return histories.settle(shared, branch, join=False)
+    ref, commit = gone
+    if not ref.startswith(places.TAGS):
+        return histories.BranchUpdate(_archived(shared, branch, ref, commit))
+    whose = fetched_tags.check(shared.repo, ref, tip)
+    made = histories.settle(shared, branch, join=False, archive=commit)
+    told = _ended(shared, branch, ref, commit)
+    why = made.move.why or "; ".join(filter(None, (told, whose)))
+    return replace(made, move=replace(made.move, why=why))
 
 
 def _checked_out(shared: Shared, branches: Sequence[str]) -> Iterator[BranchMove]:
@@ -259,7 +323,7 @@ def sync(  # noqa: PLR0913  what is shared, where, with or without data
         attempts += 1
         warnings = remote.fetch(workspace, shared.remote)
         reach(FailPoint.FETCHED)
-        branches = places.either(shared, names)
+        branches, ended = _alive(shared, places.either(shared, names), asked=bool(names))
         depot = payload.depot_to_send(shared, _tips(shared, branches))
         for branch in branches:
             made = histories.settle(shared, branch, join=True)
@@ -285,7 +349,7 @@ def sync(  # noqa: PLR0913  what is shared, where, with or without data
     return TogetherReport(
         verb="sync",
         remote=shared.remote,
-        branches=tuple(done),
+        branches=(*done, *ended),
         data=moved,
         attempts=attempts,
         not_updated=tuple(dict.fromkeys(left)),

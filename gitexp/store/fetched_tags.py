@@ -14,7 +14,8 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.objects import blob_id, commit_info, is_ancestor
 from gitexp.git.transaction import layout
 from gitexp.git.upstream import USUAL, own
-from gitexp.store.plans import plan_named, tips, true_places
+from gitexp.store.ended import true_places
+from gitexp.store.plans import plan_named, tips
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,8 +48,10 @@ def whose(repo: Repo, ref: str) -> str:
     return "" if tag.own else _told(repo, tag, _plan(repo, tag))
 
 
-def check(repo: Repo, ref: str) -> str:
+def check(repo: Repo, ref: str, behind: CommitHash | None = None) -> str:
     """Return the same, where the tag says what is known here of the experiment.
+
+    `behind`: the tip of its branch, where that is to go on to it.
 
     Raises `PreconditionError` if it says something else, or its plan is that of another branch.
     """
@@ -60,7 +63,7 @@ def check(repo: Repo, ref: str) -> str:
     mains = [each.commit for each in own(repo.workspace, USUAL)]
     branches = [each.commit for each in own(repo.workspace, [tag.branch])]
     places = [*(each for each in mains if blob_id(repo, each, path) is not ABSENT), *branches]
-    places = [*true_places(repo, every)(tag), *places]
+    places = [each for each in (*true_places(repo, every)(tag), *places) if each != behind]
     found = contradiction(repo, tag, places)
     plan = _plan(repo, tag)
     if found is not None:

@@ -18,7 +18,6 @@ from gitexp.git.transaction.layout import (
     ARCHIVE_TAGS,
     CONFIG,
     DATA_BRANCH,
-    PLANS,
     archive_tag,
     plan_path,
 )
@@ -30,7 +29,7 @@ from gitexp.model.plan import Plan
 from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_of, plans_in, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from gitexp.git.repository import Repo
     from gitexp.git.tree import Tree
@@ -234,30 +233,6 @@ def tips(repo: Repo) -> tuple[Tip, ...]:
 def own_tips(repo: Repo) -> tuple[Tip, ...]:
     """Return the tips whose records are the user's own."""
     return tuple(tip for tip in tips(repo) if tip.own)
-
-
-def true_places(repo: Repo, every: Iterable[Tip]) -> Callable[[Tip], list[CommitHash]]:
-    """Return what tells where an experiment is to which a fetched archive tag has to be true.
-
-    That is on its branch, here or of a remote, and where HEAD, or a branch here that is no
-    experiment's, has its plan.
-    """
-    every = tuple(every)
-    branches = {tip.branch: tip.commit for tip in reversed(every) if not tip.archived}
-    prefix = branch_prefix(repo)
-    shared = [
-        commit
-        for number, (where, commit) in enumerate(places(repo, (tip for tip in every if tip.own)))
-        if not (number and is_experiments(where, prefix))
-    ]
-    plans = [(commit, repo.tree(commit).folder(PLANS)) for commit in shared]
-
-    def held(tag: Tip) -> list[CommitHash]:
-        file = f"{tag.ref.removeprefix(ARCHIVE_TAGS)}.yaml"
-        found = [branches[tag.branch]] if tag.branch in branches else []
-        return found + [commit for commit, names in plans if file in names]
-
-    return held
 
 
 def places(repo: Repo, every: Iterable[Tip] | None = None) -> Iterator[tuple[str, CommitHash]]:

@@ -14,7 +14,8 @@ from gitexp.dvc.input_parts import params_values
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError, NotInitialisedError
 from gitexp.git import merging as git_diff
-from gitexp.git import objects, repository
+from gitexp.git import objects, refs, repository
+from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.transaction.layout import FOLDER
 from gitexp.model.config import ProjectConfig
@@ -307,7 +308,7 @@ def state_of(repo: Repo, index: Index, named: Named, *, fallback: CommitHash | N
     """Read the settings of a state and digest its inputs, as far as that can be done."""
     name, commit = named.name, named.commit
     tree = objects.commit_info(repo, commit).tree
-    notes = list(_whereabouts(named))
+    notes = list(_whereabouts(repo, named))
     try:
         config, _ = plans.config_of(repo, commit, fallback)
     except NotInitialisedError:
@@ -349,13 +350,15 @@ def first_samples(runs: Iterable[FoundRun]) -> tuple[Sample, ...]:
     return tuple(found.values())
 
 
-def _whereabouts(named: Named) -> Iterator[str]:
+def _whereabouts(repo: Repo, named: Named) -> Iterator[str]:
     """Say what became of an experiment whose branch is gone."""
     if named.removed:
         yield f"{named.name} was removed {named.removed}; only its records are left"
         return
     if named.where:
-        yield f"{named.branch} is gone; its records are on {named.where}"
+        here = refs.read_ref(repo, refs.local(named.branch)) is not ABSENT
+        gone = "goes on on" if here else "is gone; its records are on"
+        yield f"{named.branch} {gone} {named.where}"
     if named.lost:
         source = named.recorded[:9] if named.recorded is not None else "unknown"
         yield f"{named.name}: source lost (squashed): no ref leads to {source}"

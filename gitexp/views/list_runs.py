@@ -10,7 +10,7 @@ from gitexp.errors import GitexpError, UsageError
 from gitexp.git import objects, refs, repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import open_index
-from gitexp.git.transaction.layout import ARCHIVE_TAGS, plan_path, tombstone_path
+from gitexp.git.transaction.layout import ARCHIVE_TAGS, CONCLUSIONS, plan_path, tombstone_path
 from gitexp.model.ids import RunId
 from gitexp.model.listing import (
     ExperimentList,
@@ -24,15 +24,16 @@ from gitexp.model.metrics import pooled, summarise
 from gitexp.model.plan import Verdict
 from gitexp.store import calls
 from gitexp.store.ancestry import listings, shallow_commits
+from gitexp.store.ended import ended_on, true_places
 from gitexp.store.list_lines import shown
 from gitexp.store.merged_lines import merged_lines
-from gitexp.store.plans import branch_prefix, plan_named, tips, true_places
+from gitexp.store.plans import branch_prefix, plan_named, tips
 from gitexp.store.records import newest_lines, read_run, run_lines
 from gitexp.views.counted_experiments import CountedExperiments, nearest_tips
 from gitexp.views.query import ListQuery, run_value, select_experiments, select_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
@@ -77,6 +78,8 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
         chosen = _chosen(repo, there, query)
         counted = CountedExperiments(repo, index, there, chosen)
         lines = counted.lines
+        if chosen is None:
+            _leave_out_ended(repo, lines, running)
         merged = _all_merged(repo, index, there, prefix, counted) if chosen is None else ()
         for tip in _merged_here(repo, index, lines, merged):
             del lines[tip]
@@ -118,6 +121,18 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
         tuple(dict.fromkeys(bad)),  # main and what is merged into it may name the same
         bool(shallow_commits(repo)),
     )
+
+
+def _leave_out_ended(
+    repo: Repo, lines: dict[Tip, ExperimentLine], running: Collection[str] = ()
+) -> None:
+    """Leave branches out that main goes on from: it has their conclusion."""
+    main = refs.read_ref(repo, refs.local(repo.main)) if repo.main else ABSENT
+    said = frozenset() if main is ABSENT else repo.tree(main).folder(CONCLUSIONS).keys()
+    for tip, line in tuple(lines.items()):
+        here = tip.local and f"{line.name}.yaml" in said and tip.branch not in running
+        if here and ended_on(repo, tip.branch, tip.commit):
+            del lines[tip]
 
 
 def _all_merged(
@@ -226,6 +241,7 @@ def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:
         else:
             lines = run_lines(repo, index, trees)
         counted = CountedExperiments(repo, index, every, None, lines)
+        _leave_out_ended(repo, counted.lines)
         merged = _all_merged(repo, index, every, branch_prefix(repo), counted)
         good = {line.id: line for line in lines.values() if not line.bad}
         own = frozenset(run for tip in every if tip.own for run in held[tip.commit])

@@ -25,6 +25,7 @@ from gitexp.model.metrics import summarise
 from gitexp.model.views import ShownExperiment, ShownRun
 from gitexp.store import lookup, plans
 from gitexp.store.conclusions import conclusion_named
+from gitexp.store.ended import ended_on
 from gitexp.store.list_lines import shown
 from gitexp.store.plans import own_tips, tips
 from gitexp.views.diff import state_of
@@ -71,6 +72,8 @@ def show(workspace: Workspace, what: str | None = None) -> ShownExperiment | Sho
             if head.commit is ABSENT:
                 raise UnbornBranchError("this branch has no commit yet", where=head.branch or "")
             here = Named(head.branch or "HEAD", head.commit, head.branch or "")
+            if ended_on(repo, here.branch, here.commit):
+                here = sides.planned(repo, index, here)
             return _experiment(repo, index, here)
         run = _run_named(repo, index, what) if _RUN_PREFIX.fullmatch(what) else None
         if run is not None:

@@ -12,7 +12,7 @@ from gitexp.comparison.eligible import finished_seeds
 from gitexp.comparison.gather import RunPool, edited
 from gitexp.comparison.randomness import seeding
 from gitexp.comparison.randomness.variation import Acts, acts, traces
-from gitexp.comparison.sides import Named, plan_back
+from gitexp.comparison.sides import Named, plan_back, planned
 from gitexp.comparison.tally import settle, sources
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc.state import ProjectState
@@ -28,6 +28,7 @@ from gitexp.model.plan import Claim
 from gitexp.model.views import StatusView
 from gitexp.store import lookup, plans
 from gitexp.store.conclusions import conclusion_named
+from gitexp.store.ended import ended_on
 from gitexp.store.unmerged import way_out
 
 if TYPE_CHECKING:
@@ -148,16 +149,16 @@ def _facts(
 def _look(repo: Repo, index: Index, branch: str, commit: CommitHash, facts: _Facts) -> None:
     """Read plan, inputs, records and conclusion of the tip."""
     added: CommitHash | None = None
+    main: CommitHash | None = None
     try:
         plan = plans.plan_of_branch(repo, branch, commit)
         if plan is not ABSENT:
             facts.plan = plan
             added = plans.plan_commit(repo, plan, commit)
-            found = conclusion_named(repo, plan.name, commit)
-            if found is not ABSENT and found.stands(plan):
-                facts.verdict = "" if found.verdict is None else str(found.verdict.value)
-            elif found is not ABSENT:
-                facts.notes.append(f"concluded {found.told(plan)}")
+            main = ended_on(repo, branch, commit)
+            _conclusion(repo, plan, main or commit, facts)
+            if main is not None:
+                facts.notes.append(f"{repo.main} has all of {branch}, and its conclusion")
     except GitexpError as error:
         facts.notes.append(error.located)
     try:
@@ -183,7 +184,17 @@ def _look(repo: Repo, index: Index, branch: str, commit: CommitHash, facts: _Fac
         facts.notes.append(error.located)
         facts.mend = error.next_step
     here = Named(branch or "HEAD", commit, branch, facts.plan, facts.inputs)
+    if main is not None:
+        here = planned(repo, index, here)
     _count(repo, index, here, added, facts)
+
+
+def _conclusion(repo: Repo, plan: Plan, commit: CommitHash, facts: _Facts) -> None:
+    found = conclusion_named(repo, plan.name, commit)
+    if found is not ABSENT and found.stands(plan):
+        facts.verdict = "" if found.verdict is None else str(found.verdict.value)
+    elif found is not ABSENT:
+        facts.notes.append(f"concluded {found.told(plan)}")
 
 
 def _count(repo: Repo, index: Index, here: Named, added: CommitHash | None, facts: _Facts) -> None:

@@ -19,7 +19,8 @@ from gitexp.git.transaction.cache import Index
 from gitexp.git.worktree import checkouts
 from gitexp.model.report import Level, Trouble
 from gitexp.store.ancestry import Graph, listings
-from gitexp.store.plans import tips, true_places
+from gitexp.store.ended import true_places
+from gitexp.store.plans import tips
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -1,0 +1,126 @@
+"""What main says of experiments whose branch is still here, and what a fetched tag has to say.
+
+A colleague concludes, merges and archives; the branch here stays where it was. Main, merged by the
+user, goes on from it, so its conclusion is the experiment's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.errors import GitexpError
+from gitexp.git import objects, refs
+from gitexp.git.absent import ABSENT
+from gitexp.git.objects import blob_id, is_ancestor
+from gitexp.git.transaction.layout import (
+    ARCHIVE_TAGS,
+    ENVIRONMENTS,
+    PLANS,
+    RUNS,
+    conclusion_path,
+    plan_path,
+)
+from gitexp.git.upstream import followed, own
+from gitexp.store.ancestry import listing
+from gitexp.store.conclusions import adding_commit
+from gitexp.store.plans import branch_prefix, is_experiments, places, plan_named, plan_of_branch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import CommitHash, RunId, TreeId
+    from gitexp.model.plan import Plan
+    from gitexp.store.plans import Tip
+
+
+def ended_on(repo: Repo, branch: str, tip: CommitHash) -> CommitHash | None:
+    """Return main's commit, where it has all of a branch here and a conclusion that it lacks.
+
+    The conclusion is of the plan's author, or the branch is gone from where others have it, or has
+    it there, too: while it is alive, who merges into main ends no experiment of others.
+    """
+    main = refs.read_ref(repo, refs.local(repo.main)) if repo.main not in {"", branch} else ABSENT
+    if main is ABSENT or main == tip:
+        return None
+    try:
+        plan = plan_of_branch(repo, branch, tip)
+        if plan is ABSENT or not _goes_on(repo, plan, tip, main):
+            return None
+        there = plan_named(repo, plan.name, main)
+    except GitexpError:  # the branch's own answer says what is wrong
+        return None
+    ended = there is not ABSENT and there.branch == branch and _is_theirs(repo, plan, main)
+    return main if ended else None
+
+
+def _goes_on(repo: Repo, plan: Plan, tip: CommitHash, main: CommitHash) -> bool:
+    path = conclusion_path(plan.name)
+    said = blob_id(repo, main, path)
+    if said is ABSENT or said == blob_id(repo, tip, path):
+        return False
+    return is_ancestor(repo, tip, main) or has_records(repo, main, tip, plan)
+
+
+def _is_theirs(repo: Repo, plan: Plan, main: CommitHash) -> bool:
+    """Return whether nobody else concluded an experiment while others have its branch."""
+    path = conclusion_path(plan.name)
+    said = blob_id(repo, main, path)
+    alive = [each for each in own(repo.workspace, [plan.branch]) if followed(each.ref)]
+    if all(blob_id(repo, each.commit, path) == said for each in alive):
+        return True
+    added = adding_commit(repo, path, main)
+    by = None if added is None else objects.commit_info(repo, added).author
+    return by is not None and bool(by.marks & plan.author.marks)
+
+
+def has_records(repo: Repo, base: CommitHash, tip: CommitHash, plan: Plan | None) -> bool:
+    """Return whether a base has all records of a tip, whatever merged them."""
+    if plan is not None:
+        for path in (plan_path(plan.name), conclusion_path(plan.name)):
+            mine = blob_id(repo, tip, path)
+            if mine is not ABSENT and mine != blob_id(repo, base, path):
+                return False
+    runs = runs_in(repo, tip)
+    return not runs or (
+        runs.items() <= runs_in(repo, base).items() and _names(repo, tip) <= _names(repo, base)
+    )
+
+
+def runs_in(repo: Repo, commit: CommitHash) -> dict[RunId, TreeId]:
+    """Return the runs in a commit's tree."""
+    there = objects.tree_id(repo, commit, RUNS)
+    return {} if there is ABSENT else listing(repo, there)
+
+
+def true_places(repo: Repo, every: Iterable[Tip]) -> Callable[[Tip], list[CommitHash]]:
+    """Return what tells where an experiment is to which a fetched archive tag has to be true.
+
+    That is on its branch, here or of a remote, but where main goes on from it; and where HEAD, or a
+    branch here that is no experiment's, has its plan.
+    """
+    every = tuple(every)
+    branches = {tip.branch: tip for tip in reversed(every) if not tip.archived}
+    prefix = branch_prefix(repo)
+    shared = [
+        commit
+        for number, (where, commit) in enumerate(places(repo, (tip for tip in every if tip.own)))
+        if not (number and is_experiments(where, prefix))
+    ]
+    plans = [(commit, repo.tree(commit).folder(PLANS)) for commit in shared]
+
+    def held(tag: Tip) -> list[CommitHash]:
+        file = f"{tag.ref.removeprefix(ARCHIVE_TAGS)}.yaml"
+        tip = branches.get(tag.branch)
+        found = [commit for commit, names in plans if file in names]
+        if tip is None:
+            return found
+        if tip.local and ended_on(repo, tip.branch, tip.commit):
+            return [commit for commit in found if commit != tip.commit]  # HEAD may be on it
+        return [tip.commit, *found]
+
+    return held
+
+
+def _names(repo: Repo, commit: CommitHash) -> set[bytes]:
+    return {entry.path for entry in objects.list_dir(repo, commit, ENVIRONMENTS)}
