@@ -211,7 +211,7 @@ class Scale:
 def scale_of(
     values: Sequence[float], *, pad: float = 0.06, start: float = EDGE, end: float = WIDTH - EDGE
 ) -> Scale | None:
-    """Return a scale that shows all finite values; None where its edges are no floats."""
+    """Return a scale that shows all finite values; None where no float holds its edges."""
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
         return None
