@@ -258,7 +258,7 @@ def _finish(
     """Write outcome.json; from here on nothing interrupts."""
     job = attempt.job
     failed = state is not RepeatState.FINISHED
-    # What gitexp sets itself is no secret: the run's id stands in the path of every traceback.
+    # Nothing that gitexp sets itself is secret: the run's id stands in the path of every traceback.
     env = {
         name: value
         for name, value in attempt.env.items()

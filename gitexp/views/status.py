@@ -29,7 +29,7 @@ from gitexp.model.views import StatusView
 from gitexp.store import lookup, plans
 from gitexp.store.conclusions import conclusion_named
 from gitexp.store.ended import ended_on
-from gitexp.store.unmerged import way_out
+from gitexp.store.replay import way_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -55,7 +55,7 @@ def test_removing_what_is_not_archived_needs_yes(experiment: BuiltRepo) -> None:
     done = gitexp(experiment, "rm", "faster")
     assert done.code == 2
     assert done.says(
-        "is not archived: its code and its data would be gone",
+        "was not archived here: its code and its data would be gone",
         "gitexp archive faster; or gitexp rm faster --yes",
     )
     assert gitexp(experiment, "rm", "faster", "--yes").code == 0

@@ -32,7 +32,7 @@ PROSE: Final = {
     "execution/preflight/drift.py": {"call"},
     "execution/state.py": {"said"},
     "report/answers/plans.py": {"where"},
-    "store/unmerged.py": {"side"},
+    "store/replay.py": {"side"},
 }
 
 
