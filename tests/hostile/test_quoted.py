@@ -27,11 +27,13 @@ OURS: Final = frozenset(
 # Prose behind a verb, names of Git's hooks, and what the function has quoted part by part.
 PROSE: Final = {
     "comparison/advice.py": {"why", "at", "seed_ranges(seeds)"},
+    "comparison/draft.py": {"f' --seeds {seeds}' if seeds else ''"},
     "dvc/declared_data.py": {"call"},
     "enforcement/hooks/managers.py": {"name"},
     "execution/preflight/drift.py": {"call"},
     "execution/state.py": {"said"},
     "report/answers/plans.py": {"where"},
+    "report/caveats.py": {"them"},
     "store/replay.py": {"side"},
 }
 
