@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison import measure, selection
 from gitexp.comparison.advice import p_words
 from gitexp.comparison.designs import choose
 from gitexp.comparison.eligible import finished_seeds, is_under
+from gitexp.comparison.exclusions import recorded
 from gitexp.comparison.measure import is_resource
 from gitexp.comparison.randomness.variation import ENOUGH, agree, traces
+from gitexp.dvc import beside
 from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.git.absent import ABSENT
 from gitexp.git.upstream import own
-from gitexp.model.comparison import LATE
+from gitexp.model.comparison import LATE, Change
 from gitexp.model.config import ProjectConfig
 from gitexp.records.terms import binding
 from gitexp.report import numbers
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.counting import Count, Evaluation
     from gitexp.comparison.measure import CountedSides
+    from gitexp.comparison.sides import ResolvedSide
     from gitexp.git.repository import Repo
     from gitexp.model.ids import ParamValue
     from gitexp.model.plan import Plan
@@ -58,6 +62,34 @@ def prefix(counted: Count, evaluation: Evaluation, *, allowed: bool) -> str:
     if not evaluation.same and allowed:
         parts.append("on different evaluation data, as you allowed; ")
     return "".join(parts)
+
+
+def beside_project(
+    repo: Repo, baseline: ResolvedSide, candidate: ResolvedSide, counted: Count
+) -> tuple[tuple[Change, ...], str, tuple[str, ...]]:
+    """Return what differs beside the project and its code may reach; for line 1; as a warning."""
+    config, both = candidate.config, (counted.baseline, counted.candidate)
+    if not config.project:
+        return (), "", ()
+    sides = [objects.commit_info(repo, side.commit).tree for side in (baseline, candidate)]
+    states = [item.found.run.source.tree for side in both for item in side.repeats.values()]
+    tips = sides if baseline.exact and candidate.exact else ()
+
+    def packages() -> Iterator[str]:
+        for known in filter(None, (recorded(repo, side) for side in both)):
+            yield from (each.path for each in known.distributions if each.path)
+
+    paths = beside.reached(repo, config, sides, (*states, *tips), packages())
+    if not paths:
+        return (), "", ()
+    ran = beside.reached(repo, config, sides, states, packages())
+    paths, where = (ran, "the runs") if ran else (paths, "the sides and what was run")
+    said, remedy = beside.told(config, paths)
+    said = f"{said} between {where}"
+    warning = f"{said}; no input, and the code may reach it: the effect may be its; {remedy}"
+    changed = (posixpath.relpath(path, config.project) for path in paths)
+    differ = tuple(Change("code", each, "no input", "no input") for each in changed)
+    return differ, f"{said}; ", (f"{warning}, and begin a plan there",)
 
 
 def warnings(counted: Count, evaluation: Evaluation) -> list[str]:

@@ -106,6 +106,7 @@ def draft(
         lines = exclusions.uncounted(repo, settled) if lacks else ()
         _check_samples(situation, swapped, lines, failed, refs.head(repo).branch or "")
     differ, more = exclusions.changes(repo, baseline, candidate, counted)
+    around, apart, told = cautions.beside_project(repo, baseline, candidate, counted)
     problem = _problem(evaluation, options, differ, same=same, claim=claim)
     if baseline.config.project != candidate.config.project:
         problem = "the project's folder is another one, and what lies outside it is no input"
@@ -123,12 +124,14 @@ def draft(
         situation,
         measured,
         prefix=cautions.aside(repo, plan)
-        + cautions.prefix(counted, evaluation, allowed=not problem),
-        changes=differ,
+        + cautions.prefix(counted, evaluation, allowed=not problem)
+        + apart,
+        changes=(*differ, *around),
         warnings=(
             *warnings,
             *chosen_now,
             *gathered.warnings,
+            *told,
             *cautions.warnings(counted, evaluation),
             *(() if same else cautions.unmoved(counted)),
             *cautions.on_other_machines(counted, plan),

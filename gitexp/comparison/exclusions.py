@@ -431,7 +431,7 @@ def changes(
         found.append(Change("data", "linked", *runs))
     left, right = count.baseline.environment, count.candidate.environment
     if left is not None and right is not None and left != right:
-        one, two = _recorded(repo, count.baseline), _recorded(repo, count.candidate)
+        one, two = recorded(repo, count.baseline), recorded(repo, count.candidate)
         if one is None or two is None:
             found.append(Change("environment", "digest", left[:9], right[:9]))
             warnings.append("an environment is not recorded: its distributions are not compared")
@@ -440,7 +440,8 @@ def changes(
     return tuple(found), tuple(warnings)
 
 
-def _recorded(repo: Repo, side: SideCount) -> Environment | None:
+def recorded(repo: Repo, side: SideCount) -> Environment | None:
+    """Return the environment of what counts on a side; None where it cannot be read."""
     commits = (item.found.commit for item in side.repeats.values())
     every = (environment(repo, commit, side.environment) for commit in commits)
     return next(filter(None, every), None)

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from gitexp.dvc import beside
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import (
@@ -317,12 +318,18 @@ def _names(declared: Sequence[str], read: Callable[[str], bytes | Absent]) -> It
 def refuse_equal(main: RunSource, other: RunSource) -> None:
     """Refuse to run two sides of which `compare` could say nothing."""
     if main.inputs == other.inputs:
+        trees = (main.tree, other.tree)
+        paths = beside.reached(main.repo, main.config, trees, trees)
+        said, remedy = beside.told(main.config, paths) if paths else ("", "")
         raise PreflightError(
             "both sides have the same inputs, so there would be nothing to compare",
-            found=f"inputs {main.inputs[:7]} of candidate and baseline",
+            found=f"inputs {main.inputs[:7]} of candidate and baseline"
+            + (f"; {said}, and is no input" if paths else ""),
             where=f"{main.commit[:9]} and {other.commit[:9]}",
             expected="a change of code, parameters or data",
-            next_step='change it, then gitexp run --commit -m "what changed" --with-baseline',
+            next_step=f"{remedy}, commit, then gitexp run --with-baseline"
+            if paths
+            else 'change it, then gitexp run --commit -m "what changed" --with-baseline',
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +17,9 @@ from gitexp.model.ids import RunId
 from gitexp.model.plan import Verdict
 from gitexp.model.run import Origin
 from gitexp.records import codec
+from gitexp.report import words
 from tests.lab.build import clone
-from tests.lab.records import ENVIRONMENT, START, Lab, experiment, one, scores
+from tests.lab.records import CONFIG, ENVIRONMENT, START, Lab, experiment, one, scores
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -177,3 +179,32 @@ def test_the_whole_process_is_small_and_light(lab: Lab) -> None:
     memory, *heavy = done.stdout.split()
     assert heavy == []
     assert int(memory) < 250 * 1024, "KiB"
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ("shared/pre.py", "shared/pre.py, beside the project, differs between the runs; "),
+        ("api/server.py", ""),
+    ],
+)
+def test_code_beside_the_project_that_differs_between_the_runs_is_said(
+    lab: Lab, changed: str, line: str
+) -> None:
+    lab.init(
+        replace(CONFIG, project="ml"),
+        {"ml/t.py": "from shared.pre import x\n", "ml/params.yaml": "depth: 2\n", changed: "1\n"},
+    )
+    lab.record("b", {"f1": scores(0.6, range(6))})
+    lab.repo.commit({changed: "2\n"}, at=lab.tick())
+    plan = lab.plan(effect=">0", repeats=6)
+    lab.repo.commit({"ml/params.yaml": "depth: 3\n"}, at=lab.tick())
+    lab.record("c", {"f1": scores(0.7, range(6))}, plan=plan)
+    found = one(lab)
+    assert found.verdict is Verdict.SUPPORTED
+    assert ("beside the project" in found.headline) is bool(line)
+    assert found.headline.startswith(line)
+    told = [text for text in found.warnings if "beside the project" in text]
+    assert len(told) == bool(line)
+    assert [c.what for c in found.changes if c.kind == "code"] == ["../shared/pre.py"] * bool(line)
+    assert any("same code" in text for text in words.differences(found)) is not bool(line)

@@ -406,3 +406,22 @@ def test_data_that_dvc_tracks_and_no_stage_depends_on_are_told_to_be_listed(
     repo.commit({"dvc.yaml": pipeline.replace("[train.py]", "[train.py, data/raw/data.csv]")})
     (mended,) = run(repo.workspace, RunRequest(repeats=1)).recorded
     assert [repeat.state.value for repeat in mended.run.repeats] == ["finished"]
+
+
+def test_a_change_beside_the_project_alone_is_named_where_the_inputs_are_equal(
+    tmp_path: Path,
+) -> None:
+    repo = build_repository(tmp_path / "r")
+    repo.commit({"ml/t.py": "from shared import pre\n", "shared/pre.py": "", "api/a.py": ""})
+    init(repo.workspace, InitRequest(command="python t.py", project="ml", metrics=("m.json",)))
+    asked = NewRequest(
+        name="e", hypothesis="pre raises a at all", metric="a", effect=">0", direction=Direction.MAX
+    )
+    new(repo.workspace, asked)
+    repo.commit({"shared/pre.py": "x = 1\n", "api/a.py": "y = 1\n"})
+    with pytest.raises(PreflightError, match="same inputs") as refused:
+        run(repo.workspace, RunRequest(with_baseline=True))
+    assert refused.value.found.endswith(
+        "; shared/pre.py, beside the project, differs, and is no input"
+    )
+    assert refused.value.next_step.startswith("move shared/pre.py into ml/")
