@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.errors import UsageError
+from gitexp.errors import UnsafeInputError, UsageError
+from gitexp.git import command
 from gitexp.report import RENDERERS, render_comparisons
 from gitexp.report.sheet import Style
 from gitexp.report.views import render
@@ -101,6 +102,16 @@ def format_of(args: argparse.Namespace, context: Context) -> str:
 def write_to(name: str, text: str, context: Context, problem: str) -> Path:
     """Write a rendered answer into a file and return its path."""
     path = context.start / name
+    for link in (each for each in (path, *path.parents) if each.is_symlink()):
+        # One's own links are followed. What a branch brought leads to a place that it chose.
+        asked = ["ls-files", "--stage", "--", link.name]
+        if command.attempt(link.parent, asked)[1].startswith(b"120000"):
+            raise UnsafeInputError(
+                problem,
+                found="a symbolic link that Git tracks",
+                where=str(link),
+                next_step="name another file",
+            )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

@@ -97,6 +97,28 @@ def test_an_output_is_hashed_through_no_link(tmp_path: Path, kind: str) -> None:
         hash_inside(project, out)
 
 
+@pytest.mark.parametrize("link", ["made", "docs", "docs/made"])
+@pytest.mark.parametrize("tracked", [True, False])
+def test_a_report_is_written_through_no_link_that_a_branch_brought(
+    project: BuiltRepo, tmp_path: Path, link: str, *, tracked: bool
+) -> None:
+    project.git("switch", "-q", "--detach", "main")
+    place, to_file = project.path / link, link.endswith("made")
+    place.parent.mkdir(exist_ok=True)
+    place.symlink_to(tmp_path / "made" if to_file else tmp_path)
+    if tracked:
+        project.git("add", "--force", "--", link)
+        project.git("commit", "-q", "-m", "a link")
+    file = link if to_file else f"{link}/made"
+    argv = ["-C", str(project.path), "review", "main...HEAD", "--format", "json", "-o", file]
+    try:
+        code = dispatch(argv)
+    finally:
+        place.unlink()
+        project.git("reset", "-q", "--hard", "main")
+    assert (tmp_path / "made").exists() is not tracked, code
+
+
 def test_an_output_that_is_there_is_hashed(tmp_path: Path) -> None:
     """As files, in a folder, and as links to objects of a cache."""
     (tmp_path / "p/d").mkdir(parents=True)

@@ -15,6 +15,7 @@ from gitexp.git.catfile import CatFile
 from gitexp.git.discovery import discover
 from gitexp.git.transaction.layout import (
     ARCHIVE_TAGS,
+    DATA_BRANCH,
     archive_tag,
     conclusion_path,
     plan_path,
@@ -169,6 +170,7 @@ def answer(call: HookCall) -> HookAnswer:
                 after.pop(update.ref, None)
         gate = _Own(place, objects, after)
         for update in pushed:
+            found += _refs(place, update)
             told = [*_archive(gate, config, update, here)]
             found += (each for each in told if isinstance(each, Violation))
             moves += (update, *(each for each in told if isinstance(each, Update)))
@@ -207,6 +209,24 @@ class _Own(Gate):
             return f"its archive tag {short} is not here"
         why = f"{short} has another plan or conclusion, or not its runs"
         return "" if keeps(self._after[tag]) else why
+
+
+def _refs(place: HookPlace, update: Update) -> Iterator[Violation]:
+    """Refuse what is neither a branch nor a tag, and whatever takes from gitexp/data."""
+    if update.branch == DATA_BRANCH:
+        if not update.creates and not staged.is_ancestor(place, update.old, update.new):
+            yield _refused(
+                update,
+                f"{DATA_BRANCH} would lose commits: they keep the data of everybody's runs",
+                "gitexp push, which forces nothing",
+            )
+    elif not update.deletes and not update.ref.startswith((HEADS, "refs/tags/")):
+        # Git itself believes refs/replace; refs/remotes would be taken for an upstream's word.
+        yield _refused(
+            update,
+            f"{update.ref} is neither a branch nor a tag",
+            "push it as a branch, or to another repository",
+        )
 
 
 def _archive(

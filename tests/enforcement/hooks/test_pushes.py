@@ -199,7 +199,7 @@ def test_an_experiment_is_not_rewritten(repo: BuiltRepo, server: BuiltRepo) -> N
     assert call(repo, "push", "-qf", "origin", "HEAD:topic").code == 0  # no experiment
 
 
-def test_replacements_that_were_pushed_tell_no_other_history(
+def test_replacements_that_are_there_tell_no_other_history(
     repo: BuiltRepo, server: BuiltRepo
 ) -> None:
     """Both would look as if they went on from what is there, and the first without a bad commit."""
@@ -210,14 +210,37 @@ def test_replacements_that_were_pushed_tell_no_other_history(
     repo.git("replace", later, repo.git("commit-tree", tree, "-p", before, "-m", "a"))
     other = repo.git("commit-tree", tree, "-p", f"{before}^", "-m", "b")
     repo.git("replace", other, repo.git("commit-tree", tree, "-p", before, "-m", "c"))
-    assert (
-        call(repo, "push", "-q", "--no-verify", "origin", "refs/replace/*:refs/replace/*").code == 0
-    )
+    server.git("fetch", "-q", str(repo.path), "refs/replace/*:refs/replace/*")
     assert "error[R1]" in call(repo, "push", "-q", "origin", f"{later}:exp/deep").err
     for commit, rule in ((later, "R1"), (other, "refs")):
         said = call(repo, "push", "-qf", "--no-verify", "origin", f"{commit}:exp/deep")
         assert f"error[{rule}]" in said.err
     assert server.hash("exp/deep") == before
+
+
+@pytest.mark.parametrize(
+    "ref", ["refs/replace/" + "1" * 40, "refs/remotes/origin/main", "refs/gitexp/x", "refs/stash"]
+)
+def test_the_gate_takes_branches_and_tags_alone(
+    repo: BuiltRepo, server: BuiltRepo, ref: str
+) -> None:
+    said = call(repo, "push", "-q", "--no-verify", "origin", f"HEAD:{ref}")
+    assert f"error[refs]: {ref} is neither a branch nor a tag" in said.err
+    server.git("update-ref", ref, "HEAD")  # from before there was a gate
+    assert call(repo, "push", "-q", "--no-verify", "origin", f":{ref}").code == 0
+    assert ref not in server.refs()
+
+
+def test_the_branch_of_by_products_only_gains_commits(repo: BuiltRepo, server: BuiltRepo) -> None:
+    """They keep the data of everybody's runs from being collected."""
+    data = "refs/heads/gitexp/data"
+    other = repo.git("commit-tree", repo.tree(), "-m", "unrelated")
+    push = ("push", "-qf", "--no-verify", "origin")
+    assert call(repo, *push, f"HEAD^:{data}").code == 0
+    assert call(repo, *push, f"HEAD:{data}").code == 0
+    for spec in (f"{other}:{data}", f"HEAD^:{data}", f":{data}"):
+        assert "error[refs]: gitexp/data would lose commits" in call(repo, *push, spec).err
+    assert server.hash(data) == repo.hash()
 
 
 def test_an_experiment_is_deleted_only_when_an_archive_tag_contains_it(
