@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import stat
 import time
 from contextlib import contextmanager
@@ -190,6 +191,13 @@ class UntouchedOutput:
 
     path: str
     why: str
+    unsaved: bool = False  # DVC, too, refuses to put another in its place
+
+    @property
+    def aside(self) -> str:
+        """What to type before ``dvc checkout``, which else refuses; "" for nothing."""
+        here = shlex.quote(self.path)
+        return f"mv {here} {here}.mine && " if self.unsaved else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +223,8 @@ def refresh(project: Path, new: Sequence[FileHash | Needed], cache: CacheConfig)
             ChangingFileError,
             ExistsError,
         ) as error:
-            left.append(UntouchedOutput(out.path, error.summary))
+            unsaved = isinstance(error, UnsafeInputError)
+            left.append(UntouchedOutput(out.path, error.summary, unsaved))
     return Refreshed(tuple(done), tuple(left))
 
 

@@ -382,18 +382,20 @@ def _refresh(workspace: Workspace, branch: str, ended: Ended) -> list[str]:
     left: list[str] = []
     for place in checkouts.on_branch(workspace, branch) if wanted else ():
         shown = "" if place.top == workspace.top else f"{place.top}/"
-        how = "dvc checkout"
+        there, how = "", "dvc checkout"
         try:
             project = project_folder(place.top, ended.config.project)
             cache = open_cache(project)
             if cache.dir != (used := Path(ended.first.cache_dir)):
-                how = f"there: {share(used)}"
+                there, how = "there: ", share(used)
             with placement.main_lock(project):
                 result = refresh(project, wanted, cache)
         except GitexpError as error:  # DVC is at work there, or the disk is full
-            left += [f"{shown}{out.path}: {error.summary}; {how}" for out in wanted]
+            left += [f"{shown}{out.path}: {error.summary}; {there}{how}" for out in wanted]
         else:
-            left += [f"{shown}{each.path}: {each.why}; {how}" for each in result.left]
+            left += [
+                f"{shown}{each.path}: {each.why}; {there}{each.aside}{how}" for each in result.left
+            ]
     return left
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
+import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -223,3 +225,17 @@ def test_what_status_names_finishes_a_merge_that_stopped_at_the_lock(
         assert pipeline.show("dvc.lock") == lock
     else:
         assert dvc(pipeline.path, "status", "--json").strip() == "{}"
+
+
+def test_an_output_that_only_the_work_tree_has_is_kept_by_the_step_that_is_named(
+    script: BuiltRepo,
+) -> None:
+    (script.path / "model.txt").write_text("of a day before gitexp\n")
+    report = run(script.workspace, RunRequest())
+    (said,) = report.not_updated
+    assert said.startswith("model.txt: it has changes that the cache does not hold; ")
+    step = said.rpartition("; ")[2].replace("dvc ", f"{shlex.quote(sys.executable)} -m dvc ")
+    done = subprocess.run(["sh", "-c", step], cwd=script.path, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (script.path / "model.txt.mine").read_text() == "of a day before gitexp\n"
+    assert json.loads(dvc(script.path, "status", "--json")) == {}
