@@ -273,8 +273,11 @@ def _committed_seed(
 def _instead(
     key: ParamKey, value: ParamValue, likely: Sequence[str], undeclared: Undeclared
 ) -> str:
-    near_one = f"the same with --param {likely[0]}={value}" if likely else ""
-    return undeclared(key, value) or near_one
+    # Without a file, one that is declared and has the very key comes before all that are not.
+    has_it = [each for each in likely if str(key) == key.key == each.rpartition(":")[2]]
+    first = next(iter(has_it or likely), "")
+    near_one = f"the same with --param {first}={value}" if first else ""
+    return near_one if has_it else undeclared(key, value) or near_one
 
 
 def assigned(

@@ -236,7 +236,8 @@ def test_a_params_file_of_an_odd_name_is_found_where_none_was_said(tmp_path: Pat
 
 def test_a_parameter_of_another_file_is_refused_with_its_whole_name(tmp_path: Path) -> None:
     repo = build_repository(tmp_path / "r")
-    repo.commit({"train.py": PLAIN_TRAIN, "conf.toml": "[train]\nlr = 0.1\nseed = 1\n"})
+    text = "[train]\nlr = 0.1\nseed = 1\n"
+    repo.commit({"train.py": PLAIN_TRAIN, "conf.toml": text, "conf.old/a.toml": text})
     init(repo.workspace, InitRequest(command="python train.py", params=("conf.toml",)))
     before = repo.hash()
     said = "the same with --param conf.toml:train.lr=0.2"
