@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,14 +16,18 @@ from gitexp.comparison.randomness.variation import Acts, acts, traces
 from gitexp.comparison.sides import Named, plan_back, planned
 from gitexp.comparison.tally import settle, sources
 from gitexp.dvc import inputs as inputs_rules
+from gitexp.dvc.cache import has, open_cache
+from gitexp.dvc.declared_data import pointed
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError, NotInitialisedError
 from gitexp.execution.preflight.drift import AMEND, drifted, refuse_unmade
 from gitexp.execution.state import live_runs, resumption
 from gitexp.git import objects, refs, repository
 from gitexp.git.absent import ABSENT
+from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.worktree import status as git_status
+from gitexp.model.ids import Md5
 from gitexp.model.listing import UnreadableRecord
 from gitexp.model.plan import Claim
 from gitexp.model.views import StatusView
@@ -32,7 +37,7 @@ from gitexp.store.ended import ended_on
 from gitexp.store.replay import way_out
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from gitexp.comparison.counting import Count
     from gitexp.comparison.exclusions import Failure
@@ -164,7 +169,9 @@ def _look(repo: Repo, index: Index, branch: str, commit: CommitHash, facts: _Fac
     try:
         config, _ = plans.config_of(repo, commit, added)
         tree = objects.commit_info(repo, commit).tree
-        facts.notes += inputs_rules.unreadable_files(ProjectState(repo, tree, config), index)
+        state = ProjectState(repo, tree, config)
+        facts.notes += inputs_rules.unreadable_files(state, index)
+        facts.notes += _absent(repo.workspace, state)
         facts.inputs = inputs_rules.compute(repo, tree, config, index=index)
         facts.notes += drifted(repo, commit, config, facts.plan)
     except NotInitialisedError as error:
@@ -187,6 +194,22 @@ def _look(repo: Repo, index: Index, branch: str, commit: CommitHash, facts: _Fac
     if main is not None:
         here = planned(repo, index, here)
     _count(repo, index, here, added, facts)
+
+
+def _absent(workspace: Workspace, state: ProjectState) -> Iterator[str]:
+    """Say which outputs a switch has left out, and DVC brings from the cache."""
+    if workspace.top is None:
+        return
+    try:
+        project = project_folder(workspace.top, state.config.project)
+        gone = [o for o in pointed(state).data.values() if not os.path.lexists(project / o.path)]
+        cache = open_cache(project) if gone else None
+    except GitexpError:  # DVC is not set up, or says itself what is wrong
+        return
+    here = [o.path for o in gone if cache is not None and o.md5 and has(cache, Md5(o.md5))]
+    if here:
+        more = f" and {len(here) - 1} more" if here[1:] else ""
+        yield f"{here[0]}{more} lies in the cache and not in the work tree: dvc checkout brings it"
 
 
 def _conclusion(repo: Repo, plan: Plan, commit: CommitHash, facts: _Facts) -> None:

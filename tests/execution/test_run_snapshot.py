@@ -17,6 +17,7 @@ from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
+from gitexp.views.status import status
 from tests.lab.build import BuiltRepo, dvc
 from tests.lab.build import repository as build_repository
 from tests.lab.shell import gitexp
@@ -239,3 +240,7 @@ def test_an_output_that_only_the_work_tree_has_is_kept_by_the_step_that_is_named
     assert done.returncode == 0, done.stderr
     assert (script.path / "model.txt.mine").read_text() == "of a day before gitexp\n"
     assert json.loads(dvc(script.path, "status", "--json")) == {}
+    (script.path / "model.txt").unlink()
+    assert any(note.endswith("dvc checkout brings it") for note in status(script.workspace).notes)
+    dvc(script.path, "checkout")
+    assert not any("dvc checkout" in note for note in status(script.workspace).notes)
