@@ -212,7 +212,7 @@ class _Own(Gate):
 
 
 def _refs(place: HookPlace, update: Update) -> Iterator[Violation]:
-    """Refuse what is neither a branch nor a tag, and whatever takes from gitexp/data."""
+    """Refuse refs by which a server's own answers go, and whatever takes from gitexp/data."""
     if update.branch == DATA_BRANCH:
         if not update.creates and not staged.is_ancestor(place, update.old, update.new):
             yield _refused(
@@ -220,11 +220,11 @@ def _refs(place: HookPlace, update: Update) -> Iterator[Violation]:
                 f"{DATA_BRANCH} would lose commits: they keep the data of everybody's runs",
                 "gitexp push, which forces nothing",
             )
-    elif not update.deletes and not update.ref.startswith((HEADS, "refs/tags/")):
-        # Git itself believes refs/replace; refs/remotes would be taken for an upstream's word.
+    elif not update.deletes and update.ref.startswith(("refs/replace/", "refs/remotes/")):
+        # Git itself believes the former; the latter would be taken for an upstream's word.
         yield _refused(
             update,
-            f"{update.ref} is neither a branch nor a tag",
+            f"{update.ref} says on the server whose history or whose main there is",
             "push it as a branch, or to another repository",
         )
 
