@@ -12,7 +12,7 @@ from gitexp.comparison.eligible import finished_seeds, is_under
 from gitexp.comparison.exclusions import recorded
 from gitexp.comparison.measure import is_resource
 from gitexp.comparison.randomness.variation import ENOUGH, agree, traces
-from gitexp.dvc import beside
+from gitexp.dvc import surroundings
 from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.git.absent import ABSENT
@@ -79,12 +79,12 @@ def beside_project(
         for known in filter(None, (recorded(repo, side) for side in both)):
             yield from (each.path for each in known.distributions if each.path)
 
-    paths = beside.reached(repo, config, sides, (*states, *tips), packages())
+    paths = surroundings.reached(repo, config, sides, (*states, *tips), packages())
     if not paths:
         return (), "", ()
-    ran = beside.reached(repo, config, sides, states, packages())
+    ran = surroundings.reached(repo, config, sides, states, packages())
     paths, where = (ran, "the runs") if ran else (paths, "the sides and what was run")
-    said, remedy = beside.told(config, paths)
+    said, remedy = surroundings.told(config, paths)
     said = f"{said} between {where}"
     warning = f"{said}; no input, and the code may reach it: the effect may be its; {remedy}"
     changed = (posixpath.relpath(path, config.project) for path in paths)

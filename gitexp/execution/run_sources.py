@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import beside
 from gitexp.dvc import inputs as inputs_rules
+from gitexp.dvc import surroundings
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import (
     GitexpError,
@@ -322,8 +322,8 @@ def refuse_equal(main: RunSource, other: RunSource) -> None:
     """Refuse to run two sides of which `compare` could say nothing."""
     if main.inputs == other.inputs:
         trees = (main.tree, other.tree)
-        paths = beside.reached(main.repo, main.config, trees, trees)
-        said, remedy = beside.told(main.config, paths) if paths else ("", "")
+        paths = surroundings.reached(main.repo, main.config, trees, trees)
+        said, remedy = surroundings.told(main.config, paths) if paths else ("", "")
         raise PreflightError(
             "both sides have the same inputs, so there would be nothing to compare",
             found=f"inputs {main.inputs[:7]} of candidate and baseline"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.dvc import beside
+from gitexp.dvc import surroundings
 from gitexp.git import objects, repository
 from gitexp.model.config import ProjectConfig
 
@@ -34,7 +34,7 @@ def reached(
     config = ProjectConfig(
         command=None if pipeline else command, pipeline=pipeline, project="ml", params=()
     )
-    return beside.reached(opened, config, trees[1:], trees, [editable] if editable else [])
+    return surroundings.reached(opened, config, trees[1:], trees, [editable] if editable else [])
 
 
 @pytest.mark.parametrize(
