@@ -41,9 +41,7 @@ class GitexpError(Exception):
     ) -> None:
         super().__init__(summary)
         self.summary = summary
-        self.found = found
-        self.where = where
-        self.expected = expected
+        self.found, self.where, self.expected = found, where, expected
         self.next_step = next_step or self.hint
 
     def __str__(self) -> str:

@@ -424,12 +424,10 @@ def _unjudged(question: Question, answer: Answer) -> str:
 
 
 def _adjusted(metrics: Sequence[MetricComparison], method: str) -> tuple[MetricComparison, ...]:
-    """Adjust the watched metrics of one comparison, whose number nobody planned.
-
-    One that is the same number in every repeat (a counter of steps) could not have been found to
-    differ, so the others need not pay for it (Tarone, doi:10.2307/2531456). Nor is
-    one that only repeats another's numbers (``curve:loss.final`` beside ``loss``).
-    """
+    """Adjust the watched metrics of one comparison, whose number nobody planned."""
+    # One that is the same number in every repeat (a counter of steps) could not have been found to
+    # differ, so the others need not pay for it (Tarone, doi:10.2307/2531456). Nor for one that only
+    # repeats another's numbers (``curve:loss.final`` beside ``loss``).
     planned = {_values(item) for item in metrics if item.role is not Role.WATCHED}
     watched = {
         (*_values(item), item.result.p_value): item.result.p_value

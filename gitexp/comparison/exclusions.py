@@ -35,6 +35,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.model.comparison import LATE, Change
 from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.model.run import RepeatState
+from gitexp.records.environment import environment_changes
 from gitexp.records.terms import guard_text
 from gitexp.report.numbers import listed
 from gitexp.stats.design import pairs_needed
@@ -68,8 +69,6 @@ _SAID: Final = {
     SPENT: "of seeds that were seen before they were run under the plan",
     LATE: "came after the planned number was there",
 }
-
-_SYSTEM = ("implementation", "python", "abi", "platform", "libc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,20 +444,3 @@ def recorded(repo: Repo, side: SideCount) -> Environment | None:
     commits = (item.found.commit for item in side.repeats.values())
     every = (environment(repo, commit, side.environment) for commit in commits)
     return next(filter(None, every), None)
-
-
-def environment_changes(one: Environment, two: Environment) -> Iterator[Change]:
-    """Yield what of the system and which distributions differ."""
-    for name in _SYSTEM:
-        if getattr(one, name) != getattr(two, name):
-            yield Change("environment", name, getattr(one, name), getattr(two, name))
-    left = {item.name: item for item in one.distributions}
-    right = {item.name: item for item in two.distributions}
-    for name in sorted(left.keys() | right.keys()):
-        a, b = left.get(name), right.get(name)
-        if a == b:
-            continue
-        shown = ["" if item is None else item.version for item in (a, b)]
-        if a is not None and b is not None and a.version == b.version:
-            shown = [f"{item.version} ({item.fingerprint[:7] or item.path})" for item in (a, b)]
-        yield Change("environment", name, shown[0], shown[1])

@@ -136,9 +136,8 @@ def _looked_up(workspace: Workspace | None, request: PowerRequest) -> _Known:
         raise NoRepositoryError("there is no Git repository here")
     repo = repository.open_repository(workspace)
     with open_index(workspace) as index:
-        named = (
-            sides.find(repo, index, request.name) if request.name else sides.current(repo, index)
-        )
+        name = request.name
+        named = sides.find(repo, index, name) if name else sides.current(repo, index)
         base = named
         if named.plan is not None:
             base = sides.planned_baseline(repo, named.plan, named.holder, index)
@@ -428,9 +427,8 @@ def _spread_of(world: RunPool, side: ResolvedSide, metric: str, asked: Named) ->
     if asked.plan is not None:
         candidate = sides.source(world.repo, asked, asked.commit, world.index)
         settled = settle(world, side, candidate, asked.plan)
-        values = _values(
-            (settled.count.baseline.repeats[s] for s in settled.baseline), metric, files
-        )
+        repeats = settled.count.baseline.repeats
+        values = _values((repeats[seed] for seed in settled.baseline), metric, files)
     if len(values) < _FEWEST:
         known = count(FoundRuns(runs), None, side.inputs, side.inputs, world.earlier)
         values = _values(known.baseline.repeats.values(), metric, files)

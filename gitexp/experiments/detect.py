@@ -33,7 +33,6 @@ from gitexp.git.worktree import status
 from gitexp.model.config import DEFAULT_METRICS, Predictions, ProjectConfig
 from gitexp.model.job import OutKind
 from gitexp.model.request import InitRequest
-from gitexp.store import plans
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -446,12 +445,3 @@ def with_advice(repo: Repo, head: refs.Head, proposal: Proposal) -> Proposal:
         for file, place in away.items()
     ]
     return replace(proposal, notes=(*proposal.notes, *filter(None, [advice]), *said[:_SHOWN]))
-
-
-def elsewhere(repo: Repo) -> tuple[str, ...]:
-    """Warn of a second set of settings: it would part this branch from the one with the first."""
-    branch = plans.settled_on(repo)
-    if not branch:
-        return ()
-    step = plans.settings_step(branch)
-    return (f"{branch} has settings already, which conflict with these; to take them: {step}",)

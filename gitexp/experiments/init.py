@@ -138,7 +138,7 @@ def _init(
         return _report(draft, (*files, *ignoring), request)
     commits = request.commit and not draft.is_edited
     author = identity.author(repo) if commits else None  # before anything is written
-    notes = [*proposal.notes, *(() if draft.existed else detect.elsewhere(repo))]
+    notes = [*proposal.notes, *(() if draft.existed else _elsewhere(repo))]
     if draft.is_edited:
         notes.append(_CHANGED)
     if draft.needs_dvc and request.dvc_init:
@@ -410,3 +410,12 @@ def _report(
         dry_run=request.dry_run,
         next_step="gitexp new NAME --hypothesis ... --metric ... --effect ...",
     )
+
+
+def _elsewhere(repo: Repo) -> tuple[str, ...]:
+    """Warn of a second set of settings: it would part this branch from the one with the first."""
+    branch = plans.settled_on(repo)
+    if not branch:
+        return ()
+    step = plans.settings_step(branch)
+    return (f"{branch} has settings already, which conflict with these; to take them: {step}",)

@@ -25,7 +25,7 @@ from gitexp.git.upstream import own
 from gitexp.git.worktree import checkouts
 from gitexp.git.writing import Message
 from gitexp.report import numbers
-from gitexp.store import fetched_tags, plans
+from gitexp.store import ended, plans
 from gitexp.store.conclusions import conclusion_named
 from gitexp.store.ended import has_records, runs_in
 from gitexp.store.plans import is_experiments, tips
@@ -91,13 +91,13 @@ def find(repo: Repo, name: str) -> Standing:
         called = bare if known is None else known.name
         tag = layout.archive_tag(called)
         archived = refs.read_ref(repo, tag)
-        whose = "" if archived is ABSENT else fetched_tags.whose(repo, tag)
+        whose = "" if archived is ABSENT else ended.whose(repo, tag)
         return Standing(called, branch, tip, archived, known, whose)
     tag = layout.archive_tag(bare)
     archived = refs.read_ref(repo, tag)
     if archived is ABSENT:
         raise _unknown(repo, bare, f"{prefix}{bare}")
-    whose = fetched_tags.check(repo, tag)
+    whose = ended.check_tag(repo, tag)
     plan = plans.plan_named(repo, bare, archived)
     known = None if plan is ABSENT else plan
     return Standing(bare, f"{prefix}{bare}", ABSENT, archived, known, whose)

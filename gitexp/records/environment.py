@@ -1,15 +1,20 @@
-"""The digest of an environment, and the requirements.txt beside its environment.json."""
+"""The digest of an environment, the requirements.txt beside it, and what changed in it."""
 
 from __future__ import annotations
 
 import hashlib
 from typing import TYPE_CHECKING
 
+from gitexp.model.comparison import Change
 from gitexp.model.ids import EnvironmentDigest
 from gitexp.records import codec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gitexp.model.run import Environment
+
+_SYSTEM = ("implementation", "python", "abi", "platform", "libc")
 
 
 def digest(environment: Environment) -> EnvironmentDigest:
@@ -46,3 +51,20 @@ def requirements(environment: Environment) -> bytes:
 
 def _one_line(line: str) -> str:
     return " ".join(line.split())
+
+
+def environment_changes(one: Environment, two: Environment) -> Iterator[Change]:
+    """Yield what of the system and which distributions differ."""
+    for name in _SYSTEM:
+        if getattr(one, name) != getattr(two, name):
+            yield Change("environment", name, getattr(one, name), getattr(two, name))
+    left = {item.name: item for item in one.distributions}
+    right = {item.name: item for item in two.distributions}
+    for name in sorted(left.keys() | right.keys()):
+        a, b = left.get(name), right.get(name)
+        if a == b:
+            continue
+        shown = ["" if item is None else item.version for item in (a, b)]
+        if a is not None and b is not None and a.version == b.version:
+            shown = [f"{item.version} ({item.fingerprint[:7] or item.path})" for item in (a, b)]
+        yield Change("environment", name, shown[0], shown[1])

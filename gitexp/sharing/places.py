@@ -13,9 +13,10 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, owners
 from gitexp.git.writing import Message
 from gitexp.model.config import ProjectConfig
+from gitexp.model.sharing import BranchMove, BranchOutcome
 from gitexp.rules.branches import is_protected
-from gitexp.store import fetched_tags, plans
-from gitexp.store.ended import ended_on
+from gitexp.store import plans
+from gitexp.store.ended import check_tag, ended_on
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -183,7 +184,7 @@ def archived(shared: Shared, names: Sequence[str]) -> dict[str, tuple[CommitHash
         commit = tags.get(tag)
         branches = (f"{shared.prefix}{bare}", name)
         if commit and all(shared.ours(b) is shared.theirs(b) is ABSENT for b in branches):
-            found[name] = commit, fetched_tags.check(shared.repo, tag)
+            found[name] = commit, check_tag(shared.repo, tag)
     return found
 
 
@@ -237,3 +238,18 @@ def _one(shared: Shared, places: Sequence[str], name: str, where: str) -> str:
     if places:
         return places[0]
     raise plans.no_branch(shared.repo, name, f"a branch {where}")
+
+
+def compared(shared: Shared, branch: str) -> BranchMove:
+    """Return how a branch stands against that of the remote."""
+    ours, theirs = shared.ours(branch), shared.theirs(branch)
+    if ours is ABSENT:
+        return BranchMove(branch, BranchOutcome.FAILED, why="it was deleted meanwhile")
+    if theirs is ABSENT:
+        return BranchMove(branch, BranchOutcome.NEW, ours, ours)
+    if ours == theirs:
+        return BranchMove(branch, BranchOutcome.SAME, ours, ours)
+    if objects.is_ancestor(shared.repo, theirs, ours):
+        return BranchMove(branch, BranchOutcome.AHEAD, ours, ours)
+    why = f"{shared.remote} has commits that are not here; gitexp sync brings both together"
+    return BranchMove(branch, BranchOutcome.DIVERGED, ours, ours, why=why)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import ExistsError, MovedRefError
-from gitexp.git import objects, refs, remote
+from gitexp.git import refs, remote
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.failpoints import FailPoint, reach
@@ -21,7 +21,7 @@ from gitexp.git.worktree import checkouts
 from gitexp.model.sharing import BranchMove, BranchOutcome, DataMoved, TogetherReport
 from gitexp.sharing import histories, payload, places
 from gitexp.sharing.places import SharingOptions
-from gitexp.store import fetched_tags
+from gitexp.store.ended import check_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -95,7 +95,7 @@ def push(  # noqa: PLR0913  what is shared, where, with or without data
         attempts += 1
         warnings = remote.fetch(workspace, shared.remote)
         branches, ended = _alive(shared, branches, asked=bool(names))
-        moves = [_compared(shared, branch) for branch in branches]
+        moves = [places.compared(shared, branch) for branch in branches]
         parted = any(move.open for move in moves)
         moved = _HELD if parted else _NO_DATA
         products: CommitHash | Absent = ABSENT
@@ -252,7 +252,7 @@ def _followed(
     ref, commit = gone
     if not ref.startswith(places.TAGS):
         return histories.BranchUpdate(_archived(shared, branch, ref, commit))
-    whose = fetched_tags.check(shared.repo, ref, tip)
+    whose = check_tag(shared.repo, ref, tip)
     made = histories.settle(shared, branch, join=False, archive=commit)
     told = _ended(shared, branch, ref, commit)
     why = made.move.why or "; ".join(filter(None, (told, whose)))
@@ -442,17 +442,3 @@ def _tips(shared: Shared, branches: Iterable[str]) -> list[CommitHash]:
 
 def _ends(moves: Iterable[BranchMove]) -> list[CommitHash]:
     return list(dict.fromkeys(move.after for move in moves if move.after is not None))
-
-
-def _compared(shared: Shared, branch: str) -> BranchMove:
-    ours, theirs = shared.ours(branch), shared.theirs(branch)
-    if ours is ABSENT:
-        return BranchMove(branch, BranchOutcome.FAILED, why="it was deleted meanwhile")
-    if theirs is ABSENT:
-        return BranchMove(branch, BranchOutcome.NEW, ours, ours)
-    if ours == theirs:
-        return BranchMove(branch, BranchOutcome.SAME, ours, ours)
-    if objects.is_ancestor(shared.repo, theirs, ours):
-        return BranchMove(branch, BranchOutcome.AHEAD, ours, ours)
-    why = f"{shared.remote} has commits that are not here; gitexp sync brings both together"
-    return BranchMove(branch, BranchOutcome.DIVERGED, ours, ours, why=why)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, get_args
 
 import pytest
 
-from gitexp.comparison.exclusions import environment_changes
 from gitexp.dvc.input_parts import PartKind
 from gitexp.dvc.inputs import settings_differences
 from gitexp.enforcement.review import review
@@ -20,6 +19,7 @@ from gitexp.model.comparison import Change
 from gitexp.model.config import Predictions, SeedRule
 from gitexp.model.views import DiffView
 from gitexp.records import config as config_format
+from gitexp.records.environment import environment_changes
 from gitexp.report import brief, views, words
 from gitexp.views.diff import diff
 from tests.lab.records import CONFIG, ENVIRONMENT, START, Lab, scores
