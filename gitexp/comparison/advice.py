@@ -100,11 +100,12 @@ def _end(judged: Judged, plan: Plan, found: Detectable | None) -> str:
 
 
 def _onward(judged: Judged, plan: Plan) -> str:
+    if judged.draft.same:
+        return exclusions.CHANGE
     return exclusions.onward(
         plan,
         judged.sides.count,
         paired=judged.sides.paired,
-        unchanged=judged.draft.same,
         on_it=judged.current_branch == plan.branch,
         family=judged.family,
     )

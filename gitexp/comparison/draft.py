@@ -287,9 +287,8 @@ def _check_samples(
         elif seeds:
             expected = f"{numbers.seeds(other.repeats)}, as {candidate.name} has"
         if plan is not None:
-            command = exclusions.onward(
-                plan, counted, paired=situation.paired, unchanged=False, on_it=branch == plan.branch
-            )
+            on_it = branch == plan.branch
+            command = exclusions.onward(plan, counted, paired=situation.paired, on_it=on_it)
         if swapped:
             expected = f"{candidate.name} is the baseline of {swapped}: the sides are swapped"
             command = f"gitexp compare {advice.quoted(swapped)}"

@@ -130,32 +130,19 @@ def failures(repo: Repo, settled: Settled) -> tuple[Failure, ...]:
 def of_settled(repo: Repo, settled: Settled, plan: Plan, branch: str | None) -> str:
     """Return what to type next on a `branch`: what failed first, then what is lacking."""
     baseline, candidate = settled.sides
-    step = onward(
-        plan,
-        settled.count,
-        paired=settled.paired,
-        unchanged=baseline.inputs == candidate.inputs,
-        on_it=branch == plan.branch,
-    )
+    step = CHANGE
+    if baseline.inputs != candidate.inputs:
+        on_it = branch == plan.branch
+        step = onward(plan, settled.count, paired=settled.paired, on_it=on_it)
     return after(failures(repo, settled), step, plan)
 
 
-def onward(  # noqa: PLR0913  what there is, and where it is asked
-    plan: Plan,
-    count: Count,
-    *,
-    paired: bool,
-    unchanged: bool,
-    on_it: bool,
-    family: int = 1,
-) -> str:
+def onward(plan: Plan, count: Count, *, paired: bool, on_it: bool, family: int = 1) -> str:
     """Return what runs the repeats that a plan still lacks, or judges those that are there.
 
     The one answer of `status`, `run` and `compare`. `on_it`: the experiment's branch is checked
     out. `family`: candidates that are compared in one call.
     """
-    if unchanged:
-        return CHANGE
     right = count.candidate.repeats.keys() - count.given_up
     left = count.baseline.repeats.keys() - count.given_up
     pairs = {*count.pairs} - count.given_up if paired else left

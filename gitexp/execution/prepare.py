@@ -21,7 +21,7 @@ from gitexp.execution.jobs import (
     mentions_seed,
     without_marks,
 )
-from gitexp.execution.preflight import checks, kernels, mentions
+from gitexp.execution.preflight import checks, mentions
 from gitexp.execution.situation import BASELINE
 from gitexp.execution.state import State
 from gitexp.execution.workdir import ATTEMPT, bring_enclosing, cache_beside, cache_of, share
@@ -198,7 +198,7 @@ def _prepared(
         data = replace(data, missing=())
     beside = cache_beside(situation.place.workspace, config, lacking) if data.missing else None
     bring = "" if beside is None else share(beside)
-    ours, foreign = kernels.of_run(
+    ours, foreign = checks.notebook_kernels(
         source, stages, situation.python, situation.installed, call.environ
     )
     plan = situation.plan
