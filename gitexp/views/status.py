@@ -209,7 +209,8 @@ def _absent(workspace: Workspace, state: ProjectState) -> Iterator[str]:
     here = [o.path for o in gone if cache is not None and o.md5 and has(cache, Md5(o.md5))]
     if here:
         more = f" and {len(here) - 1} more" if here[1:] else ""
-        yield f"{here[0]}{more} lies in the cache and not in the work tree: dvc checkout brings it"
+        lies, it = ("lie", "them") if more else ("lies", "it")
+        yield f"{here[0]}{more} {lies} in the cache, not in the work tree: dvc checkout brings {it}"
 
 
 def _conclusion(repo: Repo, plan: Plan, commit: CommitHash, facts: _Facts) -> None:
