@@ -372,8 +372,8 @@ def test_what_goes_on_is_announced_by_dry_run_and_said_in_the_report(tmp_path: P
     first = f"{repeats} of a killed call would be recorded first"
     assert first in dry.warnings
     assert repo.hash() == tip
-    assert gitexp(repo, "status").out.endswith("\nnext: gitexp run\n")
-    assert gitexp(repo, "doctor").out.endswith("\nnext: gitexp run\n")
+    assert gitexp(repo, "status").out.endswith("\nnext: gitexp run --with-baseline\n")
+    assert gitexp(repo, "doctor").out.endswith("\nnext: gitexp run --with-baseline\n")
     report: RunReport = run(repo.workspace)
     seeds = [(each.seeds, each.counting) for each in report.planned]
     assert seeds == [(each.seeds, each.counting) for each in dry.planned]
