@@ -89,7 +89,7 @@ def _end(judged: Judged, plan: Plan, found: Detectable | None) -> str:
     if judged.verdict is Verdict.UNDECIDABLE and not _may_grow(judged):
         needed = _needed(judged)
         # A look that could not have decided costs nothing, and fresh seeds are drawn.
-        if _by_repeats(judged) and needed > plan.repeats:
+        if plan.claim is Claim.METHOD and _by_repeats(judged) and needed > plan.repeats:
             why = f"{counted(plan.repeats, 'repeat')} cannot decide"
             return f'gitexp amend-plan{name} --repeats {needed} --why "{why}"'
     if judged.verdict is not Verdict.INCONCLUSIVE or plan.claim is Claim.MODEL or plan.stopping:

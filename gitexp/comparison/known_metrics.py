@@ -150,7 +150,7 @@ def _present(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Iterator[
             if cached is None:
                 cached = {out.path: out for out in Reader(repo).of(commit).outs}
             place = _place(repo.workspace, path, cached)
-            if place is None:
+            if place is None or not place.is_file():  # a pipe would be waited for
                 continue
             try:
                 with place.open("rb") as stream:

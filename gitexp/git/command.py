@@ -38,6 +38,7 @@ SAFE = (
     *("-c", "core.fsmonitor=false"),
     *("-c", "core.hooksPath=/dev/null"),
     *("-c", "log.showSignature=false"),
+    *("-c", "submodule.recurse=false"),  # a submodule has settings of its own, in .git/modules
 )
 
 # Settings of a folder, by whoever wrote it, with which git may bring what a partial clone lacks:

@@ -319,3 +319,23 @@ def test_a_pointer_that_lfs_has_not_filled_is_named(project: BuiltRepo) -> None:
     (project.path / "gone.bin").unlink()
     (project.path / "loose.bin").write_text(POINTER)  # not Git's
     assert conversion.unfilled(project.path) == ("a.bin", "hawser.bin", "old.bin", "sub/b c.bin")
+
+
+def test_no_submodule_is_looked_into_whatever_the_user_set(
+    repo: BuiltRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its settings lie in .git/modules, and could name a program that brings what it lacks."""
+    inner = repository(tmp_path / "inner")
+    inner.commit({"theirs.py": "import gitexp\n"}, at=1)
+    repo.commit({"mine.py": "import gitexp\n"}, at=2)
+    repo.git(
+        "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(inner.path), "lib"
+    )
+    repo.commit({}, at=3)
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "submodule.recurse")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "true")
+    grep = ("-c", "submodule.recurse=true", "grep", "-l", "gitexp", "HEAD")
+    assert "HEAD:lib/theirs.py" in repo.git(*grep)  # as git does it by itself
+    here = status.files(repo.workspace, "gitexp", names=("*.py",), at=CommitHash(repo.hash()))
+    assert here == ("mine.py",)

@@ -168,7 +168,7 @@ def answer(call: HookCall) -> HookAnswer:
         for update in pushed:
             if update.deletes:
                 after.pop(update.ref, None)
-        gate = _Own(place, objects, after)
+        gate = _Own(place, objects, here, after)
         for update in pushed:
             found += _refs(place, update)
             told = [*_archive(gate, config, update, here)]
@@ -187,19 +187,29 @@ def answer(call: HookCall) -> HookAnswer:
 class _Own(Gate):
     """What a server knows of itself, with what is pushed; data go to another remote."""
 
-    def __init__(self, place: HookPlace, objects: CatFile, after: Mapping[str, CommitHash]) -> None:
+    def __init__(
+        self,
+        place: HookPlace,
+        objects: CatFile,
+        before: Mapping[str, CommitHash],
+        after: Mapping[str, CommitHash],
+    ) -> None:
         super().__init__(place, objects)
-        self._after = after
+        self._before, self._after = before, after
 
     def refs(self) -> Mapping[str, CommitHash]:
         """Return the refs as the push would leave them."""
         return self._after
 
     def known(self, branch: str) -> Collection[CommitHash]:
-        """Return what a branch holds, else its archive: it came through this gate, too."""
+        """Return what a branch holds, else its archive: it came through this gate, too.
+
+        Else what it held: whoever deletes a branch takes over no experiment by the same push.
+        """
         name = branch.partition("/")[2]
         asked = (f"{HEADS}{branch}", archive_tag(name))
-        return [self._after[ref] for ref in asked if ref in self._after][:1]
+        every = (refs[ref] for refs in (self._after, self._before) for ref in asked if ref in refs)
+        return [*every][:1]
 
     def archived(self, plan: Plan, keeps: Callable[[CommitHash], bool]) -> str:
         """Return why its archive tag is not here; "" where it is, or comes with this push."""

@@ -264,6 +264,34 @@ def test_an_experiment_is_deleted_only_when_an_archive_tag_contains_it(
     assert "exp/deep" not in server.git("branch", "--list")
 
 
+@pytest.mark.parametrize("by", ["another", "its author"])
+def test_who_deletes_a_branch_takes_over_no_experiment_by_the_same_push(
+    repo: BuiltRepo, server: BuiltRepo, by: str
+) -> None:
+    """Renamed with its author's name and date kept, and archived: it would be hers no more."""
+    plan = plan_format.load(repo.show(PLAN).encode(), PLAN)
+    new = replace(plan, name="taken", branch="exp/taken", formerly=("deep",))
+    repo.git("switch", "--quiet", "--create", "exp/taken")
+    if by == "another":
+        repo.git("config", "user.name", "Mallory")
+        repo.git("config", "user.email", "mallory@example.org")
+    repo.git("rm", "--quiet", PLAN)
+    path = repo.path / layout.plan_path("taken")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(codec.dump(new))
+    repo.git("add", "--all")
+    committer = [] if by == "its author" else ["--author", "Mallory <mallory@example.org>"]
+    repo.git("commit", "--quiet", "--no-verify", "--message", "renamed", *committer)
+    before = server.refs()
+    push = ("push", "-q", "--no-verify", "origin", "HEAD:exp/taken", ":exp/deep")
+    said = call(repo, *push)
+    if by == "another":
+        assert "error[R3]" in said.err
+        assert server.refs() == before
+    else:
+        assert "error[R3]" not in said.err
+
+
 def test_an_archive_tag_is_neither_moved_nor_deleted(repo: BuiltRepo, server: BuiltRepo) -> None:
     repo.git("tag", "-am", "kept", "exp-archive/deep")
     assert call(repo, "push", "-q", "origin", "exp-archive/deep", ":exp/deep").code == 0
