@@ -35,6 +35,7 @@ PROSE: Final = {
     "report/answers/plans.py": {"where"},
     "report/caveats.py": {"them"},
     "store/replay.py": {"side"},
+    "views/status.py": {"it"},
 }
 
 
