@@ -58,7 +58,7 @@ def next_step(judged: Judged, found: Detectable | None = None) -> str:
     if judged.draft.same and (plan is None or judged.draft.concluded):
         return f"gitexp inputs {base} {candidate}"
     if judged.draft.same:
-        return "change code or parameters, commit, then gitexp run --with-baseline"
+        return exclusions.CHANGE
     if plan is None:
         metric = judged.primary.metric if judged.primary is not None else "METRIC"
         return f"gitexp new NAME --baseline {base} --metric {quoted(metric)}"
@@ -100,8 +100,6 @@ def _end(judged: Judged, plan: Plan, found: Detectable | None) -> str:
 
 
 def _onward(judged: Judged, plan: Plan) -> str:
-    if judged.draft.same:
-        return exclusions.CHANGE
     return exclusions.onward(
         plan,
         judged.sides.count,
@@ -120,7 +118,7 @@ def _again(judged: Judged) -> str:
     if plan is None or not (left or right):
         return ""
     both = " --with-baseline" if left else ""
-    switch = "" if judged.current_branch == plan.branch else f"git switch {quoted(plan.branch)} && "
+    switch = exclusions.switching(plan, on_it=judged.current_branch == plan.branch)
     return f"{switch}gitexp run --seeds {seed_ranges((*left, *right))}{both}"
 
 

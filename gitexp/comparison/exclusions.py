@@ -148,7 +148,7 @@ def onward(plan: Plan, count: Count, *, paired: bool, on_it: bool, family: int =
     pairs = {*count.pairs} - count.given_up if paired else left
     if min(len(pairs), len(right)) >= plan.repeats:
         return COMPARE
-    switch = "" if on_it else f"git switch {shlex.quote(plan.branch)} && "
+    switch = switching(plan, on_it=on_it)
     if plan.stopping is not None:
         return f"{switch}gitexp run --until-decided"  # it looks first
     wanted = max(plan.repeats, _deciding(plan, count, family, paired=paired))
@@ -160,6 +160,11 @@ def onward(plan: Plan, count: Count, *, paired: bool, on_it: bool, family: int =
         lacks = max(0, wanted - len(left))
     # Not `--at NAME`: the branch of that name may have moved since the plan.
     return f"{switch}gitexp run{more}{' --with-baseline' if lacks else ''}"
+
+
+def switching(plan: Plan, *, on_it: bool) -> str:
+    """Return what to type before a call that is of the experiment's branch."""
+    return "" if on_it else f"git switch {shlex.quote(plan.branch)} && "
 
 
 def _deciding(plan: Plan, count: Count, family: int, *, paired: bool) -> int:

@@ -107,7 +107,7 @@ class Facts:
         """Return whether what a range is held against has a file as the range leaves it."""
         if self.onto is None or self.last is None:
             return False
-        there = Tree(self.objects, self.objects.commit(self.onto).tree).entry(path)
+        there = tree_of(self.objects, self.onto).entry(path)
         return there is not None and there == self.last.entry(path)
 
     def below(self, folder: str) -> Iterator[TreeChange]:

@@ -90,7 +90,7 @@ def check_range(
     arrived: frozenset[str] = frozenset()
     brought: set[str] = set()
     inside = set(commits)
-    last = Tree(objects, objects.commit(tip).tree)
+    last = tree_of(objects, tip)
     lines = _Lines(objects, gained)
     for commit in commits:
         stranger = commit in gained.others if own is None else commit not in own

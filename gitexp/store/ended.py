@@ -10,10 +10,9 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, PreconditionError
-from gitexp.git import objects, refs
+from gitexp.git import refs
 from gitexp.git.absent import ABSENT
-from gitexp.git.objects import blob_id, commit_info, is_ancestor
-from gitexp.git.transaction import layout
+from gitexp.git.objects import blob_id, commit_info, is_ancestor, list_dir, tree_id
 from gitexp.git.transaction.layout import (
     ARCHIVE_TAGS,
     ENVIRONMENTS,
@@ -21,6 +20,7 @@ from gitexp.git.transaction.layout import (
     RUNS,
     conclusion_path,
     plan_path,
+    tombstone_path,
 )
 from gitexp.git.upstream import USUAL, followed, own
 from gitexp.store.ancestry import listing
@@ -80,7 +80,7 @@ def _is_theirs(repo: Repo, plan: Plan, main: CommitHash) -> bool:
     if all(blob_id(repo, each.commit, path) == said for each in alive):
         return True
     added = adding_commit(repo, path, main)
-    by = None if added is None else objects.commit_info(repo, added).author
+    by = None if added is None else commit_info(repo, added).author
     return by is not None and bool(by.marks & plan.author.marks)
 
 
@@ -99,7 +99,7 @@ def has_records(repo: Repo, base: CommitHash, tip: CommitHash, plan: Plan | None
 
 def runs_in(repo: Repo, commit: CommitHash) -> dict[RunId, TreeId]:
     """Return the runs in a commit's tree."""
-    there = objects.tree_id(repo, commit, RUNS)
+    there = tree_id(repo, commit, RUNS)
     return {} if there is ABSENT else listing(repo, there)
 
 
@@ -133,15 +133,15 @@ def true_places(repo: Repo, every: Iterable[Tip]) -> Callable[[Tip], list[Commit
 
 
 def _names(repo: Repo, commit: CommitHash) -> set[bytes]:
-    return {entry.path for entry in objects.list_dir(repo, commit, ENVIRONMENTS)}
+    return {entry.path for entry in list_dir(repo, commit, ENVIRONMENTS)}
 
 
 def contradiction(
     repo: Repo, tag: Tip, places: Iterable[CommitHash]
 ) -> tuple[CommitHash, str] | None:
     """Return the first commit that has an experiment otherwise than its tag, and the file."""
-    name = tag.ref.removeprefix(layout.ARCHIVE_TAGS)
-    paths = layout.plan_path(name), layout.conclusion_path(name), layout.tombstone_path(name)
+    name = tag.ref.removeprefix(ARCHIVE_TAGS)
+    paths = plan_path(name), conclusion_path(name), tombstone_path(name)
     for commit in places:
         if is_ancestor(repo, tag.commit, commit):  # an older state of it
             continue
@@ -168,7 +168,7 @@ def check_tag(repo: Repo, ref: str, behind: CommitHash | None = None) -> str:
     tag = _tip(every, ref)
     if tag.own:
         return ""
-    path = layout.plan_path(ref.removeprefix(layout.ARCHIVE_TAGS))
+    path = plan_path(ref.removeprefix(ARCHIVE_TAGS))
     mains = [each.commit for each in own(repo.workspace, USUAL)]
     branches = [each.commit for each in own(repo.workspace, [tag.branch])]
     places = [*(each for each in mains if blob_id(repo, each, path) is not ABSENT), *branches]
@@ -199,7 +199,7 @@ def _tip(every: Iterable[Tip], ref: str) -> Tip:
 
 def _plan(repo: Repo, tag: Tip) -> Plan | Absent:
     try:
-        return plan_named(repo, tag.ref.removeprefix(layout.ARCHIVE_TAGS), tag.commit)
+        return plan_named(repo, tag.ref.removeprefix(ARCHIVE_TAGS), tag.commit)
     except GitexpError:
         return ABSENT
 
