@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import move, owners
 from gitexp.model.ids import CommitHash
+from tests.lab.build import EPOCH
 from tests.lab.publisher import ADA, NOW
 
 if TYPE_CHECKING:
@@ -67,6 +69,22 @@ def test_a_branch_moves_and_its_work_tree_follows(project: BuiltRepo, opened: Re
     assert (project.path / "b").read_text() == "new\n"
     assert project.git("log", "-g", "-1", "--format=%gs", "main") == "gitexp test: a step"
     assert is_clean(project)
+
+
+def test_an_edit_in_the_second_in_which_git_noted_the_file_is_still_seen(
+    project: BuiltRepo, opened: Repo
+) -> None:
+    """Such an entry Git doubts because its index is no younger: a copied index must not be."""
+    project.git("config", "core.trustctime", "false")  # as no test can set it
+    path, index = project.path / "a", project.path / ".git/index"
+    second = EPOCH + 1
+    os.utime(path, (second, second))
+    project.git("add", "a")
+    project.write({"a": "2\n"})
+    for touched in (path, index):
+        os.utime(touched, (second, second))
+    move.carry_out(opened, move.Task(MAIN, drafted(opened, "b"), MESSAGE))
+    assert project.status() == [" M a"]
 
 
 def test_a_draft_that_gives_the_tip_back_moves_nothing(project: BuiltRepo, opened: Repo) -> None:

@@ -208,7 +208,7 @@ def _index_line(step: Step) -> bytes:
 def _new_index(checkout: Checkout, lines: list[bytes], hidden: list[str], owner: str) -> Path:
     path = _temporary_index(checkout, owner)
     if checkout.index.exists():
-        shutil.copyfile(checkout.index, path)
+        shutil.copy2(checkout.index, path)  # its time, too: git doubts entries no older than that
     env = {"GIT_INDEX_FILE": str(path)}
     try:
         command.run(
