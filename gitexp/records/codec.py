@@ -184,7 +184,7 @@ def _reader(kind: type) -> Callable[[Fields], object]:
         if shape.check is not None:
             shape.check(fields)
         record = make(**found)
-        return record if made is None else made(record)
+        return record if made is None else made(record, fields)
 
     return read_record
 

@@ -127,7 +127,7 @@ class Shape:
         default_factory=dict
     )  # key -> written from all fields; "a.b" where a is
     check: Callable[[Fields], None] | None = None  # of what was read without complaint
-    made: Callable[[object], object] | None = None  # of the value: it may give another
+    made: Callable[[object, Fields], object] | None = None  # of the value: it may give another
 
 
 def _counts(names: str, least: int = 0) -> dict[str, int]:
@@ -138,10 +138,14 @@ def _path(fields: Fields, key: str) -> str:
     return relative_path(fields.text(key), where="predictions.path")
 
 
-def _sealed(plan: object) -> Plan:
+def _sealed(plan: object, fields: Fields) -> Plan:
     from gitexp.records.terms import sealed
 
-    return sealed(cast("Plan", plan))
+    try:
+        return sealed(cast("Plan", plan))
+    except BadFormatError as error:
+        error.where = error.where or fields.where
+        raise
 
 
 def _promise_text(plan: object) -> str:

@@ -208,7 +208,9 @@ def check_looks(stopping: Stopping, repeats: int) -> None:
     if stopping.rule is StoppingRule.ALWAYS_VALID:
         if stopping.looks:
             raise BadFormatError(
-                "always-valid p-values have no looks to plan", found=f"{stopping.looks} looks"
+                "always-valid p-values have no looks to plan",
+                found=f"{stopping.looks} looks",
+                expected="no looks",
             )
         return
     most = min(repeats, MAX_LOOKS)

@@ -45,10 +45,10 @@ class Fields:
     a stranger's key may be long and have much below it.
     """
 
-    __slots__ = ("_path", "_seen", "_where", "value")
+    __slots__ = ("_path", "_seen", "value", "where")
 
     def __init__(self, value: Json, where: str, path: tuple[str, ...] = ()) -> None:
-        self._where = where
+        self.where = where
         self._path = path
         self._seen: set[str] = {"$schema"}
         if type(value) is not dict and not isinstance(value, Mapping):
@@ -170,7 +170,7 @@ class Fields:
 
     def child(self, key: str) -> Fields:
         """Read a mapping."""
-        return Fields(self._take(key, None, "a mapping"), self._where, (*self._path, key))
+        return Fields(self._take(key, None, "a mapping"), self.where, (*self._path, key))
 
     def maybe_child(self, key: str) -> Fields | None:
         """Read a mapping that may be null or absent."""
@@ -178,7 +178,7 @@ class Fields:
 
     def section(self, key: str) -> Fields:
         """Read a mapping; an empty one where it is null or absent."""
-        return self.child(key) if self._optional(key) else Fields({}, self._where)
+        return self.child(key) if self._optional(key) else Fields({}, self.where)
 
     def children(self, key: str, *, required: bool = True) -> tuple[Fields, ...]:
         """Read a list of mappings."""
@@ -186,7 +186,7 @@ class Fields:
             return ()
         value = self._list(key, "a list of mappings")
         return tuple(
-            Fields(item, self._where, (*self._path, key, f"[{i}]")) for i, item in enumerate(value)
+            Fields(item, self.where, (*self._path, key, f"[{i}]")) for i, item in enumerate(value)
         )
 
     def named(self, key: str) -> dict[str, Fields]:
@@ -250,7 +250,7 @@ class Fields:
                 raise BadFormatError(
                     "unknown key",
                     found=self._at(key),
-                    where=self._where,
+                    where=self.where,
                     expected=" or ".join(close) if close else "one of " + self._known(),
                 )
 
@@ -297,7 +297,7 @@ class Fields:
         return BadFormatError(
             f"{path or 'the file'} cannot be read",
             found=shown,
-            where=f"{self._where}: {path}" if path else self._where,
+            where=f"{self.where}: {path}" if path else self.where,
             expected=expected,
         )
 

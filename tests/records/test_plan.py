@@ -215,5 +215,6 @@ def test_there_are_two_looks_at_least_and_no_more_than_repeats(rule: str) -> Non
     with pytest.raises(BadFormatError) as caught:
         plan.load(STAMPED + f"stopping: {rule}\n".encode(), "plan.yaml")
     assert caught.value.expected == "2 to 8 looks"
-    with pytest.raises(BadFormatError, match="no looks to plan"):
+    with pytest.raises(BadFormatError, match="no looks to plan") as caught:
         plan.load(STAMPED + b"stopping: {rule: always-valid, looks: 3}\n", "plan.yaml")
+    assert (caught.value.where, caught.value.expected) == ("plan.yaml", "no looks")
