@@ -173,8 +173,12 @@ class Watch:
             # what they made may differ though nothing in it is of the seed: a date
             traces = [trace(outcome.seed, outcome.samples) for outcome in outcomes]
             if side not in stopped and len(traces) > 1 and traces[0].numbers and agree(traces):
-                held = self._held(side)
+                held, code = self._held(side), self._code(self._source(side))
                 why = "unless it has no chance in it, its seed may not act (gitexp help idle seed)"
+                if held is None and (places := code.fixed()):  # of data, alike on both sides
+                    first, unless = places[0], "unless it has no chance in it, "
+                    what = f"{unless}{first.where} holds its seed fast: {first.line}"
+                    held = CopiesReason(what, code.how(places), shared=True)
                 if held is not None:
                     why = f"{held.why}; {self._step(side, held)}"
                 yield f"all {len(traces)} repeats of the {side} reported the same numbers: {why}"

@@ -142,9 +142,91 @@ def test_the_model_comes_before_its_data_and_takes_the_parameter_where_there_is_
     text = f"make(random_state=1)\ntrain_test_split(x, random_state=2)\n{FOREST}"
     assert code(text, PARAM).fixed()[0].line == "F(random_state=42)"
     told = code(text, PARAM).remedy().next_step
-    others = "likewise in train.py, line 1, train.py, line 2"
+    others = "likewise in train.py, line 1: make; train.py, line 2: train_test_split"
     wanted = f"take the parameter train.seed instead of 42 ({others}), and commit"
     assert told == f"in train.py, line 4, {wanted}"
+
+
+SPLIT = "from sklearn.model_selection import train_test_split as cut, KFold\n"
+MAIN = "RandomForestClassifier(random_state={}).fit(X)\n"
+LOGISTIC = "LogisticRegression(random_state={}).fit(X)\n"
+TORCH = (
+    "import random, torch\nimport numpy as np\ndef set_seed(seed={}):\n random.seed(seed)\n"
+    " np.random.seed(seed)\n torch.manual_seed(seed)\nset_seed()\n"
+    "g = torch.Generator().manual_seed({})\nrandom_split(X, [8, 2], generator=g)\n"
+)
+PLACES = {  # what holds the seed fast, the most likely cause first, and what takes it there
+    "model, split": (f"{SPLIT}cut(X, random_state={{}})\n{MAIN}", {}, ["3", "2: train_test_split"]),
+    "model, folds": (
+        f"{SPLIT}v = KFold(shuffle=True, random_state={{}})\n{MAIN}",
+        {},
+        ["3", "2: KFold"],
+    ),
+    "hardly a model, split": (
+        f"{SPLIT}cut(X, random_state={{}})\n{LOGISTIC}",
+        {},
+        ["2", "3: LogisticRegression"],
+    ),
+    "split alone": (f"{SPLIT}a, b = cut(X, random_state={{}})\nmake_pipeline(SVC())\n", {}, ["2"]),
+    "torch": (TORCH, {}, ["3", "8: manual_seed"]),
+    "generator": ("rng = np.random.default_rng({})\nrng.permutation(9)\n", {}, ["1"]),
+    "constants": (
+        f"import config\n{SPLIT}from config import S\ncut(X, random_state=S)\n"
+        + MAIN.format("config.R"),
+        {"config__py": "S = {}\nR = {}\n"},
+        ["config.py, line 2", "config.py, line 1: train_test_split"],
+    ),
+    "file of settings": (
+        f"{SPLIT}c = yaml.safe_load(open('c.yaml'))\ncut(X, random_state=c['data']['seed'])\n"
+        + MAIN.format("c['model']['seed']"),
+        {"c__yaml": "data:\n  seed: 1\nmodel:\n  seed: 2\n"},
+        ["c.yaml", "c.yaml: data.seed"],
+    ),
+    "a file in place of training": (
+        "m = joblib.load('m') if os.path.exists('m') else SVC().fit(X)\n",
+        {"m": "x"},
+        ["1"],
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", PLACES)
+def test_every_place_is_named_the_most_likely_cause_first_and_mended_the_seed_acts(
+    shape: str,
+) -> None:
+    text, files, places = PLACES[shape]
+    wanted = [each if "." in each else f"train.py, line {each}" for each in places]
+    texts = {name: each.replace("{}", "7") for name, each in files.items()}
+    found = replace(code(text.replace("{}", "7"), **texts), files=frozenset(files))
+    told = [f"{each.where}: {each.name}" for each in found.fixed()]
+    assert [
+        each for each, want in zip(told, wanted, strict=True) if not each.startswith(want)
+    ] == []
+    error = found.remedy()
+    assert error.where == wanted[0]
+    step = error.next_step or ""
+    if "c.yaml" in wanted:
+        assert step == "gitexp init --seed-param c.yaml:model.seed --seed-param c.yaml:data.seed"
+        return
+    assert step.startswith(f"in {wanted[0]}, ")
+    assert (f"(likewise in {'; '.join(wanted[1:])})" in step) == bool(wanted[1:])
+    if "{}" in text + "".join(files.values()):
+        texts = {name: each.replace("{}", GIVEN) for name, each in files.items()}
+        mended = code(text.replace("{}", GIVEN), **texts)
+        assert mended.takes()
+        assert mended.fixed() == ()
+
+
+def test_a_split_that_both_sides_hold_fast_is_named_where_their_model_is() -> None:
+    both = code(f"{SPLIT}cut(X, random_state=1)\n{FOREST}")
+    held = both.held(both)
+    assert held is not None
+    assert held.shared
+    assert "(likewise in train.py, line 2: train_test_split)" in held.how
+    other = code(f"{LIVE}{SPLIT}cut(X, random_state=1)\nF(random_state=seed)\n").held
+    assert "likewise" not in getattr(
+        both.held(replace(both, texts=other.__self__.texts)), "how", ""
+    )
 
 
 def test_a_seed_that_dvc_skips_is_not_drawn_on() -> None:
@@ -736,13 +818,17 @@ OPEN_WAYS = (  # nothing is drawn in a file's place
 )
 
 
+COMMITTED = frozenset(("est.joblib", "est.pkl", "e.pkl", "e", "net.pt", "e.npy", "bundle.pkl", "a"))
+
+
 def test_a_fixed_draw_out_of_a_file_is_doubted_where_no_repeat_differs() -> None:
     other, wrong = code("print(1)\n"), []
     for uses, doubted in ((TRAINED, True), (UNTRAINED, False)):
         for load, use in ((load, use) for load in LOADS for use in uses):
             for name in ("m", "self.m"):
                 text = LIVE + (load + use).format(m=name)
-                wrong += [text] if bool(code(text).held(other)) != doubted else []
+                there = replace(code(text), files=COMMITTED)
+                wrong += [text] if bool(there.held(other)) != doubted else []
     assert wrong == []
 
 
@@ -761,8 +847,57 @@ def test_a_draw_that_a_file_takes_the_place_of_is_doubted_where_no_repeat_differ
     for ways, doubted in ((PASSED, True), (OPEN_WAYS, False)):
         for way, draw in ((way, draw) for way in ways for draw in DREW):
             text = f"{LIVE}{RNG}def made():\n return rng.normal()\n{way.format(draw)}"
-            wrong += [text] if bool(code(text).held(other)) != doubted else []
+            there = replace(code(text), files=frozenset("w"))
+            wrong += [text] if bool(there.held(other)) != doubted else []
     assert wrong == []
+
+
+NAMED = (  # what a script may call a file, with the file
+    ("", "'w'", "w"),
+    ("W = 'w'\n", "W", "w"),
+    ("from settings import W\n", "W", "w"),
+    ("import settings\n", "settings.W", "w"),
+    ("C = {'file': {'at': 'w'}}\n", "C['file']['at']", "w"),
+    ("D = 'out'\n", "os.path.join(D, 'w')", "out/w"),
+    ("D = 'out'\n", "f'{D}/w'", "out/w"),
+    ("W = Path('out') / 'w'\n", "str(W)", "out/w"),
+    ("from pathlib import Path\nW = Path(__file__).resolve().parents[1]\n", "W / 'w'", "w"),
+    ("D = os.path.dirname(os.path.abspath(__file__))\n", "os.path.join(D, '..', 'w')", "w"),
+    ("p.add_argument('--w', default='w')\na = p.parse_args()\n", "a.w", "w"),
+    ("class T:\n W = 'w'\n", "T.W", "w"),
+)
+
+
+@pytest.mark.parametrize(("head", "name", "file"), NAMED)
+def test_a_file_is_the_reason_only_where_a_job_has_it_when_it_starts(
+    head: str, name: str, file: str
+) -> None:
+    other, wrong = code("print(1)\n"), []
+    settings: list[tuple[set[str], dict[str, object], bool]] = [
+        (set(), {}, False),
+        ({"another", f"{file}/x"}, {}, True),
+        ({"another", f"v/x{file}"}, {}, False),
+        (set(), {"link": (file,)}, True),
+        (set(), {"command": f"python train.py --w {file}"}, name == "a.w"),
+        *(({each}, {}, True) for each in (file, f"{file}.dvc")),
+        *(({each}, {"outputs": (file,)}, False) for each in (file, f"{file}.dvc")),
+    ]
+    for way, draw in ((way, draw) for way in PASSED if "'w'" in way for draw in DREW):
+        body = way.format(draw).replace("'w'", name).replace("have", f"os.path.exists({name})")
+        text = f"{LIVE}{RNG}def made():\n return rng.normal()\n{head}{body}"
+        found = code(text, settings__py="W = 'w'\n")
+        for files, changes, doubted in settings:
+            config = replace(found.config, **changes)  # type: ignore[arg-type]
+            at = replace(found, files=frozenset(files), config=config)
+            wrong += [(text, files, changes)] if bool(at.held(other)) != doubted else []
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", ["sys.argv[1]", "Path.home() / 'w'", "'/data/w'", "'../w'", "W"])
+def test_a_file_beside_the_folder_of_a_job_is_doubted(name: str) -> None:
+    for way in PASSED:
+        text = f"{LIVE}{RNG}{way.format(DREW[0])}".replace("'w'", name)
+        assert code(text).held(code("print(1)\n")) is not None, text
 
 
 @pytest.mark.parametrize(("head", "source", "rule"), [e for e in SOURCES if e[2] == SeedRule()])

@@ -6,7 +6,7 @@ import ast
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, product
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.randomness.syntax import (
@@ -26,12 +26,13 @@ from gitexp.comparison.randomness.syntax import (
     is_variable,
     name_of,
     names_bound,
+    path_parts,
     spelled,
     text_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 
 DECLARES = frozenset(("add_argument", "option", "Option"))
@@ -52,6 +53,9 @@ class Bindings:
     words: Collection[str] = ()
     # names of the files of settings that they may read, whose keys were looked at
     files: Collection[str] = ()
+    commands: str = ""  # what may give an option: one that it lacks has its default
+    # Whether no job has a file of this name, or whose path ends in it, when its command starts.
+    absent: Callable[[str], bool] = lambda _: False
     _values: dict[str, list[tuple[str, ast.expr]]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -269,6 +273,8 @@ class Bindings:
                 return name_of(node) in self._live
             case ast.Subscript(slice=ast.Constant(value=str())):
                 return is_variable(node.slice) or name_of(node) in self._live
+            case ast.Call(args=given) if any(map(is_variable, given[:1])):
+                return True  # os.environ.get, whatever of that name is the script's own
             case ast.Call() if (name := called(node, self._imported)[-1]) in self._own:
                 return f"{name}()" in self._live
             case ast.IfExp(body=one, orelse=two):
@@ -310,6 +316,23 @@ class Bindings:
             if found := self._values.get(key):
                 path, node = found[0]
         return path, node
+
+    def _paths(self, node: ast.AST, above: tuple[str, ...] = ()) -> frozenset[str]:
+        """Return what a path in the folder of a job may be; empty where it may be any."""
+        key = f"{called(node)[-1]}()" if isinstance(node, ast.Call) else name_of(node)
+        if isinstance(node, ast.Constant) or key == "__file__":
+            return frozenset(filter(None, (str(getattr(node, "value", key)),)))
+        by, parts = path_parts(node, self._imported)
+        if parts:
+            found = [self._paths(each, above) for each in parts]
+            return frozenset(map(by.join, product(*found)))
+        if isinstance(node, ast.Attribute) and self._is_module(node):
+            key = node.attr
+        asked = [each for each in self._declarations() if key[1:] in dict(declared(each))]
+        is_given = any(text_of([e]) in self.commands for call in asked for e in call.args)
+        values = () if is_given or key in above else self._values.get(key, ())
+        found = [self._paths(value, (*above, key)) for _, value in values if not is_none(value)]
+        return frozenset().union(*found) if all(found) else frozenset()
 
     def _parts(self, path: str, made: ast.AST) -> str:
         """Return how a generator divides the data, where its one use is to order them for that.

@@ -28,6 +28,7 @@ from gitexp.comparison.randomness.syntax import (
     is_of_data,
     is_of_settings,
     name_of,
+    path_parts,
     root_of,
     spelled,
     text_of,
@@ -80,6 +81,7 @@ _PASSED_BY: Final = (
     "is left out where a file has its result, which is one draw",
     "do it in each repeat, without the file",
 )
+OF_FILE: Final = (_HIDDEN, _PASSED_BY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,19 +187,38 @@ class Scripts(Bindings):
                 if name[-1] in self._bodies:
                     rest += self._bodies[name[-1]] if name[-1] not in seen else ()
                     seen.add(name[-1])
-                elif what.search(".".join(name)) or (
-                    what is _ACTS and any(SEED_NAME.search(e.arg or "") for e in call.keywords)
+                elif what is _READS:
+                    if what.search(".".join(name)) and not self._is_absent(call):
+                        return True
+                elif what.search(".".join(name)) or any(
+                    SEED_NAME.search(e.arg or "") for e in call.keywords
                 ):
                     return True
         return False
+
+    def _is_absent(self, read: ast.Call) -> bool:
+        """Whether a job that starts lacks the file that a call reads, or looks for."""
+        by_itself = path_parts(read, self._imported)[1]
+        of = [read] if by_itself else read.args or [each.value for each in read.keywords]
+        paths = self._paths(of[0]) if of else ()
+        return bool(paths) and all(map(self.absent, paths))
+
+    def _is_settled(self, test: ast.AST) -> bool:
+        """Whether a condition only asks for files that a job lacks when it starts."""
+        calls = [e for e in ast.walk(test) if isinstance(e, ast.Call)]
+        asked = [e for e in calls if _READS.search(".".join(called(e, self._imported)))]
+        either = any(isinstance(each, ast.Or) for each in ast.walk(test))
+        return bool(asked) and not either and all(map(self._is_absent, asked))
 
     def _detours(self, node: ast.AST) -> Iterator[tuple[Sequence[ast.AST], Sequence[ast.AST]]]:
         """Yield what may be taken from a file, each with what is done in its place."""
         body = getattr(node, "body", ())
         block: list[ast.stmt] = body if isinstance(body, list) else []
         for number, each in enumerate(block):
-            if isinstance(each, ast.If | ast.Try) and isinstance(each.body[-1], ast.Return):
-                yield each.body, block[number + 1 :]
+            settled = isinstance(each, ast.If) and self._is_settled(each.test)
+            returns = isinstance(each, ast.If | ast.Try) and isinstance(each.body[-1], ast.Return)
+            if returns and not settled:
+                yield each.body, block[number + 1 :]  # type: ignore[attr-defined]
         match node:
             case ast.Try():
                 yield node.body, node.handlers
@@ -205,7 +226,6 @@ class Scripts(Bindings):
                 yield [first], others
             case ast.If() | ast.IfExp():
                 one, two = (e if isinstance(e, list) else [e] for e in (node.body, node.orelse))
-                yield from ((one, two), (two, one))
                 match node.test:
                     case ast.UnaryOp(op=ast.Not(), operand=test):
                         lacks = one
@@ -213,8 +233,9 @@ class Scripts(Bindings):
                         lacks = one
                     case ast.Compare(left=test, ops=[ast.IsNot()]) | test:
                         lacks = two
-                found = [value for _, value in self._values.get(name_of(test), ())]
-                yield found or [test], lacks
+                found = [value for _, value in self._values.get(name_of(test), ())] or [test]
+                if not all(map(self._is_settled, found)):
+                    yield from ((one, two), (two, one), (found, lacks))
 
     def _is_hidden(self, path: str, call: ast.Call) -> bool:
         """Whether a call trains, or draws by, an object that was loaded as it is."""
@@ -237,7 +258,7 @@ class Scripts(Bindings):
         if isinstance(node, ast.Call):
             name = called(node, self._imported)
             if name[-1] not in self._own and _OF_FILE.search(".".join(name)):
-                return not is_of_settings(node, ".".join(name))
+                return not (is_of_settings(node, ".".join(name)) or self._is_absent(node))
             key = f"{name[-1]}()"
         if key in above or key in self._reseeded:
             return False

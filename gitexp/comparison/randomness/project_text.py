@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import posixpath
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,12 +14,13 @@ from gitexp.comparison.randomness.syntax import (
     SEED_CALL,
     SEED_NAME,
     SETTINGS,
+    STEADY,
     VARIABLE,
     is_of_data,
     spelled,
 )
 from gitexp.dvc import pipeline
-from gitexp.dvc.dvcpipeline import written_stages
+from gitexp.dvc.dvcpipeline import with_parents, written_stages
 from gitexp.errors import GitexpError
 from gitexp.model.config import ParamKey
 from gitexp.text import params
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from gitexp.model.config import ProjectConfig
+    from gitexp.model.job import Stage
 
 
 _MOST_TOLD = 60  # files
@@ -43,6 +45,7 @@ NUMBERED = re.compile(r"(?:seed|random[_-]state)\W{0,3}\d", re.IGNORECASE)
 _GIVEN = re.compile(  # on a command line
     r"(?<![\w.-])([\w.-]*(?:seed|random[_-]state))[ =]+[\"']?(\d+)\b", re.IGNORECASE
 )
+_DIVIDES = re.compile(r"split|fold", re.IGNORECASE)
 _DATA_LINE = re.compile(r"\s*\w*data\w*\s*=|\s*[xXyY]\w*\s*[,=]")
 _RESULTS = re.compile(r"(metric|result|score|summary|report|history)\w*\.\w+$", re.IGNORECASE)
 _ENTRY = re.compile(r"^\s*[\"']?([\w.-]+)[\"']?\s*[:=]\s*[\"']?(\d+)", re.MULTILINE)
@@ -58,6 +61,8 @@ ALL_ARGUMENTS = re.compile(
     r"|\$@|\$\*|\$\{?\d|commandArgs|(?-i:\bARGS\b)|process\.argv",
     re.IGNORECASE,
 )
+_DECLARING = re.compile(r"add_argument|[oO]ption\(")
+_OUTSIDE = re.compile(r"[/~]|\.\.|\w+:")  # of the folder of a job
 _ENTROPY = re.compile(
     r"urandom|SystemRandom|\bsecrets\b|uuid[14]|\$RANDOM|seed\w*\s*[=(][^\n]{0,200}time"
 )
@@ -70,6 +75,7 @@ class ProjectText:
     texts: tuple[tuple[str, str], ...]  # path and text; of a notebook its code cells
     config: ProjectConfig
     whole: bool = True  # whether nothing was left out that could be code
+    files: frozenset[str] = frozenset()  # paths of all that the commit holds
 
     def able(self) -> bool:
         """Whether something could take up the seed, or draw on chance without one."""
@@ -108,21 +114,17 @@ class ProjectText:
     @cached_property
     def _skipped(self) -> CopiesReason | None:
         """Return what is wrong where no stage lists a seed parameter: DVC runs each only once."""
-        rule, path, text = self.config.seed, self._pipeline, dict(self.texts).get(self._pipeline)
-        if not (rule.params and self.config.pipeline) or text is None:
+        rule, path, stages = self.config.seed, self._pipeline, self._stages
+        if not (rule.params and stages):
             return None
-        folder = posixpath.dirname(self.config.pipeline)
-        try:
-            stages = written_stages(text.encode(), path, folder)
-        except GitexpError:
-            return None
+        text = dict(self.texts)[path]
         named = VARIABLE in text or any(self._is_templated(e, ["", text]) for e in rule.params)
         listed = any(pipeline.depends_on(stage, key) for stage in stages for key in rule.params)
         if named or listed or any("${" in k for s in stages for e in s.params for k in e.keys):
             return None
         key = rule.params[0]
         reading = [stage for stage in stages if self._reads(stage.commands, key)]
-        file = posixpath.relpath(key.file, (reading or stages)[0].wdir or ".") if stages else ""
+        file = posixpath.relpath(key.file, (reading or stages)[0].wdir or ".")
         entry = key.key if file == "params.yaml" else f"{file}: [{key.key}]"
         names = ", ".join(stage.name for stage in reading)
         return CopiesReason(
@@ -174,7 +176,39 @@ class ProjectText:
         for option, name in (found for text in texts for found in _HANDED_ON.findall(text)):
             if name == VARIABLE or any(_is_of(key, name) for key in rule.params):
                 words |= {"argv", _option_name(option)}
-        return Scripts(trees, words, files)
+        commands = [text for text in texts if not _DECLARING.search(text)]
+        return Scripts(trees, words, files, "\n".join(commands), self._is_absent)
+
+    def _is_absent(self, path: str) -> bool:
+        """Whether no job has a file of this name, in whatever folder, when it starts."""
+        if _OUTSIDE.match(path) or not self.whole:
+            return False
+        path = posixpath.normpath(path).replace("../", "")
+        ends = tuple(f"/{each}" for each in with_parents(path))
+        there = (each.endswith(ends) or f"/{path}/" in each for each in self._present)
+        return path not in {".", ".."} and not any(there)
+
+    @cached_property
+    def _present(self) -> frozenset[str]:
+        """What may lie in the folder of a job when it starts: all but what it is there to make."""
+        config, stages = self.config, self._stages
+        made = {out.path for stage in stages for out in stage.outs if not out.persist}
+        if config.pipeline is None:
+            made = {*config.outputs, *config.metrics}
+        brought = {*config.link, *(path for stage in stages for path in stage.deps)}
+        paths = {self._inside(path.removesuffix(".dvc")) for path in self.files}
+        left = {path for path in paths if made.isdisjoint(with_parents(path))}
+        return frozenset(f"/{path}" for path in left | brought)
+
+    @cached_property
+    def _stages(self) -> tuple[Stage, ...]:
+        """The stages of the pipeline as they are written; none where they cannot be read."""
+        text = dict(self.texts).get(self._pipeline) if self.config.pipeline else None
+        try:
+            folder = posixpath.dirname(self.config.pipeline or "")
+            return () if text is None else written_stages(text.encode(), self._pipeline, folder)
+        except GitexpError:
+            return ()
 
     def _settings(self) -> dict[str, str]:
         """Return the files of settings that executed text names, itself or by folder or stem."""
@@ -234,7 +268,7 @@ class ProjectText:
                     continue
                 if SEED_NAME.search(name):
                     kept = key in rule.fixed or is_of_data(name.replace(".", "_"), path)
-                    found[Fixed(path, f"{name}: {value}", "", value)] = kept
+                    found[Fixed(path, f"{name}: {value}", "", value, name)] = kept
         return found
 
     @cached_property
@@ -272,17 +306,23 @@ class ProjectText:
         return {path: text for path, text in code.items() if path in found} or code
 
     def _ranked(self, scripts: Scripts) -> list[Draw]:
-        """Return what draws on a fixed seed: models, then generators, then what is of the data."""
-        texts = {path: text.split("\n") for path, text in self.texts}
-        ranks = {
-            each: (
-                each.is_of_data or bool(_DATA_LINE.match(texts[each.path][each.line - 1])),
-                bool(SEED_CALL.search(each.name)),
-                not each.name[:1].isupper(),
-            )
-            for each in scripts.draws()
-        }
-        return sorted(ranks, key=ranks.__getitem__)
+        """Return what draws on a fixed seed, what most likely makes copies before the rest."""
+        return sorted(dict.fromkeys(scripts.draws()), key=self._rank)
+
+    def _rank(self, draw: Draw) -> int:
+        """Return how far down the list of what may make copies something is that draws.
+
+        Models, then generators, then what divides the data, then what hardly draws, then the data.
+        """
+        line = dict(self.texts)[draw.path].split("\n")[draw.line - 1]
+        ranks = (
+            bool(_DIVIDES.search(draw.name)),
+            bool(STEADY.search(draw.name)),
+            draw.is_of_data or bool(_DATA_LINE.match(line)),
+            bool(SEED_CALL.search(draw.name)),
+            not draw.name[:1].isupper(),
+        )
+        return (3, 4, 5, 2, 1)[ranks.index(True)] if any(ranks) else 0
 
     @property
     def _pipeline(self) -> str:
@@ -327,6 +367,13 @@ class Fixed:
     line: str
     instead: str
     number: str
+    name: str = field(default="", compare=False)  # of what takes it, for people
+    step: str = ""  # what to do about it, where no number stands there
+
+    @property
+    def is_setting(self) -> bool:
+        """Whether it is an entry of a file of settings."""
+        return bool(self.name) and self.line == f"{self.name}: {self.number}"
 
 
 @dataclass(frozen=True, slots=True)

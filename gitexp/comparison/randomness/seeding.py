@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
+from gitexp.comparison.randomness.draws import OF_FILE
 from gitexp.comparison.randomness.project_text import (
     ALL_ARGUMENTS,
     CODE,
@@ -45,6 +47,7 @@ _LARGEST = 1 << 20  # bytes of one file
 _MOST = 2_000  # files
 _MOST_BYTES = 32 << 20  # of all of them
 _SHOWN = 3
+_FILE_RANK, _DATA_RANK = 3, 6  # beside those of draws
 _CELL = "#: code cell "
 _NO_CODE = re.compile(
     r"(^|/)(\.git|\.dvc|\.gitexp)|(^|/)dvc\.lock$"
@@ -92,7 +95,7 @@ class Code(ProjectText):
             next_step=self.how(places),
         )
 
-    def how(self, places: Sequence[Fixed]) -> str:  # noqa: PLR0911  one for each kind of place
+    def how(self, places: Sequence[Fixed]) -> str:  # noqa: C901, PLR0911  one for each kind of place
         """Return what to change, in the words of the settings."""
         rule, option, key = self.config.seed, self._option(), self._parameter()
         if option:
@@ -113,13 +116,17 @@ class Code(ProjectText):
                 '--seed-arg "--seed {seed}" or --seed-param KEY to gitexp init'
             )
         first, *others = places
-        also = f" (likewise in {', '.join(each.where for each in others)})" if others else ""
+        also = _likewise(others)
+        if first.step:
+            return f"in {first.where}, {first.step}{also}, and commit it"
         number = first.number or "what it has"
         if source:
             return f"in {first.where}, take {source} instead of {number}{also}, and commit"
-        if ":" in first.line and not first.instead:  # of a file of settings
-            named = str(ParamKey(self._inside(first.where), first.line.split(":")[0]))
-            return f"gitexp init --seed-param {shlex.quote(named)}{also}"
+        if first.is_setting:
+            keys = [ParamKey(self._inside(e.where), e.name) for e in places if e.is_setting]
+            named = (f" --seed-param {shlex.quote(str(key))}" for key in keys)
+            also = _likewise([each for each in others if not each.is_setting])
+            return f"gitexp init{''.join(named)}{also}"
         if not first.instead:
             return f"in {first.where}, write ${VARIABLE} instead of {number}{also}, and commit"
         return f"in {first.where}, write {first.instead} (with import os){also}, and commit it"
@@ -150,20 +157,27 @@ class Code(ProjectText):
         }
         rest = {path: text for path, text in reached.items() if path not in scripts.trees}
         for path, text in rest.items() if not steered else ():
-            if found := NUMBERED.search(text):
-                above = text[: found.start()].count("\n")
+            if number := NUMBERED.search(text):
+                above = text[: number.start()].count("\n")
                 where = f"{path}, line {above + 1}"
                 places[Fixed(where, text.split("\n")[above].strip(), "", "")] = False
+        order = {each: place for place, each in enumerate(self.fixed())}
+        places = {e: places[e] for e in sorted(places, key=lambda e: order.get(e, len(order)))}
         if places:
             first, more = next(iter(places)), len(places) - 1
             why = f"{first.where} holds its seed fast{f' (and {more} more)' if more else ''}"
-            how, shared = self.how(tuple(places)), any(places.values())
+            shared = any(places.values())
+            alike = [self._place(e) for e, alike in draws if alike and e.is_of_data and shared]
+            every = sorted(
+                {**places, **dict.fromkeys(alike)}, key=lambda e: order.get(e, len(order))
+            )
+            how = self.how(every)
             return CopiesReason(f"{why}: {first.line}", how, first.where, shared)
         if unclear is not None:
-            at, number, (why, how) = unclear
-            line = reached[at].split("\n")[number - 1].strip()
-            where = _where(at, number, reached[at])
-            return CopiesReason(f"{where} {why}: {line}", f"in {where}, {how}")
+            found, why = self._doubt(*unclear), unclear[2][0]
+            return CopiesReason(
+                f"{found.where} {why}: {found.line}", f"in {found.where}, {found.step}"
+            )
         unread = next((p for p in reached if p not in scripts.trees and CODE.search(p)), "")
         if steered or (scripts.trees and not strange and not unread.endswith((".py", ".ipynb"))):
             return None
@@ -244,25 +258,44 @@ class Code(ProjectText):
     def _place(self, draw: Draw) -> Fixed:
         """Return where a seed stands in the text, and what to write instead."""
         if draw.number is not None:
-            return _place(draw.at, dict(self.texts)[draw.at], draw.number)
-        text = dict(self.texts)[draw.path]
-        line = text.split("\n")[draw.line - 1].strip()
+            return _place(draw.at, dict(self.texts)[draw.at], draw.number, draw.name)
         value = f'int(os.environ.get("{VARIABLE}", 0))'
-        return Fixed(_where(draw.path, draw.line, text), line, f"the seed as {value}", "")
+        there = self._line(draw.path, draw.line)
+        return replace(there, instead=f"the seed as {value}", name=draw.name)
+
+    def _line(self, path: str, number: int) -> Fixed:
+        text = dict(self.texts)[path]
+        return Fixed(_where(path, number, text), text.split("\n")[number - 1].strip(), "", "")
+
+    def _doubt(self, path: str, number: int, said: tuple[str, str]) -> Fixed:
+        return replace(self._line(path, number), step=said[1])
 
     def fixed(self) -> tuple[Fixed, ...]:
-        """Return the seeds that stand in the code, that of a model before that of its data."""
+        """Return what most likely makes copies of all repeats, before the rest, in the code.
+
+        Seeds that stand for numbers, that of a model before that of its data, and a file in place
+        of what is trained.
+        """
+        texts = dict(self.texts)
         try:
             scripts = self._executed
-            draws = self._ranked(scripts)
+            found = [
+                (_DATA_RANK * is_of_data(name), _place(path, texts[path], value, name))
+                for name, path, value in scripts.numbers()
+            ]
+            drawn, settings = self._ranked(scripts), self._numbers()
+            if settings:  # which have what the text takes from elsewhere
+                asked = {(key.file, key.key) for key in self.config.seed.fixed}  # to stay
+                free = (e for e in settings if (self._inside(e.where), e.name) not in asked)
+                found += [(_DATA_RANK * settings[each], each) for each in free]
+                drawn = [each for each in drawn if each.number is not None]
+            found += [(self._rank(each), self._place(each)) for each in drawn]
+            found += [
+                (_FILE_RANK, self._doubt(*each)) for each in scripts.unclear() if each[2] in OF_FILE
+            ]
         except RecursionError:
             return ()
-        texts = dict(self.texts)
-        numbers = sorted(scripts.numbers(), key=lambda each: is_of_data(each[0]))
-        named = [_place(path, texts[path], value) for _, path, value in numbers]
-        count = sum(not is_of_data(name) for name, *_ in numbers)
-        drawn = [self._place(each) for each in draws]
-        return tuple(dict.fromkeys([*named[:count], *drawn, *named[count:]]))
+        return tuple(dict.fromkeys(each for _, each in sorted(found, key=itemgetter(0))))
 
     def _parameter(self) -> str:
         """Return the key in a params file that looks like a seed, is read, and is not varied."""
@@ -282,9 +315,11 @@ class Code(ProjectText):
 def read(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Code:
     """Read the text of everything that a commit could execute."""
     texts: list[tuple[str, str]] = []
+    files: list[str] = []
     whole, room = True, _MOST_BYTES
     for entry in objects.walk_tree(repo, commit):
         path = entry.path.decode("utf-8", "replace")
+        files.append(path)
         if entry.mode == objects.MODE_COMMIT:
             whole = False
         if _NO_CODE.search(path) or entry.mode in {objects.MODE_COMMIT, objects.MODE_LINK}:
@@ -300,7 +335,7 @@ def read(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Code:
         if b"\0" not in data:
             text = data.decode("utf-8", "replace")
             texts.append((path, _cells(text, path) if path.endswith(".ipynb") else text))
-    return Code(tuple(texts), config, whole)
+    return Code(tuple(texts), config, whole, frozenset(files))
 
 
 def held(
@@ -406,7 +441,7 @@ def _cells(text: str, path: str) -> str:
     return "\n".join("pass" if line.startswith(("%", "!")) else line for line in lines)
 
 
-def _place(path: str, text: str, number: ast.Constant) -> Fixed:
+def _place(path: str, text: str, number: ast.Constant, name: str) -> Fixed:
     """Return a number that stands in a text as a seed, with its line and what to write instead."""
     line = text.split("\n")[number.lineno - 1]
     raw = line.encode()
@@ -414,7 +449,13 @@ def _place(path: str, text: str, number: ast.Constant) -> Fixed:
     default = number.value if isinstance(number.value, int) else 0
     value = f'int(os.environ.get("{VARIABLE}", {default}))'
     new = raw[:start].decode() + value + raw[end:].decode()
-    return Fixed(_where(path, number.lineno, text), line.strip(), new.strip(), str(default))
+    where = _where(path, number.lineno, text)
+    return Fixed(where, line.strip(), new.strip(), str(default), name.lstrip("."))
+
+
+def _likewise(places: Sequence[Fixed]) -> str:
+    rest = "; ".join(f"{each.where}: {each.name or each.step}".rstrip(": ") for each in places)
+    return f" (likewise in {rest})" if places else ""
 
 
 def _name(number: Fixed) -> tuple[str, str]:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 VARIABLE: Final = "GITEXP_SEED"
 # What divides data or makes them: where both sides do so alike, both speak of these data.
-_OF_DATA = re.compile(r"split|[fF]old|^make_|^fetch_|^load|^sample$|^resample$|[sS]huffle")
+_MAKES = r"^make_(?!pipeline|union|column|scorer|.*(model|net|clf|classifier|regressor|estimator))"
+_OF_DATA = re.compile(rf"split|[fF]old|{_MAKES}|^fetch_|^load|^sample$|^resample$|[sS]huffle")
 _DATA_FILE = re.compile(r"(^|[_/])(data(set)?s?|prepar\w*|split\w*|preproc\w*|featuri\w*)[_.]")
 # Gives numbers and texts, no objects that could train.
 _OF_SETTINGS = re.compile(
@@ -22,6 +23,9 @@ WRAPPED = re.compile(r"^((base|final)_)?(estimators?|classifier|regressor|model|
 # What may make the same of all seeds.
 _BLUNT = frozenset(("min", "max", "bool", "len", "round", "divmod", "pow", "any", "all", "type"))
 _MAY_CHANGE = ast.Compare | ast.Lambda | ast.IfExp | ast.comprehension | ast.BoolOp
+_SAME_PATH = re.compile(  # gives a path again, or what is there
+    r"^(str|fspath|open|exists|is_?file|abspath|realpath|normpath|resolve|absolute|as_posix)$|^read_"
+)
 SETTINGS: Final = re.compile(r"\.(ya?ml|json|toml|ini|cfg|conf|env)$", re.IGNORECASE)
 _LARGE = 10**4  # what is left of a division by more is as good as the number
 SEED_NAME: Final = re.compile(r"(^|[_.-])(seed|random[_-]state)$", re.IGNORECASE)
@@ -31,7 +35,11 @@ SEED_CALL: Final = re.compile(
 )
 TAKES_STATE = re.compile(  # of scikit-learn: what takes random_state
     r"Forest|Boost|Bagging|Tree|MLP|SGD|Perceptron|KMeans|TSNE|train_test_split|ShuffleSplit"
-    r"|Mixture|RandomizedSearch|permutation_importance|^resample$|^shuffle$|^make_|Dummy|PCA|SVD"
+    rf"|Mixture|RandomizedSearch|permutation_importance|^resample$|^shuffle$|{_MAKES}|Dummy|PCA|SVD"
+)
+# What takes a random_state and hardly draws on it, as it is usually called.
+STEADY: Final = re.compile(
+    r"^(Logistic|Ridge|Lasso|Elastic)|SV[CR]$|DecisionTree|GradientBoost|XGB|LGBM|CatBoost"
 )
 
 
@@ -122,6 +130,37 @@ def declared(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
     names = [text_of([given["dest"]])] if "dest" in given else names[:1]
     for name in names:
         yield spelled(name), given.get("default", ast.Constant(None))
+
+
+def path_parts(  # noqa: C901, PLR0911  one way for each kind of node
+    node: ast.AST, modules: Mapping[str, str]
+) -> tuple[str, list[ast.expr]]:
+    """Return what a path is made of, or what a call reads, with what stands between the parts."""
+    above: ast.expr = ast.Constant("..")
+    match node:
+        case ast.FormattedValue(value=part):
+            return "", [part]
+        case ast.JoinedStr():
+            return "", node.values
+        case ast.BinOp(op=ast.Div() | ast.Add()):
+            return "/" if isinstance(node.op, ast.Div) else "", [node.left, node.right]
+        case ast.Attribute(attr="parent", value=part):
+            return "/", [part, above]
+        case ast.Subscript(value=ast.Attribute(attr="parents", value=part)):
+            return "/", [part, above]
+        case ast.Call(func=func, args=given):
+            name = called(node, modules)[-1]
+            is_method = isinstance(func, ast.Attribute) and root_of(func) not in modules
+            of = [func.value] if is_method and isinstance(func, ast.Attribute) else []
+            if name in {"join", "joinpath", "Path", "PurePath"}:
+                return "/", [*of, *given]
+            if name == "dirname":
+                return "/", [*given[:1], above]
+            if name in {"getcwd", "cwd"}:
+                return "/", [ast.Constant(".")]
+            if _SAME_PATH.search(name):
+                return "/", [*of, *given, *(each.value for each in node.keywords)][:1]
+    return "", []
 
 
 def is_of_settings(call: ast.Call, name: str) -> bool:
