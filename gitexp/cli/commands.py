@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+
+from gitexp.model import dataclass
 
 if TYPE_CHECKING:
     import argparse

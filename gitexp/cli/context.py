@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from gitexp.cli.output import Printer
 from gitexp.errors import UsageError
 from gitexp.git import discovery
+from gitexp.model import dataclass
 
 if TYPE_CHECKING:
     import argparse

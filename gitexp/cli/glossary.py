@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import resources
 
 from gitexp import errors
 from gitexp.cli.commands import COMMANDS
 from gitexp.errors import GitexpError, UsageError
+from gitexp.model import dataclass
 from gitexp.rules import RULES
 from gitexp.text.fields import near
 

@@ -6,11 +6,11 @@ import contextlib
 import os
 import re
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from gitexp import __version__
 from gitexp.errors import BugError, OutputError
+from gitexp.model import dataclass
 from gitexp.report.escape import escaped, visible
 
 if TYPE_CHECKING:

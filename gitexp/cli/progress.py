@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitexp.cli.output import safe
+from gitexp.model import dataclass, field
 from gitexp.model.report import ProgressKind
 from gitexp.report.numbers import duration
 

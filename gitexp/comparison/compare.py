@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from gitexp.errors import GitexpError, UsageError
 from gitexp.git import refs, repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import open_index
+from gitexp.model import dataclass, replace
 from gitexp.model.comparison import Comparison, Side
 from gitexp.model.plan import Claim, Verdict
 from gitexp.provenance import order_evidence

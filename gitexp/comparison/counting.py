@@ -19,7 +19,6 @@ only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -32,6 +31,7 @@ from gitexp.comparison.eligible import (
     of_candidate,
     seeding,
 )
+from gitexp.model import dataclass, field, replace
 from gitexp.model.comparison import Unused
 from gitexp.model.run import RepeatState, other_seeds
 from gitexp.report import numbers

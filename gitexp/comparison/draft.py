@@ -6,7 +6,6 @@ The verdict waits for the other candidates of the same call, over which alpha is
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import advice, cautions, exclusions, measure, selection, sides
@@ -20,6 +19,7 @@ from gitexp.dvc.inputs import STAGE
 from gitexp.errors import NoSamplesError
 from gitexp.git import refs
 from gitexp.git.refs import unreachable
+from gitexp.model import dataclass, replace
 from gitexp.model.comparison import Role
 from gitexp.model.plan import ALPHA, Claim
 from gitexp.report import numbers

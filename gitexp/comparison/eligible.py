@@ -5,9 +5,9 @@ Pure, and blind to the values. `comparison.counting` puts the rules together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gitexp.model import dataclass, field
 from gitexp.model.comparison import Unused
 from gitexp.model.plan import OnFailed, StoppingRule
 from gitexp.model.run import Origin, RepeatState, lone

@@ -10,7 +10,6 @@ import posixpath
 import re
 import shlex
 from collections import defaultdict
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison.counting import (
@@ -32,6 +31,7 @@ from gitexp.dvc import inputs
 from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.git.absent import ABSENT
+from gitexp.model import dataclass, replace
 from gitexp.model.comparison import LATE, Change
 from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.model.run import RepeatState

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.counting import FoundRuns
 from gitexp.comparison.eligible import is_under
 from gitexp.git import objects
 from gitexp.git.transaction.layout import archive_tag, environment_dir, run_dir
+from gitexp.model import dataclass, replace
 from gitexp.model.metrics import recorded, several
 from gitexp.provenance.contradicted import Sources
 from gitexp.provenance.strangers import in_order, strange_to

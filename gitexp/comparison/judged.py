@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.designs.slices import Subgroups
+from gitexp.model import dataclass, field
 from gitexp.model.comparison import Role
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from gitexp.git import objects
 from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import project_folder
 from gitexp.git.worktree import status
+from gitexp.model import dataclass
 from gitexp.model.metrics import bare, by_file, plain, several
 from gitexp.model.plan import Direction
 from gitexp.model.run import RepeatState

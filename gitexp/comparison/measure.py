@@ -6,9 +6,9 @@ How a metric is tested is the matter of `comparison.designs`; here is what all d
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from gitexp.model import dataclass, field, replace
 from gitexp.model.comparison import MetricComparison, Role
 from gitexp.model.design import Design
 from gitexp.model.metrics import bare, mean, spread

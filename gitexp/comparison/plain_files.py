@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import enum
 import hashlib
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import advice
@@ -20,6 +19,7 @@ from gitexp.comparison.designs import predictions as computed
 from gitexp.comparison.measure import CountedSides, Question
 from gitexp.comparison.sides import ResolvedSide
 from gitexp.errors import BadFormatError, DesignError, UnknownMetricError, UsageError
+from gitexp.model import dataclass, replace
 from gitexp.model.comparison import Comparison, Role
 from gitexp.model.config import Predictions, ProjectConfig
 from gitexp.model.ids import CommitHash, InputsDigest, RunId, TreeId

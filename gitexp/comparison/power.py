@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import math
 import shlex
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import advice, sides
@@ -29,6 +28,7 @@ from gitexp.comparison.tally import settle
 from gitexp.errors import NoRepositoryError, NotInitialisedError, UnbornBranchError, UsageError
 from gitexp.git import repository
 from gitexp.git.transaction.cache import open_index
+from gitexp.model import dataclass, replace
 from gitexp.model.design import PowerDesign, PowerReport, PowerRequest, Price
 from gitexp.model.metrics import mean, recorded
 from gitexp.model.metrics import spread as spread_of

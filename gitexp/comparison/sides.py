@@ -8,7 +8,6 @@ revision that git understands. Only hashes go on from here.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import inputs
@@ -22,6 +21,7 @@ from gitexp.errors import (
 from gitexp.git import command, objects, refs, upstream
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
+from gitexp.model import dataclass, replace
 from gitexp.model.ids import CommitHash
 from gitexp.model.sharing import Tombstone
 from gitexp.records import codec

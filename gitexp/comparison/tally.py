@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import selection, sides
@@ -16,6 +15,7 @@ from gitexp.comparison.counting import UNPAIRED, count, evaluation_of
 from gitexp.comparison.gather import RunPool, gather
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.cache import Kind
+from gitexp.model import dataclass, replace
 from gitexp.model.ids import InputsDigest
 from gitexp.model.metrics import MetricSummary, summarise
 from gitexp.store import plans

@@ -14,7 +14,6 @@ import json
 import os
 import stat
 import unicodedata
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from gitexp.dvc import cache_objects, dvc_config, gitignore, hashing, links
 from gitexp.dvc.cache_objects import DEFAULT_TYPES, TEMPORARY, CacheConfig
 from gitexp.dvc.hashing import twin
 from gitexp.errors import BadFormatError, DamagedDataError, DataMissingError, UnsafeInputError
+from gitexp.model import dataclass
 from gitexp.model.ids import Md5
 from gitexp.model.job import FileHash
 

@@ -14,10 +14,10 @@ import hashlib
 import os
 import stat
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import hashing, links
+from gitexp.model import dataclass
 from gitexp.model.ids import Md5
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ reads each folder and each file once.
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import dvcfiles
@@ -23,6 +22,7 @@ from gitexp.git.objects import (
     list_dir,
 )
 from gitexp.git.tree import MODE_TREE
+from gitexp.model import dataclass, replace
 from gitexp.model.ids import BlobId, CommitHash, TreeId
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.dvc.dvcpipeline import (
@@ -25,6 +24,7 @@ from gitexp.dvc.dvcpipeline import (
     stage_wdirs,
 )
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
+from gitexp.model import dataclass, replace
 from gitexp.model.ids import MD5, Md5, ParamTree
 from gitexp.model.job import FileHash, StageRecord
 from gitexp.text.fields import Fields, param_tree

@@ -5,10 +5,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import UnsafeInputError
+from gitexp.model import dataclass
 from gitexp.model.job import OutKind, Stage, StageOut, StageParams
 from gitexp.text.fields import Fields
 from gitexp.text.jsontext import MIB, Json

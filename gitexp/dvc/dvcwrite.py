@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import posixpath
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
@@ -17,6 +16,7 @@ from ruamel.yaml.error import YAMLError
 
 from gitexp.dvc.dvcfiles import LIMIT, plain_spelling
 from gitexp.errors import BadFormatError, DvcFailedError
+from gitexp.model import dataclass
 from gitexp.text.fields import param_json
 from gitexp.text.yamltext import yaml_loads
 

@@ -12,7 +12,6 @@ import os
 import posixpath
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from gitexp.dvc import cache_objects as objects
 from gitexp.dvc.cache_objects import CacheConfig
 from gitexp.errors import DamagedDataError, DataMissingError, DvcFailedError, GitexpError
 from gitexp.git import command
+from gitexp.model import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -21,10 +21,10 @@ import time
 import unicodedata
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitexp.errors import ChangingFileError, DataMissingError, UnsafeInputError
+from gitexp.model import dataclass, field
 from gitexp.model.ids import Md5
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import posixpath
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from gitexp.dvc import dvc_config
@@ -24,6 +23,7 @@ from gitexp.dvc.state import (
 from gitexp.errors import BadFormatError, UnknownParamError, UnsafeInputError
 from gitexp.git.absent import Absent
 from gitexp.git.objects import MODE_COMMIT, MODE_LINK, entry_at, read_blob, tree_id, walk_tree
+from gitexp.model import dataclass, replace
 from gitexp.records import config as config_format
 from gitexp.text import ignore, params
 from gitexp.text.jsontext import json_dumps_compact

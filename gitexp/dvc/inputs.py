@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from gitexp.dvc.declared_data import pointed
@@ -18,6 +17,7 @@ from gitexp.dvc.state import ProjectState
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import entry_at
 from gitexp.git.transaction.cache import Kind
+from gitexp.model import dataclass
 from gitexp.model.ids import InputsDigest
 from gitexp.records.config import seed_json
 

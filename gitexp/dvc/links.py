@@ -16,7 +16,6 @@ import io
 import os
 import stat
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.dvc.hashing import BLOCK, hash_file, open_regular
@@ -27,6 +26,7 @@ from gitexp.errors import (
     ReadOnlyError,
     UnsafeInputError,
 )
+from gitexp.model import dataclass
 
 if sys.platform == "linux":
     from fcntl import ioctl

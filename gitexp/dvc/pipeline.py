@@ -12,7 +12,6 @@ import json
 import posixpath
 import subprocess
 import sys
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ from gitexp.errors import (
     UsageError,
 )
 from gitexp.git.discovery import project_folder
+from gitexp.model import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -14,7 +14,6 @@ import shlex
 import stat
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import cache as objects
@@ -38,6 +37,7 @@ from gitexp.errors import (
     UnsafeInputError,
 )
 from gitexp.git.transaction.locks import lock
+from gitexp.model import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

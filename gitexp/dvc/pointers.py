@@ -7,7 +7,6 @@ stages read them. Only Git objects and the cache are looked at; nothing is fetch
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import cache as objects
@@ -18,6 +17,7 @@ from gitexp.dvc.dvcpipeline import declares, touches
 from gitexp.dvc.exchange import take
 from gitexp.errors import DamagedDataError
 from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, read_blob, walk_tree
+from gitexp.model import dataclass, replace
 from gitexp.model.job import Given
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,8 @@ from dvc.parsing import DataResolver, EntryDefinition
 from dvc.schema import COMPILED_MULTI_STAGE_SCHEMA
 from dvc.utils.serialize import load_yaml
 from voluptuous import Invalid
+
+from gitexp.model import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -12,7 +12,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from gitexp.dvc.dvcpipeline import Pattern, with_parents
 from gitexp.errors import UnsafeInputError
 from gitexp.git.absent import Absent
 from gitexp.git.objects import MODE_COMMIT, MODE_LINK, Entry, read_blob, tree_id, walk_tree
+from gitexp.model import dataclass, field
 from gitexp.text.yamltext import yaml_loads
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ review is asked or obeyed. An experiment that cannot be judged is a finding, not
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -30,6 +29,7 @@ from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.tree import Tree
 from gitexp.git.upstream import USUAL
+from gitexp.model import dataclass, field, replace
 from gitexp.model.config import Identity
 from gitexp.model.review import (
     Behind,

@@ -6,7 +6,6 @@ import os
 import posixpath
 import re
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions
@@ -14,6 +13,7 @@ from gitexp.comparison.advice import cannot_decide, seed_ranges
 from gitexp.dvc import input_parts
 from gitexp.execution import situation, state
 from gitexp.execution.publish import NOT_RUN
+from gitexp.model import dataclass
 from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.model.report import PlannedRun, RecordedRun, RunReport
 from gitexp.model.run import RepeatState

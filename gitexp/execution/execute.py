@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.randomness.variation import ENOUGH, Acts
@@ -21,6 +20,7 @@ from gitexp.errors import GitexpError
 from gitexp.execution.engines import ENGINES
 from gitexp.execution.engines.base import STAGE
 from gitexp.execution.preflight import checks
+from gitexp.model import dataclass, field
 from gitexp.model.job import POINTS, JobRequest, JobState
 from gitexp.model.report import ProgressEvent, ProgressKind
 from gitexp.model.run import RepeatState, last_line, other_seeds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import eligible
@@ -14,6 +13,7 @@ from gitexp.errors import IdleSeedError
 from gitexp.execution import record, run_sources
 from gitexp.git import objects
 from gitexp.git.transaction.cache import open_index
+from gitexp.model import dataclass, field
 from gitexp.model.plan import Claim
 from gitexp.model.run import RepeatState
 from gitexp.report import numbers

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.dvc.stage_records import UNCACHED_LIMIT_BYTES
+from gitexp.model import dataclass, replace
 from gitexp.model.job import COMMAND_STAGE, Given, OutKind, Stage, StageOut
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from gitexp.dvc.cache import put
 from gitexp.errors import BadMetricError, UnsafeInputError
 from gitexp.execution.jobs import lies_in
 from gitexp.git.worktree import status
+from gitexp.model import dataclass, replace
 from gitexp.model.config import DEFAULT_METRICS
 from gitexp.model.ids import EvaluationDigest
 from gitexp.model.job import COMMAND_STAGE, FILES, LOGGED, POINTS, KeptFile

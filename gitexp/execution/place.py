@@ -7,7 +7,6 @@ import posixpath
 import shlex
 import shutil
 import sys
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +30,7 @@ from gitexp.git.discovery import project_folder
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.layout import DATA_BRANCH
 from gitexp.git.worktree import status
+from gitexp.model import dataclass, replace
 from gitexp.store import plans
 from gitexp.system import environment as environment_staging
 from gitexp.system import imports

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,7 @@ from gitexp.execution.workdir import ATTEMPT, bring_enclosing, cache_beside, cac
 from gitexp.git import command
 from gitexp.git.discovery import project_folder
 from gitexp.git.worktree import worktrees
+from gitexp.model import dataclass, replace
 from gitexp.model.job import Job
 from gitexp.model.request import RunOptions
 from gitexp.model.run import Origin, PlanRef, Run, Source

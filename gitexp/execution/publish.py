@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +31,7 @@ from gitexp.git.transaction.failpoints import FailPoint
 from gitexp.git.transaction.failpoints import reach as reach_point
 from gitexp.git.worktree import checkouts
 from gitexp.git.writing import DELETE, Message
+from gitexp.model import dataclass, replace
 from gitexp.model.job import FILES, FileHash
 from gitexp.provenance import private
 from gitexp.records import plan as plan_format

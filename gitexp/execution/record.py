@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.dvc.dvcpipeline import with_parents
 from gitexp.git.transaction import layout
+from gitexp.model import dataclass, replace
 from gitexp.model.metrics import summarise
 from gitexp.model.run import Output, Repeat, RepeatState
 from gitexp.records import codec

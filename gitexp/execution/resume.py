@@ -10,7 +10,6 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import eligible
@@ -34,6 +33,7 @@ from gitexp.execution.workdir import WorkDir, remove_slots
 from gitexp.git import objects, refs
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
+from gitexp.model import dataclass, replace
 from gitexp.model.job import Job, JobState
 from gitexp.model.run import RepeatState
 from gitexp.records import codec

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from gitexp.errors import (
 from gitexp.git import objects
 from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import project_folder
+from gitexp.model import dataclass, field
 from gitexp.model.config import ParamKey
 from gitexp.model.run import MAX_SEED, lone
 from gitexp.store import plans

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import eligible, tally
@@ -29,6 +28,7 @@ from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.upstream import own
 from gitexp.git.worktree import status
+from gitexp.model import dataclass, replace
 from gitexp.model.run import RepeatState
 from gitexp.model.witness import Way
 from gitexp.provenance.strangers import in_order, strange_to

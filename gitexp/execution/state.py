@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions, tally
@@ -20,6 +19,7 @@ from gitexp.git import objects, refs
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, locks
 from gitexp.git.transaction.cache import open_index
+from gitexp.model import dataclass, replace
 from gitexp.model.ids import RunId
 from gitexp.model.job import POINTS, JobState, Outcome
 from gitexp.model.listing import UnreadableRecord

@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.dvc.cache import has, open_cache
@@ -25,6 +24,7 @@ from gitexp.execution.engines.base import CACHE, OUTCOME, PID
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.layout import TMP
 from gitexp.git.worktree import checkouts, worktrees
+from gitexp.model import dataclass, replace
 from gitexp.model.job import Outcome
 from gitexp.records import codec
 from gitexp.store import calls

@@ -15,7 +15,6 @@ import posixpath
 import signal
 import sys
 import time
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +37,7 @@ from gitexp.execution.engines import process
 from gitexp.execution.engines.base import CACHE, LOG, OUTCOME, PID, STAGE
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.failpoints import FailPoint, reach
+from gitexp.model import dataclass, field, replace
 from gitexp.model.job import POINTS, Job, Outcome
 from gitexp.model.run import RepeatState, Resources
 from gitexp.records import codec

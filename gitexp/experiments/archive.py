@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from gitexp.git import remote as remote_git
 from gitexp.git.absent import ABSENT
 from gitexp.git.remote import Lease
 from gitexp.git.transaction import layout, move
+from gitexp.model import dataclass
 from gitexp.model.ids import CommitHash
 from gitexp.model.sharing import EndReport, Tombstone
 from gitexp.records import codec

@@ -8,7 +8,6 @@ import io
 import posixpath
 import re
 import shlex
-from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -30,6 +29,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import project_folder
 from gitexp.git.upstream import USUAL
 from gitexp.git.worktree import status
+from gitexp.model import dataclass, replace
 from gitexp.model.config import DEFAULT_METRICS, Predictions, ProjectConfig
 from gitexp.model.job import OutKind
 from gitexp.model.request import InitRequest

@@ -7,7 +7,6 @@ import os
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -29,6 +28,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.command import translating
 from gitexp.git.transaction import layout, transaction
 from gitexp.git.writing import Message
+from gitexp.model import dataclass, replace
 from gitexp.model.request import InitReport, InitRequest
 from gitexp.records import config as config_format
 from gitexp.records import configedit

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import unicodedata
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import (
@@ -24,6 +23,7 @@ from gitexp.git.transaction.cache import open_index
 from gitexp.git.upstream import own
 from gitexp.git.worktree import checkouts
 from gitexp.git.writing import Message
+from gitexp.model import dataclass, replace
 from gitexp.report import numbers
 from gitexp.store import ended, plans
 from gitexp.store.conclusions import conclusion_named

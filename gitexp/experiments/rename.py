@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, move
 from gitexp.git.worktree import checkouts
 from gitexp.git.writing import DELETE, Message
+from gitexp.model import dataclass, replace
 from gitexp.model.sharing import EndReport
 from gitexp.records import codec
 from gitexp.store import plans

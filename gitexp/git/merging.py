@@ -9,7 +9,6 @@ import contextlib
 import os
 import stat
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import pygit2
@@ -19,6 +18,7 @@ from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.command import translated
 from gitexp.git.objects import Entry, bring, compared, merge_base, tree_id
 from gitexp.git.worktree.restore import steps
+from gitexp.model import dataclass
 from gitexp.model.ids import BlobId, TreeId
 from gitexp.model.views import PathChange
 

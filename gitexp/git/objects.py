@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -22,6 +21,7 @@ from gitexp.git import command, fsck, repository
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.tree import FILE_MODES, MODE_TREE, READ_LIMIT
 from gitexp.git.upstream import USUAL
+from gitexp.model import dataclass
 from gitexp.model.ids import BlobId, CommitHash, TreeId
 from gitexp.model.plan import Person
 from gitexp.text.fields import near

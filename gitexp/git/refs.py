@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import re
 import subprocess
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
@@ -22,6 +21,7 @@ from gitexp.git import command, objects
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.command import translated
 from gitexp.git.upstream import followed
+from gitexp.model import dataclass
 from gitexp.model.ids import CommitHash
 
 if TYPE_CHECKING:

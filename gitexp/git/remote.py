@@ -11,7 +11,6 @@ import random
 import re
 import shlex
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import (
@@ -22,6 +21,7 @@ from gitexp.errors import (
     UsageError,
 )
 from gitexp.git import command
+from gitexp.model import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shlex
 import tempfile
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +22,7 @@ from gitexp.git.command import translated
 from gitexp.git.fsck import refused_name
 from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE
 from gitexp.git.tree import MODE_TREE
+from gitexp.model import dataclass, replace
 from gitexp.model.ids import CommitHash, TreeId
 
 if TYPE_CHECKING:

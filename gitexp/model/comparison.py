@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitexp.model import dataclass
 from gitexp.model.plan import HypothesisKind, Verdict
 from gitexp.model.result import (
     EffectSize,
@@ -79,7 +79,7 @@ class Side:
     interrupted: int = 0  # of those that failed, what was stopped or killed
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """What `gitexp compare` answers; every output format shows this value."""
 

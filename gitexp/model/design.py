@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitexp.model import dataclass
 from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
 
 if TYPE_CHECKING:

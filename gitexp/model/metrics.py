@@ -9,8 +9,9 @@ nobody knows.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from gitexp.model import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence

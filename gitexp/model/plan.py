@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import enum
 import hashlib
-from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from gitexp.model import dataclass, fields, replace
 from gitexp.model.ids import PlanDigest
 
 if TYPE_CHECKING:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gitexp.model import dataclass
 from gitexp.model.metrics import summarise
 from gitexp.model.run import RepeatState
 

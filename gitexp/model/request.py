@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gitexp.model import dataclass, field
 from gitexp.model.plan import PlanDraft
 
 if TYPE_CHECKING:

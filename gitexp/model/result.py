@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from gitexp.model import dataclass, replace
 
 if TYPE_CHECKING:
     from gitexp.model.plan import Direction

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, assert_never
 
+from gitexp.model import dataclass
 from gitexp.model.plan import Verdict
 from gitexp.model.rules import Policy
 from gitexp.model.witness import Grade

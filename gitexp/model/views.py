@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+from gitexp.model import dataclass, field
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -8,7 +8,6 @@ its own. `docs/enforcement.md` says in plain words what each proves and what it 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from functools import partial
@@ -20,6 +19,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.upstream import own
 from gitexp.git.worktree import staged
+from gitexp.model import dataclass
 from gitexp.model.witness import ALONE, Grade, OrderGrade, Way
 from gitexp.provenance import trust_settings
 from gitexp.rules import order as order_rule

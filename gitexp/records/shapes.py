@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from gitexp.errors import BadEffectError, BadFormatError, NewerFormatError
+from gitexp.model import dataclass, field
 from gitexp.model.plan import (
     ALPHA_BELOW,
     ALPHAS,

@@ -6,9 +6,9 @@ escapes in its own way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitexp.model import dataclass
 from gitexp.model.plan import Verdict
 from gitexp.model.rules import Policy
 from gitexp.model.witness import ALONE

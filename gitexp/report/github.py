@@ -6,9 +6,9 @@ nothing is ever cut in two. Everything that a branch controls is a code span or 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from gitexp.model import dataclass, replace
 from gitexp.model.rules import Policy
 from gitexp.report import brief, caveats, words
 from gitexp.report import comparisons as table

@@ -8,9 +8,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gitexp.model import dataclass, replace
 from gitexp.model.plan import Verdict
 from gitexp.report import escape
 from gitexp.report.escape import html, width

@@ -8,11 +8,11 @@ main has no word.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.git.tree import tree_of
 from gitexp.git.upstream import USUAL, Own, own, single
+from gitexp.model import dataclass
 from gitexp.rules.facts import settings_in
 
 if TYPE_CHECKING:

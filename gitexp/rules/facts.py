@@ -8,7 +8,6 @@ merge merely took over are found here, once, so that all three agree.
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
@@ -16,6 +15,7 @@ from gitexp.git import fsck
 from gitexp.git.transaction.layout import CONFIG, PLANS
 from gitexp.git.tree import FILE_MODES, MODE_TREE, READ_LIMIT, Tree, join, tree_of
 from gitexp.git.upstream import USUAL, single
+from gitexp.model import dataclass, field, replace
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import BlobId, CommitHash, TreeId
 from gitexp.model.plan import Plan

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import CONFIG, ENVIRONMENTS, FOLDER, RUNS
 from gitexp.git.tree import Tree, tree_of
+from gitexp.model import dataclass, replace
 from gitexp.model.rules import NOBODY, Policy, Violation, Where
 from gitexp.rules import found, policies, unchanged
 from gitexp.rules.branches import is_protected

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
@@ -17,6 +16,7 @@ from gitexp.git.transaction.layout import (
     tombstone_path,
 )
 from gitexp.git.tree import MODE_TREE
+from gitexp.model import dataclass
 from gitexp.model.ids import RUN_ID, RunId
 from gitexp.model.plan import Plan
 from gitexp.model.run import Run

@@ -14,10 +14,10 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import BadFormatError, CommentFailedError, GitexpError, UsageError
+from gitexp.model import dataclass
 from gitexp.model.review import BOT
 from gitexp.report import github
 from gitexp.system.authority import NoRedirect

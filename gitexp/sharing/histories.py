@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import posixpath
 import shlex
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from gitexp.execution import snapshot
 from gitexp.git import merging, objects, refs, writing
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, move
+from gitexp.model import dataclass, replace
 from gitexp.model.sharing import BranchMove, BranchOutcome
 from gitexp.store import lookup, plans, replay
 from gitexp.store.replay import Relation

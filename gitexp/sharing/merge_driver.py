@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from gitexp.dvc.dvcfiles import load_lock
@@ -19,6 +18,7 @@ from gitexp.errors import GitexpError, UnsafeInputError
 from gitexp.git import command
 from gitexp.git.command import translating
 from gitexp.git.transaction import layout
+from gitexp.model import dataclass
 from gitexp.model.plan import Plan
 from gitexp.records import codec
 from gitexp.records import plan as plan_format

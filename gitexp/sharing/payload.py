@@ -6,7 +6,6 @@ import contextlib
 import os
 import posixpath
 import shlex
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction import layout
 from gitexp.git.worktree import checkouts
+from gitexp.model import dataclass
 from gitexp.model.sharing import BranchOutcome, DataMoved
 from gitexp.sharing.places import new_commits
 from gitexp.store import lookup, plans

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +11,7 @@ from gitexp.git import identity, objects, refs, remote, repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, owners
 from gitexp.git.writing import Message
+from gitexp.model import dataclass
 from gitexp.model.config import ProjectConfig
 from gitexp.model.sharing import BranchMove, BranchOutcome
 from gitexp.rules.branches import is_protected

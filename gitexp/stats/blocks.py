@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import chdtrc, fdtrc, ndtr
 
 from gitexp.errors import DesignError
+from gitexp.model import dataclass
 from gitexp.stats.distributions import range_isf, range_sf
 from gitexp.stats.hypotheses import holm
 from gitexp.stats.ranks import midranks

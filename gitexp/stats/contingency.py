@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import chdtrc
 
 from gitexp.errors import DesignError
+from gitexp.model import dataclass
 from gitexp.stats.values import Values, finite
 
 if TYPE_CHECKING:

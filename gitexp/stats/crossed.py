@@ -7,12 +7,12 @@ test set, and more examples not for few seeds; the error of the mean difference 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scipy.special import stdtrit
 
 from gitexp.errors import DesignError
+from gitexp.model import dataclass
 from gitexp.model.comparison import Interval, SignificanceResult
 from gitexp.model.result import VarianceShare
 from gitexp.stats import hypotheses, ttests

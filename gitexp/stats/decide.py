@@ -5,9 +5,9 @@ Neither a confidence interval nor an effect size is an argument here, on purpose
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitexp.model import dataclass
 from gitexp.model.plan import HypothesisKind, Verdict
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ All are first minus second: `a` relative to `b`, the candidate relative to the b
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import gammaln, ncfdtr, nctdtr, ndtri
 
 from gitexp.errors import DesignError
+from gitexp.model import dataclass
 from gitexp.model.comparison import EffectSize, Interval
 from gitexp.stats import ranks
 from gitexp.stats.ttests import paired_difference, pooled_difference

@@ -7,7 +7,6 @@ Ten thousand relabellings of a million examples then cost as much as of a hundre
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import bdtrc
 
 from gitexp.errors import DesignError
+from gitexp.model import dataclass, replace
 from gitexp.stats.metrics import Counts, Definition, classes, evaluate
 from gitexp.stats.permutation import Tails, chunks, drawn_tails
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.special import chdtrc, fdtrc, ndtr
 
 from gitexp.errors import DesignError
+from gitexp.model import dataclass
 from gitexp.stats.contingency import ChiSquared
 from gitexp.stats.distributions import many_to_one_sf, range_isf, range_sf
 from gitexp.stats.effects import Estimate, noncentral_f_interval

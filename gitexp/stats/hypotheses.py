@@ -6,12 +6,12 @@ which refute the hypothesis depends on its kind alone and is decided here for ev
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gitexp.errors import DesignError
+from gitexp.model import dataclass
 from gitexp.model.comparison import SignificanceResult
 from gitexp.model.plan import Direction, Effect, HypothesisKind
 from gitexp.stats.values import Values, finite

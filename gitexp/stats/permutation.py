@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gitexp.errors import DesignError
+from gitexp.model import dataclass
 from gitexp.stats.values import Values, finite, finite_pairs, noise
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ rejections in both tails, the wrong one too.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scipy.special import nctdtr, ndtr, ndtri, stdtrit
 
 from gitexp.errors import DesignError
+from gitexp.model import dataclass
 from gitexp.stats.distributions import standard_deviations
 from gitexp.stats.values import number, rate
 

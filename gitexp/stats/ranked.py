@@ -7,13 +7,13 @@ precision only those ranks are kept that a positive example has: at no other can
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gitexp.errors import DesignError
+from gitexp.model import dataclass
 from gitexp.stats.design import AREA, PRECISION
 from gitexp.stats.permutation import Tails, chunks, drawn_tails
 from gitexp.stats.ranks import midranks

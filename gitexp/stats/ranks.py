@@ -7,13 +7,13 @@ dynamic programming over doubled (hence whole) ranks; untied tables are never ap
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.special import ndtr
 
 from gitexp.errors import DesignError
+from gitexp.model import dataclass
 from gitexp.stats.permutation import Tails
 from gitexp.stats.values import ALTERNATIVES, Values, finite, finite_pairs, known, resolution
 

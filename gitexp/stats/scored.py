@@ -7,12 +7,12 @@ recorded predictions; testing another quantity under the same name would be a li
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gitexp.errors import DesignError
+from gitexp.model import dataclass
 from gitexp.stats.design import AREA, PRECISION, RANKED, ROOT, kind_of
 from gitexp.stats.metrics import classes
 from gitexp.stats.ranks import midranks

@@ -9,7 +9,6 @@ single look rests on: symmetric differences, or exchangeable labels.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from gitexp.errors import DesignError
+from gitexp.model import dataclass, replace
 from gitexp.model.comparison import Interval, SignificanceResult
 from gitexp.model.plan import StoppingRule
 from gitexp.stats import hypotheses, tests

@@ -10,12 +10,12 @@ pseudo-value, n times the metric less n - 1 times the metric without it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gitexp.errors import DesignError
+from gitexp.model import dataclass
 from gitexp.stats import metrics, ranked, scored
 from gitexp.stats.design import MEANS, RANKED, ROOT
 from gitexp.stats.metrics import Counts, evaluate

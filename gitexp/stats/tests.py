@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import importlib
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError
+from gitexp.model import dataclass
 from gitexp.model.design import Design, Unit
 from gitexp.model.plan import StoppingRule
 

@@ -7,13 +7,13 @@ has the measured error at few repeats.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.special import fdtrc, stdtr, stdtrit
 
 from gitexp.errors import DesignError
+from gitexp.model import dataclass
 from gitexp.stats.permutation import Tails
 from gitexp.stats.values import Values, finite, finite_pairs, number, rate, resolution
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, RefusedTreeError
@@ -17,6 +16,7 @@ from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.objects import commit_info, list_dir, tree_id
 from gitexp.git.transaction.cache import Kind
 from gitexp.git.transaction.layout import CONCLUSIONS, RUNS
+from gitexp.model import dataclass
 from gitexp.model.ids import RUN_ID, BlobId, CommitHash, RunId, TreeId
 
 if TYPE_CHECKING:

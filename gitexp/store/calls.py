@@ -10,13 +10,13 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
 from gitexp.git.discovery import user_key
 from gitexp.git.transaction import layout, locks
+from gitexp.model import dataclass
 from gitexp.text.jsontext import json_loads
 
 if TYPE_CHECKING:

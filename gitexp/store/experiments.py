@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import zlib
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -29,6 +28,7 @@ from gitexp.git.objects import (
 from gitexp.git.transaction.cache import Kind
 from gitexp.git.transaction.child import with_a_child
 from gitexp.git.transaction.layout import CONCLUSIONS, CONFIG, FOLDER, FOLDERS, conclusion_path
+from gitexp.model import dataclass, field, replace
 from gitexp.model.ids import CommitHash
 from gitexp.model.metrics import pooled
 from gitexp.records.plan import CONCLUSION_BYTES, load_verdict

@@ -6,11 +6,11 @@ Pure values; nothing is read.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from gitexp.model import dataclass
 from gitexp.model.listing import RunSummary
 from gitexp.model.metrics import MetricSummary, summarise
 from gitexp.model.run import Origin, RepeatState

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import DamagedDataError, GitexpError, UnknownRunError
@@ -18,6 +17,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.objects import read_blob, tree_id
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.transaction.layout import RUNS, environment_dir
+from gitexp.model import dataclass
 from gitexp.model.run import Environment
 from gitexp.records import codec
 from gitexp.records import environment as environment_format

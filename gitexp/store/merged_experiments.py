@@ -7,7 +7,6 @@ name and digest, the tree, the inputs. Nothing here asks whether `git gc` has ru
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import inputs as inputs_rules
@@ -15,6 +14,7 @@ from gitexp.errors import GitexpError
 from gitexp.git import objects, refs
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
+from gitexp.model import dataclass
 from gitexp.model.ids import CommitHash, InputsDigest
 from gitexp.store import plans
 from gitexp.store.ancestry import Graph, listing

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
@@ -18,6 +17,7 @@ from gitexp.git import objects, refs
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import Kind
 from gitexp.git.transaction.layout import CONCLUSIONS, FOLDERS, PLANS, RUNS, conclusion_path
+from gitexp.model import dataclass, replace
 from gitexp.model.ids import CommitHash
 from gitexp.store.ancestry import listings
 from gitexp.store.experiments import line_of_plan, newest_of

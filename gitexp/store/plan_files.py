@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import CONFIG, PLANS, plan_path
+from gitexp.model import dataclass, fields
 from gitexp.model.plan import Plan
 from gitexp.records import codec
 from gitexp.records import config as config_format

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, NoPlanError, NotInitialisedError, UnknownExperimentError
@@ -23,6 +22,7 @@ from gitexp.git.transaction.layout import (
 )
 from gitexp.git.tree import FILE_MODES
 from gitexp.git.upstream import short
+from gitexp.model import dataclass
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import BlobId
 from gitexp.model.plan import Plan

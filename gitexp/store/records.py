@@ -14,7 +14,6 @@ import hashlib
 import heapq
 import math
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final, TypedDict, TypeVar, cast
@@ -31,6 +30,7 @@ from gitexp.git.transaction.cache import Kind
 from gitexp.git.transaction.child import with_a_child
 from gitexp.git.transaction.layout import run_dir
 from gitexp.git.tree import FILE_MODES
+from gitexp.model import dataclass
 from gitexp.model.ids import SHA256, BlobId, TreeId
 from gitexp.model.metrics import MetricSummary, describe, summarise_rows
 from gitexp.model.run import Origin, RepeatState, Run

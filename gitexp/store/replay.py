@@ -14,7 +14,6 @@ import enum
 import posixpath
 import re
 import shlex
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import inputs
@@ -23,6 +22,7 @@ from gitexp.git import merging, objects, refs, writing
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.worktree import restore, status
+from gitexp.model import dataclass, replace
 from gitexp.model.ids import RunId
 from gitexp.model.run import Run
 from gitexp.records import codec

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadMetricError, UnknownMetricError
+from gitexp.model import dataclass
 from gitexp.model.run import Sample
 from gitexp.system.metrics import LOGGED
 from gitexp.text import curves as curves_format

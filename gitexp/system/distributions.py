@@ -23,10 +23,10 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
+from gitexp.model import dataclass
 from gitexp.model.run import Distribution
 from gitexp.text.jsontext import json_loads
 

@@ -16,12 +16,12 @@ import hashlib
 import os
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
 from gitexp.git.command import JOB_VARIABLES, LOCAL_VARIABLES
+from gitexp.model import dataclass
 from gitexp.model.run import Environment, Resources
 from gitexp.records import codec
 from gitexp.system import distributions, imports, secrets

@@ -16,11 +16,11 @@ import ast
 import json
 import os
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, ImportPathError, PreflightError
+from gitexp.model import dataclass
 from gitexp.system import distributions
 from gitexp.text.jsontext import Json, json_loads
 

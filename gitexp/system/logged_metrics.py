@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadMetricError, UnsafeInputError
+from gitexp.model import dataclass, field
 from gitexp.model.run import LoggedValue
 from gitexp.system.curves import MOST_CURVES, TOO_MANY
 from gitexp.system.metrics import LOGGED

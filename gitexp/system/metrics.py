@@ -11,10 +11,10 @@ from __future__ import annotations
 import csv
 import io
 import math
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import AmbiguousMetricError, BadFormatError, BadMetricError, UnsafeInputError
+from gitexp.model import dataclass, field, replace
 from gitexp.model.metrics import by_file, plain
 from gitexp.model.run import Sample
 from gitexp.text.jsontext import json_loads

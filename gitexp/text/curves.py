@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError
+from gitexp.model import dataclass
 from gitexp.text.jsontext import MIB, decode
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 
 from gitexp.errors import BadFormatError, UnsafeInputError
+from gitexp.model import dataclass
 
 MAX_PATTERN = 1_000  # characters
 MAX_PATTERNS = 1_000

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+
+from gitexp.model import dataclass
 
 NAME_LIMIT = 190  # characters; `curve:NAME.final` has to be a metric's name, too
 LINE_LIMIT = 4096  # bytes; the longest point is shorter

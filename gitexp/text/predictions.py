@@ -12,10 +12,10 @@ import io
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError
+from gitexp.model import dataclass, field
 from gitexp.model.ids import EvaluationDigest
 from gitexp.text.jsontext import MIB, Json, decode, json_dumps_compact, json_loads
 

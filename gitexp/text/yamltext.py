@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import yaml
@@ -17,6 +16,7 @@ from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
 from gitexp.errors import BadFormatError
+from gitexp.model import dataclass, field
 from gitexp.text.jsontext import MAX_DEPTH, MIB, Json, check_integer, decode, too_deep, too_large
 
 MAX_NODES = 100_000

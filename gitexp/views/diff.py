@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import sides
@@ -18,6 +17,7 @@ from gitexp.git import objects, refs, repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.transaction.layout import FOLDER
+from gitexp.model import dataclass, fields
 from gitexp.model.config import ProjectConfig
 from gitexp.model.metrics import summarise
 from gitexp.model.views import (

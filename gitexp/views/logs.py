@@ -5,13 +5,13 @@ from __future__ import annotations
 import codecs
 import re
 import time
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, UnknownRunError
 from gitexp.execution.state import live_runs
 from gitexp.git import repository
 from gitexp.git.transaction.cache import open_index
+from gitexp.model import dataclass, replace
 from gitexp.model.ids import RunId
 from gitexp.model.job import POINTS, Job, Outcome
 from gitexp.model.run import other_seeds

@@ -10,11 +10,11 @@ import math
 import operator
 import re
 from collections import defaultdict
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from gitexp.errors import AmbiguousMetricError, UsageError
+from gitexp.model import dataclass
 from gitexp.model.metrics import bare
 
 if TYPE_CHECKING:

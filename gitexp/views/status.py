@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions
@@ -27,6 +26,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.worktree import status as git_status
+from gitexp.model import dataclass, field
 from gitexp.model.ids import Md5
 from gitexp.model.listing import UnreadableRecord
 from gitexp.model.plan import Claim

@@ -6,11 +6,11 @@ sets, numbers - and never from a value.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.designs import crossed, datasets, folds, interim, predictions, repeats, still
 from gitexp.errors import DesignError, GitexpError
+from gitexp.model import dataclass
 from gitexp.model.plan import Claim
 
 if TYPE_CHECKING:

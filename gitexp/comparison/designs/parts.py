@@ -6,10 +6,10 @@ the design; its value does not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.measure import build, samples_of
+from gitexp.model import dataclass, replace
 from gitexp.model.metrics import mean
 from gitexp.model.result import Part, Posterior
 from gitexp.report import numbers

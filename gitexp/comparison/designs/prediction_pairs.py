@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import cache
@@ -20,6 +19,7 @@ from gitexp.errors import (
     UnsafeInputError,
 )
 from gitexp.git.discovery import project_folder
+from gitexp.model import dataclass, replace
 from gitexp.stats.metrics import MeasuredMetric
 from gitexp.stats.sums import places
 from gitexp.text import predictions

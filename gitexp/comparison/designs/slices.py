@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,7 @@ from gitexp.comparison.designs import crossed, predictions, repeats
 from gitexp.comparison.designs.prediction_pairs import read_side
 from gitexp.comparison.measure import Answer, Values, values_of
 from gitexp.errors import DesignError
+from gitexp.model import dataclass
 from gitexp.model.comparison import (
     Category,
     CategoryComparison,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from dataclasses import dataclass, field
 from itertools import chain, product
 from typing import TYPE_CHECKING
 
@@ -30,6 +29,7 @@ from gitexp.comparison.randomness.syntax import (
     spelled,
     text_of,
 )
+from gitexp.model import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping

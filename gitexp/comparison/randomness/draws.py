@@ -10,7 +10,6 @@ import ast
 import re
 import sys
 from collections import Counter
-from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -34,6 +33,7 @@ from gitexp.comparison.randomness.syntax import (
     text_of,
     wrapped,
 )
+from gitexp.model import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import posixpath
 import re
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from gitexp.comparison.randomness.syntax import (
 from gitexp.dvc import pipeline
 from gitexp.dvc.dvcpipeline import with_parents, written_stages
 from gitexp.errors import GitexpError
+from gitexp.model import dataclass, field, replace
 from gitexp.model.config import ParamKey
 from gitexp.text import params
 from gitexp.text.fields import near

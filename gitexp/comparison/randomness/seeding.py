@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +23,7 @@ from gitexp.comparison.randomness.project_text import (
 from gitexp.comparison.randomness.syntax import SEED_NAME, VARIABLE, is_model, is_of_data
 from gitexp.errors import GitexpError, IdleSeedError
 from gitexp.git import objects
+from gitexp.model import dataclass, replace
 from gitexp.model.config import ParamKey
 from gitexp.model.ids import BlobId
 from gitexp.text import params

@@ -15,11 +15,11 @@ import itertools
 import math
 import re
 import struct
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison.measure import is_resource
+from gitexp.model import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +15,7 @@ from gitexp.enforcement.hooks import managers, shims
 from gitexp.errors import ExistsError, PreconditionError
 from gitexp.git import command
 from gitexp.git.command import translating
+from gitexp.model import dataclass, replace
 from gitexp.model.rules import CLIENT_HOOKS, SERVER_HOOKS, Hook, HooksReport, HookState
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gitexp.enforcement.hooks import shims
+from gitexp.model import dataclass
 from gitexp.model.rules import CLIENT_HOOKS
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ of the server's own HEAD: what a push says of itself cannot loosen them.
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +23,7 @@ from gitexp.git.transaction.layout import (
 from gitexp.git.tree import Tree, tree_of
 from gitexp.git.upstream import followed, known
 from gitexp.git.worktree import staged
+from gitexp.model import dataclass
 from gitexp.model.config import ProjectConfig
 from gitexp.model.plan import Plan
 from gitexp.model.rules import HookAnswer, Policy, Violation, Where

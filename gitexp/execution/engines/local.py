@@ -14,12 +14,12 @@ import subprocess
 import sys
 import time
 from collections import deque
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.execution.engines import process
 from gitexp.execution.engines.base import LOG, OUTCOME, PID, check_requests
+from gitexp.model import dataclass
 from gitexp.model.job import JobRef, JobState, Limits
 from gitexp.system.environment import GPUS
 

@@ -12,7 +12,6 @@ import json
 import posixpath
 import shlex
 import tempfile
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +28,7 @@ from gitexp.git import command, objects
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import Kind, open_index
+from gitexp.model import asdict, dataclass
 from gitexp.model.ids import CommitHash
 from gitexp.model.job import OutKind
 from gitexp.model.metrics import by_file, plain

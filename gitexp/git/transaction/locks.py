@@ -13,10 +13,10 @@ import os
 import random
 import sys
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from gitexp.errors import LockedError
+from gitexp.model import dataclass
 
 if sys.platform == "win32":  # pragma: no cover - the workflow runs it there
     import msvcrt

@@ -21,7 +21,6 @@ import random
 import signal
 import threading
 import time
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import BusyBranchError, GitexpError, GitFailedError, LockedError, MovedRefError
@@ -31,6 +30,7 @@ from gitexp.git.command import translated
 from gitexp.git.transaction import owners
 from gitexp.git.transaction.failpoints import FailPoint, reach
 from gitexp.git.worktree import checkouts, restore
+from gitexp.model import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -12,7 +12,6 @@ import contextlib
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 from gitexp.git import objects, refs
@@ -21,6 +20,7 @@ from gitexp.git.command import translated
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.locks import FileLock, Owner, is_dead, this_process
 from gitexp.git.worktree import checkouts, restore
+from gitexp.model import asdict, dataclass
 from gitexp.model.ids import CommitHash
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import posixpath
 import shlex
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import MovedRefError
@@ -18,6 +17,7 @@ from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout, move, owners
 from gitexp.git.tree import READ_LIMIT
 from gitexp.git.upstream import followed
+from gitexp.model import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

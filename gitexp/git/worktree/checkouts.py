@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from gitexp.errors import LockedError
 from gitexp.git import command
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.command import translated
+from gitexp.model import dataclass
 from gitexp.model.ids import CommitHash
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ import contextlib
 import os
 import shutil
 import stat
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -24,6 +23,7 @@ from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, compared
 from gitexp.git.repository import Repo
 from gitexp.git.worktree import conversion
 from gitexp.git.worktree.conversion import Conversion
+from gitexp.model import dataclass, field, replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

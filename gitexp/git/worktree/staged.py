@@ -7,7 +7,6 @@ and only git itself follows them. So nothing here opens pygit2, which costs more
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +14,7 @@ from gitexp.errors import NoRepositoryError
 from gitexp.git import command
 from gitexp.git.catfile import EMPTY_TREE, HASH
 from gitexp.git.fsck import canonical_mode
+from gitexp.model import dataclass
 from gitexp.model.ids import CommitHash, TreeId
 from gitexp.model.rules import TreeEntry
 

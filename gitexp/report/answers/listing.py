@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gitexp.model import dataclass
 from gitexp.model.listing import ExperimentList, RunGroup, RunList
 from gitexp.report import numbers
 from gitexp.report.sheet import MANY, PLAIN, SHORT, Fact, Grid, Sheet, csv_rows

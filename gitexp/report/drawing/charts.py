@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitexp.model import dataclass
 from gitexp.model.result import Interval
 from gitexp.report import numbers
 from gitexp.report.drawing.svg import WIDTH, Scale, axis, drawing, line, scale_of, short, text

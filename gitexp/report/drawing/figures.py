@@ -6,9 +6,9 @@ Verdict, tables and facts are always there; pictures and samples only while ther
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitexp.model import dataclass
 from gitexp.model.plan import Direction
 from gitexp.report import numbers, words
 from gitexp.report.drawing import svg

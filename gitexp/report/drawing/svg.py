@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitexp.model import dataclass
 from gitexp.model.plan import Direction, HypothesisKind
 from gitexp.report import numbers
 from gitexp.report.escape import html

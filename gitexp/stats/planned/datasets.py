@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from gitexp.errors import DesignError
+from gitexp.model import dataclass, replace
 from gitexp.model.comparison import Interval, SignificanceResult
 from gitexp.model.design import Unit
 from gitexp.stats import hypotheses, permutation, ranks, tests, ttests

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gitexp.model import dataclass
 from gitexp.model.plan import StoppingRule
 from gitexp.stats.planned import detectable
 from gitexp.stats.stopping import BETS, FEWEST, nominal_level

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
 from gitexp.errors import DesignError
+from gitexp.model import dataclass
 from gitexp.model.comparison import Interval, SignificanceResult
 from gitexp.model.plan import Direction
 from gitexp.stats import examples, hypotheses, ranked, sums, ttests

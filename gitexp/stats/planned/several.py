@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from gitexp.errors import DesignError
+from gitexp.model import dataclass, field, replace
 from gitexp.model.comparison import EffectSize, Interval
 from gitexp.model.design import Design, Unit
 from gitexp.model.result import Family, Omnibus, Pairwise

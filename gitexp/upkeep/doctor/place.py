@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout, owners
 from gitexp.git.transaction.cache import Index
 from gitexp.git.worktree import checkouts
+from gitexp.model import dataclass, replace
 from gitexp.model.report import Level, Trouble
 from gitexp.store.ancestry import Graph, listings
 from gitexp.store.ended import true_places
