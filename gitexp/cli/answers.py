@@ -139,6 +139,7 @@ def _parts(workspace: Workspace) -> Iterator[bytes]:
     for path in (
         workspace.common_dir / "config",
         workspace.common_dir / "shallow",
+        workspace.common_dir / "gitexp" / "agreed",
         workspace.git_dir / "config.worktree",
         *_runs(workspace),
     ):

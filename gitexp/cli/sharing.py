@@ -82,7 +82,9 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         "--remote", metavar="NAME", help="Git remote; default: the branch's, origin"
     )
     parser.add_argument(
-        "--trust", action="store_true", help="DVC's remote may be one that only this branch names"
+        "--trust",
+        action="store_true",
+        help="DVC's remote may be one that only this branch names; kept, until it changes",
     )
 
 
@@ -111,7 +113,7 @@ def _share(
         if not context.interactive:
             raise
         context.printer.error(error)
-        if not context.ask("Use it for once?"):
+        if not context.ask("Use it, from now on?"):
             return error.exit_code
         report = once(trust=True)
     show(report, context)

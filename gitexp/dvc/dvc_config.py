@@ -12,18 +12,22 @@ write another text than it holds.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import hashing
 from gitexp.errors import DataMissingError, ForeignRemoteError, PreconditionError, UnsafeInputError
 from gitexp.git import command
+from gitexp.git.discovery import discover, user_key
+from gitexp.git.transaction.layout import state
 from gitexp.git.upstream import USUAL, own
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     Items = dict[tuple[str, str], str]
 
@@ -161,11 +165,8 @@ def _unquoted(text: str) -> str:
 _CACHE: Final = frozenset({"cache"})
 _PLACES: Final = frozenset({"cache", "core", "index", "state"})  # and every remote
 _KEYS: Final = {"core": ("remote", "site_cache_dir"), "cache": ("dir", "local", "shared")}
-_SHOWN: Final = 5
-_LONG: Final = 200  # of a value, where it is looked for, and
-_MANY: Final = 50  # of these at once: what a commit brought, it brought as a whole
-_BEGINS: Final = b"storing head"  # how `git fetch` says that it has not known a branch before
-_COPIED: Final = b"gitexp data: "  # how `run` says that it named outputs, beside a copy of .dvc/
+_SHOWN: Final = 20
+_LINK: Final = "a link"  # in place of a file
 _NOWHERE: Final = "0" * 40  # a commit that has nothing
 _FILES: Final = re.compile(r"(?<!pro)file|path|cert|key|dir|url|ssl|json|ticket|config")
 # A line that DVC's reader takes as ours does; not a text over several lines, or with %(x)s in it.
@@ -177,57 +178,102 @@ _PLAIN: Final = re.compile(
 def refuse_foreign(dvc_dir: Path, environ: Mapping[str, str], *, cache_alone: bool = False) -> None:
     """Refuse settings that only the checked-out branch gives, where they say where data go.
 
-    What a person has changed in commits that he made here is his own; so is what config.local, his
-    global or the system's settings say. The text that DVC will read has to say what those say, or
-    the protected branch; so has a file of the work tree that they name, as keys and profiles.
+    The user's own are config.local's, his global and the system's settings, and those that he said
+    yes to (`agree`). The text that DVC will read has to say what these say, or the protected
+    branch of his upstream; so has a file of the work tree that they name, as keys and profiles.
+    That a commit was made here proves nothing: `git merge --squash` makes one of a stranger's.
 
     `cache_alone`: whether nobody but the cache is going to be used.
 
     Raises `ForeignRemoteError`: says what differs.
     """
+    differs = _unsaid(dvc_dir, environ, _CACHE if cache_alone else _PLACES)
+    if differs:
+        raise _refusal(dvc_dir, differs)
+
+
+def agree(dvc_dir: Path, environ: Mapping[str, str]) -> None:
+    """Keep the user's yes to what would be refused, as it is now, if all of it was shown.
+
+    No branch writes in the Git directory, and nobody else has the key that names an answer.
+    """
+    differs = _unsaid(dvc_dir, environ, _PLACES)
+    if not differs or sum(map(len, differs.values())) > _SHOWN:
+        return
+    answer = _answers(dvc_dir)
+    for part in differs.items():
+        if file := answer(*part):
+            with contextlib.suppress(OSError):  # it is asked again
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.touch()
+
+
+def _answers(dvc_dir: Path) -> Callable[[str, Mapping[str, str]], Path | None]:
+    """Return what gives the file that stands for a yes; None where none can be kept."""
+    common_dir = discover(dvc_dir.parent).common_dir
+    user = user_key(common_dir)
+    place = str(dvc_dir.relative_to(top_of(dvc_dir.parent)))  # an address may be relative to it
+
+    def answer(section: str, values: Mapping[str, str]) -> Path | None:
+        if user is None or _LINK in values.values():
+            return None
+        data = repr((place, section, sorted(values.items()))).encode("utf-8", "surrogateescape")
+        return state(common_dir, "agreed", blake2b(data, key=user, digest_size=20).hexdigest())
+
+    return answer
+
+
+def _unsaid(dvc_dir: Path, environ: Mapping[str, str], wanted: frozenset[str]) -> Sections:
+    """Return what only the branch says: all of a section that it changes, and contents of files."""
     _check_files(dvc_dir)
-    folder, sections = dvc_dir.parent, _CACHE if cache_alone else _PLACES
+    folder = dvc_dir.parent
     here = content(dvc_dir / "config")
-    now = _items(here, sections)
-    local = _items(content(dvc_dir / "config.local"), sections)  # goes before all others
+    now = _items(here, wanted)
+    local = _items(content(dvc_dir / "config.local"), wanted)  # goes before all others
     mine: Items = {}
     for file in outside(environ):
-        mine |= _items(content(file), sections)
-    theirs = {
-        key: value for key, value in now.items() if key not in local and mine.get(key) != value
-    }
-    named = _tracked(dvc_dir, mine | now | local)
-    odd = not _is_plain(here)
-    if not theirs and not named and not odd:
-        return
+        mine |= _items(content(file), wanted)
+    theirs: Sections = {}
+    for (section, key), value in now.items():
+        if (section, key) not in local and mine.get((section, key)) != value:
+            theirs.setdefault(section, {})[key] = value
+    items = mine | now | local
+    named = _tracked(dvc_dir, items)
+    if not theirs and not named and _is_plain(here):
+        return {}
     inner = command.attempt(folder, ["rev-parse", "--show-superproject-working-tree"])[1].strip()
     known = [] if inner else list(_protected(folder))  # who names a submodule names its main, too
-    if not (known or inner or command.run(folder, ["for-each-ref", "--count=1", "refs/remotes"])):
-        return  # nothing here came from anybody else
-    head, before = _committed(folder, "HEAD"), _committed(folder, _before_mine(folder, known))
-    made = _items(head, sections).items() - _items(before, sections).items()
-    theirs = dict(theirs.items() - made)
-    least: Items | None = None
-    for commit in known or [_NOWHERE]:
-        text = _committed(folder, commit)
-        differs = {
-            key: f"{(mine | now | local)[key]} (a file of the branch)"
-            for key, paths in named.items()
-            if not all(_is_of(commit, path) for path in paths)
+    if not (known or inner or _is_shared(folder)):
+        return {}  # nothing here came from anybody else
+    answer = _answers(dvc_dir)
+
+    def besides(commit: str) -> Sections:
+        differs = _differing(here, _committed(folder, commit), theirs, items)
+        for label, paths in named.items():
+            if not all(_is_of(commit, path) for path in paths):
+                differs[label] = {str(path): _digest(path) for path in paths}
+        return {
+            part: values
+            for part, values in differs.items()
+            if (file := answer(part, values)) is None or not file.is_file()
         }
-        if text != here and (here, text) != (head, before):
-            wanted = _items(text, sections)
-            differs |= {key: value for key, value in theirs.items() if wanted.get(key) != value}
-            inside = {section for section, _ in theirs}
-            gone = wanted.keys() - now.keys() - local.keys() - mine.keys()
-            differs |= {key: "" for key in gone if key[0] in inside}
-            if odd:
-                differs |= {("file", "config"): "nothing that is read alike by all"}
-        if not differs:
-            return
-        least = differs if least is None else min(least, differs, key=len)
-    if least:
-        raise _refusal(dvc_dir, least, typed=here != head)
+
+    return min(map(besides, known or [_NOWHERE]), key=len)
+
+
+def _differing(here: str, text: str, theirs: Sections, known: Items) -> Sections:
+    """Return the sections that are not as another text has them; of a key less, "" is the value."""
+    if text == here:
+        return {}
+    differs: Sections = {}
+    if not _is_plain(here):
+        differs["text"] = {"config": f"{_hash(here.encode())}, which others read otherwise"}
+    for section, values in theirs.items():
+        there = {key: value for (_, key), value in _items(text, frozenset({section})).items()}
+        less = {key: "" for key in there if (section, key) not in known}
+        if less or not there.items() >= values.items():
+            differs[section] = values | less
+    return differs
 
 
 def _check_files(dvc_dir: Path) -> None:
@@ -260,87 +306,26 @@ def _check_files(dvc_dir: Path) -> None:
 
 
 def _protected(folder: Path) -> Iterator[str]:
-    """Yield what the protected branch of the user's upstream is, and was where HEAD left it."""
-    for _, commit, _ in own(folder, USUAL):
+    """Yield what the protected branch of the user's upstream is, and was where HEAD left it.
+
+    A local branch is none: whatever was merged into it would be believed before anybody took it.
+    """
+    for commit in [each for _, each, ref in own(folder, USUAL) if ref.startswith("refs/remotes/")]:
         yield commit
         code, out, _ = command.attempt(folder, ["merge-base", "HEAD", commit])
         if code == 0:
             yield out.decode("ascii").split("\n")[0]
 
 
-def _before_mine(folder: Path, main: Sequence[str]) -> str:
-    """Return HEAD, or the commit before the last changes of the settings that were made here.
-
-    Git notes a commit that is made in the reflog by that word, see `check_trust`. A merge or a
-    cherry-pick that is committed holds another's changes, and an amended commit what it was before.
-    After ``git merge --squash`` the word is the same: so what another's commit changed alike that
-    was here by then is his.
-
-    `main`: commits of the protected branch.
-    """
-    walk = ["log", "--walk-reflogs", "--all", "--date=unix", "--format=%H%x00%gD%x00%gs", "--"]
-    mine: dict[bytes, tuple[bytes, int]] = {}  # with what was before, and since when it is there
-    newer: dict[bytes, tuple[bytes, int]] = {}
-    copies: set[bytes] = set()
-    here: list[tuple[int, bytes]] = []  # what refs led to, and since when
-    oldest: dict[bytes, tuple[bytes, bytes]] = {}
-    for line in command.attempt(folder, walk)[1].splitlines():
-        commit, place, said = line.split(b"\0", 2)
-        ref, _, at = place.rpartition(b"@{")
-        time = int(at.rstrip(b"}"))
-        here.append((time, commit))
-        if said.startswith(_COPIED):
-            copies.add(commit)
-        oldest[ref] = commit, said
-        if ref in newer:
-            amended, since = newer.pop(ref)
-            mine[amended] = commit, since
-        if said.startswith((b"commit: ", b"commit (initial): ")):
-            mine[commit] = commit + b"^", time
-        elif said.startswith(b"commit (amend): "):
-            newer[ref] = commit, time
-    every = ["for-each-ref", "--format=%(objectname) %(refname)"]
-    for line in command.run(folder, every).splitlines():
-        commit, _, ref = line.partition(b" ")
-        first, said = oldest.get(ref, (commit, b""))
-        if ref not in oldest or (ref.startswith(b"refs/remotes/") and not said.endswith(_BEGINS)):
-            here.append((0, first))  # from the time of the clone
-    here.append((0, b"FETCH_HEAD"))
-    revision = "HEAD"
-    for _ in range(_SHOWN):
-        last = ["log", "-1", "--format=%H", revision, "--", "./.dvc/config"]
-        commit = command.attempt(folder, last)[1].strip()
-        before, since = mine.get(commit, (b"", 0))
-        tips = [tip for time, tip in here if time <= since]
-        if not before or _others(folder, commit, before, tips, main) - copies - mine.keys():
-            break
-        revision = before.decode("ascii")
-    return revision
-
-
-def _others(
-    folder: Path, commit: bytes, before: bytes, tips: Sequence[bytes], main: Sequence[str]
-) -> set[bytes]:
-    """Return the commits behind some tips, but not of main, that changed a setting alike."""
-    new, old = (
-        _items(_committed(folder, each.decode("ascii")), _PLACES) for each in (commit, before)
+def _is_shared(folder: Path) -> bool:
+    """Whether commits of others may be here: Git knows a remote, or has fetched from any."""
+    for asked in (["for-each-ref", "--count=1", "refs/remotes"], ["remote"]):
+        if command.run(folder, asked):
+            return True
+    fetched = command.run(
+        folder, ["rev-parse", "--path-format=absolute", "--git-path", "FETCH_HEAD"]
     )
-    gone = {item for item in old.items() if item[0] not in new}
-    lines = [
-        f"{_pattern(key)}[\"']?[[:space:]]*=[[:space:]]*[\"']?{_pattern(value[:_LONG])}"
-        for (_, key), value in [*(new.items() - old.items()), *gone][:_MANY]
-    ]
-    if not lines:
-        return set()
-    asked = ["log", "--format=%H", "-i", f"-G{'|'.join(lines)}", "--text", "--no-textconv", "-m"]
-    asked += ["--full-history", "--ignore-missing", "--stdin", "--", "./.dvc/config"]
-    data = b"\n".join([*dict.fromkeys(tips), *(f"^{each}".encode() for each in main), b""])
-    return set(command.run(folder, asked, data=data).split())
-
-
-def _pattern(text: str) -> str:
-    """Return an extended regular expression for a text, which may not have been UTF-8."""
-    return re.sub(r"[\0\ufffd]+", ".*", re.sub(r"[][\\.^$*+?(){}|]", r"\\\g<0>", text))
+    return os.path.lexists(os.fsdecode(fetched.rstrip(b"\n")))
 
 
 def _committed(folder: Path, revision: str, path: str = ".dvc/config") -> str:
@@ -358,12 +343,12 @@ def _is_plain(text: str) -> bool:
     return sections == len(parse(text)) and all(map(_PLAIN.fullmatch, lines))
 
 
-def _tracked(dvc_dir: Path, items: Items) -> dict[tuple[str, str], list[Path]]:
-    """Return the keys that name what Git tracks in the work tree, by links too."""
+def _tracked(dvc_dir: Path, items: Items) -> dict[str, list[Path]]:
+    """Return the settings that name what Git tracks in the work tree, by links too."""
     top = top_of(dvc_dir.parent)
-    found: dict[tuple[str, str], list[Path]] = {}
-    for key, value in items.items():
-        if not _FILES.search(key[1]):
+    found: dict[str, list[Path]] = {}
+    for (section, key), value in items.items():
+        if not _FILES.search(key):
             continue
         for base in (dvc_dir, dvc_dir.parent):
             path = Path(os.path.normpath(base / os.path.expanduser(value)))  # noqa: PTH111 - as DVC
@@ -374,7 +359,8 @@ def _tracked(dvc_dir: Path, items: Items) -> dict[tuple[str, str], list[Path]]:
             names = [at.relative_to(top).as_posix() for at in (path, *links)]
             out = os.fsdecode(command.attempt(top, ["ls-files", "-z", "--", *names])[1])
             if out:
-                found.setdefault(key, []).extend(top / name for name in out.split("\0")[:-1])
+                paths = found.setdefault(f"{section}: {key} = {value}", [])
+                paths += (top / name for name in out.split("\0")[:-1])
     return found
 
 
@@ -383,6 +369,17 @@ def _is_of(commit: str, path: Path) -> bool:
     top = top_of(path.parent)
     blob = _blob(top, commit, path.relative_to(top).as_posix())
     return path.is_file() and not path.is_symlink() and path.read_bytes() == blob
+
+
+def _digest(path: Path) -> str:
+    """Return what tells the bytes of a plain file."""
+    if not path.is_file() or path.is_symlink():
+        return _LINK
+    return f"{_hash(path.read_bytes())}, a file of the branch"
+
+
+def _hash(data: bytes) -> str:
+    return blake2b(data, digest_size=20).hexdigest()
 
 
 def top_of(folder: Path) -> Path:
@@ -401,23 +398,21 @@ def _items(text: str, sections: frozenset[str]) -> Items:
     }
 
 
-def _refusal(dvc_dir: Path, differs: Items, *, typed: bool) -> ForeignRemoteError:
-    shown = [f"{section}: {key} = {value or '(taken out)'}" for (section, key), value in
-             sorted(differs.items(), key=lambda item: item[0][1] != "url")]  # fmt: skip
+def _refusal(dvc_dir: Path, differs: Sections) -> ForeignRemoteError:
+    shown = [
+        f"{section}: {key} = {value or '(taken out)'}"
+        for section, values in differs.items()
+        for key, value in sorted(values.items(), key=lambda item: item[0] != "url")
+    ]
     more = len(shown) - _SHOWN
     text = "; ".join(shown[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
-    ((section, _), *_) = differs
-    step = "look at it, then the same with --trust"
-    if section == "cache":
+    step = "look at it, then the same with --trust, which is kept for this address"
+    if differs.keys() == _CACHE:
         step = "dvc cache dir --local DIR, with the folder that you want"
-    if typed:
-        step += "; if you changed it yourself: commit it"
     return ForeignRemoteError(
-        "a change that no commit holds says where data go"
-        if typed
-        else "this branch says where data go, and no branch that your upstream protects says so",
+        "this branch says where data go, and no branch that your upstream protects says so",
         found=ascii(text)[1:-1],
         where=str(dvc_dir / "config"),
-        expected="settings of your own (dvc config --local, --global), or those of main",
+        expected="settings of your own (dvc config --local, --global), or those of main there",
         next_step=step,
     )

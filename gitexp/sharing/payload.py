@@ -59,6 +59,8 @@ def depot_of(shared: Shared, tips: Iterable[CommitHash]) -> Depot | None:
             continue
     for folder in folders:
         if top is not None and dvc_config.has_dvc(project := project_folder(top, folder)):
+            if shared.trust and shared.data:
+                dvc_config.agree(dvc_config.find_dvc_dir(project), shared.environ)
             trust = shared.trust or not shared.data
             remote = exchange.remote_of(project, shared.environ, trust=trust)
             return Depot(project, remote, trust)

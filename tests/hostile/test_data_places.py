@@ -93,12 +93,6 @@ def evil(team: Team, change: Callable[[str], str]) -> None:
     """Check out a stranger's branch, with other settings of DVC."""
     team.a.git("switch", "-q", "-C", EVIL, "main")
     team.a.commit({".dvc/config": change(team.a.show(".dvc/config"))}, at=30)
-    came(team.a)
-
-
-def came(repo: BuiltRepo) -> None:
-    """Let what was committed here have come from elsewhere."""
-    shutil.rmtree(repo.path / ".git/logs")
 
 
 def taken(team: Team) -> list[Path]:
@@ -156,7 +150,6 @@ def below(team: Team, files: dict[str, str]) -> None:
     team.a.git("add", "--all", "--force")
     team.a.commit(at=31)
     team.a.git("push", "-q", "origin", "HEAD")
-    came(team.a)
 
 
 @pytest.mark.slow
@@ -188,9 +181,12 @@ def test_push_shows_the_address_and_the_command_and_sends_to_it_only_then(
     assert asked(team, "pull", "--data") == 2
     assert team.origin.refs() == before
     assert taken(team) == []
+    assert asked(team, "push", "idea", "--no-data", "--trust") == 0  # no data, so no yes
+    assert asked(team, "push", "idea") == 2
     assert asked(team, "push", "idea", "--trust") == 0  # the control
     assert taken(team) != []
     assert not (team.store / "files").exists()
+    assert asked(team, "push", "idea") == 0  # which is kept
     team.a.switch("main")
     assert asked(team, "push", "idea") == 0
     assert asked(team, "pull", "idea", "--data") == 0
@@ -246,7 +242,6 @@ def test_whatever_a_branch_says_of_places_is_refused(placed: BuiltRepo, kind: st
     refuse(placed)  # the control: as main has it
     text = placed.show(".dvc/config")
     placed.commit({".dvc/config": ADDED[kind](text)}, at=2)
-    came(placed)
     with pytest.raises(ForeignRemoteError):
         refuse(placed)
     placed.git("update-ref", "refs/remotes/mallory/main", "HEAD")  # a fork's main changes nothing
@@ -257,45 +252,64 @@ def test_whatever_a_branch_says_of_places_is_refused(placed: BuiltRepo, kind: st
     refuse(placed)  # the upstream has taken it
 
 
-def test_what_a_person_types_is_his_own(placed: BuiltRepo) -> None:
+def agree(repo: BuiltRepo) -> None:
+    dvc_config.agree(dvc_config.find_dvc_dir(repo.path), {"HOME": str(repo.path.parent)})
+
+
+def test_what_a_person_commits_is_asked_about_once(
+    placed: BuiltRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = placed.show(".dvc/config")
-    other = text.replace("/store", "/other")
-    placed.write({".dvc/config": other})
-    with pytest.raises(ForeignRemoteError, match="/other") as caught:
-        refuse(placed)  # that it differs from HEAD says not who wrote it
-    assert "commit it" in caught.value.next_step
-    placed.git("add", ".dvc/config")
-    placed.git("commit", "-qm", "moved")
-    refuse(placed)
-    placed.git("commit", "-q", "--amend", "-m", "moved there")
-    refuse(placed)
-    came(placed)  # as somebody else's clone would see it
-    with pytest.raises(ForeignRemoteError, match="/other"):
+    placed.commit({".dvc/config": text.replace("/store", "/mine")}, at=2)
+    with pytest.raises(ForeignRemoteError, match=r"url = /mine; .*jobs = 2") as caught:
         refuse(placed)
-    placed.write({".dvc/config.local": "['remote \"store\"']\n    url = /mine\n"})
+    assert "--trust" in caught.value.next_step
+    agree(placed)
     refuse(placed)
+    placed.git("worktree", "add", "-q", "--force", "../other", "exp/evil")
+    refuse(BuiltRepo(placed.path.parent / "other"))
+    for kind in ("an endpoint", "a key file", "a second remote", "another default", "a key less"):
+        placed.write({".dvc/config": ADDED[kind](text.replace("/store", "/mine"))})
+        with pytest.raises(ForeignRemoteError):
+            refuse(placed)  # bound to all that is said of a remote
+    placed.git("checkout", "-q", ".")
+    refuse(placed)
+    monkeypatch.setenv("XDG_STATE_HOME", str(placed.path.parent / "bob"))
+    with pytest.raises(ForeignRemoteError):
+        refuse(placed)  # in a folder that was given away
 
 
-def test_what_was_built_upon_a_strangers_settings_stays_his(placed: BuiltRepo) -> None:
-    text = placed.show(".dvc/config").replace("/store", "/evil")
-    placed.commit({".dvc/config": text}, at=2)
-    came(placed)
-    placed.commit({".dvc/config": text.replace("/public", "/mine")}, at=3)
-    placed.commit({".dvc/config": text.replace("/public", "/mine").replace("2", "3")}, at=4)
-    with pytest.raises(ForeignRemoteError, match="/evil") as caught:
+def test_a_yes_to_more_than_is_shown_is_for_once(placed: BuiltRepo) -> None:
+    more = "".join(f"['remote \"x{at}\"']\n    url = /x{at}\n" for at in range(30))
+    placed.commit({".dvc/config": placed.show(".dvc/config") + more}, at=2)
+    agree(placed)
+    with pytest.raises(ForeignRemoteError, match="10 more"):
         refuse(placed)
-    assert "/mine" not in caught.value.found
+
+
+def test_a_yes_to_a_file_of_the_branch_is_to_its_bytes(placed: BuiltRepo) -> None:
+    text = placed.show(".dvc/config") + "    configpath = ../aws.ini\n"
+    placed.commit({".dvc/config": text, "aws.ini": "[profile x]\n"}, at=2)
+    agree(placed)
+    refuse(placed)  # the control
+    placed.commit({"aws.ini": "[profile x]\ncredential_process = evil\n"}, at=3)
+    with pytest.raises(ForeignRemoteError, match=r"aws\.ini"):
+        refuse(placed)
+    placed.git("mv", "aws.ini", "b.ini")
+    (placed.path / "aws.ini").symlink_to("b.ini")
+    placed.git("add", "-A")
+    agree(placed)
+    with pytest.raises(ForeignRemoteError):
+        refuse(placed)  # of a link nobody knows what it will lead to
 
 
 def test_a_global_setting_does_not_hide_what_goes_before_it(placed: BuiltRepo) -> None:
     (placed.path.parent / ".config/dvc").mkdir(parents=True)
     (placed.path.parent / ".config/dvc/config").write_text("['remote \"store\"']\n    url = /a\n")
     placed.commit({".dvc/config": placed.show(".dvc/config").replace("/store", "/b")}, at=2)
-    came(placed)
     with pytest.raises(ForeignRemoteError):
         refuse(placed)
     placed.commit({".dvc/config": placed.show(".dvc/config").replace("/b", "/a")}, at=3)
-    came(placed)
     refuse(placed)
 
 
@@ -310,13 +324,20 @@ def test_an_older_main_from_which_a_branch_began_counts(placed: BuiltRepo) -> No
 
 def test_where_nothing_came_from_others_all_is_ones_own(placed: BuiltRepo) -> None:
     placed.commit({".dvc/config": placed.show(".dvc/config").replace("/store", "/b")}, at=2)
-    came(placed)
     placed.git("branch", "-q", "-D", "main")
     placed.git("update-ref", "-d", "refs/remotes/origin/main")
     with pytest.raises(ForeignRemoteError):  # mallory's is here
         refuse(placed)
     placed.git("update-ref", "-d", "refs/remotes/mallory/main")
     refuse(placed)
+    placed.git("remote", "add", "mallory", ".")
+    with pytest.raises(ForeignRemoteError):
+        refuse(placed)
+    placed.git("remote", "remove", "mallory")
+    refuse(placed)
+    placed.git("fetch", "-q", ".", "HEAD")
+    with pytest.raises(ForeignRemoteError):
+        refuse(placed)
 
 
 @pytest.mark.parametrize("name", ["config.local", "cache", "tmp", "config", "."])
@@ -344,7 +365,6 @@ def written_by_git(repo: BuiltRepo) -> None:
     """Let Git write the settings anew, as the attributes of the moment say."""
     (repo.path / ".dvc/config").unlink()
     repo.git("checkout", "-q", "--", ".dvc/config")
-    came(repo)
 
 
 def encoded(repo: BuiltRepo, attributes: str) -> str:
@@ -362,7 +382,6 @@ def encoded(repo: BuiltRepo, attributes: str) -> str:
     (repo.path / ".dvc/config").unlink()
     repo.git("checkout", "-q", "-f", "HEAD")
     repo.git("checkout-index", "-f", ".gitattributes")
-    came(repo)
     return (repo.path / ".dvc/config").read_text()
 
 
@@ -385,7 +404,6 @@ def _deleted(repo: BuiltRepo) -> None:
     assert "/evil" in encoded(repo, ENCODED)
     repo.git("rm", "-q", "-f", ".gitattributes")
     repo.git("commit", "-q", "-m", "no attributes")
-    came(repo)
 
 
 def _attribute(words: str) -> Callable[[BuiltRepo], None]:
@@ -408,79 +426,28 @@ def _bit(option: str) -> Callable[[BuiltRepo], None]:
     return way
 
 
+def _squashed(repo: BuiltRepo, branch: str = EVIL) -> None:
+    """Make a commit of one's own of a stranger's, which has no name here since."""
+    repo.git("switch", "-q", "-c", "hers", "main")
+    repo.commit({".dvc/config": repo.show(".dvc/config").replace("/store", "/evil")}, at=2)
+    repo.git("switch", "-q", branch)
+    repo.git("merge", "-q", "--squash", "hers")
+    repo.git("commit", "-q", "-m", "a better idea")
+    repo.git("branch", "-q", "-D", "hers")
+
+
+def _into_main(repo: BuiltRepo) -> None:
+    _squashed(repo, "main")
+
+
 def _amended(repo: BuiltRepo) -> None:
-    text = repo.show(".dvc/config").replace("/store", "/evil")
-    repo.commit({".dvc/config": text}, at=2)
-    hash_ = repo.hash()
-    repo.git("reset", "-q", "--hard", "main")
-    came(repo)
-    repo.git("reset", "-q", "--hard", hash_)
+    _squashed(repo)
     repo.git("commit", "-q", "--amend", "-m", "a better message")
-
-
-def _picked(repo: BuiltRepo) -> None:
-    text = repo.show(".dvc/config").replace("/store", "/evil")
-    repo.commit({".dvc/config": text, "x": "1\n"}, at=2)
-    theirs = repo.hash()
-    repo.git("reset", "-q", "--hard", "main")
-    came(repo)
-    repo.commit({"x": "2\n"}, at=3)
-    repo.git("cherry-pick", theirs, check=False)  # a conflict
-    repo.git("add", "-A")
-    repo.git("commit", "-q", "-m", "theirs")
-
-
-def _known(repo: BuiltRepo, ref: str, value: str = "/evil") -> None:
-    """Let a stranger's commit be here, and go back to main's."""
-    repo.git("switch", "-q", "--detach", "main")
-    text = repo.show(".dvc/config").replace("/store", value)
-    data = text.encode("utf-8", "surrogateescape")
-    repo.commit({".dvc/config": data, "x": "1\n"}, at=2)
-    theirs = repo.hash()
-    repo.git("switch", "-q", "-C", EVIL, "main")
-    came(repo)
-    repo.git("update-ref", "--create-reflog", "-m", "fetch: storing head", ref, theirs, at=2)
-
-
-def _squashed(repo: BuiltRepo) -> None:
-    _known(repo, "refs/remotes/origin/x")
-    repo.git("merge", "-q", "--squash", "origin/x", at=3)
-    repo.git("commit", "-q", "-m", "a better idea", at=3)
-
-
-def _squashed_at_once(repo: BuiltRepo) -> None:
-    """Of what was fetched without a name; more was changed, and some of it anew."""
-    _known(repo, "refs/remotes/origin/x")
-    repo.git("fetch", "-q", ".", "refs/remotes/origin/x")
-    repo.git("update-ref", "-d", "refs/remotes/origin/x")
-    repo.git("merge", "-q", "--squash", "FETCH_HEAD", at=3)
-    repo.commit({".dvc/config": repo.show(".dvc/config", "").replace("2", "3")}, at=3)
-    repo.commit({".dvc/config": repo.show(".dvc/config").replace("/public", "/mine")}, at=4)
-
-
-def _taken_from(repo: BuiltRepo) -> None:
-    """Of a branch that came with the clone, so that no log says when; no value is UTF-8."""
-    _known(repo, "refs/tags/x", "/evil\udcff(.)")
-    repo.git("checkout", "-q", "x", "--", ".dvc/config")
-    repo.git("commit", "-q", "-m", "tidy", at=3)
-
-
-def _taken_out(repo: BuiltRepo) -> None:
-    """Take a setting away, as the stranger did."""
-    text = repo.show(".dvc/config").replace("    jobs = 2\n", "")
-    repo.git("switch", "-q", "--detach", "main")
-    repo.commit({".dvc/config": text}, at=2)
-    repo.git("update-ref", "refs/remotes/origin/x", "HEAD")
-    repo.git("switch", "-q", EVIL)
-    came(repo)
-    repo.git("merge", "-q", "--squash", "origin/x", at=3)
-    repo.git("commit", "-q", "-m", "a better idea", at=3)
 
 
 def _long(repo: BuiltRepo) -> None:
     text = repo.show(".dvc/config") + "#\n" * dvc_config.LIMIT_BYTES + "[cache]\n    dir = /evil\n"
     repo.commit({".dvc/config": text}, at=2)
-    came(repo)
 
 
 def _submodule(repo: BuiltRepo) -> None:
@@ -491,7 +458,6 @@ def _submodule(repo: BuiltRepo) -> None:
     repo.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other.path),
              ".dvc")  # fmt: skip
     repo.git("commit", "-q", "-m", "tidy")
-    came(repo)
 
 
 def _profile(repo: BuiltRepo) -> None:
@@ -503,7 +469,6 @@ def _profile(repo: BuiltRepo) -> None:
     repo.git("switch", "-q", "-C", EVIL)
     refuse(repo)  # the control: as main has it
     repo.commit({"aws.ini": "[profile x]\ncredential_process = evil\n"}, at=3)
-    came(repo)
 
 
 def _link_to_store(repo: BuiltRepo) -> None:
@@ -531,12 +496,9 @@ WAYS: Final[dict[str, Callable[[BuiltRepo], None]]] = {
     "eol": _attribute("* text eol=crlf"),
     "skip-worktree": _bit("--skip-worktree"),
     "assume-unchanged": _bit("--assume-unchanged"),
-    "an amended commit": _amended,
-    "a picked commit": _picked,
     "a squashed branch": _squashed,
-    "a squashed branch without a name": _squashed_at_once,
-    "a file of a commit": _taken_from,
-    "a setting less": _taken_out,
+    "an amended commit": _amended,
+    "a branch that the local main took": _into_main,
     "more than is read": _long,
     "a submodule": _submodule,
     "a file that main's settings name": _profile,
@@ -550,20 +512,6 @@ def test_no_way_makes_a_strangers_settings_the_users_own(placed: BuiltRepo, way:
     WAYS[way](placed)
     with pytest.raises((ForeignRemoteError, UnsafeInputError)):
         refuse(placed)
-
-
-def test_what_others_take_over_later_stays_the_users_own(placed: BuiltRepo) -> None:
-    placed.commit({".dvc/config": placed.show(".dvc/config").replace("/store", "/mine")}, at=2)
-    refuse(placed)
-    mine = placed.hash()
-    for ref, at in (("origin/ada", 2), ("origin/bob", 3)):
-        placed.git("update-ref", "-m", "fetch: storing head", f"refs/remotes/{ref}", mine, at=at)
-        refuse(placed)  # pushed, and gone on with by another
-        placed.git("switch", "-q", "--detach", "main")
-        placed.git("cherry-pick", "-x", mine, at=4)
-        placed.git("update-ref", f"refs/remotes/{ref}", "HEAD", at=4)
-        placed.git("switch", "-q", "exp/evil", at=4)
-        refuse(placed)  # picked, and fetched again
 
 
 def test_what_is_written_in_another_encoding_goes_there_only_by_trust(placed: BuiltRepo) -> None:
