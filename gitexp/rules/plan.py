@@ -84,8 +84,18 @@ def _new(facts: Facts, own: Plan | UnreadablePlan | None) -> Iterator[Finding]:
 
 
 def _second(facts: Facts, plan: Plan, path: str) -> Iterator[Finding]:
-    """Find a new plan that lives where another one does: by that branch's name it would count."""
-    if plan.branch == facts.branch or (facts.base is not None and facts.base.entry(path)):
+    """Find a new plan that lives where another one does, or has its name: it would pass for it."""
+    if facts.base is not None and facts.base.entry(path):
+        return
+    usual = f"{facts.config.branch_prefix}{plan.name}"
+    alive = None if usual == plan.branch else facts.plan_of(usual)
+    if alive is not None and alive.name == plan.name:
+        yield Finding(
+            f"the plan {plan.name} names {plan.branch}, and {usual} is alive with its own",
+            f"give it another name: gitexp rename {shlex.quote(plan.name)} NAME",
+            path,
+        )
+    if plan.branch == facts.branch:
         return
     there = facts.plan_of(plan.branch)
     others = [*plans_in(facts.tree), *(() if there is None else (there,))]

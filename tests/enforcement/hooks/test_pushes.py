@@ -131,13 +131,15 @@ def test_data_that_nobody_could_fetch_are_named(dvc_repo: BuiltRepo, tmp_path: P
     dvc_repo.commit({layout.CONFIG: config_format.dump_template(config)})
     (tmp_path / "data").mkdir()
     dvc(dvc_repo.path, "remote", "add", "--quiet", "--default", "there", str(tmp_path / "data"))
+    dvc_repo.git("commit", "-qam", "where data go")
+    server = repository(tmp_path / "server.git", bare=True)
+    dvc_repo.git("remote", "add", "origin", str(server.path))
+    dvc_repo.git("push", "-q", "origin", "main")
     Lab(dvc_repo).plan()
     dvc_repo.write({"raw.csv": "7\n"})
     dvc(dvc_repo.path, "repro", "--quiet")
     dvc_repo.git("commit", "-qam", "other data")
     install(dvc_repo.workspace)
-    server = repository(tmp_path / "server.git", bare=True)
-    dvc_repo.git("remote", "add", "origin", str(server.path))
     said = call(dvc_repo, "push", "-q", "origin", "exp/deep")
     assert said.code == 0
     assert (
@@ -530,6 +532,20 @@ def test_no_new_branch_brings_the_plan_of_another_branch(repo: BuiltRepo, start:
     assert "the plan second names exp/deep, which is the branch of deep" in said.err
     repo.git("reset", "-q", "--hard", "HEAD~2")
     assert call(repo, *OFF, "push", "-q", "origin", "exp/evil").code == 0
+
+
+@pytest.mark.usefixtures("server")
+def test_no_new_branch_takes_the_name_of_a_branch_that_is_alive(repo: BuiltRepo) -> None:
+    plan = plan_format.load(repo.show(PLAN).encode(), PLAN)
+    repo.git("switch", "-q", "-c", "exp/evil", "main")
+    repo.commit({PLAN: codec.dump(replace(plan, branch="exp/evil"))}, at=60)
+    said = call(repo, *OFF, "push", "-q", "origin", "exp/evil")
+    assert "R1" in said.err
+    assert "the plan deep names exp/evil, and exp/deep is alive with its own" in said.err
+    own = replace(plan, name="evil", branch="exp/evil")
+    repo.git("reset", "-q", "--hard", "main")
+    repo.commit({layout.plan_path("evil"): codec.dump(own)}, at=61)
+    assert call(repo, *OFF, "push", "-q", "origin", "exp/evil").code == 0  # the control
 
 
 def test_a_refused_archive_says_why(merged: BuiltRepo, server: BuiltRepo) -> None:
