@@ -14,7 +14,6 @@ from gitexp.dvc import inputs
 from gitexp.errors import (
     GitexpError,
     NoPlanError,
-    UnbornBranchError,
     UnknownExperimentError,
     UnknownRevisionError,
 )
@@ -96,7 +95,7 @@ def checked_out(repo: Repo) -> Named:
     """
     head = refs.head(repo)
     if head.commit is ABSENT:
-        raise UnbornBranchError("this branch has no commit yet", where=head.branch or "HEAD")
+        raise refs.unborn(repo, head)
     if head.branch:
         return Named(head.branch, head.commit, head.branch)
     plan = _plan_around(repo, head.commit)

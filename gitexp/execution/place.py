@@ -17,7 +17,6 @@ from gitexp.errors import (
     DirtyTreeError,
     GitexpError,
     PreflightError,
-    UnbornBranchError,
     UnknownRevisionError,
     UntrustedSourceError,
     UsageError,
@@ -76,7 +75,7 @@ def find_place(workspace: Workspace, request: RunRequest) -> RunPlace:
     if branch is None:
         raise DetachedHeadError("HEAD is on no branch, so there is nothing to record on")
     if head.commit is ABSENT:
-        raise UnbornBranchError("this branch has no commit yet", where=branch)
+        raise refs.unborn(repo, head)
     tip = refs.read_ref(repo, f"refs/heads/{branch}")
     if tip is ABSENT:
         raise UnknownRevisionError(

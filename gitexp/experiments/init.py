@@ -18,7 +18,6 @@ from gitexp.errors import (
     DetachedHeadError,
     DvcFailedError,
     GitexpError,
-    UnbornBranchError,
     UnsafeInputError,
     UsageError,
 )
@@ -197,7 +196,7 @@ def _draft(repo: Repo, top: Path, head: refs.Head, request: InitRequest) -> _Dra
 def _head(repo: Repo, request: InitRequest) -> refs.Head:
     head = refs.head(repo)
     if head.commit is ABSENT:
-        raise UnbornBranchError("this branch has no commit yet", where=head.branch or "HEAD")
+        raise refs.unborn(repo, head)
     if head.branch is None and request.commit:
         raise DetachedHeadError("HEAD is on no branch, so there is nothing to commit on")
     return head

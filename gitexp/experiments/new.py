@@ -28,7 +28,6 @@ from gitexp.errors import (
     DetachedHeadError,
     ExistsError,
     GitexpError,
-    UnbornBranchError,
     UnknownMetricError,
     UsageError,
 )
@@ -96,7 +95,7 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
     repo = repository.open_repository(workspace)
     head = refs.head(repo)
     if head.commit is ABSENT and request.start is None:
-        raise UnbornBranchError("this branch has no commit yet", where=head.branch or "HEAD")
+        raise refs.unborn(repo, head)
     start = objects.resolve(repo, request.start or "HEAD")
     config, _ = plans.config_of(repo, start)
     plan, unseen = _plan(repo, request, start, config, now or datetime.now(UTC))

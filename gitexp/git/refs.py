@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 import subprocess
 from datetime import UTC, datetime
 from functools import partial
@@ -16,11 +17,17 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import pygit2
 
-from gitexp.errors import GitexpError, LockedError, MovedRefError, UnknownRevisionError
+from gitexp.errors import (
+    GitexpError,
+    LockedError,
+    MovedRefError,
+    UnbornBranchError,
+    UnknownRevisionError,
+)
 from gitexp.git import command, objects
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.command import translated
-from gitexp.git.upstream import followed
+from gitexp.git.upstream import USUAL, followed, main_of, short
 from gitexp.model import dataclass
 from gitexp.model.ids import CommitHash
 
@@ -126,16 +133,34 @@ def made_here(repo: Repo, tag: str) -> bool:
         code, out, _ = command.attempt(repo.workspace, asked)
         return code == 0 and out.startswith(_MADE)
     try:
-        lines = (repo.workspace.common_dir / "logs" / tag).read_bytes().splitlines()
+        log = (repo.workspace.common_dir / "logs" / tag).read_bytes().removesuffix(b"\n")
     except OSError:
         return False
-    return bool(lines) and lines[-1].partition(b"\t")[2].startswith(_MADE)
+    return log.rpartition(b"\n")[2].partition(b"\t")[2].startswith(_MADE)
+
+
+def beginning(repo: Repo) -> str:
+    """Return what to type on a branch without a commit: none beside a history that is here."""
+    asked = ["for-each-ref", "--format=%(refname)", "refs/heads", "refs/remotes"]
+    found = command.lines(command.run(repo.workspace, asked))
+    names = [short(ref) for ref in found if not ref.endswith("/HEAD")]
+    wanted = (main_of(repo.workspace), *USUAL, *names)
+    name = next((each for each in wanted if each in names), "")
+    return f"git switch {shlex.quote(name)}" if name else UnbornBranchError.hint
+
+
+def unborn(repo: Repo, head: Head) -> UnbornBranchError:
+    """Return the error for a branch without a commit."""
+    return UnbornBranchError(
+        "this branch has no commit yet", where=head.branch or "HEAD", next_step=beginning(repo)
+    )
 
 
 def committed_here(repo: Repo) -> frozenset[CommitHash]:
     """Return the commits of which Git's logs of this clone say that they were made in it."""
     walk = ["log", "--walk-reflogs", "--all", "--format=%H %gs", "--"]
-    lines = (line.partition(b" ") for line in command.attempt(repo.workspace, walk)[1].splitlines())
+    out = command.attempt(repo.workspace, walk)[1]
+    lines = (line.partition(b" ") for line in out.split(b"\n"))
     return frozenset(CommitHash(hash_.decode()) for hash_, _, said in lines if _MAKES.match(said))
 
 
@@ -335,11 +360,11 @@ def _say(
 def _refused(said: str, code: int) -> GitexpError:
     # Git says "is at X but expected Y" for a moved ref, "unable to resolve" for a deleted one.
     if ".lock': File exists" in said or "cannot lock references" in said:  # the latter: reftable
-        return LockedError("a ref is locked by another process", found=said.splitlines()[0])
+        return LockedError("a ref is locked by another process", found=said.partition("\n")[0])
     signs = ("but expected", "unable to resolve reference", "reference already exists")
     if any(sign in said for sign in signs):
         return MovedRefError(
             "the branch was moved, created or deleted meanwhile",
-            found=said.splitlines()[0].removeprefix("fatal: "),
+            found=said.partition("\n")[0].removeprefix("fatal: "),
         )
     return translated(OSError(said or f"git update-ref ended with {code}"), "cannot move refs")

@@ -12,7 +12,6 @@ from gitexp.comparison.sides import Named
 from gitexp.comparison.tally import settle, sources
 from gitexp.errors import (
     GitexpError,
-    UnbornBranchError,
     UnknownExperimentError,
     UnknownRevisionError,
     UnknownRunError,
@@ -70,7 +69,7 @@ def show(workspace: Workspace, what: str | None = None) -> ShownExperiment | Sho
         if what is None:
             head = refs.head(repo)
             if head.commit is ABSENT:
-                raise UnbornBranchError("this branch has no commit yet", where=head.branch or "")
+                raise refs.unborn(repo, head)
             here = Named(head.branch or "HEAD", head.commit, head.branch or "")
             if ended_on(repo, here.branch, here.commit):
                 here = sides.planned(repo, index, here)

@@ -280,18 +280,19 @@ def _unreadable(item: Unreadable) -> UnreadableRecord:
 def _next_step(repo: Repo, facts: _Facts, live: LiveRuns) -> str:
     """Return what to type next: the first that fits, the most pressing first."""
     plan, head = facts.plan, facts.head
+    if head.commit is ABSENT:
+        return refs.beginning(repo)
     watched = "".join(f"gitexp logs {run.id[:7]} --follow" for run in live.running[:1])
     waiting = [run for run in live.unpublished if not run.left]
     waiting += [] if facts.dirty else [run for run in live.begun if _goes_on(run, facts)]
     waiting.sort(key=lambda run: run.branch != head.branch)
     killed = next(iter(_resumptions(repo, facts, waiting).values()), "")
     lost = ""
-    if plan is None and head.branch and head.commit is not ABSENT:
+    if plan is None and head.branch:
         lost = plan_back(repo, head.branch, head.commit)
     # To commit all that is changed would take the marks of a conflict for its solution.
     merging = way_out(repo, experiment=plan is not None) if facts.dirty else ""
     situations = (
-        (head.commit is ABSENT, "git add . && git commit"),
         (bool(merging), merging),
         (bool(watched), watched),
         (bool(killed), killed),

@@ -45,6 +45,22 @@ def test_an_unborn_branch_has_nothing_to_begin_from(repo: BuiltRepo) -> None:
     assert "no commit yet" in gitexp(repo, "status").out
 
 
+def test_an_unborn_branch_is_left_for_the_history_that_is_here(
+    project: BuiltRepo, repo: BuiltRepo
+) -> None:
+    """A commit there would begin another one, which nothing could merge."""
+    for branch in ("master", "main"):
+        project.git("branch", "-m", branch)
+        repo.git("fetch", "-q", "--prune", str(project.path), "refs/heads/*:refs/remotes/origin/*")
+        for argv in (["init"], ["new", "x", *PLAN], ["run"], ["show"], ["status"]):
+            done = gitexp(repo, *argv)
+            assert f"git switch {branch}" in done.out + done.err, argv
+            assert "git add" not in done.out + done.err
+    repo.git("remote", "add", "origin", str(project.path))
+    repo.git("switch", "-q", "main")  # the control: the step is one
+    assert repo.hash() == project.hash()
+
+
 def test_on_a_detached_head_nothing_is_recorded(project: BuiltRepo) -> None:
     project.git("switch", "--quiet", "--detach")
     before = project.refs()
