@@ -32,7 +32,7 @@ from gitexp.git.worktree import status
 from gitexp.model import dataclass, replace
 from gitexp.store import plans
 from gitexp.system import environment as environment_staging
-from gitexp.system import imports
+from gitexp.system import imports, params
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -225,12 +225,11 @@ def commit(place: RunPlace, request: RunRequest) -> tuple[RunPlace, RunRequest]:
     _check_merged(place)
 
     def read(file: str) -> bytes | Absent:
-        path = project / file
-        return path.read_bytes() if path.is_file() else ABSENT
+        return params.content(project, file) if (project / file).is_file() else ABSENT
 
     step = partial(undeclared, place.repo, place.head, config)
     for file, data in assigned(request.params, config.params, read, "the work tree", step).items():
-        (project / file).write_bytes(data)
+        params.put(project, file, data)
     new = status.untracked(place.workspace)
     if status.dirty_tracked(place.workspace):
         status.commit_tracked(place.workspace, message)

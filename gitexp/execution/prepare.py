@@ -25,14 +25,14 @@ from gitexp.execution.situation import BASELINE
 from gitexp.execution.state import State
 from gitexp.execution.workdir import ATTEMPT, bring_enclosing, cache_beside, cache_of, share
 from gitexp.git import command
+from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import project_folder
 from gitexp.git.worktree import worktrees
 from gitexp.model import dataclass, replace
 from gitexp.model.job import Job
 from gitexp.model.request import RunOptions
 from gitexp.model.run import Origin, PlanRef, Run, Source
-from gitexp.system import imports
-from gitexp.text import params as params_format
+from gitexp.system import imports, params
 from gitexp.text import samples as samples_format
 
 if TYPE_CHECKING:
@@ -169,15 +169,10 @@ def _resolve(roots: list[tuple[Path, RunSource]]) -> list[pipeline.Resolved]:
 
 def _mark_seed(root: Path, source: RunSource) -> bool:
     config = source.config
-    project = project_folder(root, config.project)
-    text = project / (config.pipeline or "")  # where it is missing, the reader of pipelines says so
-    if config.pipeline is None or not text.exists() or b"${" not in text.read_bytes():
+    text = ABSENT if config.pipeline is None else source.state.read(config.pipeline)
+    if text is ABSENT or b"${" not in text:  # where it is missing, the reader of pipelines says so
         return False
-    edits = {**source.overrides, **marks(config.seed)}
-    for file in {key.file for key in edits}:
-        path = project / file
-        changes = {key.key: value for key, value in edits.items() if key.file == file}
-        path.write_bytes(params_format.edit(path.read_bytes(), file, changes))
+    params.write(project_folder(root, config.project), {**source.overrides, **marks(config.seed)})
     return True
 
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 import os
 import re
@@ -206,9 +207,9 @@ _MOST = 50  # named in a record
 FileState = tuple[int, int, int, int]  # size, mtime_ns, ctime_ns, inode
 
 
-def patched_files(installed: Iterable[Installed], index_file: Path | None) -> tuple[str, ...]:
+def patched_files(installed: Iterable[Installed], index: SealedFile | None) -> tuple[str, ...]:
     """Return a few files that differ from their RECORD, as ``name: file``."""
-    known = _read_index(index_file)
+    known = _read_index(index)
     sound: dict[str, FileState] = {}
     changed: list[str] = []
     for each in installed:
@@ -231,8 +232,8 @@ def patched_files(installed: Iterable[Installed], index_file: Path | None) -> tu
                 sound[row.path] = state
             else:
                 changed.append(f"{each.name}: {os.path.relpath(row.path, each.folder)}")
-    if sound != known:
-        _write_index(index_file, sound)
+    if sound != known and index is not None:
+        index.write(json.dumps(sound, separators=(",", ":")).encode())
     changed.sort()
     rest = len(changed) - _MOST
     return tuple(changed[:_MOST]) + ((f"and {rest} more",) if rest > 0 else ())
@@ -260,11 +261,11 @@ def _file_state(path: str) -> FileState | None:
     return seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino
 
 
-def _read_index(index_file: Path | None) -> dict[str, FileState]:
-    if index_file is None:
+def _read_index(index: SealedFile | None) -> dict[str, FileState]:
+    if index is None:
         return {}
     try:
-        value = json_loads(index_file.read_bytes(), where=str(index_file), limit=_INDEX_LIMIT)
+        value = json_loads(index.read(), where=str(index.path), limit=_INDEX_LIMIT)
     except (OSError, GitexpError):  # a cache that cannot be read is an empty one
         return {}
     if not isinstance(value, dict):
@@ -279,16 +280,27 @@ def _read_index(index_file: Path | None) -> dict[str, FileState]:
     return found
 
 
-def _write_index(index_file: Path | None, sound: dict[str, FileState]) -> None:
-    if index_file is not None:
-        keep(index_file, json.dumps(sound, separators=(",", ":")).encode())
+@dataclass(frozen=True, slots=True)
+class SealedFile:
+    """A file of a cache in the work tree, where a branch may track one: it counts by its seal."""
 
 
-def keep(file: Path, data: bytes) -> None:
-    """Write a file of a cache whole or not at all; without room the next pass is slower."""
-    half = file.with_name(f"{file.name}.{os.getpid()}")
-    try:
-        half.write_bytes(data)
-        half.replace(file)
-    except OSError:
-        half.unlink(missing_ok=True)
+    path: Path
+    user: bytes  # the key of whoever wrote it
+    def read(self) -> bytes:
+        """Return what was written; nothing where somebody else did."""
+        seal, _, data = self.path.read_bytes().partition(b"\n")
+        return data if hmac.compare_digest(seal, self._seal(data)) else b""
+
+    def write(self, data: bytes) -> None:
+        """Write all of it or nothing; without room the next pass is slower."""
+        half = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        try:
+            half.write_bytes(self._seal(data) + b"\n" + data)
+            half.replace(self.path)
+        except OSError:
+            half.unlink(missing_ok=True)
+
+    def _seal(self, data: bytes) -> bytes:
+        named = self.path.name.encode() + b"\n" + data
+        return hashlib.blake2b(named, key=self.user, digest_size=20).hexdigest().encode()

@@ -21,10 +21,12 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
 from gitexp.git.command import JOB_VARIABLES, LOCAL_VARIABLES
+from gitexp.git.discovery import user_key
 from gitexp.model import dataclass
 from gitexp.model.run import Environment, Resources
 from gitexp.records import codec
 from gitexp.system import distributions, imports, secrets
+from gitexp.system.distributions import SealedFile
 from gitexp.text.jsontext import Json, json_dumps_compact, json_loads
 
 if TYPE_CHECKING:
@@ -60,7 +62,9 @@ def capture(
     )
     env = {**env, "PYTHONPATH": path}  # a job's has it already, a coordinator's has not
     names = imports.modules_of(place.import_paths, place.worktree)
-    file = _cache_file(place, env, names)
+    heard = [env.get(name, "") for name in _HEARD]
+    key = [place.python, str(place.repository), str(place.worktree), place.token, *heard, *names]
+    file = _kept(place, f"environment-{_short(key)}.json")
     kept = _load(file)
     if kept is not None:
         return kept
@@ -81,31 +85,26 @@ def capture(
             for each in found
         ),
     )
-    index = None if place.cache is None else place.cache / f"files-{_short(facts.path)}.json"
+    index = _kept(place, f"files-{_short(facts.path)}.json")
     changed = distributions.patched_files(found, index)
     _save(file, place, facts, environment, changed)
     return environment, changed
 
 
-def _cache_file(
-    place: EnvironmentSource, env: Mapping[str, str], names: Sequence[str]
-) -> Path | None:
-    if place.cache is None:
-        return None
-    heard = [env.get(name, "") for name in _HEARD]
-    key = [place.python, str(place.repository), str(place.worktree), place.token, *heard, *names]
-    return place.cache / f"environment-{_short(key)}.json"
+def _kept(place: EnvironmentSource, name: str) -> SealedFile | None:
+    user = None if place.cache is None else user_key(place.repository / ".git")
+    return None if place.cache is None or user is None else SealedFile(place.cache / name, user)
 
 
 def _short(parts: Sequence[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:24]
 
 
-def _load(file: Path | None) -> tuple[Environment, tuple[str, ...]] | None:
+def _load(file: SealedFile | None) -> tuple[Environment, tuple[str, ...]] | None:
     if file is None:
         return None
     try:
-        value = json_loads(file.read_bytes(), where=str(file), limit=_CACHE_LIMIT)
+        value = json_loads(file.read(), where=str(file.path), limit=_CACHE_LIMIT)
         match value:
             case {
                 "format": 1,
@@ -113,7 +112,7 @@ def _load(file: Path | None) -> tuple[Environment, tuple[str, ...]] | None:
                 "environment": str(environment),
                 "patched": [*changed],
             } if all(_state(f"{path}") == seen for path, seen in states.items()):
-                found = codec.load(Environment, environment.encode(), str(file))
+                found = codec.load(Environment, environment.encode(), str(file.path))
                 return found, tuple(map(str, changed))
     except (OSError, GitexpError):  # a cache that cannot be read is an empty one
         return None
@@ -121,7 +120,7 @@ def _load(file: Path | None) -> tuple[Environment, tuple[str, ...]] | None:
 
 
 def _save(
-    file: Path | None,
+    file: SealedFile | None,
     place: EnvironmentSource,
     facts: InterpreterFacts,
     environment: Environment,
@@ -135,9 +134,9 @@ def _save(
         "environment": codec.dump(environment).decode(),
         "patched": list(changed),
     }
-    distributions.keep(file, json_dumps_compact(value))
+    file.write(json_dumps_compact(value))
     with contextlib.suppress(OSError):  # another one prunes, too
-        _prune(file.parent)
+        _prune(file.path.parent)
 
 
 def _watched(place: EnvironmentSource, facts: InterpreterFacts) -> list[str]:

@@ -34,7 +34,7 @@ def read(project: Path, files: Sequence[str]) -> Mapping[str, Json]:
     found: dict[str, Json] = {}
     for file in files:
         try:
-            data = _bytes(project, file)
+            data = content(project, file)
         except FileNotFoundError:
             continue
         found[file] = params_format.parse(data, file)
@@ -60,7 +60,7 @@ def write(project: Path, edits: Mapping[ParamKey, ParamValue]) -> None:
         by_file.setdefault(key.file, {})[key.key] = value
     for file, changes in by_file.items():
         try:
-            data = _bytes(project, file)
+            data = content(project, file)
         except FileNotFoundError as error:
             raise UnknownParamError(
                 f"there is no params file {file}",
@@ -68,13 +68,18 @@ def write(project: Path, edits: Mapping[ParamKey, ParamValue]) -> None:
                 where=file,
                 expected="a file of this commit that holds the parameter",
             ) from error
-        edited = params_format.edit(data, file, changes)
-        descriptor = os.open(project / file, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW)
-        with open(descriptor, "wb") as stream:  # noqa: PTH123  a descriptor, no path
-            stream.write(edited)
+        put(project, file, params_format.edit(data, file, changes))
 
 
-def _bytes(project: Path, file: str) -> bytes:
+def put(project: Path, file: str, data: bytes) -> None:
+    """Give a params file, which `content` has read, other content."""
+    descriptor = os.open(project / file, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW)
+    with open(descriptor, "wb") as stream:  # noqa: PTH123  a descriptor, no path
+        stream.write(data)
+
+
+def content(project: Path, file: str) -> bytes:
+    """Return what is in a params file; through no link, and from no place outside the project."""
     path = project / file
     real = os.path.realpath(path)  # `Path.resolve` raises at a link that leads to itself
     if path.is_symlink() or not Path(real).is_relative_to(os.path.realpath(project)):

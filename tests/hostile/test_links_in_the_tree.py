@@ -129,3 +129,19 @@ def test_an_output_that_is_there_is_hashed(tmp_path: Path) -> None:
     (tmp_path / "p/l").symlink_to(store / "d4e461268c8034f5c8564e155c67a6")
     for path in ("d", "d/f", "l"):
         assert hash_inside(tmp_path / "p", path) == hash_path(tmp_path / "p", path)
+
+
+@pytest.mark.parametrize("link", ["params.yaml", "conf"])
+def test_a_params_file_is_written_through_no_link(tmp_path: Path, link: str) -> None:
+    repo = plain(tmp_path / "r")
+    (tmp_path / "params.yaml").write_text("lr: 0.1\nseed: 7\n")
+    file = "params.yaml" if link == "params.yaml" else "conf/params.yaml"
+    (repo.path / "params.yaml").unlink()
+    (repo.path / link).symlink_to(tmp_path / link if link == "params.yaml" else tmp_path)
+    settings = repo.show(".gitexp/config.yaml").replace("params.yaml", file)
+    repo.write({".gitexp/config.yaml": settings})
+    repo.git("add", "--all", "--force", ":!.gitexp/tmp")
+    repo.git("commit", "-qm", "a link")
+    argv = ("run", "--commit", "-m", "x", "--param", f"{file}:lr=0.2")
+    assert dispatch(["-C", str(repo.path), *argv]) == 3
+    assert (tmp_path / "params.yaml").read_text() == "lr: 0.1\nseed: 7\n"
