@@ -78,7 +78,7 @@ def _conclude(args: argparse.Namespace, words: str, context: Context) -> int:
 
 
 def _without_comments(text: str) -> str:
-    return "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    return "\n".join(line for line in text.split("\n") if not line.startswith("#"))
 
 
 def _read(path: Path) -> str:

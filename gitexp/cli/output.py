@@ -88,7 +88,7 @@ class Printer:
         head = f"{_RED}{head}{_PLAIN}" if self.color_err else head
         lines = [f"{head}: {safe(error.summary)}"]
         for label, text in error.lines():
-            for index, line in enumerate(text.splitlines() or [""]):
+            for index, line in enumerate(text.split("\n")):
                 lines.append(f"  {'' if index else label:<8}  {safe(line)}".rstrip())
         self.talk("\n".join(lines) + "\n")
 
@@ -126,7 +126,7 @@ def written_down(argv: Sequence[str]) -> BugError:
             log.write(f"arguments: {list(argv)!r}\n\n{text}")
     except OSError:  # a full disk, no folder for temporary files
         sys.stderr.write(text)
-    last = text.strip().splitlines()[-1]
+    last = text.strip().rpartition("\n")[2]
     return BugError("this is a bug in gitexp; nothing more was done", found=last[:500], where=where)
 
 

@@ -16,6 +16,7 @@ from gitexp.dvc import hashing, links
 from gitexp.errors import BadFormatError, DataMissingError, PreflightError, UnsafeInputError
 from gitexp.git.worktree import status
 from gitexp.text import ignore
+from gitexp.text.lines import lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,6 +40,12 @@ def ignore_line(name: str) -> str:
     return "/" + "".join(f"\\{one}" if one in SPECIAL else one for one in name)
 
 
+def _git_lines(data: bytes) -> list[str]:
+    """Return the lines of a file as Git ends them: at newlines alone."""
+    text = data.decode("utf-8", "surrogateescape")
+    return [line.removesuffix("\r") for line in text.split("\n")]
+
+
 def ignore_lines(existing: bytes, names: Iterable[str]) -> bytes:
     r"""Return a ``.gitignore`` with a line for each name that has none; a missing newline first.
 
@@ -47,7 +54,7 @@ def ignore_lines(existing: bytes, names: Iterable[str]) -> bytes:
     >>> ignore_lines(b"*.pyc", ["model", "model"])
     b'*.pyc\n/model\n'
     """
-    lines = set(existing.decode("utf-8", "surrogateescape").splitlines())
+    lines = set(_git_lines(existing))
     content = existing
     for name in names:
         line = ignore_line(name)
@@ -65,7 +72,7 @@ def ignore_files(existing: Mapping[str, bytes], paths: Iterable[str]) -> dict[st
     patterns = [
         moved(line, posixpath.dirname(file))
         for file in sorted(existing, key=lambda one: one.count("/"))
-        for line in existing[file].decode("utf-8", "surrogateescape").splitlines()
+        for line in _git_lines(existing[file])
         if line.strip() and not line.startswith("#")
     ]
     ignored = ignore.compile(patterns)
@@ -208,5 +215,5 @@ def _lines(file: Path) -> list[str]:
         text = data.decode()
     except UnicodeDecodeError as error:
         raise BadFormatError("a .dvcignore is not UTF-8", where=str(file)) from error
-    stripped = (line.strip() for line in text.splitlines())
+    stripped = (line.strip() for line in lines(text))
     return [line for line in stripped if line and not line.startswith("#")]

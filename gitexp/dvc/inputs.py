@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from gitexp.dvc.declared_data import pointed
 from gitexp.dvc.input_parts import SETTINGS, InputPart, collect, params_values
 from gitexp.dvc.state import ProjectState
+from gitexp.git import command
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import entry_at
 from gitexp.git.transaction.cache import Kind
@@ -159,9 +160,9 @@ def unreadable_files(state: ProjectState, index: Index) -> tuple[str, ...]:
     """Return which of a state's pointers and locks cannot be read, remembered by its tree."""
     key = f"{state.tree}:{state.config.project}:{state.config.pipeline}"
     if key in (rows := index.get(Kind.POINTERS, [key])):
-        return tuple(rows[key].decode("utf-8", "surrogateescape").splitlines())
+        return tuple(command.lines(rows[key]))
     # A name may hold what ends a line, and a line is only shown.
-    found = tuple(" ".join(line.splitlines()) for line in pointed(state).unreadable)
+    found = tuple(line.replace("\n", " ") for line in pointed(state).unreadable)
     index.put(Kind.POINTERS, {key: "\n".join(found).encode("utf-8", "surrogateescape")})
     return found
 

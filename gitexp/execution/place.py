@@ -206,8 +206,8 @@ def check_trust(place: RunPlace, source: CommitHash) -> None:
 def _was_committed_here(place: RunPlace, source: CommitHash) -> bool:
     """Whether it was committed here and amended or reset since, by Git's own log of HEAD."""
     asked = ["log", "--walk-reflogs", "--format=%H %gs", f"refs/heads/{place.branch}", "--"]
-    lines = command.run(place.workspace, asked).splitlines()
-    return any(line.startswith(f"{source} commit".encode()) for line in lines)
+    lines = command.lines(command.run(place.workspace, asked))
+    return any(line.startswith(f"{source} commit") for line in lines)
 
 
 def commit(place: RunPlace, request: RunRequest) -> tuple[RunPlace, RunRequest]:

@@ -108,7 +108,7 @@ def _pushed(
             where=f"{remote}: {ref}",
             expected=tip[:9],
         )
-    lines = [line.partition(MARK)[2].strip() for line in said.splitlines() if MARK in line]
+    lines = [line.partition(MARK)[2].strip() for line in said.split("\n") if MARK in line]
     mine = [line for line in lines if tip in line]
     url = command.run(repo.workspace, ["remote", "get-url", "--push", remote]).decode(
         "utf-8", "backslashreplace"

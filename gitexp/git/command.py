@@ -303,7 +303,7 @@ def failure(
 ) -> GitFailedError | NoSpaceError | ReadOnlyError:
     """Return the error for a git that ended with `code`, after what it said."""
     text = err.decode("utf-8", "backslashreplace").strip()
-    first = text.splitlines()[0] if text else ""
+    first = text.partition("\n")[0]
     command = "git " + " ".join(args[:1])
     if code == _FILE_TOO_LARGE or any(sign in text for sign in _NO_SPACE):
         return NoSpaceError("the disk is full, or a file would be too large", found=first or text)

@@ -68,7 +68,7 @@ def project_folder(top: Path, project: str) -> Path:
 
 def _refusal(start: Path, err: bytes) -> PreconditionError:
     text = err.decode("utf-8", "backslashreplace").strip()
-    first = text.splitlines()[0] if text else ""
+    first = text.partition("\n")[0]
     if "dubious ownership" in text:
         owned = first.partition("'")[2].rpartition("'")[0] or str(start)
         return NoRepositoryError(

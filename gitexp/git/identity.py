@@ -39,10 +39,10 @@ def _identity(repo: Repo | Workspace, variable: str) -> Person:
     name, opened, rest = text.partition(" <")
     email, closed, _ = rest.rpartition("> ")
     if code or not opened or not closed or not name:
-        said = err.decode("utf-8", "backslashreplace").strip().splitlines()
+        said = err.decode("utf-8", "backslashreplace").strip().split("\n")
         raise PreconditionError(
             "Git does not know who you are",
-            found=said[-1].removeprefix("fatal: ") if said else "",
+            found=said[-1].removeprefix("fatal: "),
             expected="user.name and user.email",
             next_step='git config --global user.name "You"; '
             "git config --global user.email you@example.org",

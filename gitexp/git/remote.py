@@ -40,7 +40,7 @@ except ModuleNotFoundError:
 except ImportError as no_git:
     raise GitFailedError(
         "cannot start git",
-        found=str(no_git).strip().splitlines()[0],
+        found=str(no_git).strip().partition("\n")[0],
         next_step="install Git 2.31 or newer and put it on PATH",
     ) from no_git
 

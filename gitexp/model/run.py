@@ -162,7 +162,7 @@ def last_line(log_tail: str) -> str:
     >>> last_line("Running stage 'a':\n> false\n")
     ''
     """
-    for line in reversed(log_tail.splitlines()):
+    for line in reversed(log_tail.split("\n")):
         if line.startswith("> "):
             return ""
         if line.strip():

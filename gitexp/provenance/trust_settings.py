@@ -16,6 +16,7 @@ from gitexp.git import command, identity
 from gitexp.model.rules import Outside
 from gitexp.model.witness import Trust, Way, statement_of
 from gitexp.system import timestamps
+from gitexp.text.lines import lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +96,7 @@ def _log(path: Path) -> tuple[tuple[str, datetime], ...]:
     with path.open("rb") as file:
         text = file.read(LOG_LIMIT).decode("utf-8", "replace")
     first: dict[str, datetime] = {}
-    for line in text.splitlines():
+    for line in lines(text):
         said = _LINE.search(line)
         if said is None:
             continue

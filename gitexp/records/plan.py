@@ -43,7 +43,7 @@ def check_hypothesis(text: str) -> None:
 
 
 def _refuse_conflict(data: bytes, where: str) -> None:
-    lines = data.splitlines()
+    lines = data.split(b"\n")
     marker = next((i for i, line in enumerate(lines, 1) if line.startswith(b"<<<<<<< ")), None)
     if marker is not None:
         raise BadFormatError(

@@ -114,7 +114,7 @@ def _table(
         colalign=["right" if index in right else "left" for index in range(len(header))],
     )
     below = False
-    for line in page.splitlines():
+    for line in page.split("\n"):
         yield _row(line) if below and "&" in line else _guarded(line)
         below = below or line == "\\midrule"
 

@@ -159,7 +159,7 @@ def set_up(workspace: Workspace) -> tuple[str, ...]:
     changed = []
     with translating("the attributes cannot be written", str(path)):
         before = path.read_bytes() if path.exists() else b""
-        lacking = [line for line in lines if line.encode() not in before.splitlines()]
+        lacking = [line for line in lines if line.encode() not in before.split(b"\n")]
         if lacking:
             path.parent.mkdir(exist_ok=True)
             gap = b"\n" if before and not before.endswith(b"\n") else b""

@@ -189,8 +189,8 @@ def joined_lines(old: bytes, new: bytes) -> bytes:
     >>> joined_lines(b"/a\n/b", b"/b\n/c\n")
     b'/a\n/b\n/c\n'
     """
-    have = old.splitlines()
-    lacking = [line for line in new.splitlines() if line not in have]
+    have, wanted = ([line.removesuffix(b"\r") for line in data.split(b"\n")] for data in (old, new))
+    lacking = [line for line in wanted if line and line not in have]
     if not lacking:
         return old
     start = old if not old or old.endswith(b"\n") else old + b"\n"

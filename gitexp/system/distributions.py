@@ -30,6 +30,7 @@ from gitexp.errors import GitexpError
 from gitexp.model import dataclass
 from gitexp.model.run import Distribution
 from gitexp.text.jsontext import json_loads
+from gitexp.text.lines import lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -70,7 +71,7 @@ class Installed:
         """Return the lines of RECORD, none where there is no RECORD."""
         try:
             with open(f"{self.info}/RECORD", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123  109 of them a scan
-                return tuple(file.read(_RECORD_LIMIT).splitlines())
+                return tuple(lines(file.read(_RECORD_LIMIT)))
         except OSError:
             return ()
 
@@ -284,9 +285,9 @@ def _read_index(index: SealedFile | None) -> dict[str, FileState]:
 class SealedFile:
     """A file of a cache in the work tree, where a branch may track one: it counts by its seal."""
 
-
     path: Path
     user: bytes  # the key of whoever wrote it
+
     def read(self) -> bytes:
         """Return what was written; nothing where somebody else did."""
         seal, _, data = self.path.read_bytes().partition(b"\n")

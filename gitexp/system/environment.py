@@ -255,7 +255,7 @@ def _cpu_model() -> str:
             head = file.read(_HEAD)
     except OSError:
         return ""
-    for line in head.splitlines():
+    for line in head.split("\n"):
         name, _, value = line.partition(":")
         if name.strip() == "model name":
             return value.strip()
@@ -271,7 +271,7 @@ def _gpus() -> list[str]:
     return [
         line.partition(":")[2].strip()
         for text in texts
-        for line in text.splitlines()
+        for line in text.split("\n")
         if line.startswith("Model:")
     ]
 
@@ -333,7 +333,7 @@ def commands(stage: Stage, job: Job) -> tuple[str, ...]:
     """Return the commands of a stage as DVC runs them, by lines; the last gets the seed."""
     found = list(stage.commands)
     if not stage.listed:
-        found = [line for text in found for line in text.splitlines()]
+        found = [line for text in found for line in text.splitlines()]  # as DVC
     found = [line for line in found if line.strip()]
     if job.seed_arg is not None and found:
         found[-1] = f"{found[-1].rstrip()} {job.seed_arg.replace('{seed}', str(job.seed))}"

@@ -23,6 +23,7 @@ from gitexp.errors import GitexpError, ImportPathError, PreflightError
 from gitexp.model import dataclass
 from gitexp.system import distributions
 from gitexp.text.jsontext import Json, json_loads
+from gitexp.text.lines import lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -221,7 +222,7 @@ def _record_names(installed: Installed) -> list[str]:
 
 
 def _lines(file: str) -> list[str]:
-    return [line.strip() for line in _text(file).splitlines()]
+    return [line.strip() for line in lines(_text(file))]
 
 
 def _text(file: str) -> str:

@@ -73,7 +73,7 @@ def refused(token: bytes, statement: bytes, authorities: Path) -> str:
         code, _, said = _run(folder, arguments)
     if not code:
         return ""
-    lines = said.decode("utf-8", "backslashreplace").strip().splitlines()
+    lines = said.decode("utf-8", "backslashreplace").strip().split("\n")
     line = next((line for line in lines if "rror" in line), "")
     reason = line.rpartition(":")[2].strip()
     if not reason and _REASON.search(line):  # of an imprint that is another, no more is said

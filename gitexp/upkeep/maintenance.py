@@ -84,7 +84,7 @@ def _pack(workspace: Workspace) -> Iterator[str]:
 
 def _size(workspace: Workspace) -> RepositorySize:
     out = command.run(workspace, ["count-objects", "-v"]).decode("ascii", "replace")
-    counts = dict(line.split(": ", 1) for line in out.splitlines() if ": " in line)
+    counts = dict(line.split(": ", 1) for line in out.split("\n") if ": " in line)
     refs = workspace.common_dir / "refs"
     every = WorkDir.everywhere(workspace)
     folders = [path for workdir in every for path in calls.within(workdir.runs)]

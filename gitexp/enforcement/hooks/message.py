@@ -67,7 +67,7 @@ def judge(call: HookCall) -> HookAnswer:
     _, out, _ = command.attempt(
         place.folder, ["stripspace", "--strip-comments"], data=text, env=place.env
     )
-    lines = out.decode("utf-8", "surrogateescape").splitlines()
+    lines = command.lines(out)
     if any(line and not line.startswith((*_OURS, _SIGNED)) for line in lines):
         return HookAnswer()
     said = "gitexp: the message says nothing beside its trailers; nothing is committed"

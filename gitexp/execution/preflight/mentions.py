@@ -20,6 +20,7 @@ from gitexp.execution.jobs import lies_in
 from gitexp.git import objects
 from gitexp.git.absent import ABSENT
 from gitexp.git.worktree import status
+from gitexp.text.lines import lines
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -340,13 +341,13 @@ def own_paths(repo: Repo, top: Path, commit: CommitHash) -> dict[str, str]:
 
 def _code_lines(text: str, file: str) -> Iterator[tuple[str, str]]:
     """Yield where a line stands and the line; of a notebook those of its cells of code."""
-    what, parts = "line", text.splitlines()
+    what, parts = "line", lines(text)
     if file.endswith(".ipynb"):
         try:
             what, parts = "code cell", code_cells(text, file)
         except GitexpError:
             return
     for number, part in enumerate(parts, start=1):
-        for line in part.splitlines():
+        for line in lines(part):
             if not line.lstrip().startswith("#"):
                 yield f"{what} {number}", line

@@ -141,7 +141,7 @@ def commits(place: HookPlace, tip: CommitHash, hidden: Iterable[str]) -> tuple[C
     lines = [tip, *(f"^{id_}" for id_ in hidden if HASH.fullmatch(id_))]
     arguments = ["rev-list", "--reverse", "--topo-order", "--ignore-missing", "--stdin"]
     data = "".join(f"{line}\n" for line in lines).encode("ascii")
-    return tuple(CommitHash(line) for line in _text(_run(place, arguments, data)).splitlines())
+    return tuple(CommitHash(line) for line in command.lines(_run(place, arguments, data)))
 
 
 def added(

@@ -10,6 +10,7 @@ from gitexp.report import caveats, numbers, words
 from gitexp.report.answers import upkeep
 from gitexp.report.caveats import rounded
 from gitexp.report.sheet import PLAIN, Fact, Grid, Item, Sheet, is_good, order_words, value_text
+from gitexp.text.lines import lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -216,7 +217,7 @@ def concluded(report: ConcludeReport, style: Style = PLAIN) -> Sheet:
     conclusion = report.conclusion
     comparison = conclusion.comparison
     facts = [Fact("experiment", conclusion.experiment)]
-    facts += [Fact("words", text) for text in conclusion.words.splitlines()]
+    facts += [Fact("words", text) for text in lines(conclusion.words)]
     if comparison.order is not None:
         facts.append(Fact("order", order_words(comparison.order)))
     if report.commit is None:
