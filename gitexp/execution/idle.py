@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import eligible
 from gitexp.comparison.randomness import seeding
-from gitexp.comparison.randomness.project_text import CopiesReason
+from gitexp.comparison.randomness.places import CopiesReason
 from gitexp.comparison.randomness.seeding import BASELINE, CANDIDATE
 from gitexp.comparison.randomness.variation import Acts, acts, agree, trace
 from gitexp.errors import IdleSeedError

@@ -31,6 +31,7 @@ from gitexp.git.transaction.layout import DATA_BRANCH
 from gitexp.git.worktree import status
 from gitexp.model import dataclass, replace
 from gitexp.store import plans
+from gitexp.store.replay import way_out
 from gitexp.system import environment as environment_staging
 from gitexp.system import imports, params
 
@@ -73,7 +74,10 @@ def find_place(workspace: Workspace, request: RunRequest) -> RunPlace:
             "this branch holds by-products only, and no run is recorded on it", found=branch
         )
     if branch is None:
-        raise DetachedHeadError("HEAD is on no branch, so there is nothing to record on")
+        raise DetachedHeadError(
+            "HEAD is on no branch, so there is nothing to record on",
+            next_step=way_out(repo, experiment=False),
+        )
     if head.commit is ABSENT:
         raise refs.unborn(repo, head)
     tip = refs.read_ref(repo, f"refs/heads/{branch}")
@@ -105,11 +109,12 @@ def _check_merged(place: RunPlace) -> None:
     """Refuse conflicts: to commit all that is changed would take their marks for the solution."""
     found = status.unmerged(place.workspace)
     if found:
+        plan = plans.plan_of_branch(place.repo, place.branch, place.head)
         raise DirtyTreeError(
             "a merge has conflicts that nobody has settled",
             found=", ".join(list(found)[:_SHOWN]) + (" ..." if len(found) > _SHOWN else ""),
             where=str(place.top),
-            next_step="gitexp status, which says what finishes it",
+            next_step=way_out(place.repo, experiment=plan is not ABSENT),
         )
 
 

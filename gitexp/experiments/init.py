@@ -33,6 +33,7 @@ from gitexp.records import config as config_format
 from gitexp.records import configedit
 from gitexp.sharing import merge_driver
 from gitexp.store import plans
+from gitexp.store.replay import way_out
 from gitexp.text.yamlwrite import yaml_dumps
 
 if TYPE_CHECKING:
@@ -198,7 +199,10 @@ def _head(repo: Repo, request: InitRequest) -> refs.Head:
     if head.commit is ABSENT:
         raise refs.unborn(repo, head)
     if head.branch is None and request.commit:
-        raise DetachedHeadError("HEAD is on no branch, so there is nothing to commit on")
+        raise DetachedHeadError(
+            "HEAD is on no branch, so there is nothing to commit on",
+            next_step=way_out(repo, experiment=False) or "git switch BRANCH",
+        )
     return head
 
 

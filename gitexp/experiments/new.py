@@ -50,6 +50,7 @@ from gitexp.records import codec
 from gitexp.records.plan import check_hypothesis
 from gitexp.records.terms import check_looks, format_effect, parse_effect, sealed
 from gitexp.store import plans
+from gitexp.store.replay import way_out
 from gitexp.system import curves
 
 if TYPE_CHECKING:
@@ -155,7 +156,8 @@ def _branch(repo: Repo, request: NewRequest, config: ProjectConfig) -> str:
         current = refs.head(repo).branch
         if current is None:
             raise DetachedHeadError(
-                "--here needs a branch, and HEAD is on none", next_step="git switch BRANCH"
+                "--here needs a branch, and HEAD is on none",
+                next_step=way_out(repo, experiment=False) or "git switch BRANCH",
             )
         if request.start is not None:
             raise UsageError("--here and --start contradict each other")

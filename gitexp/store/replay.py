@@ -323,13 +323,14 @@ def _source(repo: Repo, run: Run, base: CommitHash) -> Source:
     return replace(run.source, commit=base, tree=tree)
 
 
-_REBASE: Final = "rebase-merge"
 _SQUASH: Final = "SQUASH_MSG"
 _COMMIT: Final = "git commit --no-edit"
 # What stopped, by a file of the Git directory, and what ends it. The first counts: a rebase picks.
 _STOPPED: Final = {
     "MERGE_HEAD": _COMMIT,
-    _REBASE: "git rebase --continue",
+    "rebase-merge": "git rebase --continue",
+    "rebase-apply/applying": "git am --continue",
+    "rebase-apply": "git rebase --continue",
     "CHERRY_PICK_HEAD": "git cherry-pick --continue",
     "REVERT_HEAD": "git revert --continue",
     _SQUASH: _COMMIT,
@@ -337,7 +338,7 @@ _STOPPED: Final = {
 
 
 def way_out(repo: Repo, *, experiment: bool) -> str:
-    """Return what finishes a merge that stopped; "" where none did.
+    """Return what finishes a merge, a rebase or a pick that stopped; "" where none did.
 
     dvc.lock and what else a run's snapshot writes are taken whole from one side: an `experiment`'s
     own, which the next run replaces, else those of what is merged, or moved by a rebase. The rest
@@ -346,11 +347,13 @@ def way_out(repo: Repo, *, experiment: bool) -> str:
     found = status.unmerged(repo.workspace)
     stopped = next((name for name in _STOPPED if (repo.workspace.git_dir / name).exists()), "")
     if not stopped or (stopped == _SQUASH and not found):  # which `git restore` leaves for good
+        if refs.head(repo).branch is None and (repo.workspace.git_dir / "BISECT_LOG").exists():
+            return "git bisect reset"
         return "git status, which says how to go on with what has conflicts" if found else ""
     head = refs.head(repo).commit
     made = frozenset[str]() if head is ABSENT else snapshot_paths(repo, head)
     side, stage, then = ("theirs", "3", "dvc checkout")
-    if experiment and stopped != _REBASE:
+    if experiment and not stopped.startswith("rebase"):
         side, stage, then = ("ours", "2", "gitexp run")
     taken = [
         path

@@ -291,7 +291,8 @@ def _next_step(repo: Repo, facts: _Facts, live: LiveRuns) -> str:
     if plan is None and head.branch:
         lost = plan_back(repo, head.branch, head.commit)
     # To commit all that is changed would take the marks of a conflict for its solution.
-    merging = way_out(repo, experiment=plan is not None) if facts.dirty else ""
+    stopped = facts.dirty or head.branch is None
+    merging = way_out(repo, experiment=plan is not None) if stopped else ""
     situations = (
         (bool(merging), merging),
         (bool(watched), watched),

@@ -196,6 +196,13 @@ def test_a_seed_is_spent_in_whatever_environment_and_wherever_it_was_seen() -> N
     assert reasons(result)[counting.ELSEWHERE] == (0,)
 
 
+def test_a_seed_seen_with_other_inputs_is_not_spent() -> None:
+    """DESIGN: a seed is spent by samples of the candidate's inputs; mended stages are others."""
+    seen = run("e", OTHER, [0], plan=None, order=0)
+    result = counted(seen, run("c", CANDIDATE, [0, 1], order=1), elsewhere=[seen])
+    assert sorted(result.candidate.repeats) == [0, 1]
+
+
 def test_a_later_exploratory_run_takes_no_sample_away() -> None:
     later = run("e", CANDIDATE, [0], plan=None, order=2)
     assert sorted(counted(run("c", CANDIDATE, [0, 1], order=1), later).candidate.repeats) == [0, 1]

@@ -65,6 +65,18 @@ def test_one_run_a_side_is_enough_for_a_claim_about_two_models(lab: Lab, metric:
     assert result.claim is Claim.MODEL
 
 
+def test_where_examples_are_lacking_no_number_of_repeats_is_named(lab: Lab) -> None:
+    lab.init(replace(CONFIG, predictions=Predictions("pred.csv")), {".dvc/config": ""})
+    plan = lab.plan(claim=Claim.MODEL, repeats=1, metric="accuracy", effect=">0")
+    lab.change()
+    (worse, low), (better, high) = predictions(lab, 0, 3), predictions(lab, 3, 3)
+    lab.record("b", {"accuracy": {0: low}}, of="main", plan=plan, outputs={0: (worse,)})
+    lab.record("c", {"accuracy": {0: high}}, plan=plan, outputs={0: (better,)})
+    result = one(lab)
+    assert result.verdict is Verdict.UNDECIDABLE
+    assert result.next_step == 'gitexp conclude -m "what was learned"'
+
+
 def test_a_guard_rail_with_too_few_examples_for_its_margin_leaves_no_yes(lab: Lab) -> None:
     config = replace(CONFIG, predictions=Predictions("pred.csv", positive="1"))
     lab.init(config, {".dvc/config": ""})

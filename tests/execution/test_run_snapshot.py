@@ -209,8 +209,8 @@ def test_what_status_names_finishes_a_merge_that_stopped_at_the_lock(
     assert any(line.startswith("UU") for line in pipeline.status())
     # What `commit -a` would do of the marks.
     refused = gitexp(pipeline, "run", "--commit", "-m", "merged")
-    assert refused.says("gitexp status" if how != "rebase" else "HEAD is on no branch")
     step = gitexp(pipeline, "status").out.rstrip().rpartition("next: ")[2]
+    assert refused.says(f"  next      {step}")
     for program, *argv in map(shlex.split, step.split(" && ")):
         if program == "gitexp":
             assert gitexp(pipeline, *argv).code == 0
@@ -226,6 +226,45 @@ def test_what_status_names_finishes_a_merge_that_stopped_at_the_lock(
         assert pipeline.show("dvc.lock") == lock
     else:
         assert dvc(pipeline.path, "status", "--json").strip() == "{}"
+
+
+@pytest.mark.parametrize(
+    ("how", "settled", "step"),
+    [
+        ("rebase", False, "settle m.txt and git add them, then git rebase --continue"),
+        ("rebase", True, "git rebase --continue"),
+        ("rebase --apply", False, "settle m.txt and git add them, then git rebase --continue"),
+        ("cherry-pick", False, "settle m.txt and git add them, then git cherry-pick --continue"),
+        ("revert", False, "settle m.txt and git add them, then git revert --continue"),
+        ("merge", False, "settle m.txt and git add them, then git commit --no-edit"),
+        ("bisect start exp/x", True, "git bisect reset"),
+        ("switch --detach", True, "git switch BRANCH"),
+    ],
+)
+def test_every_verb_names_what_ends_what_stopped(
+    tmp_path: Path, how: str, step: str, *, settled: bool
+) -> None:
+    repo = build_repository(tmp_path / "r")
+    repo.commit({"m.txt": "a", "train.py": "pass"})
+    init(repo.workspace, InitRequest(command="python train.py", metrics=("m.json",)))
+    repo.switch("exp/x", create=True)
+    repo.commit({"m.txt": "b"})
+    repo.commit({"m.txt": "c"})
+    repo.switch("main")
+    repo.commit({"m.txt": "d"})
+    repo.switch("exp/x")
+    onto = "exp/x~1" if how == "revert" else "main"
+    repo.git(*how.split(), onto, check=False)
+    if settled:
+        repo.write({"m.txt": "e"})
+        repo.git("add", "m.txt")
+    on_branch = how.partition(" ")[0] in {"cherry-pick", "revert", "merge"}
+    calls = ["run --commit -m x", "run", "status"]
+    begin_here = "new y --here --metric f1 --effect '>0' --hypothesis 'the change raises f1'"
+    calls += [] if on_branch else ["init --metrics n.json", begin_here]
+    for call in calls:
+        told = gitexp(repo, *shlex.split(call))
+        assert step in told.out + told.err, (call, told.out + told.err)
 
 
 def test_an_output_that_only_the_work_tree_has_is_kept_by_the_step_that_is_named(

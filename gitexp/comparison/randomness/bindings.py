@@ -26,6 +26,7 @@ from gitexp.comparison.randomness.syntax import (
     name_of,
     names_bound,
     path_parts,
+    root_of,
     spelled,
     text_of,
 )
@@ -333,6 +334,19 @@ class Bindings:
         values = () if is_given or key in above else self._values.get(key, ())
         found = [self._paths(value, (*above, key)) for _, value in values if not is_none(value)]
         return frozenset().union(*found) if all(found) else frozenset()
+
+    def _is_absent(self, read: ast.Call) -> bool:
+        """Whether a job that starts lacks the file that a call reads, or looks for."""
+        by_itself = path_parts(read, self._imported)[1]
+        of = [read] if by_itself else read.args or [each.value for each in read.keywords]
+        paths = self._paths(of[0]) if of else ()
+        return bool(paths) and all(map(self.absent, paths))
+
+    def _is_seeder(self, node: ast.expr) -> bool:
+        """Whether a value is a library's function that seeds, which is called elsewhere."""
+        name, path = name_of(node).lstrip("."), self._imported.get(root_of(node), "")
+        functions = SEED_CALL.search(name) and not name[:1].isupper()
+        return bool(functions and path) and path.partition(".")[0] not in self._stems
 
     def _parts(self, path: str, made: ast.AST) -> str:
         """Return how a generator divides the data, where its one use is to order them for that.

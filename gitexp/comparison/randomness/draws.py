@@ -27,7 +27,6 @@ from gitexp.comparison.randomness.syntax import (
     is_of_data,
     is_of_settings,
     name_of,
-    path_parts,
     root_of,
     spelled,
     text_of,
@@ -196,13 +195,6 @@ class Scripts(Bindings):
                     return True
         return False
 
-    def _is_absent(self, read: ast.Call) -> bool:
-        """Whether a job that starts lacks the file that a call reads, or looks for."""
-        by_itself = path_parts(read, self._imported)[1]
-        of = [read] if by_itself else read.args or [each.value for each in read.keywords]
-        paths = self._paths(of[0]) if of else ()
-        return bool(paths) and all(map(self.absent, paths))
-
     def _is_settled(self, test: ast.AST) -> bool:
         """Whether a condition only asks for files that a job lacks when it starts."""
         calls = [e for e in ast.walk(test) if isinstance(e, ast.Call)]
@@ -277,12 +269,6 @@ class Scripts(Bindings):
             case ast.ListComp(elt=part):
                 inner = part
         return inner is not None and self._is_of_file(path, inner, above)
-
-    def _is_seeder(self, node: ast.expr) -> bool:
-        """Whether a value is a library's function that seeds, which is called elsewhere."""
-        name, path = name_of(node).lstrip("."), self._imported.get(root_of(node), "")
-        functions = SEED_CALL.search(name) and not name[:1].isupper()
-        return bool(functions and path) and path.partition(".")[0] not in self._stems
 
     def _is_clear(self, call: ast.Call, modules: Mapping[str, str]) -> bool:
         name, given = called(call, modules)[-1], call.args

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.randomness.draws import Draw, Scripts
+from gitexp.comparison.randomness.places import CopiesReason, Fixed
 from gitexp.comparison.randomness.syntax import (
     SEED_CALL,
     SEED_NAME,
@@ -21,7 +22,7 @@ from gitexp.comparison.randomness.syntax import (
 from gitexp.dvc import pipeline
 from gitexp.dvc.dvcpipeline import with_parents, written_stages
 from gitexp.errors import GitexpError
-from gitexp.model import dataclass, field, replace
+from gitexp.model import dataclass, replace
 from gitexp.model.config import ParamKey
 from gitexp.text import params
 from gitexp.text.fields import near
@@ -357,33 +358,6 @@ class ProjectText:
         meant = near(self.unheard, declared) if self.unheard else ()
         seeds = (m[1] for text in texts if (m := _OPTION.search(text)))
         return next(iter((*meant, *seeds)), "")
-
-
-@dataclass(frozen=True, slots=True)
-class Fixed:
-    """A seed that stands in the code as a number."""
-
-    where: str  # "train.py, line 3"
-    line: str
-    instead: str
-    number: str
-    name: str = field(default="", compare=False)  # of what takes it, for people
-    step: str = ""  # what to do about it, where no number stands there
-
-    @property
-    def is_setting(self) -> bool:
-        """Whether it is an entry of a file of settings."""
-        return bool(self.name) and self.line == f"{self.name}: {self.number}"
-
-
-@dataclass(frozen=True, slots=True)
-class CopiesReason:
-    """Why repeats that all report the same are not method without chance."""
-
-    why: str  # "train.py, line 3 holds its seed fast: ..."
-    how: str  # what to change in this project
-    where: str = ""  # of a number in the text, "" where the text only does not show enough
-    shared: bool = False  # whether the other side has it, too
 
 
 def _is_named(path: str, words: Collection[str], known: Collection[str]) -> bool:

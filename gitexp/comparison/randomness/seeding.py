@@ -12,12 +12,18 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison.randomness.draws import OF_FILE
+from gitexp.comparison.randomness.places import (
+    CELL,
+    CopiesReason,
+    Fixed,
+    likewise,
+    place_of,
+    where_of,
+)
 from gitexp.comparison.randomness.project_text import (
     ALL_ARGUMENTS,
     CODE,
     NUMBERED,
-    CopiesReason,
-    Fixed,
     ProjectText,
 )
 from gitexp.comparison.randomness.syntax import SEED_NAME, VARIABLE, is_model, is_of_data
@@ -30,7 +36,6 @@ from gitexp.text import params
 from gitexp.text.jsontext import json_loads
 
 if TYPE_CHECKING:
-    import ast
     from collections.abc import Collection, Mapping, Sequence
 
     from gitexp.comparison.counting import Count
@@ -48,7 +53,6 @@ _MOST = 2_000  # files
 _MOST_BYTES = 32 << 20  # of all of them
 _SHOWN = 3
 _FILE_RANK, _DATA_RANK = 3, 6  # beside those of draws
-_CELL = "#: code cell "
 _NO_CODE = re.compile(
     r"(^|/)(\.git|\.dvc|\.gitexp)|(^|/)dvc\.lock$"
     r"|\.(csv|tsv|md|rst|html|svg|png|jpe?g|gif|pdf|dvc|lock|parquet|npy|npz|pkl|zip|gz)$"
@@ -116,7 +120,7 @@ class Code(ProjectText):
                 '--seed-arg "--seed {seed}" or --seed-param KEY to gitexp init'
             )
         first, *others = places
-        also = _likewise(others)
+        also = likewise(others)
         if first.step:
             return f"in {first.where}, {first.step}{also}, and commit it"
         number = first.number or "what it has"
@@ -125,7 +129,7 @@ class Code(ProjectText):
         if first.is_setting:
             keys = [ParamKey(self._inside(e.where), e.name) for e in places if e.is_setting]
             named = (f" --seed-param {shlex.quote(str(key))}" for key in keys)
-            also = _likewise([each for each in others if not each.is_setting])
+            also = likewise([each for each in others if not each.is_setting])
             return f"gitexp init{''.join(named)}{also}"
         if not first.instead:
             return f"in {first.where}, write ${VARIABLE} instead of {number}{also}, and commit"
@@ -258,14 +262,14 @@ class Code(ProjectText):
     def _place(self, draw: Draw) -> Fixed:
         """Return where a seed stands in the text, and what to write instead."""
         if draw.number is not None:
-            return _place(draw.at, dict(self.texts)[draw.at], draw.number, draw.name)
+            return place_of(draw.at, dict(self.texts)[draw.at], draw.number, draw.name)
         value = f'int(os.environ.get("{VARIABLE}", 0))'
         there = self._line(draw.path, draw.line)
         return replace(there, instead=f"the seed as {value}", name=draw.name)
 
     def _line(self, path: str, number: int) -> Fixed:
         text = dict(self.texts)[path]
-        return Fixed(_where(path, number, text), text.split("\n")[number - 1].strip(), "", "")
+        return Fixed(where_of(path, number, text), text.split("\n")[number - 1].strip(), "", "")
 
     def _doubt(self, path: str, number: int, said: tuple[str, str]) -> Fixed:
         return replace(self._line(path, number), step=said[1])
@@ -280,7 +284,7 @@ class Code(ProjectText):
         try:
             scripts = self._executed
             found = [
-                (_DATA_RANK * is_of_data(name), _place(path, texts[path], value, name))
+                (_DATA_RANK * is_of_data(name), place_of(path, texts[path], value, name))
                 for name, path, value in scripts.numbers()
             ]
             drawn, settings = self._ranked(scripts), self._numbers()
@@ -437,33 +441,9 @@ def _cells(text: str, path: str) -> str:
         cells = code_cells(text, path)
     except GitexpError:
         return text
-    lines = [line for n, cell in enumerate(cells, 1) for line in (f"{_CELL}{n}", *cell.split("\n"))]
+    lines = [line for n, cell in enumerate(cells, 1) for line in (f"{CELL}{n}", *cell.split("\n"))]
     return "\n".join("pass" if line.startswith(("%", "!")) else line for line in lines)
-
-
-def _place(path: str, text: str, number: ast.Constant, name: str) -> Fixed:
-    """Return a number that stands in a text as a seed, with its line and what to write instead."""
-    line = text.split("\n")[number.lineno - 1]
-    raw = line.encode()
-    start, end = number.col_offset, number.end_col_offset or number.col_offset
-    default = number.value if isinstance(number.value, int) else 0
-    value = f'int(os.environ.get("{VARIABLE}", {default}))'
-    new = raw[:start].decode() + value + raw[end:].decode()
-    where = _where(path, number.lineno, text)
-    return Fixed(where, line.strip(), new.strip(), str(default), name.lstrip("."))
-
-
-def _likewise(places: Sequence[Fixed]) -> str:
-    rest = "; ".join(f"{each.where}: {each.name or each.step}".rstrip(": ") for each in places)
-    return f" (likewise in {rest})" if places else ""
 
 
 def _name(number: Fixed) -> tuple[str, str]:
     return number.where, number.line.rpartition(" ")[0]
-
-
-def _where(path: str, line: int, text: str) -> str:
-    if not path.endswith(".ipynb"):
-        return f"{path}, line {line}"
-    cells = [each for each in text.split("\n")[:line] if each.startswith(_CELL)]
-    return f"{path}, {cells[-1].removeprefix('#: ')}" if cells else path
