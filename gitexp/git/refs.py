@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 _ZERO: Final = "0" * 40
-_ARCHIVED: Final = "refs/tags/exp-archive"
+_LISTED: Final = ("refs/heads/", "refs/remotes/", "refs/tags/exp-archive/")
 _REMOTES: Final = "refs/remotes/"
 _ORIGIN: Final = "refs/remotes/origin/"
 _MADE: Final = b"gitexp "  # begins what gitexp writes into a reflog
@@ -109,10 +109,7 @@ def branches(repo: Repo, prefix: str = "") -> tuple[tuple[str, CommitHash], ...]
     Local ones first, then those of remotes, origin's before others', then archive tags (peeled);
     each kind sorted.
     """
-    # The object name alone needs no object to be opened: 2,000 packed refs in 6 ms.
-    asked = ["for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", "refs/remotes"]
-    lines = command.lines(command.run(repo.workspace, [*asked, _ARCHIVED]))
-    plain = [(ref, CommitHash(id_)) for ref, id_ in (line.split(" ") for line in lines)]
+    plain = sorted(_listed(repo))
     found = [
         (ref, commit)
         for ref, commit in plain
@@ -241,15 +238,14 @@ def unreachable(repo: Repo, commits: Iterable[CommitHash]) -> frozenset[CommitHa
     asked = list(dict.fromkeys(commits))
     absent = {commit for commit in asked if not objects.exists(repo, commit)}
     here = [commit for commit in asked if commit not in absent]
-    look = ["rev-parse", "--verify", "--quiet", "HEAD"]
-    head = bool(here) and command.attempt(repo.workspace, look)[0] == 0
+    born = bool(here) and head(repo).commit is not ABSENT
     lone: set[str] = set()
     for start in range(0, len(here), _BATCH):
         # No reflog and no stash: what only these hold is gone for everybody else.
         out = command.run(
             repo.workspace,
             ["rev-list", "--ignore-missing", *here[start : start + _BATCH], "--not",
-             *(["HEAD"] if head else []), "--branches", "--tags", "--remotes", "--"],
+             *(["HEAD"] if born else []), "--branches", "--tags", "--remotes", "--"],
         )  # fmt: skip
         lone.update(out.decode("ascii").split())
     gone = frozenset(commit for commit in here if commit in lone)
@@ -282,6 +278,29 @@ def touched(repo: Repo) -> dict[str, datetime]:
 
 
 # --- inside -------------------------------------------------------------------------------------
+
+
+def _listed(repo: Repo) -> Iterator[tuple[str, CommitHash]]:
+    """Yield the refs of all branches and archive tags with their objects; broken ones are left out.
+
+    libgit2 has them in a tenth of the time that starting git takes; no object is opened.
+    """
+    if repo.reftable:
+        asked = ["for-each-ref", "--format=%(refname) %(objectname)", *_LISTED]
+        for line in command.lines(command.run(repo.workspace, asked)):
+            ref, id_ = line.split(" ")
+            yield ref, CommitHash(id_)
+        return
+    try:
+        for each in repo.git.references.iterator():
+            ref = each.raw_name.decode("utf-8", "surrogateescape")
+            if ref.startswith(_LISTED) and is_valid(ref):
+                with contextlib.suppress(KeyError, pygit2.GitError, ValueError):  # leads nowhere
+                    id_ = str(each.resolve().target)
+                    if id_ != _ZERO:
+                        yield ref, CommitHash(id_)
+    except pygit2.GitError as error:
+        raise translated(error, "cannot read the refs", "packed-refs") from error
 
 
 def _of_remote(ref: str, prefix: str) -> bool:

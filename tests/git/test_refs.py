@@ -115,6 +115,91 @@ def test_a_hostile_branch_name_is_a_name_like_any_other(repo: BuiltRepo, name: s
     assert refs.read_ref(opened, ref) == tip
 
 
+# What may stand in .git/refs or packed-refs; T stands for a commit.
+ODD = {
+    "heads/zero": "0" * 40 + "\n",
+    "heads/nobody": "1" * 40 + "\n",
+    "heads/empty": "",
+    "heads/half": "12345\n",
+    "heads/words": "nonsense\n",
+    "heads/trailing": "T trailing\n",
+    "heads/spaces": "T  \n",
+    "heads/returned": "T\r\n",
+    "heads/unended": "T",
+    "heads/upper": "UPPER\n",
+    "heads/a.lock": "T\n",
+    "heads/a b": "T\n",
+    "heads/a..b": "T\n",
+    "heads/.hidden": "T\n",
+    "heads/x~1": "T\n",
+    "heads/end.": "T\n",
+    "heads/HEAD": "T\n",
+    "heads/alias": "ref: refs/heads/main\n",
+    "heads/alias2": "ref:refs/heads/alias\n",
+    "heads/out": "ref: refs/tags/t\n",
+    "heads/dangling": "ref: refs/heads/none\n",
+    "heads/loop": "ref: refs/heads/loop\n",
+    "heads/loop1": "ref: refs/heads/loop2\n",
+    "heads/loop2": "ref: refs/heads/loop1\n",
+    "heads/upwards": "ref: ../../config\n",
+    "heads/to-head": "ref: HEAD\n",
+    "remotes/origin/HEAD": "ref: refs/remotes/origin/main\n",
+    "remotes/origin/main": "T\n",
+    "remotes/lone": "T\n",
+    "remotes/fork/HEAD": "ref: refs/remotes/fork/gone\n",
+    "tags/t": "T\n",
+    "tags/exp-archive": "T\n",
+    "tags/exp-archived": "T\n",
+    "exp-archive/x": "T\n",
+    "heads2/x": "T\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "packed"),
+    [*((name, False) for name in ODD), *((name, True) for name in ODD if "ref:" not in ODD[name])],
+)
+def test_of_odd_refs_those_are_read_that_git_reads(
+    repo: BuiltRepo, name: str, *, packed: bool
+) -> None:
+    tip = repo.commit({"a": "1\n"})
+    text = ODD[name].replace("T", tip).replace("UPPER", tip.upper())
+    if packed:
+        repo.git("pack-refs", "--all")
+        file = repo.path / ".git/packed-refs"
+        first, *others = file.read_text().splitlines()
+        others = sorted(
+            [*others, f"{text.split(' ')[0].strip()} refs/{name}"],
+            key=lambda line: line.partition(" ")[2],
+        )
+        file.write_text("\n".join([first, *others, ""]))
+    else:
+        path = repo.path / ".git/refs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, newline="")
+    opened = open_repository(repo.workspace)
+    if packed and len(text.split(" ")[0].strip()) != len(tip):  # git may stop, or miss others
+        with pytest.raises(GitexpError):
+            refs.branches(opened)
+        return
+    asked = ["for-each-ref", "--format=%(refname) %(objectname)", *refs._LISTED]  # noqa: SLF001
+    listed = repo.git(*asked)
+    expected = [tuple(line.split(" ")) for line in listed.splitlines() if "0" * 40 not in line]
+    assert sorted(refs._listed(opened)) == expected  # noqa: SLF001
+
+
+def test_a_ref_that_is_a_link_a_folder_or_gone_is_read_as_by_git(repo: BuiltRepo) -> None:
+    tip = repo.commit({"a": "1\n"})
+    heads = repo.path / ".git/refs/heads"
+    (heads / "link").symlink_to("main")
+    (heads / "away").symlink_to("/etc/hostname")
+    (heads / "folder").mkdir()
+    (heads / "into").symlink_to("folder")
+    assert refs.branches(open_repository(repo.workspace)) == tuple(
+        (ref, tip) for ref in sorted(repo.refs())
+    )
+
+
 def test_a_broken_or_symbolic_ref_is_no_surprise(repo: BuiltRepo) -> None:
     tip = repo.commit({"a": "1\n"})
     repo.git("symbolic-ref", "refs/heads/alias", "refs/heads/main")
