@@ -203,7 +203,7 @@ def matches(
     """Return what an extended regular expression matches in some files of a commit."""
     options = ["grep", "-hIoE", "-e", pattern, at, "--", *paths]
     out = command.attempt(where, options)[1]
-    return tuple(command.lines(out))
+    return tuple(out.decode("utf-8", "replace").split("\n")[:-1])
 
 
 def commit_tracked(workspace: Workspace, message: str) -> None:
