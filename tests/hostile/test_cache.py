@@ -6,9 +6,11 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import shutil
 import sqlite3
 import stat
+import struct
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -18,6 +20,7 @@ from gitexp.git import repository
 from gitexp.git.transaction import layout, owners
 from gitexp.git.transaction.cache import Index, Kind, open_index
 from gitexp.views.list_runs import list_experiments, list_runs
+from tests.hostile.test_given_folder import LOOKS
 from tests.lab.recorded import a_plan, a_run, config_file, plan_file, run_files
 
 if TYPE_CHECKING:
@@ -166,6 +169,93 @@ def test_two_of_one_user_share_what_they_know(tmp_path: Path) -> None:
         with Index(tmp_path / "a/.git/gitexp/index.sqlite") as index:
             assert len(index.all(Kind.RUN)) == number
             index.put(Kind.RUN, {"x": b"1"})
+
+
+# --- what SQLite would find beside the index ------------------------------------------------------
+
+PAGE: Final = 4096
+
+
+def hot_journal(path: Path, target: Path) -> None:
+    """Let SQLite delete `target`, as the journal that several databases of one write share."""
+    magic, name = bytes.fromhex("d9d505f920a163d7"), os.fsencode(target)
+    pages = path.stat().st_size // PAGE if path.exists() else 0
+    head = (magic + struct.pack(">5I", 0, 0, pages, 512, PAGE)).ljust(512, b"\0")
+    tail = struct.pack(">I", 0x40000000 // PAGE + 1) + name
+    tail += struct.pack(">II", len(name), sum(name)) + magic
+    path.with_name(f"{path.name}-journal").write_bytes(head + tail)
+
+
+OPENING: Final = (
+    *(tuple(re.sub(r"\ba$", "one", word) for word in argv) for argv in LOOKS),
+    *STATEFUL,
+)
+
+
+@pytest.mark.slow
+def test_no_verb_lets_a_journal_that_was_given_delete_a_file(
+    full: BuiltRepo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, key = layout.index_file(full.workspace), tmp_path / "id_ed25519"
+    key.write_text("a key\n")
+    for argv in OPENING:
+        hot_journal(path, key)
+        dispatch(["-C", str(full.path), *argv])
+        assert key.exists(), argv
+        capsys.readouterr()
+    hot_journal(path, key)
+    with contextlib.closing(sqlite3.connect(path)) as plain:
+        plain.execute("SELECT count(*) FROM entry")
+    assert not key.exists()  # the control
+
+
+def test_a_journal_that_cannot_be_removed_is_done_without(full: BuiltRepo) -> None:
+    honest = answers(full)
+    layout.index_file(full.workspace).with_name("index.sqlite-journal").mkdir()
+    assert answers(full) == honest
+
+
+@pytest.mark.slow
+def test_an_index_whose_write_was_killed_is_thrown_away(tmp_path: Path) -> None:
+    """At each statement of a write that is larger than SQLite's memory, and so half in the file."""
+    (tmp_path / "a/.git").mkdir(parents=True)
+    path, ended = tmp_path / "a/.git/gitexp/index.sqlite", 0
+    old, new = ({f"{n:05}": b"%d" % n * 200 for n in range(at, 2_000, 2)} for at in range(2))
+
+    def killed(after: int) -> bool:
+        """Let a child die by its own hand after so many statements of the write."""
+        child = os.fork()
+        if not child:  # pragma: no cover
+            index = Index(path)
+            index.put(Kind.RUN, new)
+            count = itertools.count()
+            connection = index._connection  # noqa: SLF001
+            assert connection is not None
+            connection.execute("PRAGMA cache_size = 10")
+            connection.set_trace_callback(lambda _: next(count) >= after and os._exit(9))
+            index.close()
+            os._exit(0)
+        return os.waitpid(child, 0)[1] != 0
+
+    for after in (0, 1, 2, 3, 1000, len(new), len(new) + 3, len(new) + 4, len(new) + 9):
+        path.unlink(missing_ok=True)
+        with Index(path) as index:
+            index.put(Kind.RUN, old)
+        ended += not killed(after)
+        with Index(path) as index:
+            found = index.all(Kind.RUN)
+            assert found in ({}, old, old | new), after
+            index.put(Kind.RUN, old | new)
+        with Index(path) as index:
+            assert index.get(Kind.RUN, old | new) == old | new  # it is whole again
+    assert 0 < ended < 4  # the control
+
+
+def test_a_pipe_in_place_of_the_index_is_not_waited_for(full: BuiltRepo) -> None:
+    honest = answers(full)
+    layout.index_file(full.workspace).unlink()
+    os.mkfifo(layout.index_file(full.workspace))
+    assert answers(full) == honest
 
 
 # --- what a dead process says of its locks --------------------------------------------------------

@@ -6,6 +6,10 @@ with the file - it is damaged, locked, of another version, or cannot be written 
 the caller gets fewer rows and works them out again. Each row carries a seal by a key that lies
 outside the repository: a flipped byte is nothing that SQLite would notice, and the file may have
 come with somebody else's folder.
+
+SQLite reads no journal here: one that came with a folder may name any file, which SQLite deletes on
+the way to a sound database. Ours is in memory, so what lies beside the file is somebody else's, and
+goes unread. A write that is killed may leave a torn file: a mark in it says so to who comes next.
 """
 
 from __future__ import annotations
@@ -34,6 +38,7 @@ BUSY_TIMEOUT_S = 0.5  # for another writer; then we do without
 _WRITE_EVERY_S = 2.0
 _BATCH = 900  # SQLite's oldest limit on parameters is 999
 _SEAL_BYTES = 12
+_TORN = 1  # as the file's application id: a write has not ended
 
 
 class Kind(enum.Enum):
@@ -122,8 +127,13 @@ class Index:
             self._connection = None
 
     def _write(self, connection: sqlite3.Connection) -> None:
-        """Write the new rows in one transaction; on failure they are kept, and the file is not."""
+        """Write the new rows in one transaction; on failure they are kept, and the file is not.
+
+        Nobody else reads from before the mark until after it: who sees it, sees a torn file.
+        """
         try:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.execute(f"PRAGMA application_id = {_TORN}")
             connection.execute("BEGIN IMMEDIATE")
             for kind, rows in self._fresh.items():
                 stored = sorted((_stored(key), value) for key, value in rows.items())
@@ -132,6 +142,9 @@ class Index:
                     [(kind.value, key, self._sealed(kind, key, value)) for key, value in stored],
                 )
             connection.execute("COMMIT")
+            connection.execute("PRAGMA application_id = 0")
+            connection.execute("PRAGMA locking_mode = NORMAL")
+            connection.execute("PRAGMA user_version").fetchone()  # which lets go of the lock
         except sqlite3.Error as error:
             self._give_up(error)
         else:
@@ -195,18 +208,26 @@ def _open(path: Path) -> sqlite3.Connection | None:
 
 def _connect(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(exist_ok=True)
+    for each in _beside(path):
+        each.unlink(missing_ok=True)
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_size > SIZE_LIMIT_BYTES:
             _remove(path)
-    if path.exists() and not os.access(path, os.W_OK):
+    if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
         message = "the cache cannot be written to"
         raise PermissionError(message)
+    fresh = not path.exists() or path.stat().st_size == 0
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
     try:
         _harden(connection)
         connection.execute("PRAGMA synchronous = OFF")  # a cache: losing it is not a loss
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version != SCHEMA:
+        if connection.execute("PRAGMA journal_mode = MEMORY").fetchone() != ("memory",):
+            message = "the cache has another journal"
+            raise sqlite3.OperationalError(message)
+        if not _is_sound(connection):
+            if not fresh:
+                message = "the cache is torn, or of another version"
+                raise sqlite3.DatabaseError(message)
             _create(connection)
     except sqlite3.Error:
         connection.close()
@@ -215,14 +236,15 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _connect_for_reading(path: Path) -> sqlite3.Connection | None:
-    if not path.exists():
+    if not path.is_file():
         return None
-    # `immutable`: where the folder is read-only, SQLite could not even make its lock file.
+    # `immutable`: where the folder is read-only, SQLite could not even make its lock file; nor is
+    # a journal read that could not be removed.
     address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     connection = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
     try:
         _harden(connection)
-        if connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA:
+        if _is_sound(connection):
             return connection
     except sqlite3.Error:
         connection.close()
@@ -237,10 +259,15 @@ def _harden(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA cell_size_check = ON")
 
 
+def _is_sound(connection: sqlite3.Connection) -> bool:
+    """Return whether a file is of this version, and its last write was ended."""
+    version = connection.execute("PRAGMA user_version").fetchone()
+    return (version, connection.execute("PRAGMA application_id").fetchone()) == ((SCHEMA,), (0,))
+
+
 def _create(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
-    if connection.execute("PRAGMA user_version").fetchone()[0] != SCHEMA:
-        connection.execute("DROP TABLE IF EXISTS entry")
+    if not _is_sound(connection):
         connection.execute(
             "CREATE TABLE entry (kind INTEGER, key TEXT, value BLOB, PRIMARY KEY (kind, key))"
             " WITHOUT ROWID"
@@ -257,9 +284,14 @@ def _is_damage(error: sqlite3.Error) -> bool:
 
 
 def _remove(path: Path) -> None:
-    for name in (path.name, f"{path.name}-journal", f"{path.name}-wal", f"{path.name}-shm"):
+    for each in (path, *_beside(path)):
         with contextlib.suppress(OSError):
-            path.with_name(name).unlink()
+            each.unlink()
+
+
+def _beside(path: Path) -> tuple[Path, ...]:
+    """Return where SQLite looks for what an unfinished write left."""
+    return tuple(path.with_name(f"{path.name}-{word}") for word in ("journal", "wal", "shm"))
 
 
 def _stored(key: str) -> str:
