@@ -83,8 +83,7 @@ class Pushed:
 
 def choose(repo: Repo, branch: str | None, wanted: str | None = None) -> str:
     """Return the remote to work with: the wanted one, the branch's, origin, or the only one."""
-    names = command.run(repo.workspace, ["remote"]).decode("utf-8", "surrogateescape").split("\n")
-    known = [name for name in names if name and not name.startswith("-")]
+    known = names(repo)
     if wanted is not None:
         if wanted in known:
             return wanted
@@ -108,15 +107,22 @@ def choose(repo: Repo, branch: str | None, wanted: str | None = None) -> str:
     )
 
 
+def names(repo: Repo) -> list[str]:
+    """Return the remotes of a repository, but for those whose name could pass for an option."""
+    found = command.run(repo.workspace, ["remote"]).decode("utf-8", "surrogateescape").split("\n")
+    return [name for name in found if name and not name.startswith("-")]
+
+
 def tracking(remote: str, branch: str) -> str:
     """Return the ref that remembers where a remote has a branch."""
     return f"refs/remotes/{remote}/{branch}"
 
 
-def fetch(workspace: Workspace, remote: str) -> tuple[str, ...]:
-    """Bring every branch of a remote, and its archive tags; return warnings."""
-    heads = f"+refs/heads/*:refs/remotes/{remote}/*"
-    arguments = ["fetch", "--no-auto-gc", "--no-recurse-submodules", "--", remote, heads, TAGS]
+def fetch(workspace: Workspace, remote: str, branch: str = "*") -> tuple[str, ...]:
+    """Bring every branch of a remote, and its archive tags, or one branch; return warnings."""
+    heads = f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}"
+    tags = [TAGS] if branch == "*" else []
+    arguments = ["fetch", "--no-auto-gc", "--no-recurse-submodules", "--", remote, heads, *tags]
     for last in (False,) * (TRIES - 1) + (True,):
         code, _, said = execute(workspace, arguments)
         if code == 0:

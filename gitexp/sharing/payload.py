@@ -14,10 +14,11 @@ from gitexp.dvc.cache import has, open_cache
 from gitexp.dvc.declared_data import BY_DVC_2, Reader
 from gitexp.dvc.placement import refresh
 from gitexp.errors import GitexpError, PreconditionError
-from gitexp.git import objects, refs
+from gitexp.git import objects, refs, remote
 from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction import layout
+from gitexp.git.upstream import followed
 from gitexp.git.worktree import checkouts
 from gitexp.model import dataclass
 from gitexp.model.sharing import BranchOutcome, DataMoved
@@ -179,6 +180,28 @@ def bring(shared: Shared, depot: Depot | None, tips: Collection[CommitHash]) -> 
     )  # fmt: skip
 
 
+def keep_products(shared: Shared, tips: Collection[CommitHash]) -> tuple[str, ...]:
+    """Bring gitexp/data of other remotes, where none here names by-products; return warnings.
+
+    Records come along with any branch, and ``dvc gc -A`` keeps only what a branch names: it would
+    delete what a pull has brought.
+    """
+    runs: dict[Md5, set[str]] = {}
+    for md5, run in _products(shared, tips):
+        runs.setdefault(md5, set()).add(run)
+    others = [name for name in remote.names(shared.repo) if name != shared.remote]
+    for other in ("", *others):
+        with contextlib.suppress(GitexpError):  # it cannot be reached, or has no such branch
+            if other:
+                remote.fetch(shared.workspace, other, layout.DATA_BRANCH)
+        named = {run for run, _ in _pointers(shared)} if runs else set()
+        runs = {md5: each for md5, each in runs.items() if each.isdisjoint(named)}
+        if not runs:
+            return ()
+    why = f"{len(runs)} by-products that records list are named by no {layout.DATA_BRANCH}"
+    return (f"{why} here: dvc gc -A deletes them, until it is pushed from where they were run",)
+
+
 def import_step(
     shared: Shared, depot: Depot | None, moves: Sequence[BranchMove], data: DataMoved
 ) -> str:
@@ -319,12 +342,17 @@ def _products(shared: Shared, tips: Collection[CommitHash]) -> Iterator[tuple[Md
 
 def _data_commits(shared: Shared, runs: Collection[str]) -> Iterator[CommitHash]:
     """Yield the commits of gitexp/data that name the by-products of these runs."""
-    ends = (shared.ours(layout.DATA_BRANCH), shared.theirs(layout.DATA_BRANCH))
-    tips = [tip for tip in ends if tip is not ABSENT]
-    for info in objects.history(shared.repo, tips) if runs else ():
+    yield from (commit for run, commit in (_pointers(shared) if runs else ()) if run in runs)
+
+
+def _pointers(shared: Shared) -> Iterator[tuple[str, CommitHash]]:
+    """Yield the runs that gitexp/data names, here or as any remote has it, with the commit."""
+    every = refs.branches(shared.repo, layout.DATA_BRANCH)
+    ours = refs.local(layout.DATA_BRANCH)
+    tips = [tip for ref, tip in every if ref == ours or followed(ref) == layout.DATA_BRANCH]
+    for info in objects.history(shared.repo, tips):
         for name, _ in Reader(shared.repo).files(info.tree):
-            if PurePosixPath(name).stem in runs:
-                yield info.hash
+            yield PurePosixPath(name).stem, info.hash
 
 
 def _named(outs: Iterable[Needed], lacking: Collection[Md5]) -> tuple[str, ...]:

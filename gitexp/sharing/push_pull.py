@@ -178,6 +178,8 @@ def pull(  # noqa: PLR0913  what is shared, where, with or without data
     tips = [move.after for move in everywhere if move.after is not None]
     tips += [commit for commit, _ in ended.values()]
     depot = payload.depot_of(shared, tips)
+    if shared.data and depot is not None:
+        warnings = (*warnings, *payload.keep_products(shared, tips))
     brought = payload.bring(shared, depot, tips) if shared.data else _NOT_ASKED
     left = payload.follow(shared, depot, everywhere, everything=shared.data)
     parted = [move.branch for move in moves if move.open]

@@ -300,3 +300,28 @@ def test_predictions_that_a_fresh_clone_lacks_come_by_the_step_that_is_named(
     assert (done.returncode, "no experiment" in done.stdout) == (0, False), done.stderr
     answer = gitexp(fresh, "compare", "idea")
     assert answer.returncode == 0, (step, answer.stderr)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("known", [True, False], ids=["another remote has it", "none has it"])
+def test_by_products_that_no_branch_of_the_remote_names_are_not_garbage(
+    judged: Path, tmp_path: Path, *, known: bool
+) -> None:
+    """Records come with main, pulled or merged; gitexp/data is where they were run."""
+    folder = tmp_path / "team"
+    shutil.copytree(judged, folder, symlinks=True)
+    repo = BuiltRepo(folder / "a")
+    repo.switch("main")
+    repo.git("merge", "--quiet", "--no-ff", "-m", "merged", BRANCH)
+    upstream = repository(folder / "upstream.git", bare=True)
+    repo.git("push", "--quiet", upstream.path.as_uri(), "main")
+    fresh = clone(upstream, folder / "fresh")
+    fresh.git("remote", "rename", "origin", "upstream")
+    if known:
+        fresh.git("remote", "add", "origin", (folder / "o.git").as_uri())
+    done = gitexp(fresh, "pull", "--data")
+    assert done.returncode == 0, done.stderr
+    assert "pulled from upstream" in done.stdout
+    said = dvc(fresh.path, "gc", "-A", "--dry", "-f")
+    assert ("Removing" in said) == (not known)
+    assert ("dvc gc -A deletes them" in done.stdout + done.stderr) == (not known)
