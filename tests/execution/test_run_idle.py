@@ -146,6 +146,46 @@ def test_a_live_script_with_coarse_numbers_is_not_stopped_and_it_is_said(
     assert any("all 5 repeats" in text for text in report.warnings)
 
 
+TOOLS = """\
+def train_test_split(values, random_state):
+    return values[random_state % 7:], values[:random_state % 7 + 3]
+class Mean:
+    def fit(self, values):
+        self.value = sum(values) / len(values)
+"""
+LOADED = """\
+import json, os, pickle
+from tools import Mean, train_test_split
+path = "model.pkl"
+train, test = train_test_split(list(range(60)), random_state=42)
+if os.path.exists(path):
+    model = pickle.load(open(path, "rb"))
+else:
+    model = Mean()
+    model.fit(train)
+    pickle.dump(model, open(path, "wb"))
+acc = model.value / 3
+"""
+
+
+@pytest.mark.slow
+def test_a_file_that_no_job_has_is_not_the_reason_and_the_split_of_both_sides_is(
+    tmp_path: Path,
+) -> None:
+    files = {"train.py": LOADED + WRITE, "tools.py": TOOLS}
+    repo = project(tmp_path / "r", files, outputs=("model.pkl",), dvc_init=True)
+    planned(repo, {"train.py": LOADED.replace("/ 3", "/ 2") + WRITE})
+    report = run(repo.workspace, RunRequest(with_baseline=True, repeats=2, keep_going=True))
+    assert finished(report) == {"candidate": 2, "baseline": 2}
+    told = [text for text in report.warnings if "reported the same numbers" in text]
+    assert len(told) == 2
+    for text in told:
+        place, line = "train.py, line 4", "train, test = train_test_split("
+        assert f"{place} holds its seed fast: {line}" in text
+        assert f"on main: in {place}, write {line}" in text
+        assert "without the file" not in text
+
+
 def test_a_draw_that_one_side_alone_holds_fast_is_refused_before_anything_runs(
     tmp_path: Path,
 ) -> None:
