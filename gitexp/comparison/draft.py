@@ -31,7 +31,7 @@ from gitexp.store.conclusions import is_concluded
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gitexp.comparison.counting import Count, Evaluation, SideCount
+    from gitexp.comparison.counting import Count, Evaluation
     from gitexp.comparison.exclusions import Failure
     from gitexp.comparison.gather import RunPool
     from gitexp.comparison.measure import Answer, Question
@@ -141,10 +141,7 @@ def draft(
             *selection.ledger_warnings(used),
             *more,
         ),
-        lost=(
-            baseline.lost or _is_lost(repo, counted.baseline),
-            candidate.lost or _is_lost(repo, counted.candidate),
-        ),
+        lost=_are_lost(repo, (baseline, candidate), counted),
         swapped=swapped,
         same=same,
         concluded=plan is not None and is_concluded(repo, plan, named.commit),
@@ -238,9 +235,19 @@ def _remedy(
     return seeding.read(repo, candidate.commit, candidate.config).remedy().next_step
 
 
-def _is_lost(repo: Repo, side: SideCount) -> bool:
+def _are_lost(
+    repo: Repo, sides: tuple[ResolvedSide, ResolvedSide], counted: Count
+) -> tuple[bool, bool]:
     """Whether a run that counts was made from a commit that is gone (rebased, squashed)."""
-    return bool(unreachable(repo, {r.found.run.source.commit for r in side.repeats.values()}))
+    sources = [
+        {each.found.run.source.commit for each in side.repeats.values()}
+        for side in (counted.baseline, counted.candidate)
+    ]
+    gone = unreachable(repo, set().union(*sources))
+    baseline, candidate = (
+        side.lost or not gone.isdisjoint(of) for side, of in zip(sides, sources, strict=True)
+    )
+    return baseline, candidate
 
 
 def _is_planned(repo: Repo, index: Index, plan: Plan, named: Named, baseline: ResolvedSide) -> bool:

@@ -48,6 +48,10 @@ def followed(ref: str) -> str:
 _HEADS = "refs/heads/"
 _ORIGIN = "refs/remotes/origin/"
 USUAL: Final = ("main", "master")
+_OF_MAIN: Final = (
+    f"{_ORIGIN}HEAD",
+    *(f"{place}{name}" for place in (_HEADS, _ORIGIN) for name in USUAL),
+)
 
 
 class Own(NamedTuple):
@@ -70,16 +74,27 @@ def main_of(where: Workspace | Path, env: Mapping[str, str] | None = None) -> st
     if getattr(where, "top", where) is None:
         out = command.attempt(where, ["symbolic-ref", "--quiet", "HEAD"], env=env)[1]
         return "".join(command.lines(out)).removeprefix(_HEADS)
-    asked = [f"{place}{name}" for place in (_HEADS, _ORIGIN) for name in USUAL]
-    arguments = ["for-each-ref", "--format=%(refname) %(symref)", "--", f"{_ORIGIN}HEAD", *asked]
-    code, out, err = command.attempt(where, arguments, env=env)
-    if code:
-        raise command.failure(arguments, code, err)
-    found = dict(line.split(" ", 1) for line in command.lines(out))
+    return _main(_listed(where, _OF_MAIN, env))
+
+
+def _main(lines: Iterable[list[str]]) -> str:
+    found = {ref: symref for _, ref, _, symref in lines}
     head = found.get(f"{_ORIGIN}HEAD", "").removeprefix(_ORIGIN)
     if head and "/" not in head:
         return head
-    return next((ref.rpartition("/")[2] for ref in asked if ref in found), "")
+    return next((ref.rpartition("/")[2] for ref in _OF_MAIN[1:] if ref in found), "")
+
+
+def _listed(
+    where: Workspace | Path, asked: Iterable[str], env: Mapping[str, str] | None
+) -> list[list[str]]:
+    """Return object, name, upstream and what it stands for of each ref that is asked for."""
+    names = "%(objectname) %(refname) %(upstream) %(symref)"
+    arguments = ["for-each-ref", f"--format={names}", "--", *asked]
+    code, out, err = command.attempt(where, arguments, env=env)
+    if code:
+        raise command.failure(arguments, code, err)
+    return [line.split(" ") for line in command.lines(out)]
 
 
 def single(patterns: Iterable[str], main: str) -> tuple[str, ...]:
@@ -106,9 +121,12 @@ def own(
     alike.
     """
     patterns = tuple(patterns)
-    if set(USUAL).issubset(patterns):
+    given = {*patterns}
+    both = given.issuperset(USUAL)
+    plain = both and "*" not in "".join(patterns) and getattr(where, "top", where) is not None
+    if both and not plain:
         patterns = single(patterns, main_of(where, env))
-    asked: list[str] = []
+    asked: list[str] = [*_OF_MAIN] if plain else []
     for pattern in patterns:
         literal, star, _ = pattern.partition("*")
         folder = literal.rpartition("/")[0]
@@ -120,14 +138,16 @@ def own(
         )
     if not asked:
         return []
-    arguments = ["for-each-ref", "--format=%(objectname) %(refname) %(upstream)", "--", *asked]
-    code, out, err = command.attempt(where, arguments, env=env)
-    if code:
-        raise command.failure(arguments, code, err)
-    lines = [line.split(" ") for line in command.lines(out)]
-    upstreams = {up for _, ref, up in lines if followed(up) == ref.removeprefix(_HEADS)}
+    lines = _listed(where, asked, env)
+    if plain:  # which of the two is main was asked with the rest
+        patterns = single(patterns, _main(lines))
+        if not given.issuperset(patterns):
+            return own(where, patterns, env)
+        other = {"HEAD", *given}.difference(patterns)
+        lines = [line for line in lines if short(line[1]) not in other]
+    upstreams = {up for _, ref, up, _ in lines if followed(up) == ref.removeprefix(_HEADS)}
     found: tuple[list[Own], ...] = ([], [], [])
-    for commit, ref, _ in lines:
+    for commit, ref, _, _ in lines:
         if ref.startswith(_HEADS):
             found[2].append(Own(ref.removeprefix(_HEADS), CommitHash(commit), ref))
         elif ref in upstreams or ref.startswith("refs/remotes/origin/"):
