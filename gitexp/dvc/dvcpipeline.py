@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from gitexp.errors import UnsafeInputError
@@ -108,6 +108,18 @@ def with_parents(path: str) -> list[str]:
     """Return a path and the folders that lead to it, the innermost first."""
     parts = path.split("/")
     return ["/".join(parts[:n]) for n in range(len(parts), 0, -1)]
+
+
+def outermost(outputs: Iterable[str]) -> tuple[str, ...]:
+    """Leave out what lies in another output, of which it is a part.
+
+    Examples
+    --------
+    >>> outermost(["out/pred.csv", "out/", "outs", "outs"])
+    ('out/', 'outs')
+    """
+    every = {posixpath.normpath(path): path for path in outputs}
+    return tuple(one for at, one in every.items() if every.keys().isdisjoint(with_parents(at)[1:]))
 
 
 @dataclass(frozen=True, slots=True)

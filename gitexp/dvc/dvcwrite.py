@@ -15,6 +15,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from gitexp.dvc.dvcfiles import LIMIT, plain_spelling
+from gitexp.dvc.dvcpipeline import with_parents
 from gitexp.errors import BadFormatError, DvcFailedError
 from gitexp.model import dataclass
 from gitexp.text.fields import param_json
@@ -95,21 +96,28 @@ def dump_pointer(
 def dump_byproducts(
     run: RunId, outputs: Sequence[tuple[int, Output]], declared: Sequence[StageOut] = ()
 ) -> bytes:
-    """Write ``<run-id>.dvc``: one out per seed and path, sent nowhere that dvc.yaml forbids."""
+    """Write ``<run-id>.dvc``: one out per seed and path, sent nowhere that dvc.yaml forbids.
+
+    A file in a folder that is listed is not: DVC refuses outputs that overlap.
+    """
     if not outputs:
         raise BadFormatError("there are no by-products", where=f"{run}.dvc")
     ordered = sorted(outputs, key=lambda item: (item[0], item[1].path))
     flags = {out.path: out for out in declared}
     pointer = CommentedMap({"outs": CommentedSeq()})
+    listed = {(seed, output.path) for seed, output in ordered}
     for seed, output in ordered:
+        within = with_parents(output.path)
+        if any((seed, folder) in listed for folder in within[1:]):
+            continue
         path = f"{run}/{seed}/{output.path}"
         entry = _out_at(pointer["outs"], path)
         _patch(entry, output, path, isexec=False, where=f"{run}.dvc")
-        flag = flags.get(output.path)
-        if flag is not None and flag.remote:
-            entry["remote"] = flag.remote
-        if flag is not None and not flag.push:
-            entry["push"] = False
+        for flag in filter(None, map(flags.get, within)):
+            if flag.remote:
+                entry["remote"] = flag.remote
+            if not flag.push:
+                entry["push"] = False
     return _dump(pointer)
 
 

@@ -26,6 +26,7 @@ from gitexp.errors import (
 )
 from gitexp.git.discovery import project_folder
 from gitexp.model import dataclass, replace
+from gitexp.model.job import COMMAND_STAGE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -349,6 +350,13 @@ def _overlaps(declared: str, key: str) -> bool:
 
 
 def _overlap(path: str, one: str, other: str) -> BadFormatError:
+    if one == other == COMMAND_STAGE:
+        return BadFormatError(
+            "two outputs overlap",
+            found=f"{path}, and what lies in it",
+            where="outputs: in .gitexp/config.yaml",
+            expected="outputs that lie beside each other: a folder stands for what is in it",
+        )
     return BadFormatError(
         "two outputs of the pipeline overlap",
         found=f"{path}, of {one} and {other}",

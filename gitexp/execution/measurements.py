@@ -101,15 +101,16 @@ def read(job: Job, project: Path, out_dir: Path, cache: CacheConfig, memo: Memo)
     samples, unclear = _samples(job, project, out_dir, seen)
     evaluation, basis = _evaluation(job, project, memo)
     wanted = [*((job.predictions.path,) if job.predictions else ()), *job.curves]
-    covered = [out.path for stage in job.stages for out in stage.outs if out.cache]
-    covered += [given.path for given in job.given]
+    own = {out.path for stage in job.stages for out in stage.outs if out.cache}
+    given = [each.path for each in job.given]
     by_products = []
     for path in dict.fromkeys(wanted):
         if not (project / path).is_file():
             raise BadMetricError(
                 "a declared file is missing", found="the stages did not write it", where=path
             )
-        if not lies_in(path, covered):
+        # Of a folder that holds it one repeat alone keeps the bytes.
+        if path not in own and not lies_in(path, given):
             by_products.append(output(put(cache, project, path, memo=memo)))
     kept, warnings = _keep(job, project, out_dir)
     return Measurements(

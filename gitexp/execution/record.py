@@ -119,7 +119,13 @@ def made(outcome: Outcome, once: Collection[str], metrics: Collection[str]) -> s
     ran_once = {out.path for stage in outcome.stages if stage.name in once for out in stage.outs}
     found = {out.path: out.md5 for stage in outcome.stages for out in stage.outs}
     found |= {out.path: out.md5 for out in outcome.outputs}
-    rows = sorted([path, md5] for path, md5 in found.items() if path not in ran_once | apart)
+    mine = {path: md5 for path, md5 in found.items() if path not in apart}
+    covers = ran_once | mine.keys()  # a folder says what is in it
+    rows = sorted(
+        [path, md5]
+        for path, md5 in mine.items()
+        if path not in ran_once and covers.isdisjoint(with_parents(path)[1:])
+    )
     return hashlib.sha256(json_dumps_compact(rows)).hexdigest() if rows else ""
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison.known_metrics import logs_metrics
 from gitexp.comparison.randomness import seeding
 from gitexp.dvc import dvcfiles, pipeline
-from gitexp.dvc.dvcpipeline import touches
+from gitexp.dvc.dvcpipeline import outermost, touches
 from gitexp.dvc.gitignore import refuse_ignored_pointers, refuse_tracked
 from gitexp.errors import (
     BadFormatError,
@@ -188,12 +188,12 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
         command=None if request.write_pipeline else request.command,
         params=params,
         metrics=metrics,
-        outputs=request.outputs,
+        outputs=outermost(request.outputs),
     )
     config, more = _completed(workspace, config, request, (), request.outputs)
-    predictions = config.predictions
-    if predictions is not None and predictions.path not in {*config.outputs, *metrics}:
-        config = replace(config, outputs=(*config.outputs, predictions.path))
+    spec = config.predictions
+    if spec is not None and spec.path not in metrics:
+        config = replace(config, outputs=outermost((*config.outputs, spec.path)))
     kept = [path for path in config.outputs if path not in metrics]
     return proposed(config, kept, (*notes, *more))
 

@@ -21,6 +21,7 @@ from gitexp.errors import (
     UnsafeInputError,
     UsageError,
 )
+from gitexp.execution.jobs import lies_in
 from gitexp.experiments import detect, settings
 from gitexp.git import identity, objects, refs, repository
 from gitexp.git.absent import ABSENT
@@ -384,9 +385,11 @@ def _pipeline(request: InitRequest, config: ProjectConfig) -> bytes:
         stage["params"] = [{file: None} for file in config.params]
     if config.outputs:
         stage["outs"] = list(config.outputs)
-    if config.metrics:
-        stage["metrics"] = [{path: {"cache": False}} for path in config.metrics]
-    return yaml_dumps({"stages": {"train": stage}})
+    if beside := [path for path in config.metrics if not lies_in(path, config.outputs)]:
+        stage["metrics"] = [{path: {"cache": False}} for path in beside]
+    inside = [path for path in config.metrics if path not in beside]
+    found: dict[str, Json] = {"stages": {"train": stage}}
+    return yaml_dumps(found | ({"metrics": list(inside)} if inside else {}))
 
 
 def _commit_command(files: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import gitignore, pipeline
+from gitexp.dvc.dvcpipeline import outermost
 from gitexp.execution.preflight.seedparams import fixed_seeds, seed_rule
 from gitexp.experiments import detect
 from gitexp.git.discovery import project_folder
@@ -41,8 +42,8 @@ def revise(
     predictions = config.predictions
     if request.predictions and (predictions is None or predictions.path != request.predictions):
         new = replace(new, predictions=detect.find_predictions(request, folder, ()))
-        if new.pipeline is None and request.predictions not in {*new.outputs, *new.metrics}:
-            new = replace(new, outputs=(*new.outputs, request.predictions))
+        if new.pipeline is None and request.predictions not in new.metrics:
+            new = replace(new, outputs=outermost((*new.outputs, request.predictions)))
     made = [path for path in new.outputs if path not in config.outputs]
     gitignore.refuse_tracked(workspace, new.project, made)
     if new.pipeline is None:
@@ -76,7 +77,7 @@ def _asked(request: InitRequest, config: ProjectConfig) -> ProjectConfig:
         project=project,
         params=request.params or config.params,
         metrics=request.metrics or config.metrics,
-        outputs=request.outputs or config.outputs,
+        outputs=outermost(request.outputs) or config.outputs,
         python=request.python or config.python,
     )
     if request.command is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.comparison.compare import CompareOptions, compare
-from gitexp.errors import DataMissingError
+from gitexp.errors import DataMissingError, DesignError
 from gitexp.git.transaction import layout
 from gitexp.model.config import Predictions
 from gitexp.model.ids import Md5
@@ -110,6 +110,21 @@ def test_a_margin_of_a_class_metric_needs_examples_of_that_class(
     assert result.verdict is Verdict(verdict), result.headline
     needs = "a bootstrap against a margin needs 20 examples of the positive class"
     assert (needs in result.headline) == (positives < 20)
+
+
+def test_a_repeat_without_the_declared_predictions_is_named(lab: Lab) -> None:
+    lab.init(replace(CONFIG, predictions=Predictions("pred.csv")), {".dvc/config": ""})
+    plan = lab.plan(repeats=3, metric="accuracy", effect=">0")
+    lab.change()
+    (output, _), low, high = predictions(lab, 150), {1: 0.7, 2: 0.72, 3: 0.71}, {1: 1, 2: 0.9, 3: 1}
+    every = dict.fromkeys(low, (output,))
+    lab.record("b", {"accuracy": low}, of="main", plan=plan, outputs=every)
+    lab.record("c", {"accuracy": high}, plan=plan, outputs={1: (output,)})
+    said = " ".join(one(lab).warnings)
+    assert "predictions are not compared: seeds 2, 3 of the candidate recorded none" in said
+    with pytest.raises(DesignError, match="subgroups") as refused:
+        compare(lab.repo.workspace, (), CompareOptions(by="y_true"))
+    assert "seeds 2, 3 of the candidate recorded none" in refused.value.found
 
 
 def test_lost_predictions_stop_a_verdict_and_not_a_look(lab: Lab) -> None:

@@ -229,3 +229,68 @@ def test_an_item_that_left_is_measured_by_nobody_and_one_that_joined_is_no_input
 def samples(repo: BuiltRepo) -> list[str]:
     files = [path for path in repo.files() if path.endswith("samples.csv")]
     return [line for path in files for line in repo.show(path).splitlines()[1:]]
+
+
+# --- what is kept of every repeat lies in a folder of which one repeat's bytes are kept ---------
+
+PREDICTING = """\
+import json, os, random
+params = dict(line.split(": ") for line in open(f"{os.environ.get('UP', '.')}/params.yaml"))
+random.seed(int(params["seed"]))
+os.makedirs("out", exist_ok=True)
+acc = float(params["lr"]) + random.random() / 100
+json.dump({"acc": acc}, open("out/metrics.json", "w"))
+open("out/pred.csv", "w").write(f"id,y_true,y_pred,score\\n1,1,1,{acc}\\n2,0,0,0.1\\n")
+open("out/curve.csv", "w").write(f"name,step,value\\nloss,0,{acc}\\nloss,1,0.1\\n")
+"""
+INSIDE = ("out/curve.csv", "out/pred.csv")
+TRAIN_STAGE = "cmd: python train.py, deps: [train.py], params: [lr, seed]"
+STAGES = {
+    "folder": f"train: {{{TRAIN_STAGE}, outs: [out]}}",
+    "not cached": f"train: {{{TRAIN_STAGE}, outs: [out: {{cache: false}}]}}",
+    "matrix": f"train: {{matrix: {{lr: [a]}}, {TRAIN_STAGE}, outs: [out]}}",
+    "wdir": "train: {wdir: sub, cmd: UP=.. python ../train.py, deps: [../train.py], "
+    "params: [../params.yaml: [lr, seed]], outs: [out]}",
+}
+GIVEN = ("--command", "python train.py", "--outs", "out")
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [pytest.param(name, marks=pytest.mark.slow) for name in (*STAGES, "command, as a pipeline")]
+    + ["command"],
+)
+def test_what_a_folder_holds_of_each_repeat_is_kept_as_if_it_lay_beside(
+    tmp_path: Path, layout: str
+) -> None:
+    at = "sub/" if layout == "wdir" else ""
+    repo = repository(tmp_path / "repo")
+    files = {"train.py": PREDICTING, "params.yaml": "lr: 0.5\nseed: 1\n", "sub/keep": ""}
+    options = ["--predictions", f"{at}out/pred.csv", "--metrics", f"{at}out/metrics.json"]
+    if layout in STAGES:
+        dvc(repo.path, "init", "--quiet")
+        files["dvc.yaml"] = f"stages:\n  {STAGES[layout]}\n"
+    else:
+        options += [*GIVEN, "--dvc-init"]
+        options += ["--write-pipeline"] if "pipeline" in layout else []
+    repo.commit(files, at=1)
+    repo.git("add", "--all")
+    repo.commit(at=2)
+    made = gitexp(repo, "init", *options)
+    assert made.code == 0, made.err
+    text = (repo.path / ".gitexp/config.yaml").read_text()
+    config_text = text.replace("\ncurves: []", f"\ncurves: [{at}out/curve.csv]")
+    assert config_text != text
+    repo.commit({".gitexp/config.yaml": config_text}, at=3)
+    (recorded,) = run(repo.workspace, RunRequest(seeds=(1, 2))).recorded
+    assert [repeat.reason for repeat in recorded.run.repeats] == [""] * 2
+    kept = [{out.path: out.md5 for out in repeat.outputs} for repeat in recorded.run.repeats]
+    wanted = {at + path for path in INSIDE}
+    assert [wanted & each.keys() for each in kept] == [wanted] * 2
+    assert all(kept[0][path] != kept[1][path] for path in wanted)
+    assert repo.status() == []
+    if layout == "folder":
+        dvc(repo.path, "gc", "-A", "--force")  # what names them DVC can read
+    for each in kept:
+        for md5 in (each[path] for path in wanted):
+            assert (repo.path / ".dvc/cache/files/md5" / md5[:2] / md5[2:]).exists()

@@ -24,6 +24,9 @@ SEEDS_ALONE = (
 )
 
 
+REPEATS_ALONE = "a test over repeats alone leaves out the noise of the test set"
+
+
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """A situation with what its designs need read once."""
@@ -63,7 +66,10 @@ def choose(situation: CountedSides) -> Chosen:
     if crossing and stopping:
         return Chosen(situation, warnings=(SEEDS_ALONE,))
     if situation.claim is not Claim.MODEL and not crossing:
-        return Chosen(situation)
+        declared = situation.candidate.config.predictions or situation.baseline.config.predictions
+        why = crossed.lacking(situation) if declared and situation.paired else ""
+        said = f"predictions are not compared: {why}; {REPEATS_ALONE}"
+        return Chosen(situation, warnings=(said,) if why else ())
     plan = situation.plan
     try:
         if crossing:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gitexp.comparison.designs import predictions, repeats
-from gitexp.comparison.designs.prediction_pairs import has_recorded, read_pair
+from gitexp.comparison.designs.prediction_pairs import read_pair, recorded_by
 from gitexp.comparison.measure import Answer, values_of
 from gitexp.comparison.randomness.variation import is_clocked
 from gitexp.errors import DesignError
 from gitexp.model.plan import Claim
+from gitexp.report import numbers
 from gitexp.stats import crossed
 from gitexp.stats.design import Unit, plan_crossed
 from gitexp.system.curves import is_curve
@@ -37,7 +38,7 @@ def is_crossed(situation: CountedSides) -> bool:
     """Whether repeats and examples are crossed, by the records alone."""
     if situation.claim is not Claim.METHOD or len(situation.count.pairs) < FEWEST:
         return False
-    if not situation.paired or not has_pairs(situation):
+    if not situation.paired or lacking(situation):
         return False
     repeated = [item.repeat for pair in counted(situation) for item in pair]
     identities = {item.evaluation for item in repeated}
@@ -45,21 +46,21 @@ def is_crossed(situation: CountedSides) -> bool:
     return len(identities) == 1 and None not in identities and bases == {"predictions"}
 
 
-def has_pairs(situation: CountedSides) -> bool:
-    """Whether every pair of repeats recorded its predictions, and they are not too much to read."""
-    sides = (situation.baseline, situation.candidate)
+def lacking(situation: CountedSides) -> str:
+    """Return why the predictions of all pairs are not read; "" where they can be."""
+    left, right = zip(*counted(situation), strict=True)
     size = 0
-    for pair in counted(situation):
-        for item, source in zip(pair, sides, strict=True):
-            if not has_recorded(item, source):
-                return False
-            spec = source.config.predictions
-            size += sum(
-                out.size
-                for out in item.repeat.outputs
-                if spec is not None and out.path == spec.path
-            )
-    return bool(situation.count.pairs) and size <= LARGEST_BYTES
+    for name, source, side in (
+        ("baseline", situation.baseline, left),
+        ("candidate", situation.candidate, right),
+    ):
+        if source.config.predictions is None:
+            return f"the settings of the {name} declare none"
+        recorded = {item.repeat.seed: recorded_by(item, source) for item in side}
+        if without := [seed for seed, out in recorded.items() if out is None]:
+            return f"{numbers.seeds(without)} of the {name} recorded none"
+        size += sum(out.size for out in recorded.values() if out is not None)
+    return f"they have more than {LARGEST_BYTES >> 20} MiB" if size > LARGEST_BYTES else ""
 
 
 def counted(situation: CountedSides) -> list[tuple[Counted, Counted]]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.measure import CountedSides
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.model.ids import Md5
+    from gitexp.model.run import Output
     from gitexp.stats.values import Places
     from gitexp.text.predictions import PredictionTable
 
@@ -151,10 +152,11 @@ def read_side(
     return table.y_true, Guesses(table.y_pred, table.scores, table.columns, table.header)
 
 
-def has_recorded(item: Counted, source: ResolvedSide) -> bool:
-    """Whether a repeat recorded the predictions that its side declares."""
+def recorded_by(item: Counted, source: ResolvedSide) -> Output | None:
+    """Return what a repeat recorded of the predictions that its side declares."""
     spec = source.config.predictions
-    return spec is not None and any(out.path == spec.path for out in item.repeat.outputs)
+    path = None if spec is None else spec.path
+    return next((out for out in item.repeat.outputs if out.path == path), None)
 
 
 def _ordered(table: PredictionTable, ids: tuple[str, ...]) -> Guesses:
@@ -175,7 +177,7 @@ def _read(
             expected="predictions: with the path of the file",
         )
     where = f"{spec.path} of run {item.found.run.id}, seed {item.repeat.seed}"
-    output = next((out for out in item.repeat.outputs if out.path == spec.path), None)
+    output = recorded_by(item, source)
     if output is None:
         raise DesignError("a repeat recorded no predictions", where=where)
     md5 = cache.check_md5(output.md5, where=where)

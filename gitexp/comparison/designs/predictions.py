@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gitexp.comparison.designs.prediction_pairs import has_recorded, read_pair
+from gitexp.comparison.designs.prediction_pairs import read_pair, recorded_by
 from gitexp.comparison.measure import Answer, Values, build, values_of
 from gitexp.errors import DesignError
 from gitexp.model.comparison import EffectSize
@@ -69,7 +69,7 @@ def chosen(count: Count) -> tuple[Counted, Counted] | None:
 def has_predictions(count: Count, source: ResolvedSide) -> bool:
     """Whether the chosen repeats of both sides recorded the declared predictions."""
     pair = chosen(count)
-    return pair is not None and all(has_recorded(item, source) for item in pair)
+    return pair is not None and all(recorded_by(item, source) for item in pair)
 
 
 def load(situation: CountedSides, columns: Sequence[str] = ()) -> Pair:

@@ -224,11 +224,12 @@ def _pairs(situation: CountedSides, column: str) -> Sequence[Pair]:
     """Read the pair that a claim about two models rests on, or all, with a column."""
     if situation.claim is Claim.MODEL:
         return (predictions.load(situation, (column,)),)
-    if situation.paired and crossed.has_pairs(situation):
+    why = "no common seeds, or other evaluation data"
+    if situation.paired and not (why := crossed.lacking(situation)):
         return crossed.load(situation, (column,))
     raise DesignError(
-        "there are no predictions to make subgroups of",
-        found="repeats without recorded predictions, or without common seeds",
+        "there are no predictions of all repeats to make subgroups of",
+        found=why,
         expected="predictions: in .gitexp/config.yaml, recorded by every repeat of both sides",
     )
 
