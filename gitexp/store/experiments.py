@@ -34,7 +34,7 @@ from gitexp.model.metrics import pooled
 from gitexp.records.plan import CONCLUSION_BYTES, load_verdict
 from gitexp.store import plans
 from gitexp.store.ancestry import listings
-from gitexp.store.list_lines import ExperimentLine, decoded_experiments, encode_experiment
+from gitexp.store.list_lines import ExperimentLine, cut, decoded_experiments, encode_experiment
 from gitexp.store.plan_files import parse_settings
 from gitexp.store.plans import plan_named, plan_of_branch
 from gitexp.store.records import is_lasting, run_line, run_lines
@@ -222,17 +222,17 @@ def line_of_plan(
     concluded, verdict, bad, lasting = _conclusion(repo, commit, plan)
     return ExperimentLine(
         name=plan.name,
-        hypothesis=plan.hypothesis,
-        metric=plan.metric,
+        hypothesis=cut(plan.hypothesis),
+        metric=cut(plan.metric),
         planned=plan.repeats,
         runs=sum(plan.covers(line.plan_name, line.plan_digest) for line in lines.values()),
         finished=len(seeds),
         primary=pooled(parts) if parts else None,
         concluded=concluded,
         verdict=verdict,
-        author=plan.author.name,
+        author=cut(plan.author.name),
         created_at=plan.created_at,
-        baseline=plan.baseline.name,
+        baseline=cut(plan.baseline.name),
         formerly=plan.formerly,
         digest=plan.digest,
         inputs=(min(base, default=""), "" if newest is None else newest.inputs),

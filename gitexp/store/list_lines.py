@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from gitexp.model.run import Run, Sample
 
 FINISHED = str(RepeatState.FINISHED.value)
+# What a list keeps of what somebody else may have made as long as a file can be: it is read anew at
+# each call, and `gitexp show` has all of it.
+_MOST_LETTERS: Final = 1_000  # of a text, or of one parameter's value
+_MOST_OF_PARAMS: Final = 1 << 16  # letters
+MOST_BYTES: Final = 1 << 20  # of a line
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
@@ -92,10 +97,10 @@ def line_of(run: Run, samples: Sequence[Sample]) -> RunLine:
         state=state_word([str(item.state.value) for item in run.repeats]),
         seeds=done,
         repeats=len(run.repeats),
-        author=run.author.name,
+        author=cut(run.author.name),
         group=run.group,
         started_at=run.started_at,
-        params=tuple(sorted(run.params.items())),
+        params=listed_params(run.params),
         metrics=summarise(samples),
         plain=not (run.source.overrides or run.source.swaps or run.fixed_seeds)
         and not any(item.seeds for item in run.repeats)
@@ -105,6 +110,28 @@ def line_of(run: Run, samples: Sequence[Sample]) -> RunLine:
             if item.state is RepeatState.FINISHED
         ),
     )
+
+
+def listed_params(params: Mapping[str, ParamValue]) -> tuple[tuple[str, ParamValue], ...]:
+    """Return parameters by name: a long value cut, and the rest counted where they are too many."""
+    found: list[tuple[str, ParamValue]] = []
+    size = 0
+    for key in sorted(params):
+        value = params[key]
+        if isinstance(value, (str, tuple)):
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            value = value if len(text) <= _MOST_LETTERS else cut(text)
+            size += min(len(text), _MOST_LETTERS)
+        size += len(key) + 8
+        if size > _MOST_OF_PARAMS:
+            return (*found, ("…", f"{len(params) - len(found)} more"))
+        found.append((key, value))
+    return tuple(found)
+
+
+def cut(text: str) -> str:
+    """Return the beginning of a long text."""
+    return text if len(text) <= _MOST_LETTERS else text[:_MOST_LETTERS] + "…"
 
 
 def is_plain(ran: Iterable[tuple[object, object]]) -> bool:
@@ -175,12 +202,12 @@ def _packed(row: tuple[object, ...]) -> bytes:
 
 
 def decoded_runs(rows: Mapping[_Key, bytes]) -> dict[_Key, RunLine]:
-    """Read rows of runs; none of them where one is broken."""
+    """Read rows of runs; one that is broken is not there."""
     return _decoded(rows, _run)
 
 
 def decoded_experiments(rows: Mapping[str, bytes]) -> dict[str, ExperimentLine]:
-    """Read rows of experiments; none of them where one is broken."""
+    """Read rows of experiments; one that is broken is not there."""
     return _decoded(rows, _experiment)
 
 
@@ -188,8 +215,11 @@ def _decoded(rows: Mapping[_Key, bytes], read: Callable[..., _Line]) -> dict[_Ke
     try:  # one call of the decoder for all rows is several times as fast as one for each
         values: list[list[object]] = json.loads(b"[" + b",".join(rows.values()) + b"]")
         return {key: read(*row) for key, row in zip(rows, values, strict=True)}
-    except (ValueError, TypeError):
-        return {}
+    except (ValueError, TypeError, RecursionError):
+        if len(rows) <= 1:
+            return {}
+        every = (_decoded({key: row}, read) for key, row in rows.items())
+        return {key: line for one in every for key, line in one.items()}
 
 
 def _run(started_at: str, *row: Sequence[Sequence[object]]) -> RunLine:

@@ -38,14 +38,18 @@ from gitexp.records import codec
 from gitexp.records.shapes import schema
 from gitexp.store.list_lines import (
     FINISHED,
+    MOST_BYTES,
     RunLine,
+    cut,
     decoded_runs,
     encode_run,
     is_plain,
     line_of,
+    listed_params,
     state_word,
 )
 from gitexp.text import samples as samples_format
+from gitexp.text.jsontext import MAX_DEPTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -208,8 +212,11 @@ def _read(repo: Repo, index: Index, runs: Mapping[TreeId, RunId]) -> dict[TreeId
             read[tree] = RunLine(id=run, bad=bad[tree].decode())
             continue
         line = read[tree] = run_line(repo, tree, run)
+        row = b"" if line.bad else encode_run(line)
+        if len(row) > MOST_BYTES:
+            line = read[tree] = RunLine(id=run, bad="a list would say more of it than 1 MiB")
         if not line.bad:
-            index.put(Kind.RUN, {tree: encode_run(line)})
+            index.put(Kind.RUN, {tree: row})
         elif line.lasting:
             index.put(Kind.UNREADABLE, {tree: line.bad.encode("utf-8", "backslashreplace")})
     return read
@@ -219,7 +226,7 @@ def _decoded(
     repo: Repo, runs: Mapping[TreeId, RunId], rows: Mapping[TreeId, bytes]
 ) -> dict[TreeId, RunLine]:
     found = decoded_runs(rows)
-    return {tree: found[tree] if found else run_line(repo, tree, runs[tree]) for tree in rows}
+    return {tree: found.get(tree) or run_line(repo, tree, runs[tree]) for tree in rows}
 
 
 # --- the quick reader ---------------------------------------------------------------------------
@@ -401,12 +408,10 @@ def _line(record: _Record, measured: _Measured, run: RunId) -> RunLine | None:
         state=state_word(states),
         seeds=tuple([item["seed"] for item in done]),
         repeats=len(repeats),
-        author=record["author"]["name"],
+        author=cut(record["author"]["name"]),
         group=record["group"],
         started_at=started_at.astimezone(UTC),
-        params=tuple(
-            [(key, _recorded_param(record["params"][key])) for key in sorted(record["params"])]
-        ),
+        params=listed_params({key: _param(value, 2) for key, value in record["params"].items()}),
         metrics=measured.metrics,
         plain=not (source.get("overrides") or source.get("swaps") or record.get("fixed_seeds"))
         and not any(item.get("seeds") for item in repeats)
@@ -414,11 +419,11 @@ def _line(record: _Record, measured: _Measured, run: RunId) -> RunLine | None:
     )
 
 
-def _recorded_param(value: Json) -> ParamValue:
-    if isinstance(value, list):
-        return tuple([_recorded_param(item) for item in value])
+def _param(value: Json, depth: int) -> ParamValue:
+    if isinstance(value, list) and depth < MAX_DEPTH:
+        return tuple([_param(item, depth + 1) for item in value])
     if value is None or isinstance(value, (str, int)):
         return value
     if isinstance(value, float) and abs(value) < _MOST_BITS:
         return value
-    raise ValueError  # this large, it may be a whole number: orjson has none of more bits
+    raise ValueError  # too deep; or this large, it may be a whole number: orjson has no more bits

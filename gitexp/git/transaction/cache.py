@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
     from gitexp.model.workspace import Workspace
 
-SCHEMA = 13  # raise it when the meaning of any stored value, or what can be read, changes
+SCHEMA = 14  # raise it when the meaning of any stored value, or what can be read, changes
 SIZE_LIMIT_BYTES = 256 << 20  # above this the cache starts afresh
+_SMALL_BYTES = 1 << 16  # of a row; above half of that size no longer one is kept
 BUSY_TIMEOUT_S = 0.5  # for another writer; then we do without
 _WRITE_EVERY_S = 2.0
 _BATCH = 900  # SQLite's oldest limit on parameters is 999
@@ -132,6 +133,8 @@ class Index:
         Nobody else reads from before the mark until after it: who sees it, sees a torn file.
         """
         try:
+            size = connection.execute("PRAGMA page_count").fetchone()[0] << 12
+            most = _SMALL_BYTES if size > SIZE_LIMIT_BYTES // 2 else SIZE_LIMIT_BYTES
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute(f"PRAGMA application_id = {_TORN}")
             connection.execute("BEGIN IMMEDIATE")
@@ -139,7 +142,11 @@ class Index:
                 stored = sorted((_stored(key), value) for key, value in rows.items())
                 connection.executemany(  # in the table's own order that is twice as fast
                     "INSERT OR REPLACE INTO entry VALUES (?, ?, ?)",
-                    [(kind.value, key, self._sealed(kind, key, value)) for key, value in stored],
+                    [
+                        (kind.value, key, self._sealed(kind, key, value))
+                        for key, value in stored
+                        if len(value) <= most
+                    ],
                 )
             connection.execute("COMMIT")
             connection.execute("PRAGMA application_id = 0")
