@@ -67,6 +67,7 @@ class FoundRuns:
     # what own branches, and the archive, have of `elsewhere` of this plan and these inputs
     lines: tuple[tuple[str, tuple[FoundRun, ...]], ...] = ()
     scores: tuple[FoundRun, ...] = ()  # of `elsewhere`, what own branches have of the baseline
+    past: tuple[FoundRun, ...] = ()  # under the plan before it was amended, of other inputs
     # runs that are not what they say, and why; they never count
     contradicted: Mapping[RunId, str] = field(default_factory=dict)
 
@@ -153,7 +154,7 @@ def count(
         for runs in ((*found.candidate, *found.pooled), found.baseline)
     )
     ours = of_candidate(mine, everywhere, plan, candidate, earlier)
-    theirs = of_baseline((*mine, *beside), plan, baseline)
+    theirs = of_baseline((*mine, *beside), plan, baseline, (*everywhere, *found.past))
     unused += (*ours.unused, *theirs.unused)
     pooled = {item.run.id for item in found.pooled}
     unused.extend(

@@ -110,18 +110,25 @@ def of_candidate(
     return Eligible(tuple(planned), spent, tuple(unused))
 
 
-def of_baseline(reachable: Iterable[FoundRun], plan: Plan | None, inputs: InputsDigest) -> Eligible:
+def of_baseline(
+    reachable: Iterable[FoundRun],
+    plan: Plan | None,
+    inputs: InputsDigest,
+    everywhere: Iterable[FoundRun] = (),
+) -> Eligible:
     """Return what may count for the baseline: runs of any plan or none, but no reported one.
 
-    Nor, once a plan was amended after a candidate had finished, what ran under another plan than
-    that: who amends because it nearly worked keeps a baseline that was low by luck (five repeats a
-    side and no effect, amended where the first p was 0.05 to 0.4: 9.3 % are supported at 5 %, with
-    a fresh baseline 4.9 %).
+    Nor, once a plan was amended after any candidate had finished, whatever became of it, what ran
+    under another plan than that: who amends because it nearly worked keeps a baseline that was low
+    by luck (five repeats a side and no effect, amended where the first p was 0.05 to 0.4: 9.3 % are
+    supported at 5 %, with a fresh baseline 4.9 %).
+
+    `everywhere`: what else was run under the plan, as it is or was, of whatever inputs.
     """
     every = unique(reachable)
     amended = plan is not None and any(
         _is_before_amendment(item, plan) and item.run.inputs != inputs and finished_seeds(item)
-        for item in every
+        for item in (*every, *everywhere)
     )
     kept: list[FoundRun] = []
     unused: list[Unused] = []

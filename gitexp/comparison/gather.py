@@ -115,7 +115,7 @@ class RunPool:
                 continue
             if isinstance(item, lookup.Unreadable):
                 bad[run] = item
-            elif item.run.inputs in inputs or is_under(item, plan):
+            elif item.run.inputs in inputs or (plan and _is_of(item, plan)):
                 here = {at: held[run] for at, held in listed.items() if run in held}
                 own = tuple(self._held.get(run, ()))
                 found[run] = replace(
@@ -159,6 +159,11 @@ def gather(
     for found in (known, unreadable):
         for run in [r for r in found if r not in asked_for and strange(found[r].commit)]:
             del found[run]
+    past = {
+        run: known.pop(run)
+        for run, item in list(known.items())
+        if item.run.inputs not in inputs and not is_under(item, plan)
+    }
     warnings = [
         f"run {run} cannot be read and counts nowhere: {item.why}"
         for run, item in sorted(unreadable.items())
@@ -187,7 +192,7 @@ def gather(
     scores = (item for item in elsewhere if item.run.inputs == baseline.inputs)
     seen = tuple(item for item in scores if item.run.id in world.own)
     return Gathered(
-        FoundRuns(right, left, elsewhere, pooled, lines, seen, wrong),
+        FoundRuns(right, left, elsewhere, pooled, lines, seen, tuple(past.values()), wrong),
         in_order(world.earlier, strange),
         tuple(warnings),
         tuple(unreadable.values()),
@@ -196,7 +201,14 @@ def gather(
 
 
 def _marks(plan: Plan) -> tuple[str, ...]:
-    return tuple(f"{plan.digest}:{name}" for name in (plan.name, *plan.formerly))
+    digests = plan.digest, *(each.digest for each in plan.amended)
+    return tuple(f"{each}:{name}" for each in digests for name in (plan.name, *plan.formerly))
+
+
+def _is_of(item: FoundRun, plan: Plan) -> bool:
+    """Return whether a run is one of the plan as it is, or was before an amendment."""
+    ref = item.run.plan
+    return ref is not None and plan.covered(ref.name, ref.digest)
 
 
 def _lines(

@@ -221,7 +221,7 @@ def _choose(
         reached = (*lookup.runs_at(repo, tip, index).runs, *pending)
         environment = seen.environment or _last(reached)
         if main.side == BASELINE:
-            return _baseline_alone(seen, main, reached, environment)
+            return _baseline_alone(seen, main, reached, environment, index)
         known = lookup.runs_by_inputs(repo, main.inputs, index=index, also=[tip])
         everywhere = (*known.runs, *pending)
         # What origin has counts nowhere, yet somebody saw it: its seeds are not drawn.
@@ -236,7 +236,7 @@ def _choose(
         theirs = eligible.Eligible(())
         if other is not None:
             beside = lookup.runs_at(repo, other.commit, index).runs
-            theirs = eligible.of_baseline([*reached, *beside], plan, other.inputs)
+            theirs = _of_baseline(seen, [*reached, *beside], other, index)
         without = eligible.given_up(plan, side, theirs)
         if plan is not None:
             named = Named(seen.place.branch, tip, seen.place.branch, plan, main.inputs)
@@ -407,15 +407,25 @@ def _lacks_snapshot(seen: Situation, source: RunSource, reached: Sequence[FoundR
     return not snapshot.is_written(repo, seen.at_tip, config, reached, state)
 
 
+def _of_baseline(
+    seen: Situation, reached: Sequence[FoundRun], source: RunSource, index: Index
+) -> Eligible:
+    """Return what of the baseline may count beside whatever was run under the plan."""
+    plan, tip = seen.plan, [seen.place.tip]
+    under = () if plan is None else lookup.runs_for(seen.repo, plan, index, tip).runs
+    return eligible.of_baseline(reached, plan, source.inputs, under)
+
+
 def _baseline_alone(
     seen: Situation,
     source: RunSource,
     reached: Sequence[FoundRun],
     environment: EnvironmentDigest | None,
+    index: Index,
 ) -> Situation:
     """Choose seeds for ``--at BASELINE``: those of the candidate's records, else the default."""
     request, plan = seen.request, seen.plan
-    side = eligible.of_baseline(reached, plan, source.inputs)
+    side = _of_baseline(seen, reached, source, index)
     pair_with: set[int] = set(request.seeds)
     beside = [
         (found.run, repeat)

@@ -219,6 +219,11 @@ class Plan(PlanTerms):
         """
         return digest == self.digest and (name == self.name or name in self.formerly)
 
+    def covered(self, name: str, digest: str) -> bool:
+        """Return whether a run was recorded for this plan as it is, or was before an amendment."""
+        older = {each.digest for each in self.amended}
+        return self.covers(name, self.digest if digest in older else digest)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:

@@ -159,6 +159,16 @@ def runs_by_inputs(
     return _among(repo, index, lambda line: line.inputs in inputs, {*filter(None, inputs)}, also)
 
 
+def runs_for(
+    repo: Repo, plan: Plan, index: Index | None = None, also: Collection[CommitHash] = ()
+) -> Lookup:
+    """Return the runs under a plan as it is, or was before an amendment, as `runs_by_inputs`."""
+    words = set(map(json.dumps, (plan.name, *plan.formerly)))
+    return _among(
+        repo, index, lambda line: plan.covered(line.plan_name, line.plan_digest), words, also
+    )
+
+
 def runs_in_groups(
     repo: Repo,
     groups: Collection[str],
@@ -179,16 +189,17 @@ def versions(
 ) -> dict[tuple[RunId, TreeId], FoundRun | Unreadable]:
     """Return the runs of these inputs, or under one of these plans, in every version of a history.
 
-    `plans`: runs under them may be of whatever inputs.
+    `plans`: runs under them, as they are or were, may be of whatever inputs.
     """
     by_digest: defaultdict[str, list[Plan]] = defaultdict(list)
     for plan in plans:
-        by_digest[plan.digest].append(plan)
+        for digest in (plan.digest, *(each.digest for each in plan.amended)):
+            by_digest[digest].append(plan)
 
     def wanted(line: RunLine) -> bool:
         mine = by_digest.get(line.plan_digest, ()) if line.plan_digest else ()
         return line.inputs in inputs or any(
-            plan.covers(line.plan_name, line.plan_digest) for plan in mine
+            plan.covered(line.plan_name, line.plan_digest) for plan in mine
         )
 
     # By its names: thousands of experiments may promise the same, and so have the same digest.

@@ -121,10 +121,37 @@ def test_without_a_plan_it_says_what_cannot_be_amended(lab: Lab) -> None:
     assert done.says("no-plan", "main has no plan, so there is nothing to amend")
 
 
-def test_what_the_baseline_scored_beside_a_candidate_counts_for_no_amended_plan(lab: Lab) -> None:
+@pytest.mark.parametrize("since", ["", "comment", "other params", "merge of main", "started anew"])
+def test_what_the_baseline_scored_beside_a_candidate_counts_for_no_amended_plan(
+    lab: Lab, since: str
+) -> None:
+    """Whatever became of that candidate since, and for every verb."""
     assert gitexp(lab.repo, "status", "--json").json["baseline_counted"] == [0, 1, 2, 3]
-    gitexp(lab.repo, "amend-plan", "--effect", ">=3%", "--why", WHY)
+    if since == "started anew":  # its run is on another branch alone
+        lab.repo.git("branch", "kept")
+        lab.repo.git("reset", "--quiet", "--hard", "HEAD~1")
+    amended = gitexp(lab.repo, "amend-plan", "--effect", ">=3%", "--why", WHY)
+    assert amended.code == 0, amended.err
+    if since == "comment":
+        lab.repo.commit({"train.py": "print(1)  # a comment\n"}, at=lab.tick())
+    elif since == "other params":
+        lab.change(depth=4)
+    elif since == "merge of main":
+        lab.repo.switch("main")
+        lab.repo.commit({"other.py": "print(2)\n"}, at=lab.tick())
+        lab.repo.switch("exp/deep")
+        lab.repo.git("merge", "--quiet", "--no-edit", "main")
     status = gitexp(lab.repo, "status")
     assert " 0 of 4 count" in status.out
     assert "4 repeats of the baseline: seen beside a candidate before the plan was" in status.out
     assert "next: gitexp run --with-baseline" in status.out
+    assert gitexp(lab.repo, "status", "--json").json["baseline_counted"] == []
+    lab.record("d", {"f1": dict.fromkeys(range(4, 8), 0.7)}, plan=plan(lab))
+    compared = gitexp(lab.repo, "compare")
+    assert compared.says("no-samples", "seen beside a candidate before the plan was amended")
+    for verb in ("--with-baseline",), ("--at", plan(lab).baseline.commit):
+        planned = gitexp(lab.repo, "run", "--dry-run", "--json", *verb).json["planned"]
+        (side,) = (each for each in planned if each["side"] == "baseline")
+        assert (side["counting"], side["seeds"]) == ([], [4, 5, 6, 7])
+    runs = gitexp(lab.repo, "show", "deep", "--json").json["runs"]
+    assert [run["counts"] for run in runs if run["counts"]] == [[4, 5, 6, 7]]
