@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.experiments.amend_plan import amend_plan
 from gitexp.git.transaction import layout
+from gitexp.model.plan import Terms
 from gitexp.records import plan as plan_format
-from tests.lab.records import Lab, experiment
+from tests.lab.records import START, Lab, experiment
 from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
@@ -130,8 +132,7 @@ def test_what_the_baseline_scored_beside_a_candidate_counts_for_no_amended_plan(
     if since == "started anew":  # its run is on another branch alone
         lab.repo.git("branch", "kept")
         lab.repo.git("reset", "--quiet", "--hard", "HEAD~1")
-    amended = gitexp(lab.repo, "amend-plan", "--effect", ">=3%", "--why", WHY)
-    assert amended.code == 0, amended.err
+    amend_plan(lab.repo.workspace, None, Terms(effect=">=3%"), why=WHY, now=START)
     if since == "comment":
         lab.repo.commit({"train.py": "print(1)  # a comment\n"}, at=lab.tick())
     elif since == "other params":
