@@ -1059,6 +1059,52 @@ def test_an_option_that_no_text_speaks_of_is_named_with_the_one_that_was_meant(n
         assert mistyped.remedy().next_step == meant
 
 
+HANDED_ON = {
+    "make": ("make train", "SEED={seed}", "SEED ?= 1\ntrain:\n\tpython train.py --seed $(SEED)\n"),
+    "make, a place": ("make train", "SEED={seed}", "train:\n\tpython train.py $(SEED)\n"),
+    "make, by name": ("make train", None, "train:\n\tpython train.py --seed $(GITEXP_SEED)\n"),
+    "papermill": ("papermill train.ipynb out.ipynb", "-p seed {seed}", ""),
+    "nbconvert": ("jupyter nbconvert --execute train.ipynb", None, ""),
+    "sh": ("sh run.sh", "{seed}", "python train.py --seed $1\n"),
+    "sh, by name": ("cd . && sh run.sh", None, "S=$GITEXP_SEED\npython train.py --seed $S\n"),
+    "snakemake": ("snakemake -j1", "--config seed={seed}", "shell: 'train.py {config[seed]}'"),
+    "just": ("just train", "{seed}", "train n:\n  python train.py --seed {{n}}\n"),
+    "tox": ("tox -e train", "-- --seed {seed}", "commands = python train.py {posargs}\n"),
+    "module": ("python -m launcher train.py", "-- {seed}", ""),
+    "other": ("time accelerate launch train.py", "--rng {seed}", ""),
+}
+OPTIONAL = "p.add_argument('--seed', type=int, default=42)\nF(random_state=p.parse_args().seed)\n"
+
+
+@pytest.mark.parametrize("name", HANDED_ON)
+def test_before_anything_ran_nothing_is_said_of_a_seed_that_others_hand_on(name: str) -> None:
+    command, arg, text = HANDED_ON[name]
+    files = {"Makefile": text, "run.sh": text, "Snakefile": text, "justfile": text, "tox.ini": text}
+    for script in (OPTIONAL, FOREST, "seed = 42\nF(random_state=seed)\n"):
+        texts = {"train.py": script, "train.ipynb": script, **files}
+        config = ProjectConfig(command=command, seed=SeedRule(arg=arg))
+        found = Code(tuple(texts.items()), config)
+        assert found.fast() is None
+        assert found.advice() == "" or found.advice().startswith("no seed parameter was found")
+        staged = f"stages:\n  t:\n    cmd: {command}\n"
+        config = ProjectConfig(pipeline="dvc.yaml", seed=SeedRule(arg=arg))
+        assert Code((*texts.items(), ("dvc.yaml", staged)), config).fast() is None
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "python train.py",
+        "mkdir -p out && uv run python3.12 -u ./train.py 2>&1 | tee out/log",
+        "OMP_NUM_THREADS=1 python -m train",
+        "./train.py",
+    ],
+)
+def test_what_the_command_itself_executes_is_told_before_anything_ran(command: str) -> None:
+    found = Code((("train.py", FOREST),), ProjectConfig(command=command))
+    assert found.fast() is not None
+
+
 def test_options_of_other_packages_are_not_looked_for() -> None:
     script = "from lightning.pytorch.cli import LightningCLI\nLightningCLI()\n"
     assert code(script, SeedRule(arg="--seed_everything {seed}")).unheard == ""

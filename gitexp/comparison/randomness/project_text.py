@@ -69,6 +69,14 @@ _ENTROPY = re.compile(
 )
 
 
+# What comes before the program of a command, and programs that neither train nor hand on a seed.
+_AHEAD = re.compile(r"\s*(?:(?:\w+=\S*|exec|time|(?:uv|poetry|pdm|pipenv|rye) run)\s+)*")
+_BESIDE = re.compile(r"(?:cd|cp|echo|export|ls|mkdir|mv|rm|set|tee|test|touch|true)\b|$")
+_BY_PYTHON = re.compile(
+    r"(?:\S*/)?python[\d.]*(?:\s+-[BEIOSsu]+)*\s+(-m\s+)?([\w./-]+)|(\S+\.py)\b"
+)
+
+
 @dataclass(frozen=True)  # without slots: what is cached needs a place
 class ProjectText:
     """The text of a project: what it executes, and what that may read."""
@@ -148,6 +156,31 @@ class ProjectText:
     def is_small(self) -> bool:
         """Whether it may be read for a mere remark, which is not worth seconds."""
         return len(self._reached) <= _MOST_TOLD
+
+    @cached_property
+    def is_direct(self) -> bool:
+        """Whether the commands themselves execute scripts of the project, by Python.
+
+        make, papermill, a shell script, a launcher may hand on a seed in ways that no text shows.
+        """
+        found = [each for stage in self._stages for each in stage.commands]
+        text = "\n".join(found or [self.config.command or ""])
+        parts = re.split(r"&&|\|\||[;|\n]|&(?!\d)", text)
+        return len(parts) <= _MOST_TOLD and all(map(self._is_own, parts))
+
+    def _is_own(self, command: str) -> bool:
+        ahead = _AHEAD.match(command)
+        program = command[ahead.end() :] if ahead else command
+        if _BESIDE.match(program):
+            return True
+        found = _BY_PYTHON.match(program)
+        if found is None:
+            return False
+        module, word, script = found.groups()
+        path = posixpath.normpath(word.replace(".", "/") if module else script or word)
+        path = path.replace("../", "")
+        ends = (f"/{path}.py", f"/{path}/__main__.py") if module else (f"/{path}",)
+        return any(f"/{each}".endswith(ends) for each, _ in self.texts)
 
     def takes(self) -> bool:
         """Whether something draws on the seed of a repeat."""
@@ -343,7 +376,8 @@ class ProjectText:
         asked = (self.config.seed.arg or "").partition("{seed}")[0].rstrip("= ").split(" ")[-1]
         name = re.escape(asked.lstrip("-").rpartition(".")[2]).replace(r"\-", "-")
         texts = [*self._reached.values(), *self._settings().values()]
-        if not (name and self.whole and self._reached) or any(map(_FOREIGN.search, texts)):
+        known = name and self.whole and self._reached and self.is_direct
+        if not known or any(map(_FOREIGN.search, texts)):
             return ""
         spelt = f"{name}|{name.replace('-', '_')}"
         word = rf"(?<!\w)(?:{spelt})(?!\w)|[\"']--(?:{spelt})[\w-]*[\"']"

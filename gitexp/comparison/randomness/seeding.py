@@ -74,7 +74,7 @@ class Code(ProjectText):
             return f"{held.why}; {held.how}"
         if has_rule:
             return ""
-        if takes or (self.able() and not self._option()):
+        if takes or not self.is_direct or (self.able() and not self._option()):
             return (
                 f"no seed parameter was found: repeats differ in {VARIABLE} alone; "
                 "see seed: in the settings"
@@ -207,7 +207,7 @@ class Code(ProjectText):
         given = "argv" in self._executed.words
         if given and any(map(ALL_ARGUMENTS.search, self._reached.values())):
             return None
-        found = self.held(self) if sure else None
+        found = self.held(self) if sure and self.is_direct else None
         return found if found is not None and found.where else None
 
     def is_live(self) -> bool:
