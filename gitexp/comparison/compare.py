@@ -30,7 +30,7 @@ from gitexp.provenance import order_evidence
 from gitexp.report.comparisons import Comparisons
 from gitexp.stats.decide import Evidence, decide
 from gitexp.stats.hypotheses import ADJUSTMENTS, family
-from gitexp.store.conclusions import conclusion_named
+from gitexp.store.conclusions import conclusion_named, told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,7 +113,7 @@ def _concluded(repo: Repo, plan: Plan | None, pair: tuple[Named, Named]) -> str:
         with contextlib.suppress(GitexpError):
             conclusion = conclusion_named(repo, plan.name, named.holder)
             if conclusion is not ABSENT:
-                return conclusion.told(plan, conclusion.words)
+                return told(repo, conclusion, plan, named.holder)
     return ""
 
 

@@ -168,7 +168,8 @@ def _experiment(asked: ReviewContext, plan: Plan, checked: CheckedPlan) -> Revie
     concluded: str | None = None
     try:
         conclusion = conclusions.conclusion_named(asked.repo, plan.name, asked.head)
-        concluded = None if conclusion is ABSENT else conclusion.told(plan, conclusion.words)
+        if conclusion is not ABSENT:
+            concluded = conclusions.told(asked.repo, conclusion, plan, asked.head)
     except GitexpError as error:
         problem = problem or f"the conclusion cannot be read: {error}"
     return ReviewedExperiment(

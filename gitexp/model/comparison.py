@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.model import dataclass
-from gitexp.model.plan import HypothesisKind, Verdict
+from gitexp.model.plan import HypothesisKind, Person, Verdict
 from gitexp.model.result import (
     EffectSize,
     Interval,
@@ -157,6 +157,11 @@ class Conclusion:
     def stands(self, plan: Plan) -> bool:
         """Return whether it was reached under the plan as it is, and not before an amendment."""
         return self.comparison.plan is not None and self.comparison.plan.digest == plan.digest
+
+    @property
+    def author(self) -> Person:
+        """Whom it names."""
+        return Person(self.author_name, self.author_email)
 
     def told(self, plan: Plan, what: str = "") -> str:
         """Return what an answer says of a plan: `what`, and first that the plan was another."""

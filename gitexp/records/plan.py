@@ -6,7 +6,7 @@ import shlex
 from typing import Final
 
 from gitexp.errors import BadFormatError, BadHypothesisError
-from gitexp.model.plan import Plan, PlanDraft, Verdict
+from gitexp.model.plan import Person, Plan, PlanDraft, Verdict
 from gitexp.records import codec
 from gitexp.records.shapes import schema_of
 from gitexp.text.fields import Fields
@@ -58,14 +58,15 @@ def _refuse_conflict(data: bytes, where: str) -> None:
 CONCLUSION_BYTES = 16 << 20
 
 
-def load_verdict(data: bytes, where: str) -> tuple[Verdict | None, str]:
-    """Read the verdict of a conclusion, None where it gives none, and the digest of its plan."""
+def load_verdict(data: bytes, where: str) -> tuple[Verdict | None, str, Person]:
+    """Read a conclusion's verdict, None where it gives none, its plan's digest, and its author."""
     value = yaml_loads(data, where=where, limit=CONCLUSION_BYTES)
     schema_of(value, "conclusion", where)
     fields = Fields(value, where)
     fields.text("experiment")
-    fields.child("author").text("name")
+    author = fields.child("author")
+    who = Person(author.text("name"), author.text("email", ""))
     fields.time("concluded_at")
     plan = fields.child("comparison").maybe_child("plan")
     digest = "" if plan is None else codec.read(Plan, plan).digest
-    return fields.maybe_word("verdict", Verdict), digest
+    return fields.maybe_word("verdict", Verdict), digest, who

@@ -25,9 +25,11 @@ from gitexp.git.transaction.layout import (
     samples_csv,
 )
 from gitexp.git.tree import MODE_TREE, Tree, join, tree_of
+from gitexp.model import replace
 from gitexp.model.ids import CommitHash
 from gitexp.model.plan import Plan
 from gitexp.model.rules import Policy
+from gitexp.records.plan import CONCLUSION_BYTES, load_verdict
 from gitexp.rules.branches import is_protected
 from gitexp.rules.facts import Finding, Rule, put_back, restoring
 from gitexp.rules.recorded import by_itself, new_runs, run_files, runs_in
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gitexp.model.ids import RunId
+    from gitexp.model.plan import Person
     from gitexp.model.run import Run
     from gitexp.rules.facts import Facts, TreeChange
 
@@ -60,9 +63,29 @@ def others_records(facts: Facts) -> Iterator[Finding]:
                 continue
             for number in had[:1] or range(len(facts.parents)):
                 what, mine = _what(facts, facts.parents[number], change.path)
+                named = _named(facts, facts.parents[number], change.path) if what and mine else None
                 if what and not mine:
                     yield put_back(facts, what, change.path, parent=number)
                     break
+                if named is not None and not facts.is_by(named):
+                    what = f"{what}; it named {named.name}, who does not commit this"
+                    found = put_back(facts, what, change.path, parent=number)
+                    yield replace(found, at_most=Policy.WARN)
+                    break
+
+
+def _named(facts: Facts, before: Tree, path: str) -> Person | None:
+    """Return whom a plan or conclusion names that a commit changes."""
+    was = before.entry(path)
+    if was is None or not facts.commit:  # what is staged is of whoever is at work
+        return None
+    if path.startswith(f"{PLANS}/"):
+        plan = plan_at(before, path)
+        return plan.author if isinstance(plan, Plan) else None
+    try:
+        return load_verdict(facts.read(was, CONCLUSION_BYTES), path)[2]
+    except GitexpError:
+        return None
 
 
 def _may(facts: Facts) -> bool:
@@ -206,8 +229,8 @@ def _against(facts: Facts) -> Iterator[Finding]:
         return
     if _may(facts):
         return
-    changed = set(_unlike(base, facts.tree, RECORDS))
-    paths = sorted(changed.union(_unlike(facts.tree, base, RECORDS)))
+    changed = set(unlike(base, facts.tree, RECORDS))
+    paths = sorted(changed.union(unlike(facts.tree, base, RECORDS)))
     forks = facts.forks(facts.onto, CommitHash(facts.commit)) if paths else ()
     for path in paths:
         now = facts.tree.entry(path)
@@ -228,7 +251,7 @@ def _against(facts: Facts) -> Iterator[Finding]:
                 yield Finding(what, f"take {name} out of formerly in {path}", path)
 
 
-def _unlike(one: Tree, other: Tree, folders: Sequence[str]) -> Iterator[str]:
+def unlike(one: Tree, other: Tree, folders: Sequence[str]) -> Iterator[str]:
     """Yield the files of some folders of a tree that another has not, or otherwise."""
     pending = [*folders]
     while pending:
@@ -301,7 +324,7 @@ def _merged(facts: Facts) -> Iterator[Finding]:
     folders = (ENVIRONMENTS, *(() if _may(facts) else RECORDS))
     said = {change.path for change in facts.changes}
     for number, parent in enumerate(facts.parents):
-        for path in _unlike(parent, facts.tree, folders):
+        for path in unlike(parent, facts.tree, folders):
             unit = posixpath.dirname(path) if path.startswith(ENVIRONMENTS) else path
             what, mine = _what(facts, parent, path)
             if what and not mine and not said & {path, unit} and not _taken(facts, number, path):

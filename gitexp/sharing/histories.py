@@ -18,7 +18,9 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, move
 from gitexp.model import dataclass, replace
 from gitexp.model.sharing import BranchMove, BranchOutcome
+from gitexp.rules.unchanged import unlike
 from gitexp.store import lookup, plans, replay
+from gitexp.store.conclusions import adding_commit
 from gitexp.store.replay import Relation
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ def inputs_of(repo: Repo, commit: CommitHash) -> InputsDigest | None:
 
 
 _LIMIT = 64 << 20
+_SHOWN = 5  # records that were changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,20 @@ def settle(
         tip = shared.ours(branch)
         at = None if tip is ABSENT else tip
         return BranchUpdate(BranchMove(branch, BranchOutcome.FAILED, at, at, why=str(error)))
+    if noted.before is not None and not noted.why:
+        noted = replace(noted, why=_rewritten(shared, noted.before, made.commit))
     return BranchUpdate(replace(noted, after=made.commit), made.not_updated)
+
+
+def _rewritten(shared: Shared, tip: CommitHash, now: CommitHash) -> str:
+    """Say which records that were here are otherwise now, and who committed that."""
+    said: list[str] = []
+    for path in unlike(shared.repo.tree(tip), shared.repo.tree(now), layout.FOLDERS):
+        by = adding_commit(shared.repo, path, now) if len(said) < _SHOWN else None
+        who = "" if by is None else f" by {objects.commit_info(shared.repo, by).author.name}"
+        said.append(f"{path}{who}")
+    more = f" and {len(said) - _SHOWN} more" if len(said) > _SHOWN else ""
+    return f"changed what was recorded here: {', '.join(said[:_SHOWN])}{more}" if said else ""
 
 
 def settle_data(shared: Shared) -> CommitHash | Absent:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.model.ids import BlobId, CommitHash, PlanDigest
-    from gitexp.model.plan import Plan
+    from gitexp.model.plan import Person, Plan
 
 _TOKEN_LIMIT: Final = 64 << 10
 _MOST: Final = 100  # of one plan that are read: each may cost a process
@@ -41,6 +41,31 @@ def conclusion_named(repo: Repo, name: str, commit: CommitHash) -> Conclusion | 
     path = conclusion_path(name)
     data = read_blob(repo, commit, path, codec.limit(Conclusion))
     return ABSENT if data is ABSENT else codec.load(Conclusion, data, f"{commit[:9]}:{path}")
+
+
+def written_by(repo: Repo, path: str, who: Person, tip: CommitHash) -> str:
+    """Return who committed a record as a tip has it; "" where that is whom it names.
+
+    Who makes a commit may still write another's name into it: only signatures tell.
+    """
+    now = blob_id(repo, tip, path)
+    if now is ABSENT or not who.marks:
+        return ""
+    found = origins(repo, tip, lambda commit: blob_id(repo, commit, path) == now)
+    makers = [commit_info(repo, commit).author for commit in sorted(found)]
+    return "" if any(by.marks & who.marks for by in makers) else makers[0].name
+
+
+def rewritten(repo: Repo, name: str, who: Person, tip: CommitHash) -> str:
+    """Say whose a conclusion is as it stands; "" where it is of whom it names."""
+    by = written_by(repo, conclusion_path(name), who, tip)
+    return f"the conclusion of {name} names {who.name}, and {by} committed it" if by else ""
+
+
+def told(repo: Repo, found: Conclusion, plan: Plan, tip: CommitHash) -> str:
+    """Return the words of a conclusion, and what else has to be said of them."""
+    other = rewritten(repo, plan.name, found.author, tip)
+    return found.told(plan, found.words) + (f" ({other})" if other else "")
 
 
 def is_concluded(repo: Repo, plan: Plan, commit: CommitHash) -> bool:

@@ -34,6 +34,7 @@ from gitexp.model.metrics import pooled
 from gitexp.records.plan import CONCLUSION_BYTES, load_verdict
 from gitexp.store import plans
 from gitexp.store.ancestry import listings
+from gitexp.store.conclusions import rewritten
 from gitexp.store.list_lines import ExperimentLine, cut, decoded_experiments, encode_experiment
 from gitexp.store.plan_files import parse_settings
 from gitexp.store.plans import plan_named, plan_of_branch
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.model.ids import BlobId, RunId, TreeId
-    from gitexp.model.plan import Plan
+    from gitexp.model.plan import Person, Plan
     from gitexp.store.list_lines import RunLine
     from gitexp.store.plans import Tip
 
@@ -193,7 +194,7 @@ def _work_out(
             unread=_unread(runs.values()),
             lasting=all(run.lasting for run in runs.values()),
         )
-    line = line_of_plan(repo, plan, tip.commit, runs)
+    line = line_of_plan(repo, plan, tip.commit, runs, near=True)
     before = common.held(plan.baseline.commit)
     return replace(
         line,
@@ -206,9 +207,17 @@ def _work_out(
 
 
 def line_of_plan(
-    repo: Repo, plan: Plan, commit: CommitHash, lines: Mapping[TreeId, RunLine]
+    repo: Repo,
+    plan: Plan,
+    commit: CommitHash,
+    lines: Mapping[TreeId, RunLine],
+    *,
+    near: bool = False,
 ) -> ExperimentLine:
-    """Return the line of a plan, by the runs and the conclusion in a commit's tree."""
+    """Return the line of a plan, by the runs and the conclusion in a commit's tree.
+
+    `near`: whether the commit is that of its own branch, so that it is not far to its records.
+    """
     runs = [line for line in lines.values() if line.seeds and not line.reported]
     under = [line for line in runs if plan.covers(line.plan_name, line.plan_digest)]
     newest = newest_of(plan, under)
@@ -219,7 +228,7 @@ def line_of_plan(
     # Else it is called otherwise than the plan calls it; see `model.metricname`.
     told = not mine or sum(part.n for part in parts) == len(seeds)
     told = told and not any(line.bad for line in lines.values())
-    concluded, verdict, bad, lasting = _conclusion(repo, commit, plan)
+    concluded, verdict, bad, lasting, who = _conclusion(repo, commit, plan)
     return ExperimentLine(
         name=plan.name,
         hypothesis=cut(plan.hypothesis),
@@ -231,6 +240,7 @@ def line_of_plan(
         concluded=concluded,
         verdict=verdict,
         author=cut(plan.author.name),
+        rewritten="" if who is None or not near else cut(rewritten(repo, plan.name, who, commit)),
         created_at=plan.created_at,
         baseline=cut(plan.baseline.name),
         formerly=plan.formerly,
@@ -324,24 +334,26 @@ def _is_current(common: _Common, newest: RunLine | None, commit: CommitHash) -> 
         return False
 
 
-def _conclusion(repo: Repo, commit: CommitHash, plan: Plan) -> tuple[str, str, str, bool]:
+def _conclusion(
+    repo: Repo, commit: CommitHash, plan: Plan
+) -> tuple[str, str, str, bool, Person | None]:
     """Return how far an experiment is concluded, its verdict, and why that cannot be read.
 
-    The last is whether that, if anything, stays so.
+    Then whether that, if anything, stays so; and whom the conclusion names.
     """
     if tree_id(repo, commit, CONCLUSIONS) is ABSENT:
-        return "", "", "", True
+        return "", "", "", True, None
     try:
         path = conclusion_path(plan.name)
         data = read_blob(repo, commit, path, CONCLUSION_BYTES)
         if data is ABSENT:
-            return "", "", "", True
-        found, digest = load_verdict(data, f"{commit[:9]}:{path}")
+            return "", "", "", True, None
+        found, digest, who = load_verdict(data, f"{commit[:9]}:{path}")
     except GitexpError as error:
-        return "concluded", "", error.brief, is_lasting(error)
+        return "concluded", "", error.brief, is_lasting(error), None
     if digest != plan.digest:
-        return "amended", "", "", True
-    return "concluded", "" if found is None else str(found.value), "", True
+        return "amended", "", "", True, who
+    return "concluded", "" if found is None else str(found.value), "", True, who
 
 
 def _without_plan(

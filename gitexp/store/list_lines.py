@@ -70,6 +70,7 @@ class ExperimentLine:
     concluded: str = ""  # "concluded"; "amended" where the plan was, since; "" where it is neither
     verdict: str = ""  # "" where there is no conclusion of this plan, or it gives none
     author: str = ""
+    rewritten: str = ""  # whose the conclusion is as it stands, where it names another
     baseline: str = ""  # as the plan's author typed it
     formerly: tuple[str, ...] = ()  # names it had before
     digest: str = ""  # of the plan

@@ -354,6 +354,7 @@ def _summary(
         planned=line.planned,
         primary=line.primary,
         author=line.author,
+        rewritten=line.rewritten,
         created_at=line.created_at,
         baseline=line.baseline,
     )

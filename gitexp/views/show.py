@@ -19,11 +19,12 @@ from gitexp.errors import (
 from gitexp.git import refs, repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import open_index
+from gitexp.git.transaction.layout import plan_path
 from gitexp.model.listing import UnreadableRecord
 from gitexp.model.metrics import summarise
 from gitexp.model.views import ShownExperiment, ShownRun
 from gitexp.store import lookup, plans
-from gitexp.store.conclusions import conclusion_named
+from gitexp.store.conclusions import conclusion_named, rewritten, written_by
 from gitexp.store.ended import ended_on
 from gitexp.store.list_lines import shown
 from gitexp.store.plans import own_tips, tips
@@ -122,6 +123,10 @@ def _experiment(repo: Repo, index: Index, named: Named) -> ShownExperiment:
             conclusion = None if written is ABSENT else written
             if conclusion is not None and not conclusion.stands(plan):
                 notes.append(f"concluded {conclusion.told(plan)}")
+            if conclusion is not None:
+                notes += filter(None, [rewritten(repo, plan.name, conclusion.author, commit)])
+            by = written_by(repo, plan_path(plan.name), plan.author, commit)
+            notes += [f"the plan names {plan.author.name}, and {by} committed it"] if by else []
     except GitexpError as error:
         notes.append(error.located)
     state = state_of(repo, index, named, fallback=added)

@@ -45,6 +45,7 @@ def experiments(view: ExperimentList, style: Style = PLAIN) -> Sheet:
     names = tuple(item.name or item.branch for item in view.experiments)
     lost = [item.name for item in view.experiments if item.source_lost]
     facts = [Fact("note", f"source lost (squashed): {numbers.listed(lost, MANY)}")] if lost else []
+    facts += [Fact("warning", item.rewritten) for item in view.experiments if item.rewritten]
     if style.metrics and not names:
         facts.append(
             Fact("note", "of an experiment the primary metric alone is asked; --runs asks all")
