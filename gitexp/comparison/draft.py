@@ -88,7 +88,7 @@ def draft(
     same = baseline.inputs == candidate.inputs
     failed = exclusions.failures(repo, settled)
     claim = _claim(plan, counted, candidate)
-    cluster, chosen_now = slices.cluster_of(candidate.config.predictions, options.cluster)
+    cluster = slices.cluster_of(candidate.config.predictions, options.cluster)
     situation = CountedSides(
         repo.workspace.top,
         baseline,
@@ -129,7 +129,6 @@ def draft(
         changes=(*differ, *around),
         warnings=(
             *warnings,
-            *chosen_now,
             *gathered.warnings,
             *told,
             *cautions.warnings(counted, evaluation),
@@ -358,7 +357,7 @@ def _measure(situation: CountedSides, options: CompareOptions) -> Measured:
         left_out = set(watched[MOST_METRICS:])
         asked = tuple(item for item in asked if item not in left_out)
     chosen = choose(situation)
-    warnings += (*chosen.warnings, *slices.idle_cluster(chosen, options.cluster))
+    warnings += (*chosen.warnings, *slices.told_of_cluster(chosen, options.cluster))
     if chosen.problem:
         return Measured(problem=chosen.problem, warnings=tuple(warnings))
     idle = still.why(situation)

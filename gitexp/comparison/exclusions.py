@@ -33,7 +33,7 @@ from gitexp.git import objects
 from gitexp.git.absent import ABSENT
 from gitexp.model import dataclass, replace
 from gitexp.model.comparison import LATE, Change
-from gitexp.model.plan import Claim, HypothesisKind
+from gitexp.model.plan import Claim, HypothesisKind, OnFailed
 from gitexp.model.run import RepeatState
 from gitexp.records.environment import environment_changes
 from gitexp.records.terms import guard_text
@@ -193,12 +193,15 @@ def after(failed: Sequence[Failure], step: str, plan: Plan | None) -> str:
     if mend.path and "gitexp run" in step:
         again = step.replace("gitexp run", f"PYTHONPATH={mend.path} gitexp run", 1)
         way = f"{again}; or, where that fails, too, {way}"
+    drops = plan is not None and plan.on_failed is OnFailed.DROP and "gitexp run" in step
+    rest = step.replace("gitexp run", "gitexp run --keep-going", 1)
+    without = f"; or, to go on without it, {rest}" if drops else ""
     if mend.remedy or plan is None or mend.side != "baseline":
-        return f"{way}, then {step}"
+        return f"{way}, then {step}{without}"
     # The baseline is a commit, which no change of its branch mends.
     name, switch = shlex.quote(plan.baseline.name), step.partition("gitexp run")[0]
     amend = f'{switch}git merge {name} && gitexp amend-plan --baseline {name} --why "it failed"'
-    return f"{way} on {name}, then {amend} and gitexp run --with-baseline"
+    return f"{way} on {name}, then {amend} and gitexp run --with-baseline{without}"
 
 
 def remedy(reason: str, plan: Plan | None) -> str:

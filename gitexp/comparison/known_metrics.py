@@ -247,7 +247,12 @@ def direction_of(metric: str, config: ProjectConfig) -> Direction | None:
     for given in (metric, name):
         if given in config.directions:
             return config.directions[given]
-    words = set(re.split(r"[^a-z0-9]+", name.lower()))
+    return usual_direction(name)
+
+
+def usual_direction(metric: str) -> Direction | None:
+    """Return which way a metric is better by its well-known name alone, None for any other."""
+    words = set(re.split(r"[^a-z0-9]+", metric.lower()))
     lower, higher = words & set(_LOWER), words & set(_HIGHER)
     if bool(lower) == bool(higher):
         return None

@@ -230,7 +230,7 @@ def _check_override(
     """Refuse an override that nothing reads, or that is a text where a number stands."""
     names = sorted(str(each) for each in values)
     if key not in values:
-        likely = near(str(key), names)
+        likely = _likely(key, names)
         raise UnknownParamError(
             f"there is no parameter {key}",
             where=f"{key.file} at {commit[:9]}",
@@ -270,6 +270,13 @@ def _committed_seed(
     return seed
 
 
+def _likely(key: ParamKey, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the parameters that may be meant: of other files those of the very name first."""
+    every = tuple(names)
+    other = tuple(each for each in every if each.rpartition(":")[2] == str(key))
+    return other or near(str(key), every)
+
+
 def _instead(
     key: ParamKey, value: ParamValue, likely: Sequence[str], undeclared: Undeclared
 ) -> str:
@@ -298,7 +305,7 @@ def assigned(
                 )
             files[key.file] = params_format.edit(data, key.file, {key.key: value})
         except UnknownParamError as error:
-            likely = near(str(key), _names(declared, read))
+            likely = _likely(key, _names(declared, read))
             meant = str(key) != key.key or key.file in declared  # else no file was said
             raise UnknownParamError(
                 error.summary if meant else f"there is no parameter {key}",

@@ -19,6 +19,7 @@ from gitexp.comparison.known_metrics import (
     last_duration,
     logged_metrics,
     metric_named,
+    usual_direction,
 )
 from gitexp.comparison.measure import is_resource
 from gitexp.comparison.randomness import seeding
@@ -43,7 +44,16 @@ from gitexp.git.worktree import status
 from gitexp.git.writing import Message
 from gitexp.model.design import Price
 from gitexp.model.metrics import by_file, plain, recorded
-from gitexp.model.plan import ALPHA, LATER_TERMS, REPEATS, BaselineRef, Claim, Plan, with_terms
+from gitexp.model.plan import (
+    ALPHA,
+    LATER_TERMS,
+    REPEATS,
+    BaselineRef,
+    Claim,
+    Direction,
+    Plan,
+    with_terms,
+)
 from gitexp.model.report import NewReport
 from gitexp.provenance import private
 from gitexp.records import codec
@@ -66,6 +76,7 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
 
 _TWO_SIDES = 2
+_SIZES = {Direction.MAX: "larger", Direction.MIN: "smaller"}
 
 
 def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = None) -> NewReport:
@@ -339,6 +350,12 @@ def _warnings(repo: Repo, plan: Plan, start: CommitHash) -> list[str]:
     if not plan.evaluation and plan.claim is Claim.MODEL:
         said.append(
             "claim model needs per-example predictions; name their file in .gitexp/config.yaml"
+        )
+    usual = usual_direction(plan.metric)
+    if usual is not None and usual is not plan.direction:
+        said.append(
+            f"{plan.metric} has a name that is better when {_SIZES[usual]}, and the plan says "
+            f"{_SIZES[plan.direction]}; else --metric {plan.metric}:{usual.value}"
         )
     size = abs(plan.effect.margin)
     if size >= 1 and not plan.effect.relative and is_share(plan.metric):

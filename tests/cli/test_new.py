@@ -176,6 +176,49 @@ def test_here_puts_the_plan_on_this_branch_once(project: BuiltRepo) -> None:
     assert again.says("has a plan already")
 
 
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        (
+            "test.rmse:max",
+            "better when smaller, and the plan says larger; else --metric test.rmse:",
+        ),
+        (
+            "accuracy:min",
+            "better when larger, and the plan says smaller; else --metric accuracy:max",
+        ),
+        ("test.rmse:min", ""),
+        ("accuracy:max", ""),
+        ("gain:min", ""),
+    ],
+)
+def test_a_direction_that_its_well_known_name_does_not_have_is_said(
+    dvc_repo: BuiltRepo, metric: str, said: str
+) -> None:
+    repo = dvc_repo
+    assert gitexp(repo, "init").code == 0
+    repo.commit({"metrics.json": '{"test": {"rmse": 1}, "accuracy": 1, "gain": 1}'}, at=9)
+    hypothesis = ("--hypothesis", "it is better by at least 1 per cent", "--effect", ">0")
+    done = gitexp(repo, "new", "way", "--metric", metric, *hypothesis)
+    assert done.code == 0, done.err
+    text = done.out + done.err
+    assert ("has a name that is better when" in text) == bool(said)
+    assert said in text
+
+
+@pytest.mark.parametrize("verb", ["new", "run"])
+def test_a_name_of_one_other_params_file_is_named_with_that_file(
+    dvc_repo: BuiltRepo, verb: str
+) -> None:
+    repo = dvc_repo
+    assert gitexp(repo, "init").code == 0
+    repo.commit({"config.json": '{"depth": 1}'}, at=9)
+    assert gitexp(repo, "init", "--params", "params.yaml", "--params", "config.json").code == 0
+    begin = ("new", "idea", *PLAN) if verb == "new" else ("run", "--repeats", "2", "--dry-run")
+    done = gitexp(repo, *begin, "--param", "depth=2")
+    assert done.says("config.json:depth", "the same with --param config.json:depth=2")
+
+
 def test_a_parameter_is_set_in_the_first_commit_and_its_comment_stays(project: BuiltRepo) -> None:
     done = gitexp(project, "new", "idea", *PLAN, "--param", "lr=0.25")
     assert done.code == 0, done.err

@@ -15,7 +15,7 @@ from gitexp.model.config import Predictions
 from gitexp.model.ids import Md5
 from gitexp.model.plan import Claim, Guard, Verdict
 from gitexp.model.run import Output
-from tests.lab.records import CONFIG, Lab, one
+from tests.lab.records import CONFIG, Lab, one, scores
 
 if TYPE_CHECKING:
     from tests.lab.build import BuiltRepo
@@ -125,6 +125,16 @@ def test_a_repeat_without_the_declared_predictions_is_named(lab: Lab) -> None:
     with pytest.raises(DesignError, match="subgroups") as refused:
         compare(lab.repo.workspace, (), CompareOptions(by="y_true"))
     assert "seeds 2, 3 of the candidate recorded none" in refused.value.found
+
+
+def test_clusters_of_whole_repeats_are_said_to_have_no_effect_and_nothing_else(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan(effect=">0", repeats=6)
+    lab.change()
+    for letter, of, base in (("b", "main", 0.6), ("c", "HEAD", 0.7)):
+        lab.record(letter, {"f1": scores(base, range(6))}, of=of, plan=plan)
+    said = [t for t in one(lab, options=CompareOptions(cluster="kind")).warnings if "kind" in t]
+    assert said == ["--cluster has no effect on whole repeats: kind is a property of examples"]
 
 
 def test_lost_predictions_stop_a_verdict_and_not_a_look(lab: Lab) -> None:

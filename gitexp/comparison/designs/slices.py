@@ -154,13 +154,9 @@ class Subgroups:
     categories: CategoryComparison | None = None
 
 
-def cluster_of(spec: Predictions | None, asked: str) -> tuple[str, tuple[str, ...]]:
-    """Return the column of clusters, and what to say where it is not the recorded one."""
-    recorded = "" if spec is None else spec.cluster or ""
-    if not asked or asked == recorded:
-        return recorded, ()
-    told = f"not by {recorded} as recorded" if recorded else "which no setting records"
-    return asked, (f"examples are joined by {asked}, {told}: it was chosen at the comparison",)
+def cluster_of(spec: Predictions | None, asked: str) -> str:
+    """Return the column of clusters: the one that is asked for, else that of the settings."""
+    return asked or ("" if spec is None else spec.cluster or "")
 
 
 def compare_subgroups(
@@ -181,11 +177,15 @@ def compare_subgroups(
     )
 
 
-def idle_cluster(chosen: Chosen, asked: str) -> tuple[str, ...]:
-    """Say that ``--cluster`` was asked for where no examples are compared."""
-    if not asked or chosen.pair is not None or chosen.crossed:
+def told_of_cluster(chosen: Chosen, asked: str) -> tuple[str, ...]:
+    """Say where ``--cluster`` is not what the settings record, or compares nothing."""
+    recorded = cluster_of(chosen.situation.candidate.config.predictions, "")
+    if not asked or (asked == recorded and (chosen.pair or chosen.crossed)):
         return ()
-    return (f"--cluster has no effect on whole repeats: {asked} is a property of examples",)
+    if chosen.pair is None and not chosen.crossed:
+        return (f"--cluster has no effect on whole repeats: {asked} is a property of examples",)
+    told = f"not by {recorded} as recorded" if recorded else "which no setting records"
+    return (f"examples are joined by {asked}, {told}: it was chosen at the comparison",)
 
 
 def _slices(situation: CountedSides, questions: Sequence[Question], column: str) -> SliceComparison:
