@@ -1,9 +1,10 @@
 """Measurements of a repeat as samples, from metrics files read as DVC reads them.
 
 A number is a sample; its name is the path of keys, dotted. A list of numbers is one sample a fold,
-a list of objects (or CSV) one row a measurement, with `fold`, `rep`, `dataset`, `n_train` and
-`n_test` as columns. Text, booleans and nulls are not measurements and are passed over, but a NaN is
-never dropped: it is an error, and so is an expected metric that is not a number.
+of the `n_train` and `n_test` examples that stand beside it; a list of objects (or CSV) one row a
+measurement, with `fold`, `rep`, `dataset`, `n_train` and `n_test` as columns. Text, booleans and
+nulls are not measurements and are passed over, but a NaN is never dropped: it is an error, and so
+is an expected metric that is not a number.
 """
 
 from __future__ import annotations
@@ -180,13 +181,26 @@ def _walk(value: Json, name: str, where: _Where, file: str, found: _Found) -> No
             raise _bad(name, value[:40], file)
         found.others[name] = f"text, {value[:40]!r}"
     elif isinstance(value, dict):
+        sizes = _sizes(value)
+        folds = replace(where, n_train=sizes.get("n_train"), n_test=sizes.get("n_test"))
         for key, child in value.items():
-            _walk(child, f"{name}.{key}" if name else key, where, file, found)
+            if key not in sizes:
+                here = folds if sizes and isinstance(child, list) else where
+                _walk(child, f"{name}.{key}" if name else key, here, file, found)
     elif isinstance(value, list):
-        _list(value, name, file, found)
+        _list(value, name, where, file, found)
 
 
-def _list(values: list[Json], name: str, file: str, found: _Found) -> None:
+def _sizes(values: Mapping[str, Json]) -> dict[str, int]:
+    """Return the sizes that stand beside lists of folds, and are of all of them."""
+    lists = (each for each in values.values() if isinstance(each, list))
+    if not any(isinstance(one, (int, float)) for each in lists for one in each[:1]):
+        return {}
+    sizes = {name: values.get(name) for name in ("n_train", "n_test")}
+    return {name: n for name, n in sizes.items() if isinstance(n, int) and n > 0 and n is not True}
+
+
+def _list(values: list[Json], name: str, where: _Where, file: str, found: _Found) -> None:
     if values and all(isinstance(value, dict) for value in values):
         _rows([value for value in values if isinstance(value, dict)], name, file, found)
         return
@@ -197,7 +211,7 @@ def _list(values: list[Json], name: str, file: str, found: _Found) -> None:
     for fold, (value, is_number) in enumerate(zip(values, numbers, strict=True)):
         if not is_number:
             raise _bad(f"{name}[{fold}]", f"{value}"[:40], file)
-        _walk(value, name, _Where(fold=fold), file, found)
+        _walk(value, name, replace(where, fold=fold), file, found)
 
 
 def _rows(rows: Sequence[Mapping[str, Json]], prefix: str, file: str, found: _Found) -> None:

@@ -53,6 +53,17 @@ def test_a_list_of_numbers_is_one_sample_a_fold(tmp_path: Path) -> None:
     assert rows(samples) == [("cv.f1", 0.5, 0, ""), ("cv.f1", 1.0, 1, "")]
 
 
+def test_sizes_beside_a_list_are_those_of_its_folds_and_no_metrics(tmp_path: Path) -> None:
+    cv = {"fold": [0.5, 1], "n_train": 240, "n_test": 60, "mean": 0.75}
+    found = read(tmp_path, json.dumps({"cv": cv, "n_train": 300, "n_test": True}))
+    assert [(s.metric, s.fold, s.n_train, s.n_test) for s in found] == [
+        ("cv.fold", 0, 240, 60),
+        ("cv.fold", 1, 240, 60),
+        ("cv.mean", None, None, None),
+        ("n_train", None, None, None),  # no list is beside it
+    ]
+
+
 def test_rows_say_to_which_measurement_they_belong(tmp_path: Path) -> None:
     text = json.dumps(
         [
