@@ -354,7 +354,7 @@ def way_out(repo: Repo, *, experiment: bool) -> str:
     made = frozenset[str]() if head is ABSENT else snapshot_paths(repo, head)
     side, stage, then = ("theirs", "3", "dvc checkout")
     if experiment and not stopped.startswith("rebase"):
-        side, stage, then = ("ours", "2", "gitexp run")
+        side, stage, then = ("ours", "2", "gitexp run --with-baseline")
     taken = [
         path
         for path, stages in found.items()
