@@ -67,11 +67,9 @@ class RememberedQuestion:
         if len(text) > LIMIT_BYTES // 2 or _state(self.workspace) != self._state:
             return
         folder = self._path.parent
-        half = folder / f"{os.getpid()}.tmp"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            half.write_bytes(self._seal(text) + b"\n" + text)
-            half.replace(self._path)
+            layout.put(self._path, self._seal(text) + b"\n" + text, f"{os.getpid()}.tmp")
             kept = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
             for path in kept[:-KEPT]:
                 path.unlink(missing_ok=True)

@@ -60,6 +60,8 @@ class InputPart:
 
     def line(self) -> bytes:
         """Return what the digest covers; fields end in NUL, which no path and no id contains."""
+        if b"\0" in self.path or "\0" in self.id:  # which no tree has, but a name in YAML may
+            raise UnsafeInputError("a NUL is in a name or path", found=ascii(self.path)[:80])
         head = f"{self.kind}\0{self.mode:o}\0".encode()
         return head + self.path + b"\0" + self.id.encode() + b"\0"
 

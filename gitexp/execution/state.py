@@ -110,9 +110,7 @@ def recorded(workdir: WorkDir, run: RunId, *, open_: bool = False) -> None:
 
 
 def _put(path: Path, value: Mapping[str, Json]) -> None:
-    half = path.with_suffix(".tmp")
-    half.write_bytes(json_dumps(value))
-    half.replace(path)
+    layout.put(path, json_dumps(value), "state.tmp")
 
 
 def claim(workdir: WorkDir, run: RunId) -> None:
@@ -120,9 +118,7 @@ def claim(workdir: WorkDir, run: RunId) -> None:
     calls.begun(workdir.proofs, run)
     folder = workdir.run(run)
     folder.mkdir(parents=True, exist_ok=True)
-    half = folder / "owner.tmp"
-    half.write_text(f"{locks.this_process()}\n", encoding="ascii")
-    half.replace(folder / "owner")
+    layout.put(folder / "owner", f"{locks.this_process()}\n".encode("ascii"), "owner.tmp")
 
 
 def renounce(workdir: WorkDir, run: RunId) -> None:

@@ -150,7 +150,9 @@ def _init(
     if edited:
         notes.append(f"{', '.join(edited)} has changes of yours beside the new lines: commit it")
     if draft.existed and author is None:
-        _replace(top / layout.CONFIG, files[layout.CONFIG])
+        config = top / layout.CONFIG
+        with translating("the settings cannot be written", str(config)):
+            layout.put(config, files[layout.CONFIG], f"config-{os.urandom(8).hex()}.tmp")
     _write(top, files)
     _ignore(top, ignoring)
     files.update((file, data) for file, data in ignoring.items() if file not in edited)
@@ -239,13 +241,6 @@ def _write(top: Path, files: Mapping[str, bytes]) -> None:
             place.parent.mkdir(parents=True, exist_ok=True)
             if not place.exists():
                 place.write_bytes(data)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    half = path.with_suffix(".tmp")
-    with translating("the settings cannot be written", str(path)):
-        half.write_bytes(data)
-        half.replace(path)
 
 
 def _inside(path: str) -> bool:

@@ -99,6 +99,18 @@ def index_file(workspace: Workspace) -> Path:
     return state(workspace.common_dir, "index.sqlite")
 
 
+def put(path: Path, data: bytes, half: str) -> None:
+    """Replace a file at once, by way of one named `half` beside it that is made here.
+
+    Nothing is written through a link that a branch or a given folder has under that name.
+    """
+    made = path.with_name(half)
+    made.unlink(missing_ok=True)
+    with made.open("xb") as file:
+        file.write(data)
+    made.replace(path)
+
+
 def state(git_dir: Path, *parts: str) -> Path:
     """Return a place of ours in a Git directory, which somebody else may have made."""
     path = git_dir
