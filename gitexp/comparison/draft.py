@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.exclusions import Failure
     from gitexp.comparison.gather import RunPool
     from gitexp.comparison.measure import Answer, Question
-    from gitexp.comparison.randomness.places import CopiesReason
+    from gitexp.comparison.randomness.syntax import CopiesReason
     from gitexp.comparison.sides import Named, ResolvedSide
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index

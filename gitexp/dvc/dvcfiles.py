@@ -28,7 +28,7 @@ from gitexp.model import dataclass, replace
 from gitexp.model.ids import MD5, Md5, ParamTree
 from gitexp.model.job import FileHash, StageRecord
 from gitexp.text.fields import Fields, param_tree
-from gitexp.text.safepath import folder_path, is_url
+from gitexp.text.foreign import folder_path, is_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -11,8 +11,8 @@ from gitexp.errors import UnsafeInputError
 from gitexp.model import dataclass
 from gitexp.model.job import OutKind, Stage, StageOut, StageParams
 from gitexp.text.fields import Fields
+from gitexp.text.foreign import folder_path, is_url, relative_path
 from gitexp.text.jsontext import MIB, Json
-from gitexp.text.safepath import folder_path, is_url, relative_path
 from gitexp.text.yamltext import yaml_loads
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from gitexp.dvc import hashing, links
 from gitexp.errors import BadFormatError, DataMissingError, PreflightError, UnsafeInputError
 from gitexp.git.worktree import status
 from gitexp.text import ignore
-from gitexp.text.lines import lines
+from gitexp.text.foreign import lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

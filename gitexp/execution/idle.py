@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import eligible
 from gitexp.comparison.randomness import seeding
-from gitexp.comparison.randomness.places import CopiesReason
 from gitexp.comparison.randomness.seeding import BASELINE, CANDIDATE
+from gitexp.comparison.randomness.syntax import CopiesReason
 from gitexp.comparison.randomness.variation import Acts, acts, agree, trace
 from gitexp.errors import IdleSeedError
 from gitexp.execution import record, run_sources

@@ -16,7 +16,7 @@ from gitexp.git import command, identity
 from gitexp.model.rules import Outside
 from gitexp.model.witness import Trust, Way, statement_of
 from gitexp.system import timestamps
-from gitexp.text.lines import lines
+from gitexp.text.foreign import lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,8 +11,8 @@ from gitexp.model.rules import Policy
 from gitexp.records import codec
 from gitexp.records.shapes import schema_of
 from gitexp.text.fields import Fields
+from gitexp.text.foreign import relative_path
 from gitexp.text.paramkeys import param_key
-from gitexp.text.safepath import relative_path
 from gitexp.text.yamltext import yaml_loads
 from gitexp.text.yamlwrite import inline
 

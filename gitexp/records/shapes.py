@@ -23,8 +23,8 @@ from gitexp.model.plan import (
     Person,
 )
 from gitexp.text.fields import Fields, time_text
+from gitexp.text.foreign import relative_path
 from gitexp.text.jsontext import MIB
-from gitexp.text.safepath import relative_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING
 from gitexp.errors import GitexpError
 from gitexp.model import dataclass
 from gitexp.model.run import Distribution
+from gitexp.text.foreign import lines
 from gitexp.text.jsontext import json_loads
-from gitexp.text.lines import lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 from gitexp.errors import GitexpError, ImportPathError, PreflightError
 from gitexp.model import dataclass
 from gitexp.system import distributions
+from gitexp.text.foreign import lines
 from gitexp.text.jsontext import Json, json_loads
-from gitexp.text.lines import lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -15,7 +15,7 @@ from tests.comparison.test_variation import COUNT, drawn
 if TYPE_CHECKING:
     import random
 
-    from gitexp.comparison.randomness.places import Fixed
+    from gitexp.comparison.randomness.syntax import Fixed
 
 PARAM = SeedRule(params=(ParamKey("params.yaml", "train.seed"),))
 OPTION = SeedRule(arg="--seed {seed}")

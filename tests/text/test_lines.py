@@ -10,7 +10,7 @@ import pytest
 import gitexp
 from gitexp.dvc import gitignore
 from gitexp.store.replay import joined_lines
-from gitexp.text.lines import lines
+from gitexp.text.foreign import lines
 
 if TYPE_CHECKING:
     from tests.lab.build import BuiltRepo

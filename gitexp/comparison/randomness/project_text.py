@@ -9,13 +9,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.randomness.draws import Draw, Scripts
-from gitexp.comparison.randomness.places import CopiesReason, Fixed
 from gitexp.comparison.randomness.syntax import (
     SEED_CALL,
     SEED_NAME,
     SETTINGS,
     STEADY,
     VARIABLE,
+    CopiesReason,
+    Fixed,
     is_of_data,
     spelled,
 )

@@ -12,21 +12,24 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison.randomness.draws import OF_FILE
-from gitexp.comparison.randomness.places import (
-    CELL,
-    CopiesReason,
-    Fixed,
-    likewise,
-    place_of,
-    where_of,
-)
 from gitexp.comparison.randomness.project_text import (
     ALL_ARGUMENTS,
     CODE,
     NUMBERED,
     ProjectText,
 )
-from gitexp.comparison.randomness.syntax import SEED_NAME, VARIABLE, is_model, is_of_data
+from gitexp.comparison.randomness.syntax import (
+    CELL,
+    SEED_NAME,
+    VARIABLE,
+    CopiesReason,
+    Fixed,
+    is_model,
+    is_of_data,
+    likewise,
+    place_of,
+    where_of,
+)
 from gitexp.errors import GitexpError, IdleSeedError
 from gitexp.git import objects
 from gitexp.model import dataclass, replace

@@ -20,7 +20,7 @@ from gitexp.execution.jobs import lies_in
 from gitexp.git import objects
 from gitexp.git.absent import ABSENT
 from gitexp.git.worktree import status
-from gitexp.text.lines import lines
+from gitexp.text.foreign import lines
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence

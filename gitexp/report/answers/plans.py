@@ -10,7 +10,7 @@ from gitexp.report import caveats, numbers, words
 from gitexp.report.answers import upkeep
 from gitexp.report.caveats import rounded
 from gitexp.report.sheet import PLAIN, Fact, Grid, Item, Sheet, is_good, order_words, value_text
-from gitexp.text.lines import lines
+from gitexp.text.foreign import lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gitexp.errors import UnsafeInputError
-from gitexp.text.safepath import folder_path, is_url, relative_path
+from gitexp.text.foreign import folder_path, is_url, relative_path
 
 PARTS = st.sampled_from(["a", "b.c", "..", ".", "", "a b", ".git", ".GIT", "C:", "ä", "...", "-x"])
 ANY = st.lists(PARTS, min_size=1, max_size=6).map("/".join) | st.text("a./\\:C\0g~", max_size=12)

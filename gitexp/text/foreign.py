@@ -1,6 +1,8 @@
-"""Paths that files from a branch may name: relative, POSIX, inside their place.
+"""Paths and lines of what somebody else wrote.
 
-Whatever engine copies later, a path is checked here before anything is written.
+A path that a file of a branch names is relative, POSIX and inside its place: it is checked here
+before anything is written, whatever engine copies later. `str.splitlines` also ends a line at form
+feeds, U+0085 and U+2028, where Git, Python and an editor go on: one line would be two.
 """
 
 from __future__ import annotations
@@ -60,3 +62,15 @@ def _unsafe(path: str, where: str) -> UnsafeInputError:
         where=where,
         expected="a relative path with / inside the project, not in .git, .dvc or .gitexp",
     )
+
+
+def lines(text: str) -> list[str]:
+    r"""Return the lines of a text, which end at newlines, carriage returns, or both.
+
+    Examples
+    --------
+    >>> lines("a\x0cb\r\n\u2028c\n"), lines("")
+    (['a\x0cb', '\u2028c'], [])
+    """
+    plain = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
+    return plain.split("\n") if text else []
