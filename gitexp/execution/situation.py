@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison import eligible, tally
 from gitexp.comparison.randomness import seeding
 from gitexp.comparison.sides import Named, plan_back
+from gitexp.dvc.dvcpipeline import outermost
 from gitexp.dvc.gitignore import refuse_ignored_pointers
 from gitexp.dvc.inputs import compute
 from gitexp.errors import (
@@ -154,7 +155,8 @@ def look(
         )
     other = None if known is None else _baseline(repo, request, known, main, fallback)
     if main.config.pipeline is None:
-        refuse_ignored_pointers(place.workspace, main.config.project, main.config.outputs)
+        made = outermost(main.config.outputs)
+        refuse_ignored_pointers(place.workspace, main.config.project, made)
     python = chosen_python(main.config.python, environ, place.top)
     workdir = WorkDir.of(place.workspace)
     installed = None  # of a dry run: settings, or a sitecustomize, of the branch would be started

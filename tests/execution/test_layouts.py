@@ -294,3 +294,18 @@ def test_what_a_folder_holds_of_each_repeat_is_kept_as_if_it_lay_beside(
     for each in kept:
         for md5 in (each[path] for path in wanted):
             assert (repo.path / ".dvc/cache/files/md5" / md5[:2] / md5[2:]).exists()
+
+
+def test_outputs_that_overlap_in_the_settings_are_named_there(tmp_path: Path) -> None:
+    """No pipeline has them, and no line of .gitignore is wrong."""
+    repo = repository(tmp_path / "repo")
+    repo.commit({"train.py": PREDICTING, "params.yaml": "lr: 0.5\nseed: 1\n"}, at=1)
+    made = gitexp(repo, "init", *GIVEN, "--metrics", "out/metrics.json", "--dvc-init")
+    assert made.code == 0, made.err
+    config_text = (repo.path / ".gitexp/config.yaml").read_text()
+    assert "\noutputs: [out]" in config_text
+    other = config_text.replace("outputs: [out]", "outputs: [out, out/pred.csv]")
+    repo.commit({".gitexp/config.yaml": other}, at=2)
+    refused = gitexp(repo, "run")
+    assert refused.says("two outputs overlap", "outputs: in .gitexp/config.yaml")
+    assert "dvc.yaml" not in refused.err
