@@ -27,6 +27,7 @@ OURS: Final = frozenset(
 # Prose behind a verb, names of Git's hooks, and what the function has quoted part by part.
 PROSE: Final = {
     "comparison/advice.py": {"why", "at", "seed_ranges(seeds)"},
+    "comparison/exclusions.py": {"without"},
     "comparison/draft.py": {"f' --seeds {seeds}' if seeds else ''"},
     "dvc/declared_data.py": {"call"},
     "enforcement/hooks/managers.py": {"name"},
