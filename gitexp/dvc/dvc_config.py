@@ -25,6 +25,7 @@ from gitexp.git import command
 from gitexp.git.discovery import discover, user_key
 from gitexp.git.transaction.layout import state
 from gitexp.git.upstream import USUAL, own
+from gitexp.system.secrets import MASK, is_secret_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -400,7 +401,7 @@ def _items(text: str, sections: frozenset[str]) -> Items:
 
 def _refusal(dvc_dir: Path, differs: Sections) -> ForeignRemoteError:
     shown = [
-        f"{section}: {key} = {value or '(taken out)'}"
+        f"{section}: {key} = {MASK if value and is_secret_name(key) else value or '(taken out)'}"
         for section, values in differs.items()
         for key, value in sorted(values.items(), key=lambda item: item[0] != "url")
     ]

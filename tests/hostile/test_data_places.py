@@ -279,6 +279,14 @@ def test_what_a_person_commits_is_asked_about_once(
         refuse(placed)  # in a folder that was given away
 
 
+def test_a_password_beside_an_address_is_not_shown(placed: BuiltRepo) -> None:
+    text = placed.show(".dvc/config").replace("/store", "/mine")
+    placed.commit({".dvc/config": f"{text}    password = hunter2\n"}, at=2)
+    with pytest.raises(ForeignRemoteError, match=r"url = /mine; .*password = \*\*\*") as caught:
+        refuse(placed)
+    assert "hunter2" not in str(caught.value)
+
+
 def test_a_yes_to_more_than_is_shown_is_for_once(placed: BuiltRepo) -> None:
     more = "".join(f"['remote \"x{at}\"']\n    url = /x{at}\n" for at in range(30))
     placed.commit({".dvc/config": placed.show(".dvc/config") + more}, at=2)
