@@ -197,11 +197,11 @@ def after(failed: Sequence[Failure], step: str, plan: Plan | None) -> str:
     rest = step.replace("gitexp run", "gitexp run --keep-going", 1)
     without = f"; or, to go on without it, {rest}" if drops else ""
     if mend.remedy or plan is None or mend.side != "baseline":
-        return f"{way}, then {step}{without}"
+        return f"{way}, then {step}" + without
     # The baseline is a commit, which no change of its branch mends.
     name, switch = shlex.quote(plan.baseline.name), step.partition("gitexp run")[0]
     amend = f'{switch}git merge {name} && gitexp amend-plan --baseline {name} --why "it failed"'
-    return f"{way} on {name}, then {amend} and gitexp run --with-baseline{without}"
+    return f"{way} on {name}, then {amend} and gitexp run --with-baseline" + without
 
 
 def remedy(reason: str, plan: Plan | None) -> str:
