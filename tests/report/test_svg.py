@@ -235,6 +235,8 @@ def test_a_metric_that_stands_for_infinity_is_left_out_of_the_pictures() -> None
 
 
 @given(st.lists(st.tuples(finite, finite), min_size=1, max_size=5), st.floats(0, 1e300))
+@example([(1.1588391152833642e-290, 0.0)], 2716029176445386.0)  # a share beyond all floats
+@example([(5e-07, 0.0)], 1e299)
 def test_whatever_was_measured_the_picture_is_well_formed_and_within_its_frame(
     pairs: list[tuple[float, float]], half: float
 ) -> None:

@@ -25,6 +25,7 @@ _MOST_POINTS = 120  # drawn on one side; the table below has all
 EDGE = 12
 WIDTH = 360  # of a drawing, in its own units; the page scales it
 _DESCRIPTION_LIMIT = 600
+_MOST_SHARE = 1e300
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ def gap_of(comparison: Comparison, metric: MetricComparison) -> Gap:
         and effect.relative
         and metric.relative is not None
         and metric.relative_interval is not None
+        and _has_per_cent(metric.relative, metric.relative_interval)
     )
     estimate = metric.relative if share and metric.relative is not None else metric.difference
     interval = metric.relative_interval if share else metric.interval
@@ -82,6 +84,12 @@ def gap_of(comparison: Comparison, metric: MetricComparison) -> Gap:
         return Gap(estimate, interval, share, (sign * margin,), rises=sign > 0, within=False)
     within = effect.kind is HypothesisKind.EQUIVALENCE
     return Gap(estimate, interval, share, (-margin, margin), rises=True, within=within)
+
+
+def _has_per_cent(share: float, interval: Interval) -> bool:
+    """Whether floats hold the shares in per cent: of a mean next to nothing they may not."""
+    edges = (share, interval.low or 0.0, interval.high or 0.0)
+    return max(map(abs, edges)) < _MOST_SHARE
 
 
 def _strip(comparison: Comparison, metric: MetricComparison, scale: Scale) -> Iterator[str]:
