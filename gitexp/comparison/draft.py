@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import advice, cautions, exclusions, measure, selection, sides
 from gitexp.comparison.designs import choose, predictions, slices, still
-from gitexp.comparison.judged import Draft, Measured
+from gitexp.comparison.judged import Draft, Measured, adjusted
 from gitexp.comparison.measure import CountedSides
 from gitexp.comparison.randomness import seeding
 from gitexp.comparison.randomness.variation import is_clocked
@@ -24,7 +24,6 @@ from gitexp.model.comparison import Role
 from gitexp.model.plan import ALPHA, Claim
 from gitexp.report import numbers
 from gitexp.stats.design import lacking
-from gitexp.stats.hypotheses import family
 from gitexp.stats.tests import named
 from gitexp.store.conclusions import is_concluded
 
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.sides import Named, ResolvedSide
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
-    from gitexp.model.comparison import Change, MetricComparison
+    from gitexp.model.comparison import Change
     from gitexp.model.plan import Plan
 
 MOST_METRICS = 100  # watched ones that are tested; a family of thousands tells nobody anything
@@ -367,7 +366,7 @@ def _measure(situation: CountedSides, options: CompareOptions) -> Measured:
         copies = idle and not is_clocked(item.metric)
         answered.append((item, still.untested(answer, idle) if copies else answer))
     warnings += still.few(situation)
-    metrics = _adjusted(
+    metrics = adjusted(
         [answer.comparison for _, answer in answered if answer.comparison is not None],
         options.adjust,
     )
@@ -426,30 +425,3 @@ def _unjudged(question: Question, answer: Answer) -> str:
         return f"a bootstrap needs {fewest} examples, {units} are there"
     number = f"{units} {'pairs' if plan.paired else 'values a side'}"
     return lacking(plan) or f"no outcome of {number} reaches alpha = {plan.alpha:g}"
-
-
-def _adjusted(metrics: Sequence[MetricComparison], method: str) -> tuple[MetricComparison, ...]:
-    """Adjust the watched metrics of one comparison, whose number nobody planned."""
-    # One that is the same number in every repeat (a counter of steps) could not have been found to
-    # differ, so the others need not pay for it (Tarone, doi:10.2307/2531456). Nor for one that only
-    # repeats another's numbers (``curve:loss.final`` beside ``loss``).
-    planned = {_values(item) for item in metrics if item.role is not Role.WATCHED}
-    watched = {
-        (*_values(item), item.result.p_value): item.result.p_value
-        for item in metrics
-        if item.role is Role.WATCHED
-        and item.result is not None
-        and len({value for _, value in (*item.baseline_values, *item.candidate_values)}) > 1
-        and _values(item) not in planned
-    }
-    adjusted = dict(zip(watched, family(list(watched.values()), method), strict=True))
-    return tuple(
-        replace(item, p_adjusted=adjusted.get((*_values(item), item.result.p_value)))
-        if item.role is Role.WATCHED and item.result is not None
-        else item
-        for item in metrics
-    )
-
-
-def _values(item: MetricComparison) -> tuple[object, ...]:
-    return item.baseline_values, item.candidate_values, item.parts

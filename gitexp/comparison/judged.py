@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.designs.slices import Subgroups
-from gitexp.model import dataclass, field
+from gitexp.model import dataclass, field, replace
 from gitexp.model.comparison import Role
+from gitexp.stats.hypotheses import family
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from gitexp.comparison.designs.prediction_pairs import Pair
     from gitexp.comparison.exclusions import Failure
@@ -86,3 +87,30 @@ class Judged:
     def sides(self) -> CountedSides:
         """The two sides, counted."""
         return self.draft.sides
+
+
+def adjusted(metrics: Sequence[MetricComparison], method: str) -> tuple[MetricComparison, ...]:
+    """Adjust the watched metrics of one comparison, whose number nobody planned."""
+    # One that is the same number in every repeat (a counter of steps) could not have been found to
+    # differ, so the others need not pay for it (Tarone, doi:10.2307/2531456). Nor for one that only
+    # repeats another's numbers (``curve:loss.final`` beside ``loss``).
+    planned = {_values(item) for item in metrics if item.role is not Role.WATCHED}
+    watched = {
+        (*_values(item), item.result.p_value): item.result.p_value
+        for item in metrics
+        if item.role is Role.WATCHED
+        and item.result is not None
+        and len({value for _, value in (*item.baseline_values, *item.candidate_values)}) > 1
+        and _values(item) not in planned
+    }
+    adjusted = dict(zip(watched, family(list(watched.values()), method), strict=True))
+    return tuple(
+        replace(item, p_adjusted=adjusted.get((*_values(item), item.result.p_value)))
+        if item.role is Role.WATCHED and item.result is not None
+        else item
+        for item in metrics
+    )
+
+
+def _values(item: MetricComparison) -> tuple[object, ...]:
+    return item.baseline_values, item.candidate_values, item.parts

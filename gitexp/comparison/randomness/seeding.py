@@ -12,12 +12,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison.randomness.draws import OF_FILE
-from gitexp.comparison.randomness.project_text import (
-    ALL_ARGUMENTS,
-    CODE,
-    NUMBERED,
-    ProjectText,
-)
+from gitexp.comparison.randomness.project_text import ALL_ARGUMENTS, CODE, NUMBERED, ProjectText
 from gitexp.comparison.randomness.syntax import (
     CELL,
     SEED_NAME,
