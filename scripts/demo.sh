@@ -42,7 +42,7 @@ step gitexp new engineered-features --baseline main --metric f1:max \
     --objective "find the customers who are about to leave" \
     --hypothesis "engineered features raise F1 by at least 5%" --effect ">=5%" \
     --param features.engineered=true
-step gitexp run --repeats 10 --jobs 2 --with-baseline
+step gitexp run --jobs 2
 
 code=0
 step gitexp compare --format html -o "$report" || code=$?

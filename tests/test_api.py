@@ -15,6 +15,7 @@ import gitexp.errors
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
+from gitexp.model.plan import SeedOrigin
 from tests.lab.build import copied, dvc_project
 from tests.lab.shell import HYPOTHESIS, environment
 
@@ -53,6 +54,7 @@ def finished(tmp_path: Path, dvc_project_template: Path) -> BuiltRepo:
             repeats=2,
             baseline="main",
             params=((ParamKey("params.yaml", "lr"), 0.7),),
+            seeds=SeedOrigin.COMMITTED,
         )
         new(made.workspace, request)
         wanted = gitexp.RunRequest(with_baseline=True, jobs=2)

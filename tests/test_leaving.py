@@ -27,7 +27,7 @@ def test_whoever_leaves_keeps_a_dvc_project_and_the_measurements(dvc_repo: Built
     gitexp(
         dvc_repo,
         *("new", "idea", "--baseline", "main", "--metric", "f1:max", "--effect", ">0.01"),
-        *("--hypothesis", "a larger lr raises f1", "--param", "lr=0.7"),
+        *("--hypothesis", "a larger lr raises f1", "--param", "lr=0.7", "--seeds", "committed"),
     )
     gitexp(dvc_repo, "run", "--repeats", "3")
 

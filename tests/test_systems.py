@@ -86,7 +86,7 @@ from gitexp.cli.main import main
 for line in sys.argv[1:]:
     print(line.split()[0], main(shlex.split(line)), file=sys.stderr)
 """
-    idea = "new idea --baseline main --metric f1:max --effect '>0.01' --hypothesis 'lr raises it'"
+    idea = "new idea --seeds committed --metric f1:max --effect '>0.01' --hypothesis 'lr raises it'"
     looking = ("status", "list", "show", "diff main exp/idea", "inputs main exp/idea")
     done = pretend(code, dvc_repo.path, "init", idea, *looking, "run")
     codes = [line for line in done.stderr.splitlines() if line[-1:].isdigit()]

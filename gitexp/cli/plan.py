@@ -19,6 +19,7 @@ from gitexp.model.plan import (
     Claim,
     OnFailed,
     PlanDraft,
+    SeedOrigin,
     Stopping,
     StoppingRule,
     Terms,
@@ -57,6 +58,11 @@ def add_new(parser: argparse.ArgumentParser) -> None:
         "--param", action="append", default=[], metavar="KEY=VALUE", help="set in the first commit"
     )
     where.add_argument("--dry-run", action="store_true", help="say what would be made")
+    where.add_argument(
+        "--seeds",
+        choices=[origin.value for origin in SeedOrigin],
+        help="drawn with the plan, or the committed ones, which are public (settings: drawn)",
+    )
     seen = parser.add_argument_group("who else sees it")
     seen.add_argument("--witness", choices=["push", "rfc3161"], help="as gitexp witness does")
     seen.add_argument("--remote", metavar="NAME", help="with --witness push: Git remote")
@@ -159,6 +165,7 @@ def _request(args: argparse.Namespace, draft: PlanDraft) -> NewRequest:
         params=tuple(parse_assignment(text) for text in args.param),
         here=args.here,
         checkout=args.checkout,
+        seeds=SeedOrigin(args.seeds) if args.seeds else None,
         dry_run=args.dry_run,
     )
     baseline = draft.baseline or args.start or "HEAD"

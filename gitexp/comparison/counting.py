@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison.eligible import (
     count_looks,
+    drawn_seeds,
     finished_seeds,
     given_up,
     left_aside,
@@ -112,6 +113,8 @@ class Count:
     variants: int  # different inputs run under this plan, the baseline's left out
     unjudged: str = ""  # why nothing is decided from it, whatever the values
     given_up: frozenset[int] = frozenset()  # seeds that failed, and that others replace
+    spent: frozenset[int] = frozenset()  # of those drawn with the plan, that others replace
+    doubtful: tuple[int, ...] = ()  # see `eligible.DrawnSeeds`
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +157,11 @@ def count(
         for runs in ((*found.candidate, *found.pooled), found.baseline)
     )
     ours = of_candidate(mine, everywhere, plan, candidate, earlier)
-    theirs = of_baseline((*mine, *beside), plan, baseline, (*everywhere, *found.past))
+    past = (*everywhere, *found.past)
+    theirs = of_baseline((*mine, *beside), plan, baseline, past)
+    drawn = drawn_seeds(past, plan, baseline, (theirs, ours), earlier)
+    if drawn is not None:
+        theirs, ours = drawn.only(theirs), drawn.only(ours)
     unused += (*ours.unused, *theirs.unused)
     pooled = {item.run.id for item in found.pooled}
     unused.extend(
@@ -179,7 +186,7 @@ def count(
             f"{numbers.amount(len(found.pooled), 'run')} from outside the history pooled because "
             "you asked"
         )
-    looks, variants = count_looks(everywhere, plan, baseline, earlier)
+    looks, variants = count_looks(everywhere, plan, baseline, earlier, drawn)
     result = Count(
         baseline=one,
         candidate=two,
@@ -190,6 +197,8 @@ def count(
         looks=looks,
         variants=variants,
         given_up=given_up(plan, theirs, ours),
+        spent=frozenset() if drawn is None else drawn.spent,
+        doubtful=() if drawn is None else drawn.doubtful,
     )
     if pairs and evaluation_of(result).same:  # else every repeat counts, in one of two groups
         unused.extend(

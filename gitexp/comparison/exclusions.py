@@ -21,6 +21,7 @@ from gitexp.comparison.counting import (
 )
 from gitexp.comparison.eligible import (
     EXPLORATORY,
+    NOT_DRAWN,
     REPORTED,
     SEEN,
     SPENT,
@@ -67,6 +68,7 @@ _SAID: Final = {
     OTHER_SEEDS: "ran with other fixed seeds",
     REPORTED: "reported from outside",
     SPENT: "of seeds that were seen before they were run under the plan",
+    NOT_DRAWN: "of other seeds than those that were drawn with the plan",
     LATE: "came after the planned number was there",
 }
 

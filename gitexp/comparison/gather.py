@@ -17,7 +17,7 @@ from gitexp.rules.facts import restoring
 from gitexp.store import lookup
 from gitexp.store.ancestry import Graph, listings
 from gitexp.store.lookup import FoundRun
-from gitexp.store.plans import tips
+from gitexp.store.plans import own_tips, tips
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -90,10 +90,13 @@ class RunPool:
         if not asked <= self._read[0]:
             found = lookup.versions(self.repo, self.index, self.graph, digests, under)
             self._read, self._of = (asked, found), {}
+            drawn = frozenset[int]().union(*(plan.likely_seeds for plan in under))
             for key, item in found.items():
                 marks = ["" if isinstance(item, lookup.Unreadable) else item.run.inputs]
                 if isinstance(item, FoundRun) and item.run.plan is not None:
                     marks.append(f"{item.run.plan.digest}:{item.run.plan.name}")
+                if isinstance(item, FoundRun):
+                    marks += [f"seed {seed}" for seed in drawn.intersection(item.run.seeds)]
                 for mark in marks:
                     self._of.setdefault(mark, []).append((key, item))
             runs = {run for run, _ in found}
@@ -106,7 +109,9 @@ class RunPool:
         """Return the runs of inputs or a plan; of those asked about, by their own history."""
         places = ChainMap(*map(self.reach, asked), self.own)
         listed = listings(self.repo, self.index, asked)
+        mine = frozenset[int]() if plan is None else plan.likely_seeds
         marks = ("", *inputs, *(() if plan is None else _marks(plan)))
+        marks += tuple(f"seed {seed}" for seed in sorted(mine))
         found: dict[RunId, FoundRun] = {}
         bad: dict[RunId, lookup.Unreadable] = {}
         for (run, tree), item in (each for mark in marks for each in self._of.get(mark, ())):
@@ -115,7 +120,11 @@ class RunPool:
                 continue
             if isinstance(item, lookup.Unreadable):
                 bad[run] = item
-            elif item.run.inputs in inputs or (plan and _is_of(item, plan)):
+            elif (
+                item.run.inputs in inputs
+                or (plan and _is_of(item, plan))
+                or not mine.isdisjoint(item.run.seeds)
+            ):
                 here = {at: held[run] for at, held in listed.items() if run in held}
                 own = tuple(self._held.get(run, ()))
                 found[run] = replace(
@@ -198,6 +207,24 @@ def gather(
         tuple(unreadable.values()),
         shallow,
     )
+
+
+class RecordedBefore:
+    """Whether one run was recorded before another; the history is walked when that is asked."""
+
+    def __init__(self, repo: Repo, index: Index) -> None:
+        self._repo, self._index = repo, index
+        self._graph: Graph | None = None
+        self._added: dict[RunId, CommitHash] = {}
+
+    def __call__(self, one: FoundRun, other: FoundRun) -> bool:
+        """Tell it of two runs that own branches and archives reach."""
+        if self._graph is None:
+            self._graph = Graph(self._repo, self._index, [t.commit for t in own_tips(self._repo)])
+            self._added = {item.run: item.commit for item in self._graph.additions()}
+        if not {one.run.id, other.run.id} <= self._added.keys():
+            return one.run.id in self._added  # what is pending comes last
+        return self._graph.is_before(self._added[one.run.id], self._added[other.run.id])
 
 
 def _marks(plan: Plan) -> tuple[str, ...]:

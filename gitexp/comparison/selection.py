@@ -144,6 +144,8 @@ def unjudged(
             )
     if count.confounded == "data" and len(count.candidate.repeats) >= plan.fewest:
         return "not judged: the two sides ran on different linked data"
+    if plan.drawn:
+        return _seen_first(found, count, plan, inputs, earlier)
     passed = _passed_over(found, count, inputs, earlier)
     if passed:
         few = numbers.ranges(passed[:_FEW]) + (", ..." if len(passed) > _FEW else "")
@@ -151,6 +153,28 @@ def unjudged(
         return (
             f"not judged: the baseline's scores were known, and {seeds} of it ({few}) passed "
             "over: whoever chose the candidate's may have chosen by them"
+        )
+    return ""
+
+
+def _seen_first(
+    found: FoundRuns, count: Count, plan: Plan, inputs: InputsDigest, earlier: Earlier
+) -> str:
+    """Return why seeds that were drawn with the plan decide nothing, "" where they do."""
+    if count.doubtful:
+        seeds = numbers.amount(len(count.doubtful), "seed")
+        return (
+            f"not judged: {seeds} of the plan ran outside it, too, on a parallel line of history: "
+            "nobody can tell which was first"
+        )
+    under = [item for item in found if is_under(item, plan)]
+    base = {item.found.run.inputs for item in count.baseline.repeats.values()}
+    tried = [item for item in under if item.run.inputs not in base]
+    early = [item for item in under if item.run.inputs in base and finished_seeds(item)]
+    if inputs not in base and any(all(earlier(it, one) for one in tried) for it in early):
+        return (
+            "not judged: the baseline ran on the plan's seeds before there was a candidate, and "
+            "whoever saw that could have gone on because it was low"
         )
     return ""
 

@@ -255,6 +255,7 @@ class _Loop:
         states = self.engine.poll([each.ref for each in self.active])
         queued = [each for each in self.active if states.get(each.ref.id) is JobState.QUEUED]
         said = {name: self.watch.acts(name, found) for name, found in self.finished.items()}
+        ready: list[tuple[Prepared, list[Job]]] = []
         for side in sides:
             name, others = side.side, [other for other in sides if other is not side]
             varies = said.get(name) is Acts.NO and self._varies(name, others, said)
@@ -263,27 +264,31 @@ class _Loop:
                 self.over = True
                 return
             if said.get(name) is not Acts.NO or varies:
-                self._give_out(side, said.get(name))
+                ready.append((side, self._given_out(side, said.get(name))))
                 continue
             mine = [each for each in queued if each.side is side]
             if not mine and name not in self.held:
                 continue
             self._withdraw(mine)
             self.held.setdefault(name, []).extend(each.job for each in mine)
-            if not any(self._will_tell(other, said) for other in others):
+            given = [each for each, jobs in ready if jobs]
+            if not any(other in given or self._will_tell(other, said) for other in others):
                 del self.held[name]
                 self.idle.append(name)
+        # Pair by pair: sides end with the same seeds, and a call that is cut short leaves pairs.
+        every = [(len(jobs) - n, side, job) for side, jobs in ready for n, job in enumerate(jobs)]
+        for _, side, job in sorted(every, key=lambda each: -each[0]):
+            self.submit(side, [job])
 
-    def _give_out(self, side: Prepared, said: Acts | None) -> None:
-        """Submit what was held of a side: all where its seed acts, else not more than is needed."""
+    def _given_out(self, side: Prepared, said: Acts | None) -> list[Job]:
+        """Return what was held of a side: all where its seed acts, else not more than is needed."""
         held = self.held.pop(side.side, [])
         wanted = len(held)
         if said is Acts.UNTOLD and len(self.finished[side.side]) < ENOUGH:
             wanted = max(0, self.progress.slots - sum(each.side is side for each in self.active))
         if held[wanted:]:
             self.held[side.side] = held[wanted:]
-        if held[:wanted]:
-            self.submit(side, held[:wanted])
+        return held[:wanted]
 
     def _varies(self, side: str, others: Sequence[Prepared], said: Mapping[str, Acts]) -> bool:
         if others:

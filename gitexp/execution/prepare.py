@@ -267,6 +267,7 @@ def _prepared(
         call=call.id,
         warnings=(*(f"what it names is in no repeat: {line}" for line in data.unread), *foreign),
         fixed_seeds={str(key): source.committed[key] for key in config.seed.fixed},
+        snapshot_only=source.choice.for_snapshot,
     )
     metric = "" if plan is None else plan.metric
     once = tuple(stage.name for stage in stages if stage.name not in seeded)

@@ -53,9 +53,9 @@ class SeedChoice:
 
     @property
     def together(self) -> tuple[int, ...]:
-        """All seeds that will count when the chosen ones have finished."""
-        fresh = (seed for seed in self.run if seed not in self.spent)
-        return tuple(sorted({*self.counting, *fresh}))
+        """All seeds that will count when the chosen ones have finished, those first that do."""
+        fresh = (seed for seed in self.run if seed not in {*self.spent, self.for_snapshot})
+        return tuple(dict.fromkeys([*self.counting, *fresh]))
 
 
 @dataclass(frozen=True, slots=True)

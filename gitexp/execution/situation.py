@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import eligible, tally
+from gitexp.comparison.gather import RecordedBefore
 from gitexp.comparison.randomness import seeding
 from gitexp.comparison.sides import Named, plan_back
 from gitexp.dvc.dvcpipeline import outermost
@@ -16,7 +18,6 @@ from gitexp.errors import (
     NoPlanError,
     NotInitialisedError,
     UsageError,
-    WitnessError,
 )
 from gitexp.execution import run_sources, snapshot
 from gitexp.execution.place import check_trust, chosen_python, installed_in
@@ -31,13 +32,9 @@ from gitexp.git.upstream import own
 from gitexp.git.worktree import status
 from gitexp.model import dataclass, replace
 from gitexp.model.run import RepeatState
-from gitexp.model.witness import Way
 from gitexp.provenance.strangers import in_order, strange_to
-from gitexp.provenance.trust_settings import Believing
 from gitexp.records import environment as environment_format
-from gitexp.store import conclusions, lookup, plans
-from gitexp.store.ancestry import Graph
-from gitexp.store.plans import own_tips
+from gitexp.store import lookup, plans
 from gitexp.system import params
 from gitexp.text.paramkeys import param_key
 
@@ -140,6 +137,7 @@ def look(
     if is_baseline and request.with_baseline:
         raise UsageError("--at names the baseline, so --with-baseline says it twice")
     side = EXPLORATORY if known is None else BASELINE if is_baseline else CANDIDATE
+    request = _in_pairs(request, known, side)
     overrides = dict(request.params)
     try:
         main = run_sources.look(repo, side, commit, overrides=overrides, fallback=fallback)
@@ -148,7 +146,7 @@ def look(
             error.next_step = f"git add {layout.CONFIG} && git commit: a run executes a commit"
         raise
     if main.config.witness_required and known is not None:
-        _require_witness(repo, known, place.tip)
+        checks.require_witness(repo, known, place.tip)
     if main.config.pipeline is None and main.config.command is None:
         raise NoPipelineError(
             "nothing says what a run executes", where=f".gitexp/config.yaml at {commit[:9]}"
@@ -168,23 +166,10 @@ def look(
     return _choose(seen, main, other, recovered, pending)
 
 
-def _require_witness(repo: Repo, plan: Plan, tip: CommitHash) -> None:
-    """Refuse to run before somebody else saw the plan, where the project asks for that."""
-    seen, known = Believing(lambda: repo.workspace, here=True), 0
-    for item in conclusions.receipts(repo, tip, plan.digest):
-        receipt = item.receipt
-        if receipt is None or receipt.way is Way.APPROVAL:
-            continue
-        if plans.holds(repo, plan, receipt.commit) and seen.witnessed(receipt, item.token):
-            return
-        known += 1
-    what = f"{known} receipts, of which none verifies here," if known else "no receipt"
-    raise WitnessError(
-        "nobody else has seen the plan yet",
-        found=f"{what} for plan {plan.digest[:9]}",
-        where=f"{layout.witness_dir(plan.digest)} at {tip[:9]}",
-        expected="plan.witness: required, says .gitexp/config.yaml",
-    )
+def _in_pairs(request: RunRequest, plan: Plan | None, side: str) -> RunRequest:
+    """Ask for the baseline, too, where a candidate's seeds were drawn with its plan."""
+    drawn = plan is not None and plan.drawn and side == CANDIDATE and not request.seeds
+    return replace(request, with_baseline=True) if drawn else request
 
 
 def _baseline(
@@ -232,7 +217,7 @@ def _choose(
         # Without a plan nothing counts, and only what a dead call had finished is not run again.
         mine = reached if plan is not None else [r for r in reached if r.run.id in recovered]
         under = [item for item in reached if eligible.is_under(item, plan)]
-        earlier = in_order(Earlier(repo, index), strange_to(repo, plan, under))
+        earlier = in_order(RecordedBefore(repo, index), strange_to(repo, plan, under))
         side = eligible.of_candidate(mine, everywhere, plan, main.inputs, earlier)
         held = side.keys(environment, _links(main), main.seeding)
         theirs = eligible.Eligible(())
@@ -243,8 +228,12 @@ def _choose(
         if plan is not None:
             named = Named(seen.place.branch, tip, seen.place.branch, plan, main.inputs)
             seen = replace(seen, settled=tally.of_plan(repo, index, plan, named))
-        spent = eligible.seen_outside(shown, plan, main.inputs, main.key)
-        choice = choose_candidate(seen, main, held, spent, without)
+        if plan is not None and plan.drawn:
+            choice = _drawn(seen, held, without)
+            spent = frozenset({*choice.spent, main.committed_seed})
+        else:
+            spent = eligible.seen_outside(shown, plan, main.inputs, main.key)
+            choice = choose_candidate(seen, main, held, spent, without)
         if not any(_is_whole(each.run, main) for each in pending) and _lacks_snapshot(
             seen, main, reached
         ):
@@ -258,7 +247,8 @@ def _choose(
             return replace(seen, sides=(main,), again=again)
         partners = {**held, **{seed: frozenset({main.key(seed)}) for seed in choice.run}}
         other = replace(other, first=_vectors(partners))
-        pair_with = {*choice.together}.difference(without.difference(request.seeds))
+        out = without.difference(request.seeds)
+        pair_with = [seed for seed in choice.together if seed not in out]
         counting = _paired(other, theirs, environment, partners)
         other = replace(other, choice=_baseline_seeds(seen, pair_with, counting))
         again += _again(other, theirs, environment)
@@ -294,6 +284,28 @@ def choose_candidate(
     return SeedChoice(run, counted, tuple(seed for seed in sorted(spent) if seed >= committed))
 
 
+def _drawn(seen: Situation, counting: Collection[int], given_up: Collection[int]) -> SeedChoice:
+    """Choose of the seeds that were drawn with the plan: the first ones, without a gap.
+
+    What is asked for besides them is executed, and does not count.
+    """
+    request, plan, settled = seen.request, seen.plan, seen.settled
+    assert plan and plan.drawn and settled  # noqa: S101, PT018  whoever calls has looked
+    wanted = min(seen.wanted, plan.repeats) if settled.full else seen.wanted
+    fresh = (s for s in plan.drawn.sequence() if s not in settled.count.spent)
+    first = tuple(itertools.islice(fresh, wanted + len(given_up)))
+    counted = tuple(sorted({*counting}.intersection(first)))
+    if request.seeds:
+        asked = dict.fromkeys(request.seeds)
+        run = tuple(seed for seed in asked if request.again or seed not in counting)
+        return SeedChoice(run, counted, tuple(seed for seed in run if seed not in first))
+    passed = {*given_up, *(() if request.again else counted)}
+    there = 0 if request.again else len({*counted}.difference(given_up))
+    left = (seed for seed in first if seed not in passed)
+    run = tuple(itertools.islice(left, max(0, wanted - there)))
+    return SeedChoice(run, counted, tuple(sorted(settled.count.spent)))
+
+
 def with_snapshot(
     seen: Situation, source: RunSource, choice: SeedChoice, spent: Collection[int]
 ) -> SeedChoice:
@@ -310,7 +322,7 @@ def _baseline_seeds(
 ) -> SeedChoice:
     """Choose the seeds of the baseline: those of the candidate that it lacks."""
     again = seen.request.again
-    run = tuple(seed for seed in sorted(pair_with) if again or seed not in counting)
+    run = tuple(seed for seed in pair_with if again or seed not in counting)
     return SeedChoice(run, tuple(sorted(counting)), ())
 
 
@@ -368,24 +380,6 @@ def _again(
     return (Again(source.side, newest, last.environment, len(seeds), " and ".join(how), whole),)
 
 
-class Earlier:
-    """Whether one run was recorded before another; the history is walked when that is asked."""
-
-    def __init__(self, repo: Repo, index: Index) -> None:
-        self._repo, self._index = repo, index
-        self._graph: Graph | None = None
-        self._added: dict[RunId, CommitHash] = {}
-
-    def __call__(self, one: FoundRun, other: FoundRun) -> bool:
-        """Tell it of two runs that own branches and archives reach."""
-        if self._graph is None:
-            self._graph = Graph(self._repo, self._index, [t.commit for t in own_tips(self._repo)])
-            self._added = {item.run: item.commit for item in self._graph.additions()}
-        if not {one.run.id, other.run.id} <= self._added.keys():
-            return one.run.id in self._added  # what is pending comes last
-        return self._graph.is_before(self._added[one.run.id], self._added[other.run.id])
-
-
 def _links(source: RunSource) -> str:
     return params.linked_fingerprint(checks.links(source))
 
@@ -428,19 +422,29 @@ def _baseline_alone(
     """Choose seeds for ``--at BASELINE``: those of the candidate's records, else the default."""
     request, plan = seen.request, seen.plan
     side = _of_baseline(seen, reached, source, index)
-    pair_with: set[int] = set(request.seeds)
+    pair_with = set(request.seeds)
     beside = [
         (found.run, repeat)
         for found in reached
         if plan is not None and eligible.is_under(found, plan) and found.run.inputs != source.inputs
         for repeat in found.run.repeats
     ]
-    pair_with = pair_with or {repeat.seed for _, repeat in beside}
+    tried = {repeat.seed for _, repeat in beside}
+    if plan is not None and plan.drawn:
+        tried &= plan.likely_seeds
+        if not (tried or pair_with):
+            raise UsageError(
+                "the seeds of this plan are run on both sides together, or the baseline's scores "
+                "would be known before there is a candidate",
+                where=plan.branch,
+                next_step=f"git switch {shlex.quote(plan.branch)}, then gitexp run",
+            )
+    pair_with = pair_with or tried
     partners = {repeat.seed: frozenset({repeat.key}) for _, repeat in beside}
     source = replace(source, first=_vectors(partners))
     if not pair_with:
         first = _upward(source.committed_seed, source.shared)
         pair_with = set(itertools.islice(first, seen.wanted))
     counting = _paired(source, side, environment, partners)
-    source = replace(source, choice=_baseline_seeds(seen, pair_with, counting))
+    source = replace(source, choice=_baseline_seeds(seen, sorted(pair_with), counting))
     return replace(seen, sides=(source,), again=_again(source, side, environment))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import posixpath
+import secrets
 import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import power
+from gitexp.comparison.eligible import finished_seeds
 from gitexp.comparison.known_metrics import (
     direction_of,
     is_share,
@@ -19,6 +21,7 @@ from gitexp.comparison.known_metrics import (
     last_duration,
     logged_metrics,
     metric_named,
+    recorded_runs,
     usual_direction,
 )
 from gitexp.comparison.measure import is_resource
@@ -52,6 +55,8 @@ from gitexp.model.plan import (
     Claim,
     Direction,
     Plan,
+    PlanSeeds,
+    SeedOrigin,
     with_terms,
 )
 from gitexp.model.report import NewReport
@@ -77,6 +82,7 @@ if TYPE_CHECKING:
 
 _TWO_SIDES = 2
 _SIZES = {Direction.MAX: "larger", Direction.MIN: "smaller"}
+_ROOT_BYTES = 16
 
 
 def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = None) -> NewReport:
@@ -234,9 +240,18 @@ def _plan(
         created_at=now.replace(microsecond=0),
         guards=request.guards or (),
         evaluation=declared,
+        seeds=_seeds(request, claim, config),
     )
     later = {name: term for name, term in request.given().items() if name in LATER_TERMS}
     return sealed(with_terms(plan, later)), _unseen(metric, known, start)
+
+
+def _seeds(request: NewRequest, claim: Claim, config: ProjectConfig) -> PlanSeeds | None:
+    """Draw the seeds of a plan; a claim about two models is about those that there are."""
+    if claim is Claim.MODEL:
+        return None
+    committed = (request.seeds or config.seeds) is SeedOrigin.COMMITTED
+    return PlanSeeds("" if committed else secrets.token_hex(_ROOT_BYTES))
 
 
 def _check_stopping(request: NewRequest, claim: Claim, repeats: int) -> None:
@@ -311,7 +326,12 @@ def _price(repo: Repo, plan: Plan, start: CommitHash, config: ProjectConfig) -> 
     duration = last_duration(repo, config, start, plan.baseline.commit)
     if duration is None:
         return Price(repeats, None, "no run of the baseline is recorded yet")
-    return Price(repeats, repeats * duration.seconds, f"run {duration.run[:8]}")
+    there: set[int] = set()
+    if plan.drawn:
+        base = recorded_runs(repo, plan.baseline.commit, config)
+        there = {seed for item in base for seed in finished_seeds(item)}
+    reusing = repeats - min(len(there), plan.repeats) if there else None
+    return Price(repeats, repeats * duration.seconds, f"run {duration.run[:8]}", reusing)
 
 
 def _power(repo: Repo, plan: Plan, start: CommitHash) -> PowerReport | None:

@@ -7,6 +7,7 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from gitexp.model import dataclass, field
+from gitexp.model.plan import SeedOrigin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,6 +99,7 @@ class ProjectConfig:
     curves: tuple[str, ...] = ()
     evaluation: tuple[str, ...] = ()  # paths whose content is the evaluation data
     seed: SeedRule = field(default_factory=SeedRule)
+    seeds: SeedOrigin = SeedOrigin.DRAWN  # of a new plan
     python: str | None = None  # interpreter of jobs; None: the active virtual environment's
     link: tuple[str, ...] = ()  # ignored paths that jobs see through a link
     once: tuple[str, ...] = ()  # stages run once, whatever the seed

@@ -138,6 +138,7 @@ class Price:
     repeats: int  # executions, both sides
     seconds: float | None  # at one job; None while no duration is known
     basis: str  # where the duration comes from
+    reusing: int | None = None  # executions with --seeds committed, where the baseline has some
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

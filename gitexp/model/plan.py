@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import enum
 import hashlib
+import itertools
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from gitexp.model import dataclass, fields, replace
 from gitexp.model.ids import PlanDigest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from gitexp.model.ids import CommitHash, ParamValue
@@ -21,6 +22,7 @@ PlanT = TypeVar("PlanT", bound="PlanTerms | Terms")
 
 MAX_REPEATS: Final = 100_000  # of a plan: what comes from a branch must not ask for the impossible
 MAX_LOOKS: Final = 20
+_SPARE: Final = 8  # seeds, where a plan of few repeats finds some of its own spent
 _UNSEALED: Final = PlanDigest("")
 ALPHA: Final = 0.05  # where nobody names another
 REPEATS: Final = 10  # likewise, of the claim about a method
@@ -67,6 +69,41 @@ class OnFailed(enum.Enum):
 
     REFUSE = "refuse"  # no yes while one of them is missing
     DROP = "drop"  # goes on without them, and shows the best and the worst case
+
+
+class SeedOrigin(enum.Enum):
+    """Where the seeds of a plan come from."""
+
+    DRAWN = "drawn"  # with the plan: nobody had seen a result of them
+    COMMITTED = "committed"  # those of the project, which are public, from the committed one on
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSeeds:
+    """Which seeds count for a plan: on both sides the same ones, in one order."""
+
+    root: str = ""  # 128 bits in hexadecimal digits; "" where they are the committed ones
+
+    @property
+    def origin(self) -> SeedOrigin:
+        """Where they come from."""
+        return SeedOrigin.DRAWN if self.root else SeedOrigin.COMMITTED
+
+    def sequence(self) -> Iterator[int]:
+        """Yield the seeds of a root: 31 bits each, none of them 0, none twice.
+
+        Examples
+        --------
+        >>> list(itertools.islice(PlanSeeds("00" * 16).sequence(), 2))
+        [986884069, 488897385]
+        """
+        given = {0}
+        for number in itertools.count():
+            text = f"gitexp/seeds@1 {self.root} {number}"
+            seed = int.from_bytes(hashlib.sha256(text.encode("ascii")).digest()[:4], "big") >> 1
+            if seed not in given:
+                given.add(seed)
+                yield seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +213,7 @@ class PlanTerms:
     evaluation: tuple[str, ...]  # declared evaluation paths, or the predictions file
     stopping: Stopping | None = None
     on_failed: OnFailed = OnFailed.REFUSE
+    seeds: PlanSeeds | None = None  # None: of a time before plans said it; the committed ones
 
 
 TERMS: Final = tuple(item.name for item in fields(PlanTerms))
@@ -201,6 +239,18 @@ class Plan(PlanTerms):
     digest: PlanDigest = _UNSEALED  # of its terms, once `records.plan.sealed` has checked them
     formerly: tuple[str, ...] = ()
     amended: tuple[Amendment, ...] = ()  # the oldest first
+
+    @property
+    def drawn(self) -> PlanSeeds | None:
+        """The seeds that were drawn with the plan; None where they are the committed ones."""
+        return self.seeds if self.seeds is not None and self.seeds.root else None
+
+    @property
+    def likely_seeds(self) -> frozenset[int]:
+        """Of the seeds that were drawn with it those that it may come to."""
+        if self.drawn is None:
+            return frozenset()
+        return frozenset(itertools.islice(self.drawn.sequence(), 2 * self.repeats + _SPARE))
 
     @property
     def fewest(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.model import dataclass, field
-from gitexp.model.plan import PlanDraft
+from gitexp.model.plan import PlanDraft, SeedOrigin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +28,8 @@ class NewRequest(PlanDraft):
         Put the plan on the current branch instead of a new one.
     checkout : bool or None
         Switch to the new branch; None: where the work tree is clean.
+    seeds : SeedOrigin or None
+        Where its seeds come from; None: what the settings say.
     """
 
     name: str
@@ -38,6 +40,7 @@ class NewRequest(PlanDraft):
     params: tuple[tuple[ParamKey, ParamValue], ...] = ()
     here: bool = False
     checkout: bool | None = None
+    seeds: SeedOrigin | None = None
     dry_run: bool = False
 
 

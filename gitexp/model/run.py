@@ -215,6 +215,7 @@ class Run:
     call: str = ""  # id shared by the runs of one `gitexp run`
     warnings: tuple[str, ...] = ()
     fixed_seeds: Mapping[str, int] = field(default_factory=dict)  # those of no repeat's choice
+    snapshot_only: int | None = None  # seed of a repeat for the snapshot alone, which never counts
 
     @property
     def fixed(self) -> tuple[tuple[str, int], ...]:

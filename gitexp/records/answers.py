@@ -123,7 +123,7 @@ ANSWERS: Final[Mapping[str, Shape]] = {
     # --- init, new, amend-plan, power, witness
     "InitReport": Shape(kind="init-report", keys=_NEXT, omitted="config", writes={"found": _texts}),
     "NewReport": Shape(kind="new-report", keys=_NEXT, wholes={"digest": _digest}),
-    "Price": Shape(as_is="seconds"),
+    "Price": Shape(as_is="seconds", sparse="reusing"),
     "AmendReport": Shape(
         kind="amend-report",
         wholes={"digest": _digest, "next": lambda report: cast("AmendReport", report).next_step},

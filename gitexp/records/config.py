@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from gitexp.model.config import Identity, ParamKey, Predictions, ProjectConfig, SeedRule
-from gitexp.model.plan import Direction
+from gitexp.model.plan import Direction, SeedOrigin
 from gitexp.model.rules import Policy
 from gitexp.records import codec
 from gitexp.records.shapes import schema_of
@@ -51,6 +51,7 @@ def load(data: bytes, where: str) -> ProjectConfig:
         curves=_paths(top, "curves"),
         evaluation=_paths(top, "evaluation"),
         seed=_seed(top),
+        seeds=top.word("seeds", SeedOrigin, _DEFAULT.seeds),
         python=top.maybe_text("python"),
         link=link,
         once=once,
@@ -106,6 +107,7 @@ def dump_template(config: ProjectConfig) -> bytes:
         curves=inline(list(config.curves)),
         evaluation=inline(list(config.evaluation)),
         seed=inline(seed_json(config.seed) or None),
+        seeds=config.seeds.value,
         python=inline(config.python),
         link=inline(list(config.link)),
         once=inline(list(config.once)),
@@ -327,6 +329,10 @@ evaluation_budget: {budget}
 # Of several, {{param: [prepare.seed, train.seed]}} all take it; {{param: train.seed,
 # fixed: [prepare.seed]}}: that one keeps its committed value.
 seed: {seed}
+
+# Seeds of a new plan: drawn with it, on both sides, so that nobody has seen a result of them; or
+# committed: those of the project, which are public. That reuses what the baseline has, and says so.
+seeds: {seeds}
 
 # Interpreter of the project; null: that of the active virtual environment.
 python: {python}

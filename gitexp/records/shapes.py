@@ -21,6 +21,8 @@ from gitexp.model.plan import (
     MAX_REPEATS,
     Direction,
     Person,
+    PlanSeeds,
+    SeedOrigin,
 )
 from gitexp.text.fields import Fields, time_text
 from gitexp.text.foreign import relative_path
@@ -94,6 +96,7 @@ def schema_of(value: Json, kind: str, where: str) -> int:
     return version
 
 
+_ROOT = re.compile(r"[0-9a-f]{32}")
 _RULE = re.compile(r"R[0-9]{1,2}")
 
 
@@ -166,6 +169,24 @@ def _alpha(fields: Fields, key: str) -> float:
     if not 0 < alpha < ALPHA_BELOW:
         raise fields.bad(key, ALPHAS)
     return alpha
+
+
+def _plan_seeds(fields: Fields, key: str) -> PlanSeeds:
+    if isinstance(fields.raw(key), str):
+        if fields.text(key) != SeedOrigin.COMMITTED.value:
+            raise fields.bad(key, "committed, or root: with 32 hexadecimal digits")
+        return PlanSeeds()
+    child = fields.child(key)
+    root = child.text("root")
+    if not _ROOT.fullmatch(root):
+        raise child.bad("root", "32 hexadecimal digits")
+    child.only_known()
+    return PlanSeeds(root)
+
+
+def _plan_seeds_json(value: object) -> Json:
+    seeds = cast("PlanSeeds", value)
+    return {"root": seeds.root} if seeds.root else seeds.origin.value
 
 
 def _promise(fields: Fields, key: str) -> Effect:
@@ -277,7 +298,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
         limit=8 * MIB,  # a thousand repeats with the tails of their logs
         keys={"sample_rows": "samples.rows", "samples_sha256": "samples.sha256"},
         fixed={"samples": {"$schema": schema("samples")}},
-        sparse="fixed_seeds",
+        sparse="fixed_seeds snapshot_only",
         lacking="group",
         least=_counts("sample_rows"),
         reads={"samples_sha256": Fields.sha256},
@@ -357,8 +378,9 @@ SHAPES: Final[Mapping[str, Shape]] = {
             "repeats": partial(Fields.integer, least=1, most=MAX_REPEATS),
             "guards": _guards,
             "author": _person,
+            "seeds": _plan_seeds,
         },
-        writes={"guards": _guards_json},
+        writes={"guards": _guards_json, "seeds": _plan_seeds_json},
         wholes={"effect": _promise_text},
         made=_sealed,
     ),
@@ -369,7 +391,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "Amendment": Shape(closed=True, sparse="fresh", check=_reason, reads={"by": _person}),
     "PlanDraft": Shape(
         closed=True,
-        passed="name branch author created_at formerly amended",
+        passed="name branch author created_at formerly amended seeds",
         reads={"guards": _guards, "baseline": _revision},
     ),
     # --- conclusions, tombstones, witnesses

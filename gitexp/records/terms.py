@@ -32,6 +32,7 @@ from gitexp.model.plan import (
     Effect,
     Guard,
     HypothesisKind,
+    PlanSeeds,
     PlanTerms,
     Stopping,
     StoppingRule,
@@ -242,6 +243,8 @@ def _plain(value: object) -> Json:
             plain = {"kind": value.kind.value, "margin": margin, "relative": value.relative}
         case BaselineRef():
             plain = value.commit
+        case PlanSeeds():
+            plain = value.root or value.origin.value
         case Stopping():
             plain = {"rule": value.rule.value, "looks": value.looks}
         case enum.Enum():
@@ -266,6 +269,8 @@ def _words(value: object, plan: PlanTerms) -> ParamValue:
             words = guard_text(value)
         case BaselineRef():
             words = value.commit
+        case PlanSeeds():
+            words = value.origin.value
         case Stopping():
             words = f"{value.rule.value} {value.looks or ''}".strip()
         case enum.Enum():

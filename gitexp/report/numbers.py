@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from gitexp.model.result import Interval, MetricComparison
 
 _HUGE = 1e7
+_MANY_STRETCHES = 8  # of seeds, which nobody reads one by one
+_FIRST = 3  # of them that are named
 _TINY_P = 1e-4
 _MOST_DECIMALS = 9
 _SIDE = 4  # decimals more at most, where a limit would read 0 and is not
@@ -186,15 +188,19 @@ def ranges(numbers: Iterable[int]) -> str:
 
 
 def seeds(numbers: Iterable[int]) -> str:
-    """Return seeds with their noun.
+    """Return seeds with their noun; of many apart the first ones.
 
     Examples
     --------
-    >>> seeds([3]), seeds([3, 4, 5])
-    ('seed 3', 'seeds 3-5')
+    >>> seeds([3]), seeds([3, 4, 5]), seeds(range(1, 20, 2))
+    ('seed 3', 'seeds 3-5', 'seeds 1, 3, 5 and 7 more')
     """
     each = set(numbers)
-    return f"{'seed' if len(each) == 1 else 'seeds'} {ranges(each)}"
+    shown = each
+    if len(stretches(each)) > _MANY_STRETCHES:
+        shown = {low for low, _ in stretches(each)[:_FIRST]}
+    more = f" and {len(each) - len(shown)} more" if shown != each else ""
+    return f"{'seed' if len(each) == 1 else 'seeds'} {ranges(shown)}{more}"
 
 
 def stretches(numbers: Iterable[int]) -> list[tuple[int, int]]:

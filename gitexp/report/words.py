@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from gitexp.model.comparison import LATE
-from gitexp.model.plan import Claim, HypothesisKind
+from gitexp.model.plan import Claim, HypothesisKind, SeedOrigin
 from gitexp.model.result import Role
 from gitexp.report import caveats, numbers
 from gitexp.report.escape import prose
@@ -32,6 +32,10 @@ KINDS = {  # of changes, and what one is called; another kind by its name
     "environment": "part of the environment",
 }
 _KEYS = ("seed", "rep", "fold")
+_ORIGINS = {
+    SeedOrigin.DRAWN: "drawn with the plan, the same on both sides",
+    SeedOrigin.COMMITTED: "the committed ones, public before the plan",
+}
 
 
 def verdict_word(comparison: Comparison) -> str:
@@ -100,6 +104,9 @@ def _planned(comparison: Comparison) -> Iterator[Fact]:
         yield Fact("amended", amendment_words(item))
     if comparison.order is not None:
         yield Fact("order", order_words(comparison.order))
+    seeds = None if comparison.plan is None else comparison.plan.seeds
+    if seeds is not None:
+        yield Fact("seeds", _ORIGINS[seeds.origin])
 
 
 def primary(comparison: Comparison) -> MetricComparison | None:

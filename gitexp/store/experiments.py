@@ -8,6 +8,7 @@ branch has the same inputs.
 
 from __future__ import annotations
 
+import itertools
 import os
 import zlib
 from datetime import UTC, datetime
@@ -290,6 +291,8 @@ def _is_plain(plan: Plan, runs: Sequence[RunLine], mine: Sequence[RunLine], base
     more often than planned, by nobody before the plan, and with a partner if anything has one.
     """
     theirs = [line for line in runs if line.inputs in base]
+    if plan.drawn:
+        theirs = [line for line in theirs if plan.covers(line.plan_name, line.plan_digest)]
     wanted = {line.inputs for line in mine}
     for side in (mine, theirs):
         every = [seed for line in side for seed in line.seeds]
@@ -299,10 +302,13 @@ def _is_plain(plan: Plan, runs: Sequence[RunLine], mine: Sequence[RunLine], base
     met = {seed for line in theirs for seed in line.seeds}
     others = [line for line in runs if not plan.covers(line.plan_name, line.plan_digest)]
     made = plan.amended[-1].at if plan.amended else plan.created_at
+    first = set(itertools.islice(plan.drawn.sequence(), len(ran))) if plan.drawn else ran
     return (
-        len(ran) <= plan.repeats
+        ran == first
+        and len(ran) <= plan.repeats
         and len(base) <= 1
         and (bool(base) or not others)  # else an older run may be the baseline's
+        and not (plan.drawn and any(first.intersection(line.seeds) for line in others))
         and not base & wanted
         and (not met or (ran == met if len(ran) == plan.repeats else ran <= met))
         and len({line.environment for line in (*mine, *theirs)}) <= 1

@@ -84,7 +84,8 @@ class ExperimentLine:
 
 def line_of(run: Run, samples: Sequence[Sample]) -> RunLine:
     """Work out the line of a run."""
-    done = tuple(item.seed for item in run.repeats if item.state is RepeatState.FINISHED)
+    own = [item for item in run.repeats if item.seed != run.snapshot_only]
+    done = tuple(item.seed for item in own if item.state is RepeatState.FINISHED)
     environments = [item.environment for item in run.repeats if item.environment is not None]
     return RunLine(
         id=run.id,
@@ -97,12 +98,12 @@ def line_of(run: Run, samples: Sequence[Sample]) -> RunLine:
         environment=environments[0] if environments else "",
         state=state_word([str(item.state.value) for item in run.repeats]),
         seeds=done,
-        repeats=len(run.repeats),
+        repeats=len(own),
         author=cut(run.author.name),
         group=run.group,
         started_at=run.started_at,
         params=listed_params(run.params),
-        metrics=summarise(samples),
+        metrics=summarise([each for each in samples if each.seed != run.snapshot_only]),
         plain=not (run.source.overrides or run.source.swaps or run.fixed_seeds)
         and not any(item.seeds for item in run.repeats)
         and is_plain(

@@ -189,8 +189,10 @@ def versions(
 ) -> dict[tuple[RunId, TreeId], FoundRun | Unreadable]:
     """Return the runs of these inputs, or under one of these plans, in every version of a history.
 
-    `plans`: runs under them, as they are or were, may be of whatever inputs.
+    `plans`: runs under them, as they are or were, or of seeds that were drawn with them, may be of
+    whatever inputs.
     """
+    drawn = frozenset[int]().union(*(plan.likely_seeds for plan in plans))
     by_digest: defaultdict[str, list[Plan]] = defaultdict(list)
     for plan in plans:
         for digest in (plan.digest, *(each.digest for each in plan.amended)):
@@ -198,13 +200,15 @@ def versions(
 
     def wanted(line: RunLine) -> bool:
         mine = by_digest.get(line.plan_digest, ()) if line.plan_digest else ()
-        return line.inputs in inputs or any(
-            plan.covered(line.plan_name, line.plan_digest) for plan in mine
+        return (
+            line.inputs in inputs
+            or any(plan.covered(line.plan_name, line.plan_digest) for plan in mine)
+            or not drawn.isdisjoint(line.seeds)
         )
 
     # By its names: thousands of experiments may promise the same, and so have the same digest.
     names = [name for plan in plans for name in (plan.name, *plan.formerly)]
-    words = {*filter(None, inputs), *map(json.dumps, names)}
+    words = {*filter(None, inputs), *map(json.dumps, names), *map(str, drawn)}
     every = {(item.run, item.tree): item for item in reversed(graph.every())}
     chosen = _wanted(repo, index, every.values(), wanted, words)
     return {(item.run, item.tree): _read(repo, item, item.tree) for item in chosen}

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import CONFIG, PLANS, plan_path
 from gitexp.model import dataclass, fields
-from gitexp.model.plan import Plan
+from gitexp.model.plan import Plan, PlanSeeds
 from gitexp.records import codec
 from gitexp.records import config as config_format
 from gitexp.records import plan as plan_format
 from gitexp.records.shapes import schema
+from gitexp.records.terms import digest
 from gitexp.text.fields import Fields
 from gitexp.text.yamltext import scalar
 
@@ -112,6 +113,9 @@ _OWN = {
     **{key: f"{key}: own" for key in ("name", "branch", "objective", "hypothesis")},
     "created_at": 'created_at: "2000-01-01T00:00:00Z"',
 }
+# With one of these letters a root is a text, in quotes or without.
+_ROOT = re.compile(r"(?=.*[abcdf])[0-9a-f]{32}")
+_NO_ROOT = "a" * 32
 # `key: value`, at most one level deep. A plain text here begins with a letter or digit and has
 # neither ": " nor " #" nor a colon at its end; a quoted one has neither quotes nor escapes inside.
 _QUOTED = r'"(?P<quoted>[^"\\]*)"'
@@ -141,8 +145,14 @@ def _from_template(data: bytes, where: str) -> Plan | None:
     if len(data) > _USUAL_BYTES:
         return None
     own: dict[str, Json] = {}
+    root = ""
     lines = data.decode("utf-8").split("\n")
     for number, line in enumerate(lines):
+        if line.startswith("  root: ") and lines[number - 1] == "seeds:":
+            root = line.removeprefix("  root: ").strip('"')
+            if not _ROOT.fullmatch(root):
+                return None
+            lines[number] = f"  root: {_NO_ROOT}"
         key = line.partition(":")[0]
         if key in _OWN:
             kind, _, own[key] = _line(line)
@@ -153,8 +163,12 @@ def _from_template(data: bytes, where: str) -> Plan | None:
     if template is None or own.keys() != _OWN.keys() or not own["name"]:
         return None
     created_at = Fields(own, where).time("created_at")
-    plan: Callable[..., Plan] = Plan  # `replace` asks for each field by name
-    return plan(**{**template, **own, "created_at": created_at})
+    make: Callable[..., Plan] = Plan  # `replace` asks for each field by name
+    terms = {**template, **own, "created_at": created_at}
+    if root:
+        terms["seeds"] = PlanSeeds(root)
+        terms["digest"] = digest(make(**terms))
+    return make(**terms)
 
 
 @lru_cache(maxsize=256)

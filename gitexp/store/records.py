@@ -16,6 +16,7 @@ import math
 import re
 from datetime import UTC, datetime
 from functools import lru_cache, partial
+from types import NoneType
 from typing import TYPE_CHECKING, Final, TypedDict, TypeVar, cast
 
 from gitexp.errors import (
@@ -290,6 +291,7 @@ _Record = TypedDict(  # what `json.loads` is believed to give only as far as `_l
         "params": dict[str, "Json"],
         "samples": _Samples,
         "fixed_seeds": dict[str, int],
+        "snapshot_only": int | None,
     },
 )
 
@@ -305,7 +307,10 @@ def lean_line(repo: Repo, tree: TreeId, run: RunId) -> RunLine | None:
     try:
         record: _Record = orjson.loads(data)
         rows = record["samples"]["rows"]
-        measured = _table(repo, folder, rows, _measured) if type(rows) is int else ABSENT
+        without = record.get("snapshot_only")
+        if type(rows) is not int or type(without) not in {int, NoneType}:
+            return None
+        measured = _table(repo, folder, rows, partial(_measured, without=without), f"{without}")
         return None if measured is ABSENT else _line(record, measured, run)
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
         return None  # not a record as we write it: the full reader says what is wrong
@@ -320,8 +325,11 @@ class _Measured:
     metrics: tuple[MetricSummary, ...]
 
 
-def _measured(table: bytes) -> _Measured:
-    """Read a table's metrics; ValueError where it is not as we write it, or a sample is twice."""
+def _measured(table: bytes, without: int | None) -> _Measured:
+    """Read a table's metrics; ValueError where it is not as we write it, or a sample is twice.
+
+    `without`: a seed whose rows belong to none of them.
+    """
     if table.count(b"\n") > samples_format.MOST_ROWS + 1:
         raise ValueError
     text = table.decode("utf-8")
@@ -338,10 +346,11 @@ def _measured(table: bytes) -> _Measured:
         raise ValueError
     read = _layout if len(table) < _USUAL_BYTES else _layout.__wrapped__
     keys, alone = read("\n".join([head for head, _, _ in rows]))
-    if alone:
+    if alone and without is None:
         metrics = tuple([describe(name, numbers[at]) for name, at in alone])
     else:
-        metrics = summarise_rows((*key, number) for key, number in zip(keys, numbers, strict=True))
+        pairs = zip(keys, numbers, strict=True)
+        metrics = summarise_rows((*key, number) for key, number in pairs if key[1] != without)
     return _Measured(hashlib.sha256(table).hexdigest(), len(rows), metrics)
 
 
@@ -370,7 +379,7 @@ def _layout(
 
 def _line(record: _Record, measured: _Measured, run: RunId) -> RunLine | None:
     samples, plan, source = record["samples"], record["plan"], record["source"]
-    repeats = record["repeats"]
+    repeats, without = record["repeats"], record.get("snapshot_only")
     seeds = [item["seed"] for item in repeats]
     states = [item["state"] for item in repeats]
     texts = (
@@ -394,7 +403,8 @@ def _line(record: _Record, measured: _Measured, run: RunId) -> RunLine | None:
     started_at = datetime.fromisoformat(record["started_at"])
     if not usual or not started_at.tzinfo:
         return None
-    done = [item for item in repeats if item["state"] == FINISHED]
+    own = [item for item in repeats if item["seed"] != without]
+    done = [item for item in own if item["state"] == FINISHED]
     environments = [item["environment"] for item in repeats if item["environment"] is not None]
     return RunLine(
         id=run,
@@ -407,7 +417,7 @@ def _line(record: _Record, measured: _Measured, run: RunId) -> RunLine | None:
         environment=str(environments[0]) if environments else "",
         state=state_word(states),
         seeds=tuple([item["seed"] for item in done]),
-        repeats=len(repeats),
+        repeats=len(own),
         author=cut(record["author"]["name"]),
         group=record["group"],
         started_at=started_at.astimezone(UTC),

@@ -88,7 +88,8 @@ def archive(world: World, rng: random.Random, number: int) -> list[str]:
     """End an experiment of its own."""
     name = f"short-{number}"
     world.gitexp(
-        "new", name, "--no-switch", "--metric", "acc:max", "--effect", ">0", "--repeats", "2",
+        "new", name, "--seeds", "committed",
+        "--no-switch", "--metric", "acc:max", "--effect", ">0", "--repeats", "2",
         "--hypothesis", "an experiment that is archived at once",
     )  # fmt: skip
     return ["gitexp", "archive", name, "--abandon", *rng.choice(([], ["--push"]))]

@@ -243,9 +243,11 @@ def make(folder: Path) -> World:
         cwd=repo.path, env=environment(), check=True, capture_output=True,
     )  # fmt: skip
     repo.git("commit", "--quiet", "--all", "-m", "a place for data")
+    repo.git("push", "--quiet", "origin", "main")  # else it would be asked about
     world = World(repo, origin)
     made = world.gitexp(
-        "new", "idea", "--metric", "acc:max", "--effect", ">0", "--repeats", "50",
+        "new", "idea", "--seeds", "committed", "--metric", "acc:max", "--effect", ">0",
+        "--repeats", "50",
         "--hypothesis", "nothing is ever lost, whatever is killed",
     )  # fmt: skip
     if made.returncode:

@@ -10,6 +10,7 @@ import pytest
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
+from gitexp.model.plan import SeedOrigin
 from gitexp.model.request import NewRequest
 from tests.lab.build import EPOCH
 from tests.lab.shell import HYPOTHESIS
@@ -38,6 +39,7 @@ def experiment(project: BuiltRepo) -> BuiltRepo:
         repeats=6,
         baseline="main",
         params=((ParamKey("params.yaml", "lr"), 0.7),),
+        seeds=SeedOrigin.COMMITTED,
     )
     new(project.workspace, request, now=NOW)
     return project

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import gitexp
 from gitexp.experiments.new import new
+from gitexp.model.plan import SeedOrigin
 from gitexp.model.request import NewRequest
 from tests.execution.test_run import plain
 
@@ -89,7 +90,12 @@ def test_a_name_that_no_ref_holds_is_looked_up_anew(tmp_path: Path) -> None:
 def test_what_could_not_be_read_is_looked_for_again(tmp_path: Path) -> None:
     repo = plain(tmp_path / "r")
     words = "a higher learning rate raises accuracy"
-    new(repo.workspace, NewRequest(name="a", hypothesis=words, metric="accuracy", effect=">0"))
+    new(
+        repo.workspace,
+        NewRequest(
+            name="a", hypothesis=words, metric="accuracy", effect=">0", seeds=SeedOrigin.COMMITTED
+        ),
+    )
     repo.switch("exp/a")
     path = f".gitexp/runs/ab/{'ab' * 8}/run.json"
     repo.commit({path: "no record"})

@@ -15,6 +15,7 @@ from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.git.transaction import layout
 from gitexp.model.config import ParamKey
+from gitexp.model.plan import SeedOrigin
 from gitexp.model.request import NewRequest, RunRequest
 from tests.cli.conftest import NOW
 from tests.cli.test_new import editor
@@ -38,6 +39,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, dvc_project_template: Pat
         repeats=6,
         baseline="main",
         params=((ParamKey("params.yaml", "lr"), 0.7),),
+        seeds=SeedOrigin.COMMITTED,
     )
     new(repo.workspace, request, now=NOW)
     wanted = RunRequest(with_baseline=True, jobs=2)

@@ -11,7 +11,7 @@ from gitexp.comparison.compare import exit_code
 from gitexp.errors import UsageError
 from gitexp.experiments.new import new
 from gitexp.git.transaction import layout
-from gitexp.model.plan import Direction, Verdict
+from gitexp.model.plan import Direction, SeedOrigin, Verdict
 from gitexp.model.request import NewRequest
 from gitexp.records import plan as plan_format
 from tests.lab.records import START, Lab, one, scores
@@ -42,6 +42,7 @@ def planned(lab: Lab, effect: str, direction: Direction) -> Plan:
         repeats=10,
         baseline="main",
         checkout=True,
+        seeds=SeedOrigin.COMMITTED,
     )
     new(lab.repo.workspace, request, now=START)
     return plan_format.load(lab.repo.show(layout.plan_path("idea")).encode(), "plan.yaml")
@@ -55,6 +56,7 @@ def test_a_metric_with_its_direction_is_read_as_on_the_command_line(lab: Lab) ->
         effect=">0",
         repeats=10,
         baseline="main",
+        seeds=SeedOrigin.COMMITTED,
     )
     with pytest.raises(UsageError, match="two directions"):
         new(lab.repo.workspace, replace(request, direction=Direction.MAX), now=START)

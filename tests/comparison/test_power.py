@@ -10,7 +10,7 @@ from gitexp.comparison.power import power
 from gitexp.errors import NoRepositoryError, UsageError
 from gitexp.experiments.new import new
 from gitexp.model.design import PowerDesign, PowerRequest
-from gitexp.model.plan import Direction, Stopping, StoppingRule
+from gitexp.model.plan import Direction, SeedOrigin, Stopping, StoppingRule
 from gitexp.model.request import NewRequest
 from gitexp.report import views
 from tests.lab.records import START, Lab
@@ -137,6 +137,7 @@ def test_a_new_plan_says_what_its_repeats_find(lab: Lab) -> None:
         effect=">=5%",
         direction=Direction.MAX,
         repeats=10,
+        seeds=SeedOrigin.COMMITTED,
     )
     report = new(lab.repo.workspace, request, now=START)
     assert report.power is not None
@@ -152,7 +153,7 @@ def test_a_baseline_that_was_run_on_another_branch_has_a_price(lab: Lab) -> None
     assert found.price.seconds is not None
     wanted = NewRequest(
         name="idea", hypothesis="it does more", metric="f1", effect=">=5%", baseline="main",
-        dry_run=True,
+        dry_run=True, seeds=SeedOrigin.COMMITTED
     )  # fmt: skip
     assert new(lab.repo.workspace, wanted).price.seconds == found.price.seconds / 12 * 20
 

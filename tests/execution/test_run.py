@@ -35,7 +35,7 @@ from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.git import objects, repository
 from gitexp.model.config import ParamKey
-from gitexp.model.plan import Direction, OnFailed, Terms, Verdict
+from gitexp.model.plan import Direction, OnFailed, SeedOrigin, Terms, Verdict
 from gitexp.model.report import ProgressKind
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.model.run import RepeatState
@@ -82,6 +82,7 @@ def experiment(project: BuiltRepo) -> BuiltRepo:
             repeats=3,
             baseline="main",
             params=((ParamKey("params.yaml", "lr"), 0.2),),
+            seeds=SeedOrigin.COMMITTED,
         ),
     )
     return project
@@ -165,6 +166,7 @@ def test_time_and_memory_are_judged_and_no_metrics_file_has_to_have_them(tmp_pat
             repeats=5,
             baseline="main",
             params=((ParamKey("params.yaml", "lr"), 0.2),),
+            seeds=SeedOrigin.COMMITTED,
         ),
     )
     report = run(repo.workspace, RunRequest(with_baseline=True))
@@ -188,6 +190,7 @@ def test_a_seed_seen_before_the_plan_is_spent(project: BuiltRepo) -> None:
             effect=">0",
             repeats=2,
             baseline="main",
+            seeds=SeedOrigin.COMMITTED,
         ),
     )
     report = run(project.workspace)
@@ -222,6 +225,7 @@ def test_two_sides_with_the_same_inputs_are_refused_before_anything_is_run(
         metric=metric_of(project),
         effect=">=1%",
         baseline="main",
+        seeds=SeedOrigin.COMMITTED,
     )
     new(project.workspace, asked)
     assert status(project.workspace).next_step.startswith("change code or parameters")
@@ -394,7 +398,14 @@ def test_a_baseline_that_fails_spends_no_seed_and_is_mended_by_another_commit(
     repo = build_repository(tmp_path / "r")
     repo.commit({"train.py": script})
     init(repo.workspace, InitRequest(command="python train.py", metrics=("metrics.json",)))
-    asked = NewRequest(name="up", hypothesis="it raises acc", metric="acc", effect=">0", repeats=2)
+    asked = NewRequest(
+        name="up",
+        hypothesis="it raises acc",
+        metric="acc",
+        effect=">0",
+        repeats=2,
+        seeds=SeedOrigin.COMMITTED,
+    )
     new(repo.workspace, replace(asked, direction=Direction.MAX))
     repo.commit({"train.py": script.replace("LR = 0", "LR = 2")})
     report = run(repo.workspace, RunRequest(with_baseline=True))
@@ -426,7 +437,14 @@ def test_a_plan_that_goes_on_without_failed_seeds_comes_to_a_verdict(tmp_path: P
     repo = build_repository(tmp_path / "r")
     repo.commit({"train.py": script})
     init(repo.workspace, InitRequest(command="python train.py", metrics=("metrics.json",)))
-    asked = NewRequest(name="up", hypothesis="it raises acc", metric="acc", effect=">0", repeats=5)
+    asked = NewRequest(
+        name="up",
+        hypothesis="it raises acc",
+        metric="acc",
+        effect=">0",
+        repeats=5,
+        seeds=SeedOrigin.COMMITTED,
+    )
     new(repo.workspace, replace(asked, direction=Direction.MAX, on_failed=OnFailed.DROP))
     repo.commit({"train.py": script.replace("LR = 1", "LR = 2")})
     request = RunRequest(with_baseline=True, keep_going=True)
@@ -457,7 +475,13 @@ def test_a_metric_that_is_no_finite_number_fails_the_repeat(
     repo = plain(tmp_path / "r")
     new(
         repo.workspace,
-        NewRequest(name="bad", hypothesis="the metric stays a number", metric="acc", effect=">0"),
+        NewRequest(
+            name="bad",
+            hypothesis="the metric stays a number",
+            metric="acc",
+            effect=">0",
+            seeds=SeedOrigin.COMMITTED,
+        ),
     )
     repo.commit({"train.py": PLAIN_TRAIN.replace("0.5 + seed / 1000", value)}, at=2)
     report = run(repo.workspace, RunRequest(repeats=1))

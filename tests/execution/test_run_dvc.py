@@ -17,7 +17,7 @@ from gitexp.execution.run import run
 from gitexp.experiments.amend_plan import amend_plan
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
-from gitexp.model.plan import Terms
+from gitexp.model.plan import SeedOrigin, Terms
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.views.diff import inputs
@@ -212,6 +212,7 @@ def test_each_side_names_a_step_that_brings_its_data(tmp_path: Path) -> None:
         effect=">=1%",
         repeats=1,
         baseline="main",
+        seeds=SeedOrigin.COMMITTED,
     )
     new(repo.workspace, wanted)
     dvc(repo.path, "remote", "add", "-q", "-d", "r", str(tmp_path / "remote"))
@@ -368,7 +369,12 @@ def by_dvc_2(path: Path, ends: str) -> BuiltRepo:
     repo.commit(at=2)
     init(repo.workspace)
     wanted = NewRequest(
-        name="x", hypothesis="n falls a bit", metric="n:min", effect=">0", repeats=1
+        name="x",
+        hypothesis="n falls a bit",
+        metric="n:min",
+        effect=">0",
+        repeats=1,
+        seeds=SeedOrigin.COMMITTED,
     )
     new(repo.workspace, wanted)
     repo.commit({"params.yaml": "seed: 1\nmore: 1\n"}, at=3)

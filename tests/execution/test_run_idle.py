@@ -15,7 +15,7 @@ from gitexp.experiments.amend_plan import amend_plan
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
-from gitexp.model.plan import Direction, Terms, Verdict
+from gitexp.model.plan import Direction, SeedOrigin, Terms, Verdict
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.report import views
 from gitexp.views.status import status
@@ -62,6 +62,7 @@ def planned(repo: BuiltRepo, files: dict[str, str]) -> BuiltRepo:
         metric="acc",
         effect=">0",
         direction=Direction.MAX,
+        seeds=SeedOrigin.COMMITTED,
     )
     new(repo.workspace, request)
     repo.commit(files)

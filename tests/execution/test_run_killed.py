@@ -97,7 +97,8 @@ def test_killed_while_the_branch_moves_the_record_is_whole_or_not_there(
 def test_a_rewritten_branch_with_another_plan_takes_no_record(tmp_path: Path) -> None:
     repo = plain(tmp_path / "r")
     made = gitexp(
-        repo, "new", "x", "--metric", "acc:max", "--effect", ">0", "--repeats", "1",
+        repo, "new", "x", "--seeds", "committed",
+        "--metric", "acc:max", "--effect", ">0", "--repeats", "1",
         "--hypothesis", "a plan that somebody rewrites meanwhile",
     )  # fmt: skip
     assert made.returncode == 0, made.stderr.decode()
@@ -144,7 +145,8 @@ def test_a_full_disk_is_said_and_the_repeats_are_kept(tmp_path: Path) -> None:
 def test_a_call_of_a_rewritten_branch_waits_and_stops_no_other(tmp_path: Path) -> None:
     repo = plain(tmp_path / "r")
     begun = gitexp(
-        repo, "new", "x", "--metric", "acc:max", "--effect", ">0", "--repeats", "1",
+        repo, "new", "x", "--seeds", "committed",
+        "--metric", "acc:max", "--effect", ">0", "--repeats", "1",
         "--hypothesis", "a plan that somebody rewrites later",
     )  # fmt: skip
     assert begun.returncode == 0, begun.stderr.decode()
@@ -162,7 +164,8 @@ def begun(path: Path) -> BuiltRepo:
     """Return a project on the branch of an experiment of one repeat."""
     repo = plain(path)
     made = gitexp(
-        repo, "new", "x", "--metric", "acc:max", "--effect", ">0", "--repeats", "1",
+        repo, "new", "x", "--seeds", "committed",
+        "--metric", "acc:max", "--effect", ">0", "--repeats", "1",
         "--hypothesis", "a plan whose branch somebody takes away",
     )  # fmt: skip
     assert made.returncode == 0, made.stderr.decode()

@@ -59,7 +59,7 @@ def plan(repo: BuiltRepo, metric: str = "f1", **fields: object) -> None:
             metric=f"{metric}:max",
             effect=">0",
             baseline="main",
-            **{"repeats": 1, **fields},  # type: ignore[arg-type]
+            **{"repeats": 1, **fields},  # type: ignore[arg-type], seeds=SeedOrigin.COMMITTED
         ),
     )
 

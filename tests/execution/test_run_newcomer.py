@@ -13,7 +13,7 @@ from gitexp.execution.run import run
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
-from gitexp.model.plan import Direction
+from gitexp.model.plan import Direction, SeedOrigin
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.report import views
 from tests.execution.test_run import PLAIN_TRAIN, plain
@@ -88,6 +88,7 @@ def test_a_module_that_lies_in_the_project_is_no_fault_of_the_baseline(
     wanted = NewRequest(
         name="rates", hypothesis="it does more", metric="acc", direction=Direction.MAX,
         effect=">0", baseline="main", repeats=1, params=lr(0.5), checkout=True,
+        seeds=SeedOrigin.COMMITTED,
     )  # fmt: skip
     new(repo.workspace, wanted)
     asked = RunRequest(with_baseline=True, keep_going=True)
@@ -106,6 +107,7 @@ def test_a_plan_with_a_metric_that_is_not_reported_is_told_and_a_finished_one_pr
     wanted = NewRequest(
         name="wrong", hypothesis="it does more", metric="nonsense", direction=Direction.MAX,
         effect=">0", baseline="main", repeats=1, params=lr(0.5), checkout=True,
+        seeds=SeedOrigin.COMMITTED,
     )  # fmt: skip
     new(repo.workspace, wanted)
     assert "gitexp amend-plan --metric" in run(repo.workspace).next_step
@@ -244,6 +246,7 @@ def test_a_parameter_of_another_file_is_refused_with_its_whole_name(tmp_path: Pa
     wanted = NewRequest(
         name="faster", hypothesis="a larger step raises accuracy", metric="acc", effect=">0",
         direction=Direction.MAX,
+        seeds=SeedOrigin.COMMITTED,
     )  # fmt: skip
     for params in (lr(0.2, "train.lr"), lr(0.2, "lr")):
         with pytest.raises(GitexpError) as refused:
@@ -416,7 +419,12 @@ def test_a_change_beside_the_project_alone_is_named_where_the_inputs_are_equal(
     repo.commit({"ml/t.py": "from shared import pre\n", "shared/pre.py": "", "api/a.py": ""})
     init(repo.workspace, InitRequest(command="python t.py", project="ml", metrics=("m.json",)))
     asked = NewRequest(
-        name="e", hypothesis="pre raises a at all", metric="a", effect=">0", direction=Direction.MAX
+        name="e",
+        hypothesis="pre raises a at all",
+        metric="a",
+        effect=">0",
+        direction=Direction.MAX,
+        seeds=SeedOrigin.COMMITTED,
     )
     new(repo.workspace, asked)
     repo.commit({"shared/pre.py": "x = 1\n", "api/a.py": "y = 1\n"})

@@ -15,7 +15,7 @@ from gitexp.errors import PreconditionError, UsageError
 from gitexp.execution.run import run
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
-from gitexp.model.plan import Direction
+from gitexp.model.plan import Direction, SeedOrigin
 from gitexp.model.request import NewRequest, RunRequest
 from tests.execution.test_run import PLAIN_TRAIN, plain
 from tests.execution.test_run_hostile import KILLS_ITS_COORDINATOR
@@ -52,6 +52,7 @@ def begin(repo: BuiltRepo, repeats: int = 2) -> None:
             repeats=repeats,
             baseline="main",
             params=((ParamKey("params.yaml", "lr"), 0.2),),
+            seeds=SeedOrigin.COMMITTED,
         ),
     )
 

@@ -16,6 +16,7 @@ from gitexp.execution.run import run
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
+from gitexp.model.plan import SeedOrigin
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.views.status import status
 from tests.lab.build import BuiltRepo, dvc
@@ -45,6 +46,7 @@ def begin(repo: BuiltRepo, repeats: int = 2) -> None:
             repeats=repeats,
             baseline="main",
             params=((ParamKey("params.yaml", "lr"), 0.7),),
+            seeds=SeedOrigin.COMMITTED,
         ),
     )
 

@@ -17,7 +17,7 @@ from gitexp.errors import KilledCallError, LockedError
 from gitexp.execution.run import run
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
-from gitexp.model.plan import Direction, Stopping, StoppingRule
+from gitexp.model.plan import Direction, SeedOrigin, Stopping, StoppingRule
 from gitexp.model.request import NewRequest, RunRequest
 from gitexp.upkeep.doctor import doctor
 from tests.execution.test_run import plain
@@ -85,6 +85,7 @@ def project(path: Path, call: str) -> BuiltRepo:
             baseline="main",
             params=((ParamKey("params.yaml", "lr"), 0.2),),
             stopping=Stopping(StoppingRule.POCOCK, 4) if call == "until" else None,
+            seeds=SeedOrigin.COMMITTED,
         ),
     )
     if call == "baseline left":

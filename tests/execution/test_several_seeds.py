@@ -17,6 +17,7 @@ from gitexp.experiments.new import new
 from gitexp.git import objects
 from gitexp.git.repository import open_repository
 from gitexp.model.ids import CommitHash
+from gitexp.model.plan import SeedOrigin
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.store import plans
 from gitexp.text.paramkeys import param_key
@@ -77,6 +78,7 @@ def began(repo: BuiltRepo, repeats: int = 3) -> None:
         NewRequest(
             name="faster", hypothesis="a larger rate raises f1 by at least 1%", metric="f1",
             effect=">=1%", repeats=repeats, baseline="main", params=((LR, 0.7),),
+            seeds=SeedOrigin.COMMITTED,
         ),
     )  # fmt: skip
 

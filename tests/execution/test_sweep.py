@@ -12,6 +12,7 @@ from gitexp.execution.run import run
 from gitexp.experiments.new import new
 from gitexp.git import repository
 from gitexp.model.config import ParamKey
+from gitexp.model.plan import SeedOrigin
 from gitexp.model.request import NewRequest, RunRequest
 from gitexp.report.comparisons import text as render
 from gitexp.report.sheet import PLAIN
@@ -68,6 +69,7 @@ def test_the_best_of_a_named_sweep_needs_fresh_seeds(tmp_path: Path) -> None:
         effect=">0",
         repeats=5,
         params=((RATE, RATES[1]),),
+        seeds=SeedOrigin.COMMITTED,
     )
     new(repo.workspace, request)
     sides = run(repo.workspace, RunRequest(with_baseline=True, group="rates")).recorded

@@ -11,7 +11,7 @@ from gitexp.execution.until import until_decided
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
-from gitexp.model.plan import Direction, Stopping, StoppingRule
+from gitexp.model.plan import Direction, SeedOrigin, Stopping, StoppingRule
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.report import views
@@ -49,6 +49,7 @@ def project(path: Path, stopping: Stopping | None, *, lr: float = 0.7) -> BuiltR
         baseline="main",
         params=((ParamKey("params.yaml", "lr"), lr),),
         stopping=stopping,
+        seeds=SeedOrigin.COMMITTED,
     )
     new(repo.workspace, request)
     return repo

@@ -30,7 +30,7 @@ from gitexp.experiments.rename import rename
 from gitexp.git import repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, locks
-from gitexp.model.plan import Verdict
+from gitexp.model.plan import SeedOrigin, Verdict
 from gitexp.model.request import NewRequest
 from gitexp.model.sharing import Tombstone
 from gitexp.model.views import ShownExperiment
@@ -393,6 +393,7 @@ def test_the_name_of_a_removed_experiment_is_not_given_to_another(lab: Lab) -> N
         metric="f1",
         effect=">0",
         baseline="main",
+        seeds=SeedOrigin.COMMITTED,
     )
     with pytest.raises(ExistsError, match="was archived, or removed"):
         new(lab.repo.workspace, request)

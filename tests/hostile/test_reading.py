@@ -14,7 +14,7 @@ from gitexp.cli.dispatch import dispatch
 from gitexp.execution.run import run
 from gitexp.experiments.new import new
 from gitexp.git.transaction import layout
-from gitexp.model.plan import Direction
+from gitexp.model.plan import Direction, SeedOrigin
 from gitexp.model.request import NewRequest, RunRequest
 from gitexp.model.run import RepeatState
 from tests.execution.test_run import plain, states
@@ -98,6 +98,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> BuiltRepo:
             effect=">0",
             repeats=2,
             baseline="main",
+            seeds=SeedOrigin.COMMITTED,
         ),
     )
     repo.switch("exp/a")

@@ -10,6 +10,7 @@ from gitexp.execution.run import run
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
+from gitexp.model.plan import SeedOrigin
 from gitexp.model.request import NewRequest, RunRequest
 from tests.lab.build import BuiltRepo, clone, dvc_project, repository
 
@@ -31,6 +32,7 @@ def finished_experiment(path: Path, template: Path) -> BuiltRepo:
         repeats=REPEATS,
         baseline="main",
         params=((ParamKey("params.yaml", "lr"), 0.7),),
+        seeds=SeedOrigin.COMMITTED,
     )
     new(repo.workspace, request)
     run(repo.workspace, RunRequest(with_baseline=True, jobs=2), environ=dict(os.environ))

@@ -76,7 +76,8 @@ def make(folder: Path, *, train: str = "", data_remote: bool = True) -> Team:
     origin = repository(folder / "origin.git", bare=True)
     a.git("remote", "add", "origin", origin.path.as_uri())
     done = gitexp(
-        a, "new", "idea", "--metric", "acc:max", "--effect", ">0", "--repeats", "2",
+        a, "new", "idea", "--seeds", "committed",
+        "--metric", "acc:max", "--effect", ">0", "--repeats", "2",
         "--hypothesis", "an idea that two people try",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from gitexp.model.plan import SeedOrigin
 from tests.lab import warm
 from tests.records import answers
 
@@ -52,8 +53,13 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def gitexp(folder: Path | BuiltRepo, *argv: str, env: Mapping[str, str] | None = None) -> Done:
-    """Run ``gitexp ARGV`` in a folder; nobody is there to answer a question."""
+    """Run ``gitexp ARGV`` in a folder; nobody is there to answer a question.
+
+    A plan has the committed seeds where nothing is said of them: tests know these.
+    """
     where = folder if isinstance(folder, Path) else folder.path
+    if argv[:1] == ("new",) and "--seeds" not in argv and "--help" not in argv:
+        argv += ("--seeds", SeedOrigin.COMMITTED.value)
     done = warm.run("gitexp", *argv, cwd=where, env=environment(env))
     return Done(
         done.returncode,

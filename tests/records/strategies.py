@@ -127,6 +127,7 @@ FIELDS: dict[str, Values] = {
     "peak_memory_bytes": st.integers(0, 2**50),
     "confidence": st.floats(0.5, 0.999),
     "samples_sha256": sha256s,
+    "PlanSeeds.root": st.just("") | st.from_regex(r"[0-9a-f]{32}", fullmatch=True),
     "Repeat.made": st.just("") | sha256s,
     "Source.swaps": st.dictionaries(st.sampled_from(["params", "data", "code"]), commits),
     "Side.runs": tuples(st.text(BASE32, min_size=16, max_size=16)),

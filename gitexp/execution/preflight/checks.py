@@ -27,16 +27,21 @@ from gitexp.errors import (
     NoSpaceError,
     PreflightError,
     ReadOnlyError,
+    WitnessError,
 )
 from gitexp.execution.jobs import lies_in
 from gitexp.execution.preflight.mentions import words
 from gitexp.git import objects, refs
 from gitexp.git.absent import ABSENT
+from gitexp.git.transaction import layout
 from gitexp.git.worktree import conversion, status
 from gitexp.model.ids import BlobId
 from gitexp.model.job import LinkedPath
 from gitexp.model.metrics import recorded
+from gitexp.model.witness import Way
+from gitexp.provenance.trust_settings import Believing
 from gitexp.report import numbers
+from gitexp.store import conclusions, plans
 from gitexp.system import kernels
 
 if TYPE_CHECKING:
@@ -45,8 +50,10 @@ if TYPE_CHECKING:
     from gitexp.dvc.pointers import MissingData, PointerState
     from gitexp.execution.jobs import JobTemplate
     from gitexp.execution.run_sources import RunSource
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import CommitHash
     from gitexp.model.job import Outcome, Stage
-    from gitexp.model.plan import BaselineRef
+    from gitexp.model.plan import BaselineRef, Plan
     from gitexp.model.run import Environment
 
 SPACE_RESERVE_BYTES = 64 * 1024 * 1024
@@ -395,3 +402,22 @@ def _kernel_of(source: RunSource, book: str) -> tuple[str, str]:
     except GitexpError:
         data = ABSENT
     return kernels.asked(b"" if data is ABSENT else data, path)
+
+
+def require_witness(repo: Repo, plan: Plan, tip: CommitHash) -> None:
+    """Refuse to run before somebody else saw the plan, where the project asks for that."""
+    seen, known = Believing(lambda: repo.workspace, here=True), 0
+    for item in conclusions.receipts(repo, tip, plan.digest):
+        receipt = item.receipt
+        if receipt is None or receipt.way is Way.APPROVAL:
+            continue
+        if plans.holds(repo, plan, receipt.commit) and seen.witnessed(receipt, item.token):
+            return
+        known += 1
+    what = f"{known} receipts, of which none verifies here," if known else "no receipt"
+    raise WitnessError(
+        "nobody else has seen the plan yet",
+        found=f"{what} for plan {plan.digest[:9]}",
+        where=f"{layout.witness_dir(plan.digest)} at {tip[:9]}",
+        expected="plan.witness: required, says .gitexp/config.yaml",
+    )

@@ -182,7 +182,11 @@ def _price(price: Price) -> str:
     runs = f"{price.repeats:,} repeats on both sides"
     if price.seconds is None:
         return f"{runs}; hours unknown, {price.basis}"
-    return f"{runs}, about {numbers.duration(price.seconds)} one after another ({price.basis})"
+    said = f"{runs}, about {numbers.duration(price.seconds)} one after another ({price.basis})"
+    if price.reusing is None:
+        return said
+    fewer = numbers.amount(price.reusing, "repeat")
+    return f"{said}; {fewer} with --seeds committed, which are public, and the answer says so"
 
 
 def run(report: RunReport, _: Style = PLAIN) -> Sheet:
@@ -300,5 +304,6 @@ def _planned(report: RunReport) -> Iterator[Item]:
 
 def _would(report: RunReport, each: PlannedRun) -> str:
     verb = "would run" if report.dry_run else "stopped before it ran"
-    said = f"{verb} {numbers.seeds(each.seeds)}" if each.seeds else "nothing to run"
+    which = f"{'seed' if len(each.seeds) == 1 else 'seeds'} {numbers.ranges(each.seeds)}"
+    said = f"{verb} {which}" if each.seeds else "nothing to run"
     return f"{each.side} {each.commit[:SHORT]}: {said}"

@@ -1,0 +1,207 @@
+"""Seeds that were drawn with a plan: which count, and what nobody gains by."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.comparison import counting, eligible, selection
+from gitexp.comparison.counting import Count, FoundRuns, count
+from gitexp.model.plan import (
+    Amendment,
+    OnFailed,
+    Plan,
+    PlanSeeds,
+    SeedOrigin,
+    Stopping,
+    StoppingRule,
+)
+from gitexp.model.run import PlanRef, RepeatState
+from gitexp.records.terms import sealed
+from tests.comparison.test_counting import (
+    BASE,
+    CANDIDATE,
+    OTHER,
+    PLAN,
+    PLAN_REF,
+    in_line,
+    parallel,
+    reasons,
+    run,
+)
+
+if TYPE_CHECKING:
+    from gitexp.comparison.eligible import Earlier
+    from gitexp.store.lookup import FoundRun
+
+ROOT = "0123456789abcdef" * 2
+DRAWN = sealed(replace(PLAN, seeds=PlanSeeds(ROOT), repeats=4))
+REF = PlanRef(DRAWN.name, DRAWN.digest)
+SEEDS = tuple(itertools.islice(PlanSeeds(ROOT).sequence(), 12))
+KILLED = RepeatState.CANCELLED
+
+
+def judged(
+    *runs: FoundRun, plan: Plan = DRAWN, beside: tuple[FoundRun, ...] = (), by: Earlier = in_line
+) -> tuple[Count, str]:
+    found = FoundRuns(runs, elsewhere=beside)
+    result = count(found, plan, BASE, CANDIDATE, by)
+    return result, selection.unjudged(found, result, plan, CANDIDATE, by)
+
+
+def both(first: int, last: int, order: int = 0, plan: PlanRef = REF) -> tuple[FoundRun, FoundRun]:
+    """A call that ran so many of the plan's seeds on both sides."""
+    name = "abcdefghijklmnop"[2 * order : 2 * order + 2]
+    seeds, call = SEEDS[first:last], f"call{order}"
+    return (
+        run(name[0], BASE, seeds, order=order, plan=plan, call=call),
+        run(name[1], CANDIDATE, seeds, order=order, plan=plan, call=call),
+    )
+
+
+def test_a_root_gives_its_seeds_for_ever() -> None:
+    assert SEEDS[:3] == (1466751763, 180250092, 299068105)
+    assert all(0 < seed < 1 << 31 for seed in SEEDS)
+    assert len({*SEEDS}) == len(SEEDS)
+    assert PlanSeeds().origin is SeedOrigin.COMMITTED
+    assert DRAWN.digest != sealed(replace(DRAWN, seeds=PlanSeeds("f" * 32))).digest
+
+
+def test_the_first_seeds_of_the_plan_count_on_both_sides() -> None:
+    result, why = judged(*both(0, 4))
+    assert (set(result.pairs), why) == ({*SEEDS[:4]}, "")
+
+
+def test_other_seeds_under_the_plan_never_count() -> None:
+    """Whoever runs seeds of his own choice under a plan has looked, and draws nothing."""
+    mine = run("x", CANDIDATE, (1, 2, 3, 4, SEEDS[0]), order=1, plan=REF)
+    result, _ = judged(run("y", BASE, (1, 2, 3, 4), order=0), mine)
+    assert set(result.candidate.repeats) == {SEEDS[0]}
+    assert reasons(result)[eligible.NOT_DRAWN] == (1, 2, 3, 4)
+    assert not result.baseline.repeats
+
+
+def test_the_committed_seed_makes_the_snapshot_and_never_counts() -> None:
+    mine = run("x", CANDIDATE, (0, *SEEDS[:4]), order=1, plan=REF)
+    mine = replace(mine, run=replace(mine.run, snapshot_only=0))
+    result, _ = judged(both(0, 4)[0], mine)
+    assert (set(result.pairs), reasons(result)) == ({*SEEDS[:4]}, {})
+
+
+def test_a_repeat_for_the_snapshot_alone_spends_no_seed_of_a_plan_before_it() -> None:
+    """Another plan of the same candidate executes the committed seed unasked, on a line beside."""
+    seen = run("z", CANDIDATE, (2, 8), order=5, plan=replace(PLAN_REF, name="later"))
+    seen = replace(seen, run=replace(seen.run, snapshot_only=2))
+    mine = run("x", CANDIDATE, (1, 2, 8), plan=PLAN_REF)
+    result, _ = judged(run("y", BASE, (1, 2, 8)), mine, plan=PLAN, beside=(seen,), by=parallel)
+    assert reasons(result)[eligible.SPENT] == (8,)
+    assert set(result.candidate.repeats) == {1, 2}
+    first, _ = judged(seen, replace(mine, order=6), plan=PLAN)
+    assert not first.candidate.repeats.keys() & {2, 8}
+
+
+def test_a_killed_repeat_is_not_passed_over() -> None:
+    """A repeat that looked bad and was killed is replaced by no later one."""
+    base = run("a", BASE, SEEDS[:5], plan=REF, call="1")
+    killed = run("b", CANDIDATE, SEEDS[1:2], plan=REF, call="1", state=KILLED)
+    rest = run("c", CANDIDATE, (SEEDS[0], *SEEDS[2:5]), order=1, plan=REF, call="2")
+    result, _ = judged(base, killed, rest)
+    assert set(result.pairs) == {SEEDS[0], *SEEDS[2:4]}
+    assert len(result.pairs) < DRAWN.repeats
+
+
+def test_at_an_early_look_the_first_seeds_are_there_and_no_others() -> None:
+    rule = Stopping(StoppingRule.POCOCK, 2)
+    plan = sealed(replace(DRAWN, stopping=rule))
+    ref = PlanRef(plan.name, plan.digest)
+    base = run("a", BASE, SEEDS[:4], plan=ref, call="1")
+    mine = run("b", CANDIDATE, (SEEDS[0], *SEEDS[2:4]), plan=ref, call="1")
+    assert judged(base, mine, plan=plan)[0].pairs == (SEEDS[0],)
+    whole = run("b", CANDIDATE, SEEDS[:4], plan=ref, call="1")
+    assert set(judged(base, whole, plan=plan)[0].pairs) == {*SEEDS[:4]}
+
+
+def test_a_seed_that_a_candidate_had_before_is_replaced_whatever_its_inputs() -> None:
+    """Who picks a variant by the plan's own seeds has spent them for the one he picks."""
+    seen = run("z", OTHER, SEEDS[:2], order=0, plan=None)
+    result, why = judged(*both(2, 6, order=1), beside=(seen,))
+    assert (set(result.pairs), why) == ({*SEEDS[2:6]}, "")
+    assert result.spent == {*SEEDS[:2]}
+
+
+def test_a_seed_of_the_baseline_outside_the_plan_spends_nothing() -> None:
+    seen = run("z", BASE, SEEDS[:2], order=0, plan=None)
+    result, _ = judged(seen, *both(0, 4, order=1))
+    assert set(result.pairs) == {*SEEDS[:4]}
+    assert reasons(result)[eligible.NOT_DRAWN] == tuple(sorted(SEEDS[:2]))
+
+
+def test_a_seed_run_elsewhere_afterwards_stays() -> None:
+    """Else whoever dislikes a repeat removes it by running its seed again without the plan."""
+    result, why = judged(*both(0, 4), run("z", OTHER, SEEDS[:2], order=5, plan=None))
+    assert (set(result.pairs), result.spent, why) == ({*SEEDS[:4]}, set(), "")
+
+
+def test_of_parallel_lines_nothing_is_decided() -> None:
+    beside = run("z", CANDIDATE, SEEDS[:1], order=5, plan=None)
+    result, why = judged(*both(0, 4), beside=(beside,), by=parallel)
+    assert set(result.pairs) == {*SEEDS[:4]}
+    assert why.startswith("not judged: 1 seed of the plan ran outside it")
+
+
+def test_the_baseline_alone_before_there_is_a_candidate_decides_nothing() -> None:
+    """Else whoever goes on only where the baseline was low has chosen by its scores."""
+    base, mine = both(0, 4)
+    alone = run("d", BASE, SEEDS[:4], order=0, plan=REF, call="0")
+    late = run("e", CANDIDATE, SEEDS[:4], order=1, plan=REF, call="1")
+    assert judged(alone, late)[1].startswith("not judged: the baseline ran on the plan's seeds")
+    assert judged(base, mine)[1] == ""
+    failed = run("f", CANDIDATE, SEEDS[:1], order=0, plan=REF, state=RepeatState.FAILED)
+    assert judged(alone, failed, late)[1] == ""
+
+
+def test_what_is_run_after_the_planned_number_is_no_second_chance() -> None:
+    result, _ = judged(*both(0, 4), *both(4, 8, order=1))
+    late = selection.late_seeds(result, DRAWN, paired=True)
+    assert set(late) == {*SEEDS[4:8]}
+
+
+def test_a_later_seed_waits_for_the_pairs_before_it() -> None:
+    base = run("a", BASE, (*SEEDS[:3], *SEEDS[4:6]), plan=REF)
+    result, _ = judged(base, run("b", CANDIDATE, SEEDS[:6], plan=REF))
+    assert set(result.pairs) == {*SEEDS[:3]}
+
+
+def test_an_amended_plan_goes_on_in_the_same_sequence() -> None:
+    kept = Amendment(DRAWN.digest, "why", DRAWN.author, DRAWN.created_at, {}, fresh=True)
+    plan = sealed(replace(DRAWN, alpha=0.01, amended=(kept,)))
+    result, why = judged(
+        *both(0, 4), *both(4, 8, order=1, plan=PlanRef(plan.name, plan.digest)), plan=plan
+    )
+    assert (set(result.pairs), result.spent, why) == ({*SEEDS[4:8]}, {*SEEDS[:4]}, "")
+
+
+@pytest.mark.parametrize("on_failed", OnFailed)
+def test_a_failed_repeat_is_replaced_only_where_the_plan_drops_it(on_failed: OnFailed) -> None:
+    plan = sealed(replace(DRAWN, on_failed=on_failed))
+    ref = PlanRef(plan.name, plan.digest)
+    base = run("a", BASE, SEEDS[:5], plan=ref, call="1")
+    bad = run("b", CANDIDATE, SEEDS[1:2], plan=ref, call="1", state=RepeatState.FAILED)
+    rest = run("c", CANDIDATE, (SEEDS[0], *SEEDS[2:5]), order=1, plan=ref, call="1")
+    pairs = set(judged(base, bad, rest, plan=plan)[0].pairs)
+    dropped = {SEEDS[0], *SEEDS[2:5]}
+    assert pairs == (dropped if on_failed is OnFailed.DROP else dropped - {SEEDS[4]})
+
+
+def test_an_exploratory_record_changes_nothing_of_a_planned_count() -> None:
+    before, _ = judged(*both(0, 4))
+    more = run("z", CANDIDATE, range(20), order=5, plan=None)
+    after, why = judged(*both(0, 4), more)
+    assert (after.pairs, after.looks, after.variants, why) == (
+        before.pairs, before.looks, before.variants, "",
+    )  # fmt: skip
+    assert reasons(after).keys() - reasons(before).keys() == {eligible.EXPLORATORY}
+    assert counting.UNPAIRED not in reasons(after)

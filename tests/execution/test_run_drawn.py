@@ -1,0 +1,214 @@
+"""`run` under a plan that drew its seeds: both sides, pair by pair, and no seed passed over."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.comparison.compare import compare
+from gitexp.errors import UsageError
+from gitexp.execution.run import run
+from gitexp.experiments.amend_plan import amend_plan
+from gitexp.experiments.new import new
+from gitexp.git import objects
+from gitexp.git.repository import open_repository
+from gitexp.git.transaction.cache import open_index
+from gitexp.model.config import ParamKey
+from gitexp.model.plan import Direction, Plan, PlanSeeds, SeedOrigin, Terms, Verdict
+from gitexp.model.request import NewRequest, RunRequest
+from gitexp.model.run import RepeatState
+from gitexp.store import lookup
+from tests.execution.test_run import plain
+from tests.lab.shell import gitexp
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitexp.model.run import Run
+    from tests.lab.build import BuiltRepo
+
+TRAIN = """\
+import json, os, pathlib
+text = open("params.yaml").read()
+seed = int(text.split("seed:")[1].split()[0])
+lr = float(text.split("lr:")[1].split()[0])
+fatal = pathlib.Path(r"OUT") / str(seed)
+if lr > 0.1 and fatal.exists():
+    os._exit(9)
+json.dump({"acc": lr + seed % 97 / 1000}, open("metrics.json", "w"))
+open("model.txt", "w").write(f"{lr} {seed}")
+"""
+ASKED = NewRequest(
+    name="x",
+    hypothesis="a higher learning rate raises acc",
+    metric="acc",
+    direction=Direction.MAX,
+    effect=">0",
+    repeats=5,
+    baseline="main",
+    params=((ParamKey("params.yaml", "lr"), 0.2),),
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> tuple[BuiltRepo, Plan, tuple[int, ...]]:
+    """A project on exp/x, its plan, and the plan's first seeds."""
+    repo = plain(tmp_path / "p", TRAIN.replace("OUT", str(tmp_path)))
+    plan = new(repo.workspace, ASKED).plan
+    assert plan.drawn is not None
+    return repo, plan, tuple(itertools.islice(plan.drawn.sequence(), 20))
+
+
+def runs(repo: BuiltRepo) -> list[Run]:
+    opened = open_repository(repo.workspace)
+    with open_index(repo.workspace) as index:
+        commit = objects.resolve(opened, "HEAD")
+        return [item.run for item in lookup.runs_at(opened, commit, index).runs]
+
+
+def test_both_sides_run_the_plans_seeds_in_their_order_and_the_committed_one_is_no_sample(
+    project: tuple[BuiltRepo, Plan, tuple[int, ...]],
+) -> None:
+    repo, _, seeds = project
+    report = run(repo.workspace)
+    assert {each.run.seeds for each in report.recorded} == {seeds[:5], (7, *seeds[:5])}
+    assert report.snapshot.startswith("written")
+    assert repo.show("model.txt.dvc")
+    found = compare(repo.workspace)[0]
+    assert (found.pairs, found.verdict) == (5, Verdict.SUPPORTED)
+    assert set(found.candidate.seeds) == set(found.baseline.seeds) == {*seeds[:5]}
+    again = run(repo.workspace)
+    assert again.recorded == ()
+    assert repo.status() == []
+
+
+def test_older_repeats_of_the_baseline_are_not_paired_with(
+    project: tuple[BuiltRepo, Plan, tuple[int, ...]],
+) -> None:
+    repo, _, seeds = project
+    repo.switch("main")
+    run(repo.workspace, RunRequest(seeds=tuple(range(7, 12))))
+    repo.switch("exp/x")
+    run(repo.workspace)
+    assert set(compare(repo.workspace)[0].baseline.seeds) == {*seeds[:5]}
+
+
+def test_a_failed_repeat_is_run_again_and_never_passed_over(
+    project: tuple[BuiltRepo, Plan, tuple[int, ...]], tmp_path: Path
+) -> None:
+    repo, _, seeds = project
+    (tmp_path / str(seeds[2])).touch()
+    run(repo.workspace, RunRequest(keep_going=True))
+    found = compare(repo.workspace)[0]
+    assert (found.pairs, found.verdict) == (4, Verdict.UNDECIDABLE)
+    (tmp_path / str(seeds[2])).unlink()
+    went = run(repo.workspace)
+    assert [each.run.seeds for each in went.recorded] == [(seeds[2],)]
+    assert compare(repo.workspace)[0].verdict is Verdict.SUPPORTED
+
+
+def test_the_baseline_is_not_run_alone_before_there_is_a_candidate(
+    project: tuple[BuiltRepo, Plan, tuple[int, ...]],
+) -> None:
+    repo, _, _ = project
+    with pytest.raises(UsageError) as refused:
+        run(repo.workspace, RunRequest(at="main"))
+    assert refused.value.next_step.endswith("gitexp run")
+
+
+def test_seeds_of_ones_own_are_run_and_do_not_count(
+    project: tuple[BuiltRepo, Plan, tuple[int, ...]],
+) -> None:
+    repo, _, seeds = project
+    report = run(repo.workspace, RunRequest(seeds=(1, 2, 3)))
+    assert [each.run.seeds for each in report.recorded] == [(1, 2, 3)]
+    said = gitexp(repo, "status").out
+    assert "0 of 5 count" in said
+    assert "other seeds than those that were drawn with the plan" in said
+    run(repo.workspace)
+    assert set(compare(repo.workspace)[0].candidate.seeds) == {*seeds[:5]}
+
+
+def test_a_seed_of_the_plan_that_another_candidate_had_is_replaced(
+    project: tuple[BuiltRepo, Plan, tuple[int, ...]],
+) -> None:
+    """Ten variants tried on the plan's seeds, the best one committed: 22 % where they count."""
+    repo, _, seeds = project
+    repo.git("switch", "--quiet", "--create", "try", "main")
+    lr = ((ParamKey("params.yaml", "lr"), 0.3),)
+    run(repo.workspace, RunRequest(seeds=seeds[:2], params=lr))
+    repo.switch("exp/x")
+    run(repo.workspace)
+    assert set(compare(repo.workspace)[0].candidate.seeds) == {*seeds[2:7]}
+
+
+def test_an_amended_plan_draws_on_and_a_renamed_one_stays(
+    project: tuple[BuiltRepo, Plan, tuple[int, ...]],
+) -> None:
+    repo, plan, seeds = project
+    run(repo.workspace)
+    assert gitexp(repo, "rename", "x", "y").code == 0
+    assert compare(repo.workspace)[0].verdict is Verdict.SUPPORTED
+    changed = amend_plan(repo.workspace, None, Terms(alpha=0.04), why="a stricter reader")
+    assert changed.plan.seeds == plan.seeds
+    run(repo.workspace)
+    assert set(compare(repo.workspace)[0].candidate.seeds) == {*seeds[5:10]}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds its coordinator in /proc")
+def test_a_call_that_was_killed_leaves_whole_pairs_and_is_gone_on_with(tmp_path: Path) -> None:
+    train = TRAIN.replace(
+        "    os._exit(9)\n",
+        "    fatal.unlink()\n"
+        "    pid = os.getpid()\n"
+        "    for _ in range(9):\n"
+        '        words = open(f"/proc/{pid}/cmdline").read().split("\\0")\n'
+        '        pid = int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1])\n'
+        '        if "worker" in words:\n'
+        "            break\n"
+        "    os.kill(pid, 9)\n",
+    )
+    repo = plain(tmp_path / "p", train.replace("OUT", str(tmp_path)))
+    plan = new(repo.workspace, ASKED).plan
+    assert plan.drawn is not None
+    seeds = tuple(itertools.islice(plan.drawn.sequence(), 5))
+    (tmp_path / str(seeds[3])).touch()
+    gitexp(repo, "run", env={"HOME": os.environ["HOME"]})
+    assert gitexp(repo, "run").code == 0
+    found = compare(repo.workspace)[0]
+    assert (found.verdict, set(found.candidate.seeds)) == (Verdict.SUPPORTED, {*seeds})
+    ran = [
+        each.seed
+        for item in runs(repo)
+        for each in item.repeats
+        if each.state is RepeatState.FINISHED
+    ]
+    assert sorted(ran) == sorted([7, *seeds, *seeds])
+
+
+def test_committed_seeds_are_asked_for_or_settled_and_said(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "p", TRAIN.replace("OUT", str(tmp_path)))
+    run(repo.workspace, RunRequest(seeds=(7, 8)))
+    why = ("--metric", "acc:max", "--effect", ">0", "--hypothesis", "a higher rate raises acc")
+    asked = ("new", "c", *why, "--repeats", "5", "--param", "lr=0.2")
+    price = "10 repeats on both sides"
+    told = gitexp(repo, *asked, "--seeds", "drawn", "--dry-run").out
+    assert price in told
+    assert "8 repeats with --seeds committed" in told
+    settings = repo.show(".gitexp/config.yaml")
+    assert "seeds: drawn" in settings
+    assert gitexp(repo, *asked, "--seeds", "committed").code == 0
+    run(repo.workspace, RunRequest(with_baseline=True))
+    answer = gitexp(repo, "compare")
+    assert "the committed ones, public before the plan" in answer.out
+    assert json.loads(gitexp(repo, "compare", "--json").out)["plan"]["seeds"] == "committed"
+    repo.switch("main")
+    repo.commit({".gitexp/config.yaml": settings.replace("seeds: drawn", "seeds: committed")})
+    found = new(repo.workspace, ASKED).plan.seeds
+    assert found == PlanSeeds()
+    assert found.origin is SeedOrigin.COMMITTED
