@@ -13,6 +13,7 @@ from gitexp.errors import UnknownMetricError
 from gitexp.execution.run import run
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
+from gitexp.model.plan import SeedOrigin
 from gitexp.model.report import ProgressKind
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.model.run import LoggedValue, RepeatState
@@ -59,7 +60,8 @@ def plan(repo: BuiltRepo, metric: str = "f1", **fields: object) -> None:
             metric=f"{metric}:max",
             effect=">0",
             baseline="main",
-            **{"repeats": 1, **fields},  # type: ignore[arg-type], seeds=SeedOrigin.COMMITTED
+            seeds=SeedOrigin.COMMITTED,
+            **{"repeats": 1, **fields},  # type: ignore[arg-type]
         ),
     )
 
