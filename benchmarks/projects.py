@@ -191,6 +191,7 @@ def begin(place: Place, name: str, assignment: str, extra: Sequence[str] = ()) -
     place.gitexp(
         *("new", name, "--baseline", "main", "--metric", "f1:max", "--effect", ">=5%"),
         *("--hypothesis", f"{assignment} raises f1 by at least 5%", "--param", assignment, *extra),
+        *("--seeds", "committed"),  # no repeat for the snapshot alone, which peers do not make
     ).once()
 
 

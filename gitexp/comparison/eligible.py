@@ -45,9 +45,8 @@ class Eligible:
         """Yield the repeats that may count: finished, and of no spent seed."""
         for item in self.runs:
             out = self.spent.get(item.run.id, frozenset())
-            for repeat in item.run.repeats:
-                finished = repeat.state is RepeatState.FINISHED
-                if finished and repeat.key not in out and repeat.seed != item.run.snapshot_only:
+            for repeat in item.run.own_repeats:
+                if repeat.state is RepeatState.FINISHED and repeat.key not in out:
                     yield item, repeat
 
     def is_whole(self, fewest: int) -> bool:
@@ -360,11 +359,8 @@ def finished_seeds(item: FoundRun) -> tuple[int, ...]:
 
     One for the snapshot alone is none of them.
     """
-    return tuple(
-        repeat.seed
-        for repeat in item.run.repeats
-        if repeat.state is RepeatState.FINISHED and repeat.seed != item.run.snapshot_only
-    )
+    own = item.run.own_repeats
+    return tuple(repeat.seed for repeat in own if repeat.state is RepeatState.FINISHED)
 
 
 def seeding(item: FoundRun, repeat: Repeat) -> tuple[str, ...]:

@@ -196,7 +196,7 @@ class PublishedCall:
 def _message(built: Sequence[tuple[Ended, Record]]) -> str:
     lines = []
     for ended, made in built:
-        states = [repeat.state for repeat in made.run.repeats]
+        states = [repeat.state for repeat in made.run.own_repeats or made.run.repeats]
         good = states.count(RepeatState.FINISHED)
         name = ended.state.draft.plan.name if ended.state.draft.plan else "no plan"
         text = f"{ended.state.side} {good}/{len(states)} repeats"
@@ -209,7 +209,7 @@ def _message(built: Sequence[tuple[Ended, Record]]) -> str:
 
 def _summary(made: Record, metric: str) -> str:
     """Return mean and standard deviation of one metric, for people; "" where there is none."""
-    for found in summarise(made.samples):
+    for found in summarise(made.run.own(made.samples)):
         if found.metric == metric:
             spread = "" if found.sd is None else f" +- {found.sd:.2g}"
             return f"{metric} {found.mean:.4g}{spread}"

@@ -6,6 +6,7 @@ import dataclasses
 import enum
 import hashlib
 import itertools
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from gitexp.model import dataclass, fields, replace
@@ -23,6 +24,7 @@ PlanT = TypeVar("PlanT", bound="PlanTerms | Terms")
 MAX_REPEATS: Final = 100_000  # of a plan: what comes from a branch must not ask for the impossible
 MAX_LOOKS: Final = 20
 _SPARE: Final = 8  # seeds, where a plan of few repeats finds some of its own spent
+_MOST_LIKELY: Final = 20_000  # whatever a branch plans
 _UNSEALED: Final = PlanDigest("")
 ALPHA: Final = 0.05  # where nobody names another
 REPEATS: Final = 10  # likewise, of the claim about a method
@@ -104,6 +106,11 @@ class PlanSeeds:
             if seed not in given:
                 given.add(seed)
                 yield seed
+
+
+@lru_cache(maxsize=256)
+def _first(seeds: PlanSeeds, number: int) -> frozenset[int]:
+    return frozenset(itertools.islice(seeds.sequence(), number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,9 +255,8 @@ class Plan(PlanTerms):
     @property
     def likely_seeds(self) -> frozenset[int]:
         """Of the seeds that were drawn with it those that it may come to."""
-        if self.drawn is None:
-            return frozenset()
-        return frozenset(itertools.islice(self.drawn.sequence(), 2 * self.repeats + _SPARE))
+        many = min(2 * self.repeats + _SPARE, _MOST_LIKELY)
+        return frozenset() if self.drawn is None else _first(self.drawn, many)
 
     @property
     def fewest(self) -> int:

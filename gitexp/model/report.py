@@ -77,7 +77,7 @@ class RecordedRun:
     @property
     def metrics(self) -> tuple[MetricSummary, ...]:
         """Return each metric over the seeds, as `gitexp list` shows it."""
-        return summarise(self.samples)
+        return summarise(self.run.own(self.samples))
 
 
 @dataclass(frozen=True, slots=True)

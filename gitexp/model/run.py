@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.model import dataclass, field
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     from gitexp.model.ids import (
@@ -216,6 +216,15 @@ class Run:
     warnings: tuple[str, ...] = ()
     fixed_seeds: Mapping[str, int] = field(default_factory=dict)  # those of no repeat's choice
     snapshot_only: int | None = None  # seed of a repeat for the snapshot alone, which never counts
+
+    @property
+    def own_repeats(self) -> tuple[Repeat, ...]:
+        """All repeats but one for the snapshot alone."""
+        return tuple(each for each in self.repeats if each.seed != self.snapshot_only)
+
+    def own(self, samples: Iterable[Sample]) -> tuple[Sample, ...]:
+        """Return the samples of these."""
+        return tuple(each for each in samples if each.seed != self.snapshot_only)
 
     @property
     def fixed(self) -> tuple[tuple[str, int], ...]:

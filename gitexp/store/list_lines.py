@@ -84,7 +84,7 @@ class ExperimentLine:
 
 def line_of(run: Run, samples: Sequence[Sample]) -> RunLine:
     """Work out the line of a run."""
-    own = [item for item in run.repeats if item.seed != run.snapshot_only]
+    own = run.own_repeats
     done = tuple(item.seed for item in own if item.state is RepeatState.FINISHED)
     environments = [item.environment for item in run.repeats if item.environment is not None]
     return RunLine(
@@ -103,7 +103,7 @@ def line_of(run: Run, samples: Sequence[Sample]) -> RunLine:
         group=run.group,
         started_at=run.started_at,
         params=listed_params(run.params),
-        metrics=summarise([each for each in samples if each.seed != run.snapshot_only]),
+        metrics=summarise(run.own(samples)),
         plain=not (run.source.overrides or run.source.swaps or run.fixed_seeds)
         and not any(item.seeds for item in run.repeats)
         and is_plain(

@@ -344,7 +344,7 @@ def first_samples(runs: Iterable[FoundRun]) -> tuple[Sample, ...]:
     """Return the samples of runs of the same inputs; of a key measured twice the first."""
     found: dict[tuple[object, ...], Sample] = {}
     for item in runs:
-        for sample in item.samples:
+        for sample in item.run.own(item.samples):
             key = (sample.metric, sample.seed, sample.rep, sample.fold, sample.dataset)
             found.setdefault(key, sample)
     return tuple(found.values())

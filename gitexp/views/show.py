@@ -196,7 +196,7 @@ def _run(repo: Repo, found: FoundRun) -> ShownRun:
     return ShownRun(
         run=found.run,
         samples=found.samples,
-        metrics=summarise(found.samples),
+        metrics=summarise(found.run.own(found.samples)),
         commit=found.commit,
         refs=found.refs,
         environment=environment,

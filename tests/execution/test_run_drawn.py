@@ -78,6 +78,14 @@ def test_both_sides_run_the_plans_seeds_in_their_order_and_the_committed_one_is_
     report = run(repo.workspace)
     assert {each.run.seeds for each in report.recorded} == {seeds[:5], (7, *seeds[:5])}
     assert report.snapshot.startswith("written")
+    assert [(each.metrics[0].n, len(each.run.own_repeats)) for each in report.recorded] == [
+        (5, 5),
+        (5, 5),
+    ]
+    (mine,) = (each.run.id for each in report.recorded if each.side == "candidate")
+    for said in (gitexp(repo, "show", mine).out, gitexp(repo, "list", "--runs").out):
+        assert "5/5" in said
+        assert "6/6" not in said
     assert repo.show("model.txt.dvc")
     found = compare(repo.workspace)[0]
     assert (found.pairs, found.verdict) == (5, Verdict.SUPPORTED)

@@ -134,14 +134,15 @@ def run(view: ShownRun, style: Style = PLAIN) -> Sheet:
             tuple((key, listing.shown_param(value)) for key, value in record.params.items()),
         ),
     ]
-    good = sum(1 for repeat in record.repeats if repeat.state is RepeatState.FINISHED)
+    own = record.own_repeats or record.repeats
+    good = sum(1 for repeat in own if repeat.state is RepeatState.FINISHED)
     whose = (
         "exploratory, never counted for a candidate"
         if record.plan is None
         else f"for {record.plan.name}"
     )
     return Sheet(
-        headline=f"run {record.id}: {good}/{len(record.repeats)} finished, {whose}",
+        headline=f"run {record.id}: {good}/{len(own)} finished, {whose}",
         grids=tuple(grid for grid in grids if grid.rows),
         facts=tuple(facts),
         next_step=f"gitexp logs {record.id[:SHORT]}",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Guard
     from gitexp.model.report import AmendReport, ConcludeReport, NewReport, PlannedRun, RunReport
     from gitexp.model.request import InitReport
-    from gitexp.model.run import Repeat
+    from gitexp.model.run import Run
     from gitexp.model.witness import Witnessed
     from gitexp.report.sheet import Cell, Style
 
@@ -248,13 +248,12 @@ def _brief(report: RunReport) -> str:
         return report.verdict
     if report.commit is None:
         return next((_would(report, each) for each in report.planned), "nothing to run")
-    counts = [
-        f"{each.side} {_finished(each.run.repeats)} ({each.run.id[:8]})" for each in report.recorded
-    ]
+    counts = [f"{each.side} {_finished(each.run)} ({each.run.id[:8]})" for each in report.recorded]
     return f"{report.commit[:SHORT]} on {report.branch}: {', '.join(counts)} finished"
 
 
-def _finished(repeats: tuple[Repeat, ...]) -> str:
+def _finished(run: Run) -> str:
+    repeats = run.own_repeats or run.repeats
     good = sum(repeat.state is RepeatState.FINISHED for repeat in repeats)
     return f"{good}/{len(repeats)}"
 
@@ -262,7 +261,11 @@ def _finished(repeats: tuple[Repeat, ...]) -> str:
 def _recorded(report: RunReport) -> Grid:
     rows: list[tuple[Cell, ...]] = []
     for each in report.recorded:
-        first = (each.side, each.run.id[:8], f"{_finished(each.run.repeats)} finished")
+        first = (
+            each.side,
+            each.run.id[:8],
+            f"{_finished(each.run)} finished",
+        )
         shown: list[tuple[Cell, ...]] = [
             (item.metric, f"{item.mean:.5g}", "" if item.sd is None else f"{item.sd:.2g}", item.n)
             for item in each.metrics
