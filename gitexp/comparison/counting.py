@@ -182,9 +182,10 @@ def count(
     pairs = tuple(sorted({seed for seed, _ in shared}))
     warnings += _committed_seeds(one, two)
     if found.pooled:
+        none = "; where a plan drew its seeds, none but its own count" if drawn else ""
         warnings.append(
             f"{numbers.amount(len(found.pooled), 'run')} from outside the history pooled because "
-            "you asked"
+            f"you asked{none}"
         )
     looks, variants = count_looks(everywhere, plan, baseline, earlier, drawn)
     result = Count(
@@ -356,7 +357,7 @@ def _side(
     finished = {seed for group in groups.values() for seed, _ in group}
     failed: dict[int, Repeat] = {}
     for item in runs:
-        for repeat in item.run.repeats:
+        for repeat in item.run.own_repeats:
             if repeat.state is not RepeatState.FINISHED and repeat.seed not in finished:
                 failed[repeat.seed] = repeat
     environment, links, seeding_ = (None, "", ()) if key is None else key

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 EXPLORATORY = "exploratory: not under this plan"
 REPORTED = "reported from outside"
 SPENT = "spent seed: seen before it was run under the plan"
-NOT_DRAWN = "not of the seeds that were drawn with the plan"
+NOT_DRAWN = "not of the plan's own seeds"
 SEEN = "seen beside a candidate before the plan was amended"
 
 
@@ -124,7 +124,7 @@ def of_baseline(
     under another plan than that: who amends because it nearly worked keeps a baseline that was low
     by luck (five repeats a side and no effect, amended where the first p was 0.05 to 0.4: 9.3 % are
     supported at 5 %, with a fresh baseline 4.9 %). Of a plan that drew its seeds only what ran
-    under it counts.
+    under it counts, and for no other plan.
 
     `everywhere`: what else was run under the plan, as it is or was, of whatever inputs.
     """
@@ -138,7 +138,7 @@ def of_baseline(
     unused: list[Unused] = []
     for item in every:
         reported = plan is not None and item.run.origin is Origin.REPORTED
-        outside = drawn and not is_under(item, plan)
+        outside = plan is not None and (drawn or item.run.drawn) and not is_under(item, plan)
         why = REPORTED if reported else SEEN if amended and not is_under(item, plan) else ""
         why = why or (NOT_DRAWN if outside else "")
         if item.run.inputs == inputs and why:
@@ -293,7 +293,7 @@ def given_up(plan: Plan | None, *sides: Eligible) -> frozenset[int]:
         return frozenset()
     found: set[int] = set()
     for side in sides:
-        every = [repeat for item in side.runs for repeat in item.run.repeats]
+        every = [repeat for item in side.runs for repeat in item.run.own_repeats]
         good = {repeat.seed for repeat in every if repeat.state is RepeatState.FINISHED}
         bad = {repeat.seed for repeat in every if not repeat.interrupted}
         found |= bad - good if good else set()

@@ -101,7 +101,10 @@ def uncounted(repo: Repo, settled: Settled) -> tuple[str, ...]:
     by_why: defaultdict[str, int] = defaultdict(int)
     for item in settled.count.unused:
         if item.run in mine:
-            by_why[_reason(item.why, mine[item.run], plan)] += len(item.seeds)
+            why = _reason(item.why, mine[item.run], plan)
+            if plan.drawn and item.why == ELSEWHERE:
+                why = "found on other branches only, where none of them counts"
+            by_why[why] += len(item.seeds)
     lines += [f"{_repeats(n)} {text}" for text, n in by_why.items() if text]
     seen = sum(len(item.seeds) for item in settled.count.unused if item.why == SEEN)
     lines += [f"{_repeats(seen)} of the baseline: {SEEN}"] if seen else []

@@ -170,11 +170,17 @@ def _seen_first(
     under = [item for item in found if is_under(item, plan)]
     base = {item.found.run.inputs for item in count.baseline.repeats.values()}
     tried = [item for item in under if item.run.inputs not in base]
-    early = [item for item in under if item.run.inputs in base and finished_seeds(item)]
-    if inputs not in base and any(all(earlier(it, one) for one in tried) for it in early):
+    alone = {
+        seed
+        for item in under
+        if item.run.inputs in base and all(earlier(item, one) for one in tried)
+        for seed in finished_seeds(item)
+    }
+    # A single one is what a call leaves that was killed in the first repeat of the candidate.
+    if inputs not in base and len(alone) > 1:
         return (
-            "not judged: the baseline ran on the plan's seeds before there was a candidate, and "
-            "whoever saw that could have gone on because it was low"
+            "not judged: the baseline ran on the plan's seeds before a candidate was recorded, and "
+            "whoever saw that could have gone on because it was low; gitexp amend-plan draws anew"
         )
     return ""
 

@@ -275,7 +275,7 @@ class _Loop:
             if not any(other in given or self._will_tell(other, said) for other in others):
                 del self.held[name]
                 self.idle.append(name)
-        # Pair by pair: sides end with the same seeds, and a call that is cut short leaves pairs.
+        # Sides that go on together do so seed by seed: a call that is cut short leaves pairs.
         every = [(len(jobs) - n, side, job) for side, jobs in ready for n, job in enumerate(jobs)]
         for _, side, job in sorted(every, key=lambda each: -each[0]):
             self.submit(side, [job])

@@ -267,6 +267,7 @@ def _prepared(
         call=call.id,
         warnings=(*(f"what it names is in no repeat: {line}" for line in data.unread), *foreign),
         fixed_seeds={str(key): source.committed[key] for key in config.seed.fixed},
+        drawn=plan is not None and plan.drawn is not None,
         snapshot_only=source.choice.for_snapshot,
     )
     metric = "" if plan is None else plan.metric

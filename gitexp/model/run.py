@@ -215,6 +215,7 @@ class Run:
     call: str = ""  # id shared by the runs of one `gitexp run`
     warnings: tuple[str, ...] = ()
     fixed_seeds: Mapping[str, int] = field(default_factory=dict)  # those of no repeat's choice
+    drawn: bool = False  # on seeds that its plan drew: they pair with no others
     snapshot_only: int | None = None  # seed of a repeat for the snapshot alone, which never counts
 
     @property

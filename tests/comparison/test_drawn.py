@@ -91,6 +91,15 @@ def test_the_committed_seed_makes_the_snapshot_and_never_counts() -> None:
     assert (set(result.pairs), reasons(result)) == ({*SEEDS[:4]}, {})
 
 
+def test_a_failed_repeat_for_the_snapshot_keeps_nothing_from_a_verdict() -> None:
+    bad = run("w", CANDIDATE, (0,), plan=REF, state=RepeatState.FAILED)
+    bad = replace(bad, run=replace(bad.run, snapshot_only=0))
+    result, why = judged(*both(0, 4, order=1), bad)
+    assert (result.candidate.failed, why) == ((), "")
+    dropping = sealed(replace(DRAWN, on_failed=OnFailed.DROP))
+    assert not eligible.given_up(dropping, eligible.Eligible((bad, both(0, 4)[1])))
+
+
 def test_a_repeat_for_the_snapshot_alone_spends_no_seed_of_a_plan_before_it() -> None:
     """Another plan of the same candidate executes the committed seed unasked, on a line beside."""
     seen = run("z", CANDIDATE, (2, 8), order=5, plan=replace(PLAN_REF, name="later"))
@@ -139,6 +148,16 @@ def test_a_seed_of_the_baseline_outside_the_plan_spends_nothing() -> None:
     assert reasons(result)[eligible.NOT_DRAWN] == tuple(sorted(SEEDS[:2]))
 
 
+def test_for_a_plan_with_committed_seeds_no_drawn_repeat_of_the_baseline_counts() -> None:
+    """They would pair with none of the candidate's, and be a second draw beside those that do."""
+    theirs = run("z", BASE, SEEDS[:4], plan=replace(PLAN_REF, name="earlier"))
+    theirs = replace(theirs, run=replace(theirs.run, drawn=True))
+    mine = run("y", CANDIDATE, (1, 2, 8), order=1, plan=PLAN_REF)
+    result, _ = judged(theirs, mine, plan=PLAN)
+    assert not result.baseline.repeats
+    assert reasons(result)[eligible.NOT_DRAWN] == tuple(sorted(SEEDS[:4]))
+
+
 def test_a_seed_run_elsewhere_afterwards_stays() -> None:
     """Else whoever dislikes a repeat removes it by running its seed again without the plan."""
     result, why = judged(*both(0, 4), run("z", OTHER, SEEDS[:2], order=5, plan=None))
@@ -159,6 +178,10 @@ def test_the_baseline_alone_before_there_is_a_candidate_decides_nothing() -> Non
     late = run("e", CANDIDATE, SEEDS[:4], order=1, plan=REF, call="1")
     assert judged(alone, late)[1].startswith("not judged: the baseline ran on the plan's seeds")
     assert judged(base, mine)[1] == ""
+    first = run("g", BASE, SEEDS[:1], order=0, plan=REF, call="0")  # of a call that was killed
+    both_later = (run("h", BASE, SEEDS[1:4], order=1, plan=REF, call="1"), late)
+    result, why = judged(first, *both_later)
+    assert (set(result.pairs), why) == ({*SEEDS[:4]}, "")
     failed = run("f", CANDIDATE, SEEDS[:1], order=0, plan=REF, state=RepeatState.FAILED)
     assert judged(alone, failed, late)[1] == ""
 
