@@ -211,9 +211,6 @@ def _choose(
             return _baseline_alone(seen, main, reached, environment, index)
         known = lookup.runs_by_inputs(repo, main.inputs, index=index, also=[tip])
         everywhere = (*known.runs, *pending)
-        # What origin has counts nowhere, yet somebody saw it: its seeds are not drawn.
-        there = [each.commit for each in own(repo.workspace, ["*"])]
-        shown = (*lookup.runs_by_inputs(repo, main.inputs, index=index, also=there).runs, *pending)
         # Without a plan nothing counts, and only what a dead call had finished is not run again.
         mine = reached if plan is not None else [r for r in reached if r.run.id in recovered]
         under = [item for item in reached if eligible.is_under(item, plan)]
@@ -232,7 +229,10 @@ def _choose(
             choice = _drawn(seen, held, without)
             spent = frozenset({*choice.spent, main.committed_seed})
         else:
-            spent = eligible.seen_outside(shown, plan, main.inputs, main.key)
+            # What origin has counts nowhere, yet somebody saw it: its seeds are passed over.
+            there = [each.commit for each in own(repo.workspace, ["*"])]
+            shown = lookup.runs_by_inputs(repo, main.inputs, index=index, also=there).runs
+            spent = eligible.seen_outside((*shown, *pending), plan, main.inputs, main.key)
             choice = choose_candidate(seen, main, held, spent, without)
         if not any(_is_whole(each.run, main) for each in pending) and _lacks_snapshot(
             seen, main, reached

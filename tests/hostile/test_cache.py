@@ -21,7 +21,7 @@ from gitexp.git.transaction import layout, owners
 from gitexp.git.transaction.cache import Index, Kind, open_index
 from gitexp.views.list_runs import list_experiments, list_runs
 from tests.hostile.test_given_folder import LOOKS
-from tests.lab.recorded import a_plan, a_run, config_file, plan_file, run_files
+from tests.lab.recorded import config_file, one_experiment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,12 +48,7 @@ def home(folder: Path, patch: pytest.MonkeyPatch) -> Path:
 def full(repo: BuiltRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BuiltRepo:
     """A repository whose index is filled, by somebody else."""
     home(tmp_path / "mallory", monkeypatch)
-    base = repo.commit(config_file())
-    repo.switch("exp/one", create=True)
-    plan = a_plan("one", base)
-    repo.commit(plan_file(plan), at=2)
-    run = a_run(1, [0.5, 0.6], plan=plan, branch="exp/one", commit=repo.hash())
-    repo.commit(run_files(*run), at=3)
+    one_experiment(repo)
     answers(repo)
     return repo
 

@@ -14,7 +14,7 @@ from gitexp.git.transaction.cache import Index, Kind, open_index
 from gitexp.store import list_lines
 from gitexp.text.jsontext import MAX_DEPTH
 from gitexp.views.list_runs import list_experiments, list_runs
-from tests.lab.recorded import a_plan, a_run, config_file, plan_file, run_files
+from tests.lab.recorded import a_plan, a_run, one_experiment, plan_file, run_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,12 +53,7 @@ BAD: Final = {"group", "deeper", "deepest"}
 @pytest.fixture
 def two(repo: BuiltRepo) -> BuiltRepo:
     """A repository with an experiment, and a place for another's."""
-    base = repo.commit(config_file())
-    repo.switch("exp/one", create=True)
-    plan = a_plan("one", base)
-    repo.commit(plan_file(plan), at=2)
-    run = a_run(1, [0.5, 0.6], plan=plan, branch="exp/one", commit=repo.hash())
-    repo.commit(run_files(*run), at=3)
+    one_experiment(repo)
     return repo
 
 

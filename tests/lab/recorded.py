@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gitexp.model.ids import ParamValue
+    from tests.lab.build import BuiltRepo
 
 ADA = Person("Ada Lovelace", "ada@example.org")
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
@@ -122,3 +123,13 @@ def run_files(run: Run, samples: Sequence[Sample]) -> dict[str, bytes]:
         layout.run_json(run.id): codec.dump(run),
         layout.samples_csv(run.id): samples_format.dump(samples),
     }
+
+
+def one_experiment(repo: BuiltRepo) -> None:
+    """Commit settings, and on a branch of its own an experiment with a run of two repeats."""
+    base = repo.commit(config_file())
+    repo.switch("exp/one", create=True)
+    plan = a_plan("one", base)
+    repo.commit(plan_file(plan), at=2)
+    run = a_run(1, [0.5, 0.6], plan=plan, branch="exp/one", commit=repo.hash())
+    repo.commit(run_files(*run), at=3)
