@@ -31,6 +31,7 @@ REPEATS: Final = 10  # likewise, of the claim about a method
 WITHHELD: Final = "withheld"  # stands for whoever is named in no record
 ALPHA_BELOW: Final = 0.5  # a test that errs as often as a coin says nothing
 ALPHAS: Final = "above 0 and below 0.5; 0.05 is usual"
+RULES: Final = 2  # the newest by which a plan may be judged; its own are fixed in it
 
 
 class Direction(enum.Enum):
@@ -221,6 +222,7 @@ class PlanTerms:
     stopping: Stopping | None = None
     on_failed: OnFailed = OnFailed.REFUSE
     seeds: PlanSeeds | None = None  # None: of a time before plans said it; the committed ones
+    rules: int = 1  # by which its runs count; 1: those of a time before plans said it
 
 
 TERMS: Final = tuple(item.name for item in fields(PlanTerms))

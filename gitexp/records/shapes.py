@@ -19,6 +19,7 @@ from gitexp.model.plan import (
     LATER_TERMS,
     MAX_LOOKS,
     MAX_REPEATS,
+    RULES,
     Direction,
     Person,
     PlanSeeds,
@@ -379,6 +380,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
             "guards": _guards,
             "author": _person,
             "seeds": _plan_seeds,
+            "rules": partial(Fields.integer, least=1, most=RULES),
         },
         writes={"guards": _guards_json, "seeds": _plan_seeds_json},
         wholes={"effect": _promise_text},
@@ -391,7 +393,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "Amendment": Shape(closed=True, sparse="fresh", check=_reason, reads={"by": _person}),
     "PlanDraft": Shape(
         closed=True,
-        passed="name branch author created_at formerly amended seeds",
+        passed="name branch author created_at formerly amended seeds rules",
         reads={"guards": _guards, "baseline": _revision},
     ),
     # --- conclusions, tombstones, witnesses

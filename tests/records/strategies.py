@@ -19,7 +19,16 @@ from gitexp.model import ids
 from gitexp.model.comparison import Comparison, Conclusion
 from gitexp.model.config import Identity, ParamKey, Predictions, ProjectConfig, SeedRule
 from gitexp.model.job import Job, Outcome
-from gitexp.model.plan import Direction, Effect, Guard, HypothesisKind, Plan, Stopping, StoppingRule
+from gitexp.model.plan import (
+    RULES,
+    Direction,
+    Effect,
+    Guard,
+    HypothesisKind,
+    Plan,
+    Stopping,
+    StoppingRule,
+)
 from gitexp.model.review import Review
 from gitexp.model.rules import Policy
 from gitexp.model.run import Environment, Run, Sample
@@ -128,6 +137,7 @@ FIELDS: dict[str, Values] = {
     "confidence": st.floats(0.5, 0.999),
     "samples_sha256": sha256s,
     "PlanSeeds.root": st.just("") | st.from_regex(r"[0-9a-f]{32}", fullmatch=True),
+    "Plan.rules": st.integers(1, RULES),
     "Repeat.made": st.just("") | sha256s,
     "Source.swaps": st.dictionaries(st.sampled_from(["params", "data", "code"]), commits),
     "Side.runs": tuples(st.text(BASE32, min_size=16, max_size=16)),
