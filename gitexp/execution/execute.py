@@ -119,7 +119,7 @@ def execute(
         loop.stop_if_asked()
         if not loop.turn():
             loop.engine.wait()
-        elif not request.keep_going and not loop.no_more:
+        elif not loop.no_more:
             loop.weigh(sides)
     return Execution(
         started={side.run: tuple(loop.started.get(side.run, ())) for side in sides},
@@ -232,9 +232,7 @@ class _Loop:
                 self.failed = True
                 return
         jobs = list(each.side.rest(usable, self.watch.seen.workdir))
-        if self.keep_going:
-            self.submit(each.side, jobs)
-        else:  # `weigh` gives them out
+        if jobs:  # `weigh` gives them out
             self.held[each.side.side] = jobs
 
     def _accept_first(self, side: Prepared, outcome: Outcome) -> None:
@@ -245,58 +243,74 @@ class _Loop:
             self.warnings = checks.check_files(side.template)
 
     def weigh(self, sides: Sequence[Prepared]) -> None:
-        """Stop a side whose seed does not act, hold it back, or let it go on."""
+        """Give out what is held: not of a side whose seed does not act, and pair by pair.
+
+        An engine has one job more than it can run at once, so that no slot waits for us.
+        """
         if self.waiting:
             self.begin()
         if not self.held and len(self.active) <= self.progress.slots:
             return
         if any(each.job.seed == each.side.seeds[0] for each in self.active):
             return  # what fails there would fail in every repeat
-        states = self.engine.poll([each.ref for each in self.active])
-        queued = [each for each in self.active if states.get(each.ref.id) is JobState.QUEUED]
         said = {name: self.watch.acts(name, found) for name, found in self.finished.items()}
-        ready: list[tuple[Prepared, list[Job]]] = []
-        for side in sides:
-            name, others = side.side, [other for other in sides if other is not side]
-            varies = said.get(name) is Acts.NO and self._varies(name, others, said)
-            if varies and self.watch.is_draw(name):  # no verdict can come of the other one either
-                self.idle.append(name)
-                self.over = True
+        going = sides if self.keep_going else self._going(sides, said)
+        while not self.no_more and len(self.active) <= self.progress.slots:
+            ready = [side for side in going if self._may_go_on(side, said.get(side.side))]
+            if not ready:
                 return
-            if said.get(name) is not Acts.NO or varies:
-                ready.append((side, self._given_out(side, said.get(name))))
+            # A call that is cut short leaves pairs.
+            side = max(ready, key=lambda each: len(self.held[each.side]))
+            self.submit(side, [self.held[side.side].pop(0)])
+            if not self.held[side.side]:
+                del self.held[side.side]
+
+    def _going(self, sides: Sequence[Prepared], said: Mapping[str, Acts]) -> list[Prepared]:
+        """Return the sides that may go on; one of which further repeats were copies is stopped."""
+        still: list[Prepared] = []
+        for side in sides:
+            others = [other for other in sides if other is not side]
+            if said.get(side.side) is not Acts.NO:
                 continue
-            mine = [each for each in queued if each.side is side]
-            if not mine and name not in self.held:
+            if not self._varies(side.side, others, said):
+                still.append(side)
+            elif self.watch.is_draw(side.side):  # no verdict can come of the other one either
+                self.idle.append(side.side)
+                self.over = True
+                return []
+        states = self.engine.poll([each.ref for each in self.active])
+        going = [side for side in sides if side not in still]
+        for side in still:
+            mine = [
+                each
+                for each in self.active
+                if each.side is side and states.get(each.ref.id) is JobState.QUEUED
+            ]
+            if not mine and side.side not in self.held:
                 continue
             self._withdraw(mine)
-            self.held.setdefault(name, []).extend(each.job for each in mine)
-            given = [each for each, jobs in ready if jobs]
-            if not any(other in given or self._will_tell(other, said) for other in others):
-                del self.held[name]
-                self.idle.append(name)
-        # Sides that go on together do so seed by seed: a call that is cut short leaves pairs.
-        every = [(len(jobs) - n, side, job) for side, jobs in ready for n, job in enumerate(jobs)]
-        for _, side, job in sorted(every, key=lambda each: -each[0]):
-            self.submit(side, [job])
+            jobs = [*(each.job for each in mine), *self.held.get(side.side, ())]
+            self.held[side.side] = jobs
+            if not any(
+                other.side in self.held or any(each.side is other for each in self.active)
+                for other in going
+            ):
+                del self.held[side.side]
+                self.idle.append(side.side)
+        return going
 
-    def _given_out(self, side: Prepared, said: Acts | None) -> list[Job]:
-        """Return what was held of a side: all where its seed acts, else not more than is needed."""
-        held = self.held.pop(side.side, [])
-        wanted = len(held)
-        if said is Acts.UNTOLD and len(self.finished[side.side]) < ENOUGH:
-            wanted = max(0, self.progress.slots - sum(each.side is side for each in self.active))
-        if held[wanted:]:
-            self.held[side.side] = held[wanted:]
-        return held[:wanted]
+    def _may_go_on(self, side: Prepared, said: Acts | None) -> bool:
+        """Whether a side has a job that is worth its time, as far as is known now."""
+        if side.side not in self.held:
+            return False
+        untold = said is Acts.UNTOLD and len(self.finished[side.side]) < ENOUGH
+        mine = sum(each.side is side for each in self.active)
+        return self.keep_going or not untold or mine < self.progress.slots
 
     def _varies(self, side: str, others: Sequence[Prepared], said: Mapping[str, Acts]) -> bool:
         if others:
             return any(said.get(other.side) is Acts.YES for other in others)
         return self.watch.acts_elsewhere(side)
-
-    def _will_tell(self, side: Prepared, said: Mapping[str, Acts]) -> bool:
-        return said.get(side.side) is not Acts.NO and any(e.side is side for e in self.active)
 
     def _withdraw(self, queued: Sequence[_Active]) -> None:
         """Take back what has not begun; what runs may finish."""

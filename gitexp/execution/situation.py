@@ -167,9 +167,9 @@ def look(
 
 
 def _in_pairs(request: RunRequest, plan: Plan | None, side: str) -> RunRequest:
-    """Ask for the baseline, too, where a candidate's seeds were drawn with its plan."""
-    drawn = plan is not None and plan.drawn and side == CANDIDATE and not request.seeds
-    return replace(request, with_baseline=True) if drawn else request
+    """Ask for the baseline, too, as all plans do but those of the first rules."""
+    both = plan is not None and (plan.drawn or plan.rules > 1) and side == CANDIDATE
+    return replace(request, with_baseline=True) if both and not request.seeds else request
 
 
 def _baseline(

@@ -10,6 +10,8 @@ import pytest
 
 from gitexp.comparison import counting, eligible, selection
 from gitexp.comparison.counting import Count, FoundRuns, count
+from gitexp.comparison.designs.interim import in_order
+from gitexp.comparison.measure import values_of
 from gitexp.model.plan import (
     Amendment,
     OnFailed,
@@ -131,6 +133,28 @@ def test_at_an_early_look_the_first_seeds_are_there_and_no_others() -> None:
     assert judged(base, mine, plan=plan)[0].pairs == (SEEDS[0],)
     whole = run("b", CANDIDATE, SEEDS[:4], plan=ref, call="1")
     assert set(judged(base, whole, plan=plan)[0].pairs) == {*SEEDS[:4]}
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_the_looks_take_the_repeats_in_the_order_in_which_their_seeds_were_drawn(
+    paired: bool,  # noqa: FBT001
+) -> None:
+    """Who kills a repeat and runs it again after the first look moves it to no later one."""
+    rule = Stopping(StoppingRule.ALWAYS_VALID)
+    plan = sealed(replace(DRAWN, stopping=rule))
+    ref = PlanRef(plan.name, plan.digest)
+    scores = {seed: float(number) for number, seed in enumerate(SEEDS[:4])}
+    late = (*SEEDS[1:4], SEEDS[0])
+    base = run("a", BASE, late[:3], plan=ref, call="1", values=scores)
+    mine = run("b", CANDIDATE, late[:3], plan=ref, call="1", values=scores)
+    rest = [
+        run(letter, side, late[3:], order=1, plan=ref, call="2", values=scores)
+        for letter, side in (("c", BASE), ("d", CANDIDATE))
+    ]
+    result, _ = judged(base, mine, *rest, plan=plan)
+    values = values_of(result, "f1", paired=paired)
+    assert in_order(result, values, plan.drawn, paired=paired) == ([0, 1, 2, 3], [0, 1, 2, 3])
+    assert in_order(result, values, None, paired=paired)[1] == [1, 2, 3, 0]
 
 
 def test_a_seed_that_a_candidate_had_before_is_replaced_whatever_its_inputs() -> None:

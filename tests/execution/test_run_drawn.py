@@ -168,6 +168,23 @@ def test_an_amended_plan_draws_on_and_a_renamed_one_stays(
     assert set(compare(repo.workspace)[0].candidate.seeds) == {*seeds[5:10]}
 
 
+@pytest.mark.parametrize("options", [RunRequest(), RunRequest(keep_going=True)])
+def test_both_sides_go_on_pair_by_pair(tmp_path: Path, options: RunRequest) -> None:
+    log = tmp_path / "order"
+    repo = plain(tmp_path / "p", f"{TRAIN}print(lr, seed, file=open({str(log)!r}, 'a'))\n")
+    new(repo.workspace, ASKED)
+    run(repo.workspace, options)
+    order = [tuple(line.split()) for line in log.read_text().splitlines()]
+    mine = [(side, seed) for side, seed in order if seed != "7"]
+    ahead = [
+        abs(sum(1 if side == "0.2" else -1 for side, _ in mine[:number]))
+        for number in range(len(mine) + 1)
+    ]
+    assert len(mine) == 10
+    assert ahead[-1] == 0
+    assert max(ahead) <= 1
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="finds its coordinator in /proc")
 def test_a_call_that_was_killed_leaves_whole_pairs_and_is_gone_on_with(tmp_path: Path) -> None:
     train = TRAIN.replace(

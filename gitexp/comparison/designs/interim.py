@@ -1,7 +1,9 @@
-"""Repeats under a plan with a stopping rule: tested at each look, in the order of arrival.
+"""Repeats under a plan with a stopping rule: tested at each look, in an order of nobody's choice.
 
-The order is that of the records, so whoever adds a repeat adds it at the end, whatever its seed.
-What was decided at a look stays decided: later repeats are shown and change nothing.
+It is that in which the seeds were drawn with the plan: a repeat that failed at first is no later
+one. Of committed seeds it is that of the records, so whoever adds a repeat adds it at the end,
+whatever its seed. What was decided at a look stays decided: later repeats are shown and change
+nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.counting import Count, Counted
     from gitexp.comparison.measure import CountedSides, Question
-    from gitexp.model.plan import Plan, Stopping
+    from gitexp.model.plan import Plan, PlanSeeds, Stopping
     from gitexp.stats.stopping import Course
 
 
@@ -35,7 +37,7 @@ def measure(situation: CountedSides, question: Question, plan: Plan) -> Answer:
     stopping = plan.stopping
     if question.effect is None or stopping is None or plain.comparison is None or plain.refused:
         return plain
-    left, right = in_order(count, values, paired=paired)
+    left, right = in_order(count, values, plan.drawn, paired=paired)
     design = question.design(Unit.REPEAT, len(left), len(right), paired=paired)
     design = replace(design, alpha=question.alpha / _chances(situation, question, plan))
     try:
@@ -62,11 +64,21 @@ def measure(situation: CountedSides, question: Question, plan: Plan) -> Answer:
     return Answer(question.judged(comparison))
 
 
-def in_order(count: Count, values: Values, *, paired: bool) -> tuple[list[float], list[float]]:
-    """Return both sides in the order in which the records came; pairs stay together."""
+def in_order(
+    count: Count, values: Values, drawn: PlanSeeds | None, *, paired: bool
+) -> tuple[list[float], list[float]]:
+    """Return both sides in the order in which they are looked at; pairs stay together."""
     left, right = dict(values.baseline), dict(values.candidate)
     old = {seed: _place(count.baseline.repeats, seed) for seed in left}
     new = {seed: _place(count.candidate.repeats, seed) for seed in right}
+    if drawn is not None:
+        first = {*left, *right}.issubset
+        places: dict[int, tuple[int, int]] = {}
+        for number, seed in enumerate(drawn.sequence()):
+            if first(places):
+                break
+            places[seed] = number, 0
+        old = new = places
     if not paired:
         return (
             [left[seed] for seed in sorted(left, key=old.__getitem__)],
