@@ -4,11 +4,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab import warm
-from tests.lab.build import dvc
+from tests.lab import inprocess, warm
+from tests.lab.build import EPOCH, dvc, repository
 from tests.lab.shell import environment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from tests.lab.build import BuiltRepo
 
 
@@ -32,3 +35,59 @@ def test_a_forked_command_does_what_a_fresh_one_does(
     forked = warm.run("gitexp", *argv, cwd=repo.path, env=environment())
     fresh = warm.run("gitexp", *argv, cwd=repo.path, env=environment({"UNKNOWN": "1"}))
     assert vars(forked) == vars(fresh)
+
+
+def test_a_commit_in_process_leaves_what_git_leaves(tmp_path: Path) -> None:
+    steps: tuple[tuple[dict[str, str | bytes | None], str], ...] = (
+        ({"a": "1", "b c/ü": b"\0", "d/e": "2", ".gitignore": "x*\n"}, "one"),
+        ({"a": "2", "d/e": None, "x1": "ignored"}, "two\n\n  words\n- and more"),
+        ({}, "nothing"),
+        ({"b c/ü": "3"}, "on no branch"),
+    )
+    left = []
+    for kind in ("git", "process"):
+        repo = repository(tmp_path / kind)
+        for at, (files, message) in enumerate(steps, 1):
+            repo.write(files)
+            if message == "on no branch":
+                repo.git("checkout", "--quiet", "--detach", at=at)
+            if kind == "process":
+                who = inprocess.Who(*repo.by, EPOCH + 60 * at)
+                assert inprocess.commit(repo.path, files, message, who) == repo.hash()
+                continue
+            if files:
+                repo.git("add", "--force", "--all", "--", *files)
+            repo.git("commit", "--quiet", "--allow-empty", "-m", message, at=at)
+        repo.fsck()
+        inside = {
+            str(path.relative_to(repo.path)): path.read_bytes()
+            if "objects" not in path.parts
+            else b""
+            for path in repo.path.rglob("*")
+            if path.is_file() and path.name != "index"
+        }
+        left.append((inside, repo.git("ls-files", "--stage"), repo.status()))
+    assert left[0] == left[1]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda repo: repo.write({".git/hooks/pre-commit": "#!/bin/sh\nexit 1\n"}),
+        lambda repo: repo.write({".gitattributes": "* text\n"}),
+        lambda repo: repo.write({".git/info/attributes": "* text\n"}),
+        lambda repo: repo.git("config", "core.autocrlf", "true"),
+        lambda repo: repo.git("config", "core.hooksPath", "/nowhere"),
+        lambda repo: repo.git("config", "commit.gpgsign", "true"),
+        lambda repo: repo.git("symbolic-ref", "refs/heads/main", "refs/heads/other"),
+        lambda repo: repo.git("merge", "--quiet", "--no-commit", "--no-ff", "side"),
+    ],
+)
+def test_what_git_could_do_otherwise_is_left_to_git(
+    repo: BuiltRepo, make: Callable[[BuiltRepo], object]
+) -> None:
+    repo.commit({"a": "1"})
+    repo.git("branch", "side", repo.git("commit-tree", "-p", "HEAD", "-m", "x", "HEAD^{tree}"))
+    make(repo)
+    repo.write({"a": "2"})
+    assert inprocess.commit(repo.path, {"a": "2"}, "x", inprocess.Who(*repo.by, EPOCH)) is None

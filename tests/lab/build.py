@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from gitexp.git.transaction.locks import FileLock
 from gitexp.model.workspace import Workspace
-from tests.lab import warm
+from tests.lab import inprocess, warm
+from tests.lab.inprocess import Who
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -107,10 +108,13 @@ class BuiltRepo:
     ) -> str:
         """Write `files`, stage exactly them and commit; return the commit's hash."""
         files = files or {}
+        message = message or f"change {at}"
         self.write(files)
+        if made := inprocess.commit(self.path, files, message, Who(*self.by, EPOCH + 60 * at)):
+            return made
         if files:
             self.git("add", "--force", "--all", "--", *files)
-        self.git("commit", "--quiet", "--allow-empty", "-m", message or f"change {at}", at=at)
+        self.git("commit", "--quiet", "--allow-empty", "-m", message, at=at)
         return self.hash()
 
     def write_object(self, kind: str, data: bytes) -> str:
