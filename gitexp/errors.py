@@ -326,6 +326,12 @@ class PreflightError(PreconditionError):
     id = "preflight"
 
 
+class EvaluatorError(PreflightError):
+    """The candidate is measured otherwise than its plan's baseline: no effect could be told."""
+
+    id = "evaluator"
+
+
 class IdleSeedError(PreconditionError):
     """The seed does not act, so that further repeats would be copies; those made are recorded."""
 

@@ -177,6 +177,13 @@ def add_amend_plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", nargs="?", help="default: the current branch's")
     parser.add_argument("--why", metavar="TEXT", help="the reason; it stays in the plan")
     _add_terms(parser, "the terms", prose=False)
+    parser.add_argument(
+        "--unfreeze",
+        dest="unfrozen",
+        action="append",
+        metavar="PATH",
+        help="both sides take this of the evaluator from the candidate",
+    )
     parser.add_argument("--dry-run", action="store_true", help="say what would be changed")
 
 
@@ -271,6 +278,9 @@ def _add_terms(parser: argparse.ArgumentParser, title: str, *, prose: bool) -> N
     )
     plan.add_argument("--looks", type=int, metavar="N", help="with --stopping: how often (4)")
     plan.add_argument(
+        "--frozen", action="append", metavar="PATH", help="no candidate may change it; or none"
+    )
+    plan.add_argument(
         "--on-failed", choices=[way.value for way in OnFailed], help="failed repeats (refuse)"
     )
 
@@ -287,6 +297,8 @@ def _given(args: argparse.Namespace) -> Terms:
             "claim": None if args.claim is None else Claim(args.claim),
             "guards": tuple(map(parse_guard, args.guard)) or None,
             "stopping": _stopping(args),
+            "frozen": None if args.frozen is None else tuple(args.frozen),
+            "unfrozen": tuple(getattr(args, "unfrozen", None) or ()) or None,
             "on_failed": None if args.on_failed is None else OnFailed(args.on_failed),
         },
     )

@@ -63,7 +63,7 @@ def next_step(judged: Judged, found: Detectable | None = None) -> str:
         metric = judged.primary.metric if judged.primary is not None else "METRIC"
         return f"gitexp new NAME --baseline {base} --metric {quoted(metric)}"
     if verdict is Verdict.NOT_COMPARABLE:
-        return f"gitexp diff {base} {candidate}"
+        return judged.draft.choice or f"gitexp diff {base} {candidate}"
     return _next_of_plan(judged, plan, found)
 
 

@@ -179,7 +179,7 @@ def _pairs(repo: Repo, index: Index, names: Sequence[str]) -> list[tuple[Named, 
         named = sides.find(repo, index, names[0]) if names else sides.current(repo, index)
         if named.plan is None:
             raise sides.no_plan(repo, named)
-        return [(sides.planned_baseline(repo, named.plan, named.holder, index), named)]
+        return [(sides.planned_baseline(repo, named.plan, named, index), named)]
     if len(set(names)) < len(names):
         raise UsageError("a name is given twice", found=" ".join(names))
     baseline, *candidates = [sides.find(repo, index, name) for name in names]
@@ -280,6 +280,7 @@ def _finish(draft: Draft, result: SignificanceResult | None, call: _Call) -> Com
         ledger=draft.ledger,
         slices=draft.measured.subgroups.slices,
         categories=draft.measured.subgroups.categories,
+        evaluator=draft.evaluator,
     )
 
 

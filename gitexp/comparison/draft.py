@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import advice, cautions, exclusions, measure, selection, sides
+from gitexp.comparison import advice, cautions, exclusions, frozen, measure, selection, sides
 from gitexp.comparison.designs import choose, predictions, slices, still
 from gitexp.comparison.judged import Draft, Measured, adjusted
 from gitexp.comparison.measure import CountedSides
@@ -86,6 +86,7 @@ def draft(
     counted, everything, evaluation = settled.count, settled.everything, settled.evaluation
     same = baseline.inputs == candidate.inputs
     failed = exclusions.failures(repo, settled)
+    shared, choice = frozen.standing(repo, plan, candidate, counted)
     claim = _claim(plan, counted, candidate)
     cluster = slices.cluster_of(candidate.config.predictions, options.cluster)
     situation = CountedSides(
@@ -103,10 +104,12 @@ def draft(
     if not same:
         lacks = not (counted.candidate.repeats and counted.baseline.repeats)
         lines = exclusions.uncounted(repo, settled) if lacks else ()
+        lines = (*filter(None, [frozen.told(shared)]), *lines)
         _check_samples(situation, swapped, lines, failed, refs.head(repo).branch or "")
     differ, more = exclusions.changes(repo, baseline, candidate, counted)
     around, apart, told = cautions.beside_project(repo, baseline, candidate, counted)
     problem = _problem(evaluation, options, differ, same=same, claim=claim)
+    problem = problem or frozen.told(shared)
     if baseline.config.project != candidate.config.project:
         problem = "the project's folder is another one, and what lies outside it is no input"
     copies: Mapping[str, CopiesReason] = {}
@@ -122,7 +125,8 @@ def draft(
     return Draft(
         situation,
         measured,
-        prefix=cautions.aside(repo, plan)
+        prefix=frozen.prefix(shared)
+        + cautions.aside(repo, plan)
         + cautions.prefix(counted, evaluation, allowed=not problem)
         + apart,
         changes=(*differ, *around),
@@ -148,6 +152,8 @@ def draft(
         or selection.of_sweep(repo, index, candidate, plan, gathered.found),
         ledger=used,
         failed=failed,
+        evaluator=shared,
+        choice=choice,
     )
 
 
@@ -252,7 +258,7 @@ def _is_planned(repo: Repo, index: Index, plan: Plan, named: Named, baseline: Re
     """Whether a side is what the plan names as its baseline, at whatever commit."""
     if baseline.commit == plan.baseline.commit:
         return True
-    planned = sides.planned_baseline(repo, plan, named.holder, index)
+    planned = sides.planned_baseline(repo, plan, named, index)
     return sides.source(repo, planned, named.commit, index).inputs == baseline.inputs
 
 

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from gitexp.comparison.designs.prediction_pairs import Pair
     from gitexp.comparison.exclusions import Failure
     from gitexp.comparison.measure import CountedSides
-    from gitexp.model.comparison import Change, Ledger, MetricComparison, Selection
+    from gitexp.model.comparison import (
+        Change,
+        Ledger,
+        MetricComparison,
+        Selection,
+        SharedEvaluator,
+    )
     from gitexp.model.plan import Verdict
     from gitexp.model.result import SignificanceResult
     from gitexp.stats.values import Values
@@ -62,6 +68,8 @@ class Draft:
     selection: Selection | None = None
     ledger: Ledger | None = None
     failed: tuple[Failure, ...] = ()
+    evaluator: SharedEvaluator | None = None
+    choice: str = ""  # what to do about one that differs
 
 
 @dataclass(frozen=True, slots=True)

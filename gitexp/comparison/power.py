@@ -140,7 +140,7 @@ def _looked_up(workspace: Workspace | None, request: PowerRequest) -> _Known:
         named = sides.find(repo, index, name) if name else sides.current(repo, index)
         base = named
         if named.plan is not None:
-            base = sides.planned_baseline(repo, named.plan, named.holder, index)
+            base = sides.planned_baseline(repo, named.plan, named, index)
         return _known(repo, index, base, named, request.metric)
 
 
@@ -148,7 +148,7 @@ def of_plan(repo: Repo, index: Index, plan: Plan, start: CommitHash) -> PowerRep
     """Return what a plan's repeats find; None for a claim about models, or without a spread."""
     if plan.claim is Claim.MODEL:
         return None
-    base = sides.planned_baseline(repo, plan, start, index)
+    base = sides.planned_baseline(repo, plan, Named(plan.branch, start), index)
     known = _known(repo, index, base, Named(plan.name, start, plan=plan), None)
     request = PowerRequest()
     return _of_repeats(request, _terms(request, known), known) if known.found.sd else None

@@ -10,7 +10,10 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from gitexp.comparison.eligible import is_under
 from gitexp.dvc import inputs
+from gitexp.dvc.evaluator import laid_over
+from gitexp.dvc.state import ProjectState
 from gitexp.errors import (
     GitexpError,
     NoPlanError,
@@ -57,6 +60,8 @@ class Named:
     lost: bool = False  # no ref leads to its own commit
     exact: bool = True  # the tree of `commit` has just these inputs
     removed: str = ""  # who removed it and when; only records are left
+    # what a plan's baseline takes of the candidate's evaluator, and from which commit
+    borrows: tuple[tuple[str, ...], CommitHash] | None = None
 
     @property
     def holder(self) -> CommitHash:
@@ -177,8 +182,13 @@ def source(repo: Repo, named: Named, fallback: CommitHash, index: Index) -> Reso
     config, _ = plans.config_of(repo, named.commit, fallback)
     digest = named.inputs
     if digest is None:
-        tree = objects.commit_info(repo, named.commit).tree
-        digest = inputs.compute(repo, tree, config, index=index)
+        state = ProjectState(repo, objects.commit_info(repo, named.commit).tree, config)
+        if named.borrows is not None:
+            names, lender = named.borrows
+            state = replace(
+                state, over=laid_over(state, plans.state_of(repo, lender, fallback), names)
+            )
+        digest = inputs.digest(state, index=index)
     return ResolvedSide(
         name=named.name,
         commit=named.commit,
@@ -208,17 +218,24 @@ def of_records(name: str, found: Merged) -> Named:
     )
 
 
-def planned_baseline(repo: Repo, plan: Plan, candidate: CommitHash, index: Index) -> Named:
-    """Return the baseline that a plan names, also when its commit is gone.
+def planned_baseline(repo: Repo, plan: Plan, named: Named, index: Index) -> Named:
+    """Return the baseline that a plan names for a candidate, also when its commit is gone.
 
     Raises `UnknownRevisionError` if the commit is gone and no run of it is recorded.
     """
-    ref = plan.baseline
+    ref, candidate = plan.baseline, named.holder
     try:
-        return Named(ref.name, objects.resolve(repo, ref.commit))
+        commit = objects.resolve(repo, ref.commit)
+        if not plan.lent or named.exact:
+            lent = (plan.lent, named.commit) if plan.lent else None
+            return Named(ref.name, commit, borrows=lent)
+        raise UnknownRevisionError("the candidate's evaluator is gone")  # noqa: TRY301
     except UnknownRevisionError:
         for found in lookup.runs_at(repo, candidate, index):
-            if found.run.source.commit == ref.commit and not found.run.source.overrides:
+            source = found.run.source
+            if plan.lent and not (source.swaps and is_under(found, plan)):
+                continue
+            if source.commit == ref.commit and not source.overrides:
                 return Named(
                     ref.name,
                     candidate,

@@ -136,7 +136,7 @@ def sources(
     """Return baseline and candidate of a plan, and why the baseline is not known."""
     candidate = sides.source(repo, named, fallback or named.commit, index)
     try:
-        base = sides.planned_baseline(repo, plan, named.holder, index)
+        base = sides.planned_baseline(repo, plan, named, index)
         return sides.source(repo, base, fallback or named.commit, index), candidate, ""
     except GitexpError as error:
         unknown = replace(candidate, inputs=_NOWHERE)

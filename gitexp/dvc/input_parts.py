@@ -22,7 +22,7 @@ from gitexp.dvc.state import (
 )
 from gitexp.errors import BadFormatError, UnknownParamError, UnsafeInputError
 from gitexp.git.absent import Absent
-from gitexp.git.objects import MODE_COMMIT, MODE_LINK, entry_at, read_blob, tree_id, walk_tree
+from gitexp.git.objects import MODE_COMMIT, MODE_LINK, read_blob, tree_id
 from gitexp.model import dataclass, replace
 from gitexp.records import config as config_format
 from gitexp.text import ignore, params
@@ -123,7 +123,7 @@ def left_out(state: ProjectState, made: Iterable[str]) -> tuple[str, ...]:
     gone: list[str] = []
     kept: set[str] = set()
     project = f"{state.config.project}/" if state.config.project else ""
-    for entry in state.walked or walk_tree(state.repo, state.tree):
+    for entry in state.entries():
         path = entry.text
         inner = path.removeprefix(project) if path.startswith(project) else ""
         if hidden(inner, entry.mode):
@@ -191,7 +191,7 @@ def _above(state: ProjectState, parts: Sequence[InputPart]) -> Iterator[InputPar
         names.add(".gitmodules")
     known = {part.path for part in parts}
     for name in sorted(names):
-        entry = entry_at(state.repo, state.tree, name)
+        entry = state.entry(name)
         inner = posixpath.relpath(f"/{name}", f"/{project}").encode("utf-8", "surrogateescape")
         if not isinstance(entry, Absent) and inner not in known:
             yield InputPart(inner, "code", entry.mode, entry.id)
@@ -265,7 +265,7 @@ def _adjacent_file(state: ProjectState, path: str) -> Iterator[InputPart]:
         return
     parts = full.split("/")
     for depth in range(1, len(parts) + 1):
-        entry = entry_at(state.repo, state.tree, "/".join(parts[:depth]))
+        entry = state.entry("/".join(parts[:depth]))
         if isinstance(entry, Absent):
             return
         if depth == len(parts) or entry.mode in _NO_FILES:
@@ -277,7 +277,7 @@ def _adjacent_data(state: ProjectState, deps: Patterns) -> Iterator[InputPart]:
     """Yield the data that a dependency touches, whatever file of the repository declares them."""
     project = f"/{state.config.project}"
     files = state.dvc_files()
-    for entry in state.walked or walk_tree(state.repo, state.tree):
+    for entry in state.entries():
         path = entry.text
         if entry.mode in _NO_FILES or not declares(path):
             continue

@@ -171,6 +171,7 @@ def _cache_key(
     state: ProjectState, overrides: Mapping[str, ParamValue], swaps: Mapping[SwapKind, TreeId]
 ) -> str:
     text = repr((state.config, sorted(overrides.items()), sorted(swaps.items())))
+    text += repr(sorted(state.over.items())) if state.over else ""
     return f"{state.tree}:{hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()}"
 
 

@@ -20,7 +20,18 @@ from gitexp.dvc.dvcfiles import DvcFiles
 from gitexp.dvc.dvcpipeline import Pattern, with_parents
 from gitexp.errors import UnsafeInputError
 from gitexp.git.absent import Absent
-from gitexp.git.objects import MODE_COMMIT, MODE_LINK, Entry, read_blob, tree_id, walk_tree
+from gitexp.git.objects import (
+    MODE_BLOB,
+    MODE_COMMIT,
+    MODE_EXECUTABLE,
+    MODE_LINK,
+    Entry,
+    blob_hash,
+    entry_at,
+    read_blob,
+    tree_id,
+    walk_tree,
+)
 from gitexp.model import dataclass, field
 from gitexp.text.yamltext import yaml_loads
 
@@ -208,22 +219,47 @@ class ProjectState:
     tree: TreeId  # of a commit
     config: ProjectConfig
     walked: Sequence[Entry] | None = None  # the whole tree, where the caller has walked it
+    # files in place of the tree's: full path -> bytes, and whether executable
+    over: Mapping[str, tuple[bytes, bool]] = field(default_factory=dict)
     held: FilesRead = field(default_factory=FilesRead, compare=False)
 
     def files(self) -> Iterator[Entry]:
         """Yield all files of the project folder."""
         project = self.config.project
-        if self.walked is None:
+        if self.walked is None and not self.over:
             folder = tree_id(self.repo, self.tree, project)
             if not isinstance(folder, Absent):
                 yield from walk_tree(self.repo, folder)
             return
         below = f"{project}/".encode("utf-8", "surrogateescape") if project else b""
-        for entry in self.walked:
+        for entry in self.entries():
             if not below:
                 yield entry
             elif entry.path.startswith(below):
                 yield Entry(entry.mode, entry.path.removeprefix(below), entry.id)
+
+    def entries(self) -> Iterable[Entry]:
+        """Return all files of the tree."""
+        there = walk_tree(self.repo, self.tree) if self.walked is None else self.walked
+        return self._with_laid(there) if self.over else there
+
+    def _with_laid(self, there: Iterable[Entry]) -> Iterator[Entry]:
+        new = dict.fromkeys(self.over)
+        for entry in there:
+            new.pop(entry.text, None)
+            yield self._laid(entry.text) or entry
+        yield from filter(None, map(self._laid, new))
+
+    def entry(self, path: str) -> Entry | Absent:
+        """Return what lies at a path from the tree's top."""
+        return self._laid(path) or entry_at(self.repo, self.tree, path)
+
+    def _laid(self, path: str) -> Entry | None:
+        if path not in self.over:
+            return None
+        data, executable = self.over[path]
+        mode = MODE_EXECUTABLE if executable else MODE_BLOB
+        return Entry(mode, path.encode("utf-8", "surrogateescape"), blob_hash(data))
 
     def at(self, path: str) -> str:
         """Turn a path relative to the project folder into one relative to the tree's top."""
@@ -238,7 +274,8 @@ class ProjectState:
         full = posixpath.normpath(path)
         if full.startswith(("../", "/")):
             return Absent.ABSENT
-        data = read_blob(self.repo, self.tree, full, limit)
+        laid = self.over.get(full)
+        data = read_blob(self.repo, self.tree, full, limit) if laid is None else laid[0]
         if not isinstance(data, Absent) and dvcpipeline.declares(full):
             self.held.take(full, len(data))
         return data

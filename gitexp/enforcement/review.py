@@ -188,7 +188,7 @@ def _compared(asked: ReviewContext, plan: Plan) -> Compared:
     repo, index = asked.repo, asked.index
     try:
         candidate = _candidate(asked, plan)
-        baseline = sides.planned_baseline(repo, plan, candidate.holder, index)
+        baseline = sides.planned_baseline(repo, plan, candidate, index)
         (found,) = compare.judge(
             RunPool(repo, index),
             [(baseline, candidate)],

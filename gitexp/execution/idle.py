@@ -206,9 +206,7 @@ class Watch:
         base = None
         here = objects.exists(self.seen.repo, plan.baseline.commit)
         if source.side == CANDIDATE and here:
-            base = run_sources.look(
-                self.seen.repo, BASELINE, plan.baseline.commit, overrides={}, fallback=source.commit
-            ).inputs
+            base = run_sources.baseline(self.seen.repo, plan, source.commit, source.commit).inputs
         for found in self._runs():
             inputs = found.run.inputs
             if inputs == base or (

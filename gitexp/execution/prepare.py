@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitexp.comparison import frozen
 from gitexp.comparison.measure import is_resource
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc import links as data_links
@@ -24,7 +25,7 @@ from gitexp.execution.preflight import checks, mentions
 from gitexp.execution.situation import BASELINE
 from gitexp.execution.state import State
 from gitexp.execution.workdir import ATTEMPT, bring_enclosing, cache_beside, cache_of, share
-from gitexp.git import command
+from gitexp.git import command, objects
 from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import project_folder
 from gitexp.git.worktree import worktrees
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from gitexp.comparison.frozen import Frozen
     from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.execution.run_sources import RunSource
     from gitexp.execution.situation import Situation
@@ -90,6 +92,7 @@ class _Side:
     run: RunId
     slots: tuple[str, ...]
     resolved: pipeline.Resolved
+    frozen: Frozen | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,20 +115,22 @@ def prepare(situation: Situation, call: SharedCall) -> list[Prepared]:
     for source in sides:
         run = call.new_id()
         wanted = min(situation.request.jobs, len(source.choice.run))
+        commit = source.checkout
         paths = [situation.workdir.slot(run, number) for number in range(wanted)]
         cache = cache_of(situation.place.top, source.config).dir
         size = checks.tree_bytes(source)
         checks.check_space(situation.workdir.root, cache, tree_bytes=size, slots=wanted)
         for path in paths:
-            empty = worktrees.add(situation.place.workspace, path, source.commit)
+            empty = worktrees.add(situation.place.workspace, path, commit)
             if path == paths[0]:
                 checks.check_filled(source, path, empty)
         slots.append((run, tuple(str(path) for path in paths)))
     resolved = _resolve(
         [(Path(paths[0]), source) for source, (_, paths) in zip(sides, slots, strict=True)]
     )
+    fixed = frozen.look(situation.repo, situation.plan, situation.place.tip)
     return [
-        _prepared(situation, call, _Side(source, *slot, stages), plan.paths)
+        _prepared(situation, call, _Side(source, *slot, stages, fixed), plan.paths)
         for source, slot, stages in zip(sides, slots, resolved, strict=True)
     ]
 
@@ -209,7 +214,7 @@ def _prepared(
         label="",
         attempt=ATTEMPT,
         seed=source.committed_seed,
-        commit=source.commit,
+        commit=source.checkout,
         tree=source.tree,
         project=config.project,
         slots=side.slots,
@@ -242,9 +247,10 @@ def _prepared(
         origin=Origin.OBSERVED,
         source=Source(
             commit=source.commit,
-            tree=source.tree,
+            tree=objects.commit_info(source.repo, source.commit).tree,
             branch=situation.place.branch,
             overrides={str(key): value for key, value in source.overrides.items()},
+            swaps=source.swaps,
             config=source.config_blob,
         ),
         inputs=source.inputs,
@@ -268,6 +274,7 @@ def _prepared(
         warnings=(*(f"what it names is in no repeat: {line}" for line in data.unread), *foreign),
         fixed_seeds={str(key): source.committed[key] for key in config.seed.fixed},
         drawn=plan is not None and plan.drawn is not None,
+        evaluator="" if side.frozen is None else side.frozen.digest(source.state),
         snapshot_only=source.choice.for_snapshot,
     )
     metric = "" if plan is None else plan.metric

@@ -8,8 +8,10 @@ from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from gitexp.comparison.randomness.seeding import BASELINE
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc import surroundings
+from gitexp.dvc.evaluator import laid_over
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import (
     GitexpError,
@@ -20,12 +22,14 @@ from gitexp.errors import (
 from gitexp.git import objects
 from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import project_folder
-from gitexp.model import dataclass, field
+from gitexp.git.writing import build_tree, write_bare_commit
+from gitexp.model import dataclass, field, replace
 from gitexp.model.config import ParamKey
 from gitexp.model.run import MAX_SEED, lone
 from gitexp.store import plans
 from gitexp.text import params as params_format
 from gitexp.text.fields import near
+from gitexp.text.paramkeys import param_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import BlobId, CommitHash, InputsDigest, ParamValue, TreeId
+    from gitexp.model.plan import Plan
     from gitexp.model.run import Key
 
     Undeclared = Callable[[ParamKey, ParamValue], str]  # `undeclared` of a commit
@@ -76,6 +81,8 @@ class RunSource:
     committed: Mapping[ParamKey, int]
     params: Mapping[str, ParamValue]  # flat parameters of the composed tree, without seeds
     entries: tuple[Entry, ...] = field(repr=False)  # all files of the tree
+    # of a baseline what it takes of its candidate's evaluator, by name; then `tree` is composed
+    swaps: Mapping[str, CommitHash] = field(default_factory=dict)
     # the varied seeds of those repeats of the candidate, by number, that a baseline has to pair
     # with and whose seeds may be others than the number
     first: Mapping[int, Mapping[ParamKey, int]] = field(default_factory=dict)
@@ -85,6 +92,14 @@ class RunSource:
     def state(self) -> ProjectState:
         """The tree as it is read by these settings."""
         return ProjectState(self.repo, self.tree, self.config, self.entries)
+
+    @property
+    def checkout(self) -> CommitHash:
+        """The commit whose files jobs get: one that no ref leads to, where the tree is composed."""
+        if not self.swaps:
+            return self.commit
+        names = f"{self.commit[:9]} with its candidate's {', '.join(self.swaps)}"
+        return write_bare_commit(self.repo, self.tree, self.commit, names)
 
     @property
     def top(self) -> Path:
@@ -138,20 +153,34 @@ class RunSource:
         return seed, tuple(sorted((str(key), value) for key, value in self.seeds(seed).items()))
 
 
-def look(
+def look(  # noqa: PLR0913  a side, where it is, what is laid over it
     repo: Repo,
     side: str,
     commit: CommitHash,
     *,
     overrides: Mapping[ParamKey, ParamValue],
     fallback: CommitHash | None,
+    borrows: tuple[tuple[str, ...], CommitHash] | None = None,
 ) -> RunSource:
-    """Read all about a source that its records will say; `fallback`: a later plan's commit."""
+    """Read all about a source that its records will say; `fallback`: a later plan's commit.
+
+    `borrows`: what it takes of another commit's evaluator, and of which.
+    """
     config, blob = plans.config_of(repo, commit, fallback)
     tree = objects.tree_id(repo, commit)
     if tree is ABSENT:
         raise PreflightError("the commit has no tree", found=commit)
-    values = params_of(repo, commit, config)
+    names, lender = borrows or ((), commit)
+    if names:
+        own, lending = ProjectState(repo, tree, config), plans.state_of(repo, lender, commit)
+        with_each = {n: replace(own, over=laid_over(own, lending, [n])) for n in names}
+        names = tuple(
+            name
+            for name, state in with_each.items()
+            if any(state.entry(path) != own.entry(path) for path in state.over)
+        )
+        tree = build_tree(repo, tree, laid_over(own, lending, names))
+    values = params_of(repo, tree, config)
     for key, value in overrides.items():
         _check_override(key, value, values, commit, partial(undeclared, repo, commit, config))
     for key in config.seed.params:
@@ -179,10 +208,34 @@ def look(
         committed=committed,
         params={str(key): value for key, value in composed.items() if key not in committed},
         entries=entries,
+        swaps=dict.fromkeys(names, lender),
     )
 
 
-def params_of(repo: Repo, commit: CommitHash, config: ProjectConfig) -> dict[ParamKey, ParamValue]:
+def baseline(
+    repo: Repo, plan: Plan, candidate: CommitHash, fallback: CommitHash | None
+) -> RunSource:
+    """Read all about a plan's baseline, with what it takes of its candidate's evaluator."""
+    at, borrows = plan.baseline.commit, lent(plan, candidate)
+    return look(repo, BASELINE, at, overrides={}, fallback=fallback, borrows=borrows)
+
+
+def lent(plan: Plan | None, candidate: CommitHash) -> tuple[tuple[str, ...], CommitHash] | None:
+    """Return what a plan lets its baseline take of a candidate's evaluator."""
+    return (plan.lent, candidate) if plan is not None and plan.lent else None
+
+
+def vectors(partners: Mapping[int, frozenset[Key]]) -> dict[int, dict[ParamKey, int]]:
+    """Return what the seeds of a baseline's repeats have to be; of several keys `counting`'s."""
+    return {
+        seed: {param_key(name): value for name, value in min(keys)[1]}
+        for seed, keys in partners.items()
+    }
+
+
+def params_of(
+    repo: Repo, commit: CommitHash | TreeId, config: ProjectConfig
+) -> dict[ParamKey, ParamValue]:
     """Return the parameters of a commit, those of all params files."""
     values: dict[ParamKey, ParamValue] = {}
     for file in config.params:

@@ -6,7 +6,7 @@ import itertools
 import shlex
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import eligible, tally
+from gitexp.comparison import eligible, frozen, tally
 from gitexp.comparison.gather import RecordedBefore
 from gitexp.comparison.randomness import seeding
 from gitexp.comparison.sides import Named, plan_back
@@ -36,7 +36,6 @@ from gitexp.provenance.strangers import in_order, strange_to
 from gitexp.records import environment as environment_format
 from gitexp.store import lookup, plans
 from gitexp.system import params
-from gitexp.text.paramkeys import param_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -48,7 +47,6 @@ if TYPE_CHECKING:
     from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
-    from gitexp.model.config import ParamKey
     from gitexp.model.ids import CommitHash, EnvironmentDigest, RunId
     from gitexp.model.plan import Person, Plan
     from gitexp.model.request import RunRequest
@@ -140,7 +138,10 @@ def look(
     request = _in_pairs(request, known, side)
     overrides = dict(request.params)
     try:
-        main = run_sources.look(repo, side, commit, overrides=overrides, fallback=fallback)
+        lent = run_sources.lent(known, place.tip) if is_baseline else None
+        main = run_sources.look(
+            repo, side, commit, overrides=overrides, fallback=fallback, borrows=lent
+        )
     except NotInitialisedError as error:
         if (place.top / layout.CONFIG).exists():
             error.next_step = f"git add {layout.CONFIG} && git commit: a run executes a commit"
@@ -176,11 +177,14 @@ def _baseline(
     repo: Repo, request: RunRequest, plan: Plan, main: RunSource, fallback: CommitHash | None
 ) -> RunSource | None:
     """Return the baseline where it is to run, after a look whether the sides can be compared."""
+    if main.side == CANDIDATE:
+        named = {str(key): value for key, value in main.overrides.items()}
+        frozen.refuse(frozen.look(repo, plan, main.commit), main.state, named)
     paired = main.side == CANDIDATE and main.config.seed.is_vector
     there = paired and objects.exists(repo, plan.baseline.commit)  # not beyond a shallow edge
     if not (request.with_baseline or there):
         return None
-    other = run_sources.look(repo, BASELINE, plan.baseline.commit, overrides={}, fallback=fallback)
+    other = run_sources.baseline(repo, plan, main.commit, fallback)
     # What a dry run would commit first is in neither side yet.
     pending = request.dry_run and request.commit_message is not None
     if request.with_baseline and not (
@@ -246,7 +250,7 @@ def _choose(
         if other is None:
             return replace(seen, sides=(main,), again=again)
         partners = {**held, **{seed: frozenset({main.key(seed)}) for seed in choice.run}}
-        other = replace(other, first=_vectors(partners))
+        other = replace(other, first=run_sources.vectors(partners))
         out = without.difference(request.seeds)
         pair_with = [seed for seed in choice.together if seed not in out]
         counting = _paired(other, theirs, environment, partners)
@@ -334,14 +338,6 @@ def _last(reached: Sequence[FoundRun]) -> EnvironmentDigest | None:
     """Return the environment that was recorded last: that of now, where it was not looked at."""
     known = [repeat.environment for each in reached for repeat in each.run.repeats]
     return next(filter(None, reversed(known)), None)
-
-
-def _vectors(partners: Mapping[int, frozenset[Key]]) -> dict[int, dict[ParamKey, int]]:
-    """Return what the seeds of a baseline's repeats have to be; of several keys `counting`'s."""
-    return {
-        seed: {param_key(name): value for name, value in min(keys)[1]}
-        for seed, keys in partners.items()
-    }
 
 
 def _paired(
@@ -441,7 +437,7 @@ def _baseline_alone(
             )
     pair_with = pair_with or tried
     partners = {repeat.seed: frozenset({repeat.key}) for _, repeat in beside}
-    source = replace(source, first=_vectors(partners))
+    source = replace(source, first=run_sources.vectors(partners))
     if not pair_with:
         first = _upward(source.committed_seed, source.shared)
         pair_with = set(itertools.islice(first, seen.wanted))

@@ -11,11 +11,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import sides
+from gitexp.comparison import frozen, sides
 from gitexp.comparison.eligible import finished_seeds, is_under
 from gitexp.comparison.known_metrics import duration_of, known_metrics, metric_named, recorded_runs
 from gitexp.comparison.power import mute_looks
 from gitexp.comparison.sides import Named
+from gitexp.dvc import evaluator
 from gitexp.errors import GitexpError, UsageError
 from gitexp.experiments.conclude import experiment_of
 from gitexp.git import identity, objects, repository
@@ -171,9 +172,28 @@ def _changed(repo: Repo, tip: CommitHash, plan: Plan, terms: Terms) -> Plan:
         known = known_metrics(repo, tip, plans.config_of(repo, tip)[0])
         known.refuse_unclear(metric, *(guard.metric for guard in terms.guards or ()))
     direction = direction or plan.direction
+    given |= _evaluator(repo, tip, plan, terms)
     given |= {"metric": metric, "direction": direction}
     if terms.effect is not None:
         given["effect"] = parse_effect(terms.effect, direction)
     if terms.baseline is not None:
         given["baseline"] = BaselineRef(terms.baseline, objects.resolve(repo, terms.baseline))
     return sealed(with_terms(plan, given))
+
+
+def _evaluator(repo: Repo, tip: CommitHash, plan: Plan, terms: Terms) -> dict[str, object]:
+    """Return what is frozen and what is not: what is frozen again is unfrozen no longer."""
+    kept = [name for name in plan.unfrozen if name not in (terms.frozen or ())]
+    asked = [name for name in terms.unfrozen or () if name not in kept]
+    known = frozen.look(repo, plan, tip)
+    if asked and known is not None:
+        there = plans.state_of(repo, tip, tip)
+        for name in asked:
+            if name not in known.content and not evaluator.paths(there, name):
+                raise UsageError(
+                    "the plan does not freeze this",
+                    found=name,
+                    expected=", ".join(sorted(known.content)) or known.lacking,
+                )
+        evaluator.laid_over(known.state, there, asked)  # or it says why that cannot be done
+    return {"unfrozen": (*kept, *asked)}

@@ -222,6 +222,11 @@ def entry_at(repo: Repo, commit: CommitHash | TreeId, path: str) -> Entry | Abse
     return ABSENT if found is None else Entry(found.mode, _encoded(path), found.id)
 
 
+def blob_hash(data: bytes) -> BlobId:
+    """Return the id that a blob of these bytes would have; nothing is written."""
+    return BlobId(str(pygit2.hash(data)))
+
+
 def read_blob(
     repo: Repo, commit: CommitHash | TreeId, path: str, limit: int = READ_LIMIT
 ) -> bytes | Absent:

@@ -123,6 +123,18 @@ def write_commit(
     return CommitHash(made)
 
 
+def write_bare_commit(repo: Repo, tree: TreeId, parent: CommitHash, text: str) -> CommitHash:
+    """Write a commit for a worktree alone: unsigned, by nobody, the same for the same tree."""
+    env = {
+        f"GIT_{role}_{what}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for what, value in (("NAME", "gitexp"), ("EMAIL", "gitexp"), ("DATE", "@0 +0000"))
+    }
+    arguments = ["commit-tree", tree, "-p", parent, "-F", "-"]
+    out = command.run(repo.workspace, arguments, data=text.encode("utf-8", "replace"), env=env)
+    return CommitHash(out.decode("ascii").strip())
+
+
 def exist(repo: Repo, ids: Iterable[str]) -> bool:
     """Return whether every object is on the disk, asking no cache."""
     odb = repo.fresh().git.odb

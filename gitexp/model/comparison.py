@@ -33,6 +33,7 @@ __all__ = [
     "MetricComparison",
     "PlannedTest",
     "Role",
+    "SharedEvaluator",
     "Side",
     "SignificanceResult",
     "Unused",
@@ -80,6 +81,15 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedEvaluator:
+    """Whether both sides were measured by the evaluator that the plan froze."""
+
+    differing: tuple[str, ...] = ()  # frozen names at which the candidate has another one
+    lent: tuple[str, ...] = ()  # what the baseline took of the candidate's
+    lacking: str = ""  # why it is not frozen; "" where it is
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """What `gitexp compare` answers; every output format shows this value."""
 
@@ -113,6 +123,7 @@ class Comparison:
     ledger: Ledger | None = None
     slices: SliceComparison | None = None
     categories: CategoryComparison | None = None
+    evaluator: SharedEvaluator | None = None  # where there is anything to say of it
 
     def __repr__(self) -> str:
         """Return the answer in a line: all of it is many thousand characters."""

@@ -31,6 +31,7 @@ REPEATS: Final = 10  # likewise, of the claim about a method
 WITHHELD: Final = "withheld"  # stands for whoever is named in no record
 ALPHA_BELOW: Final = 0.5  # a test that errs as often as a coin says nothing
 ALPHAS: Final = "above 0 and below 0.5; 0.05 is usual"
+_FREEZING: Final = 2  # rules since which a plan freezes its evaluator
 RULES: Final = 2  # the newest by which a plan may be judged; its own are fixed in it
 
 
@@ -223,6 +224,19 @@ class PlanTerms:
     on_failed: OnFailed = OnFailed.REFUSE
     seeds: PlanSeeds | None = None  # None: of a time before plans said it; the committed ones
     rules: int = 1  # by which its runs count; 1: those of a time before plans said it
+    # what no candidate may change beside its own evaluator; "none": nor is that frozen
+    frozen: tuple[str, ...] = ()
+    unfrozen: tuple[str, ...] = ()  # of that what both sides take from the candidate
+
+    @property
+    def freezes(self) -> bool:
+        """Whether both sides are measured by one evaluator."""
+        return self.rules >= _FREEZING
+
+    @property
+    def lent(self) -> tuple[str, ...]:
+        """What a baseline takes of its candidate's evaluator."""
+        return self.unfrozen if self.freezes else ()
 
 
 TERMS: Final = tuple(item.name for item in fields(PlanTerms))
@@ -309,6 +323,8 @@ class Terms:
     guards: tuple[Guard, ...] | None = None
     stopping: Stopping | None = None
     on_failed: OnFailed | None = None
+    frozen: tuple[str, ...] | None = None
+    unfrozen: tuple[str, ...] | None = None
 
     def given(self) -> dict[str, object]:
         """Return by name what was asked for."""

@@ -216,6 +216,7 @@ class Run:
     warnings: tuple[str, ...] = ()
     fixed_seeds: Mapping[str, int] = field(default_factory=dict)  # those of no repeat's choice
     drawn: bool = False  # on seeds that its plan drew: they pair with no others
+    evaluator: str = ""  # digest of what its plan freezes, as it was executed
     snapshot_only: int | None = None  # seed of a repeat for the snapshot alone, which never counts
 
     @property

@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import inputs
+from gitexp.dvc.evaluator import laid_over
 from gitexp.dvc.input_parts import params_values
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.layout import CONFIG, plan_path
+from gitexp.model import replace
 from gitexp.model.run import Origin, RepeatState
 from gitexp.rules.recorded import by_itself
 from gitexp.store import plans
@@ -73,11 +75,13 @@ class Sources:
                 if kind in source.swaps
             }
             state = ProjectState(repo, source.tree, config)
+            for name in [each for each in source.swaps if each not in _KINDS]:
+                state = self._lent(state, name, source.swaps[name], added)
             digest = inputs.digest(state, source.overrides, swaps, self._index)
             if digest != run.inputs:
                 return f"its source {short} has other inputs"
             if digest not in self._params:  # which are part of it
-                state = ProjectState(repo, swaps.get("params", source.tree), config)
+                state = replace(state, tree=swaps.get("params", source.tree))
                 self._params[digest] = params_values(state, source.overrides)
         except GitexpError:  # settings that are gone, or that this version cannot read
             return ""
@@ -87,6 +91,13 @@ class Sources:
         if wrong and run.params:  # of one that says none R4 speaks
             return f"its source {short} has another {wrong[0][:80]}"
         return ""
+
+    def _lent(
+        self, state: ProjectState, name: str, lender: CommitHash, added: CommitHash
+    ) -> ProjectState:
+        """Return a baseline with a part of its candidate's evaluator; raises where that is gone."""
+        other = plans.state_of(self._repo, lender, added)
+        return replace(state, over={**state.over, **laid_over(state, other, [name])})
 
     def _config(self, run: Run, added: CommitHash) -> ProjectConfig:
         """Return the settings by which it ran: its own tree's, or those that served it."""

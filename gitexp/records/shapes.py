@@ -299,10 +299,10 @@ SHAPES: Final[Mapping[str, Shape]] = {
         limit=8 * MIB,  # a thousand repeats with the tails of their logs
         keys={"sample_rows": "samples.rows", "samples_sha256": "samples.sha256"},
         fixed={"samples": {"$schema": schema("samples")}},
-        sparse="drawn fixed_seeds snapshot_only",
+        sparse="drawn evaluator fixed_seeds snapshot_only",
         lacking="group",
         least=_counts("sample_rows"),
-        reads={"samples_sha256": Fields.sha256},
+        reads={"evaluator": Fields.sha256, "samples_sha256": Fields.sha256},
     ),
     "Source": Shape(lacking="branch"),
     "Repeat": Shape(sparse="made seeds", reads={"made": Fields.sha256}),
@@ -334,12 +334,13 @@ SHAPES: Final[Mapping[str, Shape]] = {
         kind="comparison",
         limit=16 * MIB,
         sparse="words order across adjustment detectable missing selection ledger slices"
-        " categories",
+        " categories evaluator",
         least=_counts("looks pairs"),
         reads={"effect": _effect},
         writes={"effect": _effect_text},
     ),
     "Ledger": Shape(sparse="raw"),
+    "SharedEvaluator": Shape(sparse="differing lent lacking"),
     "Side": Shape(as_is="wall_s", least=_counts("failed interrupted"), sparse="interrupted"),
     "MetricComparison": Shape(
         sparse="parts posteriors variance",

@@ -142,6 +142,10 @@ def _verdict(item: ReviewedExperiment) -> Iterator[str | Foreign]:
         for metric in item.broken_guards[:_MOST_GUARDS]:
             yield "; guard-rail BROKEN: "
             yield Foreign(metric, _SHORT)
+        shared = comparison.evaluator
+        if shared is not None and shared.lent:
+            yield "; BOTH SIDES WITH THE CANDIDATE'S EVALUATOR "
+            yield from _listed(shared.lent)
         settings = words.by_kind(comparison).get("config", ())
         if settings:
             yield "; OTHER SETTINGS "

@@ -9,6 +9,7 @@ import contextlib
 import shlex
 from typing import TYPE_CHECKING
 
+from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError, NoPlanError, NotInitialisedError, UnknownExperimentError
 from gitexp.git import objects, refs
 from gitexp.git.absent import ABSENT, Absent
@@ -66,6 +67,12 @@ def config_of(
         expected=CONFIG if fallback_plan_commit is None else f"{CONFIG}, there or with the plan",
         next_step=settings_step(branch),
     )
+
+
+def state_of(repo: Repo, commit: CommitHash, fallback: CommitHash) -> ProjectState:
+    """Return a commit as it is read by its settings, or those of a later one."""
+    config, _ = config_of(repo, commit, fallback)
+    return ProjectState(repo, objects.commit_info(repo, commit).tree, config)
 
 
 def settled_on(repo: Repo) -> str:

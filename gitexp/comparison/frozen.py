@@ -1,0 +1,209 @@
+"""What a plan freezes of the evaluation, and where its candidate keeps to it.
+
+The reference is the plan's baseline: both sides have to be measured by one evaluator. Names that
+the plan unfroze are taken from the candidate, on both sides.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from typing import TYPE_CHECKING
+
+from gitexp.comparison.eligible import is_under
+from gitexp.comparison.measure import is_resource
+from gitexp.dvc import evaluator
+from gitexp.dvc.evaluator import Evaluator
+from gitexp.errors import EvaluatorError, GitexpError
+from gitexp.git import objects
+from gitexp.git.absent import ABSENT
+from gitexp.model import dataclass
+from gitexp.model.comparison import SharedEvaluator
+from gitexp.model.metrics import plain
+from gitexp.store import plans
+from gitexp.system import curves
+from gitexp.text import params
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from gitexp.comparison.counting import Count
+    from gitexp.comparison.sides import ResolvedSide
+    from gitexp.dvc.state import ProjectState
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import CommitHash, ParamValue
+    from gitexp.model.plan import Plan, PlanTerms
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """The evaluator of a plan, as its reference has it."""
+
+    plan: PlanTerms
+    at: CommitHash
+    state: ProjectState
+    evaluator: Evaluator
+    content: Mapping[str, str]
+
+    @property
+    def lacking(self) -> str:
+        """Why the evaluation is not frozen; "" where it is."""
+        return self.evaluator.lacking
+
+    def differing(
+        self, state: ProjectState, overrides: Mapping[str, ParamValue] | None = None
+    ) -> tuple[str, ...]:
+        """Return the frozen names at which a candidate differs, without those unfrozen."""
+        there = evaluator.content(self.evaluator, state, overrides)
+        names = evaluator.differing(self.content, there)
+        return tuple(each for each in names if not _covers(self.plan.unfrozen, each))
+
+    def digest(self, state: ProjectState) -> str:
+        """Return the digest of a state's evaluator; "" where nothing is frozen."""
+        there = evaluator.content(self.evaluator, state)
+        text = "\0".join(f"{name}\0{id_}" for name, id_ in sorted(there.items()))
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest() if there else ""
+
+    def restoring(self, state: ProjectState, names: Sequence[str]) -> str:
+        """Return what to type to have again what the reference has at some names."""
+        whole, parts = list[str](), list[str]()
+        for name in names:
+            stage = name.removeprefix(f"{self.evaluator.pipeline}:")
+            file = name
+            if name == evaluator.SETTINGS:
+                whole.append(":/.gitexp/config.yaml")
+                continue
+            if stage != name:
+                file = self.evaluator.pipeline
+            elif self.content.get(name, " ").count(" ") != 1:  # no file: a parameter
+                file = name.rpartition(":")[0] or "params.yaml"
+            there = evaluator.paths(self.state, file) or evaluator.paths(state, file) or (file,)
+            only = file == name or self._only(state, file, names)
+            (whole if only else parts).extend(f":/{self.state.at(path)}" for path in there)
+        said = [
+            f"git restore{' -p' if some is parts else ''} --source={self.at[:12]} "
+            f"{'' if some is parts else '-SW '}-- {shlex.join(dict.fromkeys(some))}"
+            for some in (whole, parts)
+            if some
+        ]
+        commit = "git commit -am" if parts else "git commit -m"
+        return " && ".join([*said, f"{commit} 'the evaluator as planned'"])
+
+    def _only(self, state: ProjectState, file: str, names: Sequence[str]) -> bool:
+        """Tell whether a file differs from the reference's in nothing but some names."""
+        own, other = self.state.read(file), state.read(file)
+        if own is ABSENT or other is ABSENT:
+            return True
+        try:
+            if file == self.evaluator.pipeline:
+                stages = {n.partition(":")[2] for n in names if n.startswith(f"{file}:")}
+                return evaluator.differing_entries(own, other, file) <= stages
+            flat = [params.flatten(params.parse(data, file)) for data in (own, other)]
+        except GitexpError:
+            return False
+        prefix = "" if file == "params.yaml" else f"{file}:"
+        changed = {
+            key for key in flat[0].keys() | flat[1].keys() if flat[0].get(key) != flat[1].get(key)
+        }
+        return {prefix + key for key in changed} <= {*names}
+
+
+def look(repo: Repo, plan: Plan | None, tip: CommitHash) -> Frozen | None:
+    """Return what a plan freezes; None where it is of a time before, or cannot be told."""
+    if plan is None or not plan.freezes:
+        return None
+    at = plan.baseline.commit
+    if not objects.exists(repo, at):
+        at = plans.plan_commit(repo, plan, tip)
+    state = plans.state_of(repo, at, tip)
+    found = Evaluator() if is_resource(plan.metric) else None
+    found = found or evaluator.evaluator(state, _givers(state, plan.metric), plan.frozen)
+    return Frozen(plan, at, state, found, evaluator.content(found, state))
+
+
+def refuse(frozen: Frozen | None, state: ProjectState, overrides: Mapping[str, ParamValue]) -> None:
+    """Refuse to run a candidate with another evaluator than its plan's; `EvaluatorError`."""
+    names = () if frozen is None else frozen.differing(state, overrides)
+    if frozen is None or not names:
+        return
+    given = [name for name in names if name in overrides]
+    raise EvaluatorError(
+        "the candidate has another evaluator than its plan",
+        found=", ".join(names),
+        where=f"against the baseline {frozen.at[:9]}",
+        expected="the change under test, measured as the baseline is",
+        next_step=f"the same without --param {given[0]}" if given else choice(frozen, state, names),
+    )
+
+
+def standing(
+    repo: Repo, plan: Plan | None, candidate: ResolvedSide, count: Count
+) -> tuple[SharedEvaluator | None, str]:
+    """Return how a candidate stands to its plan's evaluator, and what to do where it differs."""
+    known = look(repo, plan, candidate.records)
+    if plan is None or known is None:
+        return None, ""
+    sides = (count.baseline, count.candidate)
+    runs = [each.found for side in sides for each in side.repeats.values()]
+    recorded = {each.run.evaluator for each in runs if is_under(each, plan)} - {""}
+    names: tuple[str, ...] = ()
+    step, lacking = "", known.lacking
+    if candidate.exact:
+        state = plans.state_of(repo, candidate.commit, candidate.records)
+        names = known.differing(state)
+        step = choice(known, state, names) if names else ""
+        recorded |= {known.digest(state)} - {""}
+    elif not recorded:
+        lacking = lacking or "the source of the candidate is gone"
+    if len(recorded) > 1 and not names:
+        names = ("what the runs recorded of it",)
+    lent = sorted({name for each in runs for name in each.run.source.swaps if name in plan.lent})
+    found = SharedEvaluator(names, tuple(lent), lacking)
+    return (None if found == SharedEvaluator() else found), step
+
+
+def told(shared: SharedEvaluator | None) -> str:
+    """Say that the sides are measured by different evaluators; "" where they are not."""
+    differing = () if shared is None else shared.differing
+    return f"the evaluator differs: {', '.join(differing)}" if differing else ""
+
+
+def prefix(shared: SharedEvaluator | None) -> str:
+    """Return what the first line says of an evaluator that is the candidate's own."""
+    lent = () if shared is None else shared.lent
+    return f"both sides with the candidate's evaluator ({', '.join(lent)}): " if lent else ""
+
+
+def choice(frozen: Frozen, state: ProjectState, names: Sequence[str]) -> str:
+    """Return the two ways to go on with another evaluator, a line each."""
+    options = " ".join(f"--unfreeze {shlex.quote(name)}" for name in names)
+    return (
+        f"restore it: {frozen.restoring(state, names)}\n"
+        f"or run both sides with it: gitexp amend-plan {options} --why TEXT"
+    )
+
+
+def _covers(names: Iterable[str], name: str) -> bool:
+    return any(name == each or name.startswith(f"{each.rstrip('/')}/") for each in names)
+
+
+def _givers(state: ProjectState, metric: str) -> tuple[str, ...]:
+    """Return the files that give a metric, by what Git holds of them; else all that may."""
+    config = state.config
+    if curves.is_curve(metric):
+        return config.curves
+    own = [file for file in config.metrics if metric.startswith(f"{file}:")]
+    if own or len(config.metrics) < 2:  # noqa: PLR2004  nothing to tell apart
+        return tuple(own) or config.metrics
+    known = {file: _names(state, file) for file in config.metrics}
+    telling = [f for f, names in known.items() if names and plain(metric, config.metrics) in names]
+    return tuple(telling) or tuple(file for file, names in known.items() if names is None)
+
+
+def _names(state: ProjectState, file: str) -> frozenset[str] | None:
+    """Return the names that a metrics file gives; None where nobody knows."""
+    try:
+        data = state.read(file)
+        return None if data is ABSENT else frozenset(params.flatten(params.parse(data, file)))
+    except GitexpError:
+        return None

@@ -1,0 +1,469 @@
+"""The evaluator: what turns the output of a model into the planned metric.
+
+A plan freezes it: the entry of the stage that makes the metrics file, the parameters and variables
+that this stage alone reads, and those of its dependencies that are single files and nobody else's.
+What is frozen is found in one state, the reference, and read in others by the names found there:
+no state can take anything out by what it declares itself.
+
+Git objects are read, and nothing else; templates are filled in here as far as a name or a path
+needs it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from gitexp.dvc import dvcpipeline
+from gitexp.dvc.dvcpipeline import Pattern, touches
+from gitexp.dvc.pipeline import depends_on
+from gitexp.dvc.state import executed
+from gitexp.errors import BadFormatError, GitexpError, UnknownParamError, UnsafeInputError
+from gitexp.git.absent import ABSENT
+from gitexp.git.objects import MODE_COMMIT, MODE_EXECUTABLE, MODE_LINK
+from gitexp.git.tree import FILE_MODES, MODE_TREE
+from gitexp.model import dataclass, replace
+from gitexp.model.config import ParamKey
+from gitexp.model.ids import BlobId
+from gitexp.model.job import OutKind, Stage, StageParams
+from gitexp.text import params
+from gitexp.text.fields import param_json
+from gitexp.text.jsontext import json_dumps_compact
+from gitexp.text.paramkeys import param_key
+from gitexp.text.yamlwrite import yaml_dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from gitexp.dvc.state import ProjectState
+    from gitexp.model.ids import ParamValue
+    from gitexp.text.jsontext import Json
+
+    _Edit = Callable[[bytes, bytes, str, str], bytes]
+
+NOTHING: Final = "none"  # in a plan's `frozen`: the evaluation is not
+_VARS: Final = "vars."
+SETTINGS: Final = ".gitexp/config.yaml:metrics"
+_TEMPLATE = re.compile(r"\$\{([^{}]*)\}")
+_MOST_STAGES = 1_000
+# A stage that makes something else beside its numbers trains.
+_REPORTS = frozenset(
+    (
+        *(".csv", ".tsv", ".json", ".jsonl", ".yaml", ".yml", ".txt", ".md", ".html", ".pdf"),
+        *(".png", ".jpg", ".svg", ".parquet", ".npy", ".npz"),
+    )
+)
+_ASIDE = frozenset(("deps", "outs", "metrics", "plots", "desc", "meta", "always_changed"))
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluator:
+    """What a reference state fixes of the evaluation; paths are relative to the project folder."""
+
+    pipeline: str = ""
+    makers: tuple[tuple[str, str], ...] = ()  # stage -> the metrics file that it makes
+    files: tuple[str, ...] = ()
+    params: tuple[StageParams, ...] = ()
+    shared: tuple[StageParams, ...] = ()  # that other stages read, too
+    templates: tuple[str, ...] = ()  # names of which the stage's entry has the values
+    named: tuple[str, ...] = ()  # what the plan adds
+    lacking: str = ""  # why the stage that makes the metric is not frozen; "" where it is
+
+
+def evaluator(state: ProjectState, metrics: Iterable[str], named: Collection[str]) -> Evaluator:
+    """Find the evaluator in a reference state.
+
+    `metrics`: files of which one gives the planned metric. `named`: what a plan adds, or `NOTHING`.
+    """
+    if NOTHING in named:
+        return Evaluator(lacking="as its plan says")
+    found = Evaluator(pipeline=state.config.pipeline or "", named=tuple(named))
+    if state.config.pipeline is None:
+        return replace(found, lacking="one command trains and evaluates")
+    read, makers = _Read(state), dict[str, str]()
+    if len(read.stages) > _MOST_STAGES:
+        return replace(found, lacking=f"more than {_MOST_STAGES} stages")
+    for file in metrics:
+        stages = [each for each in read.stages if read.makes(each, file)]
+        training = [each.name for each in stages if read.trains(each)]
+        if not stages or training:
+            why = f"{training[0]} trains and evaluates" if stages else f"no stage makes {file}"
+            return replace(found, lacking=why)
+        makers |= {each.name: file for each in stages}
+    if not makers:
+        return replace(found, lacking="no metrics file gives its metric")
+    if state.config.predictions is not None:
+        path = state.config.predictions.path
+        more = (each for each in read.stages if read.makes(each, path) and not read.trains(each))
+        makers = {**{each.name: path for each in more}, **makers}
+    mine = [each for each in read.stages if each.name in makers]
+    others = [each for each in read.stages if each.name not in makers]
+    outs = [out.path for each in read.stages for out in each.outs]
+    theirs = {dep for each in others for dep in each.deps}
+    deps = dict.fromkeys(dep for each in mine for dep in each.deps)
+    own = [d for d in deps if d not in theirs and not any(touches(d, out) for out in outs)]
+    by_value = [dep for dep in own if dep in state.config.params]
+    return replace(
+        found,
+        makers=tuple(makers.items()),
+        files=tuple(dict.fromkeys(_single(state, [d for d in own if d not in by_value]))),
+        params=(*_params(mine), *(StageParams(dep, ()) for dep in by_value)),
+        shared=(*_params(others), *(StageParams(dep, ()) for dep in theirs)),
+        templates=tuple(sorted(read.templates(mine) - read.templates(others))),
+    )
+
+
+def content(
+    found: Evaluator, state: ProjectState, overrides: Mapping[str, ParamValue] | None = None
+) -> dict[str, str]:
+    """Return what a state has at each frozen name: a digest, "" for nothing.
+
+    `overrides`: parameter values laid over it, by the text of their `ParamKey`.
+    """
+    read, config = _Read(state), state.config
+    ids: dict[str, str] = {}
+    given = {*config.metrics, *(() if config.predictions is None else (config.predictions.path,))}
+    for stage, out in found.makers:
+        ids[f"{found.pipeline}:{stage}"] = read.entries_of(out)
+        ids |= {} if out in given else {SETTINGS: "without"}
+    for path in found.files:
+        ids |= _at(state, path)
+    values: dict[str, ParamValue] = {}
+    for each in found.params:
+        values |= read.leaves(each, found.shared)
+    for name in found.templates:
+        values |= read.filled(name)
+    for name in found.named:
+        key = param_key(name)
+        ids |= (there := _at(state, name))
+        values |= {} if there else read.leaves(StageParams(key.file, (key.key,)))
+    values |= {name: value for name, value in (overrides or {}).items() if name in values}
+    return ids | {name: _sha(repr(value)) for name, value in values.items()}
+
+
+def differing(one: Mapping[str, str], other: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names at which two states have other content."""
+    return tuple(n for n in sorted({*one, *other}) if one.get(n, "") != other.get(n, ""))
+
+
+def laid_over(
+    state: ProjectState, other: ProjectState, names: Iterable[str]
+) -> dict[str, tuple[bytes, bool]]:
+    """Return what a state takes of another one at some names, by full path.
+
+    Raises `UnsafeInputError` where the other has nothing that could be taken.
+    """
+    files: dict[str, tuple[bytes, bool]] = {}
+    pipeline = state.config.pipeline or ""
+    for name in names:
+        taken = dict.fromkeys((*paths(state, name), *paths(other, name)))
+        for path in taken:
+            entry = other.entry(other.at(path))
+            if entry is ABSENT or entry.mode not in FILE_MODES:
+                raise _unfit(path)
+            data = state.repo.read(BlobId(entry.id), dvcpipeline.LIMIT)
+            files[state.at(path)] = data, entry.mode == MODE_EXECUTABLE
+        if taken:
+            continue
+        own_file, key = pipeline, name.removeprefix(f"{pipeline}:")
+        edit: _Edit = _with_entry
+        their_file = other.config.pipeline or ""
+        if key == name:
+            edit, key, own_file = _with_value, param_key(name).key, param_key(name).file
+            their_file = own_file
+        entry, theirs = state.entry(state.at(own_file)), other.read(their_file)
+        own = files[state.at(own_file)][0] if state.at(own_file) in files else state.read(own_file)
+        if own is ABSENT or theirs is ABSENT or entry is ABSENT:
+            raise _unfit(name)
+        try:
+            edited = edit(own, theirs, own_file, key)
+        except (KeyError, StopIteration, UnknownParamError, BadFormatError) as error:
+            raise _unfit(name) from error
+        files[state.at(own_file)] = edited, entry.mode == MODE_EXECUTABLE
+    return files
+
+
+class _Read:
+    """The pipeline of a state, with the values that fill in its templates."""
+
+    def __init__(self, state: ProjectState) -> None:
+        self._state = state
+        self._path = state.config.pipeline or ""
+        self._folder = posixpath.dirname(self._path)
+        self._seeds = {str(key) for key in state.config.seed.every}
+        data = state.read(self._path) if self._path else ABSENT
+        self._top: Mapping[str, Json] = {}
+        self.stages: tuple[Stage, ...] = ()
+        with contextlib.suppress(GitexpError):  # `run` says what is wrong with it
+            top = {} if data is ABSENT else dvcpipeline.load_mapping(data, self._path)
+            self._top = _mapping(top)
+            written = (
+                () if data is ABSENT else dvcpipeline.written_stages(data, self._path, self._folder)
+            )
+            self.stages = tuple(map(self._named, written))
+        self._executed = executed(state.stages, state.config.targets) if self.stages else ()
+
+    @cached_property
+    def _sources(self) -> list[tuple[str, Json]]:
+        """What templates are filled in from: a name, with a mapping."""
+        listed = [*_list(self._top.get("vars"))]
+        for body in self._entries.values():
+            listed += [each for each in _list(body.get("vars")) if isinstance(each, str)]
+        found: list[tuple[str, Json]] = []
+        files = dict.fromkeys(
+            ["params.yaml", *(x.partition(":")[0] for x in listed if isinstance(x, str))]
+        )
+        for name in files:
+            path = posixpath.normpath(posixpath.join(self._folder, name))
+            found.append((path, self._parsed(path)))
+        inline = [each for each in listed if isinstance(each, Mapping)]
+        return [*found, *((f"{self._path}:vars", each) for each in inline)]
+
+    @cached_property
+    def _entries(self) -> dict[str, Mapping[str, Json]]:
+        return {name: _mapping(body) for name, body in _mapping(self._top.get("stages")).items()}
+
+    def _parsed(self, file: str) -> Json:
+        with contextlib.suppress(GitexpError):
+            data = self._state.read(file)
+            return {} if data is ABSENT else params.parse(data, file)
+        return {}
+
+    def makes(self, stage: Stage, file: str) -> bool:
+        """Tell whether a stage makes a file, or what lies in it, or a folder with it."""
+        outs = (Pattern.of(out.path) for out in stage.outs)
+        return any(out.touches(file) for out in outs if out.says_something)
+
+    def trains(self, stage: Stage) -> bool:
+        """Tell whether a stage is more than an evaluator: what it evaluates it has made itself."""
+        above = self._above(stage)
+        seeded = [self._reads_seed(each) for each in above]
+        if not above or (self._reads_seed(stage) and not any(seeded)):
+            return True
+        config = self._state.config
+        told = {*config.curves, *(() if config.predictions is None else (config.predictions.path,))}
+        return any(
+            out.kind is OutKind.OUT
+            and out.path not in told
+            and posixpath.splitext(out.path)[1].lower() not in _REPORTS
+            for out in stage.outs
+        )
+
+    def _above(self, stage: Stage) -> list[Stage]:
+        """Return the stages that it needs, however indirectly."""
+        found, pending = {stage.name: stage}, [stage]
+        while pending:
+            read = pending.pop()
+            paths = (*read.deps, *(each.file for each in read.params))
+            for each in self.stages:
+                if each.name not in found and any(self.makes(each, path) for path in paths):
+                    found[each.name] = each
+                    pending.append(each)
+        return list(found.values())[1:]
+
+    def _reads_seed(self, stage: Stage) -> bool:
+        seeds = self._state.config.seed.params
+        names = self._references(self._entries.get(stage.name, {}))
+        return any(depends_on(stage, seed) or _names(names, seed.key) for seed in seeds)
+
+    def entries_of(self, out: str) -> str:
+        """Return the digest of the entries that make an output, whatever they are called."""
+        makers = [each.name for each in self.stages if self.makes(each, out)]
+        plain: list[Json] = [
+            [_acting(self._entries.get(name, {})), self._folder, name in self._executed]
+            for name in makers
+        ]
+        return _sha(*sorted(json_dumps_compact(each).decode() for each in plain)) if plain else ""
+
+    def templates(self, stages: Iterable[Stage]) -> set[str]:
+        """Return the names whose values are filled into the entries of stages."""
+        entries = (self._entries.get(each.name, {}) for each in stages)
+        return {name for entry in entries for name in self._references(entry) if self.filled(name)}
+
+    def _references(self, entry: Json) -> set[str]:
+        return {_dotted(name) for text in _texts(entry) for name in _TEMPLATE.findall(text)}
+
+    def filled(self, name: str) -> dict[str, ParamValue]:
+        """Return what a template stands for, from wherever it comes, without seeds."""
+        found: dict[str, ParamValue] = {}
+        for source, values in self._sources:
+            with contextlib.suppress(UnknownParamError):
+                value = params.lookup(values, name)
+                for key, leaf in params.flatten({name: param_json(value)}).items():
+                    inline = source == f"{self._path}:vars"
+                    found[f"{source}.{key}" if inline else str(ParamKey(source, key))] = leaf
+        return {key: leaf for key, leaf in found.items() if key not in self._seeds}
+
+    def _fill(self, text: str) -> str:
+        def value(hole: re.Match[str]) -> str:
+            there = list(self.filled(_dotted(hole[1])).values())
+            plain = len(there) == 1 and isinstance(there[0], str | int | float)
+            return str(there[0]) if plain else hole[0]
+
+        return posixpath.normpath(_TEMPLATE.sub(value, text)) if "${" in text else text
+
+    def _named(self, stage: Stage) -> Stage:
+        """Return a stage with the paths that its templates stand for."""
+        return replace(
+            stage,
+            deps=tuple(map(self._fill, stage.deps)),
+            params=tuple(replace(each, file=self._fill(each.file)) for each in stage.params),
+            outs=tuple(replace(out, path=self._fill(out.path)) for out in stage.outs),
+        )
+
+    def leaves(
+        self, declared: StageParams, shared: Iterable[StageParams] = ()
+    ) -> dict[str, ParamValue]:
+        """Return the parameters that a stage declares and no other one does, without seeds."""
+        file, keys = declared.file, [self._fill(key) for key in declared.keys]
+        if any(self.makes(stage, file) for stage in self.stages):
+            return {}
+        flat = params.flatten(self._parsed(file))
+        beside = [each.keys for each in shared if each.file == file]
+        return {
+            name: value
+            for key, value in flat.items()
+            if (not keys or _names(keys, key))
+            and not any(not theirs or _names(theirs, key) for theirs in beside)
+            and (name := str(ParamKey(file, key))) not in self._seeds
+        }
+
+
+def _params(stages: Iterable[Stage]) -> Iterator[StageParams]:
+    return (each for stage in stages for each in stage.params)
+
+
+def _names(declared: Iterable[str], key: str) -> bool:
+    """Tell whether a parameter is one of those declared, or lies in a section that is."""
+    return any(key == each or key.startswith((f"{each}.", f"{each}[")) for each in declared)
+
+
+def _acting(entry: Mapping[str, Json]) -> Json:
+    """Return what of an entry acts on its output, whichever way it is written."""
+    plain = {key: value for key, value in entry.items() if key not in _ASIDE}
+    if "do" in plain:
+        plain["do"] = _acting(_mapping(plain["do"]))
+    if isinstance(plain.get("cmd"), str):
+        plain["cmd"] = [plain["cmd"]]
+    listed = sorted(_list(plain.pop("params", None)), key=repr)
+    return {**plain, **({"params": listed} if listed else {})}
+
+
+def _single(state: ProjectState, deps: Iterable[str]) -> Iterator[str]:
+    """Yield those dependencies that are single files, and what a link leads to."""
+    for dep in deps:
+        pattern = Pattern.of(dep)
+        if not pattern.literal:
+            files = (entry.text for entry in state.files())
+            yield from (path for path in files if pattern.says_something and pattern.matches(path))
+            continue
+        entry = state.entry(state.at(dep))
+        if entry is ABSENT:
+            yield from _at(state, dep)
+        elif entry.mode not in {MODE_TREE, MODE_COMMIT}:
+            yield dep
+            if entry.mode == MODE_LINK:
+                target = state.repo.read(BlobId(entry.id)).decode("utf-8", "surrogateescape")
+                path = posixpath.normpath(posixpath.join(posixpath.dirname(dep), target))
+                yield from (each for each in _at(state, path) if each == path)
+
+
+def _at(state: ProjectState, path: str) -> dict[str, str]:
+    """Return what lies at a path, or below it; of data what their pointer says."""
+    found: dict[str, str] = {}
+    for name in paths(state, path):
+        entry = state.entry(state.at(name))
+        if entry is not ABSENT and name != f"{path}.dvc":
+            found[name] = f"{entry.mode:o} {entry.id}"
+        for _, out in state.dvc.outs(name) if name == f"{path}.dvc" else ():
+            if out.path == path and not (out.md5 or "").endswith(".dir"):
+                found[path] = f"{out.hash} {out.md5}"
+    return found
+
+
+def paths(state: ProjectState, path: str) -> tuple[str, ...]:
+    """Return the tracked files that a path stands for: itself, those below it, or a pointer."""
+    full = state.at(path)
+    if not path or full.startswith(("../", "/")) or "\0" in path:
+        return ()
+    entry = state.entry(full)
+    if entry is not ABSENT and entry.mode != MODE_TREE:
+        return (path,)
+    if entry is not ABSENT:
+        every = (each.text for each in state.files())
+        return tuple(each for each in every if each.startswith(f"{path.rstrip('/')}/"))
+    pointer = state.entry(f"{full}.dvc")
+    return () if pointer is ABSENT or pointer.mode not in FILE_MODES else (f"{path}.dvc",)
+
+
+def _with_entry(own: bytes, theirs: bytes, where: str, name: str) -> bytes:
+    """Return a dvc.yaml with another one's entry of a stage, or value in its ``vars``."""
+    mine, other = _document(own, where), _document(theirs, where)
+    if name.startswith(_VARS) and name not in _mapping(mine["stages"]):
+        key, *_ = name.removeprefix(_VARS).split(".")
+        place = next(v for v in _list(mine["vars"]) if isinstance(v, dict) and key in v)
+        place[key] = next(v for v in _list(other["vars"]) if isinstance(v, dict) and key in v)[key]
+    else:
+        mine["stages"] = {**_mapping(mine["stages"]), name: _mapping(other["stages"])[name]}
+    made = yaml_dumps(mine)
+    if _document(made, where) != mine:
+        raise BadFormatError("this dvc.yaml cannot be written", where=where)
+    return made
+
+
+def _document(data: bytes, where: str) -> dict[str, Json]:
+    return {"stages": {}, "vars": [], **_mapping(dvcpipeline.load_mapping(data, where))}
+
+
+def differing_entries(one: bytes, other: bytes, where: str) -> set[str]:
+    """Return the stages, and what else at the top, of which two pipelines say another thing."""
+    left, right = (
+        {**(doc := _document(each, where)), **_mapping(doc.pop("stages"))} for each in (one, other)
+    )
+    return {name for name in left.keys() | right.keys() if left.get(name) != right.get(name)}
+
+
+def _with_value(own: bytes, theirs: bytes, file: str, key: str) -> bytes:
+    value = params.flatten(params.parse(theirs, file))[key]
+    return params.edit(own, file, {key: value})
+
+
+def _dotted(name: str) -> str:
+    return re.sub(r"\[['\"]?([^\]'\"]*)['\"]?\]", r".\1", name.strip())
+
+
+def _texts(value: Json) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield key
+            yield from _texts(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts(item)
+
+
+def _mapping(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Json) -> list[Json]:
+    return list(value) if isinstance(value, (list, tuple)) else [] if value is None else [value]
+
+
+def _sha(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _unfit(name: str) -> UnsafeInputError:
+    return UnsafeInputError(
+        "the baseline cannot be given this part of the candidate's evaluator",
+        found=name,
+        expected="a file, a parameter or a stage that both sides have, by this name",
+    )
