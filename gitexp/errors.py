@@ -332,6 +332,16 @@ class EvaluatorError(PreflightError):
     id = "evaluator"
 
 
+class OtherOutputError(PreconditionError):
+    """A stage that runs once under a plan, whatever the seed, has made other bytes this time."""
+
+    id = "other-output"
+    hint = (
+        "gitexp push where they were made and gitexp pull --data here; if nobody has them, make "
+        "the stage give the same each time, on the baseline, too, and gitexp amend-plan"
+    )
+
+
 class IdleSeedError(PreconditionError):
     """The seed does not act, so that further repeats would be copies; those made are recorded."""
 

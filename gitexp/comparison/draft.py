@@ -108,6 +108,7 @@ def draft(
         _check_samples(situation, swapped, lines, failed, refs.head(repo).branch or "")
     differ, more = exclusions.changes(repo, baseline, candidate, counted)
     around, apart, told = cautions.beside_project(repo, baseline, candidate, counted)
+    outside, conditional = cautions.made_outside(counted, gathered.found)
     problem = _problem(evaluation, options, differ, same=same, claim=claim)
     problem = problem or frozen.told(shared)
     if baseline.config.project != candidate.config.project:
@@ -128,12 +129,14 @@ def draft(
         prefix=frozen.prefix(shared)
         + cautions.aside(repo, plan)
         + cautions.prefix(counted, evaluation, allowed=not problem)
+        + outside
         + apart,
         changes=(*differ, *around),
         warnings=(
             *warnings,
             *gathered.warnings,
             *told,
+            *conditional,
             *cautions.warnings(counted, evaluation),
             *(() if same else cautions.unmoved(counted)),
             *cautions.on_other_machines(counted, plan),

@@ -6,10 +6,10 @@ goes to stderr.
 A commit names places, too: where an import came from, with settings that may be a program. None of
 them is asked: what DVC would bring from there is left out, and named.
 
-Stdin: ``{"verb": "push"|"fetch", "root": PATH, "top": PATH, "revs": [HASH, ...]}``, both paths
-absolute, `top` that of the Git work tree. Stdout, last line:
-``{"count": NUMBER, "imports": [PATH, ...]}``, paths of ``.dvc`` files from the top of the Git
-repository, or ``{"error": TEXT}``.
+Stdin: ``{"verb": "push"|"fetch", "root": PATH, "top": PATH, "revs": [HASH, ...], "objects": [MD5,
+...]}``, both paths absolute, `top` that of the Git work tree; objects are fetched instead of what
+revs need. Stdout, last line: ``{"count": NUMBER, "imports": [PATH, ...]}``, paths of ``.dvc`` files
+from the top of the Git repository, or ``{"error": TEXT}``.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
 from dvc.scm import SCM
 from dvc.stage import loader
+from dvc_data.hashfile.hash_info import HashInfo
 
 if TYPE_CHECKING:
     from dvc.dvcfile import SingleStageFile
@@ -35,7 +36,9 @@ _ASKED = frozenset({"repo", "db", "files", "version_id"})  # of a dependency: DV
 _imports: dict[str, None] = {}
 
 
-def transfer(verb: str, root: str, top: str, revs: list[str]) -> dict[str, object]:
+def transfer(
+    verb: str, root: str, top: str, revs: list[str], objects: list[str]
+) -> dict[str, object]:
     """Move what the commits need, nothing of the work tree, to or from its remote of today.
 
     DVC would go by the settings that each commit holds: one from before the remote was set has
@@ -56,6 +59,10 @@ def transfer(verb: str, root: str, top: str, revs: list[str]) -> dict[str, objec
                 "cache": dict(here.config["cache"]),
             }
         with Repo(root, config=today, scm=git) as repo:
+            if objects:
+                wanted = [HashInfo("md5", md5) for md5 in objects]
+                done = repo.cloud.pull(wanted)
+                return {"count": len(done.transferred), "imports": []}
             move = repo.push if verb == "push" else repo.fetch
             return {"count": int(move(revs=revs, workspace=False)), "imports": [*_imports]}
     except (DvcException, OSError) as error:
@@ -95,7 +102,7 @@ def main() -> int:
     """Answer one question."""
     asked = json.load(sys.stdin)
     with contextlib.redirect_stdout(sys.stderr):
-        answer = transfer(asked["verb"], asked["root"], asked["top"], asked["revs"])
+        answer = transfer(**asked)
     sys.stdout.write(json.dumps(answer))
     return 0
 

@@ -65,6 +65,22 @@ def remote_of(
     return DataRemote(name, Path(url) if plain else None)
 
 
+def bring(
+    project: Path, cache: CacheConfig, wanted: Sequence[Md5], environ: Mapping[str, str]
+) -> None:
+    """Bring objects from DVC's default remote; by no branch's word alone.
+
+    Raises `ForeignRemoteError` if only the branch that is checked out says where they are.
+    """
+    remote = remote_of(project, environ)
+    if remote is None:
+        return
+    if remote.folder is not None:
+        send(folder_cache(remote.folder), cache, wanted)
+    else:
+        by_dvc("fetch", project, (), objects=wanted)
+
+
 def send(here: CacheConfig, there: CacheConfig, wanted: Iterable[Md5]) -> CopiedObjects:
     """Copy what is lacking `there`, or the other way round: a folder's members first."""
     count = size = 0
@@ -112,9 +128,17 @@ def take(here: CacheConfig, there: CacheConfig, md5: Md5) -> bool:
 
 
 def by_dvc(
-    verb: str, project: Path, revs: Sequence[str], *, trust: bool = False
+    verb: str,
+    project: Path,
+    revs: Sequence[str],
+    *,
+    objects: Sequence[Md5] = (),
+    trust: bool = False,
 ) -> tuple[int, tuple[str, ...]]:
-    """Let DVC push or fetch what commits need; return how many, and imports left out."""
+    """Let DVC push or fetch what commits need; return how many, and imports left out.
+
+    `objects`: what is to be fetched instead.
+    """
     dvc_dir = dvc_config.find_dvc_dir(project)
     if not trust:
         dvc_config.refuse_foreign(dvc_dir, os.environ)
@@ -124,6 +148,7 @@ def by_dvc(
         "root": str(root),
         "top": str(dvc_config.top_of(root)),
         "revs": list(revs),
+        "objects": list(objects),
     }
     try:
         done = subprocess.run(

@@ -7,7 +7,9 @@ params come as values, since the worktree's files may hold a seed that is not th
 
 from __future__ import annotations
 
+import hashlib
 import os
+import posixpath
 import stat
 from typing import TYPE_CHECKING
 
@@ -15,15 +17,18 @@ from gitexp.dvc import gitignore, hashing, links
 from gitexp.dvc.cache import put
 from gitexp.errors import CommandFailedError, DataMissingError, UnsafeInputError
 from gitexp.model.job import FileHash, OutKind, StageRecord
+from gitexp.text.fields import param_json
+from gitexp.text.jsontext import json_dumps_compact
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.dvc.hashing import Memo
     from gitexp.model.ids import ParamTree
     from gitexp.model.job import Stage, StageOut
+    from gitexp.text.jsontext import Json
 
 UNCACHED_LIMIT_BYTES = 16 << 20
 
@@ -51,6 +56,30 @@ def record(  # noqa: PLR0913  what was executed, and where its bytes go
     )
     gitignore.protect(project, [out.path for out in stage.outs if out.cache])
     return StageRecord(stage.name, stage.commands, deps, params, outs)
+
+
+def recipe(
+    stage: Stage,
+    deps: Sequence[FileHash],
+    params: Mapping[str, Mapping[str, ParamTree]],
+    beside: str = "",
+) -> str:
+    """Return the digest of what a stage is made by: its command, deps, params; its name is none.
+
+    `beside`: digest of code that it uses and does not declare.
+    """
+    covered: dict[str, Json] = {
+        "beside": beside,
+        "cmd": list(stage.commands),
+        "deps": {dep.path: dep.md5 for dep in deps},
+        "outs": sorted(out.path for out in stage.outs),
+        "params": {
+            file: {key: param_json(value) for key, value in values.items()}
+            for file, values in params.items()
+        },
+        "wdir": posixpath.normpath(stage.wdir or "."),
+    }
+    return hashlib.sha256(json_dumps_compact(covered)).hexdigest()
 
 
 def hash_path(project: Path, path: str, *, memo: Memo | None = None) -> FileHash:

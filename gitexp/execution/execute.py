@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison.randomness.variation import ENOUGH, Acts
 from gitexp.errors import GitexpError
+from gitexp.execution import adoption
 from gitexp.execution.engines import ENGINES
 from gitexp.execution.engines.base import STAGE
 from gitexp.execution.preflight import checks
-from gitexp.model import dataclass, field
+from gitexp.model import dataclass, field, replace
 from gitexp.model.job import POINTS, JobRequest, JobState
 from gitexp.model.report import ProgressEvent, ProgressKind
-from gitexp.model.run import RepeatState, last_line, other_seeds
+from gitexp.model.run import RepeatState, StageOrigin, last_line, other_seeds
 from gitexp.report.answers.logs import in_short
 from gitexp.system.logged_metrics import Tail
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from gitexp.execution.prepare import Prepared
     from gitexp.model.ids import RunId
     from gitexp.model.job import Job, JobRef, Outcome
+    from gitexp.model.run import OnceRecord
 
 LOOK_S = 0.25  # at what a repeat logs
 GRACE_S = 10.0
@@ -113,11 +115,12 @@ def execute(
     loop = _Loop(watch, ENGINES[request.engine](request.jobs), progress, interrupts)
     # The baseline's goes first: where it fails, no seed of the candidate is spent.
     loop.waiting = [*reversed(sides)]
-    while loop.waiting and (request.jobs > 1 or request.keep_going or not loop.active):
-        loop.begin()
+    loop.begin()
     while loop.active:
         loop.stop_if_asked()
-        if not loop.turn():
+        ended = loop.turn()
+        loop.begin()
+        if not ended:
             loop.engine.wait()
         elif not loop.no_more:
             loop.weigh(sides)
@@ -162,9 +165,36 @@ class _Loop:
         return self.over or self.stopping > 0 or (self.failed and not self.keep_going)
 
     def begin(self) -> None:
-        """Submit the first repeat of the next side."""
-        side = self.waiting.pop(0)
-        self.submit(side, [side.first])
+        """Submit the first repeat of each side that need not wait for another's."""
+        beside = self.progress.slots > 1 or self.keep_going
+        while self.waiting and not self.no_more and (beside or not self.active):
+            side = self.waiting[0]
+            if any(self._makes_for(side.template.job, each) for each in self.active):
+                return
+            self.submit(side, [self._knowing(side.first)])
+            self.waiting.pop(0)
+
+    def _makes_for(self, job: Job, other: _Active) -> bool:
+        """Whether another side is about to make what a job of this one needs not make again."""
+        mine = {stage.name: stage.commands for stage in job.stages if stage.name in job.once}
+        theirs = [stage for stage in other.job.stages if stage.name in other.job.once]
+        shared = {stage.name for stage in theirs if mine.get(stage.name) == stage.commands}
+        return not shared <= {made.stage for made in self._made_once(other.job)}
+
+    def _made_once(self, job: Job) -> tuple[OnceRecord, ...]:
+        return adoption.noted(self.watch.seen.workdir.attempt(job.run, job.seed))
+
+    def _knowing(self, job: Job) -> Job:
+        """Let a job know what the first repeat of another side has made that no seed reaches."""
+        for side in self.watch.prepared if job.once else ():
+            if side.run in self.started and side.run != job.run:
+                first = side.first
+                made = adoption.with_origin(self._made_once(first), StageOrigin.ADOPTED)
+                known = (*made, *job.known)  # of two the first counts
+                bound = (*job.bound, *(made if self.watch.seen.plan else ()))
+                place = str(self.watch.seen.workdir.cache(side.run, first.seed))
+                job = replace(job, known=known, bound=bound, made=(*job.made, place))
+        return job
 
     def submit(self, side: Prepared, jobs: Sequence[Job]) -> None:
         """Write the jobs down and give them to the engine."""
@@ -231,6 +261,11 @@ class _Loop:
                 self.problems.append(f"{each.side.side}: {error.summary}")
                 self.failed = True
                 return
+        elif outcome is not None and each.job.once:
+            if outcome.stage in each.job.once:  # it would fail in every repeat
+                self.problems.append(f"{each.side.side}: {outcome.reason}")
+                return
+            usable = outcome
         jobs = list(each.side.rest(usable, self.watch.seen.workdir))
         if jobs:  # `weigh` gives them out
             self.held[each.side.side] = jobs
@@ -247,8 +282,6 @@ class _Loop:
 
         An engine has one job more than it can run at once, so that no slot waits for us.
         """
-        if self.waiting:
-            self.begin()
         if not self.held and len(self.active) <= self.progress.slots:
             return
         if any(each.job.seed == each.side.seeds[0] for each in self.active):

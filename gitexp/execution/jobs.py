@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gitexp.dvc.stage_records import UNCACHED_LIMIT_BYTES
 from gitexp.model import dataclass, replace
 from gitexp.model.job import COMMAND_STAGE, Given, OutKind, Stage, StageOut
+from gitexp.model.run import RepeatState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -61,27 +62,32 @@ def later_jobs(
     first: Outcome | None,
     made: str = "",
 ) -> tuple[Job, ...]:
-    """Return the jobs of the other seeds; None for `first`: it failed, all is executed again."""
+    """Return the jobs of the other seeds; None for `first`: it failed, all is executed again.
+
+    Of one that failed there is what it made of the stages that no seed reaches.
+    """
     pairs = tuple(zip(seeds, labels, strict=True))
     if first is None:
         return tuple(template.of_seed(seed, label) for seed, label in pairs)
     job = template.job
     again = template.seeded | _too_large_to_give(job.stages, first)
+    records = [record for record in first.stages if record.name not in again]
     done = {
         out.path: Given(out.path, out.md5, record.name, out.isexec)
-        for record in first.stages
-        if record.name not in again
+        for record in records
         for out in record.outs
     }
+    given = {record.name for record in records}
     shorter = replace(
         job,
-        stages=tuple(stage for stage in job.stages if stage.name in again),
+        stages=tuple(stage for stage in job.stages if stage.name not in given),
         given=(*job.given, *done.values()),
         made=(made,),
     )
     rest = replace(template, job=shorter)
+    failed = first.state is not RepeatState.FINISHED
     return tuple(
-        replace(rest.of_seed(seed, label), whole=seed == template.source.committed_seed)
+        replace(rest.of_seed(seed, label), whole=failed or seed == template.source.committed_seed)
         for seed, label in pairs
     )
 

@@ -12,6 +12,7 @@ from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc import links as data_links
 from gitexp.dvc import pipeline, pointers
 from gitexp.dvc.input_parts import left_out
+from gitexp.execution import once as once_stages
 from gitexp.execution.jobs import (
     JobTemplate,
     command_stage,
@@ -104,6 +105,7 @@ class SharedCall:
     new_id: Callable[[], RunId]
     program: str
     environ: Mapping[str, str]
+    before: tuple[State, ...] = ()  # killed calls that it goes on with
 
 
 def prepare(situation: Situation, call: SharedCall) -> list[Prepared]:
@@ -242,6 +244,12 @@ def _prepared(
             [out.path for stage in (*stages, *resolved.apart) for out in stage.outs],
         ),
     )
+    if once_stages.is_kept(plan) and config.pipeline is not None:
+        whole = once_stages.unreached(stages, seeded)
+        if whole:
+            found = once_stages.look(situation, source, whole, call.before)
+            once_stages.bring(situation, found, Path(side.slots[0]), data.given, call.environ)
+            job = found.told(job)
     draft = Run(
         id=side.run,
         origin=Origin.OBSERVED,

@@ -17,6 +17,7 @@ from gitexp.dvc.placement import refresh
 from gitexp.errors import GitexpError, MovedRefError, UnsafeInputError
 from gitexp.execution import record as records
 from gitexp.execution import snapshot
+from gitexp.execution.adoption import noted
 from gitexp.execution.jobs import lies_in
 from gitexp.execution.record import Ended, PublishedCall, _message
 from gitexp.execution.state import resumption
@@ -33,6 +34,7 @@ from gitexp.git.worktree import checkouts
 from gitexp.git.writing import DELETE, Message
 from gitexp.model import dataclass, replace
 from gitexp.model.job import FILES, FileHash
+from gitexp.model.run import Output, StageOrigin
 from gitexp.provenance import private
 from gitexp.records import plan as plan_format
 from gitexp.store import calls, lookup
@@ -52,7 +54,6 @@ if TYPE_CHECKING:
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import InputsDigest, TreeId
     from gitexp.model.job import Outcome
-    from gitexp.model.run import Output
     from gitexp.model.workspace import Workspace
 
 NOT_RUN: Final = "no repeat used"  # how the word on a snapshot begins where it was nobody's seed
@@ -68,7 +69,11 @@ def publish(
     sides = [replace(ended, outcomes=records.that_fit(ended.outcomes)) for ended in sides]
     people, homes = environment.machine_account(os.environ)
     places = [str(workdir.root), "" if workspace.top is None else str(workspace.top), *homes]
-    built = [(ended, _keep(ended, workdir, _record(ended, now, places, people))) for ended in sides]
+    # What was executed once lies with the first repeat, be it that of the other side.
+    once = tuple(workdir.cache(each.first.run, each.first.seed) for each in sides)
+    built = [
+        (ended, _keep(ended, workdir, _record(ended, now, places, people), once)) for ended in sides
+    ]
     reach_point(FailPoint.KEPT)
     flush()  # data bytes reach the disk before any ref speaks of them
     for ended, made in built:
@@ -130,21 +135,25 @@ def _record(ended: Ended, now: datetime, places: Sequence[str], people: Sequence
     return replace(made, run=private.run(made.run, ended.config.identity, places, people))
 
 
-def _keep(ended: Ended, workdir: WorkDir, made: Record) -> Record:
+def _keep(ended: Ended, workdir: WorkDir, made: Record, once: tuple[Path, ...]) -> Record:
     """Bring the outputs that a record names from the repeats' own caches into that of DVC.
 
     Those whose bytes are gone are left out, each with a warning: samples are worth more.
     """
     run, job = made.run, ended.first
-    if not any(repeat.outputs for repeat in run.repeats):
+    if not run.once:  # its worker was killed, after hours perhaps
+        made = replace(made, run=replace(run, once=noted(workdir.attempt(job.run, job.seed))))
+        run = made.run
+    if not (run.once or any(repeat.outputs for repeat in run.repeats)):
         return made
     project = project_folder(Path(job.repository), job.project)
     shared = has_dvc(project) and open_cache(project).shared
     cache = CacheConfig(Path(job.cache_dir), shared=shared)
-    once = workdir.cache(run.id, ended.finished()[0].seed)  # of what was executed once
+    for out in (out for each in run.once for out in each.outs):
+        take(CacheConfig(once[0], under=once[1:]), cache, out.md5)
     repeats = []
     for repeat in run.repeats:
-        own = CacheConfig(workdir.cache(run.id, repeat.seed), under=(once,))
+        own = CacheConfig(workdir.cache(run.id, repeat.seed), under=once)
         gone = [out for out in repeat.outputs if not take(own, cache, out.md5)]
         said = [f"{out.path} is not recorded: its bytes are gone, or damaged" for out in gone]
         outputs = tuple(out for out in repeat.outputs if out not in gone)
@@ -154,6 +163,16 @@ def _keep(ended: Ended, workdir: WorkDir, made: Record) -> Record:
 
 def _publish_by_products(workspace: Workspace, ended: Ended, made: Record, now: datetime) -> None:
     listed = [(repeat.seed, output) for repeat in made.run.repeats for output in repeat.outputs]
+    # Small files that DVC does not cache: others, who need not execute it, have them from here.
+    held = {output.path for _, output in listed}
+    folder = project_folder(Path(ended.first.repository), ended.first.project)
+    listed += [
+        (ended.first.seed, Output(out.path, out.md5, out.size, out.nfiles))
+        for each in made.run.once
+        if each.origin is StageOrigin.EXECUTED and has_dvc(folder)
+        for out in each.outs
+        if out.path not in held
+    ]
     if not listed:
         return
     run, outs = made.run, [out for stage in ended.first.stages for out in stage.outs]

@@ -17,14 +17,14 @@ from gitexp.text import samples as samples_format
 from gitexp.text.jsontext import json_dumps_compact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from gitexp.execution.state import State
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash, EnvironmentDigest
     from gitexp.model.job import Job, Outcome
-    from gitexp.model.run import Environment, Run, Sample
+    from gitexp.model.run import Environment, OnceRecord, Run, Sample
 
 LOST_REASON = "the worker was killed, or its machine went away, without a word"
 TOO_MANY = (
@@ -52,6 +52,15 @@ class Record:
             files[f"{folder}/environment.json"] = codec.dump(environment)
             files[f"{folder}/requirements.txt"] = environment_format.requirements(environment)
         return files
+
+
+def _once(outcomes: Iterable[Outcome | None]) -> tuple[OnceRecord, ...]:
+    """Return what the stages made that no seed reaches: in one run the same in every repeat."""
+    found: dict[str, OnceRecord] = {}
+    for outcome in filter(None, outcomes):
+        for made in outcome.once:
+            found.setdefault(made.stage, made)
+    return tuple(found.values())
 
 
 def that_fit(outcomes: Mapping[int, Outcome | None]) -> dict[int, Outcome | None]:
@@ -102,6 +111,7 @@ def build(
         draft,
         ended_at=max(draft.started_at, ended_at),  # a clock may be set back meanwhile
         repeats=tuple(repeats),
+        once=_once(outcomes.values()),
         sample_rows=len(samples),
         samples_sha256=hashlib.sha256(text).hexdigest(),
     )

@@ -137,7 +137,8 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
             states.claim(seen.workdir, made[-1])  # before its worktrees, which others may remove
             return made[-1]
 
-        call = SharedCall(resumed.call or _new_id(), now(), new_run, program, variables)
+        own, before = resumed.call or _new_id(), resumed.calls
+        call = SharedCall(own, now(), new_run, program, variables, before)
         try:
             prepared = prepare(seen, call)
             planned = answer.planned(seen, prepared)

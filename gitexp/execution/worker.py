@@ -30,15 +30,16 @@ from gitexp.errors import (
     DataMissingError,
     ExistsError,
     GitexpError,
+    OtherOutputError,
     PreflightError,
 )
-from gitexp.execution import measurements, slots
+from gitexp.execution import adoption, measurements, slots
 from gitexp.execution.engines import process
 from gitexp.execution.engines.base import CACHE, LOG, OUTCOME, PID, STAGE
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.failpoints import FailPoint, reach
 from gitexp.model import dataclass, field, replace
-from gitexp.model.job import POINTS, Job, Outcome
+from gitexp.model.job import POINTS, Job, Outcome, StageRecord
 from gitexp.model.run import RepeatState, Resources
 from gitexp.records import codec
 from gitexp.system import environment, kernels, live, params
@@ -50,8 +51,9 @@ if sys.platform != "win32":
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gitexp.model.job import Given, Stage, StageRecord
-    from gitexp.model.run import Environment, Output
+    from gitexp.model.ids import ParamTree
+    from gitexp.model.job import Given, Stage
+    from gitexp.model.run import Environment, OnceRecord, Output
 
 EXIT_CANCELLED = 128 + signal.SIGTERM
 _KIB = 1024
@@ -79,6 +81,8 @@ class _Attempt:
     outputs: list[Output] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     patched: tuple[str, ...] = ()
+    once: list[OnceRecord] = field(default_factory=list)
+    shared: list[Given] = field(default_factory=list)  # what the cache shares with the worktree
     memo: Memo = field(default_factory=Memo)
 
 
@@ -134,14 +138,15 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measurements.Measurements
         if job.kernels:
             own |= kernels.lead(job.kernels, job.python, out_dir / "jupyter", given)
         attempt.env = environment.job_variables(job, slot, own, given)
-        params.write(project, job.edits)
+        first = [stage for stage in job.stages if stage.name in job.once]
+        params.write(project, job.once_edits if first else job.edits)
         slots.share_cache(slot, job.project, users)
         held = slots.make_links(project, job.links)
         attempt.warnings += [f"{path} is in the commit: not linked" for path in held]
         seen = params.linked_states(job.links)
         with stop.interrupting():
             attempt.links = params.linked_fingerprint(job.links)
-            shared = slots.fill(slot, job.project, job.given, cache, kept=job.keep)
+            attempt.shared += slots.fill(slot, job.project, job.given, cache, kept=job.keep)
         reach(FailPoint.RUN_CHECKOUT)
         place = environment.EnvironmentSource(
             job.python,
@@ -153,13 +158,18 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measurements.Measurements
         )
         attempt.environment, attempt.patched = environment.capture(place, attempt.env)
         before = measurements.standing(job, project)
-        for stage in job.stages:
+        for stage in first:
             if not stage.frozen:
+                _run_once(attempt, stage, slot, cache, stop)
+        if first:
+            params.write(project, job.edits)
+        for stage in job.stages:
+            if not (stage.frozen or stage in first):
                 _run_stage(attempt, stage, project, cache, stop)
         reach(FailPoint.RUN_PIPELINE)
         attempt.stage = ""
         with stop.interrupting():
-            _check_shared(attempt, seen, shared, cache)
+            _check_shared(attempt, seen, cache)
             job, unread = measurements.written(job, project, before)
             attempt.warnings += unread
             result = measurements.read(job, project, out_dir, cache, attempt.memo)
@@ -169,10 +179,48 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measurements.Measurements
         return result
 
 
+def _run_once(
+    attempt: _Attempt, stage: Stage, slot: Path, cache: CacheConfig, stop: process.Stop
+) -> None:
+    """Take over what has been made of a stage that no seed reaches, or execute it."""
+    job, project = attempt.job, project_folder(slot, attempt.job.project)
+    values = _begin(attempt, stage, project)
+    with stop.interrupting():
+        deps = tuple(stage_records.hash_path(project, p, memo=attempt.memo) for p in stage.deps)
+        recipe = stage_records.recipe(stage, deps, values, job.once[stage.name])
+        known = adoption.made_before(stage, recipe, job.known)
+        placed = None if known is None else adoption.place(slot, job, known, cache)
+    if known is not None and placed is not None:
+        attempt.shared += placed
+        text = f"Stage '{stage.name}' did not run: its outputs are there, made by the same\n"
+        with (attempt.out_dir / LOG).open("a", encoding="utf-8") as log:
+            log.write(text)
+        record = StageRecord(stage.name, stage.commands, deps, values, adoption.files(known))
+        attempt.stages.append(record)
+        attempt.outputs += measurements.cached_outputs(stage, record)
+        attempt.once.append(known)
+    else:
+        record = _execute_stage(attempt, stage, project, cache, stop)
+        made = adoption.record_of(record, recipe)
+        adoption.check(made, adoption.made_before(stage, recipe, job.bound))
+        attempt.stages.append(record)
+        attempt.outputs += measurements.cached_outputs(stage, record)
+        if adoption.is_recordable(stage, record):
+            attempt.once.append(made)
+    adoption.note(attempt.out_dir, attempt.once)
+
+
 def _run_stage(
     attempt: _Attempt, stage: Stage, project: Path, cache: CacheConfig, stop: process.Stop
 ) -> None:
     """Execute one stage as `dvc repro` would, then record what it read and wrote."""
+    record = _execute_stage(attempt, stage, project, cache, stop)
+    attempt.stages.append(record)
+    attempt.outputs += measurements.cached_outputs(stage, record)
+
+
+def _begin(attempt: _Attempt, stage: Stage, project: Path) -> dict[str, dict[str, ParamTree]]:
+    """Note which stage it is, look that its dependencies are there, and return its parameters."""
     attempt.stage = stage.name
     (attempt.out_dir / STAGE).write_text(stage.name, encoding="utf-8")
     for path in stage.deps:
@@ -181,13 +229,23 @@ def _run_stage(
                 f"stage {stage.name} depends on a path that is not there", found=path
             )
     parsed = params.sections(project, [each.file for each in stage.params])
-    values = stage_records.declared_params(stage, parsed)
+    return stage_records.declared_params(stage, parsed)
+
+
+def _execute_stage(
+    attempt: _Attempt, stage: Stage, project: Path, cache: CacheConfig, stop: process.Stop
+) -> StageRecord:
+    values = _begin(attempt, stage, project)
     slots.remove_outs(project, stage.outs)
-    env = attempt.env | {"DVC_STAGE": stage.name, **_points_too(attempt.job, stage, project)}
+    job, env = attempt.job, attempt.env | {"DVC_STAGE": stage.name}
+    env |= _points_too(job, stage, project)
+    if stage.name in job.once:
+        job = replace(job, seed_arg=None)
+        del env["GITEXP_SEED"]
     log = os.open(attempt.out_dir / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.write(log, f"Running stage '{stage.name}':\n".encode())
-        for command in environment.commands(stage, attempt.job):
+        for command in environment.commands(stage, job):
             os.write(log, f"> {command}\n".encode("utf-8", "surrogateescape"))
             ended = process.run(
                 environment.shell(command, env),
@@ -205,11 +263,9 @@ def _run_stage(
         os.close(log)
     with stop.interrupting():
         left = measurements.without_supposed(attempt.job, stage, project, attempt.out_dir)
-        record = stage_records.record(
+        return stage_records.record(
             project, left, values, cache, memo=attempt.memo, kept=_kept(attempt.job)
         )
-    attempt.stages.append(record)
-    attempt.outputs += measurements.cached_outputs(stage, record)
 
 
 def _points_too(job: Job, stage: Stage, project: Path) -> dict[str, str]:
@@ -228,10 +284,7 @@ def _kept(job: Job) -> frozenset[str] | None:
 
 
 def _check_shared(
-    attempt: _Attempt,
-    seen: Mapping[str, params.LinkState],
-    shared: tuple[Given, ...],
-    cache: CacheConfig,
+    attempt: _Attempt, seen: Mapping[str, params.LinkState], cache: CacheConfig
 ) -> None:
     """Refuse a repeat that changed bytes which are not its own."""
     changed = params.changed_links(seen, params.linked_states(attempt.job.links))
@@ -241,7 +294,7 @@ def _check_shared(
             found=", ".join(changed[:5]),
             expected="linked paths stay as they are: other repeats see them, too",
         )
-    for given in shared:
+    for given in attempt.shared:
         damage = verify(cache, given.md5)
         if damage:
             raise DamagedDataError(
@@ -296,6 +349,7 @@ def _finish(
         warnings=tuple(attempt.warnings),
         patched=attempt.patched,
         seeds=job.seeds,
+        once=tuple(attempt.once),
     )
     reach(FailPoint.RUN_OUTCOME)
     unfinished = attempt.out_dir / f"{OUTCOME}.tmp"
@@ -358,5 +412,8 @@ def _how(code: int) -> str:
 
 
 def _one_line(error: GitexpError) -> str:
-    parts = [error.summary, *(text for label, text in error.lines() if label in {"found", "where"})]
+    if isinstance(error, OtherOutputError):  # nobody has a way on but by what it says
+        return " ".join(str(error).split())
+    told = {"found", "where"}
+    parts = [error.summary, *(text for label, text in error.lines() if label in told)]
     return " ".join("; ".join(parts).split())

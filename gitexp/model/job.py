@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         RunId,
         TreeId,
     )
-    from gitexp.model.run import Environment, Output, RepeatState, Resources, Sample
+    from gitexp.model.run import Environment, OnceRecord, Output, RepeatState, Resources, Sample
 
 COMMAND_STAGE = "command"  # the one stage of a project without a pipeline
 FILES = "files"  # folder in OUT/
@@ -155,6 +155,12 @@ class Job:
     whole: bool = True  # all outputs may be kept; else by-products, and of the rest the hashes
     kernels: tuple[str, ...] = ()  # names that Jupyter shall take for `python`
     left_out: tuple[str, ...] = ()  # from the worktree's top: what no input covers, no job sees
+    # Stages that no seed reaches, with a digest of the code that they use and do not declare. They
+    # go first, without GITEXP_SEED and as the params files have the seeds.
+    once: Mapping[str, str] = field(default_factory=dict)
+    once_edits: Mapping[ParamKey, ParamValue] = field(default_factory=dict)  # for them: no seed
+    known: tuple[OnceRecord, ...] = ()  # what may stand for an execution of theirs
+    bound: tuple[OnceRecord, ...] = ()  # what an execution of theirs has to make: the plan's
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +199,7 @@ class Outcome:
     patched: tuple[str, ...] = ()  # installed files that differ from their RECORD
     seeds: Mapping[str, int] = field(default_factory=dict)  # as `Repeat.seeds`
     logged: Output | None = None  # by-product of the curves that the repeat logged
+    once: tuple[OnceRecord, ...] = ()  # of the stages that no seed reaches
 
 
 class JobState(enum.Enum):

@@ -81,6 +81,30 @@ class Output:
     md5: Md5
     size: int  # bytes
     nfiles: int | None = None  # folders only
+    isexec: bool = False  # a file that may be executed; told of `OnceRecord.outs` alone
+
+
+class StageOrigin(enum.Enum):
+    """Where a run has the outputs of a stage from that its seeds do not reach."""
+
+    EXECUTED = "executed"  # by its first repeat, or by a killed call that it went on with
+    ADOPTED = "adopted"  # of the other side, or of an earlier run; some run has executed it
+    OUTSIDE = "outside"  # of dvc.lock, and no run has made these bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OnceRecord:
+    """What a stage made that is executed once, whatever the seed."""
+
+    stage: str
+    recipe: str  # sha256 over its command, deps, params and code: see `stage_records.recipe`
+    outs: tuple[Output, ...]
+    origin: StageOrigin = StageOrigin.EXECUTED
+
+    @property
+    def hashes(self) -> Mapping[str, Md5]:
+        """Its outputs by path."""
+        return {out.path: out.md5 for out in self.outs}
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +241,7 @@ class Run:
     fixed_seeds: Mapping[str, int] = field(default_factory=dict)  # those of no repeat's choice
     drawn: bool = False  # on seeds that its plan drew: they pair with no others
     evaluator: str = ""  # digest of what its plan freezes, as it was executed
+    once: tuple[OnceRecord, ...] = ()  # of the stages that its seeds do not reach
     snapshot_only: int | None = None  # seed of a repeat for the snapshot alone, which never counts
 
     @property

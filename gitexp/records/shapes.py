@@ -299,15 +299,16 @@ SHAPES: Final[Mapping[str, Shape]] = {
         limit=8 * MIB,  # a thousand repeats with the tails of their logs
         keys={"sample_rows": "samples.rows", "samples_sha256": "samples.sha256"},
         fixed={"samples": {"$schema": schema("samples")}},
-        sparse="drawn evaluator fixed_seeds snapshot_only",
+        sparse="drawn evaluator fixed_seeds once snapshot_only",
         lacking="group",
         least=_counts("sample_rows"),
         reads={"evaluator": Fields.sha256, "samples_sha256": Fields.sha256},
     ),
     "Source": Shape(lacking="branch"),
     "Repeat": Shape(sparse="made seeds", reads={"made": Fields.sha256}),
+    "OnceRecord": Shape(sparse="origin", reads={"recipe": Fields.sha256}),
     "Resources": Shape(as_is="wall_s cpu_s"),
-    "Output": Shape(sparse="nfiles", least=_counts("size")),
+    "Output": Shape(sparse="nfiles isexec", least=_counts("size")),
     "Environment": Shape(kind="environment", limit=4 * MIB, closed=True),
     "Distribution": Shape(closed=True, sparse="fingerprint path", lacking="version fingerprint"),
     # --- JOB.json, outcome.json
@@ -315,7 +316,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
         kind="job",
         limit=16 * MIB,
         closed=True,
-        sparse="seeds made whole kernels left_out",
+        sparse="seeds made whole kernels left_out once once_edits known bound",
         as_is="timeout_s",
         least=_counts("attempt", 1),
     ),
@@ -324,7 +325,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "Given": Shape(sparse="isexec"),
     "Predictions": Shape(closed=True, sparse="positive cluster", reads={"path": _path}),
     "Outcome": Shape(
-        kind="outcome", limit=64 * MIB, sparse="seeds logged", least=_counts("attempt", 1)
+        kind="outcome", limit=64 * MIB, sparse="seeds logged once", least=_counts("attempt", 1)
     ),
     "FileHash": Shape(sparse="nfiles isexec", least=_counts("size")),
     "Sample": Shape(sparse="rep fold n_train n_test dataset"),

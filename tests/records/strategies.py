@@ -140,6 +140,7 @@ FIELDS: dict[str, Values] = {
     "Plan.rules": st.integers(1, RULES),
     "Repeat.made": st.just("") | sha256s,
     "Run.evaluator": st.just("") | sha256s,
+    "OnceRecord.recipe": sha256s,
     "Source.swaps": st.dictionaries(st.sampled_from(["params", "code", "src/a.py"]), commits),
     "Side.runs": tuples(st.text(BASE32, min_size=16, max_size=16)),
     "Tombstone.experiment": words,

@@ -1,0 +1,116 @@
+"""A stage that no seed reaches, as the worker sees it: taken over from who has made the same.
+
+Else it is executed, and held against what the plan's other repeats rest on. Each such stage is
+noted when it is done, so that the other side of a call need not wait for the whole repeat, and a
+killed call need not begin at its beginning.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from gitexp.dvc.stage_records import UNCACHED_LIMIT_BYTES
+from gitexp.errors import DamagedDataError, DataMissingError, GitexpError, OtherOutputError
+from gitexp.execution import slots
+from gitexp.model import dataclass, replace
+from gitexp.model.job import FileHash, Given
+from gitexp.model.run import OnceRecord, Output, StageOrigin
+from gitexp.records import codec
+from gitexp.text.fields import Fields
+from gitexp.text.jsontext import json_dumps, json_loads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from gitexp.dvc.cache_objects import CacheConfig
+    from gitexp.model.job import Job, Stage, StageRecord
+
+NOTES = "once.json"  # in OUT/: what is done of these stages
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """The content of ``once.json``."""
+
+    once: tuple[OnceRecord, ...]
+
+
+def record_of(
+    record: StageRecord, recipe: str, origin: StageOrigin = StageOrigin.EXECUTED
+) -> OnceRecord:
+    """Return what a run says of a stage that was executed once."""
+    outs = tuple(Output(o.path, o.md5, o.size, o.nfiles, o.isexec) for o in record.outs)
+    return OnceRecord(record.name, recipe, outs, origin)
+
+
+def files(record: OnceRecord) -> tuple[FileHash, ...]:
+    """Return its outputs as dvc.lock has them."""
+    return tuple(FileHash(o.path, o.md5, o.size, o.nfiles, o.isexec) for o in record.outs)
+
+
+def made_before(stage: Stage, recipe: str, records: Iterable[OnceRecord]) -> OnceRecord | None:
+    """Return what was recorded of a stage with this recipe; its outputs are the declared ones."""
+    declared = {out.path for out in stage.outs}
+    for each in records:
+        if (each.stage, each.recipe) == (stage.name, recipe) and each.hashes.keys() == declared:
+            return each
+    return None
+
+
+def with_origin(records: Iterable[OnceRecord], origin: StageOrigin) -> tuple[OnceRecord, ...]:
+    """Return records as others take them over, those aside that no run has made."""
+    return tuple(
+        each if each.origin is StageOrigin.OUTSIDE else replace(each, origin=origin)
+        for each in records
+    )
+
+
+def place(slot: Path, job: Job, record: OnceRecord, cache: CacheConfig) -> tuple[Given, ...] | None:
+    """Put recorded outputs into a worktree; None where their bytes are not there, or damaged."""
+    wanted = [Given(out.path, out.md5, record.stage, out.isexec) for out in record.outs]
+    try:
+        return slots.fill(slot, job.project, wanted, cache, kept=job.keep)
+    except (DataMissingError, DamagedDataError):
+        return None
+
+
+def check(record: OnceRecord, bound: OnceRecord | None) -> None:
+    """Refuse what an execution made where the plan's other repeats rest on other bytes."""
+    if bound is None or bound.hashes == record.hashes:
+        return
+    path = next(path for path, md5 in record.hashes.items() if bound.hashes.get(path) != md5)
+    raise OtherOutputError(
+        f"stage {record.stage} made another {path} than the one that this plan's repeats rest on",
+        found=f"{record.hashes[path]}, of the same command, dependencies and parameters",
+        where=path,
+        expected=f"{bound.hashes[path]}, of which the bytes are not here",
+    )
+
+
+def is_recordable(stage: Stage, record: StageRecord) -> bool:
+    """Tell whether what a stage made can be handed on: in the cache, or small."""
+    uncached = {out.path for out in stage.outs if not out.cache}
+    return not any(
+        out.path in uncached and (out.nfiles is not None or out.size > UNCACHED_LIMIT_BYTES)
+        for out in record.outs
+    )
+
+
+def note(out_dir: Path, records: Sequence[OnceRecord]) -> None:
+    """Write down what is done, by rename."""
+    file = out_dir / NOTES
+    unfinished = file.with_suffix(".tmp")
+    unfinished.write_bytes(json_dumps(codec.to_json(Notes(tuple(records)))))
+    os.replace(unfinished, file)  # noqa: PTH105  as everywhere a file appears whole
+
+
+def noted(out_dir: Path) -> tuple[OnceRecord, ...]:
+    """Return what is done; nothing where that cannot be read."""
+    file = out_dir / NOTES
+    try:
+        value = json_loads(file.read_bytes(), where=str(file))
+        return codec.read(Notes, Fields(value, str(file))).once
+    except (GitexpError, OSError):
+        return ()

@@ -1,0 +1,276 @@
+"""Stages that no seed reaches: they are executed once, over all calls, machines and both sides.
+
+Such a stage has no seed parameter, is not downstream of one, and runs without GITEXP_SEED. What it
+made under a plan first, the plan's other repeats rest on, too: they take the bytes from the cache
+or the remote. A stage is the same where its command, dependencies and parameters are, with the code
+that it uses and does not declare. Here is found what may stand for an execution; the worker, which
+has all files in their place, says whether it does. See docs/decisions/0042.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import posixpath
+import re
+from typing import TYPE_CHECKING
+
+from gitexp.comparison.eligible import is_under
+from gitexp.comparison.randomness import seeding
+from gitexp.comparison.randomness.project_text import CODE, named_by
+from gitexp.dvc import cache as objects
+from gitexp.dvc import exchange, pipeline
+from gitexp.dvc.cache_objects import CacheConfig
+from gitexp.dvc.dvcfiles import DvcFiles
+from gitexp.dvc.dvcpipeline import touches
+from gitexp.dvc.stage_records import declared_params, hash_path, recipe
+from gitexp.errors import DamagedDataError, GitexpError
+from gitexp.execution import adoption
+from gitexp.execution.workdir import cache_beside, cache_of
+from gitexp.git import command
+from gitexp.git.discovery import project_folder
+from gitexp.git.objects import MODE_COMMIT
+from gitexp.model import dataclass, replace
+from gitexp.model.job import FileHash
+from gitexp.model.run import OnceRecord, Origin, StageOrigin
+from gitexp.store import lookup
+from gitexp.system import params
+from gitexp.text.jsontext import json_dumps_compact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from gitexp.execution.run_sources import RunSource
+    from gitexp.execution.situation import Situation
+    from gitexp.execution.state import State
+    from gitexp.execution.workdir import WorkDir
+    from gitexp.model.ids import Md5
+    from gitexp.model.job import Given, Job, Stage
+    from gitexp.model.plan import Plan
+    from gitexp.store.lookup import FoundRun
+    from gitexp.text.jsontext import Json
+
+    Key = tuple[str, str]  # stage and recipe
+
+
+_IMPORTS = re.compile(
+    r"^[ \t]*(?:from\s+[.\w]+\s+import\b(?:\s*\([^)]*\)|[^\n#]*)|import\s[^\n#]*)"
+    r"|\bimport_module\([^\n]*|^\s*%run[^\n]*",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OnceStages:
+    """What of a side's pipeline is executed once, and what may stand for that."""
+
+    source: RunSource
+    stages: tuple[Stage, ...]
+    beside: Mapping[str, str]  # by stage: digest of code that it uses and does not declare
+    known: Mapping[Key, OnceRecord]
+    bound: Mapping[Key, OnceRecord]  # the plan's
+
+    def told(self, job: Job) -> Job:
+        """Return a job that knows all this."""
+        return replace(
+            job,
+            once=self.beside,
+            once_edits=self.source.overrides,
+            known=tuple(self.known.values()),
+            bound=tuple(self.bound.values()),
+        )
+
+
+def is_kept(plan: Plan | None) -> bool:
+    """Whether what such stages made is kept for later calls; without a plan it decides nothing."""
+    return plan is None or plan.rules > 1
+
+
+def unreached(stages: Sequence[Stage], seeded: frozenset[str]) -> tuple[Stage, ...]:
+    """Return the stages that need nothing of a seed, frozen ones aside."""
+    reached = pipeline.downstream(pipeline.stage_needs(stages), seeded)
+    return tuple(each for each in stages if not (each.frozen or each.name in reached))
+
+
+def look(
+    seen: Situation, source: RunSource, stages: Sequence[Stage], before: Sequence[State] = ()
+) -> OnceStages:
+    """Find what was made of these stages. `before`: killed calls that this one goes on with."""
+    beside = {stage.name: text for stage, text in zip(stages, _code(source, stages), strict=True)}
+    runs = lookup.runs_at(seen.repo, seen.place.tip).runs
+    runs = tuple(r for r in runs if r.run.origin is Origin.OBSERVED and not r.altered)
+    known, bound = _recorded(seen.plan, stages, runs)
+    if seen.request.again:  # what no run has made is made now, and held against it
+        known = {key: each for key, each in known.items() if each.origin is StageOrigin.ADOPTED}
+    elif seen.plan is not None:
+        for each in _locked(source, stages, beside, runs):
+            known.setdefault((each.stage, each.recipe), each)
+    for each in _of_killed(seen.workdir, before, cache_of(seen.place.top, source.config)):
+        known.setdefault((each.stage, each.recipe), each)
+    return OnceStages(source, tuple(stages), beside, known, bound)
+
+
+def _recorded(
+    plan: Plan | None, stages: Sequence[Stage], runs: Sequence[FoundRun]
+) -> tuple[dict[Key, OnceRecord], dict[Key, OnceRecord]]:
+    """Return what runs made of these stages, and of that what the plan's repeats rest on.
+
+    What no run has made, but dvc.lock said, stands for an execution under its own plan alone.
+    """
+    executed = {
+        (made.stage, *made.hashes.items())
+        for found in runs
+        for made in found.run.once
+        if made.origin is StageOrigin.EXECUTED
+    }
+    known: dict[Key, OnceRecord] = {}
+    bound: dict[Key, OnceRecord] = {}
+    changing = {stage.name for stage in stages if stage.always_changed}
+    names = {stage.name for stage in stages}
+    for found, made in ((item, made) for item in runs for made in item.run.once):
+        sure, key = (made.stage, *made.hashes.items()) in executed, (made.stage, made.recipe)
+        origin = StageOrigin.ADOPTED if sure else StageOrigin.OUTSIDE
+        if made.stage not in names:
+            continue
+        if is_under(found, plan) or (sure and _was_under(found, plan)):
+            bound.setdefault(key, replace(made, origin=origin))
+        elif sure and made.stage not in changing:
+            known.setdefault(key, replace(made, origin=origin))
+    return {**known, **bound}, bound
+
+
+def bring(
+    seen: Situation,
+    found: OnceStages,
+    slot: Path,
+    given: Sequence[Given],
+    environ: Mapping[str, str],
+) -> None:
+    """Bring what a side is about to take over and its cache has not, as `dvc pull` would.
+
+    Nothing is an error: what is not there is executed, and what that makes is held against it.
+    """
+    source, top = found.source, seen.place.top
+    cache = cache_of(top, source.config)
+    lacking: list[Md5] = []
+    for made in _foreseen(found, slot, given):
+        for out in made.outs:
+            try:
+                lacking += objects.missing(cache, out.md5)
+            except DamagedDataError:  # set aside by now
+                lacking.append(out.md5)
+    if not lacking:
+        return
+    if (beside := cache_beside(seen.place.workspace, source.config, lacking)) is not None:
+        exchange.send(CacheConfig(beside), cache, lacking)
+        return
+    with contextlib.suppress(GitexpError):  # not the user's own remote, or it is out of reach
+        exchange.bring(source.home, cache, lacking, environ)
+
+
+def _foreseen(found: OnceStages, slot: Path, given: Sequence[Given]) -> Iterator[OnceRecord]:
+    """Yield what most likely stands for these stages; the worker alone has all of their files."""
+    source = found.source
+    project = project_folder(slot, source.config.project)
+    if source.overrides:
+        params.write(project, source.overrides)
+    there: dict[str, Md5 | None] = {each.path: each.md5 for each in given}
+    for stage in found.stages:
+        hashed: list[FileHash] = []
+        for path in stage.deps:
+            if md5 := there.get(path):
+                hashed.append(FileHash(path, md5, 0))
+            elif (project / path).exists() and not any(touches(path, other) for other in there):
+                hashed.append(hash_path(project, path))
+        made = None
+        if len(hashed) == len(stage.deps):
+            parsed = params.sections(project, [each.file for each in stage.params])
+            values = declared_params(stage, parsed)
+            key = stage.name, recipe(stage, hashed, values, found.beside[stage.name])
+            made = found.known.get(key)
+        there |= dict.fromkeys((out.path for out in stage.outs), None)
+        if made is not None:
+            there |= made.hashes
+            yield made
+    if source.overrides:
+        command.clean_slot(slot)
+
+
+def _of_killed(
+    workdir: WorkDir, before: Sequence[State], cache: CacheConfig
+) -> Iterator[OnceRecord]:
+    """Yield what killed calls made before they had a repeat; the cache gets it from their own."""
+    for state in before:
+        for seed in state.draft.seeds:
+            own = CacheConfig(workdir.cache(state.draft.id, seed))
+            for made in adoption.noted(workdir.attempt(state.draft.id, seed)):
+                if all(exchange.take(own, cache, out.md5) for out in made.outs):
+                    yield made
+
+
+def _was_under(found: FoundRun, plan: Plan | None) -> bool:
+    """Whether a run was made under a plan as it was before an amendment."""
+    ref = found.run.plan
+    return plan is not None and ref is not None and plan.covered(ref.name, ref.digest)
+
+
+def _locked(
+    source: RunSource,
+    stages: Sequence[Stage],
+    beside: Mapping[str, str],
+    runs: Sequence[FoundRun],
+) -> Iterator[OnceRecord]:
+    """Yield what dvc.lock says of stages whose command, dependencies and parameters it names."""
+    config = source.config
+    own = {stage.name: stage.wdir for stage in stages}
+    try:
+        files = DvcFiles(source.state.read, base="", starts=lambda _: own)
+        lock = files.lock(config.lock)
+    except GitexpError:  # spoiled by a merge
+        return
+    older = {
+        (out.path, out.md5)
+        for found in runs
+        if not found.run.once
+        for repeat in found.run.repeats
+        for out in repeat.outputs
+    }
+    for stage in stages:
+        held = None if lock is None else lock.stages.get(stage.name)
+        record = None if held is None else held.record()
+        changing = stage.always_changed or not (stage.deps or stage.params)
+        if record is None or changing or record.commands != stage.commands:
+            continue
+        cached = {out.path for out in stage.outs if out.cache}
+        outs = {(out.path, out.md5) for out in record.outs if out.path in cached}
+        made = StageOrigin.ADOPTED if outs and outs <= older else StageOrigin.OUTSIDE
+        digest = recipe(stage, record.deps, record.params, beside[stage.name])
+        yield adoption.record_of(record, digest, made)
+
+
+def _named_in(path: str, text: str) -> str:
+    """Return what of a text may name code: of Python what it imports, its prose does not."""
+    if not path.endswith((".py", ".ipynb")):
+        return text
+    return "\n".join(" ".join(found.split()) for found in _IMPORTS.findall(text))
+
+
+def _code(source: RunSource, stages: Sequence[Stage]) -> Iterator[str]:
+    """Yield for each stage a digest of the code that it uses and does not declare; "" for none."""
+    read = seeding.read(source.repo, source.tree, source.config)
+    ids = {entry.text: entry.id for entry in source.entries}
+    project = source.config.project
+    settings = {posixpath.join(project, file) for file in source.config.params}
+    code = {p: _named_in(p, t) for p, t in read.texts if CODE.search(p) and p not in settings}
+    modules = {entry.text: entry.id for entry in source.entries if entry.mode == MODE_COMMIT}
+    for stage in stages:
+        deps = [posixpath.normpath(posixpath.join(project, path)) for path in stage.deps]
+        own = [text for path, text in code.items() if any(touches(path, dep) for dep in deps)]
+        used = {path: ids[path] for path in named_by([*stage.commands, *own], code) if path in ids}
+        used = {p: i for p, i in used.items() if not any(touches(p, dep) for dep in deps)}
+        used |= modules
+        covered: dict[str, Json] = {path: str(used[path]) for path in sorted(used)}
+        if not read.files:  # too much to be read: the same inputs are the same code
+            covered[""] = source.inputs
+        yield hashlib.sha256(json_dumps_compact(covered)).hexdigest() if covered else ""

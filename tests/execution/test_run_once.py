@@ -1,0 +1,332 @@
+"""Stages that no seed reaches run once: over calls, sides, kills and clones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.comparison.compare import compare
+from gitexp.execution.run import run
+from gitexp.experiments.init import init
+from gitexp.experiments.new import new
+from gitexp.model.config import ParamKey
+from gitexp.model.plan import Direction
+from gitexp.model.request import InitRequest, NewRequest, RunRequest
+from gitexp.model.run import RepeatState, StageOrigin
+from tests.execution.test_run_drawn import runs
+from tests.lab.build import DVC_FILES, BuiltRepo, clone, dvc, repository
+from tests.lab.rules2 import of_two
+from tests.lab.shell import gitexp
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PREPARE = """\
+import os, pathlib
+pathlib.Path(r"LOG").open("a").write(f"prepare {os.environ.get('GITEXP_SEED')}\\n")
+open("prep.csv", "w").write("rows\\n")
+open("prep.json", "w").write("{}")
+"""
+TRAIN = """\
+import json, pathlib
+pathlib.Path(r"LOG").open("a").write("train\\n")
+text = open("params.yaml").read()
+seed = int(text.split("seed:")[1].split()[0])
+lr = float(text.split("lr:")[1].split()[0])
+open("prep.csv").read()
+json.dump({"acc": lr + seed % 97 / 1000}, open("metrics.json", "w"))
+"""
+PIPELINE = """\
+stages:
+  prepare:
+    cmd: python prepare.py
+    deps: [prepare.py, raw.txt]
+    outs: [prep.csv]
+    metrics: [prep.json: {cache: false}]
+  train:
+    cmd: python train.py
+    deps: [train.py, prep.csv]
+    params: [seed, lr]
+    metrics: [metrics.json: {cache: false}]
+"""
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "log"
+
+
+@pytest.fixture
+def project(tmp_path: Path, log: Path) -> BuiltRepo:
+    return built(tmp_path / "p", log)
+
+
+def built(path: Path, log: Path, **more: str) -> BuiltRepo:
+    repo = repository(path)
+    repo.write(DVC_FILES)
+    dvc(repo.path, "init", "-q")
+    files = {
+        "dvc.yaml": PIPELINE,
+        "prepare.py": PREPARE.replace("LOG", str(log)),
+        "train.py": TRAIN.replace("LOG", str(log)),
+        "params.yaml": "seed: 7\nlr: 0.1\n",
+        "raw.txt": "raw\n",
+    }
+    repo.write(files | more)
+    repo.git("add", "--all")
+    repo.commit(at=1)
+    init(repo.workspace, InitRequest())
+    return repo
+
+
+def planned(repo: BuiltRepo, repeats: int = 3) -> None:
+    asked = NewRequest(
+        name="x",
+        hypothesis="a higher learning rate raises acc",
+        metric="acc",
+        direction=Direction.MAX,
+        effect=">0",
+        repeats=repeats,
+        baseline="main",
+        params=((ParamKey("params.yaml", "lr"), 0.2),),
+    )
+    new(repo.workspace, asked)
+    of_two(repo)
+
+
+def prepared(log: Path) -> int:
+    return log.read_text().count("prepare") if log.exists() else 0
+
+
+def test_a_later_call_takes_what_an_earlier_one_made(project: BuiltRepo, log: Path) -> None:
+    first = run(project.workspace).recorded[0].run
+    assert [(made.stage, made.origin) for made in first.once] == [("prepare", StageOrigin.EXECUTED)]
+    assert log.read_text() == "prepare None\ntrain\n"
+    second = run(project.workspace, RunRequest(seeds=(7, 8))).recorded[0].run
+    assert prepared(log) == 1
+    assert [made.origin for made in second.once] == [StageOrigin.ADOPTED]
+    assert project.status() == []
+
+
+def test_under_a_plan_both_sides_and_all_calls_share_one_output(
+    project: BuiltRepo, log: Path
+) -> None:
+    planned(project)
+    report = run(project.workspace)
+    assert prepared(log) == 1
+    assert {each.run.once[0].origin for each in report.recorded} == {
+        StageOrigin.EXECUTED,
+        StageOrigin.ADOPTED,
+    }
+    run(project.workspace, RunRequest(repeats=5))
+    assert prepared(log) == 1
+
+
+def test_a_stage_that_wants_the_seed_variable_does_not_get_it(tmp_path: Path, log: Path) -> None:
+    greedy = PREPARE.replace("LOG", str(log)) + "os.environ['GITEXP_SEED']\n"
+    repo = built(tmp_path / "g", log, **{"prepare.py": greedy})
+    repeat = run(repo.workspace).recorded[0].run.repeats[0]
+    assert (repeat.stage, repeat.last_line) == ("prepare", "KeyError: 'GITEXP_SEED'")
+
+
+def test_a_stage_that_reads_a_seed_unsaid_reads_the_committed_one(
+    tmp_path: Path, log: Path
+) -> None:
+    sly = (
+        PREPARE.replace("LOG", str(log))
+        + "open('prep.csv', 'a').write(open('params.yaml').read())\n"
+    )
+    repo = built(tmp_path / "s", log, **{"prepare.py": sly})
+    made = [
+        run(repo.workspace, RunRequest(seeds=(seed,))).recorded[0].run.once[0].hashes
+        for seed in (8, 7)
+    ]
+    assert made[0] == made[1]
+
+
+def test_what_a_failed_run_made_is_not_made_again(project: BuiltRepo, log: Path) -> None:
+    train = (project.path / "train.py").read_text()
+    project.commit({"train.py": f"{train}raise SystemExit(1)\n"}, at=3)
+    assert run(project.workspace).recorded[0].run.once
+    project.commit({"train.py": train}, at=4)
+    run(project.workspace)
+    assert prepared(log) == 1
+
+
+def test_code_that_a_stage_uses_and_does_not_declare_is_part_of_it(
+    tmp_path: Path, log: Path
+) -> None:
+    own = PREPARE.replace("LOG", str(log)) + "import helper\n"
+    files = {"prepare.py": own, "helper.py": "a = 1\n", "other.py": "b = 1\n"}
+    repo = built(tmp_path / "h", log, **files)
+    run(repo.workspace)
+    repo.commit({"other.py": "b = 2\n"}, at=3)
+    run(repo.workspace)
+    assert prepared(log) == 1
+    repo.commit({"helper.py": "a = 2\n"}, at=4)
+    run(repo.workspace)
+    assert prepared(log) == 2
+
+
+def test_a_changed_output_in_the_cache_is_not_taken_over(project: BuiltRepo, log: Path) -> None:
+    made = run(project.workspace).recorded[0].run.once[0].hashes["prep.csv"]
+    file = project.path / ".dvc/cache/files/md5" / made[:2] / made[2:]
+    file.chmod(0o644)
+    file.write_text("evil\n")
+    again = run(project.workspace, RunRequest(seeds=(9,))).recorded[0].run
+    assert prepared(log) == 2
+    assert again.once[0].hashes["prep.csv"] == made
+    assert file.read_text() == "rows\n"
+
+
+KILL = """\
+import glob, json, os, pathlib, time
+flag = pathlib.Path(r"FLAG")
+if flag.exists():
+    states = glob.glob(flag.read_text() + "/.gitexp/tmp/runs/*/state.json")
+    flag.unlink()
+    os.kill(json.load(open(max(states, key=os.path.getmtime)))["owner"]["pid"], 9)
+    time.sleep(60)
+"""
+
+
+def test_killed_after_it_the_call_goes_on_behind_it(tmp_path: Path, log: Path) -> None:
+    kill = KILL.replace("FLAG", str(tmp_path / "flag"))
+    repo = built(tmp_path / "k", log, **{"train.py": kill + TRAIN.replace("LOG", str(log))})
+    for number, step in enumerate((("run", "--resume"), ("run", "--seeds", "8,9"))):
+        (tmp_path / "flag").write_text(str(repo.path))
+        assert gitexp(repo, "run", *(("--seeds", "8,9") if number else ())).code == -9
+        assert gitexp(repo, *step).code == 0
+        assert prepared(log) == 1 + number
+        found = runs(repo)[-1]
+        assert found.once[0].origin is StageOrigin.EXECUTED
+        repo.commit({"raw.txt": "other\n"}, at=5)
+
+
+def test_a_worker_that_dies_after_it_leaves_it_to_the_next_call(
+    project: BuiltRepo, log: Path
+) -> None:
+    text = (project.path / "train.py").read_text()
+    die = "import os, signal\nos.kill(os.getppid(), 9)\n"
+    project.commit({"train.py": die + text}, at=3)
+    assert run(project.workspace).recorded[0].run.repeats[0].state is RepeatState.LOST
+    project.commit({"train.py": text}, at=4)
+    run(project.workspace)
+    assert prepared(log) == 1
+
+
+ROWS = "fb66bb90028a8fe8179acd70a7ad3593"
+EVIL = "78b9861f74e15d7d0f077ba22421b8e4"
+
+
+@pytest.fixture
+def reproduced(project: BuiltRepo) -> BuiltRepo:
+    """A project whose dvc.lock is of `dvc repro`."""
+    dvc(project.path, "repro", "-q")
+    project.git("add", "--all")
+    project.commit(at=3)
+    return project
+
+
+def plant(repo: BuiltRepo) -> None:
+    """Let dvc.lock say that prepare makes other bytes, which are there."""
+    lock = (repo.path / "dvc.lock").read_text()
+    place = repo.path / ".dvc/cache/files/md5" / EVIL[:2] / EVIL[2:]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("evil\n")
+    assert ROWS in lock
+    repo.commit({"dvc.lock": lock.replace(ROWS, EVIL)}, at=4)
+
+
+def test_an_entry_of_outside_is_said_until_a_run_has_made_the_same(
+    reproduced: BuiltRepo, log: Path
+) -> None:
+    planted = reproduced
+    planned(planted)
+    assert prepared(log) == 1  # by dvc repro
+    report = run(planted.workspace)
+    assert prepared(log) == 1
+    assert {each.run.once[0].origin for each in report.recorded} == {StageOrigin.OUTSIDE}
+    found = compare(planted.workspace)[0]
+    assert "conditional on prep.csv, prep.json, made outside; " in found.headline
+    (told,) = [text for text in found.warnings if "executed by no run" in text]
+    command = told.split("gitexp ")[1].split(" executes")[0]
+    assert gitexp(planted, *command.split()).code == 0
+    assert prepared(log) == 2
+    assert "made outside" not in compare(planted.workspace)[0].headline
+    assert dvc(planted.path, "status").strip() == "Data and pipelines are up to date."
+
+
+def test_a_planted_entry_is_taken_with_its_qualifier_and_does_not_stand_an_execution(
+    reproduced: BuiltRepo, log: Path
+) -> None:
+    planted = reproduced
+    plant(planted)
+    planned(planted)
+    run(planted.workspace)
+    assert "made outside" in compare(planted.workspace)[0].headline
+    seed = compare(planted.workspace)[0].candidate.seeds[0]
+    again = run(planted.workspace, RunRequest(again=True, seeds=(seed,))).recorded[0].run
+    (repeat,) = again.repeats
+    assert repeat.state is RepeatState.FAILED
+    for part in ("stage prepare", EVIL, ROWS, "amend-plan"):
+        assert part in repeat.reason
+    assert "train" not in log.read_text().splitlines()[-1]
+    assert "made outside" in compare(planted.workspace)[0].headline
+
+
+def test_a_planted_entry_does_not_replace_what_a_run_has_made(
+    project: BuiltRepo, log: Path
+) -> None:
+    planned(project)
+    first = run(project.workspace)
+    plant(project)
+    more = run(project.workspace, RunRequest(repeats=4))
+    made = {each.run.once[0].hashes["prep.csv"] for r in (first, more) for each in r.recorded}
+    assert made == {ROWS}
+    assert prepared(log) == 1
+
+
+def test_an_entry_that_one_side_alone_has_is_not_what_this_side_stands_on(
+    reproduced: BuiltRepo,
+) -> None:
+    planned(reproduced)
+    plant(reproduced)
+    report = run(reproduced.workspace)
+    assert [each.run.once[0].hashes["prep.csv"] for each in report.recorded] == [ROWS, ROWS]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by_dvc", [False, True])
+def test_another_clone_takes_it_from_the_remote_or_stops_before_its_first_seeded_stage(
+    tmp_path: Path, log: Path, *, by_dvc: bool
+) -> None:
+    salt = tmp_path / "salt"
+    salt.write_text("a")
+    more = f"open('prep.csv', 'a').write(open({str(salt)!r}).read())\n"
+    a = built(tmp_path / "a", log, **{"prepare.py": PREPARE.replace("LOG", str(log)) + more})
+    store, origin = tmp_path / "store", repository(tmp_path / "origin.git", bare=True)
+    dvc(a.path, "remote", "add", "-q", "-d", "near", str(store))
+    if by_dvc:  # which a plain folder has no use for
+        dvc(a.path, "remote", "modify", "-q", "near", "verify", "true")
+    a.git("commit", "-q", "-am", "a remote")
+    a.git("remote", "add", "origin", origin.path.as_uri())
+    a.git("push", "-q", "origin", "main")
+    planned(a)
+    run(a.workspace)
+    made = runs(a)[-1].once[0].hashes
+    assert gitexp(a, "push").code == 0
+    b = clone(origin, tmp_path / "b")
+    b.switch("exp/x")
+    store.rename(tmp_path / "away")
+    salt.write_text("b")
+    stopped = gitexp(b, "run", "--repeats", "4")
+    assert stopped.code == 5, stopped.err
+    stopped.says("stage prepare made another prep.csv", made["prep.csv"], "gitexp pull --data")
+    assert log.read_text().splitlines()[-1].startswith("prepare")
+    (tmp_path / "away").rename(store)
+    done = gitexp(b, "run", "--repeats", "4")
+    assert done.code == 0, done.err
+    assert prepared(log) == 2
+    assert runs(b)[-1].once[0].hashes == made
