@@ -266,7 +266,12 @@ class _Loop:
                 self.problems.append(f"{each.side.side}: {outcome.reason}")
                 return
             usable = outcome
-        jobs = list(each.side.rest(usable, self.watch.seen.workdir))
+        jobs = list(each.side.rest(usable, self.watch.seen.workdir, each.job.made))
+        if outcome is None and each.job.once:  # its worker was killed, perhaps behind these stages
+            known = (*self._made_once(each.job), *each.job.known)
+            place = str(self.watch.seen.workdir.cache(each.job.run, each.job.seed))
+            made = (place, *each.job.made)
+            jobs = [replace(job, known=known, bound=each.job.bound, made=made) for job in jobs]
         if jobs:  # `weigh` gives them out
             self.held[each.side.side] = jobs
 

@@ -60,7 +60,7 @@ def later_jobs(
     seeds: Sequence[int],
     labels: Sequence[str],
     first: Outcome | None,
-    made: str = "",
+    made: tuple[str, ...] = (),
 ) -> tuple[Job, ...]:
     """Return the jobs of the other seeds; None for `first`: it failed, all is executed again.
 
@@ -82,7 +82,7 @@ def later_jobs(
         job,
         stages=tuple(stage for stage in job.stages if stage.name not in given),
         given=(*job.given, *done.values()),
-        made=(made,),
+        made=made,
     )
     rest = replace(template, job=shorter)
     failed = first.state is not RepeatState.FINISHED

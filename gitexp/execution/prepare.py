@@ -38,7 +38,7 @@ from gitexp.system import imports, params
 from gitexp.text import samples as samples_format
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from gitexp.comparison.frozen import Frozen
@@ -75,10 +75,15 @@ class Prepared:
         """The job of the first seed, with every stage."""
         return self.template.of_seed(self.seeds[0], self._label(1))
 
-    def rest(self, first: Outcome | None, workdir: WorkDir) -> tuple[Job, ...]:
-        """Return the jobs of the other seeds, given the first repeat's outcome."""
+    def rest(
+        self, first: Outcome | None, workdir: WorkDir, beside: Sequence[str] = ()
+    ) -> tuple[Job, ...]:
+        """Return the jobs of the other seeds, given the first repeat's outcome.
+
+        `beside`: caches of another side, of which it took what runs once.
+        """
         labels = [self._label(number) for number in range(2, len(self.seeds) + 1)]
-        made = str(workdir.cache(self.run, self.seeds[0]))
+        made = (str(workdir.cache(self.run, self.seeds[0])), *beside)
         return later_jobs(self.template, self.seeds[1:], labels, first, made)
 
     def _label(self, number: int) -> str:

@@ -109,11 +109,14 @@ def test_a_later_call_takes_what_an_earlier_one_made(project: BuiltRepo, log: Pa
     assert project.status() == []
 
 
+@pytest.mark.parametrize("jobs", [1, 3])
 def test_under_a_plan_both_sides_and_all_calls_share_one_output(
-    project: BuiltRepo, log: Path
+    project: BuiltRepo, log: Path, jobs: int
 ) -> None:
     planned(project)
-    report = run(project.workspace)
+    report = run(project.workspace, RunRequest(jobs=jobs))
+    states = [repeat.state for each in report.recorded for repeat in each.run.repeats]
+    assert states == [RepeatState.FINISHED] * 7
     assert prepared(log) == 1
     assert {each.run.once[0].origin for each in report.recorded} == {
         StageOrigin.EXECUTED,
