@@ -172,9 +172,15 @@ def chosen_python(configured: str | None, environ: Mapping[str, str], top: Path)
     return found
 
 
-def installed_in(python: str, top: Path, cache: Path, environ: Mapping[str, str]) -> Environment:
-    """Return the environment as it is now, seen from the user's work tree."""
-    plan = imports.plan_imports(python, top, environ)
+def installed_in(
+    python: str, top: Path, cache: Path, environ: Mapping[str, str]
+) -> tuple[Environment, tuple[str, ...]]:
+    """Return the environment as it is now, seen from the user's work tree, and what is its own.
+
+    That is, the folders of the repository from which the interpreter imports: jobs import from the
+    same ones of their worktrees.
+    """
+    facts, plan = imports.plan_imports(python, top, environ)
     place = environment_staging.EnvironmentSource(
         python=python,
         repository=top,
@@ -183,7 +189,8 @@ def installed_in(python: str, top: Path, cache: Path, environ: Mapping[str, str]
         token="coordinator",  # noqa: S106  a word, no secret
         cache=cache,
     )
-    return environment_staging.capture(place, environ)[0]
+    told = None if plan.paths else facts  # with folders of our own it would say something else
+    return environment_staging.capture(place, environ, told)[0], plan.paths
 
 
 def _existing(path: Path) -> str | None:

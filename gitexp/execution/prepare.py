@@ -34,7 +34,7 @@ from gitexp.model import dataclass, replace
 from gitexp.model.job import Job
 from gitexp.model.request import RunOptions
 from gitexp.model.run import Origin, PlanRef, Run, Source
-from gitexp.system import imports, params
+from gitexp.system import params
 from gitexp.text import samples as samples_format
 
 if TYPE_CHECKING:
@@ -116,7 +116,6 @@ class SharedCall:
 def prepare(situation: Situation, call: SharedCall) -> list[Prepared]:
     """Check what can be checked and make the worktrees of all sides, for the caller to remove."""
     data_links.check_system()
-    plan = imports.plan_imports(situation.python, situation.place.top, call.environ)
     sides = [source for source in situation.sides if source.choice.run]
     slots: list[tuple[RunId, tuple[str, ...]]] = []
     for source in sides:
@@ -137,7 +136,7 @@ def prepare(situation: Situation, call: SharedCall) -> list[Prepared]:
     )
     fixed = frozen.look(situation.repo, situation.plan, situation.place.tip)
     return [
-        _prepared(situation, call, _Side(source, *slot, stages, fixed), plan.paths)
+        _prepared(situation, call, _Side(source, *slot, stages, fixed), situation.import_paths)
         for source, slot, stages in zip(sides, slots, resolved, strict=True)
     ]
 

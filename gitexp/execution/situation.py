@@ -82,6 +82,7 @@ class Situation:
     python: str  # interpreter of the jobs
     installed: Environment | None  # as it is now; None: it was not looked at
     environment: EnvironmentDigest | None  # its digest
+    import_paths: tuple[str, ...] = ()  # folders of the repository that jobs import from
     sides: tuple[RunSource, ...] = ()  # what is to be executed, at least one
     again: tuple[Again, ...] = ()
     settled: Settled | None = None  # what counts of the plan's candidate, where one is to run
@@ -159,11 +160,12 @@ def look(
     python = chosen_python(main.config.python, environ, place.top)
     workdir = WorkDir.of(place.workspace)
     installed = None  # of a dry run: settings, or a sitecustomize, of the branch would be started
+    paths: tuple[str, ...] = ()
     if not request.dry_run:
-        installed = installed_in(python, place.top, workdir.environments, environ)
+        installed, paths = installed_in(python, place.top, workdir.environments, environ)
     environment = None if installed is None else environment_format.digest(installed)
     author = identity.author(repo)
-    seen = Situation(place, request, workdir, author, known, python, installed, environment)
+    seen = Situation(place, request, workdir, author, known, python, installed, environment, paths)
     return _choose(seen, main, other, recovered, pending)
 
 

@@ -54,9 +54,14 @@ class EnvironmentSource:
 
 
 def capture(
-    place: EnvironmentSource, env: Mapping[str, str]
+    place: EnvironmentSource,
+    env: Mapping[str, str],
+    facts: imports.InterpreterFacts | None = None,
 ) -> tuple[Environment, tuple[str, ...]]:
-    """Return the environment and files changed since; code must be from the worktree."""
+    """Return the environment and files changed since; code must be from the worktree.
+
+    `facts`: what the interpreter said just now, where nothing of the worktree is on its path.
+    """
     path = imports.python_path(
         place.import_paths, place.worktree, str(place.repository), env.get("PYTHONPATH", "")
     )
@@ -68,7 +73,7 @@ def capture(
     kept = _load(file)
     if kept is not None:
         return kept
-    facts = imports.ask(place.python, env, names)
+    facts = facts or imports.ask(place.python, env, names)
     found = distributions.scan(facts.path)
     plan = imports.from_facts(facts, found, str(place.repository))
     imports.verify(facts, plan, place.import_paths, place.worktree)

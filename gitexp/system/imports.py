@@ -45,10 +45,12 @@ class ImportPlan:
     editables: tuple[str, ...] = ()  # names of the distributions that made this necessary
 
 
-def plan_imports(python: str, repository: Path, env: Mapping[str, str]) -> ImportPlan:
+def plan_imports(
+    python: str, repository: Path, env: Mapping[str, str]
+) -> tuple[InterpreterFacts, ImportPlan]:
     """Find out what, also by PYTHONPATH in `env`, is imported from the repository."""
     facts = ask(python, env)
-    return from_facts(facts, distributions.scan(facts.path), str(repository))
+    return facts, from_facts(facts, distributions.scan(facts.path), str(repository))
 
 
 def from_facts(

@@ -85,7 +85,9 @@ def install(python: Path, repo: BuiltRepo, *options: str) -> None:
 
 
 def values(place: Bench, python: Path, command: str, env: Mapping[str, str] | None = None) -> dict:
-    plan = imports.plan_imports(str(python), place.repo.path, git_environment() | dict(env or {}))
+    _, plan = imports.plan_imports(
+        str(python), place.repo.path, git_environment() | dict(env or {})
+    )
     job = place.job(
         Stage("train", (command,), outs=(METRICS,)),
         python=str(python),
@@ -238,7 +240,7 @@ def test_a_python_path_into_the_repository_leads_to_the_worktree(
     place = bench(repo, tmp_path)
     repo.write(package("lib/", 2))  # not committed
     env = git_environment() | {"PYTHONPATH": str(repo.path / "lib")}
-    plan = imports.plan_imports(sys.executable, repo.path, env)
+    _, plan = imports.plan_imports(sys.executable, repo.path, env)
     assert plan.paths == ("lib",)
     job = place.job(
         Stage("train", ("python scripts/train.py",), outs=(METRICS,)), import_paths=plan.paths
