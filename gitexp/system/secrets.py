@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote
@@ -73,66 +74,75 @@ _VERSION = re.compile(
     r"|v?(?:\d{1,3}!)?\d{1,8}(?:\.\d{1,8}){1,5})"
     r"(?:[._-]?(?:a|b|c|rc|alpha|beta|pre|post|dev)\d{0,8}){0,3}(?:\+[a-z0-9.]{1,40})?"
 )
-# By their names; only where `_TELLING` finds the name.
-_PATTERNS = (
-    # token: X, "password": "X", --api-key=X
-    re.compile(
-        r"(?<![\w-])(?P<name>[\w-]++)(?P<sep>[\"']?\s{0,3}[=:]\s{0,3}[\"']?)"
-        r"(?P<value>[^\s\"',;&]{3,})"
-    ),
-    # --token X
-    re.compile(r"(?<!\S)(?P<name>--?[\w-]++)(?P<sep>[ \t])(?P<value>[^\s\"',;&]{3,})"),
-)
-# By themselves.
-_SURE = (
-    # -p X, but of commands that make folders; -u NAME:X; aws_secret_access_key X
-    re.compile(
-        r"(?<!mkdir )(?<!cp )(?<!\S)(?P<name>-p)(?P<sep>[ \t]?[\"']?)"
-        r"(?P<value>(?=[^\s\"']*\d)(?=[^\s\"']*[A-Za-z])[^\s\"',;&/=.]{6,})"
-    ),
-    re.compile(
-        r"(?<!\S)(?P<name>-u|--(?:proxy-)?user)(?P<sep>[ \t=]?[\"']?[^\s\"':/]{1,100}:)"
-        r"(?P<value>[^\s\"':/]{3,})"
-    ),
-    re.compile(
-        r"(?P<name>\b(?:\w{0,40}(?:secret|access|api|private)_(?:access_)?key"
-        r"|\w{1,40}_(?:password|passwd|token|secret)))(?P<sep>[ \t]{1,8})"
-        r"(?P<value>(?=\S{0,100}\d|\S{16})[^\s\"',;&=:]{6,})",
-        re.IGNORECASE,
-    ),
-    # Cookie: X=Y; Z, Authorization: Basic X
-    re.compile(
-        r"(?P<name>\b(?:Set-)?Cookie)(?P<sep>[\"']?\s{0,3}[:=]\s{0,3}[\"']?)(?P<value>[^\n\"']{3,})",
-        re.IGNORECASE,
-    ),
-    re.compile(
-        r"(?P<name>\b(?:Proxy-)?Authorization)"
-        r"(?P<sep>[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:[A-Za-z]{1,20} )?)(?P<value>[^\s\"',]{3,})",
-        re.IGNORECASE,
-    ),
-    # https://user:pass@host
-    re.compile(r"(?P<name>\b[a-z][a-z0-9]{0,20})(?P<sep>://)(?P<value>[^\s/@]{1,200}(?=@))"),
-    # Authorization: Bearer X
-    re.compile(r"(?P<name>\b[Bb]earer)(?P<sep> )(?P<value>[\w.~+/-]{16,}=*)"),
-    # https://HOST/PATH?sig=X of Azure, https://hooks.slack.com/services/X
-    re.compile(r"(?P<name>)(?P<sep>[?&]sig=)(?P<value>[\w%+/-]{30,})"),
-    re.compile(r"(?P<name>)(?P<sep>\bhooks\.slack\.com/services/)(?P<value>[\w/-]{20,})"),
-    # a private key with all of its lines; a log may have cut its end
-    re.compile(
-        r"(?P<name>)(?P<sep>-----BEGIN [A-Z ]{0,20}PRIVATE KEY(?: BLOCK)?-----)"
-        r"(?P<value>(?!\*)(?:[^-]|-(?!----)){1,20000})"
-    ),
-    # keys that say what they are
-    re.compile(
-        r"(?P<name>)(?P<sep>)"
-        r"(?P<value>\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|gl[a-z]{1,6}-[\w-]{20,}"
-        r"|hf_[A-Za-z0-9]{20,}|sk-(?:\w{1,12}-){0,3}\w{16,}[\w-]*|[rs]k_(?:live|test)_\w{16,}"
-        r"|xox[a-z]-[\w-]{10,}|xapp-[\w-]{20,}|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[\w-]{30,}"
-        r"|ya29\.[\w-]{20,}|GOCSPX-[\w-]{20,}|wandb_v[0-9]_\w{20,}|npm_[A-Za-z0-9]{30,}"
-        r"|pypi-AgE[\w-]{20,}|do[opr]_v1_[0-9a-f]{40,}|SG\.[\w-]{16,}\.[\w-]{16,}"
-        r"|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}))"
-    ),
-)
+
+
+# Compiled where a text is masked: to import this file would take a repeat longer than all else.
+@cache
+def _by_name() -> tuple[re.Pattern[str], ...]:
+    """Return what finds secrets by their names; only where `_TELLING` finds the name."""
+    return (
+        # token: X, "password": "X", --api-key=X
+        re.compile(
+            r"(?<![\w-])(?P<name>[\w-]++)(?P<sep>[\"']?\s{0,3}[=:]\s{0,3}[\"']?)"
+            r"(?P<value>[^\s\"',;&]{3,})"
+        ),
+        # --token X
+        re.compile(r"(?<!\S)(?P<name>--?[\w-]++)(?P<sep>[ \t])(?P<value>[^\s\"',;&]{3,})"),
+    )
+
+
+@cache
+def _sure() -> tuple[re.Pattern[str], ...]:
+    """Return what finds secrets by themselves."""
+    return (
+        # -p X, but of commands that make folders; -u NAME:X; aws_secret_access_key X
+        re.compile(
+            r"(?<!mkdir )(?<!cp )(?<!\S)(?P<name>-p)(?P<sep>[ \t]?[\"']?)"
+            r"(?P<value>(?=[^\s\"']*\d)(?=[^\s\"']*[A-Za-z])[^\s\"',;&/=.]{6,})"
+        ),
+        re.compile(
+            r"(?<!\S)(?P<name>-u|--(?:proxy-)?user)(?P<sep>[ \t=]?[\"']?[^\s\"':/]{1,100}:)"
+            r"(?P<value>[^\s\"':/]{3,})"
+        ),
+        re.compile(
+            r"(?P<name>\b(?:\w{0,40}(?:secret|access|api|private)_(?:access_)?key"
+            r"|\w{1,40}_(?:password|passwd|token|secret)))(?P<sep>[ \t]{1,8})"
+            r"(?P<value>(?=\S{0,100}\d|\S{16})[^\s\"',;&=:]{6,})",
+            re.IGNORECASE,
+        ),
+        # Cookie: X=Y; Z, Authorization: Basic X
+        re.compile(
+            r"(?P<name>\b(?:Set-)?Cookie)(?P<sep>[\"']?\s{0,3}[:=]\s{0,3}[\"']?)(?P<value>[^\n\"']{3,})",
+            re.IGNORECASE,
+        ),
+        re.compile(
+            r"(?P<name>\b(?:Proxy-)?Authorization)"
+            r"(?P<sep>[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:[A-Za-z]{1,20} )?)(?P<value>[^\s\"',]{3,})",
+            re.IGNORECASE,
+        ),
+        # https://user:pass@host
+        re.compile(r"(?P<name>\b[a-z][a-z0-9]{0,20})(?P<sep>://)(?P<value>[^\s/@]{1,200}(?=@))"),
+        # Authorization: Bearer X
+        re.compile(r"(?P<name>\b[Bb]earer)(?P<sep> )(?P<value>[\w.~+/-]{16,}=*)"),
+        # https://HOST/PATH?sig=X of Azure, https://hooks.slack.com/services/X
+        re.compile(r"(?P<name>)(?P<sep>[?&]sig=)(?P<value>[\w%+/-]{30,})"),
+        re.compile(r"(?P<name>)(?P<sep>\bhooks\.slack\.com/services/)(?P<value>[\w/-]{20,})"),
+        # a private key with all of its lines; a log may have cut its end
+        re.compile(
+            r"(?P<name>)(?P<sep>-----BEGIN [A-Z ]{0,20}PRIVATE KEY(?: BLOCK)?-----)"
+            r"(?P<value>(?!\*)(?:[^-]|-(?!----)){1,20000})"
+        ),
+        # keys that say what they are
+        re.compile(
+            r"(?P<name>)(?P<sep>)"
+            r"(?P<value>\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|gl[a-z]{1,6}-[\w-]{20,}"
+            r"|hf_[A-Za-z0-9]{20,}|sk-(?:\w{1,12}-){0,3}\w{16,}[\w-]*|[rs]k_(?:live|test)_\w{16,}"
+            r"|xox[a-z]-[\w-]{10,}|xapp-[\w-]{20,}|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[\w-]{30,}"
+            r"|ya29\.[\w-]{20,}|GOCSPX-[\w-]{20,}|wandb_v[0-9]_\w{20,}|npm_[A-Za-z0-9]{30,}"
+            r"|pypi-AgE[\w-]{20,}|do[opr]_v1_[0-9a-f]{40,}|SG\.[\w-]{16,}\.[\w-]{16,}"
+            r"|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}))"
+        ),
+    )
 
 
 def is_secret_name(name: str) -> bool:
@@ -156,6 +166,8 @@ def mask(text: str, env: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     >>> mask("curl --token abcdef https://me:pw@host/x", {})
     ('curl --token *** https://***@host/x', ('--token', 'https'))
     """
+    if not text:
+        return "", ()
     found: list[str] = []
     squeezed = _GAPS.sub("", text)
     for name, value in env.items():
@@ -168,7 +180,7 @@ def mask(text: str, env: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
 
     def cover(hit: re.Match[str]) -> str:
         name, value = hit["name"], hit["value"]
-        if value.startswith(MASK) or not (hit.re in _SURE or _TELLING.search(name)):
+        if value.startswith(MASK) or not (hit.re in _sure() or _TELLING.search(name)):
             return hit[0]
         if _VERSION.fullmatch(value):  # cookiecutter==2.6.0
             return hit[0]
@@ -177,7 +189,7 @@ def mask(text: str, env: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
         found.append(name or "a key")
         return f"{name}{hit['sep']}{MASK}"
 
-    for pattern in (*_PATTERNS, *_SURE):
+    for pattern in (*_by_name(), *_sure()):
         text = pattern.sub(cover, text)
     return text, tuple(dict.fromkeys(found))
 
@@ -191,7 +203,7 @@ def _secrets(name: str, value: str) -> Iterator[str]:
     elif name.upper() not in _PUBLIC:
         whole = value.split("/") if _PLACE.search(name) else (value,)
         yield from (part for part in whole if _looks_secret(part))
-    for pattern in _PATTERNS:  # of a text such as "host=h password=X"
+    for pattern in _by_name():  # of a text such as "host=h password=X"
         yield from (hit["value"] for hit in pattern.finditer(value) if _TELLING.search(hit["name"]))
     for address in dict.fromkeys((value, *_LIST.split(value))):
         scheme, _, rest = address.partition("://")
