@@ -7,6 +7,7 @@ killed call need not begin at its beginning.
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING
 
@@ -17,17 +18,21 @@ from gitexp.model import dataclass, replace
 from gitexp.model.job import FileHash, Given
 from gitexp.model.run import OnceRecord, Output, StageOrigin
 from gitexp.records import codec
+from gitexp.system.logged_metrics import latest
+from gitexp.text import points
 from gitexp.text.fields import Fields
 from gitexp.text.jsontext import json_dumps, json_loads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.model.job import Job, Stage, StageRecord
+    from gitexp.model.run import LoggedValue
 
 NOTES = "once.json"  # in OUT/: what is done of these stages
+_MOST_LOGGED = 40  # values, of which a record holds the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +94,29 @@ def check(record: OnceRecord, bound: OnceRecord | None) -> None:
     )
 
 
-def is_recordable(stage: Stage, record: StageRecord) -> bool:
+def logging(file: Path) -> Callable[[], tuple[LoggedValue, ...]]:
+    """Return what tells the values that are logged from now on."""
+    start = file.stat().st_size if file.is_file() else 0
+    return lambda: latest(file, start)
+
+
+def log_again(file: Path, record: OnceRecord) -> None:
+    """Let a repeat report what a stage logged that it did not execute."""
+    if record.logged:
+        lines = [
+            points.encode(
+                x.name, math.nan if x.value is None else x.value, x.step, 0.0, record.stage
+            )
+            for x in record.logged
+        ]
+        with file.open("ab") as stream:
+            stream.write(b"".join(lines))
+
+
+def is_recordable(stage: Stage, record: OnceRecord) -> bool:
     """Tell whether what a stage made can be handed on: in the cache, or small."""
     uncached = {out.path for out in stage.outs if not out.cache}
-    return not any(
+    return len(record.logged) <= _MOST_LOGGED and not any(
         out.path in uncached and (out.nfiles is not None or out.size > UNCACHED_LIMIT_BYTES)
         for out in record.outs
     )

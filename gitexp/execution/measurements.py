@@ -95,7 +95,8 @@ def read(job: Job, project: Path, out_dir: Path, cache: CacheConfig, memo: Memo)
     seen = logged.read(
         out_dir / POINTS,
         wanted=asked,
-        before=[Path(cache_).parent / POINTS for cache_ in job.made],
+        # The other side's, too, may be among them.
+        before=[Path(at).parent / POINTS for at in job.made if job.run in Path(at).parts],
         own={stage.name for stage in job.stages},
     )
     samples, unclear = _samples(job, project, out_dir, seen)

@@ -151,15 +151,11 @@ def bring(
 
     Nothing is an error: what is not there is executed, and what that makes is held against it.
     """
-    source, top = found.source, seen.place.top
-    cache = cache_of(top, source.config)
-    lacking: list[Md5] = []
-    for made in _foreseen(found, slot, given):
-        for out in made.outs:
-            try:
-                lacking += objects.missing(cache, out.md5)
-            except DamagedDataError:  # set aside by now
-                lacking.append(out.md5)
+    source = found.source
+    cache = cache_of(seen.place.top, source.config)
+    gone = {key: lacks for key, made in found.known.items() if (lacks := _lacking(cache, made))}
+    wanted = {(made.stage, made.recipe) for made in (_foreseen(found, slot, given) if gone else ())}
+    lacking = [md5 for key, lacks in gone.items() if key in wanted for md5 in lacks]
     if not lacking:
         return
     if (beside := cache_beside(seen.place.workspace, source.config, lacking)) is not None:
@@ -167,6 +163,16 @@ def bring(
         return
     with contextlib.suppress(GitexpError):  # not the user's own remote, or it is out of reach
         exchange.bring(source.home, cache, lacking, environ)
+
+
+def _lacking(cache: CacheConfig, made: OnceRecord) -> list[Md5]:
+    found: list[Md5] = []
+    for out in made.outs:
+        try:
+            found += objects.missing(cache, out.md5)
+        except DamagedDataError:  # set aside by now
+            found.append(out.md5)
+    return found
 
 
 def _foreseen(found: OnceStages, slot: Path, given: Sequence[Given]) -> Iterator[OnceRecord]:

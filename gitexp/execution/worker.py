@@ -199,13 +199,15 @@ def _run_once(
         attempt.stages.append(record)
         attempt.outputs += measurements.cached_outputs(stage, record)
         attempt.once.append(known)
+        adoption.log_again(attempt.out_dir / POINTS, known)
     else:
+        logged = adoption.logging(attempt.out_dir / POINTS)
         record = _execute_stage(attempt, stage, project, cache, stop)
-        made = adoption.record_of(record, recipe)
+        made = replace(adoption.record_of(record, recipe), logged=logged())
         adoption.check(made, adoption.made_before(stage, recipe, job.bound))
         attempt.stages.append(record)
         attempt.outputs += measurements.cached_outputs(stage, record)
-        if adoption.is_recordable(stage, record):
+        if adoption.is_recordable(stage, made):
             attempt.once.append(made)
     adoption.note(attempt.out_dir, attempt.once)
 

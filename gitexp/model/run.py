@@ -100,6 +100,7 @@ class OnceRecord:
     recipe: str  # sha256 over its command, deps, params and code: see `stage_records.recipe`
     outs: tuple[Output, ...]
     origin: StageOrigin = StageOrigin.EXECUTED
+    logged: tuple[LoggedValue, ...] = ()  # by `gitexp.log_metric`; of a curve the end
 
     @property
     def hashes(self) -> Mapping[str, Md5]:

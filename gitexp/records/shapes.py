@@ -306,7 +306,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     ),
     "Source": Shape(lacking="branch"),
     "Repeat": Shape(sparse="made seeds", reads={"made": Fields.sha256}),
-    "OnceRecord": Shape(sparse="origin", reads={"recipe": Fields.sha256}),
+    "OnceRecord": Shape(sparse="origin logged", reads={"recipe": Fields.sha256}),
     "Resources": Shape(as_is="wall_s cpu_s"),
     "Output": Shape(sparse="nfiles isexec", least=_counts("size")),
     "Environment": Shape(kind="environment", limit=4 * MIB, closed=True),

@@ -206,9 +206,9 @@ class Tail:
         return True
 
 
-def latest(file: Path) -> tuple[LoggedValue, ...]:
-    """Return what stands at the end of a file, the newest last."""
-    tail = Tail(file)
+def latest(file: Path, start: int = 0) -> tuple[LoggedValue, ...]:
+    """Return what stands at the end of a file, behind its first bytes, the newest last."""
+    tail = Tail(file, _offset=start)
     tail.look()
     return tail.latest
 

@@ -244,3 +244,6 @@ def test_what_a_stage_logs_that_runs_once_is_a_metric_of_every_repeat(dvc_repo: 
     assert report.planned[0].once == ("prepare",)
     rows = {s.seed: s.value for s in recorded.samples if s.metric == "rows"}
     assert rows == {1: 3, 2: 3}
+    (later,) = run(dvc_repo.workspace, RunRequest(seeds=(3,))).recorded
+    assert [made.origin.value for made in later.run.once] == ["adopted"]
+    assert [s.value for s in later.samples if s.metric == "rows"] == [3]

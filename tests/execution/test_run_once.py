@@ -333,3 +333,31 @@ def test_another_clone_takes_it_from_the_remote_or_stops_before_its_first_seeded
     assert done.code == 0, done.err
     assert prepared(log) == 2
     assert runs(b)[-1].once[0].hashes == made
+
+
+def test_where_only_the_variable_seeds_the_settings_name_what_runs_once(
+    tmp_path: Path, log: Path
+) -> None:
+    varied = "seed = int(os.environ['GITEXP_SEED']) #"
+    own = TRAIN.replace("LOG", str(log)).replace("seed = int", varied)
+    files = {
+        "train.py": f"import os\n{own}",
+        "dvc.yaml": PIPELINE.replace("params: [seed, lr]", "params: [lr]"),
+        "params.yaml": "lr: 0.1\n",
+    }
+    repo = built(tmp_path / "v", log, **files)
+    config = repo.path / ".gitexp/config.yaml"
+    assert run(repo.workspace).recorded[0].run.once == ()
+    assert log.read_text().startswith("prepare 0")
+    config.write_text(config.read_text().replace("once: []", "once: [prepare]"))
+    repo.git("commit", "-qam", "once")
+    for seed in (1, 2):
+        (made,) = run(repo.workspace, RunRequest(seeds=(seed,))).recorded[0].run.once
+    assert made.origin is StageOrigin.ADOPTED
+    assert log.read_text().count("prepare None") == 1
+
+
+def test_a_sweep_executes_what_it_varies(project: BuiltRepo, log: Path) -> None:
+    for lr in (0.1, 0.2, 0.3):
+        run(project.workspace, RunRequest(params=((ParamKey("params.yaml", "lr"), lr),)))
+    assert prepared(log) == 1

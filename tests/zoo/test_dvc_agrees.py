@@ -12,7 +12,7 @@ import pytest
 from gitexp.cli.commands import COMMANDS
 from tests.lab.build import dvc
 from tests.lab.shell import environment, gitexp
-from tests.zoo.worlds import GET_STARTED, WORLDS, ask
+from tests.zoo.worlds import GET_STARTED, TEMPLATES, WORLDS, ask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,6 +118,25 @@ def test_dvc_says_the_same_before_and_after(
         (code, said), *_ = ask(copy / world.folder, ["exp", "run"])
         assert code == 0
         assert "Running stage" not in said
+
+
+@pytest.mark.slow
+def test_a_second_call_executes_only_what_the_seed_reaches(tmp_path: Path) -> None:
+    repo = TEMPLATES.build(tmp_path)
+    (repo.path / "dvc.lock").unlink()
+    repo.git("commit", "-qam", "nothing has run")
+    for step in (["init"], ["run"], ["run", "--seeds", "4,5"]):
+        drive(TEMPLATES, repo, step)
+    logs = sorted(
+        repo.path.glob(".gitexp/tmp/runs/*/jobs/*/attempt-1/log*"), key=lambda p: p.stat().st_mtime
+    )
+    ran = [
+        set(re.findall(r"^Running stage '([\w-]+)", log.read_text(), re.MULTILINE)) for log in logs
+    ]
+    assert ran == [{"fit", "grid"}, {"fit"}, {"fit"}]
+    before = answers(TEMPLATES, repo)
+    drive(TEMPLATES, repo, ["run", "--seeds", "6"])
+    assert answers(TEMPLATES, repo) == before
 
 
 def drive(world: World, repo: BuiltRepo, step: list[str]) -> str:
