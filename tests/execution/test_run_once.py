@@ -114,15 +114,15 @@ def test_under_a_plan_both_sides_and_all_calls_share_one_output(
     project: BuiltRepo, log: Path, jobs: int
 ) -> None:
     planned(project)
-    report = run(project.workspace, RunRequest(jobs=jobs))
+    report = run(project.workspace, RunRequest(jobs=jobs, repeats=2))
     states = [repeat.state for each in report.recorded for repeat in each.run.repeats]
-    assert states == [RepeatState.FINISHED] * 7
+    assert states == [RepeatState.FINISHED] * 5
     assert prepared(log) == 1
     assert {each.run.once[0].origin for each in report.recorded} == {
         StageOrigin.EXECUTED,
         StageOrigin.ADOPTED,
     }
-    run(project.workspace, RunRequest(repeats=5))
+    assert run(project.workspace).recorded
     assert prepared(log) == 1
 
 
@@ -283,9 +283,10 @@ def test_a_planted_entry_does_not_replace_what_a_run_has_made(
     project: BuiltRepo, log: Path
 ) -> None:
     planned(project)
-    first = run(project.workspace)
+    first = run(project.workspace, RunRequest(repeats=2))
     plant(project)
-    more = run(project.workspace, RunRequest(repeats=4))
+    more = run(project.workspace)
+    assert more.recorded
     made = {each.run.once[0].hashes["prep.csv"] for r in (first, more) for each in r.recorded}
     assert made == {ROWS}
     assert prepared(log) == 1
@@ -317,19 +318,19 @@ def test_another_clone_takes_it_from_the_remote_or_stops_before_its_first_seeded
     a.git("remote", "add", "origin", origin.path.as_uri())
     a.git("push", "-q", "origin", "main")
     planned(a)
-    run(a.workspace)
+    run(a.workspace, RunRequest(repeats=2))
     made = runs(a)[-1].once[0].hashes
     assert gitexp(a, "push").code == 0
     b = clone(origin, tmp_path / "b")
     b.switch("exp/x")
     store.rename(tmp_path / "away")
     salt.write_text("b")
-    stopped = gitexp(b, "run", "--repeats", "4")
+    stopped = gitexp(b, "run")
     assert stopped.code == 5, stopped.err
     stopped.says("stage prepare made another prep.csv", made["prep.csv"], "gitexp pull --data")
     assert log.read_text().splitlines()[-1].startswith("prepare")
     (tmp_path / "away").rename(store)
-    done = gitexp(b, "run", "--repeats", "4")
+    done = gitexp(b, "run")
     assert done.code == 0, done.err
     assert prepared(log) == 2
     assert runs(b)[-1].once[0].hashes == made
