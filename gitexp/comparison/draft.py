@@ -81,6 +81,9 @@ def draft(
     candidate = sides.source(repo, named, named.commit, index)
     baseline = sides.source(repo, base, named.commit, index)
     plan, swapped, warnings = _roles(world, (base, baseline), (named, candidate))
+    if plan is not None and plan.lent:
+        base = sides.planned_baseline(repo, plan, named, index)
+        baseline = replace(sides.source(repo, base, named.commit, index), name=baseline.name)
     settled = settle(world, baseline, candidate, plan, options.pool)
     gathered = settled.gathered
     counted, everything, evaluation = settled.count, settled.everything, settled.evaluation
@@ -105,7 +108,11 @@ def draft(
         lacks = not (counted.candidate.repeats and counted.baseline.repeats)
         lines = exclusions.uncounted(repo, settled) if lacks else ()
         lines = (*filter(None, [frozen.told(shared)]), *lines)
-        _check_samples(situation, swapped, lines, failed, refs.head(repo).branch or "")
+        try:
+            _check_samples(situation, swapped, lines, failed, refs.head(repo).branch or "")
+        except NoSamplesError as error:
+            error.next_step = choice or error.next_step
+            raise
     differ, more = exclusions.changes(repo, baseline, candidate, counted)
     around, apart, told = cautions.beside_project(repo, baseline, candidate, counted)
     outside, conditional = cautions.made_outside(counted, gathered.found)

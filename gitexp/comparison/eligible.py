@@ -80,6 +80,11 @@ def is_under(item: FoundRun, plan: Plan | None) -> bool:
     return plan.covers(run.plan.name, run.plan.digest)
 
 
+def is_tried(item: FoundRun, baseline: InputsDigest) -> bool:
+    """Return whether it is of a candidate: not of the baseline, with whatever evaluator."""
+    return item.run.inputs != baseline and not item.run.source.swaps
+
+
 def of_candidate(
     reachable: Iterable[FoundRun],
     everywhere: Iterable[FoundRun],
@@ -131,7 +136,7 @@ def of_baseline(
     every = unique(reachable)
     drawn = plan is not None and plan.drawn is not None
     amended = plan is not None and any(
-        _is_before_amendment(item, plan) and item.run.inputs != inputs and finished_seeds(item)
+        _is_before_amendment(item, plan) and is_tried(item, inputs) and finished_seeds(item)
         for item in (*every, *everywhere)
     )
     kept: list[FoundRun] = []
@@ -265,7 +270,7 @@ def drawn_seeds(
     for item in every:
         under = is_under(item, plan)
         seeds = [each.seed for each in item.run.repeats] if under else finished_seeds(item)
-        for seed in seeds if item.run.inputs != baseline else ():
+        for seed in seeds if is_tried(item, baseline) else ():
             (started if under else outside).setdefault(seed, []).append(item)
     finished = [{repeat.seed for _, repeat in side.repeats()} for side in sides]
     done = finished[0] & finished[1] | given_up(plan, *sides)
@@ -316,7 +321,7 @@ def count_looks(
     if plan is None:
         return 0, 0
     every = unique(runs)
-    under = [item for item in every if is_under(item, plan) and item.run.inputs != baseline]
+    under = [item for item in every if is_under(item, plan) and is_tried(item, baseline)]
     spent = _hits(every, under, plan, lambda item, other: earlier(other, item), earlier)
     calls: dict[str, list[FoundRun]] = {}
     for item in sorted(under, key=lambda item: item.order):

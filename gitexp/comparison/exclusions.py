@@ -419,10 +419,9 @@ def changes(
             for side in (baseline, candidate)
             if side.lost
         ]
-        trees = [objects.commit_info(repo, side.commit).tree for side in (baseline, candidate)]
         found += [
             Change(item.kind, item.what, item.a, item.b)
-            for item in inputs.explain(repo, trees[0], baseline.config, trees[1], candidate.config)
+            for item in inputs.differences(baseline.state(repo), candidate.state(repo))
         ]
     if count.confounded == "data":
         first = (next(iter(side.repeats.values())) for side in (count.baseline, count.candidate))

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from gitexp.comparison.eligible import is_under
 from gitexp.comparison.measure import is_resource
 from gitexp.dvc import evaluator
+from gitexp.dvc.composed import differing_entries
+from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.evaluator import Evaluator
 from gitexp.errors import EvaluatorError, GitexpError
 from gitexp.git import objects
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from gitexp.dvc.state import ProjectState
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash, ParamValue
+    from gitexp.model.job import Stage
     from gitexp.model.plan import Plan, PlanTerms
 
 
@@ -49,6 +52,18 @@ class Frozen:
     def lacking(self) -> str:
         """Why the evaluation is not frozen; "" where it is."""
         return self.evaluator.lacking
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that only the evaluator reads, but those of parameters it shares."""
+        params_files = (each.file for each in self.evaluator.params)
+        return tuple(dict.fromkeys((*self.evaluator.files, *params_files)))
+
+    def makers(self, stages: Iterable[Stage]) -> tuple[str, ...]:
+        """Return which stages of a pipeline make what is frozen."""
+        files = {file for _, file in self.evaluator.makers}
+        made = ((stage.name, out.path) for stage in stages for out in stage.outs)
+        return tuple({name: 0 for name, out in made if any(touches(out, file) for file in files)})
 
     def differing(
         self, state: ProjectState, overrides: Mapping[str, ParamValue] | None = None
@@ -97,7 +112,7 @@ class Frozen:
         try:
             if file == self.evaluator.pipeline:
                 stages = {n.partition(":")[2] for n in names if n.startswith(f"{file}:")}
-                return evaluator.differing_entries(own, other, file) <= stages
+                return differing_entries(own, other, file) <= stages
             flat = [params.flatten(params.parse(data, file)) for data in (own, other)]
         except GitexpError:
             return False
@@ -121,7 +136,12 @@ def look(repo: Repo, plan: Plan | None, tip: CommitHash) -> Frozen | None:
     return Frozen(plan, at, state, found, evaluator.content(found, state))
 
 
-def refuse(frozen: Frozen | None, state: ProjectState, overrides: Mapping[str, ParamValue]) -> None:
+def refuse(
+    frozen: Frozen | None,
+    state: ProjectState,
+    tip: CommitHash,
+    overrides: Mapping[str, ParamValue],
+) -> None:
     """Refuse to run a candidate with another evaluator than its plan's; `EvaluatorError`."""
     names = () if frozen is None else frozen.differing(state, overrides)
     if frozen is None or not names:
@@ -132,7 +152,9 @@ def refuse(frozen: Frozen | None, state: ProjectState, overrides: Mapping[str, P
         found=", ".join(names),
         where=f"against the baseline {frozen.at[:9]}",
         expected="the change under test, measured as the baseline is",
-        next_step=f"the same without --param {given[0]}" if given else choice(frozen, state, names),
+        next_step=f"the same without --param {given[0]}"
+        if given
+        else choice(frozen, state, names, tip),
     )
 
 
@@ -151,7 +173,7 @@ def standing(
     if candidate.exact:
         state = plans.state_of(repo, candidate.commit, candidate.records)
         names = known.differing(state)
-        step = choice(known, state, names) if names else ""
+        step = choice(known, state, names, candidate.commit) if names else ""
         recorded |= {known.digest(state)} - {""}
     elif not recorded:
         lacking = lacking or "the source of the candidate is gone"
@@ -174,13 +196,34 @@ def prefix(shared: SharedEvaluator | None) -> str:
     return f"both sides with the candidate's evaluator ({', '.join(lent)}): " if lent else ""
 
 
-def choice(frozen: Frozen, state: ProjectState, names: Sequence[str]) -> str:
-    """Return the two ways to go on with another evaluator, a line each."""
+def choice(frozen: Frozen, state: ProjectState, names: Sequence[str], candidate: CommitHash) -> str:
+    """Return the ways to go on with another evaluator, a line each."""
     options = " ".join(f"--unfreeze {shlex.quote(name)}" for name in names)
-    return (
-        f"restore it: {frozen.restoring(state, names)}\n"
-        f"or run both sides with it: gitexp amend-plan {options} --why TEXT"
-    )
+    lines = [
+        f"restore it: {frozen.restoring(state, names)}",
+        f"or run both sides with it: gitexp amend-plan {options} --why TEXT",
+    ]
+    if newer := _of_newer(frozen, state, names, candidate):
+        lines.append(f"or, as {newer} has it, too: gitexp amend-plan --baseline {newer} --why TEXT")
+    return "\n".join(lines)
+
+
+def _of_newer(
+    frozen: Frozen, state: ProjectState, names: Sequence[str], candidate: CommitHash
+) -> str:
+    """Return the baseline's branch where a candidate has its evaluator by a merge; else ""."""
+    repo, name = state.repo, frozen.plan.baseline.name
+    try:
+        newer = objects.resolve(repo, name)
+        if newer == frozen.at or not objects.is_ancestor(repo, newer, candidate):
+            return ""
+        there, own = (
+            evaluator.content(frozen.evaluator, each)
+            for each in (plans.state_of(repo, newer, candidate), state)
+        )
+    except GitexpError:
+        return ""
+    return shlex.quote(name) if all(there.get(n) == own.get(n) for n in names) else ""
 
 
 def _covers(names: Iterable[str], name: str) -> bool:

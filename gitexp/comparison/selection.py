@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.counting import UNPAIRED
-from gitexp.comparison.eligible import Eligible, finished_seeds, is_under, left_aside
+from gitexp.comparison.eligible import Eligible, finished_seeds, is_tried, is_under, left_aside
 from gitexp.model.comparison import LATE, Ledger, Selection
 from gitexp.model.plan import ALPHA, Claim, StoppingRule
 from gitexp.report import numbers
@@ -169,7 +169,7 @@ def _seen_first(
         )
     under = [item for item in found if is_under(item, plan)]
     base = {item.found.run.inputs for item in count.baseline.repeats.values()}
-    tried = [item for item in under if item.run.inputs not in base]
+    tried = [item for item in under if all(is_tried(item, each) for each in base)]
     alone = {
         seed
         for item in under

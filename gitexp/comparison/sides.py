@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison.eligible import is_under
 from gitexp.dvc import inputs
-from gitexp.dvc.evaluator import laid_over
+from gitexp.dvc.composed import laid_over
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import (
     GitexpError,
@@ -23,7 +23,7 @@ from gitexp.errors import (
 from gitexp.git import command, objects, refs, upstream
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
-from gitexp.model import dataclass, replace
+from gitexp.model import dataclass, field, replace
 from gitexp.model.ids import CommitHash
 from gitexp.model.sharing import Tombstone
 from gitexp.records import codec
@@ -33,6 +33,8 @@ from gitexp.store.ended import ended_on
 from gitexp.store.plans import own_tips, tips
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.model.config import ProjectConfig
@@ -83,6 +85,13 @@ class ResolvedSide:
     inputs: InputsDigest
     lost: bool = False  # no ref leads to its own commit; its inputs come from a record
     exact: bool = True  # the tree of `commit` has just these inputs, so that code can be compared
+    # what lies over that tree: of a baseline its candidate's evaluator; see `ProjectState`
+    over: Mapping[str, tuple[bytes, bool]] = field(default_factory=dict)
+
+    def state(self, repo: Repo) -> ProjectState:
+        """Return its tree as its settings read it."""
+        tree = objects.commit_info(repo, self.commit).tree
+        return ProjectState(repo, tree, self.config, over=self.over)
 
 
 def current(repo: Repo, index: Index) -> Named:
@@ -180,15 +189,13 @@ def source(repo: Repo, named: Named, fallback: CommitHash, index: Index) -> Reso
     Raises `NotInitialisedError, BadFormatError, UnsafeInputError`.
     """
     config, _ = plans.config_of(repo, named.commit, fallback)
-    digest = named.inputs
+    digest, over = named.inputs, dict[str, tuple[bytes, bool]]()
     if digest is None:
         state = ProjectState(repo, objects.commit_info(repo, named.commit).tree, config)
         if named.borrows is not None:
             names, lender = named.borrows
-            state = replace(
-                state, over=laid_over(state, plans.state_of(repo, lender, fallback), names)
-            )
-        digest = inputs.digest(state, index=index)
+            over = laid_over(state, plans.state_of(repo, lender, fallback), names)
+        digest = inputs.digest(replace(state, over=over), index=index)
     return ResolvedSide(
         name=named.name,
         commit=named.commit,
@@ -199,6 +206,7 @@ def source(repo: Repo, named: Named, fallback: CommitHash, index: Index) -> Reso
         inputs=digest,
         lost=named.lost,
         exact=named.exact,
+        over=over,
     )
 
 

@@ -23,9 +23,9 @@ from gitexp.dvc import dvcpipeline
 from gitexp.dvc.dvcpipeline import Pattern, touches
 from gitexp.dvc.pipeline import depends_on
 from gitexp.dvc.state import executed
-from gitexp.errors import BadFormatError, GitexpError, UnknownParamError, UnsafeInputError
+from gitexp.errors import GitexpError, UnknownParamError
 from gitexp.git.absent import ABSENT
-from gitexp.git.objects import MODE_COMMIT, MODE_EXECUTABLE, MODE_LINK
+from gitexp.git.objects import MODE_COMMIT, MODE_LINK
 from gitexp.git.tree import FILE_MODES, MODE_TREE
 from gitexp.model import dataclass, replace
 from gitexp.model.config import ParamKey
@@ -35,19 +35,16 @@ from gitexp.text import params
 from gitexp.text.fields import param_json
 from gitexp.text.jsontext import json_dumps_compact
 from gitexp.text.paramkeys import param_key
-from gitexp.text.yamlwrite import yaml_dumps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Collection, Iterable
 
     from gitexp.dvc.state import ProjectState
     from gitexp.model.ids import ParamValue
     from gitexp.text.jsontext import Json
 
-    _Edit = Callable[[bytes, bytes, str, str], bytes]
 
 NOTHING: Final = "none"  # in a plan's `frozen`: the evaluation is not
-_VARS: Final = "vars."
 SETTINGS: Final = ".gitexp/config.yaml:metrics"
 _TEMPLATE = re.compile(r"\$\{([^{}]*)\}")
 _MOST_STAGES = 1_000
@@ -151,43 +148,6 @@ def differing(one: Mapping[str, str], other: Mapping[str, str]) -> tuple[str, ..
     return tuple(n for n in sorted({*one, *other}) if one.get(n, "") != other.get(n, ""))
 
 
-def laid_over(
-    state: ProjectState, other: ProjectState, names: Iterable[str]
-) -> dict[str, tuple[bytes, bool]]:
-    """Return what a state takes of another one at some names, by full path.
-
-    Raises `UnsafeInputError` where the other has nothing that could be taken.
-    """
-    files: dict[str, tuple[bytes, bool]] = {}
-    pipeline = state.config.pipeline or ""
-    for name in names:
-        taken = dict.fromkeys((*paths(state, name), *paths(other, name)))
-        for path in taken:
-            entry = other.entry(other.at(path))
-            if entry is ABSENT or entry.mode not in FILE_MODES:
-                raise _unfit(path)
-            data = state.repo.read(BlobId(entry.id), dvcpipeline.LIMIT)
-            files[state.at(path)] = data, entry.mode == MODE_EXECUTABLE
-        if taken:
-            continue
-        own_file, key = pipeline, name.removeprefix(f"{pipeline}:")
-        edit: _Edit = _with_entry
-        their_file = other.config.pipeline or ""
-        if key == name:
-            edit, key, own_file = _with_value, param_key(name).key, param_key(name).file
-            their_file = own_file
-        entry, theirs = state.entry(state.at(own_file)), other.read(their_file)
-        own = files[state.at(own_file)][0] if state.at(own_file) in files else state.read(own_file)
-        if own is ABSENT or theirs is ABSENT or entry is ABSENT:
-            raise _unfit(name)
-        try:
-            edited = edit(own, theirs, own_file, key)
-        except (KeyError, StopIteration, UnknownParamError, BadFormatError) as error:
-            raise _unfit(name) from error
-        files[state.at(own_file)] = edited, entry.mode == MODE_EXECUTABLE
-    return files
-
-
 class _Read:
     """The pipeline of a state, with the values that fill in its templates."""
 
@@ -201,7 +161,7 @@ class _Read:
         self.stages: tuple[Stage, ...] = ()
         with contextlib.suppress(GitexpError):  # `run` says what is wrong with it
             top = {} if data is ABSENT else dvcpipeline.load_mapping(data, self._path)
-            self._top = _mapping(top)
+            self._top = mapping(top)
             written = (
                 () if data is ABSENT else dvcpipeline.written_stages(data, self._path, self._folder)
             )
@@ -211,22 +171,22 @@ class _Read:
     @cached_property
     def _sources(self) -> list[tuple[str, Json]]:
         """What templates are filled in from: a name, with a mapping."""
-        listed = [*_list(self._top.get("vars"))]
+        every = [*listed(self._top.get("vars"))]
         for body in self._entries.values():
-            listed += [each for each in _list(body.get("vars")) if isinstance(each, str)]
+            every += [each for each in listed(body.get("vars")) if isinstance(each, str)]
         found: list[tuple[str, Json]] = []
         files = dict.fromkeys(
-            ["params.yaml", *(x.partition(":")[0] for x in listed if isinstance(x, str))]
+            ["params.yaml", *(x.partition(":")[0] for x in every if isinstance(x, str))]
         )
         for name in files:
             path = posixpath.normpath(posixpath.join(self._folder, name))
             found.append((path, self._parsed(path)))
-        inline = [each for each in listed if isinstance(each, Mapping)]
+        inline = [each for each in every if isinstance(each, Mapping)]
         return [*found, *((f"{self._path}:vars", each) for each in inline)]
 
     @cached_property
     def _entries(self) -> dict[str, Mapping[str, Json]]:
-        return {name: _mapping(body) for name, body in _mapping(self._top.get("stages")).items()}
+        return {name: mapping(body) for name, body in mapping(self._top.get("stages")).items()}
 
     def _parsed(self, file: str) -> Json:
         with contextlib.suppress(GitexpError):
@@ -347,11 +307,11 @@ def _acting(entry: Mapping[str, Json]) -> Json:
     """Return what of an entry acts on its output, whichever way it is written."""
     plain = {key: value for key, value in entry.items() if key not in _ASIDE}
     if "do" in plain:
-        plain["do"] = _acting(_mapping(plain["do"]))
+        plain["do"] = _acting(mapping(plain["do"]))
     if isinstance(plain.get("cmd"), str):
         plain["cmd"] = [plain["cmd"]]
-    listed = sorted(_list(plain.pop("params", None)), key=repr)
-    return {**plain, **({"params": listed} if listed else {})}
+    names = sorted(listed(plain.pop("params", None)), key=repr)
+    return {**plain, **({"params": names} if names else {})}
 
 
 def _single(state: ProjectState, deps: Iterable[str]) -> Iterator[str]:
@@ -401,38 +361,6 @@ def paths(state: ProjectState, path: str) -> tuple[str, ...]:
     return () if pointer is ABSENT or pointer.mode not in FILE_MODES else (f"{path}.dvc",)
 
 
-def _with_entry(own: bytes, theirs: bytes, where: str, name: str) -> bytes:
-    """Return a dvc.yaml with another one's entry of a stage, or value in its ``vars``."""
-    mine, other = _document(own, where), _document(theirs, where)
-    if name.startswith(_VARS) and name not in _mapping(mine["stages"]):
-        key, *_ = name.removeprefix(_VARS).split(".")
-        place = next(v for v in _list(mine["vars"]) if isinstance(v, dict) and key in v)
-        place[key] = next(v for v in _list(other["vars"]) if isinstance(v, dict) and key in v)[key]
-    else:
-        mine["stages"] = {**_mapping(mine["stages"]), name: _mapping(other["stages"])[name]}
-    made = yaml_dumps(mine)
-    if _document(made, where) != mine:
-        raise BadFormatError("this dvc.yaml cannot be written", where=where)
-    return made
-
-
-def _document(data: bytes, where: str) -> dict[str, Json]:
-    return {"stages": {}, "vars": [], **_mapping(dvcpipeline.load_mapping(data, where))}
-
-
-def differing_entries(one: bytes, other: bytes, where: str) -> set[str]:
-    """Return the stages, and what else at the top, of which two pipelines say another thing."""
-    left, right = (
-        {**(doc := _document(each, where)), **_mapping(doc.pop("stages"))} for each in (one, other)
-    )
-    return {name for name in left.keys() | right.keys() if left.get(name) != right.get(name)}
-
-
-def _with_value(own: bytes, theirs: bytes, file: str, key: str) -> bytes:
-    value = params.flatten(params.parse(theirs, file))[key]
-    return params.edit(own, file, {key: value})
-
-
 def _dotted(name: str) -> str:
     return re.sub(r"\[['\"]?([^\]'\"]*)['\"]?\]", r".\1", name.strip())
 
@@ -449,21 +377,15 @@ def _texts(value: Json) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _mapping(value: Json) -> Mapping[str, Json]:
+def mapping(value: Json) -> Mapping[str, Json]:
+    """Return a mapping; for anything else an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
-def _list(value: Json) -> list[Json]:
+def listed(value: Json) -> list[Json]:
+    """Return a list, or the one value that stands for a list."""
     return list(value) if isinstance(value, (list, tuple)) else [] if value is None else [value]
 
 
 def _sha(*texts: str) -> str:
     return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _unfit(name: str) -> UnsafeInputError:
-    return UnsafeInputError(
-        "the baseline cannot be given this part of the candidate's evaluator",
-        found=name,
-        expected="a file, a parameter or a stage that both sides have, by this name",
-    )

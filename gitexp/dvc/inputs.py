@@ -96,8 +96,12 @@ def digest_of(parts: Iterable[InputPart]) -> InputsDigest:
 def explain(
     repo: Repo, tree_a: TreeId, config_a: ProjectConfig, tree_b: TreeId, config_b: ProjectConfig
 ) -> tuple[InputsDifference, ...]:
-    """Say why two states do not share samples; empty if, and only if, they do."""
-    a, b = ProjectState(repo, tree_a, config_a), ProjectState(repo, tree_b, config_b)
+    """Say why two trees do not share samples; empty if, and only if, they do."""
+    return differences(ProjectState(repo, tree_a, config_a), ProjectState(repo, tree_b, config_b))
+
+
+def differences(a: ProjectState, b: ProjectState) -> tuple[InputsDifference, ...]:
+    """Say it of two states."""
     mine, theirs = _by_name(collect(a, {})), _by_name(collect(b, {}))
     stages = _stage_differences(a, b)
     # What dvc.lock still has of a stage that is gone is not a change of data.
@@ -112,7 +116,7 @@ def explain(
             if kind == "params":
                 found += _params_differences(a, b, what)
             elif (kind, path) == ("config", SETTINGS):
-                found += settings_differences(config_a, config_b)
+                found += settings_differences(a.config, b.config)
             elif kind != "data" or what.partition("@")[0] not in lone:
                 found.append(InputsDifference(kind, what, _shown(left), _shown(right)))
     order = ("config", "params", "data", "code")

@@ -247,6 +247,8 @@ def _prepared(
             source.state,
             [out.path for stage in (*stages, *resolved.apart) for out in stage.outs],
         ),
+        evaluators=() if side.frozen is None else side.frozen.makers(stages),
+        frozen=() if side.frozen is None else side.frozen.files,
     )
     if once_stages.is_kept(plan) and config.pipeline is not None:
         whole = once_stages.unreached(stages, seeded)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison.randomness.seeding import BASELINE
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc import surroundings
-from gitexp.dvc.evaluator import laid_over
+from gitexp.dvc.composed import laid_over
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import (
     GitexpError,

@@ -181,7 +181,7 @@ def _baseline(
     """Return the baseline where it is to run, after a look whether the sides can be compared."""
     if main.side == CANDIDATE:
         named = {str(key): value for key, value in main.overrides.items()}
-        frozen.refuse(frozen.look(repo, plan, main.commit), main.state, named)
+        frozen.refuse(frozen.look(repo, plan, main.commit), main.state, main.commit, named)
     paired = main.side == CANDIDATE and main.config.seed.is_vector
     there = paired and objects.exists(repo, plan.baseline.commit)  # not beyond a shallow edge
     if not (request.with_baseline or there):
@@ -424,7 +424,7 @@ def _baseline_alone(
     beside = [
         (found.run, repeat)
         for found in reached
-        if plan is not None and eligible.is_under(found, plan) and found.run.inputs != source.inputs
+        if eligible.is_under(found, plan) and eligible.is_tried(found, source.inputs)
         for repeat in found.run.repeats
     ]
     tried = {repeat.seed for _, repeat in beside}

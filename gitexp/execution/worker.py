@@ -28,6 +28,7 @@ from gitexp.errors import (
     CommandFailedError,
     DamagedDataError,
     DataMissingError,
+    EvaluatorError,
     ExistsError,
     GitexpError,
     OtherOutputError,
@@ -49,7 +50,7 @@ if sys.platform != "win32":
     import resource
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from gitexp.model.ids import ParamTree
     from gitexp.model.job import Given, Stage
@@ -158,14 +159,7 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measurements.Measurements
         )
         attempt.environment, attempt.patched = environment.capture(place, attempt.env)
         before = measurements.standing(job, project)
-        for stage in first:
-            if not stage.frozen:
-                _run_once(attempt, stage, slot, cache, stop)
-        if first:
-            params.write(project, job.edits)
-        for stage in job.stages:
-            if not (stage.frozen or stage in first):
-                _run_stage(attempt, stage, project, cache, stop)
+        _run_stages(attempt, first, slot, cache, stop)
         reach(FailPoint.RUN_PIPELINE)
         attempt.stage = ""
         with stop.interrupting():
@@ -177,6 +171,29 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measurements.Measurements
         attempt.outputs += result.by_products
         attempt.warnings += result.warnings
         return result
+
+
+def _run_stages(
+    attempt: _Attempt, first: Sequence[Stage], slot: Path, cache: CacheConfig, stop: process.Stop
+) -> None:
+    """Execute all stages, those `first` that no seed reaches; none may touch the evaluator's."""
+    job, project = attempt.job, project_folder(slot, attempt.job.project)
+    fixed = _fixed(attempt, project)
+    for stage in first:
+        if not stage.frozen:
+            _run_once(attempt, stage, slot, cache, stop)
+    if first:
+        _check_same(attempt, project, fixed, "before the stages of a seed")
+        params.write(project, job.edits)
+        fixed = _fixed(attempt, project)
+    for stage in job.stages:
+        if stage.name in job.evaluators:
+            _check_same(attempt, project, fixed, f"before {stage.name}")
+        if not (stage.frozen or stage in first):
+            _run_stage(attempt, stage, project, cache, stop)
+    for made in (each for each in attempt.stages if each.name in job.evaluators):
+        outs = {out.path: str(out.md5) for out in made.outs}
+        _check_same(attempt, project, outs, f"after {made.name}")
 
 
 def _run_once(
@@ -267,6 +284,26 @@ def _execute_stage(
         left = measurements.without_supposed(attempt.job, stage, project, attempt.out_dir)
         return stage_records.record(
             project, left, values, cache, memo=attempt.memo, kept=_kept(attempt.job)
+        )
+
+
+def _md5(attempt: _Attempt, project: Path, path: str) -> str:
+    there = (project / path).exists()
+    return str(stage_records.hash_path(project, path, memo=attempt.memo).md5) if there else ""
+
+
+def _fixed(attempt: _Attempt, project: Path) -> dict[str, str]:
+    return {path: _md5(attempt, project, path) for path in attempt.job.frozen}
+
+
+def _check_same(attempt: _Attempt, project: Path, files: Mapping[str, str], when: str) -> None:
+    """Refuse a repeat in which a stage had its hands in how it is measured."""
+    touched = [path for path, md5 in files.items() if _md5(attempt, project, path) != md5]
+    if touched:
+        raise EvaluatorError(
+            "a stage rewrote what the plan's evaluator reads or made",
+            found=f"{', '.join(touched[:5])}, {when}",
+            expected="a metric by the evaluator that the plan froze",
         )
 
 

@@ -17,6 +17,7 @@ from gitexp.comparison.known_metrics import duration_of, known_metrics, metric_n
 from gitexp.comparison.power import mute_looks
 from gitexp.comparison.sides import Named
 from gitexp.dvc import evaluator
+from gitexp.dvc.composed import laid_over
 from gitexp.errors import GitexpError, UsageError
 from gitexp.experiments.conclude import experiment_of
 from gitexp.git import identity, objects, repository
@@ -195,5 +196,5 @@ def _evaluator(repo: Repo, tip: CommitHash, plan: Plan, terms: Terms) -> dict[st
                     found=name,
                     expected=", ".join(sorted(known.content)) or known.lacking,
                 )
-        evaluator.laid_over(known.state, there, asked)  # or it says why that cannot be done
+        laid_over(known.state, there, asked)  # or it says why that cannot be done
     return {"unfrozen": (*kept, *asked)}

@@ -161,6 +161,8 @@ class Job:
     once_edits: Mapping[ParamKey, ParamValue] = field(default_factory=dict)  # for them: no seed
     known: tuple[OnceRecord, ...] = ()  # what may stand for an execution of theirs
     bound: tuple[OnceRecord, ...] = ()  # what an execution of theirs has to make: the plan's
+    evaluators: tuple[str, ...] = ()  # stages whose outputs no other one may touch
+    frozen: tuple[str, ...] = ()  # files that no stage before these may touch
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import inputs
-from gitexp.dvc.evaluator import laid_over
+from gitexp.dvc.composed import laid_over
 from gitexp.dvc.input_parts import params_values
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError

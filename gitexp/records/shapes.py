@@ -316,7 +316,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
         kind="job",
         limit=16 * MIB,
         closed=True,
-        sparse="seeds made whole kernels left_out once once_edits known bound",
+        sparse="seeds made whole kernels left_out once once_edits known bound evaluators frozen",
         as_is="timeout_s",
         least=_counts("attempt", 1),
     ),

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.comparison.compare import compare
-from gitexp.errors import EvaluatorError
+from gitexp.errors import EvaluatorError, NoSamplesError
 from gitexp.execution.run import run
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
+from gitexp.model import replace
+from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction, SeedOrigin, Verdict
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
+from tests.execution.test_run import plain
 from tests.lab import build
 from tests.lab.build import repository
 from tests.lab.rules2 import of_two
@@ -133,3 +136,125 @@ def test_both_sides_run_with_the_candidates_evaluator_where_the_plan_says_so(
     assert found.headline.startswith("both sides with the candidate's evaluator (src/evaluate.py)")
     values = dict(found.metrics[0].baseline_values)
     assert values[7] == pytest.approx(2 * (0.1 + 7 / 1000))
+
+
+PARAMS = "t = open('params.yaml').read().replace('scale: 1', 'scale: 9')\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("open('src/evaluate.py', 'a').write('#')", "src/evaluate.py, before evaluate"),
+        (f"{PARAMS}open('params.yaml', 'w').write(t)", "params.yaml, before evaluate"),
+    ],
+)
+def test_a_stage_that_rewrites_the_evaluator_in_its_folder_fails(
+    tmp_path: Path, code: str, said: str
+) -> None:
+    repo = project(tmp_path / "p")
+    repo.commit({"src/train.py": FILES["src/train.py"] + code + "\n"}, at=5)
+    report = run(repo.workspace, RunRequest(with_baseline=True))
+    reasons = {r.reason for each in report.recorded for r in each.run.repeats if r.reason}
+    assert any(said in reason for reason in reasons)
+    with pytest.raises(NoSamplesError):
+        compare(repo.workspace)
+
+
+@pytest.mark.slow
+def test_a_stage_that_rewrites_the_metrics_afterwards_fails(repo: BuiltRepo) -> None:
+    late = (
+        "  late:\n    cmd: sed s/0/9/g metrics.json > copy.json && cp copy.json metrics.json\n"
+        "    deps: [metrics.json]\n    outs: [copy.json]\n"
+    )
+    repo.commit({"dvc.yaml": PIPELINE + late}, at=5)
+    report = run(repo.workspace, RunRequest(with_baseline=True))
+    reasons = {r.reason for each in report.recorded for r in each.run.repeats if r.reason}
+    assert any("metrics.json, after evaluate" in reason for reason in reasons)
+
+
+def test_an_override_of_what_evaluation_alone_reads_is_refused(repo: BuiltRepo) -> None:
+    edited(repo, "params.yaml", "lr: 0.1", "lr: 0.2")
+    with pytest.raises(EvaluatorError) as caught:
+        run(repo.workspace, RunRequest(params=((ParamKey("params.yaml", "eval.scale"), 2),)))
+    assert "without --param eval.scale" in caught.value.next_step
+
+
+@pytest.mark.slow
+def test_mains_evaluator_merged_into_the_branch_goes_on_against_main(repo: BuiltRepo) -> None:
+    edited(repo, "params.yaml", "lr: 0.1", "lr: 0.2")
+    repo.switch("main")
+    edited(repo, "src/evaluate.py", "get('scale')", "2 * get('scale')")
+    repo.switch("exp/x")
+    repo.git("merge", "-q", "--no-edit", "main")
+    with pytest.raises(EvaluatorError) as caught:
+        run(repo.workspace, RunRequest(with_baseline=True))
+    assert "gitexp amend-plan --baseline main --why TEXT" in caught.value.next_step
+    said = "amend-plan", "--baseline", "main", "--why", "the evaluator of main"
+    assert gitexp(repo, *said).code == 0
+    run(repo.workspace, RunRequest(with_baseline=True))
+    (found,) = compare(repo.workspace)
+    assert found.verdict is Verdict.SUPPORTED
+    assert found.evaluator is None
+
+
+@pytest.mark.slow
+def test_one_command_that_trains_and_evaluates_is_said_once(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "p", "import json\n" + SCRIPT)
+    new(repo.workspace, replace(ASKED, params=((ParamKey("params.yaml", "lr"), 0.2),)))
+    of_two(repo)
+    run(repo.workspace, RunRequest(with_baseline=True))
+    shown = gitexp(repo, "compare").out
+    assert shown.count("one command trains and evaluates") == 1
+    assert shown.startswith("SUPPORTED")
+
+
+SCRIPT = """\
+text = open("params.yaml").read()
+acc = float(text.split("lr:")[1].split()[0]) + int(text.split("seed:")[1].split()[0]) % 97 / 1000
+json.dump({"acc": acc}, open("metrics.json", "w"))
+open("model.txt", "w").write(text)
+"""
+
+
+@pytest.mark.slow
+def test_a_review_names_an_edited_evaluator_in_one_line(repo: BuiltRepo) -> None:
+    edited(repo, "params.yaml", "lr: 0.1", "lr: 0.2")
+    run(repo.workspace, RunRequest(with_baseline=True))
+    edited(repo, "src/evaluate.py", "get('scale')", "2")
+    found = gitexp(repo, "review", "main...exp/x").out
+    (line,) = [line for line in found.splitlines() if "the evaluator differs" in line]
+    assert "src/evaluate.py" in line
+    said = "amend-plan", "--unfreeze", "src/evaluate.py", "--why", "it was wrong"
+    assert gitexp(repo, *said).code == 0
+    run(repo.workspace, RunRequest(with_baseline=True))
+    found = gitexp(repo, "review", "main...exp/x").out
+    assert "BOTH SIDES WITH THE CANDIDATE'S EVALUATOR (src/evaluate.py)" in found
+    # What is merged as one commit is judged by what the records keep of it.
+    repo.switch("main")
+    repo.git("merge", "-q", "--squash", "exp/x")
+    repo.git("commit", "-qm", "squashed")
+    repo.git("branch", "-qD", "exp/x")
+    (kept,) = compare(repo.workspace, ["x"])
+    assert kept.verdict is Verdict.SUPPORTED
+    assert kept.evaluator is not None
+    assert kept.evaluator.lent == ("src/evaluate.py",)
+
+
+@pytest.mark.slow
+def test_an_unfrozen_evaluator_that_is_edited_again_runs_the_baseline_again(
+    repo: BuiltRepo,
+) -> None:
+    edited(repo, "params.yaml", "lr: 0.1", "lr: 0.2")
+    said = "amend-plan", "--unfreeze", "src/evaluate.py", "--why", "it will change"
+    assert gitexp(repo, *said).code == 0
+    edited(repo, "src/evaluate.py", "get('scale')", "2")
+    first = run(repo.workspace, RunRequest(with_baseline=True))
+    edited(repo, "src/evaluate.py", ") * 2", ") * 3")
+    second = run(repo.workspace, RunRequest(with_baseline=True))
+    inputs = [{each.run.inputs for each in report.recorded} for report in (first, second)]
+    assert len(inputs[0] | inputs[1]) == 4
+    (found,) = compare(repo.workspace)
+    assert dict(found.metrics[0].baseline_values)[7] == pytest.approx(3 * (0.1 + 7 / 1000))
+    # Two candidates were run under the plan, and not three.
+    assert "2 different candidates" in " ".join(found.warnings)

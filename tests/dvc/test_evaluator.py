@@ -1,0 +1,358 @@
+"""What is frozen of an evaluation, and what of it a candidate can reach."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.dvc import evaluator, inputs
+from gitexp.dvc.composed import laid_over
+from gitexp.dvc.state import ProjectState
+from gitexp.errors import UnsafeInputError
+from gitexp.git import objects, repository
+from gitexp.git.writing import build_tree
+from gitexp.model import replace
+from gitexp.model.config import ParamKey, Predictions, ProjectConfig, SeedRule
+
+if TYPE_CHECKING:
+    from gitexp.git.repository import Repo
+    from tests.lab.build import BuiltRepo, Content
+
+PIPELINE = """\
+vars:
+- script: src/evaluate.py
+- data: raw.csv
+- conf/eval.yaml
+stages:
+  prepare:
+    cmd: python src/prepare.py ${data}
+    deps: [src/prepare.py, raw.csv]
+    outs: [prepared.csv]
+  train:
+    cmd: python src/train.py
+    deps: [src/common.py, src/train.py, prepared.csv]
+    params: [lr, seed]
+    outs: [model.pkl]
+  evaluate:
+    cmd: python ${script} --average ${average} --seed ${seed}
+    deps: [src/common.py, src/evaluate.py, src/lib, labels.csv, judge.md, model.pkl]
+    params: [lr, eval, seed]
+    metrics:
+    - metrics.json: {cache: false}
+"""
+POINTER = (
+    "outs:\n- md5: 0123456789abcdef0123456789abcdef\n  size: 3\n  hash: md5\n  path: labels.csv\n"
+)
+FILES: dict[str, Content] = {
+    "dvc.yaml": PIPELINE,
+    "params.yaml": "lr: 0.1\nseed: 7\neval: {threshold: 0.5, folds: [1, 2]}\n",
+    "conf/eval.yaml": "average: macro\n",
+    "labels.csv.dvc": POINTER,
+    "raw.csv": "1\n",
+    "judge.md": "Be fair.\n",
+    **{f"src/{name}.py": f"# {name}\n" for name in ("common", "evaluate", "prepare", "train")},
+    "src/lib/a.py": "a = 1\n",
+}
+CONFIG = ProjectConfig(
+    pipeline="dvc.yaml",
+    metrics=("metrics.json",),
+    seed=SeedRule((ParamKey("params.yaml", "seed"),)),
+)
+NAMES = {
+    "dvc.yaml:evaluate",
+    "dvc.yaml:vars.script",
+    "conf/eval.yaml:average",
+    "eval.folds",
+    "eval.threshold",
+    "judge.md",
+    "labels.csv",
+    "src/evaluate.py",
+}
+
+
+def opened(repo: BuiltRepo) -> Repo:
+    return repository.open_repository(repo.workspace)
+
+
+def at(repo: BuiltRepo, config: ProjectConfig = CONFIG) -> ProjectState:
+    here = opened(repo)
+    tree = objects.tree_id(here, objects.resolve(here, "HEAD"))
+    assert isinstance(tree, str)
+    return ProjectState(here, tree, config)
+
+
+def changed(
+    repo: BuiltRepo, files: dict[str, Content | None], config: ProjectConfig = CONFIG
+) -> tuple[str, ...]:
+    """Return the frozen names at which a commit of these files differs."""
+    repo.commit(FILES)
+    before = at(repo)
+    found = evaluator.evaluator(before, ("metrics.json",), ())
+    repo.commit(files, at=2)
+    after = evaluator.content(found, at(repo, config))
+    return evaluator.differing(evaluator.content(found, before), after)
+
+
+def test_what_evaluation_alone_reads_is_frozen(repo: BuiltRepo) -> None:
+    repo.commit(FILES)
+    found = evaluator.evaluator(at(repo), ("metrics.json",), ())
+    assert not found.lacking
+    assert evaluator.content(found, at(repo)).keys() == NAMES
+
+
+def edit(old: str, new: str) -> str:
+    assert old in PIPELINE
+    return PIPELINE.replace(old, new)
+
+
+CHEAT = "  cheat:\n    cmd: echo 1 > metrics.json\n    metrics: [metrics.json]\n"
+MOVED = edit("    - metrics.json: {cache: false}\n", "    - old.json: {cache: false}\n") + CHEAT
+RENAMED = edit("  evaluate:\n", "  score:\n")
+
+
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        pytest.param({"src/evaluate.py": "# mine"}, {"src/evaluate.py"}, id="script"),
+        pytest.param({"judge.md": "Be kind.\n"}, {"judge.md"}, id="prompt"),
+        pytest.param(
+            {"labels.csv.dvc": POINTER.replace("md5: 0", "md5: 1")}, {"labels.csv"}, id="labels"
+        ),
+        pytest.param(
+            {"labels.csv.dvc": None, "labels.csv": "1"}, {"labels.csv"}, id="labels in Git"
+        ),
+        pytest.param(
+            {"params.yaml": "lr: 0.2\nseed: 8\neval: {threshold: 0.1, folds: [1, 2]}\n"},
+            {"eval.threshold"},
+            id="parameter",
+        ),
+        pytest.param(
+            {"conf/eval.yaml": "average: micro\n"}, {"conf/eval.yaml:average"}, id="vars file"
+        ),
+        pytest.param(
+            {"dvc.yaml": edit("script: src/evaluate.py", "script: src/mine.py")},
+            {"dvc.yaml:vars.script"},
+            id="vars",
+        ),
+        pytest.param(
+            {"dvc.yaml": edit("python ${script}", "python src/mine.py")},
+            {"dvc.yaml:evaluate"},
+            id="command",
+        ),
+        pytest.param(
+            {
+                "dvc.yaml": edit(
+                    "    deps: [src/common.py, src/eval",
+                    "    wdir: src\n    deps: [src/common.py, src/eval",
+                )
+            },
+            {"dvc.yaml:evaluate"},
+            id="folder",
+        ),
+        pytest.param({"dvc.yaml": RENAMED}, set(), id="another name alone"),
+        pytest.param(
+            {"dvc.yaml": RENAMED.replace("python ${script}", "python src/mine.py")},
+            {"dvc.yaml:evaluate"},
+            id="another name, another command",
+        ),
+        pytest.param({"dvc.yaml": MOVED}, {"dvc.yaml:evaluate"}, id="another stage makes it"),
+        pytest.param(
+            {"dvc.yaml": edit("  evaluate:\n", "  evaluate:\n    frozen: true\n")},
+            {"dvc.yaml:evaluate"},
+            id="a stage that is not executed",
+        ),
+        pytest.param(
+            {
+                "dvc.yaml": edit(
+                    "src/train.py, prepared", "src/train.py, src/evaluate.py, prepared"
+                ),
+                "src/evaluate.py": "# mine",
+            },
+            {"src/evaluate.py"},
+            id="shared by the candidate",
+        ),
+        pytest.param(
+            {
+                "dvc.yaml": edit("params: [lr, seed]", "params: [lr, seed, eval]"),
+                "params.yaml": "lr: 0.1\nseed: 7\neval: {threshold: 0.1, folds: [1, 2]}\n",
+            },
+            {"eval.threshold"},
+            id="a parameter shared by the candidate",
+        ),
+        pytest.param(
+            {"dvc.yaml": edit("src/evaluate.py, src/lib", "src/lib"), "src/evaluate.py": "# mine"},
+            {"src/evaluate.py"},
+            id="no dependency any longer",
+        ),
+        pytest.param({"dvc.yaml": "stages: [\n"}, {"dvc.yaml:evaluate"}, id="no YAML"),
+        # What the candidate may do.
+        pytest.param({"src/train.py": "# mine", "src/common.py": "# mine"}, set(), id="training"),
+        pytest.param({"src/lib/a.py": "a = 2\n", "raw.csv": "2\n"}, set(), id="folders, and data"),
+        pytest.param(
+            {
+                "dvc.yaml": edit(
+                    "src/train.py, prepared.csv]", "src/train.py, prepared.csv, src/lib]"
+                )
+            },
+            set(),
+            id="the entry of training",
+        ),
+        pytest.param(
+            {
+                "dvc.yaml": PIPELINE
+                + "  more:\n    cmd: wc model.pkl > n.json\n    metrics: [n.json]\n"
+            },
+            set(),
+            id="one more metrics file",
+        ),
+    ],
+)
+def test_what_a_candidate_changes_of_it_is_named(
+    repo: BuiltRepo, files: dict[str, Content | None], names: set[str]
+) -> None:
+    found = set(changed(repo, files))
+    if "dvc.yaml" in files and files["dvc.yaml"] == "stages: [\n":
+        assert found >= names
+    else:
+        assert found == names
+
+
+def test_a_link_or_a_submodule_in_place_of_a_file_is_another_one(repo: BuiltRepo) -> None:
+    repo.commit(FILES)
+    before = at(repo)
+    found = evaluator.evaluator(before, ("metrics.json",), ())
+    (repo.path / "src/evaluate.py").unlink()
+    (repo.path / "src/evaluate.py").symlink_to("train.py")
+    repo.git("add", "--all")
+    repo.commit(at=2)
+    link = at(repo)
+    repo.git("rm", "-q", "src/evaluate.py")
+    repo.git("update-index", "--add", "--cacheinfo", f"160000,{repo.hash()},src/evaluate.py")
+    repo.git("commit", "-qm", "module")
+    for state in (link, at(repo)):
+        there = evaluator.content(found, state)
+        assert evaluator.differing(evaluator.content(found, before), there) == ("src/evaluate.py",)
+        with pytest.raises(UnsafeInputError):
+            laid_over(before, state, ["src/evaluate.py"])
+
+
+def test_the_file_behind_a_link_is_frozen_too(repo: BuiltRepo) -> None:
+    others = {path: text for path, text in FILES.items() if path != "src/evaluate.py"}
+    repo.commit({**others, "src/real.py": "# real\n"})
+    (repo.path / "src/evaluate.py").symlink_to("real.py")
+    repo.git("add", "--all")
+    repo.commit(at=2)
+    before = at(repo)
+    found = evaluator.evaluator(before, ("metrics.json",), ())
+    repo.commit({"src/real.py": "# mine\n"}, at=3)
+    names = evaluator.differing(
+        evaluator.content(found, before), evaluator.content(found, at(repo))
+    )
+    assert names == ("src/real.py",)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        replace(CONFIG, metrics=("cheat.json",)),
+        replace(CONFIG, targets=("train",)),
+        replace(CONFIG, pipeline=None, command="echo"),
+        replace(CONFIG, seed=SeedRule((ParamKey("params.yaml", "eval.threshold"),))),
+    ],
+)
+def test_settings_do_not_lead_around_it(repo: BuiltRepo, config: ProjectConfig) -> None:
+    assert changed(repo, {}, config)
+
+
+ONE = """\
+stages:
+  prepare:
+    cmd: python src/prepare.py
+    deps: [src/prepare.py]
+    outs: [prepared.csv]
+  train:
+    cmd: python src/train.py
+    deps: [src/train.py, prepared.csv]
+    params: [seed]
+    metrics: [metrics.json]
+"""
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "lacking"),
+    [
+        (ONE, "train trains and evaluates"),
+        (
+            ONE.replace("prepared.csv]\n    params: [seed]", "prepared.csv]\n    outs: [m.pkl]"),
+            "train trains",
+        ),
+        (ONE.replace(", prepared.csv]", "]"), "train trains"),
+        (ONE.replace("metrics.json", "other.json"), "no stage makes metrics.json"),
+    ],
+)
+def test_a_stage_that_trains_is_not_frozen(repo: BuiltRepo, pipeline: str, lacking: str) -> None:
+    repo.commit({**FILES, "dvc.yaml": pipeline})
+    found = evaluator.evaluator(at(repo), ("metrics.json",), ())
+    assert lacking in found.lacking
+    assert not evaluator.content(found, at(repo))
+
+
+def test_a_command_without_stages_is_not_frozen_and_a_plan_may_name_what_is(
+    repo: BuiltRepo,
+) -> None:
+    repo.commit(FILES)
+    state = at(repo, replace(CONFIG, pipeline=None, command="python src/train.py"))
+    found = evaluator.evaluator(state, ("metrics.json",), ("judge.md", "src/lib", "eval.threshold"))
+    assert "one command" in found.lacking
+    before = evaluator.content(found, state)
+    assert before.keys() == {"judge.md", "src/lib/a.py", "eval.threshold"}
+    repo.commit({"src/lib/b.py": "b = 1\n"}, at=2)
+    after = evaluator.content(found, replace(state, tree=at(repo).tree))
+    assert evaluator.differing(before, after) == ("src/lib/b.py",)
+
+
+def test_the_stage_that_makes_predictions_is_frozen_unless_it_trains(repo: BuiltRepo) -> None:
+    predict = (
+        "  predict:\n    cmd: python src/predict.py\n    deps: [src/predict.py, model.pkl]\n"
+        "    outs: [p.csv]\n"
+    )
+    repo.commit({**FILES, "dvc.yaml": PIPELINE + predict, "src/predict.py": "# p\n"})
+    state = at(repo, replace(CONFIG, predictions=Predictions("p.csv")))
+    found = evaluator.evaluator(state, ("metrics.json",), ())
+    assert {"dvc.yaml:predict", "src/predict.py"} <= evaluator.content(found, state).keys()
+    state = at(repo, replace(CONFIG, predictions=Predictions("model.pkl")))
+    found = evaluator.evaluator(state, ("metrics.json",), ())
+    assert "dvc.yaml:train" not in evaluator.content(found, state)
+
+
+def test_what_is_laid_over_a_baseline_has_the_inputs_of_the_composed_tree(
+    repo: BuiltRepo,
+) -> None:
+    repo.commit(FILES)
+    base = at(repo)
+    found = evaluator.evaluator(base, ("metrics.json",), ())
+    repo.commit(
+        {
+            "src/evaluate.py": "# mine\n",
+            "labels.csv.dvc": POINTER.replace("md5: 0", "md5: 1"),
+            "params.yaml": "lr: 0.9\nseed: 8\neval: {threshold: 0.1, folds: [1, 2]}\n",
+            "conf/eval.yaml": "average: micro\n",
+            "dvc.yaml": edit("--seed", "--root").replace("script: src", "script: ./src"),
+            "src/train.py": "# better\n",
+        },
+        at=2,
+    )
+    other = at(repo)
+    names = evaluator.differing(evaluator.content(found, base), evaluator.content(found, other))
+    assert set(names) == NAMES - {"judge.md", "eval.folds"}
+    config = replace(CONFIG, params=("params.yaml", "conf/eval.yaml"))
+    base, other = replace(base, config=config), replace(other, config=config)
+    over = laid_over(base, other, names)
+    laid = replace(base, over=over)
+    assert evaluator.content(found, laid) == evaluator.content(found, other)
+    composed = replace(base, tree=build_tree(base.repo, base.tree, over))
+    assert inputs.digest(laid) == inputs.digest(composed) != inputs.digest(base)
+    text = objects.read_blob(base.repo, composed.tree, "params.yaml")
+    assert text == b"lr: 0.1\nseed: 7\neval: {threshold: 0.1, folds: [1, 2]}\n"
+    assert [each.what for each in inputs.differences(laid, other)] == ["lr", "src/train.py"]
