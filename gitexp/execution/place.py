@@ -190,7 +190,7 @@ def installed_in(
         cache=cache,
     )
     told = None if plan.paths else facts  # with folders of our own it would say something else
-    return environment_staging.capture(place, environ, told)[0], plan.paths
+    return environment_staging.capture(place, environ, told).environment, plan.paths
 
 
 def _existing(path: Path) -> str | None:

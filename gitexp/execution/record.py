@@ -9,7 +9,7 @@ from gitexp.dvc.dvcpipeline import with_parents
 from gitexp.git.transaction import layout
 from gitexp.model import dataclass, replace
 from gitexp.model.metrics import summarise
-from gitexp.model.run import Output, Repeat, RepeatState
+from gitexp.model.run import Observed, Output, Repeat, RepeatState
 from gitexp.records import codec
 from gitexp.records import environment as environment_format
 from gitexp.report.escape import visible
@@ -94,6 +94,9 @@ def build(
     repeats: list[Repeat] = []
     samples: list[Sample] = []
     environments: dict[EnvironmentDigest, Environment] = {}
+    every = [o for o in outcomes.values() if o is not None and o.observed is not None]
+    whole = max(every, key=lambda outcome: len(outcome.stages), default=None)
+    seen: list[Observed] = []
     for seed, outcome in outcomes.items():
         if outcome is None:
             repeats.append(Repeat(seed, RepeatState.LOST, LOST_REASON))
@@ -103,7 +106,13 @@ def build(
             digest = environment_format.digest(outcome.environment)
             environments[digest] = outcome.environment
         outputs = (*kept(outcome), *filter(None, (outcome.logged,)))
-        repeats.append(replace(_repeat(outcome, digest, outputs), made=made.get(seed, "")))
+        number = None
+        if outcome.observed is not None and whole is not None:
+            mine = _with_shared(outcome.observed, len(outcome.stages), whole)
+            seen += [] if mine in seen else [mine]
+            number = seen.index(mine)
+        repeat = _repeat(outcome, digest, outputs)
+        repeats.append(replace(repeat, made=made.get(seed, ""), observed=number))
         if outcome.state is RepeatState.FINISHED:
             samples.extend(outcome.samples)
     text = samples_format.dump(tuple(samples))
@@ -114,8 +123,23 @@ def build(
         once=_once(outcomes.values()),
         sample_rows=len(samples),
         samples_sha256=hashlib.sha256(text).hexdigest(),
+        observed=tuple(seen),
     )
     return Record(run, tuple(samples), environments)
+
+
+def _with_shared(mine: Observed, stages: int, whole: Outcome) -> Observed:
+    """Return what a repeat asked for, joined to that of the stages which another one executed."""
+    other = whole.observed
+    if other is None or stages >= len(whole.stages):
+        return mine
+    return Observed(
+        distributions=tuple(sorted({*mine.distributions, *other.distributions})),
+        asked=tuple(sorted({*mine.asked, *other.asked})),
+        loose={**other.loose, **mine.loose},
+        modules=mine.modules,
+        why=mine.why or other.why,
+    )
 
 
 def made(outcome: Outcome, once: Collection[str], metrics: Collection[str]) -> str:

@@ -43,7 +43,7 @@ from gitexp.model import dataclass, field, replace
 from gitexp.model.job import POINTS, Job, Outcome, StageRecord
 from gitexp.model.run import RepeatState, Resources
 from gitexp.records import codec
-from gitexp.system import environment, kernels, live, params
+from gitexp.system import environment, kernels, live, observed, params
 from gitexp.system.secrets import log_tail, mask, printable
 
 if sys.platform != "win32":
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.ids import ParamTree
     from gitexp.model.job import Given, Stage
-    from gitexp.model.run import Environment, OnceRecord, Output
+    from gitexp.model.run import Environment, Observed, OnceRecord, Output
 
 EXIT_CANCELLED = 128 + signal.SIGTERM
 _KIB = 1024
@@ -84,6 +84,8 @@ class _Attempt:
     patched: tuple[str, ...] = ()
     once: list[OnceRecord] = field(default_factory=list)
     shared: list[Given] = field(default_factory=list)  # what the cache shares with the worktree
+    ran: list[str] = field(default_factory=list)  # commands
+    observed: Observed | None = None
     memo: Memo = field(default_factory=Memo)
 
 
@@ -157,7 +159,9 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measurements.Measurements
             f"{job.run} {job.commit}",
             _cache_folder(job),
         )
-        attempt.environment, attempt.patched = environment.capture(place, attempt.env)
+        found = environment.capture(place, attempt.env)
+        attempt.environment, attempt.patched = found.environment, found.patched
+        attempt.env = observed.begin(out_dir, attempt.env)
         before = measurements.standing(job, project)
         _run_stages(attempt, first, slot, cache, stop)
         reach(FailPoint.RUN_PIPELINE)
@@ -167,6 +171,7 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measurements.Measurements
             job, unread = measurements.written(job, project, before)
             attempt.warnings += unread
             result = measurements.read(job, project, out_dir, cache, attempt.memo)
+            attempt.observed = observed.read(out_dir, attempt.ran, found.parts)
             reach(FailPoint.RUN_READ)
         attempt.outputs += result.by_products
         attempt.warnings += result.warnings
@@ -266,6 +271,7 @@ def _execute_stage(
         os.write(log, f"Running stage '{stage.name}':\n".encode())
         for command in environment.commands(stage, job):
             os.write(log, f"> {command}\n".encode("utf-8", "surrogateescape"))
+            attempt.ran.append(command)
             ended = process.run(
                 environment.shell(command, env),
                 folder=project / stage.wdir,
@@ -389,6 +395,7 @@ def _finish(
         patched=attempt.patched,
         seeds=job.seeds,
         once=tuple(attempt.once),
+        observed=attempt.observed,
     )
     reach(FailPoint.RUN_OUTCOME)
     unfinished = attempt.out_dir / f"{OUTCOME}.tmp"

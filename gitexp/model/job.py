@@ -21,7 +21,15 @@ if TYPE_CHECKING:
         RunId,
         TreeId,
     )
-    from gitexp.model.run import Environment, OnceRecord, Output, RepeatState, Resources, Sample
+    from gitexp.model.run import (
+        Environment,
+        Observed,
+        OnceRecord,
+        Output,
+        RepeatState,
+        Resources,
+        Sample,
+    )
 
 COMMAND_STAGE = "command"  # the one stage of a project without a pipeline
 FILES = "files"  # folder in OUT/
@@ -202,6 +210,7 @@ class Outcome:
     seeds: Mapping[str, int] = field(default_factory=dict)  # as `Repeat.seeds`
     logged: Output | None = None  # by-product of the curves that the repeat logged
     once: tuple[OnceRecord, ...] = ()  # of the stages that no seed reaches
+    observed: Observed | None = None  # of a repeat that finished
 
 
 class JobState(enum.Enum):

@@ -120,7 +120,33 @@ class Resources:
     wall_s: float | None = None
     cpu_s: float | None = None
     peak_memory_bytes: int | None = None
+    cpu_flags: str = ""  # those that numerical libraries choose their code by
+    affinity: str = ""  # processors that it may use, where not all: "0-3,8"
+    cgroup_cpus: float | None = None  # the limit of its control group
+    gpu_driver: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)  # allow-listed
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an environment is made of, for the question which part of it acts on a repeat."""
+
+    modules: Mapping[str, tuple[str, ...]]  # the import names of each distribution
+    requires: Mapping[str, tuple[str, ...]]  # of each ``name[extras];extra``, where installed
+    loose: Mapping[str, str]  # paths of what can be imported and no distribution has
+    prefix: str  # real path of the environment
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the Python processes of a repeat asked for, which says what of an environment acts."""
+
+    distributions: tuple[str, ...] = ()  # that they imported, and what these require; sorted
+    asked: tuple[str, ...] = ()  # import names that none of these has: missed, or the project's
+    loose: Mapping[str, str] = field(default_factory=dict)  # what no distribution has: sha256
+    # of each distribution of the environment, where that is not just its own name
+    modules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    why: str = ""  # it was not observed: then whatever is installed may act on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +173,7 @@ class Repeat:
     made: str = ""  # sha256 over what it made beside its metrics; "" where that is nothing
     # of each seed parameter, by the text of its ParamKey; empty where `seed` says it all
     seeds: Mapping[str, int] = field(default_factory=dict)
+    observed: int | None = None  # which of the run's `observed`; None: of a time before it was
 
     @property
     def key(self) -> Key:
@@ -244,6 +271,7 @@ class Run:
     evaluator: str = ""  # digest of what its plan freezes, as it was executed
     once: tuple[OnceRecord, ...] = ()  # of the stages that its seeds do not reach
     snapshot_only: int | None = None  # seed of a repeat for the snapshot alone, which never counts
+    observed: tuple[Observed, ...] = ()  # what repeats asked for, each set of it once
 
     @property
     def own_repeats(self) -> tuple[Repeat, ...]:

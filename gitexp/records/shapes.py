@@ -299,15 +299,20 @@ SHAPES: Final[Mapping[str, Shape]] = {
         limit=8 * MIB,  # a thousand repeats with the tails of their logs
         keys={"sample_rows": "samples.rows", "samples_sha256": "samples.sha256"},
         fixed={"samples": {"$schema": schema("samples")}},
-        sparse="drawn evaluator fixed_seeds once snapshot_only",
+        sparse="drawn evaluator fixed_seeds observed once snapshot_only",
         lacking="group",
         least=_counts("sample_rows"),
         reads={"evaluator": Fields.sha256, "samples_sha256": Fields.sha256},
     ),
     "Source": Shape(lacking="branch"),
-    "Repeat": Shape(sparse="made seeds", reads={"made": Fields.sha256}),
     "OnceRecord": Shape(sparse="origin logged", reads={"recipe": Fields.sha256}),
-    "Resources": Shape(as_is="wall_s cpu_s"),
+    "Repeat": Shape(
+        sparse="made seeds observed", least=_counts("observed"), reads={"made": Fields.sha256}
+    ),
+    "Observed": Shape(sparse="distributions asked loose modules why"),
+    "Resources": Shape(
+        as_is="wall_s cpu_s cgroup_cpus", sparse="cpu_flags affinity cgroup_cpus gpu_driver"
+    ),
     "Output": Shape(sparse="nfiles isexec", least=_counts("size")),
     "Environment": Shape(kind="environment", limit=4 * MIB, closed=True),
     "Distribution": Shape(closed=True, sparse="fingerprint path", lacking="version fingerprint"),
@@ -325,7 +330,10 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "Given": Shape(sparse="isexec"),
     "Predictions": Shape(closed=True, sparse="positive cluster", reads={"path": _path}),
     "Outcome": Shape(
-        kind="outcome", limit=64 * MIB, sparse="seeds logged once", least=_counts("attempt", 1)
+        kind="outcome",
+        limit=64 * MIB,
+        sparse="seeds logged observed once",
+        least=_counts("attempt", 1),
     ),
     "FileHash": Shape(sparse="nfiles isexec", least=_counts("size")),
     "Sample": Shape(sparse="rep fold n_train n_test dataset"),

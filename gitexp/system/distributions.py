@@ -24,9 +24,11 @@ import hmac
 import json
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
+from gitexp.git import command
 from gitexp.model import dataclass
 from gitexp.model.run import Distribution
 from gitexp.text.foreign import lines
@@ -34,7 +36,6 @@ from gitexp.text.jsontext import json_loads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
 _UNSTABLE = frozenset(
     ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json", "uv_build.json")
@@ -45,6 +46,8 @@ _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")  # urllib.parse would cost 6 ms
 _FIELDS = 3  # of a row in RECORD
 _RECORD_LIMIT = 64 << 20
 _FILE_URL = "file://"
+_CODE = re.compile(r"\.(?:py|so|pyd)(?:\.[\d.]+)?$")
+_PLAIN_DIFF = ("--no-ext-diff", "--no-textconv", "--no-color", "--binary", "--full-index")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +90,24 @@ def scan(path: Iterable[str]) -> tuple[Installed, ...]:
     return tuple(sorted({**sources, **found}.values(), key=lambda each: each.name))
 
 
-def describe(installed: Installed, repository: str) -> Distribution:
-    """Return what is recorded of a distribution; of one of the repository name and path alone."""
+def describe(
+    installed: Installed, repository: str, rows: Sequence[str] | None = None
+) -> Distribution:
+    """Return what is recorded of a distribution; of one of the repository name and path alone.
+
+    `rows`: those of its RECORD, where they were read before.
+    """
     inside = relative(installed.source or _own_folder(installed), repository)
     if inside is not None:
         return Distribution(installed.name, "", "", inside)
-    if installed.editable:  # its RECORD hashes an absolute path
-        return Distribution(installed.name, installed.version, "")
-    return Distribution(installed.name, installed.version, fingerprint(installed.rows()))
+    if installed.editable:  # its RECORD hashes an absolute path, and its code is elsewhere
+        # Of ours no more than its version: no result comes from what executes a repeat.
+        its = installed.source if installed.name != "gitexp" else ""
+        return Distribution(
+            installed.name, installed.version, source_fingerprint(its) if its else ""
+        )
+    rows = installed.rows() if rows is None else rows
+    return Distribution(installed.name, installed.version, fingerprint(rows))
 
 
 def fingerprint(lines: Sequence[str]) -> str:
@@ -103,6 +116,51 @@ def fingerprint(lines: Sequence[str]) -> str:
     if not stable:
         return ""
     return hashlib.sha256("\n".join(stable).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def source_fingerprint(folder: str) -> str:
+    """Return a sha256 over the code that an editable install leads to.
+
+    Where Git has it, over the folder's tree and what is changed or new since, ignored files left
+    out; else over its Python files.
+    """
+    path, total = Path(folder), hashlib.sha256()
+    if not path.is_dir():
+        return ""
+    try:
+        total.update(command.run(path, ["rev-parse", "--verify", "--quiet", "HEAD:./"]))
+        changed = command.run(path, ["status", "--porcelain", "-z", "--untracked-files=all", "."])
+        if changed:
+            total.update(command.run(path, ["diff", *_PLAIN_DIFF, "HEAD", "--", "."]))
+            new = command.run(path, ["ls-files", "--others", "--exclude-standard", "-z", "."])
+    except GitexpError:
+        return code_digest(path)
+    for name in filter(None, new.split(b"\0") if changed else ()):
+        total.update(b"\0" + name + _content(path / os.fsdecode(name)))
+    return total.hexdigest()
+
+
+def code_digest(path: Path) -> str:
+    """Return a sha256 over a module: a file, or the Python files of a folder."""
+    if path.is_file():
+        return hashlib.sha256(_content(path)).hexdigest()
+    total = hashlib.sha256()
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(n for n in folders if n != "__pycache__" and not n.startswith("."))
+        if "pyvenv.cfg" in names:  # another environment
+            folders.clear()
+            continue
+        for name in sorted(filter(_CODE.search, names)):
+            file = Path(folder, name)
+            total.update(os.fsencode(file.relative_to(path)) + b"\0" + _content(file))
+    return total.hexdigest()
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return hashlib.sha256(file.read_bytes()).digest()
+    except OSError:
+        return b"?"
 
 
 def parse_row(line: str, folder: str) -> DistributionRow | None:

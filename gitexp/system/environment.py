@@ -23,19 +23,20 @@ from gitexp.errors import GitexpError
 from gitexp.git.command import JOB_VARIABLES, LOCAL_VARIABLES
 from gitexp.git.discovery import user_key
 from gitexp.model import dataclass
-from gitexp.model.run import Environment, Resources
+from gitexp.model.run import Environment, Parts, Resources
 from gitexp.records import codec
-from gitexp.system import distributions, imports, secrets
+from gitexp.system import distributions, imports, observed, secrets
 from gitexp.system.distributions import SealedFile
+from gitexp.text.fields import Fields
 from gitexp.text.jsontext import Json, json_dumps_compact, json_loads
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gitexp.model.job import Job, Stage
     from gitexp.system.imports import InterpreterFacts
 
-_FORMAT = 1  # of a cache file; another one is read anew
+_FORMAT = 2  # of a cache file; another one is read anew
 _CACHE_LIMIT = 16 << 20
 _KEPT = 64  # cache files
 _HEARD = ("PYTHONPATH", "PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONUSERBASE", "HOME", "VIRTUAL_ENV")
@@ -53,12 +54,21 @@ class EnvironmentSource:
     cache: Path | None  # folder for what was found; None looks afresh each time
 
 
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """An environment as it is."""
+
+    environment: Environment
+    patched: tuple[str, ...]  # files changed since they were installed
+    parts: Parts
+
+
 def capture(
     place: EnvironmentSource,
     env: Mapping[str, str],
     facts: imports.InterpreterFacts | None = None,
-) -> tuple[Environment, tuple[str, ...]]:
-    """Return the environment and files changed since; code must be from the worktree.
+) -> Captured:
+    """Return the environment of a job; code must be from the worktree.
 
     `facts`: what the interpreter said just now, where nothing of the worktree is on its path.
     """
@@ -79,6 +89,7 @@ def capture(
     imports.verify(facts, plan, place.import_paths, place.worktree)
     top = os.path.realpath(place.repository)
     inside = os.path.realpath(place.worktree)
+    rows = {each.name: each.rows() for each in found}
     environment = Environment(
         facts.implementation,
         facts.python,
@@ -86,14 +97,19 @@ def capture(
         facts.platform,
         facts.libc,
         tuple(
-            distributions.describe(each, inside if _is_below(each.folder, inside) else top)
+            distributions.describe(
+                each, inside if _is_below(each.folder, inside) else top, rows[each.name]
+            )
             for each in found
         ),
     )
     index = _kept(place, f"files-{_short(facts.path)}.json")
-    changed = distributions.patched_files(found, index)
-    _save(file, place, facts, environment, changed)
-    return environment, changed
+    parts = observed.look(found, rows, facts.path, (top, inside), facts.prefix)
+    captured = Captured(environment, distributions.patched_files(found, index), parts)
+    code = {item.name: item.fingerprint for item in environment.distributions if item.fingerprint}
+    sources = {e.source: code[e.name] for e in found if e.editable and e.name in code}
+    _save(file, place, facts, captured, sources)
+    return captured
 
 
 def _kept(place: EnvironmentSource, name: str) -> SealedFile | None:
@@ -105,20 +121,26 @@ def _short(parts: Sequence[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:24]
 
 
-def _load(file: SealedFile | None) -> tuple[Environment, tuple[str, ...]] | None:
+def _load(file: SealedFile | None) -> Captured | None:
     if file is None:
         return None
     try:
         value = json_loads(file.read(), where=str(file.path), limit=_CACHE_LIMIT)
         match value:
             case {
-                "format": 1,
+                "format": 2,
                 "states": {**states},
                 "environment": str(environment),
                 "patched": [*changed],
-            } if all(_state(f"{path}") == seen for path, seen in states.items()):
+                "parts": parts,
+                "sources": {**sources},
+            } if all(_state(f"{path}") == seen for path, seen in states.items()) and all(
+                distributions.source_fingerprint(f"{folder}") == seen
+                for folder, seen in sources.items()
+            ):
                 found = codec.load(Environment, environment.encode(), str(file.path))
-                return found, tuple(map(str, changed))
+                known = codec.read(Parts, Fields(parts, str(file.path)))
+                return Captured(found, tuple(map(str, changed)), known)
     except (OSError, GitexpError):  # a cache that cannot be read is an empty one
         return None
     return None
@@ -128,16 +150,18 @@ def _save(
     file: SealedFile | None,
     place: EnvironmentSource,
     facts: InterpreterFacts,
-    environment: Environment,
-    changed: tuple[str, ...],
+    captured: Captured,
+    sources: Mapping[str, str],  # of editable installs outside the repository
 ) -> None:
     if file is None:
         return
     value: Json = {
         "format": _FORMAT,
         "states": {path: _state(path) for path in _watched(place, facts)},
-        "environment": codec.dump(environment).decode(),
-        "patched": list(changed),
+        "environment": codec.dump(captured.environment).decode(),
+        "patched": list(captured.patched),
+        "parts": codec.to_json(captured.parts),
+        "sources": dict(sources),
     }
     file.write(json_dumps_compact(value))
     with contextlib.suppress(OSError):  # another one prunes, too
@@ -217,6 +241,12 @@ _NAMES = frozenset(
 _MOST = 256  # bytes of a value
 _CPU_INFO = Path("/proc/cpuinfo")
 GPUS = Path("/proc/driver/nvidia/gpus")
+_SIMD = re.compile(r"s?sse|avx|fma|f16c|amx|asimd|neon|sve|sme|bf16|i8mm")
+_DRIVER = GPUS.parent / "version"
+_QUOTAS = (  # of a control group as its own processes see it: version 2, version 1
+    ("/sys/fs/cgroup/cpu.max",),
+    ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
+)
 _HEAD = 4096  # bytes: the first processor's lines
 
 
@@ -231,9 +261,13 @@ def resources(env: Mapping[str, str]) -> Resources:
     threads = env.get("OMP_NUM_THREADS", "")
     return Resources(
         host=env.get("COMPUTERNAME", "") if sys.platform == "win32" else os.uname().nodename,
-        cpu_model=_cpu_model(),
+        cpu_model=_cpu("model name"),
         cpu_count=os.cpu_count(),
         gpu=", ".join(_gpus()),
+        cpu_flags=" ".join(f for f in _cpu("flags", "Features").split() if _SIMD.match(f)),
+        affinity=_affinity(),
+        cgroup_cpus=_cgroup_cpus(),
+        gpu_driver=_gpu_driver(),
         threads=int(threads) if threads.isdecimal() else None,
         variables=machine_variables(env),
     )
@@ -254,7 +288,8 @@ def machine_variables(env: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _cpu_model() -> str:
+def _cpu(*names: str) -> str:
+    """Return what the first of its lines with one of these names says of the processor."""
     try:
         with _CPU_INFO.open(encoding="utf-8", errors="replace") as file:
             head = file.read(_HEAD)
@@ -262,9 +297,55 @@ def _cpu_model() -> str:
         return ""
     for line in head.split("\n"):
         name, _, value = line.partition(":")
-        if name.strip() == "model name":
+        if name.strip() in names:
             return value.strip()
     return ""
+
+
+def _affinity() -> str:
+    """Return the processors that this process may use, "" where that is all of them.
+
+    Examples
+    --------
+    >>> ranges([0, 1, 2, 5])
+    '0-2,5'
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return ""
+    mine = sorted(os.sched_getaffinity(0))
+    return "" if len(mine) == os.cpu_count() else ranges(mine)
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Write sorted numbers as Linux does."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    return ",".join("-".join(map(str, run)) for run in runs)
+
+
+def _cgroup_cpus() -> float | None:
+    """Return how many processors the control group may use at a time, None for no limit."""
+    for files in _QUOTAS:
+        try:
+            quota, period = " ".join(Path(file).read_text("ascii") for file in files).split()
+            return round(int(quota) / int(period), 3) if int(quota) > 0 else None
+        except (OSError, ValueError, ZeroDivisionError):  # "max" is no number
+            continue
+    return None
+
+
+def _gpu_driver() -> str:
+    try:
+        found = re.search(
+            r"Kernel Module\s+(?:for \S+\s+)?(\d[\w.]*)", _DRIVER.read_text("utf-8", "replace")
+        )
+    except OSError:
+        return ""
+    return "" if found is None else found[1]
 
 
 def _gpus() -> list[str]:

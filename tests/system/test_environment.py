@@ -16,6 +16,8 @@ from gitexp.system import distributions, environment, imports, params, secrets
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.lab.build import BuiltRepo
+
 
 def install(site: Path, name: str, body: str, version: str = "1.0", script: str = "") -> None:
     """Lay out an installed wheel as an installer does, RECORD last."""
@@ -44,6 +46,32 @@ def test_a_fingerprint_does_not_depend_on_who_installed_where(tmp_path: Path) ->
     )
     assert a == b
     assert a.fingerprint != c.fingerprint
+
+
+def test_code_that_is_installed_from_outside_is_known_by_what_it_is(
+    tmp_path: Path, repo: BuiltRepo
+) -> None:
+    """Of an editable install the version alone would stand for any code."""
+    site = tmp_path / "site"
+    install(site, "lib", "")
+    url = f'{{"url": "{repo.path.as_uri()}", "dir_info": {{"editable": true}}}}'
+    (site / "lib-1.0.dist-info/direct_url.json").write_text(url)
+    (found,) = distributions.scan([str(site)])
+    seen = set()
+    repo.commit({"a.py": "x = 0\n", ".gitignore": "/ignored\n"})
+    for change in ({}, {"a.py": "x = 1\n"}, {"new.py": ""}):
+        repo.write(change)
+        seen.add(distributions.describe(found, "/none").fingerprint)
+    repo.commit({"new.py": "", "a.py": "x = 1\n"})
+    seen.add(distributions.describe(found, "/none").fingerprint)
+    assert len(seen) == 4
+    repo.write({"ignored": "1"})
+    repo.git("commit", "--quiet", "--amend", "--message", "other words")
+    assert distributions.describe(found, "/none").fingerprint in seen
+    (repo.path / ".git").rename(tmp_path / "gone")
+    plain = distributions.describe(found, "/none").fingerprint
+    repo.write({"a.py": "x = 9\n"})
+    assert distributions.describe(found, "/none").fingerprint not in {plain, ""}
 
 
 def test_the_first_folder_on_the_path_wins(tmp_path: Path) -> None:
@@ -124,21 +152,21 @@ def test_an_environment_is_kept_until_something_is_installed(tmp_path: Path) -> 
     site = tmp_path / "venv/lib/site"
     install(site, "lib", "x = 1\n")
     env = dict(os.environ) | {"PYTHONPATH": str(site)}
-    first, _ = environment.capture(place(tmp_path), env)
+    first = environment.capture(place(tmp_path), env).environment
     assert "lib" in {each.name for each in first.distributions}
     (file,) = (tmp_path / "cache").glob("environment-*.json")
     before = file.stat().st_mtime_ns
-    assert environment.capture(place(tmp_path), env)[0] == first
+    assert environment.capture(place(tmp_path), env).environment == first
     assert file.stat().st_mtime_ns == before
     install(site, "more", "y = 1\n")
-    second, _ = environment.capture(place(tmp_path), env)
+    second = environment.capture(place(tmp_path), env).environment
     assert "more" in {each.name for each in second.distributions}
     file.write_text("{")
-    assert environment.capture(place(tmp_path), env)[0] == second
+    assert environment.capture(place(tmp_path), env).environment == second
     # Planted, as a branch may that tracks the cache: what it names was found once, elsewhere.
     seal, _, data = file.read_bytes().partition(b"\n")
     file.write_bytes(seal + b"\n" + data.replace(b"more", b"none"))
-    assert environment.capture(place(tmp_path), env)[0] == second
+    assert environment.capture(place(tmp_path), env).environment == second
 
 
 def test_an_interpreter_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def values(place: Bench, python: Path, command: str, env: Mapping[str, str] | No
     seen = environment.EnvironmentSource(
         str(python), place.repo.path, place.repo.path, plan.paths, "", None
     )
-    before, _ = environment.capture(seen, git_environment() | dict(env or {}))
+    before = environment.capture(seen, git_environment() | dict(env or {})).environment
     assert before == outcome.environment  # the coordinator's view, from the user's work tree
     (own,) = [each for each in outcome.environment.distributions if each.name == "churn-lib"]
     assert (own.version, own.fingerprint, own.path) == ("", "", ".")

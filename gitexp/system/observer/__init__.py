@@ -1,0 +1,1 @@
+"""First on PYTHONPATH of a job's commands: nothing but `sitecustomize` may lie in this folder."""
