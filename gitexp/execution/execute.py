@@ -15,6 +15,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+from gitexp.comparison.randomness.syntax import VARIABLE
 from gitexp.comparison.randomness.variation import ENOUGH, Acts
 from gitexp.errors import GitexpError
 from gitexp.execution import adoption
@@ -251,6 +252,7 @@ class _Loop:
         if outcome is not None and good:
             self.finished.setdefault(each.side.side, []).append(outcome)
         self.failed = self.failed or not good
+        self._tell_once(each, outcome)
         if self.no_more or each.job.seed != each.side.seeds[0]:
             return
         usable = outcome if good else None
@@ -274,6 +276,21 @@ class _Loop:
             jobs = [replace(job, known=known, bound=each.job.bound, made=made) for job in jobs]
         if jobs:  # `weigh` gives them out
             self.held[each.side.side] = jobs
+
+    def _tell_once(self, each: _Active, outcome: Outcome | None) -> None:
+        """Say which stages did not run at all, or failed for want of the seed."""
+        if outcome is None or not each.job.once:
+            return
+        taken = [m.stage for m in outcome.once if m.origin is not StageOrigin.EXECUTED]
+        if taken:
+            said = f"{each.side.side}: {', '.join(taken)} did not run, what it makes was there"
+            self.progress.tell(ProgressEvent(ProgressKind.STEP, said))
+        if outcome.stage in each.job.once and VARIABLE in outcome.log_tail:
+            self.problems.append(
+                f"{outcome.stage} runs once, without {VARIABLE}, as it has no seed parameter and "
+                "reads of no stage that has one: name one under its params: in dvc.yaml, or let it "
+                "do without"
+            )
 
     def _accept_first(self, side: Prepared, outcome: Outcome) -> None:
         """Look at the first outcome of a side; refuse it where the others must not start."""

@@ -33,7 +33,6 @@ from gitexp.git.objects import MODE_COMMIT
 from gitexp.model import dataclass, replace
 from gitexp.model.job import FileHash
 from gitexp.model.run import OnceRecord, Origin, StageOrigin
-from gitexp.store import lookup
 from gitexp.system import params
 from gitexp.text.jsontext import json_dumps_compact
 
@@ -98,8 +97,7 @@ def look(
 ) -> OnceStages:
     """Find what was made of these stages. `before`: killed calls that this one goes on with."""
     beside = {stage.name: text for stage, text in zip(stages, _code(source, stages), strict=True)}
-    runs = lookup.runs_at(seen.repo, seen.place.tip).runs
-    runs = tuple(r for r in runs if r.run.origin is Origin.OBSERVED and not r.altered)
+    runs = tuple(r for r in seen.reached if r.run.origin is Origin.OBSERVED and not r.altered)
     known, bound = _recorded(seen.plan, stages, runs)
     if seen.request.again:  # what no run has made is made now, and held against it
         known = {key: each for key, each in known.items() if each.origin is StageOrigin.ADOPTED}

@@ -71,6 +71,7 @@ def publish(
     places = [str(workdir.root), "" if workspace.top is None else str(workspace.top), *homes]
     # What was executed once lies with the first repeat, be it that of the other side.
     once = tuple(workdir.cache(each.first.run, each.first.seed) for each in sides)
+    once += tuple(Path(place) for each in sides for place in each.first.made)
     built = [
         (ended, _keep(ended, workdir, _record(ended, now, places, people), once)) for ended in sides
     ]

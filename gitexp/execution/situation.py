@@ -85,6 +85,7 @@ class Situation:
     import_paths: tuple[str, ...] = ()  # folders of the repository that jobs import from
     sides: tuple[RunSource, ...] = ()  # what is to be executed, at least one
     again: tuple[Again, ...] = ()
+    reached: tuple[FoundRun, ...] = ()  # all runs of the branch
     settled: Settled | None = None  # what counts of the plan's candidate, where one is to run
 
     @property
@@ -212,6 +213,7 @@ def _choose(
     repo, request, plan, tip = seen.repo, seen.request, seen.plan, seen.place.tip
     with open_index(repo.workspace) as index:
         reached = (*lookup.runs_at(repo, tip, index).runs, *pending)
+        seen = replace(seen, reached=reached)
         environment = seen.environment or _last(reached)
         if main.side == BASELINE:
             return _baseline_alone(seen, main, reached, environment, index)

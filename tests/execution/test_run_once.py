@@ -129,7 +129,9 @@ def test_under_a_plan_both_sides_and_all_calls_share_one_output(
 def test_a_stage_that_wants_the_seed_variable_does_not_get_it(tmp_path: Path, log: Path) -> None:
     greedy = PREPARE.replace("LOG", str(log)) + "os.environ['GITEXP_SEED']\n"
     repo = built(tmp_path / "g", log, **{"prepare.py": greedy})
-    repeat = run(repo.workspace).recorded[0].run.repeats[0]
+    report = run(repo.workspace)
+    repeat = report.recorded[0].run.repeats[0]
+    assert any("runs once, without GITEXP_SEED" in text for text in report.warnings)
     assert (repeat.stage, repeat.last_line) == ("prepare", "KeyError: 'GITEXP_SEED'")
 
 
