@@ -16,12 +16,14 @@ from gitexp.dvc import evaluator
 from gitexp.dvc.composed import differing_entries
 from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.evaluator import Evaluator
-from gitexp.errors import EvaluatorError, GitexpError
+from gitexp.errors import EvaluatorError, GitexpError, UsageError
 from gitexp.git import objects
 from gitexp.git.absent import ABSENT
+from gitexp.git.transaction.layout import CONFIG
 from gitexp.model import dataclass
 from gitexp.model.comparison import SharedEvaluator
 from gitexp.model.metrics import plain
+from gitexp.report import numbers
 from gitexp.store import plans
 from gitexp.system import curves
 from gitexp.text import params
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
     from gitexp.model.ids import CommitHash, ParamValue
     from gitexp.model.job import Stage
     from gitexp.model.plan import Plan, PlanTerms
+
+
+_MANY = 8  # names
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +132,39 @@ def look(repo: Repo, plan: Plan | None, tip: CommitHash) -> Frozen | None:
     """Return what a plan freezes; None where it is of a time before, or cannot be told."""
     if plan is None or not plan.freezes:
         return None
-    at = plan.baseline.commit
-    if not objects.exists(repo, at):
-        at = plans.plan_commit(repo, plan, tip)
-    state = plans.state_of(repo, at, tip)
+    at = settled = plan.baseline.commit
+    here = objects.exists(repo, at)
+    if not here or objects.blob_id(repo, at, CONFIG) is ABSENT:
+        settled = plans.plan_commit(repo, plan, tip)  # no candidate's own settings are asked
+    state = plans.state_of(repo, at if here else settled, settled)
     found = Evaluator() if is_resource(plan.metric) else None
     found = found or evaluator.evaluator(state, _givers(state, plan.metric), plan.frozen)
-    return Frozen(plan, at, state, found, evaluator.content(found, state))
+    return Frozen(plan, at if here else settled, state, found, evaluator.content(found, state))
+
+
+def summary(repo: Repo, plan: Plan, start: CommitHash) -> str:
+    """Say what a new plan freezes, or why not; "" of one that freezes nothing."""
+    try:
+        known = look(repo, plan, start)
+    except GitexpError:
+        return ""
+    if known is None or not (known.content or known.lacking):
+        return ""
+    names = numbers.listed(sorted(known.content), _MANY)
+    lacking = f"not frozen: {known.lacking}" if known.lacking else ""
+    return "; ".join(filter(None, [f"frozen: {names}" if names else "", lacking]))
+
+
+def refuse_unknown(state: ProjectState, names: Iterable[str]) -> None:
+    """Refuse names of which a state has no file and no parameter; `UsageError`."""
+    for name in names:
+        known = evaluator.content(Evaluator(named=(name,)), state)
+        if name != evaluator.NOTHING and not known:
+            raise UsageError(
+                "this cannot be frozen",
+                found=name,
+                expected="a tracked file or folder, a parameter such as eval.threshold, or none",
+            )
 
 
 def refuse(

@@ -129,7 +129,8 @@ def content(
         ids[f"{found.pipeline}:{stage}"] = read.entries_of(out)
         ids |= {} if out in given else {SETTINGS: "without"}
     for path in found.files:
-        ids |= _at(state, path)
+        made = any(read.makes(each, path) for each in read.stages)
+        ids |= {path: "made by a stage"} if made else _at(state, path)
     values: dict[str, ParamValue] = {}
     for each in found.params:
         values |= read.leaves(each, found.shared)

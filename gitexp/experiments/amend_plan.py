@@ -186,9 +186,12 @@ def _evaluator(repo: Repo, tip: CommitHash, plan: Plan, terms: Terms) -> dict[st
     """Return what is frozen and what is not: what is frozen again is unfrozen no longer."""
     kept = [name for name in plan.unfrozen if name not in (terms.frozen or ())]
     asked = [name for name in terms.unfrozen or () if name not in kept]
-    known = frozen.look(repo, plan, tip)
-    if asked and known is not None:
-        there = plans.state_of(repo, tip, tip)
+    there = plans.state_of(repo, tip, tip)
+    frozen.refuse_unknown(there, terms.frozen or ())
+    known = frozen.look(repo, plan, tip) if asked else None
+    if asked and known is None:
+        raise UsageError("the plan freezes nothing", found=f"rules {plan.rules}")
+    if known is not None:
         for name in asked:
             if name not in known.content and not evaluator.paths(there, name):
                 raise UsageError(

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import power
+from gitexp.comparison import frozen, power
 from gitexp.comparison.eligible import finished_seeds
 from gitexp.comparison.known_metrics import (
     direction_of,
@@ -132,6 +132,7 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
         warnings=tuple(warnings),
         next_step=f"the same without --dry-run makes {branch}",
         power=found,
+        evaluator=frozen.summary(repo, plan, start),
     )
     files = _param_files(repo, request, start, config)
     params = dict(request.params)
@@ -242,6 +243,7 @@ def _plan(
         evaluation=declared,
         seeds=_seeds(request, claim, config),
     )
+    frozen.refuse_unknown(plans.state_of(repo, start, start), request.frozen or ())
     later = {name: term for name, term in request.given().items() if name in LATER_TERMS}
     return sealed(with_terms(plan, later)), _unseen(metric, known, start)
 

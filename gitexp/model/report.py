@@ -35,6 +35,7 @@ class NewReport:
     warnings: tuple[str, ...]
     next_step: str
     power: PowerReport | None = None  # None: no spread is known, or the claim is about two models
+    evaluator: str = ""  # what of it is frozen, or why it is not; "" of a plan that freezes nothing
 
 
 @dataclass(frozen=True, slots=True)

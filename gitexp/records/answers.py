@@ -122,7 +122,9 @@ ANSWERS: Final[Mapping[str, Shape]] = {
     ),
     # --- init, new, amend-plan, power, witness
     "InitReport": Shape(kind="init-report", keys=_NEXT, omitted="config", writes={"found": _texts}),
-    "NewReport": Shape(kind="new-report", keys=_NEXT, wholes={"digest": _digest}),
+    "NewReport": Shape(
+        kind="new-report", keys=_NEXT, sparse="evaluator", wholes={"digest": _digest}
+    ),
     "Price": Shape(as_is="seconds", sparse="reusing"),
     "AmendReport": Shape(
         kind="amend-report",

@@ -185,6 +185,11 @@ RENAMED = edit("  evaluate:\n", "  score:\n")
             {"src/evaluate.py"},
             id="no dependency any longer",
         ),
+        pytest.param(
+            {"dvc.yaml": edit("[model.pkl]\n", "[model.pkl, src/evaluate.py]\n")},
+            {"src/evaluate.py"},
+            id="made by another stage",
+        ),
         pytest.param({"dvc.yaml": "stages: [\n"}, {"dvc.yaml:evaluate"}, id="no YAML"),
         # What the candidate may do.
         pytest.param({"src/train.py": "# mine", "src/common.py": "# mine"}, set(), id="training"),

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison import frozen
 from gitexp.comparison.compare import compare
 from gitexp.errors import EvaluatorError, NoSamplesError
 from gitexp.execution.run import run
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
+from gitexp.git import objects
+from gitexp.git.repository import open_repository as repository_of
 from gitexp.model import replace
 from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction, SeedOrigin, Verdict
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
+from gitexp.store import plans
 from tests.execution.test_run import plain
 from tests.lab import build
 from tests.lab.build import repository
@@ -258,3 +263,85 @@ def test_an_unfrozen_evaluator_that_is_edited_again_runs_the_baseline_again(
     assert dict(found.metrics[0].baseline_values)[7] == pytest.approx(3 * (0.1 + 7 / 1000))
     # Two candidates were run under the plan, and not three.
     assert "2 different candidates" in " ".join(found.warnings)
+
+
+@pytest.mark.slow
+def test_a_record_that_keeps_another_evaluator_than_its_side_is_not_comparable(
+    repo: BuiltRepo,
+) -> None:
+    edited(repo, "params.yaml", "lr: 0.1", "lr: 0.2")
+    run(repo.workspace, RunRequest(with_baseline=True))
+    # Written by hand before anybody saw it: it is the first version of the record.
+    for path in (p for p in repo.files() if p.endswith("run.json")):
+        text = repo.show(path)
+        kept = json.loads(text)["evaluator"]
+        if json.loads(text)["source"]["commit"] != repo.hash("main"):
+            (repo.path / path).write_text(text.replace(kept, "0" * 64), "utf-8")
+    repo.git("-c", "core.hooksPath=/dev/null", "commit", "-qa", "--amend", "--no-edit")
+    (found,) = compare(repo.workspace)
+    assert found.verdict is Verdict.NOT_COMPARABLE
+    assert "the evaluator differs" in found.headline
+
+
+@pytest.mark.slow
+def test_what_only_seems_to_evaluate_is_given_up_in_the_open(tmp_path: Path) -> None:
+    split = (
+        "stages:\n  split:\n    cmd: cp params.yaml split.txt\n    params: [seed]\n"
+        "    outs: [split.txt]\n  train:\n    cmd: python src/train.py\n"
+        "    deps: [src/train.py, split.txt]\n    params: [seed]\n    metrics: [metrics.json]\n"
+    )
+    train = (
+        "import json\nseed = int(open('split.txt').read().split('seed:')[1].split()[0])\n"
+        "json.dump({'acc': 0.1 + seed % 97 / 1000}, open('metrics.json', 'w'))\n"
+    )
+    repo = project(tmp_path / "p", {"dvc.yaml": split, "src/train.py": train})
+    edited(repo, "src/train.py", "0.1", "0.2")
+    with pytest.raises(EvaluatorError):
+        run(repo.workspace, RunRequest(with_baseline=True))
+    said = "amend-plan", "--frozen", "none", "--why", "this stage trains"
+    assert gitexp(repo, *said).code == 0
+    run(repo.workspace, RunRequest(with_baseline=True))
+    shown = gitexp(repo, "compare").out
+    assert shown.startswith("SUPPORTED")
+    assert "not frozen: as its plan says" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--unfreeze", "src/nothing.py"), "src/nothing.py"),
+        (("--frozen", "src/nothing.py"), "cannot be frozen"),
+        (("--unfreeze", "metrics.json"), "the plan does not freeze this"),
+    ],
+)
+def test_what_is_not_there_is_neither_frozen_nor_unfrozen(
+    repo: BuiltRepo, arguments: tuple[str, str], said: str
+) -> None:
+    done = gitexp(repo, "amend-plan", *arguments, "--why", "so")
+    assert done.code == 2
+    assert done.says(said)
+
+
+def test_a_new_plan_is_told_what_it_freezes(repo: BuiltRepo) -> None:
+    here = repository_of(repo.workspace)
+    commit = objects.resolve(here, "HEAD")
+    (plan,) = plans.plans(here, commit)
+    names = "dvc.yaml:evaluate, dvc.yaml:vars.script, eval.scale, src/evaluate.py"
+    assert frozen.summary(here, plan, commit) == f"frozen: {names}"
+    given_up = replace(plan, frozen=("none",))
+    assert frozen.summary(here, given_up, commit) == "not frozen: as its plan says"
+
+
+def test_a_plan_freezes_more_and_freezes_again(repo: BuiltRepo) -> None:
+    why = "--why", "so"
+    assert gitexp(repo, "amend-plan", "--frozen", "raw.csv", *why).code == 0
+    edited(repo, "raw.csv", "1", "2")
+    with pytest.raises(EvaluatorError) as caught:
+        run(repo.workspace, RunRequest(with_baseline=True, dry_run=True))
+    assert caught.value.found == "raw.csv"
+    assert gitexp(repo, "amend-plan", "--unfreeze", "raw.csv", *why).code == 0
+    edited(repo, "params.yaml", "lr: 0.1", "lr: 0.2")
+    assert run(repo.workspace, RunRequest(with_baseline=True, dry_run=True))
+    assert gitexp(repo, "amend-plan", "--frozen", "raw.csv", *why).code == 0
+    with pytest.raises(EvaluatorError):
+        run(repo.workspace, RunRequest(with_baseline=True, dry_run=True))

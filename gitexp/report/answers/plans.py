@@ -64,6 +64,8 @@ def new(report: NewReport, _: Style = PLAIN) -> Sheet:
         facts.append(Fact("looks", caveats.stopping_text(plan)))
     facts += [Fact("guard", _guard(guard)) for guard in plan.guards]
     facts.append(Fact("baseline", f"{plan.baseline.commit[:SHORT]} {plan.baseline.name}"))
+    if report.evaluator:
+        facts.append(Fact("evaluator", report.evaluator))
     facts.append(Fact("price", _price(report.price)))
     if report.power is not None:
         facts.append(Fact("power", _in_short(report.power)))
