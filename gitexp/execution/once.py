@@ -11,13 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import posixpath
-import re
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.eligible import is_under
-from gitexp.comparison.randomness import seeding
-from gitexp.comparison.randomness.project_text import CODE, named_by
 from gitexp.dvc import cache as objects
 from gitexp.dvc import exchange, pipeline
 from gitexp.dvc.cache_objects import CacheConfig
@@ -26,10 +22,10 @@ from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.stage_records import declared_params, hash_path, recipe
 from gitexp.errors import DamagedDataError, GitexpError
 from gitexp.execution import adoption
+from gitexp.execution.undeclared import UndeclaredCode
 from gitexp.execution.workdir import cache_beside, cache_of
 from gitexp.git import command
 from gitexp.git.discovery import project_folder
-from gitexp.git.objects import MODE_COMMIT
 from gitexp.model import dataclass, replace
 from gitexp.model.job import FileHash
 from gitexp.model.run import OnceRecord, Origin, StageOrigin
@@ -51,13 +47,6 @@ if TYPE_CHECKING:
     from gitexp.text.jsontext import Json
 
     Key = tuple[str, str]  # stage and recipe
-
-
-_IMPORTS = re.compile(
-    r"^[ \t]*(?:from\s+[.\w]+\s+import\b(?:\s*\([^)]*\)|[^\n#]*)|import\s[^\n#]*)"
-    r"|\bimport_module\([^\n]*|^\s*%run[^\n]*",
-    re.MULTILINE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,28 +242,9 @@ def _locked(
         yield adoption.record_of(record, digest, made)
 
 
-def _named_in(path: str, text: str) -> str:
-    """Return what of a text may name code: of Python what it imports, its prose does not."""
-    if not path.endswith((".py", ".ipynb")):
-        return text
-    return "\n".join(" ".join(found.split()) for found in _IMPORTS.findall(text))
-
-
 def _code(source: RunSource, stages: Sequence[Stage]) -> Iterator[str]:
     """Yield for each stage a digest of the code that it uses and does not declare; "" for none."""
-    read = seeding.read(source.repo, source.tree, source.config)
-    ids = {entry.text: entry.id for entry in source.entries}
-    project = source.config.project
-    settings = {posixpath.join(project, file) for file in source.config.params}
-    code = {p: _named_in(p, t) for p, t in read.texts if CODE.search(p) and p not in settings}
-    modules = {entry.text: entry.id for entry in source.entries if entry.mode == MODE_COMMIT}
-    for stage in stages:
-        deps = [posixpath.normpath(posixpath.join(project, path)) for path in stage.deps]
-        own = [text for path, text in code.items() if any(touches(path, dep) for dep in deps)]
-        used = {path: ids[path] for path in named_by([*stage.commands, *own], code) if path in ids}
-        used = {p: i for p, i in used.items() if not any(touches(p, dep) for dep in deps)}
-        used |= modules
-        covered: dict[str, Json] = {path: str(used[path]) for path in sorted(used)}
-        if not read.files:  # too much to be read: the same inputs are the same code
-            covered[""] = source.inputs
+    code = UndeclaredCode(source)
+    for used in map(code.of, stages):
+        covered: dict[str, Json] = {**used}
         yield hashlib.sha256(json_dumps_compact(covered)).hexdigest() if covered else ""

@@ -325,7 +325,18 @@ class ProjectText:
             rest += [text for path, text in files.items() if path == self._pipeline]
         if re.search(r"\bmake\b", rest[0]):
             rest += [text for path, text in files.items() if path.endswith("akefile")]
-        found = named_by(rest, files)
+        found: dict[str, str] = {}
+        while rest:
+            text = rest.pop()
+            words = set(re.findall(r"[\w.-]+", text))
+            modules = {m for line in _IMPORTS.findall(text) for m in re.findall(r"\w+", line)}
+            for path in files.keys() - found.keys():
+                *above, name = path.split("/")
+                stem = name.removesuffix(".py")
+                module = above[-1] if above and stem in {"__init__", "__main__"} else stem
+                if name in words or (name.endswith(".py") and module in modules):
+                    found[path] = files[path]
+                    rest.append(files[path])
         code = {path: text for path, text in files.items() if CODE.search(path)}
         return {path: text for path, text in code.items() if path in found} or code
 
@@ -382,23 +393,6 @@ class ProjectText:
         meant = near(self.unheard, declared) if self.unheard else ()
         seeds = (m[1] for text in texts if (m := _OPTION.search(text)))
         return next(iter((*meant, *seeds)), "")
-
-
-def named_by(texts: Sequence[str], files: Mapping[str, str]) -> dict[str, str]:
-    """Return those of some files that texts name or import, those that these name, and so on."""
-    rest, found = [*texts], dict[str, str]()
-    while rest:
-        text = rest.pop()
-        words = set(re.findall(r"[\w.-]+", text))
-        modules = {m for line in _IMPORTS.findall(text) for m in re.findall(r"\w+", line)}
-        for path in files.keys() - found.keys():
-            *above, name = path.split("/")
-            stem = name.removesuffix(".py")
-            module = above[-1] if above and stem in {"__init__", "__main__"} else stem
-            if name in words or (name.endswith(".py") and module in modules):
-                found[path] = files[path]
-                rest.append(files[path])
-    return found
 
 
 def _is_named(path: str, words: Collection[str], known: Collection[str]) -> bool:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.ids import CommitHash, TreeId
+    from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
 
 BASELINE: Final = "baseline"
@@ -314,7 +314,7 @@ class Code(ProjectText):
         return ""
 
 
-def read(repo: Repo, commit: CommitHash | TreeId, config: ProjectConfig) -> Code:
+def read(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Code:
     """Read the text of everything that a commit could execute."""
     texts: list[tuple[str, str]] = []
     files: list[str] = []
