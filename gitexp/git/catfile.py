@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import IO, TYPE_CHECKING, Final, Self
 
 from gitexp.errors import DamagedDataError, GitFailedError, UnsafeInputError
@@ -39,6 +39,7 @@ class CatFile:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._folders: dict[TreeId, dict[str, TreeEntry]] = {}
         self._sizes: dict[str, int] = {}
+        self._forks = cache(partial(forks, folder, env))  # a merge asks for each of its files
 
     @cached_property
     def main(self) -> str:
@@ -68,7 +69,7 @@ class CatFile:
 
     def forks(self, one: CommitHash, other: CommitHash) -> tuple[CommitHash, ...]:
         """Return all best common ancestors of two commits."""
-        return forks(self._folder, self._env, one, other)
+        return self._forks(one, other)
 
     def entries(self, tree: TreeId) -> dict[str, TreeEntry]:
         """Return the entries of one folder by name, undecodable bytes as surrogates."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import pygit2
@@ -55,6 +55,7 @@ class Repo:
         self.workspace = workspace
         self.git = _open(workspace)
         self._trees: dict[str, fsck.SoundTree] = {}  # by id of tree or commit
+        self._forks = cache(partial(forks, workspace, {}))  # a merge asks for each of its files
         self._folders: dict[TreeId, dict[str, TreeEntry]] = {}
         self._opened: dict[str, Tree] = {}
         self.tables: dict[tuple[str, ...], object] = {}  # of samples, by id; see `store.records`
@@ -127,7 +128,7 @@ class Repo:
 
     def forks(self, one: CommitHash, other: CommitHash) -> tuple[CommitHash, ...]:
         """Return all best common ancestors of two commits."""
-        return forks(self.workspace, {}, one, other)
+        return self._forks(one, other)
 
     def entries(self, tree: TreeId) -> dict[str, TreeEntry]:
         """Return the entries of one folder by name, undecodable bytes as surrogates."""
