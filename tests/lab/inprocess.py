@@ -42,11 +42,15 @@ class Who:
     seconds: int
 
 
-def commit(top: Path, files: Mapping[str, object], message: str, who: Who) -> str | None:
+def commit(
+    top: Path, files: Mapping[str, object], message: str, who: Who, *, hooks: bool = True
+) -> str | None:
     """Stage exactly these files (None: one that is gone) and commit; return the commit's hash."""
     import pygit2  # noqa: PLC0415  once HOME is the tests' own
 
-    if not (_plain_place(top) and _plain_files(top, files) and _plain_words(message, who)):
+    if not (
+        _plain_place(top, hooks=hooks) and _plain_files(top, files) and _plain_words(message, who)
+    ):
         return None
     head = _head(top / ".git")
     signature = pygit2.Signature(who.name, who.email, who.seconds, 0)
@@ -98,14 +102,14 @@ def _head(git_dir: Path) -> str:
     return "" if found[1] and ref.is_file() and ref.read_text().startswith("ref:") else name
 
 
-def _plain_place(top: Path) -> bool:
+def _plain_place(top: Path, *, hooks: bool) -> bool:
     """Whether it is a usual repository of its own where nothing is under way."""
     inside = top / ".git"
     try:
         return (
             not inside.is_symlink()
             and not _UNUSUAL & {entry.name for entry in inside.iterdir()}
-            and not _some(inside / "hooks")
+            and not (hooks and _some(inside / "hooks"))
             and not (inside / "info" / "attributes").exists()
             and all(map(_PLAIN.fullmatch, (inside / "config").read_text().splitlines()))
             and bool(_head(inside))

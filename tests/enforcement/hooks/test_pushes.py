@@ -45,7 +45,7 @@ def repo(tmp_path: Path) -> BuiltRepo:
     repo = clone(server, tmp_path / "clone")
     repo.switch("exp/deep")
     install(repo.workspace)
-    return repo
+    return replace(repo, hooks=False)  # of a commit: this is about those of a push
 
 
 @pytest.fixture
