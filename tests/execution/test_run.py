@@ -63,29 +63,33 @@ open("model.txt", "w").write(text)
 
 
 @pytest.fixture
-def project(dvc_repo: BuiltRepo) -> BuiltRepo:
+def project(tmp_path: Path, dvc_project_template: Path) -> BuiltRepo:
     """The DVC project, initialised."""
-    init(dvc_repo.workspace)
-    return dvc_repo
+
+    def make(folder: Path) -> None:
+        init(build.dvc_project(folder, dvc_project_template).workspace)
+
+    return build.copied(tmp_path / "project", make, "DVC, initialised")
 
 
 @pytest.fixture
-def experiment(project: BuiltRepo) -> BuiltRepo:
+def experiment(tmp_path: Path, project: BuiltRepo) -> BuiltRepo:
     """The same on exp/faster, which doubles the learning rate."""
-    new(
-        project.workspace,
-        NewRequest(
-            name="faster",
-            hypothesis="a higher learning rate raises accuracy by at least 1%",
-            metric=metric_of(project),
-            effect=">=1%",
-            repeats=3,
-            baseline="main",
-            params=((ParamKey("params.yaml", "lr"), 0.2),),
-            seeds=SeedOrigin.COMMITTED,
-        ),
+    request = NewRequest(
+        name="faster",
+        hypothesis="a higher learning rate raises accuracy by at least 1%",
+        metric=metric_of(project),
+        effect=">=1%",
+        repeats=3,
+        baseline="main",
+        params=((ParamKey("params.yaml", "lr"), 0.2),),
+        seeds=SeedOrigin.COMMITTED,
     )
-    return project
+
+    def make(folder: Path) -> None:
+        new(build.dvc_project(folder, project.path).workspace, request)
+
+    return build.copied(tmp_path / "experiment", make, "DVC, initialised", request)
 
 
 def metric_of(repo: BuiltRepo) -> str:
