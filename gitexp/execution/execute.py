@@ -19,6 +19,7 @@ from gitexp.comparison.randomness.syntax import VARIABLE
 from gitexp.comparison.randomness.variation import ENOUGH, Acts
 from gitexp.errors import GitexpError
 from gitexp.execution import adoption
+from gitexp.execution import state as states
 from gitexp.execution.engines import ENGINES
 from gitexp.execution.engines.base import STAGE
 from gitexp.execution.preflight import checks
@@ -200,6 +201,8 @@ class _Loop:
     def submit(self, side: Prepared, jobs: Sequence[Job]) -> None:
         """Write the jobs down and give them to the engine."""
         workdir = self.watch.seen.workdir
+        if not self.watch.seen.request.again:
+            jobs = [states.going_on(workdir, side.state, job) for job in jobs]
         for job in jobs:
             workdir.put_job(job)
         requests = [

@@ -195,6 +195,7 @@ def _repeat(
         outputs=outputs if finished else (),
         warnings=(*outcome.warnings, *patched),
         seeds=outcome.seeds,
+        resumed=outcome.resumed,
     )
 
 

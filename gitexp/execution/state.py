@@ -21,7 +21,7 @@ from gitexp.git.transaction import layout, locks
 from gitexp.git.transaction.cache import open_index
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import RunId
-from gitexp.model.job import POINTS, JobState, Outcome
+from gitexp.model.job import CHECKPOINT, POINTS, Job, JobState, Outcome
 from gitexp.model.listing import UnreadableRecord
 from gitexp.model.request import RunOptions
 from gitexp.model.run import RepeatState, Run
@@ -329,6 +329,26 @@ def next_command(repo: Repo, branch: str, plan: Plan) -> str:
     with open_index(repo.workspace) as index:
         settled = tally.of_plan(repo, index, plan, named)
     return exclusions.of_settled(repo, settled, plan, refs.head(repo).branch)
+
+
+def going_on(workdir: WorkDir, state: State, job: Job) -> Job:
+    """Give a job the checkpoint, and what was logged, of its own repeat that was interrupted."""
+    run, out = state.draft, workdir.attempt(job.run, job.seed)
+    left = workdir.runs.glob(f"*/jobs/{job.seed}/{out.name}/{CHECKPOINT}")
+    for place in sorted(left, key=lambda path: path.stat().st_mtime_ns, reverse=True):
+        call = _own(workdir, place.parents[3])
+        if call is None or (call.alive and not call.published) or not any(place.glob("files/*")):
+            continue
+        old = _draft(call)
+        path = workdir.job_file(old.id, job.seed)
+        before = codec.load(Job, path.read_bytes(), str(path))
+        if (old.plan, old.inputs, before.seeds) == (run.plan, run.inputs, job.seeds):
+            out.mkdir(parents=True, exist_ok=True)
+            place.rename(out / CHECKPOINT)
+            with contextlib.suppress(FileNotFoundError):
+                (place.parent / POINTS).rename(out / POINTS)
+            return replace(job, resumed=before.resumed + 1)
+    return job
 
 
 def is_at_work(workdir: WorkDir, state: State, seed: int) -> bool:

@@ -3,7 +3,7 @@
 runs/RUN/owner                     who runs it, from before its first worktree
 runs/RUN/state.json                who runs it, where it will be recorded, the draft of run.json
 runs/RUN/jobs/SEED/JOB.json        what the worker was told
-runs/RUN/jobs/SEED/attempt-N/      log, outcome.json, files/, cache/ of its outputs
+runs/RUN/jobs/SEED/attempt-N/      log, outcome.json, files/, checkpoint/, cache/ of its outputs
 worktrees/RUN-N/                   a slot: a worktree of the run's commit
 environments/                      what the probe of an interpreter said, by stat key
 """

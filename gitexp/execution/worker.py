@@ -10,8 +10,10 @@ It starts in every repeat, so what it imports is part of the price: no pygit2, n
 
 from __future__ import annotations
 
+import hashlib
 import os
 import posixpath
+import shutil
 import signal
 import sys
 import time
@@ -40,7 +42,7 @@ from gitexp.execution.engines.base import CACHE, LOG, OUTCOME, PID, STAGE
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.failpoints import FailPoint, reach
 from gitexp.model import dataclass, field, replace
-from gitexp.model.job import POINTS, Job, Outcome, StageRecord
+from gitexp.model.job import CHECKPOINT, POINTS, Job, Outcome, StageRecord
 from gitexp.model.run import RepeatState, Resources
 from gitexp.records import codec
 from gitexp.system import environment, kernels, live, observed, params
@@ -86,6 +88,7 @@ class _Attempt:
     shared: list[Given] = field(default_factory=list)  # what the cache shares with the worktree
     ran: list[str] = field(default_factory=list)  # commands
     observed: Observed | None = None
+    resumed: int = 0
     memo: Memo = field(default_factory=Memo)
 
 
@@ -137,7 +140,11 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measurements.Measurements
         given = {
             name: text for name, text in os.environ.items() if not name.startswith(live.CURVES)
         }
-        own = {process.MARK: str(out_dir), live.POINTS: str(out_dir / POINTS)}
+        own = {
+            process.MARK: str(out_dir),
+            live.POINTS: str(out_dir / POINTS),
+            "GITEXP_CHECKPOINT": str(out_dir / CHECKPOINT / "files"),
+        }
         if job.kernels:
             own |= kernels.lead(job.kernels, job.python, out_dir / "jupyter", given)
         attempt.env = environment.job_variables(job, slot, own, given)
@@ -162,6 +169,7 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measurements.Measurements
         found = environment.capture(place, attempt.env)
         attempt.environment, attempt.patched = found.environment, found.patched
         attempt.env = observed.begin(out_dir, attempt.env)
+        _go_on(attempt)
         before = measurements.standing(job, project)
         _run_stages(attempt, first, slot, cache, stop)
         reach(FailPoint.RUN_PIPELINE)
@@ -313,6 +321,21 @@ def _check_same(attempt: _Attempt, project: Path, files: Mapping[str, str], when
         )
 
 
+def _go_on(attempt: _Attempt) -> None:
+    """Offer a checkpoint; one of another environment, or of other linked data, is none."""
+    folder, job = attempt.out_dir / CHECKPOINT, attempt.job
+    of, now = folder / "of", hashlib.sha256(codec.dump(attempt.environment))
+    now.update(attempt.links.encode())
+    attempt.resumed = job.resumed
+    if job.resumed and not (of.exists() and of.read_text("ascii") == now.hexdigest()):
+        shutil.rmtree(folder)
+        (attempt.out_dir / POINTS).unlink(missing_ok=True)
+        attempt.resumed = 0
+        attempt.warnings.append("begun anew: its checkpoint is of another environment, or data")
+    (folder / "files").mkdir(parents=True, exist_ok=True)
+    of.write_text(now.hexdigest(), "ascii")
+
+
 def _points_too(job: Job, stage: Stage, project: Path) -> dict[str, str]:
     """Let `log_metric` write the curves too that DVC expects a stage to write."""
     folder = posixpath.join(stage.wdir, live.FOLDER)
@@ -356,6 +379,8 @@ def _finish(
     """Write outcome.json; from here on nothing interrupts."""
     job = attempt.job
     failed = state is not RepeatState.FINISHED
+    if reason != RepeatState.CANCELLED.value:
+        shutil.rmtree(attempt.out_dir / CHECKPOINT, ignore_errors=True)
     # Nothing that gitexp sets itself is secret: the run's id stands in the path of every traceback.
     env = {
         name: value
@@ -396,6 +421,7 @@ def _finish(
         seeds=job.seeds,
         once=tuple(attempt.once),
         observed=attempt.observed,
+        resumed=attempt.resumed,
     )
     reach(FailPoint.RUN_OUTCOME)
     unfinished = attempt.out_dir / f"{OUTCOME}.tmp"

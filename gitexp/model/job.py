@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 COMMAND_STAGE = "command"  # the one stage of a project without a pipeline
 FILES = "files"  # folder in OUT/
 POINTS = "points.jsonl"  # in OUT/: what gitexp.log_metric writes
+CHECKPOINT = "checkpoint"  # in OUT/: what a repeat goes on from if it is interrupted
 LOGGED = "gitexp-points.csv"  # by-product of a repeat: the curves that it logged
 
 
@@ -171,6 +172,7 @@ class Job:
     bound: tuple[OnceRecord, ...] = ()  # what an execution of theirs has to make: the plan's
     evaluators: tuple[str, ...] = ()  # stages whose outputs no other one may touch
     frozen: tuple[str, ...] = ()  # files that no stage before these may touch
+    resumed: int = 0  # times that this repeat was interrupted, and left a checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +213,7 @@ class Outcome:
     logged: Output | None = None  # by-product of the curves that the repeat logged
     once: tuple[OnceRecord, ...] = ()  # of the stages that no seed reaches
     observed: Observed | None = None  # of a repeat that finished
+    resumed: int = 0  # as `Repeat.resumed`
 
 
 class JobState(enum.Enum):

@@ -174,6 +174,7 @@ class Repeat:
     # of each seed parameter, by the text of its ParamKey; empty where `seed` says it all
     seeds: Mapping[str, int] = field(default_factory=dict)
     observed: int | None = None  # which of the run's `observed`; None: of a time before it was
+    resumed: int = 0  # times that it went on from its own checkpoint, after it was interrupted
 
     @property
     def key(self) -> Key:

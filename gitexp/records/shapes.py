@@ -307,7 +307,9 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "Source": Shape(lacking="branch"),
     "OnceRecord": Shape(sparse="origin logged", reads={"recipe": Fields.sha256}),
     "Repeat": Shape(
-        sparse="made seeds observed", least=_counts("observed"), reads={"made": Fields.sha256}
+        sparse="made seeds observed resumed",
+        least=_counts("observed"),
+        reads={"made": Fields.sha256},
     ),
     "Observed": Shape(sparse="distributions asked loose modules why"),
     "Resources": Shape(
@@ -321,7 +323,8 @@ SHAPES: Final[Mapping[str, Shape]] = {
         kind="job",
         limit=16 * MIB,
         closed=True,
-        sparse="seeds made whole kernels left_out once once_edits known bound evaluators frozen",
+        sparse="seeds made whole kernels left_out once once_edits known bound evaluators frozen "
+        "resumed",
         as_is="timeout_s",
         least=_counts("attempt", 1),
     ),
@@ -332,7 +335,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "Outcome": Shape(
         kind="outcome",
         limit=64 * MIB,
-        sparse="seeds logged observed once",
+        sparse="seeds logged observed once resumed",
         least=_counts("attempt", 1),
     ),
     "FileHash": Shape(sparse="nfiles isexec", least=_counts("size")),

@@ -133,6 +133,7 @@ FIELDS: dict[str, Values] = {
     **dict.fromkeys(("p_value", "p_support", "p_refute", "p_adjusted", "smallest_p"), rates),
     **dict.fromkeys(("p_refute_adjusted", "best_p", "worst_p", "power", "inflation"), rates),
     "attempt": st.integers(1, 9),
+    "resumed": st.integers(0, 9),
     "peak_memory_bytes": st.integers(0, 2**50),
     "confidence": st.floats(0.5, 0.999),
     "samples_sha256": sha256s,

@@ -1,8 +1,8 @@
 """Repeats under a plan with a stopping rule: tested at each look, in an order of nobody's choice.
 
-It is that in which the seeds were drawn with the plan: a repeat that failed at first is no later
-one. Of committed seeds it is that of the records, so whoever adds a repeat adds it at the end,
-whatever its seed. What was decided at a look stays decided: later repeats are shown and change
+It is that in which the seeds were drawn with the plan: a repeat that failed at first is not moved
+behind others. Of committed seeds it is that of the records, so whoever adds a repeat adds it at the
+end, whatever its seed. What was decided at a look stays decided: later repeats are shown and change
 nothing.
 """
 

@@ -258,7 +258,8 @@ def _runs(found: Sequence[RunSummary], style: Style) -> Grid:
 
 def _repeat(item: Repeat, fixed: Mapping[str, int]) -> tuple[Cell, ...]:
     own = other_seeds(item.seed, item.seeds, fixed)
-    marks = [*(["snapshot"] if item.snapshot else []), *([own] if own else [])]
+    resumed = f"resumed {numbers.amount(item.resumed, 'time')}" if item.resumed else ""
+    marks = filter(None, ("snapshot" if item.snapshot else "", resumed, own))
     wall, memory = item.resources.wall_s, item.resources.peak_memory_bytes
     where = f"in {item.stage}: " if item.stage and item.reason else ""
     return (
