@@ -164,8 +164,8 @@ def _seen_first(
     if count.doubtful:
         seeds = numbers.amount(len(count.doubtful), "seed")
         return (
-            f"not judged: {seeds} of the plan ran outside it, too, on a parallel line of history: "
-            "nobody can tell which was first"
+            f"not judged: {seeds} of the plan ran outside it, too, on a parallel line of history "
+            "or meanwhile: nobody can tell which was first"
         )
     under = [item for item in found if is_under(item, plan)]
     base = {item.found.run.inputs for item in count.baseline.repeats.values()}

@@ -1,7 +1,7 @@
-"""Which records are of others than those whose experiment is asked about.
+"""Which records are of others than those whose experiment is asked about, and which came first.
 
 A record is of who committed it. What others run beside an experiment takes nothing from it: else
-whoever may push could spend its seeds. See docs/decisions/0037.
+whoever may push could spend its seeds. See docs/decisions/0037, and 0044 on what was replayed.
 """
 
 from __future__ import annotations
@@ -50,11 +50,19 @@ def strange_to(repo: Repo, plan: Plan | None, recorded: Iterable[FoundRun]) -> S
 
 
 def in_order(earlier: Earlier, strange: Strange) -> Earlier:
-    """Return the order in which runs could be known: others' parallel ones come after one's own."""
+    """Return the order in which runs could be known: others' parallel ones come after one's own.
+
+    Parallel is also what lies on another one and began before that ended: `sync` put it there.
+    """
+
+    def before(one: FoundRun, other: FoundRun) -> bool:
+        together = bool(one.run.call) and one.run.call == other.run.call
+        began = together or one.run.ended_at <= other.run.started_at
+        return began and earlier(one, other)  # which may cost a walk over the history
 
     def is_earlier(one: FoundRun, other: FoundRun) -> bool:
-        beside = strange(other.commit) and not strange(one.commit) and not earlier(other, one)
-        return beside or earlier(one, other)
+        beside = strange(other.commit) and not strange(one.commit) and not before(other, one)
+        return beside or before(one, other)
 
     return is_earlier
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,8 +21,10 @@ from gitexp.model.plan import (
     SeedOrigin,
     Stopping,
     StoppingRule,
+    Verdict,
 )
 from gitexp.model.run import PlanRef, RepeatState
+from gitexp.provenance import strangers
 from gitexp.records.terms import sealed
 from tests.comparison.test_counting import (
     BASE,
@@ -34,10 +37,13 @@ from tests.comparison.test_counting import (
     reasons,
     run,
 )
+from tests.comparison.test_replanned import rewritten
+from tests.lab.records import START, Lab, one, scores
 
 if TYPE_CHECKING:
     from gitexp.comparison.eligible import Earlier
     from gitexp.store.lookup import FoundRun
+    from tests.lab.build import BuiltRepo
 
 ROOT = "0123456789abcdef" * 2
 DRAWN = sealed(replace(PLAN, seeds=PlanSeeds(ROOT), repeats=4))
@@ -62,6 +68,13 @@ def both(first: int, last: int, order: int = 0, plan: PlanRef = REF) -> tuple[Fo
         run(name[0], BASE, seeds, order=order, plan=plan, call=call),
         run(name[1], CANDIDATE, seeds, order=order, plan=plan, call=call),
     )
+
+
+def lasting(item: FoundRun, begins: int = 0) -> FoundRun:
+    """A run of ten minutes."""
+    begin = START + timedelta(minutes=begins)
+    ten = replace(item.run, started_at=begin, ended_at=begin + timedelta(minutes=10))
+    return replace(item, run=ten)
 
 
 def test_a_root_gives_its_seeds_for_ever() -> None:
@@ -193,6 +206,41 @@ def test_of_parallel_lines_nothing_is_decided() -> None:
     result, why = judged(*both(0, 4), beside=(beside,), by=parallel)
     assert set(result.pairs) == {*SEEDS[:4]}
     assert why.startswith("not judged: 1 seed of the plan ran outside it")
+
+
+@pytest.mark.parametrize("place", [2, 4])  # below, and on top of what is of the plan
+@pytest.mark.parametrize("others", [False, True])
+def test_what_ran_meanwhile_is_no_later_for_being_on_top(place: int, *, others: bool) -> None:
+    """A rebase moves a record, and nobody has seen any more for it."""
+    mine = [lasting(each) for each in both(0, 4, order=3)]
+    outside = lasting(run("z", CANDIDATE, SEEDS[:2], order=place, plan=None))
+    order = strangers.in_order(in_line, lambda commit: others and commit == outside.commit)
+    result, why = judged(*mine, beside=(outside,), by=order)
+    assert (set(result.pairs), result.spent) == ({*SEEDS[:4]}, set())
+    assert why.startswith("not judged: 2 seeds of the plan ran outside it") is not others
+    later = judged(*mine, beside=(lasting(outside, begins=10),), by=order)[1]
+    assert (later == "") is (others or place > 3)
+
+
+@pytest.mark.parametrize("how", ["merge", "rebase"])
+def test_however_two_lines_are_joined_the_answer_is_one(repo: BuiltRepo, how: str) -> None:
+    lab = Lab(repo)
+    lab.init()
+    first = rewritten(lab, lab.plan(effect=">0", repeats=6), seeds=PlanSeeds(ROOT))
+    lab.change()
+    repo.switch("there", create=True)
+    lab.record("b", {"f1": scores(0.7, SEEDS[:6])}, plan=first)
+    repo.switch(first.branch)
+    easier = rewritten(lab, first, alpha=0.2)
+    lab.record("c", {"f1": scores(0.6, SEEDS[:6])}, of="main", plan=easier, call="1")
+    lab.record("d", {"f1": scores(0.7, SEEDS[:6])}, of="HEAD~1", plan=easier, call="1")
+    repo.switch("there")
+    repo.git(how, first.branch)
+    repo.git("branch", "--force", first.branch)
+    repo.switch(first.branch)
+    joined = one(lab)
+    assert joined.verdict is Verdict.UNDECIDABLE
+    assert "6 seeds of the plan ran outside it" in str(joined)
 
 
 def test_the_baseline_alone_before_there_is_a_candidate_decides_nothing() -> None:
