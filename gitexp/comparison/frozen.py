@@ -11,6 +11,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.eligible import is_under
+from gitexp.comparison.known_metrics import logged_metrics
 from gitexp.comparison.measure import is_resource
 from gitexp.dvc import evaluator
 from gitexp.dvc.composed import differing_entries
@@ -22,7 +23,6 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.layout import CONFIG
 from gitexp.model import dataclass
 from gitexp.model.comparison import SharedEvaluator
-from gitexp.model.metrics import plain
 from gitexp.report import numbers
 from gitexp.store import plans
 from gitexp.system import curves
@@ -90,8 +90,8 @@ class Frozen:
         for name in names:
             stage = name.removeprefix(f"{self.evaluator.pipeline}:")
             file = name
-            if name == evaluator.SETTINGS:
-                whole.append(":/.gitexp/config.yaml")
+            if name.startswith(f"{evaluator.SETTINGS}:"):
+                parts.append(f":/{evaluator.SETTINGS}")
                 continue
             if stage != name:
                 file = self.evaluator.pipeline
@@ -136,10 +136,11 @@ def look(repo: Repo, plan: Plan | None, tip: CommitHash) -> Frozen | None:
     here = objects.exists(repo, at)
     if not here or objects.blob_id(repo, at, CONFIG) is ABSENT:
         settled = plans.plan_commit(repo, plan, tip)  # no candidate's own settings are asked
-    state = plans.state_of(repo, at if here else settled, settled)
+    at = at if here else settled
+    state = plans.state_of(repo, at, settled)
     found = Evaluator() if is_resource(plan.metric) else None
-    found = found or evaluator.evaluator(state, _givers(state, plan.metric), plan.frozen)
-    return Frozen(plan, at if here else settled, state, found, evaluator.content(found, state))
+    found = found or evaluator.evaluator(state, _givers(state, plan.metric, at), plan.frozen)
+    return Frozen(plan, at, state, found, evaluator.content(found, state))
 
 
 def summary(repo: Repo, plan: Plan, start: CommitHash) -> str:
@@ -151,8 +152,13 @@ def summary(repo: Repo, plan: Plan, start: CommitHash) -> str:
     if known is None or not (known.content or known.lacking):
         return ""
     names = numbers.listed(sorted(known.content), _MANY)
-    lacking = f"not frozen: {known.lacking}" if known.lacking else ""
-    return "; ".join(filter(None, [f"frozen: {names}" if names else "", lacking]))
+    own = known.differing(plans.state_of(repo, start, start))
+    said = (
+        f"frozen: {names}" * bool(names),
+        f"not frozen: {known.lacking}" * bool(known.lacking),
+        f"the start has other ones than the baseline: {', '.join(own)}" * bool(own),
+    )
+    return "; ".join(filter(None, said))
 
 
 def refuse_unknown(state: ProjectState, names: Iterable[str]) -> None:
@@ -202,7 +208,7 @@ def standing(
     names: tuple[str, ...] = ()
     step, lacking = "", known.lacking
     if candidate.exact:
-        state = plans.state_of(repo, candidate.commit, candidate.records)
+        state = candidate.state(repo)
         names = known.differing(state)
         step = choice(known, state, names, candidate.commit) if names else ""
         recorded |= {known.digest(state)} - {""}
@@ -261,23 +267,30 @@ def _covers(names: Iterable[str], name: str) -> bool:
     return any(name == each or name.startswith(f"{each.rstrip('/')}/") for each in names)
 
 
-def _givers(state: ProjectState, metric: str) -> tuple[str, ...]:
-    """Return the files that give a metric, by what Git holds of them; else all that may."""
+def _givers(state: ProjectState, metric: str, at: CommitHash) -> tuple[str, ...]:
+    """Return the files that give a metric, by what Git holds of them; none of one that is logged.
+
+    Where nothing tells, they are all files that may give it.
+    """
     config = state.config
     if curves.is_curve(metric):
         return config.curves
-    own = [file for file in config.metrics if metric.startswith(f"{file}:")]
-    if own or len(config.metrics) < 2:  # noqa: PLR2004  nothing to tell apart
-        return tuple(own) or config.metrics
+    if own := tuple(file for file in config.metrics if metric.startswith(f"{file}:")):
+        return own
     known = {file: _names(state, file) for file in config.metrics}
-    telling = [f for f, names in known.items() if names and plain(metric, config.metrics) in names]
-    return tuple(telling) or tuple(file for file, names in known.items() if names is None)
+    telling = tuple(file for file, names in known.items() if names and metric in names)
+    if telling or metric.rpartition(":")[2] in logged_metrics(state.repo, at)[0]:
+        return telling
+    return tuple(file for file, names in known.items() if names is None) or config.metrics
 
 
 def _names(state: ProjectState, file: str) -> frozenset[str] | None:
-    """Return the names that a metrics file gives; None where nobody knows."""
+    """Return the names that a metrics file gives, with and without folds; None: nobody knows."""
     try:
         data = state.read(file)
-        return None if data is ABSENT else frozenset(params.flatten(params.parse(data, file)))
+        keys = () if data is ABSENT else params.flatten(params.parse(data, file))
     except GitexpError:
         return None
+    parts = [[part for part in key.split(".") if not part.isdigit()] for key in keys]
+    names = frozenset(".".join(each[n:]) for each in parts for n in range(len(each)))
+    return names or None

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Final
 from gitexp.dvc import dvcpipeline
 from gitexp.dvc.dvcpipeline import Pattern, touches
 from gitexp.dvc.pipeline import depends_on
-from gitexp.dvc.state import executed
-from gitexp.errors import GitexpError, UnknownParamError
+from gitexp.dvc.state import Patterns, executed
+from gitexp.errors import BadFormatError, GitexpError, UnknownParamError, UnsafeInputError
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import MODE_COMMIT, MODE_LINK
 from gitexp.git.tree import FILE_MODES, MODE_TREE
@@ -45,15 +45,13 @@ if TYPE_CHECKING:
 
 
 NOTHING: Final = "none"  # in a plan's `frozen`: the evaluation is not
-SETTINGS: Final = ".gitexp/config.yaml:metrics"
+SETTINGS: Final = ".gitexp/config.yaml"
 _TEMPLATE = re.compile(r"\$\{([^{}]*)\}")
 _MOST_STAGES = 1_000
-# A stage that makes something else beside its numbers trains.
-_REPORTS = frozenset(
-    (
-        *(".csv", ".tsv", ".json", ".jsonl", ".yaml", ".yml", ".txt", ".md", ".html", ".pdf"),
-        *(".png", ".jpg", ".svg", ".parquet", ".npy", ".npz"),
-    )
+# A stage that makes something else beside its numbers trains; so does one that makes model.json.
+_REPORT = re.compile(
+    r".*\.(?:[ct]sv|jsonl|ya?ml|md|html|pdf|png|jpg|svg|parquet)|(?!.*model).*\.(?:json|txt|np[yz])",
+    re.IGNORECASE,
 )
 _ASIDE = frozenset(("deps", "outs", "metrics", "plots", "desc", "meta", "always_changed"))
 
@@ -69,6 +67,7 @@ class Evaluator:
     shared: tuple[StageParams, ...] = ()  # that other stages read, too
     templates: tuple[str, ...] = ()  # names of which the stage's entry has the values
     named: tuple[str, ...] = ()  # what the plan adds
+    columns: bool = False  # whether settings say what the columns of predictions mean
     lacking: str = ""  # why the stage that makes the metric is not frozen; "" where it is
 
 
@@ -79,7 +78,8 @@ def evaluator(state: ProjectState, metrics: Iterable[str], named: Collection[str
     """
     if NOTHING in named:
         return Evaluator(lacking="as its plan says")
-    found = Evaluator(pipeline=state.config.pipeline or "", named=tuple(named))
+    columns = state.config.predictions is not None
+    found = Evaluator(state.config.pipeline or "", named=tuple(named), columns=columns)
     if state.config.pipeline is None:
         return replace(found, lacking="one command trains and evaluates")
     read, makers = _Read(state), dict[str, str]()
@@ -127,7 +127,9 @@ def content(
     given = {*config.metrics, *(() if config.predictions is None else (config.predictions.path,))}
     for stage, out in found.makers:
         ids[f"{found.pipeline}:{stage}"] = read.entries_of(out)
-        ids |= {} if out in given else {SETTINGS: "without"}
+        ids |= {} if out in given else {f"{SETTINGS}:metrics": "without"}
+    if found.columns:
+        ids[f"{SETTINGS}:predictions"] = _sha(repr(config.predictions))
     for path in found.files:
         made = any(read.makes(each, path) for each in read.stages)
         ids |= {path: "made by a stage"} if made else _at(state, path)
@@ -160,6 +162,7 @@ class _Read:
         data = state.read(self._path) if self._path else ABSENT
         self._top: Mapping[str, Json] = {}
         self.stages: tuple[Stage, ...] = ()
+        self._outs: dict[str, Patterns] = {}
         with contextlib.suppress(GitexpError):  # `run` says what is wrong with it
             top = {} if data is ABSENT else dvcpipeline.load_mapping(data, self._path)
             self._top = mapping(top)
@@ -197,8 +200,10 @@ class _Read:
 
     def makes(self, stage: Stage, file: str) -> bool:
         """Tell whether a stage makes a file, or what lies in it, or a folder with it."""
-        outs = (Pattern.of(out.path) for out in stage.outs)
-        return any(out.touches(file) for out in outs if out.says_something)
+        if stage.name not in self._outs:
+            outs = (Pattern.of(out.path) for out in stage.outs)
+            self._outs[stage.name] = Patterns.of(out for out in outs if out.says_something)
+        return self._outs[stage.name].touch(file)
 
     def trains(self, stage: Stage) -> bool:
         """Tell whether a stage is more than an evaluator: what it evaluates it has made itself."""
@@ -207,11 +212,12 @@ class _Read:
         if not above or (self._reads_seed(stage) and not any(seeded)):
             return True
         config = self._state.config
-        told = {*config.curves, *(() if config.predictions is None else (config.predictions.path,))}
+        told = {*config.metrics, *config.curves}
+        told |= set() if config.predictions is None else {config.predictions.path}
         return any(
             out.kind is OutKind.OUT
-            and out.path not in told
-            and posixpath.splitext(out.path)[1].lower() not in _REPORTS
+            and not any(touches(out.path, each) for each in told)
+            and not _REPORT.fullmatch(posixpath.basename(out.path))
             for out in stage.outs
         )
 
@@ -341,9 +347,13 @@ def _at(state: ProjectState, path: str) -> dict[str, str]:
         entry = state.entry(state.at(name))
         if entry is not ABSENT and name != f"{path}.dvc":
             found[name] = f"{entry.mode:o} {entry.id}"
-        for _, out in state.dvc.outs(name) if name == f"{path}.dvc" else ():
-            if out.path == path and not (out.md5 or "").endswith(".dir"):
-                found[path] = f"{out.hash} {out.md5}"
+        if entry is not ABSENT and name == f"{path}.dvc":
+            try:
+                outs = [out for _, out in state.dvc.outs(name) if out.path == path]
+                ids = [f"{each.hash} {each.md5}" for each in outs]
+            except (BadFormatError, UnsafeInputError):
+                ids = [f"pointer {entry.id}"]
+            found.update((path, text) for text in ids if not text.endswith(".dir"))
     return found
 
 

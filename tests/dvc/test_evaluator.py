@@ -190,6 +190,7 @@ RENAMED = edit("  evaluate:\n", "  score:\n")
             {"src/evaluate.py"},
             id="made by another stage",
         ),
+        pytest.param({"labels.csv.dvc": "outs: [\n"}, {"labels.csv"}, id="no pointer"),
         pytest.param({"dvc.yaml": "stages: [\n"}, {"dvc.yaml:evaluate"}, id="no YAML"),
         # What the candidate may do.
         pytest.param({"src/train.py": "# mine", "src/common.py": "# mine"}, set(), id="training"),
@@ -270,6 +271,16 @@ def test_settings_do_not_lead_around_it(repo: BuiltRepo, config: ProjectConfig) 
     assert changed(repo, {}, config)
 
 
+def test_what_columns_mean_stays_as_it_is(repo: BuiltRepo) -> None:
+    config = replace(CONFIG, predictions=Predictions("p.csv", y_true="label"))
+    repo.commit(FILES)
+    state = at(repo, config)
+    found = evaluator.evaluator(state, ("metrics.json",), ())
+    other = replace(state, config=replace(config, predictions=Predictions("p.csv")))
+    names = evaluator.differing(evaluator.content(found, state), evaluator.content(found, other))
+    assert names == (".gitexp/config.yaml:predictions",)
+
+
 ONE = """\
 stages:
   prepare:
@@ -293,6 +304,11 @@ stages:
             "train trains",
         ),
         (ONE.replace(", prepared.csv]", "]"), "train trains"),
+        (
+            ONE.replace("    outs: [prepared.csv]", "    params: [seed]\n    outs: [prepared.csv]")
+            + "    outs: [xgb_model.json]\n",
+            "train trains",
+        ),
         (ONE.replace("metrics.json", "other.json"), "no stage makes metrics.json"),
     ],
 )
@@ -301,6 +317,16 @@ def test_a_stage_that_trains_is_not_frozen(repo: BuiltRepo, pipeline: str, lacki
     found = evaluator.evaluator(at(repo), ("metrics.json",), ())
     assert lacking in found.lacking
     assert not evaluator.content(found, at(repo))
+
+
+def test_a_folder_with_the_metrics_in_it_is_no_model(repo: BuiltRepo) -> None:
+    pipeline = edit(
+        "    metrics:\n    - metrics.json: {cache: false}\n", "    outs: [eval, roc.csv]\n"
+    )
+    repo.commit({**FILES, "dvc.yaml": pipeline})
+    state = at(repo, replace(CONFIG, metrics=("eval/metrics.json",)))
+    found = evaluator.evaluator(state, ("eval/metrics.json",), ())
+    assert evaluator.content(found, state).keys() == NAMES
 
 
 def test_a_command_without_stages_is_not_frozen_and_a_plan_may_name_what_is(

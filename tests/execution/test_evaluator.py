@@ -332,6 +332,26 @@ def test_a_new_plan_is_told_what_it_freezes(repo: BuiltRepo) -> None:
     assert frozen.summary(here, given_up, commit) == "not frozen: as its plan says"
 
 
+def test_a_metric_that_training_logs_is_not_that_of_the_metrics_file(tmp_path: Path) -> None:
+    logs = FILES["src/train.py"] + "from gitexp import log_metric\nlog_metric('loss', 1.0)\n"
+    repo = project(tmp_path / "p", {"src/train.py": logs, "metrics.json": '{"acc": 0.1}'})
+    here = repository_of(repo.workspace)
+    commit = objects.resolve(here, "HEAD")
+    (plan,) = plans.plans(here, commit)
+    assert frozen.summary(here, plan, commit).startswith("frozen: dvc.yaml:evaluate")
+    logged = frozen.summary(here, replace(plan, metric="loss"), commit)
+    assert logged == "not frozen: no metrics file gives its metric"
+
+
+def test_a_start_with_another_evaluator_than_the_baseline_is_told(repo: BuiltRepo) -> None:
+    edited(repo, "src/evaluate.py", "get('scale')", "2")
+    here = repository_of(repo.workspace)
+    commit = objects.resolve(here, "HEAD")
+    (plan,) = plans.plans(here, commit)
+    said = "the start has other ones than the baseline: src/evaluate.py"
+    assert frozen.summary(here, plan, commit).endswith(said)
+
+
 def test_a_plan_freezes_more_and_freezes_again(repo: BuiltRepo) -> None:
     why = "--why", "so"
     assert gitexp(repo, "amend-plan", "--frozen", "raw.csv", *why).code == 0
