@@ -138,18 +138,34 @@ def bring(
 
     Nothing is an error: what is not there is executed, and what that makes is held against it.
     """
+    with contextlib.suppress(GitexpError):  # a remote that is not the user's own, or out of reach
+        _bring(seen, found, slot, given, environ)
+
+
+def _bring(
+    seen: Situation,
+    found: OnceStages,
+    slot: Path,
+    given: Sequence[Given],
+    environ: Mapping[str, str],
+) -> None:
     source = found.source
     cache = cache_of(seen.place.top, source.config)
     gone = {key: lacks for key, made in found.known.items() if (lacks := _lacking(cache, made))}
-    wanted = {(made.stage, made.recipe) for made in (_foreseen(found, slot, given) if gone else ())}
+    if not gone:
+        return
+    params.write(project_folder(slot, source.config.project), source.overrides)
+    try:
+        wanted = {(made.stage, made.recipe) for made in _foreseen(found, slot, given)}
+    finally:
+        command.clean_slot(slot)
     lacking = [md5 for key, lacks in gone.items() if key in wanted for md5 in lacks]
     if not lacking:
         return
     if (beside := cache_beside(seen.place.workspace, source.config, lacking)) is not None:
         exchange.send(CacheConfig(beside), cache, lacking)
         return
-    with contextlib.suppress(GitexpError):  # not the user's own remote, or it is out of reach
-        exchange.bring(source.home, cache, lacking, environ)
+    exchange.bring(source.home, cache, lacking, environ)
 
 
 def _lacking(cache: CacheConfig, made: OnceRecord) -> list[Md5]:
@@ -164,10 +180,7 @@ def _lacking(cache: CacheConfig, made: OnceRecord) -> list[Md5]:
 
 def _foreseen(found: OnceStages, slot: Path, given: Sequence[Given]) -> Iterator[OnceRecord]:
     """Yield what most likely stands for these stages; the worker alone has all of their files."""
-    source = found.source
-    project = project_folder(slot, source.config.project)
-    if source.overrides:
-        params.write(project, source.overrides)
+    project = project_folder(slot, found.source.config.project)
     there: dict[str, Md5 | None] = {each.path: each.md5 for each in given}
     for stage in found.stages:
         hashed: list[FileHash] = []
@@ -186,8 +199,6 @@ def _foreseen(found: OnceStages, slot: Path, given: Sequence[Given]) -> Iterator
         if made is not None:
             there |= made.hashes
             yield made
-    if source.overrides:
-        command.clean_slot(slot)
 
 
 def _of_killed(

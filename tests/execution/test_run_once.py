@@ -364,3 +364,13 @@ def test_a_sweep_executes_what_it_varies(project: BuiltRepo, log: Path) -> None:
     for lr in (0.1, 0.2, 0.3):
         run(project.workspace, RunRequest(params=((ParamKey("params.yaml", "lr"), lr),)))
     assert prepared(log) == 1
+
+
+def test_another_worktree_takes_it_from_the_first_ones_cache(
+    project: BuiltRepo, log: Path, tmp_path: Path
+) -> None:
+    run(project.workspace)
+    other = project.worktree(tmp_path / "w", "-b", "side")
+    report = run(other.workspace, RunRequest(params=((ParamKey("params.yaml", "lr"), 0.3),)))
+    assert report.recorded[0].run.once[0].origin is StageOrigin.ADOPTED
+    assert prepared(log) == 1
