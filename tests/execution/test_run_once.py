@@ -15,7 +15,7 @@ from gitexp.model.plan import Direction
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.model.run import RepeatState, StageOrigin
 from tests.execution.test_run_drawn import runs
-from tests.lab.build import DVC_FILES, BuiltRepo, clone, dvc, repository
+from tests.lab.build import BuiltRepo, clone, copied, dvc, dvc_files, repository
 from tests.lab.rules2 import of_two
 from tests.lab.shell import gitexp
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 PREPARE = """\
 import os, pathlib
-pathlib.Path(r"LOG").open("a").write(f"prepare {os.environ.get('GITEXP_SEED')}\\n")
+pathlib.Path(os.environ["ONCE_LOG"]).open("a").write(f"prepare {os.environ.get('GITEXP_SEED')}\\n")
 open("prep.csv", "w").write("rows\\n")
 open("prep.json", "w").write("{}")
 """
 TRAIN = """\
-import json, pathlib
-pathlib.Path(r"LOG").open("a").write("train\\n")
+import json, os, pathlib
+pathlib.Path(os.environ["ONCE_LOG"]).open("a").write("train\\n")
 text = open("params.yaml").read()
 seed = int(text.split("seed:")[1].split()[0])
 lr = float(text.split("lr:")[1].split()[0])
@@ -52,32 +52,33 @@ stages:
 """
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
+@pytest.fixture(autouse=True)
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What ran; a job inherits where that is."""
+    monkeypatch.setenv("ONCE_LOG", str(tmp_path / "log"))
     return tmp_path / "log"
 
 
 @pytest.fixture
-def project(tmp_path: Path, log: Path) -> BuiltRepo:
-    return built(tmp_path / "p", log)
+def project(tmp_path: Path) -> BuiltRepo:
+    return built(tmp_path / "p")
 
 
-def built(path: Path, log: Path, **more: str) -> BuiltRepo:
-    repo = repository(path)
-    repo.write(DVC_FILES)
-    dvc(repo.path, "init", "-q")
+def built(path: Path, **more: str) -> BuiltRepo:
     files = {
         "dvc.yaml": PIPELINE,
-        "prepare.py": PREPARE.replace("LOG", str(log)),
-        "train.py": TRAIN.replace("LOG", str(log)),
+        "prepare.py": PREPARE,
+        "train.py": TRAIN,
         "params.yaml": "seed: 7\nlr: 0.1\n",
         "raw.txt": "raw\n",
-    }
-    repo.write(files | more)
-    repo.git("add", "--all")
-    repo.commit(at=1)
-    init(repo.workspace, InitRequest())
-    return repo
+    } | more
+
+    def make(folder: Path) -> None:
+        repo = repository(folder)
+        repo.commit({**dvc_files(), **files})
+        init(repo.workspace, InitRequest())
+
+    return copied(path, make, "once", files)
 
 
 def planned(repo: BuiltRepo, repeats: int = 3) -> None:
@@ -109,6 +110,8 @@ def test_a_later_call_takes_what_an_earlier_one_made(project: BuiltRepo, log: Pa
     assert project.status() == []
 
 
+@pytest.mark.slow
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_under_a_plan_both_sides_and_all_calls_share_one_output(
     project: BuiltRepo, log: Path, jobs: int
@@ -126,23 +129,19 @@ def test_under_a_plan_both_sides_and_all_calls_share_one_output(
     assert prepared(log) == 1
 
 
-def test_a_stage_that_wants_the_seed_variable_does_not_get_it(tmp_path: Path, log: Path) -> None:
-    greedy = PREPARE.replace("LOG", str(log)) + "os.environ['GITEXP_SEED']\n"
-    repo = built(tmp_path / "g", log, **{"prepare.py": greedy})
+def test_a_stage_that_wants_the_seed_variable_does_not_get_it(tmp_path: Path) -> None:
+    greedy = PREPARE + "os.environ['GITEXP_SEED']\n"
+    repo = built(tmp_path / "g", **{"prepare.py": greedy})
     report = run(repo.workspace)
     repeat = report.recorded[0].run.repeats[0]
     assert any("runs once, without GITEXP_SEED" in text for text in report.warnings)
     assert (repeat.stage, repeat.last_line) == ("prepare", "KeyError: 'GITEXP_SEED'")
 
 
-def test_a_stage_that_reads_a_seed_unsaid_reads_the_committed_one(
-    tmp_path: Path, log: Path
-) -> None:
-    sly = (
-        PREPARE.replace("LOG", str(log))
-        + "open('prep.csv', 'a').write(open('params.yaml').read())\n"
-    )
-    repo = built(tmp_path / "s", log, **{"prepare.py": sly})
+@pytest.mark.slow
+def test_a_stage_that_reads_a_seed_unsaid_reads_the_committed_one(tmp_path: Path) -> None:
+    sly = PREPARE + "open('prep.csv', 'a').write(open('params.yaml').read())\n"
+    repo = built(tmp_path / "s", **{"prepare.py": sly})
     made = [
         run(repo.workspace, RunRequest(seeds=(seed,))).recorded[0].run.once[0].hashes
         for seed in (8, 7)
@@ -150,6 +149,7 @@ def test_a_stage_that_reads_a_seed_unsaid_reads_the_committed_one(
     assert made[0] == made[1]
 
 
+@pytest.mark.slow
 def test_what_a_failed_run_made_is_not_made_again(project: BuiltRepo, log: Path) -> None:
     train = (project.path / "train.py").read_text()
     project.commit({"train.py": f"{train}raise SystemExit(1)\n"}, at=3)
@@ -159,12 +159,13 @@ def test_what_a_failed_run_made_is_not_made_again(project: BuiltRepo, log: Path)
     assert prepared(log) == 1
 
 
+@pytest.mark.slow
 def test_code_that_a_stage_uses_and_does_not_declare_is_part_of_it(
     tmp_path: Path, log: Path
 ) -> None:
-    own = PREPARE.replace("LOG", str(log)) + "import helper\n"
+    own = PREPARE + "import helper\n"
     files = {"prepare.py": own, "helper.py": "a = 1\n", "other.py": "b = 1\n"}
-    repo = built(tmp_path / "h", log, **files)
+    repo = built(tmp_path / "h", **files)
     run(repo.workspace)
     repo.commit({"other.py": "b = 2\n"}, at=3)
     run(repo.workspace)
@@ -174,6 +175,7 @@ def test_code_that_a_stage_uses_and_does_not_declare_is_part_of_it(
     assert prepared(log) == 2
 
 
+@pytest.mark.slow
 def test_a_changed_output_in_the_cache_is_not_taken_over(project: BuiltRepo, log: Path) -> None:
     made = run(project.workspace).recorded[0].run.once[0].hashes["prep.csv"]
     file = project.path / ".dvc/cache/files/md5" / made[:2] / made[2:]
@@ -196,9 +198,10 @@ if flag.exists():
 """
 
 
+@pytest.mark.slow
 def test_killed_after_it_the_call_goes_on_behind_it(tmp_path: Path, log: Path) -> None:
     kill = KILL.replace("FLAG", str(tmp_path / "flag"))
-    repo = built(tmp_path / "k", log, **{"train.py": kill + TRAIN.replace("LOG", str(log))})
+    repo = built(tmp_path / "k", **{"train.py": kill + TRAIN})
     for number, step in enumerate((("run", "--resume"), ("run", "--seeds", "8,9"))):
         (tmp_path / "flag").write_text(str(repo.path))
         assert gitexp(repo, "run", *(("--seeds", "8,9") if number else ())).code == -9
@@ -209,6 +212,7 @@ def test_killed_after_it_the_call_goes_on_behind_it(tmp_path: Path, log: Path) -
         repo.commit({"raw.txt": "other\n"}, at=5)
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_after_it_leaves_it_to_the_next_call(
     project: BuiltRepo, log: Path
 ) -> None:
@@ -244,6 +248,7 @@ def plant(repo: BuiltRepo) -> None:
     repo.commit({"dvc.lock": lock.replace(ROWS, EVIL)}, at=4)
 
 
+@pytest.mark.slow
 def test_an_entry_of_outside_is_said_until_a_run_has_made_the_same(
     reproduced: BuiltRepo, log: Path
 ) -> None:
@@ -263,6 +268,7 @@ def test_an_entry_of_outside_is_said_until_a_run_has_made_the_same(
     assert dvc(planted.path, "status").strip() == "Data and pipelines are up to date."
 
 
+@pytest.mark.slow
 def test_a_planted_entry_is_taken_with_its_qualifier_and_does_not_stand_an_execution(
     reproduced: BuiltRepo, log: Path
 ) -> None:
@@ -281,6 +287,7 @@ def test_a_planted_entry_is_taken_with_its_qualifier_and_does_not_stand_an_execu
     assert "made outside" in compare(planted.workspace)[0].headline
 
 
+@pytest.mark.slow
 def test_a_planted_entry_does_not_replace_what_a_run_has_made(
     project: BuiltRepo, log: Path
 ) -> None:
@@ -294,6 +301,7 @@ def test_a_planted_entry_does_not_replace_what_a_run_has_made(
     assert prepared(log) == 1
 
 
+@pytest.mark.slow
 def test_an_entry_that_one_side_alone_has_is_not_what_this_side_stands_on(
     reproduced: BuiltRepo,
 ) -> None:
@@ -304,14 +312,15 @@ def test_an_entry_that_one_side_alone_has_is_not_what_this_side_stands_on(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("by_dvc", [False, True])
+@pytest.mark.sweep(1)
+@pytest.mark.parametrize("by_dvc", [True, False])
 def test_another_clone_takes_it_from_the_remote_or_stops_before_its_first_seeded_stage(
     tmp_path: Path, log: Path, *, by_dvc: bool
 ) -> None:
     salt = tmp_path / "salt"
     salt.write_text("a")
     more = f"open('prep.csv', 'a').write(open({str(salt)!r}).read())\n"
-    a = built(tmp_path / "a", log, **{"prepare.py": PREPARE.replace("LOG", str(log)) + more})
+    a = built(tmp_path / "a", **{"prepare.py": PREPARE + more})
     store, origin = tmp_path / "store", repository(tmp_path / "origin.git", bare=True)
     dvc(a.path, "remote", "add", "-q", "-d", "near", str(store))
     if by_dvc:  # which a plain folder has no use for
@@ -338,17 +347,18 @@ def test_another_clone_takes_it_from_the_remote_or_stops_before_its_first_seeded
     assert runs(b)[-1].once[0].hashes == made
 
 
+@pytest.mark.slow
 def test_where_only_the_variable_seeds_the_settings_name_what_runs_once(
     tmp_path: Path, log: Path
 ) -> None:
     varied = "seed = int(os.environ['GITEXP_SEED']) #"
-    own = TRAIN.replace("LOG", str(log)).replace("seed = int", varied)
+    own = TRAIN.replace("seed = int", varied)
     files = {
         "train.py": f"import os\n{own}",
         "dvc.yaml": PIPELINE.replace("params: [seed, lr]", "params: [lr]"),
         "params.yaml": "lr: 0.1\n",
     }
-    repo = built(tmp_path / "v", log, **files)
+    repo = built(tmp_path / "v", **files)
     config = repo.path / ".gitexp/config.yaml"
     assert run(repo.workspace).recorded[0].run.once == ()
     assert log.read_text().startswith("prepare 0")
@@ -360,12 +370,14 @@ def test_where_only_the_variable_seeds_the_settings_name_what_runs_once(
     assert log.read_text().count("prepare None") == 1
 
 
+@pytest.mark.slow
 def test_a_sweep_executes_what_it_varies(project: BuiltRepo, log: Path) -> None:
-    for lr in (0.1, 0.2, 0.3):
+    for lr in (0.1, 0.2):
         run(project.workspace, RunRequest(params=((ParamKey("params.yaml", "lr"), lr),)))
     assert prepared(log) == 1
 
 
+@pytest.mark.slow
 def test_another_worktree_takes_it_from_the_first_ones_cache(
     project: BuiltRepo, log: Path, tmp_path: Path
 ) -> None:
