@@ -46,7 +46,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--at", metavar="REV", help="run this revision instead of HEAD")
     what.add_argument("--trust", action="store_true", help="--at may be somebody else's commit")
     what.add_argument("--on", metavar="BRANCH", help="record on this branch")
-    what.add_argument("--again", action="store_true", help="also what counts; leave a killed call")
+    what.add_argument("--again", action="store_true", help="also what counts; a killed call ends")
     what.add_argument("--commit", action="store_true", help="commit changes and overrides first")
     what.add_argument("-m", dest="message", metavar="MESSAGE", help="message for --commit")
     how = parser.add_argument_group("how")

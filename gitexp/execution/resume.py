@@ -116,8 +116,9 @@ def go_on(place: RunPlace, request: RunRequest, now: datetime) -> Resumed:
         if request.again or not same:
             return so_far
         return replace(_taken_over(place, workdir, request, same, so_far), calls=())
-    close(workdir, other)
-    done, said, failed = _record_all(place, workdir, same, now)
+    close(workdir, [each for each in other if each not in waiting])
+    # What anybody may have seen is recorded before the same is run again, or another state.
+    done, said, failed = _record_all(place, workdir, [*same, *waiting], now)
     same = [each for each in same if each.draft.call not in failed]
     if request.again or not same:
         return Resumed(done, request, said, calls=tuple(same))
@@ -253,9 +254,9 @@ def _differs(
         "a call that was killed has finished repeats of another state or choice",
         found="\n".join(lines),
         where=f"{place.branch}, recorded nowhere yet",
-        expected="this call to go on with them, or to leave them where they are",
+        expected="this call to go on with them, or only to record them",
         next_step=f"{' '.join(['gitexp run --resume', *on])}, which records them and finishes that "
-        f"call; or {' '.join(['gitexp run --again', *typed, *on])}, which leaves them",
+        f"call; or {' '.join(['gitexp run --again', *typed, *on])}, which only records them",
     )
 
 

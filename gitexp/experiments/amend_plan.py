@@ -19,6 +19,7 @@ from gitexp.comparison.sides import Named
 from gitexp.dvc import evaluator
 from gitexp.dvc.composed import laid_over
 from gitexp.errors import GitexpError, UsageError
+from gitexp.experiments import lifecycle
 from gitexp.experiments.conclude import experiment_of
 from gitexp.git import identity, objects, repository
 from gitexp.git.transaction import layout, transaction
@@ -68,11 +69,15 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
         If there is no reason or no change, or the terms make no sense.
     MovedRefError
         If the branch moved meanwhile; nothing was written.
+    PreconditionError
+        If a run goes on there, or what a killed one had finished is not recorded.
     """
     if not why.strip():
         raise UsageError("an amendment needs its reason", next_step="gitexp amend-plan --why TEXT")
     repo = repository.open_repository(workspace)
     branch, tip, plan = experiment_of(repo, name, "amend-plan")
+    if not dry_run:  # what has finished was run under the plan as it is
+        lifecycle.check_published(workspace, branch)
     changed = _changed(repo, tip, plan, terms)
     if changed.digest == plan.digest:
         raise UsageError(

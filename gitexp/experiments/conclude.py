@@ -71,7 +71,7 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
     NoSamplesError
         If nothing was measured yet.
     PreconditionError
-        If it is to be archived, and finished repeats are not recorded.
+        If finished repeats are not recorded, or a run goes on.
     MovedRefError
         If the branch moved meanwhile; nothing was written.
     """
@@ -89,7 +89,7 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
             next_step=f"gitexp show {shlex.quote(plan.name)}; to go on from it: "
             f"git switch {shlex.quote(branch)} && git merge {shlex.quote(repo.main)}",
         )
-    if archived:
+    if not dry_run:
         lifecycle.check_published(workspace, branch)
     path = layout.conclusion_path(plan.name)
     replaced = objects.blob_id(repo, tip, path) is not ABSENT

@@ -221,13 +221,17 @@ def test_another_state_is_asked_about_and_nothing_is_recorded_or_run(tmp_path: P
     assert "gitexp run --resume," in str(error["next"])
     assert "gitexp run --again --with-baseline," in str(error["next"])
     assert (repo.hash(), log(repo)) == (tip, ran)
+    for verb in (("amend-plan", "--alpha", "0.04", "--why", "w"), ("conclude", "-m", "it helps")):
+        refused = gitexp(repo, *verb)
+        assert refused.code == 3
+        assert refused.says("not recorded yet", "gitexp run --resume --on exp/x")
 
     report = run(repo.workspace, RunRequest(again=True, repeats=1))
-    assert [each.run.params["lr"] for each in report.recorded] == [0.3]
+    assert [each.run.params["lr"] for each in report.recorded] == [0.2, 0.3]
     again = run(repo.workspace, RunRequest(repeats=2))  # it was answered: nobody asks again
     assert [each.run.seeds for each in again.recorded] == [(8,)]
-    report = run(repo.workspace, RunRequest(resume=True))  # nor is anything lost
-    assert "0.2 7" in recorded(repo)
+    report = run(repo.workspace, RunRequest(resume=True))
+    assert recorded(repo).count("0.2 7") == 1
     assert {each.run.params["lr"] for each in report.recorded} == {0.2}
 
 
