@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison import measure, selection
@@ -20,7 +19,6 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.upstream import own
 from gitexp.model.comparison import LATE, Change
 from gitexp.model.config import ProjectConfig
-from gitexp.model.run import StageOrigin
 from gitexp.records.terms import binding
 from gitexp.report import numbers
 from gitexp.rules.branches import governing, is_protected
@@ -30,7 +28,7 @@ from gitexp.store.plans import plan_named
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from gitexp.comparison.counting import Count, Evaluation, FoundRuns
+    from gitexp.comparison.counting import Count, Evaluation
     from gitexp.comparison.measure import CountedSides
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.git.repository import Repo
@@ -64,47 +62,6 @@ def prefix(counted: Count, evaluation: Evaluation, *, allowed: bool) -> str:
     if not evaluation.same and allowed:
         parts.append("on different evaluation data, as you allowed; ")
     return "".join(parts)
-
-
-def made_outside(counted: Count, found: FoundRuns) -> tuple[str, list[str]]:
-    """Say what no run has made and yet every number stands on; for line 1, and as warnings.
-
-    It was in dvc.lock, which anybody may write, under the command, dependencies and parameters of a
-    stage that no seed reaches. One run that executes the stage and makes the same lifts it.
-    """
-    repeats = [
-        item for side in (counted.baseline, counted.candidate) for item in side.repeats.items()
-    ]
-    used = {(m.stage, m.recipe, *m.hashes.items()): m for _, r in repeats for m in r.found.run.once}
-    reached = (*found.candidate, *found.baseline)
-    executed = {
-        (made.stage, *made.hashes.items())
-        for item in reached
-        if item.run.id not in found.contradicted
-        for made in item.run.once
-        if made.origin is StageOrigin.EXECUTED
-    }
-    open_ = [
-        made
-        for made in used.values()
-        if made.origin is StageOrigin.OUTSIDE and (made.stage, *made.hashes.items()) not in executed
-    ]
-    said = []
-    for stage in dict.fromkeys(made.stage for made in open_):
-        first = min(seed for seed, _ in repeats)
-        said.append(
-            f"{stage} was executed by no run: what it makes was taken from dvc.lock; "
-            f"gitexp run --again --seeds {first} executes it, and holds it against that"
-        )
-    several = Counter((stage, recipe) for stage, recipe, *_ in used)
-    said += [
-        f"{stage} made other outputs in some of these runs than in others, of the same command, "
-        "dependencies and parameters: they differ by more than the seed"
-        for (stage, _), number in several.items()
-        if number > 1
-    ]
-    paths = dict.fromkeys(path for made in open_ for path in made.hashes)
-    return f"conditional on {', '.join(paths)}, made outside; " if paths else "", said
 
 
 def beside_project(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison import advice, cautions, exclusions, frozen, measure, selection, sides
 from gitexp.comparison.designs import choose, predictions, slices, still
 from gitexp.comparison.judged import Draft, Measured, adjusted
+from gitexp.comparison.made_once import made_outside
 from gitexp.comparison.measure import CountedSides
 from gitexp.comparison.randomness import seeding
 from gitexp.comparison.randomness.variation import is_clocked
@@ -115,7 +116,7 @@ def draft(
             raise
     differ, more = exclusions.changes(repo, baseline, candidate, counted)
     around, apart, told = cautions.beside_project(repo, baseline, candidate, counted)
-    outside, conditional = cautions.made_outside(counted, gathered.found)
+    outside, conditional = made_outside(counted, gathered.found)
     problem = _problem(evaluation, options, differ, same=same, claim=claim)
     problem = problem or frozen.told(shared)
     if baseline.config.project != candidate.config.project:

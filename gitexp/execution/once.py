@@ -14,6 +14,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.eligible import is_under
+from gitexp.comparison.made_once import made_by
 from gitexp.dvc import cache as objects
 from gitexp.dvc import exchange, pipeline
 from gitexp.dvc.cache_objects import CacheConfig
@@ -105,18 +106,13 @@ def _recorded(
 
     What no run has made, but dvc.lock said, stands for an execution under its own plan alone.
     """
-    executed = {
-        (made.stage, *made.hashes.items())
-        for found in runs
-        for made in found.run.once
-        if made.origin is StageOrigin.EXECUTED
-    }
+    by_runs = made_by(found.run for found in runs)
     known: dict[Key, OnceRecord] = {}
     bound: dict[Key, OnceRecord] = {}
     changing = {stage.name for stage in stages if stage.always_changed}
     names = {stage.name for stage in stages}
     for found, made in ((item, made) for item in runs for made in item.run.once):
-        sure, key = (made.stage, *made.hashes.items()) in executed, (made.stage, made.recipe)
+        sure, key = by_runs(made), (made.stage, made.recipe)
         origin = StageOrigin.ADOPTED if sure else StageOrigin.OUTSIDE
         if made.stage not in names:
             continue
@@ -233,24 +229,16 @@ def _locked(
         lock = files.lock(config.lock)
     except GitexpError:  # spoiled by a merge
         return
-    older = {
-        (out.path, out.md5)
-        for found in runs
-        if not found.run.once
-        for repeat in found.run.repeats
-        for out in repeat.outputs
-    }
+    by_runs = made_by(found.run for found in runs)
     for stage in stages:
         held = None if lock is None else lock.stages.get(stage.name)
         record = None if held is None else held.record()
         changing = stage.always_changed or not (stage.deps or stage.params)
         if record is None or changing or record.commands != stage.commands:
             continue
-        cached = {out.path for out in stage.outs if out.cache}
-        outs = {(out.path, out.md5) for out in record.outs if out.path in cached}
-        made = StageOrigin.ADOPTED if outs and outs <= older else StageOrigin.OUTSIDE
         digest = recipe(stage, record.deps, record.params, beside[stage.name])
-        yield adoption.record_of(record, digest, made)
+        made = adoption.record_of(record, digest, StageOrigin.OUTSIDE)
+        yield replace(made, origin=StageOrigin.ADOPTED) if by_runs(made) else made
 
 
 def _code(source: RunSource, stages: Sequence[Stage]) -> Iterator[str]:
