@@ -331,7 +331,7 @@ def _price(repo: Repo, plan: Plan, start: CommitHash, config: ProjectConfig) -> 
     there: set[int] = set()
     if plan.drawn:
         base = recorded_runs(repo, plan.baseline.commit, config)
-        there = {seed for item in base for seed in finished_seeds(item)}
+        there = {seed for it in base if not it.run.drawn for seed in finished_seeds(it)}
     reusing = repeats - min(len(there), plan.repeats) if there else None
     return Price(repeats, repeats * duration.seconds, f"run {duration.run[:8]}", reusing)
 

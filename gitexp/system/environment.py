@@ -333,7 +333,7 @@ def _cgroup_cpus() -> float | None:
         try:
             quota, period = " ".join(Path(file).read_text("ascii") for file in files).split()
             return round(int(quota) / int(period), 3) if int(quota) > 0 else None
-        except (OSError, ValueError, ZeroDivisionError):  # "max" is no number
+        except (OSError, ValueError, ZeroDivisionError):  # "max": none is set
             continue
     return None
 

@@ -124,12 +124,12 @@ def test_what_may_draw_on_chance_of_its_own_is_believed_to(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "instead"),
     [
-        (FOREST, 'F(random_state=int(os.environ.get("GITEXP_SEED", 42)))'),
-        ("x = 1\nSEED = 7\n", 'SEED = int(os.environ.get("GITEXP_SEED", 7))'),
-        ("np.random.seed(3)\n", 'np.random.seed(int(os.environ.get("GITEXP_SEED", 3)))'),
-        ("f(seed=1)\nseed = 2\n", 'seed = int(os.environ.get("GITEXP_SEED", 2))'),
-        ('p = {"seed": 5}\n', 'p = {"seed": int(os.environ.get("GITEXP_SEED", 5))}'),
-        ("ä = f('ü', seed=1)\n", "ä = f('ü', seed=int(os.environ.get(\"GITEXP_SEED\", 1)))"),
+        (FOREST, 'F(random_state=int(os.environ.get("GITEXP_SEED", 0)))'),
+        ("x = 1\nSEED = 7\n", 'SEED = int(os.environ.get("GITEXP_SEED", 0))'),
+        ("np.random.seed(3)\n", 'np.random.seed(int(os.environ.get("GITEXP_SEED", 0)))'),
+        ("f(seed=1)\nseed = 2\n", 'seed = int(os.environ.get("GITEXP_SEED", 0))'),
+        ('p = {"seed": 5}\n', 'p = {"seed": int(os.environ.get("GITEXP_SEED", 0))}'),
+        ("ä = f('ü', seed=1)\n", "ä = f('ü', seed=int(os.environ.get(\"GITEXP_SEED\", 0)))"),
     ],
 )
 def test_the_line_with_the_seed_is_named_and_what_to_write_instead(text: str, instead: str) -> None:
@@ -287,7 +287,7 @@ def test_the_option_of_a_script_that_takes_its_seed_is_found(text: str, option: 
 
 
 def test_a_number_in_the_code_is_told_before_anything_runs() -> None:
-    assert 'write F(random_state=int(os.environ.get("GITEXP_SEED", 42' in code(FOREST).advice()
+    assert 'write F(random_state=int(os.environ.get("GITEXP_SEED", 0' in code(FOREST).advice()
     assert code(OPEN).advice().startswith("no seed parameter was found")
 
 

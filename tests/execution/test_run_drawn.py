@@ -216,6 +216,18 @@ def test_a_call_that_was_killed_leaves_whole_pairs_and_is_gone_on_with(tmp_path:
     assert sorted(ran) == sorted([7, *seeds, *seeds])
 
 
+def test_what_ran_on_another_plans_seeds_makes_committed_ones_no_cheaper(
+    project: tuple[BuiltRepo, Plan, tuple[int, ...]],
+) -> None:
+    repo, _, _ = project
+    run(repo.workspace)
+    repo.git("switch", "-q", "main")
+    why = ("--metric", "acc:max", "--effect", ">0", "--hypothesis", "a higher rate raises acc")
+    told = gitexp(repo, "new", "c", *why, "--repeats", "5", "--seeds", "drawn", "--dry-run")
+    assert "10 repeats on both sides" in told.out
+    assert "--seeds committed" not in told.out
+
+
 def test_committed_seeds_are_asked_for_or_settled_and_said(tmp_path: Path) -> None:
     repo = plain(tmp_path / "p", TRAIN.replace("OUT", str(tmp_path)))
     run(repo.workspace, RunRequest(seeds=(7, 8)))

@@ -105,12 +105,12 @@ def test_copies_of_both_sides_are_stopped_told_and_not_made_again(tmp_path: Path
         (
             {"train.py": FIXED},
             {},
-            'in train.py, line 2, write rng = random.Random(int(os.environ.get("GITEXP_SEED", 42',
+            'in train.py, line 2, write rng = random.Random(int(os.environ.get("GITEXP_SEED", 0',
         ),
         (
             {"train.py": EXECUTE, "train.ipynb": NOTEBOOK},
             {},
-            'in train.ipynb, code cell 1, write seed = int(os.environ.get("GITEXP_SEED", 42))',
+            'in train.ipynb, code cell 1, write seed = int(os.environ.get("GITEXP_SEED", 0))',
         ),
         ({"train.py": NOTED}, {}, "in train.py, line 3, write acc = random.Random(int("),
         (
@@ -224,7 +224,7 @@ def test_one_draw_stops_the_call_and_its_next_step_leads_to_a_verdict(
     (result,) = compare(repo.workspace)
     assert result.verdict is Verdict.UNDECIDABLE
     assert f"on the {frozen}: train.py, line 2" in result.headline
-    assert 'int(os.environ.get("GITEXP_SEED", 5))' in result.next_step
+    assert 'int(os.environ.get("GITEXP_SEED", 0))' in result.next_step
     seen = status(repo.workspace)
     assert seen.next_step == "gitexp compare"
     assert any(f"{frozen} report the same numbers: train.py, line 2" in n for n in seen.notes)

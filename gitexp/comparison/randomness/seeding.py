@@ -15,6 +15,7 @@ from gitexp.comparison.randomness.draws import OF_FILE
 from gitexp.comparison.randomness.project_text import ALL_ARGUMENTS, CODE, NUMBERED, ProjectText
 from gitexp.comparison.randomness.syntax import (
     CELL,
+    READ,
     SEED_NAME,
     VARIABLE,
     CopiesReason,
@@ -114,7 +115,7 @@ class Code(ProjectText):
             if source:
                 return f"in {script}, draw on {source} alone, and commit"
             return (
-                f'read the seed in {script}: int(os.environ.get("{VARIABLE}", 42)); or give '
+                f"read the seed in {script}: {READ}; or give "
                 '--seed-arg "--seed {seed}" or --seed-param KEY to gitexp init'
             )
         first, *others = places
@@ -261,9 +262,8 @@ class Code(ProjectText):
         """Return where a seed stands in the text, and what to write instead."""
         if draw.number is not None:
             return place_of(draw.at, dict(self.texts)[draw.at], draw.number, draw.name)
-        value = f'int(os.environ.get("{VARIABLE}", 0))'
         there = self._line(draw.path, draw.line)
-        return replace(there, instead=f"the seed as {value}", name=draw.name)
+        return replace(there, instead=f"the seed as {READ}", name=draw.name)
 
     def _line(self, path: str, number: int) -> Fixed:
         text = dict(self.texts)[path]

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 VARIABLE: Final = "GITEXP_SEED"
+# By hand it has the seed of the snapshot, which is 0 where the settings name none.
+READ: Final = f'int(os.environ.get("{VARIABLE}", 0))'
 # What divides data or makes them: where both sides do so alike, both speak of these data.
 _MAKES = r"^make_(?!pipeline|union|column|scorer|.*(model|net|clf|classifier|regressor|estimator))"
 _OF_DATA = re.compile(rf"split|[fF]old|{_MAKES}|^fetch_|^load|^sample$|^resample$|[sS]huffle")
@@ -288,8 +290,7 @@ def place_of(path: str, text: str, number: ast.Constant, name: str) -> Fixed:
     raw = line.encode()
     start, end = number.col_offset, number.end_col_offset or number.col_offset
     default = number.value if isinstance(number.value, int) else 0
-    value = f'int(os.environ.get("{VARIABLE}", {default}))'
-    new = raw[:start].decode() + value + raw[end:].decode()
+    new = raw[:start].decode() + READ + raw[end:].decode()
     where = where_of(path, number.lineno, text)
     return Fixed(where, line.strip(), new.strip(), str(default), name.lstrip("."))
 
