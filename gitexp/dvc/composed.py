@@ -87,9 +87,8 @@ def _document(data: bytes, where: str) -> dict[str, Json]:
 
 def differing_entries(one: bytes, other: bytes, where: str) -> set[str]:
     """Return the stages, and what else at the top, of which two pipelines say another thing."""
-    left, right = (
-        {**(doc := _document(each, where)), **mapping(doc.pop("stages"))} for each in (one, other)
-    )
+    tops = _document(one, where), _document(other, where)
+    left, right = ({**mapping(top.pop("stages")), **top} for top in tops)
     return {name for name in left.keys() | right.keys() if left.get(name) != right.get(name)}
 
 

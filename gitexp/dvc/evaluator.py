@@ -23,7 +23,7 @@ from gitexp.dvc import dvcpipeline
 from gitexp.dvc.dvcpipeline import Pattern, touches
 from gitexp.dvc.pipeline import depends_on
 from gitexp.dvc.state import Patterns, executed
-from gitexp.errors import BadFormatError, GitexpError, UnknownParamError, UnsafeInputError
+from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import MODE_COMMIT, MODE_LINK
 from gitexp.git.tree import FILE_MODES, MODE_TREE
@@ -259,7 +259,7 @@ class _Read:
         """Return what a template stands for, from wherever it comes, without seeds."""
         found: dict[str, ParamValue] = {}
         for source, values in self._sources:
-            with contextlib.suppress(UnknownParamError):
+            with contextlib.suppress(GitexpError):  # it is not there, or no parameter
                 value = params.lookup(values, name)
                 for key, leaf in params.flatten({name: param_json(value)}).items():
                     inline = source == f"{self._path}:vars"
@@ -290,7 +290,9 @@ class _Read:
         file, keys = declared.file, [self._fill(key) for key in declared.keys]
         if any(self.makes(stage, file) for stage in self.stages):
             return {}
-        flat = params.flatten(self._parsed(file))
+        flat: dict[str, ParamValue] = {}
+        with contextlib.suppress(GitexpError):
+            flat = params.flatten(self._parsed(file))
         beside = [each.keys for each in shared if each.file == file]
         return {
             name: value
@@ -312,7 +314,7 @@ def _names(declared: Iterable[str], key: str) -> bool:
 
 def _acting(entry: Mapping[str, Json]) -> Json:
     """Return what of an entry acts on its output, whichever way it is written."""
-    plain = {key: value for key, value in entry.items() if key not in _ASIDE}
+    plain = {key: value for key, value in entry.items() if key not in _ASIDE and value is not False}
     if "do" in plain:
         plain["do"] = _acting(mapping(plain["do"]))
     if isinstance(plain.get("cmd"), str):

@@ -66,7 +66,8 @@ ASKED = NewRequest(
     metric="acc",
     direction=Direction.MAX,
     effect=">0",
-    repeats=5,
+    repeats=3,
+    alpha=0.2,
     baseline="main",
     seeds=SeedOrigin.COMMITTED,
 )
@@ -176,6 +177,21 @@ def test_a_stage_that_rewrites_the_metrics_afterwards_fails(repo: BuiltRepo) -> 
     report = run(repo.workspace, RunRequest(with_baseline=True))
     reasons = {r.reason for each in report.recorded for r in each.run.repeats if r.reason}
     assert any("metrics.json, after evaluate" in reason for reason in reasons)
+
+
+def test_what_differs_alone_is_restored_as_a_file_and_else_in_parts(repo: BuiltRepo) -> None:
+    edited(repo, "params.yaml", "scale: 1", "scale: 2")
+    edited(repo, "dvc.yaml", "python ${script}", "python -O ${script}")
+    with pytest.raises(EvaluatorError) as caught:
+        run(repo.workspace, RunRequest(dry_run=True))
+    first = caught.value.next_step.partition("\n")[0]
+    assert "-SW -- :/dvc.yaml :/params.yaml && git commit -m" in first
+    edited(repo, "params.yaml", "lr: 0.1", "lr: 0.2")
+    with pytest.raises(EvaluatorError) as caught:
+        run(repo.workspace, RunRequest(dry_run=True))
+    first = caught.value.next_step.partition("\n")[0]
+    assert "-SW -- :/dvc.yaml && git restore -p" in first
+    assert "-- :/params.yaml && git commit -am" in first
 
 
 def test_an_override_of_what_evaluation_alone_reads_is_refused(repo: BuiltRepo) -> None:
