@@ -90,7 +90,11 @@ def check(record: OnceRecord, bound: OnceRecord | None) -> None:
         f"stage {record.stage} made another {path} than the one that this plan's repeats rest on",
         found=f"{record.hashes[path]}, of the same command, dependencies and parameters",
         where=path,
-        expected=f"{bound.hashes[path]}, of which the bytes are not here",
+        expected=f"{bound.hashes[path]}, which was recorded first",
+        next_step=""
+        if bound.origin is not StageOrigin.OUTSIDE
+        else f"no run has made that, it was in dvc.lock: take {record.stage} out of it, on the "
+        "baseline, too, and gitexp amend-plan --baseline BRANCH",
     )
 
 

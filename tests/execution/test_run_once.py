@@ -285,6 +285,15 @@ def test_a_planted_entry_is_taken_with_its_qualifier_and_does_not_stand_an_execu
         assert part in repeat.reason
     assert "train" not in log.read_text().splitlines()[-1]
     assert "made outside" in compare(planted.workspace)[0].headline
+    for branch in ("main", "exp/x"):  # the way out that the message names
+        planted.switch(branch)
+        planted.commit({"dvc.lock": None}, at=6)
+    planted.git("merge", "-q", "-m", "no lock", "main")
+    amend = ("amend-plan", "--baseline", "main", "--why", "its lock was planted")
+    assert gitexp(planted, *amend).code == 0
+    run(planted.workspace)
+    assert runs(planted)[-1].once[0].hashes["prep.csv"] == ROWS
+    assert "made outside" not in compare(planted.workspace)[0].headline
 
 
 @pytest.mark.slow
