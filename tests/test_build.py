@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,10 +55,13 @@ def test_a_commit_in_process_leaves_what_git_leaves(tmp_path: Path) -> None:
             if kind == "process":
                 who = inprocess.Who(*repo.by, EPOCH + 60 * at)
                 assert inprocess.commit(repo.path, files, message, who) == repo.hash()
+                assert inprocess.begin(repo.path, f"exp/b{at}", replace(who, seconds=EPOCH))
+                assert not inprocess.begin(repo.path, "exp", who)
                 continue
             if files:
                 repo.git("add", "--force", "--all", "--", *files)
             repo.git("commit", "--quiet", "--allow-empty", "-m", message, at=at)
+            repo.git("switch", "--quiet", "--create", f"exp/b{at}")
         repo.fsck()
         inside = {
             str(path.relative_to(repo.path)): path.read_bytes()

@@ -76,6 +76,36 @@ def commit(
     return str(made)
 
 
+def begin(top: Path, name: str, who: Who, *, hooks: bool = True) -> bool:
+    """Make a branch of what HEAD is at and switch to it; False where that is left to git."""
+    import pygit2  # noqa: PLC0415  once HOME is the tests' own
+
+    usual = re.fullmatch(r"\w[\w-]*(/\w[\w-]*)*", name)
+    if not (usual and _plain_place(top, hooks=hooks) and _plain_words("x", who)):
+        return False
+    inside, ref = top / ".git", f"refs/heads/{name}"
+    head = _head(inside)
+    try:
+        repo = pygit2.Repository(top)
+        at = str(repo.head.target)
+        repo.create_reference(ref, at)  # refuses one that is there, or in the way
+    except (pygit2.GitError, OSError, ValueError):
+        return False
+    was = at if head == "HEAD" else head.removeprefix("refs/heads/")
+    (inside / "logs" / ref).unlink(missing_ok=True)  # with a time of its own
+    _log(inside, ref, f"{NONE} {at}", "branch: Created from HEAD", who)
+    _log(inside, "HEAD", f"{at} {at}", f"checkout: moving from {was} to {name}", who)
+    (inside / "HEAD").write_text(f"ref: {ref}\n")
+    return True
+
+
+def _log(git_dir: Path, name: str, move: str, why: str, who: Who) -> None:
+    log = git_dir / "logs" / name
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a") as file:
+        file.write(f"{move} {who.name} <{who.email}> {who.seconds} +0000\t{why}\n")
+
+
 def _move(git_dir: Path, name: str, move: str, why: str, who: Who) -> None:
     """Move HEAD, or the branch that it is on, with the line in each reflog."""
     ref = git_dir / name
@@ -84,10 +114,7 @@ def _move(git_dir: Path, name: str, move: str, why: str, who: Who) -> None:
     with lock.open("x") as file:
         file.write(f"{move.rpartition(' ')[2]}\n")
     for each in dict.fromkeys(("HEAD", name)):
-        log = git_dir / "logs" / each
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("a") as file:
-            file.write(f"{move} {who.name} <{who.email}> {who.seconds} +0000\t{why}\n")
+        _log(git_dir, each, move, why, who)
     lock.rename(ref)
 
 
