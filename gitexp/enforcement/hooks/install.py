@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -217,7 +216,6 @@ def _texts(place: HookFolder, python: str) -> dict[str, bytes]:
     return {name: shims.rendered(name, settings) for name in place.names}
 
 
-@cache
 def _flags(python: str) -> str:
     """Return how Python is kept from importing what a branch has at its top: -I, or -P."""
     try:
