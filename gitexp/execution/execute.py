@@ -299,8 +299,8 @@ class _Loop:
         """Look at the first outcome of a side; refuse it where the others must not start."""
         job, metrics = side.template.job, side.template.source.config.metrics
         checks.check_first(outcome, job.expect_metrics, metrics)
-        if not self.warnings:  # said once, of whatever side
-            self.warnings = checks.check_files(side.template)
+        # Said once, of the candidate where it runs, which comes last: there it can be mended.
+        self.warnings = checks.check_files(side.template)
 
     def weigh(self, sides: Sequence[Prepared]) -> None:
         """Give out what is held: not of a side whose seed does not act, and pair by pair.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import dvcwrite
 from gitexp.dvc.dvcfiles import DvcFiles
+from gitexp.dvc.dvcpipeline import outermost
 from gitexp.dvc.gitignore import folders_above, ignore_files
 from gitexp.dvc.stage_records import declared_params
 from gitexp.errors import GitexpError
@@ -73,8 +74,9 @@ def is_written(
     if config.pipeline is None:
         if not written or (written[-1][0].run.inputs, written[-1][1].key) != state:
             return False
-        wanted = {out.path: out.md5 for out in written[-1][1].outputs if out.path in config.outputs}
-        return all(_pointed(read, config, path) == md5 for path, md5 in wanted.items())
+        made = {out.path: out.md5 for out in written[-1][1].outputs}
+        wanted = [posixpath.normpath(path) for path in outermost(config.outputs)]
+        return all(_pointed(read, config, out) == made.get(out, "") for out in wanted)
     # Of several states that were squashed into one commit its lock is that of any.
     commits = [commit for commit, held in states.items() if held == {state}]
     here = _locked(read, config) if commits else None

@@ -177,6 +177,25 @@ def test_what_git_is_told_to_ignore_beside_an_output_is_not_named(tmp_path: Path
     assert left(run(repo.workspace)) == []
 
 
+def test_an_output_that_is_declared_after_its_runs_comes_with_the_next_one(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "r", outputs=(), dvc_init=True)
+    new(
+        repo.workspace,
+        NewRequest(
+            name="x", hypothesis="a higher lr", metric="acc", direction=Direction.MAX, effect=">0",
+            repeats=2, baseline="main", params=lr(0.2), seeds=SeedOrigin.DRAWN,
+        ),
+    )  # fmt: skip
+    (told,) = left(run(repo.workspace))
+    assert "outputs: [model.txt]" in told
+    init(repo.workspace, InitRequest(outputs=("model.txt",)))
+    report = run(repo.workspace)
+    assert [each.run.seeds for each in report.recorded] == [(7,)]
+    assert left(report) == []
+    assert "model.txt.dvc" in repo.files()
+    assert run(repo.workspace).recorded == ()
+
+
 def test_init_says_that_undeclared_files_go_with_the_worktree(tmp_path: Path) -> None:
     repo = build_repository(tmp_path / "r")
     repo.commit({"train.py": PLAIN_TRAIN, "params.yaml": "lr: 1\nseed: 1\n"})

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison.randomness import seeding
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc.dvc_config import has_dvc
-from gitexp.dvc.dvcpipeline import touches
+from gitexp.dvc.dvcpipeline import declares, touches
 from gitexp.dvc.exchange import remote_of
 from gitexp.dvc.pointers import listed
 from gitexp.errors import (
@@ -59,7 +59,14 @@ if TYPE_CHECKING:
 SPACE_RESERVE_BYTES = 64 * 1024 * 1024
 _SHOWN = 10
 _FEW = 5
-_NOISE = ("__pycache__", ".gitignore", ".pytest_cache", ".ipynb_checkpoints", ".mypy_cache")
+_NOISE = (
+    "__pycache__",
+    "dvc.yaml",
+    ".gitignore",
+    ".pytest_cache",
+    ".ipynb_checkpoints",
+    ".mypy_cache",
+)
 
 
 def check_outputs(source: RunSource, stages: Sequence[Stage]) -> None:
@@ -343,7 +350,7 @@ def _left(slot: Path, project: str, known: Collection[str]) -> list[str]:
 
 
 def _is_noise(path: str) -> bool:
-    return any(part in _NOISE for part in path.split("/"))
+    return declares(path) or any(part in _NOISE for part in path.split("/"))
 
 
 _EXECUTES = re.compile(r"\bpapermill\b|--execute\b|\bjupyter[ -](?:execute|run)\b|--Execute\w+\.")
