@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.comparison import measure, selection
 from gitexp.comparison.advice import p_words
 from gitexp.comparison.designs import choose
-from gitexp.comparison.eligible import finished_seeds, is_under
+from gitexp.comparison.eligible import finished_seeds, is_tried, is_under
 from gitexp.comparison.exclusions import recorded
 from gitexp.comparison.measure import is_resource
 from gitexp.comparison.randomness.variation import ENOUGH, agree, traces
@@ -19,6 +19,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.upstream import own
 from gitexp.model.comparison import LATE, Change
 from gitexp.model.config import ProjectConfig
+from gitexp.model.run import RepeatState
 from gitexp.records.terms import binding
 from gitexp.report import numbers
 from gitexp.rules.branches import governing, is_protected
@@ -28,7 +29,7 @@ from gitexp.store.plans import plan_named
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from gitexp.comparison.counting import Count, Evaluation
+    from gitexp.comparison.counting import Count, Evaluation, FoundRuns
     from gitexp.comparison.measure import CountedSides
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.git.repository import Repo
@@ -128,6 +129,73 @@ def warnings(counted: Count, evaluation: Evaluation) -> list[str]:
     return found
 
 
+def tries(found: FoundRuns, counted: Count, plan: Plan | None) -> Iterator[str]:
+    """Say what was seen, or may have been, of the seeds that count before their repeats finished.
+
+    And which seeds of the plan come before these and did not run under it, as far as is known here.
+    """
+    if plan is None:
+        return
+    every, right = (*found, *found.past), counted.candidate.repeats
+    for name, side in (("baseline", counted.baseline), ("candidate", counted.candidate)):
+        again = {
+            repeat.seed
+            for item in every
+            for repeat in item.run.own_repeats
+            if repeat.state is not RepeatState.FINISHED
+            and (there := side.repeats.get(repeat.seed)) is not None
+            and item.run.inputs == there.found.run.inputs
+            and item.order < there.found.order
+            and not (repeat.interrupted and there.repeat.resumed)
+        }
+        if again:
+            yield (
+                f"{numbers.seeds(again)} of the {name} failed or stopped at first, and ran again: "
+                "where numbers vary by more than the seed, that is a choice"
+            )
+    base = {item.found.run.inputs for item in counted.baseline.repeats.values()}
+    tried = [item for item in every if all(is_tried(item, each) for each in base)]
+    mine = {item.found.run.inputs for item in right.values()}
+    paid = {item.run.inputs for item in tried if is_under(item, plan) and finished_seeds(item)}
+    failed = {
+        item.run.inputs
+        for item in tried
+        for each in item.run.own_repeats
+        if each.state is not RepeatState.FINISHED and each.seed in right
+    }
+    if other := failed - paid - mine:
+        yield (
+            f"{numbers.amount(len(other), 'other candidate')} began seeds that count and finished "
+            "none: what they printed may have been a score, and p is not corrected for that"
+        )
+    yield from _passed(tried, counted, plan)
+
+
+def _passed(tried: Iterable[FoundRun], counted: Count, plan: Plan) -> Iterator[str]:
+    """Say which seeds of a plan, before the last one that counts, did not run under it, and why."""
+    first, left, began = set[int](), set(counted.candidate.repeats), set[int]()
+    for seed in plan.drawn.sequence() if plan.drawn and left else ():
+        first.add(seed)
+        left.discard(seed)
+        if not left:
+            break
+    where: dict[str, None] = {}
+    spent = counted.spent.intersection(first)
+    for item in tried:
+        if is_under(item, plan):
+            began.update(each.seed for each in item.run.repeats)
+        elif spent.intersection(each.seed for each in item.run.repeats):
+            where[f"run {item.run.id[:8]} ({', '.join(item.refs) or item.commit[:_SHORT]})"] = None
+    if spent:
+        told = numbers.listed(tuple(where), _FEW)
+        yield f"{numbers.seeds(spent)} of the plan were passed over: seen before, in {told}"
+    if lacking := first - spent - began:
+        yield (
+            f"{numbers.seeds(lacking)} of the plan come before others that ran, and did not run: "
+            "were they passed over because of a run that is not in this clone, it has to be pushed"
+        )
+
+
 def _confounder(counted: Count) -> str:
     if counted.confounded == "environment":
         return (
@@ -195,6 +263,7 @@ def grown(situation: CountedSides, plan: Plan) -> str:
 
 
 _SHORT: Final = 9  # of a commit's hash
+_FEW: Final = 3  # runs that are named
 _LONG: Final = 300
 
 

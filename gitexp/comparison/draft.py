@@ -146,6 +146,7 @@ def draft(
             *told,
             *conditional,
             *cautions.warnings(counted, evaluation),
+            *cautions.tries(gathered.found, counted, plan),
             *(() if same else cautions.unmoved(counted)),
             *cautions.on_other_machines(counted, plan),
             *cautions.plan_changed(repo, plan, gathered.found, candidate.config),

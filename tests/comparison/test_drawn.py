@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.comparison import counting, eligible, selection
+from gitexp.comparison import cautions, counting, eligible, selection
 from gitexp.comparison.counting import Count, FoundRuns, count
 from gitexp.comparison.designs.interim import in_order
 from gitexp.comparison.measure import values_of
+from gitexp.model.ids import InputsDigest
 from gitexp.model.plan import (
     Amendment,
     OnFailed,
@@ -26,6 +27,7 @@ from gitexp.model.plan import (
 from gitexp.model.run import PlanRef, RepeatState
 from gitexp.provenance import strangers
 from gitexp.records.terms import sealed
+from gitexp.report import numbers
 from tests.comparison.test_counting import (
     BASE,
     CANDIDATE,
@@ -300,3 +302,50 @@ def test_an_exploratory_record_changes_nothing_of_a_planned_count() -> None:
     )  # fmt: skip
     assert reasons(after).keys() - reasons(before).keys() == {eligible.EXPLORATORY}
     assert counting.UNPAIRED not in reasons(after)
+
+
+def said(*runs: FoundRun, plan: Plan = DRAWN, past: tuple[FoundRun, ...] = ()) -> str:
+    found = FoundRuns(runs, past=past)
+    return "\n".join(cautions.tries(found, count(found, plan, BASE, CANDIDATE, in_line), plan))
+
+
+@pytest.mark.parametrize("side", [BASE, CANDIDATE])
+@pytest.mark.parametrize("state", [RepeatState.FAILED, RepeatState.LOST])
+def test_a_repeat_that_ran_until_it_finished_is_named(
+    side: InputsDigest, state: RepeatState
+) -> None:
+    """Of what varies by more than its seed whoever fails where it is low keeps what is high."""
+    first = run("x", side, SEEDS[:2], plan=REF, state=state)
+    name = "baseline" if side == BASE else "candidate"
+    shown = numbers.seeds(SEEDS[:2])
+    assert said(first, *both(0, 4, order=1)).startswith(f"{shown} of the {name} failed or stopped")
+    assert not said(*both(0, 4), replace(first, order=2))  # again, and nothing came of it
+
+
+def test_a_repeat_that_went_on_from_its_checkpoint_is_not_one_that_ran_again() -> None:
+    first = run("x", CANDIDATE, SEEDS[:1], plan=REF, state=RepeatState.LOST)
+    base, mine = both(0, 4, order=1)
+    repeats = tuple(replace(each, resumed=1) for each in mine.run.repeats)
+    assert not said(first, base, replace(mine, run=replace(mine.run, repeats=repeats)))
+
+
+@pytest.mark.parametrize("plan", [REF, None])
+def test_other_candidates_that_failed_on_seeds_that_count_are_counted(plan: PlanRef | None) -> None:
+    """What they print is a score, and none of them is a variant that p pays for."""
+    bad = RepeatState.FAILED
+    tries = [
+        run("xyz"[n], InputsDigest(f"{n}" * 64), SEEDS[:1], plan=plan, state=bad) for n in range(3)
+    ]
+    text = said(*both(0, 4, order=1), past=tuple(tries))
+    assert text.startswith("3 other candidates began seeds that count and finished none")
+    elsewhere = [replace(each, run=replace(each.run, repeats=())) for each in tries]
+    assert not said(*both(0, 4, order=1), past=tuple(elsewhere))
+
+
+def test_what_was_passed_over_is_named_and_why() -> None:
+    """Where the run that spent a seed is not known, only that it did not run can be."""
+    spent = run("z", OTHER, SEEDS[:2], plan=None)
+    shown = numbers.seeds(SEEDS[:2])
+    known = said(*both(2, 6, order=1), past=(spent,))
+    assert known == f"{shown} of the plan were passed over: seen before, in run zzzzzzzz (exp/x)"
+    assert said(*both(2, 6, order=1)).startswith(f"{shown} of the plan come before others that ran")
