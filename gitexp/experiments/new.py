@@ -301,8 +301,11 @@ def _check_metric(
         return
     if name.partition(":")[2] in logged:  # STAGE:NAME where several log it; log_metric:NAME
         return
-    nested = [each for each in sorted(names) if name in each.replace(":", ".").split(".")]
-    near = [bare] if bare in names else nested or difflib.get_close_matches(name, names, n=1)
+    parts = {each: each.replace(":", ".").split(".") for each in sorted(names)}
+    nested = [each for each, held in parts.items() if name in held]
+    longer = [each for each, held in parts.items() if held[-1].startswith(name)]
+    near = nested or longer or difflib.get_close_matches(name, names, n=1)
+    near = [bare] if bare in names else near
     near = near or [by_file(name, file) for file in known.unread]
     raise UnknownMetricError(
         f"no metric is called {name}",

@@ -51,6 +51,13 @@ def test_a_metric_that_nothing_ever_reported_is_taken_at_its_word_and_that_is_sa
     assert "acc is taken at its word" in done.out + done.err
 
 
+def test_a_short_name_stands_for_the_metric_that_begins_so(project: BuiltRepo) -> None:
+    project.commit({"metrics.json": '{"accuracy": 0.9, "auc": 0.8, "test": {"recall": 0.7}}'})
+    for typed, meant in (("acc", "accuracy"), ("rec", "test.recall"), ("aucc", "auc")):
+        done = gitexp(project, "new", "idea", *PLAN, "--metric", f"{typed}:max", "--dry-run")
+        assert done.says("unknown-metric", f"the same with --metric {meant}")
+
+
 def test_what_a_baseline_reports_and_costs_is_known_from_its_runs_on_any_branch(
     repo: BuiltRepo,
 ) -> None:
