@@ -332,6 +332,13 @@ class EvaluatorError(PreflightError):
     id = "evaluator"
 
 
+class OtherEnvironmentError(PreflightError):
+    """The baseline's repeat of a seed ran elsewhere than the candidate's would: no pair of them."""
+
+    id = "other-environment"
+    hint = "install what it ran with; where nobody can, gitexp amend-plan goes on with other seeds"
+
+
 class OtherOutputError(PreconditionError):
     """A stage that runs once under a plan, whatever the seed, has made other bytes this time."""
 

@@ -9,6 +9,7 @@ from gitexp.comparison import measure, selection
 from gitexp.comparison.advice import p_words
 from gitexp.comparison.designs import choose
 from gitexp.comparison.eligible import finished_seeds, is_tried, is_under
+from gitexp.comparison.environments import Environments
 from gitexp.comparison.exclusions import recorded
 from gitexp.comparison.measure import is_resource
 from gitexp.comparison.randomness.variation import ENOUGH, agree, traces
@@ -110,8 +111,13 @@ def warnings(counted: Count, evaluation: Evaluation) -> list[str]:
             f"{counted.looks + 1} looks, alpha is no longer that of one: candidate samples were "
             f"added {times} after the planned number was reached or the inputs were changed"
         )
-    if counted.variants > 1:
-        found.append(f"{counted.variants} different candidates were run under this plan")
+    if (tried := counted.variants - counted.environments) > 1:
+        found.append(f"{tried} different candidates were run under this plan")
+    if counted.environments:
+        found.append(
+            "the repeats do not pair, so those of one environment count, the first; the candidate "
+            f"finished in {counted.environments + 1}, and p pays for each as for a candidate"
+        )
     lone = [seed for seed in counted.candidate.repeats if seed not in counted.pairs]
     if counted.pairs and evaluation.same and lone:
         found.append(
@@ -194,6 +200,14 @@ def _passed(tried: Iterable[FoundRun], counted: Count, plan: Plan) -> Iterator[s
             f"{numbers.seeds(lacking)} of the plan come before others that ran, and did not run: "
             "were they passed over because of a run that is not in this clone, it has to be pushed"
         )
+
+
+def environments(repo: Repo, counted: Count) -> Iterator[str]:
+    """Say which pairs ran in which environment, where that is not one."""
+    if counted.in_pairs and (
+        said := Environments(repo).of_pairs(counted.candidate.repeats, counted.pairs)
+    ):
+        yield said
 
 
 def _confounder(counted: Count) -> str:

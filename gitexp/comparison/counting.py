@@ -12,9 +12,14 @@ only.
   unless others ran it there (`provenance.strangers`).
   (Were it always spent, running an unwelcome seed once more without a plan would remove it.)
 * The same key never adds to n: the first in ancestry counts, on parallel lines the smallest id.
-* Each side uses one environment, one set of link fingerprints and one of fixed seeds: the first in
-  which the candidate had its planned repeats, whatever came later (else whoever installs any
-  package may draw again until the answer pleases); before that the largest that both share.
+* By the first rules each side uses one environment, one set of link fingerprints and one of fixed
+  seeds: the first in which the candidate had its planned repeats, whatever came later (else
+  whoever installs any package may draw again until the answer pleases); before that the largest
+  that both share.
+* By the second rules the unit is the pair. The first finished repeat of a seed under the plan
+  counts, in whatever environment; its partner is the baseline's first in one that is `Alike`. A
+  pair without one is failed, and no other seed replaces it: else an installation takes out what
+  did not please. Where repeats do not pair, one environment counts, that of the first of them.
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.eligible import (
+    Counted,
     count_looks,
     drawn_seeds,
     finished_seeds,
@@ -32,6 +38,7 @@ from gitexp.comparison.eligible import (
     of_candidate,
     seeding,
 )
+from gitexp.comparison.pairs import OTHER_ENVIRONMENT, UNLIKE, JoinedSides, first, join
 from gitexp.model import dataclass, field, replace
 from gitexp.model.comparison import Unused
 from gitexp.model.run import RepeatState, other_seeds
@@ -40,21 +47,25 @@ from gitexp.report import numbers
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from gitexp.comparison.eligible import Eligible
+    from gitexp.comparison.eligible import Alike, Earlier, Eligible
+    from gitexp.comparison.pairs import Group, Name, Several
     from gitexp.model.ids import EnvironmentDigest, EvaluationDigest, InputsDigest, RunId
     from gitexp.model.plan import Plan
     from gitexp.model.run import Key, Repeat, Sample
     from gitexp.store.lookup import FoundRun
 
-    Earlier = Callable[[FoundRun, FoundRun], bool]
 
 CONTRADICTED = "contradicts itself"
 ELSEWHERE = "found elsewhere"
 REPEATED = "the same sample again"
-OTHER_ENVIRONMENT = "other environment"
 OTHER_DATA = "other linked data"
 OTHER_SEEDS = "other fixed seeds"
 UNPAIRED = "unpaired seed"
+
+
+def same_environment(_: FoundRun, first: Repeat, __: FoundRun, second: Repeat) -> bool:
+    """Return whether two repeats have one environment, and one set of linked data."""
+    return (first.environment, first.links) == (second.environment, second.links)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +80,13 @@ class FoundRuns:
     lines: tuple[tuple[str, tuple[FoundRun, ...]], ...] = ()
     scores: tuple[FoundRun, ...] = ()  # of `elsewhere`, what own branches have of the baseline
     past: tuple[FoundRun, ...] = ()  # under the plan before it was amended, of other inputs
+    alike: Alike = same_environment  # what a plan of the second rules asks of a pair
     # runs that are not what they say, and why; they never count
     contradicted: Mapping[RunId, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[FoundRun]:
         """Go over all of them, each once."""
         yield from (*self.candidate, *self.baseline, *self.elsewhere)
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """One repeat that counts, with its samples by (metric, rep, fold, dataset)."""
-
-    found: FoundRun
-    repeat: Repeat
-    samples: Mapping[tuple[str, int | None, int | None, str], Sample]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,8 @@ class Count:
     given_up: frozenset[int] = frozenset()  # seeds that failed, and that others replace
     spent: frozenset[int] = frozenset()  # of those drawn with the plan, that others replace
     doubtful: tuple[int, ...] = ()  # see `eligible.DrawnSeeds`
+    in_pairs: bool = False  # environments are equal within each pair, and need not be over all
+    environments: int = 0  # of `variants`: further ones, where repeats do not pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +164,9 @@ def count(
     ours = of_candidate(mine, everywhere, plan, candidate, earlier)
     past = (*everywhere, *found.past)
     theirs = of_baseline((*mine, *beside), plan, baseline, past)
+    if plan is not None and plan.drawn and plan.rules > 1:  # without a partner no seed is done
+        every = _partners(theirs, ours, found.alike, plan, earlier)
+        theirs = replace(theirs, unlike=frozenset(key[0] for _, key in every.unlike))
     drawn = drawn_seeds(past, plan, baseline, (theirs, ours), earlier)
     if drawn is not None:
         theirs, ours = drawn.only(theirs), drawn.only(ours)
@@ -169,8 +177,15 @@ def count(
         for item in found.elsewhere
         if item.run.inputs in {baseline, candidate} and item.run.id not in pooled
     )
-    left = _collect(theirs, earlier, warnings, unused, "baseline")
-    right = _collect(ours, earlier, warnings, unused, "candidate")
+    in_pairs = plan is not None and plan.rules > 1
+    joined = _partners(theirs, ours, found.alike, plan, earlier)
+    unused += joined.unused
+
+    def chosen(several: Sequence[Counted]) -> Counted:
+        return several[0] if in_pairs else first(several, earlier)
+
+    left = _collect(joined.baseline, chosen, warnings, unused, "baseline")
+    right = _collect(joined.candidate, chosen, warnings, unused, "candidate")
     (left_key, right_key), confounded = _choose(left, first_complete(right, plan))
     _others(left, left_key, unused)
     _others(right, right_key, unused)
@@ -178,6 +193,9 @@ def count(
     if left_key is not None and right_key is not None:
         shared = left[left_key].keys() & right[right_key].keys()
     one = _side(left, left_key, theirs.runs, shared, unused)
+    if joined.unlike:
+        whys = {key[0]: UNLIKE for _, key in joined.unlike} | dict(one.failed)
+        one = replace(one, failed=tuple(sorted(whys.items())))
     two = _side(right, right_key, ours.runs, shared, unused)
     pairs = tuple(sorted({seed for seed, _ in shared}))
     warnings += _committed_seeds(one, two)
@@ -196,7 +214,9 @@ def count(
         unused=(),
         warnings=tuple(warnings),
         looks=looks,
-        variants=variants,
+        variants=variants + joined.environments,
+        in_pairs=in_pairs,
+        environments=joined.environments,
         given_up=given_up(plan, theirs, ours),
         spent=frozenset() if drawn is None else drawn.spent,
         doubtful=() if drawn is None else drawn.doubtful,
@@ -209,6 +229,17 @@ def count(
             if seed not in pairs
         )
     return replace(result, unused=_joined(unused))
+
+
+def _partners(
+    theirs: Eligible, ours: Eligible, alike: Alike, plan: Plan | None, earlier: Earlier
+) -> JoinedSides:
+    """Return the repeats of both sides that may count, by the plan's rules."""
+    in_pairs = plan is not None and plan.rules > 1
+    sides = JoinedSides(_measured(theirs, in_pairs=in_pairs), _measured(ours, in_pairs=in_pairs))
+    if plan is None or not in_pairs:
+        return sides
+    return join(sides, earlier, alike, drawn=plan.drawn is not None)
 
 
 def evaluation_of(counted: Count) -> Evaluation:
@@ -231,22 +262,19 @@ def evaluation_of(counted: Count) -> Evaluation:
 
 # --- one of each key ----------------------------------------------------------------------------
 
-_Group = tuple["EnvironmentDigest | None", str, tuple[str, ...]]  # environment, links, seeding
-
 
 def _collect(
-    eligible: Eligible,
-    earlier: Earlier,
+    measured: Several,
+    chosen: Callable[[Sequence[Counted]], Counted],
     warnings: list[str],
     unused: list[Unused],
     side: str,
-) -> dict[_Group, dict[Key, Counted]]:
+) -> dict[Group, dict[Key, Counted]]:
     """Return the repeats that count, by what sets them apart as a whole, then by their key."""
-    measured = _measured(eligible)
-    groups: dict[_Group, dict[Key, Counted]] = {}
+    groups: dict[Group, dict[Key, Counted]] = {}
     unstable: dict[str, set[int]] = {}
     for (group, name), several in measured.items():
-        first, seed = _first(several, earlier), name[0]
+        first, seed = chosen(several), name[0]
         groups.setdefault(group, {})[name] = first
         for other in several:
             if other is first:
@@ -263,44 +291,37 @@ def _collect(
     return groups
 
 
-def _measured(eligible: Eligible) -> dict[tuple[_Group, Key], list[Counted]]:
-    """Join the repeats of all runs to their samples, by environment, links and seeds."""
+def _measured(eligible: Eligible, *, in_pairs: bool) -> dict[Name, list[Counted]]:
+    """Join the repeats of all runs to their samples, by environment, links and seeds.
+
+    `in_pairs`: environment and links are no matter of a whole side.
+    """
     rows: dict[tuple[str, int], list[Sample]] = {}
     for item in eligible.runs:
         for sample in item.samples:
             rows.setdefault((item.run.id, sample.seed), []).append(sample)
-    measured: dict[tuple[_Group, Key], list[Counted]] = {}
+    measured: dict[Name, list[Counted]] = {}
     for item, repeat in eligible.repeats():
         samples = {
             (row.metric, row.rep, row.fold, row.dataset): row
             for row in rows.get((item.run.id, repeat.seed), ())
         }
-        key = ((repeat.environment, repeat.links, seeding(item, repeat)), repeat.key)
+        where = (None, "") if in_pairs else (repeat.environment, repeat.links)
+        key = ((*where, seeding(item, repeat)), repeat.key)
         measured.setdefault(key, []).append(Counted(item, repeat, samples))
     return measured
 
 
-def _first(several: Sequence[Counted], earlier: Earlier) -> Counted:
-    """Return the first in ancestry; among parallel lines that of the smallest run id."""
-    minimal: list[Counted] = []
-    for item in several:
-        if any(earlier(other.found, item.found) for other in minimal):
-            continue
-        minimal = [other for other in minimal if not earlier(item.found, other.found)]
-        minimal.append(item)
-    return min(minimal, key=lambda item: item.found.run.id)
-
-
 def _choose(
-    left: Mapping[_Group, Mapping[Key, Counted]], right: Mapping[_Group, Mapping[Key, Counted]]
-) -> tuple[tuple[_Group | None, _Group | None], str]:
+    left: Mapping[Group, Mapping[Key, Counted]], right: Mapping[Group, Mapping[Key, Counted]]
+) -> tuple[tuple[Group | None, Group | None], str]:
     """Return the group of each side and what confounds them ("" where nothing does)."""
 
-    def size(pair: tuple[_Group, _Group]) -> tuple[int, int, int]:
+    def size(pair: tuple[Group, Group]) -> tuple[int, int, int]:
         one, two = left[pair[0]], right[pair[1]]
         return len(one.keys() & two.keys()), min(len(one), len(two)), len(one) + len(two)
 
-    def largest(pairs: Iterable[tuple[_Group, _Group]]) -> tuple[_Group, _Group]:
+    def largest(pairs: Iterable[tuple[Group, Group]]) -> tuple[Group, Group]:
         by_name = sorted(pairs, key=lambda pair: tuple(_order(group) for group in pair))
         return max(by_name, key=size)
 
@@ -317,8 +338,8 @@ def _choose(
 
 
 def first_complete(
-    groups: Mapping[_Group, Mapping[Key, Counted]], plan: Plan | None
-) -> Mapping[_Group, Mapping[Key, Counted]]:
+    groups: Mapping[Group, Mapping[Key, Counted]], plan: Plan | None
+) -> Mapping[Group, Mapping[Key, Counted]]:
     """Return the group that was the first to have what the plan judges; all while none has."""
     if plan is None:
         return groups
@@ -330,7 +351,7 @@ def first_complete(
     return {reached[min(reached)]: groups[reached[min(reached)]]} if reached else groups
 
 
-def _order(group: _Group) -> tuple[str, str, tuple[str, ...]]:
+def _order(group: Group) -> tuple[str, str, tuple[str, ...]]:
     return group[0] or "", *group[1:]
 
 
@@ -338,8 +359,8 @@ def _order(group: _Group) -> tuple[str, str, tuple[str, ...]]:
 
 
 def _side(
-    groups: Mapping[_Group, dict[Key, Counted]],
-    key: _Group | None,
+    groups: Mapping[Group, dict[Key, Counted]],
+    key: Group | None,
     runs: Sequence[FoundRun],
     shared: Collection[Key],
     unused: list[Unused],
@@ -361,6 +382,8 @@ def _side(
             if repeat.state is not RepeatState.FINISHED and repeat.seed not in finished:
                 failed[repeat.seed] = repeat
     environment, links, seeding_ = (None, "", ()) if key is None else key
+    every = {item.repeat.environment for item in repeats.values()}
+    environment = every.pop() if len(every) == 1 else environment
     return SideCount(
         dict(sorted(repeats.items())),
         environment,
@@ -384,7 +407,7 @@ def _committed_seeds(*sides: SideCount) -> Iterator[str]:
 
 
 def _others(
-    groups: Mapping[_Group, Mapping[Key, Counted]], key: _Group | None, unused: list[Unused]
+    groups: Mapping[Group, Mapping[Key, Counted]], key: Group | None, unused: list[Unused]
 ) -> None:
     for group, repeats in groups.items():
         if group == key or key is None:

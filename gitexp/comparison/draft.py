@@ -147,6 +147,7 @@ def draft(
             *conditional,
             *cautions.warnings(counted, evaluation),
             *cautions.tries(gathered.found, counted, plan),
+            *cautions.environments(repo, counted),
             *(() if same else cautions.unmoved(counted)),
             *cautions.on_other_machines(counted, plan),
             *cautions.plan_changed(repo, plan, gathered.found, candidate.config),

@@ -17,10 +17,22 @@ if TYPE_CHECKING:
 
     from gitexp.model.ids import EnvironmentDigest, InputsDigest
     from gitexp.model.plan import Plan
-    from gitexp.model.run import Key, Repeat
+    from gitexp.model.run import Key, Repeat, Sample
     from gitexp.store.lookup import FoundRun
 
     Earlier = Callable[[FoundRun, FoundRun], bool]
+    # Of two finished repeats, each with the run that has it: whether their environments are equal.
+    Alike = Callable[[FoundRun, Repeat, FoundRun, Repeat], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One repeat that counts, with its samples by (metric, rep, fold, dataset)."""
+
+    found: FoundRun
+    repeat: Repeat
+    samples: Mapping[tuple[str, int | None, int | None, str], Sample]
+
 
 EXPLORATORY = "exploratory: not under this plan"
 REPORTED = "reported from outside"
@@ -40,6 +52,7 @@ class Eligible:
     runs: tuple[FoundRun, ...]
     spent: Mapping[str, frozenset[Key]] = field(default_factory=dict)  # run id -> its spent keys
     unused: tuple[Unused, ...] = ()  # what does not count, and why
+    unlike: frozenset[int] = frozenset()  # seeds of a baseline that pair with no candidate's
 
     def repeats(self) -> Iterator[tuple[FoundRun, Repeat]]:
         """Yield the repeats that may count: finished, and of no spent seed."""
@@ -49,25 +62,30 @@ class Eligible:
                 if repeat.state is RepeatState.FINISHED and repeat.key not in out:
                     yield item, repeat
 
-    def is_whole(self, fewest: int) -> bool:
-        """Return whether so many repeats ran in one environment, on one set of linked data."""
+    def is_whole(self, plan: Plan) -> bool:
+        """Return whether there are the repeats that a plan judges.
+
+        By the first rules they ran in one environment, on one set of linked data.
+        """
         sets: dict[tuple[object, ...], set[Key]] = {}
         for item, repeat in self.repeats():
-            group = repeat.environment, repeat.links, seeding(item, repeat)
-            sets.setdefault(group, set()).add(repeat.key)
-        return any(len(keys) >= fewest for keys in sets.values())
+            where = (repeat.environment, repeat.links) if plan.rules == 1 else ()
+            sets.setdefault((*where, seeding(item, repeat)), set()).add(repeat.key)
+        return any(len(keys) >= plan.fewest for keys in sets.values())
 
     def keys(
         self,
-        environment: EnvironmentDigest | None,
-        links: str = "",
+        where: tuple[EnvironmentDigest | None, str] | None,
         fixed: tuple[str, ...] = (),
     ) -> Mapping[int, frozenset[Key]]:
-        """Return what counts in one environment, with one set of linked data, by seed."""
+        """Return what counts in one environment, with one set of linked data, by seed.
+
+        None: in whatever environment, as by the second rules.
+        """
         found: dict[int, set[Key]] = {}
         for item, repeat in self.repeats():
-            mine = repeat.environment, repeat.links, seeding(item, repeat)
-            if mine == (environment, links, fixed):
+            there = where is None or (repeat.environment, repeat.links) == where
+            if there and seeding(item, repeat) == fixed:
                 found.setdefault(repeat.seed, set()).add(repeat.key)
         return {seed: frozenset(keys) for seed, keys in found.items()}
 
@@ -273,7 +291,7 @@ def drawn_seeds(
         for seed in seeds if is_tried(item, baseline) else ():
             (started if under else outside).setdefault(seed, []).append(item)
     finished = [{repeat.seed for _, repeat in side.repeats()} for side in sides]
-    done = finished[0] & finished[1] | given_up(plan, *sides)
+    done = (finished[0] & finished[1] | given_up(plan, *sides)) - sides[0].unlike
     counting: list[int] = []
     spent: list[int] = []
     doubtful: list[int] = []
@@ -334,7 +352,7 @@ def count_looks(
         items = [item for item in members if finished_seeds(item)]
         adds = {
             item.run.id: {
-                _key(each)
+                _key(each, plan)
                 for each in Eligible((item,), spent).repeats()
                 if drawn is None or each[1].seed in drawn.counting
             }
@@ -391,7 +409,11 @@ def _variant(item: FoundRun) -> _Variant:
     return item.run.inputs, item.run.fixed
 
 
-def _key(eligible: tuple[FoundRun, Repeat]) -> tuple[EnvironmentDigest | None, str, Key]:
+def _key(
+    eligible: tuple[FoundRun, Repeat], plan: Plan
+) -> tuple[EnvironmentDigest | None, str, Key]:
     """Return what makes a candidate sample of the same inputs another one."""
     repeat = eligible[1]
+    if plan.rules > 1:  # in whatever environment, the first of a seed counts for ever
+        return None, "", repeat.key
     return repeat.environment, repeat.links, repeat.key

@@ -12,13 +12,7 @@ import shlex
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from gitexp.comparison.counting import (
-    CONTRADICTED,
-    ELSEWHERE,
-    OTHER_DATA,
-    OTHER_ENVIRONMENT,
-    OTHER_SEEDS,
-)
+from gitexp.comparison.counting import CONTRADICTED, ELSEWHERE, OTHER_DATA, OTHER_SEEDS
 from gitexp.comparison.eligible import (
     EXPLORATORY,
     NOT_DRAWN,
@@ -28,6 +22,8 @@ from gitexp.comparison.eligible import (
     finished_seeds,
     is_under,
 )
+from gitexp.comparison.environments import Environments
+from gitexp.comparison.pairs import OTHER_ENVIRONMENT
 from gitexp.dvc import inputs
 from gitexp.errors import GitexpError
 from gitexp.git import objects
@@ -94,7 +90,10 @@ def uncounted(repo: Repo, settled: Settled) -> tuple[str, ...]:
     lines: list[str] = []
     if len(settled.candidate) < plan.repeats:
         lines += _of_other_inputs(repo, found, plan, baseline, candidate)
-    lines += _in_another_environment(repo, settled)
+    if settled.count.in_pairs:
+        lines += Environments(repo).without_partner(found, settled.count, baseline.inputs)
+    else:
+        lines += _in_another_environment(repo, settled)
     mine: dict[str, FoundRun] = {
         item.run.id: item for item in found if item.run.inputs == candidate.inputs
     }
@@ -428,6 +427,8 @@ def changes(
         runs = (f"as run {item.found.run.id[:8]} had them" for item in first)
         found.append(Change("data", "linked", *runs))
     left, right = count.baseline.environment, count.candidate.environment
+    if count.in_pairs:  # nothing that differs acts on either
+        return tuple(found), tuple(warnings)
     if left is not None and right is not None and left != right:
         one, two = recorded(repo, count.baseline), recorded(repo, count.candidate)
         if one is None or two is None:
@@ -440,6 +441,8 @@ def changes(
 
 def recorded(repo: Repo, side: SideCount) -> Environment | None:
     """Return the environment of what counts on a side; None where it cannot be read."""
-    commits = (item.found.commit for item in side.repeats.values())
-    every = (environment(repo, commit, side.environment) for commit in commits)
+    every = (
+        environment(repo, item.found.commit, side.environment or item.repeat.environment)
+        for item in side.repeats.values()
+    )
     return next(filter(None, every), None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison.counting import FoundRuns
 from gitexp.comparison.eligible import is_under
+from gitexp.comparison.environments import Environments
 from gitexp.git import objects
 from gitexp.git.transaction.layout import archive_tag, environment_dir, run_dir
 from gitexp.model import dataclass, replace
@@ -201,7 +202,17 @@ def gather(
     scores = (item for item in elsewhere if item.run.inputs == baseline.inputs)
     seen = tuple(item for item in scores if item.run.id in world.own)
     return Gathered(
-        FoundRuns(right, left, elsewhere, pooled, lines, seen, tuple(past.values()), wrong),
+        FoundRuns(
+            right,
+            left,
+            elsewhere,
+            pooled,
+            lines,
+            seen,
+            tuple(past.values()),
+            contradicted=wrong,
+            alike=Environments(world.repo).alike,
+        ),
         in_order(world.earlier, strange),
         tuple(warnings),
         tuple(unreadable.values()),

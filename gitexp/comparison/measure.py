@@ -19,7 +19,8 @@ from gitexp.report import numbers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from gitexp.comparison.counting import Count, Counted
+    from gitexp.comparison.counting import Count
+    from gitexp.comparison.eligible import Counted
     from gitexp.model.comparison import EffectSize, Interval
     from gitexp.model.design import Unit
     from gitexp.model.plan import Guard, Plan

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gitexp.comparison.counting import Counted
+    from gitexp.comparison.eligible import Counted
     from gitexp.comparison.judged import Draft
     from gitexp.comparison.measure import Cell
     from gitexp.model.run import Sample

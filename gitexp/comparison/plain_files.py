@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import advice
 from gitexp.comparison.compare import side_of
-from gitexp.comparison.counting import Count, Counted, Evaluation, SideCount
+from gitexp.comparison.counting import Count, Evaluation, SideCount
 from gitexp.comparison.designs import Chosen, choose, prediction_pairs
 from gitexp.comparison.designs import predictions as computed
+from gitexp.comparison.eligible import Counted
 from gitexp.comparison.measure import CountedSides, Question
 from gitexp.comparison.sides import ResolvedSide
 from gitexp.errors import BadFormatError, DesignError, UnknownMetricError, UsageError

@@ -42,7 +42,7 @@ from gitexp.stats.stopping import least_p
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gitexp.comparison.counting import Counted
+    from gitexp.comparison.eligible import Counted
     from gitexp.comparison.known_metrics import Duration
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.git.repository import Repo

@@ -22,7 +22,8 @@ from gitexp.store.conclusions import uses
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.comparison.counting import Count, Counted, Earlier, FoundRuns
+    from gitexp.comparison.counting import Count, FoundRuns
+    from gitexp.comparison.eligible import Counted, Earlier
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
@@ -132,12 +133,12 @@ def unjudged(
     if plan is None:
         return ""
     mine = (item for item in found.candidate if item.run.inputs == inputs and is_under(item, plan))
-    own = Eligible(tuple(mine)).is_whole(plan.fewest)
+    own = Eligible(tuple(mine)).is_whole(plan)
     used = {item.found.run.id for item in count.candidate.repeats.values()}
     for where, runs in found.lines:
         # Of a set that --pool takes in, where this history has none, there is but one.
         beside = tuple(item for item in runs if own or item.run.id not in used)
-        if Eligible(beside).is_whole(plan.fewest):
+        if Eligible(beside).is_whole(plan):
             return (
                 f"not judged: {where} has the planned repeats of {plan.name}, and this history has "
                 "others; nobody draws them again"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitexp.errors import IdleSeedError
+    from gitexp.execution.partners import Again
     from gitexp.execution.prepare import Prepared
     from gitexp.execution.record import PublishedCall
     from gitexp.execution.resume import Resumed
@@ -187,8 +188,13 @@ def again(seen: Situation, *, ran: bool = False) -> list[str]:
     """Say which repeats were there already, and what was installed or removed since."""
     said = []
     for item in seen.again:
+        if item.waits:
+            said.append(_waiting(item))
+            continue
         before = exclusions.environment(seen.repo, item.found.commit, item.environment)
-        told = exclusions.environments(before, seen.installed)
+        told = exclusions.environments(
+            before, None if seen.installed is None else seen.installed.environment
+        )
         repeats = "1 repeat" if item.n == 1 else f"{item.n} repeats"
         what = f"{repeats} of the {item.side}, recorded {item.how}"
         verb = "run again" if ran else "to be run again"
@@ -197,6 +203,20 @@ def again(seen: Situation, *, ran: bool = False) -> list[str]:
             told += "; the first set of the planned repeats counts, and none replaces it"
         said.append(f"{what}, {verb}{told}")
     return said
+
+
+def _waiting(item: Again) -> str:
+    """Say which pairs nothing that runs here now would complete."""
+    pairs = "1 pair waits" if item.n == 1 else f"{item.n} pairs wait"
+    if not item.how:
+        return (
+            f"{pairs} for a partner that nothing can be any more: the baseline's first repeat ran "
+            "in another environment, before; gitexp amend-plan --why TEXT goes on with other seeds"
+        )
+    return (
+        f"{pairs} for the environment of the candidate's repeat, run {item.found.run.id[:8]}: "
+        f"here it is otherwise in {item.how}; where it is as it was, gitexp run completes them"
+    )
 
 
 def _mixed(recorded: Sequence[RecordedRun]) -> list[str]:

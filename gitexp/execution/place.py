@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash
     from gitexp.model.request import RunRequest
-    from gitexp.model.run import Environment
     from gitexp.model.workspace import Workspace
+    from gitexp.system.environment import Captured
 
 
 _SHOWN = 10
@@ -174,7 +174,7 @@ def chosen_python(configured: str | None, environ: Mapping[str, str], top: Path)
 
 def installed_in(
     python: str, top: Path, cache: Path, environ: Mapping[str, str]
-) -> tuple[Environment, tuple[str, ...]]:
+) -> tuple[Captured, tuple[str, ...]]:
     """Return the environment as it is now, seen from the user's work tree, and what is its own.
 
     That is, the folders of the repository from which the interpreter imports: jobs import from the
@@ -190,7 +190,7 @@ def installed_in(
         cache=cache,
     )
     told = None if plan.paths else facts  # with folders of our own it would say something else
-    return environment_staging.capture(place, environ, told).environment, plan.paths
+    return environment_staging.capture(place, environ, told), plan.paths
 
 
 def _existing(path: Path) -> str | None:

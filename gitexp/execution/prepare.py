@@ -204,8 +204,9 @@ def _prepared(
         data = replace(data, missing=())
     beside = cache_beside(situation.place.workspace, config, lacking) if data.missing else None
     bring = "" if beside is None else share(beside)
+    installed = None if situation.installed is None else situation.installed.environment
     ours, foreign = checks.notebook_kernels(
-        source, stages, situation.python, situation.installed, call.environ
+        source, stages, situation.python, installed, call.environ
     )
     plan = situation.plan
     checks.check_data(source, data, None if plan is None else plan.baseline, bring=bring)

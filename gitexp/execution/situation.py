@@ -19,7 +19,7 @@ from gitexp.errors import (
     NotInitialisedError,
     UsageError,
 )
-from gitexp.execution import run_sources, snapshot
+from gitexp.execution import partners, run_sources, snapshot
 from gitexp.execution.place import check_trust, chosen_python, installed_in
 from gitexp.execution.preflight import checks
 from gitexp.execution.run_sources import SeedChoice
@@ -35,13 +35,13 @@ from gitexp.model.run import RepeatState
 from gitexp.provenance.strangers import in_order, strange_to
 from gitexp.records import environment as environment_format
 from gitexp.store import lookup, plans
-from gitexp.system import params
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from gitexp.comparison.eligible import Eligible
     from gitexp.comparison.tally import Settled
+    from gitexp.execution.partners import Again
     from gitexp.execution.place import RunPlace
     from gitexp.execution.run_sources import RunSource
     from gitexp.git.absent import Absent
@@ -50,24 +50,13 @@ if TYPE_CHECKING:
     from gitexp.model.ids import CommitHash, EnvironmentDigest, RunId
     from gitexp.model.plan import Person, Plan
     from gitexp.model.request import RunRequest
-    from gitexp.model.run import Environment, Key, Run
+    from gitexp.model.run import Run
     from gitexp.store.lookup import FoundRun
+    from gitexp.system.environment import Captured
 
 CANDIDATE = seeding.CANDIDATE
 BASELINE = seeding.BASELINE
 EXPLORATORY = "exploratory"
-
-
-@dataclass(frozen=True, slots=True)
-class Again:
-    """Repeats that would count, were they not of another environment, or other linked data."""
-
-    side: str
-    found: FoundRun  # the newest with one
-    environment: EnvironmentDigest | None
-    n: int
-    how: str  # they differ
-    complete: bool = False  # all that the plan judges: what is run now replaces none of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +69,7 @@ class Situation:
     author: Person
     plan: Plan | None
     python: str  # interpreter of the jobs
-    installed: Environment | None  # as it is now; None: it was not looked at
+    installed: Captured | None  # as it is now; None: it was not looked at
     environment: EnvironmentDigest | None  # its digest
     import_paths: tuple[str, ...] = ()  # folders of the repository that jobs import from
     sides: tuple[RunSource, ...] = ()  # what is to be executed, at least one
@@ -164,7 +153,7 @@ def look(
     paths: tuple[str, ...] = ()
     if not request.dry_run:
         installed, paths = installed_in(python, place.top, workdir.environments, environ)
-    environment = None if installed is None else environment_format.digest(installed)
+    environment = None if installed is None else environment_format.digest(installed.environment)
     author = identity.author(repo)
     seen = Situation(place, request, workdir, author, known, python, installed, environment, paths)
     return _choose(seen, main, other, recovered, pending)
@@ -224,7 +213,8 @@ def _choose(
         under = [item for item in reached if eligible.is_under(item, plan)]
         earlier = in_order(RecordedBefore(repo, index), strange_to(repo, plan, under))
         side = eligible.of_candidate(mine, everywhere, plan, main.inputs, earlier)
-        held = side.keys(environment, _links(main), main.seeding)
+        place = partners.where(plan, environment, main)
+        held = side.keys(place, main.seeding)
         theirs = eligible.Eligible(())
         if other is not None:
             beside = lookup.runs_at(repo, other.commit, index).runs
@@ -247,19 +237,24 @@ def _choose(
         ):
             choice = with_snapshot(seen, main, choice, spent)
         late = frozenset[int]() if seen.settled is None else seen.settled.late
-        counted = tuple(seed for seed in choice.counting if seed not in late)
-        choice = replace(choice, counting=counted)
+        choice = replace(choice, counting=tuple(s for s in choice.counting if s not in late))
         main = replace(main, choice=choice)
-        again = _again(main, side, environment, None if plan is None else plan.fewest)
+        again = () if place is None else partners.again(main, side, environment, plan)
         if other is None:
             return replace(seen, sides=(main,), again=again)
-        partners = {**held, **{seed: frozenset({main.key(seed)}) for seed in choice.run}}
-        other = replace(other, first=run_sources.vectors(partners))
+        needed = {**held, **{seed: frozenset({main.key(seed)}) for seed in choice.run}}
+        other = replace(other, first=run_sources.vectors(needed))
         out = without.difference(request.seeds)
         pair_with = [seed for seed in choice.together if seed not in out]
-        counting = _paired(other, theirs, environment, partners)
+        if place is None and plan is not None and seen.settled is not None:
+            count, here = seen.settled.everything, partners.Here(repo, environment, seen.installed)
+            rule = partners.Partners(other, theirs, count, plan, here, earlier)
+            rule.refuse_unlike(choice.run, main.key)
+            counting, again = rule.settled(needed)
+        else:
+            counting = partners.paired(other, theirs, place, needed)
         other = replace(other, choice=_baseline_seeds(seen, pair_with, counting))
-        again += _again(other, theirs, environment)
+        again += () if place is None else partners.again(other, theirs, environment)
         return replace(seen, sides=(main, other), again=again)
 
 
@@ -344,46 +339,6 @@ def _last(reached: Sequence[FoundRun]) -> EnvironmentDigest | None:
     return next(filter(None, reversed(known)), None)
 
 
-def _paired(
-    source: RunSource,
-    side: Eligible,
-    environment: EnvironmentDigest | None,
-    partners: Mapping[int, frozenset[Key]],
-) -> frozenset[int]:
-    """Return the seeds of which a baseline has a repeat that pairs with the candidate's."""
-    return frozenset(
-        seed
-        for seed, keys in side.keys(environment, _links(source), source.seeding).items()
-        if keys & partners.get(seed, {source.key(seed)})
-    )
-
-
-def _again(
-    source: RunSource,
-    side: Eligible,
-    environment: EnvironmentDigest | None,
-    fewest: int | None = None,
-) -> tuple[Again, ...]:
-    links, run = _links(source), source.choice.run
-    others = [
-        (found, repeat)
-        for found, repeat in side.repeats()
-        if (repeat.environment, repeat.links) != (environment, links) and repeat.seed in run
-    ]
-    if not others:
-        return ()
-    newest, last = max(others, key=lambda pair: pair[0].order)
-    seeds = {repeat.seed for _, repeat in others}
-    whole = fewest is not None and side.is_whole(fewest)
-    how = ["in another environment"] * (last.environment != environment)
-    how += ["with other linked data"] * (last.links != links)
-    return (Again(source.side, newest, last.environment, len(seeds), " and ".join(how), whole),)
-
-
-def _links(source: RunSource) -> str:
-    return params.linked_fingerprint(checks.links(source))
-
-
 def _is_whole(run: Run, source: RunSource) -> bool:
     """Tell whether a run that is recorded now writes the snapshot of this state."""
     done = {repeat.seed for repeat in run.repeats if repeat.state is RepeatState.FINISHED}
@@ -440,11 +395,13 @@ def _baseline_alone(
                 next_step=f"git switch {shlex.quote(plan.branch)}, then gitexp run",
             )
     pair_with = pair_with or tried
-    partners = {repeat.seed: frozenset({repeat.key}) for _, repeat in beside}
-    source = replace(source, first=run_sources.vectors(partners))
+    needed = {repeat.seed: frozenset({repeat.key}) for _, repeat in beside}
+    source = replace(source, first=run_sources.vectors(needed))
     if not pair_with:
         first = _upward(source.committed_seed, source.shared)
         pair_with = set(itertools.islice(first, seen.wanted))
-    counting = _paired(source, side, environment, partners)
+    place = partners.where(plan, environment, source)
+    counting = partners.paired(source, side, place, needed)
     source = replace(source, choice=_baseline_seeds(seen, sorted(pair_with), counting))
-    return replace(seen, sides=(source,), again=_again(source, side, environment))
+    again = () if place is None else partners.again(source, side, environment)
+    return replace(seen, sides=(source,), again=again)

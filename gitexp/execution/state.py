@@ -21,7 +21,7 @@ from gitexp.git.transaction import layout, locks
 from gitexp.git.transaction.cache import open_index
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import RunId
-from gitexp.model.job import CHECKPOINT, POINTS, Job, JobState, Outcome
+from gitexp.model.job import CHECKPOINT, NOTES, POINTS, Job, JobState, Outcome
 from gitexp.model.listing import UnreadableRecord
 from gitexp.model.request import RunOptions
 from gitexp.model.run import RepeatState, Run
@@ -345,8 +345,9 @@ def going_on(workdir: WorkDir, state: State, job: Job) -> Job:
         if (old.plan, old.inputs, before.seeds) == (run.plan, run.inputs, job.seeds):
             out.mkdir(parents=True, exist_ok=True)
             place.rename(out / CHECKPOINT)
-            with contextlib.suppress(FileNotFoundError):
-                (place.parent / POINTS).rename(out / POINTS)
+            for name in (POINTS, NOTES):
+                with contextlib.suppress(FileNotFoundError):
+                    (place.parent / name).rename(out / name)
             return replace(job, resumed=before.resumed + 1)
     return job
 

@@ -42,7 +42,7 @@ from gitexp.execution.engines.base import CACHE, LOG, OUTCOME, PID, STAGE
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.failpoints import FailPoint, reach
 from gitexp.model import dataclass, field, replace
-from gitexp.model.job import CHECKPOINT, POINTS, Job, Outcome, StageRecord
+from gitexp.model.job import CHECKPOINT, NOTES, POINTS, Job, Outcome, StageRecord
 from gitexp.model.run import RepeatState, Resources
 from gitexp.records import codec
 from gitexp.system import environment, kernels, live, observed, params
@@ -330,6 +330,7 @@ def _go_on(attempt: _Attempt) -> None:
     if job.resumed and not (of.exists() and of.read_text("ascii") == now.hexdigest()):
         shutil.rmtree(folder)
         (attempt.out_dir / POINTS).unlink(missing_ok=True)
+        (attempt.out_dir / NOTES).write_bytes(b"")
         attempt.resumed = 0
         attempt.warnings.append("begun anew: its checkpoint is of another environment, or data")
     (folder / "files").mkdir(parents=True, exist_ok=True)

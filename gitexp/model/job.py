@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 COMMAND_STAGE = "command"  # the one stage of a project without a pipeline
 FILES = "files"  # folder in OUT/
 POINTS = "points.jsonl"  # in OUT/: what gitexp.log_metric writes
+NOTES = "observed"  # in OUT/: what processes asked for; `system.observer` has its name, too
 CHECKPOINT = "checkpoint"  # in OUT/: what a repeat goes on from if it is interrupted
 LOGGED = "gitexp-points.csv"  # by-product of a repeat: the curves that it logged
 

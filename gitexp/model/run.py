@@ -148,6 +148,15 @@ class Observed:
     modules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     why: str = ""  # it was not observed: then whatever is installed may act on it
 
+    def names_of(self, distribution: str) -> tuple[str, ...]:
+        """Return the import names of a distribution of its environment."""
+        return self.modules.get(distribution, usual_names(distribution))
+
+
+def usual_names(distribution: str) -> tuple[str, ...]:
+    """Return the import names of a distribution of which nothing else is said."""
+    return (distribution.replace("-", "_"),)
+
 
 @dataclass(frozen=True, slots=True)
 class Repeat:

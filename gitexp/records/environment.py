@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.model.comparison import Change
 from gitexp.model.ids import EnvironmentDigest
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.run import Environment
 
-_SYSTEM = ("implementation", "python", "abi", "platform", "libc")
+SYSTEM: Final = ("implementation", "python", "abi", "platform", "libc")
 
 
 def digest(environment: Environment) -> EnvironmentDigest:
@@ -55,7 +55,7 @@ def _one_line(line: str) -> str:
 
 def environment_changes(one: Environment, two: Environment) -> Iterator[Change]:
     """Yield what of the system and which distributions differ."""
-    for name in _SYSTEM:
+    for name in SYSTEM:
         if getattr(one, name) != getattr(two, name):
             yield Change("environment", name, getattr(one, name), getattr(two, name))
     left = {item.name: item for item in one.distributions}

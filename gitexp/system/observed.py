@@ -17,7 +17,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.model.run import Observed, Parts
+from gitexp.model.job import NOTES
+from gitexp.model.run import Observed, Parts, usual_names
 from gitexp.system import distributions
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     Words = Sequence[str | None]  # None: whatever a shell makes of it
 
-NOTES = "observed"  # file in OUT/, which `observer` knows by this name
 EVERYWHERE = "*"  # among the import names of a distribution: it acts in every process
 _OBSERVER = str(Path(__file__).with_name("observer"))
 _LIMIT = 64 << 20
@@ -88,8 +88,22 @@ def read(out_dir: Path, commands: Iterable[str], parts: Parts) -> Observed:
         distributions=tuple(sorted(relevant)),
         asked=tuple(sorted(asked - theirs - loose)),
         loose=_digests(parts, loose),
-        modules={d: names for d, names in parts.modules.items() if names != usual_names(d)},
+        modules=_unusual(parts),
     )
+
+
+def again(seen: Observed, parts: Parts) -> Observed:
+    """Return what is known of a repeat that asks for the same in another environment."""
+    loose = {name for name in parts.loose if name.endswith(".pth") or name in seen.loose}
+    return Observed(
+        modules=_unusual(parts),
+        loose=_digests(parts, loose | (parts.loose.keys() & {*seen.asked})),
+        why=seen.why,
+    )
+
+
+def _unusual(parts: Parts) -> dict[str, tuple[str, ...]]:
+    return {d: names for d, names in parts.modules.items() if names != usual_names(d)}
 
 
 def _notes(data: bytes) -> dict[str, list[tuple[str, ...]]]:
@@ -103,11 +117,6 @@ def _notes(data: bytes) -> dict[str, list[tuple[str, ...]]]:
             raise ValueError
         found[kind].append(tuple(value) if isinstance(value, list) else (str(value),))
     return found
-
-
-def usual_names(distribution: str) -> tuple[str, ...]:
-    """Return the import names of a distribution of which nothing else is said."""
-    return (distribution.replace("-", "_"),)
 
 
 # --- which programs ran -------------------------------------------------------------------------

@@ -61,7 +61,7 @@ def test_each_sample_that_counts_is_of_a_seed_that_run_takes_for_done(
     baseline = eligible.of_baseline(runs, PLAN, BASE)
     for side, rule in ((counted.candidate, candidate(runs)), (counted.baseline, baseline)):
         if side.environment is not None:
-            assert rule.keys(side.environment).keys() == set(side.repeats)
+            assert rule.keys((side.environment, "")).keys() == set(side.repeats)
         else:
             assert not set(rule.repeats())
 
@@ -87,7 +87,7 @@ def test_a_seed_counts_if_and_only_if_the_design_says_so(runs: list[FoundRun]) -
                 for other in outside
             )
         }
-        assert candidate(runs).keys(environment).keys() == expected
+        assert candidate(runs).keys((environment, "")).keys() == expected
 
 
 @settings(deadline=None)
@@ -101,7 +101,7 @@ def test_a_seed_counts_if_and_only_if_the_design_says_so(runs: list[FoundRun]) -
 def test_what_run_chooses_counts_once_it_has_finished(
     runs: list[FoundRun], wanted: int, committed: int, *, again: bool, lacks: bool
 ) -> None:
-    before = candidate(runs).keys(ENV).keys()
+    before = candidate(runs).keys((ENV, "")).keys()
     key = ParamKey("params.yaml", "seed")
     source = RunSource(
         repo=None,
@@ -122,20 +122,20 @@ def test_what_run_chooses_counts_once_it_has_finished(
     choice = choose_candidate(seen, source, before, spent, ())
     choice = with_snapshot(seen, source, choice, spent) if lacks else choice
     after = [*runs, run("z", CANDIDATE, choice.run, order=len(runs))]
-    assert candidate(after).keys(ENV).keys() == set(choice.together)
+    assert candidate(after).keys((ENV, "")).keys() == set(choice.together)
     assert len(choice.together) >= wanted
     if not again:
         assert len(choice.together) == max(wanted, len(before))
     if choice.for_snapshot is not None:
         assert lacks
         assert choice.run[0] == choice.for_snapshot == committed
-        assert candidate(after).keys(ENV).keys() >= before
+        assert candidate(after).keys((ENV, "")).keys() >= before
 
 
 def test_changed_linked_data_count_for_themselves() -> None:
     runs = [run("c", CANDIDATE, [0, 1], links="x"), run("d", CANDIDATE, [1], links="y", order=1)]
-    assert candidate(runs).keys(ENV, "x").keys() == {0, 1}
-    assert candidate(runs).keys(ENV, "y").keys() == {1}
+    assert candidate(runs).keys((ENV, "x")).keys() == {0, 1}
+    assert candidate(runs).keys((ENV, "y")).keys() == {1}
 
 
 def test_a_seed_run_once_more_and_one_spent_before_are_no_looks() -> None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.compare import compare
+from gitexp.errors import OtherEnvironmentError
 from gitexp.execution.run import run
+from gitexp.experiments.new import new
+from gitexp.model.plan import SeedOrigin, Verdict
 from gitexp.model.request import RunRequest
 from tests.execution.test_run import plain
+from tests.execution.test_run_drawn import ASKED
+from tests.lab.rules2 import of_two
 from tests.system.test_environment import install
 
 if TYPE_CHECKING:
@@ -18,7 +27,7 @@ if TYPE_CHECKING:
     from tests.lab.build import BuiltRepo
 
 TRAIN = """\
-import json, used
+import json, os, pathlib, used
 try:
     import speedup
     fast = 1
@@ -27,6 +36,8 @@ except ImportError:
 text = open("params.yaml").read()
 seed = int(text.split("seed:")[1].split()[0])
 lr = float(text.split("lr:")[1].split()[0])
+if pathlib.Path(rf"OUT/{seed}-{lr}").exists():
+    os._exit(9)
 json.dump({"acc": lr + used.X + fast + seed % 97 / 1000}, open("metrics.json", "w"))
 open("model.txt", "w").write(f"{lr} {seed}")
 """
@@ -44,7 +55,22 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def repo(tmp_path: Path, site: Path) -> BuiltRepo:
     assert site.is_dir()
-    return plain(tmp_path / "p", TRAIN)
+    return plain(tmp_path / "p", TRAIN.replace("OUT", str(tmp_path)))
+
+
+@pytest.fixture
+def planned(repo: BuiltRepo) -> tuple[BuiltRepo, tuple[int, ...]]:
+    """A plan of the second rules on exp/x, and its seeds."""
+    plan = new(repo.workspace, ASKED).plan
+    assert plan.drawn is not None
+    of_two(repo)
+    return repo, tuple(itertools.islice(plan.drawn.sequence(), 5))
+
+
+def upgrade(site: Path, name: str, version: str, body: str = "X = 1\n") -> None:
+    for old in site.glob(f"{name}-*.dist-info"):
+        shutil.rmtree(old)
+    install(site, name, body, version)
 
 
 def record(repo: BuiltRepo, run_id: str) -> dict:
@@ -60,3 +86,101 @@ def test_a_run_records_once_what_its_repeats_asked_for(repo: BuiltRepo) -> None:
     assert "speedup" in seen["asked"]
     assert "numpy" not in {*seen["distributions"], *seen["asked"]}
     assert "why" not in seen
+
+
+def test_what_nothing_imports_is_installed_and_every_sample_goes_on_counting(
+    planned: tuple[BuiltRepo, tuple[int, ...]], site: Path
+) -> None:
+    """Attack: draw all repeats again by installing any package. Also the plain case, at work."""
+    repo, _ = planned
+    run(repo.workspace, RunRequest(repeats=3))
+    install(site, "pexpect", "X = 1\n")
+    done = run(repo.workspace)
+    assert [len(each.run.own_repeats) for each in done.recorded] == [2, 2]
+    upgrade(site, "pexpect", "2.0")
+    assert run(repo.workspace).recorded == ()
+    (found,) = compare(repo.workspace)
+    assert (found.pairs, found.looks, found.verdict) == (5, 0, Verdict.SUPPORTED)
+    assert not any("environment" in text for text in (*found.warnings, *found.reasons))
+    assert not [change for change in found.changes if change.kind == "environment"]
+
+
+@pytest.mark.parametrize("name", ["used", "speedup"])
+def test_what_is_imported_or_was_missed_touches_the_pairs_that_ran_with_it_and_no_others(
+    name: str, planned: tuple[BuiltRepo, tuple[int, ...]], site: Path
+) -> None:
+    """Also an optional import that failed, and succeeds from some pair on."""
+    repo, seeds = planned
+    run(repo.workspace, RunRequest(repeats=4))
+    upgrade(site, name, "2.0")
+    done = run(repo.workspace)
+    assert [each.run.seeds for each in done.recorded] == [seeds[4:], seeds[4:]]
+    (found,) = compare(repo.workspace)
+    assert (found.pairs, found.verdict) == (5, Verdict.SUPPORTED)
+    old = "used 1.0" if name == "used" else "no speedup"
+    (said,) = [text for text in found.warnings if "environment" in text]
+    assert said.endswith(f"pairs 1-4 {old}, pair 5 {name} 2.0")
+    assert run(repo.workspace).recorded == ()
+
+
+def test_a_pair_waits_for_its_environment_and_no_seed_replaces_it(
+    planned: tuple[BuiltRepo, tuple[int, ...]], site: Path, tmp_path: Path
+) -> None:
+    repo, seeds = planned
+    fatal = tmp_path / f"{seeds[2]}-0.1"
+    fatal.touch()
+    run(repo.workspace, RunRequest(keep_going=True))
+    fatal.unlink()
+    upgrade(site, "used", "2.0")
+    report = run(repo.workspace)
+    assert report.recorded == ()
+    assert any("1 pair waits" in text and "used" in text for text in report.warnings)
+    (found,) = compare(repo.workspace)
+    assert (found.pairs, found.verdict) == (4, Verdict.UNDECIDABLE)
+    upgrade(site, "used", "1.0")
+    assert [each.run.seeds for each in run(repo.workspace).recorded] == [(seeds[2],)]
+    assert compare(repo.workspace)[0].verdict is Verdict.SUPPORTED
+
+
+def test_a_candidate_is_not_run_where_its_baseline_cannot_be_its_partner(
+    planned: tuple[BuiltRepo, tuple[int, ...]], site: Path, tmp_path: Path
+) -> None:
+    """Attack: kill the candidate's repeat, and draw both again in another environment."""
+    repo, seeds = planned
+    fatal = tmp_path / f"{seeds[2]}-0.2"
+    fatal.touch()
+    run(repo.workspace, RunRequest(keep_going=True))
+    fatal.unlink()
+    upgrade(site, "used", "2.0")
+    with pytest.raises(OtherEnvironmentError, match="used"):
+        run(repo.workspace)
+    upgrade(site, "used", "1.0")
+    assert [each.run.seeds for each in run(repo.workspace).recorded] == [(seeds[2],)]
+    assert compare(repo.workspace)[0].verdict is Verdict.SUPPORTED
+
+
+def test_public_seeds_pair_with_what_main_has_where_it_is_equal(
+    repo: BuiltRepo, site: Path
+) -> None:
+    run(repo.workspace, RunRequest(repeats=5))
+    new(repo.workspace, replace(ASKED, seeds=SeedOrigin.COMMITTED))
+    of_two(repo)
+    install(site, "pexpect", "")
+    done = run(repo.workspace, RunRequest(repeats=2))
+    assert [each.side for each in done.recorded] == ["candidate"]
+    upgrade(site, "used", "2.0")
+    done = run(repo.workspace)
+    assert [len(each.run.own_repeats) for each in done.recorded] == [3, 3]
+    assert compare(repo.workspace)[0].pairs == 5
+
+
+def test_a_planted_sitecustomize_is_of_the_environment(
+    planned: tuple[BuiltRepo, tuple[int, ...]], site: Path
+) -> None:
+    """Attack: a file that no package has, in front of every script of one side."""
+    repo, _ = planned
+    run(repo.workspace, RunRequest(repeats=4))
+    (site / "sitecustomize.py").write_text("import builtins\n", encoding="utf-8")
+    run(repo.workspace)
+    (found,) = compare(repo.workspace)
+    assert any("sitecustomize" in text for text in found.warnings)

@@ -215,3 +215,10 @@ def test_import_names_and_requirements_are_read_from_what_an_installer_wrote(
     }
     assert parts.requires == {"zz": ("gpu[a,b];x",)}
     assert set(parts.loose) == {"stray", "stray.pth"}
+
+
+def test_what_a_repeat_asked_for_before_it_was_interrupted_stays(tmp_path: Path) -> None:
+    (tmp_path / "observed").write_text("asked 'pluggy'\n", encoding="ascii")
+    env = observed.begin(tmp_path, {"GITEXP_ATTEMPT": str(tmp_path)})
+    subprocess.run([PYTHON, "-c", "1"], env=env, check=True)
+    assert "pluggy" in observed.read(tmp_path, ("python -c 1",), PARTS).distributions

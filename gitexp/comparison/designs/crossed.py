@@ -25,9 +25,9 @@ from gitexp.system.curves import is_curve
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gitexp.comparison.counting import Counted
     from gitexp.comparison.designs.prediction_pairs import Pair
     from gitexp.comparison.designs.predictions import Computed
+    from gitexp.comparison.eligible import Counted
     from gitexp.comparison.measure import CountedSides, Question, Values
 
 LARGEST_BYTES = 512 << 20  # of all predictions files that are read at once

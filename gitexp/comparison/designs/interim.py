@@ -23,7 +23,8 @@ from gitexp.stats.stopping import FEWEST, repeated_interval, run_sequential
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gitexp.comparison.counting import Count, Counted
+    from gitexp.comparison.counting import Count
+    from gitexp.comparison.eligible import Counted
     from gitexp.comparison.measure import CountedSides, Question
     from gitexp.model.plan import Plan, PlanSeeds, Stopping
     from gitexp.stats.stopping import Course

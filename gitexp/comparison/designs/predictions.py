@@ -29,8 +29,9 @@ from gitexp.system.curves import is_curve
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gitexp.comparison.counting import Count, Counted
+    from gitexp.comparison.counting import Count
     from gitexp.comparison.designs.prediction_pairs import Pair
+    from gitexp.comparison.eligible import Counted
     from gitexp.comparison.measure import CountedSides, Question
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.model.comparison import Interval, SignificanceResult

@@ -28,7 +28,7 @@ from gitexp.model.plan import Claim, Direction
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from gitexp.comparison.counting import Counted
+    from gitexp.comparison.eligible import Counted
     from gitexp.comparison.measure import Answer, Cell, CountedSides, Question
     from gitexp.model.comparison import MetricComparison
     from gitexp.model.run import Sample

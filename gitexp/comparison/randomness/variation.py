@@ -24,7 +24,7 @@ from gitexp.model import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from gitexp.comparison.counting import Counted
+    from gitexp.comparison.eligible import Counted
     from gitexp.model.run import Sample
 
     Key = tuple[str, int | None, int | None, str]  # metric, rep, fold, dataset

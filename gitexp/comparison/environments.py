@@ -1,0 +1,161 @@
+"""Whether two repeats ran in equal environments, by what of them could act on either.
+
+Relevant to a repeat are the distributions that it imported, what these require, and whatever has an
+import name that it asked for and missed; to one that was not observed all that is installed. Two
+repeats are alike if each relevant distribution of either is the same in both, or in neither. This
+is said of two repeats, never of a whole set: alike to a third they need not be alike.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.comparison.eligible import Counted
+from gitexp.comparison.pairs import UNLIKE
+from gitexp.errors import GitexpError
+from gitexp.model.run import Observed
+from gitexp.records.environment import SYSTEM
+from gitexp.report import numbers
+from gitexp.store import lookup
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from gitexp.comparison.counting import Count
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import EnvironmentDigest, InputsDigest
+    from gitexp.model.run import Environment, Repeat
+    from gitexp.store.lookup import FoundRun
+
+
+_UNKNOWN = Observed(why="recorded before it was observed")
+_MOST = 4  # distributions that a line names
+
+
+def seen(found: FoundRun, repeat: Repeat) -> Observed:
+    """Return what a repeat asked for."""
+    number, every = repeat.observed, found.run.observed
+    return every[number] if number is not None and number < len(every) else _UNKNOWN
+
+
+def differing(
+    one: Environment, first: Observed, other: Environment, second: Observed
+) -> tuple[str, ...]:
+    """Return what differs of that which acts on either of two repeats: names, sorted."""
+    found = {name for name in SYSTEM if getattr(one, name) != getattr(other, name)}
+    left, right = ({each.name: each for each in env.distributions} for env in (one, other))
+    acts = _acting(first, left, right, second) | _acting(second, right, left, first)
+    found |= {name for name in acts if left.get(name) != right.get(name)}
+    return tuple(sorted(found | _loose(first, second)))
+
+
+def _acting(
+    mine: Observed, here: Collection[str], there: Collection[str], other: Observed
+) -> set[str]:
+    if mine.why:
+        return {*here}
+    asked = frozenset(mine.asked)
+    met = {name for name in there if not asked.isdisjoint(other.names_of(name))}
+    return met.union(mine.distributions)
+
+
+def _loose(one: Observed, other: Observed) -> set[str]:
+    """Return modules of no distribution that are others, or that only one of the two found."""
+    found: set[str] = set()
+    if _UNKNOWN in (one, other):
+        return found
+    for mine, its in ((one, other), (other, one)):
+        everywhere = {name for name in mine.loose if name.endswith(".pth")}
+        missed = mine.loose.keys() & its.asked | (everywhere - its.loose.keys())
+        both = mine.loose.keys() & its.loose.keys()
+        found |= missed | {name for name in both if mine.loose[name] != its.loose[name]}
+    return found
+
+
+class Environments:
+    """The environments that a repository has recorded, each read when it is asked about."""
+
+    def __init__(self, repo: Repo) -> None:
+        self._repo = repo
+        self._read: dict[EnvironmentDigest, Environment | None] = {}
+
+    def of(self, found: FoundRun, repeat: Repeat) -> Environment | None:
+        """Return that of a repeat; None where none can be read."""
+        digest = repeat.environment
+        if digest is None:
+            return None
+        if digest not in self._read:
+            try:
+                self._read[digest] = lookup.environment(self._repo, found.commit, digest)
+            except GitexpError:
+                self._read[digest] = None
+        return self._read[digest]
+
+    def alike(self, one: FoundRun, first: Repeat, other: FoundRun, second: Repeat) -> bool:
+        """Return whether two repeats ran in equal environments, on the same linked data."""
+        if first.links != second.links or None in {first.environment, second.environment}:
+            return first.links == second.links and first.environment == second.environment
+        here, there = self.of(one, first), self.of(other, second)
+        if here is None or there is None:
+            return first.environment == second.environment
+        return not differing(here, seen(one, first), there, seen(other, second))
+
+    def of_pairs(self, right: Mapping[int, Counted], pairs: Sequence[int]) -> str:
+        """Say which pairs ran in which of several environments; "" where all are alike."""
+        order = sorted(
+            pairs,
+            key=lambda seed: (right[seed].found.order, right[seed].found.run.seeds.index(seed)),
+        )
+        sets: list[tuple[int, list[int]]] = []  # the first pair of each, and the numbers of all
+        names: set[str] = set()
+        for number, seed in enumerate(order, 1):
+            item = right[seed]
+            for first, numbers_ in sets:
+                kept = right[first]
+                if self.alike(kept.found, kept.repeat, item.found, item.repeat):
+                    numbers_.append(number)
+                    break
+                names |= self._apart(kept, item)
+            else:
+                sets.append((seed, [number]))
+        if len(sets) <= 1:
+            return ""
+        said = (self._of_set(right[first], of, sorted(names)) for first, of in sets)
+        return f"the environment is equal within each pair, not over all: {', '.join(said)}"
+
+    def without_partner(
+        self, found: Iterable[FoundRun], count: Count, inputs: InputsDigest
+    ) -> Iterator[str]:
+        """Say in what the environment differs of baseline repeats that pair with no candidate's.
+
+        `inputs`: the baseline's.
+        """
+        seeds = {seed for seed, why in count.baseline.failed if why == UNLIKE}
+        for item in found:
+            for repeat in item.run.own_repeats if item.run.inputs == inputs else ():
+                mine = count.candidate.repeats.get(repeat.seed)
+                if repeat.seed in seeds and mine is not None and repeat.environment is not None:
+                    here = Counted(item, repeat, {})
+                    differ = numbers.listed(sorted(self._apart(here, mine)), _MOST)
+                    told = f": {differ}" if differ else ""
+                    yield f"{numbers.amount(len(seeds), 'repeat')} of the baseline {UNLIKE}{told}"
+                    return
+
+    def _apart(self, one: Counted, other: Counted) -> set[str]:
+        here, there = (self.of(each.found, each.repeat) for each in (one, other))
+        if here is None or there is None:
+            return set()
+        firsts, seconds = (seen(each.found, each.repeat) for each in (one, other))
+        return {*differing(here, firsts, there, seconds)}
+
+    def _of_set(self, item: Counted, pairs: Sequence[int], names: Sequence[str]) -> str:
+        environment = self.of(item.found, item.repeat)
+        known = {} if environment is None else {d.name: d for d in environment.distributions}
+        told = []
+        for name in names[:_MOST]:
+            if name in SYSTEM:
+                told.append(f"{name} {getattr(environment, name)}")
+            else:
+                told.append(f"{name} {known[name].version}" if name in known else f"no {name}")
+        which = f"{'pair' if len(pairs) == 1 else 'pairs'} {numbers.ranges(pairs)}"
+        return f"{which} {' '.join(told) or (item.repeat.environment or '')[:7]}"
