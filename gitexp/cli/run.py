@@ -13,7 +13,6 @@ from gitexp.cli.printing import show
 from gitexp.cli.progress import Reporter, counted
 from gitexp.errors import KilledCallError, UntrustedSourceError, UsageError
 from gitexp.model.request import RunRequest
-from gitexp.model.run import RepeatState
 from gitexp.text.params import parse_assignment
 
 if TYPE_CHECKING:
@@ -133,12 +132,7 @@ def exit_code(report: RunReport) -> int:
     """Return 130 if interrupted, 5 if a repeat did not finish, 3 if no seed acts, else 0."""
     if report.interrupted:
         return EXIT_INTERRUPTED
-    repeats = [(each, repeat) for each in report.recorded for repeat in each.run.repeats]
-    ended = {(each.side, repeat.seed) for each, repeat in repeats}
-    good = {
-        (each.side, repeat.seed) for each, repeat in repeats if repeat.state is RepeatState.FINISHED
-    }
-    if not ended <= good:
+    if report.failed:
         return EXIT_COMMAND_FAILED
     return 0 if report.stopped is None else report.stopped.exit_code
 

@@ -20,7 +20,6 @@ from gitexp.git import refs, repository
 from gitexp.git.transaction.cache import open_index
 from gitexp.model.plan import StoppingRule, Verdict
 from gitexp.model.request import RunRequest
-from gitexp.model.run import RepeatState
 from gitexp.report.words import verdict_line
 from gitexp.stats.design import pairs_needed
 
@@ -83,7 +82,7 @@ def until_decided(
         found = run(replace(request, repeats=repeats, with_baseline=True))
         rounds.append(found)
         request = replace(request, resume=False, commit_message=None)
-        if request.dry_run or found.interrupted or found.stopped or _failed(found):
+        if request.dry_run or found.interrupted or found.stopped or found.failed:
             break
         seen = _look(workspace)
     if not rounds:  # nothing to do: say so as any run would
@@ -134,14 +133,6 @@ def _have(seen: Comparison | None) -> int:
     if seen is None:
         return 0
     return seen.pairs or min(len(seen.baseline.seeds), len(seen.candidate.seeds))
-
-
-def _failed(found: RunReport) -> bool:
-    return any(
-        repeat.state is not RepeatState.FINISHED
-        for each in found.recorded
-        for repeat in each.run.repeats
-    )
 
 
 def _joined(rounds: list[RunReport], seen: Comparison | None) -> RunReport:

@@ -120,11 +120,17 @@ class RunReport:
 
     @property
     def failed(self) -> bool:
-        """Whether a recorded repeat did not finish."""
+        """Whether a recorded repeat neither finished nor was made good.
+
+        What a killed call was interrupted in, and this one had no need to run, is made good.
+        """
+        asked = {(each.side, seed) for each in self.planned for seed in each.seeds}
+        ended = [
+            ((each.side, item.seed), item) for each in self.recorded for item in each.run.repeats
+        ]
+        good = {key for key, item in ended if item.state is RepeatState.FINISHED}
         return any(
-            repeat.state is not RepeatState.FINISHED
-            for each in self.recorded
-            for repeat in each.run.repeats
+            key not in good and (key in asked or not item.interrupted) for key, item in ended
         )
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+
+import pytest
 
 from gitexp.model.ids import CommitHash
-from gitexp.model.report import RecordedRun, RunReport
-from gitexp.model.run import Sample
+from gitexp.model.report import PlannedRun, RecordedRun, RunReport
+from gitexp.model.run import RepeatState, Sample
 from gitexp.report import views
 from tests.lab.recorded import a_run
 
@@ -26,6 +29,22 @@ def reported(*samples: Sample) -> RunReport:
         warnings=(),
         next_step="gitexp compare",
     )
+
+
+@pytest.mark.parametrize("state", [RepeatState.LOST, RepeatState.FAILED])
+def test_what_a_killed_call_left_fails_a_call_that_had_to_run_it(state: RepeatState) -> None:
+    """A colleague's repeat of it may count: then nothing was left to run, and nothing failed."""
+    report = reported()
+    (run,) = report.recorded
+    lost, good = run.run.repeats
+    killed = replace(run, run=replace(run.run, repeats=(replace(lost, state=state), good)))
+    after = replace(report, recorded=(killed,))
+    assert after.failed is (state is RepeatState.FAILED)
+    side = PlannedRun(
+        "candidate", CommitHash("1" * 40), run.run.inputs, (lost.seed,), (), (), (), ()
+    )
+    assert replace(after, planned=(side,)).failed
+    assert not replace(after, planned=(side,), recorded=(killed, run)).failed
 
 
 def test_a_metric_of_two_data_sets_is_two_metrics_and_folds_are_averaged_by_seed() -> None:
