@@ -155,7 +155,7 @@ def summary(repo: Repo, plan: Plan, start: CommitHash) -> str:
     own = known.differing(plans.state_of(repo, start, start))
     said = (
         f"frozen: {names}" * bool(names),
-        f"not frozen: {known.lacking}" * bool(known.lacking),
+        f"evaluation not frozen: {known.lacking}" * bool(known.lacking),
         f"the start has other ones than the baseline: {', '.join(own)}" * bool(own),
     )
     return "; ".join(filter(None, said))

@@ -193,6 +193,8 @@ def _run_stages(
     job, project = attempt.job, project_folder(slot, attempt.job.project)
     fixed = _fixed(attempt, project)
     for stage in first:
+        if stage.name in job.evaluators:
+            _check_same(attempt, project, fixed, f"before {stage.name}")
         if not stage.frozen:
             _run_once(attempt, stage, slot, cache, stop)
     if first:

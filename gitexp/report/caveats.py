@@ -40,7 +40,7 @@ def lines(comparison: Comparison) -> Iterator[tuple[str, str]]:
         for text in detectable_texts(comparison, comparison.detectable):
             yield "power", text
     if comparison.evaluator is not None and comparison.evaluator.lacking:
-        yield "evaluation", f"not frozen: {comparison.evaluator.lacking}"
+        yield "evaluator", f"evaluation not frozen: {comparison.evaluator.lacking}"
     family = family_text(comparison)
     if family:
         yield "family", family

@@ -226,7 +226,7 @@ def test_one_command_that_trains_and_evaluates_is_said_once(tmp_path: Path) -> N
     of_two(repo)
     run(repo.workspace, RunRequest(with_baseline=True))
     shown = gitexp(repo, "compare").out
-    assert shown.count("one command trains and evaluates") == 1
+    assert shown.count("evaluation not frozen: one command trains and evaluates") == 1
     assert shown.startswith("SUPPORTED")
 
 
@@ -319,7 +319,7 @@ def test_what_only_seems_to_evaluate_is_given_up_in_the_open(tmp_path: Path) -> 
     run(repo.workspace, RunRequest(with_baseline=True))
     shown = gitexp(repo, "compare").out
     assert shown.startswith("SUPPORTED")
-    assert "not frozen: as its plan says" in shown
+    assert "evaluation not frozen: as its plan says" in shown
 
 
 @pytest.mark.parametrize(
@@ -345,7 +345,7 @@ def test_a_new_plan_is_told_what_it_freezes(repo: BuiltRepo) -> None:
     names = "dvc.yaml:evaluate, dvc.yaml:vars.script, eval.scale, src/evaluate.py"
     assert frozen.summary(here, plan, commit) == f"frozen: {names}"
     given_up = replace(plan, frozen=("none",))
-    assert frozen.summary(here, given_up, commit) == "not frozen: as its plan says"
+    assert frozen.summary(here, given_up, commit) == "evaluation not frozen: as its plan says"
 
 
 def test_a_metric_that_training_logs_is_not_that_of_the_metrics_file(tmp_path: Path) -> None:
@@ -356,7 +356,7 @@ def test_a_metric_that_training_logs_is_not_that_of_the_metrics_file(tmp_path: P
     (plan,) = plans.plans(here, commit)
     assert frozen.summary(here, plan, commit).startswith("frozen: dvc.yaml:evaluate")
     logged = frozen.summary(here, replace(plan, metric="loss"), commit)
-    assert logged == "not frozen: no metrics file gives its metric"
+    assert logged == "evaluation not frozen: no metrics file gives its metric"
 
 
 def test_a_start_with_another_evaluator_than_the_baseline_is_told(repo: BuiltRepo) -> None:
