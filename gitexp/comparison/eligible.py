@@ -287,7 +287,7 @@ def drawn_seeds(
     outside: dict[int, list[FoundRun]] = {}
     for item in every:
         under = is_under(item, plan)
-        seeds = [each.seed for each in item.run.repeats] if under else finished_seeds(item)
+        seeds = {each.seed for each in item.run.repeats} if under else scored_seeds(item)
         for seed in seeds if is_tried(item, baseline) else ():
             (started if under else outside).setdefault(seed, []).append(item)
     finished = [{repeat.seed for _, repeat in side.repeats()} for side in sides]
@@ -384,6 +384,11 @@ def finished_seeds(item: FoundRun) -> tuple[int, ...]:
     """
     own = item.run.own_repeats
     return tuple(repeat.seed for repeat in own if repeat.state is RepeatState.FINISHED)
+
+
+def scored_seeds(item: FoundRun) -> frozenset[int]:
+    """Return the seeds of which a score is known: of all repeats that finished."""
+    return frozenset(seed for seed, _ in _finished(item))
 
 
 def seeding(item: FoundRun, repeat: Repeat) -> tuple[str, ...]:

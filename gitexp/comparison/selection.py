@@ -8,11 +8,19 @@ came after the planned ones were there are shown and do not count.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.counting import UNPAIRED
-from gitexp.comparison.eligible import Eligible, finished_seeds, is_tried, is_under, left_aside
+from gitexp.comparison.eligible import (
+    Eligible,
+    finished_seeds,
+    is_tried,
+    is_under,
+    left_aside,
+    scored_seeds,
+)
 from gitexp.model.comparison import LATE, Ledger, Selection
 from gitexp.model.plan import ALPHA, Claim, StoppingRule
 from gitexp.report import numbers
@@ -20,7 +28,7 @@ from gitexp.store import lookup
 from gitexp.store.conclusions import uses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from gitexp.comparison.counting import Count, FoundRuns
     from gitexp.comparison.eligible import Counted, Earlier
@@ -168,22 +176,76 @@ def _seen_first(
             f"not judged: {seeds} of the plan ran outside it, too, on a parallel line of history "
             "or meanwhile: nobody can tell which was first"
         )
-    under = [item for item in found if is_under(item, plan)]
     base = {item.found.run.inputs for item in count.baseline.repeats.values()}
-    tried = [item for item in under if all(is_tried(item, each) for each in base)]
-    alone = {
-        seed
-        for item in under
-        if item.run.inputs in base and all(earlier(item, one) for one in tried)
-        for seed in finished_seeds(item)
-    }
+    first = _until(plan, {*count.candidate.repeats})
+    known = () if inputs in base else _known_first(found, count, plan, first, earlier)
     # A single one is what a call leaves that was killed in the first repeat of the candidate.
-    if inputs not in base and len(alone) > 1:
-        return (
-            "not judged: the baseline ran on the plan's seeds before a candidate was recorded, and "
-            "whoever saw that could have gone on because it was low; gitexp amend-plan draws anew"
+    if len(known) <= 1:
+        return ""
+    passed = len(count.spent.intersection(first))
+    over = f", and {passed} of the plan's first {len(first)} seeds passed over" if passed else ""
+    return (
+        f"not judged: the baseline's scores of {numbers.amount(len(known), 'seed')} of the plan "
+        f"were known before a candidate had begun them{over}: whoever saw them could have chosen "
+        "by them; a new plan draws others"
+    )
+
+
+def _until(plan: Plan, seeds: set[int]) -> tuple[int, ...]:
+    """Return the first seeds that were drawn with a plan, up to the last one of some of them."""
+    found: list[int] = []
+    for seed in plan.drawn.sequence() if plan.drawn and seeds else ():
+        found.append(seed)
+        if seeds <= {*found}:
+            break
+    return tuple(found)
+
+
+def _known_first(
+    found: FoundRuns, count: Count, plan: Plan, first: Sequence[int], earlier: Earlier
+) -> tuple[int, ...]:
+    """Return which of a plan's first seeds may have been chosen by the baseline's scores of them.
+
+    Those that count, where the baseline had finished one, under any plan or none, and no candidate
+    had begun it under this one: in the same call, or before. Those that were passed over, where no
+    candidate had spent them by then: to have begun them is no excuse there, since a candidate that
+    fails on all of them, and a plan that is amended, would leave the choice which are spent.
+
+    None, where the scores of none that counts were known: these are as good as drawn anew.
+    """
+    base = {item.found.run.inputs for item in count.baseline.repeats.values()}
+    scores: defaultdict[int, list[FoundRun]] = defaultdict(list)
+    begun, begun_now, spent = scores.copy(), scores.copy(), scores.copy()
+    for item in (*found, *found.past):
+        ref, under = item.run.plan, is_under(item, plan)
+        if not all(is_tried(item, each) for each in base):
+            for seed in scored_seeds(item):
+                scores[seed].append(item)
+            continue
+        if under or (ref is not None and plan.covered(ref.name, ref.digest)):
+            for repeat in item.run.repeats:
+                begun[repeat.seed].append(item)
+                begun_now[repeat.seed] += [item] * under
+        for seed in () if under else scored_seeds(item):
+            spent[seed].append(item)
+
+    def known(seed: int, by: Mapping[int, Sequence[FoundRun]]) -> bool:
+        return any(
+            not any(_is_of_call(one, item) or earlier(one, item) for one in by.get(seed, ()))
+            for item in scores.get(seed, ())
         )
-    return ""
+
+    counting = [seed for seed in first if seed not in count.spent]
+    if not any(known(seed, begun_now) for seed in counting):
+        return ()
+    return (
+        *(seed for seed in counting if known(seed, begun)),
+        *(seed for seed in first if seed in count.spent and known(seed, spent)),
+    )
+
+
+def _is_of_call(one: FoundRun, other: FoundRun) -> bool:
+    return bool(one.run.call) and one.run.call == other.run.call
 
 
 def _passed_over(
@@ -201,7 +263,7 @@ def _passed_over(
 
     def known(seed: int, *partners: Counted) -> bool:
         return any(
-            not earlier(other.found, item) and (other.found.run.call or "-") != item.run.call
+            not earlier(other.found, item) and not _is_of_call(other.found, item)
             for item in scored.get(seed, ())
             for other in partners
         )

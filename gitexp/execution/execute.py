@@ -15,6 +15,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+from gitexp.comparison.randomness.seeding import BASELINE
 from gitexp.comparison.randomness.syntax import VARIABLE
 from gitexp.comparison.randomness.variation import ENOUGH, Acts
 from gitexp.errors import GitexpError
@@ -115,8 +116,12 @@ def execute(
     total, metric = sum(len(side.seeds) for side in sides), sides[0].state.plan_metric
     progress = _Progress(total, request.jobs, metric, tell)
     loop = _Loop(watch, ENGINES[request.engine](request.jobs), progress, interrupts)
-    # The baseline's goes first: where it fails, no seed of the candidate is spent.
-    loop.waiting = [*reversed(sides)]
+    # The baseline's goes first: where it fails, no seed of the candidate is spent, and what runs
+    # once is as it has it. Then, of seeds that the plan drew, none that the candidate has not begun
+    # may have a score.
+    job = sides[-1].template.job
+    made = set(job.once) <= {each.stage for each in job.bound}
+    loop.waiting = [*sides] if loop.drawn and made else [*reversed(sides)]
     loop.begin()
     while loop.active:
         loop.stop_if_asked()
@@ -162,6 +167,12 @@ class _Loop:
         return self.watch.seen.request.keep_going
 
     @property
+    def drawn(self) -> bool:
+        """Whether the seeds were drawn with the plan."""
+        plan = self.watch.seen.plan
+        return plan is not None and plan.drawn is not None
+
+    @property
     def no_more(self) -> bool:
         """Whether no further repeat may start."""
         return self.over or self.stopping > 0 or (self.failed and not self.keep_going)
@@ -171,7 +182,11 @@ class _Loop:
         beside = self.progress.slots > 1 or self.keep_going
         while self.waiting and not self.no_more and (beside or not self.active):
             side = self.waiting[0]
-            if any(self._makes_for(side.template.job, each) for each in self.active):
+            if any(
+                self._makes_for(side.template.job, each)
+                or (self.drawn and side.side == BASELINE and each.job.seed != side.seeds[0])
+                for each in self.active
+            ):
                 return
             self.submit(side, [self._knowing(side.first)])
             self.waiting.pop(0)
@@ -264,11 +279,12 @@ class _Loop:
                 self._accept_first(each.side, usable)
             except GitexpError as error:
                 self.problems.append(f"{each.side.side}: {error.summary}")
-                self.failed = True
+                self.failed, self.over = True, self.over or self.drawn  # no pair can come of it
                 return
         elif outcome is not None and each.job.once:
             if outcome.stage in each.job.once:  # it would fail in every repeat
                 self.problems.append(f"{each.side.side}: {outcome.reason}")
+                self.over = self.over or self.drawn
                 return
             usable = outcome
         jobs = list(each.side.rest(usable, self.watch.seen.workdir, each.job.made))

@@ -180,11 +180,86 @@ def test_a_seed_that_a_candidate_had_before_is_replaced_whatever_its_inputs() ->
     assert result.spent == {*SEEDS[:2]}
 
 
-def test_a_seed_of_the_baseline_outside_the_plan_spends_nothing() -> None:
+def test_a_seed_of_the_baseline_outside_the_plan_spends_nothing_and_is_known() -> None:
     seen = run("z", BASE, SEEDS[:2], order=0, plan=None)
-    result, _ = judged(seen, *both(0, 4, order=1))
-    assert set(result.pairs) == {*SEEDS[:4]}
+    result, why = judged(seen, *both(0, 4, order=1))
+    assert (set(result.pairs), result.spent) == ({*SEEDS[:4]}, set())
     assert reasons(result)[eligible.NOT_DRAWN] == tuple(sorted(SEEDS[:2]))
+    assert why.startswith("not judged: the baseline's scores of 2 seeds of the plan were known")
+    assert judged(seen, *both(2, 6, order=1), beside=(spender(0, 2, order=0),))[1] == ""
+
+
+# Places of a repeat of the baseline, and of what of a candidate was begun by then.
+FORMER = Amendment(DRAWN.digest, "why", DRAWN.author, DRAWN.created_at, {}, fresh=True)
+AMENDED = sealed(replace(DRAWN, alpha=0.01, amended=(FORMER,)))
+UNDER = {"plan": REF, "twin": replace(REF, name="other"), "none": None}
+NOW = PlanRef(AMENDED.name, AMENDED.digest)
+
+
+def spender(first: int, last: int, **more: object) -> FoundRun:
+    return run("s", OTHER, SEEDS[first:last], **{"plan": None, **more})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("beside", [False, True])
+@pytest.mark.parametrize("place", UNDER)
+@pytest.mark.parametrize("passed", [(), (1, 3), (0, 1, 2, 3, 4)])
+def test_who_knew_the_baselines_scores_chooses_no_seeds(
+    place: str, passed: tuple[int, ...], *, beside: bool
+) -> None:
+    """Whatever plan they were known under, wherever they lie, and whatever spent others of them."""
+    gone = {SEEDS[number] for number in passed}
+    left = tuple(seed for seed in SEEDS if seed not in gone)[:4]
+    known = run("k", BASE, SEEDS[:6], order=1, plan=UNDER[place], call="k")
+    spent = run("s", OTHER, tuple(gone), order=2, plan=None)
+    mine = [
+        run(letter, side, left, order=3, plan=REF, call="m")
+        for letter, side in (("b", BASE), ("c", CANDIDATE))
+    ]
+    reached, other = ((), (known, spent)) if beside else ((known, spent), ())
+    result, why = judged(*reached, *mine, beside=other)
+    assert (set(result.pairs), result.spent) == ({*left}, gone)
+    assert why.startswith("not judged: the baseline's scores of ")
+    over = f"and {len(gone)} of the plan's first {4 + len(gone)} seeds passed over"
+    assert (over in why) == bool(gone)
+
+
+@pytest.mark.parametrize(("order", "call"), [(0, "f"), (1, "k")])
+def test_a_baseline_that_was_scored_beside_what_failed_is_no_choice(order: int, call: str) -> None:
+    """A candidate crashes, is mended and run: of the baseline nothing is run anew."""
+    known = run("k", BASE, SEEDS[:4], order=1, plan=REF, call="k")
+    mine = run("m", CANDIDATE, SEEDS[:4], order=3, plan=REF, call="m")
+    for state in (RepeatState.FAILED, KILLED):
+        begun = run("f", OTHER, SEEDS[:4], order=order, plan=REF, state=state, call=call)
+        assert judged(known, begun, mine)[1] == ""
+        outside = replace(begun, run=replace(begun.run, plan=None))
+        assert judged(known, outside, mine)[1]
+        later = replace(begun, order=2, run=replace(begun.run, call="f"))
+        assert judged(known, later, mine)[1]
+    assert judged(known, begun, mine, by=parallel)[1] == (
+        "" if call == "k" else judged(known, mine)[1]
+    )
+
+
+def test_an_amended_plan_leaves_no_choice_among_seeds_that_were_known() -> None:
+    """Begun by one that fails, scored by the baseline, some spent by another, and amended."""
+    begun = run("f", OTHER, SEEDS[:8], plan=REF, call="k", state=RepeatState.FAILED)
+    known = run("k", BASE, SEEDS[:8], plan=REF, call="k")
+    high = run("h", OTHER, SEEDS[1:8:2], order=1, plan=REF, call="h")
+    mine = [
+        run(letter, side, SEEDS[0:8:2], order=2, plan=NOW, call="m")
+        for letter, side in (("b", BASE), ("c", CANDIDATE))
+    ]
+    result, why = judged(known, *mine, plan=AMENDED, beside=(begun, high))
+    assert (set(result.pairs), result.spent) == ({*SEEDS[0:8:2]}, {*SEEDS[1:8:2]})
+    assert "and 3 of the plan's first 7 seeds passed over" in why
+    again = run("h", OTHER, SEEDS[:4], order=1, plan=REF, call="h")  # mended, and run again
+    fresh = [
+        run(letter, side, SEEDS[4:8], order=2, plan=NOW, call="m")
+        for letter, side in (("b", BASE), ("c", CANDIDATE))
+    ]
+    few = replace(known, run=replace(known.run, repeats=known.run.repeats[:4]))
+    result, why = judged(few, *fresh, plan=AMENDED, beside=(begun, again))
+    assert (set(result.pairs), result.spent, why) == ({*SEEDS[4:8]}, {*SEEDS[:4]}, "")
 
 
 def test_for_a_plan_with_committed_seeds_no_drawn_repeat_of_the_baseline_counts() -> None:
@@ -250,14 +325,14 @@ def test_the_baseline_alone_before_there_is_a_candidate_decides_nothing() -> Non
     base, mine = both(0, 4)
     alone = run("d", BASE, SEEDS[:4], order=0, plan=REF, call="0")
     late = run("e", CANDIDATE, SEEDS[:4], order=1, plan=REF, call="1")
-    assert judged(alone, late)[1].startswith("not judged: the baseline ran on the plan's seeds")
+    assert judged(alone, late)[1].startswith("not judged: the baseline's scores of 4 seeds")
     assert judged(base, mine)[1] == ""
     first = run("g", BASE, SEEDS[:1], order=0, plan=REF, call="0")  # of a call that was killed
     both_later = (run("h", BASE, SEEDS[1:4], order=1, plan=REF, call="1"), late)
     result, why = judged(first, *both_later)
     assert (set(result.pairs), why) == ({*SEEDS[:4]}, "")
-    failed = run("f", CANDIDATE, SEEDS[:1], order=0, plan=REF, state=RepeatState.FAILED)
-    assert judged(alone, failed, late)[1] == ""
+    failed = run("f", CANDIDATE, SEEDS[:1], order=0, plan=REF, state=RepeatState.FAILED, call="0")
+    assert judged(alone, failed, late)[1].startswith("not judged: the baseline's scores of 3 seeds")
 
 
 def test_what_is_run_after_the_planned_number_is_no_second_chance() -> None:

@@ -120,13 +120,52 @@ def test_a_failed_repeat_is_run_again_and_never_passed_over(
     assert compare(repo.workspace)[0].verdict is Verdict.SUPPORTED
 
 
+@pytest.mark.slow
 def test_the_baseline_is_not_run_alone_before_there_is_a_candidate(
     project: tuple[BuiltRepo, Plan, tuple[int, ...]],
 ) -> None:
-    repo, _, _ = project
-    with pytest.raises(UsageError) as refused:
-        run(repo.workspace, RunRequest(at="main"))
-    assert refused.value.next_step.endswith("gitexp run")
+    repo, _, seeds = project
+    for asked in ((), seeds[:3], (1, seeds[17])):
+        with pytest.raises(UsageError) as refused:
+            run(repo.workspace, RunRequest(at="main", seeds=asked))
+        assert refused.value.next_step.endswith("gitexp run")
+    run(repo.workspace, RunRequest(at="main", seeds=(1,)))  # tells nothing of these
+    run(repo.workspace, RunRequest(seeds=seeds[:1]))
+    run(repo.workspace, RunRequest(at="main", seeds=seeds[:1]))
+    with pytest.raises(UsageError):
+        run(repo.workspace, RunRequest(at="main", seeds=seeds[:2]))
+    run(repo.workspace)
+    assert compare(repo.workspace)[0].verdict is Verdict.SUPPORTED
+
+
+@pytest.mark.slow
+def test_scores_of_the_baseline_that_were_known_elsewhere_choose_no_seeds(
+    project: tuple[BuiltRepo, Plan, tuple[int, ...]],
+) -> None:
+    repo, _, seeds = project
+    repo.git("switch", "--quiet", "--create", "look", "main")
+    run(repo.workspace, RunRequest(seeds=seeds[:9]))
+    lr = ((ParamKey("params.yaml", "lr"), 0.3),)
+    run(repo.workspace, RunRequest(seeds=seeds[1:9:2], params=lr))
+    repo.switch("exp/x")
+    run(repo.workspace)
+    found = compare(repo.workspace)[0]
+    assert (set(found.candidate.seeds), found.verdict) == ({*seeds[0:9:2]}, Verdict.UNDECIDABLE)
+    assert "and 4 of the plan's first 9 seeds passed over" in found.headline
+
+
+@pytest.mark.slow
+def test_a_candidate_that_crashes_twice_leaves_no_seed_that_was_scored_alone(
+    project: tuple[BuiltRepo, Plan, tuple[int, ...]], tmp_path: Path
+) -> None:
+    repo, _, seeds = project
+    for seed in (7, seeds[0], seeds[1]):
+        (tmp_path / str(seed)).touch()
+        run(repo.workspace, RunRequest(jobs=2))
+        (tmp_path / str(seed)).unlink()
+    run(repo.workspace)
+    found = compare(repo.workspace)[0]
+    assert (set(found.candidate.seeds), found.verdict) == ({*seeds[:5]}, Verdict.SUPPORTED)
 
 
 def test_seeds_of_ones_own_are_run_and_do_not_count(
