@@ -25,6 +25,7 @@ class BranchOutcome(enum.Enum):
     MERGED = "merged"  # both had, and ours were not records alone
     DIVERGED = "diverged"  # both had, and this command does not join them
     ARCHIVED = "archived"  # the remote has no such branch any more; `why` says what has it
+    RENAMED = "renamed"  # the remote has it under another name; `why` says which
     FAILED = "failed"  # `why` says what stands in the way
 
 

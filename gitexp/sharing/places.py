@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash
-    from gitexp.model.plan import Person
+    from gitexp.model.plan import Person, Plan
     from gitexp.model.workspace import Workspace
 
 TAGS: Final = "refs/tags/"
@@ -146,10 +146,7 @@ def mine(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
     head = refs.head(shared.repo)
     if head.branch is None or head.commit is ABSENT or head.branch.startswith(prefix):
         return tuple(found)
-    with contextlib.suppress(GitexpError):  # a plan that cannot be read makes no experiment
-        if plans.plan_of_branch(shared.repo, head.branch, head.commit) is not ABSENT:
-            found.append(head.branch)
-    return tuple(found)
+    return (*found, head.branch) if _plan(shared, head.branch, head.commit) else tuple(found)
 
 
 def either(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
@@ -191,10 +188,12 @@ def archived(shared: Shared, names: Sequence[str]) -> dict[str, tuple[CommitHash
 def ended(shared: Shared) -> dict[str, tuple[str, CommitHash]]:
     """Return branches here that the remote had, by what has them there now, and its commit.
 
-    That is an archive tag that goes on from the branch, or main, by its word here.
+    That is an archive tag that goes on from the branch, or main, by its word here, or the branch
+    of the same plan under another name.
     """
     tags = dict(refs.branches(shared.repo))
-    asked: dict[str, tuple[str, CommitHash]] = {}
+    renamed = _renamed(shared, tags)
+    asked: dict[str, Sequence[tuple[str, CommitHash]]] = {}
     for ref, tip in tags.items():
         branch = ref.removeprefix(HEADS)
         name = branch.removeprefix(shared.prefix)
@@ -205,22 +204,50 @@ def ended(shared: Shared) -> dict[str, tuple[str, CommitHash]]:
         tag = tags.get(layout.archive_tag(name))
         known = [tip] if theirs is ABSENT else [tip, theirs]
         if tag and all(objects.is_ancestor(shared.repo, each, tag) for each in known):
-            asked[branch] = layout.archive_tag(name), tag
+            asked[branch] = [(layout.archive_tag(name), tag)]
         elif main := ended_on(shared.repo, branch, tip):
-            asked[branch] = refs.local(shared.repo.main), main
+            asked[branch] = [(refs.local(shared.repo.main), main)]
+        elif name in renamed and (plan := _plan(shared, branch, tip)):
+            made = plan.created_at
+            asked[branch] = [at for at, when in renamed[name] if when == made]
     there = set[str]()
     if asked:
-        wanted = [*map(refs.local, asked), *(ref for ref, _ in asked.values())]
+        wanted = [*map(refs.local, asked), *(ref for each in asked.values() for ref, _ in each)]
         there.update(remote.remote_refs(shared.workspace, shared.remote, wanted))
+    known_there = {*there, refs.local(shared.repo.main)}
     found = {
-        branch: (ref, commit)
-        for branch, (ref, commit) in asked.items()
-        if refs.local(branch) not in there and (ref in there or ref.startswith(HEADS))
+        branch: at
+        for branch, each in asked.items()
+        if refs.local(branch) not in there
+        and (at := next((at for at in each if at[0] in known_there), None))
     }
     for branch in found:
         if shared.theirs(branch) is not ABSENT:
             remote.forget(shared.repo, shared.remote, branch)
     return found
+
+
+def _renamed(
+    shared: Shared, tips: Mapping[str, CommitHash]
+) -> Mapping[str, Sequence[tuple[tuple[str, CommitHash], datetime]]]:
+    """Return where experiments are on the remote that had other names, by each of these."""
+    found: dict[str, list[tuple[tuple[str, CommitHash], datetime]]] = {}
+    prefix = remote.tracking(shared.remote, "")
+    for ref, tip in tips.items():
+        branch = ref.removeprefix(prefix)
+        if branch == ref or not branch.startswith(shared.prefix):
+            continue
+        if plan := _plan(shared, branch, tip):
+            for name in plan.formerly:
+                found.setdefault(name, []).append(((refs.local(branch), tip), plan.created_at))
+    return found
+
+
+def _plan(shared: Shared, branch: str, tip: CommitHash) -> Plan | None:
+    with contextlib.suppress(GitexpError):  # a plan that cannot be read makes no experiment
+        plan = plans.plan_of_branch(shared.repo, branch, tip)
+        return None if plan is ABSENT else plan
+    return None
 
 
 def new_commits(shared: Shared, tips: Collection[CommitHash]) -> tuple[CommitHash, ...]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import ExistsError, MovedRefError
-from gitexp.git import refs, remote
+from gitexp.git import objects, refs, remote
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.failpoints import FailPoint, reach
@@ -215,7 +215,7 @@ def _alive(
             ref, commit = gone[branch]
             name = shlex.quote(branch.removeprefix(shared.prefix))
             raise ExistsError(
-                f"{shared.remote} has no {branch} any more: it is archived or merged there",
+                f"{shared.remote} has no {branch} any more: archived, merged or renamed there",
                 found=_ended(shared, branch, ref, commit),
                 next_step=f"gitexp pull {name}; to put it back all the same: "
                 f"git push {shlex.quote(shared.remote)} {shlex.quote(branch)}",
@@ -228,17 +228,31 @@ def _archived(shared: Shared, branch: str, ref: str, commit: CommitHash) -> Bran
     tip = shared.ours(branch)
     at = None if tip is ABSENT else tip
     why = _ended(shared, branch, ref, commit)
-    return BranchMove(branch, BranchOutcome.ARCHIVED, at, at, why=why)
+    way = BranchOutcome.RENAMED if _is_new_name(shared, ref) else BranchOutcome.ARCHIVED
+    return BranchMove(branch, way, at, at, why=why)
 
 
 def _ended(shared: Shared, branch: str, ref: str, commit: CommitHash) -> str:
     """Say what the remote has instead of a branch, and what brings it."""
     short = ref.split("/", 2)[2]
+    if _is_new_name(shared, ref):
+        tip = shared.ours(branch)
+        step = f"gitexp pull {shlex.quote(short.removeprefix(shared.prefix))}"
+        if tip is not ABSENT and not objects.is_ancestor(shared.repo, tip, commit):
+            onto, old = shlex.quote(short), shlex.quote(branch)
+            step += (
+                f" && git switch {onto} && git merge {old} && git branch -d {old} && gitexp sync"
+            )
+        return f"{shared.remote} has {short} in its place, its new name: {step}"
     if not ref.startswith(places.TAGS):
         return f"{shared.remote} has no such branch; {short} has all of it, and its conclusion"
     more = shared.ours(branch) not in {commit, ABSENT}
     step = f"; gitexp pull {shlex.quote(branch.removeprefix(shared.prefix))} brings it"
     return f"{shared.remote} has {short} in its place{step if more else ''}"
+
+
+def _is_new_name(shared: Shared, ref: str) -> bool:
+    return ref.startswith(places.HEADS) and ref != refs.local(shared.repo.main)
 
 
 def _followed(

@@ -90,6 +90,34 @@ def test_what_main_says_counts_and_the_branch_stays_archived(
     assert BRANCH in bob.git("ls-remote", "--heads", "origin")
 
 
+def test_a_renamed_experiment_does_not_come_back_under_its_old_name(
+    pair: tuple[BuiltRepo, BuiltRepo],
+) -> None:
+    """What a colleague has made meanwhile goes on under the new one, by the steps that are told."""
+    ada, bob = pair
+    renamed = said(ada, "rename", "deep", "deeper")
+    ada.git(*renamed.rpartition("next: git ")[2].split())
+    assert f"{BRANCH}: renamed" in said(bob, "sync", "--no-data")
+    assert "in its place, its new name: gitexp pull deeper\n" in said(bob, "push", "--no-data")
+    bob.switch(BRANCH)
+    bob.commit({"README.md": "meanwhile"}, at=90)
+    own = bob.hash()
+    told = said(bob, "sync", "--no-data")
+    assert f"git switch exp/deeper && git merge {BRANCH} && git branch -d {BRANCH} && git" in told
+    said(bob, "sync", "deep", "--no-data", code=3)
+    said(bob, "pull", "deeper")
+    bob.switch("exp/deeper")
+    bob.git("merge", "--no-edit", BRANCH)
+    bob.git("branch", "-d", BRANCH)
+    said(bob, "sync", "--no-data")
+    there = bob.git("ls-remote", "--heads", "origin")
+    assert "refs/heads/exp/deeper" in there
+    assert BRANCH not in there.split("refs/heads/")[1:]
+    assert own in bob.git("rev-list", "origin/exp/deeper")
+    assert said(bob, "compare", "deeper").startswith("SUPPORTED")
+    assert "error" not in said(bob, "check")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["merge", "squash"])
 def test_a_stranger_who_is_merged_concludes_nothing_that_is_alive(
