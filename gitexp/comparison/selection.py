@@ -208,7 +208,7 @@ def _known_first(
 
     Those that count, where the baseline had finished one, under any plan or none, and no candidate
     had begun it under this one: in the same call, or before. Those that were passed over, where no
-    candidate had spent them by then: to have begun them is no excuse there, since a candidate that
+    candidate had spent them by then: having begun them does not help there, since a candidate that
     fails on all of them, and a plan that is amended, would leave the choice which are spent.
 
     None, where the scores of none that counts were known: these are as good as drawn anew.

@@ -10,12 +10,9 @@ It starts in every repeat, so what it imports is part of the price: no pygit2, n
 
 from __future__ import annotations
 
-import hashlib
 import os
 import posixpath
-import shutil
 import signal
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,71 +22,38 @@ from gitexp.dvc import stage_records
 from gitexp.dvc.cache import verify
 from gitexp.dvc.cache_objects import CacheConfig
 from gitexp.dvc.dvcpipeline import touches
-from gitexp.dvc.hashing import Memo
 from gitexp.errors import (
     CommandFailedError,
     DamagedDataError,
     DataMissingError,
     EvaluatorError,
-    ExistsError,
     GitexpError,
     OtherOutputError,
     PreflightError,
 )
 from gitexp.execution import adoption, measurements, slots
+from gitexp.execution.attempt import Attempt, claim, finish, go_on
 from gitexp.execution.engines import process
-from gitexp.execution.engines.base import CACHE, LOG, OUTCOME, PID, STAGE
+from gitexp.execution.engines.base import CACHE, LOG, STAGE
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.failpoints import FailPoint, reach
-from gitexp.model import dataclass, field, replace
-from gitexp.model.job import CHECKPOINT, NOTES, POINTS, Job, Outcome, StageRecord
-from gitexp.model.run import RepeatState, Resources
+from gitexp.model import replace
+from gitexp.model.job import CHECKPOINT, POINTS, Job, StageRecord
+from gitexp.model.run import RepeatState
 from gitexp.records import codec
 from gitexp.system import environment, kernels, live, observed, params
-from gitexp.system.secrets import log_tail, mask, printable
-
-if sys.platform != "win32":
-    import resource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gitexp.model.ids import ParamTree
-    from gitexp.model.job import Given, Stage
-    from gitexp.model.run import Environment, Observed, OnceRecord, Output
+    from gitexp.model.job import Stage
 
 EXIT_CANCELLED = 128 + signal.SIGTERM
-_KIB = 1024
-_MACOS = sys.platform == "darwin"
 
 
 class _TimeoutError(Exception):
     """The repeat took longer than it may."""
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """What is known so far; becomes the outcome at any moment."""
-
-    job: Job
-    out_dir: Path
-    env: dict[str, str]
-    started_at: datetime
-    started: float  # monotonic, seconds
-    stage: str = ""
-    exit_code: int | None = None
-    environment: Environment | None = None
-    links: str = ""
-    stages: list[StageRecord] = field(default_factory=list)
-    outputs: list[Output] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    patched: tuple[str, ...] = ()
-    once: list[OnceRecord] = field(default_factory=list)
-    shared: list[Given] = field(default_factory=list)  # what the cache shares with the worktree
-    ran: list[str] = field(default_factory=list)  # commands
-    observed: Observed | None = None
-    resumed: int = 0
-    memo: Memo = field(default_factory=Memo)
 
 
 def worker(job_file: Path, out_dir: Path) -> int:
@@ -104,8 +68,8 @@ def worker(job_file: Path, out_dir: Path) -> int:
     job = codec.load(Job, job_file.read_bytes(), str(job_file))
     stop.deadline = None if job.timeout_s is None else started + job.timeout_s
     out_dir.mkdir(parents=True, exist_ok=True)
-    _claim(out_dir)
-    attempt = _Attempt(job, out_dir, dict(os.environ), started_at, started)
+    claim(out_dir)
+    attempt = Attempt(job, out_dir, dict(os.environ), started_at, started)
     state, reason, code, result = RepeatState.FINISHED, "", 0, None
     try:
         result = _execute(attempt, stop)
@@ -118,11 +82,11 @@ def worker(job_file: Path, out_dir: Path) -> int:
         state, reason, code = RepeatState.FAILED, _one_line(error), error.exit_code
     except OSError as error:
         state, reason, code = RepeatState.FAILED, f"{error}", PreflightError.exit_code
-    _finish(attempt, state, reason, result)
+    finish(attempt, state, reason, result)
     return code
 
 
-def _execute(attempt: _Attempt, stop: process.Stop) -> measurements.Measurements:
+def _execute(attempt: Attempt, stop: process.Stop) -> measurements.Measurements:
     """Do everything between JOB.json and outcome.json."""
     job, out_dir = attempt.job, attempt.out_dir
     users = Path(job.cache_dir)
@@ -169,7 +133,7 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measurements.Measurements
         found = environment.capture(place, attempt.env)
         attempt.environment, attempt.patched = found.environment, found.patched
         attempt.env = observed.begin(out_dir, attempt.env)
-        _go_on(attempt)
+        go_on(attempt)
         before = measurements.standing(job, project)
         _run_stages(attempt, first, slot, cache, stop)
         reach(FailPoint.RUN_PIPELINE)
@@ -187,7 +151,7 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measurements.Measurements
 
 
 def _run_stages(
-    attempt: _Attempt, first: Sequence[Stage], slot: Path, cache: CacheConfig, stop: process.Stop
+    attempt: Attempt, first: Sequence[Stage], slot: Path, cache: CacheConfig, stop: process.Stop
 ) -> None:
     """Execute all stages, those `first` that no seed reaches; none may touch the evaluator's."""
     job, project = attempt.job, project_folder(slot, attempt.job.project)
@@ -212,7 +176,7 @@ def _run_stages(
 
 
 def _run_once(
-    attempt: _Attempt, stage: Stage, slot: Path, cache: CacheConfig, stop: process.Stop
+    attempt: Attempt, stage: Stage, slot: Path, cache: CacheConfig, stop: process.Stop
 ) -> None:
     """Take over what has been made of a stage that no seed reaches, or execute it."""
     job, project = attempt.job, project_folder(slot, attempt.job.project)
@@ -245,7 +209,7 @@ def _run_once(
 
 
 def _run_stage(
-    attempt: _Attempt, stage: Stage, project: Path, cache: CacheConfig, stop: process.Stop
+    attempt: Attempt, stage: Stage, project: Path, cache: CacheConfig, stop: process.Stop
 ) -> None:
     """Execute one stage as `dvc repro` would, then record what it read and wrote."""
     record = _execute_stage(attempt, stage, project, cache, stop)
@@ -253,7 +217,7 @@ def _run_stage(
     attempt.outputs += measurements.cached_outputs(stage, record)
 
 
-def _begin(attempt: _Attempt, stage: Stage, project: Path) -> dict[str, dict[str, ParamTree]]:
+def _begin(attempt: Attempt, stage: Stage, project: Path) -> dict[str, dict[str, ParamTree]]:
     """Note which stage it is, look that its dependencies are there, and return its parameters."""
     attempt.stage = stage.name
     (attempt.out_dir / STAGE).write_text(stage.name, encoding="utf-8")
@@ -267,7 +231,7 @@ def _begin(attempt: _Attempt, stage: Stage, project: Path) -> dict[str, dict[str
 
 
 def _execute_stage(
-    attempt: _Attempt, stage: Stage, project: Path, cache: CacheConfig, stop: process.Stop
+    attempt: Attempt, stage: Stage, project: Path, cache: CacheConfig, stop: process.Stop
 ) -> StageRecord:
     values = _begin(attempt, stage, project)
     slots.remove_outs(project, stage.outs)
@@ -303,16 +267,16 @@ def _execute_stage(
         )
 
 
-def _md5(attempt: _Attempt, project: Path, path: str) -> str:
+def _md5(attempt: Attempt, project: Path, path: str) -> str:
     there = (project / path).exists()
     return str(stage_records.hash_path(project, path, memo=attempt.memo).md5) if there else ""
 
 
-def _fixed(attempt: _Attempt, project: Path) -> dict[str, str]:
+def _fixed(attempt: Attempt, project: Path) -> dict[str, str]:
     return {path: _md5(attempt, project, path) for path in attempt.job.frozen}
 
 
-def _check_same(attempt: _Attempt, project: Path, files: Mapping[str, str], when: str) -> None:
+def _check_same(attempt: Attempt, project: Path, files: Mapping[str, str], when: str) -> None:
     """Refuse a repeat in which a stage had its hands in how it is measured."""
     touched = [path for path, md5 in files.items() if _md5(attempt, project, path) != md5]
     if touched:
@@ -321,22 +285,6 @@ def _check_same(attempt: _Attempt, project: Path, files: Mapping[str, str], when
             found=f"{', '.join(touched[:5])}, {when}",
             expected="a metric by the evaluator that the plan froze",
         )
-
-
-def _go_on(attempt: _Attempt) -> None:
-    """Offer a checkpoint; one of another environment, or of other linked data, is none."""
-    folder, job = attempt.out_dir / CHECKPOINT, attempt.job
-    of, now = folder / "of", hashlib.sha256(codec.dump(attempt.environment))
-    now.update(attempt.links.encode())
-    attempt.resumed = job.resumed
-    if job.resumed and not (of.exists() and of.read_text("ascii") == now.hexdigest()):
-        shutil.rmtree(folder)
-        (attempt.out_dir / POINTS).unlink(missing_ok=True)
-        (attempt.out_dir / NOTES).write_bytes(b"")
-        attempt.resumed = 0
-        attempt.warnings.append("begun anew: its checkpoint is of another environment, or data")
-    (folder / "files").mkdir(parents=True, exist_ok=True)
-    of.write_text(now.hexdigest(), "ascii")
 
 
 def _points_too(job: Job, stage: Stage, project: Path) -> dict[str, str]:
@@ -355,7 +303,7 @@ def _kept(job: Job) -> frozenset[str] | None:
 
 
 def _check_shared(
-    attempt: _Attempt, seen: Mapping[str, params.LinkState], cache: CacheConfig
+    attempt: Attempt, seen: Mapping[str, params.LinkState], cache: CacheConfig
 ) -> None:
     """Refuse a repeat that changed bytes which are not its own."""
     changed = params.changed_links(seen, params.linked_states(attempt.job.links))
@@ -374,95 +322,6 @@ def _check_shared(
                 where=given.path,
                 next_step="dvc pull, and let cache.type be reflink,copy",
             )
-
-
-def _finish(
-    attempt: _Attempt, state: RepeatState, reason: str, result: measurements.Measurements | None
-) -> None:
-    """Write outcome.json; from here on nothing interrupts."""
-    job = attempt.job
-    failed = state is not RepeatState.FINISHED
-    if reason != RepeatState.CANCELLED.value:
-        shutil.rmtree(attempt.out_dir / CHECKPOINT, ignore_errors=True)
-    # Nothing that gitexp sets itself is secret: the run's id stands in the path of every traceback.
-    env = {
-        name: value
-        for name, value in attempt.env.items()
-        if name in job.variables or os.environ.get(name) == value
-    }
-    tail, secrets = log_tail(attempt.out_dir / LOG, env) if failed else ("", ())
-    attempt.warnings += [f"the log's end held a secret ({name}): masked" for name in secrets]
-    reason, found = mask(reason, env)
-    said = [mask(text, env) for text in attempt.warnings]
-    found = tuple(dict.fromkeys((*found, *(name for _, names in said for name in names))))
-    attempt.warnings = [text for text, _ in said]
-    attempt.warnings += [f"a message held a secret ({name}): masked" for name in found]
-    reach(FailPoint.RUN_SNAPSHOT)
-    outcome = Outcome(
-        run=job.run,
-        attempt=job.attempt,
-        seed=job.seed,
-        state=state,
-        reason=printable(reason),
-        stage=attempt.stage if failed else "",
-        exit_code=attempt.exit_code,
-        log_tail=tail,
-        started_at=attempt.started_at,
-        ended_at=max(attempt.started_at, datetime.now(UTC)),  # a clock may be set back meanwhile
-        environment=attempt.environment,
-        resources=_resources(attempt),
-        links=attempt.links,
-        evaluation=None if result is None else result.evaluation,
-        evaluation_basis="" if result is None else result.evaluation_basis,
-        samples=() if result is None else result.samples,
-        outputs=tuple(attempt.outputs),
-        stages=tuple(attempt.stages),
-        kept=() if result is None else result.kept,
-        logged=None if result is None else result.logged,
-        warnings=tuple(attempt.warnings),
-        patched=attempt.patched,
-        seeds=job.seeds,
-        once=tuple(attempt.once),
-        observed=attempt.observed,
-        resumed=attempt.resumed,
-    )
-    reach(FailPoint.RUN_OUTCOME)
-    unfinished = attempt.out_dir / f"{OUTCOME}.tmp"
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "wb") as stream:  # noqa: PTH123  a descriptor, no path
-        stream.write(codec.dump(outcome))
-        stream.flush()
-        os.fsync(descriptor)
-    unfinished.rename(attempt.out_dir / OUTCOME)
-
-
-def _resources(attempt: _Attempt) -> Resources:
-    known = replace(
-        environment.resources(attempt.env), wall_s=round(time.monotonic() - attempt.started, 6)
-    )
-    if sys.platform == "win32":  # tells neither of processes that have ended
-        return known
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return replace(
-        known,
-        cpu_s=round(used.ru_utime + used.ru_stime, 6),
-        peak_memory_bytes=used.ru_maxrss * (1 if _MACOS else _KIB),
-    )
-
-
-def _claim(out_dir: Path) -> None:
-    """Make this attempt ours; a scheduler may start the same job twice."""
-    try:
-        descriptor = os.open(out_dir / PID, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    except FileExistsError as error:
-        raise ExistsError(
-            "this attempt was begun before",
-            found=PID,
-            where=str(out_dir),
-            expected="a folder for each attempt",
-        ) from error
-    os.write(descriptor, process.identity(os.getpid()).encode("ascii"))
-    os.close(descriptor)
 
 
 def _cache_folder(job: Job) -> Path | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.execution import run_sources
-from gitexp.execution.undeclared import UndeclaredCode
+from gitexp.execution.once import UndeclaredCode
 from gitexp.experiments.init import init
 from gitexp.git import objects
 from gitexp.git.repository import open_repository
