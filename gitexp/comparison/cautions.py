@@ -179,12 +179,7 @@ def tries(found: FoundRuns, counted: Count, plan: Plan | None) -> Iterator[str]:
 
 def _passed(tried: Iterable[FoundRun], counted: Count, plan: Plan) -> Iterator[str]:
     """Say which seeds of a plan, before the last one that counts, did not run under it, and why."""
-    first, left, began = set[int](), set(counted.candidate.repeats), set[int]()
-    for seed in plan.drawn.sequence() if plan.drawn and left else ():
-        first.add(seed)
-        left.discard(seed)
-        if not left:
-            break
+    began, first = set[int](), {*selection.until(plan, counted.candidate.repeats)}
     where: dict[str, None] = {}
     spent = counted.spent.intersection(first)
     for item in tried:

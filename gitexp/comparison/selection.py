@@ -28,7 +28,7 @@ from gitexp.store import lookup
 from gitexp.store.conclusions import uses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from gitexp.comparison.counting import Count, FoundRuns
     from gitexp.comparison.eligible import Counted, Earlier
@@ -177,7 +177,7 @@ def _seen_first(
             "or meanwhile: nobody can tell which was first"
         )
     base = {item.found.run.inputs for item in count.baseline.repeats.values()}
-    first = _until(plan, {*count.candidate.repeats})
+    first = until(plan, count.candidate.repeats)
     known = () if inputs in base else _known_first(found, count, plan, first, earlier)
     # A single one is what a call leaves that was killed in the first repeat of the candidate.
     if len(known) <= 1:
@@ -191,13 +191,14 @@ def _seen_first(
     )
 
 
-def _until(plan: Plan, seeds: set[int]) -> tuple[int, ...]:
+def until(plan: Plan, seeds: Collection[int]) -> tuple[int, ...]:
     """Return the first seeds that were drawn with a plan, up to the last one of some of them."""
-    found: list[int] = []
-    for seed in plan.drawn.sequence() if plan.drawn and seeds else ():
-        found.append(seed)
-        if seeds <= {*found}:
+    found, left = list[int](), {*seeds}
+    for seed in plan.drawn.sequence() if plan.drawn else ():
+        if not left:
             break
+        found.append(seed)
+        left.discard(seed)
     return tuple(found)
 
 
