@@ -105,6 +105,7 @@ def test_what_nothing_imports_is_installed_and_every_sample_goes_on_counting(
     assert not [change for change in found.changes if change.kind == "environment"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["used", "speedup"])
 def test_what_is_imported_or_was_missed_touches_the_pairs_that_ran_with_it_and_no_others(
     name: str, planned: tuple[BuiltRepo, tuple[int, ...]], site: Path
@@ -123,6 +124,7 @@ def test_what_is_imported_or_was_missed_touches_the_pairs_that_ran_with_it_and_n
     assert run(repo.workspace).recorded == ()
 
 
+@pytest.mark.slow
 def test_a_pair_waits_for_its_environment_and_no_seed_replaces_it(
     planned: tuple[BuiltRepo, tuple[int, ...]], site: Path, tmp_path: Path
 ) -> None:
@@ -142,6 +144,7 @@ def test_a_pair_waits_for_its_environment_and_no_seed_replaces_it(
     assert compare(repo.workspace)[0].verdict is Verdict.SUPPORTED
 
 
+@pytest.mark.slow
 def test_a_candidate_is_not_run_where_its_baseline_cannot_be_its_partner(
     planned: tuple[BuiltRepo, tuple[int, ...]], site: Path, tmp_path: Path
 ) -> None:
@@ -159,6 +162,7 @@ def test_a_candidate_is_not_run_where_its_baseline_cannot_be_its_partner(
     assert compare(repo.workspace)[0].verdict is Verdict.SUPPORTED
 
 
+@pytest.mark.slow
 def test_public_seeds_pair_with_what_main_has_where_it_is_equal(
     repo: BuiltRepo, site: Path
 ) -> None:
@@ -174,6 +178,7 @@ def test_public_seeds_pair_with_what_main_has_where_it_is_equal(
     assert compare(repo.workspace)[0].pairs == 5
 
 
+@pytest.mark.slow
 def test_a_planted_sitecustomize_is_of_the_environment(
     planned: tuple[BuiltRepo, tuple[int, ...]], site: Path
 ) -> None:
