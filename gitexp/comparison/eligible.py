@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.model import dataclass, field
 from gitexp.model.comparison import Unused
-from gitexp.model.plan import OnFailed, StoppingRule
+from gitexp.model.plan import MOST_UNSEEN, OnFailed, StoppingRule
 from gitexp.model.run import Origin, RepeatState, lone
 
 if TYPE_CHECKING:
@@ -278,7 +278,8 @@ def drawn_seeds(
     candidate had finished outside the plan before it was started under it (killed repeats passed
     over: 28 % are supported at 5 %). On parallel lines it stays, and nothing is decided: whoever
     may drop a seed by running it elsewhere, or keep one that he saw, chooses. Beyond the first look
-    a seed counts once all before it are done.
+    a seed counts once all before it are done. What comes after a long gap, which nobody but by hand
+    leaves, waits until that is filled: a plan may ask for 100,000 of them.
     """
     if plan is None or plan.drawn is None:
         return None
@@ -295,9 +296,10 @@ def drawn_seeds(
     counting: list[int] = []
     spent: list[int] = []
     doubtful: list[int] = []
-    pending = False
+    pending, gap, seen = False, 0, {*started, *outside, *finished[0], *finished[1]}
     for seed in plan.drawn.sequence():
-        if pending and len(counting) >= plan.fewest:
+        gap = 0 if seed in seen else gap + 1
+        if pending and (len(counting) >= plan.fewest or gap > MOST_UNSEEN):
             break
         mine, others = started.get(seed, []), outside.get(seed, [])
         open_ = [it for it in others if not any(earlier(one, it) for one in mine)]

@@ -64,6 +64,7 @@ class RunPool:
         self._before: dict[tuple[CommitHash, CommitHash], bool] = {}
         self._read: tuple[frozenset[str], _Versions] = (frozenset(), {})
         self._of: dict[str, list[_Version]] = {}  # by inputs, and by plan
+        self._seen = frozenset[int]()  # seeds of all that was read
         self._held: dict[RunId, dict[str, TreeId]] = {}
 
     def at(self, *commits: CommitHash) -> RunPool:
@@ -91,7 +92,8 @@ class RunPool:
         if not asked <= self._read[0]:
             found = lookup.versions(self.repo, self.index, self.graph, digests, under)
             self._read, self._of = (asked, found), {}
-            drawn = frozenset[int]().union(*(plan.likely_seeds for plan in under))
+            self._seen = lookup.seeds_of(found.values())
+            drawn = frozenset[int]().union(*(plan.likely_seeds(self._seen) for plan in under))
             for key, item in found.items():
                 marks = ["" if isinstance(item, lookup.Unreadable) else item.run.inputs]
                 if isinstance(item, FoundRun) and item.run.plan is not None:
@@ -110,7 +112,7 @@ class RunPool:
         """Return the runs of inputs or a plan; of those asked about, by their own history."""
         places = ChainMap(*map(self.reach, asked), self.own)
         listed = listings(self.repo, self.index, asked)
-        mine = frozenset[int]() if plan is None else plan.likely_seeds
+        mine = frozenset[int]() if plan is None else plan.likely_seeds(self._seen)
         marks = ("", *inputs, *(() if plan is None else _marks(plan)))
         marks += tuple(f"seed {seed}" for seed in sorted(mine))
         found: dict[RunId, FoundRun] = {}

@@ -386,8 +386,8 @@ def _baseline_alone(
     ]
     tried = {repeat.seed for _, repeat in beside}
     if plan is not None and plan.drawn:
-        tried &= plan.likely_seeds
-        if pair_with & plan.likely_seeds - tried or not (tried or pair_with):
+        tried &= (mine := plan.likely_seeds(tried | pair_with))
+        if pair_with & mine - tried or not (tried or pair_with):
             raise UsageError(
                 "the seeds of this plan are run on both sides together, or the baseline's scores "
                 "would be known before there is a candidate",

@@ -14,6 +14,7 @@ from gitexp.model.ids import PlanDigest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
 
     from gitexp.model.ids import CommitHash, ParamValue
@@ -24,7 +25,7 @@ PlanT = TypeVar("PlanT", bound="PlanTerms | Terms")
 MAX_REPEATS: Final = 100_000  # of a plan: what comes from a branch must not ask for the impossible
 MAX_LOOKS: Final = 20
 _SPARE: Final = 8  # seeds, where a plan of few repeats finds some of its own spent
-_MOST_LIKELY: Final = 20_000  # whatever a branch plans
+MOST_UNSEEN: Final = 1_000  # of them in a row that no run has, whatever a branch plans
 _UNSEALED: Final = PlanDigest("")
 ALPHA: Final = 0.05  # where nobody names another
 REPEATS: Final = 10  # likewise, of the claim about a method
@@ -101,18 +102,27 @@ class PlanSeeds:
         >>> list(itertools.islice(PlanSeeds("00" * 16).sequence(), 2))
         [986884069, 488897385]
         """
-        given = {0}
+        known, more = _known_seeds(self.root)
         for number in itertools.count():
-            text = f"gitexp/seeds@1 {self.root} {number}"
-            seed = int.from_bytes(hashlib.sha256(text.encode("ascii")).digest()[:4], "big") >> 1
-            if seed not in given:
-                given.add(seed)
-                yield seed
+            if number == len(known):
+                known.append(next(more))
+            yield known[number]
 
 
-@lru_cache(maxsize=256)
-def _first(seeds: PlanSeeds, number: int) -> frozenset[int]:
-    return frozenset(itertools.islice(seeds.sequence(), number))
+@lru_cache(maxsize=64)
+def _known_seeds(root: str) -> tuple[list[int], Iterator[int]]:
+    """Return what was asked for of a root's seeds, to which what comes next is added."""
+    return [], _seeds(root)
+
+
+def _seeds(root: str) -> Iterator[int]:
+    given = {0}
+    for number in itertools.count():
+        text = f"gitexp/seeds@1 {root} {number}"
+        seed = int.from_bytes(hashlib.sha256(text.encode("ascii")).digest()[:4], "big") >> 1
+        if seed not in given:
+            given.add(seed)
+            yield seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,11 +278,20 @@ class Plan(PlanTerms):
         """The seeds that were drawn with the plan; None where they are the committed ones."""
         return self.seeds if self.seeds is not None and self.seeds.root else None
 
-    @property
-    def likely_seeds(self) -> frozenset[int]:
-        """Of the seeds that were drawn with it those that it may come to."""
-        many = min(2 * self.repeats + _SPARE, _MOST_LIKELY)
-        return frozenset() if self.drawn is None else _first(self.drawn, many)
+    def likely_seeds(self, seen: AbstractSet[int] = frozenset()) -> frozenset[int]:
+        """Return, of the seeds that were drawn with it, those that it may come to.
+
+        `seen`: what any run has. As far as that goes the plan may have to go on.
+        """
+        more = min(self.repeats + _SPARE, MOST_UNSEEN)
+        found, many = list[int](), min(2 * self.repeats + _SPARE, MOST_UNSEEN)
+        for seed in self.drawn.sequence() if self.drawn else ():
+            if len(found) >= many:
+                break
+            found.append(seed)
+            if seed in seen:
+                many = max(many, len(found) + max(more, len(found)))
+        return frozenset(found)
 
     @property
     def fewest(self) -> int:

@@ -19,7 +19,7 @@ from gitexp.git.tree import MODE_TREE
 from gitexp.model import dataclass
 from gitexp.model.ids import RUN_ID, RunId
 from gitexp.model.plan import Plan
-from gitexp.model.run import Run
+from gitexp.model.run import Origin, Run
 from gitexp.records import codec
 from gitexp.store.plan_files import UnreadablePlan, plan_at
 
@@ -118,17 +118,32 @@ def by_itself(run: Run, plan: Plan | None, holds: Callable[[CommitHash, str], bo
     times = [(run.started_at, run.ended_at), *((r.started_at, r.ended_at) for r in run.repeats)]
     if any(begun and ended and ended < begun for begun, ended in times):
         return "it ended before it began"
-    if not {item.seed for item in run.repeats} <= set(run.seeds):
-        return "it has repeats of seeds that nobody asked for"
-    if plan is None or run.plan is None or not plan.covers(run.plan.name, run.plan.digest):
+    mine = plan if plan and run.plan and plan.covers(run.plan.name, run.plan.digest) else None
+    if why := _of_its_seeds(run, mine):
+        return why
+    if mine is None or run.plan is None:
         return ""
-    made = plan.amended[-1].at if plan.amended else plan.created_at
+    made = mine.amended[-1].at if mine.amended else mine.created_at
     if run.started_at < made:
         # Two machines have two clocks, and the graph has none: what began from a commit with the
         # plan began after it. So did the baseline's, as far as anybody can tell.
         source = run.source.commit
         late = made - run.started_at <= CLOCKS
-        if late and (source == plan.baseline.commit or holds(source, run.plan.name)):
+        if late and (source == mine.baseline.commit or holds(source, run.plan.name)):
             return ""
         return f"it began {run.started_at:%Y-%m-%d %H:%M:%S}, before its plan was there"
+    return ""
+
+
+def _of_its_seeds(run: Run, plan: Plan | None) -> str:
+    """Return what a record says of its seeds that cannot be. `plan`: its own, where it is known."""
+    if not {item.seed for item in run.repeats} <= set(run.seeds):
+        return "it has repeats of seeds that nobody asked for"
+    if run.snapshot_only not in {None, run.committed_seed}:
+        return "its repeat for the snapshot alone is not of the committed seed"
+    unplanned = run.plan is None or (plan is not None and plan.drawn is None)
+    if run.drawn and unplanned:
+        return "it says that a plan drew its seeds, and none did"
+    if plan is not None and plan.drawn and run.origin is Origin.OBSERVED and not run.drawn:
+        return "it does not say that its plan drew its seeds"
     return ""

@@ -49,10 +49,16 @@ class RunLine:
     author: str = ""
     group: str = ""  # of a sweep, "" where alone
     params: tuple[tuple[str, ParamValue], ...] = ()
+    unasked: int | None = None  # seed of a finished repeat for the snapshot alone
     plain: bool = False  # of a commit as it is, one environment and seed, without linked data
     metrics: tuple[MetricSummary, ...] = ()  # over seeds: folds of one seed are averaged first
     bad: str = ""
     lasting: bool = True  # with `bad`: no fetch and no newer gitexp changes that
+
+    @property
+    def scored(self) -> tuple[int, ...]:
+        """The seeds of which a score is known: of all repeats that finished."""
+        return self.seeds if self.unasked is None else (*self.seeds, self.unasked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,7 @@ def line_of(run: Run, samples: Sequence[Sample]) -> RunLine:
     """Work out the line of a run."""
     own = run.own_repeats
     done = tuple(item.seed for item in own if item.state is RepeatState.FINISHED)
+    finished = [item for item in run.repeats if item.state is RepeatState.FINISHED]
     environments = [item.environment for item in run.repeats if item.environment is not None]
     return RunLine(
         id=run.id,
@@ -104,13 +111,10 @@ def line_of(run: Run, samples: Sequence[Sample]) -> RunLine:
         started_at=run.started_at,
         params=listed_params(run.params),
         metrics=summarise(run.own(samples)),
+        unasked=next((r.seed for r in finished if r.seed == run.snapshot_only), None),
         plain=not (run.source.overrides or run.source.swaps or run.fixed_seeds)
         and not any(item.seeds for item in run.repeats)
-        and is_plain(
-            (item.environment, item.links)
-            for item in run.repeats
-            if item.state is RepeatState.FINISHED
-        ),
+        and is_plain((item.environment, item.links) for item in finished),
     )
 
 

@@ -190,28 +190,41 @@ def versions(
     """Return the runs of these inputs, or under one of these plans, in every version of a history.
 
     `plans`: runs under them, as they are or were, or of seeds that were drawn with them, may be of
-    whatever inputs.
+    whatever inputs. Those that are spent push a sequence on: it is looked at as far as any has run.
     """
-    drawn = frozenset[int]().union(*(plan.likely_seeds for plan in plans))
     by_digest: defaultdict[str, list[Plan]] = defaultdict(list)
     for plan in plans:
         for digest in (plan.digest, *(each.digest for each in plan.amended)):
             by_digest[digest].append(plan)
+
+    drawn = frozenset[int]().union(*(plan.likely_seeds() for plan in plans))
 
     def wanted(line: RunLine) -> bool:
         mine = by_digest.get(line.plan_digest, ()) if line.plan_digest else ()
         return (
             line.inputs in inputs
             or any(plan.covered(line.plan_name, line.plan_digest) for plan in mine)
-            or not drawn.isdisjoint(line.seeds)
+            or not drawn.isdisjoint(line.scored)
         )
 
     # By its names: thousands of experiments may promise the same, and so have the same digest.
     names = [name for plan in plans for name in (plan.name, *plan.formerly)]
-    words = {*filter(None, inputs), *map(json.dumps, names), *map(str, drawn)}
     every = {(item.run, item.tree): item for item in reversed(graph.every())}
-    chosen = _wanted(repo, index, every.values(), wanted, words)
-    return {(item.run, item.tree): _read(repo, item, item.tree) for item in chosen}
+    while True:
+        words = {*filter(None, inputs), *map(json.dumps, names), *map(str, drawn)}
+        chosen = _wanted(repo, index, every.values(), wanted, words)
+        found = {(item.run, item.tree): _read(repo, item, item.tree) for item in chosen}
+        seen = seeds_of(found.values())
+        more = frozenset[int]().union(*(plan.likely_seeds(seen) for plan in plans))
+        if more <= drawn:
+            return found
+        drawn = more
+
+
+def seeds_of(found: Iterable[FoundRun | Unreadable]) -> frozenset[int]:
+    """Return the seeds of which any repeat was begun."""
+    runs = (item.run for item in found if isinstance(item, FoundRun))
+    return frozenset(each.seed for run in runs for each in run.repeats)
 
 
 def holders(

@@ -149,7 +149,8 @@ def _from_template(data: bytes, where: str) -> Plan | None:
     lines = data.decode("utf-8").split("\n")
     for number, line in enumerate(lines):
         if line.startswith("  root: ") and lines[number - 1] == "seeds:":
-            root = line.removeprefix("  root: ").strip('"')
+            root = line.removeprefix("  root: ")
+            root = root[1:-1] if root[:1] == root[-1:] == '"' else root
             if not _ROOT.fullmatch(root):
                 return None
             lines[number] = f"  root: {_NO_ROOT}"

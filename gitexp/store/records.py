@@ -294,6 +294,7 @@ _Record = TypedDict(  # what `json.loads` is believed to give only as far as `_l
         "snapshot_only": int | None,
     },
 )
+_SPARSE = {"drawn": bool, "evaluator": str, "fixed_seeds": dict, "observed": list, "once": list}
 
 
 def lean_line(repo: Repo, tree: TreeId, run: RunId) -> RunLine | None:
@@ -396,6 +397,7 @@ def _line(record: _Record, measured: _Measured, run: RunId) -> RunLine | None:
         and (plan is None or SHA256.fullmatch(plan["digest"]) is not None)
         and type(repeats) is list
         and type(record["params"]) is dict
+        and all(type(record.get(key, kind())) is kind for key, kind in _SPARSE.items())
         and set(map(type, seeds)) <= {int}
         and _STATES.issuperset(states)
         and (measured.sha256, measured.rows) == (samples["sha256"], samples["rows"])
@@ -404,6 +406,7 @@ def _line(record: _Record, measured: _Measured, run: RunId) -> RunLine | None:
     if not usual or not started_at.tzinfo:
         return None
     own = [item for item in repeats if item["seed"] != without]
+    finished = [item["seed"] for item in repeats if item["state"] == FINISHED]
     done = [item for item in own if item["state"] == FINISHED]
     environments = [item["environment"] for item in repeats if item["environment"] is not None]
     return RunLine(
@@ -422,6 +425,7 @@ def _line(record: _Record, measured: _Measured, run: RunId) -> RunLine | None:
         group=record["group"],
         started_at=started_at.astimezone(UTC),
         params=listed_params({key: _param(value, 2) for key, value in record["params"].items()}),
+        unasked=without if without in finished else None,
         metrics=measured.metrics,
         plain=not (source.get("overrides") or source.get("swaps") or record.get("fixed_seeds"))
         and not any(item.get("seeds") for item in repeats)

@@ -15,6 +15,7 @@ from gitexp.comparison.designs.interim import in_order
 from gitexp.comparison.measure import values_of
 from gitexp.model.ids import InputsDigest
 from gitexp.model.plan import (
+    MOST_UNSEEN,
     Amendment,
     OnFailed,
     Plan,
@@ -23,6 +24,7 @@ from gitexp.model.plan import (
     Stopping,
     StoppingRule,
     Verdict,
+    _known_seeds,
 )
 from gitexp.model.run import PlanRef, RepeatState
 from gitexp.provenance import strangers
@@ -276,6 +278,34 @@ def test_a_seed_run_elsewhere_afterwards_stays() -> None:
     """Else whoever dislikes a repeat removes it by running its seed again without the plan."""
     result, why = judged(*both(0, 4), run("z", OTHER, SEEDS[:2], order=5, plan=None))
     assert (set(result.pairs), result.spent, why) == ({*SEEDS[:4]}, set(), "")
+
+
+def test_a_repeat_for_the_snapshot_of_another_plan_spends_a_seed_too() -> None:
+    """Its score is as well known as any, whatever it was made for."""
+    seen = run("z", OTHER, SEEDS[:1], order=0, plan=replace(REF, name="throwaway"))
+    seen = replace(seen, run=replace(seen.run, snapshot_only=SEEDS[0]))
+    result, why = judged(*both(1, 5, order=1), beside=(seen,))
+    assert (set(result.pairs), result.spent, why) == ({*SEEDS[1:5]}, {SEEDS[0]}, "")
+
+
+def test_a_plan_of_many_looks_no_further_than_its_runs() -> None:
+    plan = sealed(replace(DRAWN, repeats=100_000, seeds=PlanSeeds("7" * 32)))
+    assert plan.drawn
+    own = tuple(itertools.islice(plan.drawn.sequence(), 3))
+    ref = PlanRef(plan.name, plan.digest)
+    sides = [run(name, side, own, plan=ref) for name, side in (("b", BASE), ("c", CANDIDATE))]
+    assert judged(*sides, plan=plan)[0].pairs == tuple(sorted(own))
+    assert len(plan.likely_seeds({*own})) < 2 * MOST_UNSEEN
+    known, _ = _known_seeds(plan.drawn.root)
+    assert len(known) < 2 * MOST_UNSEEN
+
+
+@pytest.mark.parametrize("number", [27, 28, 60, 200])
+def test_seeds_that_are_spent_push_on_those_that_are_looked_for(number: int) -> None:
+    plan = replace(DRAWN, repeats=10)
+    seeds = tuple(itertools.islice(PlanSeeds(ROOT).sequence(), number + 19))
+    assert plan.likely_seeds({*seeds[: number + 1]}) >= {*seeds}
+    assert len(plan.likely_seeds({1, 2, 3})) == 28
 
 
 def test_of_parallel_lines_nothing_is_decided() -> None:

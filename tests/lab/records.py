@@ -243,6 +243,7 @@ class Lab:
             sample_rows=len(rows),
             samples_sha256=hashlib.sha256(table).hexdigest(),
             call=call,
+            drawn=plan is not None and plan.drawn is not None,
         )
         return run, {
             layout.run_json(run.id): codec.dump(run),

@@ -10,7 +10,10 @@ import pytest
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout
 from gitexp.model.ids import CommitHash
+from gitexp.model.plan import PlanSeeds
+from gitexp.model.run import Origin
 from gitexp.records import codec, terms
+from gitexp.rules import recorded
 from gitexp.store.lookup import runs_at
 from tests.lab.records import CONFIG, ENVIRONMENT, EVALUATION, Lab
 from tests.rules.world import World
@@ -82,6 +85,25 @@ def test_a_merge_that_takes_another_plan_than_that_of_its_runs_is_said(
         world.repo.git("merge", "--quiet", "--no-commit", "-X", "ours", "exp/deep")
     found = world.judge_staged()
     assert broken(found, "R2", "changed after its first run")
+
+
+@pytest.mark.parametrize("root", ["", "ab" * 16])
+def test_a_record_says_of_its_seeds_what_its_plan_does(world: World, root: str) -> None:
+    """Whether they were drawn, and which of them is for the snapshot alone."""
+    seeds = PlanSeeds(root) if root else None
+    plan = terms.sealed(replace(world.lab.plan(), seeds=seeds))
+    run = world.lab.record("c", LOW, plan=plan)
+    for changed, why in (
+        (run, ""),
+        (replace(run, snapshot_only=run.committed_seed), ""),
+        (replace(run, snapshot_only=1), "not of the committed seed"),
+        (replace(run, drawn=not run.drawn), "drew its seeds"),
+        (replace(run, drawn=True, plan=None), "drew its seeds"),
+        (replace(run, drawn=False, origin=Origin.REPORTED), ""),
+    ):
+        found = recorded.by_itself(changed, plan, lambda *_: True)
+        assert why in found
+        assert bool(why) is bool(found)
 
 
 def test_a_record_in_the_folder_of_another_prefix_is_no_record(world: World) -> None:

@@ -16,11 +16,12 @@ from gitexp.git.objects import tree_id
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout
 from gitexp.model.ids import CommitHash
-from gitexp.model.plan import Guard
+from gitexp.model.plan import Guard, PlanSeeds
 from gitexp.model.run import Run, Sample
 from gitexp.records import codec
 from gitexp.records import plan as plan_format
 from gitexp.records.terms import digest as plan_digest
+from gitexp.records.terms import sealed
 from gitexp.store.list_lines import line_of
 from gitexp.store.plan_files import lean_plan, usual
 from gitexp.store.records import lean_line
@@ -109,6 +110,18 @@ def test_a_plan_with_changed_lines_is_what_the_full_reader_says(
     assert outcome(lean_plan, data) == outcome(plan_format.load, data)
 
 
+@pytest.mark.parametrize("quoted", ["%s", '"%s"', '"%s', '%s"', '""%s""', "'%s'", '"', "%s ", ""])
+def test_a_root_is_quoted_on_both_sides_or_not_at_all(quoted: str) -> None:
+    root = "ab" * 16
+    plan = sealed(replace(a_plan("x", "0" * 40), seeds=PlanSeeds(root)))
+    written = next(
+        line for line in codec.dump(plan).decode().splitlines() if line.startswith("  root: ")
+    )
+    given = f"  root: {quoted.replace('%s', root)}"
+    data = codec.dump(plan).replace(written.encode(), given.encode())
+    assert outcome(lean_plan, data) == outcome(plan_format.load, data)
+
+
 def test_the_usual_plan_takes_the_quick_way() -> None:
     assert usual(codec.dump(a_plan("x", "0" * 40))) is not None
 
@@ -149,6 +162,13 @@ def test_the_line_read_from_the_files_is_that_of_the_record(repo: BuiltRepo) -> 
         "f1": (2, 0.625),
     }
     assert found.state == "partial"
+    assert found.scored == (0, 1)
+    record["snapshot_only"] = 1
+    files[layout.run_json(run.id)] = json.dumps(record).encode()
+    full = codec.load(Run, files[layout.run_json(run.id)], "run.json")
+    found = line(repo, files)
+    assert found == line_of(full, samples)
+    assert (found.seeds, found.scored) == ((0,), (0, 1))
 
 
 @pytest.mark.parametrize(
@@ -174,6 +194,12 @@ def test_the_line_read_from_the_files_is_that_of_the_record(repo: BuiltRepo) -> 
         ("params", ""),
         ("repeats", {}),
         ("samples", {"rows": 9, "sha256": "0" * 64}),
+        ("drawn", "x"),
+        ("evaluator", 5),
+        ("fixed_seeds", "x"),
+        ("observed", {}),
+        ("once", "x"),
+        ("snapshot_only", "1"),
     ],
 )
 def test_a_record_with_anything_odd_is_left_to_the_full_reader(
