@@ -223,7 +223,7 @@ def _same(place: RunPlace, request: RunRequest, dead: Sequence[State]) -> list[S
     source = place.head if request.at is None else objects.resolve(place.repo, request.at)
     overrides = {str(key): value for key, value in request.params}
     inputs = _inputs(place, source, fallback, overrides)
-    digest = None if plan is ABSENT else plan.digest
+    digest = None if plan is ABSENT or plan.leaves_out(request.group) else plan.digest
     return [e for e in dead if e.plan == digest and e.asked.is_same(request.seeds, inputs)]
 
 

@@ -76,6 +76,7 @@ class Situation:
     again: tuple[Again, ...] = ()
     reached: tuple[FoundRun, ...] = ()  # all runs of the branch
     settled: Settled | None = None  # what counts of the plan's candidate, where one is to run
+    beside: Plan | None = None  # that of the branch, where the call explores
 
     @property
     def variants(self) -> int:
@@ -118,6 +119,7 @@ def look(
         )
     known = None if plan is ABSENT else plan
     fallback = None if known is None else plans.plan_commit(repo, known, place.tip)
+    known, beside = _under(known, request)
     commit = place.head if request.at is None else objects.resolve(repo, request.at)
     named = request.at is not None
     is_baseline = named and known is not None and commit == known.baseline.commit
@@ -156,7 +158,17 @@ def look(
     environment = None if installed is None else environment_format.digest(installed.environment)
     author = identity.author(repo)
     seen = Situation(place, request, workdir, author, known, python, installed, environment, paths)
+    seen = replace(seen, beside=beside)
     return _choose(seen, main, other, recovered, pending)
+
+
+def _under(plan: Plan | None, request: RunRequest) -> tuple[Plan | None, Plan | None]:
+    """Return the plan that a call runs under, and the one beside which it explores."""
+    if plan is None or not plan.leaves_out(request.group):
+        return plan, None
+    if request.with_baseline:
+        raise UsageError("--group explores, and a baseline runs with the candidate of a plan")
+    return None, plan
 
 
 def _in_pairs(request: RunRequest, plan: Plan | None, side: str) -> RunRequest:
@@ -283,7 +295,11 @@ def choose_candidate(
     wanted = seen.wanted
     if seen.plan is not None and seen.settled is not None and seen.settled.full:
         wanted = min(wanted, seen.plan.repeats)  # what would not count is not run unasked
-    run = tuple(itertools.islice(_upward(committed, passed), max(0, wanted - there)))
+    drawn = None if seen.beside is None else seen.beside.drawn
+    seeds = _upward(committed, passed)
+    if drawn is not None:
+        seeds = (seed for seed in drawn.sequence("/explore") if seed not in passed)
+    run = tuple(itertools.islice(seeds, max(0, wanted - there)))
     return SeedChoice(run, counted, tuple(seed for seed in sorted(spent) if seed >= committed))
 
 

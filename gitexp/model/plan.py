@@ -94,15 +94,17 @@ class PlanSeeds:
         """Where they come from."""
         return SeedOrigin.DRAWN if self.root else SeedOrigin.COMMITTED
 
-    def sequence(self) -> Iterator[int]:
+    def sequence(self, stream: str = "") -> Iterator[int]:
         """Yield the seeds of a root: 31 bits each, none of them 0, none twice.
+
+        `stream`: ``"/explore"`` for runs beside the plan, which get seeds of their own.
 
         Examples
         --------
         >>> list(itertools.islice(PlanSeeds("00" * 16).sequence(), 2))
         [986884069, 488897385]
         """
-        known, more = _known_seeds(self.root)
+        known, more = _known_seeds(stream, self.root)
         for number in itertools.count():
             if number == len(known):
                 known.append(next(more))
@@ -110,15 +112,15 @@ class PlanSeeds:
 
 
 @lru_cache(maxsize=64)
-def _known_seeds(root: str) -> tuple[list[int], Iterator[int]]:
+def _known_seeds(stream: str, root: str) -> tuple[list[int], Iterator[int]]:
     """Return what was asked for of a root's seeds, to which what comes next is added."""
-    return [], _seeds(root)
+    return [], _seeds(stream, root)
 
 
-def _seeds(root: str) -> Iterator[int]:
+def _seeds(stream: str, root: str) -> Iterator[int]:
     given = {0}
     for number in itertools.count():
-        text = f"gitexp/seeds@1 {root} {number}"
+        text = f"gitexp/seeds@1{stream} {root} {number}"
         seed = int.from_bytes(hashlib.sha256(text.encode("ascii")).digest()[:4], "big") >> 1
         if seed not in given:
             given.add(seed)
@@ -301,6 +303,10 @@ class Plan(PlanTerms):
         if self.stopping.rule is StoppingRule.ALWAYS_VALID:
             return min(2, self.repeats)
         return self.stopping.at(self.repeats)[0]
+
+    def leaves_out(self, group: str) -> bool:
+        """Whether a run on the plan's branch explores: a sweep is none of its candidates."""
+        return self.rules > 1 and bool(group)
 
     def covers(self, name: str, digest: str) -> bool:
         """Return whether a run that was recorded for such a plan is one of this plan.

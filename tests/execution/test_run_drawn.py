@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +25,7 @@ from gitexp.model.request import NewRequest, RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.store import lookup
 from tests.execution.test_run import plain
+from tests.lab import rules2
 from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
@@ -253,6 +255,30 @@ def test_a_call_that_was_killed_leaves_whole_pairs_and_is_gone_on_with(tmp_path:
         if each.state is RepeatState.FINISHED
     ]
     assert sorted(ran) == sorted([7, *seeds, *seeds])
+
+
+def test_a_sweep_explores_beside_the_plan_and_changes_nothing_of_it(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "p", TRAIN.replace("OUT", str(tmp_path)))
+    plan = new(repo.workspace, ASKED).plan
+    rules2.of_two(repo)
+    assert plan.drawn is not None
+    explored = tuple(itertools.islice(plan.drawn.sequence("/explore"), 3))
+    assert not {*explored} & {*itertools.islice(plan.drawn.sequence(), 100)}
+    sweep = RunRequest(group="rates", repeats=3, params=((ParamKey("params.yaml", "lr"), 0.4),))
+    (made,) = run(repo.workspace, sweep).recorded
+    assert (made.run.plan, made.run.group, made.run.seeds) == (None, "rates", explored)
+    run(repo.workspace)
+    before = compare(repo.workspace)[0]
+    assert (before.verdict, before.looks, before.selection) == (Verdict.SUPPORTED, 0, None)
+    run(repo.workspace, replace(sweep, params=()))  # of the candidate itself
+    run(repo.workspace, sweep)
+    after = compare(repo.workspace)[0]
+    assert after.selection is not None
+    assert after.selection.fresh  # it costs nothing
+    same = replace(after, compared_at=before.compared_at, unused=before.unused, selection=None)
+    assert replace(same, candidate=before.candidate) == before
+    with pytest.raises(UsageError, match="--group explores"):
+        run(repo.workspace, replace(sweep, with_baseline=True))
 
 
 def test_what_ran_on_another_plans_seeds_makes_committed_ones_no_cheaper(
