@@ -296,7 +296,7 @@ def test_a_plan_of_many_looks_no_further_than_its_runs() -> None:
     sides = [run(name, side, own, plan=ref) for name, side in (("b", BASE), ("c", CANDIDATE))]
     assert judged(*sides, plan=plan)[0].pairs == tuple(sorted(own))
     assert len(plan.likely_seeds({*own})) < 2 * MOST_UNSEEN
-    known, _ = _known_seeds(plan.drawn.root)
+    known, _ = _known_seeds("", plan.drawn.root)
     assert len(known) < 2 * MOST_UNSEEN
 
 

@@ -21,6 +21,7 @@ from gitexp.model.plan import Direction, SeedOrigin, Stopping, StoppingRule
 from gitexp.model.request import NewRequest, RunRequest
 from gitexp.upkeep.doctor import doctor
 from tests.execution.test_run import plain
+from tests.lab.build import clone
 from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
@@ -335,7 +336,9 @@ def test_what_ran_under_the_plan_as_it_was_is_recorded_as_that(tmp_path: Path, h
     repo = project(tmp_path, "both")
     (tmp_path / "out/kill").write_text("0.2:8 coordinator")
     gitexp(repo, "run")
-    assert gitexp(repo, "amend-plan", "--repeats", "2", "--why", "two will do").code == 0
+    other = clone(repo, tmp_path / "other", "--branch", "exp/x")  # which knows of no call
+    assert gitexp(other, "amend-plan", "--repeats", "2", "--why", "two will do").code == 0
+    repo.git("pull", "--quiet", "--ff-only", str(other.path), "exp/x")
     assert gitexp(repo, "run", "--json").json["id"] == "killed-call"
     went = gitexp(repo, *(["run", "--resume"] if how == "resume" else ["doctor", "--fix"]))
     assert went.code == 0, (went.out, went.err)
