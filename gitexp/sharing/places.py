@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 TAGS: Final = "refs/tags/"
 HEADS: Final = "refs/heads/"
+_ARCHIVE: Final = layout.ARCHIVE_TAGS.removeprefix(TAGS)
+_NAMED: Final = 3  # archived experiments of a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,3 +283,31 @@ def compared(shared: Shared, branch: str) -> BranchMove:
         return BranchMove(branch, BranchOutcome.AHEAD, ours, ours)
     why = f"{shared.remote} has commits that are not here; gitexp sync brings both together"
     return BranchMove(branch, BranchOutcome.DIVERGED, ours, ours, why=why)
+
+
+def left_here(shared: Shared, sent: Sequence[str], unlearnt: str) -> tuple[str, ...]:
+    """Name what others may look for and this command does not send, with what sends it."""
+    found = [unlearnt] if unlearnt else []
+    for branch in shared.protected():
+        ours, theirs = shared.ours(branch), shared.theirs(branch)
+        if ours is ABSENT or branch in sent:
+            continue
+        step = f"git push {shlex.quote(shared.remote)} {shlex.quote(branch)}"
+        if theirs is ABSENT:
+            found.append(f"{shared.remote} has no {branch}: {step}")
+        elif ours != theirs and (more := remote.ahead(shared.workspace, theirs, ours)):
+            number = "1 commit" if more == 1 else f"{more} commits"
+            found.append(f"{branch} is {number} ahead of {shared.remote}: {step}")
+    tags = sorted(name for name in shared.archived() if name.startswith(_ARCHIVE))
+    there = (
+        remote.remote_refs(shared.workspace, shared.remote, [TAGS + t for t in tags])
+        if tags
+        else {}
+    )
+    lacking = [tag for tag in tags if TAGS + tag not in there]
+    if lacking:
+        names = ", ".join(lacking[:_NAMED]) + (" ..." if len(lacking) > _NAMED else "")
+        told = f"tag {names} is" if len(lacking) == 1 else f"tags {names} are"
+        step = f"gitexp archive {shlex.quote(lacking[0].removeprefix(_ARCHIVE))} --push"
+        found.append(f"{told} only here: {step}")
+    return tuple(found)

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from gitexp.sharing.places import Shared
 
 PATIENCE_S: Final = 60.0  # how long lost races are tried again
-_ARCHIVE: Final = layout.ARCHIVE_TAGS.removeprefix(places.TAGS)
-_NAMED: Final = 3  # archived experiments of a message
 _NO_DATA: Final = DataMoved(said="left out, as asked")
 _HELD: Final = DataMoved(said="not sent, as no branch was")
 _NOT_ASKED: Final = DataMoved(said="not asked for; gitexp pull --data brings them")
@@ -118,7 +116,7 @@ def push(  # noqa: PLR0913  what is shared, where, with or without data
         data=moved,
         attempts=attempts,
         not_updated=(),
-        warnings=(*shared.cleared, *warnings, *_left_to_say(shared, branches, unlearnt)),
+        warnings=(*shared.cleared, *warnings, *places.left_here(shared, branches, unlearnt)),
         next_step="gitexp sync" if parted else f"the others: gitexp pull, or git switch {first}",
     )
 
@@ -369,7 +367,7 @@ def sync(  # noqa: PLR0913  what is shared, where, with or without data
         data=moved,
         attempts=attempts,
         not_updated=tuple(dict.fromkeys(left)),
-        warnings=(*shared.cleared, *warnings, *_left_to_say(shared, branches, unlearnt)),
+        warnings=(*shared.cleared, *warnings, *places.left_here(shared, branches, unlearnt)),
         next_step=f"look at {open_[0]}, then gitexp sync" if open_ else "gitexp status",
         archived=tuple(sorted(shared.archived() - known)),
     )
@@ -409,34 +407,6 @@ def _follow(shared: Shared, moves: Iterable[BranchMove]) -> None:
     for move in moves:
         if move.pushed:
             remote.follow(shared.repo, shared.remote, move.branch)
-
-
-def _left_to_say(shared: Shared, sent: Sequence[str], unlearnt: str) -> tuple[str, ...]:
-    """Name what others may look for and this command does not send, with what sends it."""
-    found = [unlearnt] if unlearnt else []
-    for branch in shared.protected():
-        ours, theirs = shared.ours(branch), shared.theirs(branch)
-        if ours is ABSENT or branch in sent:
-            continue
-        step = f"git push {shlex.quote(shared.remote)} {shlex.quote(branch)}"
-        if theirs is ABSENT:
-            found.append(f"{shared.remote} has no {branch}: {step}")
-        elif ours != theirs and (more := remote.ahead(shared.workspace, theirs, ours)):
-            number = "1 commit" if more == 1 else f"{more} commits"
-            found.append(f"{branch} is {number} ahead of {shared.remote}: {step}")
-    tags = sorted(name for name in shared.archived() if name.startswith(_ARCHIVE))
-    there = (
-        remote.remote_refs(shared.workspace, shared.remote, [places.TAGS + t for t in tags])
-        if tags
-        else {}
-    )
-    lacking = [tag for tag in tags if places.TAGS + tag not in there]
-    if lacking:
-        names = ", ".join(lacking[:_NAMED]) + (" ..." if len(lacking) > _NAMED else "")
-        told = f"tag {names} is" if len(lacking) == 1 else f"tags {names} are"
-        step = f"gitexp archive {shlex.quote(lacking[0].removeprefix(_ARCHIVE))} --push"
-        found.append(f"{told} only here: {step}")
-    return tuple(found)
 
 
 def _pause(attempts: int, deadline: float, shared: Shared) -> None:
