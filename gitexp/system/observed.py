@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from gitexp.model.job import NOTES
 from gitexp.model.run import Observed, Parts, usual_names
 from gitexp.system import distributions
+from gitexp.text.foreign import lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -110,7 +111,7 @@ def _notes(data: bytes) -> dict[str, list[tuple[str, ...]]]:
     if len(data) > _LIMIT:
         raise ValueError
     found: dict[str, list[tuple[str, ...]]] = {kind: [] for kind in _KINDS}
-    for line in data.decode("ascii").splitlines():
+    for line in lines(data.decode("ascii")):
         kind, _, text = line.partition(" ")
         value = ast.literal_eval(text)
         if kind not in found:  # an observer that failed says so
