@@ -101,9 +101,8 @@ class Frozen:
             only = file == name or self._only(state, file, names)
             (whole if only else parts).extend(f":/{self.state.at(path)}" for path in there)
         said = [
-            f"git restore{' -p' if some is parts else ''} --source={self.at[:12]} "
-            f"{'' if some is parts else '-SW '}-- {shlex.join(dict.fromkeys(some))}"
-            for some in (whole, parts)
+            f"git restore {option} --source={self.at[:12]} -- {shlex.join(dict.fromkeys(some))}"
+            for option, some in (("-SW", whole), ("-p", parts))
             if some
         ]
         commit = "git commit -am" if parts else "git commit -m"
@@ -240,27 +239,28 @@ def choice(frozen: Frozen, state: ProjectState, names: Sequence[str], candidate:
         f"restore it: {frozen.restoring(state, names)}",
         f"or run both sides with it: gitexp amend-plan {options} --why TEXT",
     ]
-    if newer := _of_newer(frozen, state, names, candidate):
+    if _is_of_newer(frozen, state, names, candidate):
+        newer = shlex.quote(frozen.plan.baseline.name)
         lines.append(f"or, as {newer} has it, too: gitexp amend-plan --baseline {newer} --why TEXT")
     return "\n".join(lines)
 
 
-def _of_newer(
+def _is_of_newer(
     frozen: Frozen, state: ProjectState, names: Sequence[str], candidate: CommitHash
-) -> str:
-    """Return the baseline's branch where a candidate has its evaluator by a merge; else ""."""
-    repo, name = state.repo, frozen.plan.baseline.name
+) -> bool:
+    """Tell whether a candidate has the evaluator of the baseline's branch, by a merge."""
+    repo = state.repo
     try:
-        newer = objects.resolve(repo, name)
+        newer = objects.resolve(repo, frozen.plan.baseline.name)
         if newer == frozen.at or not objects.is_ancestor(repo, newer, candidate):
-            return ""
+            return False
         there, own = (
             evaluator.content(frozen.evaluator, each)
             for each in (plans.state_of(repo, newer, candidate), state)
         )
     except GitexpError:
-        return ""
-    return shlex.quote(name) if all(there.get(n) == own.get(n) for n in names) else ""
+        return False
+    return all(there.get(name) == own.get(name) for name in names)
 
 
 def _covers(names: Iterable[str], name: str) -> bool:

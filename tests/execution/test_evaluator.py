@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -185,12 +186,13 @@ def test_what_differs_alone_is_restored_as_a_file_and_else_in_parts(repo: BuiltR
     with pytest.raises(EvaluatorError) as caught:
         run(repo.workspace, RunRequest(dry_run=True))
     first = caught.value.next_step.partition("\n")[0]
-    assert "-SW -- :/dvc.yaml :/params.yaml && git commit -m" in first
+    assert " -- :/dvc.yaml :/params.yaml && git commit -m" in first
+    assert "git restore -SW " in first
     edited(repo, "params.yaml", "lr: 0.1", "lr: 0.2")
     with pytest.raises(EvaluatorError) as caught:
         run(repo.workspace, RunRequest(dry_run=True))
     first = caught.value.next_step.partition("\n")[0]
-    assert "-SW -- :/dvc.yaml && git restore -p" in first
+    assert re.search(r"git restore -SW --source=\w+ -- :/dvc.yaml && git restore -p", first)
     assert "-- :/params.yaml && git commit -am" in first
 
 
