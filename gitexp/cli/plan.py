@@ -278,7 +278,7 @@ def _add_terms(parser: argparse.ArgumentParser, title: str, *, prose: bool) -> N
     )
     plan.add_argument("--looks", type=int, metavar="N", help="with --stopping: how often (4)")
     plan.add_argument(
-        "--frozen", action="append", metavar="PATH", help="no candidate may change it; or none"
+        "--frozen", action="append", metavar="PATH", help="what no candidate may change; or none"
     )
     plan.add_argument(
         "--on-failed", choices=[way.value for way in OnFailed], help="failed repeats (refuse)"

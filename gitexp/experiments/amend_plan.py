@@ -194,8 +194,12 @@ def _evaluator(repo: Repo, tip: CommitHash, plan: Plan, terms: Terms) -> dict[st
     there = plans.state_of(repo, tip, tip)
     frozen.refuse_unknown(there, terms.frozen or ())
     known = frozen.look(repo, plan, tip) if asked else None
-    if asked and known is None:
-        raise UsageError("the plan freezes nothing", found=f"rules {plan.rules}")
+    if (asked and known is None) or (terms.frozen and plan.rules == 1):
+        raise UsageError(
+            "the plan freezes nothing",
+            found=f"rules: {plan.rules}",
+            expected="a plan that was begun with new --frozen PATH",
+        )
     if known is not None:
         for name in asked:
             if name not in known.content and not evaluator.paths(there, name):

@@ -17,6 +17,7 @@ from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.git import objects
 from gitexp.git.repository import open_repository as repository_of
+from gitexp.git.transaction import layout
 from gitexp.model import replace
 from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction, SeedOrigin, Verdict
@@ -322,6 +323,21 @@ def test_what_only_seems_to_evaluate_is_given_up_in_the_open(tmp_path: Path) -> 
     shown = gitexp(repo, "compare").out
     assert shown.startswith("SUPPORTED")
     assert "evaluation not frozen: as its plan says" in shown
+
+
+def test_whoever_names_what_is_frozen_has_the_rules_that_freeze(repo: BuiltRepo) -> None:
+    repo.git("switch", "-q", "main")
+    why = ("--metric", "acc:max", "--effect", ">0", "--hypothesis", "a higher rate raises acc")
+    plan = layout.plan_path("f")
+    assert gitexp(repo, "new", "f", *why, "--frozen", "src/evaluate.py").code == 0
+    assert "rules: 2" in repo.show(plan)
+    edited(repo, "src/evaluate.py", "get('scale')", "2")
+    assert gitexp(repo, "run", "--dry-run").says("another evaluator", "src/evaluate.py")
+    repo.git("switch", "-q", "main")
+    assert gitexp(repo, "new", "g", *why).code == 0
+    told = gitexp(repo, "amend-plan", "--frozen", "src/evaluate.py", "--why", "so")
+    assert told.code == 2
+    assert told.says("the plan freezes nothing", "rules: 1")
 
 
 @pytest.mark.parametrize(
