@@ -24,7 +24,7 @@ only.
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import islice, product
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.eligible import (
@@ -165,7 +165,9 @@ def count(
     past = (*everywhere, *found.past)
     theirs = of_baseline((*mine, *beside), plan, baseline, past)
     if plan is not None and plan.drawn and plan.rules > 1:  # without a partner no seed is done
-        every = _partners(theirs, ours, found.alike, plan, earlier)
+        judged = frozenset(islice(plan.drawn.sequence(), plan.fewest))
+        both = JoinedSides(_measured(theirs, in_pairs=True), _measured(ours, in_pairs=True))
+        every = join(both, earlier, found.alike, drawn=True, judged=judged)
         theirs = replace(theirs, unlike=frozenset(key[0] for _, key in every.unlike))
     drawn = drawn_seeds(past, plan, baseline, (theirs, ours), earlier)
     if drawn is not None:

@@ -11,7 +11,7 @@ from gitexp.comparison.eligible import left_aside
 from gitexp.model import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from gitexp.comparison.eligible import Alike, Counted, Earlier
     from gitexp.model.comparison import Unused
@@ -48,10 +48,18 @@ def first(several: Iterable[Counted], earlier: Earlier) -> Counted:
     return min(minimal, key=lambda item: item.found.run.id)
 
 
-def join(sides: JoinedSides, earlier: Earlier, alike: Alike, *, drawn: bool) -> JoinedSides:
+def join(
+    sides: JoinedSides,
+    earlier: Earlier,
+    alike: Alike,
+    *,
+    drawn: bool,
+    judged: Collection[int] | None = None,
+) -> JoinedSides:
     """Find the partner of each candidate repeat that counts.
 
-    `sides`: all repeats that may. `drawn`: the plan drew its seeds. Then what the baseline had
+    `sides`: all repeats that may. `judged`: seeds whose evaluation data say whether the sides pair;
+    None: all. `drawn`: the plan drew its seeds. Then what the baseline had
     before the candidate's repeat was seen under the plan, and of these only the first may pair:
     else whoever kills the candidate's repeat draws the baseline's until it is low enough.
     """
@@ -64,7 +72,11 @@ def join(sides: JoinedSides, earlier: Earlier, alike: Alike, *, drawn: bool) -> 
         among = [first(before, earlier)] if drawn and before else several
         if found := [b for b in among if item is None or _are_alike(b, item, alike)]:
             theirs[name] = _in_front(first(found, earlier), several, alike)
-    pairs = [(theirs[name][0], item) for name, item in mine.items() if name in theirs]
+    pairs = [
+        (theirs[name][0], item)
+        for name, item in mine.items()
+        if name in theirs and (judged is None or item.repeat.seed in judged)
+    ]
     met = left.keys() & right.keys()
     if left and right and (not met or any(_identity(a) != _identity(b) for a, b in pairs)):
         return _in_one(left, right, earlier, alike)

@@ -341,7 +341,10 @@ def going_on(workdir: WorkDir, state: State, job: Job) -> Job:
             continue
         old = _draft(call)
         path = workdir.job_file(old.id, job.seed)
-        before = codec.load(Job, path.read_bytes(), str(path))
+        try:
+            before = codec.load(Job, path.read_bytes(), str(path))
+        except (GitexpError, OSError):  # a power cut left half of it
+            continue
         if (old.plan, old.inputs, before.seeds) == (run.plan, run.inputs, job.seeds):
             out.mkdir(parents=True, exist_ok=True)
             place.rename(out / CHECKPOINT)

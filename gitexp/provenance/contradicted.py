@@ -72,10 +72,10 @@ class Sources:
             swaps: dict[SwapKind, TreeId] = {
                 kind: objects.commit_info(repo, source.swaps[kind]).tree
                 for kind in _KINDS
-                if kind in source.swaps
+                if kind in source.swaps and not run.evaluator
             }
             state = ProjectState(repo, source.tree, config)
-            for name in [each for each in source.swaps if each not in _KINDS]:
+            for name in [each for each in source.swaps if each not in swaps]:
                 state = self._lent(state, name, source.swaps[name], added)
             digest = inputs.digest(state, source.overrides, swaps, self._index)
             if digest != run.inputs:

@@ -97,6 +97,7 @@ def again(seen: Observed, parts: Parts) -> Observed:
     """Return what is known of a repeat that asks for the same in another environment."""
     loose = {name for name in parts.loose if name.endswith(".pth") or name in seen.loose}
     return Observed(
+        asked=tuple(name for name in seen.loose if name not in parts.loose),  # it is gone
         modules=_unusual(parts),
         loose=_digests(parts, loose | (parts.loose.keys() & {*seen.asked})),
         why=seen.why,
@@ -188,7 +189,11 @@ def _words(text: str) -> Iterator[Words]:
     lexer.whitespace_split, lexer.commenters = True, ""
     words: list[str | None] = []
     into = False
-    for token in lexer:
+    try:
+        tokens = list(lexer)
+    except ValueError as error:
+        raise _UnknownError("a command of the shell that cannot be read") from error
+    for token in tokens:
         if {*token} <= _MARKS and token:
             into = token in _INTO
             if token in _BETWEEN:

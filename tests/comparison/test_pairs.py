@@ -161,6 +161,26 @@ def test_what_does_not_pair_has_one_environment_and_p_pays_for_each_further_one(
     assert (result.variants, result.environments) == (2, 1)
 
 
+def test_a_seed_that_does_not_count_takes_no_partner_from_those_that_do() -> None:
+    """Run far ahead of the plan's seeds, on other evaluation data, it made the sides unpaired."""
+    plan = sealed(replace(DRAWN, on_failed=OnFailed.DROP))
+    ref = PlanRef(plan.name, plan.digest)
+    both = [
+        base("a", (*SEEDS[:2], SEEDS[3]), plan=ref),
+        mine("b", (*SEEDS[:2], SEEDS[3]), plan=ref),
+        base("c", SEEDS[2:3], 1, plan=ref),
+        mine("d", SEEDS[2:3], 1, plan=ref, environment=ENV2),
+    ]
+    other = EvaluationDigest("9" * 64)
+    ahead = [
+        base("e", SEEDS[11:], 2, plan=ref, evaluation=other),
+        mine("f", SEEDS[11:], 2, plan=ref),
+    ]
+    for stray in ((), ahead):
+        result = judged(*both, *stray, plan=plan)
+        assert set(result.pairs) == {*SEEDS[:2]}
+
+
 def test_variants_are_other_inputs_and_not_other_environments_of_pairs() -> None:
     result = judged(
         mine("z", SEEDS[:1], plan=REF, environment=ENV2),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import venv
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -127,6 +129,29 @@ def test_what_was_not_seen_is_said_and_never_guessed(command: str, tmp_path: Pat
 def test_a_python_of_another_environment_was_not_observed(tmp_path: Path) -> None:
     other = os.path.realpath(PYTHON)
     assert "another environment" in watch(tmp_path, f"{other} -c 1").why
+
+
+def test_what_a_pth_file_imported_first_starts_nothing_unseen(tmp_path: Path) -> None:
+    venv.create(tmp_path / "v")
+    (site,) = (tmp_path / "v").glob("lib/python*/site-packages")
+    (site / "early.pth").write_text("import subprocess\n")
+    script(tmp_path, "import subprocess\nsubprocess.run(['perl', '-e', '1'])\n")
+    parts = replace(PARTS, prefix=os.path.realpath(tmp_path / "v"))
+    seen = watch(tmp_path, f"{tmp_path}/v/bin/python a.py", parts=parts)
+    assert "perl" in seen.why
+
+
+def test_a_command_that_cannot_be_read_is_no_loss_of_notes(tmp_path: Path) -> None:
+    (tmp_path / "observed").write_text("")
+    assert "cannot be read" in observed.read(tmp_path, ["echo '"], PARTS).why
+
+
+def test_a_repeat_in_an_environment_without_a_loose_module_misses_it(tmp_path: Path) -> None:
+    (tmp_path / "helper.py").write_text("")
+    seen = Observed(loose={"helper": "ab"})
+    there = observed.again(seen, replace(PARTS, loose={"helper": str(tmp_path / "helper.py")}))
+    assert (tuple(there.loose), there.asked) == (("helper",), ())
+    assert observed.again(seen, PARTS).asked == ("helper",)
 
 
 @pytest.mark.parametrize(

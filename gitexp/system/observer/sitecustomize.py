@@ -87,6 +87,8 @@ def _observe():
     if "importlib.util" in sys.modules:  # it took the function by name
         sys.modules["importlib.util"]._find_spec = _frozen_importlib._find_spec  # type: ignore[attr-defined]  # noqa: SLF001
     _hear(_posixsubprocess, "fork_exec", _forked)
+    if "subprocess" in sys.modules:  # a .pth file imported it
+        sys.modules["subprocess"]._fork_exec = _posixsubprocess.fork_exec  # type: ignore[attr-defined]  # noqa: SLF001
     for name in ("execv", "execve", "posix_spawn", "posix_spawnp"):
         _hear(os, name, _started)
     _hear(os, "system", lambda command: _note("shell", os.fsdecode(command)))
