@@ -66,6 +66,7 @@ def test_the_edges_of_a_scale_are_the_edges_of_the_drawing(scale: Scale) -> None
 
 
 @given(scales(), st.integers(2, 10))
+@example(scale_of([2.225073858507e-311]) or Scale(0.0, 1.0), 3)
 @example(Scale(0.0, 1e-300), 6)
 @example(Scale(1e9, 1e9 + 1), 6)
 def test_ticks_rise_evenly_are_few_and_lie_on_the_axis(scale: Scale, most: int) -> None:

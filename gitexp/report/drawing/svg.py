@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING
 
 from gitexp.model import dataclass
@@ -224,8 +225,9 @@ def scale_of(
     if not finite:
         return None
     low, high = min(finite), max(finite)
-    # Below this width the ticks would coincide in floating point.
-    least = max(abs(low), abs(high)) * 1e-9 or 1.0
+    # Below this width the ticks would coincide in floating point, which has no finer one either.
+    least = max(abs(low), abs(high)) * 1e-9
+    least = 1.0 if least < sys.float_info.min else least
     span = max(high - low, least)
     if not math.isfinite(span * 4 + max(-low, high)):
         return None
