@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.comparison.counting import CONTRADICTED, ELSEWHERE, OTHER_DATA, OTHER_SEEDS
 from gitexp.comparison.eligible import (
     EXPLORATORY,
+    LATER,
     NOT_DRAWN,
     REPORTED,
     SEEN,
@@ -64,6 +65,7 @@ _SAID: Final = {
     OTHER_SEEDS: "ran with other fixed seeds",
     REPORTED: "reported from outside",
     SPENT: "of seeds that were seen before they were run under the plan",
+    LATER: "of the plan's seeds, but none of its first",
     NOT_DRAWN: "of other seeds than those that were drawn with the plan",
     LATE: "came after the planned number was there",
 }

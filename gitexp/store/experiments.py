@@ -308,7 +308,7 @@ def _is_plain(plan: Plan, runs: Sequence[RunLine], mine: Sequence[RunLine], base
         and len(ran) <= plan.repeats
         and len(base) <= 1
         and (bool(base) or not others)  # else an older run may be the baseline's
-        and not (plan.drawn and any(first.intersection(line.scored) for line in others))
+        and not (plan.drawn and any(plan.likely_seeds().intersection(x.begun) for x in others))
         and not base & wanted
         and (not met or (ran == met if len(ran) == plan.repeats else ran <= met))
         and len({line.environment for line in (*mine, *theirs)}) <= 1

@@ -49,16 +49,16 @@ class RunLine:
     author: str = ""
     group: str = ""  # of a sweep, "" where alone
     params: tuple[tuple[str, ParamValue], ...] = ()
-    unasked: int | None = None  # seed of a finished repeat for the snapshot alone
+    others: tuple[int, ...] = ()  # seeds of repeats that did not finish, or of the snapshot's alone
     plain: bool = False  # of a commit as it is, one environment and seed, without linked data
     metrics: tuple[MetricSummary, ...] = ()  # over seeds: folds of one seed are averaged first
     bad: str = ""
     lasting: bool = True  # with `bad`: no fetch and no newer gitexp changes that
 
     @property
-    def scored(self) -> tuple[int, ...]:
-        """The seeds of which a score is known: of all repeats that finished."""
-        return self.seeds if self.unasked is None else (*self.seeds, self.unasked)
+    def begun(self) -> tuple[int, ...]:
+        """The seeds of which a score may be known: of all repeats, however they ended."""
+        return (*self.seeds, *self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def line_of(run: Run, samples: Sequence[Sample]) -> RunLine:
         started_at=run.started_at,
         params=listed_params(run.params),
         metrics=summarise(run.own(samples)),
-        unasked=next((r.seed for r in finished if r.seed == run.snapshot_only), None),
+        others=tuple(item.seed for item in run.repeats if item.seed not in done),
         plain=not (run.source.overrides or run.source.swaps or run.fixed_seeds)
         and not any(item.seeds for item in run.repeats)
         and is_plain((item.environment, item.links) for item in finished),

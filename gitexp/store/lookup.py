@@ -204,7 +204,7 @@ def versions(
         return (
             line.inputs in inputs
             or any(plan.covered(line.plan_name, line.plan_digest) for plan in mine)
-            or not drawn.isdisjoint(line.scored)
+            or not drawn.isdisjoint(line.begun)
         )
 
     # By its names: thousands of experiments may promise the same, and so have the same digest.

@@ -406,8 +406,8 @@ def _line(record: _Record, measured: _Measured, run: RunId) -> RunLine | None:
     if not usual or not started_at.tzinfo:
         return None
     own = [item for item in repeats if item["seed"] != without]
-    finished = [item["seed"] for item in repeats if item["state"] == FINISHED]
     done = [item for item in own if item["state"] == FINISHED]
+    counted = tuple([item["seed"] for item in done])
     environments = [item["environment"] for item in repeats if item["environment"] is not None]
     return RunLine(
         id=run,
@@ -419,13 +419,13 @@ def _line(record: _Record, measured: _Measured, run: RunId) -> RunLine | None:
         branch=source["branch"],
         environment=str(environments[0]) if environments else "",
         state=state_word(states),
-        seeds=tuple([item["seed"] for item in done]),
+        seeds=counted,
         repeats=len(own),
         author=cut(record["author"]["name"]),
         group=record["group"],
         started_at=started_at.astimezone(UTC),
         params=listed_params({key: _param(value, 2) for key, value in record["params"].items()}),
-        unasked=without if without in finished else None,
+        others=tuple([seed for seed in seeds if seed not in counted]),
         metrics=measured.metrics,
         plain=not (source.get("overrides") or source.get("swaps") or record.get("fixed_seeds"))
         and not any(item.get("seeds") for item in repeats)

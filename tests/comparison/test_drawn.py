@@ -209,10 +209,10 @@ def test_who_knew_the_baselines_scores_chooses_no_seeds(
     place: str, passed: tuple[int, ...], *, beside: bool
 ) -> None:
     """Whatever plan they were known under, wherever they lie, and whatever spent others of them."""
-    gone = {SEEDS[number] for number in passed}
-    left = tuple(seed for seed in SEEDS if seed not in gone)[:4]
+    gone = {*SEEDS[: max(passed, default=-1) + 1]}  # none before them stays, to be picked
+    left = SEEDS[len(gone) :][:4]
     known = run("k", BASE, SEEDS[:6], order=1, plan=UNDER[place], call="k")
-    spent = run("s", OTHER, tuple(gone), order=2, plan=None)
+    spent = run("s", OTHER, tuple(SEEDS[number] for number in passed), order=2, plan=None)
     mine = [
         run(letter, side, left, order=3, plan=REF, call="m")
         for letter, side in (("b", BASE), ("c", CANDIDATE))
@@ -225,6 +225,34 @@ def test_who_knew_the_baselines_scores_chooses_no_seeds(
     assert (over in why) == bool(gone)
 
 
+def test_a_repeat_that_was_begun_and_never_finished_is_spent_with_all_before_it() -> None:
+    """Its log may have shown the score: who takes the bad ones away keeps the lucky ones."""
+    shown = run("z", OTHER, SEEDS[2:3], plan=None, state=RepeatState.FAILED)
+    result, why = judged(shown, *both(3, 7, order=1))
+    assert (set(result.pairs), why) == ({*SEEDS[3:7]}, "")
+    assert result.spent == {*SEEDS[:3]}
+    after, _ = judged(*both(0, 4), replace(shown, order=5))
+    assert (set(after.pairs), after.spent) == ({*SEEDS[:4]}, frozenset())
+
+
+def test_another_candidate_that_began_the_seeds_hides_no_variant_that_ran_on_them() -> None:
+    """A throwaway fails on all of them under the plan; ten variants follow outside, for nothing."""
+    throwaway = run("t", OTHER, SEEDS[:4], plan=REF, state=RepeatState.FAILED)
+    variant = run("v", CANDIDATE, SEEDS[:4], order=1, plan=None)
+    result, _ = judged(throwaway, variant, *both(0, 4, order=2))
+    assert (result.pairs, result.spent) == ((), {*SEEDS[:4]})
+
+
+def test_beyond_the_planned_number_no_seed_counts_whoever_asked_for_it() -> None:
+    """One long call is stopped when it pleases: 17 to 23 % were supported at 5 %."""
+    result, _ = judged(*both(0, 9))
+    assert set(result.pairs) == {*SEEDS[:4]}
+    assert reasons(result)[eligible.LATER] == tuple(sorted(SEEDS[4:9]))
+    endless = sealed(replace(DRAWN, stopping=Stopping(StoppingRule.ALWAYS_VALID)))
+    ref = PlanRef(endless.name, endless.digest)
+    assert len(judged(*both(0, 9, plan=ref), plan=endless)[0].pairs) == 9
+
+
 @pytest.mark.parametrize(("order", "call"), [(0, "f"), (1, "k")])
 def test_a_baseline_that_was_scored_beside_what_failed_is_no_choice(order: int, call: str) -> None:
     """A candidate crashes, is mended and run: of the baseline nothing is run anew."""
@@ -234,7 +262,7 @@ def test_a_baseline_that_was_scored_beside_what_failed_is_no_choice(order: int, 
         begun = run("f", OTHER, SEEDS[:4], order=order, plan=REF, state=state, call=call)
         assert judged(known, begun, mine)[1] == ""
         outside = replace(begun, run=replace(begun.run, plan=None))
-        assert judged(known, outside, mine)[1]
+        assert not judged(known, outside, mine)[0].pairs  # all of them are spent
         later = replace(begun, order=2, run=replace(begun.run, call="f"))
         assert judged(known, later, mine)[1]
     assert judged(known, begun, mine, by=parallel)[1] == (
@@ -252,16 +280,15 @@ def test_an_amended_plan_leaves_no_choice_among_seeds_that_were_known() -> None:
         for letter, side in (("b", BASE), ("c", CANDIDATE))
     ]
     result, why = judged(known, *mine, plan=AMENDED, beside=(begun, high))
-    assert (set(result.pairs), result.spent) == ({*SEEDS[0:8:2]}, {*SEEDS[1:8:2]})
-    assert "and 3 of the plan's first 7 seeds passed over" in why
+    assert (result.pairs, result.spent) == ((), {*SEEDS[:8]})
     again = run("h", OTHER, SEEDS[:4], order=1, plan=REF, call="h")  # mended, and run again
     fresh = [
-        run(letter, side, SEEDS[4:8], order=2, plan=NOW, call="m")
+        run(letter, side, SEEDS[8:12], order=2, plan=NOW, call="m")
         for letter, side in (("b", BASE), ("c", CANDIDATE))
     ]
     few = replace(known, run=replace(known.run, repeats=known.run.repeats[:4]))
     result, why = judged(few, *fresh, plan=AMENDED, beside=(begun, again))
-    assert (set(result.pairs), result.spent, why) == ({*SEEDS[4:8]}, {*SEEDS[:4]}, "")
+    assert (set(result.pairs), result.spent, why) == ({*SEEDS[8:12]}, {*SEEDS[:8]}, "")
 
 
 def test_for_a_plan_with_committed_seeds_no_drawn_repeat_of_the_baseline_counts() -> None:
@@ -367,8 +394,8 @@ def test_the_baseline_alone_before_there_is_a_candidate_decides_nothing() -> Non
 
 def test_what_is_run_after_the_planned_number_is_no_second_chance() -> None:
     result, _ = judged(*both(0, 4), *both(4, 8, order=1))
-    late = selection.late_seeds(result, DRAWN, paired=True)
-    assert set(late) == {*SEEDS[4:8]}
+    assert set(result.pairs) == {*SEEDS[:4]}
+    assert reasons(result)[eligible.LATER] == tuple(sorted(SEEDS[4:8]))
 
 
 def test_a_later_seed_waits_for_the_pairs_before_it() -> None:
@@ -434,12 +461,11 @@ def test_a_repeat_that_went_on_from_its_checkpoint_is_not_one_that_ran_again() -
     assert not said(first, base, replace(mine, run=replace(mine.run, repeats=repeats)))
 
 
-@pytest.mark.parametrize("plan", [REF, None])
-def test_other_candidates_that_failed_on_seeds_that_count_are_counted(plan: PlanRef | None) -> None:
+def test_other_candidates_that_failed_on_seeds_that_count_are_counted() -> None:
     """What they print is a score, and none of them is a variant that p pays for."""
     bad = RepeatState.FAILED
     tries = [
-        run("xyz"[n], InputsDigest(f"{n}" * 64), SEEDS[:1], plan=plan, state=bad) for n in range(3)
+        run("xyz"[n], InputsDigest(f"{n}" * 64), SEEDS[:1], plan=REF, state=bad) for n in range(3)
     ]
     text = said(*both(0, 4, order=1), past=tuple(tries))
     assert text.startswith("3 other candidates began seeds that count and finished none")

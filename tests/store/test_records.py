@@ -162,13 +162,13 @@ def test_the_line_read_from_the_files_is_that_of_the_record(repo: BuiltRepo) -> 
         "f1": (2, 0.625),
     }
     assert found.state == "partial"
-    assert found.scored == (0, 1)
+    assert found.begun == (0, 1, 7)
     record["snapshot_only"] = 1
     files[layout.run_json(run.id)] = json.dumps(record).encode()
     full = codec.load(Run, files[layout.run_json(run.id)], "run.json")
     found = line(repo, files)
     assert found == line_of(full, samples)
-    assert (found.seeds, found.scored) == ((0,), (0, 1))
+    assert (found.seeds, found.begun) == ((0,), (0, 1, 7))
 
 
 @pytest.mark.parametrize(
