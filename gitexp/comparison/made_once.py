@@ -22,14 +22,14 @@ def made_by(runs: Iterable[Run]) -> Callable[[OnceRecord], bool]:
     executed, listed = set(), set()
     for run in runs:
         executed |= {
-            (made.stage, *made.hashes.items())
+            (made.stage, made.recipe, *made.hashes.items())
             for made in run.once
             if made.origin is StageOrigin.EXECUTED
         }
         if not run.once:
             listed |= {(out.path, out.md5) for repeat in run.repeats for out in repeat.outputs}
     return lambda made: (
-        (made.stage, *made.hashes.items()) in executed or made.hashes.items() <= listed
+        (made.stage, made.recipe, *made.hashes.items()) in executed or made.hashes.items() <= listed
     )
 
 
@@ -37,7 +37,8 @@ def made_outside(counted: Count, found: FoundRuns) -> tuple[str, list[str]]:
     """Say what no run has made and yet every number stands on; for line 1, and as warnings.
 
     It was in dvc.lock, which anybody may write, under the command, dependencies and parameters of a
-    stage that no seed reaches. One run that executes the stage and makes the same lifts it.
+    stage that no seed reaches. One run that executes just this and makes the same lifts it: another
+    command copies what was planted.
     """
     repeats = {**counted.baseline.repeats, **counted.candidate.repeats}
     both = (*counted.baseline.repeats.values(), *counted.candidate.repeats.values())

@@ -32,12 +32,12 @@ def made(found: FoundRun, origin: StageOrigin, digit: str = "0", recipe: str = "
         ((EXECUTED, ADOPTED), None, False),
         ((ADOPTED, ADOPTED), None, True),
         ((OUTSIDE, OUTSIDE), made(both(0, 1, 2)[1], EXECUTED), False),
-        ((OUTSIDE, OUTSIDE), made(both(0, 1, 2)[1], EXECUTED, recipe="b"), False),
+        ((OUTSIDE, OUTSIDE), made(both(0, 1, 2)[1], EXECUTED, recipe="b"), True),
         ((OUTSIDE, OUTSIDE), made(both(0, 1, 2)[1], EXECUTED, "1"), True),
         ((OUTSIDE, OUTSIDE), made(both(0, 1, 2)[1], ADOPTED), True),
     ],
 )
-def test_an_executed_run_of_the_same_bytes_alone_lifts_the_qualifier(
+def test_an_executed_run_of_the_same_recipe_and_bytes_alone_lifts_the_qualifier(
     origins: tuple[StageOrigin, StageOrigin], more: FoundRun | None, *, said: bool
 ) -> None:
     runs = tuple(made(*pair) for pair in zip(both(0, 4), origins, strict=True))
