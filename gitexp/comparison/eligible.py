@@ -294,7 +294,8 @@ def drawn_seeds(
     for item in unique(everywhere):
         under = is_under(item, plan)
         if item.run.inputs in tried if under else is_tried(item, baseline):
-            for seed in {each.seed for each in item.run.repeats}:
+            repeats = item.run.own_repeats if under else item.run.repeats
+            for seed in {each.seed for each in repeats}:
                 (mine if under else others).setdefault(seed, []).append(item)
     open_ = {
         seed: kept
@@ -340,12 +341,13 @@ def drawn_seeds(
 def _as_far_as_seen(sequence: Iterable[int], seen: Collection[int]) -> list[int]:
     """Return a sequence up to the last number that was seen before a long gap."""
     found: list[int] = []
-    last = 0
+    last, left = 0, len(seen)
     for seed in sequence:
-        if len(found) - last > MOST_UNSEEN:
+        if not left or len(found) - last > MOST_UNSEEN:
             break
         found.append(seed)
-        last = len(found) if seed in seen else last
+        if seed in seen:
+            last, left = len(found), left - 1
     return found[:last]
 
 
