@@ -179,7 +179,8 @@ def tries(found: FoundRuns, counted: Count, plan: Plan | None) -> Iterator[str]:
 
 def _passed(tried: Iterable[FoundRun], counted: Count, plan: Plan) -> Iterator[str]:
     """Say which seeds of a plan, before the last one that counts, did not run under it, and why."""
-    began, first = set[int](), {*selection.until(plan, counted.candidate.repeats)}
+    began = set[int]()
+    first = {*plan.drawn.until(counted.candidate.repeats)} if plan.drawn else set[int]()
     where: dict[str, None] = {}
     spent = counted.spent.intersection(first)
     for item in tried:

@@ -13,7 +13,7 @@ from gitexp.model.plan import MOST_UNSEEN, OnFailed, StoppingRule
 from gitexp.model.run import Origin, RepeatState, lone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from gitexp.model.ids import EnvironmentDigest, InputsDigest
     from gitexp.model.plan import Plan
@@ -102,6 +102,12 @@ def is_under(item: FoundRun, plan: Plan | None) -> bool:
 def is_tried(item: FoundRun, baseline: InputsDigest) -> bool:
     """Return whether it is of a candidate: not of the baseline, with whatever evaluator."""
     return item.run.inputs != baseline and not item.run.source.swaps
+
+
+def was_under(item: FoundRun, plan: Plan | None) -> bool:
+    """Return whether it was recorded for this plan as it is, or was before an amendment."""
+    ref = item.run.plan
+    return plan is not None and ref is not None and plan.covered(ref.name, ref.digest)
 
 
 def of_candidate(
@@ -312,7 +318,7 @@ def drawn_seeds(
     done = (finished[0] & finished[1] | dropped) - sides[0].unlike
     seen = {*mine, *others, *finished[0], *finished[1]}
     always = plan.stopping is not None and plan.stopping.rule is StoppingRule.ALWAYS_VALID
-    order = _as_far_as_seen(plan.drawn.sequence(), seen)
+    order = plan.drawn.until(seen)
     passed = order[: max((n + 1 for n, seed in enumerate(order) if seed in taken), default=0)]
     takers = [it for seed in passed for it in open_.get(seed, ())]
     spent = {
@@ -336,19 +342,6 @@ def drawn_seeds(
     doubtful = tuple(seed for seed in counting if seed in open_)
     later = {*order}.difference(counting, spent)
     return DrawnSeeds(frozenset(counting), frozenset(spent), doubtful, frozenset(later))
-
-
-def _as_far_as_seen(sequence: Iterable[int], seen: Collection[int]) -> list[int]:
-    """Return a sequence up to the last number that was seen before a long gap."""
-    found: list[int] = []
-    last, left = 0, len(seen)
-    for seed in sequence:
-        if not left or len(found) - last > MOST_UNSEEN:
-            break
-        found.append(seed)
-        if seed in seen:
-            last, left = len(found), left - 1
-    return found[:last]
 
 
 def given_up(plan: Plan | None, *sides: Eligible) -> frozenset[int]:
@@ -425,11 +418,6 @@ def finished_seeds(item: FoundRun) -> tuple[int, ...]:
     """
     own = item.run.own_repeats
     return tuple(repeat.seed for repeat in own if repeat.state is RepeatState.FINISHED)
-
-
-def scored_seeds(item: FoundRun) -> frozenset[int]:
-    """Return the seeds of which a score is known: of all repeats that finished."""
-    return frozenset(seed for seed, _ in _finished(item))
 
 
 def seeding(item: FoundRun, repeat: Repeat) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections import ChainMap
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.counting import FoundRuns
-from gitexp.comparison.eligible import is_under
+from gitexp.comparison.eligible import is_under, was_under
 from gitexp.comparison.environments import Environments
 from gitexp.git import objects
 from gitexp.git.transaction.layout import archive_tag, environment_dir, run_dir
@@ -125,7 +125,7 @@ class RunPool:
                 bad[run] = item
             elif (
                 item.run.inputs in inputs
-                or (plan and _is_of(item, plan))
+                or was_under(item, plan)
                 or not mine.isdisjoint(item.run.seeds)
             ):
                 here = {at: held[run] for at, held in listed.items() if run in held}
@@ -243,12 +243,6 @@ class RecordedBefore:
 def _marks(plan: Plan) -> tuple[str, ...]:
     digests = plan.digest, *(each.digest for each in plan.amended)
     return tuple(f"{each}:{name}" for each in digests for name in (plan.name, *plan.formerly))
-
-
-def _is_of(item: FoundRun, plan: Plan) -> bool:
-    """Return whether a run is one of the plan as it is, or was before an amendment."""
-    ref = item.run.plan
-    return ref is not None and plan.covered(ref.name, ref.digest)
 
 
 def _lines(

@@ -19,16 +19,17 @@ from gitexp.comparison.eligible import (
     is_tried,
     is_under,
     left_aside,
-    scored_seeds,
+    was_under,
 )
 from gitexp.model.comparison import LATE, Ledger, Selection
 from gitexp.model.plan import ALPHA, Claim, StoppingRule
+from gitexp.model.run import RepeatState
 from gitexp.report import numbers
 from gitexp.store import lookup
 from gitexp.store.conclusions import uses
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from gitexp.comparison.counting import Count, FoundRuns
     from gitexp.comparison.eligible import Counted, Earlier
@@ -177,7 +178,7 @@ def _seen_first(
             "or meanwhile: nobody can tell which was first"
         )
     base = {item.found.run.inputs for item in count.baseline.repeats.values()}
-    first = until(plan, count.candidate.repeats)
+    first = plan.drawn.until(count.candidate.repeats) if plan.drawn else []
     known = () if inputs in base else _known_first(found, count, plan, first, earlier)
     # A single one is what a call leaves that was killed in the first repeat of the candidate.
     if len(known) <= 1:
@@ -189,17 +190,6 @@ def _seen_first(
         f"were known before a candidate had begun them{over}: whoever saw them could have chosen "
         "by them; a new plan draws others"
     )
-
-
-def until(plan: Plan, seeds: Collection[int]) -> tuple[int, ...]:
-    """Return the first seeds that were drawn with a plan, up to the last one of some of them."""
-    found, left = list[int](), {*seeds}
-    for seed in plan.drawn.sequence() if plan.drawn else ():
-        if not left:
-            break
-        found.append(seed)
-        left.discard(seed)
-    return tuple(found)
 
 
 def _known_first(
@@ -218,16 +208,17 @@ def _known_first(
     scores: defaultdict[int, list[FoundRun]] = defaultdict(list)
     begun, begun_now, spent = scores.copy(), scores.copy(), scores.copy()
     for item in (*found, *found.past):
-        ref, under = item.run.plan, is_under(item, plan)
+        under = is_under(item, plan)
+        scored = {each.seed for each in item.run.repeats if each.state is RepeatState.FINISHED}
         if not all(is_tried(item, each) for each in base):
-            for seed in scored_seeds(item):
+            for seed in scored:
                 scores[seed].append(item)
             continue
-        if under or (ref is not None and plan.covered(ref.name, ref.digest)):
+        if was_under(item, plan):
             for repeat in item.run.repeats:
                 begun[repeat.seed].append(item)
                 begun_now[repeat.seed] += [item] * under
-        for seed in () if under else scored_seeds(item):
+        for seed in () if under else scored:
             spent[seed].append(item)
 
     def known(seed: int, by: Mapping[int, Sequence[FoundRun]]) -> bool:

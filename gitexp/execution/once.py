@@ -16,7 +16,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from gitexp.comparison.eligible import is_under
+from gitexp.comparison.eligible import is_under, was_under
 from gitexp.comparison.made_once import made_by
 from gitexp.comparison.randomness import seeding
 from gitexp.comparison.randomness.project_text import CODE
@@ -123,7 +123,7 @@ def _recorded(
         origin = StageOrigin.ADOPTED if sure else StageOrigin.OUTSIDE
         if made.stage not in names:
             continue
-        if is_under(found, plan) or (sure and _was_under(found, plan)):
+        if is_under(found, plan) or (sure and was_under(found, plan)):
             bound.setdefault(key, replace(made, origin=origin))
         elif sure and made.stage not in changing:
             known.setdefault(key, replace(made, origin=origin))
@@ -214,12 +214,6 @@ def _of_killed(
             for made in adoption.noted(workdir.attempt(state.draft.id, seed)):
                 if all(exchange.take(own, cache, out.md5) for out in made.outs):
                     yield made
-
-
-def _was_under(found: FoundRun, plan: Plan | None) -> bool:
-    """Whether a run was made under a plan as it was before an amendment."""
-    ref = found.run.plan
-    return plan is not None and ref is not None and plan.covered(ref.name, ref.digest)
 
 
 def _locked(

@@ -13,7 +13,7 @@ from gitexp.model import dataclass, fields, replace
 from gitexp.model.ids import PlanDigest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from collections.abc import Set as AbstractSet
     from datetime import datetime
 
@@ -109,6 +109,18 @@ class PlanSeeds:
             if number == len(known):
                 known.append(next(more))
             yield known[number]
+
+    def until(self, seeds: Collection[int]) -> list[int]:
+        """Return the sequence up to the last of some seeds, or to the last before a long gap."""
+        found: list[int] = []
+        last, left = 0, len(seeds)
+        for seed in self.sequence():
+            if not left or len(found) - last > MOST_UNSEEN:
+                break
+            found.append(seed)
+            if seed in seeds:
+                last, left = len(found), left - 1
+        return found[:last]
 
 
 @lru_cache(maxsize=64)

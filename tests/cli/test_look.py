@@ -14,13 +14,11 @@ from gitexp.execution.run import run
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.git.transaction import layout
-from gitexp.model.config import ParamKey
-from gitexp.model.plan import SeedOrigin
-from gitexp.model.request import NewRequest, RunRequest
-from tests.cli.conftest import NOW
+from gitexp.model.request import RunRequest
+from tests.cli.conftest import NOW, REQUEST
 from tests.cli.test_new import editor
 from tests.lab.build import BuiltRepo, dvc_project
-from tests.lab.shell import HYPOTHESIS, environment, gitexp
+from tests.lab.shell import environment, gitexp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,17 +29,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, dvc_project_template: Pat
     """An experiment with six repeats on either side; who changes it takes a copy."""
     repo = dvc_project(tmp_path_factory.mktemp("finished") / "project", dvc_project_template)
     init(repo.workspace, now=NOW)
-    request = NewRequest(
-        name="faster",
-        hypothesis=HYPOTHESIS,
-        metric="f1",
-        effect=">0.01",
-        repeats=6,
-        baseline="main",
-        params=((ParamKey("params.yaml", "lr"), 0.7),),
-        seeds=SeedOrigin.COMMITTED,
-    )
-    new(repo.workspace, request, now=NOW)
+    new(repo.workspace, REQUEST, now=NOW)
     wanted = RunRequest(with_baseline=True, jobs=2)
     run(repo.workspace, wanted, environ=environment())
     return repo

@@ -73,13 +73,8 @@ def in_order(
     old = {seed: _place(count.baseline.repeats, seed) for seed in left}
     new = {seed: _place(count.candidate.repeats, seed) for seed in right}
     if drawn is not None:
-        first = {*left, *right}.issubset
-        places: dict[int, tuple[int, int]] = {}
-        for number, seed in enumerate(drawn.sequence()):
-            if first(places):
-                break
-            places[seed] = number, 0
-        old = new = places
+        order = drawn.until({*left, *right})
+        old = new = {seed: (number, 0) for number, seed in enumerate(order)}
     if not paired:
         return (
             [left[seed] for seed in sorted(left, key=old.__getitem__)],
