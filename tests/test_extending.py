@@ -33,8 +33,8 @@ print(*notebooks.RULE.find(N(changes=[N(path="a.ipynb")])))
     "A check of `doctor`": ("[]", """\
 from types import SimpleNamespace as N
 from gitexp.upkeep.doctor import CHECKS, empty
-CHECKS[empty.NAME] = empty.look
-print(list(CHECKS[empty.NAME](N(tips=()))))
+CHECKS["empty"] = empty.look
+print(list(CHECKS["empty"](N(tips=()))))
 """),
     "A significance test": ("sign test of the median", """\
 from gitexp.stats import tests
@@ -55,7 +55,7 @@ print(views.render(Greeting("Ada"), "text"))
 """),
     "A command": ("Say hello to somebody.", """\
 from gitexp.cli import commands
-print(commands.Command("greet", "greet", "say hello", "look").load().description)
+print(commands.Command("greet", "greet", "say hello", "look").load()[1].__doc__)
 """),
 }  # fmt: skip
 

@@ -1,8 +1,8 @@
 """Look for what crashes, clean-ups and accidents leave behind; clear what is proved redundant.
 
-A check is one file with a function ``look``, and one line in `CHECKS`. What it yields is either
-named with the command that mends it, or comes with a function that clears it. The latter only
-where nothing can be lost: an owner is known to be dead, or the same bytes are elsewhere.
+A check is a function, and one line in `CHECKS`. What it yields is either named with the command
+that mends it, or comes with a function that clears it. The latter only where nothing can be lost:
+an owner is known to be dead, or the same bytes are elsewhere.
 """
 
 from __future__ import annotations
@@ -12,18 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from gitexp.model.report import Diagnosis
-from gitexp.upkeep.doctor import (
-    branches,
-    byproducts,
-    cached,
-    datacache,
-    hooks,
-    leftovers,
-    locks,
-    records,
-    repeats,
-    worktrees,
-)
+from gitexp.upkeep.doctor import branches, caches, hooks, jobs, records, transactions
 from gitexp.upkeep.doctor.place import CheckedRepository
 
 if TYPE_CHECKING:
@@ -35,16 +24,16 @@ if TYPE_CHECKING:
 
 # In this order: what stands in the way first, since clearing it makes the rest readable.
 CHECKS: dict[str, Callable[[CheckedRepository], Iterator[Curable]]] = {
-    locks.NAME: locks.look,
-    leftovers.NAME: leftovers.look,
-    worktrees.NAME: worktrees.look,
-    repeats.NAME: repeats.look,
-    records.NAME: records.look,
-    byproducts.NAME: byproducts.look,
-    branches.NAME: branches.look,
-    cached.NAME: cached.look,
-    datacache.NAME: datacache.look,
-    hooks.NAME: hooks.look,
+    "locks": transactions.locks_in_the_way,
+    "leftovers": transactions.leftovers,
+    "worktrees": jobs.dead_worktrees,
+    "repeats": jobs.unrecorded,
+    "records": records.look,
+    "by-products": branches.lone_byproducts,
+    "branches": branches.unplanned,
+    "index": caches.index,
+    "data cache": caches.data_cache,
+    "hooks": hooks.look,
 }
 
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from gitexp.upkeep.doctor.place import CheckedRepository
 
-NAME = "hooks"
 _SAID: Final = {
     HookState.ABSENT: "a hook is not installed, and others of gitexp are",
     HookState.FOREIGN: "a hook of gitexp was replaced by another",

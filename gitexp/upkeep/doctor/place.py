@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
@@ -186,8 +186,12 @@ def tip_of(place: CheckedRepository, ref: str) -> CommitHash | Absent:
     return next((tip.commit for tip in place.tips if tip.ref == ref), ABSENT)
 
 
-def remove(path: Path) -> None:
-    """Remove a file, a link or a folder."""
+def removable(what: str, path: Path) -> Curable:
+    """Return a finding that is cleared by removing a file, a link or a folder."""
+    return Curable(what, path, "remove it", partial(_remove, path))
+
+
+def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

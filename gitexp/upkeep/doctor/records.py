@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from gitexp.store.plans import Tip
     from gitexp.upkeep.doctor.place import CheckedRepository
 
-NAME = "records"
-
 
 def look(place: CheckedRepository) -> Iterator[Curable]:
     """Yield damaged commits, runs and environments of all branches and archive tags, each once."""

@@ -1,4 +1,4 @@
-"""Repeats that finished and were never recorded, and notes about runs that cannot be read."""
+"""Finished repeats that were never recorded, and worktrees of jobs whose coordinator is dead."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from gitexp.dvc.hashing import hash_file
 from gitexp.errors import GitexpError, LockedError
 from gitexp.execution import state as states
 from gitexp.execution.engines.base import CACHE
-from gitexp.execution.resume import dead_call, record
+from gitexp.execution.resume import dead_call, dead_slots, record
 from gitexp.execution.state import finished, is_recorded, live_runs
+from gitexp.execution.workdir import is_own_slot, remove_slots
 from gitexp.git import command
 from gitexp.git.absent import ABSENT
 from gitexp.git.refs import local
 from gitexp.git.repository import open_repository
+from gitexp.git.transaction import layout
 from gitexp.git.transaction.locks import FileLock
+from gitexp.git.worktree import worktrees as git_worktrees
 from gitexp.model.ids import RunId
 from gitexp.model.job import Outcome
 from gitexp.records import codec
@@ -37,10 +40,8 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
     from gitexp.upkeep.doctor.place import CheckedRepository
 
-NAME = "repeats"
 
-
-def look(place: CheckedRepository) -> Iterator[Curable]:
+def unrecorded(place: CheckedRepository) -> Iterator[Curable]:
     """Yield what is finished and unrecorded, what only looks so, and what cannot be told."""
     steps = _steps(place)
     for workspace, workdir, state in place.waiting():
@@ -167,3 +168,43 @@ def _record(place: CheckedRepository, workspace: Workspace, workdir: WorkDir, st
         place.forget()
         return f"recorded {made.commit[:9]} on {state.branch}"
     return "somebody else has"
+
+
+def dead_worktrees(place: CheckedRepository) -> Iterator[Curable]:
+    """Yield job worktrees that nobody uses; what a repeat made is elsewhere."""
+    seen: set[Path] = set()
+    for workspace, workdir in place.workdirs():
+        for path in dead_slots(workdir):
+            seen.add(path)
+            yield Curable(
+                "a job's worktree whose run has ended",
+                path,
+                "remove the worktree",
+                partial(_remove_slot, workspace, path),
+                done="removed the worktree",
+            )
+    slots = {each.top / layout.TMP / "worktrees" for each in place.work_places if each.top}
+    proofs = calls.proofs(place.workspace)
+    for checkout in place.worktrees():
+        top = checkout.top  # whatever stands in .git/worktrees/NAME/gitdir
+        if not checkout.missing or top in seen or top.parent not in slots:
+            continue
+        if is_own_slot(top.name, proofs):
+            yield Curable(
+                "Git knows a job's worktree that is gone",
+                top,
+                "let Git forget it",
+                partial(git_worktrees.forget, place.workspace, top),
+                done="Git has forgotten it",
+            )
+
+
+def _remove_slot(workspace: Workspace, path: Path) -> None:
+    """Remove it, unless a worker is in it all the same."""
+    lock = FileLock(path.with_name(f"{path.name}.lock"))
+    if not lock.try_acquire():
+        raise LockedError("a worker is at work in it", where=str(path))
+    try:
+        remove_slots(workspace, [path])
+    finally:
+        lock.release()

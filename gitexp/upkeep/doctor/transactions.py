@@ -1,15 +1,18 @@
-"""Locks that are in the way: our own of dead processes, and Git's, whose owner nobody knows."""
+"""What a transaction leaves that was killed: locks, refs, indexes, folders; and Git's own locks."""
 
 from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitexp.git.transaction import owners
+from gitexp.git import refs
+from gitexp.git.transaction import layout, owners
 from gitexp.git.worktree import checkouts
-from gitexp.upkeep.doctor.place import Curable
+from gitexp.store import calls
+from gitexp.upkeep.doctor.place import Curable, removable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,13 +21,13 @@ if TYPE_CHECKING:
     from gitexp.git.worktree.checkouts import Checkout
     from gitexp.upkeep.doctor.place import CheckedRepository
 
-NAME = "locks"
+
 OLD_S = 60.0  # a git command that is under way has usually ended by then
 _OURS = re.compile(r"[0-9a-f]{16}")
 _COMMON = ("packed-refs.lock", "config.lock", "shallow.lock")
 
 
-def look(place: CheckedRepository) -> Iterator[Curable]:
+def locks_in_the_way(place: CheckedRepository) -> Iterator[Curable]:
     """Yield locks whose owner is dead or unknown."""
     seen = [(each, checkouts.owner_of(each)) for each in place.worktrees() if not each.missing]
     known = place.owner_ids()  # asked after the locks were seen
@@ -89,3 +92,44 @@ def _clear_orphan(place: CheckedRepository, checkout: Checkout, owner: str) -> N
 
 def _short(ref: str) -> str:
     return ref.removeprefix("refs/heads/")
+
+
+_INDEX = re.compile(r"index\.gitexp-([0-9a-f]{16})(\.lock)?")
+_FOLDER = re.compile(r"publish-([0-9a-f]{16})")
+
+
+def leftovers(place: CheckedRepository) -> Iterator[Curable]:
+    """Yield temporary things that belong to no transaction, dead or alive."""
+    names = sorted(refs.temporary(place.repo, layout.TEMPORARY_REFS))
+    paths = tuple(_paths(place))
+    known = place.owner_ids()  # asked after all of them were seen
+    known |= {owned.id for owned in owners.stale(place.workspace)}
+    for name in names:
+        id_ = name.removeprefix(layout.TEMPORARY_REFS)
+        if id_ not in known:
+            yield Curable(
+                "a temporary ref whose transaction has ended",
+                name,
+                "delete it",
+                partial(refs.drop, place.repo, name),
+                done="deleted the ref",
+            )
+    for id_, path in paths:
+        if id_ not in known:
+            yield removable("a temporary file whose transaction has ended", path)
+
+
+def _paths(place: CheckedRepository) -> Iterator[tuple[str, Path]]:
+    """Yield temporary indexes, and folders of files that were to be put into a work tree."""
+    for checkout in place.worktrees():
+        if checkout.missing:
+            continue
+        for path in sorted(checkout.git_dir.glob("index.gitexp-*")):
+            if match := _INDEX.fullmatch(path.name):
+                yield match[1], path
+        workspace = replace(place.workspace, git_dir=checkout.git_dir, top=checkout.top)
+        folder = calls.folder(workspace)
+        if folder is not None:
+            for path in sorted(folder.glob("publish-*")):
+                if match := _FOLDER.fullmatch(path.name):
+                    yield match[1], path

@@ -1,4 +1,4 @@
-"""Temporary files of dead processes in the DVC cache, and beside outputs in work trees."""
+"""The index, where it disagrees with Git; unfinished files in DVC's cache and beside outputs."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ import shlex
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gitexp.dvc import inputs
 from gitexp.dvc.cache import open_cache, unfinished
 from gitexp.dvc.dvc_config import has_dvc
 from gitexp.errors import GitexpError
 from gitexp.git import refs
 from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import project_folder
+from gitexp.git.objects import commit_info
 from gitexp.git.transaction import locks
+from gitexp.git.transaction.cache import Index, Kind, forget, open_index
+from gitexp.git.transaction.layout import index_file
 from gitexp.git.worktree import status as git_status
 from gitexp.store import plans
-from gitexp.upkeep.doctor.place import Curable, remove
+from gitexp.store.experiments import experiment_lines
+from gitexp.store.merged_lines import merged_lines
+from gitexp.store.records import run_lines
+from gitexp.upkeep.doctor.place import Curable, removable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,22 +32,56 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
     from gitexp.upkeep.doctor.place import CheckedRepository
 
-NAME = "data cache"
+
+def index(place: CheckedRepository) -> Iterator[Curable]:
+    """Work everything out anew, without the cache, and compare what it remembers."""
+    if not index_file(place.workspace).exists():
+        return
+    fresh = _fresh(place)
+    wrong = 0
+    with open_index(place.workspace) as remembered:
+        for kind in Kind:
+            rows = fresh.all(kind)
+            kept = remembered.get(kind, rows)
+            wrong += sum(1 for key, value in kept.items() if value != rows[key])
+    if wrong:
+        yield Curable(
+            f"the index cache disagrees with Git in {wrong} rows",
+            index_file(place.workspace),
+            "remove the cache; it is filled again when it is needed",
+            partial(forget, place.workspace),
+            done="removed the cache",
+        )
+
+
+def _fresh(place: CheckedRepository) -> Index:
+    """Return an index in memory with the rows that a list of everything would use."""
+    graph, listed = place.graph, place.listed
+    trees = {tree: run for runs in listed.values() for run, tree in runs.items()}
+    trees |= {item.tree: item.run for item in graph.additions()}
+    run_lines(place.repo, place.memory, trees)
+    experiment_lines(place.repo, place.memory, place.tips)
+    merged_lines(place.repo, place.memory, place.tips, {}, plans.branch_prefix(place.repo))
+    for tip in place.tips:
+        try:
+            config, _ = plans.config_of(place.repo, tip.commit)
+            tree = commit_info(place.repo, tip.commit).tree
+            inputs.compute(place.repo, tree, config, index=place.memory)
+        except GitexpError:  # no project of ours, or one that cannot be digested
+            continue
+    return place.memory
+
+
 QUIET_S = 3600.0  # a shared cache is written from other hosts, too, and they touch what they write
 _TEMPORARY = re.compile(r"\.gitexp-(\d+)-[0-9a-f]{8,12}(-old)?")
 
 
-def look(place: CheckedRepository) -> Iterator[Curable]:
+def data_cache(place: CheckedRepository) -> Iterator[Curable]:
     """Yield files that no living process here made and nobody has written to for an hour."""
     caches: set[Path] = set()
     for workspace in place.work_places:
         for path in _in_cache(place, workspace, caches):
-            yield Curable(
-                "an object that a killed process had begun to write",
-                path,
-                "remove it",
-                partial(remove, path),
-            )
+            yield removable("an object that a killed process had begun to write", path)
         yield from _beside_outputs(place, workspace)
 
 
@@ -83,12 +124,7 @@ def _beside_outputs(place: CheckedRepository, workspace: Workspace) -> Iterator[
                 f"dvc checkout, then rm -r {shlex.quote(str(path))}",
             )
         else:
-            yield Curable(
-                "the copy of an output that a killed process had begun to make",
-                path,
-                "remove it",
-                partial(remove, path),
-            )
+            yield removable("the copy of an output that a killed process had begun to make", path)
 
 
 def _upto(path: str) -> str:
