@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import inspect
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gitexp.model import dataclass
 
@@ -30,34 +29,15 @@ class Command:
     group: str
     hidden: bool = False
 
-    @property
-    def function(self) -> str:
-        """The name of the function that executes it."""
-        name = self.name.replace("-", "_")
-        return "list_" if name == "list" else name
-
-    def load(self) -> Loaded:
-        """Import the command's module and return its functions."""
+    def load(self) -> tuple[Configure, Execute]:
+        """Import the command's module; return what declares its options, and what executes it."""
         module = importlib.import_module(f"gitexp.cli.{self.module}")
-        execute: Execute = getattr(module, self.function)
-        configure: Configure = getattr(module, f"add_{self.function}")
-        return Loaded(configure, execute)
-
-
-class Loaded(NamedTuple):
-    """What a command is made of."""
-
-    configure: Configure
-    execute: Execute
-
-    @property
-    def description(self) -> str:
-        """The text above the options in its help."""
-        return inspect.cleandoc(self.execute.__doc__ or "")
+        name = "list_" if self.name == "list" else self.name.replace("-", "_")
+        return getattr(module, f"add_{name}"), getattr(module, name)
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("init", "init", "make this repository a gitexp project", "start"),
+    Command("init", "upkeep", "make this repository a gitexp project", "start"),
     Command("new", "plan", "begin an experiment: a branch with a hypothesis", "work"),
     Command("amend-plan", "plan", "change what binds, keep what bound and why", "work"),
     Command("power", "compare", "how many repeats a promise needs", "work"),
@@ -85,13 +65,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("doctor", "upkeep", "what crashes left behind; --fix clears it", "care"),
     Command("maintenance", "upkeep", "pack refs and objects, drop old job folders", "care"),
     Command("completion", "upkeep", "what lets your shell complete gitexp", "care"),
-    Command(
-        "merge-driver",
-        "upkeep",
-        "join two versions of a file (used by Git)",
-        "plumbing",
-        hidden=True,
-    ),
+    Command("merge-driver", "upkeep", "join two versions (used by Git)", "plumbing", hidden=True),
     Command("comment", "review", "put a review on its pull request", "plumbing", hidden=True),
     Command("hook", "hook", "answer Git, before a commit or push", "plumbing", hidden=True),
     Command("worker", "worker", "execute one job (used by engines)", "plumbing", hidden=True),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 from typing import TYPE_CHECKING
 
 import gitexp
 from gitexp import __version__
 from gitexp.cli import printing
-from gitexp.cli.context import filled
+from gitexp.cli.context import between, filled, whole_number
 from gitexp.cli.printing import show
 from gitexp.comparison.compare import exit_code
 from gitexp.comparison.draft import CompareOptions
@@ -21,11 +20,13 @@ from gitexp.model.plan import ALPHA
 from gitexp.records.terms import parse_effect, parse_metric
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import argparse
 
     from gitexp.cli.context import Context
     from gitexp.model.workspace import Workspace
 
+_rate = between(0, 1, "number between 0 and 1")
+_size = between(0, math.inf, "number above 0")
 DESIGNS = {
     FileDesign.PAIRED: "the same seeds, or rows in the same order, on both sides",
     FileDesign.INDEPENDENT: "repeats of both sides that have nothing to do with each other",
@@ -164,8 +165,8 @@ def add_power(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--effect", metavar="EFFECT", help='the promise, ">=5%%" (the plan\'s)')
     what.add_argument("--gain", metavar="SIZE", help="the true gain, 8%% or 0.01 (none at all)")
     what.add_argument("--power", type=_rate, default=0.8, metavar="P", help="0.8")
-    what.add_argument("--alpha", type=_number, metavar="P", help="the plan's, else 0.05")
-    what.add_argument("--n", type=_count, metavar="N", help="repeats or examples to judge")
+    what.add_argument("--alpha", type=float, metavar="P", help="the plan's, else 0.05")
+    what.add_argument("--n", type=whole_number, metavar="N", help="repeats or examples to judge")
     how = parser.add_argument_group("by which design")
     how.add_argument("--design", choices=[each.value for each in PowerDesign], help="paired")
     how.add_argument("--sd", type=_size, metavar="SD", help="of one side from seed to seed")
@@ -175,7 +176,11 @@ def add_power(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--discordant", type=_rate, metavar="P", help="share right in one only")
     how.add_argument("--positives", type=_rate, metavar="P", help="share of positive examples")
     how.add_argument(
-        "--correlation", type=_correlation, default=0.5, metavar="R", help="of both AUCs (0.5)"
+        "--correlation",
+        type=between(-1, 1, "correlation"),
+        default=0.5,
+        metavar="R",
+        help="of both AUCs (0.5)",
     )
 
 
@@ -212,33 +217,3 @@ def _workspace(context: Context, request: PowerRequest) -> Workspace | None:
         if not request.is_complete:
             raise
         return None
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
-
-
-def _between(low: float, high: float, kind: str) -> Callable[[str], float]:
-    """Return what reads a number that lies between two others."""
-
-    def read(text: str) -> float:
-        value = _number(text)
-        if not low < value < high:
-            raise argparse.ArgumentTypeError(f"{text!r} is no {kind}")
-        return value
-
-    return read
-
-
-_rate = _between(0, 1, "number between 0 and 1")
-_size = _between(0, math.inf, "number above 0")
-_correlation = _between(-1, 1, "correlation")
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 10**9:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)

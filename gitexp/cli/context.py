@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import math
 import os
 import sys
 import time
@@ -15,8 +17,7 @@ from gitexp.git import discovery
 from gitexp.model import dataclass
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from _typeshed import DataclassInstance
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from gitexp.errors import GitexpError
     from gitexp.model.workspace import Workspace
 
+_MOST = 10**9  # of what one can count
 RequestT = TypeVar("RequestT", bound="DataclassInstance")
 
 
@@ -70,6 +72,28 @@ def read_named(
             return file.read(limit + 1)
     except OSError as fault:
         raise error(problem, found=fault.strerror or "", where=str(path)) from fault
+
+
+def whole_number(text: str) -> int:
+    """Read an option's whole number."""
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def between(low: float, high: float, kind: str) -> Callable[[str], float]:
+    """Return what reads an option's number that lies between two others."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low < value < high:
+            raise argparse.ArgumentTypeError(f"{text!r} is no {kind}")
+        return value
+
+    return read
 
 
 def make(args: argparse.Namespace, question: RememberedQuestion | None = None) -> Context:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
@@ -38,7 +39,6 @@ class Parser(argparse.ArgumentParser):
         )
 
     def _near(self, message: str) -> list[str]:
-        """Return the options that an unknown one may have meant."""
         _, unknown, words = message.partition("unrecognized arguments: --")
         if not unknown:
             return []
@@ -98,7 +98,7 @@ def _run(argv: Sequence[str], question: RememberedQuestion | None) -> int:
             command = _command(name)
             args = parser_of(command).parse_args(_joined(rest))
             context = context_module.make(args, question)
-            code = command.load().execute(args, context)
+            code = command.load()[1](args, context)
         context.printer.flush()
     except SystemExit:  # argparse has printed the help that was asked for
         context.printer.flush()
@@ -155,15 +155,15 @@ def _joined(argv: Sequence[str]) -> list[str]:
 
 def parser_of(command: Command) -> argparse.ArgumentParser:
     """Return a command's own parser, with the options that all commands have."""
-    loaded = command.load()
+    configure, execute = command.load()
     parser = Parser(
         prog=f"gitexp {command.name}",
-        description=loaded.description,
+        description=inspect.cleandoc(execute.__doc__ or ""),
         formatter_class=_Formatter,
         parents=[_common_parser()],
         allow_abbrev=False,
     )
-    loaded.configure(parser)
+    configure(parser)
     parser.shorten_usage()
     return parser
 

@@ -58,9 +58,7 @@ def edit_text(path: Path, text: str, context: Context, workspace: Workspace) -> 
     if not context.interactive and not chosen:
         raise ConfirmationError("there is no terminal to edit in", next_step="give it by options")
     program = command.run(
-        workspace,
-        ["var", "GIT_EDITOR"],
-        env={key: context.environ[key] for key in chosen},
+        workspace, ["var", "GIT_EDITOR"], env={key: context.environ[key] for key in chosen}
     ).decode()
     with translating("there is no place for the text", str(path)):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -110,7 +110,6 @@ def help_of(word: str) -> str:
 
 
 def _near(word: str) -> tuple[str, ...]:
-    """Return commands and words that an unknown one may have meant."""
     known = {_plain(each): each for term in _all() for each in term.words}
     known |= {_plain(command.name): command.name for command in COMMANDS if not command.hidden}
     return tuple(known[key] for key in near(_plain(word[:_SHOWN]), known))

@@ -48,13 +48,13 @@ def conclude(args: argparse.Namespace, context: Context) -> int:
         return _conclude(args, args.message, context)
     if args.file is not None:
         return _conclude(args, _without_comments(_read(context.start / args.file)), context)
+    again = f"gitexp conclude {shlex.quote(args.name)}" if args.name else "gitexp conclude"
     if not (args.edit or context.interactive):
-        words = ["gitexp conclude", *([shlex.quote(args.name)] if args.name else [])]
-        words += [*(["--amend"] if args.amend else []), '-m "what was learned"']
-        raise UsageError("a conclusion needs your words", next_step=" ".join(words))
+        amend = " --amend" if args.amend else ""
+        step = f'{again}{amend} -m "what was learned"'
+        raise UsageError("a conclusion needs your words", next_step=step)
     workspace = context.workspace()
-    again = " ".join(["gitexp conclude", *([shlex.quote(args.name)] if args.name else []), "-F"])
-    with editor.kept(workspace, "CONCLUSION.md", again) as path:
+    with editor.kept(workspace, "CONCLUSION.md", f"{again} -F") as path:
         text = editor.edit_text(path, _TEMPLATE, context, workspace)
         return _conclude(args, _without_comments(text), context)
 

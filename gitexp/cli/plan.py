@@ -109,7 +109,6 @@ def _new(args: argparse.Namespace, draft: PlanDraft, context: Context) -> NewRep
 
 
 def _draft(args: argparse.Namespace, context: Context) -> PlanDraft:
-    """Join a plan file with the options, which win."""
     draft = PlanDraft()
     if args.file is not None:
         path = context.start / args.file
@@ -201,12 +200,7 @@ def amend_plan(args: argparse.Namespace, context: Context) -> int:
     terms = _given(args)
     terms = replace(terms, guards=()) if bare else terms
     report = gitexp.amend_plan(
-        context.workspace(),
-        args.name,
-        terms,
-        why=args.why,
-        dry_run=args.dry_run,
-        now=context.now(),
+        context.workspace(), args.name, terms, why=args.why, dry_run=args.dry_run, now=context.now()
     )
     return show(report, context)
 
@@ -215,23 +209,12 @@ def add_witness(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `gitexp witness`."""
     parser.add_argument("name", metavar="NAME", nargs="?", help="default: the current branch's")
     way = parser.add_mutually_exclusive_group(required=True)
-    way.add_argument(
-        "--push", dest="way", action="store_const", const=Way.PUSH.value, help="to the Git remote"
-    )
-    way.add_argument(
-        "--rfc3161",
-        dest="way",
-        action="store_const",
-        const=Way.RFC3161.value,
-        help="by a time-stamping authority",
-    )
-    way.add_argument(
-        "--approve",
-        dest="way",
-        action="store_const",
-        const=Way.APPROVAL.value,
-        help="sign it as a second person",
-    )
+    for option, one, what in (
+        ("--push", Way.PUSH, "to the Git remote"),
+        ("--rfc3161", Way.RFC3161, "by a time-stamping authority"),
+        ("--approve", Way.APPROVAL, "sign it as a second person"),
+    ):
+        way.add_argument(option, dest="way", action="store_const", const=one.value, help=what)
     parser.add_argument("--remote", metavar="NAME", help="Git remote; default: the branch's")
     parser.add_argument("-m", "--message", metavar="TEXT", default="", help="with --approve")
 

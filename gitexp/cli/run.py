@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import math
+import shutil
+import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import gitexp
 from gitexp import __version__
-from gitexp.cli.context import filled
+from gitexp.cli.context import between, filled, whole_number
+from gitexp.cli.output import safe
 from gitexp.cli.printing import show
-from gitexp.cli.progress import Reporter, counted
 from gitexp.errors import KilledCallError, UntrustedSourceError, UsageError
+from gitexp.model import dataclass, field
+from gitexp.model.report import ProgressKind
 from gitexp.model.request import RunRequest
+from gitexp.report.numbers import duration
 from gitexp.text.params import parse_assignment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
     from gitexp.cli.context import Context
-    from gitexp.model.report import RunReport
+    from gitexp.cli.output import Printer
+    from gitexp.model.report import ProgressEvent, RunReport
 
 EXIT_COMMAND_FAILED = 5
 EXIT_INTERRUPTED = 130
 _MAX_SEEDS = 100_000
+_seconds = between(0, math.inf, "number of seconds above 0")
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `gitexp run`."""
     what = parser.add_argument_group("what to run")
-    what.add_argument("--repeats", type=_positive, metavar="N", help="repeats that shall count")
+    what.add_argument("--repeats", type=whole_number, metavar="N", help="repeats that shall count")
     what.add_argument("--seeds", type=seeds, default=(), metavar="LIST", help="1,2,5-9")
     what.add_argument(
         "--param", action="append", default=[], metavar="KEY=VALUE", help="override a parameter"
@@ -40,7 +52,10 @@ def add_run(parser: argparse.ArgumentParser) -> None:
         "--until-decided", action="store_true", help="both sides, look by look, as the plan allows"
     )
     what.add_argument(
-        "--max-repeats", type=_positive, metavar="N", help="with it: give up after N (the plan's)"
+        "--max-repeats",
+        type=whole_number,
+        metavar="N",
+        help="with it: give up after N (the plan's)",
     )
     what.add_argument("--at", metavar="REV", help="run this revision instead of HEAD")
     what.add_argument("--trust", action="store_true", help="--at may be somebody else's commit")
@@ -49,13 +64,11 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--commit", action="store_true", help="commit changes and overrides first")
     what.add_argument("-m", dest="message", metavar="MESSAGE", help="message for --commit")
     how = parser.add_argument_group("how")
-    how.add_argument("--jobs", "-j", type=_positive, default=1, metavar="N", help="at once")
+    how.add_argument("--jobs", "-j", type=whole_number, default=1, metavar="N", help="at once")
     how.add_argument("--engine", default="local", metavar="NAME", help="where jobs run")
     how.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="limit of one repeat")
     how.add_argument(
-        "--keep-going",
-        action="store_true",
-        help="go on after a failed repeat, or an idle seed",
+        "--keep-going", action="store_true", help="go on after a failed repeat, or an idle seed"
     )
     how.add_argument("--resume", action="store_true", help="record and finish what died")
     how.add_argument("--dry-run", action="store_true", help="say what would be run")
@@ -157,17 +170,92 @@ def seeds(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
+_GOING_ON = frozenset((ProgressKind.STARTED, ProgressKind.STAGE, ProgressKind.LOGGED))
 
 
-def _seconds(text: str) -> float:
+@dataclass(slots=True)
+class Reporter:
+    """Takes events in their order."""
+
+    printer: Printer
+    live: bool
+    _running: dict[str, str] = field(default_factory=dict)
+    _last: str = ""
+
+    def __call__(self, event: ProgressEvent) -> None:
+        """Show one event."""
+        if self.printer.quiet:
+            return
+        if event.kind in _GOING_ON:
+            self._running[event.label] = ", ".join(filter(None, (event.stage, event.value)))
+        elif event.kind in {ProgressKind.FINISHED, ProgressKind.FAILED}:
+            self._running.pop(event.label, None)
+            self._last = event.value or self._last
+        if self.live:
+            self._draw(event)
+        elif event.kind not in _GOING_ON:
+            self.printer.say(_line(event))
+
+    def close(self) -> None:
+        """Take the live line away."""
+        if self.live and not self.printer.quiet:
+            self.printer.talk("\r\x1b[K")
+
+    def _draw(self, event: ProgressEvent) -> None:
+        lasting = {ProgressKind.FAILED, ProgressKind.WARNING}
+        if event.kind in lasting:
+            self.printer.talk(f"\r\x1b[K{safe(_line(event))}\n")
+        parts = [f"{event.done}/{event.total}"] if event.total else [event.message]
+        for label, stage in self._running.items():
+            parts.append(f"{label}: {stage}" if stage else label)
+        if self._last:
+            parts.append(self._last)
+        if event.eta_s is not None and event.done < event.total:
+            parts.append(f"{duration(event.eta_s)} left")
+        width = shutil.get_terminal_size().columns - 1
+        self.printer.talk("\r\x1b[K" + safe(" | ".join(parts))[:width])
+
+
+def _line(event: ProgressEvent) -> str:
+    match event.kind:
+        case ProgressKind.FINISHED:
+            tail = "" if event.eta_s is None else f", {duration(event.eta_s)} left"
+            value = f": {event.value}" if event.value else ""
+            return f"{event.done}/{event.total} {event.label}{value}{tail}"
+        case ProgressKind.FAILED:
+            where = f" in {event.stage}" if event.stage else ""
+            return (
+                f"{event.done}/{event.total} {event.label} did not finish{where}: {event.message}"
+            )
+        case ProgressKind.WARNING:
+            return f"warning: {event.message}"
+        case _:
+            return event.message
+
+
+@contextlib.contextmanager
+def counted(said: Callable[[str], None]) -> Iterator[Callable[[], int]]:
+    """Count SIGINT and SIGTERM, of which the third ends the process; give the count."""
+    times = 0
+    before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
+
+    def count(number: int, frame: FrameType | None) -> None:
+        nonlocal times
+        del frame
+        times += 1
+        match times:
+            case 1:
+                said("stopping: finished repeats are kept; press Ctrl-C again to kill")
+            case 2:
+                said("killing what still runs")
+            case _:
+                signal.signal(number, signal.SIG_DFL)
+                signal.raise_signal(number)
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        before[each] = signal.signal(each, count)
     try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
-    return value
+        yield lambda: times
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

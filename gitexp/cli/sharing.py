@@ -76,7 +76,6 @@ def sync(args: argparse.Namespace, context: Context) -> int:
 
 
 def _add_places(parser: argparse.ArgumentParser) -> None:
-    """Declare what is shared, and with whom."""
     parser.add_argument("names", nargs="*", metavar="NAME", help="default: every experiment here")
     parser.add_argument(
         "--remote", metavar="NAME", help="Git remote; default: the branch's, origin"

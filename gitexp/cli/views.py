@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import gitexp
-from gitexp.cli.context import filled
+from gitexp.cli.context import filled, whole_number
 from gitexp.cli.printing import add_markdown, style_of
 from gitexp.cli.printing import show as put
 from gitexp.errors import UsageError
@@ -15,6 +14,8 @@ from gitexp.model.listing import RunList
 from gitexp.report.escape import terminal
 
 if TYPE_CHECKING:
+    import argparse
+
     from gitexp.cli.context import Context
     from gitexp.report.answers.listing import Listed
     from gitexp.views.query import ListQuery
@@ -52,7 +53,7 @@ def add_list_(parser: argparse.ArgumentParser) -> None:
         "--sort", default="", metavar="NAME", help="column, metric or parameter; -NAME"
     )
     how.add_argument(
-        "-n", "--limit", type=_count, metavar="N", help="no more than the first N of them"
+        "-n", "--limit", type=whole_number, metavar="N", help="no more than the first N of them"
     )
     how.add_argument(
         "--group-by", metavar="NAME,...", help="runs: params, or columns and parameters"
@@ -106,12 +107,6 @@ def list_(args: argparse.Namespace, context: Context) -> int:
     return put(value, context, style, markdown=args.md)
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) < 1 << 31:
-        raise argparse.ArgumentTypeError("a whole number from 1 on")
-    return int(text)
-
-
 def _look(args: argparse.Namespace, context: Context, query: ListQuery) -> Listed:
     workspace = context.workspace()
     if args.group_by is not None:
@@ -161,10 +156,7 @@ def show(args: argparse.Namespace, context: Context) -> int:
 
 def add_diff(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `gitexp diff`."""
-    parser.add_argument("a", metavar="A", help="experiment, branch or revision")
-    parser.add_argument("b", metavar="B", help="held against it")
-    parser.add_argument("--exit-code", action="store_true", help="exit 1 if they differ, as in git")
-    add_markdown(parser)
+    _add_two(parser, "exit 1 if they differ, as in git")
 
 
 def diff(args: argparse.Namespace, context: Context) -> int:
@@ -181,10 +173,7 @@ def diff(args: argparse.Namespace, context: Context) -> int:
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `gitexp inputs`."""
-    parser.add_argument("a", metavar="A", help="experiment, branch or revision")
-    parser.add_argument("b", metavar="B", help="held against it")
-    parser.add_argument("--exit-code", action="store_true", help="exit 1 if none is shared")
-    add_markdown(parser)
+    _add_two(parser, "exit 1 if none is shared")
 
 
 def inputs(args: argparse.Namespace, context: Context) -> int:
@@ -198,6 +187,13 @@ def inputs(args: argparse.Namespace, context: Context) -> int:
     value = gitexp.inputs(context.workspace(), args.a, args.b)
     put(value, context, markdown=args.md)
     return EXIT_DIFFERENT if args.exit_code and not value.shared else 0
+
+
+def _add_two(parser: argparse.ArgumentParser, exits: str) -> None:
+    parser.add_argument("a", metavar="A", help="experiment, branch or revision")
+    parser.add_argument("b", metavar="B", help="held against it")
+    parser.add_argument("--exit-code", action="store_true", help=exits)
+    add_markdown(parser)
 
 
 def add_logs(parser: argparse.ArgumentParser) -> None:

@@ -93,7 +93,7 @@ def forms(verb: str) -> list[tuple[str, ...]]:
     """Return the options by which a verb's answer takes another form, as its parser has them."""
     command = next(each for each in COMMANDS if each.name == verb)
     parser = argparse.ArgumentParser()
-    command.load().configure(parser)
+    command.load()[0](parser)
     found: list[tuple[str, ...]] = [(), ("--json",), ("--quiet",), ("--verbose",)]
     for action in parser._actions:  # noqa: SLF001  argparse has no other way to ask
         if action.dest == "format":
