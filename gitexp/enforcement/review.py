@@ -31,14 +31,7 @@ from gitexp.git.tree import Tree
 from gitexp.git.upstream import USUAL
 from gitexp.model import dataclass, field, replace
 from gitexp.model.config import Identity
-from gitexp.model.review import (
-    Behind,
-    CheckedPlan,
-    End,
-    RecordedBy,
-    Review,
-    ReviewedExperiment,
-)
+from gitexp.model.review import Behind, CheckedPlan, End, RecordedBy, Review, ReviewedExperiment
 from gitexp.model.rules import Policy
 from gitexp.provenance import order_evidence, private, trust_settings
 from gitexp.provenance.contradicted import Sources

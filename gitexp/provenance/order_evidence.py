@@ -108,7 +108,6 @@ def is_ordered(
 
 
 def _best(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> Order | None:
-    """Return the order that a history shows, else its branch or tag that has all runs."""
     mine = order_at(repo, index, plan, tip)
     if mine is not None and not mine.early:
         return mine

@@ -91,11 +91,7 @@ def heading(review: Review) -> Iterator[Line]:
 
 def three(item: ReviewedExperiment) -> tuple[Line, Line, Line]:
     """Return the three lines that decide about an experiment."""
-    return (
-        tuple(_verdict(item)),
-        tuple(_price(item)),
-        tuple(_beside(item)),
-    )
+    return (tuple(_verdict(item)), tuple(_price(item)), tuple(_beside(item)))
 
 
 def word_of(item: ReviewedExperiment) -> str:

@@ -36,10 +36,7 @@ def samples(values: tuple[Comparison, ...]) -> pd.DataFrame:
         (side.name, which, metric.metric, *row)
         for comparison in values
         for metric in comparison.metrics
-        for side, which in (
-            (comparison.baseline, "baseline"),
-            (comparison.candidate, "candidate"),
-        )
+        for side, which in ((comparison.baseline, "baseline"), (comparison.candidate, "candidate"))
         for row in _measured(metric, which)
     ]
     found = pd.DataFrame(rows, columns=["name", "side", "metric", *_PARTS, "value"])

@@ -19,14 +19,7 @@ from gitexp.report.brief import joined
 from gitexp.report.drawing import figures
 from gitexp.report.drawing.figures import Room
 from gitexp.report.escape import PROSE_LIMIT, html, prose
-from gitexp.report.sheet import (
-    SHORT,
-    amendment_words,
-    cell_text,
-    is_good,
-    order_words,
-    page_sheet,
-)
+from gitexp.report.sheet import SHORT, amendment_words, cell_text, is_good, order_words, page_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -120,7 +120,6 @@ def _table(
 
 
 def _row(line: str) -> str:
-    """Set signs as signs, except in the metric's name."""
     name, between, numbers = line.partition(" & ")
     return _guarded(name) + between + _SIGN.sub(r"$\1$", numbers)
 

@@ -378,7 +378,6 @@ def table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) ->
 
 
 def _column(cells: Sequence[str], *, flush_right: bool) -> list[str]:
-    """Return the cells of a column, all as wide as the widest."""
     taken = [width(cell) for cell in cells]
     widest = max(taken)
     if flush_right:

@@ -41,7 +41,6 @@ def find(facts: Facts) -> Iterator[Finding]:
 
 
 def _is_news(path: str, before: Tree, after: Tree) -> bool:
-    """Return whether a plan, or the conclusion that goes with it, was not there before."""
     end = conclusion_path(posixpath.basename(path).removesuffix(".yaml"))
     return before.entry(path) is None or before.entry(end) != after.entry(end)
 

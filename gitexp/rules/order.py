@@ -189,11 +189,7 @@ def holds(tree: Tree, ref: PlanRef) -> bool:
 
 
 def is_ordered(
-    objects: Objects,
-    added: Added,
-    tips: Iterable[CommitHash],
-    plan: Plan,
-    commit: CommitHash,
+    objects: Objects, added: Added, tips: Iterable[CommitHash], plan: Plan, commit: CommitHash
 ) -> bool:
     """Return whether a tip's history has the runs that a commit adds, each after its plan."""
     runs = [

@@ -126,8 +126,5 @@ def _real(plan: Plan) -> Iterator[Finding]:
 
 
 RULE: Final = Rule(
-    "R1",
-    "an experiment's branch stands on a plan with a real hypothesis",
-    Policy.ERROR,
-    find,
+    "R1", "an experiment's branch stands on a plan with a real hypothesis", Policy.ERROR, find
 )

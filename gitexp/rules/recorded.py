@@ -8,13 +8,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.git.transaction.layout import (
-    RUNS,
-    conclusion_path,
-    plan_path,
-    run_dir,
-    tombstone_path,
-)
+from gitexp.git.transaction.layout import RUNS, conclusion_path, plan_path, run_dir, tombstone_path
 from gitexp.git.tree import MODE_TREE
 from gitexp.model import dataclass
 from gitexp.model.ids import RUN_ID, RunId

@@ -46,9 +46,4 @@ def _names_data(path: str) -> bool:
     return name == LOCK or name.endswith(".dvc") or path.startswith(f"{RUNS}/")
 
 
-RULE: Final = Rule(
-    "R10",
-    "data that pushed commits name are on the DVC remote",
-    Policy.WARN,
-    find,
-)
+RULE: Final = Rule("R10", "data that pushed commits name are on the DVC remote", Policy.WARN, find)

@@ -421,8 +421,5 @@ def _environment(facts: Facts, change: TreeChange, name: str, file: str) -> str:
 
 
 RULE: Final = Rule(
-    "R3",
-    "a run's files are as they were recorded, and match their own digests",
-    Policy.ERROR,
-    find,
+    "R3", "a run's files are as they were recorded, and match their own digests", Policy.ERROR, find
 )

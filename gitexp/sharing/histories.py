@@ -232,11 +232,7 @@ def _merged(
 
 
 def _both_changed(
-    shared: Shared,
-    path: str,
-    base: CommitHash | Absent,
-    ours: CommitHash,
-    theirs: CommitHash,
+    shared: Shared, path: str, base: CommitHash | Absent, ours: CommitHash, theirs: CommitHash
 ) -> bool:
     def id_at(commit: CommitHash) -> str:
         found = objects.entry_at(shared.repo, commit, path)

@@ -126,10 +126,7 @@ def _names(sections: dvc_config.Sections, name: str) -> tuple[str, str]:
 
 
 def send(
-    shared: Shared,
-    depot: Depot | None,
-    tips: Collection[CommitHash],
-    data: CommitHash | Absent,
+    shared: Shared, depot: Depot | None, tips: Collection[CommitHash], data: CommitHash | Absent
 ) -> DataMoved:
     """Bring all that the shared branches and gitexp/data newly speak of to the DVC remote."""
     check_depot(shared, depot, tips)
@@ -232,11 +229,7 @@ def import_step(
 
 
 def follow(
-    shared: Shared,
-    depot: Depot | None,
-    moves: Sequence[BranchMove],
-    *,
-    everything: bool = False,
+    shared: Shared, depot: Depot | None, moves: Sequence[BranchMove], *, everything: bool = False
 ) -> tuple[str, ...]:
     """Bring outputs in work trees to what their branch says now; return what was left, and why.
 
@@ -341,7 +334,6 @@ def _products(shared: Shared, tips: Collection[CommitHash]) -> Iterator[tuple[Md
 
 
 def _data_commits(shared: Shared, runs: Collection[str]) -> Iterator[CommitHash]:
-    """Yield the commits of gitexp/data that name the by-products of these runs."""
     yield from (commit for run, commit in (_pointers(shared) if runs else ()) if run in runs)
 
 

@@ -374,7 +374,6 @@ def sync(  # noqa: PLR0913  what is shared, where, with or without data
 
 
 def _both(earlier: BranchMove | None, move: BranchMove) -> BranchMove:
-    """Join what two attempts did to a branch."""
     if earlier is None:
         return move
     if earlier.way in {*_STILL, BranchOutcome.NEW}:
@@ -403,7 +402,6 @@ def _deliver(shared: Shared, moves: Iterable[BranchMove], data: CommitHash | Abs
 
 
 def _follow(shared: Shared, moves: Iterable[BranchMove]) -> None:
-    """Let the branches that were sent follow those of the remote."""
     for move in moves:
         if move.pushed:
             remote.follow(shared.repo, shared.remote, move.branch)

@@ -351,7 +351,6 @@ def first_samples(runs: Iterable[FoundRun]) -> tuple[Sample, ...]:
 
 
 def _whereabouts(repo: Repo, named: Named) -> Iterator[str]:
-    """Say what became of an experiment whose branch is gone."""
     if named.removed:
         yield f"{named.name} was removed {named.removed}; only its records are left"
         return

@@ -92,10 +92,7 @@ def logs(
 
 
 def follow(
-    workspace: Workspace,
-    run: str | None = None,
-    *,
-    wait: Callable[[float], None] = time.sleep,
+    workspace: Workspace, run: str | None = None, *, wait: Callable[[float], None] = time.sleep
 ) -> Iterator[LogPiece]:
     r"""Yield what the repeats of a run print, until its coordinator has ended.
 

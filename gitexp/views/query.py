@@ -254,7 +254,6 @@ def _sorted(
 
 
 def _key(value: ParamValue) -> tuple[int, float, str]:
-    """Order numbers before texts; anything else by how it is written."""
     if isinstance(value, (bool, int, float)):
         return 0, float(value), ""
     return 1, 0.0, value if isinstance(value, str) else repr(value)

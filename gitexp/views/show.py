@@ -10,12 +10,7 @@ from gitexp.comparison import sides
 from gitexp.comparison.gather import RunPool
 from gitexp.comparison.sides import Named
 from gitexp.comparison.tally import settle, sources
-from gitexp.errors import (
-    GitexpError,
-    UnknownExperimentError,
-    UnknownRevisionError,
-    UnknownRunError,
-)
+from gitexp.errors import GitexpError, UnknownExperimentError, UnknownRevisionError, UnknownRunError
 from gitexp.git import refs, repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import open_index

@@ -333,9 +333,7 @@ def _resumptions(
         run.id: step
         if run in mine
         else resumption(
-            run,
-            there=refs.read_ref(repo, refs.local(run.branch)) is not ABSENT,
-            folder=folder,
+            run, there=refs.read_ref(repo, refs.local(run.branch)) is not ABSENT, folder=folder
         )
         for run in waiting
     }

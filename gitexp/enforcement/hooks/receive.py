@@ -303,7 +303,6 @@ def _archive(
 
 
 def _ends(tree: Tree, name: str) -> bool:
-    """Whether an experiment was concluded, or removed."""
     return any(tree.entry(path(name)) is not None for path in (conclusion_path, tombstone_path))
 
 

@@ -120,7 +120,6 @@ def _metric(item: MetricChange) -> tuple[Cell, ...]:
 
 
 def _counted(view: DiffView) -> str:
-    """Say how many things of each kind differ."""
     if view.same:
         return "settings, code, params, data and environment"
     kinds = (

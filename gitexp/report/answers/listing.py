@@ -85,7 +85,6 @@ def runs(view: RunList, style: Style = PLAIN) -> Sheet:
 
 
 def _empty(what: str, whole: str, begin: str, style: Style) -> tuple[str, str]:
-    """Return what to say of a list without a row, and what to type next."""
     if style.narrowed:
         return f"no {what} fits these conditions", whole
     return f"no {what} found", begin
@@ -294,7 +293,6 @@ def _run_records(value: RunList) -> Records:
 
 
 def _group_records(value: tuple[RunGroup, ...]) -> Records:
-    """Return every field of every group."""
     metrics = sorted({item.metric for group in value for item in group.metrics})
     keys = [name for name, _ in value[0].key] if value else []
     rows = tuple(

@@ -180,7 +180,6 @@ def _rests_on(report: PowerReport) -> Iterator[Fact]:
 
 
 def _price(price: Price) -> str:
-    """Say what repeats on both sides cost."""
     runs = f"{price.repeats:,} repeats on both sides"
     if price.seconds is None:
         return f"{runs}; hours unknown, {price.basis}"
@@ -263,11 +262,7 @@ def _finished(run: Run) -> str:
 def _recorded(report: RunReport) -> Grid:
     rows: list[tuple[Cell, ...]] = []
     for each in report.recorded:
-        first = (
-            each.side,
-            each.run.id[:8],
-            f"{_finished(each.run)} finished",
-        )
+        first = (each.side, each.run.id[:8], f"{_finished(each.run)} finished")
         shown: list[tuple[Cell, ...]] = [
             (item.metric, f"{item.mean:.5g}", "" if item.sd is None else f"{item.sd:.2g}", item.n)
             for item in each.metrics

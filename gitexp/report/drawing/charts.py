@@ -113,11 +113,7 @@ _NAME_LIMIT = 14
 
 
 def critical_difference(
-    ranks: Sequence[tuple[str, float]],
-    *,
-    difference: float,
-    key: str,
-    title: str,
+    ranks: Sequence[tuple[str, float]], *, difference: float, key: str, title: str
 ) -> str:
     """Return the ``<svg>`` of mean ranks, the best on the left; empty for too few or many."""
     ordered = sorted(ranks, key=lambda item: item[1])
@@ -178,7 +174,6 @@ def _axis(scale: Scale, k: int) -> Iterator[str]:
 
 
 def _ruler(scale: Scale, difference: float) -> Iterator[str]:
-    """Show how long the critical difference is."""
     x1, x2, y = scale.x(1.0), scale.x(1.0 + difference), 20.0
     yield line("cap", x1, y - 4, x1, y + 4)
     if 1.0 + difference <= scale.high:

@@ -50,8 +50,7 @@ def figure(comparison: Comparison, metric: MetricComparison, *, key: str) -> str
     gap = gap_of(comparison, metric)
     limits = [] if gap.interval is None else [gap.interval.low, gap.interval.high]
     gaps = scale_of(
-        [0.0, gap.estimate, *gap.promised, *(item for item in limits if item is not None)],
-        pad=0.14,
+        [0.0, gap.estimate, *gap.promised, *(item for item in limits if item is not None)], pad=0.14
     )
     if samples is None or gaps is None:
         return ""
@@ -304,6 +303,5 @@ def _role(key: str) -> str:
 
 
 def _digits(step: float) -> int:
-    """Return the decimals that tell multiples of `step` apart."""
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     return digits if abs(round(step, digits) - step) < step * 1e-6 else digits + 1
