@@ -83,9 +83,7 @@ def _blocked(name: str, law: str, n: int, sd: float, simulations: int) -> Row:
         table = (rng.normal(size=(n, 1)) + noise).tolist()
         columns["planned"].append(blocks.repeated_measures_anova(table, names).p_value_gg)
         columns["ranks"].append(
-            blocks.iman_davenport_test(
-                table, names, higher_is_better=True, tie_correction=True
-            ).p_value
+            blocks.iman_davenport_test(table, names, higher_is_better=True).p_value
         )
     return counted(name, columns)
 

@@ -10,17 +10,16 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import chdtrc, fdtrc, ndtr
+from scipy.special import chdtrc, fdtrc
 
 from gitexp.errors import DesignError
 from gitexp.model import dataclass
 from gitexp.stats.distributions import range_isf, range_sf
-from gitexp.stats.hypotheses import holm
 from gitexp.stats.ranks import midranks
 from gitexp.stats.values import Values, finite, rate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     Table = Sequence[Sequence[float]]
 
@@ -44,31 +43,6 @@ class ImanDavenport:
     df1: int
     df2: int
     p_value: float
-
-
-@dataclass(frozen=True, slots=True)
-class CriticalDifference:
-    """How far two mean ranks have to lie apart."""
-
-    q_alpha: float
-    critical_difference: float
-
-
-@dataclass(frozen=True, slots=True)
-class Nemenyi:
-    """P-values of all pairs by "A vs B"."""
-
-    p_values: Mapping[str, float]
-    mean_ranks: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class VersusControl:
-    """Mean ranks against that of a control, by treatment."""
-
-    z: Mapping[str, float]
-    p_values: Mapping[str, float]
-    holm_adjusted_p_values: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,25 +80,16 @@ def friedman_test(
     (2.0, 1.0)
     """
     ranks = block_ranks(table, treatments, higher_is_better=higher_is_better)
-    statistic = _chi_squared(ranks, tie_correction=True)
+    statistic = _chi_squared(ranks)
     df = ranks.shape[1] - 1
     means = tuple(float(mean) for mean in ranks.mean(axis=0))
     return Friedman(statistic, df, float(chdtrc(df, statistic)), means)
 
 
 def iman_davenport_test(
-    table: Table,
-    treatments: Sequence[str],
-    *,
-    higher_is_better: bool = True,
-    tie_correction: bool = True,
+    table: Table, treatments: Sequence[str], *, higher_is_better: bool = True
 ) -> ImanDavenport:
     """Test as `friedman_test` does, by the less conservative F.
-
-    Parameters
-    ----------
-    tie_correction : bool
-        Papers often print the chi-squared without it.
 
     Raises
     ------
@@ -137,8 +102,11 @@ def iman_davenport_test(
        Friedman statistic. Commun. Stat. A 9, 571-595. :doi:`10.1080/03610928008827904`
     """
     ranks = block_ranks(table, treatments, higher_is_better=higher_is_better)
-    n, k = ranks.shape
-    chi_squared = _chi_squared(ranks, tie_correction=tie_correction)
+    return davenport(_chi_squared(ranks), *ranks.shape)
+
+
+def davenport(chi_squared: float, n: int, k: int) -> ImanDavenport:
+    """Return the F of n blocks and k treatments with such a chi-squared."""
     room = n * (k - 1) - chi_squared
     if room <= 0 or n < 2:  # noqa: PLR2004 - one block has no error
         raise DesignError(
@@ -150,9 +118,7 @@ def iman_davenport_test(
     return ImanDavenport(chi_squared, statistic, df1, df2, float(fdtrc(df1, df2, statistic)))
 
 
-def nemenyi_critical_difference(
-    n_treatments: int, n_blocks: int, *, alpha: float = 0.05
-) -> CriticalDifference:
+def nemenyi_critical_difference(n_treatments: int, n_blocks: int, *, alpha: float = 0.05) -> float:
     """Return the difference of mean ranks that is significant among all pairs.
 
     References
@@ -162,58 +128,29 @@ def nemenyi_critical_difference(
 
     Examples
     --------
-    >>> round(nemenyi_critical_difference(4, 14).critical_difference, 4)
+    >>> round(nemenyi_critical_difference(4, 14), 4)
     1.2536
     """
     rate(alpha)
     error = _rank_error(n_treatments, n_blocks)
-    q = range_isf(alpha, n_treatments, math.inf) / math.sqrt(2)
-    return CriticalDifference(q, q * error)
+    return range_isf(alpha, n_treatments, math.inf) / math.sqrt(2) * error
 
 
-def nemenyi_test(
-    table: Table, treatments: Sequence[str], *, higher_is_better: bool = True
-) -> Nemenyi:
-    """Compare the mean ranks of all pairs, see `nemenyi_critical_difference`."""
-    ranks = block_ranks(table, treatments, higher_is_better=higher_is_better)
-    n, k = ranks.shape
-    means = ranks.mean(axis=0)
-    p_values = {}
-    for (i, first), (j, second) in itertools.combinations(enumerate(treatments), 2):
-        z = abs(float(means[i] - means[j])) / _rank_error(k, n)
-        p_values[f"{first} vs {second}"] = range_sf(z * math.sqrt(2), k, math.inf)
-    return Nemenyi(p_values, tuple(float(mean) for mean in means))
+def nemenyi_test(mean_ranks: Sequence[float], n_blocks: int) -> list[float]:
+    """Return the p-values of all pairs of mean ranks, see `nemenyi_critical_difference`."""
+    k = len(mean_ranks)
+    apart = [abs(one - two) for one, two in itertools.combinations(mean_ranks, 2)]
+    error = _rank_error(k, n_blocks)
+    return [range_sf(each / error * math.sqrt(2), k, math.inf) for each in apart]
 
 
-def friedman_vs_control(
-    table: Table, treatments: Sequence[str], *, control: str, higher_is_better: bool = True
-) -> VersusControl:
-    """Compare the mean rank of each treatment with that of a control, two-sided.
+def z_against_control(mean_ranks: Sequence[float], n_blocks: int) -> list[float]:
+    """Return how far each mean rank lies from the first, the control's; positive: it is better.
 
     See Demsar (2006), section 3.2.2, in `nemenyi_critical_difference`.
-
-    Parameters
-    ----------
-    control : str
-        One of `treatments`. A positive z means that the treatment ranks better.
     """
-    if control not in treatments:
-        raise DesignError(
-            "the control is not among the treatments",
-            found=control,
-            expected=", ".join(treatments),
-        )
-    ranks = block_ranks(table, treatments, higher_is_better=higher_is_better)
-    n, k = ranks.shape
-    means = dict(zip(treatments, ranks.mean(axis=0), strict=True))
-    z = {
-        name: float(means[control] - mean) / _rank_error(k, n)
-        for name, mean in means.items()
-        if name != control
-    }
-    p_values = {name: float(2 * ndtr(-abs(value))) for name, value in z.items()}
-    adjusted = holm(tuple(p_values.values()))
-    return VersusControl(z, p_values, dict(zip(p_values, adjusted, strict=True)))
+    control, *others = mean_ranks
+    return [(control - mean) / _rank_error(len(mean_ranks), n_blocks) for mean in others]
 
 
 def repeated_measures_anova(table: Table, treatments: Sequence[str]) -> RepeatedMeasures:
@@ -280,12 +217,10 @@ def _table(table: Table, treatments: Sequence[str]) -> Values:
     return values
 
 
-def _chi_squared(ranks: Values, *, tie_correction: bool) -> float:
+def _chi_squared(ranks: Values) -> float:
     n, k = ranks.shape
     centre = (k + 1) / 2
     spread = float(((ranks.sum(axis=0) - n * centre) ** 2).sum())
-    if not tie_correction:
-        return float(12 * spread / (n * k * (k + 1)))
     variation = float(((ranks - centre) ** 2).sum())
     return float((k - 1) * spread / variation) if variation else 0.0
 

@@ -17,11 +17,6 @@ if TYPE_CHECKING:
 
     Label = int | str
     Table = Sequence[Sequence[int]]
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from gitexp.stats.values import Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +30,7 @@ class ChiSquared:
 
 @dataclass(frozen=True, slots=True)
 class Independence:
-    """The chi-squared test of independence with Cramer's V of the uncorrected statistic."""
+    """The chi-squared test of independence with Cramer's V."""
 
     statistic: float
     df: int
@@ -73,15 +68,13 @@ def cochran_q(truth: Sequence[Label], predictions: Mapping[str, Sequence[Label]]
     return ChiSquared(statistic, k - 1, float(chdtrc(k - 1, statistic)))
 
 
-def chi_square_independence(table: Table, *, continuity_correction: bool = False) -> Independence:
+def chi_square_independence(table: Table) -> Independence:
     """Test whether rows and columns of a table of counts are independent.
 
     Parameters
     ----------
     table : sequence of int, shape (r, c)
         Empty rows and columns are an error.
-    continuity_correction : bool
-        Yates's, for 2 x 2 tables only.
 
     Raises
     ------
@@ -99,15 +92,10 @@ def chi_square_independence(table: Table, *, continuity_correction: bool = False
         raise DesignError(
             "the table has an empty or a single row or column", found=str(counts.tolist())
         )
-    distance = np.abs(counts - expected)
-    plain = float((distance**2 / expected).sum())
-    statistic = plain
-    if continuity_correction and counts.shape == (2, 2):
-        distance -= np.minimum(0.5, distance)
-        statistic = float((distance**2 / expected).sum())
+    statistic = float(((counts - expected) ** 2 / expected).sum())
     r, c = counts.shape
     df = (r - 1) * (c - 1)
-    v = math.sqrt(plain / (float(total) * (min(r, c) - 1)))
+    v = math.sqrt(statistic / (float(total) * (min(r, c) - 1)))
     return Independence(statistic, df, float(chdtrc(df, statistic)), v)
 
 
@@ -278,7 +266,7 @@ def _square(joint: Sequence[Sequence[int]] | Values) -> Values:
     return table
 
 
-def _chi_squared(first: Values, second: Values) -> NDArray[np.float64]:
+def _chi_squared(first: Values, second: Values) -> Values:
     """Return Pearson's statistic of 2 x k tables, rows of them; empty categories add nothing."""
     both = first + second
     one, two = first.sum(axis=-1, keepdims=True), second.sum(axis=-1, keepdims=True)
@@ -287,5 +275,5 @@ def _chi_squared(first: Values, second: Values) -> NDArray[np.float64]:
     parts = np.divide(gap, expected, out=np.zeros_like(gap), where=expected > 0)
     other = both - expected
     parts += np.divide(gap, other, out=np.zeros_like(gap), where=other > 0)
-    statistics: NDArray[np.float64] = parts.sum(axis=-1)
+    statistics: Values = parts.sum(axis=-1)
     return statistics

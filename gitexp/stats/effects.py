@@ -26,20 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """An estimate with a two-sided interval; without one the limits are None."""
+    """An estimate with a two-sided interval."""
 
     estimate: float
-    ci_low: float | None = None
-    ci_high: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RankBiserial:
-    """The matched-pairs rank-biserial correlation with the rank sums it is made of."""
-
-    estimate: float
-    w_plus: float
-    w_minus: float
+    ci_low: float
+    ci_high: float
 
 
 def paired_effects(
@@ -65,8 +56,7 @@ def paired_effects(
     sizes = _standardised(
         (("Cohen's dz", cohens_dz), ("Hedges' gz", hedges_gz)), new, old, confidence=confidence
     )
-    biserial = rank_biserial_paired(new, old)
-    return (*sizes, EffectSize("rank-biserial correlation", biserial.estimate, None))
+    return (*sizes, EffectSize("rank-biserial correlation", rank_biserial_paired(new, old), None))
 
 
 def independent_effects(
@@ -83,7 +73,7 @@ def independent_effects(
     sizes = _standardised(
         (("Cohen's d", cohens_d), ("Hedges' g", hedges_g)), new, old, confidence=confidence
     )
-    return (*sizes, EffectSize("Cliff's delta", cliffs_delta(new, old).estimate, None))
+    return (*sizes, EffectSize("Cliff's delta", cliffs_delta(new, old), None))
 
 
 def cohens_d(a: Floats, b: Floats, alpha: float = 0.05) -> Estimate:
@@ -157,7 +147,7 @@ def hedges_gz(a: Floats, b: Floats, alpha: float = 0.05) -> Estimate:
     return _corrected(cohens_dz(a, b, alpha), len(a) - 1)
 
 
-def cliffs_delta(a: Floats, b: Floats) -> Estimate:
+def cliffs_delta(a: Floats, b: Floats) -> float:
     """Return P(a > b) - P(a < b) over all pairs of one value a side.
 
     References
@@ -167,16 +157,16 @@ def cliffs_delta(a: Floats, b: Floats) -> Estimate:
 
     Examples
     --------
-    >>> cliffs_delta([1.0, 2.0], [2.0, 3.0]).estimate
+    >>> cliffs_delta([1.0, 2.0], [2.0, 3.0])
     -0.75
     """
     first, second = finite(a), np.sort(finite(b))
     below = np.searchsorted(second, first, side="left").sum()
     above = (len(second) - np.searchsorted(second, first, side="right")).sum()
-    return Estimate(float(below - above) / (len(first) * len(second)))
+    return float(below - above) / (len(first) * len(second))
 
 
-def rank_biserial_paired(a: Floats, b: Floats) -> RankBiserial:
+def rank_biserial_paired(a: Floats, b: Floats) -> float:
     """Return (W+ - W-) / (W+ + W-) of the signed ranks; 0 if all differences are zero.
 
     References
@@ -186,17 +176,17 @@ def rank_biserial_paired(a: Floats, b: Floats) -> RankBiserial:
 
     Examples
     --------
-    >>> rank_biserial_paired([1.0, 5.0], [2.0, 3.0]).estimate
+    >>> rank_biserial_paired([1.0, 5.0], [2.0, 3.0])
     0.3333333333333333
     """
     plus, minus = ranks.signed_rank_sums(ranks.differences(*finite_pairs(a, b)))
     total = plus + minus
-    return RankBiserial((plus - minus) / total if total else 0.0, plus, minus)
+    return (plus - minus) / total if total else 0.0
 
 
 def _from_t(t: float, df: float, scale: float, alpha: float) -> Estimate:
-    limits = noncentral_t_interval(t, df, alpha)
-    return Estimate(t * scale, limits.ncp_low * scale, limits.ncp_high * scale)
+    low, high = noncentral_t_interval(t, df, alpha)
+    return Estimate(t * scale, low * scale, high * scale)
 
 
 def _corrected(size: Estimate, df: float) -> Estimate:
@@ -205,12 +195,7 @@ def _corrected(size: Estimate, df: float) -> Estimate:
             "the correction for small samples needs two degrees of freedom", found=f"{df:g}"
         )
     factor = math.exp(float(gammaln(df / 2) - gammaln((df - 1) / 2))) / math.sqrt(df / 2)
-    low, high = size.ci_low, size.ci_high
-    return Estimate(
-        size.estimate * factor,
-        None if low is None else low * factor,
-        None if high is None else high * factor,
-    )
+    return Estimate(size.estimate * factor, size.ci_low * factor, size.ci_high * factor)
 
 
 def _standardised(
@@ -234,15 +219,7 @@ def _standardised(
 TINY = 1e-9  # below it the series of the noncentral t takes seconds to say what is known
 
 
-@dataclass(frozen=True, slots=True)
-class NoncentralInterval:
-    """Two-sided interval of a noncentrality parameter."""
-
-    ncp_low: float
-    ncp_high: float
-
-
-def noncentral_t_interval(t: float, df: float, alpha: float = 0.05) -> NoncentralInterval:
+def noncentral_t_interval(t: float, df: float, alpha: float = 0.05) -> tuple[float, float]:
     """Return the 1 - alpha interval of the noncentrality of an observed t.
 
     Parameters
@@ -257,17 +234,16 @@ def noncentral_t_interval(t: float, df: float, alpha: float = 0.05) -> Noncentra
 
     Examples
     --------
-    >>> limits = noncentral_t_interval(2.6, 18)
-    >>> round(limits.ncp_low, 4), round(limits.ncp_high, 4)
-    (0.436, 4.7033)
+    >>> [round(limit, 4) for limit in noncentral_t_interval(2.6, 18)]
+    [0.436, 4.7033]
     """
     rate(alpha)
     if abs(t) < TINY:  # at t = 0 the distribution function is the normal one of -ncp
         z = float(ndtri(1 - alpha / 2))
-        return NoncentralInterval(t - z, t + z)
+        return t - z, t + z
     if t < 0:  # far in the wrong tail the distribution function returns NaN: use the symmetry
-        mirrored = noncentral_t_interval(-t, df, alpha)
-        return NoncentralInterval(-mirrored.ncp_high, -mirrored.ncp_low)
+        low, high = noncentral_t_interval(-t, df, alpha)
+        return -high, -low
 
     def below(ncp: float) -> float:
         share = float(nctdtr(df, ncp, t))
@@ -281,12 +257,12 @@ def noncentral_t_interval(t: float, df: float, alpha: float = 0.05) -> Noncentra
         )
 
     # the median of a noncentral t lies a little above its noncentrality, so t itself is inside
-    return NoncentralInterval(limit(1 - alpha / 2, -1.0), limit(alpha / 2, 1.0))
+    return limit(1 - alpha / 2, -1.0), limit(alpha / 2, 1.0)
 
 
 def noncentral_f_interval(
     statistic: float, df1: float, df2: float, alpha: float = 0.05
-) -> NoncentralInterval:
+) -> tuple[float, float]:
     """Return the 1 - alpha interval of the noncentrality of an observed F.
 
     Parameters
@@ -306,7 +282,7 @@ def noncentral_f_interval(
 
         return 0.0 if gap(0.0) <= 0 else crossing(gap, *bracket(gap, 0.0, 1.0))
 
-    return NoncentralInterval(limit(1 - alpha / 2), limit(alpha / 2))
+    return limit(1 - alpha / 2), limit(alpha / 2)
 
 
 MAX_STEPS = 200

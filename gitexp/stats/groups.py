@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import chdtrc, fdtrc, ndtr
@@ -23,6 +23,8 @@ from gitexp.stats.values import ALTERNATIVES, Values, finite, known, rate, resol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from gitexp.stats.ttests import Alternative
 
     Groups = Mapping[str, Sequence[float]]
 
@@ -145,11 +147,11 @@ def eta_squared(groups: Groups, *, alpha: float = 0.05) -> Estimate:
     anova = one_way_anova(groups)
     n = anova.df_between + anova.df_within + 1
     limits = noncentral_f_interval(anova.statistic, anova.df_between, anova.df_within, alpha)
-    low, high = (ncp / (ncp + n) for ncp in (limits.ncp_low, limits.ncp_high))
+    low, high = (ncp / (ncp + n) for ncp in limits)
     return Estimate(anova.eta_squared, low, high)
 
 
-def omega_squared(groups: Groups) -> Estimate:
+def omega_squared(groups: Groups) -> float:
     """Return the share between groups with less bias than `eta_squared`.
 
     References
@@ -159,7 +161,7 @@ def omega_squared(groups: Groups) -> Estimate:
     anova = one_way_anova(groups)
     error = anova.ss_within / anova.df_within
     total = anova.ss_between + anova.ss_within
-    return Estimate((anova.ss_between - anova.df_between * error) / (total + error))
+    return (anova.ss_between - anova.df_between * error) / (total + error)
 
 
 def checked(groups: Groups, *, least: int = 1) -> list[Values]:
@@ -194,17 +196,7 @@ class PermutationF:
     exact: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Dunn:
-    """Comparisons of mean ranks by "A - B", p-values adjusted by Holm."""
-
-    differences: Mapping[str, float]
-    z: Mapping[str, float]
-    p_values: Mapping[str, float]
-    adjusted_p_values: Mapping[str, float]
-
-
-def permutation_f_test(groups: Groups, *, seed: int = 0) -> PermutationF:
+def permutation_f_test(groups: Groups) -> PermutationF:
     """Test whether the groups have one distribution, by F over relabellings.
 
     Returns
@@ -244,7 +236,7 @@ def permutation_f_test(groups: Groups, *, seed: int = 0) -> PermutationF:
         reached, number, exact = int((_between(centred[orders], sizes) >= bound).sum()), ways, True
     else:
         reached, number, exact = 1, LABEL_DRAWS + 1, False
-        for dealt in _drawn(centred, seed):
+        for dealt in _drawn(centred):
             reached += int((_between(dealt, sizes) >= bound).sum())
     within = max(total - observed, 0.0)
     k, n = len(sizes), len(pooled)
@@ -252,8 +244,13 @@ def permutation_f_test(groups: Groups, *, seed: int = 0) -> PermutationF:
     return PermutationF(min(statistic, np.finfo(float).max), reached / number, number, exact)
 
 
-def dunn_test(groups: Groups) -> Dunn:
+def dunn_test(groups: Groups) -> dict[tuple[str, str], tuple[float, float]]:
     """Compare the mean ranks of all pairs of groups, with the ranks of all groups together.
+
+    Returns
+    -------
+    dict of (first, second) to (float, float)
+        First less second, and the p-value, adjusted by Holm.
 
     References
     ----------
@@ -262,24 +259,22 @@ def dunn_test(groups: Groups) -> Dunn:
 
     Examples
     --------
-    >>> found = dunn_test({"a": [1.0, 2.0, 3.0], "b": [4.0, 5.0, 6.0]})
-    >>> round(found.z["a - b"], 4)
-    -1.964
+    >>> dunn_test({"a": [1.0, 2.0, 3.0], "b": [4.0, 5.0, 6.0]})[("a", "b")][0]
+    -3.0
     """
     values = checked(groups)
     pooled = np.concatenate(values)
     n = len(pooled)
     parts = np.split(midranks(pooled), np.cumsum([len(group) for group in values])[:-1])
     variance = n * (n + 1) / 12 - tie_sum(pooled) / (12 * (n - 1))
-    differences, z = {}, {}
+    differences, p_values = {}, []
     for (name_a, a), (name_b, b) in itertools.combinations(zip(groups, parts, strict=True), 2):
-        name = f"{name_a} - {name_b}"
-        differences[name] = float(a.mean() - b.mean())
+        difference = float(a.mean() - b.mean())
         error = math.sqrt(variance * (1 / len(a) + 1 / len(b)))
-        z[name] = differences[name] / error if error else 0.0
-    p_values = {name: min(1.0, float(2 * ndtr(-abs(value)))) for name, value in z.items()}
-    adjusted = holm(tuple(p_values.values()))
-    return Dunn(differences, z, p_values, dict(zip(p_values, adjusted, strict=True)))
+        differences[name_a, name_b] = difference
+        p_values.append(min(1.0, float(2 * ndtr(-abs(difference / error)))) if error else 1.0)
+    pairs = zip(differences.items(), holm(p_values), strict=True)
+    return {names: (difference, p) for (names, difference), p in pairs}
 
 
 def _between(rows: Values, sizes: Sequence[int]) -> Values:
@@ -311,8 +306,8 @@ def _labelled(left: tuple[int, ...], sizes: Sequence[int]) -> Iterator[tuple[int
             yield (*chosen, *others)
 
 
-def _drawn(values: Values, seed: int) -> Iterator[Values]:
-    rng = np.random.default_rng(seed)
+def _drawn(values: Values) -> Iterator[Values]:
+    rng = np.random.default_rng(0)
     for rows in chunks(LABEL_DRAWS, len(values)):
         yield rng.permuted(np.broadcast_to(values, (rows, len(values))), axis=1)
 
@@ -337,22 +332,8 @@ class AgainstControl:
     p_value: float
 
 
-@dataclass(frozen=True, slots=True)
-class GamesHowell:
-    """Comparisons by "A - B", in the order of the groups."""
-
-    comparisons: Mapping[str, WelchPair]
-
-
-@dataclass(frozen=True, slots=True)
-class Dunnett:
-    """Comparisons by the treatment's name."""
-
-    comparisons: Mapping[str, AgainstControl]
-
-
-def games_howell(groups: Groups, *, alpha: float = 0.05) -> GamesHowell:
-    """Compare all pairs of groups, whatever their variances.
+def games_howell(groups: Groups, *, alpha: float = 0.05) -> dict[tuple[str, str], WelchPair]:
+    """Compare all pairs of groups, whatever their variances: first less second.
 
     Parameters
     ----------
@@ -373,22 +354,19 @@ def games_howell(groups: Groups, *, alpha: float = 0.05) -> GamesHowell:
     for (name_a, a), (name_b, b) in itertools.combinations(values.items(), 2):
         mean = welch_difference(a, b)
         reach = range_isf(alpha, k, mean.df) / math.sqrt(2) * mean.error
-        comparisons[f"{name_a} - {name_b}"] = WelchPair(
+        comparisons[name_a, name_b] = WelchPair(
             mean.estimate,
             mean.df,
             mean.estimate - reach,
             mean.estimate + reach,
             range_sf(abs(mean.estimate) / mean.error * math.sqrt(2), k, mean.df),
         )
-    return GamesHowell(comparisons)
+    return comparisons
 
 
 def dunnett_test(
-    control: Sequence[float],
-    groups: Groups,
-    *,
-    alternative: Literal["two-sided", "greater", "less"] = "two-sided",
-) -> Dunnett:
+    control: Sequence[float], groups: Groups, *, alternative: Alternative = "two-sided"
+) -> dict[str, AgainstControl]:
     """Compare each treatment with one control, assuming equal variances.
 
     Parameters
@@ -420,4 +398,4 @@ def dunnett_test(
             extreme[alternative], shares, df, two_sided=alternative == "two-sided"
         )
         comparisons[name] = AgainstControl(difference, statistic, p_value)
-    return Dunnett(comparisons)
+    return comparisons

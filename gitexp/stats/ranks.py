@@ -7,31 +7,22 @@ dynamic programming over doubled (hence whole) ranks; untied tables are never ap
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtr
 
 from gitexp.errors import DesignError
-from gitexp.model import dataclass
 from gitexp.stats.permutation import Tails
-from gitexp.stats.values import ALTERNATIVES, Values, finite, finite_pairs, known, resolution
+from gitexp.stats.ttests import Regions
+from gitexp.stats.values import Values, finite_pairs, resolution
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitexp.stats.ttests import Alternative
 
-Method = Literal["exact", "normal_approximation"]
-METHODS = ("exact", "normal_approximation")
-
-
-@dataclass(frozen=True, slots=True)
-class RankSumTest:
-    """The Mann-Whitney test; `statistic` is U of the first side."""
-
-    statistic: float
-    p_value: float
+SIDES: tuple[Alternative, ...] = ("greater", "less", "two-sided")
 
 
 def midranks(values: Values) -> Values:
@@ -95,29 +86,19 @@ def signed_rank_tails(d: Values, *, exact: bool) -> Tails:
         less = min(1.0, float(ways[: doubled + 1].sum()))
         return Tails(greater, less, min(1.0, 2 * min(greater, less)))
     centre, spread = float(ranks.sum()) / 2, math.sqrt(float((ranks**2).sum()) / 4)
-    greater, _ = normal_p(plus - centre, spread, "greater", correct=True)
-    less, _ = normal_p(plus - centre, spread, "less", correct=True)
-    both, _ = normal_p(plus - centre, spread, "two-sided", correct=True)
-    return Tails(greater, less, both)
+    return _normal_tails(plus - centre, spread, plus, correct=True)
 
 
-def mann_whitney_u(
-    a: Sequence[float],
-    b: Sequence[float],
-    *,
-    alternative: Alternative = "two-sided",
-    method: Method = "exact",
-    continuity_correction: bool = False,
-) -> RankSumTest:
-    """Test whether values of `a` tend to be as large as those of `b`.
+def rank_sum_tails(a: Values, b: Values, *, exact: bool, correct: bool = False) -> Tails:
+    """Return the p-values of the Mann-Whitney test; the statistic is U of the first side.
 
     Parameters
     ----------
-    method : {"exact", "normal_approximation"}
-        Exact: the permutation distribution of the midranks at hand; two-sided, rank sums at
-        least as far from their mean as the observed one.
-    continuity_correction : bool
-        Half a rank, normal approximation only.
+    exact : bool
+        By the permutation distribution of the midranks at hand (two-sided: rank sums at least as
+        far from their mean as the observed one), or its normal approximation.
+    correct : bool
+        By half a rank, normal approximation only.
 
     References
     ----------
@@ -127,27 +108,31 @@ def mann_whitney_u(
 
     Examples
     --------
-    >>> mann_whitney_u([3.0, 4.0], [1.0, 2.0], alternative="greater").p_value
+    >>> rank_sum_tails(np.array([3.0, 4.0]), np.array([1.0, 2.0]), exact=True).greater
     0.16666666666666666
     """
-    known(method, METHODS, "method")
-    known(alternative, ALTERNATIVES, "alternative")
-    first, second = finite(a), finite(b)
-    n, m = len(first), len(second)
-    pooled = np.concatenate([first, second])
+    n, m = len(a), len(b)
+    pooled = np.concatenate([a, b])
     ranks = midranks(pooled)
     rank_sum = float(ranks[:n].sum())
     u = rank_sum - n * (n + 1) / 2
-    if method == "exact":
-        return RankSumTest(u, _exact_rank_sum(ranks, n, rank_sum, alternative))
-    ties = tie_sum(pooled)
-    variance = n * m / 12 * (n + m + 1 - ties / ((n + m) * (n + m - 1)))
+    if exact:
+        ways = subset_sums(ranks, n)
+        sums = np.arange(len(ways)) / 2
+        centre = n * float(ranks.mean())
+        far = np.abs(sums - centre) >= abs(rank_sum - centre) - 1e-9  # quarters at the finest
+        extreme = (sums >= rank_sum, sums <= rank_sum, far)
+        greater, less, both = (min(1.0, float(ways[one].sum())) for one in extreme)
+        return Tails(greater, less, both, u)
+    variance = n * m / 12 * (n + m + 1 - tie_sum(pooled) / ((n + m) * (n + m - 1)))
     if variance <= 0:
-        return RankSumTest(u, 1.0)
-    p_value, _ = normal_p(
-        u - n * m / 2, math.sqrt(variance), alternative, correct=continuity_correction
-    )
-    return RankSumTest(u, p_value)
+        return Tails(1.0, 1.0, 1.0, u)
+    return _normal_tails(u - n * m / 2, math.sqrt(variance), u, correct=correct)
+
+
+def _normal_tails(distance: float, spread: float, statistic: float, *, correct: bool) -> Tails:
+    greater, less, both = (normal_p(distance, spread, side, correct=correct)[0] for side in SIDES)
+    return Tails(greater, less, both, statistic)
 
 
 def normal_p(
@@ -206,30 +191,8 @@ def subset_sums(ranks: Values, size: int | None) -> Values:
     return chosen_all
 
 
-def _exact_rank_sum(ranks: Values, n: int, rank_sum: float, alternative: Alternative) -> float:
-    ways = subset_sums(ranks, n)
-    sums = np.arange(len(ways)) / 2
-    if alternative == "two-sided":
-        centre = n * float(ranks.mean())
-        extreme = np.abs(sums - centre) >= abs(rank_sum - centre) - 1e-9  # quarters at the finest
-    elif alternative == "greater":
-        extreme = sums >= rank_sum
-    else:
-        extreme = sums <= rank_sum
-    return min(1.0, float(ways[extreme].sum()))
-
-
 CHUNK = 20_000
 SAME = 1e-12  # a difference at the edge of the region lies inside, whatever rounding made of it
-
-
-@dataclass(frozen=True, slots=True)
-class Regions:
-    """How often each region has the largest posterior mass."""
-
-    p_less: float
-    p_rope: float
-    p_greater: float
 
 
 def bayesian_signed_rank_test(

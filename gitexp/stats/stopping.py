@@ -26,7 +26,7 @@ from gitexp.stats.effects import crossing
 from gitexp.stats.intervals import difference_interval
 from gitexp.stats.permutation import Tails, label_tails, sign_flip_tails
 from gitexp.stats.tests import FLIP_DRAWS, LABEL_DRAWS, MAX_ASSIGNMENTS, MAX_SIGN_FLIPS
-from gitexp.stats.values import finite, number
+from gitexp.stats.values import finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,28 +45,14 @@ FEWEST = 2  # units at the first look
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What a plan with a stopping rule has come to.
+    """What a plan with a stopping rule has come to."""
 
-    Attributes
-    ----------
-    result : SignificanceResult
-        Its p-values are those of all looks so far, so they are compared with alpha itself.
-    looks : tuple of int
-        Units at each look that was made, up to the one that decided; none before the first, when
-        every p-value is 1.
-    planned : tuple of int
-        Units at each planned look; empty for the always-valid rule.
-    decided : bool
-        Whether one of them reached alpha: what comes after it changes nothing.
-    nominal : float
-        Level of the last look alone, one-sided; alpha for the always-valid rule.
-    """
-
-    result: SignificanceResult
+    result: SignificanceResult  # p-values of all looks so far: they are compared with alpha itself
+    # Units at each look that was made, up to the one that decided; none before the first, when
+    # every p-value is 1.
     looks: tuple[int, ...]
-    planned: tuple[int, ...]
-    decided: bool = False
-    nominal: float = 0.0
+    planned: tuple[int, ...]  # units at each planned look; empty for the always-valid rule
+    decided: bool = False  # one look reached alpha: what comes after it changes nothing
 
 
 def plan_sequential(design: Design, stopping: Stopping, repeats: int) -> PlannedTest:
@@ -185,13 +171,7 @@ def run_sequential(
 
     found, made = _until_decided(effect, path, len(reached), design.alpha)
     decided = _smallest(found) <= design.alpha
-    return Course(
-        result=found.of(plan, statistic),
-        looks=reached[:made],
-        planned=planned,
-        decided=decided,
-        nominal=design.alpha if always else nominal_level(stopping, planned, made, design.alpha),
-    )
+    return Course(found.of(plan, statistic), reached[:made], planned, decided)
 
 
 def repeated_interval(
@@ -234,7 +214,7 @@ def repeated_interval(
     def excess(margin: float) -> float:
         # today's wealth, not the most that there ever was: early luck could empty the interval
         apart = differences - margin
-        return math.log(2 / plan.alpha) - math.log(max(_wealth(apart)[-1], _wealth(-apart)[-1]))
+        return math.log(2 / plan.alpha) - math.log(max(wealth(apart)[-1], wealth(-apart)[-1]))
 
     middle = float(differences.mean())
     if excess(middle) <= 0:
@@ -350,10 +330,9 @@ def _betting(differences: Values, reached: Sequence[int]) -> tuple[Tails, ...]:
     """Return the always-valid p-values after each number of pairs.
 
     Under symmetry the sign of a difference is a fair coin given its size, so wealth that was put
-    on the sign stays one on average, whatever the sizes tell about how much to put. Wealth is
-    spread over `BETS`, in units of the root mean square of the differences so far.
+    on the sign stays one on average, whatever the sizes tell about how much to put.
     """
-    greater, less = _wealth(differences), _wealth(-differences)
+    greater, less = wealth(differences), wealth(-differences)
     least = Tails(1.0, 1.0, 1.0)
     found = []
     for n in range(1, len(differences) + 1):
@@ -363,15 +342,19 @@ def _betting(differences: Values, reached: Sequence[int]) -> tuple[Tails, ...]:
     return tuple(found)
 
 
-def _wealth(differences: Values) -> Values:
-    squares = np.cumsum(differences**2)
-    scale = np.sqrt(squares / np.arange(1, len(differences) + 1))
+def wealth(differences: Values) -> Values:
+    """Return what bets on the signs have come to after each difference, along the last axis.
+
+    They are spread over `BETS`, in units of the root mean square of the differences so far.
+    """
+    squares = np.cumsum(differences**2, axis=-1)
+    scale = np.sqrt(squares / np.arange(1, differences.shape[-1] + 1))
     sizes = np.divide(differences, scale, out=np.zeros_like(differences), where=scale > 0)
-    stakes = sizes[:, None] * np.array(BETS)
+    stakes = sizes[..., None] * np.array(BETS)
     # log(1 + tanh x), which is fair for a coin's sign of x
     logs: Values = math.log(2) - np.logaddexp(0.0, -2 * stakes)
-    wealth: Values = np.exp(np.cumsum(logs, axis=0)).mean(axis=1)
-    return np.maximum(wealth, 1e-300)
+    found: Values = np.exp(np.cumsum(logs, axis=-2)).mean(axis=-1)
+    return np.maximum(found, 1e-300)
 
 
 def _joined(before: Tails, greater: float, less: float) -> Tails:
@@ -384,53 +367,3 @@ def _shapes(stopping: Stopping, planned: Sequence[int]) -> list[float]:
     if stopping.rule is StoppingRule.OBRIEN_FLEMING:
         return [math.sqrt(planned[-1] / n) for n in planned]
     return [1.0] * len(planned)
-
-
-@dataclass(frozen=True, slots=True)
-class EProcess:
-    """Evidence against a null hypothesis after each value."""
-
-    e_values: tuple[float, ...]
-    always_valid_p_values: tuple[float, ...]
-
-
-def betting_e_process(values: Sequence[float], *, mu0: float, bet: float) -> EProcess:
-    """Return the wealth of betting a constant share on a mean above `mu0`.
-
-    Parameters
-    ----------
-    values : sequence of float, shape (n,)
-        In [0, 1], in the order of arrival.
-    mu0 : float
-        In [0, 1].
-    bet : float
-        In [-1 / (1 - mu0), 1 / mu0], so that wealth stays positive.
-
-    Raises
-    ------
-    DesignError
-        If a value lies outside [0, 1], or the bet can lose more than everything.
-
-    References
-    ----------
-    .. [1] Waudby-Smith, I. and Ramdas, A. (2024). Estimating means of bounded random variables by
-       betting. J. R. Stat. Soc. B 86, 1-27. :doi:`10.1093/jrsssb/qkad009`
-    """
-    x = finite(values)
-    number(bet, "the bet")
-    if ((x < 0) | (x > 1)).any() or not 0 <= mu0 <= 1:
-        raise DesignError("a value lies outside [0, 1]", found=f"{x.min():g} to {x.max():g}")
-    factors = 1 + bet * (x - mu0)
-    if 1 - bet * mu0 < 0 or 1 + bet * (1 - mu0) < 0:
-        raise DesignError(
-            "the bet can lose more than everything",
-            found=str(bet),
-            expected=f"between -1 / {1 - mu0:g} and 1 / {mu0:g}",
-        )
-    e_values = np.cumprod(factors, dtype=np.float64)
-    p_values = np.minimum(1.0, 1 / np.maximum(np.maximum.accumulate(e_values), 1e-300))
-    return EProcess(_tuple(e_values), _tuple(p_values))
-
-
-def _tuple(values: Values) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)

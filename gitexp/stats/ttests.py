@@ -27,21 +27,11 @@ Alternative = Literal["two-sided", "greater", "less"]
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """An estimate of a mean or a difference of means, with its uncertainty.
+    """An estimate of a mean or a difference of means, with its uncertainty."""
 
-    Attributes
-    ----------
-    estimate : float
-        In the unit of the metric.
-    error : float
-        Its standard error, above 0.
-    df : float
-        Degrees of freedom of `error`.
-    """
-
-    estimate: float
-    error: float
-    df: float
+    estimate: float  # in the unit of the metric
+    error: float  # its standard error, above 0
+    df: float  # degrees of freedom of `error`
 
     @property
     def t(self) -> float:
@@ -166,15 +156,6 @@ def _constant(first: Values, second: Values) -> DesignError:
 
 
 @dataclass(frozen=True, slots=True)
-class FiveByTwoT:
-    """Dietterich's t."""
-
-    statistic: float
-    df: int
-    p_value: float
-
-
-@dataclass(frozen=True, slots=True)
 class FTest:
     """A statistic with its F p-value."""
 
@@ -185,15 +166,12 @@ class FTest:
 
 
 @dataclass(frozen=True, slots=True)
-class CorrelatedT:
-    """Posterior of the mean difference: a t distribution and its mass in three regions."""
+class Regions:
+    """How probable a difference below, within and above a region of equivalence is."""
 
     p_less: float
     p_rope: float
     p_greater: float
-    posterior_mean: float
-    posterior_scale: float
-    posterior_df: int
 
 
 def corrected_difference(a: Floats, b: Floats, test_train_ratio: float) -> Mean:
@@ -237,7 +215,7 @@ def corrected_difference(a: Floats, b: Floats, test_train_ratio: float) -> Mean:
 
 def five_by_two_cv_t_test(
     scores_a: Sequence[Sequence[float]], scores_b: Sequence[Sequence[float]]
-) -> FiveByTwoT:
+) -> Tails:
     """Test five repetitions of two-fold cross-validation by the first difference.
 
     Parameters
@@ -257,8 +235,7 @@ def five_by_two_cv_t_test(
        :doi:`10.1162/089976698300017197`
     """
     d, variances = _five_by_two(scores_a, scores_b)
-    statistic = float(d[0, 0] / math.sqrt(variances.mean()))
-    return FiveByTwoT(statistic, 5, p_of_t(statistic, 5, "two-sided"))
+    return t_tails(float(d[0, 0] / math.sqrt(variances.mean())), 5)
 
 
 def five_by_two_cv_f_test(
@@ -278,7 +255,7 @@ def five_by_two_cv_f_test(
     return FTest(statistic, 10, 5, float(fdtrc(10, 5, statistic)))
 
 
-def correlated_posterior(mean: Mean, rope: float) -> CorrelatedT:
+def correlated_posterior(mean: Mean, rope: float) -> Regions:
     """Return how probable a difference below, within and above a region of equivalence is.
 
     Parameters
@@ -302,8 +279,7 @@ def correlated_posterior(mean: Mean, rope: float) -> CorrelatedT:
     number(rope, "the region of equivalence", least=0)
     below = float(stdtr(mean.df, (-rope - mean.estimate) / mean.error))
     above = float(stdtr(mean.df, (mean.estimate - rope) / mean.error))
-    within = max(0.0, 1 - below - above)
-    return CorrelatedT(below, within, above, mean.estimate, mean.error, round(mean.df))
+    return Regions(below, max(0.0, 1 - below - above), above)
 
 
 def _five_by_two(

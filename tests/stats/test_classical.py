@@ -18,7 +18,6 @@ from gitexp.stats import (
     power,
     ranked,
     ranks,
-    stopping,
     ttests,
 )
 from gitexp.stats.effects import bracket, crossing
@@ -58,16 +57,14 @@ def test_t_tests_are_scipys(seed: int, alternative: str) -> None:
 @pytest.mark.parametrize("alternative", ALTERNATIVES)
 def test_rank_tests_are_scipys(seed: int, alternative: str) -> None:
     a, b = two_sides(seed)
-    ours = ranks.mann_whitney_u(
-        a, b, alternative=alternative, method="normal_approximation", continuity_correction=True
-    )
-    theirs = stats.mannwhitneyu(a, b, alternative=alternative, method="asymptotic")
-    assert (ours.statistic, ours.p_value) == pytest.approx((theirs.statistic, theirs.pvalue))
-    untied = np.random.default_rng(seed).normal(size=(2, 8))
-    ours = ranks.mann_whitney_u(*untied, alternative=alternative)
-    theirs = stats.mannwhitneyu(*untied, alternative=alternative, method="exact")
-    assert ours.p_value == pytest.approx(theirs.pvalue)
     word = alternative.replace("-", "_")
+    ours = ranks.rank_sum_tails(np.array(a), np.array(b), exact=False, correct=True)
+    theirs = stats.mannwhitneyu(a, b, alternative=alternative, method="asymptotic")
+    assert (ours.statistic, getattr(ours, word)) == pytest.approx((theirs.statistic, theirs.pvalue))
+    untied = np.random.default_rng(seed).normal(size=(2, 8))
+    ours = ranks.rank_sum_tails(*untied, exact=True)
+    theirs = stats.mannwhitneyu(*untied, alternative=alternative, method="exact")
+    assert getattr(ours, word) == pytest.approx(theirs.pvalue)
     signed = ranks.signed_rank_tails(untied[0] - untied[1], exact=True)
     theirs = stats.wilcoxon(*untied, alternative=alternative, method="exact")
     assert getattr(signed, word) == pytest.approx(theirs.pvalue)
@@ -88,7 +85,8 @@ def test_tied_exact_rank_tests_are_permutation_tests_of_the_ranks(alternative: s
         n_resamples=math.inf,
         alternative=alternative,
     )
-    ours = ranks.mann_whitney_u(a, b, alternative=alternative).p_value
+    tails = ranks.rank_sum_tails(np.array(a), np.array(b), exact=True)
+    ours = getattr(tails, alternative.replace("-", "_"))
     if alternative != "two-sided":  # scipy doubles the smaller tail, we take the distance
         assert ours == pytest.approx(theirs.pvalue)
     assert 0 < ours <= 1
@@ -98,7 +96,8 @@ def test_large_rank_tests_stay_finite() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(2, 60))
     theirs = stats.mannwhitneyu(a, b, method="asymptotic", use_continuity=False)
-    assert ranks.mann_whitney_u(a, b).p_value == pytest.approx(theirs.pvalue, abs=0.01)
+    tails = ranks.rank_sum_tails(a, b, exact=True)
+    assert tails.two_sided == pytest.approx(theirs.pvalue, abs=0.01)
     theirs = stats.wilcoxon(a, b, method="asymptotic")
     signed = ranks.signed_rank_tails(a - b, exact=True)
     assert signed.two_sided == pytest.approx(theirs.pvalue, abs=0.01)
@@ -131,17 +130,15 @@ def test_comparisons_of_pairs_are_scipys(seed: int) -> None:
     rng = np.random.default_rng(seed)
     samples = {"a": rng.normal(size=5), "b": rng.normal(1.0, 1.0, 7), "c": rng.normal(size=6)}
     theirs = stats.tukey_hsd(*samples.values(), equal_var=False)
-    ours = groups.games_howell(samples).comparisons
+    ours = groups.games_howell(samples)
     limits = theirs.confidence_interval(0.95)
-    for (i, j), name in {(0, 1): "a - b", (0, 2): "a - c", (1, 2): "b - c"}.items():
+    for (i, j), name in {(0, 1): ("a", "b"), (0, 2): ("a", "c"), (1, 2): ("b", "c")}.items():
         assert ours[name].p_value == pytest.approx(theirs.pvalue[i, j], abs=1e-6)
         assert ours[name].ci_low == pytest.approx(limits.low[i, j], abs=1e-5)
     control, *treatments = samples.values()
     dunnett = groups.dunnett_test(control, {"b": treatments[0], "c": treatments[1]})
     theirs = stats.dunnett(*treatments, control=control, rng=np.random.default_rng(0))
-    assert [c.p_value for c in dunnett.comparisons.values()] == pytest.approx(
-        list(theirs.pvalue), abs=2e-3
-    )
+    assert [c.p_value for c in dunnett.values()] == pytest.approx(list(theirs.pvalue), abs=2e-3)
 
 
 @pytest.mark.parametrize("alternative", ["greater", "less"])
@@ -152,9 +149,7 @@ def test_one_sided_dunnett_is_scipys(alternative: str) -> None:
     theirs = stats.dunnett(
         b, c, control=control, alternative=alternative, rng=np.random.default_rng(0)
     )
-    assert [x.p_value for x in ours.comparisons.values()] == pytest.approx(
-        list(theirs.pvalue), abs=2e-3
-    )
+    assert [x.p_value for x in ours.values()] == pytest.approx(list(theirs.pvalue), abs=2e-3)
 
 
 @pytest.mark.parametrize(("k", "df"), [(2, 5), (3, 20), (10, 60), (4, math.inf)])
@@ -178,21 +173,15 @@ def test_rankings_are_scipys(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_tables_are_scipys(seed: int) -> None:
     table = np.random.default_rng(seed).integers(1, 9, size=(2, 2))
-    for correction in (True, False):
-        ours = contingency.chi_square_independence(table, continuity_correction=correction)
-        theirs = stats.chi2_contingency(table, correction=correction)
-        assert (ours.statistic, ours.p_value) == pytest.approx((theirs.statistic, theirs.pvalue))
+    ours = contingency.chi_square_independence(table)
+    theirs = stats.chi2_contingency(table, correction=False)
+    assert (ours.statistic, ours.p_value) == pytest.approx((theirs.statistic, theirs.pvalue))
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 9), (3, 9), (9, 9), (50, 1000)])
 def test_intervals_of_proportions_are_scipys(successes: int, n: int) -> None:
-    test = stats.binomtest(successes, n)
-    for ours, method in (
-        (intervals.wilson_limits, "wilson"),
-        (intervals.clopper_pearson_limits, "exact"),
-    ):
-        expected = tuple(test.proportion_ci(0.95, method))
-        assert ours(successes, n, 0.05) == pytest.approx(expected, abs=1e-12)
+    expected = tuple(stats.binomtest(successes, n).proportion_ci(0.95, "wilson"))
+    assert intervals.wilson_limits(successes, n, 0.05) == pytest.approx(expected, abs=1e-12)
 
 
 def test_corrected_limits_of_a_bootstrap_are_scipys() -> None:
@@ -221,12 +210,11 @@ def test_power_is_the_share_of_rejections() -> None:
     rng = np.random.default_rng(0)
     d = rng.normal(0.8, 1.0, size=(40_000, 9))
     t = d.mean(axis=1) / (d.std(axis=1, ddof=1) / 3)
-    for alternative, share in (
-        ("two-sided", (np.abs(t) > stats.t.ppf(0.975, 8)).mean()),
-        ("greater", (t > stats.t.ppf(0.95, 8)).mean()),
-        ("less", (t < stats.t.ppf(0.05, 8)).mean()),
+    for sign, share in (
+        (1, (t > stats.t.ppf(0.95, 8)).mean()),
+        (-1, (t < stats.t.ppf(0.05, 8)).mean()),
     ):
-        ours = power.power_paired_t_test(9, 0.8, alternative=alternative).power
+        ours = power.power_paired_t_test(9, sign * 0.8)
         assert ours == pytest.approx(share, abs=0.01)
 
 
@@ -255,8 +243,6 @@ CONSTANT = [0.1 + 0.2, 0.3, 0.3]
         lambda: ttests.pooled_difference([1.0], [2.0]),
         lambda: ttests.paired_difference([1.0], [2.0]),
         lambda: ttests.limits(ttests.Mean(0.0, 1.0, 9), "greater", 1.0),
-        lambda: ranks.mann_whitney_u([1.0], [2.0], alternative="two_sided"),
-        lambda: ranks.mann_whitney_u([1.0], [2.0], method="normal"),
         lambda: blocks.nemenyi_critical_difference(0, 5),
         lambda: groups.one_way_anova({"a": [1.0, 1.0], "b": [2.0, 2.0]}),
         lambda: groups.one_way_anova({"a": [1.0, 2.0]}),
@@ -275,9 +261,6 @@ CONSTANT = [0.1 + 0.2, 0.3, 0.3]
             5, true_difference=math.nan, sd_of_differences=1.0, margin=1.0
         ),
         lambda: intervals.bca_limits(np.ones(9), 2.0, np.ones(9), 0.05),
-        lambda: stopping.betting_e_process([0.5, 1.5], mu0=0.5, bet=1.0),
-        lambda: stopping.betting_e_process([0.5], mu0=0.5, bet=3.0),
-        lambda: stopping.betting_e_process([0.5], mu0=0.5, bet=math.nan),
         lambda: crossing(lambda x: x + 10, 0.0, 1.0),
         lambda: bracket(lambda _: 1.0, 0.0, 1.0),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -14,8 +14,7 @@ from gitexp.stats.effects import (
     noncentral_t_interval,
     paired_effects,
 )
-from gitexp.stats.intervals import difference_interval, permutation_interval, relative_interval
-from gitexp.stats.permutation import sign_flip_tails
+from gitexp.stats.intervals import difference_interval, relative_interval
 
 RNG = np.random.default_rng(11)
 BASELINE = RNG.normal(0.8, 0.02, size=10)
@@ -69,26 +68,6 @@ def test_a_relative_interval_that_does_not_exist_is_none(
     assert relative_interval(baseline, candidate, paired=paired) is None
 
 
-@given(st.lists(st.integers(-50, 50), min_size=6, max_size=9))
-def test_the_inverted_permutation_interval_is_what_the_test_does_not_reject(d: list[int]) -> None:
-    assume(len(set(d)) > 1)
-    new = np.array(d, dtype=float)
-    interval = permutation_interval(np.zeros(len(d)), new)
-
-    def worst(shift: float) -> float:
-        tails = sign_flip_tails(np.full(len(d), shift), new)
-        return min(tails.greater, tails.less)
-
-    for limit, outwards in ((interval.low, -1e-6), (interval.high, 1e-6)):
-        assert worst(limit + outwards) <= 0.025 < worst(limit - outwards)
-
-
-def test_five_pairs_have_no_exact_interval_at_95_percent() -> None:
-    assert permutation_interval(np.zeros(5), np.arange(5.0)) is None
-    assert permutation_interval(np.zeros(6), np.arange(6.0)) is not None
-    assert permutation_interval(np.zeros(21), np.arange(21.0)) is None
-
-
 def test_where_nothing_varies_there_is_no_interval_and_no_standardised_size() -> None:
     constant = [0.1 + 0.2] * 4, [0.3 + 0.01] * 4
     assert difference_interval(*constant, paired=True) is None
@@ -112,17 +91,14 @@ def test_effects_have_the_sign_of_the_difference_and_swap_with_the_sides() -> No
 @settings(max_examples=40)
 @given(st.floats(-40, 40), st.sampled_from([1, 2, 4, 9, 30, 200]))
 def test_noncentral_t_limits_put_half_of_alpha_beyond_the_observed_t(t: float, df: int) -> None:
-    limits = noncentral_t_interval(t, df, 0.05)
-    assert limits.ncp_low < limits.ncp_high
-    mirrored = noncentral_t_interval(-t, df, 0.05)
-    assert (mirrored.ncp_low, mirrored.ncp_high) == pytest.approx(
-        (-limits.ncp_high, -limits.ncp_low)
-    )
+    low, high = noncentral_t_interval(t, df, 0.05)
+    assert low < high
+    assert noncentral_t_interval(-t, df, 0.05) == pytest.approx((-high, -low))
     if 0.01 < abs(t) < 8:  # scipy's own distribution fails beyond, on either end
-        assert stats.nct.sf(t, df, limits.ncp_low) == pytest.approx(0.025, abs=1e-6)
-        assert stats.nct.cdf(t, df, limits.ncp_high) == pytest.approx(0.025, abs=1e-6)
+        assert stats.nct.sf(t, df, low) == pytest.approx(0.025, abs=1e-6)
+        assert stats.nct.cdf(t, df, high) == pytest.approx(0.025, abs=1e-6)
 
 
 def test_a_limit_of_noncentral_f_that_does_not_exist_is_zero() -> None:
-    assert noncentral_f_interval(0.9, 3, 20).ncp_low == 0.0
-    assert noncentral_f_interval(0.01, 3, 20).ncp_high == 0.0
+    assert noncentral_f_interval(0.9, 3, 20)[0] == 0.0
+    assert noncentral_f_interval(0.01, 3, 20)[1] == 0.0

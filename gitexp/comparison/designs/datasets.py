@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.measure import Cell, CountedSides, Question
     from gitexp.model.run import Sample
-    from gitexp.stats.ranks import Regions
+    from gitexp.stats.ttests import Regions
 
     Side = Mapping[int, Mapping[Cell, Sample]]
 

@@ -23,7 +23,7 @@ from gitexp.stats.planned import datasets
 if TYPE_CHECKING:
     from gitexp.comparison.measure import CountedSides, Question, Values
     from gitexp.model.result import Part
-    from gitexp.stats.ttests import CorrelatedT
+    from gitexp.stats.ttests import Regions
 
 HOW = (
     'record n_train and n_test beside each fold, as {"fold": 0, "n_train": 400, "n_test": 100, '
@@ -72,7 +72,7 @@ def _tested(question: Question, scores: tuple[Part, ...], values: Values, splits
     intervals = datasets.fold_intervals(splits, left, right, confidence=1 - question.alpha)
     full = parts.over_parts(question, scores, values, intervals, _sizes(left, right)).noted(NAIVE)
 
-    def regions(rope: float) -> CorrelatedT | None:
+    def regions(rope: float) -> Regions | None:
         return datasets.fold_posterior(splits, left, right, rope=rope)
 
     full = parts.with_posterior(question, full, "correlated Bayesian t", regions)

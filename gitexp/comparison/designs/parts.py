@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.counting import Count
     from gitexp.comparison.measure import Question, Values
     from gitexp.model.comparison import EffectSize, Interval, MetricComparison
-    from gitexp.stats.ranks import Regions
-    from gitexp.stats.ttests import CorrelatedT
+    from gitexp.stats.ttests import Regions
 
 MOST_KEPT = 500  # parts of a metric that a comparison repeats; the records have all of them
 ROPE_SHARE = 0.01  # of the baseline's mean, where no margin is promised
@@ -107,7 +106,7 @@ def with_posterior(
     question: Question,
     full: MetricComparison,
     method: str,
-    regions: Callable[[float], CorrelatedT | Regions | None],
+    regions: Callable[[float], Regions | None],
 ) -> MetricComparison:
     """Return a comparison with its Bayesian companion, where there is one for a region's width."""
     rope, why = rope_of(question, full.mean_baseline)

@@ -19,16 +19,15 @@ from gitexp.stats.permutation import Tails
 from gitexp.stats.ranks import differences, signed_rank_sums, signed_rank_tails, subset_sums
 from gitexp.stats.tests import FLIP_DRAWS, MAX_RANKED, MAX_SIGN_FLIPS
 from gitexp.stats.ttests import limits
-from gitexp.stats.values import Floats, Values, finite_pairs, resolution
+from gitexp.stats.values import Values, finite_pairs, resolution
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gitexp.model.comparison import PlannedTest
     from gitexp.stats.design import Design, Splits
-    from gitexp.stats.ranks import Regions
-    from gitexp.stats.ttests import CorrelatedT
-    from gitexp.stats.values import Floats, Values
+    from gitexp.stats.ttests import Regions
+    from gitexp.stats.values import Floats
 
     Test = Callable[[Values, Values], Tails]
 
@@ -38,20 +37,11 @@ SAME = 1e-12  # relative: tail probabilities are sums of powers of 2, alpha / 2 
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """The Hodges-Lehmann estimates of a difference with the intervals of the signed-rank test.
+    """The Hodges-Lehmann estimates of a difference with the intervals of the signed-rank test."""
 
-    Attributes
-    ----------
-    difference : float
-        Median of the means of all pairs of differences.
-    interval, relative : Interval or None
-        Of the difference, and as a share of the baseline; None where no interval of so few data
-        sets has that confidence, or a baseline is not positive.
-    """
-
-    difference: float
-    interval: Interval | None
-    relative: Interval | None
+    difference: float  # median of the means of all pairs of differences
+    interval: Interval | None  # None where none of so few data sets has that confidence
+    relative: Interval | None  # as a share of the baseline; None also where one is not positive
 
 
 def run_on_datasets(
@@ -165,13 +155,11 @@ def shift(baseline: Floats, candidate: Floats, *, confidence: float = 0.95) -> S
     return Shift(float(np.median(walsh)), between, relative)
 
 
-def dataset_posterior(
-    baseline: Floats, candidate: Floats, *, rope: float, seed: int = 0
-) -> Regions:
+def dataset_posterior(baseline: Floats, candidate: Floats, *, rope: float) -> Regions:
     """Return the Bayesian signed-rank test of candidate minus baseline."""
     old, new = finite_pairs(baseline, candidate)
     return ranks.bayesian_signed_rank_test(
-        new.tolist(), old.tolist(), rope=rope, n_samples=POSTERIOR_DRAWS, seed=seed
+        new.tolist(), old.tolist(), rope=rope, n_samples=POSTERIOR_DRAWS
     )
 
 
@@ -284,7 +272,7 @@ def fold_intervals(
 
 def fold_posterior(
     splits: Splits, baseline: Floats, candidate: Floats, *, rope: float
-) -> CorrelatedT | None:
+) -> Regions | None:
     """Return the correlated Bayesian t of candidate minus baseline; None if nothing varies."""
     try:
         mean = ttests.corrected_difference(candidate, baseline, splits.ratio)
@@ -329,8 +317,7 @@ def combined_f(below: Values, above: Values, *, ratio: float) -> Tails:  # noqa:
 
 
 def _first_t(below: Values, above: Values) -> Tails:
-    found = ttests.five_by_two_cv_t_test(_grid(above), _grid(below))
-    return ttests.t_tails(found.statistic, found.df)
+    return ttests.five_by_two_cv_t_test(_grid(above), _grid(below))
 
 
 def _grid(scores: Values) -> list[list[float]]:

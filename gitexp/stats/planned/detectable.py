@@ -93,7 +93,7 @@ def power_at(n: int, size: float, *, alpha: float, paired: bool) -> float:
         return _simulated(n, size, rejecting, paired=paired)
     attained = rejecting / ways if ways < 1 / np.finfo(float).eps else alpha
     test = power_paired_t_test if paired else power_two_sample_t_test
-    return test(n, size, alpha=attained).power
+    return test(n, size, alpha=attained)
 
 
 def repeats_needed(size: float, power: float, *, alpha: float, paired: bool) -> int | None:
@@ -125,7 +125,7 @@ def power_of_band(n: int, width: float, *, alpha: float, paired: bool) -> float:
     level = max(alpha, _least(n, paired=paired))
     return power_tost_paired(
         n, true_difference=0.0, sd_of_differences=spread, margin=width, alpha=level
-    ).power
+    )
 
 
 def smallest_band(n: int, power: float, *, alpha: float, paired: bool) -> float | None:
@@ -174,9 +174,8 @@ def examples_needed_for_share(
     """
     if not 0 < gain <= discordant <= 1:
         return None
-    return sample_size_mcnemar(
-        (discordant - gain) / 2, (discordant + gain) / 2, power, alpha=2 * alpha
-    ).n
+    lost, won = (discordant - gain) / 2, (discordant + gain) / 2
+    return math.ceil(sample_size_mcnemar(lost, won, power, alpha=2 * alpha))
 
 
 def area_error(area: float, n_positive: float, n_negative: float) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from gitexp.model import dataclass
 from gitexp.model.plan import StoppingRule
 from gitexp.stats.planned import detectable
-from gitexp.stats.stopping import BETS, FEWEST, nominal_level
+from gitexp.stats.stopping import FEWEST, nominal_level, wealth
 
 if TYPE_CHECKING:
     from gitexp.model.plan import Stopping
@@ -30,17 +30,6 @@ MOST_PAIRS = CELLS // FEWEST_SIMULATIONS
 class Outlook:
     """A plan's rule, and what its repeats find by it.
 
-    Attributes
-    ----------
-    stopping : Stopping or None
-        None for a single look.
-    repeats : int
-        Planned.
-    alpha : float
-        One-sided.
-    band : bool
-        Whether the promise is equivalence; its effects are half-widths of the band.
-
     Notes
     -----
     Effects are in standard deviations of the paired differences, or of one side's values.
@@ -50,11 +39,11 @@ class Outlook:
     simulated, normal values, common random numbers.
     """
 
-    stopping: Stopping | None
-    repeats: int
-    alpha: float
+    stopping: Stopping | None  # None for a single look
+    repeats: int  # planned
+    alpha: float  # one-sided
     paired: bool
-    band: bool
+    band: bool  # the promise is equivalence: its effects are half-widths of the band
 
     def smallest(self, n: int, power: float) -> float | None:
         """Return the effect that n pairs, or repeats of each side, find with `power`.
@@ -126,21 +115,10 @@ class Outlook:
         """Return how often bets on signs decide within n repeats that are looked at all along."""
         noise = _noise(n)
         shift = size if self.paired else size / math.sqrt(2)  # differences of two groups vary more
-        decided = _decides(noise + shift, self.alpha)
+        decided = wealth(noise + shift).max(axis=1) >= 1 / self.alpha
         if self.band:
-            decided &= _decides(shift - noise, self.alpha)
+            decided &= wealth(shift - noise).max(axis=1) >= 1 / self.alpha
         return float(decided.mean())
-
-
-def _decides(differences: Values, alpha: float) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Return, row by row, whether the wealth of `stopping`'s bets ever reaches 1 / alpha."""
-    numbers = np.arange(1, differences.shape[1] + 1)
-    scale = np.sqrt(np.cumsum(differences**2, axis=1) / numbers)
-    stakes = (differences / scale)[:, :, None] * np.array(BETS)
-    logs = math.log(2) - np.logaddexp(0.0, -2 * stakes)
-    wealth = np.exp(np.cumsum(logs, axis=1)).mean(axis=2)
-    decided: np.ndarray[tuple[int], np.dtype[np.bool_]] = wealth.max(axis=1) >= 1 / alpha
-    return decided
 
 
 @functools.lru_cache(maxsize=32)

@@ -19,7 +19,7 @@ from gitexp.model.plan import Direction
 from gitexp.stats import examples, hypotheses, tests, ttests
 from gitexp.stats.design import beside
 from gitexp.stats.permutation import Tails
-from gitexp.stats.ranks import differences, mann_whitney_u, midranks, signed_rank_tails
+from gitexp.stats.ranks import differences, midranks, rank_sum_tails, signed_rank_tails
 from gitexp.stats.tests import BRUNNER_MUNZEL, MANN_WHITNEY, SIGNED_RANK
 from gitexp.stats.values import finite
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from gitexp.stats.design import Design
     from gitexp.stats.examples import Cells
     from gitexp.stats.metrics import Definition
-    from gitexp.stats.ranks import Method
     from gitexp.stats.tests import SignificanceTest
     from gitexp.stats.values import Floats, Values
 
@@ -207,13 +206,7 @@ def by_ranks(
         return (result(SIGNED_RANK, said, signed),)
 
     def labelled(below: Values, above: Values) -> Tails:
-        method: Method = "exact" if exact else "normal_approximation"
-        sides = above.tolist(), below.tolist()
-        return Tails(
-            mann_whitney_u(*sides, alternative="greater", method=method).p_value,
-            mann_whitney_u(*sides, alternative="less", method=method).p_value,
-            mann_whitney_u(*sides, alternative="two-sided", method=method).p_value,
-        )
+        return rank_sum_tails(above, below, exact=exact)
 
     said = f"{MANN_WHITNEY.titled(exact=exact)}, {_tied(np.concatenate([old, new]))} tied"
     found = [result(MANN_WHITNEY, said, labelled)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +13,7 @@ from gitexp.model.comparison import Interval, SignificanceResult
 from gitexp.model.plan import Direction
 from gitexp.stats import examples, hypotheses, ranked, sums, ttests
 from gitexp.stats.design import AREA, RANKED, beside, bootstrap_draws
-from gitexp.stats.intervals import MIN_JACKKNIFE, bca_limits, jackknife_intervals
+from gitexp.stats.intervals import MIN_JACKKNIFE, bca_limits, jackknife_intervals, shares_kept
 from gitexp.stats.permutation import Tails
 from gitexp.stats.scored import value
 from gitexp.stats.tests import MIN_BOOTSTRAP_EXAMPLES, PAIRED_T
@@ -32,24 +31,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Both sides of a metric, with what is swapped and drawn.
+    """Both sides of a metric, with what is swapped and drawn."""
 
-    Attributes
-    ----------
-    metric : str
-        Kind.
-    both : tuple of float
-        The metric of baseline and candidate.
-    terms : pair of Terms or None
-        None for a metric of labels.
-    clusters : ndarray of int, shape (n_examples,), or None
-    """
-
-    metric: str
-    both: tuple[float, float]
+    metric: str  # kind
+    both: tuple[float, float]  # the metric of baseline and candidate
     data: Sums | Ranking
-    terms: tuple[ScoreTerms, ScoreTerms] | None = None
-    clusters: Places | None = None
+    terms: tuple[ScoreTerms, ScoreTerms] | None = None  # None for a metric of labels
+    clusters: Places | None = None  # one number an example
 
     @property
     def classes(self) -> tuple[int, int]:
@@ -251,8 +239,5 @@ def _area_intervals(
     a = areas.baseline**2 - z**2 * areas.var_baseline
     b = areas.baseline * areas.candidate - z**2 * areas.covariance
     c = areas.candidate**2 - z**2 * areas.var_candidate
-    root = b * b - a * c
-    if a <= 0 or root < 0:
-        return difference, None
-    low, high = ((b + side * math.sqrt(root)) / a - 1 for side in (-1, 1))
-    return difference, Interval(low, high, confidence, "Fieller, with DeLong's covariance")
+    ratios, method = shares_kept(a, b, c), "Fieller, with DeLong's covariance"
+    return difference, None if ratios is None else Interval(*ratios, confidence, method)

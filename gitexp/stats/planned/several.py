@@ -11,6 +11,7 @@ import math
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from scipy.special import ndtr
 
 from gitexp.errors import DesignError
 from gitexp.model import dataclass, field, replace
@@ -101,8 +102,7 @@ def independent_groups(values: Groups, *, alpha: float) -> OmnibusFindings:
         control, *others = names
         test = groups.dunnett_test(values[control], {name: values[name] for name in others})
         pairs = [
-            Pairwise(name, control, one.difference, None, one.p_value)
-            for name, one in test.comparisons.items()
+            Pairwise(name, control, one.difference, None, one.p_value) for name, one in test.items()
         ]
         found.families.append(_family(tests.DUNNETT, BASELINE, pairs))
 
@@ -114,22 +114,14 @@ def independent_groups(values: Groups, *, alpha: float) -> OmnibusFindings:
                 Interval(-one.ci_high, -one.ci_low, 1 - alpha, "Games-Howell, simultaneous"),
                 one.p_value,
             )
-            for (first, second), one in zip(
-                itertools.combinations(names, 2), test.comparisons.values(), strict=True
-            )
+            for (first, second), one in test.items()
         ]  # fmt: skip
         found.families.append(_family(tests.GAMES_HOWELL, ALL, pairs))
 
     def dunn(found: OmnibusFindings) -> None:
-        test = groups.dunn_test(values)
         pairs = [
             Pairwise(second, first, -difference, None, p)
-            for (first, second), difference, p in zip(
-                itertools.combinations(names, 2),
-                test.differences.values(),
-                test.adjusted_p_values.values(),
-                strict=True,
-            )
+            for (first, second), (difference, p) in groups.dunn_test(values).items()
         ]
         found.families.append(_family(tests.DUNN, ALL, pairs))
 
@@ -137,7 +129,7 @@ def independent_groups(values: Groups, *, alpha: float) -> OmnibusFindings:
         eta = groups.eta_squared(values, alpha=alpha)
         interval = Interval(eta.ci_low, eta.ci_high, 1 - alpha, "noncentral F")
         found.sizes.append(EffectSize("eta squared", eta.estimate, interval))
-        found.sizes.append(EffectSize("omega squared", groups.omega_squared(values).estimate, None))
+        found.sizes.append(EffectSize("omega squared", groups.omega_squared(values), None))
 
     made = OmnibusFindings()
     made.attempt(welch, shuffled, kruskal, dunnett, howell, dunn, size)
@@ -242,38 +234,33 @@ def over_datasets(
     table : ndarray of float, shape (n_datasets, n_commits)
         The baseline's column first.
     """
-    rows = table.tolist()
 
     def ranked(found: OmnibusFindings) -> None:
         _friedman(found, table, names, higher_is_better=higher_is_better, planned=True)
 
     def nemenyi(found: OmnibusFindings) -> None:
-        test = blocks.nemenyi_test(rows, names, higher_is_better=higher_is_better)
-        ranks = test.mean_ranks
+        ranks, every = found.ranks, itertools.combinations(range(len(names)), 2)
         pairs = [
             Pairwise(names[j], names[i], ranks[j] - ranks[i], None, p)
-            for (i, j), p in zip(
-                itertools.combinations(range(len(names)), 2), test.p_values.values(), strict=True
-            )
+            for (i, j), p in zip(every, blocks.nemenyi_test(ranks, len(table)), strict=True)
         ]
         found.families.append(_family(tests.NEMENYI, ALL, pairs))
         found.critical_difference = blocks.nemenyi_critical_difference(
-            len(names), len(rows), alpha=alpha
-        ).critical_difference
+            len(names), len(table), alpha=alpha
+        )
 
     def control(found: OmnibusFindings) -> None:
-        test = blocks.friedman_vs_control(
-            rows, names, control=names[0], higher_is_better=higher_is_better
-        )
-        ranks = dict(zip(names, found.ranks, strict=True))
+        z = blocks.z_against_control(found.ranks, len(table))
+        adjusted = holm([float(2 * ndtr(-abs(each))) for each in z])
         pairs = [
-            Pairwise(name, names[0], ranks[name] - ranks[names[0]], None, p)
-            for name, p in test.holm_adjusted_p_values.items()
+            Pairwise(name, names[0], rank - found.ranks[0], None, p)
+            for name, rank, p in zip(names[1:], found.ranks[1:], adjusted, strict=True)
         ]
         found.families.append(_family(tests.FRIEDMAN_CONTROL, BASELINE, pairs))
 
     made = OmnibusFindings()
-    made.attempt(ranked, control, nemenyi)
+    made.attempt(ranked)
+    made.attempt(*((control, nemenyi) if made.ranks else ()))
     return made
 
 

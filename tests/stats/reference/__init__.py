@@ -13,10 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError
-from gitexp.stats import blocks, contingency, effects, groups, intervals, power, stopping, ttests
+from gitexp.stats import blocks, contingency, effects, groups, intervals, power, ttests
 from gitexp.stats import ranks as bayes
-from gitexp.stats import ranks as product_ranks
-from tests.stats.reference import counts, means, planning, ranks
+from tests.stats.reference import counts, families, means, planning, ranks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,11 +30,11 @@ TESTS: dict[str, Callable[..., object]] = {
     "tost_paired": partial(means.tost, design="paired"),
     "tost_two_sample": means.tost,
     "wilcoxon_signed_rank": ranks.wilcoxon_signed_rank,
-    "mann_whitney_u": product_ranks.mann_whitney_u,
+    "mann_whitney_u": ranks.mann_whitney_u,
     "paired_permutation_test": ranks.paired_permutation_test,
     "independent_permutation_test": ranks.independent_permutation_test,
     "corrected_resampled_t_test": means.corrected_resampled_t_test,
-    "five_by_two_cv_t_test": ttests.five_by_two_cv_t_test,
+    "five_by_two_cv_t_test": means.five_by_two_cv_t_test,
     "five_by_two_cv_f_test": ttests.five_by_two_cv_f_test,
     "bayesian_correlated_t_test": means.bayesian_correlated_t_test,
     "mcnemar_test": counts.mcnemar_test,
@@ -44,12 +43,12 @@ TESTS: dict[str, Callable[..., object]] = {
     "delong_auc_ci": ranks.delong_auc_ci,
     "approximate_randomization_test": ranks.approximate_randomization_test,
     "paired_bootstrap_metric_difference": ranks.paired_bootstrap_metric_difference,
-    "chi_square_independence": contingency.chi_square_independence,
+    "chi_square_independence": counts.chi_square_independence,
     "fisher_exact": counts.fisher_exact,
     "cochran_mantel_haenszel": counts.cochran_mantel_haenszel,
     "wilson_interval": partial(counts.proportion_interval, limits=intervals.wilson_limits),
     "clopper_pearson_interval": partial(
-        counts.proportion_interval, limits=intervals.clopper_pearson_limits
+        counts.proportion_interval, limits=counts.clopper_pearson_limits
     ),
     "newcombe_difference_interval": counts.newcombe_difference_interval,
     "one_way_anova": groups.one_way_anova,
@@ -57,13 +56,13 @@ TESTS: dict[str, Callable[..., object]] = {
     "repeated_measures_anova": blocks.repeated_measures_anova,
     "kruskal_wallis": groups.kruskal_wallis,
     "friedman_test": blocks.friedman_test,
-    "iman_davenport_test": blocks.iman_davenport_test,
-    "nemenyi_critical_difference": blocks.nemenyi_critical_difference,
-    "nemenyi_test": blocks.nemenyi_test,
-    "friedman_vs_control": blocks.friedman_vs_control,
-    "tukey_hsd": planning.tukey_hsd,
-    "games_howell": groups.games_howell,
-    "dunnett_test": groups.dunnett_test,
+    "iman_davenport_test": families.iman_davenport_test,
+    "nemenyi_critical_difference": families.nemenyi_critical_difference,
+    "nemenyi_test": families.nemenyi_test,
+    "friedman_vs_control": families.friedman_vs_control,
+    "tukey_hsd": families.tukey_hsd,
+    "games_howell": families.games_howell,
+    "dunnett_test": families.dunnett_test,
     "bayesian_signed_rank_test": bayes.bayesian_signed_rank_test,
     "bayesian_sign_test": ranks.bayesian_sign_test,
     "bonferroni_correction": partial(planning.adjust, method="bonferroni"),
@@ -77,28 +76,28 @@ TESTS: dict[str, Callable[..., object]] = {
     "hedges_g": effects.hedges_g,
     "cohens_dz": effects.cohens_dz,
     "hedges_gz": effects.hedges_gz,
-    "cliffs_delta": effects.cliffs_delta,
+    "cliffs_delta": ranks.cliffs_delta,
     "vargha_delaney_a12": ranks.vargha_delaney_a12,
-    "rank_biserial_paired": effects.rank_biserial_paired,
+    "rank_biserial_paired": ranks.rank_biserial_paired,
     "eta_squared": groups.eta_squared,
-    "omega_squared": groups.omega_squared,
-    "noncentral_t_interval": effects.noncentral_t_interval,
-    "noncentral_f_interval": effects.noncentral_f_interval,
+    "omega_squared": families.omega_squared,
+    "noncentral_t_interval": partial(planning.noncentral_limits, effects.noncentral_t_interval),
+    "noncentral_f_interval": partial(planning.noncentral_limits, effects.noncentral_f_interval),
     "bootstrap_percentile_interval": partial(ranks.bootstrap_interval, corrected=False),
     "bootstrap_bca_interval": partial(ranks.bootstrap_interval, corrected=True),
-    "power_two_sample_t_test": power.power_two_sample_t_test,
-    "power_paired_t_test": power.power_paired_t_test,
+    "power_two_sample_t_test": partial(planning.t_test_power, power.power_two_sample_t_test),
+    "power_paired_t_test": partial(planning.t_test_power, power.power_paired_t_test),
     "sample_size_two_sample_t_test": partial(planning.sample_size, pairs=False),
     "sample_size_paired_t_test": partial(planning.sample_size, pairs=True),
     "minimum_detectable_effect_paired_t_test": planning.minimum_detectable_effect_paired_t_test,
     "power_one_way_anova": planning.power_one_way_anova,
     "power_mcnemar": planning.power_mcnemar,
-    "sample_size_mcnemar": power.sample_size_mcnemar,
-    "power_tost_paired": power.power_tost_paired,
+    "sample_size_mcnemar": planning.sample_size_mcnemar,
+    "power_tost_paired": planning.power_tost_paired,
     "normal_mixture_boundary": planning.normal_mixture_boundary,
     "normal_mixture_confidence_sequence": planning.normal_mixture_confidence_sequence,
     "bernoulli_confidence_sequence": planning.bernoulli_confidence_sequence,
-    "betting_e_process": stopping.betting_e_process,
+    "betting_e_process": planning.betting_e_process,
     "sellke_bayarri_berger_calibration": planning.sellke_bayarri_berger_calibration,
     "pocock_boundary": partial(planning.group_sequential, power=0.0),
     "obrien_fleming_boundary": partial(planning.group_sequential, power=0.5),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy import stats
 from scipy.special import gammaln
 
 from gitexp.errors import DesignError
+from gitexp.stats import contingency
 from gitexp.stats.examples import mcnemar_tails, mid_p_tails
 from gitexp.stats.intervals import wilson_limits
 
@@ -86,6 +88,19 @@ def proportion_interval(
 ) -> Numbers:
     low, high = limits(successes, n, alpha)
     return {"estimate": successes / n, "ci_low": low, "ci_high": high}
+
+
+def clopper_pearson_limits(successes: int, n: int, alpha: float) -> tuple[float, float]:
+    return tuple(stats.binomtest(successes, n).proportion_ci(1 - alpha, "exact"))
+
+
+def chi_square_independence(table: Table, *, continuity_correction: bool = False) -> Numbers:
+    """The product's; Yates's correction, of a 2 x 2 table, is scipy's."""
+    found = asdict(contingency.chi_square_independence(table))
+    if continuity_correction and np.shape(table) == (2, 2):
+        corrected = stats.chi2_contingency(table)
+        found |= {"statistic": corrected.statistic, "p_value": corrected.pvalue}
+    return found
 
 
 def newcombe_difference_interval(

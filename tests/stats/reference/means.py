@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError
 from gitexp.stats import ttests
-from gitexp.stats.ttests import CorrelatedT, corrected_difference, correlated_posterior
+from gitexp.stats.ttests import corrected_difference, correlated_posterior
 from gitexp.stats.values import ALTERNATIVES, known
 
 if TYPE_CHECKING:
@@ -62,11 +63,18 @@ def corrected_resampled_t_test(
 
 def bayesian_correlated_t_test(
     a: Sequence[float], b: Sequence[float], *, n_folds: int, n_repeats: int, rope: float
-) -> CorrelatedT:
+) -> Numbers:
     """The correlation is 1 / k, a ratio of 1 / (k - 1): Corani and Benavoli (2015)."""
     if len(a) != n_folds * n_repeats:
         raise DesignError("the scores are not those of the folds", found=f"{len(a)} scores")
-    return correlated_posterior(corrected_difference(a, b, 1 / (n_folds - 1)), rope)
+    mean = corrected_difference(a, b, 1 / (n_folds - 1))
+    posterior = {"posterior_mean": mean.estimate, "posterior_scale": mean.error}
+    return {**asdict(correlated_posterior(mean, rope)), **posterior, "posterior_df": mean.df}
+
+
+def five_by_two_cv_t_test(**case: Sequence[Sequence[float]]) -> Numbers:
+    tails = ttests.five_by_two_cv_t_test(**case)
+    return {"statistic": tails.statistic, "df": 5, "p_value": tails.two_sided}
 
 
 def by_margin(  # noqa: PLR0913 - the test has this many options

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special, stats
 
+from gitexp.errors import DesignError
+from gitexp.stats import power
 from gitexp.stats.distributions import crossing_probability
 from gitexp.stats.effects import bracket, crossing
 from gitexp.stats.hypotheses import ADJUSTMENTS
 from gitexp.stats.power import power_paired_t_test, power_two_sample_t_test
+from gitexp.stats.values import ALTERNATIVES, finite, known, number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 Numbers = dict[str, object]
 
@@ -77,20 +79,36 @@ def _numbers_of_true(k: int) -> set[int]:
     }  # fmt: skip
 
 
-def tukey_hsd(groups: Mapping[str, Sequence[float]], *, alpha: float = 0.05) -> Numbers:
-    found = stats.tukey_hsd(*groups.values())
-    limits = found.confidence_interval(1 - alpha)
-    return {
-        "comparisons": {
-            f"{a} - {b}": {
-                "difference": found.statistic[i, j],
-                "ci_low": limits.low[i, j],
-                "ci_high": limits.high[i, j],
-                "p_value": found.pvalue[i, j],
-            }
-            for (i, a), (j, b) in itertools.combinations(enumerate(groups), 2)
-        }
-    }
+def noncentral_limits(interval: Callable[..., tuple[float, float]], **case: float) -> Numbers:
+    return dict(zip(("ncp_low", "ncp_high"), interval(**case), strict=True))
+
+
+def t_test_power(
+    test: Callable[..., float],
+    n: float | None = None,
+    effect_size: float = 0.0,
+    *,
+    alpha: float = 0.05,
+    alternative: str = "greater",
+    **numbers: float,
+) -> Numbers:
+    """Two-sided: half of alpha in both tails, the wrong one too."""
+    (n,) = numbers.values() or (n,)
+    known(alternative, ALTERNATIVES, "alternative")
+    if alternative == "less":
+        return {"power": test(n, -effect_size, alpha=alpha)}
+    if alternative == "greater":
+        return {"power": test(n, effect_size, alpha=alpha)}
+    return {"power": sum(test(n, sign * effect_size, alpha=alpha / 2) for sign in (1, -1))}
+
+
+def sample_size_mcnemar(**case: float) -> Numbers:
+    n = power.sample_size_mcnemar(**case)
+    return {"n_exact": n, "n": math.ceil(n)}
+
+
+def power_tost_paired(**case: float) -> Numbers:
+    return {"power": power.power_tost_paired(**case)}
 
 
 def sample_size(effect_size: float, power: float, *, pairs: bool, **options: object) -> Numbers:
@@ -98,7 +116,7 @@ def sample_size(effect_size: float, power: float, *, pairs: bool, **options: obj
     test = power_paired_t_test if pairs else power_two_sample_t_test
 
     def gap(n: float) -> float:
-        return test(n, effect_size, **options).power - power
+        return t_test_power(test, n, effect_size, **options)["power"] - power
 
     start = 1.5  # half a degree of freedom: no test is smaller
     n = 2.0 if gap(start) >= 0 else crossing(gap, *bracket(gap, start, 1.0))
@@ -111,8 +129,9 @@ def minimum_detectable_effect_paired_t_test(
     sign = -1.0 if alternative == "less" else 1.0
 
     def gap(size: float) -> float:
-        test = power_paired_t_test(n_pairs, sign * size, alpha=alpha, alternative=alternative)
-        return test.power - power
+        test = power_paired_t_test
+        found = t_test_power(test, n_pairs, sign * size, alpha=alpha, alternative=alternative)
+        return found["power"] - power
 
     return {"effect_size": sign * crossing(gap, *bracket(gap, 0.0, 0.25))}
 
@@ -215,6 +234,19 @@ def bernoulli_confidence_sequence(
     low = 0.0 if evidence(edge) <= 0 else crossing(evidence, edge, inner)
     high = 1.0 if evidence(1 - edge) <= 0 else crossing(evidence, inner, 1 - edge)
     return {"estimate": share, "ci_low": low, "ci_high": high}
+
+
+def betting_e_process(values: Sequence[float], *, mu0: float, bet: float) -> Numbers:
+    """Wealth of betting a constant share on a mean above `mu0`: Waudby-Smith and Ramdas (2024)."""
+    x = finite(values)
+    number(bet, "the bet")
+    if ((x < 0) | (x > 1)).any() or not 0 <= mu0 <= 1:
+        raise DesignError("a value lies outside [0, 1]", found=f"{x.min():g} to {x.max():g}")
+    if 1 - bet * mu0 < 0 or 1 + bet * (1 - mu0) < 0:
+        raise DesignError("the bet can lose more than everything", found=str(bet))
+    e_values = np.cumprod(1 + bet * (x - mu0))
+    p_values = np.minimum(1.0, 1 / np.maximum(np.maximum.accumulate(e_values), 1e-300))
+    return {"e_values": e_values.tolist(), "always_valid_p_values": p_values.tolist()}
 
 
 def sellke_bayarri_berger_calibration(p_value: float) -> Numbers:

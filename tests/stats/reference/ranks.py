@@ -9,16 +9,16 @@ import numpy as np
 from scipy import stats
 
 from gitexp.errors import DesignError
-from gitexp.stats import examples, permutation
-from gitexp.stats.effects import cliffs_delta
+from gitexp.stats import effects, examples, permutation
 from gitexp.stats.intervals import bca_limits
 from gitexp.stats.metrics import KINDS, WHOLE, Definition, kind_of
 from gitexp.stats.ranked import paired_areas
 from gitexp.stats.ranks import (
-    METHODS,
     differences,
     midranks,
     normal_p,
+    rank_sum_tails,
+    signed_rank_sums,
     signed_rank_tails,
     subset_sums,
 )
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gitexp.stats.permutation import Tails
 
 Numbers = dict[str, object]
+METHODS = ("exact", "normal_approximation")
 
 
 def one_tail(tails: Tails, alternative: str) -> float:
@@ -97,8 +98,31 @@ def wilcoxon_signed_rank(  # noqa: PLR0913 - the test has this many options
     return {**found, "p_value": p_value, "z": z}
 
 
+def mann_whitney_u(
+    a: Sequence[float],
+    b: Sequence[float],
+    *,
+    alternative: str = "two-sided",
+    method: str = "exact",
+    continuity_correction: bool = False,
+) -> Numbers:
+    known(method, METHODS, "method")
+    sides, exact = (np.array(a), np.array(b)), method == "exact"
+    tails = rank_sum_tails(*sides, exact=exact, correct=continuity_correction)
+    return {"statistic": tails.statistic, "p_value": one_tail(tails, alternative)}
+
+
+def cliffs_delta(a: Sequence[float], b: Sequence[float]) -> Numbers:
+    return {"estimate": effects.cliffs_delta(a, b)}
+
+
 def vargha_delaney_a12(a: Sequence[float], b: Sequence[float]) -> Numbers:
-    return {"estimate": (cliffs_delta(a, b).estimate + 1) / 2}
+    return {"estimate": (effects.cliffs_delta(a, b) + 1) / 2}
+
+
+def rank_biserial_paired(a: Sequence[float], b: Sequence[float]) -> Numbers:
+    plus, minus = signed_rank_sums(differences(np.array(a), np.array(b)))
+    return {"estimate": effects.rank_biserial_paired(a, b), "w_plus": plus, "w_minus": minus}
 
 
 def delong_test(
