@@ -32,18 +32,12 @@ FARTHEST = 10.0  # ratio of the sides at which a relative limit is no longer loo
 
 @dataclass(frozen=True, slots=True)
 class Squares:
-    """Mean squares of a two-way table without replication.
-
-    Attributes
-    ----------
-    repeats, examples, rest : float
-        Mean squares of rows, of columns, and of what neither explains.
-    """
+    """Mean squares of a two-way table without replication."""
 
     mean: float
-    repeats: float
-    examples: float
-    rest: float
+    repeats: float  # of rows
+    examples: float  # of columns
+    rest: float  # of what neither explains
     n_repeats: int
     n_examples: int
 

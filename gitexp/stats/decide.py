@@ -18,27 +18,13 @@ FEWEST_UNITS = 2
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a verdict may rest on.
+    """What a verdict may rest on."""
 
-    Attributes
-    ----------
-    kind : HypothesisKind
-        The shape of the recorded hypothesis.
-    result : SignificanceResult or None
-        Of the planned test on the primary metric; None where there was nothing to test.
-    comparable : bool
-        False if evaluation data differ, a relative effect has no positive baseline, ...
-    planned : int or None
-        Repeats that the plan promised; None where repeats are not part of the claim.
-    repeats : int or None
-        Repeats a side that are there; None where they are the units of the test.
-    """
-
-    kind: HypothesisKind
-    result: SignificanceResult | None
-    comparable: bool = True
-    planned: int | None = None
-    repeats: int | None = None
+    kind: HypothesisKind  # the shape of the recorded hypothesis
+    result: SignificanceResult | None  # of the primary metric; None: there was nothing to test
+    comparable: bool = True  # not where evaluation data differ, a share has no baseline, ...
+    planned: int | None = None  # repeats that the plan promised; None where it promised none
+    repeats: int | None = None  # those a side that are there; None where they are the units
 
 
 def decide(evidence: Evidence) -> Verdict:  # noqa: PLR0911 - one return a rule, in order

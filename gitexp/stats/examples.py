@@ -31,23 +31,13 @@ TIE = 1e-12  # metrics are ratios of integers; their rounding errors are far bel
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """How often each combination of truth and the two predictions occurs.
+    """How often each combination of truth and the two predictions occurs."""
 
-    Attributes
-    ----------
-    labels : tuple of str
-        All classes, sorted.
-    truth, baseline, candidate : ndarray of int, shape (n_cells,)
-        Places in `labels`.
-    number : ndarray of int, shape (n_cells,)
-        Examples in the cell.
-    """
-
-    labels: tuple[str, ...]
-    truth: Places
+    labels: tuple[str, ...]  # all classes, sorted
+    truth: Places  # places in `labels`, shape (n_cells,)
     baseline: Places
     candidate: Places
-    number: Numbers
+    number: Numbers  # examples in the cell
 
 
 def tabulate(y_true: Sequence[str], baseline: Sequence[str], candidate: Sequence[str]) -> Cells:

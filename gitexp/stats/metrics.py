@@ -27,38 +27,20 @@ SAME = 1e-9  # relative; a project may have rounded by printing, but not further
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Counts of one or many sets of predictions; the last axis is the class.
+    """Counts of one or many sets of predictions; the last axis is the class."""
 
-    Attributes
-    ----------
-    right : ndarray, shape (..., n_classes)
-        Examples of the class that were predicted as such.
-    predicted, actual : ndarray, shape (..., n_classes)
-        Examples predicted as the class, examples of the class.
-    """
-
-    right: Values
-    predicted: Values
-    actual: Values
+    right: Values  # examples of the class that were predicted as such
+    predicted: Values  # examples predicted as the class
+    actual: Values  # examples of the class
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A metric's exact definition.
+    """A metric's exact definition."""
 
-    Attributes
-    ----------
-    kind : str
-        A key of `KINDS`, e.g. "f1".
-    average : str
-        "all" for metrics of the whole table, "binary", "macro", "micro" or "weighted".
-    positive : str
-        Label of the positive class, for "binary".
-    """
-
-    kind: str
-    average: str = "all"
-    positive: str = ""
+    kind: str  # a key of `KINDS`, e.g. "f1"
+    average: str = "all"  # of the whole table; or "binary", "macro", "micro", "weighted"
+    positive: str = ""  # label of the positive class, for "binary"
 
     def __str__(self) -> str:
         """Return the definition as a reader would write it."""

@@ -34,29 +34,15 @@ TIE = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Two scores of the same examples.
+    """Two scores of the same examples; columns have the shape (n_examples,)."""
 
-    Attributes
-    ----------
-    kind : str
-        "roc_auc" or "average_precision".
-    truth : ndarray of float, shape (n_examples,)
-        1 for the positive class, else 0.
-    baseline, candidate : ndarray of int, shape (n_examples,)
-        Rank of the score among those of both sides, 0 for the highest; ties share one, see
-        `_places`.
-    ranks : int
-        Different ranks.
-    clusters : ndarray of int, shape (n_examples,), or None
-        What is swapped or drawn whole.
-    """
-
-    kind: str
-    truth: Values
+    kind: str  # "roc_auc" or "average_precision"
+    truth: Values  # 1 for the positive class, else 0
+    # Rank of the score among those of both sides, 0 for the highest; ties share one, see `_places`.
     baseline: Places
     candidate: Places
-    ranks: int
-    clusters: Places | None = None
+    ranks: int  # different ones
+    clusters: Places | None = None  # what is swapped or drawn whole
 
     @property
     def units(self) -> int:

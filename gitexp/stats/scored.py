@@ -29,21 +29,11 @@ SMALLEST = float(np.finfo(np.float64).eps)  # a probability of 0 is read as this
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """A metric's exact definition.
+    """A metric's exact definition."""
 
-    Attributes
-    ----------
-    kind : str
-        One of `RANKED` or `MEANS`, or "rmse".
-    positive : str
-        Label of the positive class, where there is one.
-    half : bool
-        Brier score of several classes, halved.
-    """
-
-    kind: str
-    positive: str = ""
-    half: bool = False
+    kind: str  # one of `RANKED` or `MEANS`, or "rmse"
+    positive: str = ""  # label of the positive class, where there is one
+    half: bool = False  # Brier score of several classes, halved
 
     def __str__(self) -> str:
         """Return the definition as a reader would write it."""
@@ -53,19 +43,11 @@ class Scoring:
 
 @dataclass(frozen=True, slots=True)
 class ScoreTerms:
-    """What a metric is computed from.
-
-    Attributes
-    ----------
-    truth : ndarray of float, shape (n_examples,)
-        1 for the positive class, else 0; only a ranked metric looks at it.
-    values : ndarray of float, shape (n_examples,)
-        The scores of a ranked metric; the losses of the others (RMSE: squared errors).
-    """
+    """What a metric is computed from; columns have the shape (n_examples,)."""
 
     scoring: Scoring
-    truth: Values
-    values: Values
+    truth: Values  # 1 for the positive class, else 0; only a ranked metric looks at it
+    values: Values  # the scores of a ranked metric; the losses of the others (RMSE: squared errors)
 
 
 def match(name: str, measured: Sequence[MeasuredMetric], *, positive: str | None = None) -> Scoring:

@@ -38,18 +38,11 @@ TIE = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Two sides as sums over units, and the metric as a function of their totals.
+    """Two sides as sums over units, and the metric as a function of their totals."""
 
-    Attributes
-    ----------
-    baseline, candidate : ndarray of float, shape (n_units, n_sums)
-    of : callable
-        Totals of shape (..., n_sums) -> metric of shape (...).
-    """
-
-    baseline: Values
+    baseline: Values  # shape (n_units, n_sums)
     candidate: Values
-    of: Callable[[Values], Values]
+    of: Callable[[Values], Values]  # totals of shape (..., n_sums) -> metric of shape (...)
 
     @property
     def both(self) -> tuple[float, float]:

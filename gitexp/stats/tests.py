@@ -50,57 +50,26 @@ NOUNS = {
 
 @dataclass(frozen=True, slots=True)
 class SignificanceTest:
-    """What a significance test is.
+    """What a significance test is."""
 
-    Attributes
-    ----------
-    name : str
-        As records have it.
-    title : str
-        What a reader is told; ``{metric}``, ``{draws}`` and ``{looks}`` are filled in.
-    unit : Unit
-        What it counts.
-    inexact : str
-        The title where p is not exact; "": the same.
-    suits : callable
-        Whether a design gets this test; the first of the table that does is planned.
-    because : str
-        What of the design decided for it, beside unit and numbers.
-    visits : callable
-        For a design, the relabellings that are visited, and whether p is exact.
-    tails : str
-        Module and function of `gitexp.stats` that give its p-values, imported when it is run.
-    continuous : bool
-        Of a planned test: whether p can be as small as one likes, since nothing is relabelled.
-    fewest : int
-        Units below which it is not to be trusted and decides nothing.
-    needs : callable
-        For a plan that decides nothing, what it lacks beside units; "": nothing more.
-    over : str
-        What it lets vary; "": the seeds.
-    imputable : bool
-        Whether repeats that failed can be given the best or the worst value.
-    by_rank : bool
-        Whether its differences are of mean ranks.
-    by_discordance : bool
-        Whether it counts the examples that one side alone has right.
-    """
-
-    name: str
-    title: str
-    unit: Unit = Unit.REPEAT
-    inexact: str = ""
+    name: str  # as records have it
+    title: str  # for a reader; ``{metric}``, ``{draws}`` and ``{looks}`` are filled in
+    unit: Unit = Unit.REPEAT  # what it counts
+    inexact: str = ""  # the title where p is not exact; "": the same
+    # Whether a design gets this test; the first of the table that does is planned.
     suits: Callable[[Design], bool] = lambda _: False
-    because: str = ""
+    because: str = ""  # what of the design decided for it, beside unit and numbers
+    # For a design, the relabellings that are visited, and whether p is exact.
     visits: Callable[[Design], tuple[int, bool]] = lambda _: (0, False)
-    tails: str = ""
-    continuous: bool = False
-    fewest: int = 0
+    tails: str = ""  # module and function that give its p-values, imported when it is run
+    continuous: bool = False  # if planned, p can be as small as one likes: nothing is relabelled
+    fewest: int = 0  # units below which it is not to be trusted and decides nothing
+    # For a plan that decides nothing, what it lacks beside units; "": nothing more.
     needs: Callable[[PlannedTest], str] = lambda _: ""
-    over: str = ""
-    imputable: bool = False
-    by_rank: bool = False
-    by_discordance: bool = False
+    over: str = ""  # what it lets vary; "": the seeds
+    imputable: bool = False  # repeats that failed can be given the best or the worst value
+    by_rank: bool = False  # its differences are of mean ranks
+    by_discordance: bool = False  # it counts the examples that one side alone has right
 
     @property
     def noun(self) -> str:
