@@ -427,12 +427,6 @@ class DesignError(PreconditionError):
     id = "design"
 
 
-class ResourceError(PreconditionError):
-    """A job asks for more than the engine can ever give."""
-
-    id = "resources"
-
-
 class CommentFailedError(PreconditionError):
     """The comment on a pull request could not be written."""
 

@@ -16,10 +16,19 @@ from typing import TYPE_CHECKING
 from gitexp.dvc.hashing import Memo
 from gitexp.errors import ExistsError
 from gitexp.execution.engines import process
-from gitexp.execution.engines.base import LOG, OUTCOME, PID
 from gitexp.git.transaction.failpoints import FailPoint, reach
 from gitexp.model import dataclass, field, replace
-from gitexp.model.job import CHECKPOINT, NOTES, POINTS, Job, Outcome, StageRecord
+from gitexp.model.job import (
+    CHECKPOINT,
+    LOG,
+    NOTES,
+    OUTCOME,
+    PID,
+    POINTS,
+    Job,
+    Outcome,
+    StageRecord,
+)
 from gitexp.model.run import RepeatState, Resources
 from gitexp.records import codec
 from gitexp.system import environment

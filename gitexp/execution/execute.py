@@ -22,10 +22,9 @@ from gitexp.errors import GitexpError
 from gitexp.execution import adoption
 from gitexp.execution import state as states
 from gitexp.execution.engines import ENGINES
-from gitexp.execution.engines.base import STAGE
 from gitexp.execution.preflight import checks
 from gitexp.model import dataclass, field, replace
-from gitexp.model.job import POINTS, JobRequest, JobState
+from gitexp.model.job import POINTS, STAGE, JobRequest, JobState
 from gitexp.model.report import ProgressEvent, ProgressKind
 from gitexp.model.run import RepeatState, StageOrigin, last_line, other_seeds
 from gitexp.report.answers.logs import in_short
@@ -34,7 +33,7 @@ from gitexp.system.logged_metrics import Tail
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from gitexp.execution.engines.base import Engine
+    from gitexp.execution.engines import Engine
     from gitexp.execution.idle import Watch
     from gitexp.execution.prepare import Prepared
     from gitexp.model.ids import RunId
@@ -222,9 +221,7 @@ class _Loop:
             workdir.put_job(job)
         requests = [
             JobRequest(
-                str(workdir.job_file(job.run, job.seed)),
-                str(workdir.attempt(job.run, job.seed)),
-                timeout_s=job.timeout_s,
+                str(workdir.job_file(job.run, job.seed)), str(workdir.attempt(job.run, job.seed))
             )
             for job in jobs
         ]

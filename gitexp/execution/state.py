@@ -13,7 +13,6 @@ from gitexp.errors import (
     GitexpError,
 )
 from gitexp.execution import engines
-from gitexp.execution.engines.base import OUTCOME, PID
 from gitexp.execution.workdir import WorkDir
 from gitexp.git import objects, refs
 from gitexp.git.absent import ABSENT
@@ -21,7 +20,7 @@ from gitexp.git.transaction import layout, locks
 from gitexp.git.transaction.cache import open_index
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import RunId
-from gitexp.model.job import CHECKPOINT, NOTES, POINTS, Job, JobState, Outcome
+from gitexp.model.job import CHECKPOINT, NOTES, OUTCOME, PID, POINTS, Job, JobState, Outcome
 from gitexp.model.listing import UnreadableRecord
 from gitexp.model.request import RunOptions
 from gitexp.model.run import RepeatState, Run

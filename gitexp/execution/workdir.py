@@ -20,12 +20,11 @@ from gitexp.dvc.cache_objects import DVC_2, CacheConfig
 from gitexp.dvc.dvc_config import has_dvc
 from gitexp.dvc.exchange import send
 from gitexp.errors import BareRepositoryError, UnsafeInputError
-from gitexp.execution.engines.base import CACHE, OUTCOME, PID
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.layout import TMP
 from gitexp.git.worktree import checkouts, worktrees
 from gitexp.model import dataclass, replace
-from gitexp.model.job import Outcome
+from gitexp.model.job import CACHE, OUTCOME, PID, Outcome
 from gitexp.records import codec
 from gitexp.store import calls
 

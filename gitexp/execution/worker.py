@@ -34,11 +34,10 @@ from gitexp.errors import (
 from gitexp.execution import adoption, measurements, slots
 from gitexp.execution.attempt import Attempt, claim, finish, go_on
 from gitexp.execution.engines import process
-from gitexp.execution.engines.base import CACHE, LOG, STAGE
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.failpoints import FailPoint, reach
 from gitexp.model import replace
-from gitexp.model.job import CHECKPOINT, POINTS, Job, StageRecord
+from gitexp.model.job import CACHE, CHECKPOINT, LOG, POINTS, STAGE, Job, StageRecord
 from gitexp.model.run import RepeatState
 from gitexp.records import codec
 from gitexp.system import environment, kernels, live, observed, params

@@ -32,10 +32,16 @@ if TYPE_CHECKING:
     )
 
 COMMAND_STAGE = "command"  # the one stage of a project without a pipeline
-FILES = "files"  # folder in OUT/
-POINTS = "points.jsonl"  # in OUT/: what gitexp.log_metric writes
-NOTES = "observed"  # in OUT/: what processes asked for; `system.observer` has its name, too
-CHECKPOINT = "checkpoint"  # in OUT/: what a repeat goes on from if it is interrupted
+# In OUT/:
+OUTCOME = "outcome.json"
+LOG = "log"
+PID = "pid"  # who works on it: there once a worker has taken the job on
+STAGE = "stage"  # which one runs
+CACHE = "cache"  # outputs, laid out as DVC's cache is
+FILES = "files"  # a folder
+POINTS = "points.jsonl"  # what gitexp.log_metric writes
+NOTES = "observed"  # what processes asked for; `system.observer` has its name, too
+CHECKPOINT = "checkpoint"  # what a repeat goes on from if it is interrupted
 LOGGED = "gitexp-points.csv"  # by-product of a repeat: the curves that it logged
 
 
@@ -229,14 +235,10 @@ class JobState(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """What an engine is given: a job file, the attempt's folder, what it may use."""
+    """What an engine is given: a job file and the attempt's folder."""
 
     job_file: str  # absolute path of JOB.json
     out_dir: str  # absolute path of OUT/attempt-N
-    cpus: int = 1
-    memory_bytes: int | None = None
-    gpus: int = 0
-    timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,12 +248,3 @@ class JobRef:
     engine: str
     id: str
     out_dir: str
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What an engine can give to one job; None where it does not know."""
-
-    cpus: int | None
-    memory_bytes: int | None
-    gpus: int | None

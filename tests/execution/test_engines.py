@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.errors import ResourceError
 from gitexp.execution.engines import ENGINES
-from gitexp.execution.engines.local import machine
 from gitexp.model.job import JobRef, JobRequest, JobState
 from gitexp.model.run import RepeatState
 from tests.lab.jobs import Bench, bench, stage
@@ -21,7 +19,7 @@ from tests.lab.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gitexp.execution.engines.base import Engine
+    from gitexp.execution.engines import Engine
     from gitexp.model.job import Job
     from tests.lab.build import BuiltRepo
 
@@ -124,21 +122,6 @@ def test_a_job_that_had_not_begun_is_withdrawn(engine: Engine, place: Bench) -> 
     states = finish(engine, refs)
     assert states[refs[3].id] is JobState.LOST
     assert not place.out("attempt-3").exists()
-
-
-def test_a_request_that_can_never_be_met_is_refused_at_once(engine: Engine, place: Bench) -> None:
-    limits = machine()
-    good = request_for(place, place.job())
-    assert limits.cpus is not None
-    assert limits.memory_bytes is not None
-    for bad in (
-        JobRequest("j", str(place.root / "x"), cpus=limits.cpus + 1),
-        JobRequest("j", str(place.root / "x"), memory_bytes=limits.memory_bytes + 1),
-        JobRequest("j", str(place.root / "x"), gpus=(limits.gpus or 0) + 1),
-    ):
-        with pytest.raises(ResourceError):
-            engine.submit([good, bad])
-    assert not place.out().exists()
 
 
 def test_each_attempt_has_an_outcome_of_its_own(engine: Engine, place: Bench) -> None:

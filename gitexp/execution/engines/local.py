@@ -18,10 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.execution.engines import process
-from gitexp.execution.engines.base import LOG, OUTCOME, PID, check_requests
 from gitexp.model import dataclass
-from gitexp.model.job import JobRef, JobState, Limits
-from gitexp.system.environment import GPUS
+from gitexp.model.job import LOG, OUTCOME, PID, JobRef, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +34,6 @@ class _Running:
     """A started worker; `kill_at` is when a cancelled one has had its time (monotonic)."""
 
     worker: subprocess.Popen[bytes]
-    gpus: tuple[str, ...]
     kill_at: float | None = None
 
 
@@ -53,11 +50,9 @@ class LocalEngine:
         self._queue: deque[JobRequest] = deque()
         self._running: dict[str, _Running] = {}
         self._withdrawn: set[str] = set()
-        self._free_gpus = _gpu_indices()
 
     def submit(self, jobs: Sequence[JobRequest]) -> list[JobRef]:
         """Queue jobs and start as many as there are slots; see `Engine.submit`."""
-        check_requests(jobs, machine())
         self._queue.extend(jobs)
         self._fill()
         return [JobRef(self.name, job.out_dir, job.out_dir) for job in jobs]
@@ -68,7 +63,7 @@ class LocalEngine:
             if job.kill_at is not None and time.monotonic() >= job.kill_at:
                 self._kill(out_dir, job)
             if job.worker.poll() is not None:
-                self._end(out_dir, job)
+                self._end(out_dir)
         self._fill()
         queued = {job.out_dir for job in self._queue}
         return {ref.id: self._state(ref, queued) for ref in refs}
@@ -98,20 +93,11 @@ class LocalEngine:
 
     def _fill(self) -> None:
         while self._queue and len(self._running) < self._slots:
-            if self._queue[0].gpus > len(self._free_gpus):
-                return  # in order: the next one could starve it
             self._start(self._queue.popleft())
 
     def _start(self, job: JobRequest) -> None:
         out_dir = Path(job.out_dir)
         out_dir.mkdir(parents=True, exist_ok=True)
-        gpus = tuple(self._free_gpus[: job.gpus])
-        del self._free_gpus[: job.gpus]
-        env = dict(os.environ)
-        if gpus:
-            env["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
-        if job.cpus > 1:  # one is what nobody asked for: the project's own setting stays
-            env["OMP_NUM_THREADS"] = str(job.cpus)
         # What the commands print is nobody else's on this machine.
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         with os.fdopen(os.open(out_dir / LOG, flags, 0o600), "ab") as log:
@@ -120,19 +106,17 @@ class LocalEngine:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=env,
                 start_new_session=self._own_session,
             )
-        self._running[job.out_dir] = _Running(worker, gpus)
+        self._running[job.out_dir] = _Running(worker)
 
     def _kill(self, out_dir: str, job: _Running) -> None:
         job.worker.kill()
         job.worker.wait()
         process.end_attempt(out_dir)
 
-    def _end(self, out_dir: str, job: _Running) -> None:
+    def _end(self, out_dir: str) -> None:
         del self._running[out_dir]
-        self._free_gpus += job.gpus
         if not Path(out_dir, OUTCOME).exists():
             process.end_attempt(out_dir)
 
@@ -151,26 +135,25 @@ class LocalEngine:
         return JobState.ENDED if Path(ref.out_dir, OUTCOME).exists() else JobState.LOST
 
 
-def machine() -> Limits:
-    """Return the most that one job can be given here."""
-    return Limits(
-        cpus=_cpu_count(),
-        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        gpus=len(_gpu_indices()),
-    )
+class InlineEngine(LocalEngine):
+    """One job after the other, in the foreground: `poll` runs the next one to its end.
 
+    The worker stays in the terminal's process group, so Ctrl-C reaches it and it records itself as
+    cancelled. For small machines, and for looking at one repeat alone.
+    """
 
-def _cpu_count() -> int | None:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))  # fewer than there are, in a container
-    return os.cpu_count()
+    name = "inline"
+    _own_session = False
+    _pause_s = 0.005
 
+    def __init__(self, command: Sequence[str] = WORKER) -> None:
+        super().__init__(1, command)
 
-def _gpu_indices() -> list[str]:
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [index for index in visible.split(",") if index.strip()]
-    try:
-        return [str(index) for index, _ in enumerate(sorted(GPUS.iterdir()))]
-    except OSError:
-        return []
+    def poll(self, refs: Sequence[JobRef]) -> Mapping[str, JobState]:
+        """Wait for the job that runs, then return the states; the next one has begun by then."""
+        current = set(self._running)
+        while current & set(self._running):
+            states = super().poll(refs)
+            if current & set(self._running):
+                self.wait()
+        return super().poll(refs) if not current else states

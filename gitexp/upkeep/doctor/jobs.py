@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from gitexp.dvc.hashing import hash_file
 from gitexp.errors import GitexpError, LockedError
 from gitexp.execution import state as states
-from gitexp.execution.engines.base import CACHE
 from gitexp.execution.resume import dead_call, dead_slots, record
 from gitexp.execution.state import finished, is_recorded, live_runs
 from gitexp.execution.workdir import is_own_slot, remove_slots
@@ -25,7 +24,7 @@ from gitexp.git.transaction import layout
 from gitexp.git.transaction.locks import FileLock
 from gitexp.git.worktree import worktrees as git_worktrees
 from gitexp.model.ids import RunId
-from gitexp.model.job import Outcome
+from gitexp.model.job import CACHE, Outcome
 from gitexp.records import codec
 from gitexp.report import numbers
 from gitexp.store import calls
