@@ -27,10 +27,10 @@ from __future__ import annotations
 from itertools import islice, product
 from typing import TYPE_CHECKING
 
+from gitexp.comparison.drawn import drawn_seeds
 from gitexp.comparison.eligible import (
     Counted,
     count_looks,
-    drawn_seeds,
     finished_seeds,
     given_up,
     left_aside,
@@ -76,7 +76,7 @@ class FoundRuns:
     baseline: tuple[FoundRun, ...] = ()  # reachable from the baseline and not from the candidate
     elsewhere: tuple[FoundRun, ...] = ()  # reachable from neither
     pooled: tuple[FoundRun, ...] = ()  # those of `elsewhere` that ``--pool`` takes in
-    # what own branches, and the archive, have of `elsewhere` of this plan and these inputs
+    # what own branches, and the archive, have of `elsewhere` under this plan, of both sides
     lines: tuple[tuple[str, tuple[FoundRun, ...]], ...] = ()
     scores: tuple[FoundRun, ...] = ()  # of `elsewhere`, what own branches have of the baseline
     past: tuple[FoundRun, ...] = ()  # under the plan before it was amended, of other inputs
@@ -117,7 +117,7 @@ class Count:
     unjudged: str = ""  # why nothing is decided from it, whatever the values
     given_up: frozenset[int] = frozenset()  # seeds that failed, and that others replace
     spent: frozenset[int] = frozenset()  # of those drawn with the plan, that others replace
-    doubtful: tuple[int, ...] = ()  # see `eligible.DrawnSeeds`
+    doubtful: tuple[int, ...] = ()  # see `drawn.DrawnSeeds`
     in_pairs: bool = False  # environments are equal within each pair, and need not be over all
     environments: int = 0  # of `variants`: further ones, where repeats do not pair
 
@@ -207,7 +207,9 @@ def count(
             f"{numbers.amount(len(found.pooled), 'run')} from outside the history pooled because "
             f"you asked{none}"
         )
-    looks, variants = count_looks(everywhere, plan, baseline, earlier, drawn)
+    looks, variants = count_looks(
+        everywhere, plan, baseline, earlier, None if drawn is None else drawn.counting
+    )
     result = Count(
         baseline=one,
         candidate=two,

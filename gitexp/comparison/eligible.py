@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.model import dataclass, field
 from gitexp.model.comparison import Unused
-from gitexp.model.plan import MOST_UNSEEN, OnFailed, StoppingRule
+from gitexp.model.plan import OnFailed, StoppingRule
 from gitexp.model.run import Origin, RepeatState, lone
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def seen_outside(
         found[0]
         for item in runs
         if item.run.inputs == inputs and not is_under(item, plan)
-        for found in _finished(item)
+        for found in finished_keys(item)
         if found == key(found[0])
     )
 
@@ -235,113 +235,18 @@ def _hits(
             others.setdefault(other.run.inputs, []).append(other)
     found: dict[str, frozenset[Key]] = {}
     for item in planned:
-        mine = frozenset(_finished(item))
+        mine = frozenset(finished_keys(item))
         hit = frozenset(
             key
             for other in others.get(item.run.inputs, ())
             # Who came first is asked last: it may cost a walk over the history.
-            if (common := mine.intersection(_finished(other))) and hits(item, other)
+            if (common := mine.intersection(finished_keys(other))) and hits(item, other)
             for key in common
             if key[0] != other.run.snapshot_only or earlier(other, item)
         )
         if hit:
             found[item.run.id] = hit
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnSeeds:
-    """Which of the seeds that were drawn with a plan count, and which can no more."""
-
-    counting: frozenset[int]
-    spent: frozenset[int]  # passed over: seen outside the plan before they were started under it
-    doubtful: tuple[int, ...]  # of the counting ones: only clocks could tell which was first
-    later: frozenset[int] = frozenset()  # of the plan, too, beyond what counts
-
-    def only(self, side: Eligible) -> Eligible:
-        """Return a side of which nothing else counts."""
-        out: dict[str, frozenset[Key]] = {}
-        unused = list(side.unused)
-        for item in side.runs:
-            others = [key for key in _finished(item) if key[0] not in self.counting]
-            if others:
-                out[item.run.id] = frozenset(others)
-            for seed in finished_seeds(item):
-                if seed not in self.counting:
-                    why = LATER if seed in self.later else NOT_DRAWN
-                    why = SPENT if seed in self.spent else why
-                    unused.append(left_aside(why, item, (seed,)))
-        return Eligible(side.runs, out, tuple(unused))
-
-
-def drawn_seeds(
-    everywhere: Iterable[FoundRun],
-    plan: Plan | None,
-    baseline: InputsDigest,
-    sides: tuple[Eligible, Eligible],
-    earlier: Earlier,
-) -> DrawnSeeds | None:
-    """Return which seeds of a plan's own count; None where the plan drew none.
-
-    They are the first of its sequence, on both sides. Passed over are those that any candidate had
-    begun outside the plan, or under it as it was, before this candidate began them, with all before
-    them that it had not begun: that a prefix goes leaves nobody the choice which (a candidate that
-    takes the bad ones away from another one: 61 % are supported at 5 %). How it ended is no matter:
-    its score may have been seen. On parallel lines a seed stays, and nothing is decided. Beyond the
-    first look a seed counts once all before it are done; beyond the planned number none does, but
-    where p-values are always valid. What comes after a long gap, which nobody but by hand leaves,
-    waits until that is filled: a plan may ask for 100,000 of them.
-    """
-    if plan is None or plan.drawn is None:
-        return None
-    mine: dict[int, list[FoundRun]] = {}
-    others: dict[int, list[FoundRun]] = {}
-    tried = {item.run.inputs for item in sides[1].runs}
-    for item in unique(everywhere):
-        under = is_under(item, plan)
-        if item.run.inputs in tried if under else is_tried(item, baseline):
-            repeats = item.run.own_repeats if under else item.run.repeats
-            for seed in {each.seed for each in repeats}:
-                (mine if under else others).setdefault(seed, []).append(item)
-    open_ = {
-        seed: kept
-        for seed, every in others.items()
-        if (kept := [it for it in every if not any(earlier(one, it) for one in mine.get(seed, ()))])
-    }
-    taken = {
-        seed
-        for seed, every in open_.items()
-        if all(any(earlier(it, one) for it in every) for one in mine.get(seed, ()))
-    }
-    finished = [{repeat.seed for _, repeat in side.repeats()} for side in sides]
-    dropped = given_up(plan, *sides)
-    done = (finished[0] & finished[1] | dropped) - sides[0].unlike
-    seen = {*mine, *others, *finished[0], *finished[1]}
-    always = plan.stopping is not None and plan.stopping.rule is StoppingRule.ALWAYS_VALID
-    order = plan.drawn.until(seen)
-    passed = order[: max((n + 1 for n, seed in enumerate(order) if seed in taken), default=0)]
-    takers = [it for seed in passed for it in open_.get(seed, ())]
-    spent = {
-        seed
-        for seed in passed
-        if seed in open_
-        or not any(all(earlier(one, it) for it in takers) for one in mine.get(seed, ()))
-    }
-    counting: list[int] = []
-    pending, gap = False, 0
-    for seed in plan.drawn.sequence():
-        most = plan.repeats + len(dropped.intersection(counting))
-        gap = 0 if seed in seen else gap + 1
-        if pending and (len(counting) >= plan.fewest or gap > MOST_UNSEEN):
-            break
-        if len(counting) >= most and not always:
-            break
-        if seed not in spent:
-            counting.append(seed)
-            pending = pending or seed not in done
-    doubtful = tuple(seed for seed in counting if seed in open_)
-    later = {*order}.difference(counting, spent)
-    return DrawnSeeds(frozenset(counting), frozenset(spent), doubtful, frozenset(later))
 
 
 def given_up(plan: Plan | None, *sides: Eligible) -> frozenset[int]:
@@ -362,7 +267,7 @@ def count_looks(
     plan: Plan | None,
     baseline: InputsDigest,
     earlier: Earlier,
-    drawn: DrawnSeeds | None = None,
+    counting: frozenset[int] | None = None,
 ) -> tuple[int, int]:
     """Count how often somebody could have looked and gone on, and the different candidates run.
 
@@ -388,7 +293,7 @@ def count_looks(
             item.run.id: {
                 _key(each, plan)
                 for each in Eligible((item,), spent).repeats()
-                if drawn is None or each[1].seed in drawn.counting
+                if counting is None or each[1].seed in counting
             }
             for item in items
         }
@@ -432,7 +337,13 @@ def unique(runs: Iterable[FoundRun]) -> tuple[FoundRun, ...]:
     return tuple({item.run.id: item for item in runs}.values())
 
 
-def _finished(item: FoundRun) -> tuple[Key, ...]:
+def is_of_call(one: FoundRun, other: FoundRun) -> bool:
+    """Return whether two runs are of one call."""
+    return bool(one.run.call) and one.run.call == other.run.call
+
+
+def finished_keys(item: FoundRun) -> tuple[Key, ...]:
+    """Return what tells the finished repeats apart, one for the snapshot alone among them."""
     return tuple(repeat.key for repeat in item.run.repeats if repeat.state is RepeatState.FINISHED)
 
 

@@ -200,7 +200,7 @@ def gather(
         and (why := world.sources.contradiction(item.run, item.samples, item.commit, plan))
     }
     warnings += [f"run {run} is not used: {why}" for run, why in sorted(wrong.items())]
-    lines = _lines(world, candidate, plan, elsewhere)
+    lines = _lines(world, candidate, plan, [it for it in elsewhere if it.run.inputs in inputs])
     scores = (item for item in elsewhere if item.run.inputs == baseline.inputs)
     seen = tuple(item for item in scores if item.run.id in world.own)
     return Gathered(
@@ -252,9 +252,7 @@ def _lines(
     elsewhere: Iterable[FoundRun],
 ) -> tuple[tuple[str, tuple[FoundRun, ...]], ...]:
     """Return where the user's own branches, and the archive, have more runs of this question."""
-    mine = [
-        item for item in elsewhere if item.run.inputs == candidate.inputs and is_under(item, plan)
-    ]
+    mine = [item for item in elsewhere if is_under(item, plan)]
     if plan is None or not mine:
         return ()
     tags = {archive_tag(name) for name in (plan.name, *plan.formerly)}
@@ -262,7 +260,9 @@ def _lines(
     own = [
         tip
         for tip in world.tips
-        if tip.ref in tags or (tip.local and not (archived and tip.branch == plan.branch))
+        if plan.drawn
+        or tip.ref in tags
+        or (tip.local and not (archived and tip.branch == plan.branch))
     ]
     held = ((tip.name, world.reach(tip.commit)) for tip in sorted(own, key=lambda tip: tip.local))
     return tuple(

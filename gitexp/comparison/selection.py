@@ -16,6 +16,7 @@ from gitexp.comparison.counting import UNPAIRED
 from gitexp.comparison.eligible import (
     Eligible,
     finished_seeds,
+    is_of_call,
     is_tried,
     is_under,
     left_aside,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from gitexp.model.comparison import SignificanceResult, Unused
     from gitexp.model.ids import InputsDigest
     from gitexp.model.plan import Plan
+    from gitexp.model.run import Repeat
     from gitexp.store.lookup import FoundRun
 
 
@@ -134,8 +136,9 @@ def unjudged(
     They may have been chosen by results, or be a whole set on other data than the baseline's.
 
     A set of the planned repeats that an own branch or the archive has, and this history has not,
-    was there to be seen: a second one is another draw. So are seeds on which the baseline's scores
-    were known, where others of these were passed over for no reason on record.
+    was there to be seen: a second one is another draw (of drawn seeds a single repeat is). So are
+    seeds on which the baseline's scores were known, where others of these were passed over for no
+    reason on record.
 
     `earlier`: whether the first run's recording commit is a proper ancestor of the second's.
     """
@@ -144,9 +147,10 @@ def unjudged(
     mine = (item for item in found.candidate if item.run.inputs == inputs and is_under(item, plan))
     own = Eligible(tuple(mine)).is_whole(plan)
     used = {item.found.run.id for item in count.candidate.repeats.values()}
-    for where, runs in found.lines:
+    for where, runs in () if plan.drawn else found.lines:
         # Of a set that --pool takes in, where this history has none, there is but one.
-        beside = tuple(item for item in runs if own or item.run.id not in used)
+        like = (item for item in runs if item.run.inputs == inputs)
+        beside = tuple(item for item in like if own or item.run.id not in used)
         if Eligible(beside).is_whole(plan):
             return (
                 f"not judged: {where} has the planned repeats of {plan.name}, and this history has "
@@ -155,7 +159,7 @@ def unjudged(
     if count.confounded == "data" and len(count.candidate.repeats) >= plan.fewest:
         return "not judged: the two sides ran on different linked data"
     if plan.drawn:
-        return _seen_first(found, count, plan, inputs, earlier)
+        return _drawn_unjudged(found, count, plan, inputs, earlier)
     passed = _passed_over(found, count, inputs, earlier)
     if passed:
         few = numbers.ranges(passed[:_FEW]) + (", ..." if len(passed) > _FEW else "")
@@ -167,7 +171,7 @@ def unjudged(
     return ""
 
 
-def _seen_first(
+def _drawn_unjudged(
     found: FoundRuns, count: Count, plan: Plan, inputs: InputsDigest, earlier: Earlier
 ) -> str:
     """Return why seeds that were drawn with the plan decide nothing, "" where they do."""
@@ -176,6 +180,12 @@ def _seen_first(
         return (
             f"not judged: {seeds} of the plan ran outside it, too, on a parallel line of history "
             "or meanwhile: nobody can tell which was first"
+        )
+    if again := dict(_drawn_again(found, count, plan, earlier)):
+        where = numbers.listed(tuple(dict.fromkeys(again.values())), _FEW)
+        return (
+            f"not judged: {numbers.seeds(again)} drawn more than once, with other numbers in "
+            f"{where}: whoever saw them could have chosen; a new plan draws others"
         )
     base = {item.found.run.inputs for item in count.baseline.repeats.values()}
     first = plan.drawn.until(count.candidate.repeats) if plan.drawn else []
@@ -223,7 +233,7 @@ def _known_first(
 
     def known(seed: int, by: Mapping[int, Sequence[FoundRun]]) -> bool:
         return any(
-            not any(_is_of_call(one, item) or earlier(one, item) for one in by.get(seed, ()))
+            not any(is_of_call(one, item) or earlier(one, item) for one in by.get(seed, ()))
             for item in scores.get(seed, ())
         )
 
@@ -236,8 +246,43 @@ def _known_first(
     )
 
 
-def _is_of_call(one: FoundRun, other: FoundRun) -> bool:
-    return bool(one.run.call) and one.run.call == other.run.call
+def _drawn_again(
+    found: FoundRuns, count: Count, plan: Plan, earlier: Earlier
+) -> Iterator[tuple[int, str]]:
+    """Yield seeds of which a parallel line has other numbers under the plan, and where it is.
+
+    Whether an own branch has it alone or a merge joined both, nobody can tell which came first.
+    """
+    here = {item.run.id: ("this history", item) for item in (*found.candidate, *found.baseline)}
+    there = {item.run.id: (where, item) for where, runs in found.lines for item in runs}
+    others: dict[tuple[InputsDigest, int], list[tuple[str, FoundRun, Repeat]]] = {}
+    for where, item in (there | here).values():
+        for repeat in item.run.own_repeats if is_under(item, plan) else ():
+            if repeat.state is RepeatState.FINISHED and item.run.id not in found.contradicted:
+                key = item.run.inputs, repeat.seed
+                others.setdefault(key, []).append((where, item, repeat))
+
+    for side in (count.candidate, count.baseline):
+        for seed, one in side.repeats.items():
+            mine = _values(one.found, seed, plan)
+            for where, other, repeat in others.get((one.found.run.inputs, seed), ()):
+                # In one history the first rules keep environments apart.
+                apart = plan.rules == 1 and not _is_alike(repeat, one.repeat)
+                known = other.run.id in here and (apart or earlier(other, one.found))
+                if mine != _values(other, seed, plan) and not (known or earlier(one.found, other)):
+                    yield seed, where
+
+
+def _values(item: FoundRun, seed: int, plan: Plan) -> Mapping[object, float]:
+    return {
+        (row.rep, row.fold, row.dataset): row.value
+        for row in item.samples
+        if (row.metric, row.seed) == (plan.metric, seed)
+    }
+
+
+def _is_alike(one: Repeat, other: Repeat) -> bool:
+    return (one.environment, one.links) == (other.environment, other.links)
 
 
 def _passed_over(
@@ -255,7 +300,7 @@ def _passed_over(
 
     def known(seed: int, *partners: Counted) -> bool:
         return any(
-            not earlier(other.found, item) and not _is_of_call(other.found, item)
+            not earlier(other.found, item) and not is_of_call(other.found, item)
             for item in scored.get(seed, ())
             for other in partners
         )

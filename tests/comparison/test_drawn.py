@@ -13,6 +13,8 @@ from gitexp.comparison import cautions, counting, eligible, selection
 from gitexp.comparison.counting import Count, FoundRuns, count
 from gitexp.comparison.designs.interim import in_order
 from gitexp.comparison.measure import values_of
+from gitexp.experiments.archive import archive, restore
+from gitexp.experiments.rename import rename
 from gitexp.model.ids import InputsDigest
 from gitexp.model.plan import (
     MOST_UNSEEN,
@@ -33,6 +35,8 @@ from gitexp.report import numbers
 from tests.comparison.test_counting import (
     BASE,
     CANDIDATE,
+    ENV,
+    ENV2,
     OTHER,
     PLAN,
     PLAN_REF,
@@ -42,12 +46,15 @@ from tests.comparison.test_counting import (
     run,
 )
 from tests.comparison.test_replanned import rewritten
+from tests.lab.build import BuiltRepo, clone
 from tests.lab.records import START, Lab, one, scores
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gitexp.comparison.eligible import Earlier
+    from gitexp.model.ids import EnvironmentDigest
     from gitexp.store.lookup import FoundRun
-    from tests.lab.build import BuiltRepo
 
 ROOT = "0123456789abcdef" * 2
 DRAWN = sealed(replace(PLAN, seeds=PlanSeeds(ROOT), repeats=4))
@@ -375,6 +382,135 @@ def test_however_two_lines_are_joined_the_answer_is_one(repo: BuiltRepo, how: st
     joined = one(lab)
     assert joined.verdict is Verdict.UNDECIDABLE
     assert "6 seeds of the plan ran outside it" in str(joined)
+
+
+def elsewhere(*runs: FoundRun, rules: int = 1, by: Earlier = in_line) -> str:
+    """Why a whole set decides nothing where another own branch has these runs."""
+    plan = sealed(replace(DRAWN, rules=rules))
+    ref = PlanRef(plan.name, plan.digest)
+    beside = tuple(replace(item, run=replace(item.run, plan=ref)) for item in runs)
+    found = FoundRuns(both(0, 4, plan=ref), elsewhere=beside, lines=(("side", beside),))
+    result = count(found, plan, BASE, CANDIDATE, by)
+    return selection.unjudged(found, result, plan, CANDIDATE, by)
+
+
+@pytest.mark.parametrize("rules", [1, 2])
+@pytest.mark.parametrize("side", [BASE, CANDIDATE])
+@pytest.mark.parametrize("environment", [ENV, ENV2])
+def test_a_repeat_that_another_branch_has_with_other_numbers_decides_nothing(
+    side: InputsDigest, environment: EnvironmentDigest, rules: int
+) -> None:
+    """The best of three draws a pair, each on a branch of its own: 85 % were supported at 5 %."""
+    again = run("x", side, SEEDS[1:2], order=1, environment=environment, values={SEEDS[1]: 0.6})
+    why = elsewhere(again, rules=rules, by=parallel)
+    assert why.startswith(f"not judged: seed {SEEDS[1]} drawn more than once")
+    assert "in side: " in why
+    assert elsewhere(again, rules=rules) == ""  # it went on from what counts
+    same = run("x", side, SEEDS[1:2], order=1, environment=environment)
+    assert elsewhere(same, rules=rules, by=parallel) == ""
+    beyond = run("x", side, SEEDS[4:5], order=1, values={SEEDS[4]: 0.6})
+    assert elsewhere(beyond, rules=rules, by=parallel) == ""
+    killed = run("x", side, SEEDS[1:2], order=1, state=KILLED)
+    assert elsewhere(killed, rules=rules, by=parallel) == ""
+
+
+def test_parallel_draws_decide_nothing_once_they_are_merged() -> None:
+    """The smallest run id counts: who draws and merges until that one is good has chosen."""
+    again = run("x", CANDIDATE, SEEDS[:1], order=1, plan=REF, values={SEEDS[0]: 0.6})
+    assert "in this history: " in judged(*both(0, 4), again, by=parallel)[1]
+    assert judged(*both(0, 4), again)[1] == ""
+    other = replace(again, run=replace(again.run, repeats=tuple(
+        replace(each, environment=ENV2) for each in again.run.repeats
+    )))  # fmt: skip
+    assert judged(*both(0, 4), other, by=parallel)[1] == ""  # no part of its set
+
+
+@pytest.fixture
+def shared(repo: BuiltRepo) -> tuple[Lab, Plan]:
+    """Two clones share out six seeds, and one of them took two calls, as one was killed."""
+    lab = Lab(repo)
+    lab.init()
+    plan = rewritten(lab, lab.plan(effect=">0", repeats=6), seeds=PlanSeeds(ROOT))
+    lab.change()
+    repo.git("branch", "start")
+    both_sides(lab, plan, "bc", SEEDS[:2])
+    both_sides(lab, plan, "de", SEEDS[2:3])
+    repo.git("switch", "-q", "-c", "there", "start")
+    both_sides(lab, plan, "fg", SEEDS[3:6])
+    repo.switch(plan.branch)
+    repo.git("merge", "-q", "there")
+    return lab, plan
+
+
+def both_sides(lab: Lab, plan: Plan, letters: str, seeds: tuple[int, ...], more: float = 0) -> None:
+    low, high = scores(0.6, seeds), scores(0.7 + more, seeds, spread=0.006)
+    lab.record(letters[0], {"f1": low}, of="main", plan=plan, call=letters)
+    lab.record(letters[1], {"f1": high}, of="start", plan=plan, call=letters)
+
+
+def squashed(lab: Lab, plan: Plan) -> None:
+    lab.repo.switch("main")
+    lab.repo.git("merge", "-q", "--squash", plan.branch)
+    lab.repo.git("commit", "-q", "-m", "squashed")
+    lab.repo.git("branch", "-D", plan.branch)
+
+
+def rebased(lab: Lab, plan: Plan) -> None:
+    lab.repo.git("branch", "backup")
+    lab.repo.switch("main")
+    lab.repo.commit({"README.md": "more"})
+    lab.repo.switch(plan.branch)
+    lab.repo.git("rebase", "-q", "main")
+
+
+def renamed(lab: Lab, plan: Plan) -> None:
+    rename(lab.repo.workspace, plan.name, "deeper")
+
+
+def archived(lab: Lab, plan: Plan) -> None:
+    lab.repo.switch("main")
+    archive(lab.repo.workspace, plan.name, abandon=True)
+    restore(lab.repo.workspace, plan.name)
+    lab.repo.switch(plan.branch)
+
+
+def forked(lab: Lab, plan: Plan) -> None:
+    """A colleague draws all of it again, and his branch is looked at here."""
+    repo = lab.repo
+    theirs = clone(repo, repo.path.parent / "theirs", "--branch", "start")
+    theirs.git("branch", "main", "origin/main")
+    bob = BuiltRepo(theirs.path, ("Bob", "bob@example.org"))
+    both_sides(Lab(bob, [100]), plan, "xy", SEEDS[:6], 0.05)
+    repo.git("fetch", "-q", str(theirs.path), "start:theirs")
+
+
+def redrawn(lab: Lab, plan: Plan) -> None:
+    lab.repo.git("switch", "-q", "-c", "again", "start")
+    both_sides(lab, plan, "vw", SEEDS[:1], 0.05)
+    lab.repo.git("switch", "-q", "-")
+
+
+@pytest.mark.parametrize(
+    ("flow", "named"),
+    [
+        (None, ()),
+        (squashed, ("deep",)),
+        (rebased, ()),
+        (renamed, ()),
+        (archived, ()),
+        (forked, ()),
+    ],
+)
+def test_no_usual_way_of_working_is_taken_for_a_second_draw(
+    shared: tuple[Lab, Plan], flow: Callable[[Lab, Plan], None] | None, named: tuple[str, ...]
+) -> None:
+    if flow is not None:
+        flow(*shared)
+    assert one(shared[0], *named).verdict is Verdict.SUPPORTED
+    redrawn(*shared)
+    second = one(shared[0], *named)
+    assert second.verdict is Verdict.UNDECIDABLE
+    assert "drawn more than once, with other numbers in again" in second.headline
 
 
 def test_the_baseline_alone_before_there_is_a_candidate_decides_nothing() -> None:

@@ -1,0 +1,128 @@
+"""Seeds that were drawn with a plan: which count, and which can no more.
+
+Pure. See docs/decisions/0039.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.comparison.eligible import (
+    LATER,
+    NOT_DRAWN,
+    SPENT,
+    Eligible,
+    finished_keys,
+    finished_seeds,
+    given_up,
+    is_tried,
+    is_under,
+    left_aside,
+    unique,
+)
+from gitexp.model import dataclass
+from gitexp.model.plan import MOST_UNSEEN, StoppingRule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gitexp.comparison.eligible import Earlier
+    from gitexp.model.ids import InputsDigest
+    from gitexp.model.plan import Plan
+    from gitexp.model.run import Key
+    from gitexp.store.lookup import FoundRun
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnSeeds:
+    """Which of the seeds that were drawn with a plan count, and which can no more."""
+
+    counting: frozenset[int]
+    spent: frozenset[int]  # passed over: seen outside the plan before they were started under it
+    doubtful: tuple[int, ...]  # of the counting ones: only clocks could tell which was first
+    later: frozenset[int] = frozenset()  # of the plan, too, beyond what counts
+
+    def only(self, side: Eligible) -> Eligible:
+        """Return a side of which nothing else counts."""
+        out: dict[str, frozenset[Key]] = {}
+        unused = list(side.unused)
+        for item in side.runs:
+            others = [key for key in finished_keys(item) if key[0] not in self.counting]
+            if others:
+                out[item.run.id] = frozenset(others)
+            for seed in finished_seeds(item):
+                if seed not in self.counting:
+                    why = LATER if seed in self.later else NOT_DRAWN
+                    why = SPENT if seed in self.spent else why
+                    unused.append(left_aside(why, item, (seed,)))
+        return Eligible(side.runs, out, tuple(unused))
+
+
+def drawn_seeds(
+    everywhere: Iterable[FoundRun],
+    plan: Plan | None,
+    baseline: InputsDigest,
+    sides: tuple[Eligible, Eligible],
+    earlier: Earlier,
+) -> DrawnSeeds | None:
+    """Return which seeds of a plan's own count; None where the plan drew none.
+
+    They are the first of its sequence, on both sides. Passed over are those that any candidate had
+    begun outside the plan, or under it as it was, before this candidate began them, with all before
+    them that it had not begun: that a prefix goes leaves nobody the choice which (a candidate that
+    takes the bad ones away from another one: 61 % are supported at 5 %). How it ended is no matter:
+    its score may have been seen. On parallel lines a seed stays, and nothing is decided. Beyond the
+    first look a seed counts once all before it are done; beyond the planned number none does, but
+    where p-values are always valid. What comes after a long gap, which nobody but by hand leaves,
+    waits until that is filled: a plan may ask for 100,000 of them.
+    """
+    if plan is None or plan.drawn is None:
+        return None
+    mine: dict[int, list[FoundRun]] = {}
+    others: dict[int, list[FoundRun]] = {}
+    tried = {item.run.inputs for item in sides[1].runs}
+    for item in unique(everywhere):
+        under = is_under(item, plan)
+        if item.run.inputs in tried if under else is_tried(item, baseline):
+            repeats = item.run.own_repeats if under else item.run.repeats
+            for seed in {each.seed for each in repeats}:
+                (mine if under else others).setdefault(seed, []).append(item)
+    open_ = {
+        seed: kept
+        for seed, every in others.items()
+        if (kept := [it for it in every if not any(earlier(one, it) for one in mine.get(seed, ()))])
+    }
+    taken = {
+        seed
+        for seed, every in open_.items()
+        if all(any(earlier(it, one) for it in every) for one in mine.get(seed, ()))
+    }
+    finished = [{repeat.seed for _, repeat in side.repeats()} for side in sides]
+    dropped = given_up(plan, *sides)
+    done = (finished[0] & finished[1] | dropped) - sides[0].unlike
+    seen = {*mine, *others, *finished[0], *finished[1]}
+    always = plan.stopping is not None and plan.stopping.rule is StoppingRule.ALWAYS_VALID
+    order = plan.drawn.until(seen)
+    passed = order[: max((n + 1 for n, seed in enumerate(order) if seed in taken), default=0)]
+    takers = [it for seed in passed for it in open_.get(seed, ())]
+    spent = {
+        seed
+        for seed in passed
+        if seed in open_
+        or not any(all(earlier(one, it) for it in takers) for one in mine.get(seed, ()))
+    }
+    counting: list[int] = []
+    pending, gap = False, 0
+    for seed in plan.drawn.sequence():
+        most = plan.repeats + len(dropped.intersection(counting))
+        gap = 0 if seed in seen else gap + 1
+        if pending and (len(counting) >= plan.fewest or gap > MOST_UNSEEN):
+            break
+        if len(counting) >= most and not always:
+            break
+        if seed not in spent:
+            counting.append(seed)
+            pending = pending or seed not in done
+    doubtful = tuple(seed for seed in counting if seed in open_)
+    later = {*order}.difference(counting, spent)
+    return DrawnSeeds(frozenset(counting), frozenset(spent), doubtful, frozenset(later))
