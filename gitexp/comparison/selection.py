@@ -189,9 +189,11 @@ def _drawn_unjudged(
         )
     base = {item.found.run.inputs for item in count.baseline.repeats.values()}
     first = plan.drawn.until(count.candidate.repeats) if plan.drawn else []
-    known = () if inputs in base else _known_first(found, count, plan, first, earlier)
+    known, outside = (
+        ((), False) if inputs in base else _known_first(found, count, plan, first, earlier)
+    )
     # A single one is what a call leaves that was killed in the first repeat of the candidate.
-    if len(known) <= 1:
+    if len(known) <= 1 and not outside:
         return ""
     passed = len(count.spent.intersection(first))
     over = f", and {passed} of the plan's first {len(first)} seeds passed over" if passed else ""
@@ -204,13 +206,16 @@ def _drawn_unjudged(
 
 def _known_first(
     found: FoundRuns, count: Count, plan: Plan, first: Sequence[int], earlier: Earlier
-) -> tuple[int, ...]:
+) -> tuple[tuple[int, ...], bool]:
     """Return which of a plan's first seeds may have been chosen by the baseline's scores of them.
 
-    Those that count, where the baseline had finished one, under any plan or none, and no candidate
-    had begun it under this one: in the same call, or before. Those that were passed over, where no
-    candidate had spent them by then: having begun them does not help there, since a candidate that
-    fails on all of them, and a plan that is amended, would leave the choice which are spent.
+    Those that count, where the baseline had finished one under the plan, and no candidate had begun
+    it there: in the same call, or before. Outside (which the second value tells) a repeat that was
+    begun is enough, since its log may have shown the score, and only the one that counts excuses
+    it: else whoever kills the candidate looks in which environment the baseline is low (65 %). And
+    those that were passed over, where no candidate had spent them by then: having begun them does
+    not help there, since a candidate that fails on all of them, and a plan that is amended, would
+    leave the choice which are spent.
 
     None, where the scores of none that counts were known: these are as good as drawn anew.
     """
@@ -221,7 +226,8 @@ def _known_first(
         under = is_under(item, plan)
         scored = {each.seed for each in item.run.repeats if each.state is RepeatState.FINISHED}
         if not all(is_tried(item, each) for each in base):
-            for seed in scored:
+            ran = {each.seed for each in item.run.repeats}
+            for seed in scored if was_under(item, plan) else ran:
                 scores[seed].append(item)
             continue
         if was_under(item, plan):
@@ -237,13 +243,19 @@ def _known_first(
             for item in scores.get(seed, ())
         )
 
+    def shown(seed: int) -> bool:
+        mine = count.candidate.repeats.get(seed)
+        others = (item for item in scores.get(seed, ()) if not was_under(item, plan))
+        return mine is not None and any(not earlier(mine.found, item) for item in others)
+
     counting = [seed for seed in first if seed not in count.spent]
-    if not any(known(seed, begun_now) for seed in counting):
-        return ()
+    outside = any(map(shown, counting))
+    if not outside and not any(known(seed, begun_now) for seed in counting):
+        return (), False
     return (
-        *(seed for seed in counting if known(seed, begun)),
+        *(seed for seed in counting if shown(seed) or known(seed, begun)),
         *(seed for seed in first if seed in count.spent and known(seed, spent)),
-    )
+    ), outside
 
 
 def _drawn_again(

@@ -198,6 +198,20 @@ def test_a_seed_of_the_baseline_outside_the_plan_spends_nothing_and_is_known() -
     assert judged(seen, *both(2, 6, order=1), beside=(spender(0, 2, order=0),))[1] == ""
 
 
+@pytest.mark.parametrize("state", RepeatState)
+def test_a_baseline_that_was_begun_outside_is_known_until_the_pair_is_there(
+    state: RepeatState,
+) -> None:
+    """Whoever kills the candidate looks in which environment the baseline is low: 65 %."""
+    begun = run("f", CANDIDATE, SEEDS[:1], plan=REF, state=RepeatState.LOST, call="f")
+    outside = run("k", BASE, SEEDS[:1], order=1, plan=None, state=state, environment=ENV2)
+    for runs in ((begun, outside), (outside,)):
+        why = judged(*runs, *both(0, 4, order=2))[1]
+        assert why.startswith("not judged: the baseline's scores of 1 seed of the plan were known")
+    assert judged(*both(0, 4), replace(outside, order=5))[1] == ""
+    assert judged(*both(0, 4), outside, by=parallel)[1]
+
+
 # Places of a repeat of the baseline, and of what of a candidate was begun by then.
 FORMER = Amendment(DRAWN.digest, "why", DRAWN.author, DRAWN.created_at, {}, fresh=True)
 AMENDED = sealed(replace(DRAWN, alpha=0.01, amended=(FORMER,)))
