@@ -65,8 +65,6 @@ def check_md5(text: str, *, where: str) -> Md5:
 def check_path(path: str, *, where: str) -> str:
     """Return `path` if it is a plain relative POSIX path that stays in its place.
 
-    Examples
-    --------
     >>> check_path("data/train.csv", where="dvc.lock")
     'data/train.csv'
     """

@@ -109,8 +109,6 @@ def decoded(data: bytes) -> str:
 def parse(text: str) -> Sections:
     r"""Return the sections of one file, names in lower case.
 
-    Examples
-    --------
     >>> parse("[cache]\n    type = reflink,copy  # why\n")
     {'cache': {'type': 'reflink,copy'}}
     """

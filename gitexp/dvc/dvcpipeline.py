@@ -67,8 +67,6 @@ def output_path(path: str, where: str, wdir: str) -> str:
 def plain_spelling(path: str, wdir: str) -> str:
     """Return a path as dvc.lock has it where dvc.yaml spells it plainly: relative to `wdir`.
 
-    Examples
-    --------
     >>> plain_spelling("params.yaml", "src/train"), plain_spelling("src/a.py", "src")
     ('../../params.yaml', 'a.py')
     """
@@ -96,8 +94,6 @@ def read_flag(fields: Fields, key: str, *, default: bool = False) -> bool:
 def touches(path: str, other: str) -> bool:
     """Tell whether two paths are equal or one contains the other.
 
-    Examples
-    --------
     >>> touches("data/a.csv", "data"), touches("data", "data/a.csv"), touches("data", "database")
     (True, True, False)
     """
@@ -113,8 +109,6 @@ def with_parents(path: str) -> list[str]:
 def outermost(outputs: Iterable[str]) -> tuple[str, ...]:
     """Leave out what lies in another output, of which it is a part.
 
-    Examples
-    --------
     >>> outermost(["out/pred.csv", "out/", "outs", "outs"])
     ('out/', 'outs')
     """
@@ -126,8 +120,6 @@ def outermost(outputs: Iterable[str]) -> tuple[str, ...]:
 class Pattern:
     """A path of which some parts may be unknown; relative to the project folder.
 
-    Examples
-    --------
     >>> Pattern.of("data/${item}.csv").matches("data/a.csv")
     True
     >>> Pattern.of("data").touches("data/raw/a.csv"), Pattern.of("data/raw").touches("data")

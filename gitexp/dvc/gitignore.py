@@ -32,8 +32,6 @@ SPECIAL = frozenset("[]!*#?")
 def ignore_line(name: str) -> str:
     r"""Return the line for a name in the folder of the ``.gitignore``.
 
-    Examples
-    --------
     >>> print(ignore_line("a[1]*?!# b.txt"))
     /a\[1\]\*\?\!\# b.txt
     """
@@ -49,8 +47,6 @@ def _git_lines(data: bytes) -> list[str]:
 def ignore_lines(existing: bytes, names: Iterable[str]) -> bytes:
     r"""Return a ``.gitignore`` with a line for each name that has none; a missing newline first.
 
-    Examples
-    --------
     >>> ignore_lines(b"*.pyc", ["model", "model"])
     b'*.pyc\n/model\n'
     """
@@ -191,8 +187,6 @@ def load_dvcignore(folder: Path) -> Ignored | None:
 def moved(pattern: str, folder: str) -> str:
     """Return a pattern that means at the top what `pattern` means in `folder`.
 
-    Examples
-    --------
     >>> moved("*.tmp", "data"), moved("!raw/x", "data"), moved("/a", "")
     ('/data/**/*.tmp', '!/data/raw/x', '/a')
     """

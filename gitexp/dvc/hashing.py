@@ -161,8 +161,6 @@ def list_files(folder: str, ignored: Ignored | None = None) -> list[str]:
 def manifest(members: Sequence[Member]) -> bytes:
     """Return the content of a ``.dir`` object; `members` sorted by path.
 
-    Examples
-    --------
     >>> manifest(())
     b'[]'
     """
@@ -173,8 +171,6 @@ def manifest(members: Sequence[Member]) -> bytes:
 def manifest_md5(content: bytes) -> Md5:
     """Return the name of a ``.dir`` object.
 
-    Examples
-    --------
     >>> manifest_md5(b"[]")
     'd751713988987e9331980363e24189ce.dir'
     """

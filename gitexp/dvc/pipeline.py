@@ -319,8 +319,6 @@ def depends_on(stage: Stage, seed: ParamKey) -> bool:
 def is_called(name: str, pattern: str) -> bool:
     """Tell whether a stage has this name or belongs to the group of this name.
 
-    Examples
-    --------
     >>> is_called("each@a", "each"), is_called("each@a", "each@b")
     (True, False)
     """
@@ -330,8 +328,6 @@ def is_called(name: str, pattern: str) -> bool:
 def parents(path: str) -> Iterator[str]:
     """Yield the folders above a POSIX path, nearest first.
 
-    Examples
-    --------
     >>> list(parents("a/b/c"))
     ['a/b', 'a']
     """

@@ -29,7 +29,7 @@ from gitexp.execution.workdir import ATTEMPT, bring_enclosing, cache_beside, cac
 from gitexp.git import command, objects
 from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import project_folder
-from gitexp.git.worktree import worktrees
+from gitexp.git.worktree import checkouts
 from gitexp.model import dataclass, replace
 from gitexp.model.job import Job
 from gitexp.model.request import RunOptions
@@ -127,7 +127,7 @@ def prepare(situation: Situation, call: SharedCall) -> list[Prepared]:
         size = checks.tree_bytes(source)
         checks.check_space(situation.workdir.root, cache, tree_bytes=size, slots=wanted)
         for path in paths:
-            empty = worktrees.add(situation.place.workspace, path, commit)
+            empty = checkouts.add(situation.place.workspace, path, commit)
             if path == paths[0]:
                 checks.check_filled(source, path, empty)
         slots.append((run, tuple(str(path) for path in paths)))

@@ -19,7 +19,7 @@ from gitexp.errors import LockedError, UnsafeInputError
 from gitexp.git.command import clean_slot
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.locks import FileLock
-from gitexp.git.worktree import worktrees
+from gitexp.git.worktree import checkouts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -41,7 +41,7 @@ def take(slots: Sequence[str], commit: CommitHash) -> Iterator[Path]:
         used = Path(f"{slot}.used")
         if used.exists():
             clean_slot(slot, commit)
-            worktrees.refill(slot, commit)
+            checkouts.refill(slot, commit)
         else:
             used.touch()
         yield slot

@@ -22,7 +22,7 @@ from gitexp.dvc.exchange import send
 from gitexp.errors import BareRepositoryError, UnsafeInputError
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.layout import TMP
-from gitexp.git.worktree import checkouts, worktrees
+from gitexp.git.worktree import checkouts
 from gitexp.model import dataclass, replace
 from gitexp.model.job import CACHE, OUTCOME, PID, Outcome
 from gitexp.records import codec
@@ -212,6 +212,6 @@ def share(cache: Path) -> str:
 def remove_slots(workspace: Workspace, paths: Iterable[Path]) -> None:
     """Remove worktrees with the marks that lie beside them."""
     for path in paths:
-        worktrees.remove(workspace, path)
+        checkouts.remove(workspace, path)
         for mark in (".lock", ".used"):
             path.with_name(path.name + mark).unlink(missing_ok=True)

@@ -30,7 +30,7 @@ from gitexp.errors import (
 from gitexp.model.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 # fsmonitor, hooks and gpg are programs that a repository folder may name: none of them is started.
@@ -296,6 +296,16 @@ def lines(out: bytes) -> list[str]:
     """Return what git printed, a line each: `str.splitlines` would end some at U+0085."""
     text = out.decode("utf-8", "surrogateescape").removesuffix("\n")
     return text.split("\n") if text else []
+
+
+def records(out: bytes) -> list[str]:
+    """Return what git printed with ``-z``, but for what is empty."""
+    return [item for item in out.decode("utf-8", "surrogateescape").split("\0") if item]
+
+
+def joined(names: Iterable[str]) -> bytes:
+    """Return names as git reads them with ``-z``."""
+    return b"".join(name.encode("utf-8", "surrogateescape") + b"\0" for name in names)
 
 
 def failure(

@@ -108,8 +108,6 @@ def canonical_mode(mode: int) -> int:
 def problems(data: bytes, hash_bytes: int = 20) -> frozenset[str]:
     r"""Return what ``git fsck --strict`` finds in the bytes of a tree, by Git's own names for it.
 
-    Examples
-    --------
     >>> problems(b"100644 a\0" + bytes(range(20)))
     frozenset()
     >>> problems(b"40000 .GIT \0" + bytes(range(20)))

@@ -97,15 +97,9 @@ def resolve(repo: Repo, text: str) -> CommitHash:
 
 def near_names(repo: Repo, text: str) -> tuple[str, ...]:
     """Return branches and tags for which a mistyped name may stand, or the last part of it."""
-    asked = [
-        "for-each-ref",
-        "--format=%(refname:lstrip=2)",
-        "refs/heads",
-        "refs/remotes",
-        "refs/tags",
-    ]
-    lines = command.attempt(repo.workspace, asked)[1].decode("utf-8", "surrogateescape").split("\n")
-    known = {name: name for name in lines if name}
+    asked = ["for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads", "refs/remotes",
+             "refs/tags"]  # fmt: skip
+    known = {name: name for name in command.lines(command.attempt(repo.workspace, asked)[1])}
     for name in (*known,):
         known.setdefault(name.rpartition("/")[2], name)
     close = near(text, known) or near(text.rpartition("/")[2], known)

@@ -113,7 +113,8 @@ def branches(repo: Repo, prefix: str = "") -> tuple[tuple[str, CommitHash], ...]
     found = [
         (ref, commit)
         for ref, commit in plain
-        if ref.startswith(f"refs/heads/{prefix}") or _of_remote(ref, prefix)
+        if ref.startswith(f"refs/heads/{prefix}")
+        or (followed(ref).startswith(prefix) and followed(ref) not in {"", "HEAD"})
     ]
     # A name that several remotes have means origin's, whatever the others are called.
     found.sort(key=lambda each: (each[0].startswith(_REMOTES), not each[0].startswith(_ORIGIN)))
@@ -301,11 +302,6 @@ def _listed(repo: Repo) -> Iterator[tuple[str, CommitHash]]:
                         yield ref, CommitHash(id_)
     except pygit2.GitError as error:
         raise translated(error, "cannot read the refs", "packed-refs") from error
-
-
-def _of_remote(ref: str, prefix: str) -> bool:
-    name = followed(ref)
-    return name not in {"", "HEAD"} and name.startswith(prefix)
 
 
 def _peeled(repo: Repo, id_: CommitHash) -> CommitHash:

@@ -109,8 +109,8 @@ def choose(repo: Repo, branch: str | None, wanted: str | None = None) -> str:
 
 def names(repo: Repo) -> list[str]:
     """Return the remotes of a repository, but for those whose name could pass for an option."""
-    found = command.run(repo.workspace, ["remote"]).decode("utf-8", "surrogateescape").split("\n")
-    return [name for name in found if name and not name.startswith("-")]
+    found = command.lines(command.run(repo.workspace, ["remote"]))
+    return [name for name in found if not name.startswith("-")]
 
 
 def tracking(remote: str, branch: str) -> str:

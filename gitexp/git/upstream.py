@@ -26,8 +26,6 @@ _REMOTES = "refs/remotes/"
 def short(ref: str) -> str:
     """Return the name of a branch or tag; a remote's branch has the same as one of ours.
 
-    Examples
-    --------
     >>> short("refs/heads/exp/a"), short("refs/remotes/origin/exp/a"), short("refs/tags/v1")
     ('exp/a', 'exp/a', 'v1')
     """
@@ -37,8 +35,6 @@ def short(ref: str) -> str:
 def followed(ref: str) -> str:
     """Return the branch of a remote that a ref follows, "" for any other ref.
 
-    Examples
-    --------
     >>> followed("refs/remotes/origin/exp/a"), followed("refs/heads/exp/a")
     ('exp/a', '')
     """
@@ -100,8 +96,6 @@ def _listed(
 def single(patterns: Iterable[str], main: str) -> tuple[str, ...]:
     """Return patterns in which main and master, where both are named, stand for the one `main`.
 
-    Examples
-    --------
     >>> single(("main", "master", "release/*"), "master"), single(("main",), "master")
     (('master', 'release/*'), ('main',))
     """

@@ -29,8 +29,6 @@ def update(data: bytes, where: str, new: ProjectConfig) -> bytes:
 
     `new`: differs from what the file says in such settings only.
 
-    Examples
-    --------
     >>> from gitexp.model.config import ParamKey, ProjectConfig, SeedRule
     >>> new = ProjectConfig(seed=SeedRule((ParamKey("params.yaml", "a"),)), python="py")
     >>> update(b"$schema: gitexp/config@1\nseed: null  # ours\n", "config.yaml", new)

@@ -25,8 +25,6 @@ def digest(environment: Environment) -> EnvironmentDigest:
 def requirements(environment: Environment) -> bytes:
     """Write ``name==version`` for each distribution; one inside the repository as a comment.
 
-    Examples
-    --------
     >>> from gitexp.model.run import Distribution, Environment
     >>> env = Environment("cpython", "3.12.1", "cp312", "linux_x86_64", "glibc 2.36", (
     ...     Distribution("churn", "0.1", "", "src"), Distribution("numpy", "2.1.0", "ab")))

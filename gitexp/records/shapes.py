@@ -66,8 +66,6 @@ def schema(kind: str) -> str:
 
     Answers of commands, which no file holds, have one version.
 
-    Examples
-    --------
     >>> schema("run")
     'gitexp/run@1'
     """

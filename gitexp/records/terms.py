@@ -61,8 +61,6 @@ def parse_effect(text: str, direction: Direction) -> Effect:
     Raises `BadEffectError` if it cannot be read, or promises that a metric gets worse by naming the
     wrong side.
 
-    Examples
-    --------
     >>> parse_effect(">=5%", Direction.MAX) == parse_effect("<=-5%", Direction.MIN)
     True
     """
@@ -86,8 +84,6 @@ def parse_effect(text: str, direction: Direction) -> Effect:
 def effect_text(effect: Effect, direction: Direction) -> str:
     """Write an effect so that `parse_effect` reads it back.
 
-    Examples
-    --------
     >>> effect_text(parse_effect(">=5%", Direction.MIN), Direction.MIN)
     '<=-5%'
     """
@@ -106,8 +102,6 @@ def effect_text(effect: Effect, direction: Direction) -> str:
 def format_effect(effect: Effect, metric: str, direction: Direction) -> str:
     """Say an effect in English, with the metric as subject.
 
-    Examples
-    --------
     >>> format_effect(parse_effect(">=5%", Direction.MAX), "f1", Direction.MAX)
     'f1 rises by at least 5 %'
     >>> format_effect(parse_effect(">=-2%", Direction.MIN), "loss", Direction.MIN)
@@ -137,8 +131,6 @@ def told_apart(plan: Plan) -> str:
 def parse_guard(text: str) -> Guard:
     """Read a guard-rail: ``METRIC<=+5%`` or ``METRIC>=-0.01``, against the baseline.
 
-    Examples
-    --------
     >>> parse_guard("latency_ms<=+5%")
     Guard(metric='latency_ms', op='<=', margin=0.05, relative=True)
     """
@@ -151,8 +143,6 @@ def parse_guard(text: str) -> Guard:
 def guard_text(guard: Guard) -> str:
     """Write a guard-rail so that `parse_guard` reads it back.
 
-    Examples
-    --------
     >>> guard_text(Guard("latency_ms", "<=", 0.05, relative=True))
     'latency_ms<=+5%'
     """
@@ -165,8 +155,6 @@ def parse_metric(text: str) -> tuple[str, Direction | None]:
 
     Raises `UnknownMetricError` if there is no name.
 
-    Examples
-    --------
     >>> parse_metric("f1:max")
     ('f1', <Direction.MAX: 'max'>)
     """

@@ -26,8 +26,7 @@ from gitexp.git.objects import (
     read_blob,
     tree_id,
 )
-from gitexp.git.transaction.cache import Kind
-from gitexp.git.transaction.child import with_a_child
+from gitexp.git.transaction.cache import Kind, with_a_child
 from gitexp.git.transaction.layout import CONCLUSIONS, CONFIG, FOLDER, FOLDERS, conclusion_path
 from gitexp.model import dataclass, field, replace
 from gitexp.model.ids import CommitHash

@@ -27,8 +27,7 @@ from gitexp.errors import (
     UnsafeInputError,
 )
 from gitexp.git.absent import ABSENT, Absent
-from gitexp.git.transaction.cache import Kind
-from gitexp.git.transaction.child import with_a_child
+from gitexp.git.transaction.cache import Kind, with_a_child
 from gitexp.git.transaction.layout import run_dir
 from gitexp.git.tree import FILE_MODES
 from gitexp.model import dataclass

@@ -184,8 +184,6 @@ def snapshot_paths(repo: Repo, commit: CommitHash) -> frozenset[str]:
 def joined_lines(old: bytes, new: bytes) -> bytes:
     r"""Return an ignore file with the lines of another one that it lacks.
 
-    Examples
-    --------
     >>> joined_lines(b"/a\n/b", b"/b\n/c\n")
     b'/a\n/b\n/c\n'
     """

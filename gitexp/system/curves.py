@@ -53,8 +53,6 @@ def is_curve(metric: str) -> bool:
 def named(metric: str) -> tuple[str, ...]:
     """Return the curves that a metric is measured on.
 
-    Examples
-    --------
     >>> named("curve:test/acc.at-max:val/acc"), named("f1")
     (('test/acc', 'val/acc'), ())
     """

@@ -193,8 +193,6 @@ def relative(path: str, repository: str) -> str | None:
 def normalise(name: str) -> str:
     """Return a distribution's name as PEP 503 compares it.
 
-    Examples
-    --------
     >>> normalise("Ruamel.Yaml__x")
     'ruamel-yaml-x'
     """

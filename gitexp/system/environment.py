@@ -305,8 +305,6 @@ def _cpu(*names: str) -> str:
 def _affinity() -> str:
     """Return the processors that this process may use, "" where that is all of them.
 
-    Examples
-    --------
     >>> ranges([0, 1, 2, 5])
     '0-2,5'
     """
@@ -405,8 +403,6 @@ def job_variables(
 def shell(command: str, env: Mapping[str, str]) -> list[str]:
     """Return the argument list that runs one command.
 
-    Examples
-    --------
     >>> shell("python train.py", {"SHELL": "/usr/bin/bash"})
     ['/usr/bin/bash', '--noprofile', '--norc', '-c', 'python train.py']
     """

@@ -79,8 +79,6 @@ def python_path(
 ) -> str:
     """Return PYTHONPATH for a job: the worktree's folders first, then the user's own entries.
 
-    Examples
-    --------
     >>> python_path(("src",), Path("/"), "/repo", "/repo/tmp:/opt/x")
     '/src:/tmp:/opt/x'
     """

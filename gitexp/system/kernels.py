@@ -32,8 +32,6 @@ _NAME = re.compile(r"(?!\.*$)[A-Za-z0-9._-]{1,100}")
 def asked(notebook: bytes, where: str) -> tuple[str, str]:
     """Return the kernel that a notebook names, in lower case, and its language.
 
-    Examples
-    --------
     >>> asked(b'{"metadata": {"kernelspec": {"name": "ir", "language": "R"}}}', "t.ipynb")
     ('ir', 'R')
     """

@@ -291,8 +291,6 @@ def _is_old(file: Path) -> bool:
 def _file_name(name: str) -> str:
     """Return how the file of a curve is called: ``loss/train`` lies in a folder.
 
-    Examples
-    --------
     >>> _file_name("loss/train"), _file_name("../top-5 acc")
     ('loss/train', '%2E./top-5%20acc')
     """

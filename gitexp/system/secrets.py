@@ -148,8 +148,6 @@ def _sure() -> tuple[re.Pattern[str], ...]:
 def is_secret_name(name: str) -> bool:
     """Whether a variable's name says that its value is nobody's business.
 
-    Examples
-    --------
     >>> is_secret_name("WANDB_API_KEY"), is_secret_name("OMP_NUM_THREADS")
     (True, False)
     """
@@ -161,8 +159,6 @@ def mask(text: str, env: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
 
     `env`: variables whose values are secrets if their names say so.
 
-    Examples
-    --------
     >>> mask("curl --token abcdef https://me:pw@host/x", {})
     ('curl --token *** https://***@host/x', ('--token', 'https'))
     """
@@ -277,8 +273,6 @@ def log_tail(log: Path, env: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
 def printable(text: str) -> str:
     r"""Write what a terminal would obey as an escape.
 
-    Examples
-    --------
     >>> print(printable("a\tb\x1b]52;c\x07\u202e"))
     a   b\x1b]52;c\x07\u202e
     """

@@ -335,8 +335,6 @@ def param_tree(value: Json) -> ParamTree:
 def time_text(moment: datetime) -> str:
     """Write a moment: ISO 8601, UTC, Z.
 
-    Examples
-    --------
     >>> time_text(datetime(2025, 1, 31, 12, tzinfo=UTC))
     '2025-01-31T12:00:00Z'
     """
@@ -361,8 +359,6 @@ def near(name: str, known: Iterable[str]) -> tuple[str, ...]:
     Below one parent only the last part is compared, within a third of its length, three characters
     at most; so are names that differ in punctuation, or of which one is the beginning of the other.
 
-    Examples
-    --------
     >>> near("train.lrr", ["train.lr", "train.seed", "data.split"])
     ('train.lr',)
     >>> near("train.nest", ["train.seed", "train.n_estimators"]), near("lr", ["train.lr"])

@@ -26,8 +26,6 @@ def relative_path(
     starts from, "" for the place itself. `up`: whether leaving by leading ``..`` is allowed (a
     dependency beside the project folder). `whole`: whether the place itself (``.``) is allowed.
 
-    Examples
-    --------
     >>> relative_path("../raw/a.csv", where="x.dvc", folder="data/prepared")
     'data/raw/a.csv'
     """
@@ -67,8 +65,6 @@ def _unsafe(path: str, where: str) -> UnsafeInputError:
 def lines(text: str) -> list[str]:
     r"""Return the lines of a text, which end at newlines, carriage returns, or both.
 
-    Examples
-    --------
     >>> lines("a\x0cb\r\n\u2028c\n"), lines("")
     (['a\x0cb', '\u2028c'], [])
     """

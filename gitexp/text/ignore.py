@@ -42,8 +42,6 @@ def compile(patterns: Iterable[str]) -> Matcher:  # noqa: A001 - read as ignore.
     ``**``, ``\`` as usual; ``!`` takes back, but not below a folder that is matched. The result:
     of a POSIX path relative to the top; a folder's path ends in ``/``.
 
-    Examples
-    --------
     >>> ignored = compile(["/docs/", "README*", "!README.keep"])
     >>> [ignored(path) for path in ("docs/a/b.md", "src/docs/a", "src/README.md", "README.keep")]
     [True, False, True, False]

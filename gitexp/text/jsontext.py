@@ -25,8 +25,6 @@ MAX_BITS = 14_284  # of an integer: Python writes no more than 4,300 digits
 def json_dumps(value: Json) -> bytes:
     r"""Write canonical JSON: sorted keys, UTF-8, LF, indent 2, shortest floats, final newline.
 
-    Examples
-    --------
     >>> json_dumps({"b": 0.1, "a": ["ä"]}).decode()
     '{\n  "a": [\n    "ä"\n  ],\n  "b": 0.1\n}\n'
     """

@@ -38,8 +38,6 @@ def edit(data: bytes, file: str, changes: Mapping[str, ParamValue]) -> bytes:
     Raises `UnknownParamError` if a parameter is not there, or is a whole section; near names are
     given.
 
-    Examples
-    --------
     >>> edit(b"lr: 1e-3  # tuned\nseed: 1\n", "params.yaml", {"lr": 0.01})
     b'lr: 0.01  # tuned\nseed: 1\n'
     """

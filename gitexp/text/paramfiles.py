@@ -55,8 +55,6 @@ def parse(data: bytes, file: str) -> Json:
     `data`: the file, at most 1 MiB, of Python 128 KiB. `file`: its path: the ending tells the
     syntax; also for messages.
 
-    Examples
-    --------
     >>> parse(b"lr = 1e-3\n[net]\nsizes = [8, 4]\n", "conf.toml")
     {'lr': 0.001, 'net': {'sizes': [8, 4]}}
     """

@@ -26,8 +26,6 @@ def flatten(value: Json) -> dict[str, ParamValue]:
     A list without mappings is one value; one with mappings is gone into by position
     (``layers.0.units``). An empty mapping is not a parameter.
 
-    Examples
-    --------
     >>> flatten({"train": {"lr": 0.1, "sizes": [8, 4]}, "layers": [{"units": 3}]})
     {'train.lr': 0.1, 'train.sizes': (8, 4), 'layers.0.units': 3}
     """
@@ -45,8 +43,6 @@ def lookup(value: Json, key: str) -> ParamTree:
 
     Raises `UnknownParamError` if there is nothing of this name; near names are given.
 
-    Examples
-    --------
     >>> lookup({"train": {"lr": 0.1}}, "train.lr")
     0.1
     """
@@ -134,8 +130,6 @@ def _unknown(value: Json, key: str) -> UnknownParamError:
 def param_key(text: str) -> ParamKey:
     """Read ``key`` (of params.yaml) or ``file:key``, as DVC's ``-S`` has it.
 
-    Examples
-    --------
     >>> param_key("train.seed"), str(param_key("conf/model.yaml:lr"))
     (ParamKey(file='params.yaml', key='train.seed'), 'conf/model.yaml:lr')
     """

@@ -27,8 +27,6 @@ def parse_assignment(text: str) -> tuple[ParamKey, ParamValue]:
 
     Raises `UsageError` if there is no ``=`` or no key, or the value is a mapping.
 
-    Examples
-    --------
     >>> parse_assignment("train.lr=1e-3")
     (ParamKey(file='params.yaml', key='train.lr'), 0.001)
     >>> parse_assignment("conf/net.toml:sizes=[8, 4]")

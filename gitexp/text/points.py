@@ -36,8 +36,6 @@ def is_name(name: object) -> bool:
 def encode(name: str, value: float, step: int | None, t: float, stage: str = "") -> bytes:
     r"""Write one line.
 
-    Examples
-    --------
     >>> encode("loss", 0.25, 3, 1700000000.5)
     b'{"name":"loss","step":3,"t":1700000000.5,"value":0.25}\n'
     """
@@ -50,8 +48,6 @@ def encode(name: str, value: float, step: int | None, t: float, stage: str = "")
 def decode(line: bytes) -> Point | None:
     r"""Read one line; None where it is not a point.
 
-    Examples
-    --------
     >>> decode(b'{"name":"loss","step":3,"t":1.5,"value":null}\n')
     Point(name='loss', value=None, step=3, t=1.5, stage='')
     >>> decode(b'{"name":"loss","st')

@@ -78,8 +78,6 @@ def yaml_loads(data: bytes, *, where: str, limit: int = MIB, allow_aliases: bool
     it is not YAML, repeats a key, holds a bare date, a number that is not finite, an unknown tag
     or, where not allowed, an alias. The message names line and column.
 
-    Examples
-    --------
     >>> yaml_loads(b"lr: 1e-3\non: yes\nmode: 0777\n", where="params.yaml")
     {'lr': 0.001, 'on': 'yes', 'mode': 777}
     """
@@ -92,8 +90,6 @@ def unlike(data: bytes, *, where: str, limit: int = MIB) -> list[tuple[tuple[str
     A project may read its parameters by PyYAML, for which ``010`` is 8, ``1:30`` is 90, ``no`` is
     false and ``1e-3`` a text.
 
-    Examples
-    --------
     >>> unlike(b"lr: 1e-3\nn: 8\n1: {on: 2}\n", where="params.yaml")
     [(('lr',), '1e-3'), ((), '1'), (('1',), 'on')]
     """
@@ -361,8 +357,6 @@ _MANY_DIGITS = 100  # a number that long is one that Python does not convert
 def scalar(text: str, *, where: str) -> str | int | float | bool | None:
     """Read a plain scalar by the rules of YAML 1.2, as DVC does.
 
-    Examples
-    --------
     >>> [scalar(text, where="") for text in ("1_000", "1e5", "0x1F", "yes", "null")]
     [1000, 100000.0, 31, 'yes', None]
     """
@@ -396,8 +390,6 @@ def is_alike(text: str, value: object, tag: str | None) -> bool:
 
     `tag`: the one that it has in the text; None for none.
 
-    Examples
-    --------
     >>> [is_alike(text, scalar(text, where=""), None) for text in ("8", "0.1", "010", "1e-3", "no")]
     [True, True, False, False, False]
     """

@@ -26,8 +26,6 @@ _WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null")
 def yaml_dumps(value: Json) -> bytes:
     r"""Write a value as one YAML document, keys in the order given.
 
-    Examples
-    --------
     >>> yaml_dumps({"name": "a", "ok": "yes", "list": [1, {"k": 1e-3}], "none": []}).decode()
     'name: a\nok: "yes"\nlist:\n- 1\n- k: 0.001\nnone: []\n'
     """
@@ -55,8 +53,6 @@ def inline(value: Json) -> str:
 def number(value: float) -> str:
     """Write a finite number, shortest, so that every YAML reader sees an integer or a float.
 
-    Examples
-    --------
     >>> number(1e16), number(1e-07), number(2.0)
     ('1.0e+16', '1.0e-07', '2.0')
     """

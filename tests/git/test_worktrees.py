@@ -6,7 +6,7 @@ import pytest
 
 from gitexp.errors import ExistsError, GitFailedError, NoRepositoryError
 from gitexp.git import command
-from gitexp.git.worktree import checkouts, worktrees
+from gitexp.git.worktree import checkouts
 from gitexp.model.ids import CommitHash
 from tests.lab.build import BuiltRepo, repository
 
@@ -39,7 +39,7 @@ def test_a_worktree_has_every_file_but_gitexps_and_is_clean(project: BuiltRepo) 
     path = slot(project)
     config = (project.path / ".git/config").read_bytes()
     commit = CommitHash(project.hash())
-    assert worktrees.add(project.workspace, path, commit) == ()
+    assert checkouts.add(project.workspace, path, commit) == ()
     there = BuiltRepo(path)
     assert sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()) == [
         ".git",
@@ -58,9 +58,9 @@ def test_a_worktree_has_every_file_but_gitexps_and_is_clean(project: BuiltRepo) 
         (path, None),
     ]
     with pytest.raises(ExistsError):
-        worktrees.add(project.workspace, path, commit)
+        checkouts.add(project.workspace, path, commit)
 
-    worktrees.remove(project.workspace, path)
+    checkouts.remove(project.workspace, path)
     assert not path.exists()
     assert len(checkouts.listing(project.workspace)) == 1
     project.fsck()
@@ -68,21 +68,21 @@ def test_a_worktree_has_every_file_but_gitexps_and_is_clean(project: BuiltRepo) 
 
 def test_a_half_removed_worktree_can_be_removed_and_made_again(project: BuiltRepo) -> None:
     commit = CommitHash(project.hash())
-    worktrees.add(project.workspace, slot(project), commit)
+    checkouts.add(project.workspace, slot(project), commit)
     (slot(project) / ".git").unlink()
-    worktrees.remove(project.workspace, slot(project))
+    checkouts.remove(project.workspace, slot(project))
     assert not list((project.path / ".git/worktrees").glob("*"))
-    worktrees.add(project.workspace, slot(project), commit)
+    checkouts.add(project.workspace, slot(project), commit)
     for file in sorted(slot(project).rglob("*"), reverse=True):
         file.rmdir() if file.is_dir() else file.unlink()
     slot(project).rmdir()
-    worktrees.add(project.workspace, slot(project), commit)
+    checkouts.add(project.workspace, slot(project), commit)
     assert (slot(project) / "train.py").exists()
 
 
 def test_what_cannot_be_made_leaves_nothing(project: BuiltRepo) -> None:
     with pytest.raises(GitFailedError):
-        worktrees.add(project.workspace, slot(project), CommitHash("0" * 39 + "1"))
+        checkouts.add(project.workspace, slot(project), CommitHash("0" * 39 + "1"))
     assert not slot(project).exists()
     assert not (project.path / ".git/worktrees").exists()
 
@@ -95,7 +95,7 @@ def test_hooks_do_not_run_and_filters_do(project: BuiltRepo, tmp_path: Path) -> 
     project.git("config", "filter.up.smudge", "tr a-z A-Z")
     project.git("config", "filter.up.clean", "tr A-Z a-z")
     commit = CommitHash(project.commit({".gitattributes": "*.up filter=up\n", "x.up": "a\n"}, at=2))
-    worktrees.add(project.workspace, slot(project), commit)
+    checkouts.add(project.workspace, slot(project), commit)
     assert (slot(project) / "x.up").read_text() == "A\n"
     assert not (tmp_path / "canary").exists()
 
@@ -104,7 +104,7 @@ def test_a_slot_is_cleaned_of_everything_but_gitexp(project: BuiltRepo, tmp_path
     path = slot(project)
     first = CommitHash(project.hash())
     second = CommitHash(project.commit({"train.py": "second\n", ".gitexp/new": "x"}, at=2))
-    worktrees.add(project.workspace, path, first)
+    checkouts.add(project.workspace, path, first)
     there = BuiltRepo(path)
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -152,14 +152,14 @@ def test_submodules_are_filled_from_the_users_clone(project: BuiltRepo, tmp_path
     project.git("submodule", "deinit", "--quiet", "--force", "vendor/inner")
     (project.path / ".git/modules/vendor/inner").rename(tmp_path / "elsewhere")
     commit = CommitHash(project.commit(at=3))
-    assert worktrees.add(project.workspace, slot(project), commit) == ("vendor/inner",)
+    assert checkouts.add(project.workspace, slot(project), commit) == ("vendor/inner",)
     assert (slot(project) / "vendor/lib/lib.py").read_text() == "lib\n"
     assert (slot(project) / "vendor/lib/inner/deep.py").read_text() == "deep\n"
     assert BuiltRepo(slot(project)).status() == []
     (slot(project) / "vendor/lib/lib.py").write_text("edited\n")
     (slot(project) / "vendor/lib/inner/new.o").touch()
     command.clean_slot(slot(project), commit)
-    worktrees.refill(slot(project), commit)
+    checkouts.refill(slot(project), commit)
     assert (slot(project) / "vendor/lib/lib.py").read_text() == "lib\n"
     assert [each.name for each in (slot(project) / "vendor/lib/inner").iterdir()] == ["deep.py"]
     assert not list((project.path / ".git/modules").rglob("gitexp-index*"))
@@ -171,7 +171,7 @@ def test_a_submodules_name_may_not_lead_out(project: BuiltRepo, tmp_path: Path) 
     text = '[submodule "../../../evil/.git"]\n\tpath = lib\n\turl = x\n'
     project.git("update-index", "--add", "--cacheinfo", f"160000,{sha},lib")
     commit = CommitHash(project.commit({".gitmodules": text}, at=2))
-    assert worktrees.add(project.workspace, slot(project), commit) == ("lib",)
+    assert checkouts.add(project.workspace, slot(project), commit) == ("lib",)
     assert not (slot(project) / "lib/x").exists()
 
 
@@ -179,7 +179,7 @@ def test_a_submodules_name_may_not_lead_out(project: BuiltRepo, tmp_path: Path) 
 def test_ten_thousand_files_take_a_moment(repo: BuiltRepo) -> None:
     repo.commit({f"d{number % 100}/f{number}.txt": f"{number}\n" for number in range(10_000)})
     commit = CommitHash(repo.hash())
-    worktrees.add(repo.workspace, slot(repo), commit)
+    checkouts.add(repo.workspace, slot(repo), commit)
     (slot(repo) / "d1/f1.txt").write_text("edited\n")
     command.clean_slot(slot(repo), commit)
     assert BuiltRepo(slot(repo)).status() == []

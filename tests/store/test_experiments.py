@@ -9,8 +9,7 @@ import pytest
 
 from benchmarks.make_repos import make
 from gitexp.git import discovery, repository
-from gitexp.git.transaction.cache import Index
-from gitexp.git.transaction.child import can_fork, in_child
+from gitexp.git.transaction.cache import Index, can_fork, in_child
 from gitexp.store.experiments import experiment_lines
 from gitexp.store.plans import tips
 

@@ -16,18 +16,20 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import marshal
 import os
 import sqlite3
+import threading
 import time
 from hashlib import blake2b
 from itertools import islice
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from gitexp.git.discovery import user_key
 from gitexp.git.transaction.layout import index_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from gitexp.model.workspace import Workspace
@@ -40,6 +42,11 @@ _WRITE_EVERY_S = 2.0
 _BATCH = 900  # SQLite's oldest limit on parameters is 999
 _SEAL_BYTES = 12
 _TORN = 1  # as the file's application id: a write has not ended
+_WORTH_A_CHILD: Final = 300  # things to read; a child costs 20 ms
+_STARTED: Final = os.getpid()
+
+_T = TypeVar("_T")
+_Read = TypeVar("_Read")
 
 
 class Kind(enum.Enum):
@@ -194,6 +201,69 @@ def open_index(workspace: Workspace) -> Index:
 def forget(workspace: Workspace) -> None:
     """Remove the repository's cache; the next question fills a new one."""
     _remove(index_file(workspace))
+
+
+def with_a_child(
+    index: Index, items: Sequence[_T], read: Callable[[Index, Sequence[_T]], _Read]
+) -> _Read:
+    """Read things into the index, half of them by a forked child if they are many and it is safe.
+
+    Whatever goes wrong in the child costs time, never an answer: what it could not read is in no
+    row. Returns what was read here.
+    """
+    if len(items) < _WORTH_A_CHILD or not can_fork():
+        return read(index, items)
+    half = len(items) // 2
+
+    def work() -> bytes:
+        own = Index(None)
+        read(own, items[half:])
+        return marshal.dumps({kind.value: dict(rows) for kind, rows in own.fresh()})
+
+    result = in_child(work)
+    found = read(index, items[:half])
+    data = result()
+    if data is not None:
+        for number, rows in marshal.loads(data).items():  # noqa: S302  from our own child
+            index.put(Kind(number), rows)
+    return found
+
+
+def can_fork() -> bool:
+    """Tell whether a second processor is free to be used in this process."""
+    alone = threading.active_count() == 1 and os.getpid() == _STARTED
+    if not alone or not hasattr(os, "fork"):
+        return False
+    asked = getattr(os, "sched_getaffinity", None)
+    return (len(asked(0)) if asked else os.cpu_count() or 1) > 1
+
+
+def in_child(work: Callable[[], bytes]) -> Callable[[], bytes | None]:
+    """Start a piece of work in a child.
+
+    `work`: returns its result as bytes; must not write anything that the parent has open. The
+    result: waits for the result; None where the child failed.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.close(reading)
+            with os.fdopen(writing, "wb") as stream:
+                stream.write(work())
+            code = 0
+        finally:
+            os._exit(code)  # no handler of the parent's runs twice
+    os.close(writing)
+
+    def result() -> bytes | None:
+        with os.fdopen(reading, "rb") as stream:
+            data = stream.read()
+        _, status = os.waitpid(child, 0)
+        return data if status == 0 else None
+
+    return result
 
 
 def _open(path: Path) -> sqlite3.Connection | None:

@@ -56,8 +56,6 @@ def archive_tag(name: str) -> str:
 def run_dir(run: RunId) -> str:
     """Return the folder of a run.
 
-    Examples
-    --------
     >>> run_dir("abcdefghijklmnop")
     '.gitexp/runs/ab/abcdefghijklmnop'
     """

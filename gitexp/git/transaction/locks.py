@@ -85,8 +85,6 @@ class FileLock:
 
     The file is made if missing; its one line says who has, or last had, the lock.
 
-    Examples
-    --------
     >>> import pathlib, tempfile
     >>> folder = tempfile.TemporaryDirectory()
     >>> lock = FileLock(pathlib.Path(folder.name, "slot"))

@@ -136,7 +136,10 @@ def _clear(repo: Repo, owned: OwnerFile) -> str:
     common = repo.workspace.common_dir
     _clear_git_lock(common, common / f"{owned.ref}.lock", owned)
     tip = refs.read_ref(repo, owned.ref)
-    published = tip is not ABSENT and _contains(repo, tip, CommitHash(owned.after))
+    after = CommitHash(owned.after)
+    published = (
+        tip is not ABSENT and objects.exists(repo, after) and objects.is_ancestor(repo, after, tip)
+    )
     left: list[str] = []
     branch = owned.ref.removeprefix("refs/heads/")
     for checkout in checkouts.listing(repo.workspace):
@@ -164,10 +167,6 @@ def _finish(repo: Repo, checkout: checkouts.Checkout, owned: OwnerFile) -> tuple
         return restore.apply(prepared)
     finally:
         restore.discard(prepared)
-
-
-def _contains(repo: Repo, tip: CommitHash, commit: CommitHash) -> bool:
-    return objects.exists(repo, commit) and objects.is_ancestor(repo, commit, tip)
 
 
 def _clear_git_lock(common: Path, path: Path, owned: OwnerFile) -> None:

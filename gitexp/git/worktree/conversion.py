@@ -39,9 +39,9 @@ _BUILT_IN: Final = ("text", "eol", "crlf", "ident")
 def conversions(repo: Repo, top: Path, paths: Sequence[str]) -> dict[str, Conversion]:
     """Return what lies between a blob and its file, path by path, as .gitattributes says."""
     names = (*_FOREIGN, *_BUILT_IN)
-    data = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in paths)
-    out = command.run(top, ["check-attr", "-z", "--stdin", *names], data=data)
-    fields = out.decode("utf-8", "surrogateescape").split("\0")
+    asked = ["check-attr", "-z", "--stdin", *names]
+    out = command.run(top, asked, data=command.joined(paths))
+    fields = out.decode("utf-8", "surrogateescape").split("\0")  # a value may be empty
     common = Conversion.NONE
     if repo.settings.get("core.autocrlf", "false").lower() not in {"false", "no", "off", "0"}:
         common = Conversion.BUILT_IN
@@ -97,13 +97,9 @@ _VERSIONS: Final = (
 
 def unfilled(top: Path) -> tuple[str, ...]:
     """Return tracked files that are pointers still, as LFS is not there: git is silent."""
-    out = command.run(
-        top,
-        ["ls-files", "-z", "--", ":(attr:filter=lfs)"],
-        env={"GIT_LITERAL_PATHSPECS": "0"},
-    )
-    names = [name for name in out.decode("utf-8", "surrogateescape").split("\0") if name]
-    return tuple(sorted(name for name in names if _is_pointer(top / name)))
+    asked = ["ls-files", "-z", "--", ":(attr:filter=lfs)"]
+    out = command.run(top, asked, env={"GIT_LITERAL_PATHSPECS": "0"})
+    return tuple(sorted(name for name in command.records(out) if _is_pointer(top / name)))
 
 
 def _is_pointer(path: Path) -> bool:

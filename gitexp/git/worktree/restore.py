@@ -185,15 +185,12 @@ def _version(side: pygit2.DiffFile) -> Version:
 def _index_entries(top: Path, paths: Sequence[str]) -> dict[str, _Indexed]:
     found: dict[str, _Indexed] = {}
     for start in range(0, len(paths), _CHUNK):
-        out = command.run(
-            top, ["ls-files", "--stage", "-t", "-z", "--", *paths[start : start + _CHUNK]]
-        )
-        for record in out.decode("utf-8", "surrogateescape").split("\0"):
-            if record:
-                head, _, path = record.partition("\t")
-                tag, mode, id_, number = head.split(" ")
-                version = (int(mode, 8), id_) if number == "0" else (0, "")
-                found[path] = _Indexed(version, skipped=tag == "S")
+        asked = ["ls-files", "--stage", "-t", "-z", "--", *paths[start : start + _CHUNK]]
+        for record in command.records(command.run(top, asked)):
+            head, _, path = record.partition("\t")
+            tag, mode, id_, number = head.split(" ")
+            version = (int(mode, 8), id_) if number == "0" else (0, "")
+            found[path] = _Indexed(version, skipped=tag == "S")
     return found
 
 
@@ -211,17 +208,11 @@ def _new_index(checkout: Checkout, lines: list[bytes], hidden: list[str], owner:
         shutil.copy2(checkout.index, path)  # its time, too: git doubts entries no older than that
     env = {"GIT_INDEX_FILE": str(path)}
     try:
-        command.run(
-            checkout.top, ["update-index", "-z", "--index-info"], data=b"".join(lines), env=env
-        )
+        asked = ["update-index", "-z", "--index-info"]
+        command.run(checkout.top, asked, data=b"".join(lines), env=env)
         if hidden:
-            data = b"".join(name.encode("utf-8", "surrogateescape") + b"\0" for name in hidden)
-            command.run(
-                checkout.top,
-                ["update-index", "--skip-worktree", "-z", "--stdin"],
-                data=data,
-                env=env,
-            )
+            asked = ["update-index", "--skip-worktree", "-z", "--stdin"]
+            command.run(checkout.top, asked, data=command.joined(hidden), env=env)
     except BaseException:
         path.unlink(missing_ok=True)
         path.with_name(path.name + ".lock").unlink(missing_ok=True)
@@ -247,8 +238,9 @@ def _prepare_file(
         return  # the file has the new content already
     if seen is ABSENT and step.new is ABSENT:
         return
-    same = seen is ABSENT if step.old is ABSENT else seen is not ABSENT
-    if not same or (step.old is not ABSENT and not conversion.holds(repo, path, step.old, kind)):
+    if (seen is ABSENT) != (step.old is ABSENT) or (
+        step.old is not ABSENT and not conversion.holds(repo, path, step.old, kind)
+    ):
         prepared.left.append(path)
         return
     source = None

@@ -87,9 +87,9 @@ def staged(place: HookPlace) -> tuple[Staged, ...]:
     arguments = ["diff-index", "-r", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames",
                  "--ignore-submodules=dirty", "--ita-invisible-in-index",
                  place.head or EMPTY_TREE, "--"]  # fmt: skip
-    words = _text(_run(place, arguments)).split("\0")
+    words = command.records(_run(place, arguments))
     found: list[Staged] = []
-    for said, path in zip(words[::2], words[1::2], strict=False):
+    for said, path in zip(words[::2], words[1::2], strict=True):
         old_mode, new_mode, old, new, _ = said.lstrip(":").split(" ")
         found.append((path, _entry(old_mode, old), _entry(new_mode, new)))
     return tuple(sorted(found, key=lambda item: item[0]))
@@ -105,7 +105,7 @@ def files(place: HookPlace, patterns: Sequence[str]) -> list[str]:
     """Return the staged files whose names match, by Git's patterns."""
     env = {**place.env, "GIT_LITERAL_PATHSPECS": "0"}
     _, out, _ = command.attempt(place.folder, ["ls-files", "-z", "--", *patterns], env=env)
-    return [path for path in _text(out).split("\0") if path]
+    return command.records(out)
 
 
 def refs(place: HookPlace, prefix: str) -> dict[str, CommitHash]:

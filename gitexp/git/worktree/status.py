@@ -51,14 +51,14 @@ def porcelain(workspace: Workspace, *, looking: bool) -> bytes:
 def unmerged(workspace: Workspace) -> dict[str, str]:
     """Return the paths in conflict, each with the stages it has: 1 the base, 2 ours, 3 theirs."""
     found: dict[str, str] = {}
-    for record in _records(command.run(_top(workspace), ["ls-files", "--unmerged", "-z"])):
+    for record in command.records(command.run(_top(workspace), ["ls-files", "--unmerged", "-z"])):
         entry, _, path = record.partition("\t")
         found[path] = found.get(path, "") + entry[-1]
     return found
 
 
 def _paths(found: bytes) -> tuple[str, ...]:
-    return tuple(sorted({record[3:] for record in _records(found)}))
+    return tuple(sorted({record[3:] for record in command.records(found)}))
 
 
 def _may_name_filters(workspace: Workspace) -> bool:
@@ -84,9 +84,10 @@ def _foreign_filters(top: Path) -> dict[str, str]:
 
 def _refuse_filtered(top: Path, paths: Iterable[str], named: Mapping[str, str]) -> None:
     """Refuse to call changed what a filter of the folder's may have made so."""
-    data = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in paths)
-    fields = command.run(top, ["check-attr", "-z", "--stdin", "filter"], data=data).split(b"\0")
-    for path, driver in zip(_texts(fields[0::3]), _texts(fields[2::3]), strict=False):
+    data = command.joined(paths)
+    out = command.run(top, ["check-attr", "-z", "--stdin", "filter"], data=data)
+    fields = out.decode("utf-8", "surrogateescape").split("\0")  # a value may be empty
+    for path, driver in zip(fields[0::3], fields[2::3], strict=False):
         for key in named:
             if key.startswith(f"filter.{driver}."):
                 raise ForeignProgramError(
@@ -98,14 +99,10 @@ def _refuse_filtered(top: Path, paths: Iterable[str], named: Mapping[str, str]) 
                 )
 
 
-def _texts(fields: Iterable[bytes]) -> list[str]:
-    return [field.decode("utf-8", "surrogateescape") for field in fields]
-
-
 def untracked(workspace: Workspace) -> tuple[str, ...]:
     """Return paths that Git neither tracks nor ignores, sorted."""
     out = command.run(_top(workspace), ["ls-files", "--others", "--exclude-standard", "-z"])
-    return tuple(sorted(_records(out)))
+    return tuple(sorted(command.records(out)))
 
 
 def left_in(top: Path, folder: str = "") -> tuple[str, ...]:
@@ -116,13 +113,13 @@ def left_in(top: Path, folder: str = "") -> tuple[str, ...]:
     """
     options = ["--", folder] if folder else ["--directory", "--no-empty-directory"]
     out = command.run(top, ["ls-files", "--others", "--exclude-standard", "-z", *options])
-    return tuple(sorted(_records(out)))
+    return tuple(sorted(command.records(out)))
 
 
 def rewritten_in(top: Path) -> tuple[str, ...]:
     """Return the tracked files of a worktree of ours that have other bytes now, sorted."""
     out = command.run(top, ["ls-files", "--modified", "-z"])
-    return tuple(sorted({path for path in _records(out) if (top / path).is_file()}))
+    return tuple(sorted({path for path in command.records(out) if (top / path).is_file()}))
 
 
 def is_ignored(where: Workspace | Path, paths: Iterable[str]) -> frozenset[str]:
@@ -132,7 +129,7 @@ def is_ignored(where: Workspace | Path, paths: Iterable[str]) -> frozenset[str]:
 
 def ignoring(where: Workspace | Path, paths: Iterable[str]) -> dict[str, tuple[str, str]]:
     """Return what Git ignores of `paths`, each with the pattern and the file that has it."""
-    data = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in paths)
+    data = command.joined(paths)
     if not data:
         return {}
     # check-ignore takes paths, never patterns, and dies where literal pathspecs are asked for.
@@ -144,7 +141,7 @@ def ignoring(where: Workspace | Path, paths: Iterable[str]) -> dict[str, tuple[s
     )
     if code > 1:  # 1: none of them
         raise GitFailedError("git check-ignore failed", found=err.decode("utf-8", "replace"))
-    found = zip(*[iter(_records(out))] * 4, strict=True)
+    found = zip(*[iter(command.records(out))] * 4, strict=True)
     return {path: (what, file) for file, _, what, path in found if not what.startswith("!")}
 
 
@@ -153,7 +150,9 @@ def tracked(workspace: Workspace, paths: Iterable[str]) -> frozenset[str]:
     wanted = tuple(paths)
     if not wanted:
         return frozenset()
-    return frozenset(_records(command.run(_top(workspace), ["ls-files", "-z", "--", *wanted])))
+    return frozenset(
+        command.records(command.run(_top(workspace), ["ls-files", "-z", "--", *wanted]))
+    )
 
 
 def _top(workspace: Workspace) -> Path:
@@ -166,15 +165,11 @@ def _top(workspace: Workspace) -> Path:
     return workspace.top
 
 
-def _records(out: bytes) -> list[str]:
-    return [item for item in out.decode("utf-8", "surrogateescape").split("\0") if item]
-
-
 def listed(workspace: Workspace, name: str) -> tuple[str, ...]:
     """Return all files of that name that Git tracks or would add, from the top, sorted."""
     out = command.run(_top(workspace), ["ls-files", "-z", "--cached", "--others",
                                         "--exclude-standard"])  # fmt: skip
-    return tuple(sorted({path for path in _records(out) if path.rsplit("/", 1)[-1] == name}))
+    return tuple(sorted({path for path in command.records(out) if path.rsplit("/", 1)[-1] == name}))
 
 
 _GLOBS = {"GIT_LITERAL_PATHSPECS": "0"}  # the patterns are ours
@@ -193,8 +188,7 @@ def files(
     options = ["grep", "-lzIF", "--all-match", *asked, scope, "--", *names]
     out = command.attempt(where, options, env=_GLOBS)[1]
     prefix = "" if at is None else f"{at}:"
-    text = out.decode("utf-8", "surrogateescape")
-    return tuple(item.removeprefix(prefix) for item in text.split("\0") if item)
+    return tuple(item.removeprefix(prefix) for item in command.records(out))
 
 
 def matches(
