@@ -22,7 +22,7 @@ from gitexp.dvc.cache_objects import DEFAULT_TYPES, TEMPORARY, CacheConfig
 from gitexp.dvc.hashing import twin
 from gitexp.errors import BadFormatError, DamagedDataError, DataMissingError, UnsafeInputError
 from gitexp.model import dataclass
-from gitexp.model.ids import Md5
+from gitexp.model.ids import MD5, Md5
 from gitexp.model.job import FileHash
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 
 MANIFEST_LIMIT = 256 << 20  # about two million files
-HEX = frozenset("0123456789abcdef")
-MD5_LENGTH = 32
 OURS = frozenset({".git", ".dvc", ".gitexp"})  # no output may lie in these, at any depth
 CONTROL = frozenset({"Cc", "Cs"})  # control characters, and halves of a surrogate pair
 INVISIBLE = dict.fromkeys(  # HFS+ ignores these: ".g<200c>it" would be .git there
@@ -51,8 +49,7 @@ class ManifestEntry:
 
 def check_md5(text: str, *, where: str) -> Md5:
     """Return `text` as the hash of a file or folder."""
-    digits = text.removesuffix(".dir")
-    if len(digits) == MD5_LENGTH and HEX.issuperset(digits):
+    if MD5.fullmatch(text):
         return Md5(text)
     raise UnsafeInputError(
         "a hash does not have the form of an MD5",
@@ -195,34 +192,17 @@ def object_path(cache_dir: Path, md5: Md5) -> Path:
     return Path(cache_objects.object_file(CacheConfig(cache_dir), md5))
 
 
-def put(
-    cache: CacheConfig,
-    root: Path,
-    path: str,
-    *,
-    memo: Memo | None = None,
-) -> FileHash:
+def put(cache: CacheConfig, root: Path, path: str, *, memo: Memo | None = None) -> FileHash:
     """Store the file or folder `path` below `root`; what is there already is left as it is."""
     full = root / path
     if full.is_dir():
         return put_dir(cache, full, path, memo=memo)
-    return put_file(cache, full, path, memo=memo)
-
-
-def put_file(cache: CacheConfig, file: Path, path: str, *, memo: Memo | None = None) -> FileHash:
-    """Store one file; `path` is how the record calls it."""
     with links.explained(str(cache.dir)):
-        digest = cache_objects.store(cache, str(file), memo)
+        digest = cache_objects.store(cache, str(full), memo)
     return FileHash(path, digest.md5, digest.size, isexec=digest.executable)
 
 
-def put_dir(
-    cache: CacheConfig,
-    folder: Path,
-    path: str,
-    *,
-    memo: Memo | None = None,
-) -> FileHash:
+def put_dir(cache: CacheConfig, folder: Path, path: str, *, memo: Memo | None = None) -> FileHash:
     """Store a folder, or nothing of it: its files first, then the object that lists them."""
     names = hashing.list_files(str(folder), gitignore.load_dvcignore(folder))
     with links.explained(str(cache.dir)):

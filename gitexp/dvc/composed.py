@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import dvcpipeline
-from gitexp.dvc.evaluator import listed, mapping, paths
+from gitexp.dvc.evaluator import paths
+from gitexp.dvc.state import listed, mapping
 from gitexp.errors import BadFormatError, UnknownParamError, UnsafeInputError
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import MODE_EXECUTABLE

@@ -9,18 +9,11 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import dvcfiles
 from gitexp.dvc.dvcfiles import DvcFiles
-from gitexp.dvc.dvcpipeline import declared_outs, declares
+from gitexp.dvc.dvcpipeline import LIMIT, declared_outs, declares
 from gitexp.errors import BadFormatError, UnsafeInputError
 from gitexp.git.absent import ABSENT
-from gitexp.git.objects import (
-    MODE_BLOB,
-    MODE_EXECUTABLE,
-    commit_info,
-    entry_at,
-    list_dir,
-)
+from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, commit_info, entry_at, list_dir
 from gitexp.git.tree import MODE_TREE
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import BlobId, CommitHash, TreeId
@@ -169,7 +162,7 @@ class Reader:
         def read(name: str) -> bytes | None:
             if name not in files:
                 return None
-            return self._repo.read(BlobId(files[name]), dvcfiles.LIMIT, where=name)
+            return self._repo.read(BlobId(files[name]), LIMIT, where=name)
 
         own = DvcFiles(read)
         return _pointer(own, path) if path.endswith(".dvc") else _lock(own, path)

@@ -247,7 +247,8 @@ def _unsaid(dvc_dir: Path, environ: Mapping[str, str], wanted: frozenset[str]) -
     answer = _answers(dvc_dir)
 
     def besides(commit: str) -> Sections:
-        differs = _differing(here, _committed(folder, commit), theirs, items)
+        committed = decoded(_blob(folder, commit, ".dvc/config"))
+        differs = _differing(here, committed, theirs, items)
         for label, paths in named.items():
             if not all(_is_of(commit, path) for path in paths):
                 differs[label] = {str(path): _digest(path) for path in paths}
@@ -325,10 +326,6 @@ def _is_shared(folder: Path) -> bool:
         folder, ["rev-parse", "--path-format=absolute", "--git-path", "FETCH_HEAD"]
     )
     return os.path.lexists(os.fsdecode(fetched.rstrip(b"\n")))
-
-
-def _committed(folder: Path, revision: str, path: str = ".dvc/config") -> str:
-    return decoded(_blob(folder, revision, path))
 
 
 def _blob(folder: Path, revision: str, path: str) -> bytes:

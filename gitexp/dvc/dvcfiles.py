@@ -12,13 +12,10 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from gitexp.dvc.dvcpipeline import (
-    LIMIT,
-    Pipeline,
     dependency_path,
     load_mapping,
     load_pipeline,
     output_path,
-    plain_spelling,
     read_commands,
     read_flag,
     stage_wdirs,
@@ -33,21 +30,8 @@ from gitexp.text.foreign import folder_path, is_url
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from gitexp.dvc.dvcpipeline import Pipeline
     from gitexp.git.absent import Absent
-
-__all__ = [
-    "LIMIT",
-    "DvcFiles",
-    "HashedPath",
-    "Lock",
-    "LockedStage",
-    "Pipeline",
-    "Pointer",
-    "load_lock",
-    "load_pipeline",
-    "load_pointer",
-    "plain_spelling",
-]
 
 _PLAIN_HASH_KEYS = frozenset(("md5", "size", "nfiles", "isexec", "hash", "path"))
 _OUT_KEYS = _PLAIN_HASH_KEYS | frozenset(

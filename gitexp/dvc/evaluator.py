@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.dvc import dvcpipeline
 from gitexp.dvc.dvcpipeline import Pattern, touches
 from gitexp.dvc.pipeline import depends_on
-from gitexp.dvc.state import Patterns, executed
+from gitexp.dvc.state import Patterns, executed, listed, mapping
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import MODE_COMMIT, MODE_LINK
@@ -388,16 +388,6 @@ def _texts(value: Json) -> Iterator[str]:
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from _texts(item)
-
-
-def mapping(value: Json) -> Mapping[str, Json]:
-    """Return a mapping; for anything else an empty one."""
-    return value if isinstance(value, Mapping) else {}
-
-
-def listed(value: Json) -> list[Json]:
-    """Return a list, or the one value that stands for a list."""
-    return list(value) if isinstance(value, (list, tuple)) else [] if value is None else [value]
 
 
 def _sha(*texts: str) -> str:

@@ -13,6 +13,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import hashing, links
+from gitexp.dvc.dvcpipeline import with_parents
 from gitexp.errors import BadFormatError, DataMissingError, PreflightError, UnsafeInputError
 from gitexp.git.worktree import status
 from gitexp.text import ignore
@@ -99,8 +100,7 @@ def missing(top: Path, paths: Iterable[str]) -> dict[str, bytes]:
     """Return the ``.gitignore`` files of a work tree that lack a line, as they should be."""
     full = list(paths)
     existing: dict[str, bytes] = {}
-    for folder in {above for path in full for above in folders_above(path)}:
-        file = posixpath.join(folder, NAME)
+    for file in ignore_places(full):
         try:
             existing[file] = (top / file).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
@@ -122,10 +122,9 @@ def write(top: Path, file: str, content: bytes) -> None:
         os.close(folder)
 
 
-def folders_above(path: str) -> list[str]:
-    """Return the folders above a path, the top as ""."""
-    parts = path.split("/")[:-1]
-    return ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]
+def ignore_places(paths: Iterable[str]) -> set[str]:
+    """Return where a ``.gitignore`` may lie that acts on some paths."""
+    return {posixpath.join(at, NAME) for path in paths for at in ("", *with_parents(path)[1:])}
 
 
 def refuse_tracked(workspace: Workspace, project: str, outputs: Iterable[str]) -> None:

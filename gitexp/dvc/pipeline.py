@@ -15,7 +15,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import dvc_config, dvcfiles, hashing
+from gitexp.dvc import dvc_config, hashing
+from gitexp.dvc.dvcpipeline import Pipeline, load_pipeline, with_parents
 from gitexp.errors import (
     BadFormatError,
     DataMissingError,
@@ -29,7 +30,7 @@ from gitexp.model import dataclass, replace
 from gitexp.model.job import COMMAND_STAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from gitexp.model.config import ParamKey, ProjectConfig
     from gitexp.model.job import Stage
@@ -62,11 +63,11 @@ def look(roots: Sequence[tuple[Path, ProjectConfig]]) -> list[Resolved]:
     answers = _ask([roots[number] for number in templated])
     for number, answer in zip(templated, answers, strict=True):
         where, folder = _where(roots[number][1])
-        read[number] = dvcfiles.load_pipeline(answer, where, folder, resolved=True)
+        read[number] = load_pipeline(answer, where, folder, resolved=True)
     return [_taken_apart(one, config) for one, (_, config) in zip(read, roots, strict=True)]
 
 
-def beside_stages(read: dvcfiles.Pipeline) -> Resolved:
+def beside_stages(read: Pipeline) -> Resolved:
     """Return what stands at the top level of a ``dvc.yaml``, without its stages."""
     return Resolved((), (), read.metrics, read.plots, read.params, read.artifacts)
 
@@ -93,7 +94,7 @@ def seeded(
     return frozenset(name for name in found if not any(is_called(name, one) for one in once))
 
 
-def _read(root: Path, config: ProjectConfig) -> dvcfiles.Pipeline | None:
+def _read(root: Path, config: ProjectConfig) -> Pipeline | None:
     if config.pipeline is None:
         return None
     file = _file(root, config)
@@ -107,7 +108,7 @@ def _read(root: Path, config: ProjectConfig) -> dvcfiles.Pipeline | None:
             expected="the file that `pipeline:` of .gitexp/config.yaml names",
             next_step="bring the file back, or mend that line and commit it",
         ) from error
-    return dvcfiles.load_pipeline(data, *_where(config))
+    return load_pipeline(data, *_where(config))
 
 
 def _file(root: Path, config: ProjectConfig) -> Path:
@@ -119,7 +120,7 @@ def _where(config: ProjectConfig) -> tuple[str, str]:
     return posixpath.join(config.project, path), posixpath.dirname(path)
 
 
-def _taken_apart(read: dvcfiles.Pipeline | None, config: ProjectConfig) -> Resolved:
+def _taken_apart(read: Pipeline | None, config: ProjectConfig) -> Resolved:
     if read is None:
         return Resolved(())
     if read.needs_dvc:
@@ -209,7 +210,7 @@ def stage_needs(stages: Sequence[Stage]) -> StageNeeds:
             makers[out.path] = stage.name
     below: dict[str, set[str]] = {}
     for path, name in makers.items():
-        for parent in parents(path):
+        for parent in with_parents(path)[1:]:
             if parent in makers:
                 raise _overlap(parent, makers[parent], name)
             below.setdefault(parent, set()).add(name)
@@ -218,7 +219,7 @@ def stage_needs(stages: Sequence[Stage]) -> StageNeeds:
         mine = found.setdefault(stage.name, set())
         for path in (*stage.deps, *(params.file for params in stage.params)):
             mine |= below.get(path, set())
-            mine |= {makers[one] for one in (path, *parents(path)) if one in makers}
+            mine |= {makers[one] for one in with_parents(path) if one in makers}
         mine.discard(stage.name)
     return found
 
@@ -323,18 +324,6 @@ def is_called(name: str, pattern: str) -> bool:
     (True, False)
     """
     return name == pattern or name.rpartition("@")[0] == pattern
-
-
-def parents(path: str) -> Iterator[str]:
-    """Yield the folders above a POSIX path, nearest first.
-
-    >>> list(parents("a/b/c"))
-    ['a/b', 'a']
-    """
-    above = path.rpartition("/")[0]
-    while above:
-        yield above
-        above = above.rpartition("/")[0]
 
 
 def _overlaps(declared: str, key: str) -> bool:

@@ -18,15 +18,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import cache as objects
 from gitexp.dvc import cache_objects, dvc_config, gitignore, hashing, links, stage_records
-from gitexp.dvc.cache import (
-    Damage,
-    check_md5,
-    check_path,
-    damaged,
-    listed,
-    missing,
-    read_manifest,
-)
+from gitexp.dvc.cache import Damage, check_md5, check_path
 from gitexp.dvc.cache_objects import TEMPORARY
 from gitexp.errors import (
     ChangingFileError,
@@ -85,10 +77,15 @@ def materialise(
     md5 = out.md5
     check_path(path, where="an output's path")
     check_md5(md5, where=path)
-    gone = missing(cache, md5)
+    gone = objects.missing(cache, md5)
     if gone:
-        raise _missing(path, gone)
-    entries = read_manifest(cache, md5) if md5.endswith(".dir") else ()
+        raise DataMissingError(
+            "data are not in the cache",
+            found=f"{len(gone)} missing: {objects.listed(gone)}",
+            where=path,
+            next_step="dvc pull",
+        )
+    entries = objects.read_manifest(cache, md5) if md5.endswith(".dir") else ()
     parent, _, name = path.rpartition("/")
     with links.explained(f"{root}/{path}"):
         folder = links.open_folder(str(root), parent, create=True)
@@ -103,7 +100,7 @@ def materialise(
             else:
                 work.file(md5, "", temporary, folder)
             if work.damage:
-                raise damaged(tuple(work.damage), f"{root}/{path}")
+                raise objects.damaged(tuple(work.damage), f"{root}/{path}")
             _swap(temporary, name, folder, over)
         finally:
             links.remove(temporary, folder)
@@ -174,15 +171,6 @@ def _swap(temporary: str, name: str, folder: int, over: Callable[[str], bool] | 
         os.rename(aside, name, src_dir_fd=folder, dst_dir_fd=folder)
         raise ExistsError("it was changed meanwhile", found=name)
     links.remove(aside, folder)
-
-
-def _missing(path: str, gone: Sequence[Md5]) -> DataMissingError:
-    return DataMissingError(
-        "data are not in the cache",
-        found=f"{len(gone)} missing: {listed(gone)}",
-        where=path,
-        next_step="dvc pull",
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +323,8 @@ def _wait(descriptor: int, file: Path, until: float) -> None:
             if time.monotonic() < until:
                 time.sleep(PAUSE_S)
                 continue
-            owner = _owner(descriptor)
+            os.lseek(descriptor, 1, os.SEEK_SET)  # the byte before it may be locked
+            owner = os.read(descriptor, 32).decode("ascii", "replace").strip()
             raise LockedError(
                 "another process uses DVC in this work tree",
                 found=f"process {owner}" if owner else "",
@@ -343,9 +332,3 @@ def _wait(descriptor: int, file: Path, until: float) -> None:
             ) from None
         else:
             return
-
-
-def _owner(descriptor: int) -> str:
-    """Return the process that wrote into the file; the byte before it may be locked."""
-    os.lseek(descriptor, 1, os.SEEK_SET)
-    return os.read(descriptor, 32).decode("ascii", "replace").strip()

@@ -10,10 +10,9 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import cache as objects
-from gitexp.dvc import dvcfiles
 from gitexp.dvc.cache_objects import DVC_2
 from gitexp.dvc.dvcfiles import DvcFiles
-from gitexp.dvc.dvcpipeline import declares, touches
+from gitexp.dvc.dvcpipeline import LIMIT, declares, touches
 from gitexp.dvc.exchange import take
 from gitexp.errors import DamagedDataError
 from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, read_blob, walk_tree
@@ -21,7 +20,7 @@ from gitexp.model import dataclass, replace
 from gitexp.model.job import Given
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable
 
     from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.dvc.dvcfiles import HashedPath
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash, Md5, TreeId
-    from gitexp.model.job import Stage
 
 HASH = "md5"
 
@@ -101,7 +99,7 @@ def files_in_tree(
                 found.append(path)
         return sorted(found)
 
-    return DvcFiles(lambda path: read_blob(repo, tree, path, dvcfiles.LIMIT), names)
+    return DvcFiles(lambda path: read_blob(repo, tree, path, LIMIT), names)
 
 
 def data_state(
@@ -114,7 +112,8 @@ def data_state(
     outputs = config.outputs if everything else ()
     lock = posixpath.join(project, config.lock)
     made = {out.path for stage in executed for out in stage.outs} | set(outputs)
-    wanted = _wanted(executed, made) | set(config.evaluation)
+    read = {path for stage in executed for path in stage.deps}
+    wanted = (read - made) | set(config.evaluation)
     given: dict[str, Given] = {}
     missing: list[MissingData] = []
     delegated: list[Delegated] = []
@@ -167,11 +166,6 @@ def data_state(
         tuple(one.path for one in declared if one.pointer),
         tuple(unasked),
     )
-
-
-def _wanted(executed: Sequence[Stage], made: Collection[str]) -> set[str]:
-    deps = {path for stage in executed for path in stage.deps}
-    return {path for path in deps if path not in made}
 
 
 def _missing(cache: CacheConfig, md5: Md5) -> tuple[Md5, ...]:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import dvcfiles, dvcpipeline
+from gitexp.dvc import dvcpipeline
 from gitexp.dvc.dvcfiles import DvcFiles
 from gitexp.dvc.dvcpipeline import Pattern, with_parents
 from gitexp.errors import UnsafeInputError
@@ -105,10 +105,10 @@ def declared_stages(data: bytes, where: str, folder: str) -> tuple[DeclaredStage
     complains about them when they are to be executed.
     """
     document = yaml_loads(data, where=where, allow_aliases=True)
-    top = _mapping(document)
+    top = mapping(document)
     filled = _read(top, folder)
-    found = _mapping(top.get("stages"))
-    return tuple(_stage(name, _mapping(body), folder, filled) for name, body in found.items())
+    found = mapping(top.get("stages"))
+    return tuple(_stage(name, mapping(body), folder, filled) for name, body in found.items())
 
 
 def executed(declared: Sequence[DeclaredStage], targets: Sequence[str]) -> frozenset[str]:
@@ -152,11 +152,11 @@ def join(folder: str, path: str) -> str:
 def _stage(
     name: str, body: Mapping[str, Json], folder: str, filled: tuple[Pattern, ...]
 ) -> DeclaredStage:
-    inner = _mapping(body.get("do")) or body
+    inner = mapping(body.get("do")) or body
     wdir_text = inner.get("wdir")
     wdir = join(folder, wdir_text) if isinstance(wdir_text, str) else folder
     wdir = "" if wdir == "." else wdir
-    commands = [text for text in _list(inner.get("cmd")) if isinstance(text, str)]
+    commands = [text for text in listed(inner.get("cmd")) if isinstance(text, str)]
     return DeclaredStage(
         name=name,
         wdir=wdir,
@@ -170,30 +170,30 @@ def _stage(
 
 def _read(section: Mapping[str, Json], wdir: str) -> tuple[Pattern, ...]:
     """Return the files of ``vars`` and ``params``, and the params.yaml that DVC reads unasked."""
-    names = [item.partition(":")[0] for item in _list(section.get("vars")) if isinstance(item, str)]
-    listed = _list(section.get("params"))
-    names += ["params.yaml", *(name for item in listed for name in _mapping(item))]
+    files = (item for item in listed(section.get("vars")) if isinstance(item, str))
+    of_params = (name for item in listed(section.get("params")) for name in mapping(item))
+    names = [*(item.partition(":")[0] for item in files), "params.yaml", *of_params]
     return tuple(Pattern.of(join(wdir, name)) for name in names)
 
 
 def _patterns(section: Json, wdir: str) -> tuple[Pattern, ...]:
     names: list[str] = []
-    for entry in _list(section):
+    for entry in listed(section):
         if isinstance(entry, str):
             names.append(entry)
         else:
-            names.extend(_mapping(entry))
+            names.extend(mapping(entry))
     return tuple(Pattern.of(join(wdir, name)) for name in names if "://" not in name)
 
 
-def _mapping(value: Json) -> Mapping[str, Json]:
+def mapping(value: Json) -> Mapping[str, Json]:
+    """Return a mapping; for anything else an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
-def _list(value: Json) -> Sequence[Json]:
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        return () if value is None else (value,)
-    return value
+def listed(value: Json) -> list[Json]:
+    """Return a list, or the one value that stands for a list."""
+    return list(value) if isinstance(value, (list, tuple)) else [] if value is None else [value]
 
 
 @dataclass(slots=True)
@@ -285,12 +285,12 @@ class ProjectState:
         starts: Callable[[str], Mapping[str, str] | None] | None = None,
         *,
         base: str = "",
-        pointer_limit: int = dvcfiles.LIMIT,
+        pointer_limit: int = dvcpipeline.LIMIT,
     ) -> DvcFiles:
         """Return DVC's files of the tree; see `DvcFiles`."""
 
         def read(path: str) -> bytes | Absent:
-            return self._read(path, pointer_limit if path.endswith(".dvc") else dvcfiles.LIMIT)
+            return self._read(path, pointer_limit if path.endswith(".dvc") else dvcpipeline.LIMIT)
 
         return DvcFiles(read, self._pointers_and_locks, base=base, starts=starts)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from gitexp.dvc import dvcwrite
 from gitexp.dvc.dvcfiles import DvcFiles
 from gitexp.dvc.dvcpipeline import outermost
-from gitexp.dvc.gitignore import folders_above, ignore_files
+from gitexp.dvc.gitignore import ignore_files, ignore_places
 from gitexp.dvc.stage_records import declared_params
 from gitexp.errors import GitexpError
 from gitexp.execution.jobs import lies_in
@@ -171,8 +171,7 @@ def _ignored(read: Read, config: ProjectConfig, paths: Sequence[str]) -> dict[st
     """Return the .gitignore files that need a line, beside each output as DVC does it."""
     full = [posixpath.join(config.project, path) for path in paths]
     existing = {}
-    for folder in {above for path in full for above in folders_above(path)}:
-        file = posixpath.join(folder, ".gitignore")
+    for file in ignore_places(full):
         data = read(file)
         if data is not ABSENT:
             existing[file] = data

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison.known_metrics import logs_metrics
 from gitexp.comparison.randomness import seeding
-from gitexp.dvc import dvcfiles, pipeline
+from gitexp.dvc import dvcpipeline, pipeline
 from gitexp.dvc.dvcpipeline import outermost, touches
 from gitexp.dvc.gitignore import refuse_ignored_pointers, refuse_tracked
 from gitexp.errors import (
@@ -323,7 +323,7 @@ def _without_stages(top: Path, path: str, folder: str) -> Resolved | None:
     with (top / path).open("rb") as stream:
         data = stream.read(pipeline.LIMIT_BYTES + 1)
     with contextlib.suppress(BadFormatError, UnsafeInputError):
-        read = dvcfiles.load_pipeline(data, path, folder)
+        read = dvcpipeline.load_pipeline(data, path, folder)
         if not (read.stages or read.needs_dvc):
             return pipeline.beside_stages(read)
     return None

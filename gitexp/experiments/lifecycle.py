@@ -26,8 +26,9 @@ from gitexp.git.writing import Message
 from gitexp.model import dataclass, replace
 from gitexp.report import numbers
 from gitexp.store import ended, plans
+from gitexp.store.ancestry import runs_in
 from gitexp.store.conclusions import conclusion_named
-from gitexp.store.ended import has_records, runs_in
+from gitexp.store.ended import has_records
 from gitexp.store.plans import is_experiments, tips
 from gitexp.store.records import run_lines
 

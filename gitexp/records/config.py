@@ -36,6 +36,7 @@ def load(data: bytes, where: str) -> ProjectConfig:
     metrics, directions = _metrics(top)
     once, link, timeout_s = _run(top)
     rules, branches, protected, not_secret = _rules(top)
+    named = top.maybe_child("predictions")
     names = ("hooks", "plan", "record", "inputs", "privacy")
     hooks, plan, record, inputs, privacy = sections = [top.section(key) for key in names]
     config = ProjectConfig(
@@ -47,7 +48,7 @@ def load(data: bytes, where: str) -> ProjectConfig:
         metrics=metrics,
         directions=directions,
         outputs=_paths(top, "outputs"),
-        predictions=_predictions(top),
+        predictions=codec.read(Predictions, named) if named else None,
         curves=_paths(top, "curves"),
         evaluation=_paths(top, "evaluation"),
         seed=_seed(top),
@@ -158,11 +159,6 @@ def _metrics(top: Fields) -> tuple[tuple[str, ...], dict[str, Direction]]:
     files, named = _paths(fields, "files"), fields.section("directions")
     fields.only_known()
     return files, {name: named.word(name, Direction) for name in named.names()}
-
-
-def _predictions(top: Fields) -> Predictions | None:
-    fields = top.maybe_child("predictions")
-    return codec.read(Predictions, fields) if fields else None
 
 
 def _seed(top: Fields) -> SeedRule:

@@ -33,22 +33,14 @@ def requirements(environment: Environment) -> bytes:
     # churn 0.1 lies in this repository: src
     numpy==2.1.0
     """
-    lines = [
-        (
-            f"# {environment.implementation} {environment.python} on {environment.platform},"
-            " written by gitexp"
-        )
-    ]
+    system = f"{environment.implementation} {environment.python} on {environment.platform}"
+    lines = [f"# {system}, written by gitexp"]
     for item in environment.distributions:
         if item.path:
             lines.append(f"# {item.name} {item.version} lies in this repository: {item.path}")
         else:
             lines.append(f"{item.name}=={item.version}")
-    return ("\n".join(_one_line(line) for line in lines) + "\n").encode()
-
-
-def _one_line(line: str) -> str:
-    return " ".join(line.split())
+    return "".join(f"{' '.join(line.split())}\n" for line in lines).encode()
 
 
 def environment_changes(one: Environment, two: Environment) -> Iterator[Change]:

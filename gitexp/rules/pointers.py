@@ -12,8 +12,8 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from gitexp.dvc import dvcfiles
-from gitexp.dvc.dvcfiles import DvcFiles
+from gitexp.dvc import dvcpipeline
+from gitexp.dvc.dvcfiles import DvcFiles, load_pointer
 from gitexp.dvc.dvcpipeline import bound, declares
 from gitexp.errors import GitexpError
 from gitexp.git.tree import FILE_MODES
@@ -59,21 +59,21 @@ def _file(facts: Facts, change: TreeChange, name: str, *, pointer: bool) -> Iter
     again = f"dvc add, or dvc commit; then git add {named}" if pointer else f"dvc commit {named}"
     folder = posixpath.dirname(path)
     try:
-        data = facts.read(change.new, dvcfiles.LIMIT) if change.new is not None else b""
+        data = facts.read(change.new, dvcpipeline.LIMIT) if change.new is not None else b""
         if _MARKERS.search(data):
             yield Finding(
                 f"{path} has two sides of a merge in it", f"git checkout --ours -- {named}", path
             )
             return
         if pointer:
-            outs = dvcfiles.load_pointer(data, path, folder).outs
+            outs = load_pointer(data, path, folder).outs
             if not outs:
                 yield Finding(f"{path} names no output: its end may be missing", again, path)
             yield from _whole(path, outs, again)
         elif name == LOCK:
             yield from _lock(facts, path, data)
         else:
-            dvcfiles.load_pipeline(data, path, folder)
+            dvcpipeline.load_pipeline(data, path, folder)
     except GitexpError as error:
         yield Finding(f"{path} cannot be read: {error}", again, path)
 
@@ -88,7 +88,9 @@ def _whole(path: str, items: tuple[HashedPath, ...], again: str) -> Iterator[Fin
 
 
 def _lock(facts: Facts, path: str, data: bytes) -> Iterator[Finding]:
-    files = DvcFiles(lambda name: data if name == path else facts.tree.read(name, dvcfiles.LIMIT))
+    files = DvcFiles(
+        lambda name: data if name == path else facts.tree.read(name, dvcpipeline.LIMIT)
+    )
     lock = files.lock(path)
     if lock is None:
         return
@@ -108,7 +110,7 @@ def _lock(facts: Facts, path: str, data: bytes) -> Iterator[Finding]:
 def _stages(tree: Tree, path: str) -> Mapping[str, LockedStage]:
     """Return the stages of a parent's lock; none of one that cannot be read."""
     try:
-        lock = DvcFiles(lambda name: tree.read(name, dvcfiles.LIMIT)).lock(path)
+        lock = DvcFiles(lambda name: tree.read(name, dvcpipeline.LIMIT)).lock(path)
     except GitexpError:
         return {}
     return {} if lock is None else lock.stages

@@ -6,7 +6,7 @@ import contextlib
 import posixpath
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import dvcfiles
+from gitexp.dvc import dvcpipeline
 from gitexp.dvc.dvcfiles import DvcFiles
 from gitexp.dvc.dvcpipeline import bound, declared_outs
 from gitexp.errors import GitexpError
@@ -96,7 +96,7 @@ class Tracked:
         return dict.fromkeys(paths - not_cached, lock)
 
     def _read(self, path: str) -> bytes | None:
-        data = self._facts.tree.read(path, dvcfiles.LIMIT)
+        data = self._facts.tree.read(path, dvcpipeline.LIMIT)
         self._held += len(data or b"")
         bound(self._held, path)
         return data

@@ -16,6 +16,7 @@ from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.objects import commit_info, list_dir, tree_id
 from gitexp.git.transaction.cache import Kind
 from gitexp.git.transaction.layout import CONCLUSIONS, RUNS
+from gitexp.git.tree import MODE_TREE
 from gitexp.model import dataclass
 from gitexp.model.ids import RUN_ID, BlobId, CommitHash, RunId, TreeId
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
-
-_TREE_MODE = 0o040000
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +134,12 @@ def listing(repo: Repo, runs: TreeId) -> dict[RunId, TreeId]:
     for name, prefix in _folders(repo, runs).items():
         found.update(_runs_below(repo, name, prefix))
     return found
+
+
+def runs_in(repo: Repo, commit: CommitHash) -> dict[RunId, TreeId]:
+    """Return the runs in a commit's tree with the tree of each one's folder."""
+    there = tree_id(repo, commit, RUNS)
+    return {} if there is ABSENT else listing(repo, there)
 
 
 def listings(
@@ -271,7 +276,7 @@ def _conclusions(repo: Repo, tree: TreeId) -> frozenset[BlobId]:
     return frozenset(
         BlobId(entry.id)
         for entry in list_dir(repo, tree)
-        if entry.mode != _TREE_MODE and entry.path.endswith(b".yaml")
+        if entry.mode != MODE_TREE and entry.path.endswith(b".yaml")
     )
 
 
@@ -283,7 +288,7 @@ def _folders(repo: Repo, tree: TreeId) -> dict[str, TreeId]:
     return {
         name.decode("utf-8", "surrogateescape"): TreeId(id_)
         for name, (mode, id_) in entries.items()
-        if mode == _TREE_MODE
+        if mode == MODE_TREE
     }
 
 

@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING
 from gitexp.errors import GitexpError, PreconditionError
 from gitexp.git import refs
 from gitexp.git.absent import ABSENT
-from gitexp.git.objects import blob_id, commit_info, is_ancestor, list_dir, tree_id
+from gitexp.git.objects import blob_id, commit_info, is_ancestor, list_dir
 from gitexp.git.transaction.layout import (
     ARCHIVE_TAGS,
     ENVIRONMENTS,
     PLANS,
-    RUNS,
     conclusion_path,
     plan_path,
     tombstone_path,
 )
 from gitexp.git.upstream import USUAL, followed, own
-from gitexp.store.ancestry import listing
+from gitexp.store.ancestry import runs_in
 from gitexp.store.conclusions import adding_commit
 from gitexp.store.plans import (
     branch_prefix,
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 
     from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash, RunId, TreeId
+    from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
     from gitexp.store.plans import Tip
 
@@ -95,12 +94,6 @@ def has_records(repo: Repo, base: CommitHash, tip: CommitHash, plan: Plan | None
     return not runs or (
         runs.items() <= runs_in(repo, base).items() and _names(repo, tip) <= _names(repo, base)
     )
-
-
-def runs_in(repo: Repo, commit: CommitHash) -> dict[RunId, TreeId]:
-    """Return the runs in a commit's tree."""
-    there = tree_id(repo, commit, RUNS)
-    return {} if there is ABSENT else listing(repo, there)
 
 
 def true_places(repo: Repo, every: Iterable[Tip]) -> Callable[[Tip], list[CommitHash]]:

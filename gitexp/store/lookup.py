@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import DamagedDataError, GitexpError, UnknownRunError
 from gitexp.git.absent import ABSENT
-from gitexp.git.objects import read_blob, tree_id
+from gitexp.git.objects import read_blob
 from gitexp.git.transaction.cache import open_index
-from gitexp.git.transaction.layout import RUNS, environment_dir
+from gitexp.git.transaction.layout import environment_dir
 from gitexp.model import dataclass
 from gitexp.model.run import Environment
 from gitexp.records import codec
 from gitexp.records import environment as environment_format
-from gitexp.store.ancestry import Graph, listing, listings
+from gitexp.store.ancestry import Graph, listings, runs_in
 from gitexp.store.plans import own_tips, tips
 from gitexp.store.records import lines_naming, read_run, run_lines
 from gitexp.text.fields import near
@@ -110,9 +110,7 @@ def runs_at(
     """
     with _using(repo, index) as cache:
         graph = Graph(repo, cache, [commit])
-        additions = graph.additions()
-        runs = tree_id(repo, commit, RUNS)
-        present = {} if runs is ABSENT else listing(repo, runs)
+        additions, present = graph.additions(), runs_in(repo, commit)
         if inputs is not None:
             trees = {item: present.get(item.run, item.tree) for item in additions}
             runs_of = {tree: item.run for item, tree in trees.items()}
@@ -125,15 +123,19 @@ def runs_at(
         return _load(repo, graph, additions, present, lambda _: ())
 
 
+def lines_by_addition(repo: Repo, graph: Graph, index: Index) -> list[tuple[Addition, RunLine]]:
+    """Return each run in the history of a graph's one tip, with its line as the tip has it."""
+    (commit,) = graph.tips
+    present = runs_in(repo, commit)
+    trees = {item: present.get(item.run, item.tree) for item in graph.additions()}
+    lines = run_lines(repo, index, {tree: item.run for item, tree in trees.items()})
+    return [(item, lines[tree]) for item, tree in trees.items()]
+
+
 def lines_at(repo: Repo, commit: CommitHash, index: Index) -> LineLookup:
     """Return one line for each run that a commit reaches: as `runs_at`, without the samples."""
     graph = Graph(repo, index, [commit])
-    runs = tree_id(repo, commit, RUNS)
-    present = {} if runs is ABSENT else listing(repo, runs)
-    additions = graph.additions()
-    trees = {item.run: present.get(item.run, item.tree) for item in additions}
-    lines = run_lines(repo, index, {tree: run for run, tree in trees.items()})
-    every = [(item, lines[trees[item.run]]) for item in additions]
+    every = lines_by_addition(repo, graph, index)
     return LineLookup(
         lines=tuple(line for _, line in every if not line.bad),
         unreadable=tuple(

@@ -13,14 +13,13 @@ from gitexp.dvc import inputs as inputs_rules
 from gitexp.errors import GitexpError
 from gitexp.git import objects, refs
 from gitexp.git.absent import ABSENT
-from gitexp.git.transaction import layout
 from gitexp.model import dataclass
 from gitexp.model.ids import CommitHash, InputsDigest
 from gitexp.store import plans
-from gitexp.store.ancestry import Graph, listing
+from gitexp.store.ancestry import Graph
 from gitexp.store.conclusions import conclusion_named
+from gitexp.store.lookup import lines_by_addition
 from gitexp.store.plans import is_experiments, own_tips, places
-from gitexp.store.records import run_lines
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
@@ -67,14 +66,9 @@ def find(repo: Repo, index: Index, name: str, own: str | None = None) -> Merged 
 def held(repo: Repo, index: Index, plan: Plan, where: str, commit: CommitHash) -> Merged:
     """Return what the records of a commit say of an experiment."""
     concluded = _concluded(repo, plan, commit)
-    graph = Graph(repo, index, [commit])
-    runs = objects.tree_id(repo, commit, layout.RUNS)
-    present = {} if runs is ABSENT else listing(repo, runs)
-    additions = graph.additions()
-    trees = {item.run: present.get(item.run, item.tree) for item in additions}
-    lines = run_lines(repo, index, {tree: run for run, tree in trees.items()})
     asked = None if concluded is None else concluded.inputs
-    found = candidate(plan, [(item, lines[trees[item.run]]) for item in additions], asked)
+    lines = lines_by_addition(repo, Graph(repo, index, [commit]), index)
+    found = candidate(plan, lines, asked)
     if found is None:
         return Merged(plan, where, commit, None, None, lost=False, state=commit, exact=True)
     addition, line = found

@@ -17,6 +17,7 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import inputs
+from gitexp.dvc.dvcpipeline import with_parents
 from gitexp.errors import GitexpError
 from gitexp.git import merging, objects, refs, writing
 from gitexp.git.absent import ABSENT
@@ -135,7 +136,8 @@ def replayed(
             elif mine:
                 passed_over += 1
             for path, run in own.runs.items():
-                changed = _without_snapshot(run) if mine and not _has_lock(changes, own) else run
+                gave_way = mine and not any(step.path in changes for step in own.snapshot)
+                changed = _without_snapshot(run) if gave_way else run
                 if changed.source.commit in lost and plan.base is not ABSENT:
                     changed = replace(changed, source=_source(repo, changed, plan.base))
                 if changed != run and path in changes:
@@ -226,7 +228,7 @@ def _own(repo: Repo, parent: CommitHash, commit: CommitHash) -> OwnRecords | Non
 def _is_snapshot(path: str, allowed: frozenset[str]) -> bool:
     if posixpath.basename(path) == ".gitignore":
         return bool(allowed)
-    return path in allowed or any(path.startswith(f"{folder}/") for folder in allowed)
+    return not allowed.isdisjoint(with_parents(path))
 
 
 def _run(repo: Repo, commit: CommitHash, path: str) -> Run | None:
@@ -302,10 +304,6 @@ def _message(repo: Repo, commit: CommitHash, committer: Person) -> writing.Messa
     return writing.Message(merging.message_of(repo, commit), info.author, info.time, committer)
 
 
-def _has_lock(changes: Mapping[str, Content], own: OwnRecords) -> bool:
-    return any(step.path in changes for step in own.snapshot)
-
-
 def _content(repo: Repo, commit: CommitHash, step: Step) -> tuple[bytes, bool]:
     data = objects.read_blob(repo, commit, step.path, RECORD_LIMIT)
     assert data is not ABSENT  # noqa: S101 - the commit's own diff names it
@@ -356,7 +354,7 @@ def way_out(repo: Repo, *, experiment: bool) -> str:
     taken = [
         path
         for path, stages in found.items()
-        if stage in stages and any(_lies_in(path, other) for other in made)
+        if stage in stages and not made.isdisjoint(with_parents(path))
     ]
     rest = [path for path in found if path not in taken]
     steps = [_STOPPED[stopped]]
@@ -365,7 +363,3 @@ def way_out(repo: Repo, *, experiment: bool) -> str:
         steps = [f"git checkout --{side} -- {paths}", f"git add -- {paths}", *steps, then]
     first = f"settle {', '.join(map(shlex.quote, rest))} and git add them, then " if rest else ""
     return first + " && ".join(steps)
-
-
-def _lies_in(path: str, other: str) -> bool:
-    return path == other or path.startswith(posixpath.join(other, ""))

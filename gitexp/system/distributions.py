@@ -70,6 +70,11 @@ class Installed:
     source: str = ""  # folder it was installed from (PEP 610), "" for an archive or index
     editable: bool = False
 
+    @property
+    def loose(self) -> bool:
+        """Whether it is an egg-info that lies in a project, and nothing that is installed."""
+        return self.info.endswith(".egg-info") and not self.version
+
     def rows(self) -> tuple[str, ...]:
         """Return the lines of RECORD, none where there is no RECORD."""
         try:
@@ -85,8 +90,7 @@ def scan(path: Iterable[str]) -> tuple[Installed, ...]:
     sources: dict[str, Installed] = {}  # egg-info in a project's own folder: only if not installed
     for folder in path:
         for installed in _in_folder(folder):
-            loose = installed.info.endswith(".egg-info") and not installed.version
-            (sources if loose else found).setdefault(installed.name, installed)
+            (sources if installed.loose else found).setdefault(installed.name, installed)
     return tuple(sorted({**sources, **found}.values(), key=lambda each: each.name))
 
 
@@ -97,7 +101,8 @@ def describe(
 
     `rows`: those of its RECORD, where they were read before.
     """
-    inside = relative(installed.source or _own_folder(installed), repository)
+    own = installed.folder if installed.loose else ""  # a project's, where an egg-info lies in it
+    inside = relative(installed.source or own, repository)
     if inside is not None:
         return Distribution(installed.name, "", "", inside)
     if installed.editable:  # its RECORD hashes an absolute path, and its code is elsewhere
@@ -237,12 +242,6 @@ def _direct_url(info: str) -> tuple[str, bool]:
     path = url.removeprefix(_FILE_URL).encode()
     decoded = _ESCAPE.sub(lambda hit: bytes([int(hit[1], 16)]), path)
     return os.fsdecode(decoded), editable
-
-
-def _own_folder(installed: Installed) -> str:
-    """Return the folder of an egg-info that lies in a project, "" for what is installed."""
-    loose = installed.info.endswith(".egg-info") and not installed.version
-    return installed.folder if loose else ""
 
 
 def _is_stable(line: str) -> bool:

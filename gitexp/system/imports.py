@@ -165,7 +165,7 @@ def _editable(installed: Installed, top: str) -> list[str]:
         if name.startswith("__editable___") and name.endswith("_finder.py"):
             found += _finder_paths(f"{installed.folder}/{name}", installed, top)
         elif name.endswith(".pth") and "/" not in name:
-            for line in _lines(f"{installed.folder}/{name}"):
+            for line in map(str.strip, lines(_text(f"{installed.folder}/{name}"))):
                 if line.startswith(("import ", "import\t")):
                     if "__editable___" not in line:
                         raise _refused(installed, line)
@@ -219,10 +219,6 @@ def _copied(installed: Installed, top: str, source: str) -> list[str]:
 
 def _record_names(installed: Installed) -> list[str]:
     return [line.rsplit(",", 2)[0].strip('"') for line in installed.rows()]
-
-
-def _lines(file: str) -> list[str]:
-    return [line.strip() for line in lines(_text(file))]
 
 
 def _text(file: str) -> str:

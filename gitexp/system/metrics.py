@@ -18,7 +18,7 @@ from gitexp.errors import AmbiguousMetricError, BadFormatError, BadMetricError, 
 from gitexp.model import dataclass, field, replace
 from gitexp.model.metrics import by_file, plain
 from gitexp.model.run import Sample
-from gitexp.text.jsontext import json_loads
+from gitexp.text.jsontext import json_loads, too_large
 from gitexp.text.yamltext import yaml_loads
 
 if TYPE_CHECKING:
@@ -156,9 +156,7 @@ def _read_file(project: Path, file: str, found: _Found) -> None:
             expected="a file that the pipeline writes in every repeat",
         ) from error
     if len(data) > limit:
-        raise UnsafeInputError(
-            "this file is too large to be read", where=file, expected=f"at most {limit} bytes"
-        )
+        raise too_large("", file, f"at most {limit} bytes")
     match suffix:
         case ".csv" | ".tsv":
             _rows(_csv(data, file, "\t" if suffix == ".tsv" else ","), "", file, found)

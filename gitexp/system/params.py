@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import BadFormatError, PreflightError, UnknownParamError, UnsafeInputError
 from gitexp.text import params as params_format
 from gitexp.text.fields import param_tree
+from gitexp.text.jsontext import too_large
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,9 +103,7 @@ def content(project: Path, file: str) -> bytes:
             expected="a regular file of the project",
         ) from error
     if len(data) > LIMIT:
-        raise UnsafeInputError(
-            "this file is too large to be read", where=file, expected=f"at most {LIMIT} bytes"
-        )
+        raise too_large("", file, f"at most {LIMIT} bytes")
     return data
 
 

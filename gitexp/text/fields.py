@@ -246,20 +246,18 @@ class Fields:
         for key in self.value:
             if key not in self._seen and key not in known:
                 self._seen.update(known)
-                close = near(key, self._seen - {"$schema"})
+                read = self._seen - {"$schema"}
+                close = near(key, read)
                 raise BadFormatError(
                     "unknown key",
                     found=self._at(key),
                     where=self.where,
-                    expected=" or ".join(close) if close else "one of " + self._known(),
+                    expected=" or ".join(close) if close else f"one of {', '.join(sorted(read))}",
                 )
 
     def bad(self, key: str, expected: str) -> BadFormatError:
         """Return the error for a value that is not what was expected."""
         return self._error(self._at(key), self.value.get(key), expected)
-
-    def _known(self) -> str:
-        return ", ".join(sorted(self._seen - {"$schema"}))
 
     def _matching(self, key: str, pattern: re.Pattern[str], expected: str) -> str:
         text = self.raw(key)
@@ -283,7 +281,7 @@ class Fields:
         value = self.value.get(key)
         if value is None:
             if default is None and not (nullable and key in self.value):
-                raise self._error(self._at(key), ABSENT_TEXT, expected, quote=False)
+                raise self._error(self._at(key), "nothing", expected, quote=False)
             return default
         return value
 
@@ -300,9 +298,6 @@ class Fields:
             where=f"{self.where}: {path}" if path else self.where,
             expected=expected,
         )
-
-
-ABSENT_TEXT = "nothing"
 
 
 def as_param(value: Json, fields: Fields, key: str) -> ParamValue:
@@ -381,7 +376,8 @@ def _steps(name: str, other: str) -> int | None:
     parent, _, leaf = name.rpartition(".")
     other_parent, _, other_leaf = other.rpartition(".")
     if parent == other_parent or not parent:
-        short, long = sorted((_plain(leaf), _plain(other_leaf)), key=len)
+        plain = ("".join(filter(str.isalnum, each)) for each in (leaf, other_leaf))
+        short, long = sorted(plain, key=len)
         if short == long:
             return 0 if parent == other_parent else 1
         if len(short) >= _STEM and long.startswith(short):
@@ -394,10 +390,6 @@ def _steps(name: str, other: str) -> int | None:
         return None
     steps = _distance(name, other)
     return steps if steps <= most else None
-
-
-def _plain(name: str) -> str:
-    return "".join(char for char in name if char.isalnum())
 
 
 def _distance(a: str, b: str) -> int:

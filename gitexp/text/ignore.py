@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from functools import partial
 
 from gitexp.errors import BadFormatError, UnsafeInputError
 from gitexp.model import dataclass
@@ -20,6 +19,7 @@ MAX_PATTERNS = 1_000
 MAX_STEPS = 20_000_000  # of all patterns over all paths: seconds
 
 _STARS = re.compile(r"\*{2,}")
+_SPECIAL = re.compile(r"[*?\[\\]")
 
 Matcher = Callable[[str], bool]
 _Class = tuple[bool, tuple[tuple[str, str], ...]]
@@ -117,7 +117,7 @@ def _parse(line: str) -> _Pattern | None:
     # As for Git, more than two stars are two.
     segments.extend(None if _STARS.fullmatch(name) else _segment(name) for name in names)
     if segments[-1] is None:  # "a/**": all that is below a, not a itself
-        segments.append(_anything)
+        segments.append(lambda _: True)
     weight = 1 + text.count("[") // 8
     return _Pattern(tuple(segments), negated, folders_only, weight)
 
@@ -140,10 +140,10 @@ def _match_segments(
     star, mark = -1, 0
     while at < len(parts):
         steps += len(parts[at])
-        matcher = segments[seg] if seg < len(segments) else _nothing
-        if matcher is None:
+        matcher = segments[seg] if seg < len(segments) else None
+        if matcher is None and seg < len(segments):
             star, mark, seg = seg, at, seg + 1
-        elif matcher(parts[at]):
+        elif matcher is not None and matcher(parts[at]):
             at, seg = at + 1, seg + 1
         elif star >= 0:
             mark += 1
@@ -155,14 +155,13 @@ def _match_segments(
 
 def _segment(pattern: str) -> Matcher:
     """Choose the cheapest matcher for one part of a path."""
-    if not any(char in pattern for char in "*?[\\"):
+    if not _SPECIAL.search(pattern):
         return pattern.__eq__
-    stem = pattern[:-1]
-    if pattern.endswith("*") and stem and not any(char in stem for char in "*?[\\"):
-        return partial(_starts, stem)
-    stem = pattern[1:]
-    if pattern.startswith("*") and stem and not any(char in stem for char in "*?[\\"):
-        return partial(_ends, stem)
+    head, tail = pattern[:-1], pattern[1:]
+    if pattern.endswith("*") and head and not _SPECIAL.search(head):
+        return lambda name: name.startswith(head)
+    if pattern.startswith("*") and tail and not _SPECIAL.search(tail):
+        return lambda name: name.endswith(tail)
     return _places(_tokens(pattern))
 
 
@@ -197,22 +196,6 @@ def _places(tokens: Iterable[_Token]) -> Matcher:
         return bool(places >> length & 1)
 
     return is_matched
-
-
-def _starts(stem: str, name: str) -> bool:
-    return name.startswith(stem)
-
-
-def _ends(stem: str, name: str) -> bool:
-    return name.endswith(stem)
-
-
-def _anything(_name: str) -> bool:
-    return True
-
-
-def _nothing(_name: str) -> bool:
-    return False
 
 
 def _fits(token: _Class, char: str) -> bool:

@@ -76,7 +76,8 @@ def json_loads(data: bytes, *, where: str, limit: int = MIB) -> Json:
 
 def decode(data: bytes, *, where: str, limit: int) -> str:
     """Turn bytes into text: at most `limit` of them, UTF-8, without byte order mark."""
-    check_size(len(data), where=where, limit=limit)
+    if len(data) > limit:
+        raise too_large(f"{len(data)} bytes", where, f"at most {limit} bytes")
     try:
         return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -86,12 +87,6 @@ def decode(data: bytes, *, where: str, limit: int) -> str:
             found=f"byte 0x{data[error.start]:02x}",
             where=f"{where}, line {line}",
         ) from error
-
-
-def check_size(size: int, *, where: str, limit: int) -> None:
-    """Refuse what is larger than `limit` bytes."""
-    if size > limit:
-        raise too_large(f"{size} bytes", where, f"at most {limit} bytes")
 
 
 def too_large(found: str, where: str, expected: str) -> UnsafeInputError:

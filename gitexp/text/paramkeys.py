@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from gitexp.errors import BadFormatError, UnknownParamError
 from gitexp.model.config import ParamKey
@@ -100,15 +100,7 @@ def _leaves(path: Path, value: Json) -> Iterator[tuple[Path, ParamValue]]:
             expected=f"at most {_MOST_LETTERS} letters",
         )
     else:
-        yield path, _leaf(value)
-
-
-def _leaf(value: Json) -> ParamValue:
-    if isinstance(value, (str, int, float)) or value is None:
-        return value
-    if isinstance(value, Mapping):  # not met: `_leaves` goes into mappings
-        return ()
-    return tuple(_leaf(item) for item in value)
+        yield path, cast("ParamValue", param_tree(value))  # no mapping is met here
 
 
 def _has_mapping(value: Json) -> bool:

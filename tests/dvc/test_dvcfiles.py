@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitexp.dvc import dvcfiles, dvcwrite
+from gitexp.dvc import dvcfiles, dvcpipeline, dvcwrite
 from gitexp.dvc.declared_data import Reader
 from gitexp.errors import BadFormatError, DvcFailedError, PreconditionError, UnsafeInputError
 from gitexp.git.repository import open_repository
@@ -79,7 +79,7 @@ PROJECT = {
 LOADERS: dict[str, Callable[[bytes, str], object]] = {
     "pointer": dvcfiles.load_pointer,
     "lock": dvcfiles.load_lock,
-    "pipeline": dvcfiles.load_pipeline,
+    "pipeline": dvcpipeline.load_pipeline,
 }
 
 
@@ -95,7 +95,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_lock_that_dvc_wrote_is_written_again_to_the_byte(project: Path) -> None:
-    pipeline = dvcfiles.load_pipeline((project / "dvc.yaml").read_bytes(), "dvc.yaml")
+    pipeline = dvcpipeline.load_pipeline((project / "dvc.yaml").read_bytes(), "dvc.yaml")
     data = (project / "dvc.lock").read_bytes()
     wdirs = {stage.name: stage.wdir for stage in pipeline.stages}
     lock = dvcfiles.load_lock(data, "dvc.lock", wdirs=wdirs)
@@ -109,7 +109,7 @@ def test_the_lock_that_dvc_wrote_is_written_again_to_the_byte(project: Path) -> 
 @pytest.mark.slow
 def test_a_lock_that_we_changed_is_one_that_dvc_leaves_alone(project: Path, tmp_path: Path) -> None:
     """Other values, and hashes that read as numbers; then real dvc rewrites the same file."""
-    pipeline = dvcfiles.load_pipeline((project / "dvc.yaml").read_bytes(), "dvc.yaml")
+    pipeline = dvcpipeline.load_pipeline((project / "dvc.yaml").read_bytes(), "dvc.yaml")
     data = (project / "dvc.lock").read_bytes()
     lock = dvcfiles.load_lock(data, "dvc.lock", wdirs={"sub": "src"})
     prep = lock.stages["prep"].record()
@@ -160,7 +160,7 @@ def run_python(cwd: Path, script: str, *args: str) -> None:
 
 
 def test_a_stage_keeps_the_spelling_of_dvc_yaml(project: Path) -> None:
-    pipeline = dvcfiles.load_pipeline((project / "dvc.yaml").read_bytes(), "dvc.yaml")
+    pipeline = dvcpipeline.load_pipeline((project / "dvc.yaml").read_bytes(), "dvc.yaml")
     prep, sub, one = pipeline.stages
     assert not pipeline.needs_dvc
     assert prep.deps == ("raw.csv", "lib")
@@ -382,7 +382,7 @@ def test_a_path_may_climb_within_the_project() -> None:
 )
 def test_what_has_to_be_resolved_is_left_to_dvc(stage: str, word: str) -> None:
     text = f"stages:\n  a:\n    {stage}\n"
-    pipeline = dvcfiles.load_pipeline(text.encode(), "dvc.yaml")
+    pipeline = dvcpipeline.load_pipeline(text.encode(), "dvc.yaml")
     assert pipeline.needs_dvc
     assert pipeline.stages == ()
     assert word in pipeline.why
@@ -390,7 +390,7 @@ def test_what_has_to_be_resolved_is_left_to_dvc(stage: str, word: str) -> None:
 
 def test_a_description_may_say_anything() -> None:
     text = b"stages: {a: {cmd: x, desc: 'uses ${lr}', meta: {u: 's3://x'}}}\n"
-    assert not dvcfiles.load_pipeline(text, "dvc.yaml").needs_dvc
+    assert not dvcpipeline.load_pipeline(text, "dvc.yaml").needs_dvc
 
 
 @pytest.mark.parametrize(
@@ -411,7 +411,7 @@ def test_a_description_may_say_anything() -> None:
 )
 def test_a_bad_dvc_yaml_is_refused_with_its_file(text: str) -> None:
     with pytest.raises(BadFormatError) as caught:
-        dvcfiles.load_pipeline(text.encode(), "dvc.yaml")
+        dvcpipeline.load_pipeline(text.encode(), "dvc.yaml")
     assert caught.value.where.startswith("dvc.yaml")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.dvc import dvcfiles, pipeline
+from gitexp.dvc import dvcpipeline, pipeline
 from gitexp.errors import (
     BadFormatError,
     DvcFailedError,
@@ -107,8 +107,8 @@ def test_our_reading_of_plain_pipelines_is_that_of_dvcs_resolver(tmp_path: Path)
         cwd="/",
     )
     for file, answer in zip(files, json.loads(answered.stdout), strict=True):
-        ours = dvcfiles.load_pipeline(file.read_bytes(), "dvc.yaml")
-        theirs = dvcfiles.load_pipeline(json.dumps(answer).encode(), "dvc.yaml", resolved=True)
+        ours = dvcpipeline.load_pipeline(file.read_bytes(), "dvc.yaml")
+        theirs = dvcpipeline.load_pipeline(json.dumps(answer).encode(), "dvc.yaml", resolved=True)
         assert not ours.needs_dvc
         assert ours.stages == theirs.stages
         assert ours.stages

@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitexp.cli.dispatch import dispatch
-from gitexp.dvc import dvcfiles
+from gitexp.dvc import dvcfiles, dvcpipeline
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import Index, Kind
@@ -319,7 +319,7 @@ def test_dots_that_part_no_keys_are_no_depth(kind: str) -> None:
 
 
 @pytest.mark.parametrize("read", [plan_format.load, partial(codec.load, Run), dvcfiles.load_pointer,
-                                  dvcfiles.load_lock, dvcfiles.load_pipeline])  # fmt: skip
+                                  dvcfiles.load_lock, dvcpipeline.load_pipeline])  # fmt: skip
 @pytest.mark.parametrize("shape", ["stages", "outs", "params"])
 def test_a_long_key_is_not_repeated_for_all_below_it(
     read: Callable[[bytes, str], object], shape: str
