@@ -156,8 +156,6 @@ class Reader:
             self._folders[tree] = tuple(found)
         return self._folders[tree]
 
-    # --- inside ---------------------------------------------------------------------------------
-
     def _file(self, path: str, files: Mapping[str, str]) -> Needs:
         def read(name: str) -> bytes | None:
             if name not in files:

@@ -32,7 +32,7 @@ from gitexp.git.transaction.locks import lock
 from gitexp.model import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from gitexp.dvc.cache import ManifestEntry
@@ -263,15 +263,13 @@ def _state(place: Path) -> tuple[tuple[str, int, int, int], ...]:
 
 
 @contextmanager
-def main_lock(
-    folder: Path, *, timeout_s: float = 3.0, environ: Mapping[str, str] = os.environ
-) -> Iterator[None]:
+def main_lock(folder: Path, *, timeout_s: float = 3.0) -> Iterator[None]:
     """Hold ``.dvc/tmp/lock``, which is the kernel's: a dead process's file is harmless.
 
     It is emptied, so no link leads to it: a branch may have one there, out of the repository.
     """
     dvc_dir = dvc_config.find_dvc_dir(folder)
-    core = dvc_config.read_settings(dvc_dir, environ).get("core", {})
+    core = dvc_config.read_settings(dvc_dir, os.environ).get("core", {})
     if core.get("hardlink_lock", "").lower() in dvc_config.YES:
         raise LockedError(
             "DVC's lock cannot be taken",

@@ -187,9 +187,6 @@ def parsed_commit(data: bytes, id_: str) -> CommitObject:
     )
 
 
-# --- inside --------------------------------------------------------------------------------------
-
-
 def _stream(stream: IO[bytes] | None) -> IO[bytes]:
     if stream is None:  # only of a process that was started without pipes
         raise GitFailedError("git was started without a pipe")

@@ -132,13 +132,11 @@ def refused(data: bytes, hash_bytes: int = 20) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def refused_name(name: bytes, *, link: bool = False) -> tuple[str, ...]:
+def refused_name(name: bytes) -> tuple[str, ...]:
     """Return for what one name of a path is not written; empty for a sound one."""
-    found = set(_of_name(name, link=link)) - HARMLESS
+    found = set(_of_name(name, link=False)) - HARMLESS
     return tuple(sorted(found if name else {"emptyName"}))
 
-
-# --- inside -------------------------------------------------------------------------------------
 
 _Entry = tuple[bytes, bytes, bytes]  # mode as it is written, name, id
 

@@ -166,9 +166,6 @@ def synced_once() -> Iterator[None]:
         os.sync()
 
 
-# --- inside -------------------------------------------------------------------------------------
-
-
 @contextlib.contextmanager
 def _promises_kept(repo: Repo) -> Iterator[None]:
     """In a partial clone, let a tree name files that both sides have and nobody has fetched."""

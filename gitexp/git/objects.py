@@ -304,9 +304,6 @@ def look_at(repo: Repo, commit: CommitHash, paths: Iterable[str]) -> None:
         _walked(repo, commit, path)
 
 
-# --- inside -------------------------------------------------------------------------------------
-
-
 def _meant(repo: Repo, text: str) -> str:
     """Write a revision so that Git takes no tag for the branch or the commit in it."""
     end = _OPERATOR.search(text)

@@ -278,9 +278,6 @@ def touched(repo: Repo) -> dict[str, datetime]:
     return found
 
 
-# --- inside -------------------------------------------------------------------------------------
-
-
 def _listed(repo: Repo) -> Iterator[tuple[str, CommitHash]]:
     """Yield the refs of all branches and archive tags with their objects; broken ones are left out.
 

@@ -238,9 +238,6 @@ def push_leased(workspace: Workspace, remote: str, leases: Sequence[Lease]) -> N
     raise failed(arguments, code, said)
 
 
-# --- inside -------------------------------------------------------------------------------------
-
-
 def _no_place(remote: str, ref: str, there: str) -> str:
     """Return what is said of a ref that cannot be brought."""
     if not there:

@@ -173,9 +173,6 @@ def object_of(repo: Repo, ref: str) -> str | Absent:
     return out.decode("ascii").strip() if code == 0 else ABSENT
 
 
-# --- inside ---
-
-
 def _whole(repo: Repo, write: Callable[[], pygit2.Oid]) -> str:
     """Write an object, over one that a power cut left empty: libgit2 takes that for written."""
     made = str(write())

@@ -48,21 +48,14 @@ _NAMES: Final[Mapping[str, object]] = {
     "datetime": datetime,
     "GitexpError": GitexpError,
 }
-_DIGESTS: Final = (
-    ids.InputsDigest,
-    ids.EnvironmentDigest,
-    ids.PlanDigest,
-    ids.EvaluationDigest,
-)
+_DIGESTS: Final = (ids.InputsDigest, ids.EnvironmentDigest, ids.PlanDigest, ids.EvaluationDigest)
 _READS: Final[Mapping[object, Read]] = {
     str: Fields.text,
     int: Fields.integer,
     float: Fields.number,
     bool: Fields.flag,
     datetime: Fields.time,
-    ids.CommitHash: Fields.commit,
-    ids.TreeId: Fields.tree,
-    ids.BlobId: Fields.blob,
+    **dict.fromkeys((ids.CommitHash, ids.TreeId, ids.BlobId), Fields.git_id),
     ids.Md5: Fields.md5,
     ids.RunId: Fields.run_id,
     **dict.fromkeys(_DIGESTS, Fields.sha256),

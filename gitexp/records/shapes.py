@@ -428,7 +428,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     ),
     "End": Shape(closed=True),
     "Violation": Shape(closed=True, keys={"next_step": "next"}, flat="where", check=_violation),
-    "Where": Shape(blank="commit path branch", reads={"commit": Fields.commit}),
+    "Where": Shape(blank="commit path branch", reads={"commit": Fields.git_id}),
     "ReviewedExperiment": Shape(
         closed=True,
         keys={"next_step": "next"},

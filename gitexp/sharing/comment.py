@@ -226,14 +226,14 @@ def pull_request(event: Json, where: str) -> PullRequest | None:
         source = head.maybe_child("repo")  # null: the fork was deleted
         foreign = source is None or source.text("full_name") != here
         label = head.maybe_text("label") or ""
-        return PullRequest(child.integer("number", least=1), label, head.commit("sha"), foreign)
+        return PullRequest(child.integer("number", least=1), label, head.git_id("sha"), foreign)
     run = fields.maybe_child("workflow_run")
     if run is None or run.text("event") != "pull_request":
         return None
     source = run.child("head_repository")
     name = f"{source.child('owner').text('login')}:{run.text('head_branch')}"
     foreign = source.text("full_name") != here
-    return PullRequest(None, name, run.commit("head_sha"), foreign)
+    return PullRequest(None, name, run.git_id("head_sha"), foreign)
 
 
 def comment(  # noqa: PLR0913  who writes what, and where

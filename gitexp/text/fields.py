@@ -13,19 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from gitexp.errors import BadFormatError
-from gitexp.model.ids import (
-    GIT_ID,
-    MD5,
-    RUN_ID,
-    SHA256,
-    BlobId,
-    CommitHash,
-    Md5,
-    ParamTree,
-    ParamValue,
-    RunId,
-    TreeId,
-)
+from gitexp.model.ids import GIT_ID, MD5, RUN_ID, SHA256, ParamTree, ParamValue
 
 if TYPE_CHECKING:
     import re
@@ -214,29 +202,21 @@ class Fields:
         """Read the value of a parameter, which may be null."""
         return as_param(self._take(key, None, "a value", nullable=True), self, key)
 
-    def commit(self, key: str) -> CommitHash:
-        """Read the hash of a commit."""
-        return CommitHash(self._matching(key, GIT_ID, "40 (or 64) lower-case hex digits"))
-
-    def tree(self, key: str) -> TreeId:
-        """Read the id of a tree."""
-        return TreeId(self._matching(key, GIT_ID, "40 (or 64) lower-case hex digits"))
-
-    def blob(self, key: str) -> BlobId:
-        """Read the id of a blob."""
-        return BlobId(self._matching(key, GIT_ID, "40 (or 64) lower-case hex digits"))
+    def git_id(self, key: str) -> str:
+        """Read the hash of a commit, a tree or a blob."""
+        return self._matching(key, GIT_ID, "40 (or 64) lower-case hex digits")
 
     def sha256(self, key: str) -> str:
         """Read a sha256 in hex."""
         return self._matching(key, SHA256, "64 lower-case hex digits")
 
-    def md5(self, key: str) -> Md5:
+    def md5(self, key: str) -> str:
         """Read an md5 as DVC writes it."""
-        return Md5(self._matching(key, MD5, "32 lower-case hex digits, .dir after a folder's"))
+        return self._matching(key, MD5, "32 lower-case hex digits, .dir after a folder's")
 
-    def run_id(self, key: str) -> RunId:
+    def run_id(self, key: str) -> str:
         """Read the id of a run."""
-        return RunId(self._matching(key, RUN_ID, "16 characters of a-z and 2-7"))
+        return self._matching(key, RUN_ID, "16 characters of a-z and 2-7")
 
     def only_known(self, known: Collection[str] = ()) -> None:
         """Refuse keys that were not read, and name the ones they may stand for.

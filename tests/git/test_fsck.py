@@ -163,4 +163,4 @@ def test_a_name_of_a_path_is_held_to_the_same() -> None:
     assert refused_name(b"") == ("emptyName",)
     assert refused_name(b".GIT") == ("hasDotgit",)
     assert refused_name(b"..") == ("hasDotdot",)
-    assert refused_name(b".gitignore", link=True) == refused_name(b".github") == ()
+    assert refused_name(b".gitignore") == refused_name(b".github") == ()

@@ -81,14 +81,11 @@ READERS: dict[str, tuple[Read, list[tuple[Json, object]], list[Json], str]] = {
         lambda fields, key: [dict(each.value) for each in fields.children(key)],
         [([], []), ([{"a": 1}, {}], [{"a": 1}, {}])], ["a", {}, 1], "a list of mappings",
     ),
-    "commit": (
-        Fields.commit, [(HEX[:40], HEX[:40]), (HEX, HEX)],
-        ["", HEX[:39], HEX[:41], HEX[:40].upper(), f"{HEX[:40]}\n", f" {HEX[:39]}"],
+    "git_id": (
+        Fields.git_id, [(HEX[:40], HEX[:40]), (HEX, HEX)],
+        ["", HEX[:39], HEX[:41], HEX[:40].upper(), f"{HEX[:40]}\n", f" {HEX[:39]}", "HEAD",
+         "\u0661" * 40],
         "40 (or 64) lower-case hex digits",
-    ),
-    "tree": (Fields.tree, [(HEX[:40], HEX[:40])], ["HEAD"], "40 (or 64) lower-case hex digits"),
-    "blob": (
-        Fields.blob, [(HEX[:40], HEX[:40])], ["\u0661" * 40], "40 (or 64) lower-case hex digits",
     ),
     "sha256": (Fields.sha256, [(HEX, HEX)], [HEX[:40], HEX + "0"], "64 lower-case hex digits"),
     "md5": (

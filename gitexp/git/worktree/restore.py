@@ -169,9 +169,6 @@ def sweep(checkout: Checkout, owner: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-# --- inside -------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class _Indexed:
     version: Version  # (0, "") for a conflict: equal to nothing

@@ -163,9 +163,6 @@ def is_ancestor(place: HookPlace, ancestor: str, commit: str) -> bool:
     return command.attempt(place.folder, arguments, env=place.env)[0] == 0
 
 
-# --- inside -------------------------------------------------------------------------------------
-
-
 def _run(place: HookPlace, arguments: list[str], data: bytes | None = None) -> bytes:
     code, out, err = command.attempt(place.folder, arguments, data=data, env=place.env)
     if code:
