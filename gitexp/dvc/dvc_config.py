@@ -59,10 +59,7 @@ def find_dvc_dir(folder: Path) -> Path:
             next_step="git sparse-checkout add .dvc, or git checkout -- .dvc",
         )
     raise PreconditionError(
-        "DVC is not set up here",
-        found="no .dvc folder",
-        where=str(folder),
-        next_step="dvc init",
+        "DVC is not set up here", found="no .dvc folder", where=str(folder), next_step="dvc init"
     )
 
 

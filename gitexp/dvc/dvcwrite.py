@@ -121,9 +121,7 @@ def dump_byproducts(
 
 
 def _entry(record: StageRecord, spelling: _Spelling, *, listed: bool) -> Mapping[str, object]:
-    entry: dict[str, object] = {
-        "cmd": list(record.commands) if listed else record.commands[0],
-    }
+    entry: dict[str, object] = {"cmd": list(record.commands) if listed else record.commands[0]}
     sections = {
         "deps": _hashes(record.deps, spelling),
         "params": _params(record.params, spelling),

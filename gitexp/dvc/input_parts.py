@@ -13,13 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from gitexp.dvc import dvc_config
 from gitexp.dvc.dvcpipeline import Pattern, declares, with_parents
-from gitexp.dvc.state import (
-    Patterns,
-    ProjectState,
-    base_name,
-    executed,
-    words,
-)
+from gitexp.dvc.state import Patterns, ProjectState, base_name, executed, words
 from gitexp.errors import BadFormatError, UnknownParamError, UnsafeInputError
 from gitexp.git.absent import Absent
 from gitexp.git.objects import MODE_COMMIT, MODE_LINK, read_blob, tree_id

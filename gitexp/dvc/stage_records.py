@@ -135,9 +135,7 @@ def _output(
     except DataMissingError as error:
         what = "a metrics file" if out.kind is OutKind.METRIC else "an output"
         raise CommandFailedError(
-            f"{what} was not written",
-            where=out.path,
-            expected=f"stage {stage.name} writes it",
+            f"{what} was not written", where=out.path, expected=f"stage {stage.name} writes it"
         ) from error
 
 

@@ -320,9 +320,7 @@ def failure(
     if any(sign in text for sign in (*_READ_ONLY, "insufficient permission")):
         return ReadOnlyError("the repository cannot be written to", found=first)
     return GitFailedError(
-        f"{command} failed",
-        found=text[-2000:] or f"exit code {code}",
-        expected="exit code 0",
+        f"{command} failed", found=text[-2000:] or f"exit code {code}", expected="exit code 0"
     )
 
 

@@ -46,10 +46,7 @@ def changed_paths(
     """Return what differs from the tree (or commit) `one` to `other`, sorted by path."""
     before, after = compared(repo, one, other)
     diff = before.diff_to_tree(
-        after,
-        flags=DiffOption.INCLUDE_TYPECHANGE,
-        context_lines=0,
-        interhunk_lines=0,
+        after, flags=DiffOption.INCLUDE_TYPECHANGE, context_lines=0, interhunk_lines=0
     )
     found = []
     for delta in diff.deltas:

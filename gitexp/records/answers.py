@@ -131,9 +131,7 @@ ANSWERS: Final[Mapping[str, Shape]] = {
         wholes={"digest": _digest, "next": lambda report: cast("AmendReport", report).next_step},
     ),
     "PowerReport": Shape(
-        kind="power-report",
-        keys=_NEXT,
-        as_is="distance spread alpha power reached detectable",
+        kind="power-report", keys=_NEXT, as_is="distance spread alpha power reached detectable"
     ),
     "Witnessed": Shape(kind="witness-report"),
     # --- run, conclude, archive and what else ends an experiment

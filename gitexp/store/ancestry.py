@@ -178,10 +178,7 @@ def _tree_of(repo: Repo, commit: CommitHash, folder: str) -> TreeId | Absent:
 
 
 def _nodes(
-    repo: Repo,
-    index: Index,
-    tips: Sequence[CommitHash],
-    broken: dict[CommitHash, GitexpError],
+    repo: Repo, index: Index, tips: Sequence[CommitHash], broken: dict[CommitHash, GitexpError]
 ) -> dict[CommitHash, Node]:
     """Read the graph: what is remembered from the index, the rest from Git."""
     remembered = index.all(Kind.GRAPH)

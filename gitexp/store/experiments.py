@@ -165,10 +165,7 @@ def _read(
 
 
 def _work_out(
-    common: _Common,
-    tip: Tip,
-    held: Mapping[RunId, TreeId],
-    known: Mapping[TreeId, RunLine],
+    common: _Common, tip: Tip, held: Mapping[RunId, TreeId], known: Mapping[TreeId, RunLine]
 ) -> ExperimentLine:
     """Return the line of a branch, with the runs in its tree and the lines of those of many."""
     repo = common.repo

@@ -146,10 +146,7 @@ def lines_at(repo: Repo, commit: CommitHash, index: Index) -> LineLookup:
 
 
 def runs_by_inputs(
-    repo: Repo,
-    *inputs: InputsDigest,
-    index: Index | None = None,
-    also: Collection[CommitHash] = (),
+    repo: Repo, *inputs: InputsDigest, index: Index | None = None, also: Collection[CommitHash] = ()
 ) -> Lookup:
     """Return the runs of these inputs that the user's own branches and archives hold.
 

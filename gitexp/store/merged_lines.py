@@ -50,11 +50,7 @@ class MergedLine:
 
 
 def merged_lines(
-    repo: Repo,
-    index: Index,
-    every: Sequence[Tip],
-    claimed: Mapping[str, bool],
-    prefix: str,
+    repo: Repo, index: Index, every: Sequence[Tip], claimed: Mapping[str, bool], prefix: str
 ) -> tuple[MergedLine, ...]:
     """Return the experiments that HEAD or a branch without the prefix holds, and no tip is.
 

@@ -14,13 +14,7 @@ from gitexp.errors import GitexpError, NoPlanError, NotInitialisedError, Unknown
 from gitexp.git import objects, refs
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.objects import blob_id, exists, origins
-from gitexp.git.transaction.layout import (
-    ARCHIVE_TAGS,
-    CONFIG,
-    DATA_BRANCH,
-    archive_tag,
-    plan_path,
-)
+from gitexp.git.transaction.layout import ARCHIVE_TAGS, CONFIG, DATA_BRANCH, archive_tag, plan_path
 from gitexp.git.tree import FILE_MODES
 from gitexp.git.upstream import short
 from gitexp.model import dataclass

@@ -86,10 +86,7 @@ def read_run(repo: Repo, tree: TreeId, run: RunId) -> tuple[Run, tuple[Sample, .
     record = load(data, f"{where}/run.json")
     if record.id != run:
         raise DamagedDataError(
-            "the record is another run's",
-            found=record.id,
-            where=f"{where}/run.json",
-            expected=run,
+            "the record is another run's", found=record.id, where=f"{where}/run.json", expected=run
         )
     samples = _table(
         repo,
@@ -355,9 +352,7 @@ def _measured(table: bytes, without: int | None) -> _Measured:
 
 
 @lru_cache(maxsize=64)
-def _layout(
-    heads: str,
-) -> tuple[Sequence[tuple[str, int, bool]], Sequence[tuple[str, slice]]]:
+def _layout(heads: str) -> tuple[Sequence[tuple[str, int, bool]], Sequence[tuple[str, slice]]]:
     """Return what the rows of a table are of; where each metric's are, if they are its seeds'."""
     if _HEADS.fullmatch(heads) is None:
         raise ValueError

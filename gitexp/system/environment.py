@@ -64,9 +64,7 @@ class Captured:
 
 
 def capture(
-    place: EnvironmentSource,
-    env: Mapping[str, str],
-    facts: imports.InterpreterFacts | None = None,
+    place: EnvironmentSource, env: Mapping[str, str], facts: imports.InterpreterFacts | None = None
 ) -> Captured:
     """Return the environment of a job; code must be from the worktree.
 

@@ -289,8 +289,5 @@ def _unnamed(name: str, file: str) -> BadMetricError:
 
 def _bad(name: str, found: str, file: str) -> BadMetricError:
     return BadMetricError(
-        f"metric {name} is not a finite number",
-        found=found,
-        where=file,
-        expected="a finite number",
+        f"metric {name} is not a finite number", found=found, where=file, expected="a finite number"
     )

@@ -39,11 +39,7 @@ class Syntax(enum.Enum):
 def syntax_of(file: str) -> Syntax:
     """Tell the syntax from the file's ending, as DVC does: YAML where it says nothing."""
     name = file.lower()
-    for ending, syntax in (
-        (".json", Syntax.JSON),
-        (".toml", Syntax.TOML),
-        (".py", Syntax.PYTHON),
-    ):
+    for ending, syntax in ((".json", Syntax.JSON), (".toml", Syntax.TOML), (".py", Syntax.PYTHON)):
         if name.endswith(ending):
             return syntax
     return Syntax.YAML

@@ -187,12 +187,7 @@ def refill(slot: Path, commit: str) -> None:
 
 
 def fill(
-    top: Path,
-    git_dir: Path,
-    modules: Sequence[tuple[bytes, bytes]],
-    commit: str,
-    *,
-    depth: int = 0,
+    top: Path, git_dir: Path, modules: Sequence[tuple[bytes, bytes]], commit: str, *, depth: int = 0
 ) -> tuple[str, ...]:
     """Write each submodule's files from its clone; return those without any here."""
     if not modules:

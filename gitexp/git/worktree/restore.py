@@ -278,10 +278,7 @@ def _temporary_folder(checkout: Checkout, owner: str) -> Path:
 def _make_folder(checkout: Checkout, owner: str) -> Path:
     folder = _temporary_folder(checkout, owner)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        contextlib.suppress(FileExistsError),
-        (folder.parent / ".gitignore").open("x") as ignore,
-    ):
+    with contextlib.suppress(FileExistsError), (folder.parent / ".gitignore").open("x") as ignore:
         ignore.write("*\n")
     folder.mkdir(mode=0o700)
     return folder
