@@ -16,10 +16,10 @@ from gitexp.comparison.randomness.variation import ENOUGH, agree, traces
 from gitexp.dvc import surroundings
 from gitexp.errors import GitexpError
 from gitexp.git import objects
-from gitexp.git.absent import ABSENT
 from gitexp.git.upstream import own
 from gitexp.model.comparison import LATE, Change
 from gitexp.model.config import ProjectConfig
+from gitexp.model.ids import ABSENT
 from gitexp.model.run import RepeatState
 from gitexp.records.terms import binding
 from gitexp.report import numbers

@@ -21,10 +21,10 @@ from gitexp.comparison.judged import Judged
 from gitexp.comparison.omnibus import across
 from gitexp.errors import GitexpError, UsageError
 from gitexp.git import refs, repository
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import open_index
 from gitexp.model import dataclass, replace
 from gitexp.model.comparison import Comparison, Side
+from gitexp.model.ids import ABSENT
 from gitexp.model.plan import Claim, Verdict
 from gitexp.provenance import order_evidence
 from gitexp.report.comparisons import Comparisons

@@ -28,9 +28,9 @@ from gitexp.comparison.pairs import OTHER_ENVIRONMENT
 from gitexp.dvc import inputs
 from gitexp.errors import GitexpError
 from gitexp.git import objects
-from gitexp.git.absent import ABSENT
 from gitexp.model import dataclass, replace
 from gitexp.model.comparison import LATE, Change
+from gitexp.model.ids import ABSENT
 from gitexp.model.plan import Claim, HypothesisKind, OnFailed
 from gitexp.model.run import RepeatState
 from gitexp.records.environment import environment_changes

@@ -19,10 +19,10 @@ from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.evaluator import Evaluator
 from gitexp.errors import EvaluatorError, GitexpError, UsageError
 from gitexp.git import objects
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.layout import CONFIG
 from gitexp.model import dataclass
 from gitexp.model.comparison import SharedEvaluator
+from gitexp.model.ids import ABSENT
 from gitexp.report import numbers
 from gitexp.store import plans
 from gitexp.system import curves

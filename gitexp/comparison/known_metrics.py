@@ -20,10 +20,10 @@ from gitexp.errors import (
     UsageError,
 )
 from gitexp.git import objects
-from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import project_folder
 from gitexp.git.worktree import status
 from gitexp.model import dataclass
+from gitexp.model.ids import ABSENT
 from gitexp.model.metrics import bare, by_file, plain, several
 from gitexp.model.plan import Direction
 from gitexp.model.run import RepeatState

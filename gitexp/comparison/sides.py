@@ -21,10 +21,9 @@ from gitexp.errors import (
     UnknownRevisionError,
 )
 from gitexp.git import command, objects, refs, upstream
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.model import dataclass, field, replace
-from gitexp.model.ids import CommitHash
+from gitexp.model.ids import ABSENT, CommitHash
 from gitexp.model.sharing import Tombstone
 from gitexp.records import codec
 from gitexp.rules.facts import restoring

@@ -11,10 +11,9 @@ from gitexp.dvc import dvcpipeline
 from gitexp.dvc.evaluator import paths
 from gitexp.dvc.state import listed, mapping
 from gitexp.errors import BadFormatError, UnknownParamError, UnsafeInputError
-from gitexp.git.absent import ABSENT
 from gitexp.git.objects import MODE_EXECUTABLE
 from gitexp.git.tree import FILE_MODES
-from gitexp.model.ids import BlobId
+from gitexp.model.ids import ABSENT, BlobId
 from gitexp.text import params
 from gitexp.text.paramkeys import param_key
 from gitexp.text.yamlwrite import yaml_dumps

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 from gitexp.dvc.dvcfiles import DvcFiles
 from gitexp.dvc.dvcpipeline import LIMIT, declared_outs, declares
 from gitexp.errors import BadFormatError, UnsafeInputError
-from gitexp.git.absent import ABSENT
 from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, commit_info, entry_at, list_dir
 from gitexp.git.tree import MODE_TREE
 from gitexp.model import dataclass, replace
-from gitexp.model.ids import BlobId, CommitHash, TreeId
+from gitexp.model.ids import ABSENT, BlobId, CommitHash, TreeId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from gitexp.dvc.dvcpipeline import Pipeline
-    from gitexp.git.absent import Absent
+    from gitexp.model.ids import Absent
 
 _PLAIN_HASH_KEYS = frozenset(("md5", "size", "nfiles", "isexec", "hash", "path"))
 _OUT_KEYS = _PLAIN_HASH_KEYS | frozenset(

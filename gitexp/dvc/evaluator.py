@@ -24,12 +24,11 @@ from gitexp.dvc.dvcpipeline import Pattern, touches
 from gitexp.dvc.pipeline import depends_on
 from gitexp.dvc.state import Patterns, executed, listed, mapping
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
-from gitexp.git.absent import ABSENT
 from gitexp.git.objects import MODE_COMMIT, MODE_LINK
 from gitexp.git.tree import FILE_MODES, MODE_TREE
 from gitexp.model import dataclass, replace
 from gitexp.model.config import ParamKey
-from gitexp.model.ids import BlobId
+from gitexp.model.ids import ABSENT, BlobId
 from gitexp.model.job import OutKind, Stage, StageParams
 from gitexp.text import params
 from gitexp.text.fields import param_json

@@ -15,9 +15,9 @@ from gitexp.dvc import dvc_config
 from gitexp.dvc.dvcpipeline import Pattern, declares, with_parents
 from gitexp.dvc.state import Patterns, ProjectState, base_name, executed, words
 from gitexp.errors import BadFormatError, UnknownParamError, UnsafeInputError
-from gitexp.git.absent import Absent
 from gitexp.git.objects import MODE_COMMIT, MODE_LINK, read_blob, tree_id
 from gitexp.model import dataclass, replace
+from gitexp.model.ids import Absent
 from gitexp.records import config as config_format
 from gitexp.text import ignore, params
 from gitexp.text.jsontext import json_dumps_compact

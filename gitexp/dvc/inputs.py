@@ -15,11 +15,10 @@ from gitexp.dvc.declared_data import pointed
 from gitexp.dvc.input_parts import SETTINGS, InputPart, collect, params_values
 from gitexp.dvc.state import ProjectState
 from gitexp.git import command
-from gitexp.git.absent import ABSENT
 from gitexp.git.objects import entry_at
 from gitexp.git.transaction.cache import Kind
 from gitexp.model import dataclass
-from gitexp.model.ids import InputsDigest
+from gitexp.model.ids import ABSENT, InputsDigest
 from gitexp.records.config import seed_json
 
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ from gitexp.dvc import dvcpipeline
 from gitexp.dvc.dvcfiles import DvcFiles
 from gitexp.dvc.dvcpipeline import Pattern, with_parents
 from gitexp.errors import UnsafeInputError
-from gitexp.git.absent import Absent
 from gitexp.git.objects import (
     MODE_BLOB,
     MODE_COMMIT,
@@ -33,6 +32,7 @@ from gitexp.git.objects import (
     walk_tree,
 )
 from gitexp.model import dataclass, field
+from gitexp.model.ids import Absent
 from gitexp.text.yamltext import yaml_loads
 
 if TYPE_CHECKING:

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 from gitexp.dvc.inputs import counted_files
 from gitexp.errors import GitexpError
 from gitexp.git import objects
-from gitexp.git.absent import ABSENT
 from gitexp.git.tree import MODE_TREE
-from gitexp.model.ids import BlobId
+from gitexp.model.ids import ABSENT, BlobId
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

@@ -17,13 +17,12 @@ from gitexp.comparison import sides
 from gitexp.errors import GitexpError, NoSamplesError, UnknownExperimentError, UsageError
 from gitexp.git import objects, repository, writing
 from gitexp.git import remote as remote_git
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.tree import Tree
 from gitexp.git.upstream import known, own
 from gitexp.model.config import ProjectConfig
-from gitexp.model.ids import CommitHash
+from gitexp.model.ids import ABSENT, CommitHash
 from gitexp.model.review import CheckedPlan, CheckReport
 from gitexp.model.rules import NOBODY, Policy
 from gitexp.provenance import order_evidence, trust_settings

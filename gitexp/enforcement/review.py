@@ -24,13 +24,13 @@ from gitexp.errors import (
     UsageError,
 )
 from gitexp.git import objects, repository
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.tree import Tree
 from gitexp.git.upstream import USUAL
 from gitexp.model import dataclass, field, replace
 from gitexp.model.config import Identity
+from gitexp.model.ids import ABSENT
 from gitexp.model.review import Behind, CheckedPlan, End, RecordedBy, Review, ReviewedExperiment
 from gitexp.model.rules import Policy
 from gitexp.provenance import order_evidence, private, trust_settings

@@ -24,12 +24,12 @@ from gitexp.errors import (
 from gitexp.execution.jobs import lies_in
 from gitexp.execution.run_sources import assigned, undeclared
 from gitexp.git import command, objects, refs, repository
-from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.layout import DATA_BRANCH
 from gitexp.git.worktree import status
 from gitexp.model import dataclass, replace
+from gitexp.model.ids import ABSENT
 from gitexp.store import plans
 from gitexp.store.replay import way_out
 from gitexp.system import environment as environment_staging
@@ -38,9 +38,8 @@ from gitexp.system import imports, params
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash
+    from gitexp.model.ids import Absent, CommitHash
     from gitexp.model.request import RunRequest
     from gitexp.model.workspace import Workspace
     from gitexp.system.environment import Captured

@@ -27,10 +27,10 @@ from gitexp.execution.situation import BASELINE
 from gitexp.execution.state import State
 from gitexp.execution.workdir import ATTEMPT, bring_enclosing, cache_beside, cache_of, share
 from gitexp.git import command, objects
-from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import project_folder
 from gitexp.git.worktree import checkouts
 from gitexp.model import dataclass, replace
+from gitexp.model.ids import ABSENT
 from gitexp.model.job import Job
 from gitexp.model.request import RunOptions
 from gitexp.model.run import Origin, PlanRef, Run, Source

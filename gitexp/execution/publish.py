@@ -23,7 +23,6 @@ from gitexp.execution.record import Ended, PublishedCall, _message
 from gitexp.execution.state import resumption
 from gitexp.execution.workdir import share
 from gitexp.git import objects, refs
-from gitexp.git.absent import ABSENT
 from gitexp.git.command import translating
 from gitexp.git.discovery import project_folder
 from gitexp.git.refs import local, read_ref
@@ -33,6 +32,7 @@ from gitexp.git.transaction.failpoints import reach as reach_point
 from gitexp.git.worktree import checkouts
 from gitexp.git.writing import DELETE, Message
 from gitexp.model import dataclass, replace
+from gitexp.model.ids import ABSENT
 from gitexp.model.job import FILES, FileHash
 from gitexp.model.run import Output, StageOrigin
 from gitexp.provenance import private

@@ -31,9 +31,9 @@ from gitexp.execution.situation import BASELINE
 from gitexp.execution.state import _outcome, finished, is_recorded
 from gitexp.execution.workdir import WorkDir, remove_slots
 from gitexp.git import objects, refs
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.model import dataclass, replace
+from gitexp.model.ids import ABSENT
 from gitexp.model.job import Job, JobState
 from gitexp.model.run import RepeatState
 from gitexp.records import codec

@@ -20,11 +20,11 @@ from gitexp.errors import (
     UsageError,
 )
 from gitexp.git import objects
-from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import project_folder
 from gitexp.git.writing import build_tree, write_bare_commit
 from gitexp.model import dataclass, field, replace
 from gitexp.model.config import ParamKey
+from gitexp.model.ids import ABSENT
 from gitexp.model.run import MAX_SEED, lone
 from gitexp.store import plans
 from gitexp.text import params as params_format
@@ -35,11 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from gitexp.git.absent import Absent
     from gitexp.git.objects import Entry
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.ids import BlobId, CommitHash, InputsDigest, ParamValue, TreeId
+    from gitexp.model.ids import Absent, BlobId, CommitHash, InputsDigest, ParamValue, TreeId
     from gitexp.model.plan import Plan
     from gitexp.model.run import Key
 

@@ -25,12 +25,12 @@ from gitexp.execution.preflight import checks
 from gitexp.execution.run_sources import SeedChoice
 from gitexp.execution.workdir import WorkDir
 from gitexp.git import identity, objects
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.upstream import own
 from gitexp.git.worktree import status
 from gitexp.model import dataclass, replace
+from gitexp.model.ids import ABSENT
 from gitexp.model.run import RepeatState
 from gitexp.provenance.strangers import in_order, strange_to
 from gitexp.records import environment as environment_format
@@ -44,10 +44,9 @@ if TYPE_CHECKING:
     from gitexp.execution.partners import Again
     from gitexp.execution.place import RunPlace
     from gitexp.execution.run_sources import RunSource
-    from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
-    from gitexp.model.ids import CommitHash, EnvironmentDigest, RunId
+    from gitexp.model.ids import Absent, CommitHash, EnvironmentDigest, RunId
     from gitexp.model.plan import Person, Plan
     from gitexp.model.request import RunRequest
     from gitexp.model.run import Run

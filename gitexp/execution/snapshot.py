@@ -21,10 +21,10 @@ from gitexp.dvc.stage_records import declared_params
 from gitexp.errors import GitexpError
 from gitexp.execution.jobs import lies_in
 from gitexp.git import command, objects
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.worktree import checkouts
 from gitexp.git.worktree.conversion import Conversion, conversions
+from gitexp.model.ids import ABSENT
 from gitexp.text.fields import param_tree
 from gitexp.text.params import parse
 
@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.dvc.dvcfiles import LockedStage
-    from gitexp.git.absent import Absent
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.ids import CommitHash, InputsDigest, Md5
+    from gitexp.model.ids import Absent, CommitHash, InputsDigest, Md5
     from gitexp.model.job import Outcome, Stage, StageRecord
     from gitexp.model.run import Key, Output
     from gitexp.store.lookup import FoundRun

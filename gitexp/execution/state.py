@@ -15,11 +15,10 @@ from gitexp.errors import (
 from gitexp.execution import engines
 from gitexp.execution.workdir import WorkDir
 from gitexp.git import objects, refs
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, locks
 from gitexp.git.transaction.cache import open_index
 from gitexp.model import dataclass, replace
-from gitexp.model.ids import RunId
+from gitexp.model.ids import ABSENT, RunId
 from gitexp.model.job import CHECKPOINT, NOTES, OUTCOME, PID, POINTS, Job, JobState, Outcome
 from gitexp.model.listing import UnreadableRecord
 from gitexp.model.request import RunOptions

@@ -11,11 +11,10 @@ from gitexp.errors import ExistsError, GitexpError, MovedRefError, PreconditionE
 from gitexp.experiments import lifecycle
 from gitexp.git import objects, refs, repository, writing
 from gitexp.git import remote as remote_git
-from gitexp.git.absent import ABSENT
 from gitexp.git.remote import Lease
 from gitexp.git.transaction import layout, move
 from gitexp.model import dataclass
-from gitexp.model.ids import CommitHash
+from gitexp.model.ids import ABSENT, CommitHash
 from gitexp.model.sharing import EndReport, Tombstone
 from gitexp.records import codec
 from gitexp.store.conclusions import conclusion_named

@@ -13,10 +13,10 @@ from gitexp.errors import DetachedHeadError, ExistsError, NoPlanError, UnsafeInp
 from gitexp.experiments import lifecycle
 from gitexp.experiments.archive import archive
 from gitexp.git import identity, objects, refs, repository
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, transaction
 from gitexp.git.writing import Message
 from gitexp.model.comparison import Conclusion
+from gitexp.model.ids import ABSENT
 from gitexp.model.report import ConcludeReport
 from gitexp.provenance import private
 from gitexp.records import codec

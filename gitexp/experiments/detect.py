@@ -25,12 +25,12 @@ from gitexp.errors import (
 )
 from gitexp.execution.preflight.mentions import own_paths
 from gitexp.execution.preflight.seedparams import fixed_seeds, has_seed, seed_rule
-from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import project_folder
 from gitexp.git.upstream import USUAL
 from gitexp.git.worktree import status
 from gitexp.model import dataclass, replace
 from gitexp.model.config import DEFAULT_METRICS, Predictions, ProjectConfig
+from gitexp.model.ids import ABSENT
 from gitexp.model.job import OutKind
 from gitexp.model.request import InitRequest
 

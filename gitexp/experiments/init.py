@@ -24,11 +24,11 @@ from gitexp.errors import (
 from gitexp.execution.jobs import lies_in
 from gitexp.experiments import detect, settings
 from gitexp.git import identity, objects, refs, repository
-from gitexp.git.absent import ABSENT
 from gitexp.git.command import translating
 from gitexp.git.transaction import layout, transaction
 from gitexp.git.writing import Message
 from gitexp.model import dataclass, replace
+from gitexp.model.ids import ABSENT
 from gitexp.model.request import InitReport, InitRequest
 from gitexp.records import config as config_format
 from gitexp.records import configedit
@@ -42,10 +42,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.experiments.detect import Proposal
-    from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.ids import CommitHash
+    from gitexp.model.ids import Absent, CommitHash
     from gitexp.model.workspace import Workspace
     from gitexp.text.jsontext import Json
 

@@ -17,13 +17,13 @@ from gitexp.errors import (
 )
 from gitexp.execution.state import live_runs
 from gitexp.git import identity, objects, refs, upstream, writing
-from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.transaction import layout, move
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.upstream import own
 from gitexp.git.worktree import checkouts
 from gitexp.git.writing import Message
 from gitexp.model import dataclass, replace
+from gitexp.model.ids import ABSENT, Absent
 from gitexp.report import numbers
 from gitexp.store import ended, plans
 from gitexp.store.ancestry import runs_in

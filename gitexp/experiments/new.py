@@ -39,13 +39,13 @@ from gitexp.execution.preflight.drift import drifted, refuse_unmade
 from gitexp.execution.run_sources import assigned, undeclared
 from gitexp.experiments.lifecycle import check_branch, check_name
 from gitexp.git import command, identity, objects, refs, repository
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, transaction
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.transaction.transaction import NewBranch
 from gitexp.git.worktree import status
 from gitexp.git.writing import Message
 from gitexp.model.design import Price
+from gitexp.model.ids import ABSENT
 from gitexp.model.metrics import by_file, plain, recorded
 from gitexp.model.plan import (
     ALPHA,
@@ -73,11 +73,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gitexp.comparison.known_metrics import KnownMetrics
-    from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.design import PowerReport
-    from gitexp.model.ids import CommitHash
+    from gitexp.model.ids import Absent, CommitHash
     from gitexp.model.request import NewRequest
     from gitexp.model.workspace import Workspace
 

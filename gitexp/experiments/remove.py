@@ -11,11 +11,10 @@ from gitexp.errors import ConfirmationError
 from gitexp.experiments import lifecycle
 from gitexp.experiments.archive import check_tag, look, send
 from gitexp.git import identity, objects, refs, repository, writing
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, move
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.writing import Message
-from gitexp.model.ids import CommitHash, InputsDigest
+from gitexp.model.ids import ABSENT, CommitHash, InputsDigest
 from gitexp.model.sharing import EndReport, Tombstone
 from gitexp.provenance import private
 from gitexp.records import codec

@@ -20,11 +20,11 @@ from gitexp.experiments.archive import Remote
 from gitexp.experiments.lifecycle import check_branch, check_name
 from gitexp.git import command, identity, objects, refs, repository, upstream, writing
 from gitexp.git import remote as remote_git
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, move
 from gitexp.git.worktree import checkouts
 from gitexp.git.writing import DELETE, Message
 from gitexp.model import dataclass, replace
+from gitexp.model.ids import ABSENT
 from gitexp.model.sharing import EndReport
 from gitexp.records import codec
 from gitexp.store import plans

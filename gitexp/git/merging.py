@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Final
 import pygit2
 from pygit2.enums import DeltaStatus, DiffOption, FileMode
 
-from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.command import translated
 from gitexp.git.objects import Entry, bring, compared, merge_base, tree_id
 from gitexp.git.worktree.restore import steps
 from gitexp.model import dataclass
-from gitexp.model.ids import BlobId, TreeId
+from gitexp.model.ids import ABSENT, Absent, BlobId, TreeId
 from gitexp.model.views import PathChange
 
 if TYPE_CHECKING:

@@ -18,11 +18,10 @@ from pygit2.enums import SortMode
 
 from gitexp.errors import RefusedTreeError, UnknownRevisionError
 from gitexp.git import command, fsck, repository
-from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.tree import FILE_MODES, MODE_TREE, READ_LIMIT
 from gitexp.git.upstream import USUAL
 from gitexp.model import dataclass
-from gitexp.model.ids import BlobId, CommitHash, TreeId
+from gitexp.model.ids import ABSENT, Absent, BlobId, CommitHash, TreeId
 from gitexp.model.plan import Person
 from gitexp.text.fields import near
 

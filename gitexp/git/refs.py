@@ -25,11 +25,10 @@ from gitexp.errors import (
     UnknownRevisionError,
 )
 from gitexp.git import command, objects
-from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.command import translated
 from gitexp.git.upstream import USUAL, followed, main_of, short
 from gitexp.model import dataclass
-from gitexp.model.ids import CommitHash
+from gitexp.model.ids import ABSENT, Absent, CommitHash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -17,13 +17,12 @@ from pygit2.enums import ObjectType
 
 from gitexp.errors import GitexpError, UnsafeInputError
 from gitexp.git import command
-from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.command import translated
 from gitexp.git.fsck import refused_name
 from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE
 from gitexp.git.tree import MODE_TREE
 from gitexp.model import dataclass, replace
-from gitexp.model.ids import CommitHash, TreeId
+from gitexp.model.ids import ABSENT, Absent, CommitHash, TreeId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,10 +1,11 @@
-"""Names for hashes and ids, so that one cannot be passed where another is meant.
+"""Names for hashes and ids, so that one cannot be passed where another is meant; and for none.
 
 A value of these types is made only where it is checked: by the room that resolved or computed it.
 """
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Mapping
 from typing import Final, NewType
@@ -18,6 +19,19 @@ PlanDigest = NewType("PlanDigest", str)  # sha256 hex of what binds in a plan
 EvaluationDigest = NewType("EvaluationDigest", str)  # sha256 hex
 Md5 = NewType("Md5", str)  # as DVC writes it; a directory's ends in ".dir"
 RunId = NewType("RunId", str)  # 16 characters of lower-case base32
+
+
+class Absent(enum.Enum):
+    """What is not there, where ``None`` would mean two things; narrow with ``is ABSENT``."""
+
+    ABSENT = "absent"
+
+    def __bool__(self) -> bool:
+        """Return False, so that ``x or default`` reads well."""
+        return False
+
+
+ABSENT: Final = Absent.ABSENT
 
 # What each looks like.
 GIT_ID: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")

@@ -14,9 +14,9 @@ from gitexp.dvc.input_parts import params_values
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError
 from gitexp.git import objects
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.layout import CONFIG, plan_path
 from gitexp.model import replace
+from gitexp.model.ids import ABSENT
 from gitexp.model.run import Origin, RepeatState
 from gitexp.rules.recorded import by_itself
 from gitexp.store import plans

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.git import identity, objects, refs
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.upstream import own
 from gitexp.git.worktree import staged
 from gitexp.model import dataclass
+from gitexp.model.ids import ABSENT
 from gitexp.model.witness import ALONE, Grade, OrderGrade, Way
 from gitexp.provenance import trust_settings
 from gitexp.rules import order as order_rule

@@ -14,9 +14,9 @@ from gitexp.dvc import inputs
 from gitexp.errors import BusyBranchError, GitexpError, LockedError, MovedRefError, UnsafeInputError
 from gitexp.execution import snapshot
 from gitexp.git import merging, objects, refs, writing
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, move
 from gitexp.model import dataclass, replace
+from gitexp.model.ids import ABSENT
 from gitexp.model.sharing import BranchMove, BranchOutcome
 from gitexp.rules.unchanged import unlike
 from gitexp.store import lookup, plans, replay
@@ -24,11 +24,10 @@ from gitexp.store.conclusions import adding_commit
 from gitexp.store.replay import Relation
 
 if TYPE_CHECKING:
-    from gitexp.git.absent import Absent
     from gitexp.git.merging import Conflict, Side
     from gitexp.git.repository import Repo
     from gitexp.git.writing import Content
-    from gitexp.model.ids import CommitHash, InputsDigest
+    from gitexp.model.ids import Absent, CommitHash, InputsDigest
     from gitexp.sharing.places import Shared
     from gitexp.store.replay import OwnRecords, Route
 

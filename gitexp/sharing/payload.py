@@ -15,12 +15,12 @@ from gitexp.dvc.declared_data import BY_DVC_2, Reader
 from gitexp.dvc.placement import refresh
 from gitexp.errors import GitexpError, PreconditionError
 from gitexp.git import objects, refs, remote
-from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction import layout
 from gitexp.git.upstream import followed
 from gitexp.git.worktree import checkouts
 from gitexp.model import dataclass
+from gitexp.model.ids import ABSENT
 from gitexp.model.sharing import BranchOutcome, DataMoved
 from gitexp.sharing.places import new_commits
 from gitexp.store import lookup, plans
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
     from gitexp.dvc.declared_data import Needed, Needs
     from gitexp.dvc.exchange import DataRemote
-    from gitexp.git.absent import Absent
-    from gitexp.model.ids import CommitHash, Md5
+    from gitexp.model.ids import Absent, CommitHash, Md5
     from gitexp.model.sharing import BranchMove
     from gitexp.sharing.places import Shared
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import BareRepositoryError, GitexpError
 from gitexp.git import identity, objects, refs, remote, repository
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, owners
 from gitexp.git.writing import Message
 from gitexp.model import dataclass
 from gitexp.model.config import ProjectConfig
+from gitexp.model.ids import ABSENT
 from gitexp.model.sharing import BranchMove, BranchOutcome
 from gitexp.rules.branches import is_protected
 from gitexp.store import plans
@@ -22,9 +22,8 @@ from gitexp.store.ended import check_tag, ended_on
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash
+    from gitexp.model.ids import Absent, CommitHash
     from gitexp.model.plan import Person, Plan
     from gitexp.model.workspace import Workspace
 

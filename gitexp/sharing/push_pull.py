@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import ExistsError, MovedRefError
 from gitexp.git import objects, refs, remote
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.failpoints import FailPoint, reach
 from gitexp.git.worktree import checkouts
+from gitexp.model.ids import ABSENT
 from gitexp.model.sharing import BranchMove, BranchOutcome, DataMoved, TogetherReport
 from gitexp.sharing import histories, payload, places
 from gitexp.sharing.places import SharingOptions
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from gitexp.git.absent import Absent
-    from gitexp.model.ids import CommitHash
+    from gitexp.model.ids import Absent, CommitHash
     from gitexp.model.workspace import Workspace
     from gitexp.sharing.places import Shared
 

@@ -12,13 +12,12 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, RefusedTreeError
-from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.objects import commit_info, list_dir, tree_id
 from gitexp.git.transaction.cache import Kind
 from gitexp.git.transaction.layout import CONCLUSIONS, RUNS
 from gitexp.git.tree import MODE_TREE
 from gitexp.model import dataclass
-from gitexp.model.ids import RUN_ID, BlobId, CommitHash, RunId, TreeId
+from gitexp.model.ids import ABSENT, RUN_ID, Absent, BlobId, CommitHash, RunId, TreeId
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -11,13 +11,12 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.objects import blob_id, commit_info, list_dir, origins, read_blob
 from gitexp.git.transaction.cache import Kind
 from gitexp.git.transaction.layout import conclusion_path, witness_dir
 from gitexp.model import dataclass
 from gitexp.model.comparison import Conclusion
-from gitexp.model.ids import EvaluationDigest
+from gitexp.model.ids import ABSENT, Absent, EvaluationDigest
 from gitexp.model.witness import Receipt, Stored, Way
 from gitexp.records import codec
 from gitexp.store.ancestry import Graph

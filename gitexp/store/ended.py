@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, PreconditionError
 from gitexp.git import refs
-from gitexp.git.absent import ABSENT
 from gitexp.git.objects import blob_id, commit_info, is_ancestor, list_dir
 from gitexp.git.transaction.layout import (
     ARCHIVE_TAGS,
@@ -22,6 +21,7 @@ from gitexp.git.transaction.layout import (
     tombstone_path,
 )
 from gitexp.git.upstream import USUAL, followed, own
+from gitexp.model.ids import ABSENT
 from gitexp.store.ancestry import runs_in
 from gitexp.store.conclusions import adding_commit
 from gitexp.store.plans import (
@@ -36,9 +36,8 @@ from gitexp.store.plans import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash
+    from gitexp.model.ids import Absent, CommitHash
     from gitexp.model.plan import Plan
     from gitexp.store.plans import Tip
 

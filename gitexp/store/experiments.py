@@ -16,7 +16,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.git.absent import ABSENT
 from gitexp.git.objects import (
     blob_id,
     changed_names,
@@ -29,7 +28,7 @@ from gitexp.git.objects import (
 from gitexp.git.transaction.cache import Kind, with_a_child
 from gitexp.git.transaction.layout import CONCLUSIONS, CONFIG, FOLDER, FOLDERS, conclusion_path
 from gitexp.model import dataclass, field, replace
-from gitexp.model.ids import CommitHash
+from gitexp.model.ids import ABSENT, CommitHash
 from gitexp.model.metrics import pooled
 from gitexp.records.plan import CONCLUSION_BYTES, load_verdict
 from gitexp.store import plans
@@ -43,10 +42,9 @@ from gitexp.store.records import is_lasting, run_line, run_lines
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
-    from gitexp.model.ids import BlobId, RunId, TreeId
+    from gitexp.model.ids import Absent, BlobId, RunId, TreeId
     from gitexp.model.plan import Person, Plan
     from gitexp.store.list_lines import RunLine
     from gitexp.store.plans import Tip

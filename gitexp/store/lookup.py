@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gitexp.errors import DamagedDataError, GitexpError, UnknownRunError
-from gitexp.git.absent import ABSENT
 from gitexp.git.objects import read_blob
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.transaction.layout import environment_dir
 from gitexp.model import dataclass
+from gitexp.model.ids import ABSENT
 from gitexp.model.run import Environment
 from gitexp.records import codec
 from gitexp.records import environment as environment_format

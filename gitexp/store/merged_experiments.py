@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.errors import GitexpError
 from gitexp.git import objects, refs
-from gitexp.git.absent import ABSENT
 from gitexp.model import dataclass
-from gitexp.model.ids import CommitHash, InputsDigest
+from gitexp.model.ids import ABSENT, CommitHash, InputsDigest
 from gitexp.store import plans
 from gitexp.store.ancestry import Graph
 from gitexp.store.conclusions import conclusion_named

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
 from gitexp.git import objects, refs
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import Kind
 from gitexp.git.transaction.layout import CONCLUSIONS, FOLDERS, PLANS, RUNS, conclusion_path
 from gitexp.model import dataclass, replace
-from gitexp.model.ids import CommitHash
+from gitexp.model.ids import ABSENT, CommitHash
 from gitexp.store.ancestry import listings
 from gitexp.store.experiments import line_of_plan, newest_of
 from gitexp.store.list_lines import ExperimentLine, decoded_experiments, encode_experiment

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError, NoPlanError, NotInitialisedError, UnknownExperimentError
 from gitexp.git import objects, refs
-from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.objects import blob_id, exists, origins
 from gitexp.git.transaction.layout import ARCHIVE_TAGS, CONFIG, DATA_BRANCH, archive_tag, plan_path
 from gitexp.git.tree import FILE_MODES
 from gitexp.git.upstream import short
 from gitexp.model import dataclass
 from gitexp.model.config import ProjectConfig
-from gitexp.model.ids import BlobId
+from gitexp.model.ids import ABSENT, Absent, BlobId
 from gitexp.model.plan import Plan
 from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_of, plans_in, settings
 

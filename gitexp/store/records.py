@@ -26,12 +26,11 @@ from gitexp.errors import (
     MissingObjectError,
     UnsafeInputError,
 )
-from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.transaction.cache import Kind, with_a_child
 from gitexp.git.transaction.layout import run_dir
 from gitexp.git.tree import FILE_MODES
 from gitexp.model import dataclass
-from gitexp.model.ids import SHA256, BlobId, TreeId
+from gitexp.model.ids import ABSENT, SHA256, Absent, BlobId, TreeId
 from gitexp.model.metrics import MetricSummary, describe, summarise_rows
 from gitexp.model.run import Origin, RepeatState, Run
 from gitexp.records import codec

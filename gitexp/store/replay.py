@@ -20,11 +20,10 @@ from gitexp.dvc import inputs
 from gitexp.dvc.dvcpipeline import with_parents
 from gitexp.errors import GitexpError
 from gitexp.git import merging, objects, refs, writing
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.worktree import restore, status
 from gitexp.model import dataclass, replace
-from gitexp.model.ids import RunId
+from gitexp.model.ids import ABSENT, RunId
 from gitexp.model.run import Run
 from gitexp.records import codec
 from gitexp.store import plans
@@ -32,11 +31,10 @@ from gitexp.store import plans
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
     from gitexp.git.worktree.restore import Step
     from gitexp.git.writing import Content
-    from gitexp.model.ids import CommitHash, TreeId
+    from gitexp.model.ids import Absent, CommitHash, TreeId
     from gitexp.model.plan import Person
     from gitexp.model.run import Source
 

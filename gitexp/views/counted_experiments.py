@@ -12,8 +12,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.layout import DATA_BRANCH
+from gitexp.model.ids import ABSENT
 from gitexp.store.ancestry import listings
 from gitexp.store.experiments import experiment_lines, sight
 from gitexp.store.plans import plan_named

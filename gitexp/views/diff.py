@@ -14,11 +14,11 @@ from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError, NotInitialisedError
 from gitexp.git import merging as git_diff
 from gitexp.git import objects, refs, repository
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.transaction.layout import FOLDER
 from gitexp.model import dataclass, fields
 from gitexp.model.config import ProjectConfig
+from gitexp.model.ids import ABSENT
 from gitexp.model.metrics import summarise
 from gitexp.model.views import (
     DataChange,

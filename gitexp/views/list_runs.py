@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, UsageError
 from gitexp.git import objects, refs, repository
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.transaction.layout import ARCHIVE_TAGS, CONCLUSIONS, plan_path, tombstone_path
-from gitexp.model.ids import RunId
+from gitexp.model.ids import ABSENT, RunId
 from gitexp.model.listing import (
     ExperimentList,
     ExperimentSummary,

@@ -12,9 +12,9 @@ from gitexp.comparison.sides import Named
 from gitexp.comparison.tally import settle, sources
 from gitexp.errors import GitexpError, UnknownExperimentError, UnknownRevisionError, UnknownRunError
 from gitexp.git import refs, repository
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.transaction.layout import plan_path
+from gitexp.model.ids import ABSENT
 from gitexp.model.listing import UnreadableRecord
 from gitexp.model.metrics import summarise
 from gitexp.model.views import ShownExperiment, ShownRun

@@ -22,12 +22,11 @@ from gitexp.errors import GitexpError, NotInitialisedError
 from gitexp.execution.preflight.drift import AMEND, drifted, refuse_unmade
 from gitexp.execution.state import live_runs, resumption
 from gitexp.git import objects, refs, repository
-from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.worktree import status as git_status
 from gitexp.model import dataclass, field
-from gitexp.model.ids import Md5
+from gitexp.model.ids import ABSENT, Md5
 from gitexp.model.listing import UnreadableRecord
 from gitexp.model.plan import Claim
 from gitexp.model.views import StatusView

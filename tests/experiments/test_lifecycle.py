@@ -28,8 +28,8 @@ from gitexp.experiments.new import new
 from gitexp.experiments.remove import remove
 from gitexp.experiments.rename import rename
 from gitexp.git import repository
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, locks
+from gitexp.model.ids import ABSENT
 from gitexp.model.plan import SeedOrigin, Verdict
 from gitexp.model.request import NewRequest
 from gitexp.model.sharing import Tombstone

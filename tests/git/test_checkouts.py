@@ -11,12 +11,11 @@ import pytest
 
 from gitexp.errors import GitFailedError, LockedError, UnsafeInputError
 from gitexp.git import refs
-from gitexp.git.absent import ABSENT
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout, owners
 from gitexp.git.transaction.locks import this_process
 from gitexp.git.worktree import checkouts
-from gitexp.model.ids import CommitHash, EnvironmentDigest, PlanDigest, RunId
+from gitexp.model.ids import ABSENT, CommitHash, EnvironmentDigest, PlanDigest, RunId
 from tests.lab.build import clone, repository
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from gitexp.errors import (
     ReadOnlyError,
 )
 from gitexp.git import command
-from gitexp.git.absent import ABSENT
+from gitexp.model.ids import ABSENT
 from tests.lab.build import clone, repository
 
 if TYPE_CHECKING:

@@ -10,10 +10,9 @@ import pytest
 
 from gitexp.errors import NoRepositoryError, PreconditionError
 from gitexp.git import identity, refs
-from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import discover, user_key
 from gitexp.git.repository import open_repository
-from gitexp.model.ids import CommitHash
+from gitexp.model.ids import ABSENT, CommitHash
 from tests.lab.build import clone, repository
 
 if TYPE_CHECKING:

@@ -11,12 +11,11 @@ import pytest
 import gitexp.git
 from gitexp.errors import GitFailedError
 from gitexp.git import command, merging, objects, refs, writing
-from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import discover
 from gitexp.git.repository import open_repository
 from gitexp.git.worktree import checkouts, status
 from gitexp.git.writing import Message
-from gitexp.model.ids import CommitHash
+from gitexp.model.ids import ABSENT, CommitHash
 
 if TYPE_CHECKING:
     from tests.lab.build import BuiltRepo

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from gitexp.errors import RefusedTreeError
 from gitexp.git import merging, objects, writing
-from gitexp.git.absent import ABSENT
 from gitexp.git.objects import Entry
 from gitexp.git.repository import open_repository
-from gitexp.model.ids import CommitHash, TreeId
+from gitexp.model.ids import ABSENT, CommitHash, TreeId
 from tests.lab.build import git_environment, repository
 from tests.lab.publisher import ADA, NOW
 

@@ -10,10 +10,9 @@ import pytest
 
 from gitexp.errors import BusyBranchError, GitexpError, LockedError, MovedRefError, RefusedTreeError
 from gitexp.git import objects, refs, writing
-from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import move, owners
-from gitexp.model.ids import CommitHash
+from gitexp.model.ids import ABSENT, Absent, CommitHash
 from tests.lab.build import EPOCH
 from tests.lab.publisher import ADA, NOW
 

@@ -14,11 +14,10 @@ from gitexp.errors import (
     UnsafeInputError,
 )
 from gitexp.git import merging, objects, writing
-from gitexp.git.absent import ABSENT
 from gitexp.git.repository import open_repository
 from gitexp.git.tree import MODE_TREE
 from gitexp.git.writing import DELETE
-from gitexp.model.ids import BlobId, CommitHash, TreeId
+from gitexp.model.ids import ABSENT, BlobId, CommitHash, TreeId
 from tests.lab.build import clone
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.git.absent import ABSENT
 from gitexp.git.repository import open_repository
 from gitexp.git.writing import build_tree
+from gitexp.model.ids import ABSENT
 from tests.lab import publisher
 from tests.lab.build import git_environment
 

@@ -7,10 +7,9 @@ import pytest
 
 from gitexp.errors import GitexpError, LockedError, MovedRefError, UnknownRevisionError
 from gitexp.git import command, refs
-from gitexp.git.absent import ABSENT
 from gitexp.git.repository import open_repository
 from gitexp.git.writing import Message
-from gitexp.model.ids import CommitHash
+from gitexp.model.ids import ABSENT, CommitHash
 from gitexp.model.plan import Person
 from tests.lab.build import clone, repository
 from tests.lab.publisher import ADA, NOW

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import BusyBranchError, LockedError, MovedRefError, UnsafeInputError
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import move, transaction
 from gitexp.git.transaction.transaction import NewBranch
 from gitexp.git.writing import DELETE, Message
-from gitexp.model.ids import CommitHash, RunId
+from gitexp.model.ids import ABSENT, CommitHash, RunId
 from tests.lab.build import clone, repository
 from tests.lab.publisher import ADA, NOW, add
 

@@ -9,13 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitexp.git import objects, writing
-from gitexp.git.absent import ABSENT
 from gitexp.git.merging import changed_paths
 from gitexp.git.repository import open_repository
 from gitexp.git.tree import MODE_TREE, Tree
 from gitexp.git.worktree.restore import steps
 from gitexp.git.writing import DELETE
-from gitexp.model.ids import BlobId, TreeId
+from gitexp.model.ids import ABSENT, BlobId, TreeId
 from gitexp.model.rules import TreeEntry
 from tests.lab.publisher import ADA, NOW
 

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 from gitexp.errors import GitFailedError, UnsafeInputError
 from gitexp.git import objects, writing
-from gitexp.git.absent import ABSENT
 from gitexp.git.repository import open_repository
 from gitexp.git.writing import DELETE, Message, Subtree
-from gitexp.model.ids import CommitHash, TreeId
+from gitexp.model.ids import ABSENT, CommitHash, TreeId
 from gitexp.model.plan import Person
 from tests.lab.build import EMAIL, NAME, repository
 from tests.lab.publisher import ADA, NOW

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
-from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import discover
 from gitexp.git.transaction import transaction
 from gitexp.git.writing import Message
+from gitexp.model.ids import ABSENT
 from gitexp.model.plan import Person
 from tests.lab.build import git_environment
 

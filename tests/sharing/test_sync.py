@@ -10,8 +10,8 @@ import pytest
 
 from gitexp.execution.run import run
 from gitexp.git import repository
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.failpoints import PUBLISH_POINTS, FailPoint
+from gitexp.model.ids import ABSENT
 from gitexp.model.report import ProgressKind
 from gitexp.model.request import RunRequest
 from gitexp.model.sharing import BranchOutcome

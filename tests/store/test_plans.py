@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import GitexpError, NoPlanError, NotInitialisedError
-from gitexp.git.absent import ABSENT
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout
 from gitexp.model.config import ProjectConfig
-from gitexp.model.ids import CommitHash
+from gitexp.model.ids import ABSENT, CommitHash
 from gitexp.records import codec, terms
 from gitexp.store import plan_files, plans
 from gitexp.store.plan_files import UnreadablePlan

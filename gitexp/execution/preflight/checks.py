@@ -32,10 +32,9 @@ from gitexp.errors import (
 from gitexp.execution.jobs import lies_in
 from gitexp.execution.preflight.mentions import words
 from gitexp.git import objects, refs
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.worktree import conversion, status
-from gitexp.model.ids import BlobId
+from gitexp.model.ids import ABSENT, BlobId
 from gitexp.model.job import LinkedPath
 from gitexp.model.metrics import recorded
 from gitexp.model.witness import Way

@@ -25,11 +25,10 @@ from gitexp.execution.jobs import marks
 from gitexp.execution.preflight.seedparams import is_seed
 from gitexp.execution.run_sources import params_of
 from gitexp.git import command, objects
-from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import Kind, open_index
 from gitexp.model import asdict, dataclass
-from gitexp.model.ids import CommitHash
+from gitexp.model.ids import ABSENT, CommitHash
 from gitexp.model.job import OutKind
 from gitexp.model.metrics import by_file, plain
 from gitexp.system import curves

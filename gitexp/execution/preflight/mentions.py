@@ -18,8 +18,8 @@ from gitexp.dvc.dvcpipeline import touches
 from gitexp.errors import GitexpError, PreflightError, UnsafeInputError
 from gitexp.execution.jobs import lies_in
 from gitexp.git import objects
-from gitexp.git.absent import ABSENT
 from gitexp.git.worktree import status
+from gitexp.model.ids import ABSENT
 from gitexp.text.foreign import lines
 
 if TYPE_CHECKING:

@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import BusyBranchError, GitexpError, GitFailedError, LockedError, MovedRefError
 from gitexp.git import objects, refs, writing
-from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.command import translated
 from gitexp.git.transaction import owners
 from gitexp.git.transaction.failpoints import FailPoint, reach
 from gitexp.git.worktree import checkouts, restore
 from gitexp.model import dataclass, replace
+from gitexp.model.ids import ABSENT, Absent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -15,13 +15,12 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from gitexp.git import objects, refs
-from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.command import translated
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.locks import FileLock, Owner, is_dead, this_process
 from gitexp.git.worktree import checkouts, restore
 from gitexp.model import asdict, dataclass
-from gitexp.model.ids import CommitHash
+from gitexp.model.ids import ABSENT, Absent, CommitHash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

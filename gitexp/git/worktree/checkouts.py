@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import ExistsError, LockedError
 from gitexp.git import command
-from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.command import translated
 from gitexp.model import dataclass
-from gitexp.model.ids import CommitHash
+from gitexp.model.ids import ABSENT, Absent, CommitHash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

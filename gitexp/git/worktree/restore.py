@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import pygit2
 
 from gitexp.git import command
-from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.command import translated
 from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, compared
 from gitexp.git.repository import Repo
 from gitexp.git.worktree import conversion
 from gitexp.git.worktree.conversion import Conversion
 from gitexp.model import dataclass, field, replace
+from gitexp.model.ids import ABSENT, Absent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,11 +7,10 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
-from gitexp.git.absent import ABSENT
 from gitexp.git.objects import history, walk_tree
 from gitexp.git.refs import local
 from gitexp.git.transaction import layout
-from gitexp.model.ids import RunId
+from gitexp.model.ids import ABSENT, RunId
 from gitexp.model.report import Level
 from gitexp.store.ancestry import shallow_commits
 from gitexp.store.plans import branch_prefix, plan_of_branch

@@ -12,13 +12,13 @@ from gitexp.dvc.cache import open_cache, unfinished
 from gitexp.dvc.dvc_config import has_dvc
 from gitexp.errors import GitexpError
 from gitexp.git import refs
-from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import project_folder
 from gitexp.git.objects import commit_info
 from gitexp.git.transaction import locks
 from gitexp.git.transaction.cache import Index, Kind, forget, open_index
 from gitexp.git.transaction.layout import index_file
 from gitexp.git.worktree import status as git_status
+from gitexp.model.ids import ABSENT
 from gitexp.store import plans
 from gitexp.store.experiments import experiment_lines
 from gitexp.store.merged_lines import merged_lines

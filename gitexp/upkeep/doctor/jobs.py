@@ -17,13 +17,12 @@ from gitexp.execution.resume import dead_call, dead_slots, record
 from gitexp.execution.state import finished, is_recorded, live_runs
 from gitexp.execution.workdir import is_own_slot, remove_slots
 from gitexp.git import command
-from gitexp.git.absent import ABSENT
 from gitexp.git.refs import local
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.locks import FileLock
-from gitexp.git.worktree import worktrees as git_worktrees
-from gitexp.model.ids import RunId
+from gitexp.git.worktree import checkouts
+from gitexp.model.ids import ABSENT, RunId
 from gitexp.model.job import CACHE, Outcome
 from gitexp.records import codec
 from gitexp.report import numbers
@@ -193,7 +192,7 @@ def dead_worktrees(place: CheckedRepository) -> Iterator[Curable]:
                 "Git knows a job's worktree that is gone",
                 top,
                 "let Git forget it",
-                partial(git_worktrees.forget, place.workspace, top),
+                partial(checkouts.forget, place.workspace, top),
                 done="Git has forgotten it",
             )
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from gitexp.errors import GitexpError
 from gitexp.execution import state as states
 from gitexp.execution.workdir import WorkDir
-from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.objects import commit_info
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout, owners
 from gitexp.git.transaction.cache import Index
 from gitexp.git.worktree import checkouts
 from gitexp.model import dataclass, replace
+from gitexp.model.ids import ABSENT, Absent
 from gitexp.model.report import Level, Trouble
 from gitexp.store.ancestry import Graph, listings
 from gitexp.store.ended import true_places
