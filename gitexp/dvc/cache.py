@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import cache_objects, dvc_config, gitignore, hashing, links
 from gitexp.dvc.cache_objects import DEFAULT_TYPES, TEMPORARY, CacheConfig
-from gitexp.dvc.hashing import twin
+from gitexp.dvc.hashing import Memo, twin
 from gitexp.errors import BadFormatError, DamagedDataError, DataMissingError, UnsafeInputError
 from gitexp.model import dataclass
 from gitexp.model.ids import MD5, Md5
@@ -27,8 +27,6 @@ from gitexp.model.job import FileHash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from gitexp.dvc.hashing import Memo
 
 
 MANIFEST_LIMIT = 256 << 20  # about two million files

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import dvcpipeline
 from gitexp.dvc.evaluator import paths
-from gitexp.dvc.state import listed, mapping
+from gitexp.dvc.state import ProjectState, listed, mapping
 from gitexp.errors import BadFormatError, UnknownParamError, UnsafeInputError
 from gitexp.git.objects import MODE_EXECUTABLE
 from gitexp.git.tree import FILE_MODES
@@ -21,7 +21,6 @@ from gitexp.text.yamlwrite import yaml_dumps
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from gitexp.dvc.state import ProjectState
     from gitexp.text.jsontext import Json
 
     _Edit = Callable[[bytes, bytes, str, str], bytes]

@@ -9,21 +9,19 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING
 
-from gitexp.dvc.dvcfiles import DvcFiles
+from gitexp.dvc.dvcfiles import DvcFiles, HashedPath
 from gitexp.dvc.dvcpipeline import LIMIT, declared_outs, declares
 from gitexp.errors import BadFormatError, UnsafeInputError
 from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, commit_info, entry_at, list_dir
 from gitexp.git.tree import MODE_TREE
 from gitexp.model import dataclass, replace
-from gitexp.model.ids import ABSENT, BlobId, CommitHash, TreeId
+from gitexp.model.ids import ABSENT, BlobId, CommitHash, Md5, TreeId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from gitexp.dvc.dvcfiles import HashedPath
     from gitexp.dvc.state import ProjectState
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import Md5
 
 
 PLAIN = "md5"

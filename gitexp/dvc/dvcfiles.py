@@ -12,6 +12,7 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from gitexp.dvc.dvcpipeline import (
+    Pipeline,
     dependency_path,
     load_mapping,
     load_pipeline,
@@ -22,7 +23,7 @@ from gitexp.dvc.dvcpipeline import (
 )
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
 from gitexp.model import dataclass, replace
-from gitexp.model.ids import MD5, Md5, ParamTree
+from gitexp.model.ids import MD5, Absent, Md5, ParamTree
 from gitexp.model.job import FileHash, StageRecord
 from gitexp.text.fields import Fields, param_tree
 from gitexp.text.foreign import folder_path, is_url
@@ -30,8 +31,6 @@ from gitexp.text.foreign import folder_path, is_url
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from gitexp.dvc.dvcpipeline import Pipeline
-    from gitexp.model.ids import Absent
 
 _PLAIN_HASH_KEYS = frozenset(("md5", "size", "nfiles", "isexec", "hash", "path"))
 _OUT_KEYS = _PLAIN_HASH_KEYS | frozenset(

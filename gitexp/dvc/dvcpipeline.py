@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
 
 from gitexp.errors import UnsafeInputError
 from gitexp.model import dataclass
@@ -14,11 +13,6 @@ from gitexp.text.fields import Fields
 from gitexp.text.foreign import folder_path, is_url, relative_path
 from gitexp.text.jsontext import MIB, Json
 from gitexp.text.yamltext import yaml_loads
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gitexp.text.jsontext import Json
 
 LIMIT = 16 * MIB  # a dvc.lock of some thousand stages
 MOST = 8 * MIB  # of all pointers and locks of a tree: seconds to read; a pointer has 100 bytes

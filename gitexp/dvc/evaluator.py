@@ -15,33 +15,25 @@ import contextlib
 import hashlib
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from gitexp.dvc import dvcpipeline
 from gitexp.dvc.dvcpipeline import Pattern, touches
 from gitexp.dvc.pipeline import depends_on
-from gitexp.dvc.state import Patterns, executed, listed, mapping
+from gitexp.dvc.state import Patterns, ProjectState, executed, listed, mapping
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
 from gitexp.git.objects import MODE_COMMIT, MODE_LINK
 from gitexp.git.tree import FILE_MODES, MODE_TREE
 from gitexp.model import dataclass, replace
 from gitexp.model.config import ParamKey
-from gitexp.model.ids import ABSENT, BlobId
+from gitexp.model.ids import ABSENT, BlobId, ParamValue
 from gitexp.model.job import OutKind, Stage, StageParams
 from gitexp.text import params
 from gitexp.text.fields import param_json
-from gitexp.text.jsontext import json_dumps_compact
+from gitexp.text.jsontext import Json, json_dumps_compact
 from gitexp.text.paramkeys import param_key
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-
-    from gitexp.dvc.state import ProjectState
-    from gitexp.model.ids import ParamValue
-    from gitexp.text.jsontext import Json
-
 
 NOTHING: Final = "none"  # in a plan's `frozen`: the evaluation is not
 SETTINGS: Final = ".gitexp/config.yaml"

@@ -19,7 +19,7 @@ import re
 import stat
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,6 @@ from gitexp.model import dataclass, field
 from gitexp.model.ids import Md5
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 Ignored = Callable[[str, bool], bool]

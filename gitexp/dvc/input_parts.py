@@ -15,22 +15,19 @@ from gitexp.dvc import dvc_config
 from gitexp.dvc.dvcpipeline import Pattern, declares, with_parents
 from gitexp.dvc.state import Patterns, ProjectState, base_name, executed, words
 from gitexp.errors import BadFormatError, UnknownParamError, UnsafeInputError
-from gitexp.git.objects import MODE_COMMIT, MODE_LINK, read_blob, tree_id
+from gitexp.git.objects import MODE_COMMIT, MODE_LINK, Entry, read_blob, tree_id
 from gitexp.model import dataclass, replace
-from gitexp.model.ids import Absent
+from gitexp.model.ids import Absent, ParamValue
 from gitexp.records import config as config_format
 from gitexp.text import ignore, params
-from gitexp.text.jsontext import json_dumps_compact
+from gitexp.text.jsontext import Json, json_dumps_compact
 from gitexp.text.paramkeys import param_key, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitexp.dvc.dvcfiles import HashedPath
-    from gitexp.git.objects import Entry
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.ids import ParamValue
-    from gitexp.text.jsontext import Json
 
 PartKind = Literal["code", "params", "data", "config"]
 

@@ -12,23 +12,20 @@ import posixpath
 from typing import TYPE_CHECKING, Literal
 
 from gitexp.dvc.declared_data import pointed
-from gitexp.dvc.input_parts import SETTINGS, InputPart, collect, params_values
+from gitexp.dvc.input_parts import SETTINGS, InputPart, PartKind, collect, params_values
 from gitexp.dvc.state import ProjectState
 from gitexp.git import command
 from gitexp.git.objects import entry_at
-from gitexp.git.transaction.cache import Kind
+from gitexp.git.transaction.cache import Index, Kind
 from gitexp.model import dataclass
-from gitexp.model.ids import ABSENT, InputsDigest
+from gitexp.model.ids import ABSENT, InputsDigest, ParamValue, TreeId
 from gitexp.records.config import seed_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from gitexp.dvc.input_parts import PartKind
     from gitexp.git.repository import Repo
-    from gitexp.git.transaction.cache import Index
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.ids import ParamValue, TreeId
 
 RULES = b"inputs@1\0"
 _BYTES = ("utf-8", "surrogateescape")

@@ -27,13 +27,12 @@ from gitexp.errors import (
 )
 from gitexp.git.discovery import project_folder
 from gitexp.model import dataclass, replace
-from gitexp.model.job import COMMAND_STAGE
+from gitexp.model.job import COMMAND_STAGE, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from gitexp.model.config import ParamKey, ProjectConfig
-    from gitexp.model.job import Stage
 
 RESOLVER = Path(__file__).with_name("resolver.py")
 TIMEOUT_S = 120

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import cache as objects
 from gitexp.dvc import cache_objects, dvc_config, gitignore, hashing, links, stage_records
-from gitexp.dvc.cache import Damage, check_md5, check_path
-from gitexp.dvc.cache_objects import TEMPORARY
+from gitexp.dvc.cache import Damage, ManifestEntry, check_md5, check_path
+from gitexp.dvc.cache_objects import TEMPORARY, CacheConfig
 from gitexp.errors import (
     ChangingFileError,
     DamagedDataError,
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from gitexp.dvc.cache import ManifestEntry
-    from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.dvc.declared_data import Needed
     from gitexp.model.ids import Md5
     from gitexp.model.job import FileHash, Given

@@ -10,22 +10,19 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import cache as objects
-from gitexp.dvc.cache_objects import DVC_2
-from gitexp.dvc.dvcfiles import DvcFiles
+from gitexp.dvc.cache_objects import DVC_2, CacheConfig
+from gitexp.dvc.dvcfiles import DvcFiles, HashedPath
 from gitexp.dvc.dvcpipeline import LIMIT, declares, touches
 from gitexp.dvc.exchange import take
 from gitexp.errors import DamagedDataError
-from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, read_blob, walk_tree
+from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, Entry, read_blob, walk_tree
 from gitexp.model import dataclass, replace
 from gitexp.model.job import Given
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gitexp.dvc.cache_objects import CacheConfig
-    from gitexp.dvc.dvcfiles import HashedPath
     from gitexp.dvc.pipeline import Resolved
-    from gitexp.git.objects import Entry
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash, Md5, TreeId

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from gitexp.dvc import gitignore, hashing, links
 from gitexp.dvc.cache import put
 from gitexp.errors import CommandFailedError, DataMissingError, UnsafeInputError
-from gitexp.model.job import FileHash, OutKind, StageRecord
+from gitexp.model.job import FileHash, OutKind, Stage, StageOut, StageRecord
 from gitexp.text.fields import param_json
-from gitexp.text.jsontext import json_dumps_compact
+from gitexp.text.jsontext import Json, json_dumps_compact
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.dvc.hashing import Memo
     from gitexp.model.ids import ParamTree
-    from gitexp.model.job import Stage, StageOut
-    from gitexp.text.jsontext import Json
 
 UNCACHED_LIMIT_BYTES = 16 << 20
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -32,15 +32,12 @@ from gitexp.git.objects import (
     walk_tree,
 )
 from gitexp.model import dataclass, field
-from gitexp.model.ids import Absent
+from gitexp.model.ids import Absent, TreeId
 from gitexp.text.yamltext import yaml_loads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.ids import TreeId
     from gitexp.text.jsontext import Json
 
 _WORDS = re.compile(r"""[\s"'=,;|&<>()`]+""")

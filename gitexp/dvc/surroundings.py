@@ -15,14 +15,13 @@ from gitexp.dvc.inputs import counted_files
 from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.git.tree import MODE_TREE
-from gitexp.model.ids import ABSENT, BlobId
+from gitexp.model.ids import ABSENT, BlobId, TreeId
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.ids import TreeId
 
 _MOST = 2_000  # files that differ, and files of the project that are read
 _LARGEST = 1 << 20  # bytes of one

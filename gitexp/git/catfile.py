@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Final, Self
 from gitexp.errors import DamagedDataError, GitFailedError, UnsafeInputError
 from gitexp.git import command, fsck
 from gitexp.git.upstream import main_of
-from gitexp.model.ids import CommitHash, TreeId
+from gitexp.model.ids import BlobId, CommitHash, TreeId
 from gitexp.model.plan import Person
 from gitexp.model.rules import CommitObject, TreeEntry
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from gitexp.model.ids import BlobId
     from gitexp.model.workspace import Workspace
 
 EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"

@@ -18,14 +18,13 @@ from gitexp.git.command import translated
 from gitexp.git.objects import Entry, bring, compared, merge_base, tree_id
 from gitexp.git.worktree.restore import steps
 from gitexp.model import dataclass
-from gitexp.model.ids import ABSENT, Absent, BlobId, TreeId
+from gitexp.model.ids import ABSENT, Absent, BlobId, CommitHash, TreeId
 from gitexp.model.views import PathChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash
 
 
 LINES_LIMIT: Final = 4 << 20  # bytes of a file whose lines are counted

@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import (
+    GitexpError,
     GitFailedError,
     MovedRefError,
     PreconditionError,
@@ -26,7 +27,6 @@ from gitexp.model import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from gitexp.errors import GitexpError
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash
     from gitexp.model.workspace import Workspace

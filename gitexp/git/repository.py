@@ -25,14 +25,12 @@ from gitexp.git import command, fsck
 from gitexp.git.catfile import EMPTY_TREE, forks, parsed_commit
 from gitexp.git.tree import READ_LIMIT, Tree
 from gitexp.git.upstream import main_of
-from gitexp.model.ids import TreeId
-from gitexp.model.rules import TreeEntry
+from gitexp.model.ids import BlobId, CommitHash, TreeId
+from gitexp.model.rules import CommitObject, TreeEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gitexp.model.ids import BlobId, CommitHash
-    from gitexp.model.rules import CommitObject
     from gitexp.model.workspace import Workspace
 
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import RefusedTreeError
-from gitexp.model.ids import BlobId, TreeId
-from gitexp.model.rules import TreeEntry
+from gitexp.model.ids import BlobId, CommitHash, TreeId
+from gitexp.model.rules import Objects, TreeEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from gitexp.model.ids import CommitHash
-    from gitexp.model.rules import Objects
 
 MODE_TREE: Final = 0o040000
 FILE_MODES: Final = frozenset((0o100644, 0o100755, 0o100664))

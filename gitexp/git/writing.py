@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import tempfile
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import pygit2
@@ -18,7 +18,7 @@ from pygit2.enums import ObjectType
 from gitexp.errors import GitexpError, UnsafeInputError
 from gitexp.git import command
 from gitexp.git.command import translated
-from gitexp.git.fsck import refused_name
+from gitexp.git.fsck import SoundTree, refused_name
 from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE
 from gitexp.git.tree import MODE_TREE
 from gitexp.model import dataclass, replace
@@ -26,10 +26,8 @@ from gitexp.model.ids import ABSENT, Absent, CommitHash, TreeId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import datetime
     from pathlib import Path
 
-    from gitexp.git.fsck import SoundTree
     from gitexp.git.repository import Repo
     from gitexp.model.plan import Person
 

@@ -24,12 +24,11 @@ from gitexp.model.config import ParamKey
 from gitexp.records.answers import ANSWERS
 from gitexp.records.shapes import PLAIN, SHAPES, Shape, schema, schema_of
 from gitexp.text.fields import Fields, param_json, param_tree, time_text
-from gitexp.text.jsontext import json_dumps, json_loads
+from gitexp.text.jsontext import Json, json_dumps, json_loads
 from gitexp.text.paramkeys import param_key
 
 if TYPE_CHECKING:
     from gitexp.records.shapes import Read, Write
-    from gitexp.text.jsontext import Json
 
     # Field, key, the type that is right as it is, what an absent key means, what reads any other.
     Step = tuple[str, str, object, Callable[[], object] | None, Read]

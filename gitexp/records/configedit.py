@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import BadFormatError
 from gitexp.records import codec
 from gitexp.records import config as config_format
-from gitexp.text.yamltext import scan
+from gitexp.text.yamltext import TextSpan, scan
 from gitexp.text.yamlwrite import inline
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from gitexp.model.config import ProjectConfig
     from gitexp.text.jsontext import Json
-    from gitexp.text.yamltext import TextSpan
 
 _BOM = "\ufeff"
 

@@ -7,7 +7,7 @@ of. A list of names is one text: ``"reason stage"``.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
@@ -21,20 +21,19 @@ from gitexp.model.plan import (
     MAX_REPEATS,
     RULES,
     Direction,
+    Effect,
+    Guard,
     Person,
+    Plan,
     PlanSeeds,
     SeedOrigin,
 )
 from gitexp.text.fields import Fields, time_text
 from gitexp.text.foreign import relative_path
-from gitexp.text.jsontext import MIB
+from gitexp.text.jsontext import MIB, Json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from gitexp.model.plan import Effect, Guard, Plan
     from gitexp.model.witness import OrderGrade
-    from gitexp.text.jsontext import Json
 
     Read = Callable[[Fields, str], object]
     Write = Callable[[object], Json]

@@ -17,10 +17,10 @@ import math
 import re
 from dataclasses import fields, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from gitexp.errors import BadEffectError, BadFormatError, UnknownMetricError, UsageError
-from gitexp.model.ids import PlanDigest
+from gitexp.model.ids import ParamValue, PlanDigest
 from gitexp.model.plan import (
     ALPHA_BELOW,
     ALPHAS,
@@ -32,17 +32,13 @@ from gitexp.model.plan import (
     Effect,
     Guard,
     HypothesisKind,
+    Plan,
     PlanSeeds,
     PlanTerms,
     Stopping,
     StoppingRule,
 )
-from gitexp.text.jsontext import json_dumps_compact
-
-if TYPE_CHECKING:
-    from gitexp.model.ids import ParamValue
-    from gitexp.model.plan import Plan
-    from gitexp.text.jsontext import Json
+from gitexp.text.jsontext import Json, json_dumps_compact
 
 _NUMBER = r"([+-]?(?:[0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?)\s*(%?)"
 _EFFECT = re.compile(rf"\s*(>=|<=|>|<|\+-|±)\s*{_NUMBER}\s*")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, RefusedTreeError
 from gitexp.git.objects import commit_info, list_dir, tree_id
-from gitexp.git.transaction.cache import Kind
+from gitexp.git.transaction.cache import Index, Kind
 from gitexp.git.transaction.layout import CONCLUSIONS, RUNS
 from gitexp.git.tree import MODE_TREE
 from gitexp.model import dataclass
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from gitexp.git.repository import Repo
-    from gitexp.git.transaction.cache import Index
 
 
 @dataclass(frozen=True, slots=True)

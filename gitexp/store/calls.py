@@ -17,14 +17,13 @@ from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
 from gitexp.git.discovery import user_key
 from gitexp.git.transaction import layout, locks
 from gitexp.model import dataclass
-from gitexp.text.jsontext import json_loads
+from gitexp.text.jsontext import Json, json_loads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from gitexp.model.workspace import Workspace
-    from gitexp.text.jsontext import Json
 
 STATE_LIMIT_BYTES = 16 << 20
 _SEAL_BYTES: Final = 16

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.git.objects import blob_id, commit_info, list_dir, origins, read_blob
-from gitexp.git.transaction.cache import Kind
+from gitexp.git.transaction.cache import Index, Kind
 from gitexp.git.transaction.layout import conclusion_path, witness_dir
 from gitexp.model import dataclass
 from gitexp.model.comparison import Conclusion
-from gitexp.model.ids import ABSENT, Absent, EvaluationDigest
+from gitexp.model.ids import ABSENT, Absent, BlobId, CommitHash, EvaluationDigest, PlanDigest
 from gitexp.model.witness import Receipt, Stored, Way
 from gitexp.records import codec
 from gitexp.store.ancestry import Graph
@@ -24,8 +24,6 @@ from gitexp.store.plans import tips
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
-    from gitexp.git.transaction.cache import Index
-    from gitexp.model.ids import BlobId, CommitHash, PlanDigest
     from gitexp.model.plan import Person, Plan
 
 _TOKEN_LIMIT: Final = 64 << 10

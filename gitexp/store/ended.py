@@ -21,10 +21,11 @@ from gitexp.git.transaction.layout import (
     tombstone_path,
 )
 from gitexp.git.upstream import USUAL, followed, own
-from gitexp.model.ids import ABSENT
+from gitexp.model.ids import ABSENT, Absent, CommitHash
 from gitexp.store.ancestry import runs_in
 from gitexp.store.conclusions import adding_commit
 from gitexp.store.plans import (
+    Tip,
     branch_prefix,
     is_experiments,
     places,
@@ -37,9 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import Absent, CommitHash
     from gitexp.model.plan import Plan
-    from gitexp.store.plans import Tip
 
 
 def ended_on(repo: Repo, branch: str, tip: CommitHash) -> CommitHash | None:

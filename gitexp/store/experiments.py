@@ -25,29 +25,31 @@ from gitexp.git.objects import (
     read_blob,
     tree_id,
 )
-from gitexp.git.transaction.cache import Kind, with_a_child
+from gitexp.git.transaction.cache import Index, Kind, with_a_child
 from gitexp.git.transaction.layout import CONCLUSIONS, CONFIG, FOLDER, FOLDERS, conclusion_path
 from gitexp.model import dataclass, field, replace
-from gitexp.model.ids import ABSENT, CommitHash
+from gitexp.model.ids import ABSENT, Absent, BlobId, CommitHash, RunId, TreeId
 from gitexp.model.metrics import pooled
 from gitexp.records.plan import CONCLUSION_BYTES, load_verdict
 from gitexp.store import plans
 from gitexp.store.ancestry import listings
 from gitexp.store.conclusions import rewritten
-from gitexp.store.list_lines import ExperimentLine, cut, decoded_experiments, encode_experiment
+from gitexp.store.list_lines import (
+    ExperimentLine,
+    RunLine,
+    cut,
+    decoded_experiments,
+    encode_experiment,
+)
 from gitexp.store.plan_files import parse_settings
-from gitexp.store.plans import plan_named, plan_of_branch
+from gitexp.store.plans import Tip, plan_named, plan_of_branch
 from gitexp.store.records import is_lasting, run_line, run_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gitexp.git.repository import Repo
-    from gitexp.git.transaction.cache import Index
-    from gitexp.model.ids import Absent, BlobId, RunId, TreeId
     from gitexp.model.plan import Person, Plan
-    from gitexp.store.list_lines import RunLine
-    from gitexp.store.plans import Tip
 
 _PIPELINE: Final = "dvc.yaml"
 _NO_INPUTS: Final = frozenset((os.fsencode(FOLDER), b".gitignore"))

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from gitexp.model import dataclass
 from gitexp.model.listing import RunSummary
 from gitexp.model.metrics import MetricSummary, summarise
-from gitexp.model.run import Origin, RepeatState
+from gitexp.model.run import Origin, RepeatState, Run, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from gitexp.model.ids import ParamValue
-    from gitexp.model.run import Run, Sample
 
 FINISHED = str(RepeatState.FINISHED.value)
 # What a list keeps of what somebody else may have made as long as a file can be: it is read anew at

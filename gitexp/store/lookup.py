@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import DamagedDataError, GitexpError, UnknownRunError
 from gitexp.git.objects import read_blob
-from gitexp.git.transaction.cache import open_index
+from gitexp.git.transaction.cache import Index, open_index
 from gitexp.git.transaction.layout import environment_dir
 from gitexp.model import dataclass
-from gitexp.model.ids import ABSENT
-from gitexp.model.run import Environment
+from gitexp.model.ids import ABSENT, CommitHash, EnvironmentDigest, InputsDigest, RunId, TreeId
+from gitexp.model.run import Environment, Run, Sample
 from gitexp.records import codec
 from gitexp.records import environment as environment_format
-from gitexp.store.ancestry import Graph, listings, runs_in
-from gitexp.store.plans import own_tips, tips
+from gitexp.store.ancestry import Addition, Graph, listings, runs_in
+from gitexp.store.plans import Tip, own_tips, tips
 from gitexp.store.records import lines_naming, read_run, run_lines
 from gitexp.text.fields import near
 
@@ -30,13 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from gitexp.git.repository import Repo
-    from gitexp.git.transaction.cache import Index
-    from gitexp.model.ids import CommitHash, EnvironmentDigest, InputsDigest, RunId, TreeId
     from gitexp.model.plan import Plan
-    from gitexp.model.run import Run, Sample
-    from gitexp.store.ancestry import Addition
     from gitexp.store.list_lines import RunLine
-    from gitexp.store.plans import Tip
 
 ENVIRONMENT_LIMIT_BYTES = 8 << 20
 _SHORTEST = 4  # characters of an id by which a run may be named

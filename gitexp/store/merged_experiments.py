@@ -15,7 +15,7 @@ from gitexp.git import objects, refs
 from gitexp.model import dataclass
 from gitexp.model.ids import ABSENT, CommitHash, InputsDigest
 from gitexp.store import plans
-from gitexp.store.ancestry import Graph
+from gitexp.store.ancestry import Addition, Graph
 from gitexp.store.conclusions import conclusion_named
 from gitexp.store.lookup import lines_by_addition
 from gitexp.store.plans import is_experiments, own_tips, places
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from gitexp.git.transaction.cache import Index
     from gitexp.model.comparison import Side
     from gitexp.model.plan import Plan
-    from gitexp.store.ancestry import Addition
     from gitexp.store.list_lines import RunLine
 
 

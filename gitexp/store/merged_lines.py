@@ -14,24 +14,20 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
 from gitexp.git import objects, refs
-from gitexp.git.transaction.cache import Kind
+from gitexp.git.transaction.cache import Index, Kind
 from gitexp.git.transaction.layout import CONCLUSIONS, FOLDERS, PLANS, RUNS, conclusion_path
 from gitexp.model import dataclass, replace
-from gitexp.model.ids import ABSENT, CommitHash
+from gitexp.model.ids import ABSENT, CommitHash, TreeId
 from gitexp.store.ancestry import listings
 from gitexp.store.experiments import line_of_plan, newest_of
-from gitexp.store.list_lines import ExperimentLine, decoded_experiments, encode_experiment
-from gitexp.store.plans import is_experiments, places, plan_named
+from gitexp.store.list_lines import ExperimentLine, RunLine, decoded_experiments, encode_experiment
+from gitexp.store.plans import Tip, is_experiments, places, plan_named
 from gitexp.store.records import run_lines
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from gitexp.git.repository import Repo
-    from gitexp.git.transaction.cache import Index
-    from gitexp.model.ids import TreeId
-    from gitexp.store.list_lines import RunLine
-    from gitexp.store.plans import Tip
 
 _SUFFIX = ".yaml"
 

@@ -14,11 +14,11 @@ from gitexp.errors import GitexpError, NoPlanError, NotInitialisedError, Unknown
 from gitexp.git import objects, refs
 from gitexp.git.objects import blob_id, exists, origins
 from gitexp.git.transaction.layout import ARCHIVE_TAGS, CONFIG, DATA_BRANCH, archive_tag, plan_path
-from gitexp.git.tree import FILE_MODES
+from gitexp.git.tree import FILE_MODES, Tree
 from gitexp.git.upstream import short
 from gitexp.model import dataclass
 from gitexp.model.config import ProjectConfig
-from gitexp.model.ids import ABSENT, Absent, BlobId
+from gitexp.model.ids import ABSENT, Absent, BlobId, CommitHash
 from gitexp.model.plan import Plan
 from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_of, plans_in, settings
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from gitexp.git.repository import Repo
-    from gitexp.git.tree import Tree
-    from gitexp.model.ids import CommitHash
 
 _MOST_TIPS = 200  # looked at for settings
 

@@ -26,13 +26,13 @@ from gitexp.errors import (
     MissingObjectError,
     UnsafeInputError,
 )
-from gitexp.git.transaction.cache import Kind, with_a_child
+from gitexp.git.transaction.cache import Index, Kind, with_a_child
 from gitexp.git.transaction.layout import run_dir
-from gitexp.git.tree import FILE_MODES
+from gitexp.git.tree import FILE_MODES, Tree
 from gitexp.model import dataclass
-from gitexp.model.ids import ABSENT, SHA256, Absent, BlobId, TreeId
+from gitexp.model.ids import ABSENT, SHA256, Absent, BlobId, ParamValue, RunId, TreeId
 from gitexp.model.metrics import MetricSummary, describe, summarise_rows
-from gitexp.model.run import Origin, RepeatState, Run
+from gitexp.model.run import Origin, RepeatState, Run, Sample
 from gitexp.records import codec
 from gitexp.records.shapes import schema
 from gitexp.store.list_lines import (
@@ -48,17 +48,12 @@ from gitexp.store.list_lines import (
     state_word,
 )
 from gitexp.text import samples as samples_format
-from gitexp.text.jsontext import MAX_DEPTH
+from gitexp.text.jsontext import MAX_DEPTH, Json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from gitexp.git.repository import Repo
-    from gitexp.git.transaction.cache import Index
-    from gitexp.git.tree import Tree
-    from gitexp.model.ids import ParamValue, RunId
-    from gitexp.model.run import Sample
-    from gitexp.text.jsontext import Json
 
 RUN_LIMIT_BYTES = 8 << 20
 _ROW_BYTES = 1_024  # more than any row of ours has

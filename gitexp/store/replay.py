@@ -23,8 +23,8 @@ from gitexp.git import merging, objects, refs, writing
 from gitexp.git.transaction import layout
 from gitexp.git.worktree import restore, status
 from gitexp.model import dataclass, replace
-from gitexp.model.ids import ABSENT, RunId
-from gitexp.model.run import Run
+from gitexp.model.ids import ABSENT, Absent, CommitHash, RunId, TreeId
+from gitexp.model.run import Run, Source
 from gitexp.records import codec
 from gitexp.store import plans
 
@@ -34,9 +34,7 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.git.worktree.restore import Step
     from gitexp.git.writing import Content
-    from gitexp.model.ids import Absent, CommitHash, TreeId
     from gitexp.model.plan import Person
-    from gitexp.model.run import Source
 
 RECORD_LIMIT: Final = 64 << 20  # bytes of one file
 _RECORDS: Final = tuple(

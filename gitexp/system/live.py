@@ -27,7 +27,7 @@ import threading
 import time
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex
 from urllib.parse import quote
 
 from gitexp.errors import BadMetricError, PreconditionError
@@ -36,7 +36,6 @@ from gitexp.text import points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import SupportsFloat, SupportsIndex
 
     from gitexp.text.jsontext import Json
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from gitexp.errors import BadMetricError, UnsafeInputError
 from gitexp.model import dataclass, field
@@ -21,7 +21,6 @@ from gitexp.text import points
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
-    from typing import BinaryIO
 
     from gitexp.text.points import Point
 

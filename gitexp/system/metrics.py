@@ -18,14 +18,13 @@ from gitexp.errors import AmbiguousMetricError, BadFormatError, BadMetricError, 
 from gitexp.model import dataclass, field, replace
 from gitexp.model.metrics import by_file, plain
 from gitexp.model.run import Sample
-from gitexp.text.jsontext import json_loads, too_large
+from gitexp.text.jsontext import Json, json_loads, too_large
 from gitexp.text.yamltext import yaml_loads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from gitexp.text.jsontext import Json
 
 LOGGED = "log_metric"  # stands for a file where a name has to say which it means
 MAX_SAMPLES = 100_000  # of one repeat

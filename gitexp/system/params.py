@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import BadFormatError, PreflightError, UnknownParamError, UnsafeInputError
 from gitexp.text import params as params_format
 from gitexp.text.fields import param_tree
-from gitexp.text.jsontext import too_large
+from gitexp.text.jsontext import Json, too_large
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from gitexp.model.config import ParamKey
     from gitexp.model.ids import ParamTree, ParamValue
     from gitexp.model.job import LinkedPath
-    from gitexp.text.jsontext import Json
 
 LIMIT = 1 << 20  # bytes of one params file
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,7 +17,6 @@ from gitexp.model.ids import GIT_ID, MD5, RUN_ID, SHA256, ParamTree, ParamValue
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Iterable
 
     from gitexp.text.jsontext import Json
 

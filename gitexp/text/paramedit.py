@@ -23,7 +23,6 @@ from gitexp.text.yamltext import TextSpan, scan
 
 if TYPE_CHECKING:
     from gitexp.model.ids import ParamValue
-    from gitexp.text.paramkeys import Path
 
 _Holder = dict[str | int, object]  # as a table or an array of tomlkit is used here
 _BOM = "\ufeff"

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError
 from gitexp.model.run import MAX_SEED, Sample
-from gitexp.text.jsontext import MIB, decode, json_loads
+from gitexp.text.jsontext import MIB, Json, decode, json_loads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gitexp.text.jsontext import Json
 
 LIMIT = 64 * MIB
 MOST_NUMBERS = 250_000  # rows times columns of numbers

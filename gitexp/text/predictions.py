@@ -11,7 +11,7 @@ import hashlib
 import io
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError
@@ -20,8 +20,6 @@ from gitexp.model.ids import EvaluationDigest
 from gitexp.text.jsontext import MIB, Json, decode, json_dumps_compact, json_loads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from gitexp.model.config import Predictions
 
 LIMIT = 64 * MIB

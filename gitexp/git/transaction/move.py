@@ -30,7 +30,7 @@ from gitexp.git.transaction import owners
 from gitexp.git.transaction.failpoints import FailPoint, reach
 from gitexp.git.worktree import checkouts, restore
 from gitexp.model import dataclass, replace
-from gitexp.model.ids import ABSENT, Absent
+from gitexp.model.ids import ABSENT, Absent, CommitHash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.locks import FileLock
     from gitexp.git.writing import Message
-    from gitexp.model.ids import CommitHash
     from gitexp.model.workspace import Workspace
 
 PATIENCE_S: Final = 30.0  # how long lost races and foreign locks are tried again

@@ -12,19 +12,17 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import MovedRefError
 from gitexp.git import identity, objects, refs, writing
-from gitexp.git.repository import open_repository
+from gitexp.git.repository import Repo, open_repository
 from gitexp.git.transaction import layout, move, owners
 from gitexp.git.tree import READ_LIMIT
 from gitexp.git.upstream import followed
 from gitexp.model import dataclass, replace
-from gitexp.model.ids import ABSENT, Absent
+from gitexp.model.ids import ABSENT, Absent, CommitHash, TreeId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gitexp.git.repository import Repo
     from gitexp.git.writing import Content, Message
-    from gitexp.model.ids import CommitHash, TreeId
     from gitexp.model.workspace import Workspace
 
 

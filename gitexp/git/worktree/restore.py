@@ -23,13 +23,12 @@ from gitexp.git.repository import Repo
 from gitexp.git.worktree import conversion
 from gitexp.git.worktree.conversion import Conversion
 from gitexp.model import dataclass, field, replace
-from gitexp.model.ids import ABSENT, Absent
+from gitexp.model.ids import ABSENT, Absent, CommitHash, TreeId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitexp.git.worktree.checkouts import Checkout
-    from gitexp.model.ids import CommitHash, TreeId
 
 _REGULAR: Final = frozenset({MODE_BLOB, MODE_EXECUTABLE})
 _CHUNK: Final = 200  # paths on one command line
