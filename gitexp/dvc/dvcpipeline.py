@@ -10,7 +10,7 @@ from gitexp.errors import UnsafeInputError
 from gitexp.model import dataclass
 from gitexp.model.job import OutKind, Stage, StageOut, StageParams
 from gitexp.text.fields import Fields
-from gitexp.text.foreign import folder_path, is_url, relative_path
+from gitexp.text.foreign import folder_path, is_url, relative_path, with_parents
 from gitexp.text.jsontext import MIB, Json
 from gitexp.text.yamltext import yaml_loads
 
@@ -92,12 +92,6 @@ def touches(path: str, other: str) -> bool:
     (True, True, False)
     """
     return path == other or path.startswith(f"{other}/") or other.startswith(f"{path}/")
-
-
-def with_parents(path: str) -> list[str]:
-    """Return a path and the folders that lead to it, the innermost first."""
-    parts = path.split("/")
-    return ["/".join(parts[:n]) for n in range(len(parts), 0, -1)]
 
 
 def outermost(outputs: Iterable[str]) -> tuple[str, ...]:

@@ -14,10 +14,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
-from gitexp.dvc.dvcpipeline import LIMIT, plain_spelling, with_parents
+from gitexp.dvc.dvcpipeline import LIMIT, plain_spelling
 from gitexp.errors import BadFormatError, DvcFailedError
 from gitexp.model import dataclass
 from gitexp.text.fields import param_json
+from gitexp.text.foreign import with_parents
 from gitexp.text.yamltext import yaml_loads
 
 if TYPE_CHECKING:

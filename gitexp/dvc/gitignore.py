@@ -13,11 +13,10 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import hashing, links
-from gitexp.dvc.dvcpipeline import with_parents
 from gitexp.errors import BadFormatError, DataMissingError, PreflightError, UnsafeInputError
 from gitexp.git.worktree import status
 from gitexp.text import ignore
-from gitexp.text.foreign import lines
+from gitexp.text.foreign import lines, with_parents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

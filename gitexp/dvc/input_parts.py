@@ -12,7 +12,7 @@ import posixpath
 from typing import TYPE_CHECKING, Literal
 
 from gitexp.dvc import dvc_config
-from gitexp.dvc.dvcpipeline import Pattern, declares, with_parents
+from gitexp.dvc.dvcpipeline import Pattern, declares
 from gitexp.dvc.state import Patterns, ProjectState, base_name, executed, words
 from gitexp.errors import BadFormatError, UnknownParamError, UnsafeInputError
 from gitexp.git.objects import MODE_COMMIT, MODE_LINK, Entry, read_blob, tree_id
@@ -20,6 +20,7 @@ from gitexp.model import dataclass, replace
 from gitexp.model.ids import Absent, ParamValue
 from gitexp.records import config as config_format
 from gitexp.text import ignore, params
+from gitexp.text.foreign import with_parents
 from gitexp.text.jsontext import Json, json_dumps_compact
 from gitexp.text.paramkeys import param_key, path_of
 

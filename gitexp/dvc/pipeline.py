@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import dvc_config, hashing
-from gitexp.dvc.dvcpipeline import Pipeline, load_pipeline, with_parents
+from gitexp.dvc.dvcpipeline import Pipeline, load_pipeline
 from gitexp.errors import (
     BadFormatError,
     DataMissingError,
@@ -28,6 +28,7 @@ from gitexp.errors import (
 from gitexp.git.discovery import project_folder
 from gitexp.model import dataclass, replace
 from gitexp.model.job import COMMAND_STAGE, Stage
+from gitexp.text.foreign import with_parents
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

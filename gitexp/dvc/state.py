@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import dvcpipeline
 from gitexp.dvc.dvcfiles import DvcFiles
-from gitexp.dvc.dvcpipeline import Pattern, with_parents
+from gitexp.dvc.dvcpipeline import Pattern
 from gitexp.errors import UnsafeInputError
 from gitexp.git.objects import (
     MODE_BLOB,
@@ -33,6 +33,7 @@ from gitexp.git.objects import (
 )
 from gitexp.model import dataclass, field
 from gitexp.model.ids import Absent, TreeId
+from gitexp.text.foreign import with_parents
 from gitexp.text.yamltext import yaml_loads
 
 if TYPE_CHECKING:

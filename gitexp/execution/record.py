@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from gitexp.dvc.dvcpipeline import with_parents
 from gitexp.git.transaction import layout
 from gitexp.model import dataclass, replace
 from gitexp.model.metrics import summarise
@@ -14,6 +13,7 @@ from gitexp.records import codec
 from gitexp.records import environment as environment_format
 from gitexp.report.escape import visible
 from gitexp.text import samples as samples_format
+from gitexp.text.foreign import with_parents
 from gitexp.text.jsontext import json_dumps_compact
 
 if TYPE_CHECKING:

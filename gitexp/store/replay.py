@@ -17,7 +17,6 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import inputs
-from gitexp.dvc.dvcpipeline import with_parents
 from gitexp.errors import GitexpError
 from gitexp.git import merging, objects, refs, writing
 from gitexp.git.transaction import layout
@@ -27,6 +26,7 @@ from gitexp.model.ids import ABSENT, Absent, CommitHash, RunId, TreeId
 from gitexp.model.run import Run, Source
 from gitexp.records import codec
 from gitexp.store import plans
+from gitexp.text.foreign import with_parents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -48,6 +48,12 @@ def folder_path(path: str, *, where: str, folder: str = "", up: bool = False) ->
     return "" if normal == "." else normal
 
 
+def with_parents(path: str) -> list[str]:
+    """Return a path and the folders that lead to it, the innermost first."""
+    parts = path.split("/")
+    return ["/".join(parts[:n]) for n in range(len(parts), 0, -1)]
+
+
 def is_url(path: str) -> bool:
     """Tell whether a path is a URL (``s3://...``, ``remote://...``), which only DVC reads."""
     return _URL.match(path) is not None

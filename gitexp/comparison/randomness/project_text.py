@@ -21,12 +21,13 @@ from gitexp.comparison.randomness.syntax import (
     spelled,
 )
 from gitexp.dvc import pipeline
-from gitexp.dvc.dvcpipeline import with_parents, written_stages
+from gitexp.dvc.dvcpipeline import written_stages
 from gitexp.errors import GitexpError
 from gitexp.model import dataclass, replace
 from gitexp.model.config import ParamKey
 from gitexp.text import params
 from gitexp.text.fields import near
+from gitexp.text.foreign import with_parents
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
