@@ -6,25 +6,13 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pandas as pd
-
     from gitexp.model.comparison import Comparison
     from gitexp.report.sheet import Style
-
-
-class Frames(Protocol):
-    """What `gitexp.report.frame` offers for comparisons."""
-
-    def comparisons(self, values: tuple[Comparison, ...]) -> pd.DataFrame:
-        """Return one row for each metric of each candidate."""
-
-    def samples(self, values: tuple[Comparison, ...]) -> pd.DataFrame:
-        """Return one row for each metric, side and seed."""
 
 
 RENDERERS: dict[str, str] = {  # module and function of this room
@@ -44,9 +32,3 @@ def render_comparisons(name: str, comparisons: tuple[Comparison, ...], style: St
         importlib.import_module(f"gitexp.report.{module}"), function
     )
     return made(comparisons, style)
-
-
-def frames() -> Frames:
-    """Import and return what makes data frames: pandas comes with it."""
-    module: Frames = importlib.import_module("gitexp.report.frame")
-    return module

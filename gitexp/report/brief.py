@@ -14,6 +14,7 @@ from gitexp.model.rules import Policy
 from gitexp.model.witness import ALONE
 from gitexp.records.terms import effect_text
 from gitexp.report import numbers, words
+from gitexp.report.answers.violations import violations_text
 from gitexp.report.drawing import svg
 from gitexp.report.escape import PROSE_LIMIT, prose, terminal
 from gitexp.report.sheet import MANY, SHORT
@@ -54,14 +55,7 @@ def text(review: Review) -> str:
         return terminal(part.text, limit=part.limit)
 
     blocks = ["\n".join(joined(line, plain) for line in heading(review))]
-    for item in review.violations:
-        word = "error" if item.policy is Policy.ERROR else "warning"
-        where = str(item.where)
-        place = f"\n  where     {terminal(where, limit=_LONG)}" if where else ""
-        blocks.append(
-            f"{word}[{item.rule}]: {terminal(item.message, limit=_LONG)}{place}"
-            f"\n  next      {terminal(item.next_step, limit=_LONG)}"
-        )
+    blocks += [violations_text([item]) for item in review.violations]
     blocks += [
         "\n".join(joined(line, plain) for line in three(experiment))
         for experiment in review.experiments
@@ -91,7 +85,7 @@ def heading(review: Review) -> Iterator[Line]:
 
 def three(item: ReviewedExperiment) -> tuple[Line, Line, Line]:
     """Return the three lines that decide about an experiment."""
-    return (tuple(_verdict(item)), tuple(_price(item)), tuple(_beside(item)))
+    return tuple(_verdict(item)), tuple(_price(item)), tuple(_beside(item))
 
 
 def word_of(item: ReviewedExperiment) -> str:
@@ -176,16 +170,8 @@ def _effect(comparison: Comparison) -> Iterator[str | Foreign]:
 
 
 def _change(comparison: Comparison, main: MetricComparison) -> str:
-    """Return the difference with its interval, in the unit of what was promised."""
     gap = svg.gap_of(comparison, main)
-    if not gap.share:
-        digits = numbers.decimals_for(main)
-        shown = numbers.number(gap.estimate, digits, signed=True)
-        limits = numbers.interval_text(gap.interval, digits)
-    else:
-        digits = numbers.percent_decimals(gap.interval)
-        shown = numbers.percent(gap.estimate, decimals=digits)
-        limits = numbers.interval_text(gap.interval, digits, share=True)
+    shown, limits = svg.change_texts(gap, main)
     if gap.interval is None:
         return shown
     return f"{shown}, {gap.interval.confidence * 100:g} % interval {limits}"

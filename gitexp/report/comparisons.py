@@ -5,12 +5,13 @@ What every target shows of a metric is here: a column is added in this file alon
 
 from __future__ import annotations
 
+import importlib
 from html import escape
 from typing import TYPE_CHECKING, Final
 
 from gitexp.model.comparison import Comparison
 from gitexp.records import codec
-from gitexp.report import frames, numbers, omnibus, render_comparisons, subgroups, words
+from gitexp.report import numbers, omnibus, render_comparisons, subgroups, words
 from gitexp.report import sheet as sheets
 from gitexp.report.escape import escaped, prose
 from gitexp.report.sheet import PLAIN, Fact, Grid, Sheet, csv_rows, is_good, shortened
@@ -18,6 +19,7 @@ from gitexp.text.jsontext import json_dumps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from types import ModuleType
 
     import pandas as pd
 
@@ -194,8 +196,14 @@ class Comparisons(tuple[Comparison, ...]):
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row for each metric of each candidate, texts as they were recorded."""
-        return frames().comparisons(self)
+        frame: pd.DataFrame = _frames().comparisons(self)
+        return frame
 
     def samples_to_frame(self) -> pd.DataFrame:
         """Return the samples that counted: one row for each metric, side and seed."""
-        return frames().samples(self)
+        frame: pd.DataFrame = _frames().samples(self)
+        return frame
+
+
+def _frames() -> ModuleType:
+    return importlib.import_module("gitexp.report.frame")  # pandas comes with it

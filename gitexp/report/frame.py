@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gitexp.model.comparison import Comparison
     from gitexp.model.listing import ExperimentList, RunGroup, RunList
     from gitexp.model.result import MetricComparison
-    from gitexp.report.answers.listing import Records
+    from gitexp.report.answers.listing import Listed
 
 _PARTS = ("seed", "rep", "fold", "dataset", "n_train", "n_test")  # fields of a part
 _NUMBERS = ("seed", "rep", "fold", "n_train", "n_test")
@@ -56,21 +56,22 @@ def _measured(metric: MetricComparison, which: str) -> Iterator[tuple[object, ..
 
 def experiments(value: ExperimentList) -> pd.DataFrame:
     """Return one row for each experiment; moments as UTC timestamps."""
-    return _table(listing.records(value), "created_at")
+    return _table(value, "created_at")
 
 
 def runs(value: RunList) -> pd.DataFrame:
     """Return one row for each run, with ``metric.NAME``, ``metric.NAME.sd`` and ``param.KEY``."""
-    return _table(listing.records(value), "started_at")
+    return _table(value, "started_at")
 
 
 def groups(value: tuple[RunGroup, ...]) -> pd.DataFrame:
     """Return one row for each group of runs."""
-    return _table(listing.records(value))
+    return _table(value)
 
 
-def _table(found: Records, *moments: str) -> pd.DataFrame:
-    shown = pd.DataFrame(list(found.rows), columns=list(found.columns))
+def _table(value: Listed, *moments: str) -> pd.DataFrame:
+    columns, rows = listing.records(value)
+    shown = pd.DataFrame(rows, columns=list(columns))
     for name in moments:
         shown[name] = pd.to_datetime(shown[name], utc=True)
     return shown

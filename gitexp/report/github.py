@@ -12,7 +12,7 @@ from gitexp.model import dataclass, replace
 from gitexp.model.rules import Policy
 from gitexp.report import brief, caveats, words
 from gitexp.report import comparisons as table
-from gitexp.report.brief import Foreign, joined
+from gitexp.report.brief import joined
 from gitexp.report.drawing import figures
 from gitexp.report.escape import markdown as span
 from gitexp.report.escape import visible
@@ -109,11 +109,7 @@ def _property(text: str) -> str:
 
 
 def _line(line: Line) -> str:
-    return joined(line, _span)
-
-
-def _span(part: Foreign) -> str:
-    return span(part.text, limit=part.limit)
+    return joined(line, lambda part: span(part.text, limit=part.limit))
 
 
 def _head(review: Review, room: int) -> Iterator[str]:
@@ -181,11 +177,11 @@ def _experiment(item: ReviewedExperiment) -> Iterator[Section]:
     if comparison.metrics:
         lines = ["", "### Metrics", "", *_metrics(comparison)]
         yield _section(f"metrics of {name}", lines, rank=1)
-    yield from _plot(item, name)
-    yield from _changes(item, name)
-    yield from _ledger(item, name)
+    yield from _plot(comparison, name)
+    yield from _changes(comparison, name)
+    yield from _ledger(comparison, name)
     yield _section(f"who recorded {name}", ["", _line(brief.recorded(item))], rank=3)
-    yield from _facts(item, name)
+    yield _facts(comparison, name)
 
 
 def _metrics(comparison: Comparison) -> Iterator[str]:
@@ -197,22 +193,20 @@ def _metrics(comparison: Comparison) -> Iterator[str]:
         yield f"and {grid.left_out} more, none of them with a verdict"
 
 
-def _plot(item: ReviewedExperiment, name: str) -> Iterator[Section]:
-    if item.comparison is None:
-        return
-    main = words.primary(item.comparison)
-    drawn = [] if main is None else figures.lines(item.comparison, main)
+def _plot(comparison: Comparison, name: str) -> Iterator[Section]:
+    main = words.primary(comparison)
+    drawn = [] if main is None else figures.lines(comparison, main)
     if drawn:
         yield _section(f"plot of {name}", ["", "```text", *drawn, "```"], rank=4)
 
 
-def _changes(item: ReviewedExperiment, name: str) -> Iterator[Section]:
-    if item.comparison is None or not item.comparison.changes:
+def _changes(comparison: Comparison, name: str) -> Iterator[Section]:
+    if not comparison.changes:
         return
     lines = ["", "### Settings, parameters, code, data, environment", ""]
     lines += ["| kind | what | baseline | candidate |", "|---|---|---|---|"]
     counts: dict[str, int] = {}
-    for change in item.comparison.changes:
+    for change in comparison.changes:
         counts[change.kind] = counts.get(change.kind, 0) + 1
         if counts[change.kind] > _MOST_CHANGES:
             continue
@@ -232,29 +226,23 @@ def _changes(item: ReviewedExperiment, name: str) -> Iterator[Section]:
     yield _section(f"changes of {name}", lines, rank=2)
 
 
-def _ledger(item: ReviewedExperiment, name: str) -> Iterator[Section]:
-    if item.comparison is None:
-        return
-    lines = [
-        f"- {label}: {span(text, limit=_LONG)}" for label, text in caveats.lines(item.comparison)
-    ]
+def _ledger(comparison: Comparison, name: str) -> Iterator[Section]:
+    lines = [f"- {label}: {span(text, limit=_LONG)}" for label, text in caveats.lines(comparison)]
     if lines:
         yield _section(f"ledger of {name}", ["", "### Ledger", "", *lines], rank=3)
 
 
-def _facts(item: ReviewedExperiment, name: str) -> Iterator[Section]:
-    if item.comparison is None:
-        return
-    told = {label for label, _ in caveats.lines(item.comparison)} | {"differs"}
+def _facts(comparison: Comparison, name: str) -> Section:
+    told = {label for label, _ in caveats.lines(comparison)} | {"differs"}
     lines = [
         f"- {fact.label}: {span(fact.text, limit=_LONG)}"
-        for fact in words.facts(item.comparison)
+        for fact in words.facts(comparison)
         if fact.label not in told
     ]
-    if item.comparison.metrics:
-        lines += ["", *grid_markdown(table.grid(item.comparison, most=_MOST_METRICS))]
+    if comparison.metrics:
+        lines += ["", *grid_markdown(table.grid(comparison, most=_MOST_METRICS))]
     body = ["", "<details><summary>How it was tested</summary>", "", *lines, "", "</details>"]
-    yield _section(f"details of {name}", body, rank=5)
+    return _section(f"details of {name}", body, rank=5)
 
 
 def _notes(review: Review) -> Iterator[Section]:

@@ -254,11 +254,7 @@ def mean_sd(mean: float, sd: float | None) -> tuple[str, str]:
     """
     if sd is not None and is_rounding(sd, (mean,)):
         sd = 0.0
-    if sd is not None and sd > 0 and math.isfinite(sd):
-        digits = _clamp(1 - math.floor(math.log10(sd)))
-    else:
-        large = abs(mean)
-        digits = 4 if large == 0 else _clamp(3 - math.floor(math.log10(large)))
+    digits = decimals(0.0, sd, None, largest=abs(mean))
     return number(mean, digits), "" if sd is None else number(sd, digits)
 
 

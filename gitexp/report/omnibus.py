@@ -76,7 +76,8 @@ def _p_words(test: Omnibus, alpha: float) -> str:
 
 def _grids(metric: AcrossMetric, style: Style, *, most: int = _FEW_PAIRS) -> Iterator[Grid]:
     whose = f"{metric.metric}, "
-    decimals = max((_decimals(metric, pair) for pair in _pairs(metric)), default=4)
+    pairs = [each for family in metric.families for each in family.pairs if each.interval]
+    decimals = max((_decimals(metric, pair) for pair in pairs), default=4)
     ranked = any(group.rank is not None for group in metric.groups)
     if metric.groups:
         yield Grid(
@@ -146,11 +147,6 @@ def _facts(metric: AcrossMetric) -> Iterator[Fact]:
         yield Fact("effect", f"{size.name} {size.estimate:.2f} {interval}".rstrip())
     for note in metric.notes:
         yield Fact("note", f"{metric.metric}: {note}")
-
-
-def _pairs(metric: AcrossMetric) -> Iterator[Pairwise]:
-    for family in metric.families:
-        yield from (pair for pair in family.pairs if pair.interval is not None)
 
 
 def _decimals(metric: AcrossMetric, pair: Pairwise) -> int:

@@ -239,10 +239,7 @@ def _runs(found: Sequence[RunSummary], style: Style) -> Grid:
             item.inputs[:SHORT],
             listing.counts_text(item),
             numbers.ranges(item.seeds),
-            *(
-                next((listing.summary_text(m) for m in item.metrics if m.metric == name), "")
-                for name in metrics
-            ),
+            *(listing.metric_text(item.metrics, name) for name in metrics),
             listing.moment(item.started_at, style),
         )
         for item in kept

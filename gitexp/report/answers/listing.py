@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from gitexp.model import dataclass
 from gitexp.model.listing import ExperimentList, RunGroup, RunList
 from gitexp.report import numbers
 from gitexp.report.sheet import MANY, PLAIN, SHORT, Fact, Grid, Sheet, csv_rows
@@ -20,14 +19,6 @@ if TYPE_CHECKING:
     from gitexp.report.sheet import Cell, Style
 
 _FEW = 4  # metrics, and parameters, that a line has room for; verbose and JSON have all
-
-
-@dataclass(frozen=True, slots=True)
-class Records:
-    """Columns, and one tuple of cells a row."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
 
 
 Listed = ExperimentList | RunList | tuple[RunGroup, ...]
@@ -101,7 +92,7 @@ def groups(view: tuple[RunGroup, ...], style: Style = PLAIN) -> Sheet:
             group.runs,
             ("yes" if group.counts else "no") + (", fetched" if group.fetched else ""),
             group.repeats,
-            *(_cell_of(group.metrics, name) for name in metrics),
+            *(metric_text(group.metrics, name) for name in metrics),
         )
         for group in view
     )
@@ -156,6 +147,11 @@ def summary_text(item: MetricSummary) -> str:
     """Return ``0.612 +- 0.010``, or the mean alone where there is one value."""
     mean, sd = numbers.mean_sd(item.mean, item.sd)
     return f"{mean} +- {sd}" if sd else mean
+
+
+def metric_text(metrics: Iterable[MetricSummary], name: str) -> str:
+    """Return the same of one metric of some; "" where it is not among them."""
+    return next((summary_text(item) for item in metrics if item.metric == name), "")
 
 
 def counts_text(run: RunSummary) -> str:
@@ -213,34 +209,28 @@ def _run(
     run: RunSummary, metrics: Sequence[str], params: Sequence[str], style: Style
 ) -> tuple[Cell, ...]:
     values = dict(run.params)
-    measured = {item.metric: item for item in run.metrics}
     return (
         run.id[:SHORT],
         run.experiment or run.branch,
         run.state,
         counts_text(run),
-        *(summary_text(measured[name]) if name in measured else "" for name in metrics),
+        *(metric_text(run.metrics, name) for name in metrics),
         *(shown_param(values.get(key)) for key in params),
         run.author,
         moment(run.started_at, style),
     )
 
 
-def _cell_of(metrics: Sequence[MetricSummary], name: str) -> str:
-    return next((summary_text(item) for item in metrics if item.metric == name), "")
-
-
 def csv(view: Listed) -> str:
     """Return a list as CSV: every field of every row, numbers in full."""
-    found = records(view)
-    return csv_rows(found.columns, found.rows)
+    return csv_rows(*records(view))
 
 
-def records(view: Listed) -> Records:
-    """Return a list as flat rows."""
+def records(view: Listed) -> tuple[tuple[str, ...], list[tuple[Cell, ...]]]:
+    """Return a list as columns and flat rows."""
     if isinstance(view, ExperimentList):
-        rows = (tuple(cell(item) for cell in _EXPERIMENT.values()) for item in view.experiments)
-        return Records(tuple(_EXPERIMENT), tuple(rows))
+        rows = [tuple(cell(item) for cell in _EXPERIMENT.values()) for item in view.experiments]
+        return tuple(_EXPERIMENT), rows
     return _run_records(view) if isinstance(view, RunList) else _group_records(view)
 
 
@@ -278,24 +268,25 @@ _RUN: Final[Mapping[str, Callable[[RunSummary], Cell]]] = {
 }
 
 
-def _run_records(value: RunList) -> Records:
+def _run_records(value: RunList) -> tuple[tuple[str, ...], list[tuple[Cell, ...]]]:
     """Return every field of every run; ``metric.f1``, ``metric.f1.sd``, ``param.lr`` as columns."""
     metrics = sorted({item.metric for run in value.runs for item in run.metrics})
     params = sorted({key for run in value.runs for key, _ in run.params})
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for run in value.runs:
         given = dict(run.params)
         cells = (cell(run) for cell in _RUN.values())
         measured = _metric_cells(run.metrics, metrics)
         rows.append((*cells, *measured, *(_raw(given.get(key)) for key in params)))
-    columns = (*_RUN, *_metric_columns(metrics), *(f"param.{key}" for key in params))
-    return Records(columns, tuple(rows))
+    return (*_RUN, *_metric_columns(metrics), *(f"param.{key}" for key in params)), rows
 
 
-def _group_records(value: tuple[RunGroup, ...]) -> Records:
+def _group_records(
+    value: tuple[RunGroup, ...],
+) -> tuple[tuple[str, ...], list[tuple[Cell, ...]]]:
     metrics = sorted({item.metric for group in value for item in group.metrics})
     keys = [name for name, _ in value[0].key] if value else []
-    rows = tuple(
+    rows: list[tuple[Cell, ...]] = [
         (
             *(_raw(item) for _, item in group.key),
             group.runs,
@@ -304,8 +295,8 @@ def _group_records(value: tuple[RunGroup, ...]) -> Records:
             *_metric_cells(group.metrics, metrics),
         )
         for group in value
-    )
-    return Records((*keys, "runs", "counts", "repeats", *_metric_columns(metrics)), rows)
+    ]
+    return (*keys, "runs", "counts", "repeats", *_metric_columns(metrics)), rows
 
 
 def _metric_columns(metrics: Iterable[str]) -> tuple[str, ...]:

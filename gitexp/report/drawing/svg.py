@@ -92,6 +92,17 @@ def _has_per_cent(share: float, interval: Interval) -> bool:
     return max(map(abs, edges)) < _MOST_SHARE
 
 
+def change_texts(gap: Gap, metric: MetricComparison) -> tuple[str, str]:
+    """Return the difference, and its interval, in the unit of what was promised."""
+    if gap.share:
+        digits = numbers.percent_decimals(gap.interval)
+        shown = numbers.percent(gap.estimate, decimals=digits)
+    else:
+        digits = numbers.decimals_for(metric)
+        shown = numbers.number(gap.estimate, digits, signed=True)
+    return shown, numbers.interval_text(gap.interval, digits, share=gap.share)
+
+
 def _strip(comparison: Comparison, metric: MetricComparison, scale: Scale) -> Iterator[str]:
     digits = numbers.decimals_for(metric)
     yield from axis(scale, _AXIS, top=_ROW_BASELINE - 14)
@@ -166,16 +177,7 @@ def _promise(gap: Gap, scale: Scale) -> Iterator[str]:
 
 def _description(comparison: Comparison, metric: MetricComparison, gap: Gap) -> str:
     digits = numbers.decimals_for(metric)
-    shown = numbers.interval_text(
-        gap.interval,
-        numbers.percent_decimals(gap.interval) if gap.share else digits,
-        share=gap.share,
-    )
-    change = (
-        numbers.percent(gap.estimate, decimals=numbers.percent_decimals(gap.interval))
-        if gap.share
-        else numbers.number(gap.estimate, digits, signed=True)
-    )
+    change, shown = change_texts(gap, metric)
     promised = " or ".join(
         numbers.percent(value) if gap.share else numbers.number(value, digits, signed=True)
         for value in gap.promised
