@@ -76,14 +76,15 @@ class Sources:
             }
             state = ProjectState(repo, source.tree, config)
             for name in [each for each in source.swaps if each not in swaps]:
-                state = self._lent(state, name, source.swaps[name], added)
+                lender = plans.state_of(repo, source.swaps[name], added)
+                state = replace(state, over={**state.over, **laid_over(state, lender, [name])})
             digest = inputs.digest(state, source.overrides, swaps, self._index)
             if digest != run.inputs:
                 return f"its source {short} has other inputs"
             if digest not in self._params:  # which are part of it
                 state = replace(state, tree=swaps.get("params", source.tree))
                 self._params[digest] = params_values(state, source.overrides)
-        except GitexpError:  # settings that are gone, or that this version cannot read
+        except GitexpError:  # settings or an evaluator that is gone, or of another version
             return ""
         params = self._params[digest]
         wrong = [name for name in sorted(params) if run.params.get(name) != params[name]]
@@ -91,13 +92,6 @@ class Sources:
         if wrong and run.params:  # of one that says none R4 speaks
             return f"its source {short} has another {wrong[0][:80]}"
         return ""
-
-    def _lent(
-        self, state: ProjectState, name: str, lender: CommitHash, added: CommitHash
-    ) -> ProjectState:
-        """Return a baseline with a part of its candidate's evaluator; raises where that is gone."""
-        other = plans.state_of(self._repo, lender, added)
-        return replace(state, over={**state.over, **laid_over(state, other, [name])})
 
     def _config(self, run: Run, added: CommitHash) -> ProjectConfig:
         """Return the settings by which it ran: its own tree's, or those that served it."""

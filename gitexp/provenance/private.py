@@ -112,10 +112,7 @@ class _Mask:
                 found = rf"(?<!\w){re.escape(name)}(?!\w)"
                 text = re.sub(found, self._covered(name), text)
         text = _HOME.sub(lambda hit: hit["before"] + self._covered(hit["user"]), text)
-        return _FOLDERS.sub(self._folders, text)
-
-    def _folders(self, hit: re.Match[str]) -> str:
-        return self._covered(hit[0][:-1]) + hit[0][-1]
+        return _FOLDERS.sub(lambda hit: self._covered(hit[0][:-1]) + hit[0][-1], text)
 
     def _covered(self, value: str) -> str:
         return f"<{_name(value, self._way)}>"

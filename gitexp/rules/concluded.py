@@ -28,8 +28,7 @@ def merged(facts: Facts, plan: Plan) -> Iterator[Finding]:
     """Say what the conclusion of an experiment lacks to be merged."""
     path = conclusion_path(plan.name)
     try:
-        data = facts.tree.read(path, codec.limit(Conclusion))
-        found = None if data is None else codec.load(Conclusion, data, path)
+        found = _conclusion(facts.tree, path)
     except GitexpError as error:
         again = f"gitexp conclude {shlex.quote(plan.name)} --amend -m TEXT"
         yield Finding(f"the conclusion of {plan.name} cannot be read: {error}", again, path)
@@ -57,12 +56,16 @@ def merged(facts: Facts, plan: Plan) -> Iterator[Finding]:
 
 def runs(tree: Tree, plan: Plan) -> tuple[str, ...]:
     """Return the runs by which an experiment was concluded."""
-    path = conclusion_path(plan.name)
     try:
-        data = tree.read(path, codec.limit(Conclusion))
-        return () if data is None else codec.load(Conclusion, data, path).comparison.candidate.runs
+        found = _conclusion(tree, conclusion_path(plan.name))
     except GitexpError:  # R7 says it
-        return ()
+        found = None
+    return () if found is None else found.comparison.candidate.runs
+
+
+def _conclusion(tree: Tree, path: str) -> Conclusion | None:
+    data = tree.read(path, codec.limit(Conclusion))
+    return None if data is None else codec.load(Conclusion, data, path)
 
 
 def _concluded(facts: Facts, plan: Plan, found: Conclusion, path: str) -> Iterator[Finding]:

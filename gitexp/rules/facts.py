@@ -172,25 +172,12 @@ def of_commit(
     `Facts.governed`.
     """
     found = objects.commit(commit)
-    roots = [objects.commit(parent).tree for parent in found.parents]
-    parents = tuple(Tree(objects, root) for root in roots)
     tree = Tree(objects, found.tree)
+    roots = [objects.commit(parent).tree for parent in found.parents]
     differing = differences(objects, roots[0] if roots else None, found.tree)
-    made, taken = _made_and_taken(differing, parents[1:])
-    return Facts(
-        objects=objects,
-        branch=branch,
-        tip=tip,
-        commit=commit,
-        tree=tree,
-        parents=parents,
-        before=found.parents,
-        changes=made,
-        taken=taken,
-        config=settings(tree),
-        base=parents[0] if parents else None,
-        outside=outside,
-        arrived=_arrived((*made, *taken)) if len(parents) > 1 else frozenset(),
+    made = _facts(objects, tree, roots, differing)
+    return replace(
+        made, branch=branch, tip=tip, commit=commit, before=found.parents, outside=outside
     )
 
 
@@ -207,24 +194,31 @@ def of_staged(
     `staged`: what the index has otherwise than the first parent. For ``--amend`` the parents of
     HEAD.
     """
-    roots = [objects.commit(parent).tree for parent in parents]
-    trees = tuple(Tree(objects, root) for root in roots)
     over = {change.path: change.new for change in staged}
+    roots = [objects.commit(parent).tree for parent in parents]
     tree = Tree(objects, roots[0] if roots else None, over)
-    made, taken = _made_and_taken(staged, trees[1:])
+    made = _facts(objects, tree, roots, staged).governed(config)
+    return replace(made, branch=branch, tip=True, before=tuple(parents))
+
+
+def _facts(
+    objects: Objects, tree: Tree, roots: Sequence[TreeId], differing: Sequence[TreeChange]
+) -> Facts:
+    parents = tuple(Tree(objects, root) for root in roots)
+    made, taken = _made_and_taken(differing, parents[1:])
     return Facts(
         objects=objects,
-        branch=branch,
-        tip=True,
+        branch="",
+        tip=False,
         commit="",
         tree=tree,
-        parents=trees,
-        before=tuple(parents),
+        parents=parents,
+        before=(),
         changes=made,
         taken=taken,
-        config=with_rules_of(settings(tree), config),
-        base=trees[0] if trees else None,
-        arrived=_arrived((*made, *taken)) if len(trees) > 1 else frozenset(),
+        config=settings(tree),
+        base=parents[0] if parents else None,
+        arrived=_arrived((*made, *taken)) if len(parents) > 1 else frozenset(),
     )
 
 

@@ -80,7 +80,9 @@ def check_range(
     if not commits:
         return (), ()
     before = None if base is None else tree_of(objects, base)
-    governing = gained.config or _governing(objects, before, tip)
+    # Those that the commits themselves cannot change, where there are any.
+    held = None if before is None else settings_in(before)
+    governing = gained.config or held or settings(tree_of(objects, tip))
     weights = policies(governing)
     if gained.later is Policy.ERROR and is_protected(governing, branch):
         branch = ""  # a stranger's branch has but the name
@@ -194,12 +196,6 @@ def _healed(finding: Finding, broken: Facts | None, seen: Sequence[Facts]) -> se
             ill.add(facts.commit)
     # Where no later commit could be looked at, nothing shows that it is back.
     return set() if not seen or seen[-1].commit in ill else cures
-
-
-def _governing(objects: Objects, before: Tree | None, tip: CommitHash) -> ProjectConfig:
-    """Return the settings that the commits themselves cannot change, where there are any."""
-    found = None if before is None else settings_in(before)
-    return found or settings(tree_of(objects, tip))
 
 
 def _first_parents(objects: Objects, commits: Sequence[CommitHash]) -> set[CommitHash]:

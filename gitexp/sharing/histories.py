@@ -43,9 +43,9 @@ def takes(repo: Repo, tip: CommitHash, own: OwnRecords) -> bool:
         return False
     run, repeat = made[0]
     try:
-        config, _ = plans.config_of(repo, tip)
-        if inputs.compute(repo, objects.commit_info(repo, tip).tree, config) != run.inputs:
+        if inputs_of(repo, tip) != run.inputs:
             return False
+        config, _ = plans.config_of(repo, tip)
         read = partial(objects.read_blob, repo, tip)
         state = (run.inputs, repeat.key)
         return not snapshot.is_written(repo, read, config, lookup.runs_at(repo, tip), state)

@@ -38,43 +38,35 @@ _STAGE = re.compile(rb"  (\S.*):\n")
 _STAGES = b"stages:\n"
 
 
-@dataclass(frozen=True, slots=True)
-class MergedText:
-    """The joined file, or None and why there is none."""
-
-    data: bytes | None
-    why: str = ""
-
-
-def join_lock(base: bytes, ours: bytes, theirs: bytes) -> MergedText:
-    """Join two versions of dvc.lock: each stage as one side has it, in DVC's own bytes."""
+def join_lock(base: bytes, ours: bytes, theirs: bytes) -> bytes | str:
+    """Join two versions of dvc.lock, each stage as one side has it; or say why that cannot be."""
     parts = [_split(data) for data in (base or b"schema: '2.0'\n" + _STAGES, ours, theirs)]
     if any(part is None for part in parts):
-        return MergedText(None, "a side is not laid out as DVC writes it")
+        return "a side is not laid out as DVC writes it"
     old, left, right = (part for part in parts if part is not None)
     if left.head != right.head:
-        return MergedText(None, "the two sides are of different versions of the format")
+        return "the two sides are of different versions of the format"
     chosen, both = _three_way(old.stages, left.stages, right.stages)
     if both is not None:
-        return MergedText(None, f"both sides executed the stage {both}")
+        return f"both sides executed the stage {both}"
     data = left.head + b"".join(chosen.values())
-    return MergedText(data) if (why := _mixture(data)) is None else MergedText(None, why)
+    return _mixture(data) or data
 
 
-def join_plan(base: bytes, ours: bytes, theirs: bytes) -> MergedText:
-    """Join two versions of a plan key by key; what binds is as one side has it, or a conflict."""
+def join_plan(base: bytes, ours: bytes, theirs: bytes) -> bytes | str:
+    """Join two versions of a plan key by key; what binds is as one side has it, or say why not."""
     try:
         old, left, right = ({} if not data else _mapping(data) for data in (base, ours, theirs))
         chosen, both = _three_way(old, left, right)
         if both is not None:
-            return MergedText(None, f"both sides changed {both}")
+            return f"both sides changed {both}"
         joined = codec.read(Plan, Fields(chosen, "the joined plan"))
         digests = {plan_format.load(data, "a side").digest for data in (ours, theirs)}
     except GitexpError as error:
-        return MergedText(None, f"{error.summary}, {error.where}".rstrip(", "))
+        return f"{error.summary}, {error.where}".rstrip(", ")
     if joined.digest not in digests:
-        return MergedText(None, "each side changed a part that binds: that is a third hypothesis")
-    return MergedText(codec.dump(joined))
+        return "each side changed a part that binds: that is a third hypothesis"
+    return codec.dump(joined)
 
 
 def _three_way(
@@ -121,8 +113,8 @@ def _split(data: bytes) -> _Lock | None:
     return _Lock(head + found, {name: b"".join(lines) for name, lines in stages.items()})
 
 
-def _mixture(data: bytes) -> str | None:
-    """Say which stage read something else than another one made; None where all fits."""
+def _mixture(data: bytes) -> str:
+    """Say which stage read something else than another one made; "" where all fits."""
     try:
         lock = load_lock(data, "dvc.lock")
     except GitexpError as error:
@@ -132,7 +124,7 @@ def _mixture(data: bytes) -> str | None:
         for dep in stage.deps:
             if made.get(dep.path, dep.md5) != dep.md5:
                 return f"the stage {name} of one side read another {dep.path} than the other made"
-    return None
+    return ""
 
 
 def _mapping(data: bytes) -> dict[str, Json]:
@@ -185,25 +177,25 @@ def merge_driver(base: Path, ours: Path, theirs: Path, path: str) -> str:
     """Join two versions into `ours` whole, or leave it and return why not."""
     old, left, right = (_read(file, path) for file in (base, ours, theirs))
     joined = _join(path, old, left, right)
-    if joined.data is None:
-        return joined.why
-    if joined.data != left:
-        ours.write_bytes(joined.data)
+    if isinstance(joined, str):
+        return joined
+    if joined != left:
+        ours.write_bytes(joined)
     return ""
 
 
-def _join(path: str, base: bytes, ours: bytes, theirs: bytes) -> MergedText:
+def _join(path: str, base: bytes, ours: bytes, theirs: bytes) -> bytes | str:
     if theirs in {ours, base}:
-        return MergedText(ours)
+        return ours
     if ours == base:
-        return MergedText(theirs)
+        return theirs
     if path == "dvc.lock" or path.endswith("/dvc.lock"):
         return join_lock(base, ours, theirs)
     if path.startswith(f"{layout.PLANS}/"):
         return join_plan(base, ours, theirs)
     if path.startswith(f"{layout.CONCLUSIONS}/"):
-        return MergedText(None, "each side concluded in its own words")
-    return MergedText(None, "records are never changed, and the two sides differ")
+        return "each side concluded in its own words"
+    return "records are never changed, and the two sides differ"
 
 
 def _read(file: Path, path: str) -> bytes:

@@ -134,8 +134,9 @@ def send(
     found = _needs(shared, tips, data)
     name, folder = depot.remote.name, depot.remote.folder
     if folder is None or found.delegated:
-        revs = _revs(shared, tips, data)
-        count = _by_dvc("push", depot, revs)[0] if revs and (found.outs or found.delegated) else 0
+        revs, count = _revs(shared, tips, data), 0
+        if revs and (found.outs or found.delegated):
+            count, _ = exchange.by_dvc("push", depot.project, revs, trust=depot.trust)
         return DataMoved(by="dvc", remote=name, objects=count)
     cache = open_cache(depot.project)
     wanted = [out for out in found.outs if out.push]
@@ -162,8 +163,9 @@ def bring(shared: Shared, depot: Depot | None, tips: Collection[CommitHash]) -> 
     cache = open_cache(depot.project)
     name, folder = depot.remote.name, depot.remote.folder
     if folder is None or any(each.endswith(BY_DVC_2) for each in found.delegated):
-        revs = [*tips, *_data_commits(shared, set(products.values()))]
-        count, imports = _by_dvc("fetch", depot, revs)
+        runs = set(products.values())
+        revs = [*tips, *(at for run, at in (_pointers(shared) if runs else ()) if run in runs)]
+        count, imports = exchange.by_dvc("fetch", depot.project, revs, trust=depot.trust)
         here = {each.declared for each in found.outs if each.imported and has(cache, each.md5)}
         left = tuple(path for path in imports if path not in here)
         return DataMoved(by="dvc", remote=name, objects=count, lacking=left, imported=left)
@@ -249,10 +251,6 @@ def follow(
 # --- inside -------------------------------------------------------------------------------------
 
 
-def _by_dvc(verb: str, depot: Depot, revs: Sequence[CommitHash]) -> tuple[int, tuple[str, ...]]:
-    return exchange.by_dvc(verb, depot.project, revs, trust=depot.trust)
-
-
 def _check_no_dvc(shared: Shared, tips: Iterable[CommitHash]) -> None:
     """Refuse to call data absent that only this work tree has no DVC for."""
     for tip in tips:
@@ -330,10 +328,6 @@ def _products(shared: Shared, tips: Collection[CommitHash]) -> Iterator[tuple[Md
             for repeat in found.run.repeats:
                 for output in repeat.outputs:
                     yield output.md5, found.run.id
-
-
-def _data_commits(shared: Shared, runs: Collection[str]) -> Iterator[CommitHash]:
-    yield from (commit for run, commit in (_pointers(shared) if runs else ()) if run in runs)
 
 
 def _pointers(shared: Shared) -> Iterator[tuple[str, CommitHash]]:

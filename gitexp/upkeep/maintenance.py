@@ -105,7 +105,9 @@ def _old_folders(repo: Repo, keep: int) -> Iterator[Path]:
     A run is recorded if a branch or tag reaches it. Its own note alone does not do: where the
     branch was deleted since, the folder is all there is.
     """
-    recorded = _recorded(repo)
+    with open_index(repo.workspace) as index:
+        graph = Graph(repo, index, [tip.commit for tip in tips(repo)])
+        recorded = frozenset(item.run for item in graph.additions())
     for workdir in WorkDir.everywhere(repo.workspace):
         done = states.published(workdir) & recorded
         done |= {
@@ -116,12 +118,6 @@ def _old_folders(repo: Repo, keep: int) -> Iterator[Path]:
         mine = [path for path in calls.within(workdir.runs) if path.name in done]
         mine.sort(key=lambda path: path.stat().st_mtime, reverse=True)
         yield from mine[keep:]
-
-
-def _recorded(repo: Repo) -> frozenset[str]:
-    with open_index(repo.workspace) as index:
-        graph = Graph(repo, index, [tip.commit for tip in tips(repo)])
-        return frozenset(item.run for item in graph.additions())
 
 
 def _bytes(folder: Path) -> int:

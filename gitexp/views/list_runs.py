@@ -21,6 +21,7 @@ from gitexp.model.listing import (
 )
 from gitexp.model.metrics import pooled, summarise
 from gitexp.model.plan import Verdict
+from gitexp.report.answers.listing import differing_params
 from gitexp.store import calls
 from gitexp.store.ancestry import listings, shallow_commits
 from gitexp.store.ended import ended_on, true_places
@@ -114,7 +115,14 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
     summaries = [
         replace(item, archived=True) if item.branch in branches else item for item in summaries
     ]
-    summaries += [_merged(item) for item in merged if not item.line.bad]
+    summaries += [
+        replace(
+            _summary(item.line, item.line.name, item.where, item.commit, "merged"),
+            source_lost=item.lost,
+        )
+        for item in merged
+        if not item.line.bad
+    ]
     return ExperimentList(
         select_experiments(summaries, query),
         tuple(dict.fromkeys(bad)),  # main and what is merged into it may name the same
@@ -259,7 +267,7 @@ def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:
     )
     summaries = [
         replace(
-            _run(line, holders[tree]),
+            shown(line, line.branch if line.branch in holders[tree] else holders[tree][0]),
             counts=counts.get(line.id, ()),
             counted=_counted(repo, tree, line, counts.get(line.id, ())),
             exploratory=line.reported
@@ -332,11 +340,6 @@ def _gone(repo: Repo, tip: Tip, name: str) -> str:
     return "archived" if stone is ABSENT else "removed"
 
 
-def _merged(item: MergedLine) -> ExperimentSummary:
-    found = _summary(item.line, item.line.name, item.where, item.commit, "merged")
-    return replace(found, source_lost=item.lost)
-
-
 def _summary(
     line: ExperimentLine, name: str, branch: str, commit: CommitHash, state: str
 ) -> ExperimentSummary:
@@ -378,15 +381,12 @@ def _counted(
     return summarise([sample for sample in samples if sample.seed in seeds])
 
 
-def _run(line: RunLine, holders: Sequence[str]) -> RunSummary:
-    return shown(line, line.branch if line.branch in holders else holders[0])
-
-
 def _names(runs: Sequence[RunSummary], by: Sequence[str]) -> tuple[str, ...]:
     names: list[str] = []
     for name in by:
         if name == "params":
-            names += _differing(runs)
+            every = sorted({key for run in runs for key, _ in run.params})
+            names += differing_params(runs) or every
         elif runs and all(run_value(run, name) is None for run in runs):
             raise UsageError(
                 f"no run has a column or parameter {name[:60]}",
@@ -395,18 +395,6 @@ def _names(runs: Sequence[RunSummary], by: Sequence[str]) -> tuple[str, ...]:
         else:
             names.append(name)
     return tuple(dict.fromkeys(names))
-
-
-def _differing(runs: Sequence[RunSummary]) -> list[str]:
-    """Return the parameters that are not the same in all runs; all where none differs."""
-    values: defaultdict[str, set[ParamValue]] = defaultdict(set)
-    count: defaultdict[str, int] = defaultdict(int)
-    for run in runs:
-        for key, value in run.params:
-            values[key].add(value)
-            count[key] += 1
-    different = [key for key in values if len(values[key]) > 1 or count[key] < len(runs)]
-    return sorted(different) or sorted(values)
 
 
 def _group(key: tuple[tuple[str, ParamValue], ...], members: Sequence[RunSummary]) -> RunGroup:

@@ -112,7 +112,7 @@ def follow(
         going = any(item.id == folder.name and item.alive for item in live_runs(workspace).running)
         quiet = True
         for seed, path in _log_files(folder):
-            data = _read_from(path, offsets.get(path, 0))
+            data = _read_from(path, offsets.get(path, 0), CHUNK_BYTES)
             if data:
                 quiet = False
                 offsets[path] = offsets.get(path, 0) + len(data)
@@ -164,7 +164,7 @@ def _of_jobs(workspace: Workspace, folder: Path, seed: int | None, tail_bytes: i
         state, reason = _state(path.parent, live=live)
         size = path.stat().st_size
         start = max(0, size - tail_bytes) if tail_bytes else 0
-        data = b"".join(_chunks(path, start))
+        data = _read_from(path, start)
         repeats.append(
             RepeatLog(
                 run=RunId(folder.name),
@@ -246,20 +246,14 @@ def _seeds(path: Path) -> str:
     return other_seeds(job.seed, {k: v for k, v in job.seeds.items() if param_key(k) in job.edits})
 
 
-def _read_from(path: Path, offset: int) -> bytes:
-    """Return at most one chunk from `offset`; nothing where the log is gone."""
+def _read_from(path: Path, offset: int, most: int = -1) -> bytes:
+    """Return what a log has from `offset` on; nothing where it is gone."""
     try:
         with path.open("rb") as stream:
             stream.seek(offset)
-            return stream.read(CHUNK_BYTES)
+            return stream.read(most)
     except OSError:
         return b""
-
-
-def _chunks(path: Path, start: int) -> Iterator[bytes]:
-    while data := _read_from(path, start):
-        start += len(data)
-        yield data
 
 
 def _unknown(run: str | None) -> UnknownRunError:

@@ -58,39 +58,18 @@ class MetricCondition:
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """What to show of all that is there; conditions of different kinds must all hold.
+    """What to show of all that is there; conditions of different kinds must all hold."""
 
-    Attributes
-    ----------
-    metrics : tuple of MetricCondition
-        All must hold.
-    states : tuple of str
-        One of them, without the counts ("finished", "partial", "planned", ...).
-    authors : tuple of str
-        Part of the name of one of them, in whatever case.
-    since : datetime or None
-        Started, or planned, at or after.
-    branches : tuple of str
-        One of these branches or experiments; empty: all.
-    archived : bool
-        Only experiments that were archived or removed.
-    stale_before : datetime or None
-        Only experiments whose branch is there and was not touched since.
-    limit : int or None
-        No more than so many, the first by the order that is asked for.
-    sort : str
-        "" for newest first; else a column, a metric or a parameter; "-" before it turns it round.
-    """
-
-    metrics: tuple[MetricCondition, ...] = ()
-    states: tuple[str, ...] = ()
-    authors: tuple[str, ...] = ()
-    since: datetime | None = None
-    branches: tuple[str, ...] = ()
-    archived: bool = False
-    stale_before: datetime | None = None
+    metrics: tuple[MetricCondition, ...] = ()  # all must hold
+    states: tuple[str, ...] = ()  # one of them, without the counts: "finished", "planned", ...
+    authors: tuple[str, ...] = ()  # part of the name of one of them, in whatever case
+    since: datetime | None = None  # started, or planned, at or after
+    branches: tuple[str, ...] = ()  # one of these branches or experiments; empty: all
+    archived: bool = False  # only experiments that were archived or removed
+    stale_before: datetime | None = None  # only those whose branch was not touched since
+    # "" for newest first; else a column, a metric or a parameter; "-" before it turns it round
     sort: str = ""
-    limit: int | None = None
+    limit: int | None = None  # no more than so many, the first by that order
 
 
 def parse_condition(text: str) -> MetricCondition:
@@ -208,7 +187,7 @@ def experiment_value(item: ExperimentSummary, name: str) -> ParamValue:
         case "verdict":
             return "" if item.verdict is None else str(item.verdict.value)
         case "runs" | "finished" | "planned":
-            return {"runs": item.runs, "finished": item.finished, "planned": item.planned}[name]
+            return int(getattr(item, name))
         case _:
             if item.primary is not None and name in {item.primary.metric, "value"}:
                 return item.primary.mean

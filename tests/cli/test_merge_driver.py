@@ -95,5 +95,8 @@ def test_what_is_not_as_dvc_writes_it_is_a_conflict() -> None:
         b"",
         b"\xff",
     ):
-        assert join_lock(lock, lock + b"  b:\n    cmd: y\n", odd).data is None
-    assert join_lock(b"", lock, lock.replace(b"  a:", b"  b:")).data == lock + b"  b:\n    cmd: x\n"
+        assert (
+            join_lock(lock, lock + b"  b:\n    cmd: y\n", odd)
+            == "a side is not laid out as DVC writes it"
+        )
+    assert join_lock(b"", lock, lock.replace(b"  a:", b"  b:")) == lock + b"  b:\n    cmd: x\n"

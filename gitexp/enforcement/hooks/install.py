@@ -76,11 +76,6 @@ def _searched(workspace: Workspace) -> Path:
     return Path(out.decode("utf-8", "surrogateescape").rstrip("\n"))
 
 
-def hooks_in(place: HookFolder) -> tuple[Hook, ...]:
-    """Return each hook as it is."""
-    return tuple(_hook(place, name) for name in place.names)
-
-
 def candidates(place: HookFolder, name: str) -> tuple[Path, ...]:
     """Return every path at which one of our hooks may lie."""
     folders = (place.folder, *([place.unused] if place.unused else []))
@@ -162,7 +157,8 @@ def install(
             expected="a folder of this clone alone: that one is tracked, or others use it too",
             next_step="gitexp hooks install --hooks-path, to write there all the same",
         )
-    texts = _texts(place, python)
+    settings = {"python": Path(python).as_posix(), "flags": _flags(python)}
+    texts = {name: shims.rendered(name, settings) for name in place.names}
     for name in place.names:
         _check_free(place.folder / name)
     done = [line for name in place.names if (line := _install(place.folder / name, texts[name]))]
@@ -198,7 +194,7 @@ def _report(place: HookFolder, verb: str, done: Sequence[str] = ()) -> HooksRepo
         verb=verb,
         folder=str(place.folder),
         manager="" if place.manager is None else place.manager.name,
-        hooks=hooks_in(place),
+        hooks=tuple(_hook(place, name) for name in place.names),
         done=tuple(done),
     )
 
@@ -209,11 +205,6 @@ def _managed(place: HookFolder, manager: Manager, top: Path) -> HooksReport:
         return found
     step = f"{manager.activate}, then gitexp hooks status"
     return replace(found, entry=manager.entry(top), next_step=step)
-
-
-def _texts(place: HookFolder, python: str) -> dict[str, bytes]:
-    settings = {"python": Path(python).as_posix(), "flags": _flags(python)}
-    return {name: shims.rendered(name, settings) for name in place.names}
 
 
 def _flags(python: str) -> str:

@@ -20,6 +20,7 @@ from gitexp.git.repository import open_repository
 from gitexp.git.tree import tree_of
 from gitexp.git.worktree import staged
 from gitexp.model.rules import HookAnswer
+from gitexp.report.numbers import listed
 from gitexp.rules.branches import governing
 from gitexp.rules.facts import settings
 
@@ -51,7 +52,7 @@ def answer(call: HookCall) -> HookAnswer:
         config = settings(tree_of(objects, place.head))
     if rules is not None and rules.auto_checkout:
         return HookAnswer(said=tuple(_brought(place, config, differing)))
-    names = _names([out.path for out in differing])
+    names = listed([out.path for out in differing], SHOWN)
     return HookAnswer(
         said=(
             f"gitexp: this commit has other outputs: {names}",
@@ -93,13 +94,8 @@ def _brought(place: HookPlace, config: ProjectConfig, outs: Sequence[Needed]) ->
     with placement.main_lock(project):
         found = refresh(place.folder, outs, cache)
     if found.refreshed:
-        yield f"gitexp: brought along: {_names(found.refreshed)}"
+        yield f"gitexp: brought along: {listed(found.refreshed, SHOWN)}"
     for left in found.left:
         yield f"gitexp: left as it is: {left.path} ({left.why})"
     if found.left:
         yield "  next      gitexp pull --data, or dvc checkout"
-
-
-def _names(paths: Sequence[str]) -> str:
-    more = len(paths) - SHOWN
-    return ", ".join(paths[:SHOWN]) + (f" and {more} more" if more > 0 else "")
