@@ -65,9 +65,6 @@ class GitexpError(Exception):
         return tuple((label, text) for label, text in zip(labels, texts, strict=True) if text)
 
 
-# --- 2: usage -----------------------------------------------------------------------------------
-
-
 class UsageError(GitexpError):
     """The command line or the arguments of a call do not make sense."""
 
@@ -147,9 +144,6 @@ class SeveralSeedsError(UsageError):
     """Several parameters look like seeds, and nobody said which of them vary."""
 
     id = "several-seeds"
-
-
-# --- 3: a precondition is missing ---------------------------------------------------------------
 
 
 class PreconditionError(GitexpError):
@@ -433,18 +427,12 @@ class CommentFailedError(PreconditionError):
     id = "comment-failed"
 
 
-# --- 4: somebody else moved the ref -------------------------------------------------------------
-
-
 class MovedRefError(GitexpError):
     """A branch was moved, deleted or created meanwhile; nothing was written."""
 
     id = "moved-ref"
     exit_code = 4
     hint = "look at the branch, then run the command again"
-
-
-# --- 5: the user's command failed ---------------------------------------------------------------
 
 
 class CommandFailedError(GitexpError):
@@ -455,12 +443,8 @@ class CommandFailedError(GitexpError):
     hint = "gitexp logs"
 
 
-# --- 70: a bug ----------------------------------------------------------------------------------
-
-
 class BugError(GitexpError):
     """Something that gitexp did not expect; a log file says what."""
 
     id = "bug"
-    exit_code = 70
     hint = "please report it together with that file"

@@ -37,7 +37,6 @@ DESIGNS = {
 
 
 def add_compare(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp compare`."""
     parser.add_argument("names", nargs="*", metavar="NAME|REV", help="what to compare")
     printing.add_output(parser)
     parser.add_argument(
@@ -90,7 +89,6 @@ def compare(args: argparse.Namespace, context: Context) -> int:
 
 
 def add_test(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp test`."""
     parser.add_argument("baseline", metavar="BASELINE", help="CSV or JSON file")
     parser.add_argument("candidate", metavar="CANDIDATE", help="CSV or JSON file")
     parser.add_argument(
@@ -158,7 +156,6 @@ def test(args: argparse.Namespace, context: Context) -> int:
 
 
 def add_power(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp power`."""
     parser.add_argument("name", nargs="?", metavar="NAME|REV", help="experiment, or a baseline")
     what = parser.add_argument_group("what is to be found")
     what.add_argument("--metric", metavar="NAME:max", help="default: the plan's")

@@ -52,7 +52,9 @@ def _found(word: str) -> list[GlossaryEntry]:
 
 def _all() -> tuple[GlossaryEntry, ...]:
     """Return the glossary's terms, then those that the program's own tables give."""
-    return (*terms(), *map(_of_rule, RULES), *map(_of_error, _errors()))
+    no = (value for value in vars(errors).values() if isinstance(value, type))
+    every = (each for each in no if issubclass(each, GitexpError) and each is not GitexpError)
+    return (*terms(), *map(_of_rule, RULES), *map(_of_error, every))
 
 
 def _of_rule(name: str) -> GlossaryEntry:
@@ -66,14 +68,6 @@ def _of_rule(name: str) -> GlossaryEntry:
         ),
         "Rules",
         basic=False,
-    )
-
-
-def _errors() -> tuple[type[GitexpError], ...]:
-    return tuple(
-        value
-        for value in vars(errors).values()
-        if isinstance(value, type) and issubclass(value, GitexpError) and value is not GitexpError
     )
 
 

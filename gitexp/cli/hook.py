@@ -35,7 +35,6 @@ _READS: Final = frozenset({"pre-push", "pre-receive"})
 
 
 def add_hook(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp hook`."""
     parser.add_argument("name", metavar="NAME", choices=tuple(PLACES), help="of the hook")
     parser.add_argument("args", metavar="ARGS", nargs="*", help="as Git gave them")
 

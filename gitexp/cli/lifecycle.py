@@ -24,7 +24,6 @@ _TEMPLATE = """
 
 
 def add_conclude(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp conclude`."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="default: this branch's")
     parser.add_argument("-m", dest="message", metavar="TEXT", help="what was learned")
     parser.add_argument("-F", dest="file", metavar="FILE", help="take the words from a file")
@@ -93,7 +92,6 @@ def _read(path: Path) -> str:
 
 
 def add_archive(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp archive`."""
     parser.add_argument("name", metavar="NAME", help="an experiment with a branch here")
     parser.add_argument("--abandon", action="store_true", help="although main lacks its records")
     parser.add_argument("--push", action="store_true", help="on the remote as well")
@@ -124,7 +122,6 @@ def archive(args: argparse.Namespace, context: Context) -> int:
 
 
 def add_restore(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp restore`."""
     parser.add_argument("name", metavar="NAME", help="an archived experiment")
 
 
@@ -141,7 +138,6 @@ def restore(args: argparse.Namespace, context: Context) -> int:
 
 
 def add_rename(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp rename`."""
     parser.add_argument("old", metavar="OLD", help="an experiment with a branch or archive here")
     parser.add_argument("new", metavar="NEW", help="the name that it shall have")
 
@@ -158,7 +154,6 @@ def rename(args: argparse.Namespace, context: Context) -> int:
 
 
 def add_rm(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp rm`."""
     parser.add_argument("name", metavar="NAME", help="an experiment with a branch or archive here")
     parser.add_argument("-m", dest="message", default="", metavar="TEXT", help="why")
     parser.add_argument("-y", "--yes", action="store_true", help="also one that is not archived")

@@ -44,7 +44,6 @@ DEFAULT_LOOKS = 4
 
 
 def add_new(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp new`."""
     parser.add_argument("name", metavar="NAME", help="a-z, 0-9, dot, underscore, hyphen")
     _add_terms(parser, "the plan", prose=True)
     source = parser.add_argument_group("where the plan comes from")
@@ -172,7 +171,6 @@ def _request(args: argparse.Namespace, draft: PlanDraft) -> NewRequest:
 
 
 def add_amend_plan(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp amend-plan`."""
     parser.add_argument("name", metavar="NAME", nargs="?", help="default: the current branch's")
     parser.add_argument("--why", metavar="TEXT", help="the reason; it stays in the plan")
     _add_terms(parser, "the terms", prose=False)
@@ -206,7 +204,6 @@ def amend_plan(args: argparse.Namespace, context: Context) -> int:
 
 
 def add_witness(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp witness`."""
     parser.add_argument("name", metavar="NAME", nargs="?", help="default: the current branch's")
     way = parser.add_mutually_exclusive_group(required=True)
     for option, one, what in (

@@ -28,7 +28,6 @@ _NEEDED = ("GITHUB_EVENT_PATH", "GITHUB_REPOSITORY", "GITHUB_TOKEN")
 
 
 def add_check(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp check`."""
     parser.add_argument(
         "range", metavar="RANGE", nargs="?", help="BASE..TIP, or one name (default: HEAD)"
     )
@@ -66,7 +65,6 @@ def check(args: argparse.Namespace, context: Context) -> int:
 
 
 def add_review(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp review`."""
     parser.add_argument(
         "range", metavar="BASE...HEAD", nargs="?", help="what HEAD has and BASE not"
     )
@@ -149,7 +147,6 @@ def render(found: Review, name: str) -> str:
 
 
 def add_comment(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp comment`."""
     parser.add_argument(
         "--from", dest="file", metavar="FILE", required=True, help="what review --json wrote"
     )

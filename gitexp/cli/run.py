@@ -37,7 +37,6 @@ _seconds = between(0, math.inf, "number of seconds above 0")
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp run`."""
     what = parser.add_argument_group("what to run")
     what.add_argument("--repeats", type=whole_number, metavar="N", help="repeats that shall count")
     what.add_argument("--seeds", type=seeds, default=(), metavar="LIST", help="1,2,5-9")

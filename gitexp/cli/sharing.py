@@ -19,7 +19,6 @@ EXIT_PARTED: Final = 4  # both sides have new commits
 
 
 def add_push(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp push`."""
     _add_places(parser)
     _add_no_data(parser)
 
@@ -39,7 +38,6 @@ def push(args: argparse.Namespace, context: Context) -> int:
 
 
 def add_pull(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp pull`."""
     _add_places(parser)
     parser.add_argument("--data", action="store_true", help="fetch data, and put outputs in place")
 
@@ -57,7 +55,6 @@ def pull(args: argparse.Namespace, context: Context) -> int:
 
 
 def add_sync(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp sync`."""
     _add_places(parser)
     _add_no_data(parser)
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 
 def add_init(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp init`."""
     parser.add_argument("--project", metavar="DIR", help="folder of the pipeline")
     plain = parser.add_argument_group("a project without a pipeline")
     plain.add_argument("--command", metavar="CMD", help="what a run executes")
@@ -157,7 +156,6 @@ _FILES = {"FILE", "PATH", "BASELINE", "CANDIDATE"}
 
 
 def add_hooks(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp hooks`."""
     parser.add_argument("verb", choices=("install", "uninstall", "status"), metavar="VERB",
                         help="install, uninstall or status")  # fmt: skip
     parser.add_argument(
@@ -195,7 +193,6 @@ def hooks(args: argparse.Namespace, context: Context) -> int:
 
 
 def add_doctor(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp doctor`."""
     parser.add_argument("--fix", action="store_true", help="clear what is proved redundant")
 
 
@@ -216,7 +213,6 @@ def doctor(args: argparse.Namespace, context: Context) -> int:
 
 
 def add_maintenance(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp maintenance`."""
     parser.add_argument(
         "--keep", type=int, default=KEEP, metavar="N",
         help=f"leave the job folders of the N newest recorded runs; default {KEEP}",
@@ -237,7 +233,6 @@ def maintenance(args: argparse.Namespace, context: Context) -> int:
 
 
 def add_completion(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp completion`."""
     parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help=" or ".join(SHELLS))
 
 
@@ -284,7 +279,6 @@ def _teach(action: argparse.Action, *, new: bool, files: object, folders: object
 
 
 def add_merge_driver(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp merge-driver`."""
     parser.add_argument("base", metavar="BASE", help="the common ancestor's version")
     parser.add_argument("ours", metavar="OURS", help="our version; the result replaces it")
     parser.add_argument("theirs", metavar="THEIRS", help="their version")

@@ -11,7 +11,7 @@ from gitexp.cli.printing import add_markdown, style_of
 from gitexp.cli.printing import show as put
 from gitexp.errors import UsageError
 from gitexp.model.listing import RunList
-from gitexp.report.escape import terminal
+from gitexp.report.escape import visible
 
 if TYPE_CHECKING:
     import argparse
@@ -24,7 +24,6 @@ EXIT_DIFFERENT = 1
 
 
 def add_status(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp status`."""
     add_markdown(parser)
 
 
@@ -36,7 +35,6 @@ def status(args: argparse.Namespace, context: Context) -> int:
 
 
 def add_list_(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp list`."""
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these branches, experiments")
     what = parser.add_argument_group("what to list")
     what.add_argument("--runs", action="store_true", help="runs instead of experiments")
@@ -132,7 +130,6 @@ def _say_unreadable(value: Listed, context: Context) -> None:
 
 
 def add_show(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp show`."""
     parser.add_argument("what", nargs="?", metavar="NAME|RUN|REV", help="default: this branch")
     add_markdown(parser)
 
@@ -155,7 +152,6 @@ def show(args: argparse.Namespace, context: Context) -> int:
 
 
 def add_diff(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp diff`."""
     _add_two(parser, "exit 1 if they differ, as in git")
 
 
@@ -172,7 +168,6 @@ def diff(args: argparse.Namespace, context: Context) -> int:
 
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp inputs`."""
     _add_two(parser, "exit 1 if none is shared")
 
 
@@ -197,7 +192,6 @@ def _add_two(parser: argparse.ArgumentParser, exits: str) -> None:
 
 
 def add_logs(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp logs`."""
     parser.add_argument("run", nargs="?", metavar="RUN", help="beginning of its id")
     parser.add_argument("--seed", type=int, metavar="N", help="this repeat alone")
     parser.add_argument("--follow", "-f", action="store_true", help="go on until the run has ended")
@@ -238,7 +232,7 @@ def logs(args: argparse.Namespace, context: Context) -> int:
         whose = "" if args.seed is None else f" of seed {args.seed}"
         printer.say(f"run {value.run[:7]} has no log{whose} here")
     for note in value.notes:
-        printer.say(f"note: {terminal(note)}")
+        printer.say(f"note: {visible(note)}")
     return 0
 
 

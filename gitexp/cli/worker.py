@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 
 def add_worker(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `gitexp worker`."""
     parser.add_argument("job", metavar="JOB.json", help="path of JOB.json")
     parser.add_argument("out", metavar="OUT", help="folder of this attempt")
 

@@ -179,9 +179,6 @@ def _added(repo: Repo, plan: Plan, parents: Sequence[CommitHash]) -> CommitHash 
     return None
 
 
-# --- evidence -----------------------------------------------------------------------------------
-
-
 def _witnessed(
     repo: Repo, plan: Plan, order: Order, stored: Sequence[Stored], said: list[str]
 ) -> datetime | None:

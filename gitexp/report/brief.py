@@ -16,7 +16,7 @@ from gitexp.records.terms import effect_text
 from gitexp.report import numbers, words
 from gitexp.report.answers.violations import violations_text
 from gitexp.report.drawing import svg
-from gitexp.report.escape import PROSE_LIMIT, prose, terminal
+from gitexp.report.escape import PROSE_LIMIT, prose, visible
 from gitexp.report.sheet import MANY, SHORT
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def text(review: Review) -> str:
     """Return a review for a terminal: the broken rules, then each experiment."""
 
     def plain(part: Foreign) -> str:
-        return terminal(part.text, limit=part.limit)
+        return visible(part.text, limit=part.limit)
 
     blocks = ["\n".join(joined(line, plain) for line in heading(review))]
     blocks += [violations_text([item]) for item in review.violations]
@@ -61,7 +61,7 @@ def text(review: Review) -> str:
         for experiment in review.experiments
     ]
     if review.notes:
-        blocks.append("\n".join(f"note: {terminal(note, limit=_LONG)}" for note in review.notes))
+        blocks.append("\n".join(f"note: {visible(note, limit=_LONG)}" for note in review.notes))
     return "\n\n".join(blocks) + "\n"
 
 

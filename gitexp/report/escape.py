@@ -32,7 +32,7 @@ _MARKS = 3  # combining marks kept on one letter; more of them paint over other 
 
 
 def visible(text: str, *, limit: int = LIMIT) -> str:
-    r"""Return `text` with everything that cannot be seen written out, cut at `limit` characters.
+    r"""Return `text` for a terminal: what cannot be seen is written out; cut at `limit` characters.
 
     Controls, bidirectional and zero-width characters, odd spaces and undecodable bytes become
     ``\x1b``, ``\u202e`` and so on.
@@ -57,11 +57,6 @@ def visible(text: str, *, limit: int = LIMIT) -> str:
 def prose(text: str) -> str:
     """Return a person's sentence as one visible line: any run of white space is one space."""
     return visible(_SPACE.sub(" ", text).strip(), limit=PROSE_LIMIT)
-
-
-def terminal(text: str, *, limit: int = LIMIT) -> str:
-    """Return `text` for a terminal."""
-    return visible(text, limit=limit)
 
 
 def html(text: str, *, limit: int = LIMIT) -> str:

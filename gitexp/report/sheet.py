@@ -155,7 +155,7 @@ def _items(
 
 
 def _line(raw: str) -> str:
-    return escape.terminal(raw, limit=_LINE_LIMIT)
+    return escape.visible(raw, limit=_LINE_LIMIT)
 
 
 def _head_text(sheet: Sheet, style: Style) -> str:
@@ -269,7 +269,7 @@ def _grid_text(grid: Grid) -> list[str]:
         ]
         for row in grid.rows
     ]
-    header = [escape.terminal(name, limit=_CELL_LIMIT) for name in grid.header]
+    header = [escape.visible(name, limit=_CELL_LIMIT) for name in grid.header]
     return table([header, *body], right=numeric(grid))
 
 

@@ -155,9 +155,6 @@ class Rule:
     find: Callable[[Facts], Iterator[Finding]]
 
 
-# --- making facts -------------------------------------------------------------------------------
-
-
 def of_commit(
     objects: Objects,
     commit: CommitHash,

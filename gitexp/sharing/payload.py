@@ -248,9 +248,6 @@ def follow(
     return tuple(left)
 
 
-# --- inside -------------------------------------------------------------------------------------
-
-
 def _check_no_dvc(shared: Shared, tips: Iterable[CommitHash]) -> None:
     """Refuse to call data absent that only this work tree has no DVC for."""
     for tip in tips:

@@ -15,6 +15,7 @@ from gitexp.model import dataclass
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import ABSENT
 from gitexp.model.sharing import BranchMove, BranchOutcome
+from gitexp.report.numbers import amount
 from gitexp.rules.branches import is_protected
 from gitexp.store import plans
 from gitexp.store.ended import check_tag, ended_on
@@ -295,8 +296,7 @@ def left_here(shared: Shared, sent: Sequence[str], unlearnt: str) -> tuple[str, 
         if theirs is ABSENT:
             found.append(f"{shared.remote} has no {branch}: {step}")
         elif ours != theirs and (more := remote.ahead(shared.workspace, theirs, ours)):
-            number = "1 commit" if more == 1 else f"{more} commits"
-            found.append(f"{branch} is {number} ahead of {shared.remote}: {step}")
+            found.append(f"{branch} is {amount(more, 'commit')} ahead of {shared.remote}: {step}")
     tags = sorted(name for name in shared.archived() if name.startswith(_ARCHIVE))
     there = (
         remote.remote_refs(shared.workspace, shared.remote, [TAGS + t for t in tags])

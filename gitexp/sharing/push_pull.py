@@ -63,7 +63,6 @@ def push(  # noqa: PLR0913  what is shared, where, with or without data
         Whether bytes go to the DVC remote.
     trust : bool
         Whether the branch that is checked out may say where data go, or come from.
-    now : datetime, optional
     environ : Mapping
         For DVC's settings.
 
@@ -146,7 +145,6 @@ def pull(  # noqa: PLR0913  what is shared, where, with or without data
         the work trees.
     trust : bool
         Whether the branch that is checked out may say where data go, or come from.
-    now : datetime, optional
     environ : Mapping
         For DVC's settings.
 
@@ -306,7 +304,6 @@ def sync(  # noqa: PLR0913  what is shared, where, with or without data
         ours.
     trust : bool
         Whether the branch that is checked out may say where data go, or come from.
-    now : datetime, optional
     environ : Mapping
         For DVC's settings.
 

@@ -53,7 +53,6 @@ def diff(workspace: Workspace, a: str, b: str) -> DiffView:
 
     Parameters
     ----------
-    workspace : Workspace
     a, b : str
         Experiments, branches or revisions.
 
@@ -221,7 +220,6 @@ def inputs(workspace: Workspace, a: str, b: str) -> InputsView:
 
     Parameters
     ----------
-    workspace : Workspace
     a, b : str
         Experiments, branches or revisions.
 

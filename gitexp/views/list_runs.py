@@ -55,11 +55,6 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
     ``no plan``; any other branch only if a plan lives on it. What has neither branch nor tag is
     listed as ``merged`` where HEAD, or a branch that is not an experiment's, has its records.
 
-    Parameters
-    ----------
-    workspace : Workspace
-    query : ListQuery
-
     Returns
     -------
     ExperimentList
@@ -101,11 +96,7 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
             line.name or tip.branch.removeprefix(prefix),
             tip.name,
             tip.commit,
-            "running"
-            if tip.local and tip.branch in running
-            else _gone(repo, tip, line.name)
-            if tip.archived
-            else _state(line),
+            "running" if tip.local and tip.branch in running else _state(repo, tip, line),
         )
         for tip, line in lines.items()
         if line.name or tip.archived or tip.branch.startswith(prefix)
@@ -215,11 +206,6 @@ def _is_copied(repo: Repo, tip: Tip, line: ExperimentLine, item: MergedLine) -> 
 
 def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:
     """List the runs that the tips of all branches and archive tags hold, each once.
-
-    Parameters
-    ----------
-    workspace : Workspace
-    query : ListQuery
 
     Returns
     -------
@@ -334,12 +320,6 @@ def _chosen(repo: Repo, there: tuple[Tip, ...], query: ListQuery) -> tuple[Tip, 
     return tuple(tip for tip in every if tip.ref in seen and seen[tip.ref] < query.stale_before)
 
 
-def _gone(repo: Repo, tip: Tip, name: str) -> str:
-    # Of one that cannot be looked at there is no name.
-    stone = objects.blob_id(repo, tip.commit, tombstone_path(name)) if name else ABSENT
-    return "archived" if stone is ABSENT else "removed"
-
-
 def _summary(
     line: ExperimentLine, name: str, branch: str, commit: CommitHash, state: str
 ) -> ExperimentSummary:
@@ -362,8 +342,12 @@ def _summary(
     )
 
 
-def _state(line: ExperimentLine) -> str:
-    if not line.name:
+def _state(repo: Repo, tip: Tip, line: ExperimentLine) -> str:
+    name = line.name  # of one that cannot be looked at there is none
+    if tip.archived:
+        stone = objects.blob_id(repo, tip.commit, tombstone_path(name)) if name else ABSENT
+        return "archived" if stone is ABSENT else "removed"
+    if not name:
         return "no plan"
     return line.concluded or ("run" if line.inputs[1] else "planned")
 

@@ -58,7 +58,6 @@ def logs(
 
     Parameters
     ----------
-    workspace : Workspace
     run : str, optional
         The beginning of a run's id; by default the newest run of this branch that failed, as long
         as nothing has made up for it, else the newest that left logs in this work tree.

@@ -134,8 +134,7 @@ def select_runs(runs: Iterable[RunSummary], query: ListQuery) -> tuple[RunSummar
         and all(condition.holds(run.metrics) for condition in query.metrics)
     ]
     newest = sorted(kept, key=lambda run: (run.started_at, run.id), reverse=True)
-    found = _sorted(newest, query.sort, run_value) if query.sort else tuple(newest)
-    return found[: query.limit]
+    return _sorted(newest, query.sort, run_value)[: query.limit]
 
 
 def select_experiments(
@@ -155,8 +154,7 @@ def select_experiments(
         )
     ]
     newest = sorted(kept, key=lambda item: (-_seconds(item.created_at), item.name, item.branch))
-    found = _sorted(newest, query.sort, experiment_value) if query.sort else tuple(newest)
-    return found[: query.limit]
+    return _sorted(newest, query.sort, experiment_value)[: query.limit]
 
 
 def run_value(run: RunSummary, name: str) -> ParamValue:
@@ -219,7 +217,9 @@ def _is_named(query: ListQuery, branch: str, name: str) -> bool:
 def _sorted(
     items: Sequence[_Item], sort: str, value: Callable[[_Item, str], ParamValue]
 ) -> tuple[_Item, ...]:
-    """Sort by one value; what has none comes last, whichever way round."""
+    """Sort by one value, if by any; what has none comes last, whichever way round."""
+    if not sort:
+        return tuple(items)
     name = sort.removeprefix("-")
     found = [(value(item, name), item) for item in items]
     have = [pair for pair in found if pair[0] is not None]

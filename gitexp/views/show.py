@@ -46,7 +46,6 @@ def show(workspace: Workspace, what: str | None = None) -> ShownExperiment | Sho
 
     Parameters
     ----------
-    workspace : Workspace
     what : str, optional
         A branch, an experiment's name, an archive tag, the beginning of a run's id (four
         characters or more), or any revision - the first that fits. By default the current branch.
@@ -168,9 +167,9 @@ def _shown(
 ) -> RunSummary:
     found = replace(shown(line, branch), counts=counts.get(line.id, ()))
     covered = plan is None or plan.covers(line.plan_name, line.plan_digest)
-    if line.id in counts:  # a baseline's is of any plan, or none
-        return replace(found, exploratory=False)
-    return found if covered else replace(found, exploratory=True)
+    if covered and line.id not in counts:
+        return found
+    return replace(found, exploratory=line.id not in counts)  # a baseline's is of any plan, or none
 
 
 def _run(repo: Repo, found: FoundRun) -> ShownRun:

@@ -84,12 +84,8 @@ class _Facts:
 def status(workspace: Workspace) -> StatusView:
     """Return the state of the current branch's experiment.
 
-    A record that cannot be read is named in the answer and stops nothing.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        A bare repository has no uncommitted changes and no running runs.
+    A record that cannot be read is named in the answer and stops nothing. A bare repository has no
+    uncommitted changes and no running runs.
     """
     repo = repository.open_repository(workspace)
     live = live_runs(workspace)
@@ -301,10 +297,8 @@ def _next_step(repo: Repo, facts: _Facts, live: LiveRuns) -> str:
         (plan is None, lost or "gitexp new NAME"),
         (bool(facts.dirty), 'gitexp run --commit -m "what changed"'),
     )
-    for fits, step in situations:
-        if fits:
-            return step
-    return "gitexp new NAME" if plan is None else _next_of_plan(repo, plan, facts)
+    step = next((step for fits, step in situations if fits), "")
+    return step or ("gitexp new NAME" if plan is None else _next_of_plan(repo, plan, facts))
 
 
 def _goes_on(run: LiveRun, facts: _Facts) -> bool:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from gitexp.model.run import RepeatState
-from gitexp.report.escape import terminal
+from gitexp.report.escape import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,9 +35,9 @@ def heading(item: RepeatLog) -> str:
     """Return the line above a log: ``==> seed 3, failed: exit code 1``."""
     state = item.state.value if isinstance(item.state, RepeatState) else item.state
     attempt = f", attempt {item.attempt}" if item.attempt > 1 else ""
-    reason = f": {terminal(item.reason, limit=400)}" if item.reason else ""
-    said = f"; {terminal(in_short(item.logged))}" if item.logged else ""
-    seeds = f" ({terminal(item.seeds)})" if item.seeds else ""
+    reason = f": {visible(item.reason, limit=400)}" if item.reason else ""
+    said = f"; {visible(in_short(item.logged))}" if item.logged else ""
+    seeds = f" ({visible(item.seeds)})" if item.seeds else ""
     return f"==> seed {item.seed}{seeds}{attempt}, {state}{reason}{said}"
 
 
@@ -77,4 +77,4 @@ def safe(text: str) -> str:
 def _line(line: str) -> str:
     parts = [part for part in line.split("\r") if part]
     last = _COLOUR.sub("", parts[-1]) if parts else ""
-    return "\t".join(terminal(part, limit=_LINE_LIMIT) for part in last.split("\t"))
+    return "\t".join(visible(part, limit=_LINE_LIMIT) for part in last.split("\t"))
