@@ -91,7 +91,9 @@ def help_of(word: str) -> str:
     """Return what ``gitexp help WORD`` prints."""
     found = _found(word) or _found(word.removesuffix("s"))
     if not found:
-        meant = _near(word)
+        known = {_plain(each): each for term in _all() for each in term.words}
+        known |= {_plain(each.name): each.name for each in COMMANDS if not each.hidden}
+        meant = [known[key] for key in near(_plain(word[:_SHOWN]), known)]
         raise UsageError(
             "there is no such command or word",
             found=word if len(word) <= _SHOWN else f"{word[:_SHOWN]}...",
@@ -101,12 +103,6 @@ def help_of(word: str) -> str:
     return "\n\n".join(
         "\n".join([", ".join(term.words), *(f"  {line}" for line in term.lines)]) for term in found
     )
-
-
-def _near(word: str) -> tuple[str, ...]:
-    known = {_plain(each): each for term in _all() for each in term.words}
-    known |= {_plain(command.name): command.name for command in COMMANDS if not command.hidden}
-    return tuple(known[key] for key in near(_plain(word[:_SHOWN]), known))
 
 
 def _plain(word: str) -> str:

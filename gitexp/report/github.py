@@ -64,7 +64,8 @@ def markdown(
     tail = "\n".join(["", "---", *([_FROM_FORK, ""] if untrusted else []), _LEGEND, ""])
     rules, experiments = list(_rules(review)), list(_experiments(review.experiments))
     first = [*rules, *experiments] if review.broken(Policy.ERROR) else [*experiments, *rules]
-    sections = [*first, *_notes(review)]
+    notes = ["", "## Notes", "", *(f"- {span(note, limit=_LONG)}" for note in review.notes)]
+    sections = [*first, *([_section("notes", notes, rank=1)] if review.notes else [])]
     room = limit - len(head.encode()) - len(tail.encode())
     kept, dropped = _fitting(sections, room)
     pointer = _pointer(dropped) if dropped else ""
@@ -243,12 +244,6 @@ def _facts(comparison: Comparison, name: str) -> Section:
         lines += ["", *grid_markdown(table.grid(comparison, most=_MOST_METRICS))]
     body = ["", "<details><summary>How it was tested</summary>", "", *lines, "", "</details>"]
     return _section(f"details of {name}", body, rank=5)
-
-
-def _notes(review: Review) -> Iterator[Section]:
-    if review.notes:
-        lines = ["", "## Notes", "", *(f"- {span(note, limit=_LONG)}" for note in review.notes)]
-        yield _section("notes", lines, rank=1)
 
 
 def _section(title: str, lines: Iterable[str], *, rank: int) -> Section:

@@ -59,19 +59,13 @@ def page(across: OmnibusComparison, key: str) -> Iterator[str]:
 
 
 def _headline(across: OmnibusComparison) -> str:
-    tested = [len(metric.groups) for metric in across.metrics[:1] if metric.omnibus]
-    count = f"{tested[0] if tested else len(across.names)} commits together"
-    said = "; ".join(
-        f"{metric.metric}: {_p_words(first, metric.alpha)}"
-        for metric in across.metrics[:1]
-        if (first := next(iter(metric.omnibus), None)) is not None
-    )
-    return f"{count}: {said}" if said else count
-
-
-def _p_words(test: Omnibus, alpha: float) -> str:
+    metric = next(iter(across.metrics), None)
+    if metric is None or not metric.omnibus:
+        return f"{len(across.names)} commits together"
+    test, alpha = metric.omnibus[0], metric.alpha
     differ = "they are not all alike" if test.p_value <= alpha else "not shown that they differ"
-    return f"{differ}, {test.title} p = {numbers.p_text(test.p_value, alpha)}"
+    p = f"{test.title} p = {numbers.p_text(test.p_value, alpha)}"
+    return f"{len(metric.groups)} commits together: {metric.metric}: {differ}, {p}"
 
 
 def _grids(metric: AcrossMetric, style: Style, *, most: int = _FEW_PAIRS) -> Iterator[Grid]:

@@ -279,11 +279,8 @@ def grid_markdown(grid: Grid) -> Iterator[str]:
     yield f"| {' | '.join(_span(name) for name in grid.header)} |"
     yield f"|{'|'.join('---:' if i in right else '---' for i in range(len(grid.header)))}|"
     for row in grid.rows:
-        yield f"| {' | '.join(_cell_markdown(cell) for cell in row)} |"
-
-
-def _cell_markdown(cell: Cell) -> str:
-    return _span(cell) if isinstance(cell, str) and cell else cell_text(cell)
+        cells = (_span(cell) if isinstance(cell, str) else cell_text(cell) for cell in row)
+        yield f"| {' | '.join(cells)} |"
 
 
 def _span(text: str) -> str:

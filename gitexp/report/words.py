@@ -56,7 +56,9 @@ def role_note(comparison: Comparison, metric: MetricComparison) -> str:
         case Role.GUARD:
             if metric.broken:
                 return "guard-rail, BROKEN"
-            kept = metric.result is not None and _is_kept(metric.result)
+            found = metric.result
+            p = None if found is None else found.p_support
+            kept = found is not None and p is not None and p <= found.plan.alpha
             return "guard-rail, kept" if kept else "guard-rail, not shown to be kept"
         case Role.WATCHED:
             if metric.p_adjusted is None:
@@ -336,10 +338,6 @@ def _kind_of_p(effect: Effect | None) -> str:
 
 def _alpha(comparison: Comparison) -> float | None:
     return None if comparison.plan is None else comparison.plan.alpha
-
-
-def _is_kept(result: SignificanceResult) -> bool:
-    return result.p_support is not None and result.p_support <= result.plan.alpha
 
 
 def _code_word(baseline: str, candidate: str) -> str:

@@ -19,7 +19,6 @@ from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_paths
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.git.tree import Tree
     from gitexp.rules.facts import Facts
 
 
@@ -28,8 +27,9 @@ def find(facts: Facts) -> Iterator[Finding]:
     if not (facts.tip and is_protected(facts.config, facts.branch)):
         return
     for path in plan_paths(facts.tree):
-        if facts.base is not None and not _is_news(path, facts.base, facts.tree):
-            continue
+        base, end = facts.base, conclusion_path(posixpath.basename(path).removesuffix(".yaml"))
+        if base is not None and base.entry(path) and base.entry(end) == facts.tree.entry(end):
+            continue  # plan and conclusion were there before
         plan = plan_at(facts.tree, path)
         if isinstance(plan, UnreadablePlan):
             yield Finding(f"a merged plan cannot be read: {plan.why}", f"mend {path}", path)
@@ -38,11 +38,6 @@ def find(facts: Facts) -> Iterator[Finding]:
             from gitexp.rules.concluded import merged  # noqa: PLC0415
 
             yield from merged(facts, plan)
-
-
-def _is_news(path: str, before: Tree, after: Tree) -> bool:
-    end = conclusion_path(posixpath.basename(path).removesuffix(".yaml"))
-    return before.entry(path) is None or before.entry(end) != after.entry(end)
 
 
 RULE: Final = Rule(

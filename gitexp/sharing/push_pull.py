@@ -138,24 +138,16 @@ def pull(  # noqa: PLR0913  what is shared, where, with or without data
     names : sequence of str
         Experiments or branches, also such as only the remote has; every local experiment by
         default. Of one that is archived the data come, and no branch.
-    remote_name : str, optional
-        Git's name of the remote.
     data : bool
         Whether to fetch the data of these branches and of their runs, and to put the outputs into
         the work trees.
-    trust : bool
-        Whether the branch that is checked out may say where data go, or come from.
-    environ : Mapping
-        For DVC's settings.
+    remote_name, trust, now, environ
+        As for `push`.
 
     Raises
     ------
-    PreconditionError
-        If there is no remote, or data are wanted and there is no DVC remote.
-    ForeignRemoteError
-        If only the branch that is checked out says where data go.
-    DvcFailedError, GitFailedError
-        If a remote refuses.
+    PreconditionError, ForeignRemoteError, DvcFailedError, GitFailedError
+        As for `push`; a DVC remote is needed where data are wanted.
     """
     shared = places.opened(workspace, SharingOptions(remote_name, data, trust, now, environ))
     known = shared.archived()
@@ -297,15 +289,11 @@ def sync(  # noqa: PLR0913  what is shared, where, with or without data
     names : sequence of str
         Experiments or branches, also such as only the remote has; every local experiment by
         default.
-    remote_name : str, optional
-        Git's name of the remote.
     data : bool
         Whether bytes go to the DVC remote, and come from it where a snapshot of theirs replaces
         ours.
-    trust : bool
-        Whether the branch that is checked out may say where data go, or come from.
-    environ : Mapping
-        For DVC's settings.
+    remote_name, trust, now, environ
+        As for `push`.
 
     Returns
     -------
@@ -314,12 +302,8 @@ def sync(  # noqa: PLR0913  what is shared, where, with or without data
 
     Raises
     ------
-    PreconditionError
-        If there is no remote, or data and no DVC remote for them.
-    ForeignRemoteError
-        If only the branch that is checked out says where data go.
-    DvcFailedError, GitFailedError
-        If a remote refuses.
+    PreconditionError, ForeignRemoteError, DvcFailedError, GitFailedError
+        As for `push`.
     MovedRefError
         If others were faster for a minute; what is here is complete, and nothing was pushed.
     """

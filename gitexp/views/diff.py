@@ -162,9 +162,7 @@ def _data(
     changes = []
     for path in sorted(one.keys() | other.keys()):
         a, b = one.get(path), other.get(path)
-        if a is None or b is None or a.md5 != b.md5 or a.md5 is None:
-            if a is not None and b is not None and a == b:
-                continue
+        if a != b and (a is None or b is None or a.md5 != b.md5 or a.md5 is None):
             by = (b or a or one[path]).by
             changes.append(DataChange(path, by, _data_state(a), _data_state(b)))
     return tuple(changes)

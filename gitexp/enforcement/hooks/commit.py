@@ -61,13 +61,10 @@ def answer(call: HookCall) -> HookAnswer:
         unsettled = any(change.path == CONFIG for change in changes)
         if experiment and not (violations or place.merged or unsettled) and rules.plain:
             remember(place, facts, rules.source)
-        return HookAnswer(violations, (_LATER,) if unsettled and _says_other(facts) else ())
-
-
-def _says_other(facts: Facts) -> bool:
-    """Return whether staged settings say of rules what those that count do not."""
-    own = settings(facts.tree)
-    return with_rules_of(own, facts.config) != own
+        said = settings(facts.tree) if unsettled else facts.config
+        return HookAnswer(
+            violations, (_LATER,) if with_rules_of(said, facts.config) != said else ()
+        )
 
 
 FILE: Final = "gitexp/judged"  # in the Git directory of the work tree; hooks/pre-commit reads it

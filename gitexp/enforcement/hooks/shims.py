@@ -101,7 +101,9 @@ def put(path: Path, data: bytes) -> None:
         try:
             with os.fdopen(descriptor, "wb") as stream:
                 stream.write(data)
-            half.chmod(_mode(path.parent))
+            # Everybody may run it who may look into the folder.
+            readers = stat.S_IMODE(path.parent.stat().st_mode) & 0o444
+            half.chmod(0o700 | readers | (readers >> 2))
             half.replace(path)
         except BaseException:
             half.unlink(missing_ok=True)
@@ -114,12 +116,6 @@ def set_aside(path: Path) -> Path:
     with translating("a hook cannot be set aside", str(path)):
         shutil.copy2(path, aside, follow_symlinks=False)
     return aside
-
-
-def _mode(folder: Path) -> int:
-    """Return permissions that let everybody run it who may look into the folder."""
-    read_bits = stat.S_IMODE(folder.stat().st_mode) & 0o444
-    return 0o700 | read_bits | (read_bits >> 2)
 
 
 def _digest(head: bytes, mark: bytes, rest: bytes) -> bytes:

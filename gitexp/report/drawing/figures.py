@@ -200,7 +200,9 @@ def slopes(
     counts = f"{n_up} of {len(pairs)} pairs rise, {len(pairs) - n_up - n_same} fall"
     counts += f", {n_same} stay" if n_same else ""
     parts = [*_axis(scale), *_lines(pairs[:MOST_PAIRS], scale)]
-    parts += _means(pairs, scale)
+    left, right = (math.fsum(side) / len(pairs) for side in zip(*pairs, strict=True))
+    parts.append(line("slope mean", _LEFT, scale.x(left), _RIGHT, scale.x(right)))
+    parts.append(text("side b", _RIGHT + 12, scale.x(right) + 4, "mean"))
     parts.append(text("side a", _LEFT - 76, _TOP - 14, short(names[0], _NAME_LIMIT)))
     parts.append(text("side b", WIDTH - 4, _TOP - 14, short(names[1], _NAME_LIMIT), anchor="end"))
     return drawing(
@@ -222,12 +224,6 @@ def _lines(pairs: Sequence[tuple[float, float]], scale: Scale) -> Iterator[str]:
     for left, right in pairs:
         yield circle("dot a", _LEFT, scale.x(left))
         yield diamond("dot b", _RIGHT, scale.x(right))
-
-
-def _means(pairs: Sequence[tuple[float, float]], scale: Scale) -> Iterator[str]:
-    left, right = (math.fsum(side) / len(pairs) for side in zip(*pairs, strict=True))
-    yield line("slope mean", _LEFT, scale.x(left), _RIGHT, scale.x(right))
-    yield text("side b", _RIGHT + 12, scale.x(right) + 4, "mean")
 
 
 def lines(comparison: Comparison, metric: MetricComparison) -> list[str]:

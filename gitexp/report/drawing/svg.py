@@ -237,9 +237,10 @@ def scale_of(
 
 def drawing(key: str, height: float, *, title: str, words: str, parts: Sequence[str]) -> str:
     """Return an ``<svg>`` of our own `key`; title, and words for a screen reader, are escaped."""
+    role = f'role="img" aria-labelledby="{key}-t {key}-d"'
     return "\n".join(
         [
-            f'<svg class="plot" viewBox="0 0 {WIDTH} {height:g}" {_role(key)}>',
+            f'<svg class="plot" viewBox="0 0 {WIDTH} {height:g}" {role}>',
             f'<title id="{key}-t">{html(title)}</title>',
             f'<desc id="{key}-d">{html(words, limit=_DESCRIPTION_LIMIT)}</desc>',
             *parts,
@@ -298,10 +299,6 @@ def text(css: str, x: float, y: float, words: str, *, anchor: str = "start") -> 
 def short(name: str, limit: int = 26) -> str:
     """Return a name that fits into a drawing; the table beside it has it whole."""
     return name if len(name) <= limit else f"{name[: limit - 3]}..."
-
-
-def _role(key: str) -> str:
-    return f'role="img" aria-labelledby="{key}-t {key}-d"'
 
 
 def _digits(step: float) -> int:
