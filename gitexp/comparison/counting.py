@@ -194,11 +194,11 @@ def count(
     shared: set[Key] = set()
     if left_key is not None and right_key is not None:
         shared = left[left_key].keys() & right[right_key].keys()
-    one = _side(left, left_key, theirs.runs, shared, unused)
+    one = _side(left, left_key, theirs, shared, unused)
     if joined.unlike:
         whys = {key[0]: UNLIKE for _, key in joined.unlike} | dict(one.failed)
         one = replace(one, failed=tuple(sorted(whys.items())))
-    two = _side(right, right_key, ours.runs, shared, unused)
+    two = _side(right, right_key, ours, shared, unused)
     pairs = tuple(sorted({seed for seed, _ in shared}))
     warnings += _committed_seeds(one, two)
     if found.pooled:
@@ -207,9 +207,7 @@ def count(
             f"{numbers.amount(len(found.pooled), 'run')} from outside the history pooled because "
             f"you asked{none}"
         )
-    looks, variants = count_looks(
-        everywhere, plan, baseline, earlier, None if drawn is None else drawn.counting
-    )
+    looks, variants = count_looks(everywhere, plan, baseline, earlier, ours.judged)
     result = Count(
         baseline=one,
         candidate=two,
@@ -365,7 +363,7 @@ def _order(group: Group) -> tuple[str, str, tuple[str, ...]]:
 def _side(
     groups: Mapping[Group, dict[Key, Counted]],
     key: Group | None,
-    runs: Sequence[FoundRun],
+    side: Eligible,
     shared: Collection[Key],
     unused: list[Unused],
 ) -> SideCount:
@@ -381,9 +379,10 @@ def _side(
     )
     finished = {seed for group in groups.values() for seed, _ in group}
     failed: dict[int, Repeat] = {}
-    for item in runs:
+    for item in side.runs:
         for repeat in item.run.own_repeats:
-            if repeat.state is not RepeatState.FINISHED and repeat.seed not in finished:
+            judged = side.judged is None or repeat.seed in side.judged
+            if judged and not (repeat.state is RepeatState.FINISHED or repeat.seed in finished):
                 failed[repeat.seed] = repeat
     environment, links, seeding_ = (None, "", ()) if key is None else key
     every = {item.repeat.environment for item in repeats.values()}

@@ -55,7 +55,7 @@ class DrawnSeeds:
                     why = LATER if seed in self.later else NOT_DRAWN
                     why = SPENT if seed in self.spent else why
                     unused.append(left_aside(why, item, (seed,)))
-        return Eligible(side.runs, out, tuple(unused))
+        return Eligible(side.runs, out, tuple(unused), judged=self.counting)
 
 
 def drawn_seeds(

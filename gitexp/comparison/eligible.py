@@ -54,6 +54,7 @@ class Eligible:
     spent: Mapping[str, frozenset[Key]] = field(default_factory=dict)  # run id -> its spent keys
     unused: tuple[Unused, ...] = ()  # what does not count, and why
     unlike: frozenset[int] = frozenset()  # seeds of a baseline that pair with no candidate's
+    judged: frozenset[int] | None = None  # the only seeds that count, where a plan drew them
 
     def repeats(self) -> Iterator[tuple[FoundRun, Repeat]]:
         """Yield the repeats that may count: finished, and of no spent seed."""

@@ -586,6 +586,14 @@ def test_an_exploratory_record_changes_nothing_of_a_planned_count() -> None:
     assert counting.UNPAIRED not in reasons(after)
 
 
+def test_a_failed_repeat_of_a_seed_that_never_counts_keeps_nothing_open() -> None:
+    for seeds in (SEEDS[4:6], (3,)):
+        for side in (BASE, CANDIDATE):
+            bad = run("w", side, seeds, order=1, plan=REF, state=RepeatState.FAILED)
+            result, why = judged(*both(0, 4), bad)
+            assert (result.baseline.failed, result.candidate.failed, why) == ((), (), "")
+
+
 def said(*runs: FoundRun, plan: Plan = DRAWN, past: tuple[FoundRun, ...] = ()) -> str:
     found = FoundRuns(runs, past=past)
     return "\n".join(cautions.tries(found, count(found, plan, BASE, CANDIDATE, in_line), plan))
