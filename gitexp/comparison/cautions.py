@@ -144,6 +144,11 @@ def tries(found: FoundRuns, counted: Count, plan: Plan | None) -> Iterator[str]:
         return
     every, right = (*found, *found.past), counted.candidate.repeats
     for name, side in (("baseline", counted.baseline), ("candidate", counted.candidate)):
+        if resumed := [seed for seed, item in side.repeats.items() if item.repeat.resumed]:
+            yield (
+                f"{numbers.seeds(resumed)} of the {name} went on from a checkpoint: behind it "
+                "chance was drawn anew, and what it had drawn before may have been seen"
+            )
         again = {
             repeat.seed
             for item in every
