@@ -111,13 +111,7 @@ def warnings(counted: Count, evaluation: Evaluation) -> list[str]:
             f"{counted.looks + 1} looks, alpha is no longer that of one: candidate samples were "
             f"added {times} after the planned number was reached or the inputs were changed"
         )
-    if (tried := counted.variants - counted.environments) > 1:
-        found.append(f"{tried} different candidates were run under this plan")
-    if counted.environments:
-        found.append(
-            "the repeats do not pair, so those of one environment count, the first; the candidate "
-            f"finished in {counted.environments + 1}, and p pays for each as for a candidate"
-        )
+    found += _choices(counted)
     lone = [seed for seed in counted.candidate.repeats if seed not in counted.pairs]
     if counted.pairs and evaluation.same and lone:
         found.append(
@@ -133,6 +127,23 @@ def warnings(counted: Count, evaluation: Evaluation) -> list[str]:
             seeds = numbers.seeds(side.interrupted)
             found.append(f"{seeds} of the {name} did not finish: stopped")
     return found
+
+
+def _choices(counted: Count) -> Iterator[str]:
+    """Say what there was to pick from, and p pays for."""
+    tried = counted.variants - counted.environments
+    if counted.versions > 1:
+        tests = numbers.amount(tried, "test")
+        yield (
+            f"scores were seen under {counted.versions} versions of this plan, {tests} to pick from"
+        )
+    elif tried > 1:
+        yield f"{tried} different candidates were run under this plan"
+    if counted.environments:
+        yield (
+            "the repeats do not pair, so those of one environment count, the first; the candidate "
+            f"finished in {counted.environments + 1}, and p pays for each as for a candidate"
+        )
 
 
 def tries(found: FoundRuns, counted: Count, plan: Plan | None) -> Iterator[str]:
@@ -173,6 +184,7 @@ def tries(found: FoundRuns, counted: Count, plan: Plan | None) -> Iterator[str]:
         for item in tried
         for each in item.run.own_repeats
         if each.state is not RepeatState.FINISHED and each.seed in right
+        if not (plan.drawn and each.shown)  # p pays for it
     }
     if other := failed - paid - mine:
         yield (

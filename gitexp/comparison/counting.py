@@ -113,12 +113,14 @@ class Count:
     unused: tuple[Unused, ...]
     warnings: tuple[str, ...]
     looks: int
-    variants: int  # different inputs run under this plan, the baseline's left out
+    variants: int  # different inputs run under this plan, the baseline's left out; see `versions`
     unjudged: str = ""  # why nothing is decided from it, whatever the values
     given_up: frozenset[int] = frozenset()  # seeds that failed, and that others replace
     spent: frozenset[int] = frozenset()  # of those drawn with the plan, that others replace
     doubtful: tuple[int, ...] = ()  # see `drawn.DrawnSeeds`
     in_pairs: bool = False  # environments are equal within each pair, and need not be over all
+    # of a plan that drew its seeds, under which a result was seen: its variants are of each of them
+    versions: int = 1
     environments: int = 0  # of `variants`: further ones, where repeats do not pair
 
 
@@ -208,6 +210,9 @@ def count(
             f"you asked{none}"
         )
     looks, variants = count_looks(everywhere, plan, baseline, earlier, ours.judged)
+    versions = 1
+    if drawn is not None:
+        variants, versions = drawn.configurations(past, baseline)
     result = Count(
         baseline=one,
         candidate=two,
@@ -218,6 +223,7 @@ def count(
         looks=looks,
         variants=variants + joined.environments,
         in_pairs=in_pairs,
+        versions=versions,
         environments=joined.environments,
         given_up=given_up(plan, theirs, ours),
         spent=frozenset() if drawn is None else drawn.spent,

@@ -19,9 +19,11 @@ from gitexp.comparison.eligible import (
     is_under,
     left_aside,
     unique,
+    was_under,
 )
 from gitexp.model import dataclass
 from gitexp.model.plan import MOST_UNSEEN, StoppingRule
+from gitexp.model.run import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 class DrawnSeeds:
     """Which of the seeds that were drawn with a plan count, and which can no more."""
 
+    plan: Plan
     counting: frozenset[int]
     spent: frozenset[int]  # passed over: seen outside the plan before they were started under it
     doubtful: tuple[int, ...]  # of the counting ones: only clocks could tell which was first
@@ -56,6 +59,27 @@ class DrawnSeeds:
                     why = SPENT if seed in self.spent else why
                     unused.append(left_aside(why, item, (seed,)))
         return Eligible(side.runs, out, tuple(unused), judged=self.counting)
+
+    def configurations(self, runs: Iterable[FoundRun], baseline: InputsDigest) -> tuple[int, int]:
+        """Count what could be picked from: candidates, each under each version of the plan.
+
+        Of which a score was seen: a repeat finished, or one of these seeds did not and printed a
+        number. Also count those versions: an amendment on another branch makes one as well.
+        """
+        plan, own = self.plan, self.counting | self.spent | self.later
+        bases = {plan.baseline.commit, *(str(each.old.get("baseline")) for each in plan.amended)}
+        found: set[tuple[InputsDigest, object, str]] = set()
+        for item in unique(runs):
+            run, ref = item.run, item.run.plan
+            was_base = run.source.commit in bases and not run.source.overrides
+            tried = run.origin is Origin.OBSERVED and is_tried(item, baseline) and not was_base
+            if ref is None or not tried:
+                continue
+            seen = {each.seed for each in run.own_repeats if each.shown} & own
+            of_plan = was_under(item, plan) or (ref.name in {plan.name, *plan.formerly} and seen)
+            if of_plan and (seen or finished_seeds(item)):
+                found.add((run.inputs, run.fixed, ref.digest))
+        return len(found), len({digest for *_, digest in found})
 
 
 def drawn_seeds(
@@ -125,4 +149,4 @@ def drawn_seeds(
             pending = pending or seed not in done
     doubtful = tuple(seed for seed in counting if seed in open_)
     later = {*order}.difference(counting, spent)
-    return DrawnSeeds(frozenset(counting), frozenset(spent), doubtful, frozenset(later))
+    return DrawnSeeds(plan, frozenset(counting), frozenset(spent), doubtful, frozenset(later))

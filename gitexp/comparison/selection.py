@@ -52,7 +52,8 @@ def of_variants(count: Count, plan: Plan | None) -> Selection | None:
     """Return how many variants were run under the plan, on the same data; None for one."""
     if plan is None or count.variants <= 1:
         return None
-    return _selection(count.variants, "under this plan", plan, fresh=False)
+    versions = f"{count.versions} versions of " if count.versions > 1 else ""
+    return _selection(count.variants, f"under {versions}this plan", plan, fresh=False)
 
 
 def of_sweep(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from typing import TYPE_CHECKING, Final
 
 from gitexp.model import dataclass, field
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Person
 
 Key = tuple[int, tuple[tuple[str, int], ...]]  # of a repeat: its seed, each seed parameter's value
+_NUMBER: Final = re.compile(r"(?<![\w.])\d")
+_NOT_PRINTED: Final = ("> ", "    ", "  File ")  # commands, and a traceback's lines
 MAX_SEED: Final = 2**62  # whatever counts on from it still fits into 64 bits
 
 
@@ -194,6 +197,19 @@ class Repeat:
     def interrupted(self) -> bool:
         """Whether it was stopped or killed: there is nothing to mend."""
         return self.state is RepeatState.LOST or self.reason == RepeatState.CANCELLED.value
+
+    @property
+    def shown(self) -> bool:
+        """Whether a score of it may have been seen: a number in what it printed is enough.
+
+        A traceback's lines have numbers of their own. Of one that was lost nobody knows, and one
+        that failed behind its commands has made its metrics.
+        """
+        ended = self.state is RepeatState.FINISHED or (not self.stage and self.exit_code == 0)
+        if ended or self.state is RepeatState.LOST:
+            return True
+        lines = (line for line in self.log_tail.split("\n") if not line.startswith(_NOT_PRINTED))
+        return any(map(_NUMBER.search, lines))
 
     @property
     def last_line(self) -> str:

@@ -15,7 +15,7 @@ from gitexp.comparison.designs.interim import in_order
 from gitexp.comparison.measure import values_of
 from gitexp.experiments.archive import archive, restore
 from gitexp.experiments.rename import rename
-from gitexp.model.ids import InputsDigest
+from gitexp.model.ids import CommitHash, InputsDigest
 from gitexp.model.plan import (
     MOST_UNSEEN,
     Amendment,
@@ -28,7 +28,7 @@ from gitexp.model.plan import (
     Verdict,
     _known_seeds,
 )
-from gitexp.model.run import PlanRef, RepeatState
+from gitexp.model.run import Origin, PlanRef, RepeatState
 from gitexp.provenance import strangers
 from gitexp.records.terms import sealed
 from gitexp.report import numbers
@@ -584,6 +584,91 @@ def test_an_exploratory_record_changes_nothing_of_a_planned_count() -> None:
     )  # fmt: skip
     assert reasons(after).keys() - reasons(before).keys() == {eligible.EXPLORATORY}
     assert counting.UNPAIRED not in reasons(after)
+
+
+def picked(*runs: FoundRun, plan: Plan = DRAWN, past: tuple[FoundRun, ...] = ()) -> str:
+    result = count(FoundRuns(runs, past=past), plan, BASE, CANDIDATE, in_line)
+    found = selection.of_variants(result, plan)
+    return "" if found is None else f"{found.configurations} {found.how}"
+
+
+def amended(plan: Plan, **terms: object) -> Plan:
+    kept = Amendment(plan.digest, "why", plan.author, plan.created_at, {}, fresh=True)
+    return sealed(replace(plan, amended=(*plan.amended, kept), **terms))  # type: ignore[arg-type]
+
+
+def test_each_version_of_a_plan_of_which_a_score_was_seen_is_one_more_to_pick_from() -> None:
+    """Five amendments of what had run, and the best of them: 23 % were supported at 5 %."""
+    plans = [DRAWN]
+    for number in range(1, 4):
+        plans.append(amended(plans[-1], alpha=0.05 - number / 100))
+    refs = [PlanRef(plan.name, plan.digest) for plan in plans]
+    runs = [each for n in (0, 2) for each in both(2 * n, 2 * n + 4, order=n, plan=refs[n])]
+    assert picked(*runs[:2]) == ""
+    assert picked(*runs, plan=plans[2]) == "2 under 2 versions of this plan"  # one was never run
+    last = both(8, 12, order=3, plan=refs[3])
+    assert picked(*runs, *last, plan=plans[3]) == "3 under 3 versions of this plan"
+    later = picked(*runs[:2], *last, plan=DRAWN)  # who goes back to an older one has seen both
+    assert later == "2 under 2 versions of this plan"
+    told = replace(last[1], run=replace(last[1].run, origin=Origin.REPORTED))
+    assert picked(*runs[:2], told) == ""
+
+
+def test_the_baseline_before_an_amendment_is_no_candidate() -> None:
+    commit = CommitHash("d" * 40)
+    former = run("k", OTHER, SEEDS[:4], plan=REF, call="k")
+    former = replace(
+        former, run=replace(former.run, source=replace(former.run.source, commit=commit))
+    )
+    mine = run("l", CANDIDATE, SEEDS[:4], plan=REF, call="k")
+    kept = Amendment(
+        DRAWN.digest, "why", DRAWN.author, DRAWN.created_at, {"baseline": commit}, fresh=True
+    )
+    plan = sealed(replace(DRAWN, alpha=0.01, amended=(kept,)))
+    now = both(4, 8, order=1, plan=PlanRef(plan.name, plan.digest))
+    assert picked(mine, *now, plan=plan, past=(former,)) == "2 under 2 versions of this plan"
+
+
+TYPO = """\
+Running stage 'train':
+> python train.py --lr 0.2
+Traceback (most recent call last):
+  File "/srv/python3.11/train.py", line 4, in <module>
+    rate = 0.2 * foo1
+NameError: name 'foo1' is not defined"""
+
+
+@pytest.mark.parametrize(
+    ("state", "log", "price"),
+    [
+        (RepeatState.FAILED, TYPO, ""),
+        (RepeatState.FAILED, "", ""),
+        (RepeatState.CANCELLED, "> python train.py", ""),
+        (RepeatState.FAILED, f"f1 0.81\n{TYPO}", "4 under this plan"),
+        (RepeatState.CANCELLED, "epoch 1: 81 %", "4 under this plan"),
+        (RepeatState.FAILED, "ValueError: 0.81", "4 under this plan"),
+        (RepeatState.LOST, "", "4 under this plan"),
+    ],
+)
+def test_a_variant_that_printed_a_number_and_failed_is_paid_for(
+    state: RepeatState, log: str, price: str
+) -> None:
+    """Ten that print their score and fail, and the best run again: 25 % were supported at 5 %."""
+    tries = [
+        run("xyz"[n], InputsDigest(f"{n}" * 64), SEEDS[:1], plan=REF, state=state) for n in range(3)
+    ]
+    tries = [
+        replace(item, run=replace(item.run, repeats=(replace(item.run.repeats[0], log_tail=log),)))
+        for item in tries
+    ]
+    assert picked(*tries, *both(0, 4, order=1)) == price
+    first = [replace(item, run=replace(item.run, snapshot_only=SEEDS[0])) for item in tries]
+    assert picked(*first, *both(0, 4, order=1)) == ""
+    other = [
+        replace(item, run=replace(item.run, repeats=(replace(item.run.repeats[0], seed=3),)))
+        for item in tries
+    ]
+    assert picked(*other, *both(0, 4, order=1)) == ""
 
 
 def test_a_failed_repeat_of_a_seed_that_never_counts_keeps_nothing_open() -> None:
