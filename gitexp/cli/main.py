@@ -53,6 +53,10 @@ def main(argv: Sequence[str]) -> int:
         from gitexp.cli import worker
 
         return worker.fast(list(argv[1:]))
+    if list(argv) == ["worker"] and not sys.stdin.isatty():
+        from gitexp.cli import worker
+
+        return worker.serve()
     if len(argv) > 1 and argv[0] == "hook" and not argv[1].startswith("-"):
         from gitexp.cli import hook
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
+from gitexp.execution.engines import forkserver
 from gitexp.execution.worker import worker as work
 
 if TYPE_CHECKING:
@@ -21,9 +22,14 @@ def add_worker(parser: argparse.ArgumentParser) -> None:
 
 
 def worker(args: argparse.Namespace, context: Context) -> int:
-    """`gitexp worker JOB.json OUT/`: what every engine starts; takes no other way in."""
+    """`gitexp worker JOB.json OUT/`: what every engine starts, or forks from `serve`."""
     del context
     return work(Path(args.job), Path(args.out))
+
+
+def serve() -> int:
+    """Fork for each job that the engine writes to standard input."""
+    return forkserver.serve(fast)
 
 
 def fast(argv: list[str]) -> int:

@@ -13,6 +13,7 @@ from gitexp.execution.run import run
 from gitexp.model.request import RunRequest
 from gitexp.model.run import RepeatState
 from tests.execution.test_run import plain
+from tests.lab.jobs import ABOVE
 from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
@@ -37,12 +38,9 @@ for epoch in range(begun, 4):
     if stop.exists() and stop.read_text().startswith(f"{seed} {epoch} "):
         signal, who = map(int, stop.read_text().split()[2:])
         stop.unlink()
-        pids = [os.getpid()]
-        while b"\\0worker\\0" not in pathlib.Path(f"/proc/{pids[-1]}/cmdline").read_bytes():
-            pids.append(int(pathlib.Path(f"/proc/{pids[-1]}/stat").read_text().split()[3]))
-        pids.append(int(pathlib.Path(f"/proc/{pids[-1]}/stat").read_text().split()[3]))
+        exec(ABOVE)
         if signal:
-            os.kill(pids[-1 if who else -2], signal)
+            os.kill(coordinator if who else worker, signal)
             time.sleep(60)
         raise SystemExit(3)
 json.dump({"acc": seed / 1000}, open("metrics.json", "w"))
@@ -52,7 +50,7 @@ open("model.txt", "w").write(str(seed))
 
 @pytest.fixture
 def project(tmp_path: Path) -> BuiltRepo:
-    return plain(tmp_path / "p", TRAIN.replace("OUT", str(tmp_path)))
+    return plain(tmp_path / "p", TRAIN.replace("OUT", str(tmp_path)).replace("ABOVE", repr(ABOVE)))
 
 
 def epochs(repo: BuiltRepo, seed: int) -> list[int]:

@@ -80,6 +80,31 @@ def test_a_killed_worker_is_lost_and_its_commands_are_ended(engine: Engine, plac
     assert all(is_gone(int(word)) for word in pid.read_text().split())
 
 
+def test_with_the_process_that_forks_its_workers_are_lost_and_others_begin(
+    engine: Engine, place: Bench
+) -> None:
+    pid = place.root / "command"
+    command = f"echo $$ > {pid}.x; mv {pid}.x {pid}; exec sleep 60"
+    refs = engine.submit([request_for(place, place.job(stage(command)))])
+    until(pid.exists)
+    worker = Path(f"/proc/{(place.out() / 'pid').read_text().split()[0]}/stat").read_text()
+    os.kill(int(worker.rpartition(")")[2].split()[1]), signal.SIGKILL)
+    finish(engine, refs)
+    until(lambda: is_gone(int(pid.read_text())))
+    more = engine.submit([request_for(place, place.job(), "attempt-2")])
+    assert finish(engine, more) == {more[0].id: JobState.ENDED}
+
+
+def test_a_worker_ignores_no_signal_that_the_process_ignores_which_forked_it(
+    engine: Engine, place: Bench
+) -> None:
+    said = place.root / "said"
+    job = place.job(stage(f"grep SigIgn /proc/$PPID/status > {said}; {GOOD}"))
+    refs = engine.submit([request_for(place, job)])
+    assert finish(engine, refs) == {refs[0].id: JobState.ENDED}
+    assert int(said.read_text().split()[1], 16) & (1 << signal.SIGINT - 1) == 0
+
+
 def test_a_cancelled_job_says_so_and_takes_its_grandchildren_along(
     engine: Engine, place: Bench
 ) -> None:

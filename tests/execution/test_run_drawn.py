@@ -26,6 +26,7 @@ from gitexp.model.run import RepeatState
 from gitexp.store import lookup
 from tests.execution.test_run import plain
 from tests.lab import rules2
+from tests.lab.jobs import ABOVE
 from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
@@ -230,14 +231,7 @@ def test_both_sides_go_on_pair_by_pair(tmp_path: Path, options: RunRequest) -> N
 def test_a_call_that_was_killed_leaves_whole_pairs_and_is_gone_on_with(tmp_path: Path) -> None:
     train = TRAIN.replace(
         "    os._exit(9)\n",
-        "    fatal.unlink()\n"
-        "    pid = os.getpid()\n"
-        "    for _ in range(9):\n"
-        '        words = open(f"/proc/{pid}/cmdline").read().split("\\0")\n'
-        '        pid = int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1])\n'
-        '        if "worker" in words:\n'
-        "            break\n"
-        "    os.kill(pid, 9)\n",
+        f"    fatal.unlink()\n    exec({ABOVE!r})\n    os.kill(coordinator, 9)\n",
     )
     repo = plain(tmp_path / "p", train.replace("OUT", str(tmp_path)))
     plan = new(repo.workspace, ASKED).plan

@@ -22,6 +22,7 @@ from gitexp.store import lookup
 from tests.execution.test_run import PLAIN_TRAIN, plain, states
 from tests.lab.build import BuiltRepo
 from tests.lab.build import repository as build_repository
+from tests.lab.jobs import ABOVE
 from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
@@ -157,18 +158,16 @@ import pathlib, signal
 mark = pathlib.Path("MARK")
 if seed == 9 and not mark.exists():
     mark.touch()
-    pid, worker = os.getpid(), False
-    while not worker:  # whose parent is the coordinator
-        process = pathlib.Path(f"/proc/{pid}")
-        worker = b"\\0worker\\0" in (process / "cmdline").read_bytes()
-        pid = int((process / "stat").read_text().rpartition(")")[2].split()[1])
-    os.kill(pid, signal.SIGKILL)
+    exec(ABOVE)
+    os.kill(coordinator, signal.SIGKILL)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds its coordinator in /proc")
 def test_what_never_began_is_not_recorded_as_lost(tmp_path: Path) -> None:
-    kills = KILLS_ITS_COORDINATOR.replace("MARK", str(tmp_path / "killed"))
+    kills = KILLS_ITS_COORDINATOR.replace("MARK", str(tmp_path / "killed")).replace(
+        "ABOVE", repr(ABOVE)
+    )
     script = plain(tmp_path / "p", PLAIN_TRAIN + kills)
     done = gitexp(script, "run", "--seeds", "7-11", env={"FRESH": "1"})
     assert done.code == -signal.SIGKILL

@@ -22,6 +22,7 @@ from gitexp.model.request import NewRequest, RunRequest
 from gitexp.upkeep.doctor import doctor
 from tests.execution.test_run import plain
 from tests.lab.build import clone
+from tests.lab.jobs import ABOVE
 from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
@@ -43,13 +44,8 @@ with open(out / "log", "a") as log:
 where, who = (out / "kill").read_text().split() if (out / "kill").exists() else ("", "")
 if where == f"{lr}:{seed}":
     (out / "kill").unlink()
-    pids, worker = [os.getpid()], False
-    while not worker:  # whose parent is the coordinator
-        process = pathlib.Path(f"/proc/{pids[-1]}")
-        worker = b"\\0worker\\0" in (process / "cmdline").read_bytes()
-        pids.append(int((process / "stat").read_text().rpartition(")")[2].split()[1]))
-    del pids[0]
-    for pid in reversed(pids if who == "all" else pids[-1:]):
+    exec(ABOVE)
+    for pid in reversed(above if who == "all" else [coordinator]):
         os.kill(pid, signal.SIGKILL)
     if who == "coordinator":
         signal.pause()  # the worker is told to end, and must not have finished before it hears it
@@ -71,7 +67,7 @@ CALLS = {
 def project(path: Path, call: str) -> BuiltRepo:
     """Return a project in which a call of this kind can be made."""
     (path / "out").mkdir(parents=True)
-    repo = plain(path / "p", TRAIN.replace("OUT", str(path / "out")))
+    repo = plain(path / "p", TRAIN.replace("OUT", str(path / "out")).replace("ABOVE", repr(ABOVE)))
     if call == "exploratory":
         return repo
     new(

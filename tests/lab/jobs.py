@@ -17,6 +17,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+# In a job: the processes above it, upwards from its parent.
+ABOVE = """\
+import os, pathlib
+def parent(pid):
+    return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+def works(pid):  # one forks the workers, and is one by its command
+    return b"\\0worker\\0" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+above = [parent(os.getpid())]
+while not works(above[-1]):
+    above.append(parent(above[-1]))
+worker = above[-1]
+while works(above[-1]):
+    above.append(parent(above[-1]))
+coordinator = above[-1]
+"""
+
 RUN = RunId("abcdefghijklmnop")
 METRICS = StageOut("metrics.json", OutKind.METRIC, cache=False)
 

@@ -8,9 +8,8 @@ lives as long as its jobs: jobs of a dead coordinator end, their finished outcom
 from __future__ import annotations
 
 import contextlib
-import os
+import math
 import signal
-import subprocess
 import sys
 import time
 from collections import deque
@@ -18,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.execution.engines import process
-from gitexp.model import dataclass
-from gitexp.model.job import LOG, OUTCOME, PID, JobRef, JobState
+from gitexp.execution.engines.forkserver import ForkServer
+from gitexp.model.job import OUTCOME, PID, JobRef, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,16 +28,8 @@ if TYPE_CHECKING:
 WORKER = (sys.executable, "-I", "-m", "gitexp", "worker")
 
 
-@dataclass(slots=True)
-class _Running:
-    """A started worker; `kill_at` is when a cancelled one has had its time (monotonic)."""
-
-    worker: subprocess.Popen[bytes]
-    kill_at: float | None = None
-
-
 class LocalEngine:
-    """A pool of worker processes: so many slots, each starts `command` JOB.json OUT/."""
+    """A pool of worker processes, so many at the same time, forked by what `command` starts."""
 
     name = "local"
     _own_session = True
@@ -46,9 +37,10 @@ class LocalEngine:
 
     def __init__(self, slots: int, command: Sequence[str] = WORKER) -> None:
         self._slots = max(1, slots)
-        self._command = tuple(command)
+        self._workers = ForkServer(command, own_session=self._own_session)
         self._queue: deque[JobRequest] = deque()
-        self._running: dict[str, _Running] = {}
+        # Folder of a worker -> when it has had its time to end, monotonic seconds.
+        self._running: dict[str, float] = {}
         self._withdrawn: set[str] = set()
 
     def submit(self, jobs: Sequence[JobRequest]) -> list[JobRef]:
@@ -59,18 +51,20 @@ class LocalEngine:
 
     def poll(self, refs: Sequence[JobRef]) -> Mapping[str, JobState]:
         """Notice what ended, kill what was cancelled and is late, start what waits."""
-        for out_dir, job in list(self._running.items()):
-            if job.kill_at is not None and time.monotonic() >= job.kill_at:
-                self._kill(out_dir, job)
-            if job.worker.poll() is not None:
-                self._end(out_dir)
+        for out_dir, kill_at in self._running.items():
+            if time.monotonic() >= kill_at:
+                self._kill(out_dir)
+        for out_dir in self._workers.ended():
+            del self._running[out_dir]
+            if not Path(out_dir, OUTCOME).exists():
+                process.end_attempt(out_dir)
         self._fill()
         queued = {job.out_dir for job in self._queue}
         return {ref.id: self._state(ref, queued) for ref in refs}
 
     def wait(self) -> None:
-        """Wait for so long that asking costs nothing beside a repeat."""
-        time.sleep(self._pause_s)
+        """Wait for so long that asking costs nothing beside a repeat, or until one has ended."""
+        self._workers.pause(self._pause_s)
 
     def cancel(self, refs: Sequence[JobRef], grace_s: float) -> None:
         """Send TERM now; `poll` sends KILL after `grace_s`, which a second call can shorten."""
@@ -78,47 +72,29 @@ class LocalEngine:
         self._withdrawn |= {job.out_dir for job in self._queue if job.out_dir in out_dirs}
         self._queue = deque(job for job in self._queue if job.out_dir not in out_dirs)
         for out_dir in out_dirs:
-            job = self._running.get(out_dir)
-            if job is None and grace_s <= 0 and out_dir not in self._withdrawn:
+            kill_at = self._running.get(out_dir)
+            if kill_at is None and grace_s <= 0 and out_dir not in self._withdrawn:
                 process.end_attempt(out_dir)  # of an earlier coordinator
-            if job is None or job.worker.poll() is not None:
+            if kill_at is None:
                 continue
             if grace_s <= 0:
-                self._kill(out_dir, job)
+                self._kill(out_dir)
                 continue
-            if job.kill_at is None:
-                job.worker.send_signal(signal.SIGTERM)
-            limit = time.monotonic() + grace_s
-            job.kill_at = limit if job.kill_at is None else min(limit, job.kill_at)
+            if kill_at == math.inf:
+                self._workers.signal(out_dir, signal.SIGTERM)
+            self._running[out_dir] = min(kill_at, time.monotonic() + grace_s)
 
     def _fill(self) -> None:
         while self._queue and len(self._running) < self._slots:
-            self._start(self._queue.popleft())
+            job = self._queue.popleft()
+            Path(job.out_dir).mkdir(parents=True, exist_ok=True)
+            self._workers.start(job.job_file, job.out_dir)
+            self._running[job.out_dir] = math.inf
 
-    def _start(self, job: JobRequest) -> None:
-        out_dir = Path(job.out_dir)
-        out_dir.mkdir(parents=True, exist_ok=True)
-        # What the commands print is nobody else's on this machine.
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        with os.fdopen(os.open(out_dir / LOG, flags, 0o600), "ab") as log:
-            worker = subprocess.Popen(
-                [*self._command, job.job_file, job.out_dir],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=self._own_session,
-            )
-        self._running[job.out_dir] = _Running(worker)
-
-    def _kill(self, out_dir: str, job: _Running) -> None:
-        job.worker.kill()
-        job.worker.wait()
+    def _kill(self, out_dir: str) -> None:
+        self._workers.signal(out_dir, signal.SIGKILL)
+        self._workers.wait(out_dir)
         process.end_attempt(out_dir)
-
-    def _end(self, out_dir: str) -> None:
-        del self._running[out_dir]
-        if not Path(out_dir, OUTCOME).exists():
-            process.end_attempt(out_dir)
 
     def _state(self, ref: JobRef, queued: set[str]) -> JobState:
         if ref.out_dir in queued:

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,12 +78,13 @@ def adopt_orphans() -> None:
     """Make this process the parent of every orphan below it, and let it die with its parent."""
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    end_with_parent()
 
 
-def _die_with_parent() -> None:
+def end_with_parent(number: int = signal.SIGTERM) -> None:
+    """Let the system send this process a signal when its parent dies, where it can."""
     if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        _LIBC.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
 def run(
@@ -100,7 +102,7 @@ def run(
         stdout=log,
         stderr=log,
         process_group=0,
-        preexec_fn=_die_with_parent,  # noqa: PLW1509  a worker has one thread
+        preexec_fn=partial(end_with_parent, signal.SIGKILL),  # noqa: PLW1509  a worker has one thread
     )
     try:
         with stop.interrupting():
