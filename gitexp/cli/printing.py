@@ -75,11 +75,8 @@ def show_comparisons(
     colour = printer.color_out and args.output is None
     style = Style(color=colour, quiet=printer.quiet, verbose=printer.verbose)
     text = render_comparisons(format_of(args, context), comparisons, style)
-    if args.output is None:
-        printer.answer(text.rstrip("\n"))
-        return
-    path = write_to(args.output, text, context, "the report cannot be written")
-    printer.say(f"wrote {path}")
+    if path := deliver(text, args, context, "the report cannot be written"):
+        printer.say(f"wrote {path}")
 
 
 def named_format(args: argparse.Namespace, context: Context) -> str | None:
@@ -99,9 +96,13 @@ def format_of(args: argparse.Namespace, context: Context) -> str:
     return name if name in RENDERERS else "text"
 
 
-def write_to(name: str, text: str, context: Context, problem: str) -> Path:
-    """Write a rendered answer into a file and return its path."""
-    path = context.start / name
+def deliver(text: str, args: argparse.Namespace, context: Context, problem: str) -> Path | None:
+    """Print a rendered answer, or write it into the file that was asked for and return its path."""
+    if args.output is None:
+        if text := text.rstrip("\n"):
+            context.printer.answer(text)
+        return None
+    path: Path = context.start / args.output
     for link in (each for each in (path, *path.parents) if each.is_symlink()):
         # One's own links are followed. What a branch brought leads to a place that it chose.
         asked = ["ls-files", "--stage", "--", link.name]

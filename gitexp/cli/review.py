@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import gitexp
 from gitexp import __version__
 from gitexp.cli.context import read_named
-from gitexp.cli.printing import named_format, show, write_to
+from gitexp.cli.printing import deliver, named_format, show
 from gitexp.errors import BadFormatError, UsageError
 from gitexp.model.review import BOT, FailOn, Review
 from gitexp.model.rules import Policy
@@ -112,10 +112,7 @@ def review(args: argparse.Namespace, context: Context) -> int:
         else read(context.start / args.file)
     )
     rendered = found.word if context.printer.quiet else render(found, name)
-    if args.output is not None:
-        write_to(args.output, rendered, context, "the review cannot be written")
-    elif rendered.rstrip("\n"):
-        context.printer.answer(rendered.rstrip("\n"))
+    deliver(rendered, args, context, "the review cannot be written")
     return found.exit_code(FailOn(args.fail_on))
 
 

@@ -116,8 +116,7 @@ def primary(comparison: Comparison) -> MetricComparison | None:
     return next((item for item in comparison.metrics if item.role is Role.PRIMARY), None)
 
 
-def test_text(result: SignificanceResult) -> str:
-    """Return a test's name with what it can show."""
+def _test_text(result: SignificanceResult) -> str:
     plan = result.plan
     parts = [plan.title]
     if plan.resamples and plan.exact:
@@ -198,14 +197,6 @@ def unused(comparison: Comparison) -> list[Fact]:
     ]
 
 
-def effect_sizes(metric: MetricComparison) -> list[str]:
-    """Return every standardised effect with its interval."""
-    return [
-        f"{size.name} {size.estimate:+.2f} {numbers.interval_text(size.interval, 2)}".rstrip()
-        for size in metric.effects
-    ]
-
-
 def noise_text(variance: VarianceShare) -> str:
     """Return where the noise of a difference comes from, and what would make it smaller.
 
@@ -233,7 +224,7 @@ def _tests(comparison: Comparison) -> Iterator[Fact]:
             first.setdefault(key, metric.result)
     for key, result in first.items():
         whose = f" ({', '.join(shown[key])})" if len(first) > 1 else ""
-        yield Fact("test", f"{test_text(result)}{whose}")
+        yield Fact("test", f"{_test_text(result)}{whose}")
         yield Fact("why", result.plan.why)
     main = primary(comparison)
     if main is None:
@@ -250,7 +241,10 @@ def _tests(comparison: Comparison) -> Iterator[Fact]:
         p = other.p_value if other.p_support is None else other.p_support
         yield Fact("beside", f"{other.plan.title}: p = {numbers.p_text(p, alpha)}, decides nothing")
     yield from (Fact("beside", text) for text in _posteriors(main))
-    sizes = effect_sizes(main)
+    sizes = [
+        f"{size.name} {size.estimate:+.2f} {numbers.interval_text(size.interval, 2)}".rstrip()
+        for size in main.effects
+    ]
     if sizes:
         yield Fact("effect", "; ".join(sizes))
     if main.variance is not None:

@@ -50,7 +50,7 @@ ENVIRONMENT_LIMIT: Final = 4 << 20
 _AGAIN: Final = "drop this commit; gitexp run --resume records it again"
 
 
-def others_records(facts: Facts) -> Iterator[Finding]:
+def _others(facts: Facts) -> Iterator[Finding]:
     """Look at what a commit changes of what others recorded; a protected branch may."""
     if _may(facts):
         return
@@ -289,7 +289,7 @@ def find(facts: Facts) -> Iterator[Finding]:
         if file.run not in said:
             yield from _digests(facts, file.run, file.change.path, run)
     yield from _environments(facts)
-    yield from others_records(facts)
+    yield from _others(facts)
     yield from _merged(facts)
     yield from _taken_over(facts)
     yield from _against(facts)

@@ -45,7 +45,7 @@ def experiment(view: ShownExperiment, style: Style = PLAIN) -> Sheet:
     """Return verdict, runs, plan and conclusion."""
     plan, done = view.plan, view.conclusion
     facts = [Fact("branch", f"{view.branch} at {view.commit[:SHORT]}")]
-    facts += [] if plan is None else plan_facts(plan)
+    facts += [] if plan is None else _plan_facts(plan)
     if view.plan_commit is not None and plan is not None:
         facts.append(Fact("plan", f"{plan.digest[:SHORT]} in {view.plan_commit[:SHORT]}"))
     if view.inputs is not None:
@@ -127,7 +127,7 @@ def run(view: ShownRun, style: Style = PLAIN) -> Sheet:
             right=frozenset({2, 3}),
             left_out=len(record.repeats) - len(kept),
         ),
-        metrics_grid(view.metrics),
+        _metrics(view.metrics),
         Grid(
             "parameters",
             ("parameter", "value"),
@@ -198,8 +198,7 @@ def promise(plan: Plan) -> str:
     return format_effect(plan.effect, plan.metric, plan.direction)
 
 
-def plan_facts(plan: Plan) -> list[Fact]:
-    """Return the lines of a plan."""
+def _plan_facts(plan: Plan) -> list[Fact]:
     facts = [
         Fact("hypothesis", prose(plan.hypothesis)),
         Fact("objective", prose(plan.objective)),
@@ -221,8 +220,7 @@ def plan_facts(plan: Plan) -> list[Fact]:
     return [fact for fact in facts if fact.text]
 
 
-def metrics_grid(metrics: Iterable[MetricSummary]) -> Grid:
-    """Return n, mean and standard deviation of each metric."""
+def _metrics(metrics: Iterable[MetricSummary]) -> Grid:
     rows = tuple((item.metric, item.n, *numbers.mean_sd(item.mean, item.sd)) for item in metrics)
     return Grid("metrics", ("metric", "n", "mean", "+- sd"), rows, frozenset({2, 3}))
 
