@@ -182,12 +182,8 @@ def _drawn_unjudged(
             f"not judged: {seeds} of the plan ran outside it, too, on a parallel line of history "
             "or meanwhile: nobody can tell which was first"
         )
-    if again := dict(_drawn_again(found, count, plan, earlier)):
-        where = numbers.listed(tuple(dict.fromkeys(again.values())), _FEW)
-        return (
-            f"not judged: {numbers.seeds(again)} drawn more than once, with other numbers in "
-            f"{where}: whoever saw them could have chosen; a new plan draws others"
-        )
+    if twice := drawn_twice(found, count, plan, earlier):
+        return f"not judged: {twice}; a new plan draws others"
     base = {item.found.run.inputs for item in count.baseline.repeats.values()}
     first = plan.drawn.until(count.candidate.repeats) if plan.drawn else []
     known, outside = (
@@ -257,6 +253,14 @@ def _known_first(
         *(seed for seed in counting if shown(seed) or known(seed, begun)),
         *(seed for seed in first if seed in count.spent and known(seed, spent)),
     ), outside
+
+
+def drawn_twice(found: FoundRuns, count: Count, plan: Plan, earlier: Earlier) -> str:
+    """Return which seeds that count were drawn on a parallel line, too; "" where none was."""
+    again = dict(_drawn_again(found, count, plan, earlier))
+    where = numbers.listed(tuple(dict.fromkeys(again.values())), _FEW)
+    text = f"{numbers.seeds(again)} drawn more than once, with other numbers in {where}"
+    return f"{text}: whoever saw them could have chosen" if again else ""
 
 
 def _drawn_again(

@@ -127,6 +127,8 @@ def settle(
     counted = selection.without(everything, late)
     if why := selection.unjudged(found, counted, plan, candidate.inputs, earlier):
         counted = replace(counted, unjudged=why)
+    elif plan is not None and (twice := selection.drawn_twice(found, counted, plan, earlier)):
+        counted = replace(counted, warnings=(*counted.warnings, twice))
     return Settled((baseline, candidate), plan, gathered, counted, everything, evaluation)
 
 

@@ -428,6 +428,26 @@ def test_a_repeat_that_another_branch_has_with_other_numbers_decides_nothing(
     assert elsewhere(killed, rules=rules, by=parallel) == ""
 
 
+def test_a_second_draw_is_found_in_any_archive(shared: tuple[Lab, Plan]) -> None:
+    redrawn(*shared)
+    shared[0].repo.git("tag", "exp-archive/tried", "again")
+    shared[0].repo.git("branch", "-D", "again")
+    assert "with other numbers in exp-archive/tried: " in one(shared[0]).headline
+
+
+def test_of_committed_seeds_a_second_draw_is_said_alone(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan(effect=">0", repeats=6)
+    lab.change()
+    lab.repo.git("branch", "start")
+    both_sides(lab, plan, "bc", SEEDS[:6])
+    redrawn(lab, plan)
+    found = one(lab)
+    assert found.verdict is Verdict.SUPPORTED
+    said = f"seed {SEEDS[0]} drawn more than once, with other numbers in again"
+    assert [text for text in found.warnings if text.startswith(said)]
+
+
 def test_parallel_draws_decide_nothing_once_they_are_merged() -> None:
     """The smallest run id counts: who draws and merges until that one is good has chosen."""
     again = run("x", CANDIDATE, SEEDS[:1], order=1, plan=REF, values={SEEDS[0]: 0.6})
@@ -440,9 +460,14 @@ def test_parallel_draws_decide_nothing_once_they_are_merged() -> None:
 
 
 @pytest.fixture
-def shared(repo: BuiltRepo) -> tuple[Lab, Plan]:
+def lab(repo: BuiltRepo) -> Lab:
+    return Lab(repo)
+
+
+@pytest.fixture
+def shared(lab: Lab) -> tuple[Lab, Plan]:
     """Two clones share out six seeds, and one of them took two calls, as one was killed."""
-    lab = Lab(repo)
+    repo = lab.repo
     lab.init()
     plan = rewritten(lab, lab.plan(effect=">0", repeats=6), seeds=PlanSeeds(ROOT))
     lab.change()
