@@ -117,7 +117,7 @@ class Frozen:
             if file == self.evaluator.pipeline:
                 stages = {n.partition(":")[2] for n in names if n.startswith(f"{file}:")}
                 return differing_entries(own, other, file) <= stages
-            flat = [params.flatten(params.parse(data, file)) for data in (own, other)]
+            flat = [params.flat(data, file) for data in (own, other)]
         except GitexpError:
             return False
         prefix = "" if file == "params.yaml" else f"{file}:"
@@ -288,7 +288,7 @@ def _names(state: ProjectState, file: str) -> frozenset[str] | None:
     """Return the names that a metrics file gives, with and without folds; None: nobody knows."""
     try:
         data = state.read(file)
-        keys = () if data is ABSENT else params.flatten(params.parse(data, file))
+        keys = () if data is ABSENT else params.flat(data, file)
     except GitexpError:
         return None
     parts = [[part for part in key.split(".") if not part.isdigit()] for key in keys]

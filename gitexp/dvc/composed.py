@@ -15,6 +15,7 @@ from gitexp.git.objects import MODE_EXECUTABLE
 from gitexp.git.tree import FILE_MODES
 from gitexp.model.ids import ABSENT, BlobId
 from gitexp.text import params
+from gitexp.text.paramedit import edit
 from gitexp.text.paramkeys import param_key
 from gitexp.text.yamlwrite import yaml_dumps
 
@@ -92,8 +93,8 @@ def differing_entries(one: bytes, other: bytes, where: str) -> set[str]:
 
 
 def _with_value(own: bytes, theirs: bytes, file: str, key: str) -> bytes:
-    value = params.flatten(params.parse(theirs, file))[key]
-    return params.edit(own, file, {key: value})
+    value = params.flat(theirs, file)[key]
+    return edit(own, file, {key: value})
 
 
 def _unfit(name: str) -> UnsafeInputError:

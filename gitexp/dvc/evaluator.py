@@ -33,7 +33,7 @@ from gitexp.model.job import OutKind, Stage, StageParams
 from gitexp.text import params
 from gitexp.text.fields import param_json
 from gitexp.text.jsontext import Json, json_dumps_compact
-from gitexp.text.paramkeys import param_key
+from gitexp.text.paramkeys import flatten, lookup, param_key
 
 NOTHING: Final = "none"  # in a plan's `frozen`: the evaluation is not
 SETTINGS: Final = ".gitexp/config.yaml"
@@ -251,8 +251,8 @@ class _Read:
         found: dict[str, ParamValue] = {}
         for source, values in self._sources:
             with contextlib.suppress(GitexpError):  # it is not there, or no parameter
-                value = params.lookup(values, name)
-                for key, leaf in params.flatten({name: param_json(value)}).items():
+                value = lookup(values, name)
+                for key, leaf in flatten({name: param_json(value)}).items():
                     inline = source == f"{self._path}:vars"
                     found[f"{source}.{key}" if inline else str(ParamKey(source, key))] = leaf
         return {key: leaf for key, leaf in found.items() if key not in self._seeds}
@@ -283,7 +283,7 @@ class _Read:
             return {}
         flat: dict[str, ParamValue] = {}
         with contextlib.suppress(GitexpError):
-            flat = params.flatten(self._parsed(file))
+            flat = flatten(self._parsed(file))
         beside = [each.keys for each in shared if each.file == file]
         return {
             name: value

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Literal
 
 from gitexp.dvc import dvc_config
 from gitexp.dvc.dvcpipeline import Pattern, declares
-from gitexp.dvc.state import Patterns, ProjectState, base_name, executed, words
+from gitexp.dvc.state import NO_FILES, Patterns, ProjectState, base_name, executed, words
 from gitexp.errors import BadFormatError, UnknownParamError, UnsafeInputError
-from gitexp.git.objects import MODE_COMMIT, MODE_LINK, Entry, read_blob, tree_id
+from gitexp.git.objects import MODE_COMMIT, Entry, read_blob, tree_id
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import Absent, ParamValue
 from gitexp.records import config as config_format
 from gitexp.text import ignore, params
 from gitexp.text.foreign import with_parents
 from gitexp.text.jsontext import Json, json_dumps_compact
+from gitexp.text.paramedit import edit
 from gitexp.text.paramkeys import param_key, path_of
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 PartKind = Literal["code", "params", "data", "config"]
 
 SETTINGS = b"config.yaml"
-_NO_FILES = (MODE_LINK, MODE_COMMIT)
 _OF_DVC = frozenset(("config", ".gitignore"))  # what DVC itself reads in its folder
 # What Git reads of a commit when it writes its files, in each folder and at the top.
 _ATTRIBUTES = ".gitattributes"
@@ -77,8 +77,8 @@ def params_values(
     """Return all parameters, flat, without seeds; the key is the text of the `ParamKey`."""
     found: dict[str, ParamValue] = {}
     for file, data, changes, seeds in _params_files(state, overrides):
-        edited = params.edit(data, file, changes) if changes else data
-        for key, value in params.flatten(params.parse(edited, file)).items():
+        edited = edit(data, file, changes) if changes else data
+        for key, value in params.flat(edited, file).items():
             if key not in seeds:
                 found[key if file == "params.yaml" else f"{file}:{key}"] = value
     return found
@@ -104,7 +104,7 @@ def left_out(state: ProjectState, made: Iterable[str]) -> tuple[str, ...]:
             return name not in _OF_DVC
         if not inner or name in _SKIPPED_NAMES:
             return False
-        if inner in state.config.params and mode not in _NO_FILES:
+        if inner in state.config.params and mode not in NO_FILES:
             return False
         if _is_gits(inner, state.config.project, outputs):
             return False
@@ -149,11 +149,11 @@ def _files(state: ProjectState) -> Iterator[InputPart]:
             continue
         if name in _SKIPPED_NAMES or _is_internal(path, state.config.project):
             continue
-        if path in apart and entry.mode not in _NO_FILES:  # a link has no values: it is code
+        if path in apart and entry.mode not in NO_FILES:  # a link has no values: it is code
             continue
         if _within(path, outputs):
             continue
-        if name.endswith(".dvc") and entry.mode not in _NO_FILES:
+        if name.endswith(".dvc") and entry.mode not in NO_FILES:
             if path.removesuffix(".dvc") not in outputs:
                 yield from _pointer(state, path, entry)
         elif not ignored(path) or named.has(path):
@@ -260,7 +260,7 @@ def _adjacent_file(state: ProjectState, path: str) -> Iterator[InputPart]:
         entry = state.entry("/".join(parts[:depth]))
         if isinstance(entry, Absent):
             return
-        if depth == len(parts) or entry.mode in _NO_FILES:
+        if depth == len(parts) or entry.mode in NO_FILES:
             yield InputPart(path.encode("utf-8", "surrogateescape"), "code", entry.mode, entry.id)
             return
 
@@ -271,7 +271,7 @@ def _adjacent_data(state: ProjectState, deps: Patterns) -> Iterator[InputPart]:
     files = state.dvc_files()
     for entry in state.entries():
         path = entry.text
-        if entry.mode in _NO_FILES or not declares(path):
+        if entry.mode in NO_FILES or not declares(path):
             continue
         if f"/{path}".startswith(f"{project}/"):
             continue
@@ -295,11 +295,11 @@ def _params(state: ProjectState, overrides: Mapping[str, ParamValue]) -> Iterato
     for file, data, changes, seeds in _params_files(state, overrides):
         if file.endswith(".py"):
             # Code beside the constants counts too, so the text is taken with the seeds levelled.
-            there = params.flatten(params.parse(data, file)) if seeds else {}
+            there = params.flat(data, file) if seeds else {}
             changes |= {key: 0 for key in seeds if key in there}
-            digest = _sha256(params.edit(data, file, changes) if changes else data)
+            digest = _sha256(edit(data, file, changes) if changes else data)
         else:
-            edited = params.edit(data, file, changes) if changes else data
+            edited = edit(data, file, changes) if changes else data
             value = params.parse(edited, file)
             shown = json_dumps_compact(_without(value, seeds))
             apart = _places(value, seeds)
@@ -319,7 +319,7 @@ def _locks(state: ProjectState) -> Iterator[InputPart]:
     frozen = {stage.name for stage in state.stages if stage.frozen}
     for entry in state.files():
         path = entry.text
-        is_lock = entry.path.rpartition(b"/")[2] == b"dvc.lock" and entry.mode not in _NO_FILES
+        is_lock = entry.path.rpartition(b"/")[2] == b"dvc.lock" and entry.mode not in NO_FILES
         if not is_lock or path == own or _is_internal(path, state.config.project):
             continue
         try:

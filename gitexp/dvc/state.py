@@ -19,18 +19,8 @@ from gitexp.dvc import dvcpipeline
 from gitexp.dvc.dvcfiles import DvcFiles
 from gitexp.dvc.dvcpipeline import Pattern
 from gitexp.errors import UnsafeInputError
-from gitexp.git.objects import (
-    MODE_BLOB,
-    MODE_COMMIT,
-    MODE_EXECUTABLE,
-    MODE_LINK,
-    Entry,
-    blob_hash,
-    entry_at,
-    read_blob,
-    tree_id,
-    walk_tree,
-)
+from gitexp.git import objects
+from gitexp.git.objects import Entry
 from gitexp.model import dataclass, field
 from gitexp.model.ids import Absent, TreeId
 from gitexp.text.foreign import with_parents
@@ -46,6 +36,7 @@ MOST_STEPS = 5_000_000  # seconds
 MOST_MEETINGS = 20_000_000  # likewise
 TEXT_LIMIT_BYTES = 1 << 20
 _OUT_SECTIONS = ("outs", "metrics", "plots")
+NO_FILES = (objects.MODE_LINK, objects.MODE_COMMIT)
 
 
 @dataclass(slots=True)
@@ -225,9 +216,9 @@ class ProjectState:
         """Yield all files of the project folder."""
         project = self.config.project
         if self.walked is None and not self.over:
-            folder = tree_id(self.repo, self.tree, project)
+            folder = objects.tree_id(self.repo, self.tree, project)
             if not isinstance(folder, Absent):
-                yield from walk_tree(self.repo, folder)
+                yield from objects.walk_tree(self.repo, folder)
             return
         below = f"{project}/".encode("utf-8", "surrogateescape") if project else b""
         for entry in self.entries():
@@ -238,7 +229,7 @@ class ProjectState:
 
     def entries(self) -> Iterable[Entry]:
         """Return all files of the tree."""
-        there = walk_tree(self.repo, self.tree) if self.walked is None else self.walked
+        there = objects.walk_tree(self.repo, self.tree) if self.walked is None else self.walked
         return self._with_laid(there) if self.over else there
 
     def _with_laid(self, there: Iterable[Entry]) -> Iterator[Entry]:
@@ -250,14 +241,14 @@ class ProjectState:
 
     def entry(self, path: str) -> Entry | Absent:
         """Return what lies at a path from the tree's top."""
-        return self._laid(path) or entry_at(self.repo, self.tree, path)
+        return self._laid(path) or objects.entry_at(self.repo, self.tree, path)
 
     def _laid(self, path: str) -> Entry | None:
         if path not in self.over:
             return None
         data, executable = self.over[path]
-        mode = MODE_EXECUTABLE if executable else MODE_BLOB
-        return Entry(mode, path.encode("utf-8", "surrogateescape"), blob_hash(data))
+        mode = objects.MODE_EXECUTABLE if executable else objects.MODE_BLOB
+        return Entry(mode, path.encode("utf-8", "surrogateescape"), objects.blob_hash(data))
 
     def at(self, path: str) -> str:
         """Turn a path relative to the project folder into one relative to the tree's top."""
@@ -273,7 +264,7 @@ class ProjectState:
         if full.startswith(("../", "/")):
             return Absent.ABSENT
         laid = self.over.get(full)
-        data = read_blob(self.repo, self.tree, full, limit) if laid is None else laid[0]
+        data = objects.read_blob(self.repo, self.tree, full, limit) if laid is None else laid[0]
         if not isinstance(data, Absent) and dvcpipeline.declares(full):
             self.held.take(full, len(data))
         return data
@@ -304,7 +295,7 @@ class ProjectState:
     def _pointers_and_locks(self) -> Iterator[str]:
         for entry in self.files():
             path = entry.text
-            if dvcpipeline.declares(path) and entry.mode not in {MODE_LINK, MODE_COMMIT}:
+            if dvcpipeline.declares(path) and entry.mode not in NO_FILES:
                 yield path
 
     @cached_property

@@ -379,7 +379,7 @@ def _same_seeds(view: TipView, config: ProjectConfig, chosen: Outcome) -> bool:
         data = view.read(posixpath.join(config.project, key.file))
         if data is ABSENT:
             return False
-        held = params_format.flatten(params_format.parse(data, key.file)).get(key.key)
+        held = params_format.flat(data, key.file).get(key.key)
         if held != chosen.seeds.get(str(key), chosen.seed):
             return False
     return True

@@ -29,6 +29,7 @@ from gitexp.model.run import MAX_SEED, lone
 from gitexp.store import plans
 from gitexp.text import params as params_format
 from gitexp.text.fields import near
+from gitexp.text.paramedit import edit
 from gitexp.text.paramkeys import param_key
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ def params_of(
         data = objects.read_blob(repo, commit, path, limit=1 << 20)
         if data is ABSENT:
             continue
-        parsed = params_format.flatten(params_format.parse(data, f"{commit[:9]}:{path}"))
+        parsed = params_format.flat(data, f"{commit[:9]}:{path}")
         values.update({ParamKey(file, key): value for key, value in parsed.items()})
     return values
 
@@ -263,8 +264,8 @@ def undeclared(
             continue
         with contextlib.suppress(GitexpError):
             data = objects.read_blob(repo, commit, path, limit=1 << 20)
-            there = {} if data is ABSENT else params_format.parse(data, file)
-            if key.key not in params_format.flatten(there):
+            there = {} if data is ABSENT else params_format.flat(data, file)
+            if key.key not in there:
                 continue
             named = " ".join(f"--params {shlex.quote(each)}" for each in (*config.params, file))
             option = shlex.quote(f"{ParamKey(file, key.key)}={value}")
@@ -355,7 +356,7 @@ def assigned(
                 raise UnknownParamError(  # noqa: TRY301  told with what is near it, as any
                     f"there is no params file {key.file}", expected=", ".join(declared)
                 )
-            files[key.file] = params_format.edit(data, key.file, {key.key: value})
+            files[key.file] = edit(data, key.file, {key.key: value})
         except UnknownParamError as error:
             likely = _likely(key, _names(declared, read))
             meant = str(key) != key.key or key.file in declared  # else no file was said
@@ -373,7 +374,7 @@ def _names(declared: Sequence[str], read: Callable[[str], bytes | Absent]) -> It
     for file in declared:
         data = read(file)
         if data is not ABSENT:
-            for key in params_format.flatten(params_format.parse(data, file)):
+            for key in params_format.flat(data, file):
                 yield str(ParamKey(file, key))
 
 

@@ -23,7 +23,7 @@ from gitexp.execution.jobs import lies_in
 from gitexp.git import command, objects
 from gitexp.git.transaction import layout
 from gitexp.git.worktree import checkouts
-from gitexp.git.worktree.conversion import Conversion, conversions
+from gitexp.git.worktree.restore import Conversion, conversions
 from gitexp.model.ids import ABSENT
 from gitexp.text.fields import param_tree
 from gitexp.text.params import parse

@@ -21,8 +21,8 @@ from gitexp.model.ids import BlobId
 from gitexp.model.rules import Policy
 from gitexp.rules.facts import Finding, Rule
 from gitexp.rules.tracked import LOCK, PIPELINE
-from gitexp.text.paramfiles import parse
 from gitexp.text.paramkeys import lookup
+from gitexp.text.params import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

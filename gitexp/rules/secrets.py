@@ -16,8 +16,8 @@ from gitexp.model.rules import Policy
 from gitexp.rules.facts import Finding, Rule
 from gitexp.rules.recorded import readable_runs
 from gitexp.system.secrets import MASK, is_secret_name, mask
-from gitexp.text.paramfiles import parse
 from gitexp.text.paramkeys import flatten
+from gitexp.text.params import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

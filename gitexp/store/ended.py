@@ -12,33 +12,19 @@ from typing import TYPE_CHECKING
 from gitexp.errors import GitexpError, PreconditionError
 from gitexp.git import refs
 from gitexp.git.objects import blob_id, commit_info, is_ancestor, list_dir
-from gitexp.git.transaction.layout import (
-    ARCHIVE_TAGS,
-    ENVIRONMENTS,
-    PLANS,
-    conclusion_path,
-    plan_path,
-    tombstone_path,
-)
+from gitexp.git.transaction import layout
 from gitexp.git.upstream import USUAL, followed, own
 from gitexp.model.ids import ABSENT, Absent, CommitHash
+from gitexp.store import plans
 from gitexp.store.ancestry import runs_in
 from gitexp.store.conclusions import adding_commit
-from gitexp.store.plans import (
-    Tip,
-    branch_prefix,
-    is_experiments,
-    places,
-    plan_named,
-    plan_of_branch,
-    tips,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gitexp.git.repository import Repo
     from gitexp.model.plan import Plan
+    from gitexp.store.plans import Tip
 
 
 def ended_on(repo: Repo, branch: str, tip: CommitHash) -> CommitHash | None:
@@ -51,10 +37,10 @@ def ended_on(repo: Repo, branch: str, tip: CommitHash) -> CommitHash | None:
     if main is ABSENT or main == tip:
         return None
     try:
-        plan = plan_of_branch(repo, branch, tip)
+        plan = plans.plan_of_branch(repo, branch, tip)
         if plan is ABSENT or not _goes_on(repo, plan, tip, main):
             return None
-        there = plan_named(repo, plan.name, main)
+        there = plans.plan_named(repo, plan.name, main)
     except GitexpError:  # the branch's own answer says what is wrong
         return None
     ended = there is not ABSENT and there.branch == branch and _is_theirs(repo, plan, main)
@@ -62,7 +48,7 @@ def ended_on(repo: Repo, branch: str, tip: CommitHash) -> CommitHash | None:
 
 
 def _goes_on(repo: Repo, plan: Plan, tip: CommitHash, main: CommitHash) -> bool:
-    path = conclusion_path(plan.name)
+    path = layout.conclusion_path(plan.name)
     said = blob_id(repo, main, path)
     if said is ABSENT or said == blob_id(repo, tip, path):
         return False
@@ -71,7 +57,7 @@ def _goes_on(repo: Repo, plan: Plan, tip: CommitHash, main: CommitHash) -> bool:
 
 def _is_theirs(repo: Repo, plan: Plan, main: CommitHash) -> bool:
     """Return whether nobody else concluded an experiment while others have its branch."""
-    path = conclusion_path(plan.name)
+    path = layout.conclusion_path(plan.name)
     said = blob_id(repo, main, path)
     alive = [each for each in own(repo.workspace, [plan.branch]) if followed(each.ref)]
     if all(blob_id(repo, each.commit, path) == said for each in alive):
@@ -84,7 +70,7 @@ def _is_theirs(repo: Repo, plan: Plan, main: CommitHash) -> bool:
 def has_records(repo: Repo, base: CommitHash, tip: CommitHash, plan: Plan | None) -> bool:
     """Return whether a base has all records of a tip, whatever merged them."""
     if plan is not None:
-        for path in (plan_path(plan.name), conclusion_path(plan.name)):
+        for path in (layout.plan_path(plan.name), layout.conclusion_path(plan.name)):
             mine = blob_id(repo, tip, path)
             if mine is not ABSENT and mine != blob_id(repo, base, path):
                 return False
@@ -102,18 +88,19 @@ def true_places(repo: Repo, every: Iterable[Tip]) -> Callable[[Tip], list[Commit
     """
     every = tuple(every)
     branches = {tip.branch: tip for tip in reversed(every) if not tip.archived}
-    prefix = branch_prefix(repo)
+    prefix = plans.branch_prefix(repo)
+    own_places = enumerate(plans.places(repo, (tip for tip in every if tip.own)))
     shared = [
         commit
-        for number, (where, commit) in enumerate(places(repo, (tip for tip in every if tip.own)))
-        if not (number and is_experiments(where, prefix))
+        for number, (where, commit) in own_places
+        if not (number and plans.is_experiments(where, prefix))
     ]
-    plans = [(commit, repo.tree(commit).folder(PLANS)) for commit in shared]
+    folders = [(commit, repo.tree(commit).folder(layout.PLANS)) for commit in shared]
 
     def held(tag: Tip) -> list[CommitHash]:
-        file = f"{tag.ref.removeprefix(ARCHIVE_TAGS)}.yaml"
+        file = f"{tag.ref.removeprefix(layout.ARCHIVE_TAGS)}.yaml"
         tip = branches.get(tag.branch)
-        found = [commit for commit, names in plans if file in names]
+        found = [commit for commit, names in folders if file in names]
         if tip is None:
             return found
         if tip.local and ended_on(repo, tip.branch, tip.commit):
@@ -124,15 +111,15 @@ def true_places(repo: Repo, every: Iterable[Tip]) -> Callable[[Tip], list[Commit
 
 
 def _names(repo: Repo, commit: CommitHash) -> set[bytes]:
-    return {entry.path for entry in list_dir(repo, commit, ENVIRONMENTS)}
+    return {entry.path for entry in list_dir(repo, commit, layout.ENVIRONMENTS)}
 
 
 def contradiction(
     repo: Repo, tag: Tip, places: Iterable[CommitHash]
 ) -> tuple[CommitHash, str] | None:
     """Return the first commit that has an experiment otherwise than its tag, and the file."""
-    name = tag.ref.removeprefix(ARCHIVE_TAGS)
-    paths = plan_path(name), conclusion_path(name), tombstone_path(name)
+    name = tag.ref.removeprefix(layout.ARCHIVE_TAGS)
+    paths = layout.plan_path(name), layout.conclusion_path(name), layout.tombstone_path(name)
     for commit in places:
         if is_ancestor(repo, tag.commit, commit):  # an older state of it
             continue
@@ -144,7 +131,7 @@ def contradiction(
 
 def whose(repo: Repo, ref: str) -> str:
     """Return whose an archive tag is that a fetch brought; "" for one's own."""
-    tag = _tip(tips(repo), ref)
+    tag = _tip(plans.tips(repo), ref)
     return "" if tag.own else _told(repo, tag, _plan(repo, tag))
 
 
@@ -155,11 +142,11 @@ def check_tag(repo: Repo, ref: str, behind: CommitHash | None = None) -> str:
 
     Raises `PreconditionError` if it says something else, or its plan is that of another branch.
     """
-    every = tips(repo)
+    every = plans.tips(repo)
     tag = _tip(every, ref)
     if tag.own:
         return ""
-    path = plan_path(ref.removeprefix(ARCHIVE_TAGS))
+    path = layout.plan_path(ref.removeprefix(layout.ARCHIVE_TAGS))
     mains = [each.commit for each in own(repo.workspace, USUAL)]
     branches = [each.commit for each in own(repo.workspace, [tag.branch])]
     places = [*(each for each in mains if blob_id(repo, each, path) is not ABSENT), *branches]
@@ -190,7 +177,7 @@ def _tip(every: Iterable[Tip], ref: str) -> Tip:
 
 def _plan(repo: Repo, tag: Tip) -> Plan | Absent:
     try:
-        return plan_named(repo, tag.ref.removeprefix(ARCHIVE_TAGS), tag.commit)
+        return plans.plan_named(repo, tag.ref.removeprefix(layout.ARCHIVE_TAGS), tag.commit)
     except GitexpError:
         return ABSENT
 

@@ -16,15 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.git.objects import (
-    blob_id,
-    changed_names,
-    commit_info,
-    exists,
-    look_at,
-    read_blob,
-    tree_id,
-)
+from gitexp.git import objects
 from gitexp.git.transaction.cache import Index, Kind, with_a_child
 from gitexp.git.transaction.layout import CONCLUSIONS, CONFIG, FOLDER, FOLDERS, conclusion_path
 from gitexp.model import dataclass, field, replace
@@ -34,13 +26,7 @@ from gitexp.records.plan import CONCLUSION_BYTES, load_verdict
 from gitexp.store import plans
 from gitexp.store.ancestry import listings
 from gitexp.store.conclusions import rewritten
-from gitexp.store.list_lines import (
-    ExperimentLine,
-    RunLine,
-    cut,
-    decoded_experiments,
-    encode_experiment,
-)
+from gitexp.store.list_lines import ExperimentLine, cut, decoded_experiments, encode_experiment
 from gitexp.store.plan_files import parse_settings
 from gitexp.store.plans import Tip, plan_named, plan_of_branch
 from gitexp.store.records import is_lasting, run_line, run_lines
@@ -50,6 +36,7 @@ if TYPE_CHECKING:
 
     from gitexp.git.repository import Repo
     from gitexp.model.plan import Person, Plan
+    from gitexp.store.list_lines import RunLine
 
 _PIPELINE: Final = "dvc.yaml"
 _NO_INPUTS: Final = frozenset((os.fsencode(FOLDER), b".gitignore"))
@@ -69,7 +56,7 @@ class _Common:
     def held(self, commit: CommitHash) -> frozenset[TreeId]:
         """Return the runs in a baseline's tree: other branches are asked for them."""
         if commit not in self._held:
-            there = exists(self.repo, commit)
+            there = objects.exists(self.repo, commit)
             held = listings(self.repo, self.index, [commit])[commit] if there else {}
             self._held[commit] = frozenset(held.values())
         return self._held[commit]
@@ -77,8 +64,8 @@ class _Common:
     def made(self, commit: CommitHash) -> datetime | None:
         """Return when a baseline was committed: no plan that names it is older."""
         if commit not in self._made:
-            there = exists(self.repo, commit)
-            time = commit_info(self.repo, commit).time if there else None
+            there = objects.exists(self.repo, commit)
+            time = objects.commit_info(self.repo, commit).time if there else None
             self._made[commit] = time and time.astimezone(UTC)
         return self._made[commit]
 
@@ -87,7 +74,7 @@ class _Common:
         from gitexp.dvc import inputs
 
         config, _ = plans.config_of(self.repo, commit)
-        tree = commit_info(self.repo, commit).tree
+        tree = objects.commit_info(self.repo, commit).tree
         return inputs.compute(self.repo, tree, config, index=self.index)
 
     def written(self, settings: BlobId, pipeline: BlobId | Absent) -> frozenset[bytes]:
@@ -171,7 +158,7 @@ def _work_out(
     repo = common.repo
 
     try:
-        look_at(repo, tip.commit, FOLDERS)
+        objects.look_at(repo, tip.commit, FOLDERS)
         plan = (
             plan_named(repo, tip.name.partition("/")[2], tip.commit)
             if tip.archived
@@ -325,13 +312,15 @@ def _is_current(common: _Common, newest: RunLine | None, commit: CommitHash) -> 
         return True
     repo, ran = common.repo, CommitHash(newest.commit)
     try:
-        if not exists(repo, ran):  # in a partial clone git would ask a remote for each file
+        if not objects.exists(repo, ran):  # in a partial clone git would ask a remote for each file
             return not repo.partial and newest.inputs == common.inputs(commit)
-        settings = blob_id(repo, commit, CONFIG)
-        if settings is ABSENT or settings != blob_id(repo, ran, CONFIG):
+        settings = objects.blob_id(repo, commit, CONFIG)
+        if settings is ABSENT or settings != objects.blob_id(repo, ran, CONFIG):
             return False
-        changed = changed_names(repo, ran, commit) - _NO_INPUTS
-        return not changed or changed <= common.written(settings, blob_id(repo, commit, _PIPELINE))
+        changed = objects.changed_names(repo, ran, commit) - _NO_INPUTS
+        return not changed or changed <= common.written(
+            settings, objects.blob_id(repo, commit, _PIPELINE)
+        )
     except GitexpError:
         return False
 
@@ -343,11 +332,11 @@ def _conclusion(
 
     Then whether that, if anything, stays so; and whom the conclusion names.
     """
-    if tree_id(repo, commit, CONCLUSIONS) is ABSENT:
+    if objects.tree_id(repo, commit, CONCLUSIONS) is ABSENT:
         return "", "", "", True, None
     try:
         path = conclusion_path(plan.name)
-        data = read_blob(repo, commit, path, CONCLUSION_BYTES)
+        data = objects.read_blob(repo, commit, path, CONCLUSION_BYTES)
         if data is ABSENT:
             return "", "", "", True, None
         found, digest, who = load_verdict(data, f"{commit[:9]}:{path}")
@@ -362,7 +351,7 @@ def _without_plan(
     repo: Repo, tip: Tip, runs: int, bad: str, *, lasting: bool = True
 ) -> ExperimentLine:
     try:
-        info = commit_info(repo, tip.commit)
+        info = objects.commit_info(repo, tip.commit)
         author, at = info.author.name, info.time
     except GitexpError as error:  # what anybody may push stops no list of others
         author, at, bad, lasting = "", None, error.brief, False

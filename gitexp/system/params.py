@@ -18,6 +18,7 @@ from gitexp.errors import BadFormatError, PreflightError, UnknownParamError, Uns
 from gitexp.text import params as params_format
 from gitexp.text.fields import param_tree
 from gitexp.text.jsontext import Json, too_large
+from gitexp.text.paramedit import edit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,7 +69,7 @@ def write(project: Path, edits: Mapping[ParamKey, ParamValue]) -> None:
                 where=file,
                 expected="a file of this commit that holds the parameter",
             ) from error
-        put(project, file, params_format.edit(data, file, changes))
+        put(project, file, edit(data, file, changes))
 
 
 def put(project: Path, file: str, data: bytes) -> None:

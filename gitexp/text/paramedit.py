@@ -17,8 +17,8 @@ from gitexp.errors import BadFormatError, UnknownParamError
 from gitexp.text import yamlwrite
 from gitexp.text.fields import param_json, shorten
 from gitexp.text.jsontext import Json, decode, json_dumps_compact
-from gitexp.text.paramfiles import LIMIT, Syntax, parse, python_assignments, python_tree, syntax_of
 from gitexp.text.paramkeys import Path, flatten, path_of
+from gitexp.text.params import LIMIT, Syntax, parse, python_assignments, python_tree, syntax_of
 from gitexp.text.yamltext import TextSpan, scan
 
 if TYPE_CHECKING:

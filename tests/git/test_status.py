@@ -9,8 +9,8 @@ import pytest
 
 from gitexp.errors import BareRepositoryError, ForeignProgramError, GitFailedError
 from gitexp.git.repository import open_repository
-from gitexp.git.worktree import conversion, status
-from gitexp.git.worktree.conversion import Conversion
+from gitexp.git.worktree import restore, status
+from gitexp.git.worktree.restore import Conversion
 from gitexp.model.ids import CommitHash
 from tests.lab.build import repository
 
@@ -270,12 +270,12 @@ def test_what_converts_a_file_follows_from_its_attributes(project: BuiltRepo) ->
         "\udcff.txt": Conversion.BUILT_IN,
     }  # fmt: skip
     repo = open_repository(project.workspace)
-    assert conversion.conversions(repo, project.path, list(expected)) == expected
-    assert conversion.conversions(repo, project.path, []) == {}
+    assert restore.conversions(repo, project.path, list(expected)) == expected
+    assert restore.conversions(repo, project.path, []) == {}
     for value, common in (("input", Conversion.BUILT_IN), ("NO", Conversion.NONE)):
         project.git("config", "core.autocrlf", value)
         repo = open_repository(project.workspace)
-        found = conversion.conversions(repo, project.path, ["plain", "a.lfs"])
+        found = restore.conversions(repo, project.path, ["plain", "a.lfs"])
         assert found == {"plain": common, "a.lfs": Conversion.FOREIGN}
 
 
@@ -283,21 +283,21 @@ def test_a_file_is_a_version_by_bytes_and_mode(project: BuiltRepo) -> None:
     repo = open_repository(project.workspace)
     blob = project.hash("HEAD:params.yaml")
     plain, executable = (0o100644, blob), (0o100755, blob)
-    assert conversion.holds(repo, "params.yaml", plain, Conversion.NONE)
-    assert not conversion.holds(repo, "params.yaml", executable, Conversion.NONE)
-    assert not conversion.holds(repo, "src", plain, Conversion.NONE)
+    assert restore.holds(repo, "params.yaml", plain, Conversion.NONE)
+    assert not restore.holds(repo, "params.yaml", executable, Conversion.NONE)
+    assert not restore.holds(repo, "src", plain, Conversion.NONE)
     (project.path / "link").symlink_to("params.yaml")
-    assert not conversion.holds(repo, "link", plain, Conversion.NONE)
+    assert not restore.holds(repo, "link", plain, Conversion.NONE)
     (project.path / "params.yaml").write_bytes(b"lr: 0.1\r\n")
     project.write({".gitattributes": "params.yaml text\n"})
-    assert not conversion.holds(repo, "params.yaml", plain, Conversion.NONE)
+    assert not restore.holds(repo, "params.yaml", plain, Conversion.NONE)
     repo = open_repository(project.workspace)
-    assert conversion.holds(repo, "params.yaml", plain, Conversion.BUILT_IN)
+    assert restore.holds(repo, "params.yaml", plain, Conversion.BUILT_IN)
     project.git("config", "core.filemode", "false")
     (project.path / "src/a b.py").chmod(0o755)
     version = (0o100644, project.hash("HEAD:src/a b.py"))
     repo = open_repository(project.workspace)
-    assert conversion.holds(repo, "src/a b.py", version, Conversion.NONE)
+    assert restore.holds(repo, "src/a b.py", version, Conversion.NONE)
 
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 12\n".format("0" * 64)
@@ -306,7 +306,7 @@ POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 12\n"
 def test_a_pointer_that_lfs_has_not_filled_is_named(project: BuiltRepo) -> None:
     for kind in LFS:
         project.git("config", f"filter.lfs.{kind}", "cat" if kind != "process" else "")
-    assert conversion.unfilled(project.path) == ()
+    assert status.unfilled(project.path) == ()
     project.commit(
         {
             ".gitattributes": "*.bin filter=lfs\n", "a.bin": POINTER, "sub/b c.bin": POINTER,
@@ -318,7 +318,7 @@ def test_a_pointer_that_lfs_has_not_filled_is_named(project: BuiltRepo) -> None:
     )  # fmt: skip
     (project.path / "gone.bin").unlink()
     (project.path / "loose.bin").write_text(POINTER)  # not Git's
-    assert conversion.unfilled(project.path) == ("a.bin", "hawser.bin", "old.bin", "sub/b c.bin")
+    assert status.unfilled(project.path) == ("a.bin", "hawser.bin", "old.bin", "sub/b c.bin")
 
 
 def test_no_submodule_is_looked_into_whatever_the_user_set(

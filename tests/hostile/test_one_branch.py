@@ -30,7 +30,7 @@ from gitexp.git.transaction.cache import Index, Kind
 from gitexp.model.run import Run
 from gitexp.records import codec
 from gitexp.records import plan as plan_format
-from gitexp.text import ignore, params
+from gitexp.text import ignore, paramkeys, params
 from gitexp.text import samples as samples_format
 from gitexp.upkeep.doctor import place
 from tests.hostile.test_reading import attacked, paths
@@ -303,7 +303,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
 def test_parameters_are_read_or_refused_in_linear_time(kind: str) -> None:
     file, text = TEXTS[kind]
     with bounded(), contextlib.suppress(BadFormatError, UnsafeInputError):
-        flat = params.flatten(params.parse(text.encode(), file))
+        flat = paramkeys.flatten(params.parse(text.encode(), file))
         assert sum(map(len, flat)) < 100 * MIB
         json.dumps(flat)  # what is read can be written again
 

@@ -14,7 +14,7 @@ from gitexp.errors import DataMissingError, DirtyTreeError
 from gitexp.execution.run import run
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction.cache import Index
-from gitexp.git.worktree import conversion
+from gitexp.git.worktree import status as work_tree
 from gitexp.model.request import RunRequest
 from gitexp.store.experiments import experiment_lines
 from gitexp.store.plans import tips
@@ -251,7 +251,7 @@ def test_a_pointer_of_lfs_is_no_data(with_lfs: Team, tmp_path: Path) -> None:
     run(with_lfs.a.workspace, RunRequest())
     with_lfs.a.git("push", "--quiet", "--no-verify", "origin", BRANCH)
     repo = cloned(with_lfs, tmp_path / "without")  # this clone's Git has no filter
-    assert conversion.unfilled(repo.path) == ("big.bin",)
+    assert work_tree.unfilled(repo.path) == ("big.bin",)
     (found,) = compare(repo.workspace, ["idea"])
     assert found.candidate.seeds == (7, 8)
     assert gitexp(repo, "list", "--runs").returncode == 0

@@ -19,9 +19,8 @@ from gitexp.model.config import ParamKey
 from gitexp.text.fields import param_json
 from gitexp.text.jsontext import MAX_DEPTH
 from gitexp.text.paramedit import edit, json_places, python_places
-from gitexp.text.paramfiles import Syntax, parse, syntax_of, unlike
 from gitexp.text.paramkeys import flatten, lookup, param_key, path_of
-from gitexp.text.params import parse_assignment
+from gitexp.text.params import Syntax, parse, parse_assignment, syntax_of, unlike
 from gitexp.text.yamlwrite import inline
 from tests.records.strategies import scalars, texts, words
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gitexp.errors import BadFormatError, GitexpError, UnknownParamError, UsageError
 from gitexp.model.config import ParamKey
-from gitexp.text import params
+from gitexp.text import paramedit, paramkeys, params
 
 if TYPE_CHECKING:
     from gitexp.model.ids import ParamValue
@@ -80,17 +80,17 @@ FILES = {"params.yaml": YAML, "p.json": JSON, "p.toml": TOML, "p.py": PYTHON}
 
 
 def test_the_four_syntaxes_are_read() -> None:
-    assert params.flatten(params.parse(YAML, "params.yaml"))["train.text"] == "one\ntwo\n"
-    assert params.flatten(params.parse(JSON, "p.json")) == {
+    assert paramkeys.flatten(params.parse(YAML, "params.yaml"))["train.text"] == "one\ntwo\n"
+    assert paramkeys.flatten(params.parse(JSON, "p.json")) == {
         "train.lr": 0.001,
         "train.sizes": (8, 4),
         "text": 'a\u00e4"}',
         "seed": 42,
     }
-    toml = params.flatten(params.parse(TOML, "p.toml"))
+    toml = paramkeys.flatten(params.parse(TOML, "p.toml"))
     assert toml["a.b c.d"] == "x"
     assert toml["layers.1.sub.k"] is True
-    assert params.flatten(params.parse(PYTHON, "p.py")) == {
+    assert paramkeys.flatten(params.parse(PYTHON, "p.py")) == {
         "SEED": 42,
         "LR": 0.001,
         "SIZES": (8, 4),
@@ -132,25 +132,25 @@ def test_bad_params_are_refused_with_their_file(data: bytes, file: str) -> None:
 
 def test_a_dotted_key_names_a_value_or_a_section() -> None:
     value = params.parse(b"a: {b: {c: 1}, b.c: 2}\nl: [{k: 3}, 4]\n", "params.yaml")
-    assert params.lookup(value, "a.b") == {"c": 1}
-    assert params.lookup(value, "a.b.c") == 2
-    assert params.lookup(value, "l.0.k") == 3
+    assert paramkeys.lookup(value, "a.b") == {"c": 1}
+    assert paramkeys.lookup(value, "a.b.c") == 2
+    assert paramkeys.lookup(value, "l.0.k") == 3
     for key in ("a.x", "", "l.2", "l.-1", "a.b.c.d", ".", "l.0.k.z"):
         with pytest.raises(UnknownParamError):
-            params.lookup(value, key)
+            paramkeys.lookup(value, key)
     with pytest.raises(BadFormatError, match="one name"):
-        params.flatten(value)
+        paramkeys.flatten(value)
 
 
 def test_an_unknown_parameter_names_near_ones() -> None:
     with pytest.raises(UnknownParamError) as caught:
-        params.edit(YAML, "params.yaml", {"train.lrr": 1})
+        paramedit.edit(YAML, "params.yaml", {"train.lrr": 1})
     assert caught.value.expected == "train.lr"
     with pytest.raises(UnknownParamError) as caught:
-        params.lookup(params.parse(YAML, "params.yaml"), "lr")
+        paramkeys.lookup(params.parse(YAML, "params.yaml"), "lr")
     assert "train.lr" in caught.value.expected
     with pytest.raises(UnknownParamError, match="section") as caught:
-        params.edit(YAML, "params.yaml", {"flow": 1})
+        paramedit.edit(YAML, "params.yaml", {"flow": 1})
     assert "flow.a" in caught.value.expected
 
 
@@ -168,15 +168,15 @@ NEW = st.one_of(
 @pytest.mark.parametrize("file", FILES)
 def test_an_edit_changes_the_value_and_no_other_byte(file: str) -> None:
     data = FILES[file]
-    flat = params.flatten(params.parse(data, file))
+    flat = paramkeys.flatten(params.parse(data, file))
 
     @settings(max_examples=150, deadline=None, database=None)
     @given(st.sampled_from(list(flat)), NEW)
     def check(key: str, new: ParamValue) -> None:
         if new is None and file == "p.toml":
             return
-        after = params.edit(data, file, {key: new})
-        assert repr(params.flatten(params.parse(after, file))) == repr({**flat, key: new})
+        after = paramedit.edit(data, file, {key: new})
+        assert repr(paramkeys.flatten(params.parse(after, file))) == repr({**flat, key: new})
         before = 0
         while data[before : before + 1] == after[before : before + 1] and before < len(data):
             before += 1
@@ -185,7 +185,7 @@ def test_an_edit_changes_the_value_and_no_other_byte(file: str) -> None:
             behind += 1
         # What was exchanged is at most the old value's own text: no comment, no other key.
         assert b"#" not in re.sub(rb"#[^\n]*first|# eight", b"", data[before : len(data) - behind])
-        assert params.edit(after, file, {key: new}) == after
+        assert paramedit.edit(after, file, {key: new}) == after
 
     check()
 
@@ -211,22 +211,22 @@ def test_an_edit_changes_the_value_and_no_other_byte(file: str) -> None:
 def test_yaml_is_edited_in_place(key: str, new: ParamValue, old: str, text: str) -> None:
     before = YAML.decode()
     assert before.count(old) == 1
-    assert params.edit(YAML, "params.yaml", {key: new}).decode() == before.replace(old, text)
+    assert paramedit.edit(YAML, "params.yaml", {key: new}).decode() == before.replace(old, text)
 
 
 def test_several_edits_at_once_and_one_that_changes_nothing() -> None:
-    after = params.edit(YAML, "params.yaml", {"train.lr": 0.001, "seed": 7, "flow.a": 2})
+    after = paramedit.edit(YAML, "params.yaml", {"train.lr": 0.001, "seed": 7, "flow.a": 2})
     assert after == YAML.replace(b"seed: 42", b"seed: 7").replace(b"a: 1", b"a: 2")
-    assert params.edit(YAML, "params.yaml", {"train.lr": 1e-3}) is YAML
+    assert paramedit.edit(YAML, "params.yaml", {"train.lr": 1e-3}) is YAML
 
 
 def test_byte_order_mark_and_line_ends_stay() -> None:
     data = b"\xef\xbb\xbfa: \xc3\xa4 # \xf0\x9f\x98\x80\r\nb: 2\r\n"
-    assert params.edit(data, "params.yaml", {"b": 3}) == data.replace(b"2", b"3")
+    assert paramedit.edit(data, "params.yaml", {"b": 3}) == data.replace(b"2", b"3")
     for file in ("p.json", "p.toml", "p.py"):
         text = FILES[file].replace(b"\n", b"\r\n")
         key = "SEED" if file == "p.py" else "seed"
-        assert params.edit(text, file, {key: 7}) == text.replace(b"42", b"7")
+        assert paramedit.edit(text, file, {key: 7}) == text.replace(b"42", b"7")
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_byte_order_mark_and_line_ends_stay() -> None:
 )
 def test_what_is_shared_or_tagged_is_not_edited(data: bytes, key: str) -> None:
     with pytest.raises(BadFormatError) as caught:
-        params.edit(data, "params.yaml", {key: 2})
+        paramedit.edit(data, "params.yaml", {key: 2})
     assert key in caught.value.next_step
 
 

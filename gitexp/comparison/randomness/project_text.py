@@ -293,7 +293,7 @@ class ProjectText:
             found |= self._given(path, text) if path.endswith((".sh", ".bash")) else {}
         for path, text in self._settings().items():
             try:
-                parsed = params.flatten(params.parse(text.encode(), path))
+                parsed = params.flat(text.encode(), path)
                 values = {key: str(value) for key, value in parsed.items()}
             except GitexpError:
                 values = dict(_ENTRY.findall(text))

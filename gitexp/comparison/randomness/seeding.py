@@ -306,7 +306,7 @@ class Code(ProjectText):
         code = [text for path, text in self.texts if not self._is_params(path)]
         for path, text in self.texts:
             if self._is_params(path):
-                for key, value in params.flatten(params.parse(text.encode(), path)).items():
+                for key, value in params.flat(text.encode(), path).items():
                     last = key.rpartition(".")[2]
                     read = any(re.search(rf"\b{last}\b", each) for each in code)
                     if SEED_NAME.search(last) and type(value) is int and read:

@@ -33,7 +33,7 @@ from gitexp.execution.jobs import lies_in
 from gitexp.execution.preflight.mentions import words
 from gitexp.git import objects, refs
 from gitexp.git.transaction import layout
-from gitexp.git.worktree import conversion, status
+from gitexp.git.worktree import status
 from gitexp.model.ids import ABSENT, BlobId
 from gitexp.model.job import LinkedPath
 from gitexp.model.metrics import recorded
@@ -84,7 +84,7 @@ def check_outputs(source: RunSource, stages: Sequence[Stage]) -> None:
 
 def check_filled(source: RunSource, slot: Path, modules: Sequence[str]) -> None:
     """Refuse a worktree that lacks files which count: empty submodules, pointers of Git LFS."""
-    large = conversion.unfilled(slot)
+    large = status.unfilled(slot)
     if not (modules or large):
         return
     counted = inputs_rules.counted_files(source.repo, source.tree, source.config)

@@ -32,7 +32,7 @@ from gitexp.model.ids import ABSENT, CommitHash
 from gitexp.model.job import OutKind
 from gitexp.model.metrics import by_file, plain
 from gitexp.system import curves
-from gitexp.text import params as params_format
+from gitexp.text.paramedit import edit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -106,7 +106,7 @@ def _files(state: ProjectState, edits: Edits) -> dict[str, bytes]:
     for name in names:
         if (text := state.read(name)) is not ABSENT:
             own = {key.key: value for key, value in edits.items() if key.file == name}
-            found[name] = params_format.edit(text, name, own) if own else text
+            found[name] = edit(text, name, own) if own else text
     return {state.at(name): text for name, text in found.items()}
 
 
@@ -117,7 +117,7 @@ def _filled_in(state: ProjectState, files: Mapping[str, bytes]) -> Declared:
             for key, mark in marks(config.seed).items():
                 if state.at(key.file) == path:
                     with contextlib.suppress(GitexpError):  # it went: no stage has it
-                        data = params_format.edit(data, key.file, {key.key: mark})  # noqa: PLW2901
+                        data = edit(data, key.file, {key.key: mark})  # noqa: PLW2901
             place = Path(folder, path)
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(data)

@@ -113,4 +113,4 @@ def _flat(path: Path, file: str) -> dict[str, ParamValue]:
             data = stream.read(_PARAMS_LIMIT + 1)
     except FileNotFoundError:
         return {}
-    return dict(params_format.flatten(params_format.parse(data, file)))
+    return dict(params_format.flat(data, file))

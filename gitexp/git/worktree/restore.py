@@ -1,13 +1,15 @@
 """Bring a worktree's index and files from one commit to the next, and spare what a person changed.
 
-Nothing foreign is executed: file contents go through libgit2's own conversions (line endings)
-only, and a path with a filter of the user's (LFS) is left to the user. Everything that may fail
-for lack of space is prepared before the branch moves; afterwards there are only renames.
+Nothing foreign is executed: file contents go through libgit2's own conversions (line endings,
+``$Id$``) only, and a path with a filter of the user's (LFS) or an encoding is left to git.
+Everything that may fail for lack of space is prepared before the branch moves; afterwards there are
+only renames.
 """
 
 from __future__ import annotations
 
 import contextlib
+import enum
 import os
 import shutil
 import stat
@@ -15,13 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import pygit2
+from pygit2.enums import ObjectType
 
 from gitexp.git import command
 from gitexp.git.command import translated
 from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, compared
 from gitexp.git.repository import Repo
-from gitexp.git.worktree import conversion
-from gitexp.git.worktree.conversion import Conversion
 from gitexp.model import dataclass, field, replace
 from gitexp.model.ids import ABSENT, Absent, CommitHash, TreeId
 
@@ -67,6 +68,57 @@ class PreparedRestore:
     left: list[str] = field(default_factory=list)  # paths that stay as the person has them
 
 
+class Conversion(enum.Enum):
+    """What lies between a blob and the file in a work tree."""
+
+    NONE = "none"
+    BUILT_IN = "built in"  # line endings, $Id$: libgit2 does it
+    FOREIGN = "foreign"  # a program of the user's, or an encoding: left to git
+
+
+_FOREIGN: Final = ("filter", "working-tree-encoding")
+_BUILT_IN: Final = ("text", "eol", "crlf", "ident")
+
+
+def conversions(repo: Repo, top: Path, paths: Sequence[str]) -> dict[str, Conversion]:
+    """Return what lies between a blob and its file, path by path, as .gitattributes says."""
+    names = (*_FOREIGN, *_BUILT_IN)
+    asked = ["check-attr", "-z", "--stdin", *names]
+    out = command.run(top, asked, data=command.joined(paths))
+    fields = out.decode("utf-8", "surrogateescape").split("\0")  # a value may be empty
+    common = Conversion.NONE
+    if repo.settings.get("core.autocrlf", "false").lower() not in {"false", "no", "off", "0"}:
+        common = Conversion.BUILT_IN
+    found = dict.fromkeys(paths, common)
+    for path, name, value in zip(fields[0::3], fields[1::3], fields[2::3], strict=False):
+        if value in {"unspecified", "unset"}:
+            continue
+        if name in _FOREIGN:
+            found[path] = Conversion.FOREIGN
+        elif found[path] is Conversion.NONE:
+            found[path] = Conversion.BUILT_IN
+    return found
+
+
+def holds(repo: Repo, path: str, version: tuple[int, str], conversion: Conversion) -> bool:
+    """Return whether the work tree's file is this version, line endings converted as Git does."""
+    mode, id_ = version
+    full = Path(repo.git.workdir) / path
+    status = full.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        return False
+    if repo.setting_is_true("core.filemode") and (mode == MODE_EXECUTABLE) != bool(
+        status.st_mode & stat.S_IXUSR
+    ):
+        return False
+    if str(pygit2.hashfile(str(full))) == id_:
+        return True
+    return (
+        conversion is Conversion.BUILT_IN
+        and str(repo.git.hashfile(str(full), ObjectType.BLOB, path)) == id_
+    )
+
+
 def steps(repo: Repo, old: CommitHash | Absent, new: CommitHash | TreeId) -> tuple[Step, ...]:
     """Return the paths that differ between two commits; equal folders are not entered."""
     before, after = compared(repo, old, new)
@@ -95,7 +147,7 @@ def prepare(repo: Repo, checkout: Checkout, changes: Sequence[Step], owner: str)
     try:
         paths = [step.path for step in changes]
         entries = _index_entries(checkout.top, paths)
-        kinds = conversion.conversions(repo, checkout.top, paths)
+        kinds = conversions(repo, checkout.top, paths)
         lines: list[bytes] = []
         hidden: list[str] = []
         for step in changes:
@@ -226,16 +278,12 @@ def _prepare_file(
     if kind is Conversion.FOREIGN or not _may_write(prepared.checkout, step, owner):
         prepared.left.append(path)
         return
-    if (
-        seen is not ABSENT
-        and step.new is not ABSENT
-        and conversion.holds(repo, path, step.new, kind)
-    ):
+    if seen is not ABSENT and step.new is not ABSENT and holds(repo, path, step.new, kind):
         return  # the file has the new content already
     if seen is ABSENT and step.new is ABSENT:
         return
     if (seen is ABSENT) != (step.old is ABSENT) or (
-        step.old is not ABSENT and not conversion.holds(repo, path, step.old, kind)
+        step.old is not ABSENT and not holds(repo, path, step.old, kind)
     ):
         prepared.left.append(path)
         return
@@ -246,8 +294,18 @@ def _prepare_file(
         source = prepared.folder / str(len(prepared.files))
         mode, id_ = step.new
         with _create(source, executable=mode == MODE_EXECUTABLE) as file:
-            conversion.write(repo, file, id_, path, kind)
+            _write(repo, file, id_, path, kind)
     prepared.files.append(_File(path, source, seen))
+
+
+def _write(repo: Repo, file: BinaryIO, id_: str, path: str, conversion: Conversion) -> None:
+    """Write a blob as git checks it out, and wait for no disk: the commit holds it."""
+    blob = repo.load(id_, pygit2.Blob)
+    if conversion is Conversion.NONE:
+        file.write(blob.data)
+    else:
+        with pygit2.BlobIO(blob, as_path=path) as converted:
+            shutil.copyfileobj(converted, file)
 
 
 def _may_write(checkout: Checkout, step: Step, owner: str) -> bool:

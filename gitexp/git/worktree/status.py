@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -218,3 +219,30 @@ def commit_tracked(workspace: Workspace, message: str) -> None:
             where=str(workspace.top),
             next_step="commit yourself, then gitexp run",
         )
+
+
+# https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md: a pointer is less than 1,024 bytes
+# long and begins with its version, in one of three spellings.
+_LIMIT_BYTES: Final = 1024
+_VERSIONS: Final = (
+    b"version https://git-lfs.github.com/spec/",
+    b"version http://git-media.io/v/",
+    b"version https://hawser.github.com/spec/",
+)
+
+
+def unfilled(top: Path) -> tuple[str, ...]:
+    """Return tracked files that are pointers still, as LFS is not there: git is silent."""
+    asked = ["ls-files", "-z", "--", ":(attr:filter=lfs)"]
+    out = command.run(top, asked, env={"GIT_LITERAL_PATHSPECS": "0"})
+    return tuple(sorted(name for name in command.records(out) if _is_pointer(top / name)))
+
+
+def _is_pointer(path: Path) -> bool:
+    try:
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size >= _LIMIT_BYTES:
+            return False
+        return path.read_bytes().startswith(_VERSIONS)
+    except OSError:  # left out of this work tree
+        return False
