@@ -7,8 +7,9 @@ import subprocess
 from functools import cache, cached_property, partial
 from typing import IO, TYPE_CHECKING, Final, Self
 
-from gitexp.errors import DamagedDataError, GitFailedError, UnsafeInputError
+from gitexp.errors import DamagedDataError, GitFailedError
 from gitexp.git import command, fsck
+from gitexp.git.tree import check_size
 from gitexp.git.upstream import main_of
 from gitexp.model.ids import BlobId, CommitHash, TreeId
 from gitexp.model.plan import Person
@@ -97,13 +98,7 @@ class CatFile:
     def _content(self, id_: str, kind: str, limit: int, where: str = "") -> bytes:
         # The size first: what is refused is not even unpacked by git.
         size = self._header("--batch-check", id_, kind)
-        if size > limit:
-            raise UnsafeInputError(
-                "a file is too large to be read",
-                found=f"{size} bytes",
-                where=where or id_,
-                expected=f"at most {limit} bytes",
-            )
+        check_size(size, limit, where or id_)
         size = self._header("--batch", id_, kind)
         stream = _stream(self._running["--batch"].stdout)
         data = stream.read(size)

@@ -19,11 +19,10 @@ from gitexp.errors import (
     MissingObjectError,
     NoRepositoryError,
     RefusedTreeError,
-    UnsafeInputError,
 )
 from gitexp.git import command, fsck
 from gitexp.git.catfile import EMPTY_TREE, forks, parsed_commit
-from gitexp.git.tree import READ_LIMIT, Tree
+from gitexp.git.tree import READ_LIMIT, Tree, check_size
 from gitexp.git.upstream import main_of
 from gitexp.model.ids import BlobId, CommitHash, TreeId
 from gitexp.model.rules import CommitObject, TreeEntry
@@ -161,13 +160,7 @@ class Repo:
             data = odb.read(blob)[1] if kind == _BLOB and size <= limit else None
         except KeyError:  # in a partial clone git brings it
             size, data = int(self.load(blob, pygit2.Blob).size), None
-        if size > limit:
-            raise UnsafeInputError(
-                "a file is too large to be read",
-                found=f"{size} bytes",
-                where=where or blob,
-                expected=f"at most {limit} bytes",
-            )
+        check_size(size, limit, where or blob)
         return bytes(self.load(blob, pygit2.Blob).data) if data is None else bytes(data)
 
     def _remembered(self, id_: str, *, top: bool = False) -> fsck.SoundTree:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gitexp.errors import RefusedTreeError
+from gitexp.errors import RefusedTreeError, UnsafeInputError
 from gitexp.model.ids import BlobId, CommitHash, TreeId
 from gitexp.model.rules import Objects, TreeEntry
 
@@ -174,6 +174,17 @@ def _thinned(over: Mapping[str, TreeEntry | None]) -> frozenset[str]:
                 break
             found.add(folder)
     return frozenset(found)
+
+
+def check_size(size: int, limit: int, where: str) -> None:
+    """Refuse a file above `limit` bytes."""
+    if size > limit:
+        raise UnsafeInputError(
+            "a file is too large to be read",
+            found=f"{size} bytes",
+            where=where,
+            expected=f"at most {limit} bytes",
+        )
 
 
 def join(folder: str, name: str) -> str:

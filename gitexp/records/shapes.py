@@ -39,23 +39,11 @@ if TYPE_CHECKING:
     Write = Callable[[object], Json]
 
 
-NEWEST: Mapping[str, int] = {
-    "comparison": 1,
-    "conclusion": 1,
-    "config": 1,
-    "curves": 1,
-    "environment": 1,
-    "job": 1,
-    "outcome": 1,
-    "plan": 1,
-    "points": 1,
-    "predictions": 1,
-    "review": 1,
-    "run": 1,
-    "samples": 1,
-    "tombstone": 1,
-    "witness": 1,
-}
+_FORMATS = (
+    "comparison conclusion config curves environment job outcome plan points predictions review run"
+    " samples tombstone witness"
+)
+NEWEST: Mapping[str, int] = dict.fromkeys(_FORMATS.split(), 1)
 
 _SCHEMA = re.compile(r"gitexp/([a-z]{1,40})@([1-9][0-9]{0,5})")
 

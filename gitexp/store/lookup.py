@@ -207,7 +207,7 @@ def versions(
     while True:
         words = {*filter(None, inputs), *map(json.dumps, names), *map(str, drawn)}
         chosen = _wanted(repo, index, every.values(), wanted, words)
-        found = {(item.run, item.tree): _read(repo, item, item.tree) for item in chosen}
+        found = {(item.run, item.tree): _read(repo, item, {item.run: item.tree}) for item in chosen}
         seen = seeds_of(found.values())
         more = frozenset[int]().union(*(plan.likely_seeds(seen) for plan in plans))
         if more <= drawn:
@@ -338,8 +338,9 @@ def _wanted(
 
 
 def _read(
-    repo: Repo, item: Addition, tree: TreeId, refs: tuple[str, ...] = (), *, present: bool = True
+    repo: Repo, item: Addition, present: Mapping[RunId, TreeId], refs: tuple[str, ...] = ()
 ) -> FoundRun | Unreadable:
+    tree = present.get(item.run, item.tree)
     try:
         run, samples = read_run(repo, tree, item.run)
     except GitexpError as error:
@@ -350,7 +351,7 @@ def _read(
         item.commit,
         item.order,
         refs=refs,
-        deleted=not present,
+        deleted=item.run not in present,
         altered=tree != item.tree,
     )
 
@@ -362,16 +363,7 @@ def _load(
     present: Mapping[RunId, TreeId],
     refs: Callable[[RunId], tuple[str, ...]],
 ) -> Lookup:
-    read = [
-        _read(
-            repo,
-            item,
-            present.get(item.run, item.tree),
-            refs(item.run),
-            present=item.run in present,
-        )
-        for item in additions
-    ]
+    read = [_read(repo, item, present, refs(item.run)) for item in additions]
     return Lookup(
         tuple(item for item in read if isinstance(item, FoundRun)),
         tuple(item for item in read if isinstance(item, Unreadable)),

@@ -218,23 +218,16 @@ _OF = {
     "LC": "ALL COLLATE CTYPE MESSAGES MONETARY NUMERIC TIME",
 }
 _VALUE = re.compile(r"[\w .,:;{}()=@+-]*")  # of these: numbers, words, lists of them
+_ALONE = (
+    "PYTHONHASHSEED PYTHONUTF8 PYTHONOPTIMIZE CUDA_VISIBLE_DEVICES CUBLAS_WORKSPACE_CONFIG"
+    " NVIDIA_TF32_OVERRIDE TF_DETERMINISTIC_OPS XLA_FLAGS NPY_DISABLE_CPU_FEATURES LANG TZ"
+    " MALLOC_ARENA_MAX LD_PRELOAD"
+)
 _NAMES = frozenset(
-    {
+    (
         *(f"{prefix}_{name}" for prefix, names in _OF.items() for name in names.split()),
-        "PYTHONHASHSEED",
-        "PYTHONUTF8",
-        "PYTHONOPTIMIZE",
-        "CUDA_VISIBLE_DEVICES",
-        "CUBLAS_WORKSPACE_CONFIG",
-        "NVIDIA_TF32_OVERRIDE",
-        "TF_DETERMINISTIC_OPS",
-        "XLA_FLAGS",
-        "NPY_DISABLE_CPU_FEATURES",
-        "LANG",
-        "TZ",
-        "MALLOC_ARENA_MAX",
-        "LD_PRELOAD",
-    }
+        *_ALONE.split(),
+    )
 )
 _MOST = 256  # bytes of a value
 _CPU_INFO = Path("/proc/cpuinfo")
