@@ -88,14 +88,6 @@ class LockedStage:
         return StageRecord(self.name, self.commands, deps, self.params, outs)
 
 
-@dataclass(frozen=True, slots=True)
-class Lock:
-    """The content of ``dvc.lock``."""
-
-    stages: Mapping[str, LockedStage]
-    needs_dvc: bool
-
-
 def load_pointer(data: bytes, where: str, folder: str = "") -> Pointer:
     """Read a ``.dvc`` file that lies in `folder` of the project."""
     top = Fields(load_mapping(data, where), where)
@@ -126,8 +118,8 @@ def load_pointer(data: bytes, where: str, folder: str = "") -> Pointer:
 
 def load_lock(
     data: bytes, where: str, folder: str = "", wdirs: Mapping[str, str] | None = None
-) -> Lock:
-    """Read ``dvc.lock`` that lies in `folder` of the project.
+) -> dict[str, LockedStage]:
+    """Read the stages of a ``dvc.lock`` that lies in `folder` of the project.
 
     `wdirs`: stage, or group of stages, to where its paths start, which the lock does not say. A
     stage that is not named here is one that dvc.yaml has no more; where its paths make no sense it
@@ -146,8 +138,7 @@ def load_lock(
         except UnsafeInputError:
             if wdir is not None or wdirs is None:
                 raise
-    foreign = not {"schema", "stages"}.issuperset(top.names())
-    return Lock(stages, foreign or any(stage.needs_dvc for stage in stages.values()))
+    return stages
 
 
 class DvcFiles:
@@ -209,8 +200,8 @@ class DvcFiles:
         """Return the same by the ``dvc.yaml`` beside a lock."""
         return self.wdirs(posixpath.join(posixpath.dirname(lock), "dvc.yaml"))
 
-    def lock(self, path: str) -> Lock | None:
-        """Return what a ``dvc.lock`` says; see `load_lock`."""
+    def lock(self, path: str) -> dict[str, LockedStage] | None:
+        """Return the stages of a ``dvc.lock``; see `load_lock`."""
         data = self.data(path)
         if data is None:
             return None
@@ -245,8 +236,7 @@ class DvcFiles:
         if path.endswith(".dvc"):
             pointer = self.pointer(path)
             return () if pointer is None else tuple(("", out) for out in pointer.outs)
-        lock = self.lock(path)
-        stages = {} if lock is None else lock.stages
+        stages = self.lock(path) or {}
         return tuple((name, out) for name, stage in stages.items() for out in stage.outs)
 
 

@@ -120,11 +120,6 @@ def differences(a: ProjectState, b: ProjectState) -> tuple[InputsDifference, ...
     return tuple(sorted(found, key=lambda item: (order.index(item.kind), item.what)))
 
 
-def declared_outputs(repo: Repo, tree: TreeId, config: ProjectConfig) -> frozenset[str]:
-    """Return the project's paths that a run makes, so that the digest leaves them out."""
-    return ProjectState(repo, tree, config).outputs
-
-
 def counted_files(repo: Repo, tree: TreeId, config: ProjectConfig) -> frozenset[str]:
     """Return the files and submodules whose content the digest covers, from the repository's top.
 

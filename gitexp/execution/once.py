@@ -232,7 +232,7 @@ def _locked(
         return
     by_runs = made_by(found.run for found in runs)
     for stage in stages:
-        held = None if lock is None else lock.stages.get(stage.name)
+        held = None if lock is None else lock.get(stage.name)
         record = None if held is None else held.record()
         changing = stage.always_changed or not (stage.deps or stage.params)
         if record is None or changing or record.commands != stage.commands:

@@ -192,7 +192,7 @@ def _locked(read: Read, config: ProjectConfig) -> dict[str, LockedStage] | None:
         return None
     return {
         name: stage
-        for name, stage in lock.stages.items()
+        for name, stage in lock.items()
         if name in declared or name.partition("@")[0] in declared
     }
 

@@ -96,7 +96,7 @@ def _lock(facts: Facts, path: str, data: bytes) -> Iterator[Finding]:
         return
     known = [_stages(parent, path) for parent in facts.parents]
     again = f"dvc repro, or dvc commit; then git add {shlex.quote(path)}"
-    for name, stage in lock.stages.items():
+    for name, stage in lock.items():
         if any(stage == before.get(name) for before in known):
             continue
         yield from _whole(path, (*stage.deps, *stage.outs), again)
@@ -104,16 +104,15 @@ def _lock(facts: Facts, path: str, data: bytes) -> Iterator[Finding]:
             yield Finding(f"{path} says of stage {name} {what}", again, path)
     plain = files.pipeline(posixpath.join(posixpath.dirname(path), PIPELINE))
     if plain is not None and not plain.needs_dvc:
-        yield from _commands(plain.stages, lock.stages, known, path)
+        yield from _commands(plain.stages, lock, known, path)
 
 
 def _stages(tree: Tree, path: str) -> Mapping[str, LockedStage]:
     """Return the stages of a parent's lock; none of one that cannot be read."""
     try:
-        lock = DvcFiles(lambda name: tree.read(name, dvcpipeline.LIMIT)).lock(path)
+        return DvcFiles(lambda name: tree.read(name, dvcpipeline.LIMIT)).lock(path) or {}
     except GitexpError:
         return {}
-    return {} if lock is None else lock.stages
 
 
 def _untrue(facts: Facts, stage: LockedStage) -> Iterator[str]:

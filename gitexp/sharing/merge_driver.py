@@ -119,8 +119,8 @@ def _mixture(data: bytes) -> str:
         lock = load_lock(data, "dvc.lock")
     except GitexpError as error:
         return error.summary
-    made = {out.path: out.md5 for stage in lock.stages.values() for out in stage.outs}
-    for name, stage in lock.stages.items():
+    made = {out.path: out.md5 for stage in lock.values() for out in stage.outs}
+    for name, stage in lock.items():
         for dep in stage.deps:
             if made.get(dep.path, dep.md5) != dep.md5:
                 return f"the stage {name} of one side read another {dep.path} than the other made"

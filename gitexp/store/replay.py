@@ -16,7 +16,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from gitexp.dvc import inputs
+from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError
 from gitexp.git import merging, objects, refs, writing
 from gitexp.git.transaction import layout
@@ -171,7 +171,7 @@ def snapshot_paths(repo: Repo, commit: CommitHash) -> frozenset[str]:
     try:
         config, _ = plans.config_of(repo, commit)
         tree = objects.commit_info(repo, commit).tree
-        made = inputs.declared_outputs(repo, tree, config)
+        made = ProjectState(repo, tree, config).outputs
     except GitexpError:
         return frozenset()
     names = [config.lock] if config.pipeline is not None else [f"{path}.dvc" for path in made]

@@ -106,7 +106,7 @@ def _code(repo: Repo, left: NamedState, right: NamedState) -> tuple[PathChange, 
     outputs: set[str] = set()
     for state in (left, right):
         try:
-            outputs |= inputs_rules.declared_outputs(repo, state.tree, state.config)
+            outputs |= ProjectState(repo, state.tree, state.config).outputs
         except GitexpError:  # a pipeline file that cannot be read: noted with the inputs
             continue
     project = left.config.project

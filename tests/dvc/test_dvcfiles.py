@@ -99,8 +99,7 @@ def test_the_lock_that_dvc_wrote_is_written_again_to_the_byte(project: Path) -> 
     data = (project / "dvc.lock").read_bytes()
     wdirs = {stage.name: stage.wdir for stage in pipeline.stages}
     lock = dvcfiles.load_lock(data, "dvc.lock", wdirs=wdirs)
-    assert not lock.needs_dvc
-    records = [record for stage in lock.stages.values() if (record := stage.record())]
+    records = [record for stage in lock.values() if (record := stage.record())]
     assert [record.name for record in records] == ["prep", "sub", "one"]
     assert dvcwrite.update_lock(None, records, stages=pipeline.stages) == data
     assert dvcwrite.update_lock(data, records, stages=pipeline.stages) == data
@@ -112,7 +111,7 @@ def test_a_lock_that_we_changed_is_one_that_dvc_leaves_alone(project: Path, tmp_
     pipeline = dvcpipeline.load_pipeline((project / "dvc.yaml").read_bytes(), "dvc.yaml")
     data = (project / "dvc.lock").read_bytes()
     lock = dvcfiles.load_lock(data, "dvc.lock", wdirs={"sub": "src"})
-    prep = lock.stages["prep"].record()
+    prep = lock["prep"].record()
     assert prep is not None
     changed = replace(
         prep,
@@ -457,8 +456,8 @@ def test_any_value_is_read_or_refused_by_an_error_of_ours(value: object) -> None
 def test_a_record_without_hash_is_no_record() -> None:
     text = b"schema: '2.0'\nstages: {a: {cmd: x, outs: [{path: y}]}, b: {cmd: x}}\n"
     lock = dvcfiles.load_lock(text, "dvc.lock")
-    assert lock.stages["a"].record() is None
-    assert lock.stages["b"].record() == StageRecord("b", ("x",), (), {}, ())
+    assert lock["a"].record() is None
+    assert lock["b"].record() == StageRecord("b", ("x",), (), {}, ())
 
 
 def test_stages_that_were_not_run_stay_as_they_are() -> None:
@@ -479,7 +478,7 @@ stages:
     assert found.startswith(
         "schema: '2.0'\nstages:\n  gone:   # kept\n    cmd: x\n  a:\n    cmd: new\n"
     )
-    assert list(dvcfiles.load_lock(found.encode(), "dvc.lock").stages) == ["gone", "a", "z"]
+    assert list(dvcfiles.load_lock(found.encode(), "dvc.lock")) == ["gone", "a", "z"]
 
 
 def test_a_group_has_the_wdir_of_its_stages_and_what_dvc_yaml_has_no_more_is_passed_over() -> None:
@@ -489,9 +488,7 @@ def test_a_group_has_the_wdir_of_its_stages_and_what_dvc_yaml_has_no_more_is_pas
         "  gone: {cmd: x, outs: [{path: ../../b, md5: d41d8cd98f00b204e9800998ecf8427e}]}\n"
     )
     lock = dvcfiles.load_lock(text.encode(), "dvc.lock", wdirs={"each": "src"})
-    assert [(name, stage.outs[0].path) for name, stage in lock.stages.items()] == [
-        ("each@a", "out/a")
-    ]
+    assert [(name, stage.outs[0].path) for name, stage in lock.items()] == [("each@a", "out/a")]
 
 
 def test_each_file_of_a_tree_is_read_once_and_what_makes_no_sense_is_named_beside_the_rest() -> (

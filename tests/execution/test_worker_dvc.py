@@ -59,8 +59,8 @@ def sorted_records(records: tuple[StageRecord, ...]) -> dict[str, StageRecord]:
     }
 
 
-def locked_records(lock: dvcfiles.Lock) -> dict[str, StageRecord]:
-    records = [locked.record() for locked in lock.stages.values()]
+def locked_records(lock: dict[str, dvcfiles.LockedStage]) -> dict[str, StageRecord]:
+    records = [locked.record() for locked in lock.values()]
     return sorted_records(tuple(record for record in records if record is not None))
 
 
