@@ -64,8 +64,6 @@ class Pointer:
 
     outs: tuple[HashedPath, ...]
     deps: tuple[HashedPath, ...]
-    wdir: str  # relative to the project folder
-    frozen: bool
     needs_dvc: bool  # an import, or something in it that DVC alone understands
 
 
@@ -110,8 +108,6 @@ def load_pointer(data: bytes, where: str, folder: str = "") -> Pointer:
     return Pointer(
         outs=outs,
         deps=deps,
-        wdir=wdir,
-        frozen=read_flag(top, "frozen") or read_flag(top, "locked"),
         needs_dvc=foreign or bool(deps) or any(out.needs_dvc for out in outs),
     )
 
@@ -282,8 +278,8 @@ def _hashed_path(fields: Fields, where: str, wdir: str, *, up: bool) -> HashedPa
         path=path,
         written=written,
         md5=Md5(md5) if isinstance(md5, str) and known else None,
-        size=fields.maybe_integer("size"),
-        nfiles=fields.maybe_integer("nfiles"),
+        size=fields.maybe("size", fields.integer),
+        nfiles=fields.maybe("nfiles", fields.integer),
         isexec=read_flag(fields, "isexec"),
         hash=method,
         needs_dvc=is_url(path) or not plain or (md5 is not None and not known),

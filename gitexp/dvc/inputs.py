@@ -133,16 +133,15 @@ def counted_files(repo: Repo, tree: TreeId, config: ProjectConfig) -> frozenset[
 
 
 def undeclared_tracked_outputs(
-    repo: Repo, tree: TreeId, config: ProjectConfig, outputs: Iterable[str] | None = None
+    repo: Repo, tree: TreeId, config: ProjectConfig, outputs: Iterable[str]
 ) -> tuple[str, ...]:
-    """Return outputs that Git tracks and the digest would count; by default dvc.lock's."""
+    """Return those of some outputs that Git tracks and the digest would count."""
     state = ProjectState(repo, tree, config)
     known = state.outputs
     below = tuple(f"{path}/" for path in known)
-    asked = state.made if outputs is None else outputs
     return tuple(
         path
-        for path in sorted(set(asked))
+        for path in sorted(set(outputs))
         if path not in known
         and not path.startswith(below)
         and any(

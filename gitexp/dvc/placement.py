@@ -39,24 +39,12 @@ if TYPE_CHECKING:
     from gitexp.model.ids import Md5
     from gitexp.model.job import FileHash, Given
 
+LINKS = frozenset({"hardlink", "symlink"})  # a write would reach the cache: verify after use
 PAUSE_S = 0.05
 # A pipe is not waited for.
 _LOCK_FLAGS = (
     os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | links.NO_FOLLOW | links.CLOEXEC
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """What `materialise` made, and how: a linked file has to be verified after use."""
-
-    kinds: tuple[str, ...]  # sorted, of all files
-    nfiles: int
-
-    @property
-    def linked(self) -> bool:
-        """Whether something shares its bytes with the cache and a write would reach them."""
-        return "hardlink" in self.kinds or "symlink" in self.kinds
 
 
 def materialise(
@@ -65,8 +53,8 @@ def materialise(
     root: Path,
     path: str,
     over: Callable[[str], bool] | None = None,
-) -> Placed:
-    """Put a file or folder from the cache at `path` below a trusted `root`, all or nothing.
+) -> frozenset[str]:
+    """Put a file or folder from the cache at `path` below a trusted `root`; return by which ways.
 
     Every byte is hashed on its way; an object with other bytes is set aside. `over`: whether what
     is there may be swapped for the new, its bytes then gone: asked with the name to which it was
@@ -103,7 +91,7 @@ def materialise(
         finally:
             links.remove(temporary, folder)
             os.close(folder)
-    return Placed(tuple(sorted(work.kinds)), len(entries) or 1)
+    return frozenset(work.kinds)
 
 
 class _Work:

@@ -351,27 +351,3 @@ class ProjectState:
             elif found:  # the lock does not say in which folder
                 files = (entry.text for entry in self.files())
                 yield from (file for file in files if f"/{file}".endswith(f"/{path}"))
-
-    @property
-    def made(self) -> frozenset[str]:
-        """What the pipeline seems to make, whatever the configuration says."""
-        found = self._locked
-        patterns = [
-            out
-            for stage in self.stages
-            for out in stage.outs
-            if not out.literal and out.says_something
-        ]
-        if patterns:
-            for entry in self.files():
-                path = entry.text
-                if any(pattern.matches(path) for pattern in patterns):
-                    found.add(path)
-        return frozenset(found)
-
-    @property
-    def _locked(self) -> set[str]:
-        """The outputs that dvc.lock names of stages that the pipeline declares."""
-        outs = () if self.lock_path is None else self.dvc.outs(self.lock_path)
-        known = self.wdirs
-        return {out.path for name, out in outs if base_name(name) in known}

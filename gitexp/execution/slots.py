@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import dvc_config, gitignore
 from gitexp.dvc import links as data_links
-from gitexp.dvc.placement import materialise
+from gitexp.dvc.placement import LINKS, materialise
 from gitexp.errors import LockedError, UnsafeInputError
 from gitexp.git.command import clean_slot
 from gitexp.git.discovery import project_folder
@@ -58,20 +58,14 @@ def fill(
     kept: Collection[str] = (),
 ) -> tuple[Given, ...]:
     """Put data into a worktree, never beside it; return those whose bytes the cache shares."""
-    shared = tuple(
-        each
-        for each in given
-        if materialise(
-            cache,
-            each,
-            slot,
-            os.path.normpath(os.path.join(project, each.path)),  # noqa: PTH118  text, not a place
-            over=lambda _: True,
-        ).linked
-    )
+    shared = []
+    for each in given:
+        path = os.path.normpath(os.path.join(project, each.path))  # noqa: PTH118  text, not a place
+        if LINKS & materialise(cache, each, slot, path, over=lambda _: True):
+            shared.append(each)
     # DVC hashes a .gitignore that lies in a dependency's folder: it has to be there as it will be.
     gitignore.protect(slot / project, [each.path for each in given if each.path not in kept])
-    return shared
+    return tuple(shared)
 
 
 def share_cache(slot: Path, project: str, cache: Path) -> None:

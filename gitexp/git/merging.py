@@ -81,7 +81,6 @@ class Conflict:
     """One path that both sides changed, each in its way."""
 
     path: str
-    base: Side
     ours: Side
     theirs: Side
 
@@ -177,7 +176,7 @@ def _promises_kept(repo: Repo) -> Iterator[None]:
 def _conflicts(index: pygit2.Index) -> Iterator[Conflict]:
     for base, ours, theirs in index.conflicts or ():
         path = next(side.path for side in (ours, theirs, base) if side is not None)
-        yield Conflict(str(path), _side(base), _side(ours), _side(theirs))
+        yield Conflict(str(path), _side(ours), _side(theirs))
 
 
 def _side(entry: pygit2.IndexEntry | None) -> Side:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from gitexp.model.ids import CommitHash
     from gitexp.model.workspace import Workspace
 
+    Refused = tuple[tuple[str, str], ...]  # short name of a ref, and why
+
 
 try:  # GitPython starts git when it is imported
     import git
@@ -68,17 +70,6 @@ _NO_PLACE: Final = re.compile(
     r"(?=': (?:'(refs/\S+)' exists; cannot create |.*: File name too long$)))",
     re.MULTILINE,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Pushed:
-    """What the remote said."""
-
-    done: bool  # whether every ref is there now
-    # Whether somebody else was faster, so that fetching and trying again may help.
-    lost: bool = False
-    # Refs that were not taken, and why; empty where `done`.
-    refused: tuple[tuple[str, str], ...] = ()
 
 
 def choose(repo: Repo, branch: str | None, wanted: str | None = None) -> str:
@@ -142,22 +133,20 @@ def fetch(workspace: Workspace, remote: str, branch: str = "*") -> tuple[str, ..
     raise failed(arguments, code, said)
 
 
-def push(workspace: Workspace, remote: str, moves: Sequence[tuple[str, CommitHash]]) -> Pushed:
+def push(workspace: Workspace, remote: str, moves: Sequence[tuple[str, CommitHash]]) -> Refused:
     """Send commits to branches of a remote: all of them, or none.
 
     Nothing is ever forced. A remote that cannot do it at once gets them in the given order, each
     after the one before.
 
-    `moves`: full names of the refs with what they are to lead to.
+    `moves`: full names of the refs with what they are to lead to. The result: refs that were not
+    taken since somebody else was faster, and why; fetching and trying again may help.
     """
-    done = _push(workspace, remote, moves, atomic=True)
-    if done is not None:
-        return done
-    for move in moves:
-        done = _push(workspace, remote, [move], atomic=False)
-        if done is None or not done.done:
-            return done or Pushed(done=False)
-    return Pushed(done=True)
+    refused = _push(workspace, remote, moves, atomic=True)
+    if refused is None:
+        every = (_push(workspace, remote, [move], atomic=False) for move in moves)
+        refused = next(filter(None, every), ())
+    return refused
 
 
 def ahead(workspace: Workspace, theirs: str, ours: str) -> int:
@@ -250,19 +239,19 @@ def _no_place(remote: str, ref: str, there: str) -> str:
 
 def _push(
     workspace: Workspace, remote: str, moves: Iterable[tuple[str, CommitHash]], *, atomic: bool
-) -> Pushed | None:
+) -> Refused | None:
     """Push once; None where the remote does not know ``--atomic``."""
     arguments = ["push", "--porcelain", "--no-follow-tags", *(["--atomic"] if atomic else [])]
     arguments += ["--", remote, *(f"{commit}:{ref}" for ref, commit in moves)]
     code, out, said = execute(workspace, arguments)
     if code == 0:
-        return Pushed(done=True)
+        return ()
     if atomic and "does not support --atomic" in said:
         return None
     refused = tuple(_refusal(line) for line in out.split("\n") if line.startswith("!"))
     reasons = [why for _, why in refused if not any(sign in why for sign in _FOLLOWS)]
     if refused and all(any(sign in why for sign in _RACE) for why in reasons):
-        return Pushed(done=False, lost=True, refused=refused)
+        return refused
     if refused:
         raise _not_taken(remote, [f"{ref}: {why}" for ref, why in refused], said)
     raise failed(arguments, code, said)

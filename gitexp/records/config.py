@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gitexp.model.config import Identity, ParamKey, Predictions, ProjectConfig, SeedRule
@@ -187,7 +188,7 @@ def _seed_params(fields: Fields, name: str) -> tuple[ParamKey, ...]:
 
 def _run(top: Fields) -> tuple[tuple[str, ...], tuple[str, ...], float | None]:
     fields = top.section("run")
-    timeout_s = fields.maybe_number("timeout_s")
+    timeout_s = fields.maybe("timeout_s", fields.number)
     if timeout_s is not None and timeout_s <= 0:
         raise fields.bad("timeout_s", "a number of seconds above 0")
     once, link = fields.texts("once", ()), _paths(fields, "link")
@@ -218,7 +219,7 @@ def _limits(top: Fields) -> int:
 
 def _rules(top: Fields) -> tuple[dict[str, Policy], str, tuple[str, ...], tuple[str, ...]]:
     fields = top.section("rules")
-    given = {name: fields.maybe_word(name, Policy) for name in RULE_IDS}
+    given = {name: fields.maybe(name, partial(fields.word, kind=Policy)) for name in RULE_IDS}
     rules = {name: policy for name, policy in given.items() if policy is not None}
     branches = fields.maybe_text("branches") or ""
     protected = fields.texts("protected", _DEFAULT.protected)
@@ -239,7 +240,7 @@ def _witness(plan: Fields) -> bool:
 
 
 def _budget(top: Fields) -> int | None:
-    budget = top.maybe_integer("evaluation_budget")
+    budget = top.maybe("evaluation_budget", top.integer)
     if budget is not None and budget < 1:
         raise top.bad("evaluation_budget", "a whole number above 0, or null")
     return budget

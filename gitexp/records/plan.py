@@ -69,4 +69,5 @@ def load_verdict(data: bytes, where: str) -> tuple[Verdict | None, str, Person]:
     fields.time("concluded_at")
     plan = fields.child("comparison").maybe_child("plan")
     digest = "" if plan is None else codec.read(Plan, plan).digest
-    return fields.maybe_word("verdict", Verdict), digest, who
+    verdict = fields.word("verdict", Verdict) if fields.has("verdict") else None
+    return verdict, digest, who

@@ -258,7 +258,8 @@ def _two(fields: Fields, key: str) -> tuple[int, ...]:
 def _order(fields: Fields, _: str) -> OrderGrade:
     from gitexp.model.witness import Grade, OrderGrade
 
-    return OrderGrade(fields.word("order", Grade), fields.text("why"), fields.maybe_time("time"))
+    grade, why = fields.word("order", Grade), fields.text("why")
+    return OrderGrade(grade, why, fields.maybe("time", fields.time))
 
 
 def _order_json(value: object) -> Json:

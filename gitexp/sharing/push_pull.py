@@ -378,7 +378,7 @@ def _deliver(shared: Shared, moves: Iterable[BranchMove], data: CommitHash | Abs
         for move in moves
         if not move.open and move.after is not None and move.after != shared.theirs(move.branch)
     ]
-    return not wanted or remote.push(shared.workspace, shared.remote, wanted).done
+    return not wanted or not remote.push(shared.workspace, shared.remote, wanted)
 
 
 def _follow(shared: Shared, moves: Iterable[BranchMove]) -> None:

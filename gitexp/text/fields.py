@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import json
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gitexp.text.jsontext import Json
 
 WordT = TypeVar("WordT", bound=enum.Enum)
+_T = TypeVar("_T")
 
 _SHOWN = 80  # characters of a foreign value in a message
 
@@ -53,6 +54,10 @@ class Fields:
             raise self.bad(key, "a text")
         return value
 
+    def maybe(self, key: str, read: Callable[[str], _T]) -> _T | None:
+        """Read what may be null or absent, by a reader of this mapping."""
+        return read(key) if self._optional(key) else None
+
     def maybe_text(self, key: str) -> str | None:
         """Read a text that may be null or absent."""
         return self.text(key) if self._optional(key) else None
@@ -75,10 +80,6 @@ class Fields:
             raise self.bad(key, f"an integer of at most {most}")
         return value
 
-    def maybe_integer(self, key: str) -> int | None:
-        """Read an integer that may be null or absent."""
-        return self.integer(key) if self._optional(key) else None
-
     def number(self, key: str, default: float | None = None) -> float:
         """Read a finite number."""
         value = self._take(key, default, "a number")
@@ -91,10 +92,6 @@ class Fields:
         if not math.isfinite(result):
             raise self.bad(key, "a finite number")
         return result
-
-    def maybe_number(self, key: str) -> float | None:
-        """Read a finite number that may be null or absent."""
-        return self.number(key) if self._optional(key) else None
 
     def flag(self, key: str, *, default: bool | None = None) -> bool:
         """Read true or false."""
@@ -116,10 +113,6 @@ class Fields:
         self._take(key, None, expected)
         raise self.bad(key, expected)
 
-    def maybe_word(self, key: str, kind: type[WordT]) -> WordT | None:
-        """Read a word of an enum that may be null or absent."""
-        return self.word(key, kind) if self._optional(key) else None
-
     def time(self, key: str) -> datetime:
         """Read a moment in UTC."""
         text = self.text(key)
@@ -133,10 +126,6 @@ class Fields:
             return moment.astimezone(UTC)
         except OverflowError:
             raise self.bad(key, "a time like 2025-01-31T12:00:00Z") from None
-
-    def maybe_time(self, key: str) -> datetime | None:
-        """Read a moment that may be null or absent."""
-        return self.time(key) if self._optional(key) else None
 
     def texts(self, key: str, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
         """Read a list of texts."""

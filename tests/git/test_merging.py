@@ -121,7 +121,7 @@ def parted(request: pytest.FixtureRequest, repo: Repo) -> tuple[CommitHash, Comm
     return ours, theirs, "f2" if request.param == "both added" else "f"
 
 
-def test_a_conflict_is_told_with_its_three_sides(
+def test_a_conflict_is_told_with_its_two_sides(
     repo: Repo, parted: tuple[CommitHash, CommitHash, str]
 ) -> None:
     ours, theirs, path = parted
@@ -129,10 +129,8 @@ def test_a_conflict_is_told_with_its_three_sides(
     joined = merging.join(repo, ours, theirs, asked.append, [])
     assert joined == merging.Joined(None, (path,))
     (conflict,) = asked
-    start = objects.merge_base(repo, ours, theirs)
-    assert start is not ABSENT
     assert conflict.path == path
-    for side, at in ((conflict.base, start), (conflict.ours, ours), (conflict.theirs, theirs)):
+    for side, at in ((conflict.ours, ours), (conflict.theirs, theirs)):
         found = objects.entry_at(repo, at, path)
         assert side == found
         data = objects.read_blob(repo, at, path)

@@ -136,12 +136,9 @@ def test_what_has_to_be_there_is_missed_by_its_name(name: str, value: Json) -> N
 def test_what_may_be_missing_is_none_or_empty(value: Json) -> None:
     fields = Fields(value, "f")
     assert not fields.has("key")
-    for reader in (
-        fields.maybe_text, fields.maybe_integer, fields.maybe_number, fields.maybe_time,
-        fields.maybe_child,
-    ):  # fmt: skip
-        assert reader("key") is None
-    assert fields.maybe_word("key", Word) is None
+    for read in (fields.integer, fields.number, fields.time):
+        assert fields.maybe("key", read) is None
+    assert fields.maybe_text("key") is fields.maybe_child("key") is None
     assert fields.section("key").names() == ()
     assert fields.children("key", required=False) == ()
     assert fields.named("key") == {} == fields.params("key")
@@ -165,7 +162,7 @@ def test_a_default_stands_for_what_is_missing_and_for_nothing_else() -> None:
     with pytest.raises(BadFormatError):
         fields.word("bad", Word, Word.ONE)
     with pytest.raises(BadFormatError):
-        fields.maybe_word("bad", Word)
+        fields.maybe("bad", fields.integer)
 
 
 @pytest.mark.parametrize(
@@ -244,7 +241,7 @@ def test_what_is_shown_of_a_value_is_short_and_of_ascii(value: Json) -> None:
 def test_a_key_that_nobody_read_is_refused_with_what_it_may_stand_for() -> None:
     fields = Fields({"$schema": "x", "metric": "f1", "margn": 1}, "plan.yaml", ("a",))
     fields.text("metric")
-    fields.maybe_number("margin")
+    fields.maybe("margin", fields.number)
     with pytest.raises(BadFormatError, match="unknown key") as caught:
         fields.only_known()
     assert caught.value.found == "a.margn"

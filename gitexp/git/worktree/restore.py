@@ -64,7 +64,6 @@ class PreparedRestore:
     index: Path | None = None  # takes the place of the worktree's index
     folder: Path | None = None  # holds the new files
     files: list[_File] = field(default_factory=list)
-    refresh: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)  # paths that stay as the person has them
 
 
