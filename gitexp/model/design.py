@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
 
 from gitexp.model import dataclass
 from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
-
-if TYPE_CHECKING:
-    from gitexp.model.plan import Direction
 
 
 class Unit(enum.Enum):

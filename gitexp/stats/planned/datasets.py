@@ -170,7 +170,7 @@ def _checked(
     if len(old) != plan.n_baseline:
         raise DesignError(
             "the values do not fit the plan",
-            found=f"{len(old)} data sets",
+            found=f"{len(old)} pairs",
             expected=str(plan.n_baseline),
         )
     hypotheses.check_share(old, design.effect)
@@ -284,15 +284,9 @@ def fold_posterior(
 def _checked_folds(
     plan: PlannedTest, design: Design, baseline: Floats, candidate: Floats
 ) -> tuple[Values, Values, Splits]:
-    old, new = finite_pairs(baseline, candidate)
-    if len(old) != plan.n_baseline or design.splits is None:
-        raise DesignError(
-            "the scores do not fit the plan",
-            found=f"{len(old)} scores",
-            expected=f"{plan.n_baseline} scores of known splits",
-        )
-    hypotheses.check_share(old, design.effect)
-    return old, new, design.splits
+    if design.splits is None:
+        raise DesignError("the splits are not known")
+    return *_checked(plan, design, baseline, candidate), design.splits
 
 
 def _unless_same(test: Test, below: Values, above: Values) -> Tails:

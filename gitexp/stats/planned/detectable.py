@@ -106,13 +106,7 @@ def repeats_needed(size: float, power: float, *, alpha: float, paired: bool) -> 
     >>> repeats_needed(1.0, 0.8, alpha=0.05, paired=True)
     8
     """
-    rate(power, "power")
-    return _fewest(
-        lambda n: power_at(n, size, alpha=alpha, paired=paired),
-        power,
-        least=pairs_needed(alpha, paired=paired),
-        size=size,
-    )
+    return _fewest(power_at, size, power, alpha=alpha, paired=paired)
 
 
 def power_of_band(n: int, width: float, *, alpha: float, paired: bool) -> float:
@@ -146,13 +140,7 @@ def repeats_needed_for_band(
     width: float, power: float, *, alpha: float, paired: bool
 ) -> int | None:
     """Return the fewest repeats that show equivalence within `width` standard deviations."""
-    rate(power, "power")
-    return _fewest(
-        lambda n: power_of_band(n, width, alpha=alpha, paired=paired),
-        power,
-        least=pairs_needed(alpha, paired=paired),
-        size=width,
-    )
+    return _fewest(power_of_band, width, power, alpha=alpha, paired=paired)
 
 
 def examples_needed_for_share(
@@ -318,18 +306,24 @@ def _quantiles(power: float, alpha: float, df: float) -> float:
 
 
 def _fewest(
-    power_of: Callable[[int], float], power: float, *, least: int, size: float
+    power_of: Callable[..., float], size: float, power: float, *, alpha: float, paired: bool
 ) -> int | None:
-    """Return the smallest n from `least` on with the power, by doubling and halving."""
+    """Return the smallest n with the power, by doubling and halving."""
+    rate(power, "power")
+
+    def enough(n: int) -> bool:
+        return power_of(n, size, alpha=alpha, paired=paired) >= power
+
     # 2 (z + z)^2 / size^2 is above any of the tests' needs by little; beyond MOST nobody goes on
     if not size > 0 or 4 / size**2 > MOST:
         return None
-    low, high = least - 1, least
-    while power_of(high) < power:
+    high = pairs_needed(alpha, paired=paired)
+    low = high - 1
+    while not enough(high):
         low, high = high, 2 * high
         if high > MOST:
             return None
-    return halved(low, high, lambda n: power_of(n) >= power)
+    return halved(low, high, enough)
 
 
 def halved(low: int, high: int, enough: Callable[[int], bool]) -> int:
