@@ -9,7 +9,6 @@ has all files in their place, says whether it does. See docs/decisions/0042.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import posixpath
 import re
@@ -40,7 +39,7 @@ from gitexp.system import params
 from gitexp.text.jsontext import json_dumps_compact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from gitexp.execution.run_sources import RunSource
@@ -54,7 +53,6 @@ if TYPE_CHECKING:
     from gitexp.text.jsontext import Json
 
     Key = tuple[str, str]  # stage and recipe
-    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,19 +137,8 @@ def bring(
 ) -> None:
     """Bring what a side is about to take over and its cache has not, as `dvc pull` would.
 
-    Nothing is an error: what is not there is executed, and what that makes is held against it.
+    What is not there is executed, and what that makes is held against it.
     """
-    with contextlib.suppress(GitexpError):  # a remote that is not the user's own, or out of reach
-        _bring(seen, found, slot, given, environ)
-
-
-def _bring(
-    seen: Situation,
-    found: OnceStages,
-    slot: Path,
-    given: Sequence[Given],
-    environ: Mapping[str, str],
-) -> None:
     source = found.source
     cache = cache_of(seen.place.top, source.config)
     gone = {key: lacks for key, made in found.known.items() if (lacks := _lacking(cache, made))}

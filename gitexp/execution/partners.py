@@ -53,10 +53,11 @@ class Here:
     repo: Repo
     environment: EnvironmentDigest | None
     captured: Captured | None  # None: it was not looked at
+    links: str  # fingerprint of linked data
 
-    def differs(self, found: FoundRun, repeat: Repeat, links: str) -> tuple[str, ...]:
+    def differs(self, found: FoundRun, repeat: Repeat) -> tuple[str, ...]:
         """Return what of it could act on a repeat like that one, and is otherwise."""
-        other = ("linked data",) if repeat.links != links else ()
+        other = ("linked data",) if repeat.links != self.links else ()
         if self.captured is None:  # a dry run takes it to be as it was
             return other
         there = Environments(self.repo).of(found, repeat)
@@ -142,10 +143,7 @@ class Partners:
         ]
 
     def refuse_unlike(self, run: tuple[int, ...], key: Callable[[int], Key]) -> None:
-        """Refuse to run a candidate whose seed the baseline had before, in another environment.
-
-        Raises `OtherEnvironmentError`.
-        """
+        """Refuse to run a candidate whose seed the baseline had before, in another environment."""
         if self.plan.drawn is None:
             return
         for seed in run:
@@ -153,7 +151,7 @@ class Partners:
             if not there or seed in self.count.candidate.repeats:
                 continue
             item, repeat = min(there, key=lambda pair: pair[0].order)
-            if differ := self.here.differs(item, repeat, links(self.source)):
+            if differ := self.here.differs(item, repeat):
                 raise OtherEnvironmentError(
                     f"the baseline's repeat of seed {seed} ran in another environment",
                     found=listed(differ, _FEW),
@@ -173,13 +171,13 @@ class Partners:
             if seed in done:
                 continue
             if mine is None:  # of drawn seeds `refuse_unlike` has looked
-                like = (not self.here.differs(*each, links(self.source)) for each in there)
+                like = (not self.here.differs(*each) for each in there)
                 if there and (self.plan.drawn or any(like)):
                     done.add(seed)
                 continue
             done.add(seed)
             before = any(self.earlier(found, mine.found) for found, _ in there)
-            differ = self.here.differs(mine.found, mine.repeat, links(self.source))
+            differ = self.here.differs(mine.found, mine.repeat)
             if differ or (before and self.plan.drawn):
                 waiting.append((mine.found, mine.repeat, differ))
             else:

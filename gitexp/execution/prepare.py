@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc import links as data_links
 from gitexp.dvc import pipeline, pointers
 from gitexp.dvc.input_parts import left_out
+from gitexp.errors import GitexpError
 from gitexp.execution import once as once_stages
 from gitexp.execution.jobs import (
     JobTemplate,
@@ -136,7 +138,7 @@ def prepare(situation: Situation, call: SharedCall) -> list[Prepared]:
     )
     fixed = frozen.look(situation.repo, situation.plan, situation.place.tip)
     return [
-        _prepared(situation, call, _Side(source, *slot, stages, fixed), situation.import_paths)
+        _prepared(situation, call, _Side(source, *slot, stages, fixed))
         for source, slot, stages in zip(sides, slots, resolved, strict=True)
     ]
 
@@ -187,9 +189,7 @@ def _mark_seed(root: Path, source: RunSource) -> bool:
     return True
 
 
-def _prepared(
-    situation: Situation, call: SharedCall, side: _Side, import_paths: tuple[str, ...]
-) -> Prepared:
+def _prepared(situation: Situation, call: SharedCall, side: _Side) -> Prepared:
     source, resolved = side.source, side.resolved
     config = source.config
     stages = resolved.executed
@@ -227,7 +227,7 @@ def _prepared(
         slots=side.slots,
         stages=stages,
         python=situation.python,
-        import_paths=import_paths,
+        import_paths=situation.import_paths,
         edits=source.overrides,
         seed_arg=config.seed.arg,
         given=data.given,
@@ -255,7 +255,8 @@ def _prepared(
         whole = once_stages.unreached(stages, seeded)
         if whole:
             found = once_stages.look(situation, source, whole, call.before)
-            once_stages.bring(situation, found, Path(side.slots[0]), data.given, call.environ)
+            with contextlib.suppress(GitexpError):  # a remote of somebody else, or out of reach
+                once_stages.bring(situation, found, Path(side.slots[0]), data.given, call.environ)
             job = found.told(job)
     draft = Run(
         id=side.run,

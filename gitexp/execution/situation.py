@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shlex
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import eligible, frozen, tally
@@ -37,7 +38,7 @@ from gitexp.records import environment as environment_format
 from gitexp.store import lookup, plans
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from gitexp.comparison.eligible import Eligible
     from gitexp.comparison.tally import Settled
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from gitexp.execution.run_sources import RunSource
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
-    from gitexp.model.ids import Absent, CommitHash, EnvironmentDigest, RunId
+    from gitexp.model.ids import CommitHash, EnvironmentDigest, RunId
     from gitexp.model.plan import Person, Plan
     from gitexp.model.request import RunRequest
     from gitexp.model.run import Run
@@ -91,10 +92,6 @@ class Situation:
     def wanted(self) -> int:
         """How many repeats shall count in the end."""
         return self.request.repeats or (1 if self.plan is None else self.plan.repeats)
-
-    def at_tip(self, path: str) -> bytes | Absent:
-        """Return a file as the branch has it."""
-        return objects.read_blob(self.repo, self.place.tip, path)
 
 
 def look(
@@ -258,8 +255,8 @@ def _choose(
         out = without.difference(request.seeds)
         pair_with = [seed for seed in choice.together if seed not in out]
         if place is None and plan is not None and seen.settled is not None:
-            count, here = seen.settled.everything, partners.Here(repo, environment, seen.installed)
-            rule = partners.Partners(other, theirs, count, plan, here, earlier)
+            here = partners.Here(repo, environment, seen.installed, partners.links(other))
+            rule = partners.Partners(other, theirs, seen.settled.everything, plan, here, earlier)
             rule.refuse_unlike(choice.run, main.key)
             counting, again = rule.settled(needed)
         else:
@@ -284,22 +281,19 @@ def choose_candidate(
     numbers that would repeat a seed of the first repeat. Others replace seeds that failed on
     either side, which are `given_up`.
     """
-    request, committed, counted = seen.request, source.committed_seed, tuple(sorted(counting))
-    if request.seeds:
-        asked = dict.fromkeys(request.seeds)
-        run = tuple(seed for seed in asked if request.again or seed not in counting)
-        return SeedChoice(run, counted, tuple(seed for seed in run if seed in spent))
-    passed = {*spent, *source.shared, *given_up, *(() if request.again else counting)}
-    there = 0 if request.again else len({*counting}.difference(given_up))
+    committed, passed = source.committed_seed, {*spent, *source.shared}
     wanted = seen.wanted
     if seen.plan is not None and seen.settled is not None and seen.settled.full:
         wanted = min(wanted, seen.plan.repeats)  # what would not count is not run unasked
     drawn = None if seen.beside is None else seen.beside.drawn
-    seeds = _upward(committed, passed)
+    row = _upward(committed, passed)
     if drawn is not None:
-        seeds = (seed for seed in drawn.sequence("/explore") if seed not in passed)
-    run = tuple(itertools.islice(seeds, max(0, wanted - there)))
-    return SeedChoice(run, counted, tuple(seed for seed in sorted(spent) if seed >= committed))
+        row = (seed for seed in drawn.sequence("/explore") if seed not in passed)
+    if seen.request.seeds:
+        return _asked_for(seen, counting, sorted(counting), spent.__contains__)
+    run = _first(seen, row, wanted, counting, given_up)
+    later = tuple(seed for seed in sorted(spent) if seed >= committed)
+    return SeedChoice(run, tuple(sorted(counting)), later)
 
 
 def _drawn(seen: Situation, counting: Collection[int], given_up: Collection[int]) -> SeedChoice:
@@ -307,21 +301,39 @@ def _drawn(seen: Situation, counting: Collection[int], given_up: Collection[int]
 
     What is asked for besides them is executed, and does not count.
     """
-    request, plan, settled = seen.request, seen.plan, seen.settled
+    plan, settled = seen.plan, seen.settled
     assert plan and plan.drawn and settled  # noqa: S101, PT018  whoever calls has looked
     wanted = min(seen.wanted, plan.repeats) if settled.full else seen.wanted
     fresh = (s for s in plan.drawn.sequence() if s not in settled.count.spent)
     first = tuple(itertools.islice(fresh, wanted + len(given_up)))
-    counted = tuple(sorted({*counting}.intersection(first)))
-    if request.seeds:
-        asked = dict.fromkeys(request.seeds)
-        run = tuple(seed for seed in asked if request.again or seed not in counting)
-        return SeedChoice(run, counted, tuple(seed for seed in run if seed not in first))
-    passed = {*given_up, *(() if request.again else counted)}
-    there = 0 if request.again else len({*counted}.difference(given_up))
-    left = (seed for seed in first if seed not in passed)
-    run = tuple(itertools.islice(left, max(0, wanted - there)))
-    return SeedChoice(run, counted, tuple(sorted(settled.count.spent)))
+    counted = sorted({*counting}.intersection(first))
+    if seen.request.seeds:
+        return _asked_for(seen, counting, counted, lambda seed: seed not in first)
+    run = _first(seen, first, wanted, counted, given_up)
+    return SeedChoice(run, tuple(counted), tuple(sorted(settled.count.spent)))
+
+
+def _asked_for(
+    seen: Situation,
+    counting: Collection[int],
+    counted: Sequence[int],
+    is_spent: Callable[[int], bool],
+) -> SeedChoice:
+    run = [s for s in dict.fromkeys(seen.request.seeds) if seen.request.again or s not in counting]
+    return SeedChoice(tuple(run), tuple(counted), tuple(filter(is_spent, run)))
+
+
+def _first(
+    seen: Situation,
+    row: Iterable[int],
+    wanted: int,
+    counted: Collection[int],
+    given_up: Collection[int],
+) -> tuple[int, ...]:
+    """Return the first seeds of a row that are still lacking."""
+    there = () if seen.request.again else counted
+    left = (seed for seed in row if seed not in {*given_up, *there})
+    return tuple(itertools.islice(left, max(0, wanted - len({*there}.difference(given_up)))))
 
 
 def with_snapshot(
@@ -370,7 +382,8 @@ def _lacks_snapshot(seen: Situation, source: RunSource, reached: Sequence[FoundR
         if tree is ABSENT or compute(repo, tree, config) != source.inputs:
             return False
     state = source.inputs, source.key(source.committed_seed)
-    return not snapshot.is_written(repo, seen.at_tip, config, reached, state)
+    read = partial(objects.read_blob, repo, tip)
+    return not snapshot.is_written(repo, read, config, reached, state)
 
 
 def _of_baseline(

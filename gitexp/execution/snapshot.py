@@ -33,17 +33,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.dvc.dvcfiles import LockedStage
+    from gitexp.git.repository import Repo
+    from gitexp.git.transaction.move import Published
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.ids import Absent, CommitHash, InputsDigest, Md5
+    from gitexp.model.ids import Absent, CommitHash, InputsDigest, Md5, RunId
     from gitexp.model.job import Outcome, Stage, StageRecord
     from gitexp.model.run import Key, Output
     from gitexp.store.lookup import FoundRun
 
     Read = Callable[[str], bytes | Absent]
-
-    from gitexp.git.repository import Repo
-    from gitexp.git.transaction.move import Published
-    from gitexp.model.ids import RunId
 
 
 def is_written(

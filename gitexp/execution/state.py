@@ -13,7 +13,6 @@ from gitexp.errors import (
     GitexpError,
 )
 from gitexp.execution import engines
-from gitexp.execution.workdir import WorkDir
 from gitexp.git import objects, refs
 from gitexp.git.transaction import layout, locks
 from gitexp.git.transaction.cache import open_index
@@ -79,17 +78,9 @@ def write(workdir: WorkDir, state: State) -> None:
     owner = locks.this_process()
     value: dict[str, Json] = {
         "$schema": SCHEMA,
-        "asked": codec.to_json(state.asked),
-        "branch": state.branch,
-        "draft": codec.to_json(state.draft),
-        "left": state.left,
-        "once": list(state.once),
-        "open": state.open,
+        **codec.to_json(state),
         "owner": {"host": owner.host, "pid": owner.pid, "started": owner.started},
-        "plan_metric": state.plan_metric,
-        "published": state.published,
         "secret": calls.begun(workdir.proofs, state.draft.id),
-        "side": state.side,
     }
     _put(path, value)
 
@@ -216,18 +207,8 @@ def _draft(call: Call) -> Run:
 def _states(call: Call) -> Iterator[State]:
     """Yield the state of a call, if it can be read."""
     with contextlib.suppress(BadFormatError):
-        fields, draft = Fields(call.value, str(call.path)), _draft(call)
-        yield State(
-            draft=draft,
-            side=call.side,
-            branch=call.branch,
-            plan_metric=fields.text("plan_metric"),
-            once=fields.texts("once"),
-            asked=_asked(call, draft),
-            published=call.published,
-            open=bool(call.value.get("open")),
-            left=call.left,
-        )
+        state = codec.read(State, Fields(call.value, str(call.path)))
+        yield replace(state, asked=_asked(call, state.draft))
 
 
 _INTERRUPTED = frozenset({RepeatState.CANCELLED, RepeatState.LOST})
