@@ -11,13 +11,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import ndtr, ndtri, stdtrit
+from scipy.special import betaincinv, ndtr, ndtri, stdtrit
 
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Interval
 from gitexp.stats import examples
 from gitexp.stats.sums import pseudo_of_labels
-from gitexp.stats.tests import BOOTSTRAP_DRAWS, MIN_BOOTSTRAP_EXAMPLES
+from gitexp.stats.tests import BOOTSTRAP_DRAWS, MAX_SIGN_FLIPS, MIN_BOOTSTRAP_EXAMPLES
 from gitexp.stats.ttests import limits, paired_difference, welch_difference
 from gitexp.stats.values import finite, finite_pairs, rate
 
@@ -170,6 +170,57 @@ def jackknife_intervals(
     return difference, relative
 
 
+def permutation_interval(
+    baseline: Floats, candidate: Floats, *, confidence: float = 0.95
+) -> Interval | None:
+    """Return the differences that the two-sided exact sign-flip test does not reject.
+
+    Parameters
+    ----------
+    baseline, candidate : sequence of float, shape (n_pairs,)
+        At most 20 pairs.
+
+    Returns
+    -------
+    Interval or None
+        None if even the widest one has less confidence (fewer than 6 pairs at 0.95), or with
+        more pairs than are enumerated.
+
+    Notes
+    -----
+    The p-value of a shift is the share of non-empty subsets of pairs whose mean lies beyond it,
+    so the limits are order statistics of the ``2**n - 1`` subset means [1]_.
+
+    References
+    ----------
+    .. [1] Hartigan, J. A. (1969). Using subsample values as typical values. J. Am. Stat. Assoc.
+       64, 1303-1317. :doi:`10.1080/01621459.1969.10501057`
+
+    Examples
+    --------
+    >>> interval = permutation_interval([0.0] * 6, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    >>> interval.low, interval.high
+    (1.0, 6.0)
+    """
+    rate(confidence, "confidence")
+    old, new = finite_pairs(baseline, candidate)
+    ways = 2 ** len(old)
+    # ranks above `outside` from either end are kept: each end rejects at most half of alpha
+    outside = math.floor((1 - confidence) / 2 * ways * (1 + 1e-12))
+    if ways > MAX_SIGN_FLIPS or outside < 1:
+        return None
+    sums, sizes = np.zeros(1), np.zeros(1)
+    for difference in new - old:
+        sums = np.concatenate([sums, sums + difference])
+        sizes = np.concatenate([sizes, sizes + 1])
+    means = sums[1:] / sizes[1:]
+    last = len(means) - outside
+    placed = np.partition(means, (outside - 1, last))
+    return Interval(
+        float(placed[outside - 1]), float(placed[last]), confidence, "exact sign flips, inverted"
+    )
+
+
 def predictions_interval(
     cells: Cells, definition: Definition, *, confidence: float = 0.95, seed: int = 0
 ) -> tuple[Interval | None, Interval | None]:
@@ -267,6 +318,26 @@ def wilson_limits(successes: int, n: int, alpha: float) -> tuple[float, float]:
     reach = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     low = 0.0 if successes == 0 else centre - reach
     high = 1.0 if successes == n else centre + reach
+    return low, high
+
+
+def clopper_pearson_limits(successes: int, n: int, alpha: float) -> tuple[float, float]:
+    """Return the exact binomial interval of a proportion.
+
+    References
+    ----------
+    .. [1] Clopper, C. J. and Pearson, E. S. (1934). The use of confidence or fiducial limits
+       illustrated in the case of the binomial. Biometrika 26, 404-413.
+       :doi:`10.1093/biomet/26.4.404`
+
+    Examples
+    --------
+    >>> round(clopper_pearson_limits(0, 20, 0.05)[1], 6)
+    0.168433
+    """
+    misses = n - successes
+    low = 0.0 if successes == 0 else float(betaincinv(successes, misses + 1, alpha / 2))
+    high = 1.0 if misses == 0 else float(betaincinv(successes + 1, misses, 1 - alpha / 2))
     return low, high
 
 

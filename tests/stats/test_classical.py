@@ -18,6 +18,7 @@ from gitexp.stats import (
     power,
     ranked,
     ranks,
+    stopping,
     ttests,
 )
 from gitexp.stats.effects import bracket, crossing
@@ -261,6 +262,9 @@ CONSTANT = [0.1 + 0.2, 0.3, 0.3]
             5, true_difference=math.nan, sd_of_differences=1.0, margin=1.0
         ),
         lambda: intervals.bca_limits(np.ones(9), 2.0, np.ones(9), 0.05),
+        lambda: stopping.betting_e_process([0.5, 1.5], mu0=0.5, bet=1.0),
+        lambda: stopping.betting_e_process([0.5], mu0=0.5, bet=3.0),
+        lambda: stopping.betting_e_process([0.5], mu0=0.5, bet=math.nan),
         lambda: crossing(lambda x: x + 10, 0.0, 1.0),
         lambda: bracket(lambda _: 1.0, 0.0, 1.0),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -14,7 +14,8 @@ from gitexp.stats.effects import (
     noncentral_t_interval,
     paired_effects,
 )
-from gitexp.stats.intervals import difference_interval, relative_interval
+from gitexp.stats.intervals import difference_interval, permutation_interval, relative_interval
+from gitexp.stats.permutation import sign_flip_tails
 
 RNG = np.random.default_rng(11)
 BASELINE = RNG.normal(0.8, 0.02, size=10)
@@ -66,6 +67,26 @@ def test_a_relative_interval_that_does_not_exist_is_none(
     baseline: list[float], candidate: list[float], *, paired: bool
 ) -> None:
     assert relative_interval(baseline, candidate, paired=paired) is None
+
+
+@given(st.lists(st.integers(-50, 50), min_size=6, max_size=9))
+def test_the_inverted_permutation_interval_is_what_the_test_does_not_reject(d: list[int]) -> None:
+    assume(len(set(d)) > 1)
+    new = np.array(d, dtype=float)
+    interval = permutation_interval(np.zeros(len(d)), new)
+
+    def worst(shift: float) -> float:
+        tails = sign_flip_tails(np.full(len(d), shift), new)
+        return min(tails.greater, tails.less)
+
+    for limit, outwards in ((interval.low, -1e-6), (interval.high, 1e-6)):
+        assert worst(limit + outwards) <= 0.025 < worst(limit - outwards)
+
+
+def test_five_pairs_have_no_exact_interval_at_95_percent() -> None:
+    assert permutation_interval(np.zeros(5), np.arange(5.0)) is None
+    assert permutation_interval(np.zeros(6), np.arange(6.0)) is not None
+    assert permutation_interval(np.zeros(21), np.arange(21.0)) is None
 
 
 def test_where_nothing_varies_there_is_no_interval_and_no_standardised_size() -> None:

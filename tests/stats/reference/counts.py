@@ -90,10 +90,6 @@ def proportion_interval(
     return {"estimate": successes / n, "ci_low": low, "ci_high": high}
 
 
-def clopper_pearson_limits(successes: int, n: int, alpha: float) -> tuple[float, float]:
-    return tuple(stats.binomtest(successes, n).proportion_ci(1 - alpha, "exact"))
-
-
 def chi_square_independence(table: Table, *, continuity_correction: bool = False) -> Numbers:
     """The product's; Yates's correction, of a 2 x 2 table, is scipy's."""
     found = asdict(contingency.chi_square_independence(table))

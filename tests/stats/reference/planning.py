@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special, stats
 
-from gitexp.errors import DesignError
 from gitexp.stats import power
 from gitexp.stats.distributions import crossing_probability
 from gitexp.stats.effects import bracket, crossing
 from gitexp.stats.hypotheses import ADJUSTMENTS
 from gitexp.stats.power import power_paired_t_test, power_two_sample_t_test
-from gitexp.stats.values import ALTERNATIVES, finite, known, number
+from gitexp.stats.values import ALTERNATIVES, known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -234,19 +233,6 @@ def bernoulli_confidence_sequence(
     low = 0.0 if evidence(edge) <= 0 else crossing(evidence, edge, inner)
     high = 1.0 if evidence(1 - edge) <= 0 else crossing(evidence, inner, 1 - edge)
     return {"estimate": share, "ci_low": low, "ci_high": high}
-
-
-def betting_e_process(values: Sequence[float], *, mu0: float, bet: float) -> Numbers:
-    """Wealth of betting a constant share on a mean above `mu0`: Waudby-Smith and Ramdas (2024)."""
-    x = finite(values)
-    number(bet, "the bet")
-    if ((x < 0) | (x > 1)).any() or not 0 <= mu0 <= 1:
-        raise DesignError("a value lies outside [0, 1]", found=f"{x.min():g} to {x.max():g}")
-    if 1 - bet * mu0 < 0 or 1 + bet * (1 - mu0) < 0:
-        raise DesignError("the bet can lose more than everything", found=str(bet))
-    e_values = np.cumprod(1 + bet * (x - mu0))
-    p_values = np.minimum(1.0, 1 / np.maximum(np.maximum.accumulate(e_values), 1e-300))
-    return {"e_values": e_values.tolist(), "always_valid_p_values": p_values.tolist()}
 
 
 def sellke_bayarri_berger_calibration(p_value: float) -> Numbers:
