@@ -75,9 +75,9 @@ class DrawnSeeds:
             tried = run.origin is Origin.OBSERVED and is_tried(item, baseline) and not was_base
             if ref is None or not tried:
                 continue
-            seen = {each.seed for each in run.own_repeats if each.shown} & own
-            of_plan = was_under(item, plan) or (ref.name in {plan.name, *plan.formerly} and seen)
-            if of_plan and (seen or finished_seeds(item)):
+            # Whatever name it has on another branch: no other plan has these seeds.
+            seen = any(each.shown and each.seed in own for each in run.own_repeats)
+            if seen or (was_under(item, plan) and finished_seeds(item)):
                 found.add((run.inputs, run.fixed, ref.digest))
         return len(found), len({digest for *_, digest in found})
 

@@ -635,6 +635,8 @@ def test_each_version_of_a_plan_of_which_a_score_was_seen_is_one_more_to_pick_fr
     assert picked(*runs, *last, plan=plans[3]) == "3 under 3 versions of this plan"
     later = picked(*runs[:2], *last, plan=DRAWN)  # who goes back to an older one has seen both
     assert later == "2 under 2 versions of this plan"
+    renamed = both(8, 12, order=3, plan=replace(refs[3], name="another"))
+    assert picked(*runs[:2], *renamed) == later
     told = replace(last[1], run=replace(last[1].run, origin=Origin.REPORTED))
     assert picked(*runs[:2], told) == ""
 
