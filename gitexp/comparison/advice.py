@@ -7,7 +7,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import exclusions
+from gitexp.comparison import exclusions, failures
 from gitexp.model.plan import Claim, HypothesisKind, Verdict
 from gitexp.records.terms import format_effect, told_apart
 from gitexp.report import numbers
@@ -74,7 +74,7 @@ def _next_of_plan(judged: Judged, plan: Plan, found: Detectable | None) -> str:
     if judged.verdict in {Verdict.UNDECIDABLE, Verdict.INCONCLUSIVE} and not enough:
         step = _onward(judged, plan)
         if not step.startswith(exclusions.COMPARE):  # a repeat may lack the planned metric
-            return exclusions.after(judged.draft.failed, step, plan)
+            return failures.after(judged.draft.failed, step, plan)
     if judged.verdict is Verdict.INCONCLUSIVE and judged.problem and (again := _again(judged)):
         return again
     if judged.draft.concluded:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import advice, cautions, exclusions, frozen, measure, selection, sides
 from gitexp.comparison.designs import choose, predictions, slices, still
+from gitexp.comparison.failures import after, standing
 from gitexp.comparison.judged import Draft, Measured, adjusted
 from gitexp.comparison.made_once import made_outside
 from gitexp.comparison.measure import CountedSides
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gitexp.comparison.counting import Count, Evaluation
-    from gitexp.comparison.exclusions import Failure
+    from gitexp.comparison.failures import Failure
     from gitexp.comparison.gather import RunPool
     from gitexp.comparison.measure import Answer, Question
     from gitexp.comparison.randomness.syntax import CopiesReason
@@ -89,7 +90,7 @@ def draft(
     gathered = settled.gathered
     counted, everything, evaluation = settled.count, settled.everything, settled.evaluation
     same = baseline.inputs == candidate.inputs
-    failed = exclusions.failures(repo, settled)
+    failed = standing(repo, settled)
     shared, choice = frozen.standing(repo, plan, candidate, counted)
     claim = _claim(plan, counted, candidate)
     cluster = slices.cluster_of(candidate.config.predictions, options.cluster)
@@ -321,7 +322,7 @@ def _check_samples(
             found=f"0 samples that count for inputs {source.inputs[:7]}{beside}",
             where=f"{source.name} at {source.commit[:7]}",
             expected=expected,
-            next_step=command if swapped else exclusions.after(failed, command, plan),
+            next_step=command if swapped else after(failed, command, plan),
         )
 
 

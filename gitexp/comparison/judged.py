@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gitexp.comparison.designs.prediction_pairs import Pair
-    from gitexp.comparison.exclusions import Failure
+    from gitexp.comparison.failures import Failure
     from gitexp.comparison.measure import CountedSides
     from gitexp.model.comparison import (
         Change,

@@ -8,7 +8,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import exclusions
+from gitexp.comparison import exclusions, failures
 from gitexp.comparison.advice import cannot_decide, seed_ranges
 from gitexp.dvc import input_parts
 from gitexp.execution import situation, state
@@ -249,7 +249,7 @@ def _not_started(planned: Sequence[PlannedRun], recorded: Sequence[RecordedRun])
 def _missing_modules(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
     """Say where modules come from if one was missing: the usual reason is another interpreter."""
     lines = [repeat.last_line for each in recorded for repeat in _unfinished(each)]
-    modules = {found[1]: None for line in lines if (found := exclusions.NO_MODULE.search(line))}
+    modules = {found[1]: None for line in lines if (found := failures.NO_MODULE.search(line))}
     names = {f"{f[2]}.{f[1]}": None for line in lines if (f := _NO_NAME.search(line))}
     source = seen.sides[0]
     home, top = source.home, source.top
@@ -324,7 +324,7 @@ def _next_step(
         if any((each.side, repeat.seed) not in good for repeat in _unfinished(each))
     ]
     ended = [repeat for each in recorded for repeat in _unfinished(each)] if failed else []
-    ways = {exclusions.remedy(repeat.reason, seen.plan) for repeat in ended}
+    ways = {failures.remedy(repeat.reason, seen.plan) for repeat in ended}
     way = ways.pop() if len(ways) == 1 else ""
     if failed and (seen.plan is None or request.params or request.at is not None):
         return way or f"gitexp logs {failed[-1]}"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Literal
 
-    from gitexp.comparison.exclusions import Failure
+    from gitexp.comparison.failures import Failure
     from gitexp.model.run import RepeatState
     from gitexp.model.workspace import Workspace
 

@@ -6,7 +6,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import exclusions
+from gitexp.comparison import exclusions, failures
 from gitexp.comparison.counting import REPEATED, UNPAIRED
 from gitexp.comparison.eligible import finished_seeds
 from gitexp.comparison.gather import RunPool, edited
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gitexp.comparison.counting import Count
-    from gitexp.comparison.exclusions import Failure
+    from gitexp.comparison.failures import Failure
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.comparison.tally import Settled
     from gitexp.execution.state import LiveRuns
@@ -240,7 +240,7 @@ def _count(repo: Repo, index: Index, here: Named, added: CommitHash | None, fact
     aside = [item for item in settled.count.unused if item.run in mine]
     facts.exploratory = sum(len(item.seeds) for item in aside if item.why not in _SAME)
     facts.not_counted = exclusions.uncounted(repo, settled)
-    facts.failed = exclusions.failures(repo, settled)
+    facts.failed = failures.standing(repo, settled)
     if again := sum(len(item.seeds) for item in aside if item.why == REPEATED):
         repeats = "1 repeat was" if again == 1 else f"{again} repeats were"
         facts.notes.append(f"{repeats} run again with the same seed: the same sample, counted once")

@@ -1,0 +1,158 @@
+"""What failed of the present inputs and was not made up for, and the way on from there.
+
+Values are never read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import posixpath
+import re
+import shlex
+from typing import TYPE_CHECKING, Final
+
+from gitexp.errors import GitexpError
+from gitexp.git import objects
+from gitexp.model import dataclass, replace
+from gitexp.model.ids import ABSENT
+from gitexp.model.plan import OnFailed
+from gitexp.model.run import RepeatState
+from gitexp.records.terms import guard_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gitexp.comparison.counting import FoundRuns, SideCount
+    from gitexp.comparison.sides import ResolvedSide
+    from gitexp.comparison.tally import Settled
+    from gitexp.git.repository import Repo
+    from gitexp.model.plan import Plan
+    from gitexp.model.run import Repeat
+
+
+NO_MODULE: Final = re.compile(r"No module named '?([\w.]{1,100})")
+_SEVERAL: Final = re.compile(r"several metrics files give (.+?); ([^;]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Repeats of one side that never finished, with the newest run that has one."""
+
+    side: str
+    run: str
+    text: str
+    interrupted: bool = False  # by a person or a kill
+    replaced: bool = False  # by other seeds, as the plan says
+    remedy: str = ""  # where the plan asks for what no run can give
+    path: str = ""  # where in the project a module lies that was not found
+
+
+def standing(repo: Repo, settled: Settled) -> tuple[Failure, ...]:
+    """Return what failed of the present inputs and was not made up for, the candidate's first."""
+    if settled.plan is None:
+        return ()
+    baseline, candidate = settled.sides
+    both = (
+        ("candidate", candidate, settled.count.candidate),
+        ("baseline", baseline, settled.count.baseline),
+    )
+    return tuple(
+        replace(
+            item,
+            remedy=remedy(last.reason, settled.plan),
+            path=_own_module(repo, source, last.last_line),
+            replaced={seed for seed, _ in side.failed} <= settled.count.given_up,
+        )
+        for name, source, side in both
+        for item, last in _failed(settled.gathered.found, name, source, side)
+    )
+
+
+def after(failed: Sequence[Failure], step: str, plan: Plan | None) -> str:
+    """Return what to type next: not the call that failed, before that is mended."""
+    mend = next((item for item in failed if not (item.interrupted or item.replaced)), None)
+    if mend is None:
+        return step
+    way = mend.remedy or f"gitexp logs {mend.run[:8]}; mend it"
+    if mend.path and "gitexp run" in step:
+        again = step.replace("gitexp run", f"PYTHONPATH={mend.path} gitexp run", 1)
+        way = f"{again}; or, where that fails, too, {way}"
+    drops = plan is not None and plan.on_failed is OnFailed.DROP and "gitexp run" in step
+    rest = step.replace("gitexp run", "gitexp run --keep-going", 1)
+    without = f"; or, to go on without it, {rest}" if drops else ""
+    if mend.remedy or plan is None or mend.side != "baseline":
+        return f"{way}, then {step}" + without
+    # The baseline is a commit, which no change of its branch mends.
+    name, switch = shlex.quote(plan.baseline.name), step.partition("gitexp run")[0]
+    amend = f'{switch}git merge {name} && gitexp amend-plan --baseline {name} --why "it failed"'
+    return f"{way} on {name}, then {amend} and gitexp run --with-baseline" + without
+
+
+def remedy(reason: str, plan: Plan | None) -> str:
+    """Return the way out of a failure that no log explains: the plan asks for what no run gives."""
+    if plan is None:
+        return ""
+    if reason.startswith(f"metric {plan.metric} was not reported"):
+        return "write that metric, or gitexp amend-plan --metric ONE-THAT-IS-REPORTED --why TEXT"
+    several = _SEVERAL.match(reason)
+    if several is None:
+        return ""
+    first, *others = several[2].split(", ")
+    terms = [("metric", first)] if several[1] == plan.metric else []
+    if several[1] in {guard.metric for guard in plan.guards}:  # they are given all at once
+        terms += [
+            ("guard", guard_text(replace(g, metric=first) if g.metric == several[1] else g))
+            for g in plan.guards
+        ]
+    options = " ".join(f"--{name} {shlex.quote(text)}" for name, text in terms)
+    return f"gitexp amend-plan {options} --why TEXT (or {', '.join(others)})" if options else ""
+
+
+def _own_module(repo: Repo, source: ResolvedSide, line: str) -> str:
+    """Return where a module lies in the project that a repeat did not find; "" where nowhere.
+
+    Whoever runs with a variable, and once forgets it, has nothing to mend in a commit.
+    """
+    found = NO_MODULE.search(line)
+    project, name = source.config.project, "" if found is None else found[1].replace(".", "/")
+    with contextlib.suppress(GitexpError):  # beyond the edge of a shallow clone
+        for base in (".", "src") if name else ():
+            path = posixpath.normpath(posixpath.join(project, base, name))
+            for each in (f"{path}.py", path):
+                if objects.entry_at(repo, source.commit, each) is not ABSENT:
+                    return base
+    return ""
+
+
+def _failed(
+    found: FoundRuns, name: str, source: ResolvedSide, side: SideCount
+) -> Iterator[tuple[Failure, Repeat]]:
+    seeds = {seed for seed, _ in side.failed}
+    every = [
+        (item, repeat)
+        for item in sorted(found, key=lambda item: item.order)
+        if item.run.inputs == source.inputs
+        for repeat in item.run.repeats
+        if repeat.seed in seeds and repeat.state is not RepeatState.FINISHED
+    ]
+    if not every:
+        return
+    item, _ = every[-1]
+    of_newest = sorted((r for run, r in every if run is item), key=lambda each: each.interrupted)
+    whose = "" if name == "candidate" else f" of the {name}"
+    interrupted = all(repeat.interrupted for repeat in of_newest)
+    stopped = 0 if interrupted else sum({r.seed: r.interrupted for _, r in every}.values())
+    n = len(seeds) - stopped
+    more = f", {stopped} more stopped" if stopped else ""
+    text = f"{n}{whose} {_ended(of_newest[0], n)}{more}; gitexp logs {item.run.id[:8]}"
+    yield Failure(name, item.run.id, text, interrupted), of_newest[0]
+
+
+def _ended(repeat: Repeat, n: int) -> str:
+    state = ("was lost" if n == 1 else "were lost") if repeat.state is RepeatState.LOST else ""
+    state = state or repeat.state.value
+    stage = f" in {repeat.stage}" if repeat.stage else ""
+    killed = repeat.exit_code is not None and repeat.exit_code < 0  # its last line says nothing
+    reason = repeat.reason if killed else repeat.last_line or repeat.reason
+    reason = "" if reason == repeat.state.value else reason
+    return f"{state}{stage}{f': {reason[:200]}' if reason else ''}"
