@@ -47,6 +47,7 @@ INTENDED: dict[str, str] = {
     "* list --runs* runs[*].exploratory": "a run under a plan that was amended is under none now",
     "* status not_counted": "why repeats do not count",
     "* status failed": "what failed is said",
+    "pipeline show *failed": "by show, too",
     "pipeline compare *warnings[1]": "one seed is not told as seeds",
     "pipeline show *runs[1].exploratory": "a baseline's run that counts is not",
     "pipeline status next": "after a failure, not the call that failed",

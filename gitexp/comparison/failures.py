@@ -11,6 +11,8 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Final
 
+from gitexp.comparison.eligible import was_under
+from gitexp.dvc import pipeline
 from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.model import dataclass, replace
@@ -45,6 +47,8 @@ class Failure:
     replaced: bool = False  # by other seeds, as the plan says
     remedy: str = ""  # where the plan asks for what no run can give
     path: str = ""  # where in the project a module lies that was not found
+    of_snapshot: bool = False  # for which alone it ran: what counts is judged without it
+    passable: bool = False  # and the repeats that count do not need what it failed in
 
 
 def standing(repo: Repo, settled: Settled) -> tuple[Failure, ...]:
@@ -56,30 +60,37 @@ def standing(repo: Repo, settled: Settled) -> tuple[Failure, ...]:
         ("candidate", candidate, settled.count.candidate),
         ("baseline", baseline, settled.count.baseline),
     )
+    every = [
+        (source, replace(item, replaced=seeds <= settled.count.given_up), last)
+        for name, source, side in both
+        for seeds in [{seed for seed, _ in side.failed}]
+        for item, last in _failed(settled.gathered.found, name, source, side)
+    ]
+    every += [(candidate, item, last) for item, last in _of_snapshot(repo, settled, settled.plan)]
     return tuple(
         replace(
             item,
             remedy=remedy(last.reason, settled.plan),
             path=_own_module(repo, source, last.last_line),
-            replaced={seed for seed, _ in side.failed} <= settled.count.given_up,
         )
-        for name, source, side in both
-        for item, last in _failed(settled.gathered.found, name, source, side)
+        for source, item, last in every
     )
 
 
 def after(failed: Sequence[Failure], step: str, plan: Plan | None) -> str:
     """Return what to type next: not the call that failed, before that is mended."""
-    mend = next((item for item in failed if not (item.interrupted or item.replaced)), None)
+    goes_on = "gitexp run" in step
+    left = [item for item in failed if not (item.interrupted or item.replaced)]
+    mend = next((item for item in left if goes_on or not item.of_snapshot), None)
     if mend is None:
         return step
     way = mend.remedy or f"gitexp logs {mend.run[:8]}; mend it"
-    if mend.path and "gitexp run" in step:
+    if mend.path and goes_on:
         again = step.replace("gitexp run", f"PYTHONPATH={mend.path} gitexp run", 1)
         way = f"{again}; or, where that fails, too, {way}"
-    drops = plan is not None and plan.on_failed is OnFailed.DROP and "gitexp run" in step
+    drops = mend.passable or (plan is not None and plan.on_failed is OnFailed.DROP)
     rest = step.replace("gitexp run", "gitexp run --keep-going", 1)
-    without = f"; or, to go on without it, {rest}" if drops else ""
+    without = f"; or, to go on without it, {rest}" if drops and goes_on else ""
     if mend.remedy or plan is None or mend.side != "baseline":
         return f"{way}, then {step}" + without
     # The baseline is a commit, which no change of its branch mends.
@@ -146,6 +157,46 @@ def _failed(
     more = f", {stopped} more stopped" if stopped else ""
     text = f"{n}{whose} {_ended(of_newest[0], n)}{more}; gitexp logs {item.run.id[:8]}"
     yield Failure(name, item.run.id, text, interrupted), of_newest[0]
+
+
+def _of_snapshot(repo: Repo, settled: Settled, plan: Plan) -> Iterator[tuple[Failure, Repeat]]:
+    """Yield what failed for the snapshot alone: it goes first, and nothing begins behind it."""
+    candidate = settled.sides[1]
+    tried = [
+        (item, repeat)
+        for item in sorted(settled.gathered.found.candidate, key=lambda item: item.order)
+        if item.run.inputs == candidate.inputs
+        for repeat in item.run.repeats
+        if repeat.seed == item.run.committed_seed
+    ]
+    for item, last in tried[-1:]:
+        alone = item.run.snapshot_only == last.seed and was_under(item, plan)
+        if alone and last.state is not RepeatState.FINISHED:
+            what = f"seed {last.seed}, run for the snapshot, {_ended(last, 1)}"
+            yield (
+                Failure(
+                    "candidate",
+                    item.run.id,
+                    f"{what}; gitexp logs {item.run.id[:8]}",
+                    last.interrupted,
+                    of_snapshot=True,
+                    passable=not (remedy(last.reason, plan) or _runs_once(repo, candidate, last)),
+                ),
+                last,
+            )
+
+
+def _runs_once(repo: Repo, source: ResolvedSide, repeat: Repeat) -> bool:
+    """Tell whether a repeat failed in a stage that no seed reaches, as each would."""
+    config = source.config
+    if config.pipeline is None or not config.seed.params:
+        return False
+    with contextlib.suppress(GitexpError):  # `run` says what is wrong with it
+        read = source.state(repo).dvc.pipeline(config.pipeline)
+        stages = () if read is None else read.stages
+        reached = pipeline.seeded(stages, config.seed.params, config.once)
+        return repeat.stage in {each.name for each in stages} - reached
+    return False
 
 
 def _ended(repeat: Repeat, n: int) -> str:

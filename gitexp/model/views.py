@@ -56,6 +56,8 @@ class ShownExperiment:
     shallow: bool = False  # older history is not in this clone
     notes: tuple[str, ...] = ()
     source_lost: bool = False  # no ref leads to the commit that ran: squashed or rebased
+    failed: tuple[str, ...] = ()  # as `StatusView` has it
+    next_step: str = ""  # where something failed, and repeats lack
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,12 @@ ANSWERS: Final[Mapping[str, Shape]] = {
     ),
     "RunGroup": Shape(sparse="fetched", writes={"key": _pairs}),
     # --- show, status, diff, inputs, logs
-    "ShownExperiment": Shape(kind="shown-experiment", wholes={"plan.digest": _digest}),
+    "ShownExperiment": Shape(
+        kind="shown-experiment",
+        sparse="failed",
+        omitted="next_step",
+        wholes={"plan.digest": _digest},
+    ),
     "ShownRun": Shape(kind="shown-run"),
     "StatusView": Shape(
         kind="status",

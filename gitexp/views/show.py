@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import sides
+from gitexp.comparison import exclusions, failures, sides
 from gitexp.comparison.gather import RunPool
 from gitexp.comparison.sides import Named
 from gitexp.comparison.tally import settle, sources
@@ -28,6 +28,7 @@ from gitexp.views.diff import state_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gitexp.comparison.tally import Settled
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.model.comparison import Conclusion
@@ -131,7 +132,12 @@ def _experiment(repo: Repo, index: Index, named: Named) -> ShownExperiment:
         for line in reached.lines
         if not named.where or plan is None or plan.covers(line.plan_name, line.plan_digest)
     ]
-    counts = _counts(repo, index, named, plan, added)
+    settled = _settled(repo, index, named, plan, added)
+    counts = {} if settled is None else settled.by_run
+    failed = () if settled is None else failures.standing(repo, settled)
+    step = ""
+    if plan is not None and settled is not None and failed:
+        step = exclusions.of_settled(repo, settled, plan, refs.head(repo).branch)
     return ShownExperiment(
         branch=branch or name,
         commit=commit,
@@ -146,20 +152,22 @@ def _experiment(repo: Repo, index: Index, named: Named) -> ShownExperiment:
         shallow=reached.shallow,
         notes=(*notes, *state.notes),
         source_lost=named.lost,
+        failed=tuple(item.text for item in failed),
+        next_step="" if step == exclusions.COMPARE else step,
     )
 
 
-def _counts(
+def _settled(
     repo: Repo, index: Index, named: Named, plan: Plan | None, added: CommitHash | None
-) -> dict[str, tuple[int, ...]]:
-    """Return the seeds that count of each run; none where a side cannot be read."""
+) -> Settled | None:
+    """Return what counts; None where a side cannot be read."""
     if plan is None:
-        return {}
+        return None
     try:
         baseline, candidate, _ = sources(repo, index, plan, named, added)
-        return settle(RunPool(repo, index), baseline, candidate, plan).by_run
+        return settle(RunPool(repo, index), baseline, candidate, plan)
     except GitexpError:  # said by the state's notes, or by `compare`
-        return {}
+        return None
 
 
 def _shown(

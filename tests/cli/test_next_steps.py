@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab.build import repository
+from tests.lab.build import dvc_files, repository
 from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
@@ -34,9 +34,10 @@ PLAN = ("--metric", "acc:max", "--effect", ">0", "--hypothesis", "a lift raises 
 # What only a person can do: say what was learned, ask something else, mend a program.
 DECISIONS = ("gitexp conclude", "gitexp show", "gitexp new", "change code", "gitexp logs")
 STEPS = 6
+BROKEN = 5  # exit code of a call in which a repeat failed
 
 
-def begun(repo: BuiltRepo, *options: str, lift: float = 0.03, broken: str = "") -> None:
+def begun(repo: BuiltRepo, *options: str, lift: float | str = 0.03, broken: str = "") -> None:
     repo.commit({"t.py": TRAIN, ".gitignore": "metrics.json\n"})
     asked = ("init", "-q", "--command", "python t.py", "--metrics", "metrics.json")
     for argv in (asked, ("new", "h", *PLAN, "-q", *(options or ("--repeats", "5")))):
@@ -44,7 +45,7 @@ def begun(repo: BuiltRepo, *options: str, lift: float = 0.03, broken: str = "") 
     changed(repo, lift, broken)
 
 
-def changed(repo: BuiltRepo, lift: float, broken: str = "") -> None:
+def changed(repo: BuiltRepo, lift: float | str, broken: str = "") -> None:
     text = TRAIN.replace("LIFT, BROKEN = 0.0, ()", f"LIFT, BROKEN = {lift}, ({broken})")
     repo.commit({"t.py": text})
 
@@ -127,17 +128,87 @@ def unlucky(repo: BuiltRepo) -> None:
     ran(repo, "--with-baseline", "--keep-going")
 
 
+def failed_for_the_snapshot(repo: BuiltRepo) -> None:
+    begun(repo, "--repeats", "5", "--seeds", "drawn", broken="0,")
+    ran(repo, "--with-baseline")
+
+
+def failed_for_the_snapshot_seen_from_main(repo: BuiltRepo) -> str:
+    failed_for_the_snapshot(repo)
+    repo.switch("main")
+    return "gitexp show h"
+
+
+def failed_for_the_snapshot_amid_looks(repo: BuiltRepo) -> str:
+    options = ("--repeats", "6", "--stopping", "pocock", "--seeds", "drawn")
+    begun(repo, *options, broken="0,")
+    ran(repo, "--until-decided")
+    return "gitexp status"
+
+
+def broken_candidate(repo: BuiltRepo) -> str:
+    begun(repo, "--repeats", "5", "--seeds", "drawn", lift="oops")
+    ran(repo)
+    return "gitexp run --keep-going"
+
+
+def mended_candidate(repo: BuiltRepo) -> str:
+    begun(repo, "--repeats", "5", "--seeds", "drawn", lift="oops")
+    ran(repo)
+    changed(repo, 0.03)
+    return "gitexp status"
+
+
+PIPELINE = """\
+stages:
+  fetch: {cmd: python fetch.py, deps: [fetch.py], outs: [data.txt]}
+  train:
+    cmd: python t.py
+    deps: [t.py, data.txt]
+    params: [seed]
+    metrics: [metrics.json: {cache: false}]
+"""
+FETCH = "open('data.txt', 'w').write('1')\n"
+
+
+def staged(repo: BuiltRepo, *, fetch: str = FETCH, broken: str = "") -> str:
+    """Run a candidate of two stages, of which no seed reaches the first."""
+    train = re.sub(r"int\(.*\)", "int(open('params.yaml').read().split()[1])", TRAIN, count=1)
+    files = {"dvc.yaml": PIPELINE, "params.yaml": "seed: 7\n", "fetch.py": FETCH}
+    repo.commit({**dvc_files(), **files, "t.py": train, ".gitignore": "data.txt\nmetrics.json\n"})
+    asked = ("new", "h", *PLAN, "-q", "--repeats", "5", "--seeds", "drawn")
+    for argv in (("init", "-q"), asked):
+        assert gitexp(repo, *argv).code == 0
+    text = train.replace("LIFT, BROKEN = 0.0, ()", f"LIFT, BROKEN = 0.03, ({broken})")
+    repo.commit({"t.py": text, "fetch.py": fetch})
+    assert ran(repo).code == BROKEN
+    return "gitexp compare"
+
+
+def failed_for_the_snapshot_in_a_pipeline(repo: BuiltRepo) -> str:
+    return staged(repo, broken="7,")
+
+
+def broken_where_no_seed_reaches(repo: BuiltRepo) -> str:
+    """No repeat goes past that: the walk ends at once, and no other call is printed."""
+    step = staged(repo, fetch="import sys; sys.exit(3)\n")
+    assert "--keep-going" not in next_of(gitexp(repo, "status"))
+    return step
+
+
 WORLDS = (
     changed_candidate, changed_candidate_not_run, changed_candidate_and_one_more,
     fewer_than_decide, changed_baseline, topped_up, topped_up_alone, amended, a_few, looked_early,
-    always_valid, unlucky,
+    always_valid, unlucky, failed_for_the_snapshot, failed_for_the_snapshot_seen_from_main,
+    failed_for_the_snapshot_amid_looks, failed_for_the_snapshot_in_a_pipeline, broken_candidate,
+    mended_candidate, broken_where_no_seed_reaches,
 )  # fmt: skip
 
 
 def next_of(done: Done) -> str:
     found = re.findall(r"^\s*next:? +(.+)$", done.out + done.err, re.MULTILINE)
     assert found, done
-    return str(found[-1])
+    return str(found[-1]).rpartition("; or, to go on without it, ")[2]  # nobody mends here
 
 
 def commands(step: str) -> list[list[str]]:
@@ -149,17 +220,21 @@ def commands(step: str) -> list[list[str]]:
 @pytest.mark.slow
 @pytest.mark.sweep(2)
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.__name__)
-def test_each_next_command_leads_on(world: Callable[[BuiltRepo], None], tmp_path: Path) -> None:
+def test_each_next_command_leads_on(
+    world: Callable[[BuiltRepo], str | None], tmp_path: Path
+) -> None:
     repo = repository(tmp_path / "repo")
-    world(repo)
-    step = "gitexp compare"
+    step = world(repo) or "gitexp compare"
     seen: list[tuple[str, str]] = []
     while not step.startswith(DECISIONS):
         assert len(seen) < STEPS, seen
         for first, *argv in commands(step):
+            if first == "git":
+                repo.git(*argv)
+                continue
             assert first == "gitexp", (step, seen)
             done = gitexp(repo, *argv)
-            assert done.code in {0, 1, 3, 6}, (step, done)
+            assert done.code in {0, 1, 3, BROKEN, 6}, (step, done)
         seen.append((repo.hash(), step))
         assert len(set(seen)) == len(seen), (seen, done)
         step = next_of(done)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.comparison.compare import compare
-from gitexp.errors import UsageError
+from gitexp.errors import NoSamplesError, UsageError
 from gitexp.execution.run import run
 from gitexp.experiments.amend_plan import amend_plan
 from gitexp.experiments.new import new
@@ -23,7 +23,11 @@ from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction, Plan, PlanSeeds, SeedOrigin, Terms, Verdict
 from gitexp.model.request import NewRequest, RunRequest
 from gitexp.model.run import RepeatState
+from gitexp.model.views import ShownExperiment
+from gitexp.report.views import sheet_of
 from gitexp.store import lookup
+from gitexp.views.show import show
+from gitexp.views.status import status
 from tests.execution.test_run import plain
 from tests.lab import rules2
 from tests.lab.jobs import ABOVE
@@ -121,6 +125,43 @@ def test_a_failed_repeat_is_run_again_and_never_passed_over(
     went = run(repo.workspace)
     assert [each.run.seeds for each in went.recorded] == [(seeds[2],)]
     assert compare(repo.workspace)[0].verdict is Verdict.SUPPORTED
+
+
+def test_a_failed_repeat_for_the_snapshot_is_named_with_the_way_past_it(
+    project: tuple[BuiltRepo, Plan, tuple[int, ...]], tmp_path: Path
+) -> None:
+    repo, _, _ = project
+    (tmp_path / "7").touch()  # the committed seed
+    report = run(repo.workspace)
+    name = report.recorded[0].run.id[:8]
+    past = "gitexp run --keep-going --with-baseline"
+    step = f"gitexp logs {name}; mend it, then gitexp run --with-baseline"
+    ended = "failed in command: stage command ended with exit code 9"
+    said = f"seed 7, run for the snapshot, {ended}; gitexp logs {name}"
+    assert report.next_step == f"{step}; or, to go on without it, {past}"
+    view = status(repo.workspace)
+    assert (view.failed, view.next_step) == ((said,), report.next_step)
+    shown = show(repo.workspace)
+    assert isinstance(shown, ShownExperiment)
+    assert (shown.failed, sheet_of(shown).next_step) == (view.failed, view.next_step)
+    with pytest.raises(NoSamplesError) as nothing:
+        compare(repo.workspace)
+    assert said in nothing.value.found
+    assert nothing.value.next_step == view.next_step
+    repo.switch("main")
+    with pytest.raises(NoSamplesError) as nothing:
+        compare(repo.workspace, ["x"])
+    there = view.next_step.replace("gitexp run", "git switch exp/x && gitexp run")
+    assert nothing.value.next_step == there
+    shown = show(repo.workspace, "x")
+    assert sheet_of(shown).next_step == there
+    repo.switch("exp/x")
+    assert run(repo.workspace, RunRequest(keep_going=True)).next_step == "gitexp compare"
+    assert compare(repo.workspace)[0].verdict is Verdict.SUPPORTED
+    assert status(repo.workspace).next_step == "gitexp compare"
+    (tmp_path / "7").unlink()
+    run(repo.workspace)
+    assert status(repo.workspace).failed == ()
 
 
 @pytest.mark.slow

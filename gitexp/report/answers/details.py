@@ -55,6 +55,7 @@ def experiment(view: ShownExperiment, style: Style = PLAIN) -> Sheet:
         facts.append(Fact("words", prose(done.words)))
         if done.comparison.order is not None:
             facts.append(Fact("order", order_words(done.comparison.order)))
+    facts += _failed(view.failed)
     facts += listing.unreadable(view.unreadable)
     facts += _notes(view.notes, shallow=view.shallow)
     grid = _runs(view.runs, style)
@@ -66,6 +67,7 @@ def experiment(view: ShownExperiment, style: Style = PLAIN) -> Sheet:
         stands = done is not None and done.stands(plan)
         if not stands and all(item.exploratory for item in view.runs):  # or of an earlier plan
             step = f"git switch {shlex.quote(view.branch)} && gitexp run --with-baseline"
+        step = step if stands else view.next_step or step
     if done is not None and plan is not None and done.stands(plan):
         word, good = verdict_word(done.comparison), is_good(done.verdict)
         headline = done.comparison.headline
@@ -159,9 +161,7 @@ def status(view: StatusView, style: Style = PLAIN) -> Sheet:
         against = f", {plan.baseline.name} at {plan.baseline.commit[:SHORT]}"
         facts.append(Fact("baseline", _seeds(view.baseline_counted, plan.repeats) + against))
         facts += [Fact("not counted", text) for text in view.not_counted]
-        for text in view.failed:
-            known = " failed" in text.partition(":")[0]
-            facts.append(Fact("failed" if known else "unfinished", text))
+        facts += _failed(view.failed)
     if view.exploratory and not view.not_counted:
         said = f"{numbers.amount(view.exploratory, 'repeat')}, never counted for a candidate"
         baseline = "; an experiment that begins here may count them for its baseline"
@@ -191,6 +191,11 @@ def status(view: StatusView, style: Style = PLAIN) -> Sheet:
         facts=tuple(facts if style.verbose else shortened(facts)),
         next_step=view.next_step,
     )
+
+
+def _failed(texts: Iterable[str]) -> list[Fact]:
+    names = ("failed" if " failed" in each.partition(":")[0] else "unfinished" for each in texts)
+    return [Fact(name, text) for name, text in zip(names, texts, strict=True)]
 
 
 def promise(plan: Plan) -> str:
