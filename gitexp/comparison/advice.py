@@ -8,7 +8,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions, failures
-from gitexp.model.plan import Claim, HypothesisKind, Verdict
+from gitexp.model.plan import Claim, Effect, HypothesisKind, Plan, Verdict
 from gitexp.records.terms import format_effect, told_apart
 from gitexp.report import numbers
 from gitexp.stats.design import counted, lacking, pairs_needed
@@ -18,12 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gitexp.comparison.judged import Judged
-    from gitexp.model.comparison import (
-        Detectable,
-        MetricComparison,
-        PlannedTest,
-    )
-    from gitexp.model.plan import Effect, Plan
+    from gitexp.model.comparison import Detectable, MetricComparison, PlannedTest
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 
@@ -175,8 +170,6 @@ def quoted(name: str) -> str:
 def seed_ranges(seeds: Iterable[int]) -> str:
     """Return seeds as `--seeds` takes them.
 
-    Examples
-    --------
     >>> seed_ranges([1, 2, 3, 7])
     '1-3,7'
     """
@@ -187,8 +180,6 @@ def seed_ranges(seeds: Iterable[int]) -> str:
 def p_words(p: float, alpha: float) -> str:
     """Return a p-value with two significant digits, more where they would hide alpha's side.
 
-    Examples
-    --------
     >>> p_words(0.0009765625, 0.05), p_words(0.0504, 0.05)
     ('0.00098', '0.0504')
     """

@@ -11,7 +11,7 @@ from gitexp.comparison.designs import choose
 from gitexp.comparison.eligible import finished_seeds, is_tried, is_under
 from gitexp.comparison.environments import Environments
 from gitexp.comparison.exclusions import recorded
-from gitexp.comparison.measure import is_resource
+from gitexp.comparison.measure import CountedSides, is_resource
 from gitexp.comparison.randomness.variation import ENOUGH, agree, traces
 from gitexp.dvc import surroundings
 from gitexp.errors import GitexpError
@@ -19,7 +19,7 @@ from gitexp.git import objects
 from gitexp.git.upstream import own
 from gitexp.model.comparison import LATE, Change
 from gitexp.model.config import ProjectConfig
-from gitexp.model.ids import ABSENT
+from gitexp.model.ids import ABSENT, ParamValue
 from gitexp.model.run import RepeatState
 from gitexp.records.terms import binding
 from gitexp.report import numbers
@@ -31,10 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from gitexp.comparison.counting import Count, Evaluation, FoundRuns
-    from gitexp.comparison.measure import CountedSides
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import ParamValue
     from gitexp.model.plan import Plan
     from gitexp.store.lookup import FoundRun
 

@@ -17,15 +17,15 @@ from gitexp.comparison import advice, selection, sides
 from gitexp.comparison.detectable import detectable, fragile, missing_repeats, obstacle_of
 from gitexp.comparison.draft import CompareOptions, draft
 from gitexp.comparison.gather import RunPool
-from gitexp.comparison.judged import Judged
+from gitexp.comparison.judged import Draft, Judged
 from gitexp.comparison.omnibus import across
 from gitexp.errors import GitexpError, UsageError
 from gitexp.git import refs, repository
-from gitexp.git.transaction.cache import open_index
+from gitexp.git.transaction.cache import Index, open_index
 from gitexp.model import dataclass, replace
-from gitexp.model.comparison import Comparison, Side
+from gitexp.model.comparison import Comparison, Side, SignificanceResult
 from gitexp.model.ids import ABSENT
-from gitexp.model.plan import Claim, Verdict
+from gitexp.model.plan import Claim, Plan, Verdict
 from gitexp.provenance import order_evidence
 from gitexp.report.comparisons import Comparisons
 from gitexp.stats.decide import Evidence, decide
@@ -36,12 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitexp.comparison.counting import SideCount
-    from gitexp.comparison.judged import Draft
     from gitexp.comparison.sides import Named, ResolvedSide
     from gitexp.git.repository import Repo
-    from gitexp.git.transaction.cache import Index
-    from gitexp.model.comparison import SignificanceResult
-    from gitexp.model.plan import Plan
     from gitexp.model.witness import OrderGrade
     from gitexp.model.workspace import Workspace
 
@@ -91,9 +87,7 @@ def compare(
     options = options or CompareOptions()
     if options.adjust not in ADJUSTMENTS:
         raise UsageError(
-            "unknown adjustment of p-values",
-            found=options.adjust,
-            expected=", ".join(ADJUSTMENTS),
+            "unknown adjustment of p-values", found=options.adjust, expected=", ".join(ADJUSTMENTS)
         )
     repo = repository.open_repository(workspace)
     with open_index(workspace) as index:
@@ -140,11 +134,7 @@ def judge(
     )
     together = across(drafts)
     return Comparisons(
-        replace(
-            _finish(item, result, call),
-            order=_order(repo, index, item),
-            across=together,
-        )
+        replace(_finish(item, result, call), order=_order(repo, index, item), across=together)
         for item, result in zip(drafts, results, strict=True)
     )
 

@@ -41,7 +41,7 @@ from gitexp.comparison.eligible import (
 from gitexp.comparison.pairs import OTHER_ENVIRONMENT, UNLIKE, JoinedSides, first, join
 from gitexp.model import dataclass, field, replace
 from gitexp.model.comparison import Unused
-from gitexp.model.run import RepeatState, other_seeds
+from gitexp.model.run import Key, Repeat, RepeatState, Sample, other_seeds
 from gitexp.report import numbers
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from gitexp.comparison.pairs import Group, Name, Several
     from gitexp.model.ids import EnvironmentDigest, EvaluationDigest, InputsDigest, RunId
     from gitexp.model.plan import Plan
-    from gitexp.model.run import Key, Repeat, Sample
     from gitexp.store.lookup import FoundRun
 
 

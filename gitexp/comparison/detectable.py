@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison.designs import repeats
 from gitexp.comparison.measure import Question, Values
-from gitexp.model.comparison import Detectable, Missing, Role
+from gitexp.model.comparison import Detectable, MetricComparison, Missing, Role, SignificanceResult
 from gitexp.model.design import Unit
 from gitexp.model.metrics import is_rounding
 from gitexp.model.metrics import spread as spread_of
-from gitexp.model.plan import Claim, Direction, HypothesisKind, OnFailed, Verdict
+from gitexp.model.plan import Claim, Direction, HypothesisKind, OnFailed, Plan, Verdict
 from gitexp.stats.decide import Evidence, decide
 from gitexp.stats.planned.detectable import (
     MOST,
@@ -29,8 +29,6 @@ from gitexp.stats.tests import named
 
 if TYPE_CHECKING:
     from gitexp.comparison.counting import Count
-    from gitexp.model.comparison import MetricComparison, SignificanceResult
-    from gitexp.model.plan import Plan
     from gitexp.model.result import VarianceShare
 
 
@@ -229,11 +227,7 @@ def fragile(found: Missing | None, verdict: Verdict | None, metric: str) -> tupl
 
 
 def _imputed(
-    count: Count,
-    metric: MetricComparison,
-    plan: Plan,
-    lost: Missing,
-    stand_in: tuple[float, float],
+    count: Count, metric: MetricComparison, plan: Plan, lost: Missing, stand_in: tuple[float, float]
 ) -> SignificanceResult | None:
     """Test again with a value for each missing one of the baseline, and of the candidate."""
     paired = metric.result is not None and metric.result.plan.paired

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import advice, cautions, exclusions, frozen, measure, selection, sides
 from gitexp.comparison.designs import choose, predictions, slices, still
-from gitexp.comparison.failures import after, standing
+from gitexp.comparison.failures import Failure, after, standing
 from gitexp.comparison.judged import Draft, Measured, adjusted
 from gitexp.comparison.made_once import made_outside
-from gitexp.comparison.measure import CountedSides
+from gitexp.comparison.measure import Answer, CountedSides, Question
 from gitexp.comparison.randomness import seeding
 from gitexp.comparison.randomness.variation import is_clocked
 from gitexp.comparison.tally import settle
@@ -22,8 +22,8 @@ from gitexp.errors import NoSamplesError
 from gitexp.git import refs
 from gitexp.git.refs import unreachable
 from gitexp.model import dataclass, replace
-from gitexp.model.comparison import Role
-from gitexp.model.plan import ALPHA, Claim
+from gitexp.model.comparison import Change, Role
+from gitexp.model.plan import ALPHA, Claim, Plan
 from gitexp.report import numbers
 from gitexp.stats.design import lacking
 from gitexp.stats.tests import named
@@ -33,15 +33,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gitexp.comparison.counting import Count, Evaluation
-    from gitexp.comparison.failures import Failure
     from gitexp.comparison.gather import RunPool
-    from gitexp.comparison.measure import Answer, Question
     from gitexp.comparison.randomness.syntax import CopiesReason
     from gitexp.comparison.sides import Named, ResolvedSide
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
-    from gitexp.model.comparison import Change
-    from gitexp.model.plan import Plan
 
 MOST_METRICS = 100  # watched ones that are tested; a family of thousands tells nobody anything
 

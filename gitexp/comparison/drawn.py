@@ -22,16 +22,14 @@ from gitexp.comparison.eligible import (
     was_under,
 )
 from gitexp.model import dataclass
-from gitexp.model.plan import MOST_UNSEEN, StoppingRule
-from gitexp.model.run import Origin
+from gitexp.model.plan import MOST_UNSEEN, Plan, StoppingRule
+from gitexp.model.run import Key, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gitexp.comparison.eligible import Earlier
     from gitexp.model.ids import InputsDigest
-    from gitexp.model.plan import Plan
-    from gitexp.model.run import Key
     from gitexp.store.lookup import FoundRun
 
 

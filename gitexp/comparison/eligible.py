@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 
 from gitexp.model import dataclass, field
 from gitexp.model.comparison import Unused
-from gitexp.model.plan import OnFailed, StoppingRule
-from gitexp.model.run import Origin, RepeatState, lone
+from gitexp.model.plan import OnFailed, Plan, StoppingRule
+from gitexp.model.run import Key, Origin, Repeat, RepeatState, Sample, lone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from gitexp.model.ids import EnvironmentDigest, InputsDigest
-    from gitexp.model.plan import Plan
-    from gitexp.model.run import Key, Repeat, Sample
     from gitexp.store.lookup import FoundRun
 
     Earlier = Callable[[FoundRun, FoundRun], bool]
@@ -76,9 +74,7 @@ class Eligible:
         return any(len(keys) >= plan.fewest for keys in sets.values())
 
     def keys(
-        self,
-        where: tuple[EnvironmentDigest | None, str] | None,
-        fixed: tuple[str, ...] = (),
+        self, where: tuple[EnvironmentDigest | None, str] | None, fixed: tuple[str, ...] = ()
     ) -> Mapping[int, frozenset[Key]]:
         """Return what counts in one environment, with one set of linked data, by seed.
 
@@ -204,10 +200,7 @@ def seen_outside(
 
 
 def spent_by_run(
-    everywhere: Iterable[FoundRun],
-    planned: Iterable[FoundRun],
-    plan: Plan | None,
-    earlier: Earlier,
+    everywhere: Iterable[FoundRun], planned: Iterable[FoundRun], plan: Plan | None, earlier: Earlier
 ) -> Mapping[str, frozenset[Key]]:
     """Return, for each planned run, what others had seen before it, by `Repeat.key`.
 

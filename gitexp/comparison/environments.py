@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison.eligible import Counted
 from gitexp.comparison.pairs import UNLIKE
 from gitexp.errors import GitexpError
-from gitexp.model.run import Observed
+from gitexp.model.run import Environment, Observed, Repeat
 from gitexp.records.environment import SYSTEM
 from gitexp.report import numbers
 from gitexp.store import lookup
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from gitexp.comparison.counting import Count
     from gitexp.git.repository import Repo
     from gitexp.model.ids import EnvironmentDigest, InputsDigest
-    from gitexp.model.run import Environment, Repeat
     from gitexp.store.lookup import FoundRun
 
 

@@ -10,7 +10,15 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison import failures
-from gitexp.comparison.counting import CONTRADICTED, ELSEWHERE, OTHER_DATA, OTHER_SEEDS
+from gitexp.comparison.counting import (
+    CONTRADICTED,
+    ELSEWHERE,
+    OTHER_DATA,
+    OTHER_SEEDS,
+    Count,
+    FoundRuns,
+    SideCount,
+)
 from gitexp.comparison.eligible import (
     EXPLORATORY,
     LATER,
@@ -27,7 +35,7 @@ from gitexp.dvc import inputs
 from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.model.comparison import LATE, Change
-from gitexp.model.plan import Claim, HypothesisKind
+from gitexp.model.plan import Claim, HypothesisKind, Plan
 from gitexp.records.environment import environment_changes
 from gitexp.report.numbers import listed
 from gitexp.stats.design import pairs_needed
@@ -36,12 +44,10 @@ from gitexp.store import lookup, plans
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.comparison.counting import Count, FoundRuns, SideCount
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.comparison.tally import Settled
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash, EnvironmentDigest
-    from gitexp.model.plan import Plan
     from gitexp.model.run import Environment
     from gitexp.store.lookup import FoundRun
 

@@ -17,8 +17,8 @@ from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT
-from gitexp.model.plan import OnFailed
-from gitexp.model.run import RepeatState
+from gitexp.model.plan import OnFailed, Plan
+from gitexp.model.run import Repeat, RepeatState
 from gitexp.records.terms import guard_text
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.comparison.tally import Settled
     from gitexp.git.repository import Repo
-    from gitexp.model.plan import Plan
-    from gitexp.model.run import Repeat
 
 
 NO_MODULE: Final = re.compile(r"No module named '?([\w.]{1,100})")

@@ -22,7 +22,7 @@ from gitexp.git import objects
 from gitexp.git.transaction.layout import CONFIG
 from gitexp.model import dataclass
 from gitexp.model.comparison import SharedEvaluator
-from gitexp.model.ids import ABSENT
+from gitexp.model.ids import ABSENT, CommitHash, ParamValue
 from gitexp.report import numbers
 from gitexp.store import plans
 from gitexp.system import curves
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.dvc.state import ProjectState
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash, ParamValue
     from gitexp.model.job import Stage
     from gitexp.model.plan import Plan, PlanTerms
 
@@ -173,10 +172,7 @@ def refuse_unknown(state: ProjectState, names: Iterable[str]) -> None:
 
 
 def refuse(
-    frozen: Frozen | None,
-    state: ProjectState,
-    tip: CommitHash,
-    overrides: Mapping[str, ParamValue],
+    frozen: Frozen | None, state: ProjectState, tip: CommitHash, overrides: Mapping[str, ParamValue]
 ) -> None:
     """Refuse to run a candidate with another evaluator than its plan's; `EvaluatorError`."""
     names = () if frozen is None else frozen.differing(state, overrides)

@@ -16,7 +16,7 @@ from gitexp.provenance.contradicted import Sources
 from gitexp.provenance.strangers import in_order, strange_to
 from gitexp.rules.facts import restoring
 from gitexp.store import lookup
-from gitexp.store.ancestry import Graph, listings
+from gitexp.store.ancestry import Addition, Graph, listings
 from gitexp.store.lookup import FoundRun
 from gitexp.store.plans import own_tips, tips
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from gitexp.git.transaction.cache import Index
     from gitexp.model.ids import CommitHash, InputsDigest, RunId, TreeId
     from gitexp.model.plan import Plan
-    from gitexp.store.ancestry import Addition
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,10 +245,7 @@ def _marks(plan: Plan) -> tuple[str, ...]:
 
 
 def _lines(
-    world: RunPool,
-    candidate: ResolvedSide,
-    plan: Plan | None,
-    elsewhere: Iterable[FoundRun],
+    world: RunPool, candidate: ResolvedSide, plan: Plan | None, elsewhere: Iterable[FoundRun]
 ) -> tuple[tuple[str, tuple[FoundRun, ...]], ...]:
     """Return where the user's own branches, and the archive, have more runs of this question."""
     mine = [item for item in elsewhere if is_under(item, plan)]

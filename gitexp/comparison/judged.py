@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison.designs.slices import Subgroups
 from gitexp.model import dataclass, field, replace
-from gitexp.model.comparison import Role
+from gitexp.model.comparison import (
+    Change,
+    Ledger,
+    MetricComparison,
+    Role,
+    Selection,
+    SharedEvaluator,
+)
 from gitexp.stats.hypotheses import family
 
 if TYPE_CHECKING:
@@ -15,13 +22,6 @@ if TYPE_CHECKING:
     from gitexp.comparison.designs.prediction_pairs import Pair
     from gitexp.comparison.failures import Failure
     from gitexp.comparison.measure import CountedSides
-    from gitexp.model.comparison import (
-        Change,
-        Ledger,
-        MetricComparison,
-        Selection,
-        SharedEvaluator,
-    )
     from gitexp.model.plan import Verdict
     from gitexp.model.result import SignificanceResult
     from gitexp.stats.values import Values

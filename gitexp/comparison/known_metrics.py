@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import inputs
 from gitexp.dvc.cache import has, object_path, open_cache, read_manifest
-from gitexp.dvc.declared_data import Reader
+from gitexp.dvc.declared_data import Needed, Reader
 from gitexp.errors import (
     AmbiguousMetricError,
     BadFormatError,
@@ -23,10 +23,10 @@ from gitexp.git import objects
 from gitexp.git.discovery import project_folder
 from gitexp.git.worktree import status
 from gitexp.model import dataclass
-from gitexp.model.ids import ABSENT
+from gitexp.model.ids import ABSENT, CommitHash
 from gitexp.model.metrics import bare, by_file, plain, several
 from gitexp.model.plan import Direction
-from gitexp.model.run import RepeatState
+from gitexp.model.run import RepeatState, Run
 from gitexp.records.terms import parse_metric
 from gitexp.store import lookup
 from gitexp.system import metrics as metrics_staging
@@ -34,11 +34,8 @@ from gitexp.system import metrics as metrics_staging
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from gitexp.dvc.declared_data import Needed
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.ids import CommitHash
-    from gitexp.model.run import Run
     from gitexp.model.workspace import Workspace
     from gitexp.store.lookup import FoundRun
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from gitexp.model.run import StageOrigin
+from gitexp.model.run import OnceRecord, Run, StageOrigin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gitexp.comparison.counting import Count, FoundRuns
-    from gitexp.model.run import OnceRecord, Run
 
 
 def made_by(runs: Iterable[Run]) -> Callable[[OnceRecord], bool]:

@@ -9,11 +9,11 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from gitexp.model import dataclass, field, replace
-from gitexp.model.comparison import MetricComparison, Role
-from gitexp.model.design import Design
+from gitexp.model.comparison import EffectSize, Interval, MetricComparison, Role
+from gitexp.model.design import Design, Unit
 from gitexp.model.metrics import bare, mean, spread
-from gitexp.model.plan import Direction, Effect, HypothesisKind
-from gitexp.model.run import Sample
+from gitexp.model.plan import Claim, Direction, Effect, Guard, HypothesisKind, Plan
+from gitexp.model.run import Resources, Sample
 from gitexp.report import numbers
 
 if TYPE_CHECKING:
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.counting import Count
     from gitexp.comparison.eligible import Counted
-    from gitexp.model.comparison import EffectSize, Interval
-    from gitexp.model.design import Unit
-    from gitexp.model.plan import Guard, Plan
-    from gitexp.model.run import Resources
     from gitexp.stats.values import Values as Table
 
     Cell = tuple[int | None, int | None, str]  # rep, fold, dataset
@@ -32,7 +28,6 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.counting import Evaluation
     from gitexp.comparison.sides import ResolvedSide
-    from gitexp.model.plan import Claim
 
 WHOLE: Cell = (None, None, "")
 RESOURCE: Final = "resource:"

@@ -21,10 +21,10 @@ from gitexp.comparison.measure import CountedSides, Question
 from gitexp.comparison.sides import ResolvedSide
 from gitexp.errors import BadFormatError, DesignError, UnknownMetricError, UsageError
 from gitexp.model import dataclass, replace
-from gitexp.model.comparison import Comparison, Role
+from gitexp.model.comparison import Comparison, MetricComparison, Role
 from gitexp.model.config import Predictions, ProjectConfig
 from gitexp.model.ids import CommitHash, InputsDigest, RunId, TreeId
-from gitexp.model.plan import ALPHA, Claim, Effect, HypothesisKind, Person, Verdict
+from gitexp.model.plan import ALPHA, Claim, Direction, Effect, HypothesisKind, Person, Verdict
 from gitexp.model.run import Origin, Repeat, RepeatState, Run, Sample
 from gitexp.model.run import Source as RunSource
 from gitexp.records.terms import check_alpha, format_effect
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.comparison.designs.prediction_pairs import Pair
-    from gitexp.model.comparison import MetricComparison
-    from gitexp.model.plan import Direction
 
 MOST_VALUES = 20_000  # of a metric; relabelling more takes minutes
 MANY = 6  # metrics that a message names

@@ -17,23 +17,33 @@ from gitexp.comparison.counting import FoundRuns, count
 from gitexp.comparison.designs import predictions
 from gitexp.comparison.gather import RunPool
 from gitexp.comparison.known_metrics import (
+    Duration,
     direction_of,
     duration_of,
     known_metrics,
     last_duration,
 )
 from gitexp.comparison.randomness.variation import equal
-from gitexp.comparison.sides import Named
+from gitexp.comparison.sides import Named, ResolvedSide
 from gitexp.comparison.tally import settle
 from gitexp.errors import NoRepositoryError, NotInitialisedError, UnbornBranchError, UsageError
 from gitexp.git import repository
-from gitexp.git.transaction.cache import open_index
+from gitexp.git.transaction.cache import Index, open_index
 from gitexp.model import dataclass, replace
 from gitexp.model.design import PowerDesign, PowerReport, PowerRequest, Price
 from gitexp.model.metrics import mean, recorded
 from gitexp.model.metrics import spread as spread_of
-from gitexp.model.plan import ALPHA, REPEATS, Claim, Direction, Effect, HypothesisKind
-from gitexp.model.run import Origin
+from gitexp.model.plan import (
+    ALPHA,
+    REPEATS,
+    Claim,
+    Direction,
+    Effect,
+    HypothesisKind,
+    Plan,
+    Stopping,
+)
+from gitexp.model.run import Origin, Run
 from gitexp.records.terms import check_alpha, format_effect, parse_effect
 from gitexp.stats.planned import detectable
 from gitexp.stats.planned.foreseen import Outlook
@@ -43,14 +53,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gitexp.comparison.eligible import Counted
-    from gitexp.comparison.known_metrics import Duration
-    from gitexp.comparison.sides import ResolvedSide
     from gitexp.git.repository import Repo
-    from gitexp.git.transaction.cache import Index
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
-    from gitexp.model.plan import Plan, Stopping
-    from gitexp.model.run import Run
     from gitexp.model.workspace import Workspace
 
 _EXAMPLES = 1_000  # judged where nobody says a number

@@ -12,7 +12,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gitexp.comparison.counting import UNPAIRED
+from gitexp.comparison.counting import UNPAIRED, Count, FoundRuns
 from gitexp.comparison.eligible import (
     Eligible,
     finished_seeds,
@@ -22,9 +22,9 @@ from gitexp.comparison.eligible import (
     left_aside,
     was_under,
 )
-from gitexp.model.comparison import LATE, Ledger, Selection
-from gitexp.model.plan import ALPHA, Claim, StoppingRule
-from gitexp.model.run import RepeatState
+from gitexp.model.comparison import LATE, Ledger, Selection, SignificanceResult, Unused
+from gitexp.model.plan import ALPHA, Claim, Plan, StoppingRule
+from gitexp.model.run import Repeat, RepeatState
 from gitexp.report import numbers
 from gitexp.store import lookup
 from gitexp.store.conclusions import uses
@@ -32,15 +32,11 @@ from gitexp.store.conclusions import uses
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from gitexp.comparison.counting import Count, FoundRuns
     from gitexp.comparison.eligible import Counted, Earlier
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
-    from gitexp.model.comparison import SignificanceResult, Unused
     from gitexp.model.ids import InputsDigest
-    from gitexp.model.plan import Plan
-    from gitexp.model.run import Repeat
     from gitexp.store.lookup import FoundRun
 
 

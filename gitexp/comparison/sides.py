@@ -14,22 +14,17 @@ from gitexp.comparison.eligible import is_under
 from gitexp.dvc import inputs
 from gitexp.dvc.composed import laid_over
 from gitexp.dvc.state import ProjectState
-from gitexp.errors import (
-    GitexpError,
-    NoPlanError,
-    UnknownExperimentError,
-    UnknownRevisionError,
-)
+from gitexp.errors import GitexpError, NoPlanError, UnknownExperimentError, UnknownRevisionError
 from gitexp.git import command, objects, refs, upstream
 from gitexp.git.transaction import layout
 from gitexp.model import dataclass, field, replace
-from gitexp.model.ids import ABSENT, CommitHash
+from gitexp.model.ids import ABSENT, CommitHash, InputsDigest
 from gitexp.model.sharing import Tombstone
 from gitexp.records import codec
 from gitexp.rules.facts import restoring
 from gitexp.store import lookup, merged_experiments, plans
 from gitexp.store.ended import ended_on
-from gitexp.store.plans import own_tips, tips
+from gitexp.store.plans import Tip, own_tips, tips
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,10 +32,8 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.ids import InputsDigest
     from gitexp.model.plan import Plan
     from gitexp.store.merged_experiments import Merged
-    from gitexp.store.plans import Tip
 
 
 _MOST = 8  # names that an error lists

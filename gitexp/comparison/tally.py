@@ -11,12 +11,12 @@ import json
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import selection, sides
-from gitexp.comparison.counting import UNPAIRED, count, evaluation_of
-from gitexp.comparison.gather import RunPool, gather
+from gitexp.comparison.counting import UNPAIRED, Count, Evaluation, count, evaluation_of
+from gitexp.comparison.gather import Gathered, RunPool, gather
 from gitexp.errors import GitexpError
-from gitexp.git.transaction.cache import Kind
+from gitexp.git.transaction.cache import Index, Kind
 from gitexp.model import dataclass, replace
-from gitexp.model.ids import InputsDigest
+from gitexp.model.ids import CommitHash, InputsDigest
 from gitexp.model.metrics import MetricSummary, summarise
 from gitexp.store import plans
 from gitexp.store.lookup import FoundRun
@@ -24,12 +24,8 @@ from gitexp.store.lookup import FoundRun
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from gitexp.comparison.counting import Count, Evaluation
-    from gitexp.comparison.gather import Gathered
     from gitexp.comparison.sides import Named, ResolvedSide
     from gitexp.git.repository import Repo
-    from gitexp.git.transaction.cache import Index
-    from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
     from gitexp.store.plans import Tip
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gitexp.comparison.designs import predictions, repeats
-from gitexp.comparison.designs.prediction_pairs import read_pair, recorded_by
-from gitexp.comparison.measure import Answer, values_of
+from gitexp.comparison.designs.prediction_pairs import Pair, read_pair, recorded_by
+from gitexp.comparison.measure import Answer, CountedSides, Question, Values, values_of
 from gitexp.comparison.randomness.variation import is_clocked
 from gitexp.errors import DesignError
 from gitexp.model.plan import Claim
@@ -25,10 +25,8 @@ from gitexp.system.curves import is_curve
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gitexp.comparison.designs.prediction_pairs import Pair
     from gitexp.comparison.designs.predictions import Computed
     from gitexp.comparison.eligible import Counted
-    from gitexp.comparison.measure import CountedSides, Question, Values
 
 LARGEST_BYTES = 512 << 20  # of all predictions files that are read at once
 FEWEST = 2  # pairs

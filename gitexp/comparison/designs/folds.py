@@ -12,7 +12,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.designs import parts
-from gitexp.comparison.measure import LARGEST, Answer, build, values_of
+from gitexp.comparison.measure import (
+    LARGEST,
+    Answer,
+    CountedSides,
+    Question,
+    Values,
+    build,
+    values_of,
+)
 from gitexp.errors import DesignError
 from gitexp.model.comparison import EffectSize
 from gitexp.model.metrics import mean
@@ -21,7 +29,6 @@ from gitexp.stats.design import Splits, Unit, plan_test
 from gitexp.stats.planned import datasets
 
 if TYPE_CHECKING:
-    from gitexp.comparison.measure import CountedSides, Question, Values
     from gitexp.model.result import Part
     from gitexp.stats.ttests import Regions
 

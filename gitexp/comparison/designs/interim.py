@@ -13,21 +13,18 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import selection
 from gitexp.comparison.designs import repeats
-from gitexp.comparison.measure import Answer, Values, values_of
+from gitexp.comparison.measure import Answer, CountedSides, Question, Values, values_of
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Role
-from gitexp.model.plan import StoppingRule
+from gitexp.model.plan import Plan, PlanSeeds, Stopping, StoppingRule
 from gitexp.stats.design import Unit
-from gitexp.stats.stopping import FEWEST, repeated_interval, run_sequential
+from gitexp.stats.stopping import FEWEST, Course, repeated_interval, run_sequential
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gitexp.comparison.counting import Count
     from gitexp.comparison.eligible import Counted
-    from gitexp.comparison.measure import CountedSides, Question
-    from gitexp.model.plan import Plan, PlanSeeds, Stopping
-    from gitexp.stats.stopping import Course
 
 
 def measure(situation: CountedSides, question: Question, plan: Plan) -> Answer:
@@ -58,9 +55,7 @@ def measure(situation: CountedSides, question: Question, plan: Plan) -> Answer:
             comparison, beside=(replace(comparison.result, plan=single), *comparison.beside)
         )
     comparison = replace(
-        comparison,
-        result=course.result,
-        interval=repeated_interval(course, stopping, left, right),
+        comparison, result=course.result, interval=repeated_interval(course, stopping, left, right)
     ).noted(_said(course, stopping, min(len(left), len(right))))
     return Answer(question.judged(comparison))
 

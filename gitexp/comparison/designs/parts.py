@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.comparison.measure import build, samples_of
+from gitexp.comparison.measure import Question, Values, build, samples_of
 from gitexp.model import dataclass, replace
 from gitexp.model.metrics import mean
 from gitexp.model.result import Part, Posterior
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gitexp.comparison.counting import Count
-    from gitexp.comparison.measure import Question, Values
     from gitexp.model.comparison import EffectSize, Interval, MetricComparison
     from gitexp.stats.ttests import Regions
 

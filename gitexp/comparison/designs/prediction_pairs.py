@@ -189,10 +189,7 @@ def _read(
 
 def _bytes(top: Path | None, project: str, md5: Md5, where: str, bring: str) -> bytes:
     missing = DataMissingError(
-        "the predictions are not in the local cache",
-        found=md5,
-        where=where,
-        next_step=bring,
+        "the predictions are not in the local cache", found=md5, where=where, next_step=bring
     )
     if top is None:
         raise missing

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gitexp.comparison.designs.prediction_pairs import read_pair, recorded_by
-from gitexp.comparison.measure import Answer, Values, build, values_of
+from gitexp.comparison.designs.prediction_pairs import Pair, read_pair, recorded_by
+from gitexp.comparison.measure import Answer, CountedSides, Question, Values, build, values_of
 from gitexp.errors import DesignError
-from gitexp.model.comparison import EffectSize
+from gitexp.model.comparison import EffectSize, Interval, SignificanceResult
 from gitexp.model.plan import Claim
 from gitexp.stats import intervals as between_labels
 from gitexp.stats import metrics, scored, sums
@@ -30,11 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitexp.comparison.counting import Count
-    from gitexp.comparison.designs.prediction_pairs import Pair
     from gitexp.comparison.eligible import Counted
-    from gitexp.comparison.measure import CountedSides, Question
     from gitexp.comparison.sides import ResolvedSide
-    from gitexp.model.comparison import Interval, SignificanceResult
     from gitexp.stats.planned.scoretests import Sides
     from gitexp.stats.values import Places
     from gitexp.stats.values import Values as Table

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from gitexp.comparison.measure import LARGEST, Answer, build, values_of
+from gitexp.comparison.measure import LARGEST, Answer, Question, Values, build, values_of
 from gitexp.errors import DesignError
 from gitexp.model.metrics import is_rounding, mean, spread
 from gitexp.stats import effects, intervals
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitexp.comparison.counting import Count
-    from gitexp.comparison.measure import Question, Values
     from gitexp.model.comparison import SignificanceResult
 
 

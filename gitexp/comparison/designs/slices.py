@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gitexp.comparison.designs import crossed, predictions, repeats
-from gitexp.comparison.designs.prediction_pairs import read_side
-from gitexp.comparison.measure import Answer, Values, values_of
+from gitexp.comparison.designs import Chosen, crossed, predictions, repeats
+from gitexp.comparison.designs.prediction_pairs import Guesses, Pair, read_side
+from gitexp.comparison.measure import Answer, CountedSides, Question, Values, values_of
 from gitexp.errors import DesignError
 from gitexp.model import dataclass
 from gitexp.model.comparison import (
     Category,
     CategoryComparison,
+    MetricComparison,
     PlannedTest,
     Role,
     SignificanceResult,
@@ -24,19 +25,14 @@ from gitexp.model.plan import ALPHA, Claim
 from gitexp.stats import contingency, sums, tests
 from gitexp.stats.design import beside as beside_planned
 from gitexp.stats.hypotheses import family
-from gitexp.stats.tests import SWAP_DRAWS
+from gitexp.stats.tests import SWAP_DRAWS, SignificanceTest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gitexp.comparison.designs import Chosen
-    from gitexp.comparison.designs.prediction_pairs import Guesses, Pair
     from gitexp.comparison.designs.predictions import Computed
-    from gitexp.comparison.measure import CountedSides, Question
-    from gitexp.model.comparison import MetricComparison
     from gitexp.model.config import Predictions
     from gitexp.stats.contingency import ChiSquared, Independence, MonteCarlo
-    from gitexp.stats.tests import SignificanceTest
 
 MOST = 100  # subgroups: a column of ids makes none
 

@@ -22,7 +22,7 @@ from gitexp.comparison.randomness.variation import (
     is_clocked,
     traces,
 )
-from gitexp.model.comparison import Role
+from gitexp.model.comparison import MetricComparison, Role
 from gitexp.model.plan import Claim, Direction
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.eligible import Counted
     from gitexp.comparison.measure import Answer, Cell, CountedSides, Question
-    from gitexp.model.comparison import MetricComparison
     from gitexp.model.run import Sample
 
 IDLE: Final = "no variation: the seed does not act"

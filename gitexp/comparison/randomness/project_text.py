@@ -24,7 +24,7 @@ from gitexp.dvc import pipeline
 from gitexp.dvc.dvcpipeline import written_stages
 from gitexp.errors import GitexpError
 from gitexp.model import dataclass, replace
-from gitexp.model.config import ParamKey
+from gitexp.model.config import ParamKey, ProjectConfig
 from gitexp.text import params
 from gitexp.text.fields import near
 from gitexp.text.foreign import with_parents
@@ -32,7 +32,6 @@ from gitexp.text.foreign import with_parents
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from gitexp.model.config import ProjectConfig
     from gitexp.model.job import Stage
 
 

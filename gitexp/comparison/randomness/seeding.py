@@ -11,7 +11,7 @@ import shlex
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
-from gitexp.comparison.randomness.draws import OF_FILE
+from gitexp.comparison.randomness.draws import OF_FILE, Draw
 from gitexp.comparison.randomness.project_text import ALL_ARGUMENTS, CODE, NUMBERED, ProjectText
 from gitexp.comparison.randomness.syntax import (
     CELL,
@@ -29,8 +29,8 @@ from gitexp.comparison.randomness.syntax import (
 from gitexp.errors import GitexpError, IdleSeedError
 from gitexp.git import objects
 from gitexp.model import dataclass, replace
-from gitexp.model.config import ParamKey
-from gitexp.model.ids import BlobId
+from gitexp.model.config import ParamKey, ProjectConfig
+from gitexp.model.ids import BlobId, CommitHash
 from gitexp.text import params
 from gitexp.text.jsontext import json_loads
 
@@ -38,11 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from gitexp.comparison.counting import Count
-    from gitexp.comparison.randomness.draws import Draw
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.git.repository import Repo
-    from gitexp.model.config import ProjectConfig
-    from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
 
 BASELINE: Final = "baseline"

@@ -101,8 +101,6 @@ def traces(repeats: Mapping[int, Counted]) -> list[Trace]:
 def is_clocked(metric: str) -> bool:
     """Whether a metric is of time, speed or memory, by its name: it varies whatever the seed does.
 
-    Examples
-    --------
     >>> [is_clocked(name) for name in ("fit_time_s", "train.samplesPerSecond", "peak_memory_mb")]
     [True, True, True]
     >>> [is_clocked(name) for name in ("sentiment_f1", "time_series_mae", "latency_error", "lift")]
@@ -161,8 +159,6 @@ def is_fine(value: float) -> bool:
 
     A number that single precision holds is taken for coarse: of a count it shows too little.
 
-    Examples
-    --------
     >>> [is_fine(value) for value in (0.9, 17 / 20, 0.873451, (2 / 3) ** 0.5, 1.0, 12345.0)]
     [False, False, False, False, False, False]
     >>> is_fine(0.6931471805599453)
