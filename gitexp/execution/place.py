@@ -28,6 +28,7 @@ from gitexp.git.discovery import project_folder
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.layout import DATA_BRANCH
 from gitexp.git.worktree import status
+from gitexp.git.writing import build_tree, write_bare_commit
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT
 from gitexp.store import plans
@@ -36,7 +37,7 @@ from gitexp.system import environment as environment_staging
 from gitexp.system import imports, params
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from gitexp.git.repository import Repo
     from gitexp.model.ids import Absent, CommitHash
@@ -221,8 +222,13 @@ def _was_committed_here(place: RunPlace, source: CommitHash) -> bool:
     return any(line.startswith(f"{source} commit") for line in lines)
 
 
-def commit(place: RunPlace, request: RunRequest) -> tuple[RunPlace, RunRequest]:
-    """Write the overrides into the params files and commit; return the request without them."""
+def commit(
+    place: RunPlace, request: RunRequest, refuse: Callable[[RunPlace, RunRequest], None]
+) -> tuple[RunPlace, RunRequest]:
+    """Write the overrides into the params files and commit; return the request without them.
+
+    `refuse` takes the commit that would be made, which no ref leads to, before anything is written.
+    """
     if request.at is not None:
         raise UsageError(
             "--commit commits the work tree, and --at names another state",
@@ -239,11 +245,20 @@ def commit(place: RunPlace, request: RunRequest) -> tuple[RunPlace, RunRequest]:
         return params.content(project, file) if (project / file).is_file() else ABSENT
 
     step = partial(undeclared, place.repo, place.head, config)
-    for file, data in assigned(request.params, config.params, read, "the work tree", step).items():
-        params.put(project, file, data)
+    edits = assigned(request.params, config.params, read, "the work tree", step)
+    emptied = replace(request, params=(), commit_message=None)
+    paths = {posixpath.join(config.project, file): data for file, data in edits.items()}
+    there = status.tracked(place.workspace, paths)
+    tree = build_tree(
+        place.repo,
+        status.tree_ahead(place.workspace),
+        {path: data for path, data in paths.items() if path in there},
+    )
     new = status.untracked(place.workspace)
-    if status.dirty_tracked(place.workspace):
-        status.commit_tracked(place.workspace, message)
+    if tree != objects.commit_info(place.repo, place.head).tree:
+        ahead = write_bare_commit(place.repo, tree, place.head, message)
+        here = place.tip == place.head
+        refuse(replace(place, head=ahead, tip=ahead if here else place.tip), emptied)
     elif new:
         raise UsageError(
             "there is nothing to commit but files that Git does not track",
@@ -251,7 +266,16 @@ def commit(place: RunPlace, request: RunRequest) -> tuple[RunPlace, RunRequest]:
             expected="changes of tracked files, or of files that were added",
             next_step=f"git add -- {shlex.quote(new[0])}, then the same; or without --commit",
         )
-    emptied = replace(request, params=(), commit_message=None)
+    before = {file: params.content(project, file) for file in edits}
+    for file, data in edits.items():
+        params.put(project, file, data)
+    if status.dirty_tracked(place.workspace):
+        try:
+            status.commit_tracked(place.workspace, message)
+        except GitexpError:  # a hook's word, or Git's
+            for file, data in before.items():
+                params.put(project, file, data)
+            raise
     return find_place(place.workspace, emptied), emptied
 
 

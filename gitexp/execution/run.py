@@ -109,7 +109,7 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
     made: list[RunId] = []
     lock = locks.FileLock(layout.locks_dir(workspace) / "begin", timeout_s=_BEGIN_S)
     with nullcontext(lock) if request.dry_run else lock as beginning:
-        place, resumed, told = _begin(find_place(workspace, request), request, now())
+        place, resumed, told = _begin(find_place(workspace, request), request, now(), variables)
         seen = situation.look(place, resumed.request, variables, resumed.runs, resumed.pending)
         _refuse_unmade(seen)
         planned = answer.planned(seen)
@@ -193,7 +193,7 @@ def _refuse_double(seen: Situation) -> None:
 
 
 def _begin(
-    place: RunPlace, request: RunRequest, now: datetime
+    place: RunPlace, request: RunRequest, now: datetime, environ: Mapping[str, str]
 ) -> tuple[RunPlace, resume.Resumed, tuple[str, ...]]:
     """Clear up after calls that died and go on with them; then commit, where that is asked for."""
     # First of all: a call that died when the branch had moved left a work tree that looks edited.
@@ -207,7 +207,13 @@ def _begin(
     if request.commit_message is not None and request.dry_run:
         cleared = (*cleared, *filter(None, (announced(place),)))
     elif request.commit_message is not None:
-        place, request = commit(place, request)
+
+        def refuse(ahead: RunPlace, asked: RunRequest) -> None:
+            seen = situation.look(ahead, asked, environ, resumed.runs, resumed.pending)
+            _refuse_unmade(seen)
+            _refuse_double(seen)
+
+        place, request = commit(place, request, refuse)
     elif request.resume and request.at is None:
         check_clean(place)
     return place, replace(resumed, request=request), cleared
