@@ -8,6 +8,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions, failures
+from gitexp.comparison.selection import has_fixed_number
 from gitexp.model.plan import Claim, Effect, HypothesisKind, Plan, Verdict
 from gitexp.records.terms import format_effect, told_apart
 from gitexp.report import numbers
@@ -82,8 +83,9 @@ def _end(judged: Judged, plan: Plan, found: Detectable | None) -> str:
     name = "" if judged.current_branch == plan.branch else f" {quoted(plan.name)}"
     end = f'gitexp conclude{name} -m "what was learned"'
     if judged.verdict is Verdict.UNDECIDABLE and not _may_grow(judged):
-        needed = _needed(judged)
-        # A look that could not have decided costs nothing, and fresh seeds are drawn.
+        # A look that could not have decided costs nothing, and fresh seeds are drawn; but of these
+        # p pays for each version of a plan.
+        needed = _needed(judged, more=1 if plan.drawn else 0)
         if plan.claim is Claim.METHOD and _by_repeats(judged) and needed > plan.repeats:
             why = f"{counted(plan.repeats, 'repeat')} cannot decide"
             return f'gitexp amend-plan{name} --repeats {needed} --why "{why}"'
@@ -296,8 +298,11 @@ def _repeat_word(judged: Judged, number: int) -> str:
     return word if judged.sides.paired else f"{word} a side"
 
 
-def _needed(judged: Judged) -> int:
-    """Return how many units a side would do to reach alpha; 0 where those there are do."""
+def _needed(judged: Judged, *, more: int = 0) -> int:
+    """Return how many units a side would do to reach alpha; 0 where those there are do.
+
+    `more`: tests that p will pay for as well.
+    """
     plan, result = judged.sides.plan, judged.result
     if plan is None:
         return 0
@@ -309,7 +314,7 @@ def _needed(judged: Judged) -> int:
     if model and plan.effect.margin != 0:
         return MIN_BOOTSTRAP_EXAMPLES
     needed = pairs_needed(
-        plan.alpha / max(1, judged.family * judged.configurations),
+        plan.alpha / max(1, judged.family * (judged.configurations + more)),
         paired=judged.sides.paired or model,
         one_sided=plan.effect.kind is not HypothesisKind.TWO_SIDED,
     )
@@ -323,8 +328,13 @@ def _target(judged: Judged) -> int:
     plan = judged.sides.plan
     if plan is None:
         return 0
-    grows = _by_repeats(judged) and _may_grow(judged)
+    grows = _by_repeats(judged) and _may_grow(judged) and not is_fixed(plan)
     return max(plan.repeats, _needed(judged)) if grows else plan.repeats
+
+
+def is_fixed(plan: Plan) -> bool:
+    """Whether no more than the planned repeats count, in whatever call they run."""
+    return plan.drawn is not None and has_fixed_number(plan)
 
 
 def _may_grow(judged: Judged) -> bool:

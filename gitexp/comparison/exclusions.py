@@ -140,7 +140,7 @@ def switching(plan: Plan, *, on_it: bool) -> str:
 def _deciding(plan: Plan, count: Count, family: int, *, paired: bool) -> int:
     """Return how many repeats can decide; 0 where that is not known, or parts of them do."""
     there = [next(iter(s.repeats.values()), None) for s in (count.baseline, count.candidate)]
-    if plan.claim is Claim.MODEL or None in there:
+    if plan.claim is Claim.MODEL or plan.drawn or None in there:  # of drawn seeds no more count
         return 0
     parts = any(
         metric == plan.metric and (fold is not None or dataset)

@@ -9,7 +9,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions, failures
-from gitexp.comparison.advice import cannot_decide, seed_ranges
+from gitexp.comparison.advice import cannot_decide, is_fixed, seed_ranges
 from gitexp.dvc import input_parts
 from gitexp.execution import situation, state
 from gitexp.execution.publish import NOT_RUN
@@ -71,6 +71,8 @@ def too_few(seen: Situation) -> str:
     if plan is None or plan.claim is Claim.MODEL or seen.request.seeds:
         return ""
     wanted, variants = seen.wanted, 1 if plan.stopping else seen.variants
+    if is_fixed(plan):
+        wanted = min(wanted, plan.repeats)
     one_sided = plan.effect.kind is not HypothesisKind.TWO_SIDED
     # Of a look alone: what all looks together ask for is more, and takes numerics to tell.
     least = variants * smallest_p(wanted, wanted, paired=True, one_sided=one_sided)
@@ -78,10 +80,15 @@ def too_few(seen: Situation) -> str:
         return ""
     of = f", times {variants} candidates under this plan" if variants > 1 else ""
     are = "is" if plan.repeats == 1 else "are"
-    enough = pairs_needed(plan.alpha / variants, one_sided=one_sided)
     then = f"{plan.repeats} {are} planned"
-    if plan.stopping is None:
+    enough = pairs_needed(plan.alpha / variants, one_sided=one_sided)
+    if plan.stopping is None and enough <= plan.repeats:
         then += f", --repeats {enough} would do"
+    elif plan.stopping is None:
+        # Of drawn seeds p pays for the versions of a plan, too.
+        tests = seen.settled.count.variants + 1 if plan.drawn and seen.settled else variants
+        enough = pairs_needed(plan.alpha / tests, one_sided=one_sided)
+        then += f"; gitexp amend-plan --repeats {enough} --why TEXT plans what would do"
     return cannot_decide(plan, wanted, f"{least:.2g} at best{of}", then)
 
 
@@ -175,11 +182,15 @@ def _beyond(seen: Situation) -> str:
                 f"{more} of these repeats will not count: the last look of the plan's stopping "
                 f"rule is at {plan.repeats} repeats"
             )
-        if have >= plan.repeats:
-            which = "of these repeats will not count" if choice.run else "more would not count"
+        there = have >= plan.repeats
+        if there or plan.drawn:
+            own = {*choice.run} - {choice.for_snapshot}
+            which = "of these repeats will not count" if own else "more would not count"
+            why = "were there, and may have been looked at" if there else "alone do"
+            fresh = ", with fresh seeds" if there else ""
             return (
-                f"{more} {which}: the planned {plan.repeats} were there, and may have been looked "
-                f"at; gitexp amend-plan --repeats {asked} --why TEXT plans them, with fresh seeds"
+                f"{more} {which}: the planned {plan.repeats} {why}; gitexp amend-plan --repeats "
+                f"{asked} --why TEXT plans them{fresh}"
             )
     return ""
 

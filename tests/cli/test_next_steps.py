@@ -77,6 +77,11 @@ def fewer_than_decide(repo: BuiltRepo) -> None:
     ran(repo, "--with-baseline")
 
 
+def fewer_drawn_than_decide(repo: BuiltRepo) -> None:
+    begun(repo, "--repeats", "4", "--seeds", "drawn")
+    ran(repo, "--repeats", "2")
+
+
 def changed_baseline(repo: BuiltRepo) -> None:
     begun(repo)
     ran(repo, "--with-baseline")
@@ -198,7 +203,8 @@ def broken_where_no_seed_reaches(repo: BuiltRepo) -> str:
 
 WORLDS = (
     changed_candidate, changed_candidate_not_run, changed_candidate_and_one_more,
-    fewer_than_decide, changed_baseline, topped_up, topped_up_alone, amended, a_few, looked_early,
+    fewer_than_decide, fewer_drawn_than_decide, changed_baseline, topped_up, topped_up_alone,
+    amended, a_few, looked_early,
     always_valid, unlucky, failed_for_the_snapshot, failed_for_the_snapshot_seen_from_main,
     failed_for_the_snapshot_amid_looks, failed_for_the_snapshot_in_a_pipeline, broken_candidate,
     mended_candidate, broken_where_no_seed_reaches,

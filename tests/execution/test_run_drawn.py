@@ -127,6 +127,33 @@ def test_a_failed_repeat_is_run_again_and_never_passed_over(
     assert compare(repo.workspace)[0].verdict is Verdict.SUPPORTED
 
 
+def test_more_than_are_planned_are_asked_for_by_an_amendment(
+    project: tuple[BuiltRepo, Plan, tuple[int, ...]],
+) -> None:
+    repo, _, _ = project
+    asked = RunRequest(repeats=6, dry_run=True)
+    (said,) = (text for text in run(repo.workspace, asked).warnings if "will not count" in text)
+    amend = "gitexp amend-plan --repeats 6 --why TEXT"
+    assert said == f"1 of these repeats will not count: the planned 5 alone do; {amend} plans them"
+    run(repo.workspace, RunRequest(params=((ParamKey("params.yaml", "lr"), 0.3),)))
+    said, *_ = run(repo.workspace, RunRequest(dry_run=True)).warnings
+    assert said.endswith(f"5 are planned; {amend} plans what would do")
+    run(repo.workspace, RunRequest(seeds=plan_seeds(repo)))  # all but the snapshot
+    report = run(repo.workspace, asked)
+    assert [each.seeds for each in report.planned] == [(7,), ()]
+    assert any(text.startswith("1 more would not count: ") for text in report.warnings)
+    amend_plan(repo.workspace, None, Terms(repeats=6), why="5 cannot decide between two")
+    run(repo.workspace)
+    assert compare(repo.workspace)[0].verdict is Verdict.SUPPORTED
+
+
+def plan_seeds(repo: BuiltRepo) -> tuple[int, ...]:
+    plan = status(repo.workspace).plan
+    assert plan is not None
+    assert plan.drawn is not None
+    return tuple(itertools.islice(plan.drawn.sequence(), plan.repeats))
+
+
 def test_a_failed_repeat_for_the_snapshot_is_named_with_the_way_past_it(
     project: tuple[BuiltRepo, Plan, tuple[int, ...]], tmp_path: Path
 ) -> None:
