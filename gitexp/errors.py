@@ -227,7 +227,7 @@ class NoStoppingRuleError(PreconditionError):
     """The plan does not say how it may be looked at before all repeats are there."""
 
     id = "no-stopping-rule"
-    hint = "gitexp new NAME --stopping always-valid"
+    hint = "gitexp new NAME --stopping always-valid --metric ... --effect ... --hypothesis ..."
 
 
 class NoSamplesError(PreconditionError):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions, failures
 from gitexp.comparison.selection import has_fixed_number
-from gitexp.model.plan import Claim, Effect, HypothesisKind, Plan, Verdict
-from gitexp.records.terms import format_effect, told_apart
+from gitexp.model.plan import ALPHA, Claim, Effect, HypothesisKind, Plan, Verdict
+from gitexp.records.terms import effect_text, format_effect, guard_text, told_apart
 from gitexp.report import numbers
 from gitexp.stats.design import counted, lacking, pairs_needed
 from gitexp.stats.tests import MIN_BOOTSTRAP_EXAMPLES, named
@@ -57,7 +57,8 @@ def next_step(judged: Judged, found: Detectable | None = None) -> str:
         return exclusions.CHANGE
     if plan is None:
         metric = judged.primary.metric if judged.primary is not None else "METRIC"
-        return f"gitexp new NAME --baseline {base} --metric {quoted(metric)}"
+        asked = f"--metric {quoted(metric)} --effect ... --hypothesis ..."
+        return f"gitexp new NAME --baseline {base} {asked}"
     if verdict is Verdict.NOT_COMPARABLE:
         return judged.draft.choice or f"gitexp diff {base} {candidate}"
     return _next_of_plan(judged, plan, found)
@@ -91,9 +92,10 @@ def _end(judged: Judged, plan: Plan, found: Detectable | None) -> str:
             return f'gitexp amend-plan{name} --repeats {needed} --why "{why}"'
     if judged.verdict is not Verdict.INCONCLUSIVE or plan.claim is Claim.MODEL or plan.stopping:
         return end
-    if not repeats_needed(judged, found) or found is None or not _by_repeats(judged):
+    enough = found.needed if found is not None and repeats_needed(judged, found) else None
+    if enough is None or not _by_repeats(judged):
         return f"{end}; to go on: a new plan, with what gitexp power {quoted(plan.name)} says"
-    return f"{end}; to go on: gitexp new NAME --repeats {found.needed}"
+    return f"{end}; to go on: {planning(plan, enough)}"
 
 
 def _onward(judged: Judged, plan: Plan) -> str:
@@ -161,7 +163,23 @@ def repeats_needed(judged: Judged, found: Detectable | None) -> tuple[str, ...]:
     if found.needed is None or found.needed <= found.units or found.units < _target(judged):
         return ()
     wanted = f"{found.needed:,} {found.unit} would {told_apart(plan)}"
-    return (f"{wanted}, with {found.power * 100:g} % power, {found.units} are there",)
+    there = f"{found.units} are there"
+    by = "; by the spread of these pairs, where gitexp power has the baseline's alone"
+    tail = by if found.unit == "pairs" else ""
+    return (f"{wanted}, with {found.power * 100:g} % power, {there}{tail}",)
+
+
+def planning(plan: Plan, needed: int) -> str:
+    """Return the call that begins another experiment which asks the same, to be filled in."""
+    terms = {
+        "baseline": plan.baseline.name,
+        "metric": f"{plan.metric}:{plan.direction.value}",
+        "effect": effect_text(plan.effect, plan.direction),
+        **({} if plan.alpha == ALPHA else {"alpha": f"{plan.alpha:g}"}),
+    }
+    said = [f"--{name} {shlex.quote(text)}" for name, text in terms.items()]
+    said += [f"--guard {shlex.quote(guard_text(guard))}" for guard in plan.guards]
+    return f"gitexp new NAME {' '.join(said)} --repeats {needed} --hypothesis ..."
 
 
 def quoted(name: str) -> str:

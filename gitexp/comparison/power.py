@@ -76,6 +76,7 @@ class _Terms:
     design: PowerDesign
     units: int
     stopping: Stopping | None = None
+    plan: Plan | None = None  # of this metric
 
     @property
     def level(self) -> float:
@@ -237,6 +238,7 @@ def _terms(request: PowerRequest, known: _Known) -> _Terms:
         design,
         request.n or (_EXAMPLES if examples else planned),
         mine.stopping if mine is not None and request.n is None else None,
+        mine,
     )
 
 
@@ -403,22 +405,26 @@ def _next_step(
 ) -> str:
     if distance is None:
         return "the same with --gain SIZE, the true gain that should be found"
+    asked = _typed(request, "metric", "effect", "hypothesis")
     if terms.design in {PowerDesign.ACCURACY, PowerDesign.AREA}:
-        return f"gitexp new NAME --claim model{_typed(request)}"
+        return f"gitexp new NAME --claim model{asked}"
     if needed is None:
         return "a larger margin, or less noise: no number of repeats is enough"
-    return f"gitexp new NAME --repeats {needed}{_typed(request)}"
+    if terms.plan is not None and not _typed(request):
+        return advice.planning(terms.plan, needed)
+    return f"gitexp new NAME --repeats {needed}{asked}"
 
 
-def _typed(request: PowerRequest) -> str:
-    """Return the promise as it was typed, for the next command line."""
-    said = ""
-    if request.metric is not None:
-        way = "" if request.direction is None else f":{request.direction.value}"
-        said += f" --metric {shlex.quote(request.metric + way)}"
-    if request.effect is not None:
-        said += f" --effect {shlex.quote(request.effect)}"
-    return said
+def _typed(request: PowerRequest, *more: str) -> str:
+    """Return the promise as it was typed, for the next command line; of `more` what it lacks."""
+    way = "" if request.direction is None else f":{request.direction.value}"
+    terms = {
+        "metric": request.metric and request.metric + way,
+        "effect": request.effect,
+        "alpha": request.alpha and f"{request.alpha:g}",
+    }
+    said = "".join(f" --{name} {shlex.quote(text)}" for name, text in terms.items() if text)
+    return said + "".join(f" --{name} ..." for name in more if not terms.get(name))
 
 
 def _spread_of(world: RunPool, side: ResolvedSide, metric: str, asked: Named) -> Spread:

@@ -81,14 +81,14 @@ def too_few(seen: Situation) -> str:
     of = f", times {variants} candidates under this plan" if variants > 1 else ""
     are = "is" if plan.repeats == 1 else "are"
     then = f"{plan.repeats} {are} planned"
-    enough = pairs_needed(plan.alpha / variants, one_sided=one_sided)
-    if plan.stopping is None and enough <= plan.repeats:
-        then += f", --repeats {enough} would do"
+    needed = pairs_needed(plan.alpha / variants, one_sided=one_sided)
+    if plan.stopping is None and needed <= plan.repeats:
+        then += f", --repeats {needed} would do"
     elif plan.stopping is None:
         # Of drawn seeds p pays for the versions of a plan, too.
         tests = seen.settled.count.variants + 1 if plan.drawn and seen.settled else variants
-        enough = pairs_needed(plan.alpha / tests, one_sided=one_sided)
-        then += f"; gitexp amend-plan --repeats {enough} --why TEXT plans what would do"
+        needed = pairs_needed(plan.alpha / tests, one_sided=one_sided)
+        then += f"; gitexp amend-plan --repeats {needed} --why TEXT plans what would do"
     return cannot_decide(plan, wanted, f"{least:.2g} at best{of}", then)
 
 
@@ -187,11 +187,9 @@ def _beyond(seen: Situation) -> str:
             own = {*choice.run} - {choice.for_snapshot}
             which = "of these repeats will not count" if own else "more would not count"
             why = "were there, and may have been looked at" if there else "alone do"
+            amend = f"gitexp amend-plan --repeats {asked} --why TEXT plans them"
             fresh = ", with fresh seeds" if there else ""
-            return (
-                f"{more} {which}: the planned {plan.repeats} {why}; gitexp amend-plan --repeats "
-                f"{asked} --why TEXT plans them{fresh}"
-            )
+            return f"{more} {which}: the planned {plan.repeats} {why}; {amend}" + fresh
     return ""
 
 

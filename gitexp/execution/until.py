@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import sides
+from gitexp.comparison.advice import planning
 from gitexp.comparison.compare import compare
 from gitexp.errors import NoSamplesError, NoStoppingRuleError, UsageError
 from gitexp.execution.answer import snapshot_of
@@ -103,7 +104,8 @@ def _plan(workspace: Workspace) -> Plan:
             found=f"{named.plan.name}: one look, at {named.plan.repeats} repeats",
             where=refs.head(repo).branch or "HEAD",
             expected="a stopping rule, fixed before there is a result",
-            next_step="gitexp new NAME --stopping always-valid, or gitexp run --with-baseline",
+            next_step=f"{planning(named.plan, named.plan.repeats)} --stopping always-valid; or "
+            "gitexp run --with-baseline",
         )
     return named.plan
 

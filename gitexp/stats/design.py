@@ -171,7 +171,7 @@ def _check(design: Design) -> None:
         raise DesignError(
             "an effect cannot be judged without knowing which way is better",
             expected="a direction, max or min",
-            next_step="gitexp new NAME --metric METRIC:max",
+            next_step="gitexp new NAME --metric METRIC:max --effect ... --hypothesis ...",
         )
     if design.effect is not None and not math.isfinite(design.effect.margin):
         raise DesignError("the margin is not finite", found=str(design.effect.margin))

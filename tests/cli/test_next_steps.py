@@ -246,3 +246,21 @@ def test_each_next_command_leads_on(
         step = next_of(done)
     if step.startswith("gitexp conclude"):
         assert re.match(r"(SUPPORTED|REFUTED|INCONCLUSIVE)", done.out), done
+
+
+@pytest.mark.slow
+def test_a_printed_call_of_new_works_once_it_is_filled_in(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "repo")
+    by_chance = "(0.03, -0.01, 0.02, 0.0, 0.03)[seed % 5]"
+    begun(repo, "--repeats", "5", "--effect", ">=0.01", lift=by_chance)
+    ran(repo, "--with-baseline")
+    said = gitexp(repo, "compare")
+    assert said.out.startswith("INCONCLUSIVE")
+    assert "by the spread of these pairs" in said.out
+    for asked in (("compare",), ("power",), ("power", "--metric", "acc", "--effect", ">=0.01"),
+                  ("run", "--until-decided")):  # fmt: skip
+        done = gitexp(repo, *asked)
+        (call,) = re.findall(r"gitexp (new NAME .*?)(?:;|$)", done.out + done.err, re.MULTILINE)
+        filled = [{"NAME": "k", "...": "a lift raises acc"}.get(w, w) for w in shlex.split(call)]
+        planned = gitexp(repo, *filled, "--dry-run")
+        assert planned.code == 0, (call, planned)

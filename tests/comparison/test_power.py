@@ -198,7 +198,8 @@ def test_the_mean_that_is_given_goes_before_the_recorded_one(lab: Lab) -> None:
 
 def test_the_next_step_repeats_the_promise_as_it_was_typed(lab: Lab) -> None:
     found = power(lab.repo.workspace, ask(lab, effect=">=5%"))
-    assert found.next_step == "gitexp new NAME --repeats 6 --metric f1:max --effect '>=5%'"
+    asked = "--repeats 6 --metric f1:max --effect '>=5%' --hypothesis ..."
+    assert found.next_step == f"gitexp new NAME {asked}"
     lab.init()
     with pytest.raises(UsageError) as caught:
         power(lab.repo.workspace, PowerRequest(metric="loss", effect="<=-5%"))
