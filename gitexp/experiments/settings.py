@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import posixpath
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import gitignore, pipeline
 from gitexp.dvc.dvcpipeline import outermost
+from gitexp.errors import UsageError
 from gitexp.execution.preflight.seedparams import fixed_seeds, seed_rule
 from gitexp.experiments import detect
 from gitexp.git.discovery import project_folder
+from gitexp.git.transaction import layout
 from gitexp.records import config as config_format
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ def revise(
     new = replace(new, params=detect.with_seeds(folder, new.params, request))
     notes: list[str] = []
     detect.check_folder(folder)
+    _refuse_another(top, request, config, new)
     detect.check_params(workspace, new.project, request.params)
     predictions = config.predictions
     if request.predictions and (predictions is None or predictions.path != request.predictions):
@@ -61,6 +65,25 @@ def revise(
     if config_format.results_part(new) != config_format.results_part(config):
         said.append(_ACTING)
     return detect.proposed(new, made, (*said, *notes, *_unnamed(workspace, new)))
+
+
+def _refuse_another(
+    top: Path, request: InitRequest, config: ProjectConfig, new: ProjectConfig
+) -> None:
+    """Refuse to turn to another project, whose outputs, parameters and seed are not these."""
+    old = top / config.project / (config.pipeline or "")
+    named = config.pipeline is None and (request.command is not None or not config.project)
+    if new.project == config.project or named or not old.exists():  # it was moved there
+        return
+    folder = shlex.quote(new.project or ".")
+    raise UsageError(
+        "a repository holds one gitexp project, and its settings are those of another folder",
+        found=f"the project in {config.project or 'the top'}, which is there",
+        where=layout.CONFIG,
+        expected="the folder to which that project was moved",
+        next_step=f"git rm {layout.CONFIG} && git commit -m 'another project', then gitexp init "
+        f"--project {folder}, which gives that project up",
+    )
 
 
 def _unnamed(workspace: Workspace, config: ProjectConfig) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab.build import DVC_FILES, repository
+from tests.lab.build import DVC_FILES, dvc_files, repository
 from tests.lab.shell import PLAN, environment, gitexp
 
 if TYPE_CHECKING:
@@ -538,3 +538,35 @@ def test_a_metrics_file_that_nobody_will_keep_is_told_at_once(tmp_path: Path) ->
     done = gitexp(repo, "init")
     assert "reports/m.json: Git ignores it" in done.out
     assert "take it out of .gitignore" in done.out
+
+
+def test_of_two_projects_in_a_repository_one_is_gitexps(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "repo")
+    for name, key in (("one", "train.seed"), ("two", "model.random_state")):
+        section, _, seed = key.partition(".")
+        stage = f"{{cmd: python t.py, deps: [t.py], params: [{section}], outs: [{name}.txt]}}"
+        files = {
+            "dvc.yaml": f"stages: {{train: {stage}}}\n",
+            "params.yaml": f"{section}: {{{seed}: 7}}\n",
+            "t.py": "import random, yaml\ns = yaml.safe_load(open('params.yaml'))\n"
+            f"random.seed(s['{section}']['{seed}'])\nopen('{name}.txt', 'w').write('1')\n",
+        }
+        repo.commit({**dvc_files(), **{f"{name}/{file}": text for file, text in files.items()}})
+    done = gitexp(repo.path / "one", "init")
+    assert (done.code, "two/" in done.out) == (0, False), done
+    before = repo.refs()
+    refused = gitexp(repo, "init", "--project", "two")
+    assert refused.says("error[usage]", "a repository holds one gitexp project")
+    assert repo.refs() == before
+    gone, _, again = refused.err.partition("next  ")[2].partition(", then ")
+    assert gone.strip().startswith("git rm .gitexp/config.yaml && git commit -m")
+    repo.git("rm", "-q", ".gitexp/config.yaml")
+    repo.git("commit", "-qm", "another project")
+    done = gitexp(repo, *again.partition(",")[0].split()[1:])
+    assert done.code == 0
+    assert "two.txt" in done.out
+    assert "model.random_state" in done.out
+    repo.git("mv", "two", "three")
+    repo.git("commit", "-qm", "moved")
+    moved = gitexp(repo, "init", "--project", "three")
+    assert (moved.code, "project was two" in moved.out) == (0, True), moved

@@ -247,7 +247,13 @@ class ProjectText:
 
     def _settings(self) -> dict[str, str]:
         """Return the files of settings that executed text names, itself or by folder or stem."""
-        every = {p: t for p, t in self.texts if SETTINGS.search(p) and not _RESULTS.search(p)}
+        every = {
+            path: text
+            for path, text in self.texts
+            if SETTINGS.search(path)
+            and not _RESULTS.search(path)
+            and (self._is_params(path) or path not in self._foreign)
+        }
         found = {path: text for path, text in every.items() if self._is_params(path)}
         known = {part for path in self._reached for part in path.split("/")[:-1]}
         known.update(self.config.project.split("/"))
@@ -310,16 +316,13 @@ class ProjectText:
     def _reached(self) -> Mapping[str, str]:
         """Return the files that a command names, those that they name or import, and so on.
 
-        All code, where the command names none. Beside the project's folder nothing counts whose
-        name a file in it has, too: it is of another project.
+        All code, where the command names none.
         """
         rest = [self.config.command or ""]
-        away = {path for path, _ in self.texts if self._inside(path).startswith("../")}
-        own = {path.rpartition("/")[2] for path, _ in self.texts if path not in away} - _UNNAMED
         files = {
             path: text
             for path, text in self.texts
-            if not (self._is_params(path) or (path in away and path.rpartition("/")[2] in own))
+            if not (self._is_params(path) or path in self._foreign)
         }
         if self.config.pipeline:
             rest += [text for path, text in files.items() if path == self._pipeline]
@@ -339,6 +342,13 @@ class ProjectText:
                     rest.append(files[path])
         code = {path: text for path, text in files.items() if CODE.search(path)}
         return {path: text for path, text in code.items() if path in found} or code
+
+    @cached_property
+    def _foreign(self) -> frozenset[str]:
+        """Files beside the project's folder whose name one in it has, too: of another project."""
+        away = {path for path, _ in self.texts if self._inside(path).startswith("../")}
+        own = {path.rpartition("/")[2] for path, _ in self.texts if path not in away} - _UNNAMED
+        return frozenset(path for path in away if path.rpartition("/")[2] in own)
 
     def _ranked(self, scripts: Scripts) -> list[Draw]:
         """Return what draws on a fixed seed, what most likely makes copies before the rest."""
