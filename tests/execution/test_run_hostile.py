@@ -153,21 +153,19 @@ def test_notes_that_a_power_cut_left_stop_nobody(script: BuiltRepo, text: str) -
     assert states(report) == [RepeatState.FINISHED]
 
 
-KILLS_ITS_COORDINATOR = """\
+KILLS_ITS_COORDINATOR = f"""\
 import pathlib, signal
 mark = pathlib.Path("MARK")
 if seed == 9 and not mark.exists():
     mark.touch()
-    exec(ABOVE)
+    exec({ABOVE!r})
     os.kill(coordinator, signal.SIGKILL)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds its coordinator in /proc")
 def test_what_never_began_is_not_recorded_as_lost(tmp_path: Path) -> None:
-    kills = KILLS_ITS_COORDINATOR.replace("MARK", str(tmp_path / "killed")).replace(
-        "ABOVE", repr(ABOVE)
-    )
+    kills = KILLS_ITS_COORDINATOR.replace("MARK", str(tmp_path / "killed"))
     script = plain(tmp_path / "p", PLAIN_TRAIN + kills)
     done = gitexp(script, "run", "--seeds", "7-11", env={"FRESH": "1"})
     assert done.code == -signal.SIGKILL
