@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
 import shlex
 from dataclasses import replace
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import gitignore, pipeline
 from gitexp.dvc.dvcpipeline import outermost
-from gitexp.errors import UsageError
+from gitexp.errors import GitexpError, UsageError
 from gitexp.execution.preflight.seedparams import fixed_seeds, seed_rule
 from gitexp.experiments import detect
 from gitexp.git.discovery import project_folder
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from gitexp.model.request import InitRequest
     from gitexp.model.workspace import Workspace
 
+_OWN = ("params", "metrics", "outputs", "seed")  # what another project has others of
 _ACTING = (
     "these settings act on results: repeats of the settings before count for the states that had "
     "them, and no more for this one"
@@ -41,7 +43,6 @@ def revise(
     new = replace(new, params=detect.with_seeds(folder, new.params, request))
     notes: list[str] = []
     detect.check_folder(folder)
-    _refuse_another(top, request, config, new)
     detect.check_params(workspace, new.project, request.params)
     predictions = config.predictions
     if request.predictions and (predictions is None or predictions.path != request.predictions):
@@ -59,6 +60,7 @@ def revise(
             rule = seed_rule(request, folder, new.params, stages, config.seed)
             notes += fixed_seeds(request, rule)
             new = replace(new, seed=rule)
+    _refuse_another(workspace, top, request, config, new)
     changes = dict(detect.describe(new)).items() - dict(detect.describe(config)).items()
     before = dict(detect.describe(config))
     said = [f"{label} was {before.get(label, 'not set')}" for label, _ in sorted(changes)]
@@ -68,13 +70,18 @@ def revise(
 
 
 def _refuse_another(
-    top: Path, request: InitRequest, config: ProjectConfig, new: ProjectConfig
+    workspace: Workspace, top: Path, request: InitRequest, config: ProjectConfig, new: ProjectConfig
 ) -> None:
-    """Refuse to turn to another project, whose outputs, parameters and seed are not these."""
+    """Refuse to turn to another project, whose outputs, parameters or seed are not these."""
     old = top / config.project / (config.pipeline or "")
     named = config.pipeline is None and (request.command is not None or not config.project)
     if new.project == config.project or named or not old.exists():  # it was moved there
         return
+    with contextlib.suppress(GitexpError):
+        asked = replace(request, project=new.project, command=new.command)
+        there = detect.propose(workspace, top, asked).config
+        if all(getattr(there, name) == getattr(new, name) for name in _OWN):
+            return
     folder = shlex.quote(new.project or ".")
     raise UsageError(
         "a repository holds one gitexp project, and its settings are those of another folder",

@@ -558,6 +558,8 @@ def test_of_two_projects_in_a_repository_one_is_gitexps(tmp_path: Path) -> None:
     refused = gitexp(repo, "init", "--project", "two")
     assert refused.says("error[usage]", "a repository holds one gitexp project")
     assert repo.refs() == before
+    whole = ("--project", "two", "--outs", "two.txt", "--seed-param", "model.random_state")
+    assert gitexp(repo, "init", *whole, "--dry-run").code == 0
     gone, _, again = refused.err.partition("next  ")[2].partition(", then ")
     assert gone.strip().startswith("git rm .gitexp/config.yaml && git commit -m")
     repo.git("rm", "-q", ".gitexp/config.yaml")
