@@ -13,14 +13,16 @@ from gitexp.model.comparison import EffectSize, Interval, MetricComparison, Role
 from gitexp.model.design import Design, Unit
 from gitexp.model.metrics import bare, mean, spread
 from gitexp.model.plan import Claim, Direction, Effect, Guard, HypothesisKind, Plan
+from gitexp.model.result import Part, Posterior
 from gitexp.model.run import Resources, Sample
 from gitexp.report import numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from gitexp.comparison.counting import Count
     from gitexp.comparison.eligible import Counted
+    from gitexp.stats.ttests import Regions
     from gitexp.stats.values import Values as Table
 
     Cell = tuple[int | None, int | None, str]  # rep, fold, dataset
@@ -36,6 +38,8 @@ RESOURCES: Final[Mapping[str, Callable[[Resources], float | None]]] = {
     "cpu_s": lambda used: used.cpu_s,
     "peak_memory_bytes": lambda used: used.peak_memory_bytes,
 }
+MOST_KEPT = 500  # parts of a metric that a comparison repeats; the records have all of them
+ROPE_SHARE = 0.01  # of the baseline's mean, where no margin is promised
 LARGEST = 1e150  # squares and sums of larger values leave the range of a float
 
 
@@ -190,14 +194,17 @@ def values_of(count: Count, metric: str, *, paired: bool) -> Values:
         lacking = [] if len(set(shapes)) <= 1 else sorted(left.keys() | right.keys())
         if lacking:
             left, right = {}, {}
-    notes = []
-    if lacking:
-        seeds = numbers.seeds(lacking)
-        notes.append(f"not on both sides with the same folds and data sets: {seeds}")
+    notes = list(lacking_note(lacking, "folds and data sets"))
     sizes = {len(cells) for cells in (*left.values(), *right.values())}
     if max(sizes, default=1) > 1:
         notes.append(f"each value is the mean of {max(sizes)} folds or data sets of one repeat")
     return Values(means_of(left), means_of(right), paired, tuple(notes))
+
+
+def lacking_note(lacking: Collection[int], what: str) -> tuple[str, ...]:
+    """Say which seeds are left out because their parts differ."""
+    seeds = numbers.seeds(lacking)
+    return (f"not on both sides with the same {what}: {seeds}",) if lacking else ()
 
 
 def samples_of(repeats: Mapping[int, Counted], metric: str) -> dict[int, dict[Cell, Sample]]:
@@ -250,6 +257,88 @@ def means_of(side: Mapping[int, Mapping[Cell, Sample]]) -> tuple[tuple[int, floa
     """Return the mean of each repeat, over its folds and data sets."""
     values = {seed: [one.value for one in cells.values()] for seed, cells in sorted(side.items())}
     return tuple((seed, mean(found)) for seed, found in values.items())
+
+
+def parts_of(count: Count, metric: str) -> tuple[tuple[Part, ...], tuple[int, ...]]:
+    """Join the parts of both sides, seed by seed; also return the seeds whose parts differ.
+
+    A part is known by its seed, repetition, fold and data set. Whether it is there decides about
+    the design; its value does not.
+    """
+    left, right = (samples_of(side.repeats, metric) for side in (count.baseline, count.candidate))
+    parts: list[Part] = []
+    lacking: list[int] = []
+    for seed in count.pairs:
+        old, new = left.get(seed, {}), right.get(seed, {})
+        if old.keys() != new.keys() or not old:
+            lacking.append(seed)
+            continue
+        for key in sorted(old, key=_order):
+            one, two = old[key], new[key]
+            same = (one.n_train, one.n_test) == (two.n_train, two.n_test)
+            parts.append(
+                Part(
+                    seed,
+                    *key[:2],
+                    n_train=one.n_train if same else None,
+                    n_test=one.n_test if same else None,
+                    dataset=key[2],
+                    baseline=one.value,
+                    candidate=two.value,
+                )
+            )
+    return tuple(parts), tuple(lacking)
+
+
+def over_parts(
+    question: Question,
+    parts: tuple[Part, ...],
+    values: Values,
+    intervals: tuple[Interval | None, Interval | None],
+    sizes: tuple[EffectSize, ...],
+) -> MetricComparison:
+    """Put numbers together whose units are parts; the values of repeats stay beside."""
+    left, right = [part.baseline for part in parts], [part.candidate for part in parts]
+    kept, more = parts, list[str]()
+    if len(parts) > MOST_KEPT:
+        kept, more = (), [f"the {len(parts)} single values stand in samples.csv of the runs"]
+    units = replace(
+        values,
+        baseline=tuple(enumerate(left)),
+        candidate=tuple(enumerate(right)),
+        notes=(*values.notes, *more),
+    )
+    full = build(question, units, (mean(left), mean(right)), intervals, sizes)
+    return replace(
+        full, baseline_values=values.baseline, candidate_values=values.candidate, parts=kept
+    )
+
+
+def with_posterior(
+    question: Question,
+    full: MetricComparison,
+    method: str,
+    regions: Callable[[float], Regions | None],
+) -> MetricComparison:
+    """Return a comparison with its Bayesian companion, where there is one for a region's width."""
+    baseline, effect = abs(full.mean_baseline), question.effect
+    rope = ROPE_SHARE * baseline
+    why = f"{ROPE_SHARE:.0%} of the baseline's mean, by default"
+    if effect is not None and effect.margin != 0:
+        rope = abs(effect.margin) * (baseline if effect.relative else 1.0)
+        why = "the margin of the hypothesis"
+    found = regions(rope)
+    if found is None:
+        return full
+    low, middle, high = (
+        min(1.0, max(0.0, p)) for p in (found.p_less, found.p_rope, found.p_greater)
+    )
+    return replace(full, posteriors=(Posterior(method, rope, why, low, middle, high),))
+
+
+def _order(cell: Cell) -> tuple[str, int, int]:
+    rep, fold, dataset = cell
+    return dataset, -1 if rep is None else rep, -1 if fold is None else fold
 
 
 def _finite(interval: Interval | None) -> Interval | None:

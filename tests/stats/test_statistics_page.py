@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gitexp.comparison import draft, plain_files
-from gitexp.comparison.designs import datasets, parts, predictions
+from gitexp.comparison import draft, measure, plain_files
+from gitexp.comparison.designs import datasets, predictions
 from gitexp.stats import contingency, design, scored, tests
 from gitexp.stats import groups as omnibus
 from gitexp.stats.design import Design, Splits, Unit, plan_test
@@ -45,7 +45,7 @@ def folds(splits: Splits) -> Design:
         f"`compare` {datasets.MOST} data sets",
         f"is tested with {predictions.MOST_CLASSES:,} classes",
         f"`compare` tests {draft.MOST_METRICS} watched metrics",
-        f"within {parts.ROPE_SHARE * 100:g} % of the baseline's mean",
+        f"within {measure.ROPE_SHARE * 100:g} % of the baseline's mean",
         f"crossed random factors, from {tests.MIN_REPEATS} pairs on",
         f"swaps of a ranking to {design.SWAPPED_WORK:.0e} / n".replace("+0", ""),
         f"samples to {design.DRAWN_WORK:.0e} / n".replace("+0", ""),

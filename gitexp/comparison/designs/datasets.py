@@ -9,8 +9,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gitexp.comparison.designs import parts
-from gitexp.comparison.measure import LARGEST, Answer, Values, means_of, samples_of
+from gitexp.comparison.measure import (
+    LARGEST,
+    Answer,
+    Values,
+    lacking_note,
+    means_of,
+    over_parts,
+    parts_of,
+    samples_of,
+    with_posterior,
+)
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Role
 from gitexp.model.metrics import mean
@@ -57,7 +66,7 @@ def measure(situation: CountedSides, question: Question) -> Answer | None:
         for name in sorted(names[0])
     )
     values = Values(means_of(left), means_of(right), paired=situation.paired)
-    notes = parts.lacking_note(lacking, "folds and data sets")
+    notes = lacking_note(lacking, "folds and data sets")
     return _tested(question, units, replace(values, notes=notes))
 
 
@@ -76,7 +85,7 @@ def _tested(question: Question, units: tuple[Part, ...], values: Values) -> Answ
     zeros, ties = datasets.zeros_and_ties(design, old, new)
     sizes = effects.paired_effects(old, new, confidence=1 - question.alpha)
     intervals = found.interval, found.relative
-    full = parts.over_parts(question, units, values, intervals, sizes).noted(
+    full = over_parts(question, units, values, intervals, sizes).noted(
         f"{len(units)} data sets, each value the mean of its repeats and folds",
         f"signed ranks: {zeros} zero differences dropped, {ties} differences tied",
         f"pseudo-median of the differences {found.difference:+.6g}",
@@ -95,7 +104,7 @@ def _tested(question: Question, units: tuple[Part, ...], values: Values) -> Answ
         def regions(rope: float) -> Regions:
             return datasets.dataset_posterior(old, new, rope=rope)
 
-        full = parts.with_posterior(question, full, "Bayesian signed-rank", regions)
+        full = with_posterior(question, full, "Bayesian signed-rank", regions)
     return Answer(question.judged(full))
 
 
@@ -105,10 +114,10 @@ def _joined(
     """Return the cells that are compared: those of common seeds, where there are any."""
     if not situation.paired:
         return (*sides, ())
-    found = parts.common(situation.count, metric)
-    seeds = {part.seed for part in found.parts}
+    parts, lacking = parts_of(situation.count, metric)
+    seeds = {part.seed for part in parts}
     left, right = ({s: cells for s, cells in side.items() if s in seeds} for side in sides)
-    return left, right, found.lacking
+    return left, right, lacking
 
 
 def _names(side: Side) -> frozenset[str]:

@@ -11,7 +11,6 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gitexp.comparison.designs import parts
 from gitexp.comparison.measure import (
     LARGEST,
     Answer,
@@ -19,7 +18,11 @@ from gitexp.comparison.measure import (
     Question,
     Values,
     build,
+    lacking_note,
+    over_parts,
+    parts_of,
     values_of,
+    with_posterior,
 )
 from gitexp.errors import DesignError
 from gitexp.model.comparison import EffectSize
@@ -52,8 +55,7 @@ def measure(situation: CountedSides, question: Question) -> Answer | None:
     """Compare one metric over the folds; None without folds, or where their sizes are unknown."""
     if not situation.paired:
         return None
-    found = parts.common(situation.count, question.metric)
-    scores = found.parts
+    scores, lacking = parts_of(situation.count, question.metric)
     if len(scores) < _FEWEST or any(part.rep is None and part.fold is None for part in scores):
         return None
     seeds = {part.seed for part in scores}
@@ -61,7 +63,7 @@ def measure(situation: CountedSides, question: Question) -> Answer | None:
     if splits is None and len(seeds) > 1:
         return None
     values = values_of(situation.count, question.metric, paired=True)
-    notes = parts.lacking_note(found.lacking, "folds")
+    notes = lacking_note(lacking, "folds")
     if splits is None:
         why = (
             f"{len(scores)} folds of one repeat, whose sizes are not recorded or differ between "
@@ -77,12 +79,12 @@ def _tested(question: Question, scores: tuple[Part, ...], values: Values, splits
     if max(map(abs, (*left, *right))) > LARGEST:
         return Answer(None, f"{question.metric} has values beyond {LARGEST:g}")
     intervals = datasets.fold_intervals(splits, left, right, confidence=1 - question.alpha)
-    full = parts.over_parts(question, scores, values, intervals, _sizes(left, right)).noted(NAIVE)
+    full = over_parts(question, scores, values, intervals, _sizes(left, right)).noted(NAIVE)
 
     def regions(rope: float) -> Regions | None:
         return datasets.fold_posterior(splits, left, right, rope=rope)
 
-    full = parts.with_posterior(question, full, "correlated Bayesian t", regions)
+    full = with_posterior(question, full, "correlated Bayesian t", regions)
     design = replace(question.design(Unit.FOLD, len(left)), splits=splits)
     planned = plan_test(design)
     try:
