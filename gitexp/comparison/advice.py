@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions, failures
 from gitexp.comparison.selection import has_fixed_number
-from gitexp.model.plan import ALPHA, Claim, Effect, HypothesisKind, Plan, Verdict
+from gitexp.model.plan import ALPHA, Claim, Effect, Plan, Verdict
 from gitexp.records.terms import effect_text, format_effect, guard_text, told_apart
 from gitexp.report import numbers
 from gitexp.stats.design import counted, lacking, pairs_needed
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.judged import Judged
     from gitexp.model.comparison import Detectable, MetricComparison, PlannedTest
 
+BEFORE = {Verdict.REFUTED: "rejected that ", Verdict.INCONCLUSIVE: "not shown that "}
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 
 
@@ -69,7 +70,9 @@ def _next_of_plan(judged: Judged, plan: Plan, found: Detectable | None) -> str:
         return judged.draft.remedy
     enough = plan.claim is Claim.MODEL or _repeats(judged) >= _target(judged)
     if judged.verdict in {Verdict.UNDECIDABLE, Verdict.INCONCLUSIVE} and not enough:
-        step = _onward(judged, plan)
+        on_it, count = judged.current_branch == plan.branch, judged.sides.count
+        pairs = judged.sides.paired
+        step = exclusions.onward(plan, count, paired=pairs, on_it=on_it, family=judged.family)
         if not step.startswith(exclusions.COMPARE):  # a repeat may lack the planned metric
             return failures.after(judged.draft.failed, step, plan)
     if judged.verdict is Verdict.INCONCLUSIVE and judged.problem and (again := _again(judged)):
@@ -98,22 +101,9 @@ def _end(judged: Judged, plan: Plan, found: Detectable | None) -> str:
     return f"{end}; to go on: {planning(plan, enough)}"
 
 
-def _onward(judged: Judged, plan: Plan) -> str:
-    return exclusions.onward(
-        plan,
-        judged.sides.count,
-        paired=judged.sides.paired,
-        on_it=judged.current_branch == plan.branch,
-        family=judged.family,
-    )
-
-
 def _again(judged: Judged) -> str:
     """Return the command that repeats the seeds that failed, "" where none did."""
-    plan, count = judged.sides.plan, judged.sides.count
-    right = tuple(seed for seed, _ in count.candidate.failed)
-    tried = {*count.candidate.repeats, *right}
-    left = tuple(seed for seed, _ in count.baseline.failed if seed in tried)
+    plan, (left, right) = judged.sides.plan, judged.sides.count.failed
     if plan is None or not (left or right):
         return ""
     both = " --with-baseline" if left else ""
@@ -280,8 +270,7 @@ def _sentence(judged: Judged) -> str:
     size = "" if judged.primary is None else f"{effect_words(judged.primary, plan.effect)}, "
     shown = "" if p is None else f": {size}p = {p_words(p, plan.alpha)}"
     shown += "" if p is None else f"{family}, alpha = {plan.alpha:g}"
-    before = {Verdict.REFUTED: "rejected that ", Verdict.INCONCLUSIVE: "not shown that "}
-    return f"{before.get(verdict, '')}{promise}{shown}"
+    return f"{BEFORE.get(verdict, '')}{promise}{shown}"
 
 
 def _units(judged: Judged) -> int:
@@ -334,7 +323,7 @@ def _needed(judged: Judged, *, more: int = 0) -> int:
     needed = pairs_needed(
         plan.alpha / max(1, judged.family * (judged.configurations + more)),
         paired=judged.sides.paired or model,
-        one_sided=plan.effect.kind is not HypothesisKind.TWO_SIDED,
+        one_sided=plan.effect.one_sided,
     )
     if result is None or plan.stopping is None:
         return needed

@@ -9,7 +9,6 @@ from gitexp.comparison import measure, selection
 from gitexp.comparison.advice import p_words
 from gitexp.comparison.designs import choose
 from gitexp.comparison.eligible import finished_seeds, is_tried, is_under
-from gitexp.comparison.environments import Environments
 from gitexp.comparison.exclusions import recorded
 from gitexp.comparison.measure import CountedSides, is_resource
 from gitexp.comparison.randomness.variation import ENOUGH, agree, traces
@@ -211,14 +210,6 @@ def _passed(tried: Iterable[FoundRun], counted: Count, plan: Plan) -> Iterator[s
             f"{numbers.seeds(lacking)} of the plan come before others that ran, and did not run: "
             "were they passed over because of a run that is not in this clone, it has to be pushed"
         )
-
-
-def environments(repo: Repo, counted: Count) -> Iterator[str]:
-    """Say which pairs ran in which environment, where that is not one."""
-    if counted.in_pairs and (
-        said := Environments(repo).of_pairs(counted.candidate.repeats, counted.pairs)
-    ):
-        yield said
 
 
 def _confounder(counted: Count) -> str:

@@ -182,20 +182,14 @@ def _over_candidates(drafts: Sequence[Draft], method: str) -> list[SignificanceR
     judged = [item for item in results if item is not None and _is_judged(item)]
     if len(judged) <= 1:
         return results
-    support = iter(family([_or_one(item.p_support) for item in judged], method))
-    refute = iter(family([_or_one(item.p_refute) for item in judged], method))
-    least = iter(family([item.plan.smallest_p for item in judged], method))
-    return [
-        item
-        if item is None or not _is_judged(item)
-        else replace(
-            item,
-            plan=replace(item.plan, smallest_p=next(least)),
-            p_support=next(support),
-            p_refute=next(refute),
-        )
-        for item in results
-    ]
+    support = family([1.0 if each.p_support is None else each.p_support for each in judged], method)
+    refute = family([1.0 if each.p_refute is None else each.p_refute for each in judged], method)
+    least = family([each.plan.smallest_p for each in judged], method)
+    adjusted = (
+        replace(item, plan=replace(item.plan, smallest_p=lowest), p_support=yes, p_refute=no)
+        for item, lowest, yes, no in zip(judged, least, support, refute, strict=True)
+    )
+    return [next(adjusted) if _is_judged(item) else item for item in results]
 
 
 def _of_selection(item: Draft) -> SignificanceResult | None:
@@ -208,10 +202,6 @@ def _of_selection(item: Draft) -> SignificanceResult | None:
 
 def _is_judged(result: SignificanceResult | None) -> bool:
     return result is not None and result.p_support is not None
-
-
-def _or_one(p: float | None) -> float:
-    return 1.0 if p is None else p
 
 
 def _finish(draft: Draft, result: SignificanceResult | None, call: _Call) -> Comparison:

@@ -31,7 +31,6 @@ from gitexp.comparison.drawn import drawn_seeds
 from gitexp.comparison.eligible import (
     Counted,
     count_looks,
-    finished_seeds,
     given_up,
     left_aside,
     of_baseline,
@@ -49,10 +48,9 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.eligible import Alike, Earlier, Eligible
     from gitexp.comparison.pairs import Group, Name, Several
-    from gitexp.model.ids import EnvironmentDigest, EvaluationDigest, InputsDigest, RunId
+    from gitexp.model.ids import EnvironmentDigest, InputsDigest, RunId
     from gitexp.model.plan import Plan
     from gitexp.store.lookup import FoundRun
-
 
 CONTRADICTED = "contradicts itself"
 ELSEWHERE = "found elsewhere"
@@ -64,7 +62,7 @@ UNPAIRED = "unpaired seed"
 
 def same_environment(_: FoundRun, first: Repeat, __: FoundRun, second: Repeat) -> bool:
     """Return whether two repeats have one environment, and one set of linked data."""
-    return (first.environment, first.links) == (second.environment, second.links)
+    return first.place == second.place
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +120,13 @@ class Count:
     versions: int = 1
     environments: int = 0  # of `variants`: further ones, where repeats do not pair
 
+    @property
+    def failed(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Seeds of either side that never finished; the baseline's, where the candidate has one."""
+        right = tuple(seed for seed, _ in self.candidate.failed)
+        tried = {*self.candidate.repeats, *right}
+        return tuple(seed for seed, _ in self.baseline.failed if seed in tried), right
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
@@ -153,11 +158,7 @@ def count(
     warnings: list[str] = []
     everywhere = tuple(found)
     wrong = found.contradicted
-    unused.extend(
-        left_aside(CONTRADICTED, item, finished_seeds(item))
-        for item in everywhere
-        if item.run.id in wrong
-    )
+    unused.extend(left_aside(CONTRADICTED, item) for item in everywhere if item.run.id in wrong)
     mine, beside = (
         tuple(item for item in runs if item.run.id not in wrong)
         for runs in ((*found.candidate, *found.pooled), found.baseline)
@@ -165,10 +166,19 @@ def count(
     ours = of_candidate(mine, everywhere, plan, candidate, earlier)
     past = (*everywhere, *found.past)
     theirs = of_baseline((*mine, *beside), plan, baseline, past)
-    if plan is not None and plan.drawn and plan.rules > 1:  # without a partner no seed is done
-        judged = frozenset(islice(plan.drawn.sequence(), plan.fewest))
-        both = JoinedSides(_measured(theirs, in_pairs=True), _measured(ours, in_pairs=True))
-        every = join(both, earlier, found.alike, drawn=True, judged=judged)
+    in_pairs = plan is not None and plan.rules > 1
+
+    def partners(judged: Collection[int] | None = None) -> JoinedSides:
+        """Return the repeats of both sides that may count, by the plan's rules."""
+        sides = JoinedSides(
+            _measured(theirs, in_pairs=in_pairs), _measured(ours, in_pairs=in_pairs)
+        )
+        if plan is None or not in_pairs:
+            return sides
+        return join(sides, earlier, found.alike, drawn=plan.drawn is not None, judged=judged)
+
+    if plan is not None and plan.drawn and in_pairs:  # without a partner no seed is done
+        every = partners(frozenset(islice(plan.drawn.sequence(), plan.fewest)))
         theirs = replace(theirs, unlike=frozenset(key[0] for _, key in every.unlike))
     drawn = drawn_seeds(past, plan, baseline, (theirs, ours), earlier)
     if drawn is not None:
@@ -176,12 +186,11 @@ def count(
     unused += (*ours.unused, *theirs.unused)
     pooled = {item.run.id for item in found.pooled}
     unused.extend(
-        left_aside(ELSEWHERE, item, finished_seeds(item))
+        left_aside(ELSEWHERE, item)
         for item in found.elsewhere
         if item.run.inputs in {baseline, candidate} and item.run.id not in pooled
     )
-    in_pairs = plan is not None and plan.rules > 1
-    joined = _partners(theirs, ours, found.alike, plan, earlier)
+    joined = partners()
     unused += joined.unused
 
     def chosen(several: Sequence[Counted]) -> Counted:
@@ -209,9 +218,7 @@ def count(
             f"you asked{none}"
         )
     looks, variants = count_looks(everywhere, plan, baseline, earlier, ours.judged)
-    versions = 1
-    if drawn is not None:
-        variants, versions = drawn.configurations(past, baseline)
+    tried, versions = (variants, 1) if drawn is None else drawn.configurations(past, baseline)
     result = Count(
         baseline=one,
         candidate=two,
@@ -220,7 +227,7 @@ def count(
         unused=(),
         warnings=tuple(warnings),
         looks=looks,
-        variants=variants + joined.environments,
+        variants=tried + joined.environments,
         in_pairs=in_pairs,
         versions=versions,
         environments=joined.environments,
@@ -238,17 +245,6 @@ def count(
     return replace(result, unused=_joined(unused))
 
 
-def _partners(
-    theirs: Eligible, ours: Eligible, alike: Alike, plan: Plan | None, earlier: Earlier
-) -> JoinedSides:
-    """Return the repeats of both sides that may count, by the plan's rules."""
-    in_pairs = plan is not None and plan.rules > 1
-    sides = JoinedSides(_measured(theirs, in_pairs=in_pairs), _measured(ours, in_pairs=in_pairs))
-    if plan is None or not in_pairs:
-        return sides
-    return join(sides, earlier, alike, drawn=plan.drawn is not None)
-
-
 def evaluation_of(counted: Count) -> Evaluation:
     """Compare the evaluation identities of both sides: by seed if paired, else as sets."""
     sides = (counted.baseline.repeats, counted.candidate.repeats)
@@ -259,15 +255,12 @@ def evaluation_of(counted: Count) -> Evaluation:
         differing = tuple(
             seed
             for seed in counted.pairs
-            if _identity(sides[0][seed].repeat) != _identity(sides[1][seed].repeat)
+            if sides[0][seed].repeat.measured_on != sides[1][seed].repeat.measured_on
         )
     else:
-        left, right = ({_identity(item.repeat) for item in side.values()} for side in sides)
+        left, right = ({item.repeat.measured_on for item in side.values()} for side in sides)
         differing = tuple(sorted(sides[1])) if left and right and left != right else ()
     return Evaluation(differing, undeclared, bases)
-
-
-# --- one of each key ----------------------------------------------------------------------------
 
 
 def _collect(
@@ -313,7 +306,7 @@ def _measured(eligible: Eligible, *, in_pairs: bool) -> dict[Name, list[Counted]
             (row.metric, row.rep, row.fold, row.dataset): row
             for row in rows.get((item.run.id, repeat.seed), ())
         }
-        where = (None, "") if in_pairs else (repeat.environment, repeat.links)
+        where = (None, "") if in_pairs else repeat.place
         key = ((*where, seeding(item, repeat)), repeat.key)
         measured.setdefault(key, []).append(Counted(item, repeat, samples))
     return measured
@@ -360,9 +353,6 @@ def first_complete(
 
 def _order(group: Group) -> tuple[str, str, tuple[str, ...]]:
     return group[0] or "", *group[1:]
-
-
-# --- shaping ------------------------------------------------------------------------------------
 
 
 def _side(
@@ -435,7 +425,3 @@ def _joined(unused: Iterable[Unused]) -> tuple[Unused, ...]:
         for (why, run, where), numbers in seeds.items()
         if numbers
     )
-
-
-def _identity(repeat: Repeat) -> tuple[EvaluationDigest | None, str]:
-    return repeat.evaluation, repeat.evaluation_basis if repeat.evaluation is not None else ""

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from gitexp.comparison.counting import Count
     from gitexp.model.result import VarianceShare
 
-
 POWER: Final = 0.8
 
 
@@ -49,7 +48,7 @@ def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detecta
     result = metric.result
     if result is None:
         return None
-    alpha = one_sided(plan)
+    alpha = plan.effect.level(plan.alpha)
     band = plan.effect.kind is HypothesisKind.EQUIVALENCE
     promised = _promised(metric, plan)
     units = min(metric.n_baseline, metric.n_candidate)
@@ -103,7 +102,7 @@ def _crossed(
     interval = metric.interval
     if interval is None or interval.low is None or interval.high is None:
         return None
-    alpha = one_sided(plan)
+    alpha = plan.effect.level(plan.alpha)
     power = (1 + POWER) / 2 if plan.effect.kind is HypothesisKind.EQUIVALENCE else POWER
     reach = (interval.high - interval.low) / 2
     df = degrees_behind(reach, noise.standard_error, confidence=interval.confidence)
@@ -121,11 +120,6 @@ def _crossed(
         promised=promised,
         needed=enough,
     )
-
-
-def one_sided(plan: Plan) -> float:
-    """Return the level of each one-sided test: half of alpha for a two-sided hypothesis."""
-    return plan.alpha / 2 if plan.effect.kind is HypothesisKind.TWO_SIDED else plan.alpha
 
 
 def _promised(metric: MetricComparison, plan: Plan) -> float | None:
@@ -174,9 +168,7 @@ def missing_repeats(
     """
     if plan is None or plan.claim is Claim.MODEL:
         return None
-    right = tuple(seed for seed, _ in count.candidate.failed)
-    tried = {*count.candidate.repeats, *right}
-    left = tuple(seed for seed, _ in count.baseline.failed if seed in tried)
+    left, right = count.failed
     if not left and not right:
         return None
     stopped = set(left) <= {*count.baseline.interrupted} and set(right) <= {
@@ -247,11 +239,7 @@ def _known(count: Count, metric: str) -> tuple[dict[int, float], dict[int, float
     """Return what is known of both sides, also of seeds whose partner failed."""
     whole = (metric, None, None, "")
     left, right = (
-        {
-            seed: item.samples[whole].value
-            for seed, item in side.repeats.items()
-            if whole in item.samples
-        }
+        {n: each.samples[whole].value for n, each in side.repeats.items() if whole in each.samples}
         for side in (count.baseline, count.candidate)
     )
     return left, right

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import advice, cautions, exclusions, frozen, measure, selection, sides
 from gitexp.comparison.designs import choose, predictions, slices, still
+from gitexp.comparison.designs.prediction_pairs import recorded_by
+from gitexp.comparison.environments import Environments
 from gitexp.comparison.failures import Failure, after, standing
 from gitexp.comparison.judged import Draft, Measured, adjusted
 from gitexp.comparison.made_once import made_outside
@@ -144,7 +146,7 @@ def draft(
             *conditional,
             *cautions.warnings(counted, evaluation),
             *cautions.tries(gathered.found, counted, plan),
-            *cautions.environments(repo, counted),
+            *filter(None, [Environments(repo).of_pairs(counted)]),
             *(() if same else cautions.unmoved(counted)),
             *cautions.on_other_machines(counted, plan),
             *cautions.plan_changed(repo, plan, gathered.found, candidate.config),
@@ -193,8 +195,15 @@ def _with_chance(
     repo: Repo, situation: CountedSides
 ) -> tuple[CountedSides, Mapping[str, CopiesReason], list[str]]:
     """Add what the text of both sides says of their chance; also return why, and conditions."""
-    held = _held(repo, situation)
-    apart, conditions = ({}, []) if held else _apart(repo, situation)
+    both, plan, count = (situation.baseline, situation.candidate), situation.plan, situation.count
+    asked = measure.questions(count, plan, situation.candidate.config.directions, ALPHA)
+    names = still.doubtful(situation, [item.metric for item in asked])
+    held = seeding.held(repo, *both, count, names)  # one draw of their chance
+    apart: dict[str, CopiesReason] = {}  # with a draw that the other makes otherwise
+    conditions: list[str] = []
+    several = min(len(count.baseline.repeats), len(count.candidate.repeats)) > 1
+    if plan is not None and situation.claim is not Claim.MODEL and several and not held:
+        apart, conditions = seeding.unlike(seeding.texts_of(repo, *both, count))
     situation = replace(
         situation,
         held={side: each.why for side, each in held.items()},
@@ -207,23 +216,6 @@ def _with_chance(
         step = still.FINER if coarse else text.remedy().next_step
         situation = replace(situation, coarse=coarse, idle_step=step)
     return situation, held or apart, conditions
-
-
-def _held(repo: Repo, situation: CountedSides) -> dict[str, CopiesReason]:
-    """Return the sides that are one draw of their chance, by the text of what was run."""
-    directions = situation.candidate.config.directions
-    asked = measure.questions(situation.count, situation.plan, directions, ALPHA)
-    names = still.doubtful(situation, [item.metric for item in asked])
-    return seeding.held(repo, situation.baseline, situation.candidate, situation.count, names)
-
-
-def _apart(repo: Repo, situation: CountedSides) -> tuple[dict[str, CopiesReason], list[str]]:
-    """Return the sides with a draw that the other makes otherwise, and what is said of others."""
-    plan, count = situation.plan, situation.count
-    single = min(len(count.baseline.repeats), len(count.candidate.repeats)) < 2  # noqa: PLR2004
-    if plan is None or situation.claim is Claim.MODEL or single:
-        return {}, []
-    return seeding.apart(repo, situation.baseline, situation.candidate, count)
 
 
 def _remedy(
@@ -277,9 +269,9 @@ def _claim(plan: Plan | None, counted: Count, candidate: ResolvedSide) -> Claim:
     if plan is not None:
         return plan.claim
     single = len(counted.baseline.repeats) == 1 and len(counted.candidate.repeats) == 1
-    return (
-        Claim.MODEL if single and predictions.has_predictions(counted, candidate) else Claim.METHOD
-    )
+    pair = predictions.chosen(counted) if single else None
+    told = pair is not None and all(recorded_by(item, candidate) for item in pair)
+    return Claim.MODEL if told else Claim.METHOD
 
 
 def _check_samples(
@@ -355,9 +347,6 @@ def _withheld(measured: Measured, problem: str, unjudged: str) -> Measured:
         return replace(measured, metrics=untested, problem=problem)
     still_why = dict.fromkeys((item.metric for item in untested), unjudged)
     return replace(measured, metrics=untested, still=still_why)
-
-
-# --- measuring ----------------------------------------------------------------------------------
 
 
 def _measure(situation: CountedSides, options: CompareOptions) -> Measured:

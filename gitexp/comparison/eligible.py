@@ -69,7 +69,7 @@ class Eligible:
         """
         sets: dict[tuple[object, ...], set[Key]] = {}
         for item, repeat in self.repeats():
-            where = (repeat.environment, repeat.links) if plan.rules == 1 else ()
+            where = repeat.place if plan.rules == 1 else ()
             sets.setdefault((*where, seeding(item, repeat)), set()).add(repeat.key)
         return any(len(keys) >= plan.fewest for keys in sets.values())
 
@@ -82,8 +82,7 @@ class Eligible:
         """
         found: dict[int, set[Key]] = {}
         for item, repeat in self.repeats():
-            there = where is None or (repeat.environment, repeat.links) == where
-            if there and seeding(item, repeat) == fixed:
+            if where in {None, repeat.place} and seeding(item, repeat) == fixed:
                 found.setdefault(repeat.seed, set()).add(repeat.key)
         return {seed: frozenset(keys) for seed, keys in found.items()}
 
@@ -121,13 +120,11 @@ def of_candidate(
     mine = [item for item in unique(reachable) if item.run.inputs == inputs]
     planned = [item for item in mine if plan is None or is_under(item, plan)]
     drawn = plan is not None and plan.drawn  # of these `drawn_seeds` knows which are spent
-    spent = {} if drawn else spent_by_run(everywhere, planned, plan, earlier)
+    spent: Mapping[str, frozenset[Key]] = {}
+    if plan is not None and not drawn:  # on parallel lines only clocks could tell who was first
+        spent = _hits(everywhere, planned, plan, lambda one, two: not earlier(one, two), earlier)
     unused = [
-        left_aside(
-            REPORTED if item.run.origin is Origin.REPORTED else EXPLORATORY,
-            item,
-            finished_seeds(item),
-        )
+        left_aside(REPORTED if item.run.origin is Origin.REPORTED else EXPLORATORY, item)
         for item in mine
         if plan is not None and not is_under(item, plan)
     ]
@@ -169,7 +166,7 @@ def of_baseline(
         why = REPORTED if reported else SEEN if amended and not is_under(item, plan) else ""
         why = why or (NOT_DRAWN if outside else "")
         if item.run.inputs == inputs and why:
-            unused.append(left_aside(why, item, finished_seeds(item)))
+            unused.append(left_aside(why, item))
         elif item.run.inputs == inputs:
             kept.append(item)
     return Eligible(tuple(kept), unused=tuple(unused))
@@ -199,19 +196,6 @@ def seen_outside(
     )
 
 
-def spent_by_run(
-    everywhere: Iterable[FoundRun], planned: Iterable[FoundRun], plan: Plan | None, earlier: Earlier
-) -> Mapping[str, frozenset[Key]]:
-    """Return, for each planned run, what others had seen before it, by `Repeat.key`.
-
-    Others are runs of the same inputs, in whatever environment, that are not under the plan. Of
-    parallel lines only clocks could tell which was first, so there the seed is spent.
-    """
-    if plan is None:
-        return {}
-    return _hits(everywhere, planned, plan, lambda item, other: not earlier(item, other), earlier)
-
-
 def _hits(
     everywhere: Iterable[FoundRun],
     planned: Iterable[FoundRun],
@@ -221,7 +205,8 @@ def _hits(
 ) -> Mapping[str, frozenset[Key]]:
     """Return, for each planned run, its keys in runs outside the plan that hit it.
 
-    A repeat for the snapshot alone, which gitexp adds unasked, hits what surely came after it.
+    They are of the same inputs, in whatever environment. A repeat for the snapshot alone, which
+    gitexp adds unasked, hits what surely came after it.
     """
     others: dict[InputsDigest, list[FoundRun]] = {}
     for other in unique(everywhere):
@@ -277,7 +262,7 @@ def count_looks(
     calls: dict[str, list[FoundRun]] = {}
     for item in sorted(under, key=lambda item: item.order):
         calls.setdefault(item.run.call or item.run.id, []).append(item)
-    seen: dict[_Variant, set[tuple[EnvironmentDigest | None, str, Key]]] = {}
+    seen: dict[object, set[tuple[object, Key]]] = {}
     rule = None if plan.stopping is None else plan.stopping.rule
     always = rule is StoppingRule.ALWAYS_VALID  # whose p-values are looked at without a price
     looks, open_for_more = 0, True
@@ -285,29 +270,32 @@ def count_looks(
         items = [item for item in members if finished_seeds(item)]
         adds = {
             item.run.id: {
-                _key(each, plan)
-                for each in Eligible((item,), spent).repeats()
-                if counting is None or each[1].seed in counting
+                # by the second rules the first of a seed counts for ever, in whatever environment
+                ((None, "") if plan.rules > 1 else each.place, each.key)
+                for _, each in Eligible((item,), spent).repeats()
+                if counting is None or each.seed in counting
             }
             for item in items
         }
         looks += not open_for_more and any(
-            not adds[item.run.id] <= seen.get(_variant(item), set()) for item in items
+            not adds[item.run.id] <= seen.get((item.run.inputs, item.run.fixed), set())
+            for item in items
         )
         for item in items:
-            if seen and _variant(item) not in seen:
+            variant = item.run.inputs, item.run.fixed
+            if seen and variant not in seen:
                 open_for_more = False
-            have = seen.setdefault(_variant(item), set())
+            have = seen.setdefault(variant, set())
             have |= adds[item.run.id]
-            if len({key for *_, key in have}) >= plan.repeats and not always:
+            if len({key for _, key in have}) >= plan.repeats and not always:
                 open_for_more = False
     return looks, len(seen)
 
 
-def left_aside(why: str, item: FoundRun, seeds: tuple[int, ...]) -> Unused:
-    """Say that samples of a run do not count, and why."""
+def left_aside(why: str, item: FoundRun, seeds: tuple[int, ...] | None = None) -> Unused:
+    """Say that samples of a run, by default of all its repeats, do not count, and why."""
     where = ", ".join(item.refs) or item.commit[:7]
-    return Unused(why, item.run.id, where, seeds)
+    return Unused(why, item.run.id, where, finished_seeds(item) if seeds is None else seeds)
 
 
 def finished_seeds(item: FoundRun) -> tuple[int, ...]:
@@ -339,20 +327,3 @@ def is_of_call(one: FoundRun, other: FoundRun) -> bool:
 def finished_keys(item: FoundRun) -> tuple[Key, ...]:
     """Return what tells the finished repeats apart, one for the snapshot alone among them."""
     return tuple(repeat.key for repeat in item.run.repeats if repeat.state is RepeatState.FINISHED)
-
-
-_Variant = tuple["InputsDigest", tuple[tuple[str, int], ...]]
-
-
-def _variant(item: FoundRun) -> _Variant:
-    return item.run.inputs, item.run.fixed
-
-
-def _key(
-    eligible: tuple[FoundRun, Repeat], plan: Plan
-) -> tuple[EnvironmentDigest | None, str, Key]:
-    """Return what makes a candidate sample of the same inputs another one."""
-    repeat = eligible[1]
-    if plan.rules > 1:  # in whatever environment, the first of a seed counts for ever
-        return None, "", repeat.key
-    return repeat.environment, repeat.links, repeat.key

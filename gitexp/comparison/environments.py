@@ -19,13 +19,12 @@ from gitexp.report import numbers
 from gitexp.store import lookup
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from gitexp.comparison.counting import Count
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import EnvironmentDigest, InputsDigest
+    from gitexp.model.ids import CommitHash, EnvironmentDigest, InputsDigest
     from gitexp.store.lookup import FoundRun
-
 
 _UNKNOWN = Observed(why="recorded before it was observed")
 _MOST = 4  # distributions that a line names
@@ -80,12 +79,15 @@ class Environments:
 
     def of(self, found: FoundRun, repeat: Repeat) -> Environment | None:
         """Return that of a repeat; None where none can be read."""
-        digest = repeat.environment
+        return self.read(found.commit, repeat.environment)
+
+    def read(self, commit: CommitHash, digest: EnvironmentDigest | None) -> Environment | None:
+        """Return one that a commit records; None where it cannot be read."""
         if digest is None:
             return None
         if digest not in self._read:
             try:
-                self._read[digest] = lookup.environment(self._repo, found.commit, digest)
+                self._read[digest] = lookup.environment(self._repo, commit, digest)
             except GitexpError:
                 self._read[digest] = None
         return self._read[digest]
@@ -99,8 +101,9 @@ class Environments:
             return first.environment == second.environment
         return not differing(here, seen(one, first), there, seen(other, second))
 
-    def of_pairs(self, right: Mapping[int, Counted], pairs: Sequence[int]) -> str:
+    def of_pairs(self, count: Count) -> str:
         """Say which pairs ran in which of several environments; "" where all are alike."""
+        right, pairs = count.candidate.repeats, count.pairs if count.in_pairs else ()
         order = sorted(
             pairs,
             key=lambda seed: (right[seed].found.order, right[seed].found.run.seeds.index(seed)),

@@ -9,7 +9,7 @@ import shlex
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from gitexp.comparison import failures
+from gitexp.comparison import eligible, failures
 from gitexp.comparison.counting import (
     CONTRADICTED,
     ELSEWHERE,
@@ -19,27 +19,17 @@ from gitexp.comparison.counting import (
     FoundRuns,
     SideCount,
 )
-from gitexp.comparison.eligible import (
-    EXPLORATORY,
-    LATER,
-    NOT_DRAWN,
-    REPORTED,
-    SEEN,
-    SPENT,
-    finished_seeds,
-    is_under,
-)
 from gitexp.comparison.environments import Environments
 from gitexp.comparison.pairs import OTHER_ENVIRONMENT
 from gitexp.dvc import inputs
 from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.model.comparison import LATE, Change
-from gitexp.model.plan import Claim, HypothesisKind, Plan
+from gitexp.model.plan import Claim, Plan
 from gitexp.records.environment import environment_changes
 from gitexp.report.numbers import listed
 from gitexp.stats.design import pairs_needed
-from gitexp.store import lookup, plans
+from gitexp.store import plans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +41,6 @@ if TYPE_CHECKING:
     from gitexp.model.run import Environment
     from gitexp.store.lookup import FoundRun
 
-
 CHANGE: Final = "change code or parameters, commit, then gitexp run --with-baseline"
 COMPARE: Final = "gitexp compare"
 _FEW: Final = 3  # changes that are named
@@ -61,10 +50,10 @@ _SAID: Final = {
     ELSEWHERE: "found on other branches only; gitexp compare --pool REF takes them in",
     OTHER_DATA: "ran with other linked data",
     OTHER_SEEDS: "ran with other fixed seeds",
-    REPORTED: "reported from outside",
-    SPENT: "of seeds that were seen before they were run under the plan",
-    LATER: "of the plan's seeds, but none of its first",
-    NOT_DRAWN: "of other seeds than those that were drawn with the plan",
+    eligible.REPORTED: "reported from outside",
+    eligible.SPENT: "of seeds that were seen before they were run under the plan",
+    eligible.LATER: "of the plan's seeds, but none of its first",
+    eligible.NOT_DRAWN: "of other seeds than those that were drawn with the plan",
     LATE: "came after the planned number was there",
 }
 
@@ -92,8 +81,8 @@ def uncounted(repo: Repo, settled: Settled) -> tuple[str, ...]:
                 why = "found on other branches only, where none of them counts"
             by_why[why] += len(item.seeds)
     lines += [f"{_repeats(n)} {text}" for text, n in by_why.items() if text]
-    seen = sum(len(item.seeds) for item in settled.count.unused if item.why == SEEN)
-    lines += [f"{_repeats(seen)} of the baseline: {SEEN}"] if seen else []
+    seen = sum(len(item.seeds) for item in settled.count.unused if item.why == eligible.SEEN)
+    lines += [f"{_repeats(seen)} of the baseline: {eligible.SEEN}"] if seen else []
     return tuple(lines)
 
 
@@ -149,9 +138,8 @@ def _deciding(plan: Plan, count: Count, family: int, *, paired: bool) -> int:
     )
     if parts:
         return 0
-    one_sided = plan.effect.kind is not HypothesisKind.TWO_SIDED
     alpha = plan.alpha / max(1, family * count.variants)
-    return pairs_needed(alpha, paired=paired, one_sided=one_sided)
+    return pairs_needed(alpha, paired=paired, one_sided=plan.effect.one_sided)
 
 
 def environments(before: Environment | None, after: Environment | None) -> str:
@@ -168,16 +156,15 @@ def _of_other_inputs(
     others = [
         item
         for item in found.candidate
-        if is_under(item, plan)
-        and finished_seeds(item)
+        if eligible.is_under(item, plan)
+        and eligible.finished_seeds(item)
         and item.run.inputs not in {baseline.inputs, candidate.inputs}
     ]
     if not others:
         return
     newest = others[-1]
-    seeds = {
-        s for item in others if item.run.inputs == newest.run.inputs for s in finished_seeds(item)
-    }
+    like = [item for item in others if item.run.inputs == newest.run.inputs]
+    seeds = {seed for item in like for seed in eligible.finished_seeds(item)}
     source = newest.run.source
     if source.overrides:
         text = ", ".join(f"{key} = {value}" for key, value in source.overrides.items())
@@ -215,20 +202,19 @@ def _in_another_environment(repo: Repo, settled: Settled) -> Iterator[str]:
     count = settled.count
     for name, side in (("candidate", count.candidate), ("baseline", count.baseline)):
         kept = next(iter(side.repeats.values()), None)
+        if kept is None:
+            continue
         aside: dict[EnvironmentDigest | None, tuple[FoundRun, set[int]]] = {}
-        for item in settled.count.unused:
-            run = runs.get(item.run)
-            if item.why != OTHER_ENVIRONMENT or run is None or kept is None:
-                continue
-            if run.run.inputs != kept.found.run.inputs:
+        for item in count.unused:
+            run = runs.get(item.run) if item.why == OTHER_ENVIRONMENT else None
+            if run is None or run.run.inputs != kept.found.run.inputs:
                 continue
             for repeat in run.run.repeats:
                 if repeat.seed in item.seeds:
                     aside.setdefault(repeat.environment, (run, set()))[1].add(repeat.seed)
         for digest, (run, seeds) in aside.items():
-            if kept is not None:
-                told = _between(repo, (run, digest), (kept.found, side.environment))
-                yield f"{_repeats(len(seeds))} of the {name} ran in another environment{told}"
+            told = _between(repo, (run, digest), (kept.found, side.environment))
+            yield f"{_repeats(len(seeds))} of the {name} ran in another environment{told}"
     if count.confounded == "environment":
         old, new = (
             (next(iter(side.repeats.values())).found, side.environment)
@@ -243,18 +229,9 @@ def _between(
     other: tuple[FoundRun, EnvironmentDigest | None],
 ) -> str:
     first, then = sorted((one, other), key=lambda pair: pair[0].order)
-    told = environments(*(environment(repo, run.commit, digest) for run, digest in (first, then)))
+    read = Environments(repo).read
+    told = environments(*(read(run.commit, digest) for run, digest in (first, then)))
     return f": {told}" if told else ""
-
-
-def environment(
-    repo: Repo, commit: CommitHash, digest: EnvironmentDigest | None
-) -> Environment | None:
-    """Return a recorded environment; None where it cannot be read."""
-    try:
-        return None if digest is None else lookup.environment(repo, commit, digest)
-    except GitexpError:
-        return None
 
 
 def _environment_words(item: Change) -> str:
@@ -264,7 +241,7 @@ def _environment_words(item: Change) -> str:
 
 
 def _reason(why: str, item: FoundRun, plan: Plan) -> str:
-    if why != EXPLORATORY:
+    if why != eligible.EXPLORATORY:
         return _SAID.get(why, "")
     under = item.run.plan
     if under is None:
@@ -317,8 +294,8 @@ def changes(
 
 def recorded(repo: Repo, side: SideCount) -> Environment | None:
     """Return the environment of what counts on a side; None where it cannot be read."""
-    every = (
-        environment(repo, item.found.commit, side.environment or item.repeat.environment)
+    every = (  # where one commit has lost it another one may have it: each is asked by itself
+        Environments(repo).read(item.found.commit, side.environment or item.repeat.environment)
         for item in side.repeats.values()
     )
     return next(filter(None, every), None)

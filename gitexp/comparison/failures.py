@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from gitexp.comparison.tally import Settled
     from gitexp.git.repository import Repo
 
-
 NO_MODULE: Final = re.compile(r"No module named '?([\w.]{1,100})")
 _SEVERAL: Final = re.compile(r"several metrics files give (.+?); ([^;]+)")
 

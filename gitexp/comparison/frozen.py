@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from gitexp.model.job import Stage
     from gitexp.model.plan import Plan, PlanTerms
 
-
 _MANY = 8  # names
 
 

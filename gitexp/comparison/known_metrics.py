@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
     from gitexp.store.lookup import FoundRun
 
-
 LIMIT_BYTES = 64 << 20  # of a metrics file
 # A call in a script or, with its quotes escaped, in a notebook.
 _CALL = "[A-Za-z0-9_.]*log_metric.{0,220}"

@@ -169,7 +169,9 @@ def _metric(
     else:
         higher = direction is not Direction.MIN
         found = _over_values(design, names, values, one.alpha, higher=higher)
-        _say_alone(found, design, drafts)
+        if design == BLOCKED and any(is_crossed(item.sides) for item in drafts):
+            found.limit("over repeats alone")
+            found.say(_SEEDS_ALONE)
     found.say(lost)
     found.say(_unstable(drafts, metric, sides[0]))
     found.say(said)
@@ -194,13 +196,6 @@ def _over_values(
     if design != DATASETS:
         found.say(repeats.outliers_of_many(names, values, blocked=design == BLOCKED))
     return found
-
-
-def _say_alone(found: OmnibusFindings, design: str, drafts: Sequence[Draft]) -> None:
-    """Say where one test set has a noise that these tests know nothing of."""
-    if design == BLOCKED and any(is_crossed(item.sides) for item in drafts):
-        found.limit("over repeats alone")
-        found.say(_SEEDS_ALONE)
 
 
 def _models(drafts: Sequence[Draft], names: tuple[str, ...]) -> OmnibusComparison:
@@ -278,12 +273,8 @@ def _unstable(drafts: Sequence[Draft], metric: str, taken: Side) -> str:
             if seed in side
         )
     ]
-    return (
-        f"not deterministic: {metric} of the baseline differs between runs of {_seeds(seeds)}; "
-        "that of the smallest id counts"
-        if seeds
-        else ""
-    )
+    said = f"not deterministic: {metric} of the baseline differs between runs of {_seeds(seeds)}"
+    return f"{said}; that of the smallest id counts" if seeds else ""
 
 
 def _seeds(seeds: Sequence[int]) -> str:

@@ -78,7 +78,8 @@ def join(
         if name in theirs and (judged is None or item.repeat.seed in judged)
     ]
     met = left.keys() & right.keys()
-    if left and right and (not met or any(_identity(a) != _identity(b) for a, b in pairs)):
+    differ = any(one.repeat.measured_on != two.repeat.measured_on for one, two in pairs)
+    if left and right and (not met or differ):
         return _in_one(left, right, earlier, alike)
     candidate = {name: _in_front(item, right[name], alike) for name, item in mine.items()}
     unused = (*_aside(left, theirs), *_aside(right, candidate))
@@ -128,8 +129,3 @@ def _aside(every: Several, kept: Several) -> Iterator[Unused]:
 
 def _are_alike(one: Counted, other: Counted, alike: Alike) -> bool:
     return alike(one.found, one.repeat, other.found, other.repeat)
-
-
-def _identity(item: Counted) -> tuple[object, str]:
-    repeat = item.repeat
-    return repeat.evaluation, repeat.evaluation_basis if repeat.evaluation is not None else ""

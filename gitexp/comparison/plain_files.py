@@ -20,6 +20,7 @@ from gitexp.comparison.eligible import Counted
 from gitexp.comparison.measure import CountedSides, Question
 from gitexp.comparison.sides import ResolvedSide
 from gitexp.errors import BadFormatError, DesignError, UnknownMetricError, UsageError
+from gitexp.git import objects
 from gitexp.model import dataclass, replace
 from gitexp.model.comparison import Comparison, MetricComparison, Role
 from gitexp.model.config import Predictions, ProjectConfig
@@ -58,6 +59,13 @@ class FileDesign(enum.Enum):
     FOLDS = "folds"  # of one cross-validation, with n_train and n_test
     DATASETS = "datasets"  # one value each
     EXAMPLES = "examples"  # of one evaluation set, predicted by two models
+
+
+ROWS = {  # what they are called, and what has to be there; elsewhere as of pairs
+    FileDesign.FOLDS: ("folds", "a column fold, with n_train and n_test"),
+    FileDesign.DATASETS: ("data sets", "a column dataset"),
+    FileDesign.PAIRED: ("one value a repeat", "one row a repeat"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +136,11 @@ def compare_files(
         raise DesignError(
             answer.refused or f"{metric} cannot be compared", where=f"{baseline} and {candidate}"
         )
-    verdict = _verdict(question, answer.comparison, answer.refused)
+    verdict = None
+    if question.effect is not None:
+        comparable = not answer.refused
+        found = Evidence(question.effect.kind, answer.comparison.result, comparable=comparable)
+        verdict = decide(found)
     return Comparison(
         baseline=replace(side_of(situation.baseline, counted.baseline), runs=()),
         candidate=replace(side_of(situation.candidate, counted.candidate), runs=()),
@@ -225,22 +237,16 @@ def _check_shape(file: _File, design: FileDesign) -> None:
     """Refuse rows of another kind than the design speaks of; numbers are not looked at."""
     by_fold = any(item.fold is not None or item.rep is not None for item in file.samples)
     by_dataset = any(item.dataset for item in file.samples)
-    found = "folds" if by_fold else "data sets" if by_dataset else "one value a repeat"
-    match design:
-        case FileDesign.FOLDS:
-            wanted, right = "a column fold, with n_train and n_test", by_fold
-        case FileDesign.DATASETS:
-            wanted, right = "a column dataset", by_dataset
-        case FileDesign.PAIRED | FileDesign.INDEPENDENT | FileDesign.EXAMPLES:
-            wanted, right = "one row a repeat", not by_fold and not by_dataset
-    if not right:
+    kinds = [FileDesign.FOLDS] * by_fold + [FileDesign.DATASETS] * by_dataset or [FileDesign.PAIRED]
+    wanted = design if design in ROWS else FileDesign.PAIRED
+    if wanted not in kinds:
+        kind = kinds[0].value
         raise DesignError(
             f"these are not the rows of the design {design.value}",
-            found=found,
+            found=ROWS[kinds[0]][0],
             where=file.name,
-            expected=wanted,
-            next_step="gitexp test --design "
-            + ("folds" if by_fold else "datasets" if by_dataset else "paired"),
+            expected=ROWS[wanted][1],
+            next_step=f"gitexp test --design {kind}",
         )
 
 
@@ -300,14 +306,7 @@ def _source(file: _File) -> ResolvedSide:
 
 def _commit(file: _File) -> CommitHash:
     """Return the name that Git would give to the file: ``git hash-object FILE``."""
-    head = f"blob {len(file.data)}\0".encode()
-    return CommitHash(hashlib.sha1(head + file.data, usedforsecurity=False).hexdigest())
-
-
-def _verdict(question: FileQuestion, metric: MetricComparison, refused: str) -> Verdict | None:
-    if question.effect is None:
-        return None
-    return decide(Evidence(question.effect.kind, metric.result, comparable=not refused))
+    return CommitHash(objects.blob_hash(file.data))
 
 
 def _headline(
@@ -320,12 +319,11 @@ def _headline(
         p = advice.p_words(result.p_value, question.alpha)
         size = advice.effect_words(metric, NO_EFFECT)
         return f"{metric.metric} changes by {size}: p = {p} against no difference, two-sided"
-    promise = format_effect(question.effect, metric.metric, question.direction)
+    effect = question.effect
+    promise = format_effect(effect, metric.metric, question.direction)
     if verdict is Verdict.UNDECIDABLE:
-        one_sided = question.effect.kind is not HypothesisKind.TWO_SIDED
-        return f"not shown that {promise}: {advice.out_of_reach(result.plan, one_sided=one_sided)}"
-    refuted = verdict is Verdict.REFUTED
-    p = advice.p_words((result.p_refute if refuted else result.p_support) or 0.0, question.alpha)
-    before = {Verdict.REFUTED: "rejected that ", Verdict.INCONCLUSIVE: "not shown that "}
-    size = advice.effect_words(metric, question.effect)
-    return f"{before.get(verdict, '')}{promise}: {size}, p = {p}, alpha = {question.alpha:g}"
+        why = advice.out_of_reach(result.plan, one_sided=effect.one_sided)
+        return f"not shown that {promise}: {why}"
+    decides = (result.p_refute if verdict is Verdict.REFUTED else result.p_support) or 0.0
+    said = f"{advice.effect_words(metric, effect)}, p = {advice.p_words(decides, question.alpha)}"
+    return f"{advice.BEFORE.get(verdict, '')}{promise}: {said}, alpha = {question.alpha:g}"

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = 1_000  # judged where nobody says a number
 _FEWEST = 3  # repeats of a baseline whose spread says something
-_UNNAMED = {PowerDesign.ACCURACY: "the accuracy", PowerDesign.AREA: "the area"}
+_OF_EXAMPLES = {PowerDesign.ACCURACY: "the accuracy", PowerDesign.AREA: "the area"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,7 @@ class _Terms:
     @property
     def level(self) -> float:
         """Of each one-sided test."""
-        half = self.effect.kind is HypothesisKind.TWO_SIDED
-        return self.alpha / 2 if half else self.alpha
+        return self.effect.level(self.alpha)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,7 @@ def power(workspace: Workspace | None, request: PowerRequest | None = None) -> P
             raise
         known = _Known()
     terms = _terms(request, known)
-    if terms.design in {PowerDesign.ACCURACY, PowerDesign.AREA}:
+    if terms.design in _OF_EXAMPLES:
         return _of_examples(request, terms, known.found)
     return _of_repeats(request, terms, known)
 
@@ -165,7 +164,7 @@ def mute_looks(plan: Plan) -> str:
     rule, repeats = plan.stopping, plan.repeats
     if rule is None:
         return ""
-    one_sided = plan.effect.kind is not HypothesisKind.TWO_SIDED
+    one_sided = plan.effect.one_sided
 
     def can(n: int, planned: int) -> bool:
         return least_p(rule, planned, n, one_sided=one_sided) <= plan.alpha
@@ -198,34 +197,27 @@ def _terms(request: PowerRequest, known: _Known) -> _Terms:
     plan = known.plan
     metric = request.metric or (plan.metric if plan is not None else None)
     if metric is None and request.is_complete:
-        metric = _UNNAMED.get(request.design or PowerDesign.PAIRED, "the metric")
+        metric = _OF_EXAMPLES.get(request.design or PowerDesign.PAIRED, "the metric")
     if metric is None:
         raise UsageError(
             "there is no plan here, so a metric has to be named",
             next_step='gitexp power --metric f1:max --effect ">=5%"',
         )
     mine = plan if plan is not None and plan.metric == metric else None
-    direction = request.direction or (mine.direction if mine is not None else None)
-    if direction is None:
-        by_name = None if known.config is None else direction_of(metric, known.config)
-        direction = by_name or Direction.MAX
+    by_name = None if known.config is None else direction_of(metric, known.config)
+    usual = by_name or Direction.MAX
+    direction = request.direction or (usual if mine is None else mine.direction)
+    effect = Effect(HypothesisKind.SUPERIORITY, 0.0, relative=False, strict=True)
     if request.effect is not None:
         effect = parse_effect(request.effect, direction)
     elif mine is not None:
         effect = mine.effect
-    else:
-        effect = Effect(HypothesisKind.SUPERIORITY, 0.0, relative=False, strict=True)
     gain = None
     if request.gain is not None:
         gain = parse_effect(f">={request.gain.lstrip('+')}", Direction.MAX)
-    design = request.design or (
-        PowerDesign.ACCURACY
-        if mine is not None and mine.claim is Claim.MODEL
-        else PowerDesign.PAIRED
-    )
-    examples = design in {PowerDesign.ACCURACY, PowerDesign.AREA}
-    planned = mine.repeats if mine is not None else REPEATS
-    alpha = mine.alpha if mine is not None else ALPHA
+    models = mine is not None and mine.claim is Claim.MODEL
+    design = request.design or (PowerDesign.ACCURACY if models else PowerDesign.PAIRED)
+    planned, alpha = (REPEATS, ALPHA) if mine is None else (mine.repeats, mine.alpha)
     if request.alpha is not None:
         alpha = check_alpha(request.alpha)
     return _Terms(
@@ -236,7 +228,7 @@ def _terms(request: PowerRequest, known: _Known) -> _Terms:
         alpha,
         request.power,
         design,
-        request.n or (_EXAMPLES if examples else planned),
+        request.n or (_EXAMPLES if design in _OF_EXAMPLES else planned),
         mine.stopping if mine is not None and request.n is None else None,
         mine,
     )
@@ -347,8 +339,7 @@ def _of_examples(request: PowerRequest, terms: _Terms, found: Spread) -> PowerRe
                 alpha=terms.level,
             )
     else:
-        discordant = request.discordant
-        said = "as given"
+        discordant, said = request.discordant, "as given"
         if discordant is None:
             other = min(1.0, level + (distance or 0.0))
             discordant = level * (1 - other) + other * (1 - level)
@@ -406,7 +397,7 @@ def _next_step(
     if distance is None:
         return "the same with --gain SIZE, the true gain that should be found"
     asked = _typed(request, "metric", "effect", "hypothesis")
-    if terms.design in {PowerDesign.ACCURACY, PowerDesign.AREA}:
+    if terms.design in _OF_EXAMPLES:
         return f"gitexp new NAME --claim model{asked}"
     if needed is None:
         return "a larger margin, or less noise: no number of repeats is enough"

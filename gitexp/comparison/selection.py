@@ -7,6 +7,7 @@ came after the planned ones were there are shown and do not count.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import defaultdict
 from dataclasses import replace
@@ -30,7 +31,7 @@ from gitexp.store import lookup
 from gitexp.store.conclusions import uses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitexp.comparison.eligible import Counted, Earlier
     from gitexp.comparison.sides import ResolvedSide
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from gitexp.git.transaction.cache import Index
     from gitexp.model.ids import InputsDigest
     from gitexp.store.lookup import FoundRun
-
 
 _FEW = 5  # seeds that are named
 _DIGEST = re.compile(r"[0-9a-f]{64}")  # where nobody named the sweep: inputs without overrides
@@ -114,15 +114,20 @@ def late_seeds(count: Count, plan: Plan | None, *, paired: bool) -> tuple[int, .
     """
     if plan is None or not has_fixed_number(plan):
         return ()
-    calls: dict[str, list[Counted]] = {}
-    for item in sorted(count.candidate.repeats.values(), key=lambda item: item.found.order):
-        calls.setdefault(item.found.run.call or item.found.run.id, []).append(item)
     have, late = 0, []
-    for members in calls.values():
+    for members in _calls(count.candidate.repeats.values()):
         if have >= plan.repeats:
             late += [item.repeat.seed for item in members]
         have += sum(not paired or item.repeat.seed in count.pairs for item in members)
     return tuple(sorted(late))
+
+
+def _calls(repeats: Iterable[Counted]) -> list[list[Counted]]:
+    """Return the repeats of each call, in the order of history."""
+    calls: dict[str, list[Counted]] = {}
+    for item in sorted(repeats, key=lambda item: item.found.order):
+        calls.setdefault(item.found.run.call or item.found.run.id, []).append(item)
+    return list(calls.values())
 
 
 def unjudged(
@@ -280,7 +285,7 @@ def _drawn_again(
             mine = _values(one.found, seed, plan)
             for where, other, repeat in others.get((one.found.run.inputs, seed), ()):
                 # In one history the first rules keep environments apart.
-                apart = plan.rules == 1 and not _is_alike(repeat, one.repeat)
+                apart = plan.rules == 1 and repeat.place != one.repeat.place
                 known = other.run.id in here and (apart or earlier(other, one.found))
                 if mine != _values(other, seed, plan) and not (known or earlier(one.found, other)):
                     yield seed, where
@@ -292,10 +297,6 @@ def _values(item: FoundRun, seed: int, plan: Plan) -> Mapping[object, float]:
         for row in item.samples
         if (row.metric, row.seed) == (plan.metric, seed)
     }
-
-
-def _is_alike(one: Repeat, other: Repeat) -> bool:
-    return (one.environment, one.links) == (other.environment, other.links)
 
 
 def _passed_over(
@@ -352,15 +353,8 @@ def sizes(count: Count, plan: Plan, *, paired: bool) -> tuple[int, ...]:
     """Return the numbers of repeats at which somebody could have looked."""
     late = late_seeds(count, plan, paired=paired)
     counting = set(count.pairs if paired else count.candidate.repeats)
-    first = len(counting.difference(late))
-    calls: dict[str, int] = {}
-    for seed in sorted(late, key=lambda seed: count.candidate.repeats[seed].found.order):
-        run = count.candidate.repeats[seed].found.run
-        calls[run.call or run.id] = calls.get(run.call or run.id, 0) + 1
-    reached = [first]
-    for added in calls.values():
-        reached.append(reached[-1] + added)
-    return tuple(reached)
+    added = map(len, _calls(count.candidate.repeats[seed] for seed in late))
+    return tuple(itertools.accumulate(added, initial=len(counting.difference(late))))
 
 
 def _less(unused: tuple[Unused, ...], late: tuple[int, ...], runs: set[str]) -> Iterator[Unused]:
@@ -387,12 +381,8 @@ def ledger_of(
     """Return the other decisions on these data; None without a plan, or where no data are known."""
     if plan is None:
         return None
-    repeats = [
-        item.repeat
-        for side in (count.baseline, count.candidate)
-        for item in side.repeats.values()
-        if item.repeat.evaluation is not None
-    ]
+    every = (*count.baseline.repeats.values(), *count.candidate.repeats.values())
+    repeats = [item.repeat for item in every if item.repeat.evaluation is not None]
     mine = {each.evaluation for each in repeats if each.evaluation is not None}
     if not mine:
         return None

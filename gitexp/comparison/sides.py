@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Plan
     from gitexp.store.merged_experiments import Merged
 
-
 _MOST = 8  # names that an error lists
 
 
@@ -256,7 +255,10 @@ def planned_baseline(repo: Repo, plan: Plan, named: Named, index: Index) -> Name
 def _planned(repo: Repo, named: Named) -> Named:
     if named.plan is not None:
         return named
-    return replace(named, plan=_plan_of(repo, named.branch, named.commit))
+    if not named.branch:
+        return replace(named, plan=_plan_around(repo, named.commit))
+    plan = plans.plan_of_branch(repo, named.branch, named.commit)
+    return replace(named, plan=None if plan is ABSENT else plan)
 
 
 def _own(repo: Repo, index: Index, name: str) -> Named | None:
@@ -296,13 +298,6 @@ def _looked(repo: Repo, where: str, commit: CommitHash) -> CommitHash:
         error.where = f"{where}: {error.where}"
         raise
     return commit
-
-
-def _plan_of(repo: Repo, branch: str, commit: CommitHash) -> Plan | None:
-    if not branch:
-        return _plan_around(repo, commit)
-    plan = plans.plan_of_branch(repo, branch, commit)
-    return None if plan is ABSENT else plan
 
 
 def _plan_around(repo: Repo, commit: CommitHash) -> Plan | None:

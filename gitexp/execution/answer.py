@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions, failures
 from gitexp.comparison.advice import cannot_decide, is_fixed, seed_ranges
+from gitexp.comparison.environments import Environments
 from gitexp.dvc import input_parts
 from gitexp.execution import situation, state
 from gitexp.execution.publish import NOT_RUN
 from gitexp.model import dataclass
-from gitexp.model.plan import Claim, HypothesisKind
+from gitexp.model.plan import Claim
 from gitexp.model.report import PlannedRun, RecordedRun, RunReport
 from gitexp.model.run import RepeatState
 from gitexp.report import numbers
@@ -73,7 +74,7 @@ def too_few(seen: Situation) -> str:
     wanted, variants = seen.wanted, 1 if plan.stopping else seen.variants
     if is_fixed(plan):
         wanted = min(wanted, plan.repeats)
-    one_sided = plan.effect.kind is not HypothesisKind.TWO_SIDED
+    one_sided = plan.effect.one_sided
     # Of a look alone: what all looks together ask for is more, and takes numerics to tell.
     least = variants * smallest_p(wanted, wanted, paired=True, one_sided=one_sided)
     if least <= plan.alpha or not any(s.side == "candidate" and s.choice.run for s in seen.sides):
@@ -200,7 +201,7 @@ def again(seen: Situation, *, ran: bool = False) -> list[str]:
         if item.waits:
             said.append(_waiting(item))
             continue
-        before = exclusions.environment(seen.repo, item.found.commit, item.environment)
+        before = Environments(seen.repo).read(item.found.commit, item.environment)
         told = exclusions.environments(
             before, None if seen.installed is None else seen.installed.environment
         )

@@ -104,7 +104,7 @@ def again(
     others = [
         (found, repeat)
         for found, repeat in side.repeats()
-        if (repeat.environment, repeat.links) != (environment, data) and repeat.seed in run
+        if repeat.place != (environment, data) and repeat.seed in run
     ]
     if not others:
         return ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 
 from gitexp.model import dataclass
-from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
+from gitexp.model.plan import Claim, Direction, Effect
 
 
 class Unit(enum.Enum):
@@ -58,7 +58,7 @@ class Design:
     @property
     def one_sided(self) -> bool:
         """Whether the planned null has one side (superiority, or each of equivalence's two)."""
-        return self.effect is not None and self.effect.kind is not HypothesisKind.TWO_SIDED
+        return self.effect is not None and self.effect.one_sided
 
 
 class PowerDesign(enum.Enum):

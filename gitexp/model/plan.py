@@ -172,6 +172,15 @@ class Effect:
     relative: bool  # whether `margin` is a share of the baseline (0.05 for "5 %")
     strict: bool = False  # ``>`` instead of ``>=``; the test is the same, the sentence is not
 
+    @property
+    def one_sided(self) -> bool:
+        """Whether only one direction is promised, or two are tested each by itself."""
+        return self.kind is not HypothesisKind.TWO_SIDED
+
+    def level(self, alpha: float) -> float:
+        """Return the alpha of each one-sided test: half of it for a two-sided hypothesis."""
+        return alpha if self.one_sided else alpha / 2
+
 
 @dataclass(frozen=True, slots=True)
 class Guard:

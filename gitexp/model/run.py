@@ -194,6 +194,16 @@ class Repeat:
         return self.seed, tuple(sorted(self.seeds.items()))
 
     @property
+    def place(self) -> tuple[EnvironmentDigest | None, str]:
+        """Where it ran: its environment, and its linked data."""
+        return self.environment, self.links
+
+    @property
+    def measured_on(self) -> tuple[EvaluationDigest | None, str]:
+        """The evaluation data, and what tells them; equal where both are."""
+        return self.evaluation, "" if self.evaluation is None else self.evaluation_basis
+
+    @property
     def interrupted(self) -> bool:
         """Whether it was stopped or killed: there is nothing to mend."""
         return self.state is RepeatState.LOST or self.reason == RepeatState.CANCELLED.value

@@ -17,12 +17,10 @@ if TYPE_CHECKING:
     from gitexp.comparison.designs.prediction_pairs import Pair
     from gitexp.comparison.measure import Answer, CountedSides, Question
 
-
 SEEDS_ALONE = (
     "a stopping rule tests over repeats alone, the noise of the one test set left out: another "
     "test set may give another answer (measured without a rule: up to 30 % of true nulls rejected)"
 )
-
 
 REPEATS_ALONE = "a test over repeats alone leaves out the noise of the test set"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gitexp.comparison.designs.prediction_pairs import Pair, read_pair, recorded_by
+from gitexp.comparison.designs.prediction_pairs import Pair, read_pair
 from gitexp.comparison.measure import Answer, CountedSides, Question, Values, build, values_of
 from gitexp.errors import DesignError
 from gitexp.model.comparison import EffectSize, Interval, SignificanceResult
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.counting import Count
     from gitexp.comparison.eligible import Counted
-    from gitexp.comparison.sides import ResolvedSide
     from gitexp.stats.planned.scoretests import Sides
     from gitexp.stats.values import Places
     from gitexp.stats.values import Values as Table
@@ -64,12 +63,6 @@ def chosen(count: Count) -> tuple[Counted, Counted] | None:
     return left[min(left)], right[min(right)]
 
 
-def has_predictions(count: Count, source: ResolvedSide) -> bool:
-    """Whether the chosen repeats of both sides recorded the declared predictions."""
-    pair = chosen(count)
-    return pair is not None and all(recorded_by(item, source) for item in pair)
-
-
 def load(situation: CountedSides, columns: Sequence[str] = ()) -> Pair:
     """Read the predictions of the chosen repeat of both sides; see `pairs.read_pair`."""
     pair = chosen(situation.count)
@@ -87,10 +80,15 @@ def measure(count: Count, question: Question, pair: Pair) -> Answer:
     try:
         definition = identify(question.metric, [pair], [reported])
     except DesignError as error:
-        why = error.brief
-        plain = build(question, values, reported)
-        return Answer(plain.noted(f"not tested: {why}"), why)
+        return _refused(question, values, reported, error)
     return compare(question, values, reported, pair, definition)
+
+
+def _refused(
+    question: Question, values: Values, reported: tuple[float, float], error: DesignError
+) -> Answer:
+    plain = build(question, values, reported)
+    return Answer(plain.noted(f"not tested: {error.brief}"), error.brief)
 
 
 def of_pair(count: Count, metric: str, pair: Pair) -> Values:
@@ -182,9 +180,7 @@ def compare(
     try:
         result, beside, intervals, sizes = _found(question, pair, computed)
     except DesignError as error:
-        why = error.brief
-        plain = build(question, values, reported)
-        return Answer(plain.noted(f"not tested: {why}"), why)
+        return _refused(question, values, reported, error)
     full = build(question, values, reported, intervals, sizes)
     full = replace(full, n_baseline=n, n_candidate=n, result=result, beside=beside)
     without = () if full.interval else ("no interval: too few examples for one, or none differs",)

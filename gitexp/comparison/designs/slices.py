@@ -121,12 +121,11 @@ def _adjusted(
     tested = [item.result for *_, item, _ in cells if item is not None and item.result is not None]
     toward = [one.p_value if one.p_support is None else one.p_support for one in tested]
     against = [1.0 if one.p_refute is None else one.p_refute for one in tested]
-    up = iter(family(toward, method))
-    down = iter(family(against, method))
+    both = zip(family(toward, method), family(against, method), strict=True)
     slices: list[Slice] = []
     for name, metric, item, why in cells:
         result = None if item is None else item.result
-        first, second = (None, None) if result is None else (next(up), next(down))
+        first, second = (None, None) if result is None else next(both)
         promised = result is not None and result.p_support is not None
         slices.append(
             Slice(

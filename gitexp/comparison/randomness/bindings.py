@@ -35,11 +35,9 @@ from gitexp.model import dataclass, field
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-
 DECLARES = frozenset(("add_argument", "option", "Option"))
 HOLDS = frozenset(("dict", "Namespace", "SimpleNamespace", "update", "replace", "set_defaults"))
 ROUNDS = 20  # of names that stand for names
-
 
 _ORDERS = re.compile("^(permutation|shuffle)$")
 _AGAIN = ast.For | ast.While | ast.comprehension | ast.FunctionDef | ast.Lambda | ast.ClassDef
@@ -256,6 +254,12 @@ class Bindings:
                 if not arguments.posonlyargs and name[:1].isupper():  # fields of a dataclass
                     yield f".{key}", value
 
+    def _key(self, node: ast.AST) -> str:
+        """Return the name whose values a value may have."""
+        if isinstance(node, ast.Attribute) and self._is_module(node):
+            return node.attr
+        return f"{called(node)[-1]}()" if isinstance(node, ast.Call) else name_of(node)
+
     def _is_module(self, node: ast.Attribute) -> bool:
         return name_of(node.value) in self._imported
 
@@ -302,19 +306,14 @@ class Bindings:
         """Whether a seed can be nothing but a number in the text, by all that its name gets."""
         if isinstance(node, ast.Constant):
             return type(node.value) is int
-        key = f"{called(node)[-1]}()" if isinstance(node, ast.Call) else name_of(node)
-        if isinstance(node, ast.Attribute) and self._is_module(node):
-            key = node.attr
+        key = self._key(node)
         found = [] if key in above else self._values.get(key, [])
         return bool(found) and all(self._is_number(value, (*above, key)) for _, value in found)
 
     def _origin(self, path: str, node: ast.expr) -> tuple[str, ast.expr]:
         """Return what a seed is in the end, and the file that has it."""
         for _ in range(3):  # a name may stand for a name that stands for a name
-            key = f"{called(node)[-1]}()" if isinstance(node, ast.Call) else name_of(node)
-            if isinstance(node, ast.Attribute) and self._is_module(node):
-                key = node.attr
-            if found := self._values.get(key):
+            if found := self._values.get(self._key(node)):
                 path, node = found[0]
         return path, node
 

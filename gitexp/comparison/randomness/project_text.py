@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from gitexp.model.job import Stage
 
-
 _MOST_TOLD = 60  # files
 _UNNAMED = {"__init__.py", "__main__.py"}  # called by their folder
 _OTHER_LANGUAGES = re.compile(
@@ -68,7 +67,6 @@ _OUTSIDE = re.compile(r"[/~]|\.\.|\w+:")  # of the folder of a job
 _ENTROPY = re.compile(
     r"urandom|SystemRandom|\bsecrets\b|uuid[14]|\$RANDOM|seed\w*\s*[=(][^\n]{0,200}time"
 )
-
 
 # What comes before the program of a command, and programs that neither train nor hand on a seed.
 _AHEAD = re.compile(r"\s*(?:(?:\w+=\S*|exec|time|(?:uv|poetry|pdm|pipenv|rye) run)\s+)*")

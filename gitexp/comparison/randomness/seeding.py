@@ -347,17 +347,10 @@ def held(
     """Return those of the sides that always report the same, `alone`, which are one draw."""
     if not alone:
         return {}
-    texts = _texts(repo, baseline, candidate, count)
+    texts = texts_of(repo, baseline, candidate, count)
     other = {BASELINE: CANDIDATE, CANDIDATE: BASELINE}
     found = {side: texts[side].held(texts[other[side]]) for side in alone}
     return {side: each for side, each in found.items() if each is not None}
-
-
-def apart(
-    repo: Repo, baseline: ResolvedSide, candidate: ResolvedSide, count: Count
-) -> tuple[dict[str, CopiesReason], list[str]]:
-    """Return what `unlike` says of what was run."""
-    return unlike(_texts(repo, baseline, candidate, count))
 
 
 def unlike(texts: Mapping[str, Code]) -> tuple[dict[str, CopiesReason], list[str]]:
@@ -385,7 +378,7 @@ def unlike(texts: Mapping[str, Code]) -> tuple[dict[str, CopiesReason], list[str
     return held, said
 
 
-def _texts(
+def texts_of(
     repo: Repo, baseline: ResolvedSide, candidate: ResolvedSide, count: Count
 ) -> dict[str, Code]:
     """Return what was run, which may be another text than what a side is now."""
