@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison.designs import repeats
-from gitexp.comparison.measure import Question, Values
+from gitexp.comparison.measure import Question, Values, means_of, samples_of
 from gitexp.model.comparison import Detectable, MetricComparison, Missing, Role, SignificanceResult
 from gitexp.model.design import Unit
 from gitexp.model.metrics import is_rounding
@@ -237,9 +237,8 @@ def _imputed(
 
 def _known(count: Count, metric: str) -> tuple[dict[int, float], dict[int, float]]:
     """Return what is known of both sides, also of seeds whose partner failed."""
-    whole = (metric, None, None, "")
     left, right = (
-        {n: each.samples[whole].value for n, each in side.repeats.items() if whole in each.samples}
+        dict(means_of(samples_of(side.repeats, metric)))
         for side in (count.baseline, count.candidate)
     )
     return left, right

@@ -11,7 +11,7 @@ import pytest
 from gitexp.comparison.compare import exit_code
 from gitexp.errors import NoSamplesError
 from gitexp.model.plan import Direction, OnFailed, Stopping, StoppingRule, Verdict
-from gitexp.model.run import RepeatState
+from gitexp.model.run import RepeatState, Resources, Sample
 from gitexp.report.comparisons import text as render
 from gitexp.report.sheet import PLAIN
 from tests.lab.records import Lab, one, scores
@@ -179,3 +179,30 @@ def test_of_a_loss_the_worst_is_the_largest(lab: Lab) -> None:
     assert result.missing.best_p is not None
     assert result.missing.worst_p is not None
     assert result.missing.best_p < result.missing.worst_p
+
+
+@pytest.mark.parametrize("kind", ["resource", "folds"])
+def test_the_worst_case_is_known_of_what_no_single_sample_says(lab: Lab, kind: str) -> None:
+    """A resource is no sample of the project's, and a repeat in folds is worth their mean."""
+    lab.init()
+    metric = "wall_s" if kind == "resource" else "f1"
+    plan = lab.plan(metric=metric, effect="<0", direction=Direction.MIN, repeats=10)
+    lab.change()
+
+    def told(letter: str, shift: float, *, of: str, failed: tuple[int, ...] = ()) -> None:
+        values = {seed: 2.0 + 0.01 * (seed % 4) + shift for seed in range(11) if seed not in failed}
+        used = {seed: Resources(wall_s=value) for seed, value in values.items()}
+        folds = tuple(
+            Sample("f1", seed, value + 0.1 * fold, fold=fold)
+            for seed, value in values.items()
+            for fold in range(3)
+        )
+        other = {"acc": dict.fromkeys(values, 0.5)}
+        samples = () if kind == "resource" else folds
+        lab.record(letter, other, of=of, plan=plan, failed=failed, samples=samples, resources=used)
+
+    told("b", 0.0, of="main")
+    told("c", -1.0, of="HEAD", failed=(10,))
+    missing = one(lab).missing
+    assert missing is not None
+    assert (missing.candidate, missing.worst) == ((10,), "supported")
