@@ -23,6 +23,7 @@ from gitexp.comparison.known_metrics import (
     known_metrics,
     last_duration,
 )
+from gitexp.comparison.measure import is_resource, means_of, samples_of
 from gitexp.comparison.randomness.variation import equal
 from gitexp.comparison.sides import Named, ResolvedSide
 from gitexp.comparison.tally import settle
@@ -442,11 +443,9 @@ def _spread_of(world: RunPool, side: ResolvedSide, metric: str, asked: Named) ->
 
 def _values(repeats: Iterable[Counted], metric: str, files: tuple[str, ...]) -> list[float]:
     """Return the value of each repeat that has one; folds count as their mean."""
-    found = []
+    found = list[float]()
     for item in repeats:
         name = recorded(metric, {s.metric for s in item.samples.values()}, files)
-        cells = [s for s in item.samples.values() if s.metric == name]
-        whole = [s for s in cells if s.fold is None and s.rep is None and not s.dataset]
-        if cells:
-            found.append(mean([s.value for s in whole or cells]))
+        name = metric if name is None and is_resource(metric) else name or ""
+        found += (value for _, value in means_of(samples_of({item.repeat.seed: item}, name)))
     return found

@@ -12,6 +12,7 @@ from gitexp.experiments.new import new
 from gitexp.model.design import PowerDesign, PowerRequest
 from gitexp.model.plan import Direction, SeedOrigin, Stopping, StoppingRule
 from gitexp.model.request import NewRequest
+from gitexp.model.run import Resources
 from gitexp.report import views
 from tests.lab.records import START, Lab
 
@@ -60,6 +61,14 @@ def test_a_promise_of_any_gain_asks_for_its_size_and_says_what_ten_repeats_find(
     sized = power(lab.repo.workspace, ask(lab, effect=">0", gain="0.02"))
     assert sized.needed is not None
     assert 5 <= sized.needed <= 9
+
+
+def test_the_spread_of_a_resource_is_that_of_the_repeats(lab: Lab) -> None:
+    used = {seed: Resources(wall_s=60 + 100 * noise) for seed, noise in enumerate(NOISE)}
+    lab.change()
+    lab.record("b", {"f1": dict.fromkeys(used, 0.6)}, resources=used)
+    asked = PowerRequest(metric="wall_s", direction=Direction.MIN, effect=">=5%")
+    assert power(lab.repo.workspace, asked).spread == pytest.approx(1.3 * 2**0.5, rel=0.02)
 
 
 def test_that_the_noise_of_one_test_set_is_left_out_is_said(lab: Lab) -> None:
