@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
 
 EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-HEADER_LIMIT: Final = 64 << 20  # bytes of a commit or a tree
+TREE_LIMIT: Final = 64 << 20  # bytes of a folder
+_MOST_PARENTS: Final = 1_000
 HASH: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
@@ -65,7 +66,7 @@ class CatFile:
 
     def commit(self, id_: CommitHash) -> CommitObject:
         """Return a commit."""
-        return parsed_commit(self._content(id_, "commit", HEADER_LIMIT), id_)
+        return parsed_commit(self._content(id_, "commit", fsck.COMMIT_LIMIT), id_)
 
     def forks(self, one: CommitHash, other: CommitHash) -> tuple[CommitHash, ...]:
         """Return all best common ancestors of two commits."""
@@ -74,7 +75,7 @@ class CatFile:
     def entries(self, tree: TreeId) -> dict[str, TreeEntry]:
         """Return the entries of one folder by name, undecodable bytes as surrogates."""
         if tree not in self._folders:
-            data = b"" if tree == EMPTY_TREE else self._content(tree, "tree", HEADER_LIMIT)
+            data = b"" if tree == EMPTY_TREE else self._content(tree, "tree", TREE_LIMIT)
             self._folders[tree] = {
                 name.decode("utf-8", "surrogateescape"): TreeEntry(mode, id_)
                 for name, (mode, id_) in fsck.read(tree, data).entries.items()
@@ -170,13 +171,13 @@ def parsed_commit(data: bytes, id_: str) -> CommitObject:
     trees = [value.decode("ascii") for key, _, value in lines if key == b"tree"]
     if not trees:
         raise DamagedDataError("a commit without a tree", where=id_, next_step="git fsck")
+    parents = [value.decode("ascii") for key, _, value in lines if key == b"parent"]
+    fsck.refuse_more(len(parents), _MOST_PARENTS, "parents of a commit", id_)
     authors = (value.decode("utf-8", "replace") for key, _, value in lines if key == b"author")
     name, _, email = next(authors, "").partition("<")
     return CommitObject(
         tree=TreeId(trees[0]),
-        parents=tuple(
-            CommitHash(value.decode("ascii")) for key, _, value in lines if key == b"parent"
-        ),
+        parents=tuple(map(CommitHash, parents)),
         author=Person(name.strip(), email.partition(">")[0]),
     )
 

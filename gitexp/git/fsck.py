@@ -43,6 +43,8 @@ _USUAL: Final = {
 _LONGEST_MODE: Final = 6  # digits; Git reads the last 16 bits of more, libgit2 refuses them
 _LONGEST_NAME: Final = 4096
 MOST_ENTRIES: Final = 500_000  # of all folders: ten that hold each other ten times make 10^10
+COMMIT_LIMIT: Final = 1 << 20  # bytes of a commit, with its message
+MOST_RECORDS: Final = 10_000  # of one folder of ours
 # All that any of the rules for names can be about, in one search over all names of a folder.
 _ODD: Final = re.compile(
     rb"[^\0-\x7f]|[~\\/:]|\.git|\.mailmap|^\.{1,2}$", re.IGNORECASE | re.MULTILINE
@@ -95,6 +97,18 @@ def bound(count: int, tree: str, depth: int = 0) -> None:
             found=f"{count} entries, {depth} bytes of a path",
             where=tree,
             expected=f"at most {MOST_ENTRIES} entries, {_LONGEST_NAME} bytes",
+        )
+
+
+def refuse_more(count: int, most: int, what: str, where: str) -> None:
+    """Refuse what has more of something than any project: all of it would be read."""
+    if count > most:
+        raise UnsafeInputError(
+            f"more {what} than any project has",
+            found=f"{count} {what}",
+            where=where,
+            expected=f"at most {most}",
+            next_step="ask whoever made it, or delete the branch",
         )
 
 

@@ -296,11 +296,15 @@ def compared(
 
 def look_at(repo: Repo, commit: CommitHash, paths: Iterable[str]) -> None:
     """Raise why a commit, or one of these folders in it, cannot be looked at, if that is so."""
-    kind, _ = repo.look_up(commit, repo.git.odb.read_header)
+    kind, size = repo.look_up(commit, repo.git.odb.read_header)
     if kind != repository.COMMIT:
         raise repository.another(commit, repository.KINDS[kind], "commit")
+    fsck.refuse_more(size, fsck.COMMIT_LIMIT, "bytes of a commit", commit)
     for path in ("", *paths):
-        _walked(repo, commit, path)
+        tree = _walked(repo, commit, path)
+        if path and tree is not ABSENT:
+            where = f"{commit[:9]}:{path}"
+            fsck.refuse_more(len(tree.entries), fsck.MOST_RECORDS, "records in a folder", where)
 
 
 def _meant(repo: Repo, text: str) -> str:

@@ -100,6 +100,9 @@ class Repo:
 
     def load(self, id_: str, kind: type[_Object]) -> _Object:
         """Return an object of pygit2, sound or not: see `load_tree`."""
+        if kind is pygit2.Commit:
+            _, size = self.look_up(id_, self.git.odb.read_header)
+            fsck.refuse_more(size, fsck.COMMIT_LIMIT, "bytes of a commit", id_)
         found = self.look_up(id_, self.git.__getitem__)
         if not isinstance(found, kind):
             names = type(found).__name__.lower(), kind.__name__.lower()

@@ -143,7 +143,8 @@ def test_commits_that_cannot_be_read_are_named_and_stop_nobody(
 ) -> None:
     odd = Odd(attacked)
     head = f"tree {attacked.tree('main')}\nparent {attacked.hash('main')}\n".encode()
-    for word, text in COMMITS.items():
+    parents = f"parent {attacked.hash('main')}\n".encode() * 1_000
+    for word, text in {**COMMITS, "octopus": parents + COMMITS["sound"]}.items():
         name = word.replace(" ", "-")
         commit = odd.write("commit", head + text)
         above = f"tree {attacked.tree('main')}\nparent {commit}\n".encode() + COMMITS["sound"]
@@ -162,6 +163,12 @@ def test_commits_that_cannot_be_read_are_named_and_stop_nobody(
     assert "not as Git writes them" in said
     assert dispatch(["-C", str(attacked.path), "doctor"]) == 0  # notes: nothing of ours is broken
     assert "hub/exp/no-e-mail" in capsys.readouterr().out
+    assert re.search("hub/exp/long.*bytes of a commit", said)
+    for word, more in (("long", "bytes of a commit"), ("octopus", "1001 parents")):
+        with bounded():
+            assert dispatch(["-C", str(attacked.path), "review", f"main...hub/exp/{word}"])
+        told = capsys.readouterr()
+        assert more in told.out + told.err
     for argv in (("show", "hub/exp/no-e-mail"), ("check", "hub/exp/no-e-mail")):
         assert 0 < dispatch(["-C", str(attacked.path), *argv]) <= 6
 
