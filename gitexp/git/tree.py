@@ -111,6 +111,15 @@ class Tree:
             return None
         return self._objects.read(BlobId(entry.id), limit, where=path)
 
+    def folder_id(self, path: str) -> str:
+        """Return the id of a folder; "" where there is none, or files in it are staged."""
+        entry = None if path in self._over else self.entry(path)
+        return "" if entry is None else entry.id
+
+    def size(self, blob: str) -> int:
+        """Return the size of a file by its id, unread."""
+        return self._objects.size(BlobId(blob))
+
     def _stored(self, path: str) -> Mapping[str, TreeEntry]:
         """Return a folder as `root` has it; a file that is staged hides a folder of its name."""
         try:

@@ -18,18 +18,18 @@ from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import PLANS, plan_path, run_json, witness_dir
 from gitexp.git.tree import Tree, tree_of
 from gitexp.model.ids import CommitHash
+from gitexp.model.plan import Plan
 from gitexp.model.rules import Policy
 from gitexp.model.witness import Receipt, Way
 from gitexp.records import codec
 from gitexp.records.terms import binding
 from gitexp.rules.facts import Finding, Rule, of_commit, put_back
 from gitexp.rules.recorded import RUN_LIMIT, new_runs, readable_runs, runs_in
-from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_of, plan_paths
+from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_of, plan_paths, plans_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from gitexp.model.plan import Plan
     from gitexp.model.rules import Objects, TreeEntry
     from gitexp.model.run import PlanRef
     from gitexp.rules.facts import Facts
@@ -210,16 +210,14 @@ def is_ordered(
 
 
 def _plan(tree: Tree, ref: PlanRef) -> Plan | None:
-    own = plan_path(ref.name)
-    for path in (own, *(path for path in plan_paths(tree) if path != own)):
-        plan = plan_at(tree, path)
-        if plan is None or isinstance(plan, UnreadablePlan):
-            continue
-        if plan.name != ref.name and ref.name not in plan.formerly:
-            continue
-        if plan.digest == ref.digest or any(item.digest == ref.digest for item in plan.amended):
-            return plan
-    return None
+    def is_named(plan: Plan) -> bool:
+        called = ref.name in {plan.name, *plan.formerly}
+        return called and ref.digest in {plan.digest, *(item.digest for item in plan.amended)}
+
+    own = plan_at(tree, plan_path(ref.name))
+    if isinstance(own, Plan) and is_named(own):
+        return own
+    return next(filter(is_named, plans_in(tree)), None)
 
 
 RULE: Final = Rule(

@@ -11,13 +11,15 @@ from gitexp.model.rules import Policy
 from gitexp.records.plan import check_hypothesis
 from gitexp.rules.branches import is_experiment, is_protected
 from gitexp.rules.facts import Finding, Rule, put_back
-from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_of, plan_paths, plans_in
+from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_of, plan_paths, plans_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.plan import Plan
     from gitexp.rules.facts import Facts
+
+_MOST_NAMED: Final = 3  # plans that live on one branch
 
 
 def find(facts: Facts) -> Iterator[Finding]:
@@ -98,10 +100,9 @@ def _second(facts: Facts, plan: Plan, path: str) -> Iterator[Finding]:
     if plan.branch == facts.branch:
         return
     there = facts.plan_of(plan.branch)
-    others = [*plans_in(facts.tree), *(() if there is None else (there,))]
-    names = ", ".join(
-        {each.name: 0 for each in others if each.branch == plan.branch and each.name != plan.name}
-    )
+    others = plans_on(facts.tree, plan.branch)[:_MOST_NAMED]
+    others += () if there is None else (there,)
+    names = ", ".join({each.name: 0 for each in others if each.name != plan.name})
     if names:
         yield Finding(
             f"the plan {plan.name} names {plan.branch}, which is the branch of {names}",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.ids import ParamValue
+    from gitexp.model.rules import TreeEntry
     from gitexp.model.run import Run
     from gitexp.rules.facts import Facts, TreeChange
 
@@ -42,13 +43,17 @@ def find(facts: Facts) -> Iterator[Finding]:
     for file, run in readable_runs(facts):
         yield from _run(facts, file.change.path, run)
     params = {posixpath.join(facts.config.project, name) for name in facts.config.params}
+    texts: dict[str, str] = {}  # what was found, by blob
     for change in facts.changes:
         if change.new is None or not change.is_file:
             continue
         if change.path in params:
             yield from _params_file(facts, change)
         elif change.path.startswith(_TEXTS):
-            yield from _text(facts, change)
+            if change.new.id not in texts:
+                texts[change.new.id] = _text(facts, change.new)
+            if name := texts[change.new.id]:
+                yield _finding(name, change.path)
 
 
 def looks_random(text: str) -> bool:
@@ -120,14 +125,12 @@ def _params_file(facts: Facts, change: TreeChange) -> Iterator[Finding]:
             yield _finding(f"parameter {name}", change.path)
 
 
-def _text(facts: Facts, change: TreeChange) -> Iterator[Finding]:
+def _text(facts: Facts, entry: TreeEntry) -> str:
     try:
-        data = b"" if change.new is None else facts.read(change.new)
+        data = facts.read(entry)
     except GitexpError:
-        return
-    names = mask(data.decode("utf-8", "replace"), {})[1]
-    if names:
-        yield _finding(names[0], change.path)
+        return ""
+    return next(iter(mask(data.decode("utf-8", "replace"), {})[1]), "")
 
 
 def _is_secret(name: str, value: ParamValue) -> bool:

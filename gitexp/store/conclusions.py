@@ -91,7 +91,6 @@ def uses(repo: Repo, index: Index, *beside: CommitHash) -> tuple[Use, ...]:
     """
     blobs = Graph(repo, index, [*(tip.commit for tip in tips(repo)), *beside]).conclusions()
     known = index.get(Kind.USE, blobs)
-    fresh: dict[str, bytes] = {}
     found: list[Use] = []
     for id_ in blobs:
         row = known.get(id_)
@@ -99,12 +98,10 @@ def uses(repo: Repo, index: Index, *beside: CommitHash) -> tuple[Use, ...]:
             row = _row(repo, id_)
             if row is None:  # a newer gitexp may be able to read it
                 continue
-            fresh[id_] = row
+            index.put(Kind.USE, {id_: row})  # one by one: what was read is kept, whatever comes
         use = _decoded(row)
         if use is not None:
             found.append(use)
-    if fresh:
-        index.put(Kind.USE, fresh)
     return tuple(sorted(found, key=lambda use: (use.concluded_at, use.experiment)))
 
 

@@ -21,6 +21,7 @@ from gitexp.model.ids import ABSENT, CommitHash, TreeId
 from gitexp.store.ancestry import listings
 from gitexp.store.experiments import line_of_plan, newest_of
 from gitexp.store.list_lines import ExperimentLine, RunLine, decoded_experiments, encode_experiment
+from gitexp.store.plan_files import plan_paths
 from gitexp.store.plans import Tip, is_experiments, places, plan_named
 from gitexp.store.records import run_lines
 
@@ -121,6 +122,10 @@ def _work_out(
     repo: Repo, index: Index, commit: CommitHash, blobs: Mapping[str, str]
 ) -> tuple[_Rows, dict[str, str]]:
     """Return rows by name, and why other plans, and runs, cannot be read."""
+    try:
+        plan_paths(repo.tree(commit))
+    except GitexpError as error:
+        return {}, {PLANS: error.brief}
     held = listings(repo, index, [commit])[commit]
     lines = run_lines(repo, index, {tree: run for run, tree in held.items()})
     groups: defaultdict[str, dict[TreeId, RunLine]] = defaultdict(dict)

@@ -11,13 +11,17 @@ so the two can only differ in speed.
 
 from __future__ import annotations
 
+import copy
 import enum
 import re
+from collections import defaultdict
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from gitexp.errors import GitexpError
+from gitexp.errors import DamagedDataError, GitexpError, UnsafeInputError
+from gitexp.git import fsck
 from gitexp.git.transaction.layout import CONFIG, PLANS, plan_path
+from gitexp.git.tree import FILE_MODES
 from gitexp.model import dataclass, fields
 from gitexp.model.plan import Plan, PlanSeeds
 from gitexp.records import codec
@@ -36,6 +40,9 @@ if TYPE_CHECKING:
     from gitexp.text.jsontext import Json
 
 _SUFFIX = ".yaml"
+_MOST_BYTES = 8 << 20  # of the plans in a folder: a MiB in an odd layout takes a second
+_KEPT_BYTES = 2 * _MOST_BYTES
+_FOLDERS_KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +57,84 @@ class UnreadablePlan:
 def plan_at(tree: Tree, path: str) -> Plan | UnreadablePlan | None:
     """Return the plan in a file; None where there is no such file."""
     try:
-        data = tree.read(path)
-        return None if data is None else lean_plan(data, tree.where(path))
+        return _READ.plan(tree, path)
     except GitexpError as error:
         return UnreadablePlan(path, str(error), error)
 
 
 def plan_paths(tree: Tree) -> list[str]:
-    """Return the plan files in a tree, sorted."""
-    return sorted(f"{PLANS}/{name}" for name in tree.folder(PLANS) if name.endswith(_SUFFIX))
+    """Return the plan files in a tree, sorted.
+
+    Raises `UnsafeInputError` where they are more than any project has: each would be read.
+    """
+    found = {name: each for name, each in tree.folder(PLANS).items() if name.endswith(_SUFFIX)}
+    fsck.refuse_more(len(found), fsck.MOST_RECORDS, "records in a folder", tree.where(PLANS))
+    blobs = {each.id for each in found.values() if each.mode in FILE_MODES}
+    fsck.refuse_more(sum(map(tree.size, blobs)), _MOST_BYTES, "bytes of plans", tree.where(PLANS))
+    return sorted(f"{PLANS}/{name}" for name in found)
 
 
-def plans_in(tree: Tree) -> list[Plan]:
+def plans_in(tree: Tree) -> tuple[Plan, ...]:
     """Return the plans in a tree that can be read, by file, whatever branch they belong to."""
-    found = (plan_at(tree, path) for path in plan_paths(tree))
-    return [plan for plan in found if isinstance(plan, Plan)]
+    return _READ.folder(tree).get("", ())
+
+
+def plans_on(tree: Tree, branch: str) -> tuple[Plan, ...]:
+    """Return those that say that they live on a branch."""
+    return _READ.folder(tree).get(branch, ()) if branch else ()
+
+
+class _Read:
+    """What was read in this process, by the id of its blob, or tree: whatever it is called."""
+
+    def __init__(self) -> None:
+        self._plans: dict[str, tuple[str, Plan | GitexpError]] = {}
+        self._bytes = 0
+        self._folders: dict[str, dict[str, tuple[Plan, ...]]] = {}
+
+    def plan(self, tree: Tree, path: str) -> Plan | None:
+        """Return the plan in a file; what cannot be read is not tried again, either."""
+        entry, where = tree.entry(path), tree.where(path)
+        if entry is None or entry.mode not in FILE_MODES:
+            return None
+        if entry.id not in self._plans:
+            data = tree.read(path) or b""
+            self._bytes += len(data)
+            if self._bytes > _KEPT_BYTES:
+                self._plans, self._bytes = {}, len(data)
+            try:
+                self._plans[entry.id] = where, lean_plan(data, where)
+            except GitexpError as error:
+                self._plans[entry.id] = where, copy.copy(error)  # without its frames
+        first, found = self._plans[entry.id]
+        if isinstance(found, GitexpError):
+            said = copy.copy(found)
+            said.where, said.next_step = (
+                text.replace(first, where) for text in (found.where, found.next_step)
+            )
+            raise said
+        return found
+
+    def folder(self, tree: Tree) -> dict[str, tuple[Plan, ...]]:
+        """Return the plans in a tree by branch, "" for all: a rule asks for each of its runs."""
+        key = tree.folder_id(PLANS)
+        if not key or key not in self._folders:
+            every = [plan_at(tree, path) for path in plan_paths(tree)]
+            plans = tuple(plan for plan in every if isinstance(plan, Plan))
+            groups: defaultdict[str, list[Plan]] = defaultdict(list)
+            for plan in plans:
+                groups[plan.branch].append(plan)
+            found = {**{branch: tuple(group) for branch, group in groups.items()}, "": plans}
+            bad = (plan.error for plan in every if isinstance(plan, UnreadablePlan))
+            if not key or any(isinstance(error, DamagedDataError) for error in bad):
+                return found  # the next fetch may bring what lacks
+            if len(self._folders) >= _FOLDERS_KEPT:
+                self._folders = {}
+            self._folders[key] = found
+        return self._folders[key]
+
+
+_READ = _Read()
 
 
 def plan_of(tree: Tree, branch: str) -> Plan | UnreadablePlan | None:
@@ -79,7 +149,10 @@ def plan_of(tree: Tree, branch: str) -> Plan | UnreadablePlan | None:
     first = plan_at(tree, plan_path(name)) if name and "/" not in name else None
     if isinstance(first, Plan) and first.branch == branch:  # the usual case costs one file
         return first
-    mine = [plan for plan in plans_in(tree) if plan.branch == branch]
+    try:
+        mine = plans_on(tree, branch)
+    except UnsafeInputError as error:
+        return UnreadablePlan(PLANS, str(error), error)
     if mine:
         return max(mine, key=lambda plan: (plan.created_at, plan.name))
     return first if isinstance(first, UnreadablePlan) else None
@@ -132,12 +205,7 @@ def lean_plan(data: bytes, where: str) -> Plan:
         plan = _from_template(data, where)
     except (GitexpError, ValueError):  # the full reader finds the same, and says in which line
         plan = None
-    return _in_full(data, where) if plan is None else plan
-
-
-@lru_cache(maxsize=4096)  # a rule after the other asks for each of a branch's thousands
-def _in_full(data: bytes, where: str) -> Plan:
-    return plan_format.load(data, where)
+    return plan_format.load(data, where) if plan is None else plan
 
 
 def _from_template(data: bytes, where: str) -> Plan | None:

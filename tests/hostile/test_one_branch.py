@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from gitexp.model.plan import Plan
     from tests.lab.build import BuiltRepo
 
 __all__ = ["attacked"]  # a fixture
@@ -408,28 +409,68 @@ def test_folders_that_hold_each_other_and_deep_ones_end(
         assert "larger or deeper than any project" in said.out + said.err
 
 
-@pytest.mark.slow
-def test_thousands_of_plans_in_an_unusual_layout_are_read_once(
-    attacked: BuiltRepo, before: dict[str, object], capsys: pytest.CaptureFixture[str]
-) -> None:
-    odd = Odd(attacked)
-    text = attacked.show(layout.plan_path("a"), "exp/a").rstrip("\n")  # the quick reader wants it
-    entries = []
-    for number in range(2_000):
-        own = text.replace("name: a", f"name: p{number}").replace("exp/a", "exp/many")
-        blob = odd.write("blob", own.encode())
-        entries.append((b"100644", b"p%d.yaml" % number, blob))
-    plans = (b"40000", b"experiments", odd.tree(sorted(entries, key=lambda entry: entry[1])))
+BULK: Final = "\nguards:\n" + "- a<=1\n" * 20_000
+# Files, blobs, what is in each, what is said.
+PLANS: Final[dict[str, tuple[int, int, str, str]]] = {
+    "small": (2_000, 2_000, "", ""),  # read, each once
+    "one blob": (30, 1, BULK, ""),
+    "one blob that is no plan": (30, 1, f"{BULK}x: [", ""),
+    "too many": (10_001, 1, "", "10001 records in a folder"),
+    "too large": (61, 61, BULK, "[0-9]+ bytes of plans"),
+}
+
+
+def many_plans(repo: BuiltRepo, files: int, blobs: int, more: str) -> None:
+    """Make hub/exp/many with so many plans of its own, and none of its name."""
+    odd = Odd(repo)
+    text = repo.show(layout.plan_path("a"), "exp/a").rstrip("\n")  # the quick reader wants it
+    text = text.replace("exp/a", "exp/many")
+    texts = [text.replace("name: a", f"name: p{n}") + more for n in range(blobs)]
+    ids = [odd.write("blob", each.encode()) for each in texts]
+    plans = odd.tree(sorted((b"100644", b"p%d.yaml" % n, ids[n % blobs]) for n in range(files)))
     ours = [each for each in odd.entries("main:.gitexp") if each[1] != b"experiments"]
-    folder = odd.tree(sorted([*ours, plans], key=lambda entry: entry[1]))
+    folder = odd.tree(ordered([*ours, (b"40000", b"experiments", plans)]))
     root = [each for each in odd.entries("main") if each[1] != b".gitexp"]
     root = ordered([*root, (b"40000", b".gitexp", folder)])
     odd.commit("refs/remotes/hub/exp/many", odd.tree(root), "main")
-    with bounded():
-        dispatch(["-C", str(attacked.path), "check", "main..hub/exp/many"])
-        assert "p1999" in capsys.readouterr().out  # the control
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", PLANS)
+def test_plans_of_a_branch_are_parsed_once_or_passed_over_by_name(
+    attacked: BuiltRepo,
+    before: dict[str, object],
+    kind: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parsed: list[bytes] = []
+    read = plan_format.load
+
+    def load(data: bytes, where: str) -> Plan:
+        if b"exp/many" in data:
+            parsed.append(data)
+        return read(data, where)
+
+    monkeypatch.setattr(plan_format, "load", load)
+    files, blobs, more, said = PLANS[kind]
+    many_plans(attacked, files, blobs, more)
     with bounded():
         assert answers(attacked, capsys) == before
+        shown = listed(attacked, capsys)
+        code = dispatch(["-C", str(attacked.path), "check", "main..hub/exp/many"])
+    told = capsys.readouterr()
+    assert len(parsed) == (0 if said else blobs)
+    if said:
+        assert re.search(rf"hub/exp/many.*{said}", shown)
+        assert re.search(said, told.out + told.err)
+        assert code
+    else:
+        assert f"p{files - 1}" in told.out  # the control
+    with bounded():
+        assert dispatch(["-C", str(attacked.path), "doctor"]) == 0
+    assert ("hub/exp/many" in capsys.readouterr().out) is (files > 500)
+    assert len(parsed) == (0 if said else blobs)
 
 
 def below(odd: Odd, entry: tuple[bytes, bytes, str], levels: int) -> str:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.git.worktree.checkouts import Checkout
     from gitexp.model.ids import CommitHash, RunId, TreeId
+    from gitexp.model.rules import TreeEntry
     from gitexp.model.workspace import Workspace
     from gitexp.store.ancestry import Addition
     from gitexp.store.plans import Tip
@@ -92,6 +93,7 @@ class CheckedRepository:
         own = [tip.commit for tip in every if tip.own]
         lines = set(Graph(self.repo, self.memory, own).nodes)
         known = {run for runs in listings(self.repo, self.memory, own).values() for run in runs}
+        files = {file for commit in own for file in self._files(commit)}
         found: dict[str, str] = {}
         commits, runs = _TIMES * _MOST_COMMITS, _TIMES * _MOST_RUNS
         for tip in every:
@@ -102,13 +104,24 @@ class CheckedRepository:
                 found[tip.ref] = f"more than {most} commits that no other branch has"
                 continue
             (listed,) = listings(self.repo, self.memory, [tip.commit]).values()
-            fresh = listed.keys() - known
-            if len(fresh) > min(_MOST_RUNS, runs):
-                found[tip.ref] = f"{len(fresh)} runs that no other branch has"
+            fresh, added = listed.keys() - known, self._files(tip.commit) - files
+            for many, what in ((len(fresh), "runs"), (len(added), "plans and environments")):
+                if many > min(_MOST_RUNS, runs):
+                    found[tip.ref] = f"{many} {what} that no other branch has"
+            if tip.ref in found:
                 continue
-            runs -= len(fresh)
+            runs -= len(fresh) + len(added)
             lines |= ahead
             known |= fresh
+            files |= added
+        return found
+
+    def _files(self, commit: CommitHash) -> set[tuple[str, TreeEntry]]:
+        """Return the plans and environments of a commit, by name."""
+        found: set[tuple[str, TreeEntry]] = set()
+        for folder in (layout.PLANS, layout.ENVIRONMENTS):
+            with contextlib.suppress(GitexpError):  # another check says why
+                found |= self.repo.tree(commit).folder(folder).items()
         return found
 
     def _ahead(self, tip: CommitHash, lines: set[CommitHash], most: int) -> set[CommitHash]:
