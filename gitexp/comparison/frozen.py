@@ -7,6 +7,7 @@ the plan unfroze are taken from the candidate, on both sides.
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import shlex
 from typing import TYPE_CHECKING
 
@@ -97,7 +98,9 @@ class Frozen:
                 file = name.rpartition(":")[0] or "params.yaml"
             there = evaluator.paths(self.state, file) or evaluator.paths(state, file) or (file,)
             only = file == name or self._only(state, file, names)
-            (whole if only else parts).extend(f":/{self.state.at(path)}" for path in there)
+            (whole if only else parts).extend(
+                f":/{posixpath.normpath(self.state.at(path))}" for path in there
+            )
         said = [
             f"git restore {option} --source={self.at[:12]} -- {shlex.join(dict.fromkeys(some))}"
             for option, some in (("-SW", whole), ("-p", parts))

@@ -20,6 +20,7 @@ from functools import cached_property
 from typing import Final
 
 from gitexp.dvc import dvcpipeline
+from gitexp.dvc.acting import attributes, imported, instead
 from gitexp.dvc.dvcpipeline import Pattern, touches
 from gitexp.dvc.pipeline import depends_on
 from gitexp.dvc.state import Patterns, ProjectState, executed, listed, mapping
@@ -33,6 +34,7 @@ from gitexp.model.job import OutKind, Stage, StageParams
 from gitexp.text import params
 from gitexp.text.fields import param_json
 from gitexp.text.jsontext import Json, json_dumps_compact
+from gitexp.text.named_files import NamedFiles
 from gitexp.text.paramkeys import flatten, lookup, param_key
 
 NOTHING: Final = "none"  # in a plan's `frozen`: the evaluation is not
@@ -56,6 +58,7 @@ class Evaluator:
     files: tuple[str, ...] = ()
     params: tuple[StageParams, ...] = ()
     shared: tuple[StageParams, ...] = ()  # that other stages read, too
+    modules: tuple[str, ...] = ()  # by which Python finds them, and what they import from elsewhere
     templates: tuple[str, ...] = ()  # names of which the stage's entry has the values
     named: tuple[str, ...] = ()  # what the plan adds
     columns: bool = False  # whether settings say what the columns of predictions mean
@@ -93,13 +96,19 @@ def evaluator(state: ProjectState, metrics: Iterable[str], named: Collection[str
     others = [each for each in read.stages if each.name not in makers]
     outs = [out.path for each in read.stages for out in each.outs]
     theirs = {dep for each in others for dep in each.deps}
+    every = [entry.text for entry in state.files()]
+    called, beside = (read.called(some, every) for some in (mine, others))
+    by_key = {*state.config.params, *(each.file for each in _params(read.stages))}
     deps = dict.fromkeys(dep for each in mine for dep in each.deps)
+    deps |= dict.fromkeys(sorted(called - beside - by_key))
     own = [d for d in deps if d not in theirs and not any(touches(d, out) for out in outs)]
     by_value = [dep for dep in own if dep in state.config.params]
+    files = tuple(dict.fromkeys(_single(state, [d for d in own if d not in by_value])))
     return replace(
         found,
         makers=tuple(makers.items()),
-        files=tuple(dict.fromkeys(_single(state, [d for d in own if d not in by_value]))),
+        files=files,
+        modules=tuple(sorted({*imported(state, files, every)})),
         params=(*_params(mine), *(StageParams(dep, ()) for dep in by_value)),
         shared=(*_params(others), *(StageParams(dep, ()) for dep in theirs)),
         templates=tuple(sorted(read.templates(mine) - read.templates(others))),
@@ -124,6 +133,11 @@ def content(
     for path in found.files:
         made = any(read.makes(each, path) for each in read.stages)
         ids |= {path: "made by a stage"} if made else _at(state, path)
+    read_here = [*found.files, *(each.file for each in found.params), *found.named]
+    for path in (*attributes(state, read_here), *instead(state, found.modules)):
+        entry = state.entry(posixpath.normpath(state.at(path)))
+        if entry is not ABSENT:
+            ids.setdefault(path, f"{entry.mode:o} {entry.id}")
     values: dict[str, ParamValue] = {}
     for each in found.params:
         values |= read.leaves(each, found.shared)
@@ -257,13 +271,27 @@ class _Read:
                     found[f"{source}.{key}" if inline else str(ParamKey(source, key))] = leaf
         return {key: leaf for key, leaf in found.items() if key not in self._seeds}
 
-    def _fill(self, text: str) -> str:
+    def called(self, stages: Iterable[Stage], every: Iterable[str]) -> set[str]:
+        """Return the files that the commands of stages name: by their paths, else in any folder."""
+        known, found = NamedFiles(every), set[str]()
+        for stage in stages:
+            for text in map(self._filled, stage.commands):
+                named = {*known.named(text)}
+                paths = {posixpath.normpath(posixpath.join(stage.wdir, w)) for w in text.split()}
+                names = {posixpath.basename(each) for each in paths & named}
+                found |= {p for p in named if p in paths or posixpath.basename(p) not in names}
+        return found
+
+    def _filled(self, text: str) -> str:
         def value(hole: re.Match[str]) -> str:
             there = list(self.filled(_dotted(hole[1])).values())
             plain = len(there) == 1 and isinstance(there[0], str | int | float)
             return str(there[0]) if plain else hole[0]
 
-        return posixpath.normpath(_TEMPLATE.sub(value, text)) if "${" in text else text
+        return _TEMPLATE.sub(value, text)
+
+    def _fill(self, text: str) -> str:
+        return posixpath.normpath(self._filled(text)) if "${" in text else text
 
     def _named(self, stage: Stage) -> Stage:
         """Return a stage with the paths that its templates stand for."""

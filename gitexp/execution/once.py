@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.eligible import is_under, was_under
@@ -37,9 +36,10 @@ from gitexp.model.job import FileHash
 from gitexp.model.run import OnceRecord, Origin, StageOrigin
 from gitexp.system import params
 from gitexp.text.jsontext import json_dumps_compact
+from gitexp.text.named_files import NamedFiles, modules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from gitexp.execution.run_sources import RunSource
@@ -238,14 +238,7 @@ def _code(source: RunSource, stages: Sequence[Stage]) -> Iterator[str]:
 
 
 _LARGEST = 1 << 20  # bytes of a file of code
-_FROM = re.compile(
-    r"^[ \t]*from\s+\.*([\w.]*)\s+import\s*(\([^)]*\)|(?:[^\n#\\]|\\\n)*)", re.MULTILINE
-)
-_IMPORT = re.compile(r"^[ \t]*import\s+([^\n#;]*)", re.MULTILINE)
-_BY_NAME = re.compile(r"import_module\(\s*[\"']\.*([\w.]+)|\s-m\s+([\w.]+)")
 _QUOTED = re.compile(r"[\"']([\w./-]+\.\w+)[\"']|^[ \t]*%run\s+(\S+)", re.MULTILINE)
-_COMMENT = re.compile(r"#[^\n]*")
-_WORDS = re.compile(r"[\w.-]+")
 
 
 class UndeclaredCode:
@@ -257,14 +250,7 @@ class UndeclaredCode:
         self._ids = {each.text: each.id for each in source.entries}
         self._submodules = {each.text for each in source.entries if each.mode == MODE_COMMIT}
         self._files = [path for path in self._ids if CODE.search(path) and path not in settings]
-        self._by_name: defaultdict[str, list[str]] = defaultdict(list)
-        self._by_module: defaultdict[str, list[tuple[list[str], str]]] = defaultdict(list)
-        for path in self._files:
-            self._by_name[posixpath.basename(path)].append(path)
-            parts = path.removesuffix(".py").split("/")
-            parts = parts[:-1] if parts[-1] in {"__init__", "__main__"} else parts
-            if path.endswith(".py") and parts:
-                self._by_module[parts[-1]].append((parts, path))
+        self._named = NamedFiles(self._files)
 
     def of(self, stage: Stage) -> dict[str, str]:
         """Return such files of a stage with their hashes; submodules are code of every stage."""
@@ -272,7 +258,7 @@ class UndeclaredCode:
         deps = [posixpath.normpath(posixpath.join(project, path)) for path in stage.deps]
         declared = {path for path in self._files if any(touches(path, dep) for dep in deps)}
         found: set[str] = set()
-        rest = [*declared, *self._named("\n".join(stage.commands))]
+        rest = [*declared, *self._named.named("\n".join(stage.commands))]
         while rest:
             path = rest.pop()
             if path not in found:
@@ -291,34 +277,7 @@ class UndeclaredCode:
             return
         if path.endswith((".py", ".ipynb")):
             quoted = (name for pair in _QUOTED.findall(text) for name in pair if name)
-            yield from self._called(posixpath.basename(name) for name in quoted)
-            yield from self._imported(_modules(text))
+            yield from self._named.called(posixpath.basename(name) for name in quoted)
+            yield from self._named.imported(modules(text))
         else:
-            yield from self._named(text)
-
-    def _named(self, text: str) -> Iterator[str]:
-        """Yield the files that a command or a shell script names."""
-        yield from self._called(_WORDS.findall(text))
-        yield from self._imported(name for _, name in _BY_NAME.findall(f" {text}") if name)
-
-    def _called(self, names: Iterable[str]) -> Iterator[str]:
-        for name in names:
-            yield from self._by_name.get(name, ())
-
-    def _imported(self, modules: Iterable[str]) -> Iterator[str]:
-        for module in modules:
-            parts = module.split(".")
-            for n in range(1, len(parts) + 1):  # packages above it are executed, too
-                for own, path in self._by_module.get(parts[n - 1], ()):
-                    if own[-n:] == parts[:n]:
-                        yield path
-
-
-def _modules(text: str) -> Iterator[str]:
-    """Yield the dotted names that a text imports; what it imports from a module may be one, too."""
-    for package, names in _FROM.findall(text):
-        for name in _COMMENT.sub("", names).strip("() \n\\").split(","):
-            yield ".".join(filter(None, (package.strip("."), *name.split()[:1])))
-    for names in _IMPORT.findall(text):
-        yield from (name.split()[0] for name in names.split(",") if name.strip())
-    yield from (name for name, _ in _BY_NAME.findall(text) if name)
+            yield from self._named.named(text)

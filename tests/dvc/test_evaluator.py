@@ -51,7 +51,8 @@ FILES: dict[str, Content] = {
     "labels.csv.dvc": POINTER,
     "raw.csv": "1\n",
     "judge.md": "Be fair.\n",
-    **{f"src/{name}.py": f"# {name}\n" for name in ("common", "evaluate", "prepare", "train")},
+    **{f"src/{name}.py": f"# {name}\n" for name in ("common", "prepare", "train")},
+    "src/evaluate.py": "import json\nimport common\nfrom sklearn.metrics import f1\n",
     "src/lib/a.py": "a = 1\n",
 }
 CONFIG = ProjectConfig(
@@ -190,11 +191,37 @@ RENAMED = edit("  evaluate:\n", "  score:\n")
             {"src/evaluate.py"},
             id="made by another stage",
         ),
+        *(  # what acts on a frozen file, or is imported instead of it, or of what it imports
+            pytest.param({path: "# mine\n"}, {path}, id=path)
+            for path in (
+                ".gitattributes",
+                "src/.gitattributes",
+                ".lfsconfig",
+                "src/evaluate/__init__.py",
+                "src/evaluate/__init__.abi3.so",
+                "src/evaluate.cpython-311-x86_64-linux-gnu.so",
+                "src/__pycache__/evaluate.cpython-311.pyc",
+                "sitecustomize.py",
+                "json.py",
+                "src/sklearn/__init__.py",
+            )
+        ),
         pytest.param({"labels.csv.dvc": "outs: [\n"}, {"labels.csv"}, id="no pointer"),
         pytest.param({"dvc.yaml": "stages: [\n"}, {"dvc.yaml:evaluate"}, id="no YAML"),
         # What the candidate may do.
         pytest.param({"src/train.py": "# mine", "src/common.py": "# mine"}, set(), id="training"),
         pytest.param({"src/lib/a.py": "a = 2\n", "raw.csv": "2\n"}, set(), id="folders, and data"),
+        pytest.param(
+            {
+                "docs/.gitattributes": "* text\n",
+                "src/common.py": "# mine",
+                "src/train/__init__.py": "",
+                "src/__pycache__/train.cpython-311.pyc": "",
+                "src/more.py": "",
+            },
+            set(),
+            id="what acts elsewhere",
+        ),
         pytest.param(
             {
                 "dvc.yaml": edit(
@@ -256,6 +283,27 @@ def test_the_file_behind_a_link_is_frozen_too(repo: BuiltRepo) -> None:
         evaluator.content(found, before), evaluator.content(found, at(repo))
     )
     assert names == ("src/real.py",)
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        ("python ${script} --out metrics.json --params params.yaml", {"src/evaluate.py"}),
+        ("python -m src.evaluate", {"src/evaluate.py"}),
+        ("bash run.sh", {"run.sh"}),
+        ("bash run.sh --judge prompts/kind.md", {"run.sh", "prompts/kind.md"}),
+        ("python src/train.py --evaluate", set()),  # the command of another stage names it, too
+    ],
+)
+def test_what_the_command_names_is_frozen_where_the_dependencies_forget_it(
+    repo: BuiltRepo, command: str, names: set[str]
+) -> None:
+    pipeline = edit("src/evaluate.py, src/lib", "src/lib")
+    pipeline = pipeline.replace("python ${script} --average ${average} --seed ${seed}", command)
+    more = {"run.sh": "", "prompts/kind.md": "", "old/prompts/kind.md": "", "tools/evaluate.py": ""}
+    repo.commit({**FILES, **more, "dvc.yaml": pipeline})
+    found = evaluator.evaluator(at(repo), ("metrics.json",), ())
+    assert {*found.files} == {"judge.md", "labels.csv", *names}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,75 @@
+"""What acts on files of a state without being them: attributes, and what Python takes instead.
+
+Paths are relative to the project folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import posixpath
+from typing import TYPE_CHECKING
+
+from gitexp.errors import GitexpError
+from gitexp.git.tree import join
+from gitexp.model.ids import ABSENT
+from gitexp.text.foreign import with_parents
+from gitexp.text.named_files import modules
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from gitexp.dvc.state import ProjectState
+
+_AT_START = ("sitecustomize", "usercustomize")
+
+
+def attributes(state: ProjectState, paths: Iterable[str]) -> set[str]:
+    """Return the files by which Git may write other bytes of some files than it holds."""
+    project = state.config.project
+    full = {posixpath.normpath(state.at(path)) for path in paths}
+    folders = {"", *(folder for path in full for folder in with_parents(path)[1:])} if full else ()
+    named = {".lfsconfig", *(join(each, ".gitattributes") for each in folders)} if full else set()
+    return {posixpath.relpath(f"/{path}", f"/{project}") for path in named}
+
+
+def module(path: str) -> str:
+    """Return by what path Python knows a file: without its suffix; "" where it is not a module.
+
+    >>> module("src/a.py"), module("src/a/__init__.py"), module("src/__pycache__/a.cpython-311.pyc")
+    ('src/a', 'src/a', 'src/a')
+    """
+    folder, name = posixpath.split(path)
+    if not name.endswith((".py", ".pyc", ".so", ".pyd")):
+        return ""
+    folder, stem = folder.removesuffix("__pycache__").rstrip("/"), name.partition(".")[0]
+    return folder if stem == "__init__" else join(folder, stem)
+
+
+def imported(state: ProjectState, files: Iterable[str], every: Iterable[str]) -> Iterator[str]:
+    """Yield the modules that files are, and those that they import and no file of all is."""
+    own = {each for path in every for each in (module(path), *with_parents(path)[1:])}
+    yield from _AT_START
+    for file in files:
+        if file.endswith(".py"):
+            yield module(file)
+            with contextlib.suppress(GitexpError):  # no code is so large
+                data = state.read(file)
+                text = "" if data is ABSENT else data.decode("utf-8", "replace")
+                names = {name.partition(".")[0] for name in modules(text)}
+                folders = {"", posixpath.dirname(file)}  # the two that Python looks in first
+                yield from {join(folder, name) for folder in folders for name in names} - own
+
+
+def instead(state: ProjectState, names: Collection[str]) -> Iterator[str]:
+    """Yield the files that Python may take for some modules."""
+    tree, top = (
+        state.repo.tree(state.tree),
+        {name for m in names for name in (m, posixpath.dirname(m))},
+    )
+    for folder in sorted(top | {join(each, "__pycache__") for each in top}):
+        for name in (
+            *tree.folder(state.at(folder).strip("/")),
+            *map(posixpath.basename, state.over),
+        ):
+            if module(path := join(folder, name)) in names:
+                yield path
