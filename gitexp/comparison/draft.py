@@ -165,7 +165,7 @@ def draft(
         ledger=used,
         failed=failed,
         evaluator=shared,
-        choice=choice,
+        choice=choice.replace("\n", "; "),  # of an answer it is one line
     )
 
 

@@ -194,7 +194,7 @@ def _compared(asked: ReviewContext, plan: Plan) -> Compared:
     except GitexpError as error:
         if isinstance(error, NoSamplesError) and not repo.git.is_shallow:
             asked.unrecorded.add(plan.name)
-        return None, error.summary + (f": {error.found}" if error.found else ""), error.next_step
+        return None, error.brief, error.next_step.replace("\n", "; ")
     return found, "", ""
 
 

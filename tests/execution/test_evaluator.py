@@ -126,6 +126,8 @@ def test_a_record_that_was_made_with_another_evaluator_is_not_comparable(repo: B
     edited(repo, "src/evaluate.py", "get('scale')", "1 * get('scale')")
     done = gitexp(repo, "compare")
     assert done.says("evaluator differs: src/evaluate.py")
+    said = gitexp(repo, "review", "main...exp/x").out
+    assert "'the evaluator as planned'; or run both sides with it: gitexp amend-plan" in said
 
 
 @pytest.mark.slow
