@@ -33,6 +33,13 @@ def code(text: str, rule: SeedRule | None = None, **files: str) -> Code:
     return Code((("train.py", text), *named.items()), config)
 
 
+def test_a_bracket_that_another_line_opens_is_not_shown() -> None:
+    text = FOREST.replace("F(random_state=42)", "F(\n  random_state=42); a()")
+    (place, *_) = code(text, PARAM).fixed()
+    assert place.line == "random_state=42"
+    assert place.instead.endswith('", 0))')
+
+
 @pytest.mark.parametrize(
     "found",
     [

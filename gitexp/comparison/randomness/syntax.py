@@ -25,6 +25,7 @@ _OF_SETTINGS = re.compile(
 WRAPPED = re.compile(r"^((base|final)_)?(estimators?|classifier|regressor|model|steps)$")
 # What may make the same of all seeds.
 _BLUNT = frozenset(("min", "max", "bool", "len", "round", "divmod", "pow", "any", "all", "type"))
+_TEXTS = re.compile(r"'[^']*'|\"[^\"]*\"")
 _MAY_CHANGE = ast.Compare | ast.Lambda | ast.IfExp | ast.comprehension | ast.BoolOp
 _SAME_PATH = re.compile(  # gives a path again, or what is there
     r"^(str|fspath|open|exists|is_?file|abspath|realpath|normpath|resolve|absolute|as_posix)$|^read_"
@@ -292,7 +293,20 @@ def place_of(path: str, text: str, number: ast.Constant, name: str) -> Fixed:
     default = number.value if isinstance(number.value, int) else 0
     new = raw[:start].decode() + READ + raw[end:].decode()
     where = where_of(path, number.lineno, text)
-    return Fixed(where, line.strip(), new.strip(), str(default), name.lstrip("."))
+    after = _closed(line, len(raw[:end].decode()))
+    kept, new = line[: len(line) - after], new[: len(new) - after]
+    return Fixed(where, kept.strip(), new.strip(), str(default), name.lstrip("."))
+
+
+def _closed(line: str, start: int) -> int:
+    """Return how much of a line is behind a bracket that another line opens, from a place on."""
+    depth = 0
+    for at, letter in enumerate(_TEXTS.sub(lambda text: "_" * len(text[0]), line)):
+        depth += (letter in "([{") - (letter in ")]}")
+        if depth < 0 and at >= start:
+            return len(line) - at
+        depth = max(depth, 0)
+    return 0
 
 
 def likewise(places: Sequence[Fixed]) -> str:
