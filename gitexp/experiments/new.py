@@ -65,12 +65,13 @@ from gitexp.provenance import private
 from gitexp.records import codec
 from gitexp.records.plan import check_hypothesis
 from gitexp.records.terms import check_looks, format_effect, parse_effect, sealed
+from gitexp.report.numbers import listed
 from gitexp.store import plans
 from gitexp.store.replay import way_out
 from gitexp.system import curves
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from gitexp.comparison.known_metrics import KnownMetrics
     from gitexp.git.repository import Repo
@@ -147,9 +148,15 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
         Message(text, identity.author(repo), plan.created_at),
         expected=start if request.here else NewBranch(start),
     )
-    switched = not request.here and _switch(workspace, branch, checkout=request.checkout)
+    dirty = () if request.here or workspace.top is None else status.dirty_tracked(workspace)
+    switched = not request.here and _switch(workspace, branch, dirty, checkout=request.checkout)
     on_it = switched or request.here
-    left = (f"{path} was left as it is in the work tree" for path in published.not_updated)
+    left = [f"{path} was left as it is in the work tree" for path in published.not_updated]
+    if dirty and request.checkout is None:
+        left.append(
+            f"not committed: {listed(dirty, 3)}; so {branch} is not checked out, and git switch "
+            "takes the changes along"
+        )
     return replace(
         report,
         commit=published.commit,
@@ -403,11 +410,13 @@ def _warnings(repo: Repo, plan: Plan, start: CommitHash) -> list[str]:
     return said
 
 
-def _switch(workspace: Workspace, branch: str, *, checkout: bool | None) -> bool:
+def _switch(
+    workspace: Workspace, branch: str, dirty: Sequence[str], *, checkout: bool | None
+) -> bool:
     """Switch to the branch where asked to, or where nothing can be lost by it."""
     if workspace.top is None or checkout is False:
         return False
-    if checkout is None and status.dirty_tracked(workspace):
+    if checkout is None and dirty:
         return False
     command.run(workspace, ["switch", "--quiet", "--no-guess", branch])
     return True

@@ -166,6 +166,7 @@ def test_a_dirty_tree_is_left_where_it_is(project: BuiltRepo) -> None:
     done = gitexp(project, "new", "idea", *PLAN)
     assert done.code == 0
     assert done.out.endswith("next: git switch exp/idea\n")
+    assert "not committed: train.py; so exp/idea is not checked out" in done.out
     assert project.git("branch", "--show-current") == "main"
     assert project.status() == [" M train.py"]
     refused = gitexp(project, "new", "other", *PLAN, "--no-checkout", "--json")
