@@ -9,17 +9,19 @@ import contextlib
 import posixpath
 import re
 import shlex
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from gitexp.comparison.eligible import was_under
+from gitexp.comparison.eligible import unique, was_under
 from gitexp.dvc import pipeline
 from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT
-from gitexp.model.plan import OnFailed, Plan
+from gitexp.model.plan import Claim, HypothesisKind, OnFailed, Plan
 from gitexp.model.run import Repeat, RepeatState
 from gitexp.records.terms import guard_text
+from gitexp.stats.design import pairs_needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,6 +46,7 @@ class Failure:
     replaced: bool = False  # by other seeds, as the plan says
     remedy: str = ""  # where the plan asks for what no run can give
     path: str = ""  # where in the project a module lies that was not found
+    amend: str = ""  # what takes other seeds, where one failed each time that it ran
     of_snapshot: bool = False  # for which alone it ran: what counts is judged without it
     passable: bool = False  # and the repeats that count do not need what it failed in
 
@@ -58,7 +61,15 @@ def standing(repo: Repo, settled: Settled) -> tuple[Failure, ...]:
         ("baseline", baseline, settled.count.baseline),
     )
     every = [
-        (source, replace(item, replaced=seeds <= settled.count.given_up), last)
+        (
+            source,
+            replace(
+                item,
+                replaced=seeds <= settled.count.given_up,
+                amend=_dropping(settled, settled.plan, source, side),
+            ),
+            last,
+        )
         for name, source, side in both
         for seeds in [{seed for seed, _ in side.failed}]
         for item, last in _failed(settled.gathered.found, name, source, side)
@@ -88,6 +99,7 @@ def after(failed: Sequence[Failure], step: str, plan: Plan | None) -> str:
     drops = mend.passable or (plan is not None and plan.on_failed is OnFailed.DROP)
     rest = step.replace("gitexp run", "gitexp run --keep-going", 1)
     without = f"; or, to go on without it, {rest}" if drops and goes_on else ""
+    without += f"; or, as it fails each time, {mend.amend}" if mend.amend else ""
     if mend.remedy or plan is None or mend.side != "baseline":
         return f"{way}, then {step}" + without
     # The baseline is a commit, which no change of its branch mends.
@@ -154,6 +166,27 @@ def _failed(
     more = f", {stopped} more stopped" if stopped else ""
     text = f"{n}{whose} {_ended(of_newest[0], n)}{more}; gitexp logs {item.run.id[:8]}"
     yield Failure(name, item.run.id, text, interrupted), of_newest[0]
+
+
+def _dropping(settled: Settled, plan: Plan, source: ResolvedSide, side: SideCount) -> str:
+    """Return what lets other seeds stand in for one that failed more than once; "" for none."""
+    seeds = {seed for seed, _ in side.failed}
+    tries = Counter(
+        repeat.seed
+        for item in unique(settled.gathered.found)
+        if item.run.inputs == source.inputs
+        for repeat in item.run.own_repeats
+        if repeat.seed in seeds and not repeat.interrupted
+    )
+    again = any(n > 1 for n in tries.values()) and side.repeats  # else all fail, and are mended
+    if not again or plan.on_failed is OnFailed.DROP or plan.claim is Claim.MODEL:
+        return ""
+    step = "gitexp amend-plan --on-failed drop"
+    if plan.drawn and plan.stopping is None:  # p pays for the version before
+        one_sided = plan.effect.kind is not HypothesisKind.TWO_SIDED
+        needed = pairs_needed(plan.alpha / (settled.count.variants + 1), one_sided=one_sided)
+        step += f" --repeats {needed}" if needed > plan.repeats else ""
+    return f"{step} --why TEXT"
 
 
 def _of_snapshot(repo: Repo, settled: Settled, plan: Plan) -> Iterator[tuple[Failure, Repeat]]:

@@ -164,6 +164,16 @@ def mended_candidate(repo: BuiltRepo) -> str:
     return "gitexp status"
 
 
+def unlucky_each_time(repo: BuiltRepo) -> str:
+    """A planned seed fails whenever it runs: other seeds are asked for."""
+    begun(repo, "--repeats", "6", "--seeds", "committed", broken="3,")
+    assert "on-failed" not in ran(repo, "--with-baseline", "--keep-going").out
+    ran(repo)
+    step = re.search("as it fails each time, (.*)", gitexp(repo, "status").out)
+    assert step is not None
+    return step[1].replace("TEXT", "'it diverges'")
+
+
 PIPELINE = """\
 stages:
   fetch: {cmd: python fetch.py, deps: [fetch.py], outs: [data.txt]}
@@ -207,7 +217,7 @@ WORLDS = (
     amended, a_few, looked_early,
     always_valid, unlucky, failed_for_the_snapshot, failed_for_the_snapshot_seen_from_main,
     failed_for_the_snapshot_amid_looks, failed_for_the_snapshot_in_a_pipeline, broken_candidate,
-    mended_candidate, broken_where_no_seed_reaches,
+    mended_candidate, broken_where_no_seed_reaches, unlucky_each_time,
 )  # fmt: skip
 
 
