@@ -11,7 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.git.transaction.layout import CONCLUSIONS, ENVIRONMENTS, PLANS
+from gitexp.git.transaction.layout import CONCLUSIONS, ENVIRONMENTS, PLANS, WITNESSES
 from gitexp.model.rules import Policy
 from gitexp.rules.facts import Finding, Rule
 from gitexp.rules.recorded import readable_runs
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gitexp.model.run import Run
     from gitexp.rules.facts import Facts, TreeChange
 
-_TEXTS: Final = tuple(f"{folder}/" for folder in (PLANS, CONCLUSIONS, ENVIRONMENTS))
+_TEXTS: Final = tuple(f"{folder}/" for folder in (PLANS, CONCLUSIONS, ENVIRONMENTS, WITNESSES))
 _SHORTEST: Final = 8  # characters of a value whose name says that it is a secret
 _RANDOM: Final = re.compile(r"(?!md5-|sha[0-9]{1,3}-)[A-Za-z0-9+/=_-]{24,200}")
 _PART: Final = re.compile(r"[A-Za-z0-9]{16,}")  # what a name or a path has between its signs
@@ -39,7 +39,7 @@ _SIZES: Final = (1e-9, 1e9)  # what numbers usually are, and 8 random bytes once
 
 
 def find(facts: Facts) -> Iterator[Finding]:
-    """Look at the runs, environments, plans and conclusions of a commit, and its params files."""
+    """Look at what a commit records in words, and at its params files."""
     for file, run in readable_runs(facts):
         yield from _run(facts, file.change.path, run)
     params = {posixpath.join(facts.config.project, name) for name in facts.config.params}
@@ -49,7 +49,7 @@ def find(facts: Facts) -> Iterator[Finding]:
             continue
         if change.path in params:
             yield from _params_file(facts, change)
-        elif change.path.startswith(_TEXTS):
+        elif change.path.startswith(_TEXTS) and not change.path.endswith(".tsr"):
             if change.new.id not in texts:
                 texts[change.new.id] = _text(facts, change.new)
             if name := texts[change.new.id]:

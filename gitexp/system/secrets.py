@@ -120,8 +120,16 @@ def _sure() -> tuple[re.Pattern[str], ...]:
             r"(?P<sep>[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:[A-Za-z]{1,20} )?)(?P<value>[^\s\"',]{3,})",
             re.IGNORECASE,
         ),
-        # https://user:pass@host
-        re.compile(r"(?P<name>\b[a-z][a-z0-9]{0,20})(?P<sep>://)(?P<value>[^\s/@]{1,200}(?=@))"),
+        # https://user:p@ss@host, to the last @ of what names the host, else to the first of any;
+        # user:pass@host:path, but image:tag@sha256:X
+        re.compile(
+            r"(?P<name>\b[A-Za-z][A-Za-z0-9]{0,20}|)(?P<sep>://)"
+            r"(?P<value>[^\s/?#]+(?=@)|[^\s/@]+(?=@))"
+        ),
+        re.compile(
+            r"(?P<name>)(?P<sep>)(?P<value>(?<![\w.@-])[\w.-]++:[^\s/:]{3,}"
+            r"(?=@(?!sha\d)[A-Za-z][\w.-]*:[A-Za-z~./]))"
+        ),
         # Authorization: Bearer X
         re.compile(r"(?P<name>\b[Bb]earer)(?P<sep> )(?P<value>[\w.~+/-]{16,}=*)"),
         # https://HOST/PATH?sig=X of Azure, https://hooks.slack.com/services/X
@@ -176,7 +184,8 @@ def mask(text: str, env: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
 
     def cover(hit: re.Match[str]) -> str:
         name, value = hit["name"], hit["value"]
-        if value.startswith(MASK) or not (hit.re in _sure() or _TELLING.search(name)):
+        covered = value.startswith(MASK) if hit["sep"] != "://" else not value.strip("*:")
+        if covered or not (hit.re in _sure() or _TELLING.search(name)):
             return hit[0]
         if _VERSION.fullmatch(value):  # cookiecutter==2.6.0
             return hit[0]

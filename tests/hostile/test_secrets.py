@@ -101,6 +101,32 @@ def test_what_only_resembles_one_stays(said: str) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://ada:hunter2@h/x", "https://***@h/x"),
+        (f"https://ada:{'hunter2' * 40}@h/x", "https://***@h/x"),
+        (f"https://{'hunter2' * 40}@h/x", "https://***@h/x"),
+        ("https://ada:p@hunter2@h/x?to=me@y", "https://***@h/x?to=me@y"),
+        ("https://ada:p@hunter2@h?to=me@y", "https://***@h?to=me@y"),
+        ("https://ada:hunter#2@h/x", "https://***@h/x"),
+        ("HTTPS://Ada:hunter2@h", "HTTPS://***@h"),
+        ("git+ssh://a:hunter2@h:22/x", "git+ssh://***@h:22/x"),
+        (f"{'my' * 20}://ada:hunter2@h", f"{'my' * 20}://***@h"),
+        ("https://***:hunter2@h", "https://***@h"),
+        ("ada:hunter2@h.example:x/y.git", "***@h.example:x/y.git"),
+        ("ada:p@hunter2@h:~/y.git", "***@h:~/y.git"),
+        *((kept, kept) for kept in ("git@h:x/y.git", "https://h/me@y", "https://***@h/x")),
+        *((kept, kept) for kept in ("python:3.12@sha256:abc", "dvc.yaml:train@7: failed")),
+        *((kept, kept) for kept in ("step:100@cuda:0", "mailto:me@x.org: hello")),
+    ],
+)
+def test_login_and_password_of_an_address_are_masked_by_its_structure(
+    address: str, shown: str
+) -> None:
+    assert secrets.mask(f"to {address} now", {})[0] == f"to {shown} now"
+
+
 def test_variables_are_recorded_by_a_list() -> None:
     env = {"LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "4", "MKL_CBWR": "AVX2,STRICT"}
     others = {"LC_PASSPORT": "x", "OMP_THING": VALUE, "LC_CTYPE": VALUE, "OMP_PLACES": "a\nb"}

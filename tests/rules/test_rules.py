@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from gitexp.experiments.conclude import conclude
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout
 from gitexp.model.config import ProjectConfig
-from gitexp.model.ids import RunId
+from gitexp.model.ids import PlanDigest, RunId
 from gitexp.model.plan import Amendment
 from gitexp.model.rules import Outside, Policy
 from gitexp.model.run import Distribution, Environment, Run
@@ -592,6 +593,14 @@ def test_a_secret_beside_a_recorded_environment_is_found(world: World) -> None:
     lock = path.replace("environment.json", "requirements.txt")
     found = world.judge({lock: "--index-url https://me:hunter2hunter@pypi.example.org/simple\n"})
     assert [(rule, where) for rule, where, _ in found] == [("R8", lock)]
+    assert "hunter2" not in str(found)
+
+
+def test_a_password_in_the_address_of_a_receipt_is_found(world: World) -> None:
+    receipt = layout.witness_dir(PlanDigest("a" * 64)) + "/1-push.json"
+    address = f"HTTPS://ada:{'hunter2h' * 40}@git.example.org/x"
+    found = world.judge({receipt: json.dumps({"url": address})})
+    assert ("R8", receipt) in [(rule, where) for rule, where, _ in found]
     assert "hunter2" not in str(found)
 
 
