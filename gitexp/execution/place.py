@@ -245,7 +245,7 @@ def commit(
         return params.content(project, file) if (project / file).is_file() else ABSENT
 
     step = partial(undeclared, place.repo, place.head, config)
-    edits = assigned(request.params, config.params, read, "the work tree", step)
+    edits = assigned(request.params, config, read, "the work tree", step)
     emptied = replace(request, params=(), commit_message=None)
     paths = {posixpath.join(config.project, file): data for file, data in edits.items()}
     there = status.tracked(place.workspace, paths)

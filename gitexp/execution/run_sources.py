@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 from functools import partial
 from pathlib import PurePath
@@ -27,6 +28,7 @@ from gitexp.model.config import ParamKey
 from gitexp.model.ids import ABSENT
 from gitexp.model.run import MAX_SEED, lone
 from gitexp.store import plans
+from gitexp.system import secrets
 from gitexp.text import params as params_format
 from gitexp.text.fields import near
 from gitexp.text.paramedit import edit
@@ -181,6 +183,7 @@ def look(  # noqa: PLR0913  a side, where it is, what is laid over it
         )
         tree = build_tree(repo, tree, laid_over(own, lending, names))
     values = params_of(repo, tree, config)
+    secrets.refuse(overrides, config.not_secret, os.environ)
     for key, value in overrides.items():
         _check_override(key, value, values, commit, partial(undeclared, repo, commit, config))
     for key in config.seed.params:
@@ -342,13 +345,15 @@ def _instead(
 
 def assigned(
     params: Iterable[tuple[ParamKey, ParamValue]],
-    declared: Sequence[str],
+    config: ProjectConfig,
     read: Callable[[str], bytes | Absent],
     where: str,
     undeclared: Undeclared,
 ) -> Mapping[str, bytes]:
     """Return the new content of each params file that is named, with its comments and layout."""
     files: dict[str, bytes] = {}
+    declared, params = config.params, tuple(params)
+    secrets.refuse(dict(params), config.not_secret, os.environ)
     for key, value in params:
         try:
             data = files[key.file] if key.file in files else read(key.file)

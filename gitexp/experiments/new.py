@@ -330,7 +330,7 @@ def _param_files(
         return objects.read_blob(repo, start, posixpath.join(config.project, file))
 
     step = partial(undeclared, repo, start, config)
-    files = assigned(request.params, config.params, read, start[:9], step)
+    files = assigned(request.params, config, read, start[:9], step)
     return {posixpath.join(config.project, file): data for file, data in files.items()}
 
 

@@ -16,11 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote
 
+from gitexp.errors import UsageError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from gitexp.model.config import ParamKey
+    from gitexp.model.ids import ParamValue
 
 MASK = "***"
 _SHORTEST = 6  # characters of a value that is looked for in text, if its name says what it is
+_HELD = 8  # characters of one that a parameter does not hold by chance
 _LONGEST = 4_096  # what is longer is a certificate or a script
 _NAME = re.compile(
     r"TOKEN|KEY|SECRET|PASS|CREDENTIAL|COOKIE|JWT|DSN|AUTH(?!OR)|WEBHOOK|(?<!^)(?<!^OLD)PWD|_PW$"
@@ -160,6 +166,26 @@ def is_secret_name(name: str) -> bool:
     (True, False)
     """
     return _NAME.search(name) is not None
+
+
+def refuse(
+    params: Mapping[ParamKey, ParamValue], fine: Iterable[str], env: Mapping[str, str]
+) -> None:
+    """Refuse parameters that hold what a variable has whose name says that it is a secret.
+
+    `fine`: parameters whose values only look like secrets.
+    """
+    told = {name: env[name] for name in env if _TELLING.search(name) and len(env[name]) >= _HELD}
+    for key, value in params.items():
+        name = next((n for n, secret in told.items() if secret in str(value)), "")
+        if name and str(key) not in fine and not _is_place(name, told[name]):
+            raise UsageError(
+                f"{key} would hold a secret, and parameters are recorded",
+                found=f"the value of ${name}",
+                expected=f"a command that reads ${name} itself",
+                next_step=f"the same without --param {key}; if it is no secret, add {key} to"
+                " rules.not_secret in .gitexp/config.yaml",
+            )
 
 
 def mask(text: str, env: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:

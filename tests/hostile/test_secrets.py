@@ -13,6 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from gitexp.cli.dispatch import dispatch
+from gitexp.model.config import ParamKey
 from gitexp.system import environment, secrets
 from tests.execution.test_run import plain
 
@@ -125,6 +126,32 @@ def test_login_and_password_of_an_address_are_masked_by_its_structure(
     address: str, shown: str
 ) -> None:
     assert secrets.mask(f"to {address} now", {})[0] == f"to {shown} now"
+
+
+@pytest.mark.parametrize("verb", [["run", "--repeats", "1"], ["run", "--commit", "-m", "x"]])
+def test_a_parameter_with_a_secret_of_the_environment_is_refused(
+    verb: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    repo = plain(tmp_path / "r")
+    monkeypatch.setenv("HF_TOKEN", VALUE)
+    repo.commit({"params.yaml": repo.show("params.yaml") + "api: none\n"})
+    refs = repo.refs()
+    assert dispatch(["-C", str(repo.path), *verb, "--param", f"api=x:{VALUE}"]) == 2
+    said = capsys.readouterr()
+    assert "the value of $HF_TOKEN" in said.err
+    assert VALUE not in said.out + said.err
+    assert repo.refs() == refs
+
+
+def test_a_parameter_that_is_no_secret_is_not_refused() -> None:
+    key = ParamKey("params.yaml", "api")
+    env = {"TOKENIZER": "bert-base-uncased", "API_KEY": "short", "SSL_TOKEN": "/etc/ssl/token"}
+    for value in env.values():
+        secrets.refuse({key: value}, (), env)
+    secrets.refuse({key: VALUE}, ("api",), {"HF_TOKEN": VALUE})
 
 
 def test_variables_are_recorded_by_a_list() -> None:
