@@ -273,7 +273,7 @@ def _look(workspace: Workspace, folder: Path) -> LiveRun | None:
         ended=tuple(s for s, state in ended.items() if state is not RepeatState.FINISHED),
         alive=call.alive,
         started_at=run.started_at,
-        host=call.owner.host,
+        host=call.owner.host_name,
         interrupted=tuple(s for s, state in ended.items() if state in _INTERRUPTED),
         plan=None if run.plan is None else run.plan.digest,
         commit=run.source.commit,

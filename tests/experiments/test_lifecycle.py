@@ -159,7 +159,7 @@ def unrecorded(repo: BuiltRepo, *, alive: bool) -> None:
         "branch": "exp/deep",
         "asked": {"at": None, "jobs": 1, "repeats": None, "seeds": [], "with_baseline": False},
         "draft": json.loads(codec.dump(run)),
-        "owner": {"host": me.host, "pid": me.pid, "started": me.started if alive else "ago 1"},
+        "owner": {"host": me.host, "pid": me.pid, "started": me.started + "0" * (not alive)},
         "published": False,
         "secret": calls.begun(calls.proofs(repo.workspace), run.id),
         "side": "candidate",

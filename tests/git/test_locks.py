@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -69,7 +71,7 @@ def test_a_process_is_dead_when_it_ended_or_its_number_was_given_away(tmp_path: 
     me = this_process()
     assert Owner.parse(str(me)) == me
     assert not is_dead(me)
-    assert is_dead(replace(me, started="other-1"))
+    assert is_dead(replace(me, started=f"{me.started}0"))
     assert not is_dead(replace(me, started="-"))
     assert not is_dead(replace(me, host="elsewhere", started="other-1"))  # nobody can say
     process = holder(tmp_path / "lock")
@@ -80,6 +82,53 @@ def test_a_process_is_dead_when_it_ended_or_its_number_was_given_away(tmp_path: 
         os.sched_yield()
     process.communicate()
     assert is_dead(owner)
+
+
+ELSEWHERE = """\
+import sys
+from dataclasses import replace
+from gitexp.git.transaction.locks import Owner, is_dead, this_process
+me, other = this_process(), Owner.parse(sys.argv[1])
+gone = replace(me, started=me.started + "0")
+print(me, is_dead(me), is_dead(other), is_dead(gone), is_dead(replace(me, started="00000000-1")))
+sys.stdout.flush()
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="namespaces of pids are Linux's")
+def test_nobody_is_dead_who_is_in_another_namespace_or_on_another_machine() -> None:
+    gone = replace(this_process(), started=f"{this_process().started}0")
+    name, namespace, machine = gone.host.split("/")
+    assert is_dead(gone)
+    assert is_dead(replace(gone, host=name))  # as an older gitexp wrote it
+    assert is_dead(replace(gone, started="00000000-1")) == (machine != "-")  # before a boot
+    for host in (f"{name}/1/{machine}", f"{name}/{namespace}/other", f"{name}/1/-"):
+        for started in (gone.started, "00000000-1", "-"):
+            assert not is_dead(Owner(host, 4194305, started))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="namespaces of pids are Linux's")
+@pytest.mark.parametrize("proc", ["--mount-proc", "--mount"])  # its own pids, and its parent's
+def test_two_namespaces_do_not_take_each_other_for_dead(proc: str) -> None:
+    apart = ["unshare", "--pid", "--fork", "--kill-child", proc]
+    if shutil.which("unshare") is None or subprocess.run([*apart, "true"], check=False).returncode:
+        pytest.skip("unshare --pid is not there, or not allowed here")
+    python = shlex.join([sys.executable, "-c", ELSEWHERE, str(this_process())])
+    child = subprocess.Popen(
+        [*apart, "sh", "-c", f"mount --bind /dev/null /etc/machine-id; {python}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    host, pid, started, *told = child.stdout.readline().split()
+    there = Owner(host, int(pid), started)
+    assert there.host_name == this_process().host_name
+    assert not is_dead(there)
+    own = proc == "--mount-proc"  # no start is told by another namespace's /proc
+    assert told == ["False", "False", str(own), "False"]
+    child.communicate()
 
 
 @pytest.mark.parametrize("text", ["", "a b", "host x 1", "host 1", "a 1 b c"])

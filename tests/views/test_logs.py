@@ -28,7 +28,7 @@ def coordinator(repo: BuiltRepo, number: int, *, alive: bool, published: bool = 
     run, _ = a_run(number, [0.5, 0.6], seeds=[1, 2])
     folder = repo.path / ".gitexp/tmp/runs" / run.id
     me = locks.this_process()
-    owner = {"host": me.host, "pid": me.pid, "started": me.started if alive else "long-ago 1"}
+    owner = {"host": me.host, "pid": me.pid, "started": me.started + "0" * (not alive)}
     state = {
         "$schema": "gitexp/state@1",
         "branch": "exp/x",

@@ -13,6 +13,7 @@ import os
 import random
 import sys
 import time
+from functools import cache
 from typing import TYPE_CHECKING, Self
 
 from gitexp.errors import LockedError
@@ -34,13 +35,18 @@ _ENDED = "ended"
 class Owner:
     """A process: a pid alone is used again by another one, after a boot above all."""
 
-    host: str
+    host: str  # where the pid is one: "name/namespace/machine", on Linux; "name" elsewhere
     pid: int
     started: str  # opaque: boot id and start time where the system tells them
 
     def __str__(self) -> str:
         """Return one line for people and for files."""
         return f"{self.host} {self.pid} {self.started}"
+
+    @property
+    def host_name(self) -> str:
+        """The host's name, for people."""
+        return self.host.partition("/")[0]
 
     @classmethod
     def parse(cls, text: str) -> Owner | None:
@@ -54,12 +60,19 @@ class Owner:
 def this_process() -> Owner:
     """Return the process that is running."""
     pid = os.getpid()
-    return Owner(_host(), pid, _started(pid))
+    return Owner(_place(), pid, _started(pid))
 
 
 def is_dead(owner: Owner) -> bool:
-    """Return whether a process has certainly ended; on another host nobody can say."""
-    if owner.host != _host():
+    """Return whether a process has certainly ended.
+
+    On another host, in another namespace of pids, and over a boot where no machine-id tells
+    whether it was this machine's, nobody can say. An older gitexp noted the host's name alone.
+    """
+    if owner.host not in {_place(), _host()}:
+        return False
+    boots = {started.partition("-")[0] for started in (owner.started, _started(os.getpid()))}
+    if owner.host.endswith("/-") and len(boots - {""}) > 1:
         return False
     if has_ended(owner.pid):
         return True
@@ -143,7 +156,7 @@ class FileLock:
         with contextlib.suppress(OSError, ValueError):
             owner = Owner.parse(self.path.read_text(encoding="utf-8"))
             if owner is not None:
-                return f"process {owner.pid} on {owner.host}"
+                return f"process {owner.pid} on {owner.host_name}"
         return "an unknown process"
 
     def __enter__(self) -> Self:
@@ -166,12 +179,27 @@ def lock(file: int) -> None:
 
 def _host() -> str:
     name = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
-    return "".join(name.split()) or "localhost"
+    return "".join(name.replace("/", "").split()) or "localhost"
+
+
+@cache
+def _place() -> str:
+    """Return where this process's pid is one: two containers may share the name of a host."""
+    if sys.platform != "linux":
+        return _host()
+    namespace = machine = "-"
+    with contextlib.suppress(OSError):
+        namespace = os.readlink("/proc/self/ns/pid")[len("pid:[") : -1]  # noqa: PTH115
+    with contextlib.suppress(OSError, ValueError), open("/etc/machine-id", "rb") as file:  # noqa: PTH123
+        machine = "".join(file.read(8).decode("ascii").split()) or "-"
+    return f"{_host()}/{namespace}/{machine}"
 
 
 def _started(pid: int) -> str:
     """Return when a process began, in a form that is only compared; "-" where nobody tells."""
     try:
+        if os.readlink("/proc/self") != str(os.getpid()):  # noqa: PTH115 - of another namespace
+            return "-"
         with open(f"/proc/{pid}/stat", "rb") as stat:  # noqa: PTH123 - in hot paths, once a lock
             # The name in parentheses may hold anything; field 22 is the 20th after it.
             fields = stat.read().rpartition(b") ")[2].split()
