@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
@@ -149,7 +150,22 @@ def test_a_baseline_on_a_branch_of_its_own_is_fetched(hub: Hub) -> None:
     plan = lab.plan(baseline="side", repeats=2)
     side = lab.repo.hash("side")
     lab.repo.git("reset", "-q", "--hard", "main")
-    lab.repo.commit({layout.plan_path("deep"): codec.dump(plan)}, at=30, message="plan")
+    # More hashes than are fetched, all before it, of what is there.
+    blobs = {
+        hashlib.sha1(f"blob {len(s)}\0{s}".encode(), usedforsecurity=False).hexdigest(): s
+        for s in map(str, range(9999))
+    }
+    known = sorted(each for each in blobs if each < side)[:60]
+    assert len(known) == 60
+    lab.repo.commit(
+        {
+            layout.plan_path("deep"): codec.dump(plan),
+            f"{layout.PLANS}/known.txt": "\n".join(known),
+            **{f"data/{each}": blobs[each] for each in known},
+        },
+        at=30,
+        message="plan",
+    )
     there = hub.checked_out()
     run, outputs = hub.reviewed(there)
     assert not run.failed, run.log
