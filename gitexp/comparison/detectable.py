@@ -5,10 +5,12 @@ Numbers and spread go in, never the measured effect: "observed power" would only
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from gitexp.comparison import advice
 from gitexp.comparison.designs import repeats
 from gitexp.comparison.measure import Question, Values, means_of, samples_of
 from gitexp.model.comparison import Detectable, MetricComparison, Missing, Role, SignificanceResult
@@ -25,6 +27,7 @@ from gitexp.stats.planned.detectable import (
     error_behind,
 )
 from gitexp.stats.planned.foreseen import Outlook
+from gitexp.stats.stopping import least_p
 from gitexp.stats.tests import named
 
 if TYPE_CHECKING:
@@ -251,3 +254,25 @@ def _verdict(
     return decide(
         Evidence(kind=plan.effect.kind, result=result, planned=plan.fewest, repeats=units)
     ).value
+
+
+def mute_looks(plan: Plan) -> str:
+    """Say which looks of a stopping rule can decide nothing, whatever comes; "" where all can."""
+    rule, planned = plan.stopping, plan.repeats
+    if rule is None:
+        return ""
+    one_sided = plan.effect.one_sided
+
+    def can(n: int, of: int) -> bool:
+        return least_p(rule, of, n, one_sided=one_sided) <= plan.alpha
+
+    looks = rule.at(planned) if rule.looks else (planned,)
+    mute = [n for n in looks if not can(n, planned)]
+    if not mute:
+        return ""
+    if len(mute) < len(looks):
+        then = f"the look at {looks[len(mute)]} is the first that can"
+    else:
+        then = f"--repeats {next(n for n in itertools.count(planned) if can(n, n))} would do"
+    least = least_p(rule, planned, mute[-1], one_sided=one_sided)
+    return advice.cannot_decide(plan, mute[-1], f"{least:.2g} over all looks at best", then)

@@ -7,7 +7,6 @@ that is not there: arithmetic needs neither a plan nor a repository.
 
 from __future__ import annotations
 
-import itertools
 import math
 import shlex
 from typing import TYPE_CHECKING
@@ -48,7 +47,6 @@ from gitexp.model.run import Origin, Run
 from gitexp.records.terms import check_alpha, format_effect, parse_effect
 from gitexp.stats.planned import detectable
 from gitexp.stats.planned.foreseen import Outlook
-from gitexp.stats.stopping import least_p
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -158,28 +156,6 @@ def of_plan(repo: Repo, index: Index, plan: Plan, start: CommitHash) -> PowerRep
     known = _known(repo, index, base, Named(plan.name, start, plan=plan), None)
     request = PowerRequest()
     return _of_repeats(request, _terms(request, known), known) if known.found.sd else None
-
-
-def mute_looks(plan: Plan) -> str:
-    """Say which looks of a stopping rule can decide nothing, whatever comes; "" where all can."""
-    rule, repeats = plan.stopping, plan.repeats
-    if rule is None:
-        return ""
-    one_sided = plan.effect.one_sided
-
-    def can(n: int, planned: int) -> bool:
-        return least_p(rule, planned, n, one_sided=one_sided) <= plan.alpha
-
-    looks = rule.at(repeats) if rule.looks else (repeats,)
-    mute = [n for n in looks if not can(n, repeats)]
-    if not mute:
-        return ""
-    if len(mute) < len(looks):
-        then = f"the look at {looks[len(mute)]} is the first that can"
-    else:
-        then = f"--repeats {next(n for n in itertools.count(repeats) if can(n, n))} would do"
-    least = least_p(rule, repeats, mute[-1], one_sided=one_sided)
-    return advice.cannot_decide(plan, mute[-1], f"{least:.2g} over all looks at best", then)
 
 
 def _known(repo: Repo, index: Index, base: Named, named: Named, metric: str | None) -> _Known:

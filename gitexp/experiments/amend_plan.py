@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import frozen, sides
+from gitexp.comparison.detectable import mute_looks
 from gitexp.comparison.eligible import finished_seeds, is_under
 from gitexp.comparison.known_metrics import duration_of, known_metrics, metric_named, recorded_runs
-from gitexp.comparison.power import mute_looks
 from gitexp.comparison.sides import Named
 from gitexp.dvc import evaluator
 from gitexp.dvc.composed import laid_over

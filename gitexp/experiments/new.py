@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import frozen, power
+from gitexp.comparison.detectable import mute_looks
 from gitexp.comparison.eligible import finished_seeds
 from gitexp.comparison.known_metrics import (
     direction_of,
@@ -121,7 +122,7 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
     branch = plan.branch
     found = _power(repo, plan, start)
     warnings = [] if found is not None else unseen
-    warnings += filter(None, [power.mute_looks(plan)])
+    warnings += filter(None, [mute_looks(plan)])
     warnings += [*drifted(repo, start, config), *_warnings(repo, plan, start)]
     report = NewReport(
         plan=plan,
