@@ -1,7 +1,8 @@
 """DVC's configuration, read without DVC: its four levels, and whose settings count.
 
 Only what gitexp itself needs is looked at; remotes and credentials are left to DVC. The format is
-that of ConfigObj, of which DVC writes sections, ``key = value``, quotes and comments.
+that of ConfigObj, of which DVC writes sections, ``key = value``, quotes and comments. Whose word it
+is rests on what DVC's own reader takes from a text, and on that ours takes the same from it.
 
 The user's settings count, and those of the branch that his upstream protects: ``.dvc/config`` of
 a work tree is that of the branch, so of whoever wrote it. It could send data, and the password of
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import hashing
+from gitexp.dvc.as_dvc import as_dvc
 from gitexp.errors import DataMissingError, ForeignRemoteError, PreconditionError, UnsafeInputError
 from gitexp.git import command
 from gitexp.git.discovery import discover, user_key
@@ -165,10 +167,6 @@ _SHOWN: Final = 20
 _LINK: Final = "a link"  # in place of a file
 _NOWHERE: Final = "0" * 40  # a commit that has nothing
 _FILES: Final = re.compile(r"(?<!pro)file|path|cert|key|dir|url|ssl|json|ticket|config")
-# A line that DVC's reader takes as ours does; not a text over several lines, or with %(x)s in it.
-_PLAIN: Final = re.compile(
-    r"\s*(\#.*)?|\s*\[[^][\#]*\]\s*(\#.*)?|\s*[\w.-]+\s*=(?!.*(\'\'\'|\"\"\"|%\()).*", re.ASCII
-)
 
 
 def refuse_foreign(dvc_dir: Path, environ: Mapping[str, str], *, cache_alone: bool = False) -> None:
@@ -224,18 +222,20 @@ def _unsaid(dvc_dir: Path, environ: Mapping[str, str], wanted: frozenset[str]) -
     _check_files(dvc_dir)
     folder = dvc_dir.parent
     here = content(dvc_dir / "config")
-    now = _items(here, wanted)
-    local = _items(content(dvc_dir / "config.local"), wanted)  # goes before all others
+    now, ours = _readings(here, wanted)
+    odd = now != ours
+    now = ours if now is None else now
+    local = _agreed(dvc_dir / "config.local", wanted)  # goes before all others
     mine: Items = {}
     for file in outside(environ):
-        mine |= _items(content(file), wanted)
+        mine |= _agreed(file, wanted)
     theirs: Sections = {}
     for (section, key), value in now.items():
         if (section, key) not in local and mine.get((section, key)) != value:
             theirs.setdefault(section, {})[key] = value
     items = mine | now | local
     named = _tracked(dvc_dir, items)
-    if not theirs and not named and _is_plain(here):
+    if not (theirs or named or odd or any(map(_is_remote, items))):
         return {}
     inner = command.attempt(folder, ["rev-parse", "--show-superproject-working-tree"])[1].strip()
     known = [] if inner else list(_protected(folder))  # who names a submodule names its main, too
@@ -245,7 +245,9 @@ def _unsaid(dvc_dir: Path, environ: Mapping[str, str], wanted: frozenset[str]) -
 
     def besides(commit: str) -> Sections:
         committed = decoded(_blob(folder, commit, ".dvc/config"))
-        differs = _differing(here, committed, theirs, items)
+        differs = {} if committed == here else _differing(committed, theirs, items, wanted)
+        if odd and committed != here:
+            differs["text"] = {"config": f"{_hash(here.encode())}, which DVC reads otherwise"}
         for label, paths in named.items():
             if not all(_is_of(commit, path) for path in paths):
                 differs[label] = {str(path): _digest(path) for path in paths}
@@ -258,19 +260,33 @@ def _unsaid(dvc_dir: Path, environ: Mapping[str, str], wanted: frozenset[str]) -
     return min(map(besides, known or [_NOWHERE]), key=len)
 
 
-def _differing(here: str, text: str, theirs: Sections, known: Items) -> Sections:
+def _differing(text: str, theirs: Sections, known: Items, wanted: frozenset[str]) -> Sections:
     """Return the sections that are not as another text has them; of a key less, "" is the value."""
-    if text == here:
-        return {}
     differs: Sections = {}
-    if not _is_plain(here):
-        differs["text"] = {"config": f"{_hash(here.encode())}, which others read otherwise"}
-    for section, values in theirs.items():
-        there = {key: value for (_, key), value in _items(text, frozenset({section})).items()}
+    read, _ = _readings(text, wanted)
+    for section in dict.fromkeys([*theirs, *(part for part, _ in filter(_is_remote, known))]):
+        values = theirs.get(section, {})
+        there = {key: value for (part, key), value in (read or {}).items() if part == section}
         less = {key: "" for key in there if (section, key) not in known}
         if less or not there.items() >= values.items():
             differs[section] = values | less
     return differs
+
+
+def _is_remote(item: tuple[str, str]) -> bool:
+    return item[0].startswith("remote ")
+
+
+def _readings(text: str, wanted: frozenset[str]) -> tuple[Items | None, Items]:
+    """Return what DVC takes from a text, and what we do; None for a text that stops DVC."""
+    read = as_dvc(text)
+    return None if read is None else _items(read, wanted), _items(parse(text), wanted)
+
+
+def _agreed(file: Path, wanted: frozenset[str]) -> Items:
+    """Return what a file of the user's own says to DVC and to us alike."""
+    read, ours = _readings(content(file), wanted)
+    return dict((read or {}).items() & ours.items())
 
 
 def _check_files(dvc_dir: Path) -> None:
@@ -329,13 +345,6 @@ def _blob(folder: Path, revision: str, path: str) -> bytes:
     return command.attempt(folder, ["cat-file", "blob", f"{revision}:./{path}"])[1]
 
 
-def _is_plain(text: str) -> bool:
-    """Whether DVC reads the text as we do: it takes the last of two sections of one name."""
-    lines = text.splitlines()
-    sections = sum(line.lstrip().startswith("[") for line in lines)
-    return sections == len(parse(text)) and all(map(_PLAIN.fullmatch, lines))
-
-
 def _tracked(dvc_dir: Path, items: Items) -> dict[str, list[Path]]:
     """Return the settings that name what Git tracks in the work tree, by links too."""
     top = top_of(dvc_dir.parent)
@@ -381,10 +390,10 @@ def top_of(folder: Path) -> Path:
     return next((at for at in above if os.path.lexists(at / ".git")), folder)
 
 
-def _items(text: str, sections: frozenset[str]) -> Items:
+def _items(read: Sections, sections: frozenset[str]) -> Items:
     return {
         (section, key): value
-        for section, values in parse(text).items()
+        for section, values in read.items()
         if section in sections or (sections is _PLACES and section.startswith("remote "))
         for key, value in values.items()
         if section not in _KEYS or key in _KEYS[section]

@@ -12,10 +12,13 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from dvc.config import Config
+from hypothesis import given, settings, strategies
 
 from gitexp.cli.commands import COMMANDS
 from gitexp.cli.dispatch import dispatch
 from gitexp.dvc import dvc_config, exchange
+from gitexp.dvc.as_dvc import as_dvc
 from gitexp.errors import ForeignRemoteError, UnsafeInputError
 from gitexp.model.ids import CommitHash
 from tests.lab.build import BuiltRepo, repository
@@ -218,6 +221,16 @@ ADDED: Final = {
     "a state": lambda text: f"{text}[state]\n    dir = /home/ada\n",
     "a text over lines": lambda text: f"x = '''\n{text}'''\n[core]\nremote = evil\n",
     "an interpolation": lambda text: f"{text}[x]\n    y = %(z)s\n",
+    "a name without its blank": lambda text: f"{text}['remote\"store\"']\n    url = /x\n",
+    "a name with more of them": lambda text: f"{text}[' remote  \"store\" ']\n    url = /x\n",
+    "a quote in quotes": lambda text: text.replace("/store", '"/store"@evil/"'),
+    "a section in another": lambda text: f"{text}[remote]\n[[store]]\nurl = /x\n",
+    "another section of the name": lambda text: f'{text}[Remote "store"]\n    url = /x\n',
+    "a list": lambda text: text.replace("/store", "/store,"),
+    "a line that takes DVC's reader an hour": lambda text: text + "[x]\ny = " + '"",' * 40 + '"a\n',
+    "another of DVC's remotes less": lambda text: text.replace(
+        "    url = /public\n", "    y = 1\n"
+    ),
 }
 
 
@@ -250,6 +263,47 @@ def test_whatever_a_branch_says_of_places_is_refused(placed: BuiltRepo, kind: st
         refuse(placed)
     placed.git("update-ref", "refs/remotes/origin/main", "HEAD")
     refuse(placed)  # the upstream has taken it
+
+
+def test_a_section_of_which_the_user_has_a_part_is_not_taken_away(placed: BuiltRepo) -> None:
+    text = placed.show(".dvc/config")
+    local = placed.path / ".dvc/config.local"
+    local.write_text("['remote \"store\"']\n    url = /store\n    password = hunter2\n")
+    refuse(placed)  # the control
+    placed.commit({".dvc/config": text.partition("['remote \"store")[0]}, at=2)
+    with pytest.raises(ForeignRemoteError, match=r"jobs = \(taken out\)"):
+        refuse(placed)
+    local.write_text(f"{local.read_text()}    jobs = 2\n")
+    refuse(placed)
+
+
+# Lines, and what may stand in the middle of one.
+WORDS: Final = (
+    "[core]\n", "['remote \"a\"']\n", '["remote"b""]\n', "[remote]\n", "[[a]]\n", "REMOTE = a\n",
+    "url = /a\n", "dir = /b # c\n", "x = '", 'x = "', "key = ", "[", "]", "'", '"', "'" * 3, "#",
+    ",", " ", "\n", "\r\n", "\ufeff", "%(url)s", "/a",
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=strategies.lists(strategies.sampled_from(WORDS), max_size=12).map("".join))
+def test_what_is_compared_is_what_dvc_reads(
+    text: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    read = as_dvc(text)
+    if read is None:
+        return  # refused, unless main says it
+    file = tmp_path_factory.getbasetemp() / "config"
+    file.write_text(text, newline="")
+    found: dict[str, dict[str, object]] = Config.load_file(str(file))
+    for kind in ("remote", "machine", "db"):
+        for name, values in found.pop(kind).items():
+            assert isinstance(values, dict)
+            found[f'{kind} "{name}"'] = values
+    assert read == {
+        part: {key: each if isinstance(each, str) else repr(each) for key, each in values.items()}
+        for part, values in found.items()
+    }
 
 
 def agree(repo: BuiltRepo) -> None:
@@ -530,7 +584,8 @@ def test_what_is_written_in_another_encoding_goes_there_only_by_trust(placed: Bu
     remote = exchange.remote_of(placed.path, environ, trust=True)
     assert remote is not None
     assert str(remote.folder) == "/evil"
-    (placed.path / ".dvc/config.local").write_text("['remote \"store\"']\n    url = /mine\n")
+    own = "['remote \"store\"']\n    url = /mine\n    jobs = 2\n"
+    (placed.path / ".dvc/config.local").write_text(own)
     remote = exchange.remote_of(placed.path, environ)  # one's own goes before it
     assert remote is not None
     assert str(remote.folder) == "/mine"
