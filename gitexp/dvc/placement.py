@@ -12,9 +12,10 @@ import errno
 import os
 import shlex
 import stat
+import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import cache as objects
 from gitexp.dvc import cache_objects, dvc_config, gitignore, hashing, links, stage_records
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 LINKS = frozenset({"hardlink", "symlink"})  # a write would reach the cache: verify after use
 PAUSE_S = 0.05
+_ENVIRONMENTS: Final = frozenset({".venv", "venv", "pyvenv.cfg", "conda-meta"})
+_PROGRAMS: Final = frozenset({"bin", "lib", "lib64", "scripts"})  # of an environment
 # A pipe is not waited for.
 _LOCK_FLAGS = (
     os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | links.NO_FOLLOW | links.CLOEXEC
@@ -208,12 +211,14 @@ def _refresh(project: Path, out: FileHash | Needed, cache: CacheConfig) -> bool:
     try:
         seen = place.lstat()
     except (FileNotFoundError, NotADirectoryError):
+        _refuse_misplaced(project, out.path)
         materialise(cache, out, project, out.path)
         return True
     before = _state(place)
     now = stage_records.hash_inside(project, out.path)
     if now.md5 == out.md5:
         return False
+    _refuse_misplaced(project, out.path)
     if stat.S_ISDIR(seen.st_mode):
         _refuse_hidden(place)
     damage = objects.verify(cache, now.md5)
@@ -221,6 +226,33 @@ def _refresh(project: Path, out: FileHash | Needed, cache: CacheConfig) -> bool:
         raise UnsafeInputError("it has changes that the cache does not hold")
     materialise(cache, out, project, out.path, lambda aside: _state(place.parent / aside) == before)
     return True
+
+
+def misplaced(project: Path, path: str) -> str:
+    """Say why no output may lie there: a place of programs that no commit gave; "" where it may."""
+    parts = path.split("/")
+    prefixes = (sys.prefix, *map(os.environ.get, ("VIRTUAL_ENV", "CONDA_PREFIX")))
+    taken = {os.path.realpath(prefix) for prefix in prefixes if prefix}
+    top = project.resolve()
+    above = [top.joinpath(*parts[:count]) for count in range(1, len(parts) + 1)]
+    if (
+        not _ENVIRONMENTS.isdisjoint(path.casefold().split("/"))
+        or any(str(place) in taken or _is_environment(place) for place in above)
+        or (_is_environment(top) and parts[0].casefold() in _PROGRAMS)
+    ):
+        return "it would lie in an environment of programs"
+    if any(os.path.lexists(place / ".git") for place in above):
+        return "it would lie in another Git repository"
+    return ""
+
+
+def _refuse_misplaced(project: Path, path: str) -> None:
+    if why := misplaced(project, path):
+        raise UnsafeInputError(why)
+
+
+def _is_environment(folder: Path) -> bool:
+    return any(os.path.lexists(folder / name) for name in ("pyvenv.cfg", "conda-meta"))
 
 
 def _refuse_hidden(folder: Path) -> None:

@@ -173,7 +173,7 @@ def pull(  # noqa: PLR0913  what is shared, where, with or without data
     away = [b for b in branches if not checkouts.on_branch(shared.workspace, b)]
     look = "gitexp list"
     if names and away and shared.data and depot is not None:  # Git leaves DVC's outputs as they are
-        look = f"git switch {shlex.quote(away[0])} && dvc checkout"
+        look = f"git switch {shlex.quote(away[0])} && gitexp pull --data"
     return TogetherReport(
         verb="pull",
         remote=shared.remote,

@@ -17,6 +17,7 @@ from gitexp.comparison.tally import settle, sources
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc.cache import has, open_cache
 from gitexp.dvc.declared_data import pointed
+from gitexp.dvc.placement import misplaced
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError, NotInitialisedError
 from gitexp.execution.preflight.drift import AMEND, drifted, refuse_unmade
@@ -201,6 +202,10 @@ def _absent(workspace: Workspace, state: ProjectState) -> Iterator[str]:
         cache = open_cache(project) if gone else None
     except GitexpError:  # DVC is not set up, or says itself what is wrong
         return
+    for each in gone:
+        if why := misplaced(project, each.path):
+            yield f"{each.path} is left out, and dvc checkout would write it: {why}"
+            return
     here = [o.path for o in gone if cache is not None and o.md5 and has(cache, Md5(o.md5))]
     if here:
         more = f" and {len(here) - 1} more" if here[1:] else ""

@@ -1,5 +1,7 @@
 """Where data and passwords go is said by the user's own settings, or by main: never by a branch.
 
+Nor does a branch say that they come to lie where programs are started from.
+
 The control is the same branch with --trust, or with the same words in the user's own settings.
 """
 
@@ -9,6 +11,7 @@ import hashlib
 import http.server
 import shutil
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -17,8 +20,10 @@ from hypothesis import given, settings, strategies
 
 from gitexp.cli.commands import COMMANDS
 from gitexp.cli.dispatch import dispatch
-from gitexp.dvc import dvc_config, exchange
+from gitexp.dvc import dvc_config, exchange, placement
 from gitexp.dvc.as_dvc import as_dvc
+from gitexp.dvc.cache import open_cache, put
+from gitexp.dvc.exchange import folder_cache
 from gitexp.errors import ForeignRemoteError, UnsafeInputError
 from gitexp.model.ids import CommitHash
 from tests.lab.build import BuiltRepo, repository
@@ -206,6 +211,67 @@ def test_a_cache_of_the_branchs_takes_nothing_unless_it_is_ones_own(
     (team.a.path / ".dvc/config.local").write_text(own)
     assert asked(team, "run", "--repeats", "1") == 0  # the control
     assert taken(team) != []
+
+
+# --- where outputs are written -------------------------------------------------------------------
+
+MISPLACED: Final = {
+    ".venv/lib/python3.11/site-packages/zz.pth": "",
+    "tools/.VENV/x": "",
+    "env/lib/zz.pth": "env/pyvenv.cfg",
+    "tools/env": "tools/env/pyvenv.cfg",
+    "base/lib/x": "base/conda-meta/history",
+    "python/lib/x": "",  # which VIRTUAL_ENV names
+    "lib/zz.pth": "pyvenv.cfg",
+    "new/pyvenv.cfg": "",
+    "sub/x": "sub/.git",
+}
+PLACED: Final = {"data/x": "pyvenv.cfg", "lib/x": "", "environment/x": "env/pyvenv.cfg",
+                 "models/x": ".gitignore", "venv.csv": ""}  # fmt: skip
+
+
+@pytest.mark.parametrize("held", ["", "old"])
+@pytest.mark.parametrize("path", [*MISPLACED, *PLACED])
+def test_no_output_is_placed_among_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, held: str
+) -> None:
+    repo = repository(tmp_path / "r")
+    monkeypatch.setenv("VIRTUAL_ENV", str(repo.path / "python"))
+    other = (MISPLACED | PLACED)[path]
+    beside = {other: "models\n" if other == ".gitignore" else "x"} if other else {}
+    repo.write({".dvc/config": "", "new": "evil\n", **beside})
+    cache = open_cache(repo.path)
+    out = replace(put(cache, repo.path, "new"), path=path)
+    (repo.path / "new").unlink()
+    place = repo.path / path
+    if held and not place.is_dir():
+        repo.write({path: held})
+        put(cache, repo.path, path)  # nothing would be lost
+    found = placement.refresh(repo.path, [out], cache)
+    assert (found.refreshed == ()) is (path in MISPLACED)
+    if path in MISPLACED:
+        assert "it would lie in" in found.left[0].why
+        assert not place.is_file() or place.read_text() == held
+
+
+@pytest.mark.slow
+def test_no_verb_writes_a_branchs_output_into_an_environment(
+    team: Team, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil(team, str)
+    team.a.write({"new": "evil\n"})
+    out = put(folder_cache(team.store), team.a.path, "new")
+    outs = "outs:\n- {{md5: {0}, size: 5, hash: md5, path: {1}}}\n"
+    names = {"zz.dvc": ".venv/zz.pth", "ok.dvc": "ok.csv"}  # the second is the control
+    team.a.commit({file: outs.format(out.md5, path) for file, path in names.items()}, at=31)
+    team.a.git("push", "-q", "origin", "HEAD")
+    for argv in (("pull", "--data"), ("sync",), ("status",), ("hook", "post-checkout", *3 * "0")):
+        asked(team, *argv)
+        said = capsys.readouterr()
+        assert "dvc checkout brings" not in said.out
+        assert "next      dvc checkout" not in said.err
+        assert not (team.a.path / ".venv").exists(), argv
+        assert (team.a.path / "ok.csv").read_text() == "evil\n"
 
 
 # --- whose settings they are ----------------------------------------------------------------------

@@ -11,7 +11,7 @@ from gitexp.dvc import placement
 from gitexp.dvc.cache import open_cache
 from gitexp.dvc.declared_data import Reader
 from gitexp.dvc.dvc_config import has_dvc
-from gitexp.dvc.placement import refresh
+from gitexp.dvc.placement import misplaced, refresh
 from gitexp.dvc.stage_records import hash_inside
 from gitexp.errors import GitexpError
 from gitexp.git.catfile import CatFile
@@ -56,7 +56,7 @@ def answer(call: HookCall) -> HookAnswer:
     return HookAnswer(
         said=(
             f"gitexp: this commit has other outputs: {names}",
-            "  next      dvc checkout; `hooks.auto_checkout: true` on main does it",
+            _step(place, differing, "dvc checkout; `hooks.auto_checkout: true` on main does it"),
         )
     )
 
@@ -98,4 +98,12 @@ def _brought(place: HookPlace, config: ProjectConfig, outs: Sequence[Needed]) ->
     for left in found.left:
         yield f"gitexp: left as it is: {left.path} ({left.why})"
     if found.left:
-        yield "  next      gitexp pull --data, or dvc checkout"
+        yield _step(place, outs, "gitexp pull --data, or dvc checkout")
+
+
+def _step(place: HookPlace, outs: Sequence[Needed], usual: str) -> str:
+    """Return the line of the next step, which is no `dvc checkout` where DVC would write amiss."""
+    for out in outs:
+        if why := misplaced(place.folder, out.path):
+            return f"  next      no dvc checkout, which writes {out.path}: {why}"
+    return f"  next      {usual}"

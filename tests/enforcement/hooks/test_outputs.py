@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.dvc.cache import open_cache, put
 from gitexp.enforcement.hooks.install import install
 from gitexp.git.transaction import layout
 from gitexp.model.config import ProjectConfig
@@ -97,6 +98,21 @@ def test_a_branch_does_not_say_itself_that_its_outputs_come_along(repo: BuiltRep
     assert said.code == 0
     assert "`hooks.auto_checkout: true` on main does it" in said.err
     assert (repo.path / "prepared.csv").read_text() == "1\n2\n3\n"
+
+
+@pytest.mark.parametrize("automatic", [True, False])
+def test_no_output_comes_along_into_an_environment(repo: BuiltRepo, *, automatic: bool) -> None:
+    if automatic:
+        auto(repo)
+    repo.git("-c", "core.hooksPath=/dev/null", "switch", "-q", "other")
+    out = put(open_cache(repo.path), repo.path, "raw.csv")
+    pointer = f"outs: [{{md5: {out.md5}, size: {out.size}, hash: md5, path: .venv/zz.pth}}]\n"
+    repo.commit({"zz.dvc": pointer})
+    repo.git("-c", "core.hooksPath=/dev/null", "switch", "-q", "main")
+    said = call(repo, "switch", "-q", "other")
+    assert "  next      no dvc checkout, which writes .venv/zz.pth" in said.err
+    assert not (repo.path / ".venv").exists()
+    assert ("brought along: prepared.csv" in said.err) is automatic  # the control
 
 
 @pytest.mark.parametrize("link", [".dvc/tmp", ".dvc/tmp/lock"])
