@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from gitexp.model.report import NewReport
 
 DRAFT_LIMIT_BYTES = 1 << 20
-NO_GUARDS = "none"
+NO_TERM = "none"
 DEFAULT_LOOKS = 4
 
 
@@ -193,7 +193,7 @@ def amend_plan(args: argparse.Namespace, context: Context) -> int:
     """
     if not args.why:
         raise UsageError("an amendment needs its reason", next_step="the same with --why TEXT")
-    bare = args.guard == [NO_GUARDS]
+    bare = args.guard == [NO_TERM]
     args.guard = [] if bare else args.guard
     terms = _given(args)
     terms = replace(terms, guards=()) if bare else terms
@@ -253,7 +253,7 @@ def _add_terms(parser: argparse.ArgumentParser, title: str, *, prose: bool) -> N
     )
     plan.add_argument(
         "--stopping",
-        choices=[rule.value for rule in StoppingRule],
+        choices=[*(rule.value for rule in StoppingRule), *([] if prose else [NO_TERM])],
         help="how it may be looked at before all repeats are there",
     )
     plan.add_argument("--looks", type=int, metavar="N", help="with --stopping: how often (4)")
@@ -292,6 +292,8 @@ def _stopping(args: argparse.Namespace) -> Stopping | None:
                 next_step=f"the same with --stopping {StoppingRule.OBRIEN_FLEMING.value}",
             )
         return None
+    if args.stopping == NO_TERM:
+        return Stopping(StoppingRule.POCOCK, 1)
     rule = StoppingRule(args.stopping)
     if rule is StoppingRule.ALWAYS_VALID:
         return Stopping(rule, args.looks or 0)

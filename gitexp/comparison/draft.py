@@ -9,7 +9,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import advice, cautions, exclusions, frozen, measure, selection, sides
-from gitexp.comparison.designs import choose, predictions, slices, still
+from gitexp.comparison.designs import choose, folds, predictions, slices, still
 from gitexp.comparison.designs.prediction_pairs import recorded_by
 from gitexp.comparison.environments import Environments
 from gitexp.comparison.failures import Failure, after, standing
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
 
+WITHOUT_RULE = 'gitexp amend-plan {} --stopping none --why "the metric is by folds"'
+OWN_METRIC = "a metric of its own for each repeat, as a held-out test set has"
 MOST_METRICS = 100  # watched ones that are tested; a family of thousands tells nobody anything
 
 
@@ -233,10 +235,10 @@ def _remedy(
     plan = situation.plan
     if held and plan is not None and (plan.metric in measured.still or measured.obstacle):
         return seeding.step(held, plan)
-    if not measured.idle:
-        return ""
-    if situation.idle_step:
-        return situation.idle_step
+    if plan is not None and measured.still.get(plan.metric) == folds.NO_RULE:
+        return f"{WITHOUT_RULE.format(advice.quoted(plan.name))}; or {OWN_METRIC}"
+    if not measured.idle or situation.idle_step:
+        return situation.idle_step if measured.idle else ""
     candidate = situation.candidate
     return seeding.read(repo, candidate.commit, candidate.config).remedy().next_step
 

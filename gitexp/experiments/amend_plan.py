@@ -180,6 +180,8 @@ def _changed(repo: Repo, tip: CommitHash, plan: Plan, terms: Terms) -> Plan:
     direction = direction or plan.direction
     given |= _evaluator(repo, tip, plan, terms)
     given |= {"metric": metric, "direction": direction}
+    if terms.stopping is not None and terms.stopping.looks == 1:
+        given["stopping"] = None
     if terms.effect is not None:
         given["effect"] = parse_effect(terms.effect, direction)
     if terms.baseline is not None:

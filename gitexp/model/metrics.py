@@ -148,6 +148,18 @@ def summarise_rows(rows: Iterable[tuple[str, int, bool, float]]) -> tuple[Metric
     )
 
 
+def in_folds(samples: Iterable[Sample]) -> dict[str, bool]:
+    """Return the metrics that are reported in folds alone, and whether all sizes are recorded."""
+    whole, sized = set[str](), dict[str, bool]()
+    for each in samples:
+        if each.fold is None and each.rep is None:
+            whole.add(each.metric)
+        else:
+            known = bool(each.n_train and each.n_test)
+            sized[each.metric] = sized.get(each.metric, True) and known
+    return {metric: all_known for metric, all_known in sized.items() if metric not in whole}
+
+
 def describe(metric: str, values: Sequence[float]) -> MetricSummary:
     """Return n, mean and sample standard deviation (None below two values)."""
     n = len(values)

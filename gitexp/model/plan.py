@@ -357,6 +357,8 @@ class Terms:
         A revision.
     guards : tuple of Guard or None
         All of them; empty takes them away.
+    stopping : Stopping or None
+        One of a single look takes the rule of a plan away.
     """
 
     claim: Claim | None = None

@@ -82,6 +82,14 @@ def test_guard_rails_are_given_all_at_once_and_can_be_taken_away(lab: Lab) -> No
     assert len(plan(lab).amended) == 2
 
 
+def test_a_stopping_rule_can_be_taken_away(lab: Lab) -> None:
+    arguments = ("amend-plan", "--why", WHY, "--stopping")
+    assert gitexp(lab.repo, *arguments, "pocock", "--looks", "2").code == 0
+    assert plan(lab).stopping is not None
+    assert gitexp(lab.repo, *arguments, "none").code == 0
+    assert plan(lab).stopping is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,10 +12,12 @@ import pytest
 from scipy import stats
 
 from gitexp.comparison.compare import compare, exit_code
+from gitexp.comparison.designs.folds import NO_RULE
 from gitexp.model.comparison import Comparison, Role
-from gitexp.model.plan import Verdict
+from gitexp.model.plan import Guard, PlanSeeds, Stopping, StoppingRule, Verdict
 from gitexp.model.run import Sample
 from gitexp.records import codec
+from tests.comparison.test_replanned import rewritten
 from tests.lab.records import START, Lab, one
 
 if TYPE_CHECKING:
@@ -23,7 +26,9 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Plan
     from tests.lab.build import BuiltRepo
 
+ROOT = "0123456789abcdef" * 2
 LOW = (0.71, 0.74, 0.69, 0.73, 0.75, 0.70, 0.72, 0.76, 0.68, 0.74)
+POCOCK = Stopping(StoppingRule.POCOCK, 2)
 HIGH = (0.78, 0.79, 0.77, 0.80, 0.83, 0.76, 0.78, 0.84, 0.77, 0.79)
 
 
@@ -306,3 +311,72 @@ def test_more_folds_are_no_way_to_more_power(lab: Lab) -> None:
     assert found is not None
     assert found.unit == "folds"
     assert found.needed is None
+
+
+def cross_validated(  # noqa: PLR0913  what may differ
+    lab: Lab,
+    *,
+    drawn: bool = True,
+    stopping: Stopping | None = POCOCK,
+    sizes: tuple[int | None, int | None] = (160, 40),
+    guards: tuple[Guard, ...] = (),
+    fixed: bool = False,
+) -> Plan:
+    """Record 10 seeds of 5 folds on both sides, all candidates a little better."""
+    lab.init()
+    plan = lab.plan(effect=">0", repeats=10, stopping=stopping, guards=guards)
+    if drawn:
+        plan = rewritten(lab, plan, seeds=PlanSeeds(ROOT))
+    lab.change()
+    seeds = list(itertools.islice(PlanSeeds(ROOT).sequence(), 10)) if drawn else range(10)
+    noise = np.random.default_rng(5).normal(size=(10, 5))
+    of_fold = np.array([0.012, -0.003, 0.015, 0.004, 0.010]) if fixed else np.full(5, 0.03)
+    gains = of_fold + (0.0004 if fixed else 0.004) * noise
+    low = [
+        part
+        for n, seed in enumerate(seeds)
+        for metric in ("f1", "recall")
+        for part in folds(0.7 + noise[n] / 100, seed=seed, sizes=sizes, metric=metric)
+    ]
+    both = np.concatenate([gains, gains], axis=1).flat
+    high = [replace(part, value=part.value + gain) for part, gain in zip(low, both, strict=True)]
+    lab.record("b", {}, of="main", plan=plan, samples=tuple(low), call="bc")
+    lab.record("c", {}, plan=plan, samples=tuple(high), call="bc")
+    return plan
+
+
+@pytest.mark.parametrize("sizes", [(160, 40), (None, None)])
+@pytest.mark.parametrize("rule", [POCOCK, Stopping(StoppingRule.ALWAYS_VALID)])
+def test_a_stopping_rule_decides_nothing_by_folds_of_one_data_set(
+    lab: Lab, rule: Stopping, sizes: tuple[int | None, int | None]
+) -> None:
+    cross_validated(lab, stopping=rule, sizes=sizes)
+    result = one(lab)
+    assert result.verdict is Verdict.UNDECIDABLE
+    assert result.headline == NO_RULE
+    assert result.metrics[0].result is None
+    assert result.metrics[0].interval is None
+    assert result.next_step.startswith("gitexp amend-plan deep --stopping none --why ")
+    assert any("folds of one data set do not show" in text for text in result.warnings)
+
+
+def test_an_older_plan_keeps_its_verdict_by_folds_and_is_warned(lab: Lab) -> None:
+    cross_validated(lab, drawn=False)
+    result = one(lab)
+    assert result.verdict is Verdict.SUPPORTED
+    assert sum(text.startswith(NO_RULE) for text in result.warnings) == 1
+
+
+def test_no_guard_rail_is_kept_by_a_rule_over_folds(lab: Lab) -> None:
+    cross_validated(lab, guards=(Guard("recall", ">=", -0.1, relative=False),))
+    result = one(lab)
+    assert result.verdict is Verdict.UNDECIDABLE
+    assert any("the guard-rail on recall cannot be judged" in text for text in result.warnings)
+
+
+def test_folds_of_unknown_size_carry_the_caution_of_folds(lab: Lab) -> None:
+    cross_validated(lab, stopping=None, sizes=(None, None))
+    result = one(lab)
+    assert result.verdict is Verdict.SUPPORTED
+    assert any("folds of one data set do not show" in text for text in result.warnings)
+    assert any("n_train and n_test the test is another" in text for text in result.warnings)

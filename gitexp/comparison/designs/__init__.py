@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison.designs import crossed, datasets, folds, interim, predictions, repeats, still
 from gitexp.errors import DesignError, GitexpError
-from gitexp.model import dataclass
+from gitexp.model import dataclass, replace
 from gitexp.model.plan import Claim
 
 if TYPE_CHECKING:
@@ -40,12 +40,21 @@ class Chosen:
         return still.checked(self.situation, question, self._by_design(question))
 
     def _by_design(self, question: Question) -> Answer:
-        count = self.situation.count
         if self.pair is not None:
-            return predictions.measure(count, question, self.pair)
+            return predictions.measure(self.situation.count, question, self.pair)
         plan = self.situation.plan
-        if plan is not None and plan.stopping is not None:
-            return interim.measure(self.situation, question, plan)
+        if plan is None or plan.stopping is None:
+            return self._at_once(question)
+        by_folds = folds.is_by_folds(self.situation, question.metric)
+        if by_folds and plan.drawn:
+            return folds.without_rule(question, self._at_once(question))
+        answer = interim.measure(self.situation, question, plan)
+        if by_folds:  # older plans keep the verdict that they had
+            answer = replace(answer, warnings=(*answer.warnings, folds.IGNORED))
+        return answer
+
+    def _at_once(self, question: Question) -> Answer:
+        count = self.situation.count
         for measure in (datasets.measure, folds.measure):
             answer = measure(self.situation, question)
             if answer is not None:
@@ -54,7 +63,8 @@ class Chosen:
             answer = crossed.measure(self.situation, question, self.crossed)
             if answer is not None:
                 return answer
-        return repeats.measure(count, question, paired=self.situation.paired)
+        answer = repeats.measure(count, question, paired=self.situation.paired)
+        return folds.cautioned(self.situation, question, answer)
 
 
 def choose(situation: CountedSides) -> Chosen:
