@@ -213,6 +213,43 @@ def corrected_difference(a: Floats, b: Floats, test_train_ratio: float) -> Mean:
     return Mean(naive.estimate, naive.error * math.sqrt(1 + len(a) * test_train_ratio), naive.df)
 
 
+def same_folds_p(differences: Sequence[Sequence[float]]) -> float:
+    """Test whether the number of a fold says anything about its difference.
+
+    Of folds that each repetition divides afresh it says nothing: number and difference are
+    exchangeable within a repetition. What F finds are folds that stay the same.
+
+    Parameters
+    ----------
+    differences : sequence, shape (n_repetitions, n_folds)
+        At least two of both, of candidate and baseline.
+
+    Returns
+    -------
+    float
+        p-value of the two-way F test of folds, repetitions being blocks: a repetition divides the
+        same data, so its folds are correlated, and a one-way F rejects twice as often as it says.
+
+    Examples
+    --------
+    >>> same_folds_p([[0.1, 0.3], [0.2, 0.4]])
+    0.0
+    >>> same_folds_p([[0.1, 0.3], [0.3, 0.1]])
+    1.0
+    """
+    d = np.asarray(differences, dtype=float)
+    repetitions, folds = d.shape
+    within = d - d.mean(axis=1, keepdims=True)
+    of_folds = within.mean(axis=0)
+    tolerance = resolution(d.ravel(), d.ravel()) ** 2 * d.size
+    between = repetitions * float((of_folds**2).sum())
+    rest = float(((within - of_folds) ** 2).sum())
+    if rest <= tolerance:
+        return 1.0 if between <= tolerance else 0.0
+    df = folds - 1, (folds - 1) * (repetitions - 1)
+    return float(fdtrc(*df, between / df[0] / (rest / df[1])))
+
+
 def five_by_two_cv_t_test(
     scores_a: Sequence[Sequence[float]], scores_b: Sequence[Sequence[float]]
 ) -> Tails:

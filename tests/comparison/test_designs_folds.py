@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from gitexp.comparison.compare import compare, exit_code
-from gitexp.comparison.designs.folds import NO_RULE
+from gitexp.comparison.designs.folds import AVERAGED, COPIES, NO_RULE
 from gitexp.model.comparison import Comparison, Role
 from gitexp.model.plan import Guard, PlanSeeds, Stopping, StoppingRule, Verdict
 from gitexp.model.run import Sample
@@ -380,3 +380,29 @@ def test_folds_of_unknown_size_carry_the_caution_of_folds(lab: Lab) -> None:
     assert result.verdict is Verdict.SUPPORTED
     assert any("folds of one data set do not show" in text for text in result.warnings)
     assert any("n_train and n_test the test is another" in text for text in result.warnings)
+
+
+def test_folds_that_are_the_same_for_every_seed_are_one_repetition(lab: Lab) -> None:
+    cross_validated(lab, stopping=None, fixed=True)
+    result = one(lab)
+    metric = next(each for each in result.metrics if each.role is Role.PRIMARY)
+    assert metric.result is not None
+    assert (metric.n_baseline, len(metric.parts)) == (5, 50)
+    assert AVERAGED.format("seed") in metric.notes
+    d = np.array([part.candidate - part.baseline for part in metric.parts]).reshape(10, 5)
+    assert metric.result.p_support == pytest.approx(corrected(d.mean(axis=0), 1 / 4)[1])
+    assert result.verdict is Verdict.INCONCLUSIVE
+
+
+def test_fresh_folds_of_every_seed_all_count(lab: Lab) -> None:
+    cross_validated(lab, stopping=None)
+    metric = next(each for each in one(lab).metrics if each.role is Role.PRIMARY)
+    assert metric.n_baseline == 50
+    assert AVERAGED.format("seed") not in metric.notes
+
+
+def test_an_older_plan_keeps_its_test_and_is_warned_of_folds_that_are_the_same(lab: Lab) -> None:
+    cross_validated(lab, stopping=None, fixed=True, drawn=False)
+    result = one(lab)
+    assert result.metrics[0].n_baseline == 50
+    assert COPIES.format("seed") in result.warnings

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 
+import numpy as np
 import pytest
 
 from benchmarks.calibration import page
@@ -18,7 +19,10 @@ from benchmarks.calibration.predictions import POPULATIONS, predictions_under_nu
 from benchmarks.calibration.rates import ALPHA, LAWS, Row, superiority
 from benchmarks.calibration.repeats import repeats_under_null
 from benchmarks.calibration.splits import STABLE, under_null
+from gitexp.comparison.designs.folds import units_of
+from gitexp.model.result import Part
 from gitexp.stats.metrics import Definition
+from gitexp.stats.ttests import corrected_difference
 
 RESULTS = page.load()
 NULLS = ("supported", "refuted")
@@ -148,3 +152,43 @@ def test_the_corrected_test_of_folds_stays_far_below_the_naive_one() -> None:
 def test_data_sets_keep_alpha() -> None:
     for found in dataset_rows(200):
         assert not any(exceeds(found, column, errors=4) for column in NULLS), found.name
+
+
+def accuracies(
+    x: np.ndarray, y: np.ndarray, folds: list[np.ndarray], rng: np.random.Generator
+) -> np.ndarray:
+    """Return, for each fold, by how much one feature's threshold is right more often."""
+    found = []
+    for test in folds:
+        train = np.setdiff1d(np.arange(len(y)), test)
+        train = rng.permutation(train)[: int(0.9 * len(train))]
+        ones, zeros = (x[train[y[train] == label]].mean(axis=0) for label in (1, 0))
+        right = (((x[test] - (ones + zeros) / 2) * (ones - zeros)) > 0) == (y[test] == 1)[:, None]
+        found.append(right[:, 1].mean() - right[:, 0].mean())
+    return np.array(found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fixed", [True, False])
+@pytest.mark.parametrize("k", [2, 5])
+def test_more_seeds_of_the_same_folds_make_no_verdict(k: int, *, fixed: bool) -> None:
+    rng, simulations, n, repetitions = np.random.default_rng(3), 400, 200, 10
+    y = np.tile([0, 1], n // 2)
+    supported = naive = 0
+    for _ in range(simulations):
+        x = rng.normal(size=(n, 2)) + y[:, None]
+        same = np.array_split(rng.permutation(n), k)
+        parts = []
+        for seed in range(repetitions):
+            divided = same if fixed else np.array_split(rng.permutation(n), k)
+            gains = accuracies(x, y, divided, rng).tolist()
+            parts += [Part(seed, None, i, k - 1, 1, "", 0.0, d) for i, d in enumerate(gains)]
+        for number, units in enumerate((parts, units_of(tuple(parts), 0.05))):
+            gains = [part.candidate for part in units]
+            p = corrected_difference(gains, [0.0] * len(gains), 1 / (k - 1)).tails.greater
+            supported += number * (p <= 0.05)
+            naive += (1 - number) * (p <= 0.05)
+    error = math.sqrt(0.05 * 0.95 / simulations)
+    assert supported / simulations <= 0.05 + 2 * error
+    assert fixed or supported <= naive
+    assert not (fixed and k == 2) or naive / simulations > 0.05 + 3 * error

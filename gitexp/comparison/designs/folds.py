@@ -2,7 +2,8 @@
 
 A metric that a repeat recorded by fold only is tested over all folds of all repeats, if it is
 known how large the parts were; each seed, or each `rep` of a seed, is one repetition of the
-division. Whether the folds are the same on both sides decides, their values do not.
+division. Whether the folds are the same on both sides decides, their values do not; but that the
+folds are the same for every seed, whose repetitions then add no data, is only seen in the values.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison.designs import still
 from gitexp.comparison.measure import (
     LARGEST,
+    MOST_KEPT,
     Answer,
     CountedSides,
     Question,
@@ -28,11 +30,13 @@ from gitexp.comparison.measure import (
 from gitexp.errors import DesignError
 from gitexp.model.comparison import EffectSize, Role
 from gitexp.model.metrics import in_folds, mean
-from gitexp.stats import effects
+from gitexp.stats import effects, ttests
 from gitexp.stats.design import Splits, Unit, plan_test
 from gitexp.stats.planned import datasets
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gitexp.model.result import Part
     from gitexp.model.run import Sample
     from gitexp.stats.ttests import Regions
@@ -59,6 +63,9 @@ UNSIZED = (
     "the sizes of the folds are not recorded, so the means of repeats are tested as if each had "
     f"data of its own; with n_train and n_test the test is another: {HOW}"
 )
+ALIKE = 0.1  # above: folds may be fresh for every seed; generous, as more copies are no more data
+AVERAGED = "the folds are the same for every {0}: averaged over {0}s within each fold"
+COPIES = "the folds are the same for every {}, and each counts: more copies may make a verdict"
 _FEWEST = 2
 
 
@@ -84,7 +91,64 @@ def measure(situation: CountedSides, question: Question) -> Answer | None:
         return Answer(build(question, replace(values, notes=(*notes, why)), means), why)
     if max(max(abs(part.baseline), abs(part.candidate)) for part in scores) > LARGEST:
         return Answer(None, f"{question.metric} has values beyond {LARGEST:g}")
-    return _tested(question, scores, replace(values, notes=notes), splits)
+    plan, units, said = situation.plan, units_of(scores, question.alpha), tuple[str, ...]()
+    if len(units) < len(scores):
+        times = "seed" if len(seeds) > 1 else "repetition"
+        if plan is not None and plan.drawn:
+            splits, notes = _splits(units) or splits, (*notes, AVERAGED.format(times))
+        else:  # older plans keep the verdict that they had
+            units, said = scores, (COPIES.format(times),)
+    answer = _tested(question, units, replace(values, notes=notes), splits)
+    if answer.comparison is not None:
+        kept = scores if len(scores) <= MOST_KEPT else ()
+        answer = replace(answer, comparison=replace(answer.comparison, parts=kept))
+    return replace(answer, warnings=(*answer.warnings, *said))
+
+
+def units_of(scores: tuple[Part, ...], alpha: float) -> tuple[Part, ...]:
+    """Return what is tested: all parts, or one for each fold where seeds divide alike.
+
+    Of both what has the wider interval: that F takes fresh folds for fixed ones now and then adds
+    nothing to the error of the test.
+    """
+    return max((scores, _distinct(scores)), key=lambda parts: _width(parts, alpha))
+
+
+def _width(parts: tuple[Part, ...], alpha: float) -> float:
+    """Return the width of the interval that belongs to a one-sided test."""
+    splits = _splits(parts)
+    if splits is None:
+        return 0.0
+    left, right = [part.baseline for part in parts], [part.candidate for part in parts]
+    between, _ = datasets.fold_intervals(splits, left, right, confidence=1 - 2 * alpha)
+    if between is None or between.low is None or between.high is None:
+        return 0.0
+    return between.high - between.low
+
+
+def _distinct(scores: tuple[Part, ...]) -> tuple[Part, ...]:
+    """Return one part for each fold that differs: the mean over the seeds which divide alike.
+
+    First of the seeds, each with all its repetitions, then of the repetitions that are left.
+    """
+    for place in (lambda part: (part.rep, part.fold), lambda part: (None, part.fold)):
+        by_place: dict[tuple[int | None, int | None], list[Part]] = {}
+        for part in scores:
+            by_place.setdefault(place(part), []).append(part)
+        table = [[part.candidate - part.baseline for part in each] for each in by_place.values()]
+        repetitions = {len(each) for each in table}
+        complete = len(repetitions) == 1 and min(len(table), *repetitions) >= _FEWEST
+        if complete and ttests.same_folds_p(list(zip(*table, strict=True))) <= ALIKE:
+            scores = tuple(map(_averaged, by_place.values()))
+    return scores
+
+
+def _averaged(parts: Sequence[Part]) -> Part:
+    return replace(
+        parts[0],
+        baseline=mean([part.baseline for part in parts]),
+        candidate=mean([part.candidate for part in parts]),
+    )
 
 
 def is_by_folds(situation: CountedSides, metric: str) -> bool:
