@@ -32,7 +32,7 @@ from gitexp.stats.tests import named
 from gitexp.store.conclusions import is_concluded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gitexp.comparison.counting import Count, Evaluation
     from gitexp.comparison.gather import RunPool
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.sides import Named, ResolvedSide
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
+    from gitexp.store.lookup import FoundRun
 
 WITHOUT_RULE = 'gitexp amend-plan {} --stopping none --why "the metric is by folds"'
 OWN_METRIC = "a metric of its own for each repeat, as a held-out test set has"
@@ -126,7 +127,7 @@ def draft(
     conditions: list[str] = []
     measured = Measured()
     if not same:
-        situation, copies, conditions = _with_chance(repo, situation)
+        situation, copies, conditions = _with_chance(repo, situation, gathered.found)
         measured = _measure(situation, options)
     if plan is not None and len(everything.candidate.repeats) > len(counted.candidate.repeats):
         warnings.append(cautions.grown(replace(situation, count=everything), plan))
@@ -194,7 +195,7 @@ def _roles(
 
 
 def _with_chance(
-    repo: Repo, situation: CountedSides
+    repo: Repo, situation: CountedSides, runs: Iterable[FoundRun]
 ) -> tuple[CountedSides, Mapping[str, CopiesReason], list[str]]:
     """Add what the text of both sides says of their chance; also return why, and conditions."""
     both, plan, count = (situation.baseline, situation.candidate), situation.plan, situation.count
@@ -206,15 +207,19 @@ def _with_chance(
     several = min(len(count.baseline.repeats), len(count.candidate.repeats)) > 1
     if plan is not None and situation.claim is not Claim.MODEL and several and not held:
         apart, conditions = seeding.unlike(seeding.texts_of(repo, *both, count))
+    idle = situation.claim is not Claim.MODEL and still.is_idle(situation)
+    acting = still.seen_to_act(situation, runs) if held or idle else frozenset()
     situation = replace(
         situation,
-        held={side: each.why for side, each in held.items()},
+        held={side: "" if side in acting else each.why for side, each in held.items()},
+        idle_step=still.FINER if acting else "",
         apart="; ".join(each.why for each in apart.values()),
     )
-    if situation.claim is not Claim.MODEL and still.is_idle(situation):
+    held = {side: each for side, each in held.items() if side not in acting}
+    if idle:
         candidate = situation.candidate
         text = seeding.read(repo, candidate.commit, candidate.config)
-        coarse = text.is_live()
+        coarse = bool(acting) or text.is_live()
         step = still.FINER if coarse else text.remedy().next_step
         situation = replace(situation, coarse=coarse, idle_step=step)
     return situation, held or apart, conditions
@@ -233,12 +238,13 @@ def _remedy(
             f"gitexp run --with-baseline, with the linked data as run {first} had them; or {fresh}"
         )
     plan = situation.plan
-    if held and plan is not None and (plan.metric in measured.still or measured.obstacle):
+    untested = plan is not None and (plan.metric in measured.still or measured.obstacle)
+    if held and plan is not None and untested:
         return seeding.step(held, plan)
     if plan is not None and measured.still.get(plan.metric) == folds.NO_RULE:
         return f"{WITHOUT_RULE.format(advice.quoted(plan.name))}; or {OWN_METRIC}"
     if not measured.idle or situation.idle_step:
-        return situation.idle_step if measured.idle else ""
+        return situation.idle_step if measured.idle or untested else ""
     candidate = situation.candidate
     return seeding.read(repo, candidate.commit, candidate.config).remedy().next_step
 
@@ -420,7 +426,9 @@ def _unjudged(question: Question, answer: Answer) -> str:
     """Return why a guard-rail could not have been shown to be broken; "" where it could."""
     if answer.still and answer.comparison is not None:
         kept = still.is_kept(question, answer.comparison)
-        return "" if kept and not answer.still.startswith(still.IDLE) else answer.still
+        return (
+            "" if kept and not answer.still.startswith((still.IDLE, still.SEEN)) else answer.still
+        )
     result = None if answer.comparison is None else answer.comparison.result
     if result is None:
         return answer.refused or "not measured on both sides"

@@ -363,7 +363,8 @@ class CountedSides:
     # how a family of p-values is adjusted: a key of `stats.hypotheses.ADJUSTMENTS`
     adjust: str = "holm"
     candidates: int = 1  # of the call: each look of a stopping rule pays for all of them
-    # why a side (baseline, candidate) that always reports the same is one draw of its chance
+    # why a side (baseline, candidate) that always reports the same is one draw of its chance; ""
+    # where that is doubtful, as something else of it differs
     held: Mapping[str, str] = field(default_factory=dict)
     # why both vary and yet differ by one draw, which stands fixed on one side; "" if they do not
     apart: str = ""

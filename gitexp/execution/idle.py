@@ -8,14 +8,21 @@ from gitexp.comparison import eligible
 from gitexp.comparison.randomness import seeding
 from gitexp.comparison.randomness.seeding import BASELINE, CANDIDATE
 from gitexp.comparison.randomness.syntax import CopiesReason
-from gitexp.comparison.randomness.variation import Acts, acts, agree, trace
+from gitexp.comparison.randomness.variation import (
+    CHANCE,
+    Acts,
+    acts,
+    agree,
+    are_seen_to_act,
+    recorded,
+    trace,
+)
 from gitexp.errors import IdleSeedError
 from gitexp.execution import record, run_sources
 from gitexp.git import objects
 from gitexp.git.transaction.cache import open_index
 from gitexp.model import dataclass, field
 from gitexp.model.plan import Claim
-from gitexp.model.run import RepeatState
 from gitexp.report import numbers
 from gitexp.store import lookup
 
@@ -23,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from gitexp.comparison.randomness.seeding import Code
-    from gitexp.comparison.randomness.variation import Trace
+    from gitexp.comparison.randomness.variation import Conditions, Trace
     from gitexp.execution.prepare import Prepared
     from gitexp.execution.run_sources import RunSource
     from gitexp.execution.situation import Situation
@@ -53,15 +60,18 @@ class Watch:
         return Acts.YES
 
     def _acts(self, side: str, finished: Sequence[Outcome]) -> Acts:
-        each = next(each for each in self.prepared if each.side == side)
-        config = each.template.source.config
-        mine = [
-            trace(o.seed, o.samples, record.made(o, each.state.once, config.metrics))
-            for o in finished
-        ]
+        mine, source = self._left(side, finished), self._source(side)
         if len(mine) > 1 and not agree(mine):
             return Acts.YES
-        return self._told([*mine, *self._recorded(each.template.source)], each.template.source)
+        return self._told([*mine, *self._recorded(source)], source)
+
+    def _left(self, side: str, finished: Sequence[Outcome]) -> list[Trace]:
+        """Return what the repeats of one side left in this call."""
+        each = next(each for each in self.prepared if each.side == side)
+        metrics = each.template.source.config.metrics
+        return [
+            trace(o.seed, o.samples, record.made(o, each.state.once, metrics)) for o in finished
+        ]
 
     def check(self) -> None:
         """Refuse sides that no test can compare: all is one number, or one draw is held."""
@@ -104,6 +114,7 @@ class Watch:
             if (
                 len(each.seeds) > 1
                 and (held := self._code(each.template.source).fast()) is not None
+                and not self._is_seen_to_act(each.template.source)
             ):
                 yield f"{each.side}: {held.why}; {self._step(each.side, held)}"
 
@@ -137,9 +148,9 @@ class Watch:
         if len(self.prepared) > 1 or side not in {CANDIDATE, BASELINE}:
             return False
         if self._elsewhere is None:
-            groups: dict[tuple[str, str | None, str], list[Trace]] = {}
-            for run, item in self._other(self.prepared[0].template.source):
-                groups.setdefault((run, item[0], item[1]), []).append(item[2])
+            groups: dict[tuple[str, Conditions], list[Trace]] = {}
+            for run, (conditions, item) in self._other(self.prepared[0].template.source):
+                groups.setdefault((run, conditions), []).append(item)
             self._elsewhere = any(acts(g, able=True) is Acts.YES for g in groups.values())
         return self._elsewhere
 
@@ -169,23 +180,42 @@ class Watch:
         self, finished: Mapping[str, Sequence[Outcome]], stopped: Sequence[str]
     ) -> Iterator[str]:
         """Yield what to say of sides that say the same again and again, which may be chance."""
+        acting = {
+            side
+            for side, outcomes in finished.items()
+            if self._is_seen_to_act(self._source(side), outcomes)
+        }
         for side, outcomes in finished.items():
-            # what they made may differ though nothing in it is of the seed: a date
             traces = [trace(outcome.seed, outcome.samples) for outcome in outcomes]
             if side not in stopped and len(traces) > 1 and traces[0].numbers and agree(traces):
+                every = f"all {len(traces)} repeats of the {side} reported the same numbers"
+                if side in acting:  # which no place in the text explains
+                    yield f"{every}, though what they made, or another repeat, differs: {CHANCE}"
+                    continue
                 held, code = self._held(side), self._code(self._source(side))
                 why = "unless it has no chance in it, its seed may not act (gitexp help idle seed)"
-                if held is None and (places := code.fixed()):  # of data, alike on both sides
+                # of data, alike on both sides
+                if held is None and not acting and (places := code.fixed()):
                     first, unless = places[0], "unless it has no chance in it, "
                     what = f"{unless}{first.where} holds its seed fast: {first.line}"
                     held = CopiesReason(what, code.how(places), shared=True)
                 if held is not None:
                     why = f"{held.why}; {self._step(side, held)}"
-                yield f"all {len(traces)} repeats of the {side} reported the same numbers: {why}"
+                yield f"{every}: {why}"
 
     def _told(self, traces: Sequence[Trace], source: RunSource) -> Acts:
         found = acts(traces, able=False)
-        return found if found is not Acts.NO else acts(traces, able=self._code(source).able())
+        if found is not Acts.NO:
+            return found
+        if self._is_seen_to_act(source):
+            return Acts.UNTOLD
+        return acts(traces, able=self._code(source).able())
+
+    def _is_seen_to_act(self, source: RunSource, finished: Sequence[Outcome] = ()) -> bool:
+        """Whether any repeats of the same inputs differ, of this call and others."""
+        mine = zip(finished, self._left(source.side, finished), strict=True)
+        more = [((self.seen.environment, outcome.links), left) for outcome, left in mine]
+        return are_seen_to_act(self._runs(), source.inputs, more)
 
     def _recorded(self, source: RunSource) -> Iterator[Trace]:
         """Yield what counts already: of the same inputs, in the same environment."""
@@ -194,11 +224,11 @@ class Watch:
             if found.run.inputs == source.inputs and (
                 source.side == BASELINE or eligible.is_under(found, self.seen.plan)
             ):
-                for environment, _, item in _traces(found):
+                for (environment, _), item in recorded(found):
                     if environment == self.seen.environment and item.seed in counting:
                         yield item
 
-    def _other(self, source: RunSource) -> Iterator[tuple[str, tuple[str | None, str, Trace]]]:
+    def _other(self, source: RunSource) -> Iterator[tuple[str, tuple[Conditions, Trace]]]:
         """Yield the recorded repeats of the side that is not run, with their inputs."""
         plan = self.seen.plan
         if plan is None:
@@ -212,7 +242,7 @@ class Watch:
             if inputs == base or (
                 base is None and inputs != source.inputs and eligible.is_under(found, plan)
             ):
-                for item in _traces(found):
+                for item in recorded(found):
                     yield inputs, item
 
     def _runs(self) -> list[FoundRun]:
@@ -226,11 +256,3 @@ class Watch:
                 runs = [r for tip in tips for r in lookup.runs_at(repo, tip, index).runs]
             self._found = list({found.run.id: found for found in runs}.values())
         return self._found
-
-
-def _traces(found: FoundRun) -> Iterator[tuple[str | None, str, Trace]]:
-    """Yield the finished repeats of a run with environment and links."""
-    for repeat in found.run.repeats:
-        if repeat.state is RepeatState.FINISHED:
-            rows = [row for row in found.samples if row.seed == repeat.seed]
-            yield repeat.environment, repeat.links, trace(repeat.seed, rows, repeat.made)

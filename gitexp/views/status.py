@@ -11,7 +11,7 @@ from gitexp.comparison.counting import REPEATED, UNPAIRED
 from gitexp.comparison.eligible import finished_seeds
 from gitexp.comparison.gather import RunPool, edited
 from gitexp.comparison.randomness import seeding
-from gitexp.comparison.randomness.variation import Acts, acts, traces
+from gitexp.comparison.randomness.variation import Acts, acts, are_seen_to_act, traces
 from gitexp.comparison.sides import Named, plan_back, planned
 from gitexp.comparison.tally import settle, sources
 from gitexp.dvc import inputs as inputs_rules
@@ -39,7 +39,6 @@ from gitexp.store.replay import way_out
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gitexp.comparison.counting import Count
     from gitexp.comparison.failures import Failure
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.comparison.tally import Settled
@@ -249,18 +248,26 @@ def _count(repo: Repo, index: Index, here: Named, added: CommitHash | None, fact
     if again := sum(len(item.seeds) for item in aside if item.why == REPEATED):
         repeats = "1 repeat was" if again == 1 else f"{again} repeats were"
         facts.notes.append(f"{repeats} run again with the same seed: the same sample, counted once")
-    facts.idle = _still(repo, (baseline, candidate), settled.count, plan, facts.notes)
+    facts.idle = _still(repo, (baseline, candidate), settled, plan, facts.notes)
     facts.notes += [*settled.count.warnings, *edited(gathered.found)]
     if settled.count.confounded:
         facts.notes.append(f"confounded: {settled.count.confounded}")
 
 
 def _still(
-    repo: Repo, both: tuple[ResolvedSide, ResolvedSide], count: Count, plan: Plan, notes: list[str]
+    repo: Repo,
+    both: tuple[ResolvedSide, ResolvedSide],
+    settled: Settled,
+    plan: Plan,
+    notes: list[str],
 ) -> bool:
     """Note sides that always report the same; return whether no verdict can come of them."""
+    count, runs = settled.count, settled.gathered.found
     sides = {"baseline": count.baseline, "candidate": count.candidate}
     said = {name: acts(traces(side.repeats), able=False) for name, side in sides.items()}
+    for name, side in zip(sides, both, strict=True):
+        if said[name] is Acts.NO and are_seen_to_act(runs, side.inputs):
+            said[name] = Acts.UNTOLD
     if Acts.YES not in said.values() or Acts.NO not in said.values():
         idle = all(each is Acts.NO for each in said.values())
         notes += ["no variation: all repeats of either side report the same numbers"] * idle

@@ -411,6 +411,33 @@ def test_each_verb_says_that_one_side_always_reports_the_same(
             assert re.search(said, answer), (verb, form, answer)
 
 
+@pytest.mark.parametrize("sign", ["made", "loss", "an earlier repeat", "none"])
+@pytest.mark.parametrize("alone", [True, False], ids=["one side", "both"])
+def test_no_place_is_blamed_where_something_recorded_shows_that_the_seed_acts(
+    lab: Lab, capsys: pytest.CaptureFixture[str], sign: str, *, alone: bool
+) -> None:
+    plan = half_dead(lab, "baseline")
+    if not alone:
+        lab.repo.commit({"train.py": f"{FIXED}# deeper\n"}, at=lab.tick())
+    same = dict.fromkeys(range(6), 0.1)
+    losses = {"loss": scores(0.3, range(6)) if sign == "loss" else same}
+    for letter, of, values in (("b", "main", same), ("c", "HEAD", scores(0.5, range(6)))):
+        made = {seed: f"{seed if sign == 'made' else 0:064x}" for seed in range(6)}
+        told = same if letter == "b" or not alone else values
+        lab.record(letter, {"f1": told, **losses}, of=of, plan=plan, made=made)
+        if sign == "an earlier repeat":
+            lab.record(chr(ord(letter) + 3), {"f1": {97: 0.7}, "loss": {97: 0.1}}, of=of)
+    result = one(lab)
+    assert result.verdict is Verdict.UNDECIDABLE
+    main.main(["-C", str(lab.repo.path), "status", "-v"])
+    told_of = [result.headline, result.next_step, *result.warnings, capsys.readouterr().out]
+    blamed = [text for text in told_of if "line 2" in text or "seed was held" in text]
+    assert bool(blamed) == (sign == "none"), blamed
+    if alone and sign != "none":
+        assert "coarse numbers agree by chance" in result.headline
+        assert result.next_step == still.FINER
+
+
 def test_one_metric_that_saturates_does_not_make_a_side_deterministic(lab: Lab) -> None:
     plan = begin(lab)
     saturated = {"f1": dict.fromkeys(range(5), 1.0), "loss": scores(0.3, range(5))}

@@ -11,11 +11,19 @@ from gitexp.cli.run import exit_code
 from gitexp.comparison.compare import compare
 from gitexp.errors import IdleSeedError
 from gitexp.execution.run import run
+from gitexp.execution.until import until_decided
 from gitexp.experiments.amend_plan import amend_plan
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
-from gitexp.model.plan import Direction, SeedOrigin, Terms, Verdict
+from gitexp.model.plan import (
+    Direction,
+    SeedOrigin,
+    Stopping,
+    StoppingRule,
+    Terms,
+    Verdict,
+)
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.report import views
 from gitexp.views.status import status
@@ -54,9 +62,10 @@ def project(path: Path, files: dict[str, str], **asked: object) -> BuiltRepo:
     return repo
 
 
-def planned(repo: BuiltRepo, files: dict[str, str]) -> BuiltRepo:
+def planned(repo: BuiltRepo, files: dict[str, str], stopping: Stopping | None = None) -> BuiltRepo:
     """Begin an experiment and commit the candidate's files."""
     request = NewRequest(
+        stopping=stopping,
         name="x",
         hypothesis="the change raises acc",
         metric="acc",
@@ -145,6 +154,55 @@ def test_a_live_script_with_coarse_numbers_is_not_stopped_and_it_is_said(
     assert finished(report) == {"exploratory": 5}
     assert exit_code(report) == 0
     assert any("all 5 repeats" in text for text in report.warnings)
+
+
+# Repeats that agree in a coarse metric, and what else of them says that the seed acts.
+MADE = 'open({!r}, "w").write(f"id,y_true,y_pred\\n1,1,{{random.Random(seed).random()}}\\n")\n'
+SIGNS: dict[str, tuple[str, dict[str, object]]] = {
+    "outputs": (MADE.format("model.bin"), {"outputs": ("model.bin",), "dvc_init": True}),
+    "predictions": (MADE.format("pred.csv"), {"predictions": "pred.csv", "dvc_init": True}),
+    "another metric": (
+        'json.dump({"loss": random.Random(seed).random()}, open("loss.json", "w"))\n',
+        {"metrics": ("metrics.json", "loss.json")},
+    ),
+    "earlier repeats": (
+        'json.dump({"acc": 0.9 - (seed == 0) / 10}, open("metrics.json", "w"))',
+        {},
+    ),
+    "none": ("", {}),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("until", [False, True], ids=["run", "until decided"])
+@pytest.mark.parametrize("sign", SIGNS)
+def test_no_place_is_blamed_where_anything_recorded_shows_that_the_seed_acts(
+    tmp_path: Path, sign: str, *, until: bool
+) -> None:
+    more, asked = SIGNS[sign]
+    split = "labels = random.Random(5).random()\n"
+    train = COARSE + split + more
+    repo = project(tmp_path / "r", {"train.py": train}, **asked)
+    stopping = Stopping(StoppingRule.ALWAYS_VALID) if until else None
+    planned(repo, {"train.py": train.replace("/ 1e4", "/ 2e4")}, stopping)
+    said = []
+    for count in (1, 3):
+        request = RunRequest(with_baseline=True, repeats=count)
+        said.append(
+            until_decided(repo.workspace, RunRequest(), most=count)
+            if until
+            else run(repo.workspace, request)
+        )
+    assert sum(finished(report)["candidate"] for report in said) == 3
+    texts = [*said[1].warnings, said[1].next_step]
+    for result in compare(repo.workspace):
+        texts += [result.headline, result.next_step, *result.warnings]
+    if sign == "none":
+        assert any("amend-plan" in text for text in said[1].warnings)
+    else:
+        assert [text for text in texts if "line 5" in text or "amend-plan" in text] == []
+    told = [text for text in said[1].warnings if "reported the same numbers" in text]
+    assert len(told) == (0 if sign == "another metric" else 2)
 
 
 TOOLS = """\

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison.measure import samples_of
 from gitexp.comparison.randomness.variation import (
+    CHANCE,
     Trace,
     agree,
+    are_seen_to_act,
     distinct,
     equal,
     follow_seeds,
@@ -31,8 +33,10 @@ if TYPE_CHECKING:
     from gitexp.comparison.eligible import Counted
     from gitexp.comparison.measure import Answer, Cell, CountedSides, Question
     from gitexp.model.run import Sample
+    from gitexp.store.lookup import FoundRun
 
 IDLE: Final = "no variation: the seed does not act"
+SEEN: Final = "no variation on the"  # where the seed is seen to act elsewhere
 COARSE: Final = " on what is recorded, though it is drawn on"
 FINER: Final = (
     "a finer metric (a loss, an area), a larger test set, or the predictions "
@@ -103,6 +107,21 @@ def doubtful(situation: CountedSides, metrics: Iterable[str]) -> frozenset[str]:
     )
 
 
+def seen_to_act(situation: CountedSides, runs: Iterable[FoundRun]) -> frozenset[str]:
+    """Return the sides whose repeats agree by chance: something recorded of their inputs differs.
+
+    Not those that are copies in part, of which that is known.
+    """
+    both = {"baseline": situation.baseline, "candidate": situation.candidate}
+    copied = {side for side, _ in _copied(situation)}
+    runs = list(runs)
+    return frozenset(
+        side
+        for side, source in both.items()
+        if side not in copied and are_seen_to_act(runs, source.inputs)
+    )
+
+
 def checked(situation: CountedSides, question: Question, answer: Answer) -> Answer:
     """Take the test from a metric that is the same in all repeats of both sides, or of a held one.
 
@@ -123,6 +142,8 @@ def checked(situation: CountedSides, question: Question, answer: Answer) -> Answ
     said = f"all its repeats report the same {question.metric}"
     if side in situation.held:
         why = f"{IDLE} on the {side}: {situation.held[side]}"
+        if not situation.held[side]:
+            why = f"{SEEN} {side}: {said}, though something else of it differs: {CHANCE}"
         return untested(replace(answer, comparison=comparison.noted(why)), why)
     if question.role is not Role.PRIMARY:
         return answer

@@ -20,14 +20,18 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison.measure import is_resource
 from gitexp.model import dataclass
+from gitexp.model.run import RepeatState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitexp.comparison.eligible import Counted
+    from gitexp.model.ids import EnvironmentDigest, InputsDigest
     from gitexp.model.run import Sample
+    from gitexp.store.lookup import FoundRun
 
     Key = tuple[str, int | None, int | None, str]  # metric, rep, fold, dataset
+    Conditions = tuple[EnvironmentDigest | None, str]  # environment and linked data
 
 ROUNDING: Final = 1e-10  # relative; sums in another order differ by less
 _ROUNDING_SINGLE = 5e-7  # the same where every number is one of single precision: four last places
@@ -35,6 +39,7 @@ ENOUGH: Final = 3  # repeats that agree in their numbers; 2 where what they made
 _MOST_PARTS = 10**6  # a fraction with a smaller denominator may be a count among examples
 _LOOKED_AT = 500  # numbers of a repeat, of which one fine one is enough
 _CLOSE = 1e-15  # relative error of a fraction as a float, with its square
+CHANCE: Final = "coarse numbers agree by chance"
 _FEW_DIGITS = 9  # a number with so many digits at most was rounded
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _MEASURED_BY_CLOCK = frozenset(
@@ -96,6 +101,27 @@ def traces(repeats: Mapping[int, Counted]) -> list[Trace]:
         trace(item.repeat.seed, item.samples.values(), item.repeat.made)
         for item in repeats.values()
     ]
+
+
+def recorded(found: FoundRun) -> Iterator[tuple[Conditions, Trace]]:
+    """Yield what the finished repeats of a run left."""
+    for repeat in found.run.repeats:
+        if repeat.state is RepeatState.FINISHED:
+            rows = [row for row in found.samples if row.seed == repeat.seed]
+            yield (repeat.environment, repeat.links), trace(repeat.seed, rows, repeat.made)
+
+
+def are_seen_to_act(
+    runs: Iterable[FoundRun],
+    inputs: InputsDigest,
+    more: Iterable[tuple[Conditions, Trace]] = (),
+) -> bool:
+    """Whether any repeats of the same inputs differ, `more` and those that do not count too."""
+    groups: dict[Conditions, list[Trace]] = {}
+    every = (item for found in runs if found.run.inputs == inputs for item in recorded(found))
+    for conditions, item in (*more, *every):
+        groups.setdefault(conditions, []).append(item)
+    return any(acts(each, able=True) is Acts.YES for each in groups.values())
 
 
 def is_clocked(metric: str) -> bool:
