@@ -155,12 +155,19 @@ def attempt(
 
 
 def named_by_folder(where: Workspace | Path, keys: re.Pattern[str]) -> dict[str, str]:
-    """Return the settings of these keys that the repository's folder itself gives."""
-    return {
-        key: value
-        for scope, key, value in settings_of(where)
-        if scope in _OWN_FOLDER and keys.fullmatch(key)
-    }
+    """Return the settings of these keys that the repository's folder alone gives.
+
+    One that the user's own settings have with the same value is the user's.
+    """
+    found: dict[str, str] = {}
+    own = set()
+    for scope, key, value in settings_of(where):
+        if keys.fullmatch(key):
+            if scope in _OWN_FOLDER:
+                found[key] = value
+            else:
+                own.add((key, value))
+    return {key: value for key, value in found.items() if (key, value) not in own}
 
 
 def settings_of(where: Workspace | Path) -> Iterator[tuple[str, str, str]]:

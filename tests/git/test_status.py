@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -165,6 +166,46 @@ def test_to_look_starts_no_filter_of_the_folder_and_calls_nothing_changed_by_gue
     assert canary.exists()
 
 
+@pytest.mark.parametrize("name", ["x", "a=b", "it's", "$(id).y", "-z"])
+def test_the_next_step_makes_a_filter_ones_own(
+    filtered: tuple[BuiltRepo, Path], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    project, canary = filtered
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(canary.with_name("mine")))
+    program = project.git("config", "filter.x.clean")
+    project.git("config", "--remove-section", "filter.x")
+    for kind, said in (("clean", program), ("smudge", "cat"), ("required", "true")):
+        project.git("config", f"filter.{name}.{kind}", said)
+    attributes = project.path / ".git" / "info" / "attributes"
+    attributes.parent.mkdir(exist_ok=True)
+    attributes.write_text(f"*.csv filter={name}\n")
+    project.write({"data/raw.csv": "2\n"})
+    with pytest.raises(ForeignProgramError) as caught:
+        status.dirty_tracked(project.workspace, looking=True)
+    assert not canary.exists()
+    assert program in caught.value.found
+    assert "smudge = cat" in caught.value.found
+    subprocess.run(["sh", "-c", caught.value.next_step], cwd=project.path, check=True)
+    assert "data/raw.csv" in status.dirty_tracked(project.workspace, looking=True)
+    assert canary.exists()
+    project.git("config", f"filter.{name}.clean", f"{program} more")  # another one is nobody's
+    with pytest.raises(ForeignProgramError):
+        status.dirty_tracked(project.workspace, looking=True)
+
+
+def test_a_filter_that_nobody_could_type_is_left_to_a_clone(
+    filtered: tuple[BuiltRepo, Path],
+) -> None:
+    project, canary = filtered
+    for program in ("-x", "cat\n", "cat \u202e"):
+        project.git("config", "filter.x.clean", program)
+        project.write({"data/raw.csv": "2\n"})
+        with pytest.raises(ForeignProgramError) as caught:
+            status.dirty_tracked(project.workspace, looking=True)
+        assert not caught.value.next_step.startswith("git config")
+    assert not canary.exists()
+
+
 def test_a_filter_of_ones_own_settings_is_run(
     filtered: tuple[BuiltRepo, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,12 +234,11 @@ def test_lfs_as_it_installs_itself_is_trusted_and_with_programs_of_the_folders_i
     assert status._foreign_filters(project.path) == {}  # noqa: SLF001
     project.git("config", "lfs.customtransfer.x.path", "/opt/x")
     named = status._foreign_filters(project.path)  # noqa: SLF001
-    assert named["filter.lfs.clean"] == "lfs.customtransfer.x.path = /opt/x"
-    assert named["filter.lfs.required"] == ""
+    assert named == {"lfs": {"lfs.customtransfer.x.path": "/opt/x"}}
     project.git("config", "--unset", "lfs.customtransfer.x.path")
     project.git("config", "filter.lfs.clean", "git-lfs clean -- %f; id")
     named = status._foreign_filters(project.path)  # noqa: SLF001
-    assert named.keys() == {"filter.lfs.clean", "filter.lfs.required"}
+    assert named == {"lfs": {"filter.lfs.clean": "git-lfs clean -- %f; id"}}
 
 
 # --- words in files ------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ The control is git itself, which starts each of these programs, and so shows tha
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -183,6 +184,32 @@ def test_the_users_own_filter_is_used(
     touched(given)
     assert status.dirty_tracked(given.workspace, looking=True) == ()
     assert (tmp_path / "mine-ran").exists()
+
+
+@pytest.mark.parametrize("driver", ["x", "lfs"])
+@pytest.mark.parametrize("argv", [("status",), ("run", "--dry-run")], ids=" ".join)
+def test_the_printed_step_leads_out(
+    given: BuiltRepo,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    argv: tuple[str, ...],
+    driver: str,
+) -> None:
+    mine = str(given.path.parent / "mine")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", mine)
+    (given.path / ".git" / "info" / "attributes").write_text(f"* filter={driver}\n")
+    touched(given, changed=True)
+    assert asked(given, *argv, "--json") == 3
+    said = capsys.readouterr().out
+    assert "foreign-program" in said
+    assert started(given) == []
+    typed = git_environment() | {"GIT_CONFIG_GLOBAL": mine}
+    subprocess.run(["sh", "-c", json.loads(said)["next"]], cwd=given.path, env=typed, check=True)
+    asked(given, *argv, "--json")
+    after = capsys.readouterr().out
+    assert "foreign-program" not in after
+    assert "params.yaml" in after  # which is changed
+    assert f"filter.{driver}.clean" in started(given)
 
 
 def test_a_submodules_settings_start_nothing_either(given: BuiltRepo) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import stat
 import subprocess
@@ -28,6 +29,8 @@ _FILTERS: Final = re.compile(
 )
 _LFS: Final = {"clean": "git-lfs clean -- %f", "smudge": "git-lfs smudge -- %f",
                "process": "git-lfs filter-process"}  # fmt: skip
+# Git splits `-c` at the first equals sign, which the name of a filter may have: this at the last.
+_OFF: Final = {"GITEXP_NONE": "", "GITEXP_NOT": "false"}
 
 
 def dirty_tracked(workspace: Workspace, *, looking: bool = False) -> tuple[str, ...]:
@@ -45,8 +48,10 @@ def porcelain(workspace: Workspace, *, looking: bool) -> bytes:
     question = ["status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames",
                 f"--ignore-submodules={inside}"]  # fmt: skip
     named = _foreign_filters(top) if looking and _may_name_filters(workspace) else {}
-    off = [f"{key}={'false' if key.endswith('.required') else ''}" for key in named]
-    found = command.run(top, [part for each in off for part in ("-c", each)] + question)
+    keys = [key for each in named.items() for key in _started(*each)]
+    off = [f"--config-env={key}=GITEXP_NONE" for key in keys]
+    off += [f"--config-env=filter.{name}.required=GITEXP_NOT" for name in named]
+    found = command.run(top, [*off, *question], env=_OFF)
     if found and named:
         _refuse_filtered(top, _paths(found), named)
     return found
@@ -72,35 +77,51 @@ def _may_name_filters(workspace: Workspace) -> bool:
     return any(word in text for text in texts for word in (b"filter", b"lfs", b"include"))
 
 
-def _foreign_filters(top: Path) -> dict[str, str]:
-    """Return the filters that the folder names, and LFS where it adds programs of its own to it."""
+def _foreign_filters(top: Path) -> dict[str, dict[str, str]]:
+    """Return by its name what the folder says of a filter, and of LFS what it adds to it."""
     named = command.named_by_folder(top, _FILTERS)
-    inside = [f"{key} = {value}" for key, value in named.items() if key.startswith("lfs.")]
-    found = {
-        key: value
-        for key, value in named.items()
-        if key.startswith("filter.") and (inside or value != _LFS.get(key.rpartition(".")[2]))
-    }
-    if inside:
-        found |= {f"filter.lfs.{kind}": inside[0] for kind in _LFS}
-    return found | {f"{key.rpartition('.')[0]}.required": "" for key in found}
+    found: dict[str, dict[str, str]] = {}
+    for key, value in named.items():
+        name = key.removeprefix("filter.").rpartition(".")[0] if key[0] == "f" else "lfs"
+        if key[0] != "f" or value != _LFS.get(key.rpartition(".")[2]):
+            found.setdefault(name, {})[key] = value
+    return found
 
 
-def _refuse_filtered(top: Path, paths: Iterable[str], named: Mapping[str, str]) -> None:
+def _started(name: str, named: Iterable[str]) -> Iterable[str]:
+    """Return the settings whose programs git would start: all of LFS, which starts the others."""
+    if any(key.startswith("lfs.") for key in named):
+        return [f"filter.{name}.{kind}" for kind in _LFS]
+    return named
+
+
+def _refuse_filtered(
+    top: Path, paths: Iterable[str], named: Mapping[str, Mapping[str, str]]
+) -> None:
     """Refuse to call changed what a filter of the folder's may have made so."""
     data = command.joined(paths)
     out = command.run(top, ["check-attr", "-z", "--stdin", "filter"], data=data)
     fields = out.decode("utf-8", "surrogateescape").split("\0")  # a value may be empty
     for path, driver in zip(fields[0::3], fields[2::3], strict=False):
-        for key in named:
-            if key.startswith(f"filter.{driver}."):
-                raise ForeignProgramError(
-                    "whether a file has changed only a program can tell that this folder names",
-                    found=ascii(f"{key} = {named[key]}"[:200])[1:-1],
-                    where=ascii(path)[1:-1],
-                    expected="a filter of your own settings (git config --global)",
-                    next_step="git status, if you trust this folder; then the same again",
-                )
+        if mine := named.get(driver):
+            said = (ascii(f"{key} = {value}"[:200])[1:-1] for key, value in mine.items())
+            raise ForeignProgramError(
+                "whether a file has changed only a program can tell that this folder names",
+                found="; ".join(said),
+                where=ascii(path)[1:-1],
+                expected="a filter of your own settings; the next step makes this one yours, for "
+                "all your folders, if you trust it",
+                next_step=_adopted(mine),
+            )
+
+
+def _adopted(named: Mapping[str, str]) -> str:
+    """Return what makes settings of the folder the user's own; "" where nobody could type it."""
+    texts = [*named, *named.values()]
+    if not all(text.isascii() and text.isprintable() and text[:1] != "-" for text in texts):
+        return ""
+    words = [shlex.quote(key) for key in named]
+    return " && ".join(f'git config --global {key} "$(git config {key})"' for key in words)
 
 
 def untracked(workspace: Workspace) -> tuple[str, ...]:
