@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import hashing
-from gitexp.dvc.as_dvc import as_dvc
 from gitexp.errors import DataMissingError, ForeignRemoteError, PreconditionError, UnsafeInputError
 from gitexp.git import command
 from gitexp.git.discovery import discover, user_key
 from gitexp.git.transaction.layout import state
 from gitexp.git.upstream import USUAL, own
 from gitexp.system.secrets import MASK, is_secret_name
+from gitexp.text.dvcini import as_dvc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -21,11 +21,11 @@ from hypothesis import given, settings, strategies
 from gitexp.cli.commands import COMMANDS
 from gitexp.cli.dispatch import dispatch
 from gitexp.dvc import dvc_config, exchange, placement
-from gitexp.dvc.as_dvc import as_dvc
 from gitexp.dvc.cache import open_cache, put
 from gitexp.dvc.exchange import folder_cache
 from gitexp.errors import ForeignRemoteError, UnsafeInputError
 from gitexp.model.ids import CommitHash
+from gitexp.text.dvcini import as_dvc
 from tests.lab.build import BuiltRepo, repository
 from tests.lab.sharing import BRANCH, Team, gitexp, make
 
