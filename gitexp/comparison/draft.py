@@ -9,7 +9,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import advice, cautions, exclusions, frozen, measure, selection, sides
-from gitexp.comparison.designs import choose, folds, predictions, slices, still
+from gitexp.comparison.designs import choose, predictions, slices, still
 from gitexp.comparison.designs.prediction_pairs import recorded_by
 from gitexp.comparison.environments import Environments
 from gitexp.comparison.failures import Failure, after, standing
@@ -25,6 +25,7 @@ from gitexp.git import refs
 from gitexp.git.refs import unreachable
 from gitexp.model import dataclass, replace
 from gitexp.model.comparison import Change, Role
+from gitexp.model.metrics import NO_RULE, OWN_METRIC
 from gitexp.model.plan import ALPHA, Claim, Plan
 from gitexp.report import numbers
 from gitexp.stats.design import lacking
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from gitexp.store.lookup import FoundRun
 
 WITHOUT_RULE = 'gitexp amend-plan {} --stopping none --why "the metric is by folds"'
-OWN_METRIC = "a metric of its own for each repeat, as a held-out test set has"
 MOST_METRICS = 100  # watched ones that are tested; a family of thousands tells nobody anything
 
 
@@ -241,7 +241,7 @@ def _remedy(
     untested = plan is not None and (plan.metric in measured.still or measured.obstacle)
     if held and plan is not None and untested:
         return seeding.step(held, plan)
-    if plan is not None and measured.still.get(plan.metric) == folds.NO_RULE:
+    if plan is not None and measured.still.get(plan.metric) == NO_RULE:
         return f"{WITHOUT_RULE.format(advice.quoted(plan.name))}; or {OWN_METRIC}"
     if not measured.idle or situation.idle_step:
         return situation.idle_step if measured.idle or untested else ""

@@ -22,9 +22,18 @@ from gitexp.errors import (
 from gitexp.git import objects
 from gitexp.git.discovery import project_folder
 from gitexp.git.worktree import status
-from gitexp.model import dataclass
+from gitexp.model import dataclass, field
 from gitexp.model.ids import ABSENT, CommitHash
-from gitexp.model.metrics import bare, by_file, plain, several
+from gitexp.model.metrics import (
+    NO_RULE,
+    OWN_METRIC,
+    bare,
+    by_file,
+    in_folds,
+    plain,
+    recorded,
+    several,
+)
 from gitexp.model.plan import Direction
 from gitexp.model.run import RepeatState, Run
 from gitexp.records.terms import parse_metric
@@ -84,6 +93,24 @@ class KnownMetrics:
     unread: tuple[str, ...] = ()
     told: frozenset[str] = frozenset()  # what the others give, with their file
     given: frozenset[str] = frozenset()  # the same; empty once a record may have it without
+    # those that are reported in folds of one data set alone, and whether the sizes are recorded
+    folds: Mapping[str, bool] = field(default_factory=dict)
+
+    def is_sized(self, name: str) -> bool | None:
+        """Whether the folds in which a metric is reported have sizes; None where it has none."""
+        found = recorded(name, self.folds, self.files)
+        return None if found is None else self.folds[found]
+
+    def refuse_rule(self, step: str, *names: str) -> None:
+        """Refuse a stopping rule for metrics that are reported in folds."""
+        for name in names:
+            if self.is_sized(name) is not None:
+                raise UsageError(
+                    NO_RULE,
+                    found=f"{name} is reported in folds",
+                    expected=OWN_METRIC,
+                    next_step=step,
+                )
 
     def refuse_unclear(self, *names: str) -> None:
         """Refuse a name that several files give, and one of a file that is none of them."""
@@ -106,9 +133,8 @@ class KnownMetrics:
 
 def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> KnownMetrics:
     """Return the names of metrics that a state reports: by its files, else by its records."""
-    names = {
-        sample.metric for each in recorded_runs(repo, commit, config) for sample in each.samples
-    }
+    samples = [one for each in recorded_runs(repo, commit, config) for one in each.samples]
+    names = {sample.metric for sample in samples}
     with tempfile.TemporaryDirectory(prefix="gitexp-") as folder:
         readable, given = [], set[str]()
         for file, data in _present(repo, commit, config):
@@ -123,7 +149,8 @@ def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Know
                 continue  # a committed file that no run could have made tells no names
             readable.append(file)
             given |= {by_file(item.metric, file) for item in alone}
-        present = {item.metric for item in metrics_staging.read(Path(folder), readable, seed=0)}
+        here = metrics_staging.read(Path(folder), readable, seed=0)
+    present = {item.metric for item in here}
     told = {plain(name, config.metrics) for name in present}
     earlier = {name for name in names if plain(name, config.metrics) not in told}
     unread = () if names else tuple(f for f in config.metrics if f not in readable)
@@ -133,6 +160,7 @@ def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Know
         unread,
         frozenset(given),
         frozenset() if names else frozenset(given),
+        in_folds(samples or here),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 import re
@@ -11,10 +12,13 @@ from typing import TYPE_CHECKING
 from gitexp.comparison import exclusions, failures
 from gitexp.comparison.advice import cannot_decide, is_fixed, seed_ranges
 from gitexp.comparison.environments import Environments
+from gitexp.comparison.known_metrics import known_metrics
 from gitexp.dvc import input_parts
+from gitexp.errors import GitexpError
 from gitexp.execution import situation, state
 from gitexp.execution.publish import NOT_RUN
 from gitexp.model import dataclass
+from gitexp.model.metrics import NO_RULE, OWN_METRIC, in_folds
 from gitexp.model.plan import Claim
 from gitexp.model.report import PlannedRun, RecordedRun, RunReport
 from gitexp.model.run import RepeatState
@@ -30,8 +34,13 @@ if TYPE_CHECKING:
     from gitexp.execution.record import PublishedCall
     from gitexp.execution.resume import Resumed
     from gitexp.execution.situation import Situation
+    from gitexp.model.plan import Plan
     from gitexp.model.run import Repeat
 
+_NO_RULE = (
+    f"{NO_RULE}, and {{}} is reported in folds: gitexp amend-plan --stopping none --why TEXT; "
+    f"or {OWN_METRIC}"
+)
 _WORDS = re.compile(r"\w+")
 _NO_NAME = re.compile(r"cannot import name '(\w{1,100})' from '([\w.]{1,100})'")
 
@@ -74,10 +83,14 @@ def too_few(seen: Situation) -> str:
     wanted, variants = seen.wanted, 1 if plan.stopping else seen.variants
     if is_fixed(plan):
         wanted = min(wanted, plan.repeats)
+    if plan.stopping is not None and plan.drawn and _have_sizes(seen, plan) is not None:
+        return _NO_RULE.format(plan.metric)
     one_sided = plan.effect.one_sided
     # Of a look alone: what all looks together ask for is more, and takes numerics to tell.
     least = variants * smallest_p(wanted, wanted, paired=True, one_sided=one_sided)
     if least <= plan.alpha or not any(s.side == "candidate" and s.choice.run for s in seen.sides):
+        return ""
+    if plan.stopping is None and _have_sizes(seen, plan):  # the test is one over folds
         return ""
     of = f", times {variants} candidates under this plan" if variants > 1 else ""
     are = "is" if plan.repeats == 1 else "are"
@@ -91,6 +104,17 @@ def too_few(seen: Situation) -> str:
         needed = pairs_needed(plan.alpha / tests, one_sided=one_sided)
         then += f"; gitexp amend-plan --repeats {needed} --why TEXT plans what would do"
     return cannot_decide(plan, wanted, f"{least:.2g} at best{of}", then)
+
+
+def _have_sizes(seen: Situation, plan: Plan) -> bool | None:
+    """Whether the folds in which a plan's metric is reported have sizes; None: not in folds."""
+    source = seen.sides[0]
+    for commit in dict.fromkeys((source.commit, plan.baseline.commit)):
+        with contextlib.suppress(GitexpError):  # beyond the edge of a shallow clone
+            known = known_metrics(seen.repo, commit, source.config)
+            if (sized := known.is_sized(plan.metric)) is not None:
+                return sized
+    return None
 
 
 def taken_over(planned: Sequence[PlannedRun], resumed: Resumed) -> str:
@@ -136,6 +160,7 @@ def report(seen: Situation, planned: tuple[PlannedRun, ...], done: Performed) ->
             *filter(None, (_unasked(seen), _beyond(seen))),
             *again(seen, ran=bool(done.published)),
             *_mixed(recorded),
+            *(text for text in _without_test(seen, recorded) if text not in done.warnings),
             *(() if done.interrupted else _not_started(planned, recorded)),
             *_missing_modules(seen, recorded),
             *_left_out(seen, recorded),
@@ -237,6 +262,15 @@ def _mixed(recorded: Sequence[RecordedRun]) -> list[str]:
         for each in recorded
         if len(found := {r.environment for r in each.run.repeats if r.environment}) > 1
     ]
+
+
+def _without_test(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
+    """Say where what was recorded is by folds, for which the plan's stopping rule has no test."""
+    plan = seen.plan
+    if plan is None or plan.stopping is None or not plan.drawn:
+        return []
+    by_folds = any(plan.metric in in_folds(each.samples) for each in recorded)
+    return [_NO_RULE.format(plan.metric)] if by_folds else []
 
 
 def _not_started(planned: Sequence[PlannedRun], recorded: Sequence[RecordedRun]) -> list[str]:

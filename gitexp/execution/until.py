@@ -19,6 +19,7 @@ from gitexp.execution.answer import snapshot_of
 from gitexp.execution.run import run as run_once
 from gitexp.git import refs, repository
 from gitexp.git.transaction.cache import open_index
+from gitexp.model.metrics import NO_RULE
 from gitexp.model.plan import StoppingRule, Verdict
 from gitexp.model.request import RunRequest
 from gitexp.report.words import verdict_line
@@ -128,7 +129,7 @@ def _look(workspace: Workspace) -> Comparison | None:
 
 
 def _is_over(seen: Comparison | None) -> bool:
-    return seen is not None and seen.verdict not in _OPEN
+    return seen is not None and (seen.verdict not in _OPEN or NO_RULE in seen.reasons)
 
 
 def _have(seen: Comparison | None) -> int:

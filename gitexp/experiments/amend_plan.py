@@ -186,7 +186,12 @@ def _changed(repo: Repo, tip: CommitHash, plan: Plan, terms: Terms) -> Plan:
         given["effect"] = parse_effect(terms.effect, direction)
     if terms.baseline is not None:
         given["baseline"] = BaselineRef(terms.baseline, objects.resolve(repo, terms.baseline))
-    return sealed(with_terms(plan, given))
+    changed = sealed(with_terms(plan, given))
+    if changed.stopping is not None and changed.drawn:
+        known = known_metrics(repo, tip, plans.config_of(repo, tip)[0])
+        guarded = [guard.metric for guard in changed.guards]
+        known.refuse_rule("the same with --stopping none", changed.metric, *guarded)
+    return changed
 
 
 def _evaluator(repo: Repo, tip: CommitHash, plan: Plan, terms: Terms) -> dict[str, object]:

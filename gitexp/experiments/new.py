@@ -233,6 +233,9 @@ def _plan(
             f"{branch} has a plan already", next_step="gitexp new NAME, without --here"
         )
     _check_stopping(request, claim, repeats)
+    if request.stopping is not None:
+        guarded = [guard.metric for guard in request.guards or ()]
+        known.refuse_rule("the same without --stopping", metric, *guarded)
     plan = Plan(
         name=request.name,
         branch=branch,

@@ -102,6 +102,8 @@ def _owner(name: str, names: Collection[str], files: Sequence[str]) -> str:
     return left[0] if len(left) == 1 else ""
 
 
+NO_RULE = "a stopping rule has no test for folds of one data set"
+OWN_METRIC = "a metric of its own for each repeat, as a held-out test set has"
 ROUNDING = 1e-12  # of the values' size: what differs by less differs in how it was rounded
 
 
@@ -149,15 +151,20 @@ def summarise_rows(rows: Iterable[tuple[str, int, bool, float]]) -> tuple[Metric
 
 
 def in_folds(samples: Iterable[Sample]) -> dict[str, bool]:
-    """Return the metrics that are reported in folds alone, and whether all sizes are recorded."""
-    whole, sized = set[str](), dict[str, bool]()
+    """Return the metrics reported in folds of one data set alone, and whether all have sizes."""
+    whole, sized, datasets = set[str](), dict[str, bool](), dict[str, set[str]]()
     for each in samples:
+        datasets.setdefault(each.metric, set()).add(each.dataset)
         if each.fold is None and each.rep is None:
             whole.add(each.metric)
         else:
             known = bool(each.n_train and each.n_test)
             sized[each.metric] = sized.get(each.metric, True) and known
-    return {metric: all_known for metric, all_known in sized.items() if metric not in whole}
+    return {
+        metric: every
+        for metric, every in sized.items()
+        if metric not in whole and len(datasets[metric]) == 1
+    }
 
 
 def describe(metric: str, values: Sequence[float]) -> MetricSummary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,3 +77,59 @@ def test_a_promise_that_no_share_can_keep_is_doubted(project: BuiltRepo) -> None
     assert warned(">=5")
     assert not warned(">=5%")
     assert not warned(">=0.05")
+
+
+@pytest.fixture
+def folded(repo: BuiltRepo) -> BuiltRepo:
+    """A project whose metric is reported in five folds; nothing was run."""
+    script = """
+import json, random
+r = random.Random(open("params.yaml").read())
+f1 = [0.8 + r.gauss(0, 0.01) for _ in range(5)]
+json.dump({"f1": f1, "n_train": 160, "n_test": 40}, open("metrics.json", "w"))
+"""
+    files = {
+        "train.py": script,
+        "params.yaml": "seed: 1\nlr: 1\n",
+        ".gitignore": "metrics.json",
+    }
+    repo.commit(files, message="start")
+    asked = ("--metrics", "metrics.json", "--params", "params.yaml", "--seed-param", "seed")
+    assert gitexp(repo, "init", "--command", f"{sys.executable} train.py", *asked).code == 0
+    return repo
+
+
+FOLDED = (
+    "x",
+    "--seeds",
+    "drawn",
+    "--metric",
+    "f1:max",
+    "--effect",
+    ">0",
+    "--hypothesis",
+    "a larger lr raises f1",
+)
+RULE = ("--stopping", "always-valid", "--repeats", "5")
+NO_TEST = "a stopping rule has no test for folds of one data set"
+
+
+@pytest.mark.slow
+def test_a_rule_without_a_test_for_folds_is_named_after_the_first_repeat(folded: BuiltRepo) -> None:
+    assert gitexp(folded, "new", *FOLDED, *RULE, "--param", "lr=2").code == 0
+    done = gitexp(folded, "run", "--until-decided", "--json")
+    assert any(text.startswith(NO_TEST) for text in done.json["warnings"]), done
+    assert done.json["next"].startswith("gitexp amend-plan x --stopping none")
+    again = gitexp(folded, "run", "--repeats", "5", "--with-baseline", "--dry-run")
+    assert NO_TEST in again.out
+    refused = gitexp(folded, "amend-plan", "--repeats", "6", "--why", "more")
+    assert refused.code == 2
+    assert NO_TEST in refused.err
+    assert gitexp(folded, "amend-plan", "--stopping", "none", "--why", "by folds").code == 0
+    folded.switch("main")
+    refused = gitexp(folded, "new", "y", *FOLDED[1:], *RULE)
+    assert refused.code == 2
+    assert NO_TEST in refused.err
+    few = gitexp(folded, "new", "y", *FOLDED[1:], "--repeats", "3", "--param", "lr=3")
+    assert few.code == 0, few
+    assert "cannot decide" not in gitexp(folded, "run", "--with-baseline", "--dry-run").out

@@ -12,8 +12,9 @@ import pytest
 from scipy import stats
 
 from gitexp.comparison.compare import compare, exit_code
-from gitexp.comparison.designs.folds import AVERAGED, COPIES, NO_RULE
+from gitexp.comparison.designs.folds import AVERAGED, COPIES
 from gitexp.model.comparison import Comparison, Role
+from gitexp.model.metrics import NO_RULE
 from gitexp.model.plan import Guard, PlanSeeds, Stopping, StoppingRule, Verdict
 from gitexp.model.run import Sample
 from gitexp.records import codec

@@ -29,7 +29,7 @@ from gitexp.comparison.measure import (
 )
 from gitexp.errors import DesignError
 from gitexp.model.comparison import EffectSize, Role
-from gitexp.model.metrics import in_folds, mean
+from gitexp.model.metrics import NO_RULE, in_folds, mean
 from gitexp.stats import effects, ttests
 from gitexp.stats.design import Splits, Unit, plan_test
 from gitexp.stats.planned import datasets
@@ -54,7 +54,6 @@ UNSTABLE = (
     "with little data every fold-based test exceeds alpha = 0.05 (measured: up to 0.12 for the "
     "corrected t, 0.24 for the 5 x 2 F)"
 )
-NO_RULE = "a stopping rule has no test for folds of one data set"
 IGNORED = (
     f"{NO_RULE}: it takes the means of repeats for independent, and 43 % of true nulls were "
     "supported (measured, 10 seeds of 5 folds; the corrected t without a rule: 3 %)"
@@ -176,15 +175,14 @@ def cautioned(situation: CountedSides, question: Question, answer: Answer) -> An
 
 
 def _samples(situation: CountedSides, metric: str) -> list[Sample]:
-    """Return what both sides recorded of a metric; nothing where it has several data sets."""
-    found = [
+    """Return what both sides recorded of a metric."""
+    return [
         sample
         for side in (situation.count.baseline, situation.count.candidate)
         for item in side.repeats.values()
         for sample in item.samples.values()
         if sample.metric == metric
     ]
-    return found if len({sample.dataset for sample in found}) == 1 else []
 
 
 def _tested(question: Question, scores: tuple[Part, ...], values: Values, splits: Splits) -> Answer:
