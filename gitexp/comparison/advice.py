@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gitexp.model.comparison import Detectable, MetricComparison, PlannedTest
 
 BEFORE = {Verdict.REFUTED: "rejected that ", Verdict.INCONCLUSIVE: "not shown that "}
+_DECIDED = frozenset((Verdict.SUPPORTED, Verdict.REFUTED, Verdict.EQUIVALENT))
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 
 
@@ -33,7 +34,7 @@ def headline(judged: Judged) -> str:
 def _of_one_value(judged: Judged) -> str:
     """Say of a verdict that one side always reports the same: it has to have no chance in it."""
     one = "" if judged.primary is None else judged.primary.one_valued
-    decided = judged.verdict in {Verdict.SUPPORTED, Verdict.REFUTED, Verdict.EQUIVALENT}
+    decided = judged.verdict in _DECIDED
     return f"; the {one} always reports the same" if one and decided else ""
 
 
@@ -118,6 +119,8 @@ def reasons(judged: Judged) -> tuple[str, ...]:
     if judged.problem:
         found.append(judged.problem)
     if plan is None or plan.claim is Claim.MODEL or judged.verdict is Verdict.NOT_COMPARABLE:
+        return tuple(found)
+    if plan.stopping is not None and judged.verdict in _DECIDED:  # the rest need not be run
         return tuple(found)
     if judged.draft.remedy:  # more repeats would be more copies
         return tuple(found)

@@ -18,6 +18,7 @@ from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT
+from gitexp.model.job import CHANGED_LINKS
 from gitexp.model.plan import Claim, HypothesisKind, OnFailed, Plan
 from gitexp.model.run import Repeat, RepeatState
 from gitexp.records.terms import guard_text
@@ -109,7 +110,11 @@ def after(failed: Sequence[Failure], step: str, plan: Plan | None) -> str:
 
 
 def remedy(reason: str, plan: Plan | None) -> str:
-    """Return the way out of a failure that no log explains: the plan asks for what no run gives."""
+    """Return the way out of a failure that no log explains, as of a plan for what no run gives."""
+    if reason.startswith(CHANGED_LINKS):
+        return (
+            "write elsewhere, or take that path out of run.link in .gitexp/config.yaml, and commit"
+        )
     if plan is None:
         return ""
     if reason.startswith(f"metric {plan.metric} was not reported"):

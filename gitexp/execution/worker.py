@@ -37,7 +37,7 @@ from gitexp.execution.engines import process
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.failpoints import FailPoint, reach
 from gitexp.model import replace
-from gitexp.model.job import CACHE, CHECKPOINT, LOG, POINTS, STAGE, Job, StageRecord
+from gitexp.model.job import CACHE, CHANGED_LINKS, CHECKPOINT, LOG, POINTS, STAGE, Job, StageRecord
 from gitexp.model.run import RepeatState
 from gitexp.records import codec
 from gitexp.system import environment, kernels, live, observed, params
@@ -308,7 +308,7 @@ def _check_shared(
     changed = params.changed_links(seen, params.linked_states(attempt.job.links))
     if changed:
         raise DamagedDataError(
-            "the repeat changed linked data",
+            CHANGED_LINKS,
             found=", ".join(changed[:5]),
             expected="linked paths stay as they are: other repeats see them, too",
         )

@@ -41,6 +41,7 @@ def test_a_clear_gain_is_supported_before_the_last_repeat(lab: Lab) -> None:
     result = one(lab)
     assert result.verdict is Verdict.SUPPORTED
     assert result.looks == 0
+    assert result.reasons == ()  # what is decided lacks nothing
     (metric,) = result.metrics
     assert metric.result is not None
     assert metric.result.plan.test == "pocock-paired-permutation"

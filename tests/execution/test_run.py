@@ -701,6 +701,21 @@ def test_what_may_be_read_or_written_is_told_of_when_the_run_has_failed(tmp_path
     assert "git add -f results/x.csv" in said
 
 
+def test_a_script_that_writes_into_linked_data_is_told_where_to_write(tmp_path: Path) -> None:
+    repo = build_repository(tmp_path / "r")
+    writes = f"{PLAIN_TRAIN}open('data/raw.csv', 'a').write('more')\n"
+    repo.commit({"train.py": writes, "params.yaml": "lr: 1\nseed: 7\n", ".gitignore": "/data\n"})
+    repo.write({"data/raw.csv": "1\n"})
+    init(repo.workspace, InitRequest(command="python train.py", metrics=("metrics.json",)))
+    settings = (
+        (repo.path / ".gitexp" / "config.yaml").read_text().replace("link: []", "link: [data]")
+    )
+    repo.commit({".gitexp/config.yaml": settings}, at=3)
+    report = run(repo.workspace)
+    assert states(report) == [RepeatState.FAILED]
+    assert report.next_step.startswith("write elsewhere, or take that path out of run.link")
+
+
 def test_data_that_are_not_in_the_cache_are_all_named(tmp_path: Path) -> None:
     repo = plain(tmp_path / "r")
     repo.write({"raw.csv": "1\n2\n"})
