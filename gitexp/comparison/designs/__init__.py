@@ -1,7 +1,7 @@
 """The designs of a comparison, one file each, and the choice between them.
 
 A design is chosen from the recorded claim and from what was recorded - predictions, folds, data
-sets, numbers - and never from a value.
+sets, numbers - and never from a value; how often folds are counted is the one exception (`folds`).
 """
 
 from __future__ import annotations
