@@ -326,12 +326,13 @@ def by_cookie_file(repo: BuiltRepo) -> None:
 
 
 def test_a_fetch_of_what_lacks_writes_no_file_that_the_folder_names(
-    attacked: BuiltRepo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    attacked: BuiltRepo, tmp_path: Path
 ) -> None:
     repo = partial(attacked, tmp_path)
     by_cookie_file(repo)
-    assert asked(repo, "show", "a") == 3
-    assert "http.cookiefile" in capsys.readouterr().err
+    done = gitexp(repo, "show", "a")  # this process has read the same plan where it came from
+    assert done.code == 3
+    assert "http.cookiefile" in done.err
 
 
 def partial(attacked: BuiltRepo, folder: Path) -> BuiltRepo:
