@@ -144,7 +144,7 @@ class CheckedPlan:
 
     name: str
     digest: PlanDigest
-    amended: int  # how often what binds was changed after a run
+    amended: int  # how often what binds was changed, before a run or after it
     runs: int  # under this plan
     order: OrderGrade
 

@@ -145,7 +145,7 @@ def _verdict(item: ReviewedExperiment) -> Iterator[str | Foreign]:
     yield why if why == ALONE else Foreign(why, _LONG)
     yield ")"
     if item.plan.amended:
-        yield f"; the plan was amended {numbers.amount(item.plan.amended, 'time')} after runs"
+        yield f"; the plan was amended {numbers.amount(item.plan.amended, 'time')}"
 
 
 def _effect(comparison: Comparison) -> Iterator[str | Foreign]:

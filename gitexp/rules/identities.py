@@ -6,7 +6,9 @@ import posixpath
 import shlex
 from typing import TYPE_CHECKING, Final
 
+from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import environment_dir
+from gitexp.model.config import ParamKey
 from gitexp.model.rules import Policy
 from gitexp.model.run import Origin, RepeatState
 from gitexp.rules.branches import is_experiment
@@ -46,11 +48,22 @@ def _run(facts: Facts, path: str, run: Run) -> Iterator[Finding]:
     declared = facts.config.predictions is not None or facts.config.evaluation
     if declared and any(repeat.evaluation is None for repeat in finished):
         yield Finding(f"run {run.id[:8]} does not say on which data it was judged", again, path)
-    if not run.params and any(
-        facts.tree.entry(posixpath.join(facts.config.project, file)) is not None
-        for file in facts.config.params
-    ):
+    if not run.params and any(_has_params(facts, file) for file in facts.config.params):
         yield Finding(f"run {run.id[:8]} does not say its parameters", again, path)
+
+
+def _has_params(facts: Facts, file: str) -> bool:
+    """Tell whether a params file has more than seeds, which no run names among its parameters."""
+    from gitexp.text.params import flat  # noqa: PLC0415 - few hooks see a run without parameters
+
+    data = facts.tree.read(posixpath.join(facts.config.project, file))
+    if data is None:
+        return False
+    try:
+        keys = {ParamKey(file, key) for key in flat(data, file)}
+    except GitexpError:
+        return True
+    return bool(keys - {*facts.config.seed.every})
 
 
 def _metrics(facts: Facts) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ import pytest
 from gitexp.experiments.conclude import conclude
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout
-from gitexp.model.config import ProjectConfig
+from gitexp.model.config import ParamKey, ProjectConfig, SeedRule
 from gitexp.model.ids import PlanDigest, RunId
 from gitexp.model.plan import Amendment
 from gitexp.model.rules import Outside, Policy
@@ -296,6 +296,14 @@ def test_a_result_comes_with_its_parameters(world: World) -> None:
     found = world.judge_staged()
     assert rules(found) == ["R4"]
     assert "parameters" in found[0][2]
+
+
+def test_a_result_without_parameters_lacks_none_where_there_are_but_seeds(world: World) -> None:
+    config = replace(CONFIG, seed=SeedRule((ParamKey("params.yaml", "seed"),)))
+    files = {layout.CONFIG: config_format.dump_template(config), "params.yaml": "seed: 1\n"}
+    world.repo.commit(files)
+    run_of(world, world.lab.plan())
+    assert rules(world.judge_staged()) == []
 
 
 def test_a_metrics_file_that_changes_without_a_run_is_said(world: World) -> None:

@@ -115,7 +115,7 @@ def maintenance(report: MaintenanceReport, _: Style = PLAIN) -> Sheet:
 
 def _plan(item: CheckedPlan) -> Item:
     name = shlex.quote(item.name)
-    amended = f"{numbers.amount(item.amended, 'time')} after runs; gitexp show {name} says why"
+    amended = f"{numbers.amount(item.amended, 'time')}; gitexp show {name} says when and why"
     return Item(
         f"{item.name}: order {order_words(item.order)}",
         (Fact("amended", amended),) if item.amended else (),
