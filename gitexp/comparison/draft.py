@@ -148,6 +148,7 @@ def draft(
             *told,
             *conditional,
             *cautions.warnings(counted, evaluation),
+            *cautions.on_raw_data(evaluation, plan),
             *cautions.tries(gathered.found, counted, plan),
             *filter(None, [Environments(repo).of_pairs(counted)]),
             *(() if same else cautions.unmoved(counted)),
