@@ -207,33 +207,31 @@ def _known_first(
 ) -> tuple[tuple[int, ...], bool]:
     """Return which of a plan's first seeds may have been chosen by the baseline's scores of them.
 
-    Those that count, where the baseline had finished one under the plan, and no candidate had begun
-    it there: in the same call, or before. Outside (which the second value tells) a repeat that was
-    begun is enough, since its log may have shown the score, and only the one that counts excuses
-    it: else whoever kills the candidate looks in which environment the baseline is low (65 %). And
-    those that were passed over, where no candidate had spent them by then: having begun them does
-    not help there, since a candidate that fails on all of them, and a plan that is amended, would
-    leave the choice which are spent.
+    Those that count, where the baseline had shown a score under the plan, and no candidate had
+    begun it there: in the same call, or before. Outside (which the second value tells) a repeat
+    that was begun is enough, since its log may have shown the score, and only the one that
+    counts excuses it: else whoever kills the candidate looks in which environment the baseline
+    is low (65 %). And those that were passed over, where no candidate had spent them by then:
+    having begun them does not help there, since a candidate that fails on all of them, and a
+    plan that is amended, would leave the choice which are spent.
 
-    None, where the scores of none that counts were known: these are as good as drawn anew.
+    None, where the scores of none that counts were known before the repeat that counts had begun:
+    these are as good as drawn anew. Another candidate excuses nothing here: one that fails on all
+    of them would keep the rest from being asked about (25 %).
     """
     base = {item.found.run.inputs for item in count.baseline.repeats.values()}
     scores: defaultdict[int, list[FoundRun]] = defaultdict(list)
-    begun, begun_now, spent = scores.copy(), scores.copy(), scores.copy()
+    begun, spent = scores.copy(), scores.copy()
     for item in (*found, *found.past):
-        under = is_under(item, plan)
-        scored = {each.seed for each in item.run.repeats if each.state is RepeatState.FINISHED}
+        under, repeats = was_under(item, plan), item.run.repeats
         if not all(is_tried(item, each) for each in base):
-            ran = {each.seed for each in item.run.repeats}
-            for seed in scored if was_under(item, plan) else ran:
-                scores[seed].append(item)
+            _add(item, scores, {each.seed for each in repeats if each.shown or not under})
             continue
-        if was_under(item, plan):
-            for repeat in item.run.repeats:
-                begun[repeat.seed].append(item)
-                begun_now[repeat.seed] += [item] * under
-        for seed in () if under else scored:
-            spent[seed].append(item)
+        if under:
+            _add(item, begun, [each.seed for each in repeats])
+        if not is_under(item, plan):
+            finished = (each for each in repeats if each.state is RepeatState.FINISHED)
+            _add(item, spent, {each.seed for each in finished})
 
     def known(seed: int, by: Mapping[int, Sequence[FoundRun]]) -> bool:
         return any(
@@ -248,12 +246,18 @@ def _known_first(
 
     counting = [seed for seed in first if seed not in count.spent]
     outside = any(map(shown, counting))
-    if not outside and not any(known(seed, begun_now) for seed in counting):
+    mine = {seed: [item.found] for seed, item in count.candidate.repeats.items()}
+    if not outside and not any(known(seed, mine) for seed in counting):
         return (), False
     return (
         *(seed for seed in counting if shown(seed) or known(seed, begun)),
         *(seed for seed in first if seed in count.spent and known(seed, spent)),
     ), outside
+
+
+def _add(item: FoundRun, to: Mapping[int, list[FoundRun]], seeds: Iterable[int]) -> None:
+    for seed in seeds:
+        to[seed].append(item)
 
 
 def drawn_twice(found: FoundRuns, count: Count, plan: Plan, earlier: Earlier) -> str:

@@ -312,6 +312,22 @@ def test_an_amended_plan_leaves_no_choice_among_seeds_that_were_known() -> None:
     assert (set(result.pairs), result.spent, why) == ({*SEEDS[8:12]}, {*SEEDS[:8]}, "")
 
 
+@pytest.mark.parametrize("state", [RepeatState.FINISHED, KILLED])
+def test_one_that_fails_on_all_seeds_excuses_no_choice_among_them(state: RepeatState) -> None:
+    """It prints nothing; the baseline's scores are seen; the high ones are spent by another one."""
+    begun = run("f", OTHER, SEEDS[:4], plan=REF, call="k", state=RepeatState.FAILED)
+    known = run("k", BASE, SEEDS[:4], plan=REF, call="k", state=state)
+    repeats = [replace(each, log_tail="acc 0.61\n") for each in known.run.repeats]
+    known = replace(known, run=replace(known.run, repeats=tuple(repeats)))
+    high = run("h", OTHER, SEEDS[:2], order=1, plan=None)
+    mine = run("c", CANDIDATE, SEEDS[2:6], order=2, plan=REF, call="m")
+    left = SEEDS[2:6] if state is KILLED else SEEDS[4:6]
+    rest = run("b", BASE, left, order=2, plan=REF, call="m")
+    result, why = judged(begun, known, high, mine, rest)
+    assert {*SEEDS[2:6]} == set(result.pairs)
+    assert "were known before a candidate had begun them" in why
+
+
 def test_for_a_plan_with_committed_seeds_no_drawn_repeat_of_the_baseline_counts() -> None:
     """They would pair with none of the candidate's, and be a second draw beside those that do."""
     theirs = run("z", BASE, SEEDS[:4], plan=replace(PLAN_REF, name="earlier"))
