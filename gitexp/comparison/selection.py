@@ -24,6 +24,7 @@ from gitexp.comparison.eligible import (
     was_under,
 )
 from gitexp.model.comparison import LATE, Ledger, Selection, SignificanceResult, Unused
+from gitexp.model.metrics import is_rounding
 from gitexp.model.plan import ALPHA, Claim, Plan, StoppingRule
 from gitexp.model.run import Repeat, RepeatState
 from gitexp.report import numbers
@@ -291,8 +292,17 @@ def _drawn_again(
                 # In one history the first rules keep environments apart.
                 apart = plan.rules == 1 and repeat.place != one.repeat.place
                 known = other.run.id in here and (apart or earlier(other, one.found))
-                if mine != _values(other, seed, plan) and not (known or earlier(one.found, other)):
+                theirs = _values(other, seed, plan)
+                if not (_agree(mine, theirs) or known or earlier(one.found, other)):
                     yield seed, where
+
+
+def _agree(mine: Mapping[object, float], theirs: Mapping[object, float]) -> bool:
+    """Tell whether two repeats have the same numbers, but for the last bits of another machine."""
+    pairs = ((value, theirs.get(key)) for key, value in mine.items())
+    return mine.keys() == theirs.keys() and all(
+        b is not None and is_rounding(a - b, (a, b)) for a, b in pairs
+    )
 
 
 def _values(item: FoundRun, seed: int, plan: Plan) -> Mapping[object, float]:

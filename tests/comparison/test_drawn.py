@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -438,6 +439,11 @@ def test_a_repeat_that_another_branch_has_with_other_numbers_decides_nothing(
     assert elsewhere(again, rules=rules) == ""  # it went on from what counts
     same = run("x", side, SEEDS[1:2], order=1, environment=environment)
     assert elsewhere(same, rules=rules, by=parallel) == ""
+    value = same.samples[0].value
+    last_bit = run(
+        "x", side, SEEDS[1:2], environment=environment, values={SEEDS[1]: math.nextafter(value, 1)}
+    )  # of another machine
+    assert elsewhere(last_bit, rules=rules, by=parallel) == ""
     beyond = run("x", side, SEEDS[4:5], order=1, values={SEEDS[4]: 0.6})
     assert elsewhere(beyond, rules=rules, by=parallel) == ""
     killed = run("x", side, SEEDS[1:2], order=1, state=KILLED)
