@@ -49,14 +49,11 @@ def main(argv: Sequence[str]) -> int:
     if list(argv) in (["--version"], ["-V"]):
         sys.stdout.write(f"gitexp {__version__}\n")
         return 0
-    if len(argv) == _WORKER_ARGUMENTS and argv[0] == "worker":
+    serves = list(argv) == ["worker"] and not sys.stdin.isatty()
+    if serves or (len(argv) == _WORKER_ARGUMENTS and argv[0] == "worker"):
         from gitexp.cli import worker
 
-        return worker.fast(list(argv[1:]))
-    if list(argv) == ["worker"] and not sys.stdin.isatty():
-        from gitexp.cli import worker
-
-        return worker.serve()
+        return worker.serve() if serves else worker.fast(list(argv[1:]))
     if len(argv) > 1 and argv[0] == "hook" and not argv[1].startswith("-"):
         from gitexp.cli import hook
 

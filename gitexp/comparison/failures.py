@@ -19,7 +19,7 @@ from gitexp.git import objects
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT
 from gitexp.model.job import CHANGED_LINKS
-from gitexp.model.plan import Claim, HypothesisKind, OnFailed, Plan
+from gitexp.model.plan import Claim, OnFailed, Plan
 from gitexp.model.run import Repeat, RepeatState
 from gitexp.records.terms import guard_text
 from gitexp.stats.design import pairs_needed
@@ -188,8 +188,8 @@ def _dropping(settled: Settled, plan: Plan, source: ResolvedSide, side: SideCoun
         return ""
     step = "gitexp amend-plan --on-failed drop"
     if plan.drawn and plan.stopping is None:  # p pays for the version before
-        one_sided = plan.effect.kind is not HypothesisKind.TWO_SIDED
-        needed = pairs_needed(plan.alpha / (settled.count.variants + 1), one_sided=one_sided)
+        level = plan.alpha / (settled.count.variants + 1)
+        needed = pairs_needed(level, one_sided=plan.effect.one_sided)
         step += f" --repeats {needed}" if needed > plan.repeats else ""
     return f"{step} --why TEXT"
 

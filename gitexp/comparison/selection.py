@@ -299,9 +299,8 @@ def _drawn_again(
 
 def _agree(mine: Mapping[object, float], theirs: Mapping[object, float]) -> bool:
     """Tell whether two repeats have the same numbers, but for the last bits of another machine."""
-    pairs = ((value, theirs.get(key)) for key, value in mine.items())
     return mine.keys() == theirs.keys() and all(
-        b is not None and is_rounding(a - b, (a, b)) for a, b in pairs
+        is_rounding(value - theirs[key], (value, theirs[key])) for key, value in mine.items()
     )
 
 

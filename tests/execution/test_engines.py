@@ -50,6 +50,11 @@ def finish(engine: Engine, refs: Sequence[JobRef]) -> dict[str, JobState]:
     return until(ended, "the end of all jobs")
 
 
+def asleep(pid: Path) -> str:
+    """A command that writes down its process, and sleeps."""
+    return f"echo $$ > {pid}.x; mv {pid}.x {pid}; exec sleep 60"
+
+
 def is_gone(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in {"Z", "X"}
@@ -84,8 +89,7 @@ def test_with_the_process_that_forks_its_workers_are_lost_and_others_begin(
     engine: Engine, place: Bench
 ) -> None:
     pid = place.root / "command"
-    command = f"echo $$ > {pid}.x; mv {pid}.x {pid}; exec sleep 60"
-    refs = engine.submit([request_for(place, place.job(stage(command)))])
+    refs = engine.submit([request_for(place, place.job(stage(asleep(pid))))])
     until(pid.exists)
     worker = Path(f"/proc/{(place.out() / 'pid').read_text().split()[0]}/stat").read_text()
     os.kill(int(worker.rpartition(")")[2].split()[1]), signal.SIGKILL)
@@ -174,8 +178,7 @@ def test_another_coordinator_finds_what_an_earlier_one_left(engine: Engine, plac
 
 def test_a_dead_coordinator_takes_its_jobs_along(place: Bench) -> None:
     pid = place.root / "command"
-    command = f"echo $$ > {pid}.x; mv {pid}.x {pid}; exec sleep 60"
-    request = request_for(place, place.job(stage(command)))
+    request = request_for(place, place.job(stage(asleep(pid))))
     coordinator = os.fork()
     if coordinator == 0:
         ENGINES["local"](1).submit([request])
@@ -210,9 +213,8 @@ def test_the_local_engine_uses_its_slots_at_the_same_time(repo: BuiltRepo, tmp_p
 
 def test_the_inline_engine_can_be_cancelled_while_it_waits(place: Bench) -> None:
     pid = place.root / "command"
-    command = f"echo $$ > {pid}.x; mv {pid}.x {pid}; exec sleep 60"
     engine = ENGINES["inline"](1)
-    refs = engine.submit([request_for(place, place.job(stage(command)))])
+    refs = engine.submit([request_for(place, place.job(stage(asleep(pid))))])
     canceller = threading.Thread(target=lambda: (until(pid.exists), engine.cancel(refs, 10.0)))
     canceller.start()
     states = engine.poll(refs)  # waits for the job

@@ -80,7 +80,7 @@ class ForkServer:
         select.select([] if said is None else [said], [], [], seconds)
 
     def _launch(self, out_dir: str) -> None:
-        with open_log(out_dir) as log:
+        with _open_log(out_dir) as log:
             self._server = subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE,
@@ -148,10 +148,7 @@ def serve(work: Callable[[list[str]], int]) -> int:
                 elif pid := os.fork():
                     workers[pid] = request.out
                 else:
-                    signal.set_wakeup_fd(-1)
-                    for end in (wake, woken):
-                        os.close(end)
-                    _settle(request)
+                    _settle(request, wake, woken)
                     return work([request.job, request.out])
 
 
@@ -163,18 +160,21 @@ def _say_ended(workers: dict[int, str]) -> None:
         os.write(1, f"{json.dumps(workers.pop(pid))}\n".encode())
 
 
-def _settle(request: _Request) -> None:
+def _settle(request: _Request, *pipe: int) -> None:
     """Make a forked process what a new one would be."""
+    signal.set_wakeup_fd(-1)
+    for end in pipe:
+        os.close(end)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if request.session:
         os.setsid()
-    with open(os.devnull, "rb") as null, open_log(request.out) as log:  # noqa: PTH123
+    with open(os.devnull, "rb") as null, _open_log(request.out) as log:  # noqa: PTH123
         for file, number in ((null, 0), (log, 1), (log, 2)):
             os.dup2(file.fileno(), number)
 
 
-def open_log(out_dir: str) -> BinaryIO:
+def _open_log(out_dir: str) -> BinaryIO:
     """Open the log of a worker: what its commands print is nobody else's on this machine."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
     return os.fdopen(os.open(Path(out_dir, LOG), flags, 0o600), "ab")

@@ -225,10 +225,10 @@ def matches(
 
 def tree_ahead(workspace: Workspace) -> TreeId:
     """Return the tree that `commit_tracked` would commit; work tree and index stay as they are."""
-    top = _top(workspace)
     import shutil  # noqa: PLC0415 - a worker copies no index
     import tempfile  # noqa: PLC0415
 
+    top = _top(workspace)
     with tempfile.TemporaryDirectory(prefix="gitexp-index-", dir=workspace.git_dir) as folder:
         index = Path(folder, "index")
         if (own := workspace.git_dir / "index").exists():
