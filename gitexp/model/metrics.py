@@ -102,7 +102,7 @@ def _owner(name: str, names: Collection[str], files: Sequence[str]) -> str:
     return left[0] if len(left) == 1 else ""
 
 
-NO_RULE = "a stopping rule has no test for folds of one data set"
+NO_RULE = "a stopping rule has no test for splits of one data set"
 OWN_METRIC = "a metric of its own for each repeat, as a held-out test set has"
 ROUNDING = 1e-12  # of the values' size: what differs by less differs in how it was rounded
 

@@ -111,7 +111,7 @@ FOLDED = (
     "a larger lr raises f1",
 )
 RULE = ("--stopping", "always-valid", "--repeats", "5")
-NO_TEST = "a stopping rule has no test for folds of one data set"
+NO_TEST = "a stopping rule has no test for splits of one data set"
 
 
 @pytest.mark.slow

@@ -92,6 +92,7 @@ class Lab:
         prefix: str = "exp/",
         stopping: Stopping | None = None,
         on_failed: OnFailed = OnFailed.REFUSE,
+        rules: int = 1,
     ) -> Plan:
         """Begin an experiment on a branch of its own, from the current commit."""
         branch = f"{prefix}{name}"
@@ -115,6 +116,7 @@ class Lab:
                 stopping=stopping,
                 on_failed=on_failed,
                 evaluation=(),
+                rules=rules,
             )
         )
         self.repo.commit({layout.plan_path(name): codec.dump(plan)}, at=self.tick(), message="plan")

@@ -8,14 +8,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.comparison.designs import crossed, datasets, folds, interim, predictions, repeats, still
+from gitexp.comparison.designs import (
+    crossed,
+    datasets,
+    folds,
+    interim,
+    predictions,
+    repeats,
+    resplits,
+    still,
+)
+from gitexp.comparison.randomness.variation import is_clocked
 from gitexp.errors import DesignError, GitexpError
 from gitexp.model import dataclass, replace
+from gitexp.model.metrics import NO_RULE
 from gitexp.model.plan import Claim
 
 if TYPE_CHECKING:
     from gitexp.comparison.designs.prediction_pairs import Pair
     from gitexp.comparison.measure import Answer, CountedSides, Question
+    from gitexp.stats.design import Splits
 
 SEEDS_ALONE = (
     "a stopping rule tests over repeats alone, the noise of the one test set left out: another "
@@ -32,6 +44,8 @@ class Chosen:
     situation: CountedSides
     pair: Pair | None = None
     crossed: tuple[Pair, ...] = ()  # one for each seed, all of the same examples
+    # how each seed divides one table anew, or why nobody knows that; None where none does
+    overlap: Splits | str | None = None
     problem: str = ""  # why nothing can be tested; "" if something can
     warnings: tuple[str, ...] = ()
 
@@ -46,8 +60,9 @@ class Chosen:
         if plan is None or plan.stopping is None:
             return self._at_once(question)
         by_folds = folds.is_by_folds(self.situation, question.metric)
-        if by_folds and plan.drawn:
-            return folds.without_rule(question, self._at_once(question))
+        resplit = self.overlap is not None and not is_clocked(question.metric)
+        if (by_folds and plan.drawn) or resplit:
+            return folds.without_test(question, self._at_once(question), NO_RULE)
         answer = interim.measure(self.situation, question, plan)
         if by_folds:  # older plans keep the verdict that they had
             answer = replace(answer, warnings=(*answer.warnings, folds.IGNORED))
@@ -63,6 +78,8 @@ class Chosen:
             answer = crossed.measure(self.situation, question, self.crossed)
             if answer is not None:
                 return answer
+        if self.overlap is not None and not is_clocked(question.metric):
+            return resplits.measure(self.situation, question, self.overlap)
         answer = repeats.measure(count, question, paired=self.situation.paired)
         return folds.cautioned(self.situation, question, answer)
 
@@ -74,10 +91,7 @@ def choose(situation: CountedSides) -> Chosen:
     if crossing and stopping:
         return Chosen(situation, warnings=(SEEDS_ALONE,))
     if situation.claim is not Claim.MODEL and not crossing:
-        declared = situation.candidate.config.predictions or situation.baseline.config.predictions
-        why = crossed.lacking(situation) if declared and situation.paired else ""
-        said = f"predictions are not compared: {why}; {REPEATS_ALONE}"
-        return Chosen(situation, warnings=(said,) if why else ())
+        return _of_repeats(situation)
     plan = situation.plan
     try:
         if crossing:
@@ -92,3 +106,13 @@ def choose(situation: CountedSides) -> Chosen:
             return Chosen(situation, problem=why)
         raise
     return Chosen(situation, pair)
+
+
+def _of_repeats(situation: CountedSides) -> Chosen:
+    """Return designs whose units are repeats, as no example was predicted by all of them."""
+    if resplits.is_resplit(situation):
+        return Chosen(situation, overlap=resplits.read(situation))
+    declared = situation.candidate.config.predictions or situation.baseline.config.predictions
+    why = crossed.lacking(situation) if declared and situation.paired else ""
+    said = f"predictions are not compared: {why}; {REPEATS_ALONE}"
+    return Chosen(situation, warnings=(said,) if why else ())

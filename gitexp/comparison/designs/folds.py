@@ -97,7 +97,7 @@ def measure(situation: CountedSides, question: Question) -> Answer | None:
             splits, notes = _splits(units) or splits, (*notes, AVERAGED.format(times))
         else:  # older plans keep the verdict that they had
             units, said = scores, (COPIES.format(times),)
-    answer = _tested(question, units, replace(values, notes=notes), splits)
+    answer = over_splits(question, units, replace(values, notes=notes), splits)
     if answer.comparison is not None:
         kept = scores if len(scores) <= MOST_KEPT else ()
         answer = replace(answer, comparison=replace(answer.comparison, parts=kept))
@@ -155,14 +155,14 @@ def is_by_folds(situation: CountedSides, metric: str) -> bool:
     return in_folds(_samples(situation, metric)).keys() == {metric}
 
 
-def without_rule(question: Question, answer: Answer) -> Answer:
-    """Return an answer without the test that a stopping rule would have to replace."""
+def without_test(question: Question, answer: Answer, why: str) -> Answer:
+    """Return an answer without the test of a promise, which nothing that is recorded would hold."""
     if question.effect is None:
         return answer
-    bare = still.untested(answer, NO_RULE)
+    bare = still.untested(answer, why)
     if question.role is Role.PRIMARY:
         return bare
-    return replace(bare, refused=NO_RULE, still="")  # no guard-rail is kept by its mean
+    return replace(bare, refused=why, still="")  # no guard-rail is kept by its mean
 
 
 def cautioned(situation: CountedSides, question: Question, answer: Answer) -> Answer:
@@ -185,10 +185,18 @@ def _samples(situation: CountedSides, metric: str) -> list[Sample]:
     ]
 
 
-def _tested(question: Question, scores: tuple[Part, ...], values: Values, splits: Splits) -> Answer:
+def over_splits(
+    question: Question,
+    scores: tuple[Part, ...],
+    values: Values,
+    splits: Splits,
+    said: tuple[str, str] = (NAIVE, UNSTABLE),
+) -> Answer:
+    """Compare scores of splits; `said`: what is noted of the metric, what warned of the design."""
+    note, caution = said
     left, right = [part.baseline for part in scores], [part.candidate for part in scores]
     intervals = datasets.fold_intervals(splits, left, right, confidence=1 - question.alpha)
-    full = over_parts(question, scores, values, intervals, _sizes(left, right)).noted(NAIVE)
+    full = over_parts(question, scores, values, intervals, _sizes(left, right)).noted(note)
 
     def regions(rope: float) -> Regions | None:
         return datasets.fold_posterior(splits, left, right, rope=rope)
@@ -200,9 +208,9 @@ def _tested(question: Question, scores: tuple[Part, ...], values: Values, splits
         result = datasets.run_on_folds(planned, design, left, right)
     except DesignError as error:
         refused = error.brief
-        return Answer(full.noted(refused), refused, (UNSTABLE,))
+        return Answer(full.noted(refused), refused, (caution,))
     full = replace(full, result=result, beside=datasets.beside_folds(planned, design, left, right))
-    return Answer(question.judged(full), warnings=(UNSTABLE,))
+    return Answer(question.judged(full), warnings=(caution,))
 
 
 def _splits(scores: tuple[Part, ...]) -> Splits | None:

@@ -152,6 +152,12 @@ def read_side(
     return table.y_true, Guesses(table.y_pred, table.scores, table.columns, table.header)
 
 
+def read_truth(top: Path | None, item: Counted, source: ResolvedSide) -> Mapping[str, str]:
+    """Read which examples one repeat was tested on, with their true labels; see `read_pair`."""
+    table = _read(top, item, source, ())
+    return dict(zip(table.ids, table.y_true, strict=True))
+
+
 def recorded_by(item: Counted, source: ResolvedSide) -> Output | None:
     """Return what a repeat recorded of the predictions that its side declares."""
     spec = source.config.predictions

@@ -1,0 +1,121 @@
+"""Re-splits: each seed divides one table anew, and what repeats learn from, or test on, overlaps.
+
+Repeats of one table are not independent: over ten of them the permutation of their differences
+supports 16 % to 24 % of true nulls at alpha = 0.05, Nadeau's and Bengio's corrected t 5 % to 7 %.
+The ids of recorded predictions tell such repeats from those with data of their own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gitexp.comparison.designs import folds, repeats
+from gitexp.comparison.designs.crossed import LARGEST_BYTES, counted
+from gitexp.comparison.designs.prediction_pairs import read_truth, recorded_by
+from gitexp.comparison.measure import LARGEST, Answer, values_of
+from gitexp.errors import DesignError, GitexpError
+from gitexp.model.plan import Claim
+from gitexp.model.result import Part
+from gitexp.stats.design import Splits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gitexp.comparison.measure import CountedSides, Question
+
+_FEWEST = 2
+FEW = "two splits of one table are the fewest that are tested"
+RENUMBERED = (
+    "the ids of predictions name other rows for other seeds (id {name}), so nobody knows what the "
+    "repeats share: give each row of the table an id of its own"
+)
+NAIVE = (
+    "repeats of one table share examples: the permutation of their differences, which takes them "
+    "for independent, is refused"
+)
+SHARED = (
+    "each seed divides one table anew, about {train:.0f} examples to {test:.0f}: what the repeats "
+    "share is paid for, and more of them bring the standard error to no less than {floor:.2g} of "
+    "their spread; more data do"
+)
+
+
+def is_resplit(situation: CountedSides) -> bool:
+    """Whether each seed was evaluated on other examples, by the records alone.
+
+    Plans of the first rules keep the test that they had.
+    """
+    plan, pairs = situation.plan, counted(situation) if situation.paired else []
+    if plan is None or plan.rules == 1 or situation.claim is not Claim.METHOD:
+        return False
+    repeats = [item.repeat for pair in pairs for item in pair]
+    identities = {item.evaluation for item in repeats}
+    bases = {item.evaluation_basis for item in repeats}
+    return len(identities) >= _FEWEST and None not in identities and bases == {"predictions"}
+
+
+def read(situation: CountedSides) -> Splits | str | None:
+    """Return how the table was divided, or why nobody knows; None where no two seeds share rows.
+
+    Training parts are what a seed does not test on, of all examples that any seed has shown: that
+    is less than the table, which errs on the safe side.
+    """
+    truth: dict[str, str] = {}
+    sizes: list[int] = []
+    try:
+        for examples in _examples(situation):
+            sizes.append(len(examples))
+            for name, label in examples.items():
+                if truth.setdefault(name, label) != label:
+                    return RENUMBERED.format(name=name[:40])
+    except DesignError as error:
+        return error.brief
+    if len(truth) == sum(sizes):
+        return None
+    n_test = sum(sizes) / len(sizes)
+    return Splits(len(sizes), 0, n_train=len(truth) - n_test, n_test=n_test)
+
+
+def _examples(situation: CountedSides) -> Iterator[Mapping[str, str]]:
+    """Yield the examples of each seed with their true labels, from whichever side has them here."""
+    read = 0
+    for old, new in counted(situation):
+        sides = ((situation.candidate, new), (situation.baseline, old))
+        out = recorded_by(new, situation.candidate) or recorded_by(old, situation.baseline)
+        read += 0 if out is None else out.size
+        if read > LARGEST_BYTES:
+            raise DesignError(f"the predictions have more than {LARGEST_BYTES >> 20} MiB")
+        failed: list[GitexpError] = []
+        for source, item in sides:
+            try:
+                found = read_truth(situation.top, item, source)
+            except GitexpError as error:
+                failed.append(error)
+            else:
+                yield found
+                break
+        else:
+            raise failed[0]
+
+
+def measure(situation: CountedSides, question: Question, overlap: Splits | str) -> Answer:
+    """Compare one metric over repeats whose examples overlap; without a test where none holds."""
+    values = values_of(situation.count, question.metric, paired=True)
+    if isinstance(overlap, str) or len(values.baseline) < _FEWEST:
+        plain = repeats.compare(question, values, paired=True, decides=False)
+        return folds.without_test(question, plain, overlap if isinstance(overlap, str) else FEW)
+    if max(map(abs, (*values.left, *values.right))) > LARGEST:
+        return Answer(None, f"{question.metric} has values beyond {LARGEST:g}")
+    scores = tuple(
+        Part(seed, None, None, None, None, "", left, right)
+        for (seed, left), (_, right) in zip(values.baseline, values.candidate, strict=True)
+    )
+    floor = math.sqrt(overlap.ratio)
+    said = SHARED.format(train=overlap.n_train, test=overlap.n_test, floor=floor)
+    splits = replace(overlap, repetitions=len(scores))
+    answer = folds.over_splits(question, scores, values, splits, (NAIVE, said))
+    if answer.comparison is None:
+        return answer
+    return replace(answer, comparison=replace(answer.comparison, parts=()))
