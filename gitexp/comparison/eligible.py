@@ -32,6 +32,13 @@ class Counted:
     samples: Mapping[tuple[str, int | None, int | None, str], Sample]
 
 
+def counted(found: FoundRun, repeat: Repeat) -> Counted:
+    """Return a repeat of a run with its samples."""
+    rows = (row for row in found.samples if row.seed == repeat.seed)
+    samples = {(row.metric, row.rep, row.fold, row.dataset): row for row in rows}
+    return Counted(found, repeat, samples)
+
+
 EXPLORATORY = "exploratory: not under this plan"
 REPORTED = "reported from outside"
 SPENT = "spent seed: seen before it was run under the plan"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison.counting import UNPAIRED, Count, FoundRuns
 from gitexp.comparison.eligible import (
     Eligible,
+    counted,
     finished_seeds,
     is_of_call,
     is_tried,
@@ -23,8 +24,9 @@ from gitexp.comparison.eligible import (
     left_aside,
     was_under,
 )
+from gitexp.comparison.measure import samples_of
+from gitexp.comparison.randomness.variation import equal
 from gitexp.model.comparison import LATE, Ledger, Selection, SignificanceResult, Unused
-from gitexp.model.metrics import is_rounding
 from gitexp.model.plan import ALPHA, Claim, Plan, StoppingRule
 from gitexp.model.run import Repeat, RepeatState
 from gitexp.report import numbers
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitexp.comparison.eligible import Counted, Earlier
+    from gitexp.comparison.measure import Cell
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
@@ -287,29 +290,25 @@ def _drawn_again(
 
     for side in (count.candidate, count.baseline):
         for seed, one in side.repeats.items():
-            mine = _values(one.found, seed, plan)
+            mine = _values(one, plan)
             for where, other, repeat in others.get((one.found.run.inputs, seed), ()):
                 # In one history the first rules keep environments apart.
                 apart = plan.rules == 1 and repeat.place != one.repeat.place
                 known = other.run.id in here and (apart or earlier(other, one.found))
-                theirs = _values(other, seed, plan)
+                theirs = _values(counted(other, repeat), plan)
                 if not (_agree(mine, theirs) or known or earlier(one.found, other)):
                     yield seed, where
 
 
-def _agree(mine: Mapping[object, float], theirs: Mapping[object, float]) -> bool:
+def _agree(mine: Mapping[Cell, float], theirs: Mapping[Cell, float]) -> bool:
     """Tell whether two repeats have the same numbers, but for the last bits of another machine."""
-    return mine.keys() == theirs.keys() and all(
-        is_rounding(value - theirs[key], (value, theirs[key])) for key, value in mine.items()
-    )
+    return mine.keys() == theirs.keys() and all(equal((mine[key], theirs[key])) for key in mine)
 
 
-def _values(item: FoundRun, seed: int, plan: Plan) -> Mapping[object, float]:
-    return {
-        (row.rep, row.fold, row.dataset): row.value
-        for row in item.samples
-        if (row.metric, row.seed) == (plan.metric, seed)
-    }
+def _values(item: Counted, plan: Plan) -> Mapping[Cell, float]:
+    """Return what a repeat measured of the planned metric, or used of a resource."""
+    found = samples_of({item.repeat.seed: item}, plan.metric).get(item.repeat.seed, {})
+    return {cell: row.value for cell, row in found.items()}
 
 
 def _passed_over(

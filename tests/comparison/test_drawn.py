@@ -29,7 +29,7 @@ from gitexp.model.plan import (
     Verdict,
     _known_seeds,
 )
-from gitexp.model.run import Origin, PlanRef, RepeatState
+from gitexp.model.run import Origin, PlanRef, RepeatState, Resources
 from gitexp.provenance import strangers
 from gitexp.records.terms import sealed
 from gitexp.report import numbers
@@ -415,14 +415,32 @@ def test_however_two_lines_are_joined_the_answer_is_one(repo: BuiltRepo, how: st
     assert "6 seeds of the plan ran outside it" in str(joined)
 
 
-def elsewhere(*runs: FoundRun, rules: int = 1, by: Earlier = in_line) -> str:
+def elsewhere(
+    *runs: FoundRun, rules: int = 1, by: Earlier = in_line, metric: str = "f1", wall_s: float = 1
+) -> str:
     """Why a whole set decides nothing where another own branch has these runs."""
-    plan = sealed(replace(DRAWN, rules=rules))
+    plan = sealed(replace(DRAWN, rules=rules, metric=metric))
     ref = PlanRef(plan.name, plan.digest)
     beside = tuple(replace(item, run=replace(item.run, plan=ref)) for item in runs)
-    found = FoundRuns(both(0, 4, plan=ref), elsewhere=beside, lines=(("side", beside),))
+    mine = tuple(lasting_each(item, wall_s) for item in both(0, 4, plan=ref))
+    found = FoundRuns(mine, elsewhere=beside, lines=(("side", beside),))
     result = count(found, plan, BASE, CANDIDATE, by)
     return selection.unjudged(found, result, plan, CANDIDATE, by)
+
+
+def lasting_each(item: FoundRun, wall_s: float) -> FoundRun:
+    """A run each of whose repeats took so long."""
+    used = Resources(wall_s=wall_s)
+    repeats = tuple(replace(each, resources=used) for each in item.run.repeats)
+    return replace(item, run=replace(item.run, repeats=repeats))
+
+
+@pytest.mark.parametrize("metric", ["wall_s", "resource:wall_s"])
+def test_of_a_resource_too_a_second_draw_is_one_with_other_numbers(metric: str) -> None:
+    again = run("x", CANDIDATE, SEEDS[1:2], order=1)
+    for wall_s, why in ((1.0, ""), (2.0, f"not judged: seed {SEEDS[1]} drawn more than once")):
+        found = elsewhere(lasting_each(again, wall_s), by=parallel, metric=metric)
+        assert found[: len(why) or None] == why
 
 
 @pytest.mark.parametrize("rules", [1, 2])
@@ -773,5 +791,8 @@ def test_what_was_passed_over_is_named_and_why() -> None:
     spent = run("z", OTHER, SEEDS[:2], plan=None)
     shown = numbers.seeds(SEEDS[:2])
     known = said(*both(2, 6, order=1), past=(spent,))
-    assert known == f"{shown} of the plan were passed over: seen before, in run zzzzzzzz (exp/x)"
-    assert said(*both(2, 6, order=1)).startswith(f"{shown} of the plan come before others that ran")
+    assert known.startswith(f"{shown} of the plan were passed over, and the next of the plan count")
+    assert known.endswith("began before this candidate's repeat, in run zzzzzzzz (exp/x)")
+    assert said(*both(2, 6, order=1)).startswith(f"{shown} of the plan did not run, and later ones")
+    single = said(*both(1, 5, order=1), past=(run("z", OTHER, SEEDS[:1], plan=None),))
+    assert single.startswith(f"seed {SEEDS[0]} of the plan was passed over, and the next")
