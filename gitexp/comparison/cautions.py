@@ -216,11 +216,15 @@ def _passed(tried: Iterable[FoundRun], counted: Count, plan: Plan) -> Iterator[s
             where[f"run {item.run.id[:8]} ({', '.join(item.refs) or item.commit[:_SHORT]})"] = None
     if spent:
         told = numbers.listed(tuple(where), _FEW)
-        yield f"{numbers.seeds(spent)} of the plan were passed over: seen before, in {told}"
+        were, they = ("was", "it") if len(spent) == 1 else ("were", "they")
+        yield (
+            f"{numbers.seeds(spent)} of the plan {were} passed over, and the next of the plan count: "
+            f"{they}, or one behind, began before this candidate's repeat, in {told}"
+        )
     if lacking := first - spent - began:
         yield (
-            f"{numbers.seeds(lacking)} of the plan come before others that ran, and did not run: "
-            "were they passed over because of a run that is not in this clone, it has to be pushed"
+            f"{numbers.seeds(lacking)} of the plan did not run, and later ones did: if a run that "
+            "is not in this clone is the reason, push it"
         )
 
 
