@@ -218,7 +218,7 @@ def _passed(tried: Iterable[FoundRun], counted: Count, plan: Plan) -> Iterator[s
         told = numbers.listed(tuple(where), _FEW)
         were, they = ("was", "it") if len(spent) == 1 else ("were", "they")
         yield (
-            f"{numbers.seeds(spent)} of the plan {were} passed over, and the next of the plan count: "
+            f"{numbers.seeds(spent)} of the plan {were} passed over, and the next of it count: "
             f"{they}, or one behind, began before this candidate's repeat, in {told}"
         )
     if lacking := first - spent - began:

@@ -791,7 +791,7 @@ def test_what_was_passed_over_is_named_and_why() -> None:
     spent = run("z", OTHER, SEEDS[:2], plan=None)
     shown = numbers.seeds(SEEDS[:2])
     known = said(*both(2, 6, order=1), past=(spent,))
-    assert known.startswith(f"{shown} of the plan were passed over, and the next of the plan count")
+    assert known.startswith(f"{shown} of the plan were passed over, and the next of it count:")
     assert known.endswith("began before this candidate's repeat, in run zzzzzzzz (exp/x)")
     assert said(*both(2, 6, order=1)).startswith(f"{shown} of the plan did not run, and later ones")
     single = said(*both(1, 5, order=1), past=(run("z", OTHER, SEEDS[:1], plan=None),))
