@@ -30,8 +30,6 @@ def by_file(name: str, file: str) -> str:
 def plain(name: str, files: Sequence[str]) -> str:
     """Return a metric's name without its file.
 
-    Examples
-    --------
     >>> plain("eval/m.json:acc", ["eval/m.json"]), plain("curve:acc", ["eval/m.json"])
     ('acc', 'curve:acc')
     """
@@ -41,8 +39,6 @@ def plain(name: str, files: Sequence[str]) -> str:
 def bare(name: str) -> str:
     """Return a metric's name without its file, where the files of its state are not known.
 
-    Examples
-    --------
     >>> bare("eval/m.json:acc"), bare("curve:acc")
     ('acc', 'curve:acc')
     """
@@ -53,8 +49,6 @@ def bare(name: str) -> str:
 def several(name: str, names: Collection[str], files: Sequence[str]) -> tuple[str, ...]:
     """Return the names under which more than one file gives a plain name; empty if only one does.
 
-    Examples
-    --------
     >>> several("acc", {"a.json:acc", "b.json:acc"}, ["a.json", "b.json"])
     ('a.json:acc', 'b.json:acc')
     >>> several("acc", {"acc", "b.json:acc"}, ["a.json", "b.json"])  # an older record
@@ -76,8 +70,6 @@ def recorded(asked: str, names: Collection[str], files: Sequence[str]) -> str | 
 
     `files`: the metrics files of the state that was measured.
 
-    Examples
-    --------
     >>> recorded("a.json:acc", {"acc", "b.json:acc"}, ["a.json", "b.json"])
     'acc'
     >>> recorded("a.json:acc", {"acc"}, ["a.json"]), recorded("a.json:acc", {"acc"}, ["b.json"])
@@ -204,8 +196,6 @@ def pooled(parts: Sequence[MetricSummary]) -> MetricSummary:
 def mean(values: Sequence[float]) -> float:
     """Return the mean, summed exactly; values whose sum is not a float are divided first.
 
-    Examples
-    --------
     >>> mean([0.84] * 10) == 0.84  # where the rounded quotient of the sum is another float
     True
     """
@@ -225,8 +215,6 @@ def spread(values: Sequence[float]) -> float | None:
 
     Values that differ in how they were rounded alone do not vary.
 
-    Examples
-    --------
     >>> spread([0.1 + 0.2, 0.3, 0.3])
     0.0
     """

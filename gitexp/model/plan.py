@@ -99,8 +99,6 @@ class PlanSeeds:
 
         `stream`: ``"/explore"`` for runs beside the plan, which get seeds of their own.
 
-        Examples
-        --------
         >>> list(itertools.islice(PlanSeeds("00" * 16).sequence(), 2))
         [986884069, 488897385]
         """
@@ -151,8 +149,6 @@ class Stopping:
     def at(self, repeats: int) -> tuple[int, ...]:
         """Return the numbers of repeats after which a plan of so many is looked at.
 
-        Examples
-        --------
         >>> Stopping(StoppingRule.POCOCK, 4).at(10)
         (3, 5, 8, 10)
         """

@@ -230,8 +230,6 @@ class Repeat:
 def other_seeds(seed: int, seeds: Mapping[str, int], fixed: Collection[str] = ()) -> str:
     """Return the seed parameters that differ from a repeat's number, but for those that are fixed.
 
-    Examples
-    --------
     >>> other_seeds(3, {"prepare.seed": 3, "train.seed": 5})
     'train.seed = 5'
     >>> other_seeds(4, {"prepare.seed": 4, "train.seed": 4})
@@ -243,8 +241,6 @@ def other_seeds(seed: int, seeds: Mapping[str, int], fixed: Collection[str] = ()
 def last_line(log_tail: str) -> str:
     r"""Return the last line that a command printed, not what the worker wrote around it.
 
-    Examples
-    --------
     >>> last_line("Running stage 'a':\n> python a.py\nTraceback:\nKeyError: 'x'\n")
     "KeyError: 'x'"
     >>> last_line("Running stage 'a':\n> false\n")

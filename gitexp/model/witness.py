@@ -42,8 +42,6 @@ class Receipt:
 def statement_of(plan: PlanDigest, commit: CommitHash) -> bytes:
     """Return the text of which a time-stamping authority signs the sha256.
 
-    Examples
-    --------
     >>> statement_of("ab" * 32, "cd" * 20).decode().splitlines()[0]
     'gitexp witness 1'
     """

@@ -164,8 +164,6 @@ def ledger_text(found: Ledger) -> str:
 def rounded(value: float) -> str:
     """Return a size with two digits that mean something.
 
-    Examples
-    --------
     >>> rounded(0.012345), rounded(123.4)
     ('0.012', '123')
     """

@@ -37,8 +37,6 @@ def visible(text: str, *, limit: int = LIMIT) -> str:
     Controls, bidirectional and zero-width characters, odd spaces and undecodable bytes become
     ``\x1b``, ``\u202e`` and so on.
 
-    Examples
-    --------
     >>> visible("a\x1b[31mb")
     'a\\x1b[31mb'
     """
@@ -69,8 +67,6 @@ def markdown(text: str, *, limit: int = LIMIT, cell: bool = False) -> str:
 
     `cell`: the span stands in a table, where a pipe ends the cell even within a span.
 
-    Examples
-    --------
     >>> markdown("f`1")
     '``f`1``'
     >>> markdown("a|b", cell=True)
@@ -92,8 +88,6 @@ def markdown(text: str, *, limit: int = LIMIT, cell: bool = False) -> str:
 def latex(text: str, *, limit: int = LIMIT) -> str:
     r"""Return `text` for LaTeX outside mathematics.
 
-    Examples
-    --------
     >>> latex(r"5 % of f_1 \input{x}")
     '5 \\% of f\\_1 \\textbackslash{}input\\{x\\}'
     """
@@ -101,12 +95,7 @@ def latex(text: str, *, limit: int = LIMIT) -> str:
 
 
 def csv(text: str) -> str:
-    """Return `text` for a CSV cell that no spreadsheet takes for a formula.
-
-    References
-    ----------
-    OWASP, CSV Injection: cells beginning with ``= + - @``, tab or carriage return.
-    """
+    """Return `text` for a CSV cell that no spreadsheet takes for a formula (OWASP)."""
     shown = visible(text, limit=CELL_LIMIT)
     return f"'{shown}" if text.lstrip(" ").startswith(_FORMULA) else shown
 

@@ -75,8 +75,6 @@ def markdown(
 def workflow_commands(review: Review) -> str:
     """Return the violations as workflow commands, at most `MOST_ANNOTATIONS` of a kind.
 
-    Examples
-    --------
     A text cannot end its line, nor a property its value::
 
         ::error title=gitexp R1,file=a%2Cb.yaml::100%25 sure

@@ -38,8 +38,6 @@ def decimals(estimate: float, low: float | None, high: float | None, *, largest:
     `low`, `high`: of the interval; its half is the distance to the one limit that exists.
     `largest`: magnitude that four significant digits are shown of, where there is no interval.
 
-    Examples
-    --------
     >>> decimals(0.0117, 0.0094, 0.0143, largest=0.85)
     4
     """
@@ -58,8 +56,6 @@ def decimals(estimate: float, low: float | None, high: float | None, *, largest:
 def number(value: float, decimals: int, *, signed: bool = False) -> str:
     """Return `value` with `decimals` digits after the point; huge ones in powers of ten.
 
-    Examples
-    --------
     >>> number(0.01171, 4, signed=True)
     '+0.0117'
     >>> number(-0.00001, 2)
@@ -79,8 +75,6 @@ def number(value: float, decimals: int, *, signed: bool = False) -> str:
 def amount(number: int, noun: str) -> str:
     """Return a number with its noun.
 
-    Examples
-    --------
     >>> amount(1, "repeat"), amount(2_000, "data set")
     ('1 repeat', '2,000 data sets')
     """
@@ -90,8 +84,6 @@ def amount(number: int, noun: str) -> str:
 def of_planned(number: int, planned: int | None, how: str) -> str:
     """Return how many there are of those planned; more than planned are not told as a share.
 
-    Examples
-    --------
     >>> of_planned(5, 6, "by seed"), of_planned(8, 6, "by seed")
     ('5 of 6 by seed', '8 by seed, 6 planned')
     """
@@ -103,8 +95,6 @@ def of_planned(number: int, planned: int | None, how: str) -> str:
 def percent(value: float | None, *, signed: bool = True, decimals: int = 1) -> str:
     """Return a share in per cent, or "n/a".
 
-    Examples
-    --------
     >>> percent(0.0512)
     '+5.1 %'
     """
@@ -128,8 +118,6 @@ def interval_text(interval: Interval | None, decimals: int, *, share: bool = Fal
 
     `share`: the limits are shares, to be shown in per cent.
 
-    Examples
-    --------
     >>> from gitexp.model.result import Interval
     >>> interval_text(Interval(0.00013, 0.0334, 0.95, "t"), 3)  # a limit keeps its side of zero
     '[+0.0001, +0.033]'
@@ -151,8 +139,6 @@ def interval_text(interval: Interval | None, decimals: int, *, share: bool = Fal
 def p_text(p: float | None, alpha: float | None = None) -> str:
     """Return a p-value with two significant digits, more where they would hide alpha's side.
 
-    Examples
-    --------
     >>> p_text(0.00390625)
     '0.0039'
     >>> p_text(0.0504, 0.05)
@@ -176,8 +162,6 @@ def p_text(p: float | None, alpha: float | None = None) -> str:
 def ranges(numbers: Iterable[int]) -> str:
     """Return seeds as people write them.
 
-    Examples
-    --------
     >>> ranges([0, 1, 2, 3, 7, 9])
     '0-3, 7, 9'
     """
@@ -190,8 +174,6 @@ def ranges(numbers: Iterable[int]) -> str:
 def seeds(numbers: Iterable[int]) -> str:
     """Return seeds with their noun; of many apart the first ones.
 
-    Examples
-    --------
     >>> seeds([3]), seeds([3, 4, 5]), seeds(range(1, 20, 2))
     ('seed 3', 'seeds 3-5', 'seeds 1, 3, 5 and 7 more')
     """
@@ -217,8 +199,6 @@ def stretches(numbers: Iterable[int]) -> list[tuple[int, int]]:
 def listed(names: Sequence[str], most: int, between: str = ", ") -> str:
     """Return the first of some names, and how many more there are.
 
-    Examples
-    --------
     >>> listed(["a", "b", "c"], 2)
     'a, b and 1 more'
     """
@@ -229,8 +209,6 @@ def listed(names: Sequence[str], most: int, between: str = ", ") -> str:
 def duration(seconds: float) -> str:
     """Return a length of time in the unit in which people would say it.
 
-    Examples
-    --------
     >>> duration(7380)
     '2.0 h'
     """
@@ -243,8 +221,6 @@ def duration(seconds: float) -> str:
 def mean_sd(mean: float, sd: float | None) -> tuple[str, str]:
     """Return mean and standard deviation with the digits that the latter allows.
 
-    Examples
-    --------
     >>> mean_sd(0.612345, 0.0102)
     ('0.612', '0.010')
     >>> mean_sd(0.612345, None)
@@ -261,8 +237,6 @@ def mean_sd(mean: float, sd: float | None) -> tuple[str, str]:
 def age(seconds: float) -> str:
     """Return how long ago something was, in one unit.
 
-    Examples
-    --------
     >>> age(30), age(7380), age(86400 * 20), age(86400 * 800)
     ('30 s', '2 h', '20 d', '2 y')
     """
@@ -276,8 +250,6 @@ def age(seconds: float) -> str:
 def size(n_bytes: int) -> str:
     """Return a size in bytes as people read it.
 
-    Examples
-    --------
     >>> size(512), size(20_480), size(3 << 30)
     ('512 B', '20.0 KiB', '3.0 GiB')
     """

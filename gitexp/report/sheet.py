@@ -219,8 +219,6 @@ def _markdown(sheet: Sheet) -> Iterator[str]:
 def cell_text(cell: Cell) -> str:
     """Return a cell as people read it.
 
-    Examples
-    --------
     >>> cell_text(0.123456789), cell_text(None), cell_text(True)
     ('0.123457', '', 'yes')
     """
@@ -358,8 +356,6 @@ def table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) ->
 
     `rows`: the first is the header. Texts are escaped already.
 
-    Examples
-    --------
     >>> table([["metric", "n"], ["f1", "10"]], right=frozenset({1}))
     ['metric   n', 'f1      10']
     """

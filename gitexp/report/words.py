@@ -200,8 +200,6 @@ def unused(comparison: Comparison) -> list[Fact]:
 def noise_text(variance: VarianceShare) -> str:
     """Return where the noise of a difference comes from, and what would make it smaller.
 
-    Examples
-    --------
     >>> from gitexp.model.result import VarianceShare
     >>> noise_text(VarianceShare(10, 500, 0.0041, 0.2, 0.7, 0.1))
     'variance: 20 % seeds, 70 % test set, 10 % neither alone; more examples would help most'
@@ -353,8 +351,6 @@ def _posteriors(metric: MetricComparison) -> Iterator[str]:
 def _share(probability: float) -> str:
     """Return a probability in per cent, never 0 or 100 where it is neither.
 
-    Examples
-    --------
     >>> _share(0.93), _share(0.0001), _share(0.9999), _share(0.0)
     ('93 %', '<1 %', '>99 %', '<1 %')
     """
@@ -386,8 +382,6 @@ def unit_title(metric: MetricComparison) -> str:
 def part_name(part: Part) -> str:
     """Return what a fold or a data set is called.
 
-    Examples
-    --------
     >>> from gitexp.model.result import Part
     >>> part_name(Part(1, None, 3, 90, 10, "", 0.5, 0.6))
     'seed 1, fold 3'

@@ -2,6 +2,6 @@
 
 Whatever cannot be tested is refused by a `DesignError`, never dropped or passed on as NaN: values
 that are missing, not finite or too few, sides of different length, a share of a baseline that is
-not positive, an alpha that is not a rate, values that do not fit their plan. A function's `Raises`
-says what else there is.
+not positive, an alpha that is not a rate, values that do not fit their plan. Sources are
+named by author and year, as `docs/statistics.md` lists them.
 """

@@ -60,53 +60,29 @@ class RepeatedMeasures:
 def friedman_test(
     table: Table, treatments: Sequence[str], *, higher_is_better: bool = True
 ) -> Friedman:
-    """Test whether all treatments rank alike within blocks.
+    """Test whether all treatments rank alike within blocks (Friedman 1937).
 
-    Parameters
-    ----------
-    table : sequence of float, shape (n_blocks, n_treatments)
-    higher_is_better : bool
-        Whether rank 1 is the largest value of a block.
+    `table`: shape (n_blocks, n_treatments).
 
-    References
-    ----------
-    .. [1] Friedman, M. (1937). The use of ranks to avoid the assumption of normality implicit in
-       the analysis of variance. J. Am. Stat. Assoc. 32, 675-701.
-       :doi:`10.1080/01621459.1937.10503522`
-
-    Examples
-    --------
     >>> friedman_test([[1.0, 2.0], [3.0, 4.0]], ["a", "b"]).mean_ranks
     (2.0, 1.0)
     """
-    ranks = block_ranks(table, treatments, higher_is_better=higher_is_better)
-    statistic = _chi_squared(ranks)
-    df = ranks.shape[1] - 1
+    values = _table(table, treatments)
+    ranks = np.array([midranks(-row if higher_is_better else row) for row in values])
+    n, k = ranks.shape
+    centre, df = (k + 1) / 2, k - 1
+    spread = float(((ranks.sum(axis=0) - n * centre) ** 2).sum())
+    variation = float(((ranks - centre) ** 2).sum())
+    statistic = float(df * spread / variation) if variation else 0.0
     means = tuple(float(mean) for mean in ranks.mean(axis=0))
     return Friedman(statistic, df, float(chdtrc(df, statistic)), means)
 
 
-def iman_davenport_test(
-    table: Table, treatments: Sequence[str], *, higher_is_better: bool = True
-) -> ImanDavenport:
-    """Test as `friedman_test` does, by the less conservative F.
-
-    Raises
-    ------
-    DesignError
-        If all blocks rank the treatments alike, besides the reasons of `friedman_test`.
-
-    References
-    ----------
-    .. [1] Iman, R. L. and Davenport, J. M. (1980). Approximations of the critical region of the
-       Friedman statistic. Commun. Stat. A 9, 571-595. :doi:`10.1080/03610928008827904`
-    """
-    ranks = block_ranks(table, treatments, higher_is_better=higher_is_better)
-    return davenport(_chi_squared(ranks), *ranks.shape)
-
-
 def davenport(chi_squared: float, n: int, k: int) -> ImanDavenport:
-    """Return the F of n blocks and k treatments with such a chi-squared."""
+    """Return the F of n blocks and k treatments with such a chi-squared.
+
+    See Iman and Davenport (1980); where all blocks rank the treatments alike it is infinite.
+    """
     room = n * (k - 1) - chi_squared
     if room <= 0 or n < 2:  # noqa: PLR2004 - one block has no error
         raise DesignError(
@@ -119,15 +95,8 @@ def davenport(chi_squared: float, n: int, k: int) -> ImanDavenport:
 
 
 def nemenyi_critical_difference(n_treatments: int, n_blocks: int, *, alpha: float = 0.05) -> float:
-    """Return the difference of mean ranks that is significant among all pairs.
+    """Return the difference of mean ranks that is significant among all pairs (Demsar 2006).
 
-    References
-    ----------
-    .. [1] Demsar, J. (2006). Statistical comparisons of classifiers over multiple data sets. J.
-       Mach. Learn. Res. 7, 1-30.
-
-    Examples
-    --------
     >>> round(nemenyi_critical_difference(4, 14), 4)
     1.2536
     """
@@ -147,7 +116,7 @@ def nemenyi_test(mean_ranks: Sequence[float], n_blocks: int) -> list[float]:
 def z_against_control(mean_ranks: Sequence[float], n_blocks: int) -> list[float]:
     """Return how far each mean rank lies from the first, the control's; positive: it is better.
 
-    See Demsar (2006), section 3.2.2, in `nemenyi_critical_difference`.
+    See Demsar (2006), section 3.2.2.
     """
     control, *others = mean_ranks
     return [(control - mean) / _rank_error(len(mean_ranks), n_blocks) for mean in others]
@@ -156,24 +125,9 @@ def z_against_control(mean_ranks: Sequence[float], n_blocks: int) -> list[float]
 def repeated_measures_anova(table: Table, treatments: Sequence[str]) -> RepeatedMeasures:
     """Test whether all treatments have the same mean within blocks.
 
-    Parameters
-    ----------
-    table : sequence of float, shape (n_blocks, n_treatments)
-
-    Raises
-    ------
-    DesignError
-        If there are fewer than two blocks, the treatments differ alike in all of them, the table
-        has not one column a treatment, or a value is not finite.
-
-    Notes
-    -----
-    The corrected p-value multiplies both degrees of freedom by epsilon [1]_.
-
-    References
-    ----------
-    .. [1] Greenhouse, S. W. and Geisser, S. (1959). On methods in the analysis of profile data.
-       Psychometrika 24, 95-112. :doi:`10.1007/BF02289823`
+    `table`: shape (n_blocks, n_treatments), at least two blocks, in which the treatments do not
+    all differ alike. The corrected p-value multiplies both degrees of freedom by epsilon
+    (Greenhouse and Geisser 1959).
     """
     values = _table(table, treatments)
     n, k = values.shape
@@ -200,12 +154,6 @@ def repeated_measures_anova(table: Table, treatments: Sequence[str]) -> Repeated
     )
 
 
-def block_ranks(table: Table, treatments: Sequence[str], *, higher_is_better: bool) -> Values:
-    """Return the ranks within each block, shape (n_blocks, n_treatments)."""
-    values = _table(table, treatments)
-    return np.array([midranks(-row if higher_is_better else row) for row in values])
-
-
 def _table(table: Table, treatments: Sequence[str]) -> Values:
     values = finite(np.asarray(table, dtype=np.float64), "table")
     if values.ndim != 2 or values.shape[1] != len(treatments) or len(treatments) < 2:  # noqa: PLR2004
@@ -215,14 +163,6 @@ def _table(table: Table, treatments: Sequence[str]) -> Values:
             expected="at least 2 treatments",
         )
     return values
-
-
-def _chi_squared(ranks: Values) -> float:
-    n, k = ranks.shape
-    centre = (k + 1) / 2
-    spread = float(((ranks.sum(axis=0) - n * centre) ** 2).sum())
-    variation = float(((ranks - centre) ** 2).sum())
-    return float((k - 1) * spread / variation) if variation else 0.0
 
 
 def _rank_error(k: int, n: int) -> float:

@@ -39,24 +39,7 @@ class Independence:
 
 
 def cochran_q(truth: Sequence[Label], predictions: Mapping[str, Sequence[Label]]) -> ChiSquared:
-    """Test whether several classifiers are right equally often on the same examples.
-
-    Parameters
-    ----------
-    truth : sequence, length n_examples
-    predictions : mapping of name to sequence
-        Two classifiers at least.
-
-    Raises
-    ------
-    DesignError
-        If there are fewer than two classifiers, or their predictions are not of the same examples.
-
-    References
-    ----------
-    .. [1] Cochran, W. G. (1950). The comparison of percentages in matched samples. Biometrika
-       37, 256-266. :doi:`10.1093/biomet/37.3-4.256`
-    """
+    """Test whether classifiers are right equally often on the same examples (Cochran 1950)."""
     right = np.array([_right(truth, guesses) for guesses in predictions.values()], dtype=np.float64)
     k = len(right)
     if k < 2:  # noqa: PLR2004 - one classifier is not a comparison
@@ -71,19 +54,7 @@ def cochran_q(truth: Sequence[Label], predictions: Mapping[str, Sequence[Label]]
 def chi_square_independence(table: Table) -> Independence:
     """Test whether rows and columns of a table of counts are independent.
 
-    Parameters
-    ----------
-    table : sequence of int, shape (r, c)
-        Empty rows and columns are an error.
-
-    Raises
-    ------
-    DesignError
-        If the table holds anything but counts, or has an empty or a single row or column.
-
-    References
-    ----------
-    .. [1] Agresti, A. (2013). Categorical Data Analysis, 3rd edition. Wiley, section 3.2.
+    See Agresti (2013), section 3.2. An empty or a single row or column is an error.
     """
     counts = _counts(table, "table")
     total = counts.sum()
@@ -140,16 +111,9 @@ def swapped_categories(
     Notes
     -----
     The statistic is that of `stuart_maxwell`; its distribution is that of swapping the two
-    categories of each example with probability 1/2, so that no count is too small [1]_. Swaps
-    leave the statistic's covariance as it is.
+    categories of each example with probability 1/2, so that no count is too small (Edgington and
+    Onghena 2007, chapter 6). Swaps leave the statistic's covariance as it is.
 
-    References
-    ----------
-    .. [1] Edgington, E. S. and Onghena, P. (2007). Randomization Tests, 4th edition. Chapman and
-       Hall, chapter 6.
-
-    Examples
-    --------
     >>> swapped_categories([[5, 0], [0, 5]], draws=99, seed=0).p_value
     1.0
     """
@@ -169,17 +133,8 @@ def swapped_categories(
 
 
 def stuart_maxwell(joint: Sequence[Sequence[int]] | Values) -> ChiSquared:
-    """Test marginal homogeneity of categories of the same examples.
+    """Test marginal homogeneity of categories of the same examples (Stuart 1955, Maxwell 1970).
 
-    References
-    ----------
-    .. [1] Stuart, A. (1955). A test for homogeneity of the marginal distributions in a two-way
-       classification. Biometrika 42, 412-416. :doi:`10.1093/biomet/42.3-4.412`
-    .. [2] Maxwell, A. E. (1970). Comparing the classification of subjects by two independent
-       judges. Br. J. Psychiatry 116, 651-655. :doi:`10.1192/bjp.116.535.651`
-
-    Examples
-    --------
     >>> round(stuart_maxwell([[10, 7], [1, 10]]).statistic, 3)  # (7 - 1)**2 / 8
     4.5
     """
@@ -195,12 +150,7 @@ def dealt_categories(
 ) -> MonteCarlo:
     """Test two sides' counts of different examples given both margins, by dealing them anew.
 
-    The Monte-Carlo form of the exact conditional test, with Pearson's statistic.
-
-    References
-    ----------
-    .. [1] Hope, A. C. A. (1968). A simplified Monte Carlo significance test procedure. J. R. Stat.
-       Soc. B 30, 582-598. :doi:`10.1111/j.2517-6161.1968.tb00759.x`
+    The Monte-Carlo form of the exact conditional test, with Pearson's statistic (Hope 1968).
     """
     one, two = finite(np.asarray(first), "counts"), finite(np.asarray(second), "counts")
     whole = (one + two).astype(np.int64)
@@ -221,15 +171,8 @@ def smallest_expected(first: Sequence[int], second: Sequence[int]) -> float:
 def mantel_haenszel_categories(tables: Sequence[Sequence[Sequence[int]]]) -> ChiSquared:
     """Test two sides' categories over strata: the generalised Cochran-Mantel-Haenszel statistic.
 
-    Parameters
-    ----------
-    tables : sequence of (2, k) tables
-        One a stratum; every stratum has the same categories.
-
-    References
-    ----------
-    .. [1] Landis, J. R., Heyman, E. R. and Koch, G. G. (1978). Average partial association in
-       three-way contingency tables. Int. Stat. Rev. 46, 237-254. :doi:`10.2307/1402373`
+    `tables`: one of shape (2, k) a stratum, with the same categories (Landis, Heyman and Koch
+    1978).
     """
     strata = np.asarray(tables, dtype=np.float64)
     if strata.ndim != 3 or strata.shape[1] != 2:  # noqa: PLR2004 - strata x 2 x k

@@ -97,20 +97,10 @@ def run_on_crossed(
     The difference d = gain beyond the margin has a row effect (this seed was lucky), a column
     effect (this example is easy for the candidate) and a rest. Its mean has variance
     (MS_repeats + MS_examples - MS_rest) / cells, where the parts are kept from turning negative
-    [1]_ [2]_, and t has Satterthwaite's degrees of freedom, near the number of repeats less one
-    if seeds dominate, near that of the examples if the test set does [3]_. Readers of medical
-    images were first treated so; repeats are the readers here.
-
-    References
-    ----------
-    .. [1] Dorfman, D. D., Berbaum, K. S. and Metz, C. E. (1992). Receiver operating characteristic
-       rating analysis: generalization to the population of readers and patients with the
-       jackknife method. Invest. Radiol. 27, 723-731. :doi:`10.1097/00004424-199209000-00015`
-    .. [2] Obuchowski, N. A. and Rockette, H. E. (1995). Hypothesis testing of diagnostic accuracy
-       for multiple readers and multiple tests: an ANOVA approach with dependent observations.
-       Commun. Stat. Simul. Comput. 24, 285-308. :doi:`10.1080/03610919508813243`
-    .. [3] Hillis, S. L. (2007). A comparison of denominator degrees of freedom methods for multiple
-       observer ROC analysis. Stat. Med. 26, 596-619. :doi:`10.1002/sim.2532`
+    (Dorfman, Berbaum and Metz 1992, Obuchowski and Rockette 1995), and t has Satterthwaite's
+    degrees of freedom, near the number of repeats less one if seeds dominate, near that of the
+    examples if the test set does (Hillis 2007). Readers of medical images were first treated so;
+    repeats are the readers here.
     """
     expected = (plan.n_baseline, plan.n_candidate)
     if (len(baseline), len(candidate)) != expected or baseline.shape != candidate.shape:
@@ -172,10 +162,7 @@ def intervals(
 def variance_share(baseline: Values, candidate: Values) -> VarianceShare | None:
     """Return how much of the difference's variance is seeds, and how much the test set.
 
-    Returns
-    -------
-    VarianceShare or None
-        Shares that sum to 1; None where nothing varies.
+    The shares sum to 1; None where nothing varies.
     """
     found = squares(candidate - baseline)
     seeds, examples = max(found.repeats - found.rest, 0.0), max(found.examples - found.rest, 0.0)

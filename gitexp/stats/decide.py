@@ -30,17 +30,11 @@ class Evidence:
 def decide(evidence: Evidence) -> Verdict:  # noqa: PLR0911 - one return a rule, in order
     """Return what the evidence says about the recorded hypothesis.
 
-    Returns
-    -------
-    Verdict
-        The first that applies of: not comparable; undecidable (nothing to test, fewer than two
-        units, or a smallest p above alpha); inconclusive for fewer repeats than planned; supported
-        - for an equivalence hypothesis: equivalent - if its null is rejected at alpha; refuted
-        if the opposite null is; inconclusive.
-
-    Notes
-    -----
-    Both nulls meet in the margin only, and no data reject both at an alpha below one half.
+    The first that applies of: not comparable; undecidable (nothing to test, fewer than two units,
+    or a smallest p above alpha); inconclusive for fewer repeats than planned; supported - for an
+    equivalence hypothesis: equivalent - if its null is rejected at alpha; refuted if the opposite
+    null is; inconclusive. Both nulls meet in the margin only, and no data reject both at an alpha
+    below one half.
     """
     result = evidence.result
     if not evidence.comparable:

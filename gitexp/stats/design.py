@@ -66,8 +66,6 @@ def plan_test(design: Design) -> PlannedTest:
         outside (0, 1), an effect without a direction, single examples for a claim about the
         method, or folds whose sizes are not known.
 
-    Examples
-    --------
     >>> plan = plan_test(Design(Unit.REPEAT, True, 8, 8, alpha=0.05))
     >>> plan.test, plan.resamples, plan.smallest_p
     ('paired-permutation', 256, 0.0078125)
@@ -119,8 +117,6 @@ def beside(plan: PlannedTest, test: SignificanceTest, title: str = "") -> Planne
 def smallest_p(n_baseline: int, n_candidate: int, *, paired: bool, one_sided: bool) -> float:
     """Return the smallest p-value of an exact permutation test of so many repeats.
 
-    Examples
-    --------
     >>> smallest_p(5, 5, paired=True, one_sided=True)
     0.03125
     >>> smallest_p(3, 3, paired=False, one_sided=False)
@@ -135,8 +131,6 @@ def smallest_p(n_baseline: int, n_candidate: int, *, paired: bool, one_sided: bo
 def pairs_needed(alpha: float, *, paired: bool = True, one_sided: bool = True) -> int:
     """Return the fewest pairs (or repeats of each side) whose permutation test can reach alpha.
 
-    Examples
-    --------
     >>> pairs_needed(0.05), pairs_needed(0.05, one_sided=False), pairs_needed(0.05, paired=False)
     (5, 6, 3)
     """
@@ -150,8 +144,6 @@ def pairs_needed(alpha: float, *, paired: bool = True, one_sided: bool = True) -
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun.
 
-    Examples
-    --------
     >>> counted(1, "pair"), counted(2, "data set")
     ('1 pair', '2 data sets')
     """
@@ -250,8 +242,6 @@ WORDS = (
 def kind_of(name: str) -> str | None:
     """Return the kind that a metric's name says; None for a metric of labels, or of nothing.
 
-    Examples
-    --------
     >>> kind_of("val.roc_auc"), kind_of("pr_auc"), kind_of("f1"), kind_of("error_rate")
     ('roc_auc', 'average_precision', None, None)
     """
@@ -267,8 +257,6 @@ DRAWN_WORK = 300_000_000  # examples times bootstrap samples that are
 def swap_draws(metric: str, n: int) -> int:
     """Return how many random sets of swaps n units get.
 
-    Examples
-    --------
     >>> swap_draws("mae", 10**6), swap_draws("average_precision", 10**5)
     (19999, 10000)
     """
@@ -331,14 +319,9 @@ def plan_examples(
 
 
 def plan_crossed(design: Design, examples: int) -> PlannedTest:
-    """Return the test of repeats and examples as crossed random factors.
+    """Return the test of repeats (joined by seed) and examples as crossed random factors.
 
-    Parameters
-    ----------
-    design : Design
-        Of repeats joined by seed.
-    examples : int
-        Of the one evaluation set that all repeats predicted.
+    `examples`: those of the one evaluation set that all repeats predicted.
     """
     plan_test(design)  # refuses what makes no sense
     if examples < 2:  # noqa: PLR2004 - a variance needs two
@@ -354,8 +337,6 @@ def plan_crossed(design: Design, examples: int) -> PlannedTest:
 def lacking(plan: PlannedTest) -> str:
     """Return what a plan would need beside units to decide anything; "" where nothing is missing.
 
-    Examples
-    --------
     >>> from gitexp.stats.design import Design, Unit
     >>> lacking(plan_crossed(Design(Unit.REPEAT, True, 2, 2, alpha=0.05), 100))
     'repeats crossed with examples need 3 pairs, 2 are there'

@@ -23,22 +23,8 @@ REACH = 8.5  # standard deviations of the normal variable
 
 
 def range_sf(q: float, k: int, df: float) -> float:
-    """Return P(studentized range of k means > q).
+    """Return P(studentized range of k means > q), by quadrature (Lund and Lund 1983).
 
-    Parameters
-    ----------
-    q : float
-        At least 0.
-    k : int
-        Means, at least 2.
-
-    References
-    ----------
-    .. [1] Lund, R. E. and Lund, J. R. (1983). Algorithm AS 190: probabilities and upper
-       quantiles for the studentized range. Appl. Stat. 32, 204-210. :doi:`10.2307/2347300`
-
-    Examples
-    --------
     >>> round(range_sf(3.633160, 4, math.inf), 6)
     0.05
     """
@@ -61,11 +47,8 @@ def many_to_one_sf(
 ) -> float:
     """Return P(max over groups of t, or of abs(t), > statistic) for comparisons with one control.
 
-    Parameters
-    ----------
-    shares : sequence of float
-        n_group / (n_group + n_control) of each group; statistics i and j have the correlation
-        sqrt(share_i share_j).
+    `shares`: n_group / (n_group + n_control) of each group; statistics i and j have the
+    correlation sqrt(share_i share_j).
     """
     scale, weight = standard_deviations(df)
     z, density = _normal()
@@ -102,20 +85,10 @@ def crossing_probability(
 ) -> float:
     """Return the probability under the null that z leaves its limits at any look.
 
-    Parameters
-    ----------
-    critical : sequence of float
-        Limit of z at each look.
-    times : sequence of float, optional
-        Units (information) at each look, rising; equally spaced by default.
+    `critical`: limit of z at each look. `times`: units (information) at each look, rising; equally
+    spaced by default. The sum over looks is carried as its density on the limits' inside
+    (Armitage, McPherson and Rowe 1969).
 
-    Notes
-    -----
-    The sum over looks is carried as its density on the limits' inside (Armitage, McPherson and
-    Rowe 1969, :doi:`10.2307/2343787`).
-
-    Examples
-    --------
     >>> round(crossing_probability([1.96] * 5, two_sided=True), 3)
     0.142
     """

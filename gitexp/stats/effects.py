@@ -38,17 +38,8 @@ def paired_effects(
 ) -> tuple[EffectSize, ...]:
     """Return the effect sizes of a paired design; those that do not exist are left out.
 
-    Parameters
-    ----------
-    baseline, candidate : sequence of float, shape (n_pairs,)
+    Cohen's dz and Hedges' gz where differences vary, and the rank-biserial correlation.
 
-    Returns
-    -------
-    tuple of EffectSize
-        Cohen's dz and Hedges' gz where differences vary, and the rank-biserial correlation.
-
-    Examples
-    --------
     >>> [size.name for size in paired_effects([1.0, 2.0, 4.0], [2.0, 4.0, 5.0])]
     ["Cohen's dz", "Hedges' gz", 'rank-biserial correlation']
     """
@@ -64,8 +55,6 @@ def independent_effects(
 ) -> tuple[EffectSize, ...]:
     """Return the effect sizes of an independent design, see `paired_effects`.
 
-    Examples
-    --------
     >>> [size.name for size in independent_effects([1.0, 2.0], [3.0, 5.0])]
     ["Cohen's d", "Hedges' g", "Cliff's delta"]
     """
@@ -79,26 +68,9 @@ def independent_effects(
 def cohens_d(a: Floats, b: Floats, alpha: float = 0.05) -> Estimate:
     """Return the difference of means in pooled standard deviations, with its interval.
 
-    Parameters
-    ----------
-    a, b : sequence of float
-        Independent values, three in all at least.
-    alpha : float
-        The interval has confidence 1 - alpha: noncentral-t limits times sqrt(1/n + 1/m).
+    The interval has confidence 1 - alpha: noncentral-t limits times sqrt(1/n + 1/m) (Cumming and
+    Finch 2001). Three values in all at least, and a side has to vary.
 
-    Raises
-    ------
-    DesignError
-        If neither side varies.
-
-    References
-    ----------
-    .. [1] Cumming, G. and Finch, S. (2001). A primer on the understanding, use, and calculation
-       of confidence intervals that are based on central and noncentral distributions. Educ.
-       Psychol. Meas. 61, 532-574. :doi:`10.1177/0013164401614002`
-
-    Examples
-    --------
     >>> round(cohens_d([3.0, 4.0, 5.0], [1.0, 2.0, 3.0]).estimate, 6)
     2.0
     """
@@ -108,33 +80,16 @@ def cohens_d(a: Floats, b: Floats, alpha: float = 0.05) -> Estimate:
 
 
 def hedges_g(a: Floats, b: Floats, alpha: float = 0.05) -> Estimate:
-    """Return `cohens_d` and its limits with the exact correction for small samples.
-
-    References
-    ----------
-    .. [1] Hedges, L. V. (1981). Distribution theory for Glass's estimator of effect size and
-       related estimators. J. Educ. Stat. 6, 107-128. :doi:`10.3102/10769986006002107`
-    """
+    """Return `cohens_d` and its limits, exactly corrected for small samples (Hedges 1981)."""
     return _corrected(cohens_d(a, b, alpha), len(a) + len(b) - 2)
 
 
 def cohens_dz(a: Floats, b: Floats, alpha: float = 0.05) -> Estimate:
     """Return the mean paired difference in standard deviations of the differences.
 
-    Parameters
-    ----------
-    a, b : sequence of float, shape (n_pairs,)
-        Two pairs at least, with differences that vary.
-    alpha : float
-        The interval has confidence 1 - alpha: noncentral-t limits / sqrt(n).
+    The interval has confidence 1 - alpha: noncentral-t limits / sqrt(n). Two pairs at least, with
+    differences that vary.
 
-    Raises
-    ------
-    DesignError
-        If there are fewer than two pairs, or their differences do not vary.
-
-    Examples
-    --------
     >>> round(cohens_dz([2.0, 4.0, 6.0], [1.0, 2.0, 3.0]).estimate, 6)
     2.0
     """
@@ -148,15 +103,8 @@ def hedges_gz(a: Floats, b: Floats, alpha: float = 0.05) -> Estimate:
 
 
 def cliffs_delta(a: Floats, b: Floats) -> float:
-    """Return P(a > b) - P(a < b) over all pairs of one value a side.
+    """Return P(a > b) - P(a < b) over all pairs of one value a side (Cliff 1993).
 
-    References
-    ----------
-    .. [1] Cliff, N. (1993). Dominance statistics: ordinal analyses to answer ordinal questions.
-       Psychol. Bull. 114, 494-509. :doi:`10.1037/0033-2909.114.3.494`
-
-    Examples
-    --------
     >>> cliffs_delta([1.0, 2.0], [2.0, 3.0])
     -0.75
     """
@@ -167,15 +115,8 @@ def cliffs_delta(a: Floats, b: Floats) -> float:
 
 
 def rank_biserial_paired(a: Floats, b: Floats) -> float:
-    """Return (W+ - W-) / (W+ + W-) of the signed ranks; 0 if all differences are zero.
+    """Return (W+ - W-) / (W+ + W-) of the signed ranks; 0 if all differences are zero (Kerby 2014).
 
-    References
-    ----------
-    .. [1] Kerby, D. S. (2014). The simple difference formula: an approach to teaching
-       nonparametric correlation. Compr. Psychol. 3. :doi:`10.2466/11.IT.3.1`
-
-    Examples
-    --------
     >>> rank_biserial_paired([1.0, 5.0], [2.0, 3.0])
     0.3333333333333333
     """
@@ -220,20 +161,10 @@ TINY = 1e-9  # below it the series of the noncentral t takes seconds to say what
 
 
 def noncentral_t_interval(t: float, df: float, alpha: float = 0.05) -> tuple[float, float]:
-    """Return the 1 - alpha interval of the noncentrality of an observed t.
+    """Return the 1 - alpha interval of the noncentrality of an observed t, half of alpha a side.
 
-    Parameters
-    ----------
-    alpha : float
-        Half of it lies beyond either limit.
+    See Steiger and Fouladi (1997).
 
-    References
-    ----------
-    .. [1] Steiger, J. H. and Fouladi, R. T. (1997). Noncentrality interval estimation and the
-       evaluation of statistical models. In: What if there were no significance tests? 221-257.
-
-    Examples
-    --------
     >>> [round(limit, 4) for limit in noncentral_t_interval(2.6, 18)]
     [0.436, 4.7033]
     """
@@ -263,16 +194,9 @@ def noncentral_t_interval(t: float, df: float, alpha: float = 0.05) -> tuple[flo
 def noncentral_f_interval(
     statistic: float, df1: float, df2: float, alpha: float = 0.05
 ) -> tuple[float, float]:
-    """Return the 1 - alpha interval of the noncentrality of an observed F.
+    """Return the 1 - alpha interval of the noncentrality of an observed F (Smithson 2003).
 
-    Parameters
-    ----------
-    alpha : float
-        Half of it lies beyond either limit; a limit that does not exist is 0.
-
-    References
-    ----------
-    .. [1] Smithson, M. (2003). Confidence Intervals. Sage. :doi:`10.4135/9781412983761`
+    Half of alpha lies beyond either limit; a limit that does not exist is 0.
     """
     rate(alpha)
 
@@ -291,25 +215,8 @@ MAX_STEPS = 200
 def crossing(function: Callable[[float], float], low: float, high: float) -> float:
     """Return the argument between two at which a function changes its sign, by bisection.
 
-    Parameters
-    ----------
-    function : callable
-        Float to float, monotone between `low` and `high`.
-    low, high : float
-        Values of the function there must not have the same sign.
+    The function is monotone between them; to the last bit that halving can give.
 
-    Returns
-    -------
-    float
-        To the last bit that halving can give.
-
-    Raises
-    ------
-    DesignError
-        If the function does not change its sign.
-
-    Examples
-    --------
     >>> crossing(lambda x: x * x - 2, 0, 2)
     1.4142135623730951
     """
@@ -336,13 +243,7 @@ def crossing(function: Callable[[float], float], low: float, high: float) -> flo
 
 
 def bracket(function: Callable[[float], float], start: float, step: float) -> tuple[float, float]:
-    """Walk from `start` with doubling steps until the sign changes; return the last two places.
-
-    Raises
-    ------
-    DesignError
-        If it does not change within sixty doublings.
-    """
+    """Walk from `start` with doubling steps until the sign changes; return the last two places."""
     here, sign = start, function(start) > 0
     for _ in range(60):
         there = here + step

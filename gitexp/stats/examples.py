@@ -41,18 +41,7 @@ class Cells:
 
 
 def tabulate(y_true: Sequence[str], baseline: Sequence[str], candidate: Sequence[str]) -> Cells:
-    """Count the cells of two sets of predictions.
-
-    Parameters
-    ----------
-    y_true, baseline, candidate : sequence of str, length n_examples
-        In the same order of examples.
-
-    Raises
-    ------
-    DesignError
-        If there are no examples, or the columns differ in length.
-    """
+    """Count the cells of two sets of predictions, all of the same examples in one order."""
     if not len(y_true) == len(baseline) == len(candidate) or not len(y_true):
         raise DesignError(
             "predictions of the same examples are needed",
@@ -115,10 +104,7 @@ def discordant(cells: Cells) -> tuple[int, int]:
 def lost_and_won(cells: Cells, kind: str, sign: float) -> tuple[int, int]:
     """Return the discordant examples that speak against, and for, a gain of the candidate.
 
-    Parameters
-    ----------
-    sign : float
-        1 if larger is better, -1 if smaller is.
+    `sign`: 1 if larger is better, -1 if smaller is.
     """
     only_baseline, only_candidate = discordant(cells)
     if (kind == "accuracy") == (sign > 0):
@@ -127,27 +113,12 @@ def lost_and_won(cells: Cells, kind: str, sign: float) -> tuple[int, int]:
 
 
 def mcnemar_tails(only_baseline: int, only_candidate: int) -> Tails:
-    """Test whether the candidate is right as often as the baseline, exactly.
+    """Test whether the candidate is right as often as the baseline, exactly (McNemar 1947).
 
-    Returns
-    -------
-    Tails
-        Of the conditional binomial test, at any number of discordant examples: `greater`
-        belongs to "the candidate is not right more often".
+    Given the number of discordant examples, each is a fair coin. The mid-p variant is closer to
+    alpha on average, but one-sided exceeds it where most examples are discordant (0.060 for alpha
+    0.05 at n = 50), so a verdict rests on the exact test and mid-p stands beside it.
 
-    Notes
-    -----
-    Given the number of discordant examples, each is a fair coin [1]_. The mid-p variant is
-    closer to alpha on average, but one-sided exceeds it where most examples are discordant (0.060
-    for alpha 0.05 at n = 50), so a verdict rests on the exact test and mid-p stands beside it.
-
-    References
-    ----------
-    .. [1] McNemar, Q. (1947). Note on the sampling error of the difference between correlated
-       proportions or percentages. Psychometrika 12, 153-157. :doi:`10.1007/BF02295996`
-
-    Examples
-    --------
     >>> mcnemar_tails(1, 7).two_sided
     0.0703125
     """
@@ -158,14 +129,7 @@ def mcnemar_tails(only_baseline: int, only_candidate: int) -> Tails:
 
 
 def mid_p_tails(only_baseline: int, only_candidate: int) -> Tails:
-    """Return McNemar's mid-p-values: the observed outcome counts half.
-
-    References
-    ----------
-    .. [1] Fagerland, M. W., Lydersen, S. and Laake, P. (2013). The McNemar test for binary
-       matched-pairs data: mid-p and asymptotic are better than exact conditional. BMC Med. Res.
-       Methodol. 13, 91. :doi:`10.1186/1471-2288-13-91`
-    """
+    """Return McNemar's mid-p-values: the observed outcome counts half (Fagerland et al. 2013)."""
     n = only_baseline + only_candidate
     observed = _binomial_at_least(only_candidate, n) - _binomial_at_least(only_candidate + 1, n)
     exact = mcnemar_tails(only_baseline, only_candidate)
@@ -181,27 +145,10 @@ def swap_tails(
 ) -> Tails:
     """Test a difference of metrics by swapping the two predictions of random examples.
 
-    Parameters
-    ----------
-    sign : float
-        1 if larger is better, -1 if smaller is: the tails belong to the gain.
-
-    Returns
-    -------
-    Tails
-        (b + 1) / (m + 1).
-
-    Notes
-    -----
-    If both models are exchangeable on every example, each example's two predictions may be
-    swapped with probability 1/2 [1]_ [2]_. Examples of one cell are alike, so the number of
-    swaps in it is binomial; examples on which both agree do not matter.
-
-    References
-    ----------
-    .. [1] Noreen, E. W. (1989). Computer-Intensive Methods for Testing Hypotheses. Wiley.
-    .. [2] Yeh, A. (2000). More accurate tests for the statistical significance of result
-       differences. COLING 2000, 947-953. :doi:`10.3115/992730.992783`
+    `sign`: 1 if larger is better, -1 if smaller is: the tails belong to the gain. If both models
+    are exchangeable on every example, each example's two predictions may be swapped with
+    probability 1/2 (Noreen 1989, Yeh 2000). Examples of one cell are alike, so the number of swaps
+    in it is binomial; examples on which both agree do not matter.
     """
     cells = relevant(cells, definition)
     differ = cells.baseline != cells.candidate
@@ -240,21 +187,8 @@ def resampled_scores(
 ) -> tuple[Values, Values]:
     """Return the metric of both sides on bootstrap samples of the examples, drawn jointly.
 
-    Parameters
-    ----------
-    draws : int
-        Bootstrap samples, each as large as the evaluation set.
-    stratified : bool
-        Whether every sample has as many examples of each true class as the evaluation set.
-
-    Returns
-    -------
-    baseline, candidate : ndarray of float, shape (draws,)
-
-    References
-    ----------
-    .. [1] Efron, B. and Tibshirani, R. J. (1993). An Introduction to the Bootstrap. Chapman and
-       Hall, chapter 16.
+    `stratified`: every sample has as many examples of each true class as the evaluation set
+    (Efron and Tibshirani 1993, chapter 16).
     """
     cells = relevant(cells, definition)
     n = int(cells.number.sum())
@@ -288,29 +222,12 @@ def resampled_scores(
 def bootstrap_tails(gains: Values, gain: float) -> Tails:
     """Test a gain against zero from bootstrap samples of it.
 
-    Parameters
-    ----------
-    gains : ndarray of float, shape (draws,)
-        The gain beyond the margin, from both sides resampled jointly.
-    gain : float
-        The same on the evaluation set itself.
-
-    Returns
-    -------
-    Tails
-        Each the larger of the percentile p-value (how often is the resampled gain on the wrong
-        side of zero) and the basic one (how often does it exceed its mean by the observed gain)
-        [1]_, (b + 1) / (m + 1).
-
-    Notes
-    -----
-    The two differ where the gain's distribution is skewed; neither is always the safe one, the
-    larger one is, at the measured price in ``docs/statistics.md``.
-
-    References
-    ----------
-    .. [1] Davison, A. C. and Hinkley, D. V. (1997). Bootstrap Methods and their Application.
-       Cambridge University Press, sections 4.4 and 5.2. :doi:`10.1017/CBO9780511802843`
+    `gains`: the gain beyond the margin, from both sides resampled jointly; `gain`: the same on the
+    evaluation set itself. Each tail is the larger of the percentile p-value (how often is the
+    resampled gain on the wrong side of zero) and the basic one (how often does it exceed its mean
+    by the observed gain; Davison and Hinkley 1997, sections 4.4 and 5.2). The two differ where the
+    gain's distribution is skewed; neither is always the safe one, the larger one is, at the
+    measured price in ``docs/statistics.md``.
     """
     total = len(gains) + 1
 

@@ -43,24 +43,8 @@ class Anova:
 
 
 def one_way_anova(groups: Groups) -> Anova:
-    """Test whether all groups have the same mean, assuming equal variances.
+    """Test whether all groups have the same mean, assuming equal variances (Fisher 1925).
 
-    Parameters
-    ----------
-    groups : mapping of name to values
-        Two groups at least, more values than groups.
-
-    Raises
-    ------
-    DesignError
-        If no group varies.
-
-    References
-    ----------
-    .. [1] Fisher, R. A. (1925). Statistical Methods for Research Workers. Oliver and Boyd.
-
-    Examples
-    --------
     >>> one_way_anova({"a": [1.0, 2.0], "b": [3.0, 4.0]}).statistic
     8.0
     """
@@ -80,18 +64,7 @@ def one_way_anova(groups: Groups) -> Anova:
 
 
 def welch_anova(groups: Groups) -> FTest:
-    """Test whether all groups have the same mean, whatever their variances.
-
-    Parameters
-    ----------
-    groups : mapping of name to values
-        Each with two values at least, that vary.
-
-    References
-    ----------
-    .. [1] Welch, B. L. (1951). On the comparison of several mean values: an alternative
-       approach. Biometrika 38, 330-336. :doi:`10.1093/biomet/38.3-4.330`
-    """
+    """Test whether all groups have the same mean, whatever their variances (Welch 1951)."""
     values = checked(groups, least=2)
     k = len(values)
     n = np.array([len(group) for group in values], dtype=np.float64)
@@ -110,13 +83,7 @@ def welch_anova(groups: Groups) -> FTest:
 
 
 def kruskal_wallis(groups: Groups) -> ChiSquared:
-    """Test whether values of all groups tend to be equally large.
-
-    References
-    ----------
-    .. [1] Kruskal, W. H. and Wallis, W. A. (1952). Use of ranks in one-criterion variance
-       analysis. J. Am. Stat. Assoc. 47, 583-621. :doi:`10.1080/01621459.1952.10483441`
-    """
+    """Test whether values of all groups tend to be equally large (Kruskal and Wallis 1952)."""
     values = checked(groups)
     pooled = np.concatenate(values)
     n = len(pooled)
@@ -134,15 +101,7 @@ def kruskal_wallis(groups: Groups) -> ChiSquared:
 def eta_squared(groups: Groups, *, alpha: float = 0.05) -> Estimate:
     """Return the share of the variation that lies between groups, with its interval.
 
-    Parameters
-    ----------
-    alpha : float
-        The interval has confidence 1 - alpha: noncentral-F limits lambda / (lambda + N).
-
-    References
-    ----------
-    .. [1] Steiger, J. H. (2004). Beyond the F test: effect size confidence intervals and tests
-       of close fit. Psychol. Methods 9, 164-182. :doi:`10.1037/1082-989X.9.2.164`
+    Of confidence 1 - alpha: noncentral-F limits lambda / (lambda + N) (Steiger 2004).
     """
     anova = one_way_anova(groups)
     n = anova.df_between + anova.df_within + 1
@@ -152,12 +111,7 @@ def eta_squared(groups: Groups, *, alpha: float = 0.05) -> Estimate:
 
 
 def omega_squared(groups: Groups) -> float:
-    """Return the share between groups with less bias than `eta_squared`.
-
-    References
-    ----------
-    .. [1] Hays, W. L. (1963). Statistics for Psychologists. Holt, Rinehart and Winston.
-    """
+    """Return the share between groups with less bias than `eta_squared` (Hays 1963)."""
     anova = one_way_anova(groups)
     error = anova.ss_within / anova.df_within
     total = anova.ss_between + anova.ss_within
@@ -165,14 +119,7 @@ def omega_squared(groups: Groups) -> float:
 
 
 def checked(groups: Groups, *, least: int = 1) -> list[Values]:
-    """Return the groups as arrays; there must be two, and more values than groups.
-
-    Raises
-    ------
-    DesignError
-        If there are fewer than two groups, one is empty, all have one value only, or a value is not
-        finite.
-    """
+    """Return the groups as arrays; there must be two, and more values than groups."""
     values = [finite(group, f"values of {name}", least=least) for name, group in groups.items()]
     if len(values) < 2 or sum(map(len, values)) <= len(values):  # noqa: PLR2004 - nothing to compare
         raise DesignError(
@@ -197,26 +144,12 @@ class PermutationF:
 
 
 def permutation_f_test(groups: Groups) -> PermutationF:
-    """Test whether the groups have one distribution, by F over relabellings.
+    """Test whether the groups have one distribution, by F over relabellings (Pitman 1938).
 
-    Returns
-    -------
-    PermutationF
-        The observed labels are one relabelling, so p is never 0. An infinite F, of groups that do
-        not vary within, is reported as the largest float.
+    The sum of squares between the groups orders relabellings as F does. The observed labels are
+    one of them, so p is never 0. An infinite F, of groups that do not vary within, is reported as
+    the largest float.
 
-    Notes
-    -----
-    The sum of squares between the groups orders relabellings as F does [1]_.
-
-    References
-    ----------
-    .. [1] Pitman, E. J. G. (1938). Significance tests which may be applied to samples from any
-       populations: III. The analysis of variance test. Biometrika 29, 322-335.
-       :doi:`10.1093/biomet/29.3-4.322`
-
-    Examples
-    --------
     >>> permutation_f_test({"a": [1.0, 2.0], "b": [7.0, 9.0], "c": [4.0, 4.5]}).p_value
     0.06666666666666667
     """
@@ -247,18 +180,8 @@ def permutation_f_test(groups: Groups) -> PermutationF:
 def dunn_test(groups: Groups) -> dict[tuple[str, str], tuple[float, float]]:
     """Compare the mean ranks of all pairs of groups, with the ranks of all groups together.
 
-    Returns
-    -------
-    dict of (first, second) to (float, float)
-        First less second, and the p-value, adjusted by Holm.
+    First less second, and the p-value, adjusted by Holm (Dunn 1964).
 
-    References
-    ----------
-    .. [1] Dunn, O. J. (1964). Multiple comparisons using rank sums. Technometrics 6, 241-252.
-       :doi:`10.1080/00401706.1964.10490181`
-
-    Examples
-    --------
     >>> dunn_test({"a": [1.0, 2.0, 3.0], "b": [4.0, 5.0, 6.0]})[("a", "b")][0]
     -3.0
     """
@@ -335,17 +258,7 @@ class AgainstControl:
 def games_howell(groups: Groups, *, alpha: float = 0.05) -> dict[tuple[str, str], WelchPair]:
     """Compare all pairs of groups, whatever their variances: first less second.
 
-    Parameters
-    ----------
-    groups : mapping of name to values
-        Each with two values at least.
-    alpha : float
-        All intervals together have confidence 1 - alpha, approximately.
-
-    References
-    ----------
-    .. [1] Games, P. A. and Howell, J. F. (1976). Pairwise multiple comparison procedures with
-       unequal n's and/or variances. J. Educ. Stat. 1, 113-125. :doi:`10.3102/10769986001002113`
+    All intervals together have confidence 1 - alpha, approximately (Games and Howell 1976).
     """
     rate(alpha)
     values = dict(zip(groups, checked(groups, least=2), strict=True))
@@ -367,20 +280,7 @@ def games_howell(groups: Groups, *, alpha: float = 0.05) -> dict[tuple[str, str]
 def dunnett_test(
     control: Sequence[float], groups: Groups, *, alternative: Alternative = "two-sided"
 ) -> dict[str, AgainstControl]:
-    """Compare each treatment with one control, assuming equal variances.
-
-    Parameters
-    ----------
-    groups : mapping of name to values
-        The treatments; one at least.
-    alternative : {"two-sided", "greater", "less"}
-        Of a treatment relative to the control.
-
-    References
-    ----------
-    .. [1] Dunnett, C. W. (1955). A multiple comparison procedure for comparing several treatments
-       with a control. J. Am. Stat. Assoc. 50, 1096-1121. :doi:`10.1080/01621459.1955.10501294`
-    """
+    """Compare each treatment with one control, assuming equal variances (Dunnett 1955)."""
     known(alternative, ALTERNATIVES, "alternative")
     # the control's name must not collide with that of a treatment
     everything = {"": control, **{f"group {name}": group for name, group in groups.items()}}

@@ -40,36 +40,13 @@ class PValues:
 
 
 def p_values(effect: Effect | None, tails_at: TailsAt) -> PValues:
-    """Return the p-values of an effect's nulls.
+    """Return the p-values of an effect's nulls; `p_value` belongs to "no difference at all".
 
-    Parameters
-    ----------
-    effect : Effect or None
-        None: only the two-sided p-value is there to report.
-    tails_at : callable
-        The test of "gain minus margin is zero" for a margin that this function chooses; with a
-        relative effect the margin is a share of the baseline.
-
-    Returns
-    -------
-    PValues
-        `p_value` always belongs to "no difference at all".
-
-    Raises
-    ------
-    DesignError
-        If a band of equivalence has a negative margin.
-
-    Notes
-    -----
-    Superiority: one null on either side of the margin. Equivalence: both one-sided tests have
-    to reject (TOST) [1]_, and it is refuted if either opposite test rejects at half alpha. A
-    two-sided hypothesis is the mirror image of equivalence.
-
-    References
-    ----------
-    .. [1] Schuirmann, D. J. (1987). A comparison of the two one-sided tests procedure and the
-       power approach. J. Pharmacokinet. Biopharm. 15, 657-680. :doi:`10.1007/BF01068419`
+    `tails_at`: the test of "gain minus margin is zero" for a margin that is chosen here; with a
+    relative effect the margin is a share of the baseline. Superiority: one null on either side of
+    the margin. Equivalence: both one-sided tests have to reject (TOST; Schuirmann 1987), and it is
+    refuted if either opposite test rejects at half alpha. A two-sided hypothesis is the mirror
+    image of equivalence.
     """
     none = tails_at(0.0)
     if effect is None:
@@ -101,12 +78,8 @@ def at_margins(
 ) -> SignificanceResult:
     """Return what a test of two sides comes to at every margin that the design's effect asks of.
 
-    Parameters
-    ----------
-    sides : pair of ndarray of float
-        Baseline and candidate, in the unit of the metric.
-    tails : callable
-        The test that the second side is not larger than the first, of sides moved by the margin.
+    `sides`: baseline and candidate. `tails`: the test that the second side is not larger than the
+    first, of sides moved by the margin.
     """
     shifted = with_margin(*sides, design.effect, design.direction)
     return p_values(design.effect, lambda margin: tails(*shifted(margin))).of(plan, statistic)
@@ -130,20 +103,9 @@ def with_margin(
 ) -> Callable[[float], tuple[Values, Values]]:
     """Return the two sides as a function of the margin, so that the gain beyond it is their gap.
 
-    Parameters
-    ----------
-    baseline, candidate : ndarray of float
-        In the unit of the metric.
-    effect : Effect or None
-        Only `relative` is used.
-    direction : Direction or None
-        None is read as larger is better, which a two-sided p-value does not feel.
-
-    Returns
-    -------
-    callable
-        margin -> (baseline', candidate') with candidate' - baseline' being c - b - m or
-        c - (1 + m) b where larger is better, b - c - m or (1 - m) b - c where smaller is.
+    margin -> (baseline', candidate') with candidate' - baseline' being c - b - m or c - (1 + m) b
+    where larger is better, b - c - m or (1 - m) b - c where smaller is. No direction is read as
+    larger is better, which a two-sided p-value does not feel.
     """
     relative = effect is not None and effect.relative
     sign = -1.0 if direction is Direction.MIN else 1.0
@@ -157,15 +119,8 @@ def with_margin(
 
 
 def bonferroni(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Multiply by the number of tests.
+    """Multiply by the number of tests (Dunn 1961).
 
-    References
-    ----------
-    .. [1] Dunn, O. J. (1961). Multiple comparisons among means. J. Am. Stat. Assoc. 56, 52-64.
-       :doi:`10.1080/01621459.1961.10482090`
-
-    Examples
-    --------
     >>> bonferroni([0.25, 0.5])
     (0.5, 1.0)
     """
@@ -174,15 +129,8 @@ def bonferroni(p_values: Sequence[float]) -> tuple[float, ...]:
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Step down from the smallest p-value; holds the familywise error under any dependence.
+    """Step down from the smallest p-value; familywise error under any dependence (Holm 1979).
 
-    References
-    ----------
-    .. [1] Holm, S. (1979). A simple sequentially rejective multiple test procedure. Scand. J.
-       Stat. 6, 65-70.
-
-    Examples
-    --------
     >>> holm([0.5, 0.25])
     (0.5, 0.5)
     """
@@ -190,36 +138,17 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
 
 
 def hochberg(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Step up from the largest p-value; for independent or positively dependent tests.
-
-    References
-    ----------
-    .. [1] Hochberg, Y. (1988). A sharper Bonferroni procedure for multiple tests of
-       significance. Biometrika 75, 800-802. :doi:`10.1093/biomet/75.4.800`
-    """
+    """Step up from the largest, for independent or positively dependent tests (Hochberg 1988)."""
     return _stepwise(p_values, lambda rank, n: n - rank + 1, down=False)
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Hold the false discovery rate of independent or positively dependent tests.
-
-    References
-    ----------
-    .. [1] Benjamini, Y. and Hochberg, Y. (1995). Controlling the false discovery rate. J. R.
-       Stat. Soc. B 57, 289-300. :doi:`10.1111/j.2517-6161.1995.tb02031.x`
-    """
+    """Hold the false discovery rate of such tests (Benjamini and Hochberg 1995)."""
     return _stepwise(p_values, lambda rank, n: n / rank, down=False)
 
 
 def benjamini_yekutieli(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Hold the false discovery rate under any dependence.
-
-    References
-    ----------
-    .. [1] Benjamini, Y. and Yekutieli, D. (2001). The control of the false discovery rate in
-       multiple testing under dependency. Ann. Stat. 29, 1165-1188.
-       :doi:`10.1214/aos/1013699998`
-    """
+    """Hold it under any dependence (Benjamini and Yekutieli 2001)."""
     harmonic = float((1 / np.arange(1, len(p_values) + 1)).sum())
     return _stepwise(p_values, lambda rank, n: harmonic * n / rank, down=False)
 
@@ -242,8 +171,6 @@ def family(p_values: Sequence[float], method: str) -> tuple[float, ...]:
     DesignError
         If the method is unknown or a value is not a probability.
 
-    Examples
-    --------
     >>> family([0.02, 0.5], "none"), family([], "holm"), family([0.02, 0.5], "bonferroni")
     ((0.02, 0.5), (), (0.04, 1.0))
     """

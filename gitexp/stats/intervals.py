@@ -34,19 +34,10 @@ def difference_interval(
 ) -> Interval | None:
     """Return the interval of mean(candidate) - mean(baseline) by Student's or Welch's t.
 
-    Parameters
-    ----------
-    baseline, candidate : sequence of float
-        In the unit of the metric; in the same order if paired.
+    In the unit of the metric; values in the same order if paired. None with fewer than two a side,
+    or where nothing varies: such a difference has no error to be seen, which is not to say that it
+    has none.
 
-    Returns
-    -------
-    Interval or None
-        None with fewer than two values a side, or where nothing varies: such a difference has
-        no error to be seen, which is not to say that it has none.
-
-    Examples
-    --------
     >>> difference_interval([1.0, 2.0, 4.0], [2.0, 4.0, 5.0], paired=True).method
     't on paired differences'
     """
@@ -79,22 +70,14 @@ def relative_interval(
     -------
     Interval or None
         None where the baseline's mean is not positive, or not so at this confidence (then no
-        finite interval exists [1]_), with fewer than two values a side, or where nothing varies.
+        finite interval exists; Fieller 1954), with fewer than two values a side, or where nothing
+        varies.
 
     Notes
     -----
     All ratios r for which mean(c) - r mean(b) is not rejected by a t test: on pairs, or by
-    Welch's with the degrees of freedom at the estimated ratio [2]_.
+    Welch's with the degrees of freedom at the estimated ratio (Tamhane and Logan 2004).
 
-    References
-    ----------
-    .. [1] Fieller, E. C. (1954). Some problems in interval estimation. J. R. Stat. Soc. B 16,
-       175-185. :doi:`10.1111/j.2517-6161.1954.tb00159.x`
-    .. [2] Tamhane, A. C. and Logan, B. R. (2004). Finding the maximum safe dose level for
-       heteroscedastic data. J. Biopharm. Stat. 14, 843-856. :doi:`10.1081/BIP-200035413`
-
-    Examples
-    --------
     >>> interval = relative_interval([10.0, 11.0, 12.0], [11.0, 12.0, 13.2], paired=True)
     >>> round(interval.low, 3), round(interval.high, 3)
     (0.083, 0.11)
@@ -135,25 +118,12 @@ def shares_kept(a: float, b: float, c: float) -> tuple[float, float] | None:
 def jackknife_intervals(
     baseline: Values, candidate: Values, what: str, confidence: float
 ) -> tuple[Interval | None, Interval | None]:
-    """Return the intervals of a metric's difference from what each example (or cluster) adds.
+    """Return the intervals of a metric's difference and relative difference over units.
 
-    Parameters
-    ----------
-    baseline, candidate : ndarray of float, shape (n_units,)
-        Jackknife pseudo-values: their means are the metric of either side.
+    `baseline`, `candidate`: jackknife pseudo-values of shape (n_units,), whose means are the metric
+    of either side. Student's t on them (Miller 1974), and Fieller's; None below `MIN_JACKKNIFE`
+    units.
 
-    Returns
-    -------
-    difference, relative : Interval or None
-        Student's t on the pseudo-values [1]_, and Fieller's; None below `MIN_JACKKNIFE` units.
-
-    References
-    ----------
-    .. [1] Miller, R. G. (1974). The jackknife - a review. Biometrika 61, 1-15.
-       :doi:`10.1093/biomet/61.1.1`
-
-    Examples
-    --------
     >>> right = np.arange(24.0) % 3 > 0
     >>> interval, _ = jackknife_intervals(right * 1.0, right * 2.0, "examples", 0.95)
     >>> interval.method
@@ -175,29 +145,11 @@ def permutation_interval(
 ) -> Interval | None:
     """Return the differences that the two-sided exact sign-flip test does not reject.
 
-    Parameters
-    ----------
-    baseline, candidate : sequence of float, shape (n_pairs,)
-        At most 20 pairs.
+    None if even the widest one has less confidence (fewer than 6 pairs at 0.95), or with more pairs
+    than are enumerated (20). The p-value of a shift is the share of non-empty subsets of pairs
+    whose mean lies beyond it, so the limits are order statistics of the ``2**n - 1`` subset means
+    (Hartigan 1969).
 
-    Returns
-    -------
-    Interval or None
-        None if even the widest one has less confidence (fewer than 6 pairs at 0.95), or with
-        more pairs than are enumerated.
-
-    Notes
-    -----
-    The p-value of a shift is the share of non-empty subsets of pairs whose mean lies beyond it,
-    so the limits are order statistics of the ``2**n - 1`` subset means [1]_.
-
-    References
-    ----------
-    .. [1] Hartigan, J. A. (1969). Using subsample values as typical values. J. Am. Stat. Assoc.
-       64, 1303-1317. :doi:`10.1080/01621459.1969.10501057`
-
-    Examples
-    --------
     >>> interval = permutation_interval([0.0] * 6, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
     >>> interval.low, interval.high
     (1.0, 6.0)
@@ -229,16 +181,10 @@ def predictions_interval(
     Returns
     -------
     difference, relative : Interval or None
-        Accuracy's (or the error rate's) by Newcombe's paired score method [1]_; all else is the
-        percentile interval of examples resampled jointly within their true class, below
-        `design.MIN_BOOTSTRAP_EXAMPLES` that of `jackknife_intervals`; the relative one is None
+        Accuracy's (or the error rate's) by Newcombe's paired score method (1998, method 10); all
+        else is the percentile interval of examples resampled jointly within their true class,
+        below `tests.MIN_BOOTSTRAP_EXAMPLES` that of `jackknife_intervals`; the relative one is None
         where a resampled baseline is 0.
-
-    References
-    ----------
-    .. [1] Newcombe, R. G. (1998). Improved confidence intervals for the difference between
-       binomial proportions based on paired data. Stat. Med. 17, 2635-2650, method 10.
-       :doi:`10.1002/(SICI)1097-0258(19981130)17:22<2635::AID-SIM954>3.0.CO;2-C`
     """
     rate(confidence, "confidence")
     score = None
@@ -277,7 +223,7 @@ def _negated(limit: float | None) -> float | None:
 
 
 def newcombe_paired(cells: Cells, confidence: float) -> Interval:
-    """Return Newcombe's paired score interval of the difference in accuracy."""
+    """Return the paired score interval of the difference in accuracy (Newcombe 1998)."""
     only_old, only_new = examples.discordant(cells)
     n = int(cells.number.sum())
     right = int(cells.number[(cells.baseline == cells.truth)].sum()) - only_old
@@ -300,15 +246,8 @@ def newcombe_paired(cells: Cells, confidence: float) -> Interval:
 
 
 def wilson_limits(successes: int, n: int, alpha: float) -> tuple[float, float]:
-    """Return Wilson's score interval of a proportion, exactly 0 or 1 at 0 or n successes.
+    """Return Wilson's score interval (1927) of a proportion, exactly 0 or 1 at 0 or n successes.
 
-    References
-    ----------
-    .. [1] Wilson, E. B. (1927). Probable inference, the law of succession, and statistical
-       inference. J. Am. Stat. Assoc. 22, 209-212. :doi:`10.1080/01621459.1927.10502953`
-
-    Examples
-    --------
     >>> round(wilson_limits(0, 20, 0.05)[1], 6)
     0.161125
     """
@@ -322,16 +261,8 @@ def wilson_limits(successes: int, n: int, alpha: float) -> tuple[float, float]:
 
 
 def clopper_pearson_limits(successes: int, n: int, alpha: float) -> tuple[float, float]:
-    """Return the exact binomial interval of a proportion.
+    """Return the exact binomial interval of a proportion (Clopper and Pearson 1934).
 
-    References
-    ----------
-    .. [1] Clopper, C. J. and Pearson, E. S. (1934). The use of confidence or fiducial limits
-       illustrated in the case of the binomial. Biometrika 26, 404-413.
-       :doi:`10.1093/biomet/26.4.404`
-
-    Examples
-    --------
     >>> round(clopper_pearson_limits(0, 20, 0.05)[1], 6)
     0.168433
     """
@@ -344,24 +275,10 @@ def clopper_pearson_limits(successes: int, n: int, alpha: float) -> tuple[float,
 def bca_limits(
     resampled: Values, estimate: float, influence: Values, alpha: float
 ) -> tuple[float, float]:
-    """Return the bias-corrected and accelerated limits.
+    """Return the bias-corrected and accelerated limits (Efron 1987).
 
-    Parameters
-    ----------
-    resampled : ndarray of float, shape (n_resamples,)
-    influence : ndarray of float, shape (n_units,)
-        What each unit adds to the estimate, on any scale: the mean of the jackknife less the
-        estimate without the unit.
-
-    Raises
-    ------
-    DesignError
-        If the bootstrap distribution lies on one side of the estimate.
-
-    References
-    ----------
-    .. [1] Efron, B. (1987). Better bootstrap confidence intervals. J. Am. Stat. Assoc. 82,
-       171-185. :doi:`10.1080/01621459.1987.10478410`
+    `influence`: what each unit adds to the estimate, on any scale: the mean of the jackknife less
+    the estimate without the unit.
     """
     below = float((resampled < estimate).mean() + (resampled == estimate).mean() / 2)
     if not 0 < below < 1:

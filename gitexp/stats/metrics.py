@@ -134,27 +134,10 @@ WORDS = (
 
 
 def evaluate(definition: Definition, counts: Counts, labels: Sequence[str]) -> Values:
-    """Compute a metric from counts.
+    """Compute a metric from counts of any leading shape; ratios of nothing are 0.
 
-    Parameters
-    ----------
-    counts : Counts
-        Of any leading shape.
-    labels : sequence of str, length n_classes
-        The class of each place of the last axis.
+    `labels`: the class of each place of the last axis.
 
-    Returns
-    -------
-    ndarray of float, shape (...)
-        Dimensionless. Ratios of nothing are 0.
-
-    Raises
-    ------
-    DesignError
-        If the positive label occurs nowhere.
-
-    Examples
-    --------
     >>> labels = ("no", "yes")
     >>> counts = count(("no", "yes", "yes"), ("no", "no", "yes"), labels)
     >>> float(evaluate(Definition("precision", "binary", "yes"), counts, labels))
@@ -188,12 +171,7 @@ def evaluate(definition: Definition, counts: Counts, labels: Sequence[str]) -> V
 
 
 def count(y_true: Sequence[str], y_pred: Sequence[str], labels: Sequence[str]) -> Counts:
-    """Count right, predicted and actual examples of each class.
-
-    Parameters
-    ----------
-    y_true, y_pred : sequence of str, length n_examples
-    """
+    """Count right, predicted and actual examples of each class."""
     place = {label: index for index, label in enumerate(labels)}
     truth = np.array([place[label] for label in y_true], dtype=np.intp)
     guess = np.array([place[label] for label in y_pred], dtype=np.intp)
@@ -233,8 +211,6 @@ def match_metric(
         If the name is that of no metric of class predictions, or no definition gives the
         reported numbers: testing another quantity under the same name would be a lie.
 
-    Examples
-    --------
     >>> sides = [MeasuredMetric(0.8, ("1", "1", "1", "0"), ("1", "1", "0", "0"))]
     >>> str(match_metric("test.f1_score", sides, positive="1"))
     "f1 of '1'"
@@ -269,8 +245,6 @@ def _same(reported: float, computed: float) -> bool:
 def kind_of(name: str) -> str:
     """Return the kind that a metric's name speaks of, "" for none.
 
-    Examples
-    --------
     >>> kind_of("test.mcc"), kind_of("auc")
     ('matthews_corrcoef', '')
     """

@@ -39,32 +39,12 @@ def sign_flip_tails(
 ) -> Tails:
     """Test the mean of the paired differences candidate - baseline against zero.
 
-    Parameters
-    ----------
-    baseline, candidate : ndarray of float, shape (n_pairs,)
-        In the unit of the metric, in the same order.
-    draws : int or None
-        Random sign patterns; None visits all ``2**n_pairs``.
+    `draws`: random sign patterns; None visits all ``2**n_pairs``. If the difference of each pair is
+    symmetric about zero, its sign is a fair coin (Fisher 1935, section 21). All patterns are
+    counted by meeting in the middle: the sums over the first half of the pairs against the sorted
+    sums over the second, so 20 pairs cost 2 * 1024 sums, not 2**20. Drawn p-values are
+    (b + 1) / (m + 1) (Phipson and Smyth 2010).
 
-    Returns
-    -------
-    Tails
-        Exact p-values are multiples of ``2**-n_pairs`` [1]_; drawn ones (b + 1) / (m + 1) [2]_.
-
-    Notes
-    -----
-    If the difference of each pair is symmetric about zero, its sign is a fair coin [1]_. All
-    patterns are counted by meeting in the middle: the sums over the first half of the pairs
-    against the sorted sums over the second, so 20 pairs cost 2 * 1024 sums, not 2**20.
-
-    References
-    ----------
-    .. [1] Fisher, R. A. (1935). The Design of Experiments, section 21.
-    .. [2] Phipson, B. and Smyth, G. K. (2010). Permutation p-values should never be zero.
-       Stat. Appl. Genet. Mol. Biol. 9(1), article 39. :doi:`10.2202/1544-6115.1585`
-
-    Examples
-    --------
     >>> candidate = np.array([0.733, 0.737, 0.736, 0.746, 0.727])
     >>> sign_flip_tails(np.array([0.728, 0.729, 0.736, 0.746, 0.729]), candidate).greater
     0.25
@@ -99,30 +79,13 @@ def label_tails(
 ) -> Tails:
     """Test the difference of two independent means against zero.
 
-    Parameters
-    ----------
-    baseline, candidate : ndarray of float, shape (n_baseline,) and (n_candidate,)
-        In the unit of the metric.
-    draws : int or None
-        Random assignments; None visits all ``comb(n_baseline + n_candidate, n_baseline)``.
+    `draws`: random assignments; None visits all ``comb(n_baseline + n_candidate, n_baseline)``. If
+    both sides have the same distribution, labels may be dealt afresh (Pitman 1937). With different
+    spread *and* number the test of the mean does not keep alpha (Romano 1990), however many values
+    there are: use `studentized_label_tails` then. With equal numbers the two are the same test,
+    since t rises with the difference of the means. Assignments are counted by meeting in the
+    middle, as in `sign_flip_tails`, with subsets of the pooled values by size.
 
-    Notes
-    -----
-    If both sides have the same distribution, labels may be dealt afresh [1]_. With different
-    spread *and* number the test of the mean does not keep alpha [2]_, however many values there
-    are: use `studentized_label_tails` then. With equal numbers the two are the same test, since t
-    rises with the difference of the means. Assignments are counted by meeting in the middle, as in
-    `sign_flip_tails`, with subsets of the pooled values by size.
-
-    References
-    ----------
-    .. [1] Pitman, E. J. G. (1937). Significance tests which may be applied to samples from any
-       populations. J. R. Stat. Soc. Suppl. 4(1), 119-130. :doi:`10.2307/2984124`
-    .. [2] Romano, J. P. (1990). On the behavior of randomization tests without a group
-       invariance assumption. J. Am. Stat. Assoc. 85, 686-692. :doi:`10.2307/2290003`
-
-    Examples
-    --------
     >>> label_tails(np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0])).greater
     0.05
     """
@@ -166,27 +129,10 @@ def studentized_label_tails(
 ) -> Tails:
     """Test the difference of two independent means by Welch's t over the assignments of labels.
 
-    Parameters
-    ----------
-    baseline, candidate : ndarray of float, shape (n_baseline,) and (n_candidate,)
-        In the unit of the metric; two values a side at least.
+    Two values a side at least. If both sides have the same distribution the p-value is exact, as
+    that of `label_tails`; if only their means are the same it is so in the limit (Janssen 1997,
+    Chung and Romano 2013), since t has the same distribution whatever the spreads.
 
-    Notes
-    -----
-    If both sides have the same distribution the p-value is exact, as that of `label_tails`; if
-    only their means are the same it is so in the limit [1]_ [2]_, since t has the same
-    distribution whatever the spreads.
-
-    References
-    ----------
-    .. [1] Janssen, A. (1997). Studentized permutation tests for non-i.i.d. hypotheses and the
-       generalized Behrens-Fisher problem. Stat. Probab. Lett. 36, 9-21.
-       :doi:`10.1016/S0167-7152(97)00043-6`
-    .. [2] Chung, E. and Romano, J. P. (2013). Exact and asymptotically robust permutation tests.
-       Ann. Stat. 41, 484-507. :doi:`10.1214/13-AOS1090`
-
-    Examples
-    --------
     >>> studentized_label_tails(np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0])).greater
     0.1
     """
@@ -238,10 +184,7 @@ def _welch_t(dealt: Values, centred: Values, tolerance: float) -> Values:
 def drawn_tails(draws: Iterable[Values], observed: float, tie: float) -> Tails:
     """Return (b + 1) / (m + 1) of what random relabellings give, some rows of them at a time.
 
-    Parameters
-    ----------
-    tie : float
-        By which a draw may miss the observed value and still reach it.
+    `tie`: by which a draw may miss the observed value and still reach it.
     """
     counts, total = np.ones(3), 1
     for values in draws:

@@ -16,22 +16,11 @@ from gitexp.stats.values import number, rate
 
 
 def power_paired_t_test(n_pairs: float, effect_size: float, *, alpha: float = 0.05) -> float:
-    """Return the power of a paired t test.
+    """Return the power of a paired t test (Cohen 1988).
 
-    Parameters
-    ----------
-    n_pairs : float
-        Above 1; need not be whole.
-    effect_size : float
-        Mean of the differences in their standard deviations.
+    `n_pairs`: above 1, need not be whole. `effect_size`: mean of the differences in their standard
+    deviations.
 
-    References
-    ----------
-    .. [1] Cohen, J. (1988). Statistical Power Analysis for the Behavioral Sciences, 2nd edition.
-       Lawrence Erlbaum.
-
-    Examples
-    --------
     >>> round(power_paired_t_test(5, 1.2, alpha=0.025), 4)
     0.5302
     """
@@ -42,10 +31,7 @@ def power_paired_t_test(n_pairs: float, effect_size: float, *, alpha: float = 0.
 def power_two_sample_t_test(
     n_per_group: float, effect_size: float, *, alpha: float = 0.05
 ) -> float:
-    """Return the power of Student's t test with two groups of equal size.
-
-    See `power_paired_t_test`; the effect size is Cohen's d.
-    """
+    """Return the power of Student's t test with two groups of equal size; Cohen's d."""
     _more_than_one(n_per_group)
     return _t_power(effect_size * math.sqrt(n_per_group / 2), 2 * n_per_group - 2, alpha)
 
@@ -53,22 +39,10 @@ def power_two_sample_t_test(
 def sample_size_mcnemar(
     p_a_only: float, p_b_only: float, power: float, *, alpha: float = 0.05
 ) -> float:
-    """Return the examples at which McNemar's two-sided test has `power`, by its normal law [1]_.
+    """Return the examples at which McNemar's two-sided test has `power`, by its normal law.
 
-    Parameters
-    ----------
-    p_a_only, p_b_only : float
-        Probabilities that only `a`, only `b` is right on an example.
-
-    Raises
-    ------
-    DesignError
-        If the probabilities are equal or none of discordant examples, or a rate is none.
-
-    References
-    ----------
-    .. [1] Connett, J. E., Smith, J. A. and McHugh, R. B. (1987). Sample size and power for
-       pair-matched case-control studies. Stat. Med. 6, 53-59. :doi:`10.1002/sim.4780060107`
+    `p_a_only`, `p_b_only`: probabilities that only `a`, only `b` is right on an example (Connett,
+    Smith and McHugh 1987).
     """
     rate(alpha)
     rate(power, "power")
@@ -91,17 +65,7 @@ def power_tost_paired(
 ) -> float:
     """Return the exact power of two one-sided paired t tests against -margin and margin.
 
-    Parameters
-    ----------
-    n_pairs : int
-        At least 2.
-    true_difference, sd_of_differences, margin : float
-        In the unit of the metric.
-
-    References
-    ----------
-    .. [1] Phillips, K. F. (1990). Power of the two one-sided tests procedure in bioequivalence.
-       J. Pharmacokinet. Biopharm. 18, 137-144. :doi:`10.1007/BF01063556`
+    In the unit of the metric (Phillips 1990).
     """
     rate(alpha)
     _more_than_one(n_pairs)

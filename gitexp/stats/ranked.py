@@ -129,13 +129,7 @@ def resampled(one: Ranking, *, draws: int, seed: int) -> tuple[Values, Values]:
 
 
 def left_out(terms: ScoreTerms) -> Values:
-    """Return the metric without each example, shape (n_examples,), in O(n log n).
-
-    Raises
-    ------
-    DesignError
-        If a class has one example only.
-    """
+    """Return the metric without each example, shape (n_examples,), in O(n log n)."""
     m, n = int(terms.truth.sum()), int((1 - terms.truth).sum())
     if min(m, n) < 2:  # noqa: PLR2004 - without it there would be no class
         raise DesignError(
@@ -273,33 +267,10 @@ def paired_areas(
 ) -> Areas:
     """Compute two correlated areas, of independent examples or of clusters of them.
 
-    Parameters
-    ----------
-    truth : ndarray of float, shape (n_examples,)
-        1 for the positive class, else 0.
-    baseline, candidate : ndarray of float, shape (n_examples,)
-        Larger means the positive class.
-    clusters : ndarray of int, shape (n_examples,), or None
-        Examples of one cluster may depend on each other [3]_.
-
-    Raises
-    ------
-    DesignError
-        If a class has fewer than two examples (or clusters).
-
-    Notes
-    -----
-    Each example's share in an area is a difference of midranks [2]_; their covariance within the
-    classes gives that of the areas [1]_.
-
-    References
-    ----------
-    .. [1] DeLong, E. R., DeLong, D. M. and Clarke-Pearson, D. L. (1988). Biometrics 44, 837-845.
-       :doi:`10.2307/2531595`
-    .. [2] Sun, X. and Xu, W. (2014). Fast implementation of DeLong's algorithm. IEEE Signal
-       Process. Lett. 21, 1389-1393. :doi:`10.1109/LSP.2014.2337313`
-    .. [3] Obuchowski, N. A. (1997). Nonparametric analysis of clustered ROC curve data. Biometrics
-       53, 567-578. :doi:`10.2307/2533958`
+    `truth`: 1 for the positive class, else 0; a larger score means the positive class. Examples of
+    one cluster may depend on each other (Obuchowski 1997). Each example's share in an area is a
+    difference of midranks (Sun and Xu 2014); their covariance within the classes gives that of the
+    areas (DeLong et al. 1988).
     """
     labels = truth.astype(np.intp)
     hit = labels == 1

@@ -28,8 +28,6 @@ SIDES: tuple[Alternative, ...] = ("greater", "less", "two-sided")
 def midranks(values: Values) -> Values:
     """Rank values from 1, ties sharing the mean of their ranks.
 
-    Examples
-    --------
     >>> [float(rank) for rank in midranks(np.array([3.0, 1.0, 3.0]))]
     [2.5, 1.0, 2.5]
     """
@@ -47,8 +45,6 @@ def tie_sum(values: Values) -> float:
 def differences(a: Values, b: Values) -> Values:
     """Return a - b with rounding noise removed: near zeros are 0, near ties are equal.
 
-    Examples
-    --------
     >>> [float(d) == 0 for d in differences(np.array([0.1 + 0.2]), np.array([0.3]))]
     [True]
     """
@@ -92,22 +88,10 @@ def signed_rank_tails(d: Values, *, exact: bool) -> Tails:
 def rank_sum_tails(a: Values, b: Values, *, exact: bool, correct: bool = False) -> Tails:
     """Return the p-values of the Mann-Whitney test; the statistic is U of the first side.
 
-    Parameters
-    ----------
-    exact : bool
-        By the permutation distribution of the midranks at hand (two-sided: rank sums at least as
-        far from their mean as the observed one), or its normal approximation.
-    correct : bool
-        By half a rank, normal approximation only.
+    `exact`: by the permutation distribution of the midranks at hand (two-sided: rank sums at least
+    as far from their mean as the observed one), or its normal approximation; `correct`ed by half a
+    rank (Mann and Whitney 1947).
 
-    References
-    ----------
-    .. [1] Mann, H. B. and Whitney, D. R. (1947). On a test of whether one of two random variables
-       is stochastically larger than the other. Ann. Math. Stat. 18, 50-60.
-       :doi:`10.1214/aoms/1177730491`
-
-    Examples
-    --------
     >>> rank_sum_tails(np.array([3.0, 4.0]), np.array([1.0, 2.0]), exact=True).greater
     0.16666666666666666
     """
@@ -154,19 +138,9 @@ def normal_p(
 
 
 def subset_sums(ranks: Values, size: int | None) -> Values:
-    """Count subsets of the ranks by twice their sum.
+    """Return the share of the subsets of ranks, whole or half, with each doubled sum, from 0 on.
 
-    Parameters
-    ----------
-    ranks : ndarray of float, shape (n,)
-        Whole or half.
-    size : int or None
-        Only subsets of so many ranks; None counts all of them.
-
-    Returns
-    -------
-    ndarray of float, shape (2 * sum + 1,)
-        Share of the subsets with each doubled sum.
+    `size`: only subsets of so many ranks; None counts all of them.
     """
     doubled = np.rint(2 * ranks).astype(np.intp)
     total = int(doubled.sum())
@@ -205,23 +179,9 @@ def bayesian_signed_rank_test(
 ) -> Regions:
     """Return how probably a - b tends to lie below, within or above the region.
 
-    Parameters
-    ----------
-    a, b : sequence of float, shape (n_datasets,)
-        In the unit of the metric.
-    rope : float
-        Half-width of the region of practical equivalence.
-
-    Notes
-    -----
-    A Dirichlet process with strength 0.5 on a pseudo-difference of 0; the mass of a region is
-    that of the Walsh averages in it [1]_.
-
-    References
-    ----------
-    .. [1] Benavoli, A., Corani, G., Demsar, J. and Zaffalon, M. (2017). Time for a change: a
-       tutorial for comparing multiple classifiers through Bayesian analysis. J. Mach. Learn.
-       Res. 18(77), 1-36.
+    `rope`: half-width of the region of practical equivalence, in the unit of the metric. A
+    Dirichlet process with strength 0.5 on a pseudo-difference of 0; the mass of a region is that of
+    the Walsh averages in it (Benavoli, Corani, Demsar and Zaffalon 2017).
     """
     d = np.concatenate([[0.0], _differences(a, b, rope, n_samples)])
     walsh = (d[:, None] + d[None, :]) / 2

@@ -112,8 +112,6 @@ def terms(scoring: Scoring, one: MeasuredMetric) -> ScoreTerms:
 def value(one: ScoreTerms) -> float:
     """Compute the metric.
 
-    Examples
-    --------
     >>> truth, scores = np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.1, 0.4, 0.35, 0.8])
     >>> value(ScoreTerms(Scoring("roc_auc", "1"), truth, scores))
     0.75
@@ -143,10 +141,7 @@ def candidates(
 ) -> tuple[Scoring, ...]:
     """Return the definitions that a metric's name may mean, the likeliest first.
 
-    Raises
-    ------
-    DesignError
-        If it is an area, there are several classes, and none is the positive one.
+    An area over several classes, none of them the positive one, is a `DesignError`.
     """
     kind = kind_of(name)
     if kind is None:

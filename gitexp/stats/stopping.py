@@ -58,15 +58,8 @@ class Course:
 def plan_sequential(design: Design, stopping: Stopping, repeats: int) -> PlannedTest:
     """Return the test of a plan with a stopping rule.
 
-    Parameters
-    ----------
-    repeats : int
-        Planned: the units of the last look.
-
-    Returns
-    -------
-    PlannedTest
-        `smallest_p` is what the plan could still reach with all its repeats.
+    `repeats`: planned, the units of the last look. `smallest_p` is what the plan could still reach
+    with all of them.
     """
     paired = design.paired
     both = f"{design.n_baseline} repeats on both sides, joined by seed"
@@ -97,15 +90,8 @@ def least_p(
 ) -> float:
     """Return the smallest p-value that n repeats of either side can reach, over all looks so far.
 
-    Parameters
-    ----------
-    repeats : int
-        Planned: those of the last look.
-    n : int
-        Fewer than those of the first look reach nothing.
+    `repeats`: planned, those of the last look. Fewer than those of the first look reach nothing.
 
-    Examples
-    --------
     >>> from gitexp.model.plan import Stopping
     >>> rule = Stopping(StoppingRule.OBRIEN_FLEMING, 2)
     >>> [round(least_p(rule, 6, n), 3) for n in (2, 3, 6)]
@@ -136,15 +122,11 @@ def run_sequential(
     baseline, candidate : sequence of float
         One value a repeat *in the order of arrival*; by pairs if paired.
 
-    References
-    ----------
-    .. [1] Jennison, C. and Turnbull, B. W. (1989). Interim analyses: the repeated confidence
-       interval approach. J. R. Stat. Soc. B 51, 305-361. :doi:`10.1111/j.2517-6161.1989.tb01433.x`
-       (the repeated p-value)
-    .. [2] Vovk, V. and Wang, R. (2024). Nonparametric e-tests of symmetry. arXiv:2208.08925,
-       section 4 (bets on signs; here on the sign given the sizes so far)
-    .. [3] Ville, J. (1939). Etude critique de la notion de collectif. Gauthier-Villars. (wealth
-       of 1 / alpha is reached with probability alpha at most, whenever one looks)
+    Notes
+    -----
+    The repeated p-value is that of Jennison and Turnbull (1989), the bets on signs those of Vovk
+    and Wang (2024), section 4, here on the sign given the sizes so far. Wealth of 1 / alpha is
+    reached with probability alpha at most, whenever one looks (Ville 1939).
     """
     old, new = finite(baseline, "baseline values"), finite(candidate, "candidate values")
     effect = design.effect
@@ -179,17 +161,9 @@ def repeated_interval(
 ) -> Interval | None:
     """Return an interval of the difference that holds at all looks together.
 
-    Parameters
-    ----------
-    baseline, candidate : sequence of float
-        In the order of arrival.
-
-    Returns
-    -------
-    Interval or None
-        Student's t at the level of the last look, or for the always-valid rule the differences
-        that the bets have not refuted (a confidence sequence). None before the first look, and
-        where nothing varies.
+    Student's t at the level of the last look, or for the always-valid rule the differences that the
+    bets have not refuted (a confidence sequence). None before the first look, and where nothing
+    varies. Values in the order of arrival.
     """
     plan = course.result.plan
     if not course.looks:
@@ -231,25 +205,12 @@ def repeated_interval(
 
 @lru_cache(maxsize=4_096)
 def repeated_p(p: float, stopping: Stopping, planned: tuple[int, ...], look: int) -> float:
-    """Return the smallest overall alpha at which a look with this p-value would have decided.
+    """Return the smallest overall alpha at which a look with this one-sided p would have decided.
 
-    Parameters
-    ----------
-    p : float
-        One-sided p-value of the look alone.
+    The boundary of the rule's shape that the look just touches is followed over all planned looks;
+    its crossing probability is the answer (Jennison and Turnbull 1989). At 0.5 and above nothing is
+    gained by being exact, and 1 is returned.
 
-    Notes
-    -----
-    The boundary of the rule's shape that the look just touches is followed over all planned
-    looks; its crossing probability is the answer [1]_. At 0.5 and above nothing is gained by
-    being exact, and 1 is returned.
-
-    References
-    ----------
-    .. [1] Jennison and Turnbull (1989), see `run_sequential`.
-
-    Examples
-    --------
     >>> from gitexp.model.plan import Stopping
     >>> rule = Stopping(StoppingRule.POCOCK, 2)
     >>> round(repeated_p(0.0304, rule, (5, 10), 1), 3)  # Pocock's one-sided level for two looks
@@ -277,8 +238,6 @@ def nominal_level(stopping: Stopping, planned: tuple[int, ...], look: int, alpha
 def inflated_alpha(alpha: float, sizes: Sequence[int]) -> float:
     """Return the chance of at least one false yes when a test at alpha is run at all these sizes.
 
-    Examples
-    --------
     >>> round(inflated_alpha(0.05, (10, 20)), 3)
     0.08
     """
@@ -380,24 +339,8 @@ class EProcess:
 def betting_e_process(values: Sequence[float], *, mu0: float, bet: float) -> EProcess:
     """Return the wealth of betting a constant share on a mean above `mu0`.
 
-    Parameters
-    ----------
-    values : sequence of float, shape (n,)
-        In [0, 1], in the order of arrival.
-    mu0 : float
-        In [0, 1].
-    bet : float
-        In [-1 / (1 - mu0), 1 / mu0], so that wealth stays positive.
-
-    Raises
-    ------
-    DesignError
-        If a value lies outside [0, 1], or the bet can lose more than everything.
-
-    References
-    ----------
-    .. [1] Waudby-Smith, I. and Ramdas, A. (2024). Estimating means of bounded random variables by
-       betting. J. R. Stat. Soc. B 86, 1-27. :doi:`10.1093/jrsssb/qkad009`
+    `values`: in [0, 1], in the order of arrival. `bet`: in [-1 / (1 - mu0), 1 / mu0], so that
+    wealth stays positive (Waudby-Smith and Ramdas 2024).
     """
     x = finite(values)
     number(bet, "the bet")

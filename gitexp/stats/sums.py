@@ -51,12 +51,7 @@ class Sums:
 
 
 def places(names: Sequence[str]) -> tuple[Places, int]:
-    """Return the number of each example's cluster.
-
-    Returns
-    -------
-    places : ndarray of int, shape (n_examples,)
-    """
+    """Return the number of each example's cluster, shape (n_examples,), and how many there are."""
     # Not numpy's texts: each would take the room of the longest.
     place = {name: index for index, name in enumerate(sorted(set(names)))}
     return np.fromiter((place[name] for name in names), np.intp, len(names)), len(place)
@@ -85,12 +80,7 @@ def of_labels(
 ) -> Sums:
     """Return a metric of labels as counts of right, predicted and actual examples a class.
 
-    Parameters
-    ----------
-    truth : ndarray of int, shape (n_examples,)
-        Places in `labels`.
-    sides : pair of ndarray of int, shape (n_examples,)
-        What baseline and candidate predicted.
+    `truth`, and each of `sides`: places in `labels`, shape (n_examples,).
     """
     k, number = len(labels), int(clusters.max()) + 1
 
@@ -112,17 +102,7 @@ def of_labels(
 def swap_tails(sums: Sums, *, sign: float, draws: int, seed: int) -> Tails:
     """Test a difference of metrics by swapping the two sides of random units.
 
-    As `examples.swap_tails`, which has the references.
-
-    Parameters
-    ----------
-    sign : float
-        1 if larger is better, -1 if smaller is: the tails belong to the gain.
-
-    Returns
-    -------
-    Tails
-        (b + 1) / (m + 1).
+    As `examples.swap_tails`, which has the references and `sign`.
     """
     change = sums.candidate - sums.baseline
     moved = change.any(axis=1)
@@ -139,13 +119,9 @@ def swap_tails(sums: Sums, *, sign: float, draws: int, seed: int) -> Tails:
 def half_sums(rows: Values, draws: int, rng: np.random.Generator) -> Iterator[Values]:
     """Yield sums over random halves of the rows, each row in or out by a fair coin.
 
-    Notes
-    -----
-    One random byte decides about eight rows, whose 256 possible sums stand in a table: a draw
-    over 100,000 examples is 12,500 look-ups.
+    One random byte decides about eight rows, whose 256 possible sums stand in a table: a draw over
+    100,000 examples is 12,500 look-ups.
 
-    Examples
-    --------
     >>> (some,) = half_sums(np.ones((20, 1)), 1000, np.random.default_rng(0))
     >>> some.shape, bool(abs(some.mean() - 10) < 0.3)
     ((1000, 1), True)
@@ -167,12 +143,7 @@ def half_sums(rows: Values, draws: int, rng: np.random.Generator) -> Iterator[Va
 
 
 def resampled(sums: Sums, *, draws: int, seed: int) -> tuple[Values, Values]:
-    """Return the metric of both sides on bootstrap samples of the units, drawn jointly.
-
-    Returns
-    -------
-    baseline, candidate : ndarray of float, shape (draws,)
-    """
+    """Return the metric of both sides on bootstrap samples of the units, drawn jointly."""
     both = np.hstack([sums.baseline, sums.candidate])
     width, n = sums.baseline.shape[1], len(both)
     rng = np.random.default_rng(seed)
@@ -222,8 +193,6 @@ MOST_HELD = 4_000_000  # counts held at a time
 def pseudo_of_terms(terms: ScoreTerms) -> Values:
     """Return the pseudo-values of a metric of scores, shape (n_examples,).
 
-    Examples
-    --------
     >>> one = scored.ScoreTerms(scored.Scoring("mae"), np.zeros(2), np.array([1.0, 3.0]))
     >>> [float(number) for number in pseudo_of_terms(one)]
     [1.0, 3.0]
@@ -242,12 +211,7 @@ def pseudo_of_terms(terms: ScoreTerms) -> Values:
 def pseudo_of_labels(
     definition: Definition, y_true: Sequence[str], y_pred: Sequence[str], labels: Sequence[str]
 ) -> Values:
-    """Return the pseudo-values of a metric of labels, shape (n_examples,).
-
-    Parameters
-    ----------
-    y_true, y_pred : sequence of str, length n_examples
-    """
+    """Return the pseudo-values of a metric of labels, shape (n_examples,)."""
     n, k = len(y_true), len(labels)
     if n < 2:  # noqa: PLR2004 - nothing would be left
         raise DesignError("a jackknife needs two examples", found=str(n))

@@ -322,10 +322,7 @@ def expect(plan: PlannedTest, unit: Unit) -> SignificanceTest:
 def function_of(plan: PlannedTest, unit: Unit) -> Callable[..., Tails]:
     """Return the function behind `tails` of a plan's test; its module alone is imported.
 
-    Raises
-    ------
-    DesignError
-        If the test counts other units, or is not run by a function of values alone.
+    An error of the design if the test counts other units, or is not run on values alone.
     """
     module, dot, name = expect(plan, unit).tails.rpartition(".")
     if not dot:

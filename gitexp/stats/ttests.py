@@ -45,14 +45,7 @@ class Mean:
 
 
 def paired_difference(a: Floats, b: Floats) -> Mean:
-    """Return the mean of a - b over pairs.
-
-    Raises
-    ------
-    DesignError
-        If there are fewer than two pairs, their numbers differ, a value is not finite, or the
-        differences do not vary beyond rounding noise.
-    """
+    """Return the mean of a - b over pairs: two at least, which vary beyond rounding noise."""
     first, second = finite_pairs(a, b, least=2)
     differences = first - second
     tolerance = resolution(first, second)
@@ -60,18 +53,7 @@ def paired_difference(a: Floats, b: Floats) -> Mean:
 
 
 def welch_difference(a: Floats, b: Floats) -> Mean:
-    """Return mean(a) - mean(b) with Satterthwaite's degrees of freedom.
-
-    Raises
-    ------
-    DesignError
-        If a side has fewer than two values, one is not finite, or neither side varies.
-
-    References
-    ----------
-    .. [1] Welch, B. L. (1947). The generalization of "Student's" problem when several different
-       population variances are involved. Biometrika 34, 28-35. :doi:`10.1093/biomet/34.1-2.28`
-    """
+    """Return mean(a) - mean(b) with Satterthwaite's degrees of freedom (Welch 1947)."""
     first, second = finite(a, "values", least=2), finite(b, "values", least=2)
     var_a, var_b = (float(x.var(ddof=1)) / len(x) for x in (first, second))
     error = math.sqrt(var_a + var_b)
@@ -83,13 +65,7 @@ def welch_difference(a: Floats, b: Floats) -> Mean:
 
 
 def pooled_difference(a: Floats, b: Floats) -> Mean:
-    """Return mean(a) - mean(b), assuming equal variances.
-
-    Raises
-    ------
-    DesignError
-        If there are fewer than three values in all, one is not finite, or neither side varies.
-    """
+    """Return mean(a) - mean(b), assuming equal variances."""
     first, second = finite(a, "values"), finite(b, "values")
     df = len(first) + len(second) - 2
     if df < 1:
@@ -104,8 +80,6 @@ def pooled_difference(a: Floats, b: Floats) -> Mean:
 def p_of_t(statistic: float, df: float, alternative: Alternative) -> float:
     """Return the p-value of a t statistic.
 
-    Examples
-    --------
     >>> p_of_t(0.0, 9, "two-sided"), p_of_t(0.0, 9, "less")
     (1.0, 0.5)
     """
@@ -122,8 +96,6 @@ def t_tails(t: float, df: float) -> Tails:
 def limits(mean: Mean, alternative: Alternative, alpha: float) -> tuple[float | None, float | None]:
     """Return the 1 - alpha interval that belongs to a test; None for the infinite limit.
 
-    Examples
-    --------
     >>> limits(Mean(0.0, 1.0, 9), "greater", 0.05)[1] is None
     True
     """
@@ -177,28 +149,10 @@ class Regions:
 def corrected_difference(a: Floats, b: Floats, test_train_ratio: float) -> Mean:
     """Return the mean of a - b over folds or random splits, its error corrected for their overlap.
 
-    Parameters
-    ----------
-    a, b : sequence of float, shape (n_scores,)
-        Scores on the same splits, repeats laid one after another.
-    test_train_ratio : float
-        n_test / n_train of one split; 1 / (k - 1) for k folds.
+    `a`, `b`: scores on the same splits, repeats laid one after another. `test_train_ratio`:
+    n_test / n_train of one split; 1 / (k - 1) for k folds (Nadeau and Bengio 2003, Bouckaert and
+    Frank 2004).
 
-    Raises
-    ------
-    DesignError
-        If the ratio is not positive, besides the reasons of `ttests.paired_difference`.
-
-    References
-    ----------
-    .. [1] Nadeau, C. and Bengio, Y. (2003). Inference for the generalization error. Mach. Learn.
-       52, 239-281. :doi:`10.1023/A:1024068626366`
-    .. [2] Bouckaert, R. R. and Frank, E. (2004). Evaluating the replicability of significance
-       tests for comparing learning algorithms. PAKDD, 3-12.
-       :doi:`10.1007/978-3-540-24775-3_3`
-
-    Examples
-    --------
     >>> mean = corrected_difference([0.9, 0.8, 0.7], [0.8, 0.8, 0.5], 0.5)
     >>> round(mean.estimate / mean.error, 6)
     1.095445
@@ -230,8 +184,6 @@ def same_folds_p(differences: Sequence[Sequence[float]]) -> float:
         p-value of the two-way F test of folds, repetitions being blocks: a repetition divides the
         same data, so its folds are correlated, and a one-way F rejects twice as often as it says.
 
-    Examples
-    --------
     >>> same_folds_p([[0.1, 0.3], [0.2, 0.4]])
     0.0
     >>> same_folds_p([[0.1, 0.3], [0.3, 0.1]])
@@ -253,23 +205,9 @@ def same_folds_p(differences: Sequence[Sequence[float]]) -> float:
 def five_by_two_cv_t_test(
     scores_a: Sequence[Sequence[float]], scores_b: Sequence[Sequence[float]]
 ) -> Tails:
-    """Test five repetitions of two-fold cross-validation by the first difference.
+    """Test five repetitions of two-fold cross-validation by the first difference (Dietterich 1998).
 
-    Parameters
-    ----------
-    scores_a, scores_b : sequence, shape (5, 2)
-        Rows are repetitions, columns folds.
-
-    Raises
-    ------
-    DesignError
-        If the scores are not 5 x 2, or their differences vary within no repetition.
-
-    References
-    ----------
-    .. [1] Dietterich, T. G. (1998). Approximate statistical tests for comparing supervised
-       classification learning algorithms. Neural Comput. 10, 1895-1923.
-       :doi:`10.1162/089976698300017197`
+    Rows are repetitions, columns folds.
     """
     d, variances = _five_by_two(scores_a, scores_b)
     return t_tails(float(d[0, 0] / math.sqrt(variances.mean())), 5)
@@ -278,15 +216,7 @@ def five_by_two_cv_t_test(
 def five_by_two_cv_f_test(
     scores_a: Sequence[Sequence[float]], scores_b: Sequence[Sequence[float]]
 ) -> FTest:
-    """Test five repetitions of two-fold cross-validation by all ten differences.
-
-    See `five_by_two_cv_t_test` for the parameters.
-
-    References
-    ----------
-    .. [1] Alpaydin, E. (1999). Combined 5 x 2 cv F test for comparing supervised classification
-       learning algorithms. Neural Comput. 11, 1885-1892. :doi:`10.1162/089976699300016007`
-    """
+    """Test five repetitions of two-fold cross-validation by all ten differences (Alpaydin 1999)."""
     d, variances = _five_by_two(scores_a, scores_b)
     statistic = float((d**2).sum() / (2 * variances.sum()))
     return FTest(statistic, 10, 5, float(fdtrc(10, 5, statistic)))
@@ -295,23 +225,8 @@ def five_by_two_cv_f_test(
 def correlated_posterior(mean: Mean, rope: float) -> Regions:
     """Return how probable a difference below, within and above a region of equivalence is.
 
-    Parameters
-    ----------
-    mean : Mean
-        From `corrected_difference`; the correlation of two scores is n_test / (n_train + n_test).
-    rope : float
-        Half-width of the region of practical equivalence, in the unit of the metric.
-
-    Raises
-    ------
-    DesignError
-        If the region is negative or not finite.
-
-    References
-    ----------
-    .. [1] Corani, G. and Benavoli, A. (2015). A Bayesian approach for comparing cross-validated
-       algorithms on multiple data sets. Mach. Learn. 100, 285-304.
-       :doi:`10.1007/s10994-015-5486-z`
+    `mean`: from `corrected_difference`; the correlation of two scores is n_test / (n_train +
+    n_test). `rope`: half-width of the region, in the unit of the metric (Corani and Benavoli 2015).
     """
     number(rope, "the region of equivalence", least=0)
     below = float(stdtr(mean.df, (-rope - mean.estimate) / mean.error))

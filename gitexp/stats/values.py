@@ -22,20 +22,7 @@ ALTERNATIVES = ("two-sided", "greater", "less")
 
 
 def finite(values: Floats, what: str = "values", *, least: int = 1) -> Values:
-    """Return the values as a float array, checked.
-
-    Parameters
-    ----------
-    values : sequence of float, shape (n,) or (n, k)
-        In the unit of the metric.
-    least : int
-        Smallest number of values (rows) that the caller can work with.
-
-    Raises
-    ------
-    DesignError
-        If there are too few values, or one of them is missing or infinite.
-    """
+    """Return the values as a float array, `least` of them (or rows), none missing or infinite."""
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -57,13 +44,7 @@ def finite(values: Floats, what: str = "values", *, least: int = 1) -> Values:
 
 
 def finite_pairs(a: Floats, b: Floats, *, least: int = 1) -> tuple[Values, Values]:
-    """Return two sides of equal length, checked as `finite` does.
-
-    Raises
-    ------
-    DesignError
-        If the sides differ in length, besides the reasons of `finite`.
-    """
+    """Return two sides of equal length, checked as `finite` does."""
     first, second = finite(a, "values", least=least), finite(b, "values", least=least)
     if first.shape != second.shape:
         raise DesignError(
@@ -95,21 +76,12 @@ def number(value: float, what: str, *, least: float = -math.inf) -> float:
 
 
 def noise(summed: Values, *sides: Values) -> float:
-    """Return a bound on the rounding error in a sum of differences.
+    """Return a bound on the rounding error in a sum of differences, whose terms are `summed`.
 
     Two relabellings whose statistics differ by less are ties: 0.3 - 0.1 and 0.2 are the same
-    difference although binary arithmetic says otherwise.
+    difference although binary arithmetic says otherwise. `sides`: the values that the terms were
+    made of, which may be a few units in their last place off, however small the differences are.
 
-    Parameters
-    ----------
-    summed : ndarray of float
-        The terms of the sum.
-    *sides : ndarray of float
-        The values that the terms were made of: a value may be a few units in its last place off,
-        however small the differences are.
-
-    Examples
-    --------
     >>> a, b = np.array([0.1 + 0.2]), np.array([0.3])
     >>> bool(abs(a - b)[0] <= noise(a - b, a, b))
     True

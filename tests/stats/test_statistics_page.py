@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from gitexp.stats.planned import several
 from gitexp.text import samples
 from tests.stats import reference
 
-PAGE = (Path(__file__).parents[2] / "docs" / "statistics.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
 
 
 def folds(splits: Splits) -> Design:
@@ -88,3 +90,12 @@ def test_the_page_names_every_test_of_several_commits_in_the_order_of_the_code()
                 assert test.title.split(",")[0] in beside, (start, test.title)
         for family in found.families:
             assert family.title.split(",")[0].lower() in then.lower(), (start, family.title)
+
+
+def test_the_page_has_each_source_that_the_code_names() -> None:
+    listed = " ".join(PAGE.split("## References")[1].split())
+    cited = re.compile(r"([A-Z][\w-]+)(?: et al\.)?,?\s+\(?((?:19|20)\d\d)\b")
+    files = sorted((ROOT / "gitexp" / "stats").rglob("*.py"))
+    found = {pair for file in files for pair in cited.findall(file.read_text(encoding="utf-8"))}
+    assert len(found) > 60
+    assert {who for who in found if not re.search(rf"{who[0]}[^.]* \({who[1]}\)", listed)} == set()

@@ -164,8 +164,6 @@ def counts_text(run: RunSummary) -> str:
 def shown_param(value: ParamValue) -> str:
     """Return a parameter's value as a params file has it.
 
-    Examples
-    --------
     >>> shown_param((1, True, "a", None))
     '[1, true, a, -]'
     """

@@ -44,8 +44,6 @@ def heading(item: RepeatLog) -> str:
 def in_short(values: Sequence[LoggedValue], metric: str = "") -> str:
     """Return the latest values for people: a plan's metric first, then the newest.
 
-    Examples
-    --------
     >>> from gitexp.model.run import LoggedValue
     >>> in_short([LoggedValue("f1", 0.81251, 2), LoggedValue("loss", None, 3)], "f1")
     'f1 0.8125, loss not finite, step 3'
@@ -66,8 +64,6 @@ def safe(text: str) -> str:
     A carriage return within a line starts it anew, as a progress bar means it to: the last state
     is kept.
 
-    Examples
-    --------
     >>> safe("10%\r90%\rdone\r\n\x1b[31mred\x1b[0m\x07\n")
     'done\nred\\x07\n'
     """

@@ -149,8 +149,6 @@ def critical_difference(
 def cliques(ordered: Sequence[float], difference: float) -> list[tuple[int, int]]:
     """Return first and last index of every longest stretch of ranks that are not told apart.
 
-    Examples
-    --------
     >>> cliques([1.2, 1.9, 2.6, 4.3], 1.0)
     [(0, 1), (1, 2)]
     """

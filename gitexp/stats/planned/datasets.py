@@ -62,17 +62,9 @@ def run_on_datasets(
     Notes
     -----
     Margins are those of `one_dataset.run_on_repeats`, data set by data set. Differences of zero are
-    dropped, ties share their mean rank; the exact p-value is that of the ranks at hand [1]_ [2]_.
+    dropped, ties share their mean rank; the exact p-value is that of the ranks at hand (Wilcoxon
+    1945, Demsar 2006).
 
-    References
-    ----------
-    .. [1] Wilcoxon, F. (1945). Individual comparisons by ranking methods. Biometrics Bulletin 1,
-       80-83. :doi:`10.2307/3001968`
-    .. [2] Demsar, J. (2006). Statistical comparisons of classifiers over multiple data sets. J.
-       Mach. Learn. Res. 7, 1-30.
-
-    Examples
-    --------
     >>> from gitexp.stats.design import Design, Unit, plan_test
     >>> design = Design(Unit.DATASET, True, 3, 3, 0.05)
     >>> run_on_datasets(plan_test(design), design, [1.0, 1.0, 1.0], [2.0, 3.0, 5.0]).p_value
@@ -120,23 +112,13 @@ def zeros_and_ties(design: Design, baseline: Floats, candidate: Floats) -> tuple
 def shift(baseline: Floats, candidate: Floats, *, confidence: float = 0.95) -> Shift:
     """Return the pseudo-median of the differences with the interval that the test leaves.
 
-    Parameters
-    ----------
-    baseline, candidate : sequence of float, shape (n_datasets,)
-
     Notes
     -----
     The interval holds the shifts that the two-sided signed-rank test does not reject: order
-    statistics of the means of all pairs of differences [1]_, and of (c_i + c_j) / (b_i + b_j) for
-    shares of a positive baseline, because the rank sum at a ratio r counts those above r.
+    statistics of the means of all pairs of differences (Hodges and Lehmann 1963), and of
+    (c_i + c_j) / (b_i + b_j) for shares of a positive baseline, because the rank sum at a ratio r
+    counts those above r.
 
-    References
-    ----------
-    .. [1] Hodges, J. L. and Lehmann, E. L. (1963). Estimates of location based on rank tests. Ann.
-       Math. Stat. 34, 598-611. :doi:`10.1214/aoms/1177704172`
-
-    Examples
-    --------
     >>> found = shift([0.0] * 6, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
     >>> found.difference, found.interval.low, found.interval.high
     (3.5, 1.0, 6.0)
@@ -208,8 +190,6 @@ def run_on_folds(
     p-value is given to the side of the mean difference, which under the null is either with
     probability 1/2 whatever F is.
 
-    Examples
-    --------
     >>> from gitexp.stats.design import Design, Splits, Unit, plan_test
     >>> design = Design(Unit.FOLD, True, 3, 3, 0.05, splits=Splits(1, 3, 20.0, 10.0))
     >>> scores = [0.8, 0.8, 0.5], [0.9, 0.8, 0.7]

@@ -40,29 +40,14 @@ MOST = 1_000_000  # repeats or examples that a report still names
 
 
 def smallest_size(n: int, power: float, *, alpha: float, paired: bool) -> float | None:
-    """Return the effect that a permutation test of so many repeats finds with `power`.
+    """Return the effect that a permutation test of n pairs, or repeats a side, finds with `power`.
 
-    Parameters
-    ----------
-    n : int
-        Pairs, or repeats of each side.
-    alpha : float
-        One-sided; half of it for a two-sided test.
-
-    Returns
-    -------
-    float or None
-        Distance from the null in standard deviations of the paired differences, or of one side's
-        values. None where no outcome reaches alpha.
-
-    Notes
-    -----
-    Normal values. A permutation test has few levels at small n: where it rejects for fewer than
-    `FEW_REJECTING` relabellings its power is simulated (common random numbers, standard error
+    Distance from the null in standard deviations of the paired differences, or of one side's
+    values; None where no outcome reaches alpha, which is one-sided (half of it for a two-sided
+    test). Normal values. A permutation test has few levels at small n: where it rejects for fewer
+    than `FEW_REJECTING` relabellings its power is simulated (common random numbers, standard error
     about 0.01), elsewhere it is that of the t test at the attained level.
 
-    Examples
-    --------
     >>> round(smallest_size(10, 0.8, alpha=0.05, paired=True), 2)
     0.85
     """
@@ -101,8 +86,6 @@ def repeats_needed(size: float, power: float, *, alpha: float, paired: bool) -> 
 
     None where there is no such number below `MOST`; see `smallest_size` for the rest.
 
-    Examples
-    --------
     >>> repeats_needed(1.0, 0.8, alpha=0.05, paired=True)
     8
     """
@@ -148,17 +131,8 @@ def examples_needed_for_share(
 ) -> int | None:
     """Return the examples at which McNemar's one-sided test finds a gain in accuracy.
 
-    Parameters
-    ----------
-    gain : float
-        Difference of the two shares, above 0.
-    discordant : float
-        Share of the examples that one side alone has right; at least `gain`.
-
-    Returns
-    -------
-    int or None
-        None where the gain is larger than the share of discordant examples.
+    `gain`: difference of the two shares, above 0. `discordant`: share of the examples that one side
+    alone has right; None where it is smaller than the gain.
     """
     if not 0 < gain <= discordant <= 1:
         return None
@@ -169,11 +143,7 @@ def examples_needed_for_share(
 def area_error(area: float, n_positive: float, n_negative: float) -> float:
     """Return the standard error of an area under the ROC curve, from its size alone.
 
-    References
-    ----------
-    .. [1] Hanley, J. A. and McNeil, B. J. (1982). The meaning and use of the area under a
-       receiver operating characteristic (ROC) curve. Radiology 143, 29-36.
-       :doi:`10.1148/radiology.143.1.7063747`
+    See Hanley and McNeil (1982).
     """
     if not (0 < area < 1 and min(n_positive, n_negative) >= 1):
         raise DesignError(
@@ -201,20 +171,9 @@ def examples_needed_for_area(  # noqa: PLR0913  each is a fact of the evaluation
 ) -> int | None:
     """Return the examples at which two areas under ROC curves are told apart, one-sided.
 
-    Parameters
-    ----------
-    area, gain : float
-        The baseline's area, and by how much the candidate's is larger.
-    share : float
-        Of positive examples, in (0, 1).
-    correlation : float
-        Of the two areas; about half where both models see the same examples.
-
-    References
-    ----------
-    .. [1] Hanley, J. A. and McNeil, B. J. (1983). A method of comparing the areas under receiver
-       operating characteristic curves derived from the same cases. Radiology 148, 839-843.
-       :doi:`10.1148/radiology.148.3.6878708`
+    `area`, `gain`: the baseline's, and by how much the candidate's is larger. `share`: of positive
+    examples, in (0, 1). `correlation`: of the two areas; about half where both models see the same
+    examples (Hanley and McNeil 1983).
     """
     rate(share, "the share of positives")
     if gain <= 0 or area + gain >= 1:
@@ -239,8 +198,6 @@ def error_behind(low: float, high: float, *, confidence: float, units: int) -> f
 
     By Student's t below `T_LIMIT` units, by the normal distribution above.
 
-    Examples
-    --------
     >>> round(error_behind(-1.96, 1.96, confidence=0.95, units=1_000), 3)
     1.0
     """
@@ -253,8 +210,6 @@ def error_behind(low: float, high: float, *, confidence: float, units: int) -> f
 def degrees_behind(reach: float, error: float, *, confidence: float) -> float:
     """Return the degrees of freedom of an interval that reaches so far; infinite for a normal one.
 
-    Examples
-    --------
     >>> round(degrees_behind(2.2622, 1.0, confidence=0.95))
     9
     """
@@ -268,13 +223,8 @@ def degrees_behind(reach: float, error: float, *, confidence: float) -> float:
 def distance_found(error: float, power: float, *, alpha: float, df: float = math.inf) -> float:
     """Return the distance from the null that a statistic with this error finds.
 
-    Parameters
-    ----------
-    df : float
-        Of Student's t; from `T_LIMIT` on the statistic is taken for normal.
+    `df`: of Student's t; from `T_LIMIT` on the statistic is taken for normal.
 
-    Examples
-    --------
     >>> round(distance_found(1.0, 0.8, alpha=0.05), 2)
     2.49
     """

@@ -56,8 +56,6 @@ def run_on_repeats(
     that the mean of d is at most zero; what is exchanged is the sign of d or, unpaired, the label
     of c and of the shifted or scaled b.
 
-    Examples
-    --------
     >>> from gitexp.model.plan import Effect, HypothesisKind
     >>> from gitexp.stats.design import Design, Unit, plan_test
     >>> five_percent = Effect(HypothesisKind.SUPERIORITY, 0.05, relative=True)
@@ -85,12 +83,9 @@ def run_on_predictions(
 ) -> SignificanceResult:
     """Run a test of two sets of predictions.
 
-    Returns
-    -------
-    SignificanceResult
-        `statistic` is the difference of the metric, candidate minus baseline. The two-sided
-        p-value against no difference always comes from McNemar or the swaps; only a margin's
-        come from the bootstrap.
+    `statistic` is the difference of the metric, candidate minus baseline. The two-sided p-value
+    against no difference always comes from McNemar or the swaps; only a margin's come from the
+    bootstrap.
     """
     if int(cells.number.sum()) != plan.n_baseline:
         raise DesignError(
@@ -134,14 +129,9 @@ def beside_repeats(
 ) -> tuple[SignificanceResult, ...]:
     """Return the t test and the rank tests beside a permutation test, against the same margins.
 
-    Returns
-    -------
-    tuple of SignificanceResult
-        Paired t or Welch's, left out where t does not exist (a single value, or no variation);
-        then Wilcoxon's signed ranks, or Mann-Whitney and Brunner-Munzel.
+    Paired t or Welch's, left out where t does not exist (a single value, or no variation); then
+    Wilcoxon's signed ranks, or Mann-Whitney and Brunner-Munzel.
 
-    Examples
-    --------
     >>> from gitexp.stats.design import Design, Unit, plan_test
     >>> design = Design(Unit.REPEAT, True, 3, 3, 0.05)
     >>> found = beside_repeats(plan_test(design), design, [1.0, 2.0, 4.0], [2.0, 4.0, 5.0])
@@ -180,13 +170,7 @@ def beside_predictions(
 def by_ranks(
     plan: PlannedTest, design: Design, old: Values, new: Values
 ) -> tuple[SignificanceResult, ...]:
-    """Return Wilcoxon's signed ranks, or Mann-Whitney and Brunner-Munzel, against the same margins.
-
-    Parameters
-    ----------
-    old, new : ndarray of float
-        Of baseline and candidate; by pairs if paired.
-    """
+    """Return the rank tests of `beside_repeats`, against the same margins."""
 
     def result(
         test: SignificanceTest, title: str, tails: Callable[[Values, Values], Tails]
@@ -224,23 +208,9 @@ def by_ranks(
 def brunner_munzel(below: Values, above: Values) -> Tails | None:
     """Test whether values of one side tend to be larger, whatever their spreads.
 
-    Parameters
-    ----------
-    below, above : ndarray of float, shapes (n,) and (m,)
+    `greater` is for `above` (Brunner and Munzel 2000). None where every value of one side exceeds
+    all of the other, or a side has one value: the variance is zero or not known.
 
-    Returns
-    -------
-    Tails or None
-        `greater` is for `above`; None where every value of one side exceeds all of the other, or
-        a side has one value: the variance is zero or not known.
-
-    References
-    ----------
-    .. [1] Brunner, E. and Munzel, U. (2000). The nonparametric Behrens-Fisher problem: asymptotic
-       theory and a small-sample approximation. Biom. J. 42, 17-25.
-
-    Examples
-    --------
     >>> tails = brunner_munzel(np.array([1.0, 2.0, 4.0]), np.array([3.0, 5.0, 6.0]))
     >>> round(tails.two_sided, 4)
     0.0686

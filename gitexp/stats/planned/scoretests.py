@@ -53,13 +53,7 @@ class Sides:
 
 
 def holding(positive: NDArray[np.bool_], clusters: Places | None) -> tuple[int, int]:
-    """Return how many examples (or clusters) hold the positive class, and how many another.
-
-    Parameters
-    ----------
-    positive : ndarray of bool, shape (n_examples,)
-    clusters : ndarray of int, shape (n_examples,), or None
-    """
+    """Return how many examples (or clusters) hold the positive class, and how many another."""
     if clusters is None:
         return int(positive.sum()), int((~positive).sum())
     return len(np.unique(clusters[positive])), len(np.unique(clusters[~positive]))
@@ -79,10 +73,7 @@ def of_terms(baseline: ScoreTerms, candidate: ScoreTerms, clusters: Places | Non
 def run_on_scores(plan: PlannedTest, design: Design, sides: Sides) -> SignificanceResult:
     """Run a test of two models' scores, or of clusters.
 
-    Returns
-    -------
-    SignificanceResult
-        `statistic` is the difference of the metric, candidate minus baseline.
+    `statistic` is the difference of the metric, candidate minus baseline.
     """
     if sides.units != plan.n_baseline:
         raise DesignError(
@@ -117,7 +108,7 @@ def intervals(
     """Return the interval of the difference and of the relative difference.
 
     DeLong's for areas; for the rest BCa over examples (or clusters) from
-    `design.MIN_BOOTSTRAP_EXAMPLES` on, below that `jackknife_intervals`. Average precision of so
+    `tests.MIN_BOOTSTRAP_EXAMPLES` on, below that `jackknife_intervals`. Average precision of so
     few has none: the jackknife covered 88 % to 93 % of it.
     """
     if sides.metric == AREA:

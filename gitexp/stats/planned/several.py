@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtr
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from gitexp.model.comparison import SignificanceResult
+    from gitexp.stats.contingency import ChiSquared
     from gitexp.stats.tests import SignificanceTest
+    from gitexp.stats.ttests import FTest
     from gitexp.stats.values import Values
 
     Groups = Mapping[str, Sequence[float]]
@@ -70,17 +72,9 @@ class OmnibusFindings:
 def independent_groups(values: Groups, *, alpha: float) -> OmnibusFindings:
     """Compare repeats that no seed joins; the first group is the baseline.
 
-    Parameters
-    ----------
-    values : mapping of name to values
-        In the unit of the metric.
-    alpha : float
-        All intervals of a family together have confidence 1 - alpha.
-
-    Notes
-    -----
-    Welch's analysis of variance and Games-Howell need no equal variances; Dunnett's, the
-    permutation of labels and the rank tests take the groups for alike but for their place.
+    All intervals of a family together have confidence 1 - alpha. Welch's analysis of variance and
+    Games-Howell need no equal variances; Dunnett's, the permutation of labels and the rank tests
+    take the groups for alike but for their place.
     """
     names = list(values)
 
@@ -141,15 +135,9 @@ def blocked_by_seed(
 ) -> OmnibusFindings:
     """Compare repeats that all commits made with the same seeds.
 
-    Parameters
-    ----------
-    table : ndarray of float, shape (n_seeds, n_commits)
-        The baseline's column first.
-
-    Notes
-    -----
-    Pairs are compared by sign flips of their own differences, which need no sphericity, and held
-    together by Holm's procedure; each interval is a paired t at 1 - alpha / (number of pairs).
+    `table`: shape (n_seeds, n_commits), the baseline's column first. Pairs are compared by sign
+    flips of their own differences, which need no sphericity, and held together by Holm's procedure;
+    each interval is a paired t at 1 - alpha / (number of pairs).
     """
 
     def anova(found: OmnibusFindings) -> None:
@@ -189,16 +177,11 @@ def blocked_by_seed(
 def crossed_with_examples(tables: Mapping[str, Values], *, alpha: float) -> OmnibusFindings:
     """Compare repeats of common seeds that all predicted the same examples.
 
-    Parameters
-    ----------
-    tables : mapping of name to ndarray of float, shape (n_seeds, n_examples)
-        What each example adds to the metric of each repeat; the baseline's first.
-
-    Notes
-    -----
-    Seeds and examples are both random, as in `crossed.run_on_crossed`. Blocks by seed know nothing
-    of the examples, and reject nearly every true null where the noise is the test set's. So there
-    is not a test of all beside the pairs: some commits differ if Holm's smallest p says so.
+    `tables`: by name, shape (n_seeds, n_examples), what each example adds to the metric of each
+    repeat; the baseline's first. Seeds and examples are both random, as in
+    `crossed.run_on_crossed`. Blocks by seed know nothing of the examples, and reject nearly every
+    true null where the noise is the test set's. So there is not a test of all beside the pairs:
+    some commits differ if Holm's smallest p says so.
     """
     names = list(tables)
 
@@ -229,10 +212,7 @@ def over_datasets(
 ) -> OmnibusFindings:
     """Compare commits by one value each on many data sets.
 
-    Parameters
-    ----------
-    table : ndarray of float, shape (n_datasets, n_commits)
-        The baseline's column first.
+    `table`: shape (n_datasets, n_commits), the baseline's column first.
     """
 
     def ranked(found: OmnibusFindings) -> None:
@@ -269,11 +249,7 @@ def over_examples(
 ) -> OmnibusFindings:
     """Compare several models by which examples of one evaluation set they have right.
 
-    Parameters
-    ----------
-    truth : sequence of str, length n_examples
-    predictions : mapping of name to labels
-        The baseline's first.
+    `predictions`: labels by name, the baseline's first.
     """
     names = list(predictions)
     right = np.array([[a == b for a, b in zip(truth, predictions[n], strict=True)] for n in names])
@@ -303,27 +279,19 @@ def _friedman(
     planned: bool,
 ) -> None:
     """Add Friedman's test by Iman and Davenport's F, by its chi-squared where F is infinite."""
-    rows = table.tolist()
-    test = blocks.friedman_test(rows, names, higher_is_better=higher_is_better)
+    test = blocks.friedman_test(table.tolist(), names, higher_is_better=higher_is_better)
     found.ranks = test.mean_ranks
     try:
-        f = blocks.iman_davenport_test(rows, names, higher_is_better=higher_is_better)
+        f = blocks.davenport(test.statistic, *table.shape)
     except DesignError:
         found.omnibus.append(_whole(tests.FRIEDMAN, test, test.df, planned=planned))
         return
     found.omnibus.append(_whole(tests.IMAN_DAVENPORT, f, f.df1, f.df2, planned=planned))
 
 
-class _Tested(Protocol):
-    @property
-    def statistic(self) -> float: ...
-    @property
-    def p_value(self) -> float: ...
-
-
 def _whole(
     test: SignificanceTest,
-    found: _Tested,
+    found: blocks.Friedman | blocks.ImanDavenport | ChiSquared | FTest,
     df1: float | None = None,
     df2: float | None = None,
     *,

@@ -61,11 +61,11 @@ def iman_davenport_test(
     tie_correction: bool = True,
 ) -> blocks.ImanDavenport:
     """Papers often print the chi-squared without the correction for ties."""
+    found = blocks.friedman_test(table, treatments, higher_is_better=higher_is_better)
+    n, k = len(table), len(treatments)
     if tie_correction:
-        return blocks.iman_davenport_test(table, treatments, higher_is_better=higher_is_better)
-    ranks = blocks.block_ranks(table, treatments, higher_is_better=higher_is_better)
-    n, k = ranks.shape
-    spread = ((ranks.sum(axis=0) - n * (k + 1) / 2) ** 2).sum()
+        return blocks.davenport(found.statistic, n, k)
+    spread = ((n * np.array(found.mean_ranks) - n * (k + 1) / 2) ** 2).sum()
     return blocks.davenport(12 * spread / (n * k * (k + 1)), n, k)
 
 
