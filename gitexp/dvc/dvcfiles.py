@@ -106,9 +106,7 @@ def load_pointer(data: bytes, where: str, folder: str = "") -> Pointer:
     )
     foreign = not _POINTER_KEYS.issuperset(top.names())
     return Pointer(
-        outs=outs,
-        deps=deps,
-        needs_dvc=foreign or bool(deps) or any(out.needs_dvc for out in outs),
+        outs=outs, deps=deps, needs_dvc=foreign or bool(deps) or any(out.needs_dvc for out in outs)
     )
 
 

@@ -15,8 +15,8 @@ from gitexp.dvc.stage_records import UNCACHED_LIMIT_BYTES
 from gitexp.errors import DamagedDataError, DataMissingError, GitexpError, OtherOutputError
 from gitexp.execution import slots
 from gitexp.model import dataclass, replace
-from gitexp.model.job import FileHash, Given
-from gitexp.model.run import OnceRecord, Output, StageOrigin
+from gitexp.model.job import FileHash, Given, Job, Stage, StageRecord
+from gitexp.model.run import LoggedValue, OnceRecord, Output, StageOrigin
 from gitexp.records import codec
 from gitexp.system.logged_metrics import latest
 from gitexp.text import points
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.dvc.cache_objects import CacheConfig
-    from gitexp.model.job import Job, Stage, StageRecord
-    from gitexp.model.run import LoggedValue
 
 NOTES = "once.json"  # in OUT/: what is done of these stages
 _MOST_LOGGED = 40  # values, of which a record holds the last

@@ -14,28 +14,25 @@ from gitexp.comparison.advice import cannot_decide, is_fixed, seed_ranges
 from gitexp.comparison.environments import Environments
 from gitexp.comparison.known_metrics import known_metrics
 from gitexp.dvc import input_parts
-from gitexp.errors import GitexpError
+from gitexp.errors import GitexpError, IdleSeedError
 from gitexp.execution import situation, state
 from gitexp.execution.publish import NOT_RUN
 from gitexp.model import dataclass
 from gitexp.model.metrics import NO_RULE, OWN_METRIC, in_folds
-from gitexp.model.plan import Claim
+from gitexp.model.plan import Claim, Plan
 from gitexp.model.report import PlannedRun, RecordedRun, RunReport
-from gitexp.model.run import RepeatState
+from gitexp.model.run import Repeat, RepeatState
 from gitexp.report import numbers
 from gitexp.stats.design import pairs_needed, smallest_p
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gitexp.errors import IdleSeedError
     from gitexp.execution.partners import Again
     from gitexp.execution.prepare import Prepared
     from gitexp.execution.record import PublishedCall
     from gitexp.execution.resume import Resumed
     from gitexp.execution.situation import Situation
-    from gitexp.model.plan import Plan
-    from gitexp.model.run import Repeat
 
 _NO_RULE = (
     f"{NO_RULE}, and {{}} is reported in folds: gitexp amend-plan --stopping none --why TEXT; "

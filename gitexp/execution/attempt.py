@@ -25,11 +25,12 @@ from gitexp.model.job import (
     OUTCOME,
     PID,
     POINTS,
+    Given,
     Job,
     Outcome,
     StageRecord,
 )
-from gitexp.model.run import RepeatState, Resources
+from gitexp.model.run import Environment, Observed, OnceRecord, Output, RepeatState, Resources
 from gitexp.records import codec
 from gitexp.system import environment
 from gitexp.system.secrets import log_tail, mask, printable
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.execution import measurements
-    from gitexp.model.job import Given
-    from gitexp.model.run import Environment, Observed, OnceRecord, Output
 
 _KIB = 1024
 _MACOS = sys.platform == "darwin"

@@ -21,24 +21,21 @@ from gitexp.comparison.randomness.variation import ENOUGH, Acts
 from gitexp.errors import GitexpError
 from gitexp.execution import adoption
 from gitexp.execution import state as states
-from gitexp.execution.engines import ENGINES
+from gitexp.execution.engines import ENGINES, Engine
 from gitexp.execution.preflight import checks
 from gitexp.model import dataclass, field, replace
-from gitexp.model.job import POINTS, STAGE, JobRequest, JobState
+from gitexp.model.job import POINTS, STAGE, Job, JobRef, JobRequest, JobState, Outcome
 from gitexp.model.report import ProgressEvent, ProgressKind
-from gitexp.model.run import RepeatState, StageOrigin, last_line, other_seeds
+from gitexp.model.run import OnceRecord, RepeatState, StageOrigin, last_line, other_seeds
 from gitexp.report.answers.logs import in_short
 from gitexp.system.logged_metrics import Tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from gitexp.execution.engines import Engine
     from gitexp.execution.idle import Watch
     from gitexp.execution.prepare import Prepared
     from gitexp.model.ids import RunId
-    from gitexp.model.job import Job, JobRef, Outcome
-    from gitexp.model.run import OnceRecord
 
 LOOK_S = 0.25  # at what a repeat logs
 GRACE_S = 10.0

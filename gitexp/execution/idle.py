@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import eligible
 from gitexp.comparison.randomness import seeding
-from gitexp.comparison.randomness.seeding import BASELINE, CANDIDATE
+from gitexp.comparison.randomness.seeding import BASELINE, CANDIDATE, Code
 from gitexp.comparison.randomness.syntax import CopiesReason
 from gitexp.comparison.randomness.variation import (
     CHANCE,
@@ -22,20 +22,18 @@ from gitexp.execution import record, run_sources
 from gitexp.git import objects
 from gitexp.git.transaction.cache import open_index
 from gitexp.model import dataclass, field
-from gitexp.model.plan import Claim
+from gitexp.model.plan import Claim, Plan
 from gitexp.report import numbers
 from gitexp.store import lookup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from gitexp.comparison.randomness.seeding import Code
     from gitexp.comparison.randomness.variation import Conditions, Trace
     from gitexp.execution.prepare import Prepared
     from gitexp.execution.run_sources import RunSource
     from gitexp.execution.situation import Situation
     from gitexp.model.job import Outcome
-    from gitexp.model.plan import Plan
     from gitexp.store.lookup import FoundRun
 
 _FEWEST = 2

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc.stage_records import UNCACHED_LIMIT_BYTES
 from gitexp.model import dataclass, replace
-from gitexp.model.job import COMMAND_STAGE, Given, OutKind, Stage, StageOut
+from gitexp.model.job import COMMAND_STAGE, Given, Job, Outcome, OutKind, Stage, StageOut
 from gitexp.model.run import RepeatState
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from gitexp.execution.run_sources import RunSource
     from gitexp.model.config import ParamKey, SeedRule
-    from gitexp.model.job import Job, Outcome
 
 
 # Stands for the seed while DVC fills in templates; replaced by the real one in each job. The

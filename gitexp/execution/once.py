@@ -26,16 +26,16 @@ from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.stage_records import declared_params, hash_path, recipe
 from gitexp.errors import DamagedDataError, GitexpError
 from gitexp.execution import adoption
-from gitexp.execution.workdir import cache_beside, cache_of
+from gitexp.execution.workdir import WorkDir, cache_beside, cache_of
 from gitexp.git import command
 from gitexp.git.discovery import project_folder
 from gitexp.git.objects import MODE_COMMIT
 from gitexp.model import dataclass, replace
-from gitexp.model.ids import BlobId
-from gitexp.model.job import FileHash
+from gitexp.model.ids import BlobId, Md5
+from gitexp.model.job import FileHash, Given, Job, Stage
 from gitexp.model.run import OnceRecord, Origin, StageOrigin
 from gitexp.system import params
-from gitexp.text.jsontext import json_dumps_compact
+from gitexp.text.jsontext import Json, json_dumps_compact
 from gitexp.text.named_files import NamedFiles, modules
 
 if TYPE_CHECKING:
@@ -45,12 +45,8 @@ if TYPE_CHECKING:
     from gitexp.execution.run_sources import RunSource
     from gitexp.execution.situation import Situation
     from gitexp.execution.state import State
-    from gitexp.execution.workdir import WorkDir
-    from gitexp.model.ids import Md5
-    from gitexp.model.job import Given, Job, Stage
     from gitexp.model.plan import Plan
     from gitexp.store.lookup import FoundRun
-    from gitexp.text.jsontext import Json
 
     Key = tuple[str, str]  # stage and recipe
 
@@ -204,10 +200,7 @@ def _of_killed(
 
 
 def _locked(
-    source: RunSource,
-    stages: Sequence[Stage],
-    beside: Mapping[str, str],
-    runs: Sequence[FoundRun],
+    source: RunSource, stages: Sequence[Stage], beside: Mapping[str, str], runs: Sequence[FoundRun]
 ) -> Iterator[OnceRecord]:
     """Yield what dvc.lock says of stages whose command, dependencies and parameters it names."""
     config = source.config

@@ -30,7 +30,7 @@ from gitexp.git.transaction.layout import DATA_BRANCH
 from gitexp.git.worktree import status
 from gitexp.git.writing import build_tree, write_bare_commit
 from gitexp.model import dataclass, replace
-from gitexp.model.ids import ABSENT
+from gitexp.model.ids import ABSENT, Absent, CommitHash
 from gitexp.store import plans
 from gitexp.store.replay import way_out
 from gitexp.system import environment as environment_staging
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import Absent, CommitHash
     from gitexp.model.request import RunRequest
     from gitexp.model.workspace import Workspace
     from gitexp.system.environment import Captured

@@ -19,9 +19,9 @@ from gitexp.execution import record as records
 from gitexp.execution import snapshot
 from gitexp.execution.adoption import noted
 from gitexp.execution.jobs import lies_in
-from gitexp.execution.record import Ended, PublishedCall, _message
-from gitexp.execution.state import resumption
-from gitexp.execution.workdir import share
+from gitexp.execution.record import Ended, PublishedCall, Record, _message
+from gitexp.execution.state import State, resumption
+from gitexp.execution.workdir import WorkDir, share
 from gitexp.git import objects, refs
 from gitexp.git.command import translating
 from gitexp.git.discovery import project_folder
@@ -30,10 +30,10 @@ from gitexp.git.transaction import layout, transaction
 from gitexp.git.transaction.failpoints import FailPoint
 from gitexp.git.transaction.failpoints import reach as reach_point
 from gitexp.git.worktree import checkouts
-from gitexp.git.writing import DELETE, Message
+from gitexp.git.writing import DELETE, Content, Message
 from gitexp.model import dataclass, replace
-from gitexp.model.ids import ABSENT
-from gitexp.model.job import FILES, FileHash
+from gitexp.model.ids import ABSENT, InputsDigest, TreeId
+from gitexp.model.job import FILES, FileHash, Outcome
 from gitexp.model.run import Output, StageOrigin
 from gitexp.provenance import private
 from gitexp.records import plan as plan_format
@@ -45,15 +45,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from gitexp.execution.record import Record
-    from gitexp.execution.state import State
-    from gitexp.execution.workdir import WorkDir
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.transaction import TipView
-    from gitexp.git.writing import Content
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.ids import InputsDigest, TreeId
-    from gitexp.model.job import Outcome
     from gitexp.model.workspace import Workspace
 
 NOT_RUN: Final = "no repeat used"  # how the word on a snapshot begins where it was nobody's seed
@@ -83,10 +77,7 @@ def publish(
     branch = sides[0].state.branch
     try:
         published = transaction.publish(
-            workspace,
-            branch,
-            edit,
-            Message(_message(built), sides[0].state.draft.author, now),
+            workspace, branch, edit, Message(_message(built), sides[0].state.draft.author, now)
         )
     except MovedRefError as error:
         if read_ref(repo, local(branch)) is not ABSENT:

@@ -28,13 +28,13 @@ from gitexp.execution import state as states
 from gitexp.execution.publish import publish, record_of
 from gitexp.execution.record import Ended, PublishedCall
 from gitexp.execution.situation import BASELINE
-from gitexp.execution.state import _outcome, finished, is_recorded
+from gitexp.execution.state import State, _outcome, finished, is_recorded
 from gitexp.execution.workdir import WorkDir, remove_slots
 from gitexp.git import objects, refs
 from gitexp.git.transaction import layout
 from gitexp.model import dataclass, replace
-from gitexp.model.ids import ABSENT
-from gitexp.model.job import Job, JobState
+from gitexp.model.ids import ABSENT, CommitHash, InputsDigest, ParamValue, RunId
+from gitexp.model.job import Job, JobState, Outcome
 from gitexp.model.run import RepeatState
 from gitexp.records import codec
 from gitexp.records import config as config_format
@@ -49,10 +49,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.execution.place import RunPlace
-    from gitexp.execution.state import State
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash, InputsDigest, ParamValue, RunId
-    from gitexp.model.job import Outcome
     from gitexp.model.request import RunOptions, RunRequest
     from gitexp.model.workspace import Workspace
 

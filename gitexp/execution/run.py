@@ -21,7 +21,7 @@ from gitexp.execution import state as states
 from gitexp.execution.engines import ENGINES
 from gitexp.execution.execute import execute
 from gitexp.execution.idle import Watch
-from gitexp.execution.place import announced, check_clean, commit, find_place
+from gitexp.execution.place import RunPlace, announced, check_clean, commit, find_place
 from gitexp.execution.preflight import mentions
 from gitexp.execution.preflight.drift import AMEND, drifted, refuse_unmade
 from gitexp.execution.prepare import SharedCall, foresee, prepare
@@ -32,7 +32,7 @@ from gitexp.git.command import translating
 from gitexp.git.transaction import layout, locks, owners
 from gitexp.model.ids import RunId
 from gitexp.model.plan import MAX_REPEATS
-from gitexp.model.report import ProgressEvent, ProgressKind
+from gitexp.model.report import ProgressEvent, ProgressKind, RunReport
 from gitexp.model.request import RunRequest
 from gitexp.model.run import MAX_SEED, last_line
 from gitexp.report import numbers
@@ -40,9 +40,7 @@ from gitexp.report import numbers
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gitexp.execution.place import RunPlace
     from gitexp.execution.situation import Situation
-    from gitexp.model.report import RunReport
     from gitexp.model.workspace import Workspace
 
 PROGRAM_NAME = "gitexp"

@@ -6,7 +6,7 @@ import contextlib
 import os
 import shlex
 from functools import partial
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.randomness.seeding import BASELINE
@@ -14,19 +14,14 @@ from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc import surroundings
 from gitexp.dvc.composed import laid_over
 from gitexp.dvc.state import ProjectState
-from gitexp.errors import (
-    GitexpError,
-    PreflightError,
-    UnknownParamError,
-    UsageError,
-)
+from gitexp.errors import GitexpError, PreflightError, UnknownParamError, UsageError
 from gitexp.git import objects
 from gitexp.git.discovery import project_folder
 from gitexp.git.writing import build_tree, write_bare_commit
 from gitexp.model import dataclass, field, replace
-from gitexp.model.config import ParamKey
-from gitexp.model.ids import ABSENT
-from gitexp.model.run import MAX_SEED, lone
+from gitexp.model.config import ParamKey, ProjectConfig
+from gitexp.model.ids import ABSENT, Absent, BlobId, CommitHash, InputsDigest, ParamValue, TreeId
+from gitexp.model.run import MAX_SEED, Key, lone
 from gitexp.store import plans
 from gitexp.system import secrets
 from gitexp.text import params as params_format
@@ -36,14 +31,10 @@ from gitexp.text.paramkeys import param_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from gitexp.git.objects import Entry
     from gitexp.git.repository import Repo
-    from gitexp.model.config import ProjectConfig
-    from gitexp.model.ids import Absent, BlobId, CommitHash, InputsDigest, ParamValue, TreeId
     from gitexp.model.plan import Plan
-    from gitexp.model.run import Key
 
     Undeclared = Callable[[ParamKey, ParamValue], str]  # `undeclared` of a commit
 

@@ -14,25 +14,20 @@ from gitexp.comparison.sides import Named, plan_back
 from gitexp.dvc.dvcpipeline import outermost
 from gitexp.dvc.gitignore import refuse_ignored_pointers
 from gitexp.dvc.inputs import compute
-from gitexp.errors import (
-    NoPipelineError,
-    NoPlanError,
-    NotInitialisedError,
-    UsageError,
-)
+from gitexp.errors import NoPipelineError, NoPlanError, NotInitialisedError, UsageError
 from gitexp.execution import partners, run_sources, snapshot
-from gitexp.execution.place import check_trust, chosen_python, installed_in
+from gitexp.execution.place import RunPlace, check_trust, chosen_python, installed_in
 from gitexp.execution.preflight import checks
-from gitexp.execution.run_sources import SeedChoice
+from gitexp.execution.run_sources import RunSource, SeedChoice
 from gitexp.execution.workdir import WorkDir
 from gitexp.git import identity, objects
 from gitexp.git.transaction import layout
-from gitexp.git.transaction.cache import open_index
+from gitexp.git.transaction.cache import Index, open_index
 from gitexp.git.upstream import own
 from gitexp.git.worktree import status
 from gitexp.model import dataclass, replace
-from gitexp.model.ids import ABSENT
-from gitexp.model.run import RepeatState
+from gitexp.model.ids import ABSENT, CommitHash, EnvironmentDigest, RunId
+from gitexp.model.run import RepeatState, Run
 from gitexp.provenance.strangers import in_order, strange_to
 from gitexp.records import environment as environment_format
 from gitexp.store import lookup, plans
@@ -43,14 +38,9 @@ if TYPE_CHECKING:
     from gitexp.comparison.eligible import Eligible
     from gitexp.comparison.tally import Settled
     from gitexp.execution.partners import Again
-    from gitexp.execution.place import RunPlace
-    from gitexp.execution.run_sources import RunSource
     from gitexp.git.repository import Repo
-    from gitexp.git.transaction.cache import Index
-    from gitexp.model.ids import CommitHash, EnvironmentDigest, RunId
     from gitexp.model.plan import Person, Plan
     from gitexp.model.request import RunRequest
-    from gitexp.model.run import Run
     from gitexp.store.lookup import FoundRun
     from gitexp.system.environment import Captured
 

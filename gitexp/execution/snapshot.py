@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import dvcwrite
-from gitexp.dvc.dvcfiles import DvcFiles
+from gitexp.dvc.dvcfiles import DvcFiles, LockedStage
 from gitexp.dvc.dvcpipeline import outermost
 from gitexp.dvc.gitignore import ignore_files, ignore_places
 from gitexp.dvc.stage_records import declared_params
@@ -24,7 +24,7 @@ from gitexp.git import command, objects
 from gitexp.git.transaction import layout
 from gitexp.git.worktree import checkouts
 from gitexp.git.worktree.restore import Conversion, conversions
-from gitexp.model.ids import ABSENT
+from gitexp.model.ids import ABSENT, Absent, CommitHash, InputsDigest, Md5, RunId
 from gitexp.text.fields import param_tree
 from gitexp.text.params import parse
 
@@ -32,11 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from gitexp.dvc.dvcfiles import LockedStage
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.move import Published
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.ids import Absent, CommitHash, InputsDigest, Md5, RunId
     from gitexp.model.job import Outcome, Stage, StageRecord
     from gitexp.model.run import Key, Output
     from gitexp.store.lookup import FoundRun

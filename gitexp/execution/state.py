@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions, tally
 from gitexp.comparison.sides import Named
-from gitexp.errors import (
-    BadFormatError,
-    GitexpError,
-)
+from gitexp.errors import BadFormatError, GitexpError
 from gitexp.execution import engines
 from gitexp.git import objects, refs
 from gitexp.git.transaction import layout, locks
 from gitexp.git.transaction.cache import open_index
 from gitexp.model import dataclass, replace
-from gitexp.model.ids import ABSENT, RunId
+from gitexp.model.ids import ABSENT, CommitHash, PlanDigest, RunId
 from gitexp.model.job import CHECKPOINT, NOTES, OUTCOME, PID, POINTS, Job, JobState, Outcome
 from gitexp.model.listing import UnreadableRecord
 from gitexp.model.request import RunOptions
-from gitexp.model.run import RepeatState, Run
+from gitexp.model.run import LoggedValue, RepeatState, Run
 from gitexp.model.views import LiveRun
 from gitexp.records import codec
 from gitexp.store import calls
@@ -35,9 +32,7 @@ if TYPE_CHECKING:
 
     from gitexp.execution.workdir import WorkDir
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash, PlanDigest
     from gitexp.model.plan import Plan
-    from gitexp.model.run import LoggedValue
     from gitexp.model.workspace import Workspace
     from gitexp.store.calls import Call
 

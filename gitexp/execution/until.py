@@ -20,7 +20,7 @@ from gitexp.execution.run import run as run_once
 from gitexp.git import refs, repository
 from gitexp.git.transaction.cache import open_index
 from gitexp.model.metrics import NO_RULE
-from gitexp.model.plan import StoppingRule, Verdict
+from gitexp.model.plan import Plan, StoppingRule, Verdict
 from gitexp.model.request import RunRequest
 from gitexp.report.words import verdict_line
 from gitexp.stats.design import pairs_needed
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gitexp.model.comparison import Comparison
-    from gitexp.model.plan import Plan
     from gitexp.model.report import RunReport
     from gitexp.model.workspace import Workspace
 

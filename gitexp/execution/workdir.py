@@ -24,7 +24,7 @@ from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.layout import TMP
 from gitexp.git.worktree import checkouts
 from gitexp.model import dataclass, replace
-from gitexp.model.job import CACHE, OUTCOME, PID, Outcome
+from gitexp.model.job import CACHE, OUTCOME, PID, Job, Outcome
 from gitexp.records import codec
 from gitexp.store import calls
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import Md5, RunId
-    from gitexp.model.job import Job
     from gitexp.model.workspace import Workspace
 
 

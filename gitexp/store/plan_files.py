@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import DamagedDataError, GitexpError, UnsafeInputError
 from gitexp.git import fsck
 from gitexp.git.transaction.layout import CONFIG, PLANS, plan_path
-from gitexp.git.tree import FILE_MODES
+from gitexp.git.tree import FILE_MODES, Tree
 from gitexp.model import dataclass, fields
 from gitexp.model.plan import Plan, PlanSeeds
 from gitexp.records import codec
@@ -35,7 +35,6 @@ from gitexp.text.yamltext import scalar
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gitexp.git.tree import Tree
     from gitexp.model.config import ProjectConfig
     from gitexp.text.jsontext import Json
 

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from gitexp.model.job import JobRef, JobState
+from gitexp.model.job import JobRef, JobRequest, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
-
-    from gitexp.model.job import JobRequest
 
 
 class Engine(Protocol):

@@ -15,14 +15,13 @@ import signal
 import subprocess
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from gitexp.execution.engines import process
 from gitexp.model.job import LOG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
-    from typing import BinaryIO
 
 _READ_BYTES = 1 << 16
 _LEFT: list[subprocess.Popen[bytes]] = []

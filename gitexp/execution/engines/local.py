@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING
 
 from gitexp.execution.engines import process
 from gitexp.execution.engines.forkserver import ForkServer
-from gitexp.model.job import OUTCOME, PID, JobRef, JobState
+from gitexp.model.job import OUTCOME, PID, JobRef, JobRequest, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gitexp.model.job import JobRequest
 
 WORKER = (sys.executable, "-I", "-m", "gitexp", "worker")
 

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import BareRepositoryError, ForeignProgramError, GitFailedError
 from gitexp.git import command
-from gitexp.model.ids import TreeId
+from gitexp.model.ids import CommitHash, TreeId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from gitexp.model.ids import CommitHash
     from gitexp.model.workspace import Workspace
 
 
