@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
-from gitexp.execution.engines import forkserver
+from gitexp.execution.engines import local
 from gitexp.execution.worker import worker as work
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def worker(args: argparse.Namespace, context: Context) -> int:
 
 def serve() -> int:
     """Fork for each job that the engine writes to standard input."""
-    return forkserver.serve(fast)
+    return local.serve(fast)
 
 
 def fast(argv: list[str]) -> int:

@@ -23,7 +23,7 @@ from gitexp.model.sharing import Tombstone
 from gitexp.records import codec
 from gitexp.rules.facts import restoring
 from gitexp.store import lookup, merged_experiments, plans
-from gitexp.store.ended import ended_on
+from gitexp.store.conclusions import ended_on
 from gitexp.store.plans import Tip, own_tips, tips
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.git.repository import Repo
-    from gitexp.git.transaction.move import Published
+    from gitexp.git.transaction.transaction import Published
     from gitexp.model.config import ProjectConfig
     from gitexp.model.job import Outcome, Stage, StageRecord
     from gitexp.model.run import Key, Output

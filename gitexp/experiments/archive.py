@@ -12,7 +12,7 @@ from gitexp.experiments import lifecycle
 from gitexp.git import objects, refs, repository, writing
 from gitexp.git import remote as remote_git
 from gitexp.git.remote import Lease
-from gitexp.git.transaction import layout, move
+from gitexp.git.transaction import layout, transaction
 from gitexp.model import dataclass
 from gitexp.model.ids import ABSENT, CommitHash
 from gitexp.model.sharing import EndReport, Tombstone
@@ -97,7 +97,7 @@ def archive(  # noqa: PLR0913  what is archived, where, and how sure one is
     check_tag(repo, standing)
     when = (now or datetime.now(UTC)).replace(microsecond=0)
 
-    def build() -> move.Moves:
+    def build() -> transaction.Moves:
         tip = standing.commit
         moves: dict[str, tuple[refs.Target, refs.Target]] = {}
         written: list[str] = []
@@ -107,7 +107,7 @@ def archive(  # noqa: PLR0913  what is archived, where, and how sure one is
             moves[standing.tag] = writing.object_of(repo, standing.tag), written[0]
         if goes:
             moves[refs.local(standing.branch)] = tip, ABSENT
-        return move.Moves(moves, tip, written)
+        return transaction.Moves(moves, tip, written)
 
     done: list[str] = []
     if standing.tip is not ABSENT and (goes or standing.archived != standing.tip):
@@ -303,7 +303,7 @@ def restore(workspace: Workspace, name: str, *, now: datetime | None = None) -> 
             next_step=f"git switch -c ANOTHER-NAME exp-archive/{shlex.quote(standing.name)}",
         )
     ref = refs.local(standing.branch)
-    moves = move.Moves({ref: (ABSENT, commit)}, commit)
+    moves = transaction.Moves({ref: (ABSENT, commit)}, commit)
     when = (now or datetime.now(UTC)).replace(microsecond=0)
     lifecycle.moved(repo, lambda: moves, f"gitexp restore: {standing.name}", when)
     remote_git.unfollow(repo, standing.branch)  # to be sent again

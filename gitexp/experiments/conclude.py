@@ -22,8 +22,7 @@ from gitexp.provenance import private
 from gitexp.records import codec
 from gitexp.report.escape import visible
 from gitexp.store import plans
-from gitexp.store.conclusions import is_concluded
-from gitexp.store.ended import ended_on
+from gitexp.store.conclusions import ended_on, is_concluded
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo

@@ -17,7 +17,7 @@ from gitexp.errors import (
 )
 from gitexp.execution.state import live_runs
 from gitexp.git import identity, objects, refs, upstream, writing
-from gitexp.git.transaction import layout, move
+from gitexp.git.transaction import layout, transaction
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.upstream import own
 from gitexp.git.worktree import checkouts
@@ -25,10 +25,9 @@ from gitexp.git.writing import Message
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT, Absent
 from gitexp.report import numbers
-from gitexp.store import ended, plans
+from gitexp.store import conclusions, plans
 from gitexp.store.ancestry import runs_in
-from gitexp.store.conclusions import conclusion_named
-from gitexp.store.ended import has_records
+from gitexp.store.conclusions import conclusion_named, has_records
 from gitexp.store.plans import is_experiments, tips
 from gitexp.store.records import run_lines
 
@@ -92,13 +91,13 @@ def find(repo: Repo, name: str) -> Standing:
         called = bare if known is None else known.name
         tag = layout.archive_tag(called)
         archived = refs.read_ref(repo, tag)
-        whose = "" if archived is ABSENT else ended.whose(repo, tag)
+        whose = "" if archived is ABSENT else conclusions.whose(repo, tag)
         return Standing(called, branch, tip, archived, known, whose)
     tag = layout.archive_tag(bare)
     archived = refs.read_ref(repo, tag)
     if archived is ABSENT:
         raise _unknown(repo, bare, f"{prefix}{bare}")
-    whose = ended.check_tag(repo, tag)
+    whose = conclusions.check_tag(repo, tag)
     plan = plans.plan_named(repo, bare, archived)
     known = None if plan is ABSENT else plan
     return Standing(bare, f"{prefix}{bare}", ABSENT, archived, known, whose)
@@ -146,13 +145,15 @@ def write_tag(repo: Repo, ref: str, commit: CommitHash, message: str, when: date
 
 def moved(
     repo: Repo,
-    build: Callable[[], move.Moves],
+    build: Callable[[], transaction.Moves],
     message: str,
     when: datetime,
     guard: Callable[[], None] = lambda: None,
-) -> move.Moves:
+) -> transaction.Moves:
     """Move the refs of an experiment, all or none, in the name of who is at work."""
-    return move.move_refs(repo, build, guard, Message(message, identity.committer(repo), when))
+    return transaction.move_refs(
+        repo, build, guard, Message(message, identity.committer(repo), when)
+    )
 
 
 def check_published(workspace: Workspace, branch: str) -> None:

@@ -11,7 +11,7 @@ from gitexp.errors import ConfirmationError
 from gitexp.experiments import lifecycle
 from gitexp.experiments.archive import check_tag, look, send
 from gitexp.git import identity, objects, refs, repository, writing
-from gitexp.git.transaction import layout, move
+from gitexp.git.transaction import layout, transaction
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.writing import Message
 from gitexp.model.ids import ABSENT, CommitHash, InputsDigest
@@ -124,12 +124,14 @@ def remove(  # noqa: PLR0913  what is removed, where, why, and how sure one is
     )
 
 
-def _only_the_branch(standing: Standing) -> move.Moves:
+def _only_the_branch(standing: Standing) -> transaction.Moves:
     """Remove the branch of an experiment that nobody has tried, and write nothing."""
-    return move.Moves({refs.local(standing.branch): (standing.commit, ABSENT)}, standing.commit)
+    return transaction.Moves(
+        {refs.local(standing.branch): (standing.commit, ABSENT)}, standing.commit
+    )
 
 
-def _buried(repo: Repo, standing: Standing, words: str, when: datetime) -> move.Moves:
+def _buried(repo: Repo, standing: Standing, words: str, when: datetime) -> transaction.Moves:
     written: list[str] = []
     there = objects.tree_id(repo, standing.commit, layout.FOLDER)
     bare = {} if there is ABSENT else {layout.FOLDER: writing.Subtree(there)}
@@ -151,7 +153,7 @@ def _buried(repo: Repo, standing: Standing, words: str, when: datetime) -> move.
     }
     if standing.tip is not ABSENT:
         moves[refs.local(standing.branch)] = standing.tip, ABSENT
-    return move.Moves(moves, commit, [*written, commit, tag])
+    return transaction.Moves(moves, commit, [*written, commit, tag])
 
 
 def _tombstone(repo: Repo, standing: Standing, words: str, when: datetime) -> Tombstone:

@@ -20,7 +20,7 @@ from gitexp.experiments.archive import Remote
 from gitexp.experiments.lifecycle import check_branch, check_name
 from gitexp.git import command, identity, objects, refs, repository, upstream, writing
 from gitexp.git import remote as remote_git
-from gitexp.git.transaction import layout, move
+from gitexp.git.transaction import layout, transaction
 from gitexp.git.worktree import checkouts
 from gitexp.git.writing import DELETE, Message
 from gitexp.model import dataclass, replace
@@ -158,7 +158,7 @@ def _begun(task: _Task) -> CommitHash | None:
 def _carry_out(task: _Task, *, together: bool) -> CommitHash:
     """Write the commit, and make the new refs; where `together`, the old ones go with it."""
 
-    def build() -> move.Moves:
+    def build() -> transaction.Moves:
         commit, written = _commit(task)
         moves: dict[str, tuple[Target, Target]] = {}
         if task.standing.tip is not ABSENT:
@@ -171,7 +171,7 @@ def _carry_out(task: _Task, *, together: bool) -> CommitHash:
             written.append(tag)
             moves[task.tag] = ABSENT, tag
             moves[task.standing.tag] = task.old_tag, ABSENT
-        return move.Moves(moves, commit, written)
+        return transaction.Moves(moves, commit, written)
 
     def guard() -> None:
         if together:
@@ -181,7 +181,7 @@ def _carry_out(task: _Task, *, together: bool) -> CommitHash:
 
 
 def _moved(
-    task: _Task, build: Callable[[], move.Moves], guard: Callable[[], None] = lambda: None
+    task: _Task, build: Callable[[], transaction.Moves], guard: Callable[[], None] = lambda: None
 ) -> CommitHash:
     message = f"gitexp rename: {task.standing.name} to {task.new}"
     return lifecycle.moved(task.repo, build, message, task.when, guard).commit
@@ -261,7 +261,7 @@ def _undo(task: _Task, commit: CommitHash) -> None:
     if task.old_tag is not ABSENT:
         moves[task.tag] = writing.object_of(task.repo, task.tag), ABSENT
         moves[task.standing.tag] = ABSENT, task.old_tag
-    _moved(task, lambda: move.Moves(moves, commit))
+    _moved(task, lambda: transaction.Moves(moves, commit))
 
 
 def _drop(task: _Task) -> None:
@@ -269,7 +269,7 @@ def _drop(task: _Task) -> None:
     moves: dict[str, tuple[Target, Target]] = {refs.local(task.standing.branch): (tip, ABSENT)}
     _moved(
         task,
-        lambda: move.Moves(moves, tip),
+        lambda: transaction.Moves(moves, tip),
         lambda: lifecycle.check_free(task.repo.workspace, task.standing.branch),
     )
 

@@ -14,7 +14,7 @@ from gitexp.dvc import inputs
 from gitexp.errors import BusyBranchError, GitexpError, LockedError, MovedRefError, UnsafeInputError
 from gitexp.execution import snapshot
 from gitexp.git import merging, objects, refs, writing
-from gitexp.git.transaction import layout, move
+from gitexp.git.transaction import layout, transaction
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT
 from gitexp.model.sharing import BranchMove, BranchOutcome
@@ -96,9 +96,9 @@ def settle(
         return commit
 
     text = f"gitexp: {branch} and {shared.remote}'s come together"
-    task = move.Task(refs.local(branch), draft, shared.message(text))
+    task = transaction.Task(refs.local(branch), draft, shared.message(text))
     try:
-        made = move.carry_out(shared.repo, task)
+        made = transaction.carry_out(shared.repo, task)
     except (MovedRefError, BusyBranchError, LockedError, UnsafeInputError) as error:
         tip = shared.ours(branch)
         at = None if tip is ABSENT else tip
@@ -138,8 +138,8 @@ def settle_data(shared: Shared) -> CommitHash | Absent:
         return replay.data_replayed(shared.repo, tip, theirs, shared.committer, written)
 
     message = shared.message("gitexp: by-products come together")
-    task = move.Task(refs.local(layout.DATA_BRANCH), draft, message)
-    return move.carry_out(shared.repo, task).commit
+    task = transaction.Task(refs.local(layout.DATA_BRANCH), draft, message)
+    return transaction.carry_out(shared.repo, task).commit
 
 
 def _joined(

@@ -18,7 +18,7 @@ from gitexp.model.sharing import BranchMove, BranchOutcome
 from gitexp.report.numbers import amount
 from gitexp.rules.branches import is_protected
 from gitexp.store import plans
-from gitexp.store.ended import check_tag, ended_on
+from gitexp.store.conclusions import check_tag, ended_on
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -21,7 +21,7 @@ from gitexp.model.ids import ABSENT
 from gitexp.model.sharing import BranchMove, BranchOutcome, DataMoved, TogetherReport
 from gitexp.sharing import histories, payload, places
 from gitexp.sharing.places import SharingOptions
-from gitexp.store.ended import check_tag
+from gitexp.store.conclusions import check_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

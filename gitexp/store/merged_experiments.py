@@ -3,29 +3,41 @@
 A code host has three merge buttons, and each may delete the branch. After a merge the commits are
 still there; after a squash or a rebase they are not, but the records say what ran: the plan by its
 name and digest, the tree, the inputs. Nothing here asks whether `git gc` has run.
+
+A line about one follows from a plan, a conclusion and the runs of that name, so it is remembered by
+these, and all lines of a branch by the three trees that hold them: a commit on main that touches no
+record costs nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import inputs as inputs_rules
 from gitexp.errors import GitexpError
 from gitexp.git import objects, refs
-from gitexp.model import dataclass
-from gitexp.model.ids import ABSENT, CommitHash, InputsDigest
+from gitexp.git.transaction.cache import Index, Kind
+from gitexp.git.transaction.layout import CONCLUSIONS, FOLDERS, PLANS, RUNS, conclusion_path
+from gitexp.model import dataclass, replace
+from gitexp.model.ids import ABSENT, CommitHash, InputsDigest, TreeId
 from gitexp.store import plans
-from gitexp.store.ancestry import Addition, Graph
+from gitexp.store.ancestry import Addition, Graph, listings
 from gitexp.store.conclusions import conclusion_named
+from gitexp.store.experiments import line_of_plan, newest_of
+from gitexp.store.list_lines import ExperimentLine, RunLine, decoded_experiments, encode_experiment
 from gitexp.store.lookup import lines_by_addition
-from gitexp.store.plans import is_experiments, own_tips, places
+from gitexp.store.plan_files import plan_paths
+from gitexp.store.plans import Tip, is_experiments, own_tips, places, plan_named
+from gitexp.store.records import run_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
     from gitexp.git.repository import Repo
-    from gitexp.git.transaction.cache import Index
     from gitexp.model.comparison import Side
     from gitexp.model.plan import Plan
-    from gitexp.store.list_lines import RunLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +65,7 @@ def find(repo: Repo, index: Index, name: str, own: str | None = None) -> Merged 
         if own is not None and is_experiments(where, own):
             continue
         try:
-            plan = plans.plan_named(repo, name, commit)
+            plan = plan_named(repo, name, commit)
         except GitexpError:  # somewhere else it may be readable
             continue
         if plan is not ABSENT:
@@ -108,9 +120,170 @@ def _concluded(repo: Repo, plan: Plan, commit: CommitHash) -> Side | None:
 def _inputs(
     repo: Repo, index: Index, commit: CommitHash, fallback: CommitHash
 ) -> InputsDigest | None:
+    from gitexp.dvc import inputs
+
     try:
         config, _ = plans.config_of(repo, commit, fallback)
         tree = objects.commit_info(repo, commit).tree
-        return inputs_rules.compute(repo, tree, config, index=index)
+        return inputs.compute(repo, tree, config, index=index)
     except GitexpError:  # then it is not a state that could stand for the candidate
         return None
+
+
+_SUFFIX = ".yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class MergedLine:
+    """A line with the branch that has the records now."""
+
+    line: ExperimentLine
+    where: str  # short name
+    commit: CommitHash  # its tip
+    source: CommitHash | None  # of the newest run of the candidate
+    lost: bool = False  # no ref leads to `source`
+    own: bool = True  # a branch of this repository has them
+
+
+def merged_lines(
+    repo: Repo, index: Index, every: Sequence[Tip], claimed: Mapping[str, bool], prefix: str
+) -> tuple[MergedLine, ...]:
+    """Return the experiments that HEAD or a branch without the prefix holds, and no tip is.
+
+    `claimed`: names of the experiments that have a branch or an archive tag, and whether that is
+    the user's own: a stranger's takes no name from what was merged here.
+    """
+    taken = {name for name, own in claimed.items() if own}
+    local = {tip.name for tip in every if tip.local}
+    found: list[MergedLine] = []
+    for number, (where, commit) in enumerate(places(repo, every)):
+        stacked = is_experiments(where, prefix)
+        if number and stacked:
+            continue
+        try:
+            objects.look_at(repo, commit, FOLDERS)
+        except GitexpError:  # its own line says why
+            continue
+        own = not number or where in local
+        blobs = _plans(repo, commit, taken if own and not stacked else taken | claimed.keys())
+        if blobs:
+            lines = _lines(repo, index, where, commit, blobs)
+            found += (replace(line, own=own) for line in lines)
+            taken |= blobs.keys()
+    gone = refs.unreachable(repo, [item.source for item in found if item.source is not None])
+    return tuple(replace(item, lost=item.source in gone) for item in found)
+
+
+def _plans(repo: Repo, commit: CommitHash, taken: Collection[str]) -> dict[str, str]:
+    """Return the blobs of plans by name, but those that are taken."""
+    if objects.tree_id(repo, commit, PLANS) is ABSENT:
+        return {}
+    names = ((entry.text, entry.id) for entry in objects.list_dir(repo, commit, PLANS))
+    return {
+        name.removesuffix(_SUFFIX): blob
+        for name, blob in names
+        if name.endswith(_SUFFIX) and name.removesuffix(_SUFFIX) not in taken
+    }
+
+
+def _lines(
+    repo: Repo, index: Index, where: str, commit: CommitHash, blobs: Mapping[str, str]
+) -> Iterator[MergedLine]:
+    whole = _digest(
+        *(f"{name} {blob}" for name, blob in sorted(blobs.items())),
+        *(str(objects.tree_id(repo, commit, path)) for path in (CONCLUSIONS, RUNS)),
+    )
+    row = index.get(Kind.MERGED, [whole]).get(whole)
+    rows = None if row is None else _unpacked(row)
+    if rows is None:
+        rows, bad = _work_out(repo, index, commit, blobs)
+        if not bad:
+            index.put(Kind.MERGED, {whole: json.dumps(rows).encode("ascii")})
+        for name, why in bad.items():
+            yield MergedLine(ExperimentLine(name=name, bad=why), where, commit, None)
+    lines = decoded_experiments({name: line.encode() for name, (_, line) in rows.items()})
+    for name, line in lines.items():
+        source = rows[name][0]
+        yield MergedLine(line, where, commit, CommitHash(source) if source else None)
+
+
+_Rows = dict[str, tuple[str, str]]  # name -> (source commit or "", the line as a row)
+
+
+def _unpacked(row: bytes) -> _Rows | None:
+    try:
+        value: _Rows = json.loads(row)
+    except ValueError:
+        return None
+    return value
+
+
+def _work_out(
+    repo: Repo, index: Index, commit: CommitHash, blobs: Mapping[str, str]
+) -> tuple[_Rows, dict[str, str]]:
+    """Return rows by name, and why other plans, and runs, cannot be read."""
+    try:
+        plan_paths(repo.tree(commit))
+    except GitexpError as error:
+        return {}, {PLANS: error.brief}
+    held = listings(repo, index, [commit])[commit]
+    lines = run_lines(repo, index, {tree: run for run, tree in held.items()})
+    groups: defaultdict[str, dict[TreeId, RunLine]] = defaultdict(dict)
+    for tree, line in lines.items():
+        groups[line.plan_name if line.plan_name in blobs else ""][tree] = line
+    # Runs of names that are not plan here may be those of a plan that was renamed.
+    others = _digest(*sorted(groups[""]))
+    keys = {
+        name: _digest(
+            blob,
+            str(objects.blob_id(repo, commit, conclusion_path(name))),
+            others,
+            *sorted(groups[name]),
+        )
+        for name, blob in blobs.items()
+    }
+    known = index.get(Kind.MERGED, keys.values())
+    rows: _Rows = {}
+    bad: dict[str, str] = {line.id: line.bad for line in lines.values() if line.bad}
+    whole = not bad  # a row that lacks a run is not remembered
+    for name, key in keys.items():
+        row = known.get(key)
+        if row is None:
+            row, why = _row(repo, commit, name, {**groups[""], **groups[name]})
+            if why:
+                bad[name] = why
+                continue
+            if whole:
+                index.put(Kind.MERGED, {key: row})
+        source, _, line_row = row.decode().partition(" ")
+        rows[name] = source, line_row
+    return rows, bad
+
+
+def _row(
+    repo: Repo, commit: CommitHash, name: str, lines: Mapping[TreeId, RunLine]
+) -> tuple[bytes, str]:
+    """Return a plan's row, or why it has none."""
+    try:
+        plan = plan_named(repo, name, commit)
+    except GitexpError as error:
+        return b"", error.brief
+    if plan is ABSENT or plan.name != name:
+        return b"", "the file's name is not the plan's"
+    line = line_of_plan(repo, plan, commit, lines)
+    if line.bad:
+        return b"", line.bad
+    under = [item for item in lines.values() if plan.covers(item.plan_name, item.plan_digest)]
+    newest = newest_of(plan, lines.values())
+    # Which of several variants stands for the candidate is for `merged` to say.
+    several = {item.inputs for item in under if item.seeds} - {*line.inputs}
+    line = replace(line, plain=line.plain and not several)
+    return b"%s %s" % (
+        b"" if newest is None else newest.commit.encode(),
+        encode_experiment(line),
+    ), ""
+
+
+def _digest(*parts: str) -> str:
+    joined = "\n".join(parts).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(joined).hexdigest()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gitexp.git.transaction.cache import Index
     from gitexp.model.ids import CommitHash, RunId, TreeId
     from gitexp.store.list_lines import ExperimentLine, RunLine
-    from gitexp.store.merged_lines import MergedLine
+    from gitexp.store.merged_experiments import MergedLine
     from gitexp.store.plans import Tip
 
     Who = Tip | MergedLine

@@ -24,9 +24,9 @@ from gitexp.model.plan import Verdict
 from gitexp.report.answers.listing import differing_params
 from gitexp.store import calls
 from gitexp.store.ancestry import listings, shallow_commits
-from gitexp.store.ended import ended_on, true_places
+from gitexp.store.conclusions import ended_on, true_places
 from gitexp.store.list_lines import shown
-from gitexp.store.merged_lines import merged_lines
+from gitexp.store.merged_experiments import merged_lines
 from gitexp.store.plans import branch_prefix, plan_named, tips
 from gitexp.store.records import newest_lines, read_run, run_lines
 from gitexp.views.counted_experiments import CountedExperiments, nearest_tips
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from gitexp.model.metrics import MetricSummary
     from gitexp.model.workspace import Workspace
     from gitexp.store.list_lines import ExperimentLine, RunLine
-    from gitexp.store.merged_lines import MergedLine
+    from gitexp.store.merged_experiments import MergedLine
     from gitexp.store.plans import Tip
 
 _EVERYTHING = ListQuery()

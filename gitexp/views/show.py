@@ -19,8 +19,7 @@ from gitexp.model.listing import UnreadableRecord
 from gitexp.model.metrics import summarise
 from gitexp.model.views import ShownExperiment, ShownRun
 from gitexp.store import lookup, plans
-from gitexp.store.conclusions import conclusion_named, rewritten, written_by
-from gitexp.store.ended import ended_on
+from gitexp.store.conclusions import conclusion_named, ended_on, rewritten, written_by
 from gitexp.store.list_lines import shown
 from gitexp.store.plans import own_tips, tips
 from gitexp.views.diff import state_of

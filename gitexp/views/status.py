@@ -32,8 +32,7 @@ from gitexp.model.listing import UnreadableRecord
 from gitexp.model.plan import Claim
 from gitexp.model.views import StatusView
 from gitexp.store import lookup, plans
-from gitexp.store.conclusions import conclusion_named
-from gitexp.store.ended import ended_on
+from gitexp.store.conclusions import conclusion_named, ended_on
 from gitexp.store.replay import way_out
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 from gitexp.errors import BusyBranchError, GitexpError, LockedError, MovedRefError, RefusedTreeError
 from gitexp.git import objects, refs, writing
 from gitexp.git.repository import open_repository
-from gitexp.git.transaction import move, owners
+from gitexp.git.transaction import owners, transaction
 from gitexp.model.ids import ABSENT, Absent, CommitHash
 from tests.lab.build import EPOCH
 from tests.lab.publisher import ADA, NOW
@@ -61,7 +61,7 @@ def is_clean(project: BuiltRepo) -> bool:
 
 def test_a_branch_moves_and_its_work_tree_follows(project: BuiltRepo, opened: Repo) -> None:
     before = CommitHash(project.hash())
-    moved = move.carry_out(opened, move.Task(MAIN, drafted(opened, "b"), MESSAGE))
+    moved = transaction.carry_out(opened, transaction.Task(MAIN, drafted(opened, "b"), MESSAGE))
     assert (moved.tip_before, moved.not_updated) == (before, ())
     assert project.hash() == moved.commit
     assert project.status() == []
@@ -82,7 +82,7 @@ def test_an_edit_in_the_second_in_which_git_noted_the_file_is_still_seen(
     project.write({"a": "2\n"})
     for touched in (path, index):
         os.utime(touched, (second, second))
-    move.carry_out(opened, move.Task(MAIN, drafted(opened, "b"), MESSAGE))
+    transaction.carry_out(opened, transaction.Task(MAIN, drafted(opened, "b"), MESSAGE))
     assert project.status() == [" M a"]
 
 
@@ -95,13 +95,15 @@ def test_a_draft_that_gives_the_tip_back_moves_nothing(project: BuiltRepo, opene
         assert written == []
         return tip
 
-    moved = move.carry_out(opened, move.Task(MAIN, draft, MESSAGE))
-    assert moved == move.Published(tip, tip)
+    moved = transaction.carry_out(opened, transaction.Task(MAIN, draft, MESSAGE))
+    assert moved == transaction.Published(tip, tip)
     assert project.git("log", "-g", "--format=%H", "main") == log
 
 
 def test_a_branch_that_is_not_there_is_made(project: BuiltRepo, opened: Repo) -> None:
-    moved = move.carry_out(opened, move.Task("refs/heads/exp/a", drafted(opened, "b"), MESSAGE))
+    moved = transaction.carry_out(
+        opened, transaction.Task("refs/heads/exp/a", drafted(opened, "b"), MESSAGE)
+    )
     assert moved.tip_before is ABSENT
     assert objects.commit_info(opened, moved.commit).parents == ()
     assert project.refs()["refs/heads/exp/a"] == moved.commit
@@ -123,7 +125,7 @@ def test_whoever_was_faster_is_built_upon(project: BuiltRepo, opened: Repo) -> N
             project.git("reset", "-q", "--hard")
         return made
 
-    moved = move.carry_out(opened, move.Task(MAIN, overtaken, MESSAGE))
+    moved = transaction.carry_out(opened, transaction.Task(MAIN, overtaken, MESSAGE))
     assert len(asked) == 3
     assert moved.tip_before == asked[2]
     assert project.files() == ["a", "mine", "theirs1", "theirs2"]
@@ -145,7 +147,7 @@ def test_objects_that_a_gc_took_before_a_ref_held_them_are_written_again(
             (project.path / ".git/objects" / gone[:2] / gone[2:]).unlink()
         return made
 
-    moved = move.carry_out(opened, move.Task(MAIN, pruned, MESSAGE))
+    moved = transaction.carry_out(opened, transaction.Task(MAIN, pruned, MESSAGE))
     assert len(tries) == 2
     assert project.hash() == moved.commit
     project.fsck()
@@ -160,7 +162,7 @@ def test_what_a_draft_raises_leaves_nothing(project: BuiltRepo, opened: Repo) ->
         raise KeyError
 
     with pytest.raises(KeyError):
-        move.carry_out(opened, move.Task(MAIN, failing, MESSAGE))
+        transaction.carry_out(opened, transaction.Task(MAIN, failing, MESSAGE))
     assert project.refs() == before
     assert is_clean(project)
 
@@ -173,7 +175,7 @@ def test_a_tree_that_git_refuses_comes_onto_no_branch(project: BuiltRepo, opened
         return CommitHash(project.git("commit-tree", evil, "-p", str(tip), "-m", "x"))
 
     with pytest.raises(RefusedTreeError):
-        move.carry_out(opened, move.Task(MAIN, draft, MESSAGE))
+        transaction.carry_out(opened, transaction.Task(MAIN, draft, MESSAGE))
     assert project.hash() == tip
     assert is_clean(project)
 
@@ -181,7 +183,7 @@ def test_a_tree_that_git_refuses_comes_onto_no_branch(project: BuiltRepo, opened
 def test_a_branch_that_never_stands_still_is_given_up(
     project: BuiltRepo, opened: Repo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(move, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(transaction, "PATIENCE_S", 0.0)
     draft = drafted(opened, "b")
 
     def overtaken(tip: CommitHash | Absent, written: list[str]) -> CommitHash:
@@ -190,7 +192,7 @@ def test_a_branch_that_never_stands_still_is_given_up(
         return made
 
     with pytest.raises(LockedError, match="moves faster") as caught:
-        move.carry_out(opened, move.Task(MAIN, overtaken, MESSAGE))
+        transaction.carry_out(opened, transaction.Task(MAIN, overtaken, MESSAGE))
     assert caught.value.where == MAIN
     assert is_clean(project)
 
@@ -198,13 +200,13 @@ def test_a_branch_that_never_stands_still_is_given_up(
 def test_a_lock_of_git_is_waited_for_until_patience_ends(
     project: BuiltRepo, opened: Repo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(move, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(transaction, "PATIENCE_S", 0.05)
     before = project.hash()
     for name in ("index.lock", "refs/heads/main.lock"):
         lock = project.path / ".git" / name
         lock.touch()
         with pytest.raises(LockedError, match="locked by another process"):
-            move.carry_out(opened, move.Task(MAIN, drafted(opened, "b"), MESSAGE))
+            transaction.carry_out(opened, transaction.Task(MAIN, drafted(opened, "b"), MESSAGE))
         assert project.locks() == [name]  # nobody's but theirs
         lock.unlink()
     assert project.hash() == before
@@ -216,7 +218,7 @@ def test_a_rebase_that_has_not_ended_is_named(project: BuiltRepo, opened: Repo) 
     folder.mkdir()
     (folder / "head-name").write_text(f"{MAIN}\n")
     with pytest.raises(BusyBranchError, match="being rebased") as caught:
-        move.carry_out(opened, move.Task(MAIN, drafted(opened, "b"), MESSAGE))
+        transaction.carry_out(opened, transaction.Task(MAIN, drafted(opened, "b"), MESSAGE))
     assert caught.value.where == str(project.path / ".git")
     assert caught.value.next_step == "git rebase --continue, or --abort"
     assert is_clean(project)
@@ -227,13 +229,17 @@ def test_paths_that_stay_in_another_work_tree_are_told_whole(
 ) -> None:
     linked = project.worktree(tmp_path / "w", "-b", "exp/x")
     linked.write({"a": "edited\n"})
-    moved = move.carry_out(opened, move.Task("refs/heads/exp/x", drafted(opened, "a"), MESSAGE))
+    moved = transaction.carry_out(
+        opened, transaction.Task("refs/heads/exp/x", drafted(opened, "a"), MESSAGE)
+    )
     assert moved.not_updated == (str(tmp_path / "w/a"),)
     assert (linked.path / "a").read_text() == "edited\n"
     assert linked.status() == [" M a"]
     here = open_repository(linked.workspace)
     linked.write({"b": "mine\n"})
-    moved = move.carry_out(here, move.Task("refs/heads/exp/x", drafted(here, "b"), MESSAGE))
+    moved = transaction.carry_out(
+        here, transaction.Task("refs/heads/exp/x", drafted(here, "b"), MESSAGE)
+    )
     assert moved.not_updated == ("b",)
 
 
@@ -246,15 +252,15 @@ def test_several_refs_move_together_with_what_was_written_for_them(
     tip = CommitHash(project.hash())
     project.branch("exp/a")
 
-    def build() -> move.Moves:
+    def build() -> transaction.Moves:
         tag = writing.write_tag(opened, tip, "exp-archive/a", MESSAGE)
         moves: dict[str, tuple[refs.Target, refs.Target]] = {
             "refs/tags/exp-archive/a": (ABSENT, tag), "refs/heads/exp/a": (tip, ABSENT),
         }  # fmt: skip
-        return move.Moves(moves, tip, (tag,))
+        return transaction.Moves(moves, tip, (tag,))
 
     seen: list[dict[str, str]] = []
-    made = move.move_refs(opened, build, lambda: seen.append(project.refs()), MESSAGE)
+    made = transaction.move_refs(opened, build, lambda: seen.append(project.refs()), MESSAGE)
     assert "refs/tags/exp-archive/a" not in seen[0]  # the guard sees them locked and not moved
     assert "refs/heads/exp/a" in seen[0]
     assert "refs/heads/exp/a" not in project.refs()
@@ -284,7 +290,9 @@ def test_a_guard_that_objects_or_a_ref_that_moved_moves_nothing(
         ({"refs/heads/a": (ABSENT, new), MAIN: (ABSENT, new)}, lambda: None),
     ):
         with pytest.raises(GitexpError):
-            move.move_refs(opened, partial(move.Moves, moves, new, (new,)), guard, MESSAGE)
+            transaction.move_refs(
+                opened, partial(transaction.Moves, moves, new, (new,)), guard, MESSAGE
+            )
         assert project.refs() == before
         assert is_clean(project)
 
@@ -292,14 +300,14 @@ def test_a_guard_that_objects_or_a_ref_that_moved_moves_nothing(
 def test_what_a_gc_takes_again_and_again_is_given_up(project: BuiltRepo, opened: Repo) -> None:
     asked = []
 
-    def build() -> move.Moves:
+    def build() -> transaction.Moves:
         new = lone(project, opened, "taken")
         (project.path / ".git/objects" / new[:2] / new[2:]).unlink()
         asked.append(new)
-        return move.Moves({"refs/heads/a": (ABSENT, new)}, new, (new,))
+        return transaction.Moves({"refs/heads/a": (ABSENT, new)}, new, (new,))
 
     with pytest.raises(LockedError, match="removes objects faster"):
-        move.move_refs(opened, build, lambda: None, MESSAGE)
+        transaction.move_refs(opened, build, lambda: None, MESSAGE)
     assert len(asked) == 5
     assert "refs/heads/a" not in project.refs()
     assert is_clean(project)
@@ -307,7 +315,7 @@ def test_what_a_gc_takes_again_and_again_is_given_up(project: BuiltRepo, opened:
 
 def test_what_is_there_already_needs_no_ref_to_hold_it(project: BuiltRepo, opened: Repo) -> None:
     tip = CommitHash(project.hash())
-    build = partial(move.Moves, {"refs/heads/a": (ABSENT, tip)}, tip)
-    made = move.move_refs(opened, build, lambda: None, MESSAGE)
+    build = partial(transaction.Moves, {"refs/heads/a": (ABSENT, tip)}, tip)
+    made = transaction.move_refs(opened, build, lambda: None, MESSAGE)
     assert made.written == ()
     assert project.refs()["refs/heads/a"] == tip

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import BusyBranchError, LockedError, MovedRefError, UnsafeInputError
-from gitexp.git.transaction import move, transaction
+from gitexp.git.transaction import transaction
 from gitexp.git.transaction.transaction import NewBranch
 from gitexp.git.writing import DELETE, Message
 from gitexp.model.ids import ABSENT, CommitHash, RunId
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from gitexp.git.transaction.move import Published
+    from gitexp.git.transaction.transaction import Published
     from gitexp.git.writing import Content
     from tests.lab.build import BuiltRepo
 
@@ -214,7 +214,7 @@ def test_an_edit_may_not_leave_its_place(project: BuiltRepo) -> None:
 
 
 def test_a_lock_that_stays_is_named(project: BuiltRepo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(move, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(transaction, "PATIENCE_S", 0.05)
     lock = project.path / ".git/index.lock"
     lock.touch()
     with pytest.raises(LockedError) as caught:

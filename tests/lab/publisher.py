@@ -27,8 +27,7 @@ from tests.lab.build import git_environment
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gitexp.git.transaction.move import Published
-    from gitexp.git.transaction.transaction import TipView
+    from gitexp.git.transaction.transaction import Published, TipView
     from gitexp.git.writing import Content
 
 ROOT = Path(__file__).parents[2]

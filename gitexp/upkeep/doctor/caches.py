@@ -21,7 +21,7 @@ from gitexp.git.worktree import status as git_status
 from gitexp.model.ids import ABSENT
 from gitexp.store import plans
 from gitexp.store.experiments import experiment_lines
-from gitexp.store.merged_lines import merged_lines
+from gitexp.store.merged_experiments import merged_lines
 from gitexp.store.records import run_lines
 from gitexp.upkeep.doctor.place import Curable, removable
 

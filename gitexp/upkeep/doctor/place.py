@@ -19,7 +19,7 @@ from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT, Absent
 from gitexp.model.report import Level, Trouble
 from gitexp.store.ancestry import Graph, listings
-from gitexp.store.ended import true_places
+from gitexp.store.conclusions import true_places
 from gitexp.store.plans import tips
 
 if TYPE_CHECKING:

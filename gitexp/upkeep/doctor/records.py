@@ -11,7 +11,7 @@ from gitexp.git.transaction import layout
 from gitexp.model.ids import EnvironmentDigest
 from gitexp.model.report import Level
 from gitexp.store import lookup
-from gitexp.store.ended import contradiction
+from gitexp.store.conclusions import contradiction
 from gitexp.store.records import read_run
 from gitexp.upkeep.doctor.place import Curable
 
