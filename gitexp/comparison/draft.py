@@ -362,7 +362,8 @@ def _measure(situation: CountedSides, options: CompareOptions) -> Measured:
     plan = situation.plan
     alpha = ALPHA if plan is None else plan.alpha
     directions = situation.candidate.config.directions
-    asked = measure.questions(situation.count, plan, directions, alpha)
+    price = selection.factor(selection.of_variants(situation.count, plan))
+    asked = measure.questions(situation.count, plan, directions, alpha, price)
     warnings = [*measure.unjoined(situation.count)]
     watched = [item for item in asked if item.role is Role.WATCHED]
     if len(watched) > MOST_METRICS:

@@ -53,6 +53,15 @@ class Question:
     effect: Effect | None  # None: two-sided, no verdict
     alpha: float
     guard: Guard | None = None
+    inverts: bool = False  # whether its interval has the level of its test, as plans of rules 2 ask
+    price: int = 1  # by which p-values are multiplied for a choice among several
+
+    @property
+    def confidence(self) -> float:
+        """Of its intervals: of a one-sided test at 5 % the interval that inverts it has 90 %."""
+        if self.effect is None or not self.inverts:
+            return 1 - self.alpha
+        return 1 - 2 * self.effect.level(self.alpha) / self.price
 
     def design(
         self, unit: Unit, n_baseline: int, n_candidate: int | None = None, *, paired: bool = True
@@ -114,13 +123,19 @@ class Values:
 
 
 def questions(
-    count: Count, plan: Plan | None, directions: Mapping[str, Direction], alpha: float
+    count: Count,
+    plan: Plan | None,
+    directions: Mapping[str, Direction],
+    alpha: float,
+    price: int = 1,
 ) -> tuple[Question, ...]:
     """Return what is asked: the primary metric, the guard-rails, then every other metric."""
     asked: list[Question] = []
     if plan is not None:
-        asked.append(Question(plan.metric, Role.PRIMARY, plan.direction, plan.effect, plan.alpha))
-        asked += [guard_question(guard, plan.alpha) for guard in plan.guards]
+        primary = Question(plan.metric, Role.PRIMARY, plan.direction, plan.effect, plan.alpha)
+        promised = (primary, *(guard_question(guard, plan.alpha) for guard in plan.guards))
+        asked += [replace(one, inverts=plan.rules > 1) for one in promised]
+        asked[0] = replace(asked[0], price=price)
     taken = {item.metric for item in asked}
     names = _names(count.baseline.repeats.values()) & _names(count.candidate.repeats.values())
     asked += [

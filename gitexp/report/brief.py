@@ -174,7 +174,7 @@ def _change(comparison: Comparison, main: MetricComparison) -> str:
     shown, limits = svg.change_texts(gap, main)
     if gap.interval is None:
         return shown
-    return f"{shown}, {gap.interval.confidence * 100:g} % interval {limits}"
+    return f"{shown}, {gap.interval.confidence * 100:.3g} % interval {limits}"
 
 
 def _price(item: ReviewedExperiment) -> Iterator[str | Foreign]:

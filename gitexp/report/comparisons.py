@@ -172,7 +172,7 @@ def _shown(comparison: Comparison, metric: MetricComparison) -> dict[str, str]:
         "effect": effect,
         "relative": relative,
         "change": f"{effect} ({relative})",
-        "interval": numbers.interval_text(metric.interval, digits),
+        "interval": words.interval(comparison, metric, digits),
         "size": "".join(f"{size.estimate:+.2f}" for size in metric.effects[:1]),
         "p": "" if result is None else numbers.p_text(result.p_value, result.plan.alpha),
         "note": note,

@@ -67,7 +67,7 @@ def _slices(comparison: Comparison, slices: SliceComparison, style: Style) -> Gr
             comparison.baseline.name,
             comparison.candidate.name,
             "effect",
-            f"{confidence * 100:g} % interval",
+            f"{confidence * 100:.3g} % interval",
             f"{adjusted_p(comparison.adjustment)}{_sides(slices)}",
             "",
         ),

@@ -68,11 +68,23 @@ def role_note(comparison: Comparison, metric: MetricComparison) -> str:
 
 
 def confidence_title(comparison: Comparison) -> str:
-    """Return "95 % interval", of whatever confidence the intervals have."""
-    for metric in comparison.metrics:
-        if metric.interval is not None:
-            return f"{metric.interval.confidence * 100:g} % interval"
-    return "interval"
+    """Return "95 % interval", of the confidence of the first."""
+    first = _first_confidence(comparison)
+    return "interval" if first is None else f"{first * 100:.3g} % interval"
+
+
+def interval(comparison: Comparison, metric: MetricComparison, decimals: int) -> str:
+    """Return a metric's interval; with its confidence, where that is not in the title."""
+    found = metric.interval
+    shown = numbers.interval_text(found, decimals)
+    if found is None or found.confidence == _first_confidence(comparison):
+        return shown
+    return f"{shown} {found.confidence * 100:.3g} %"
+
+
+def _first_confidence(comparison: Comparison) -> float | None:
+    every = (item.interval.confidence for item in comparison.metrics if item.interval is not None)
+    return next(every, None)
 
 
 def size_title(comparison: Comparison) -> str:

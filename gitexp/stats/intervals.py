@@ -16,6 +16,7 @@ from scipy.special import betaincinv, ndtr, ndtri, stdtrit
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Interval
 from gitexp.stats import examples
+from gitexp.stats.permutation import drawn_flips
 from gitexp.stats.sums import pseudo_of_labels
 from gitexp.stats.tests import BOOTSTRAP_DRAWS, MAX_SIGN_FLIPS, MIN_BOOTSTRAP_EXAMPLES
 from gitexp.stats.ttests import limits, paired_difference, welch_difference
@@ -140,15 +141,22 @@ def jackknife_intervals(
     return difference, relative
 
 
-def permutation_interval(
-    baseline: Floats, candidate: Floats, *, confidence: float = 0.95
+def permutation_interval(  # noqa: PLR0913 - what the test is given, and the confidence
+    baseline: Floats,
+    candidate: Floats,
+    *,
+    confidence: float = 0.95,
+    relative: bool = False,
+    draws: int | None = None,
+    seed: int = 0,
 ) -> Interval | None:
-    """Return the differences that the two-sided exact sign-flip test does not reject.
+    """Return the changes that sign flips do not reject, at half of 1 - confidence on either side.
 
-    None if even the widest one has less confidence (fewer than 6 pairs at 0.95), or with more pairs
-    than are enumerated (20). The p-value of a shift is the share of non-empty subsets of pairs
-    whose mean lies beyond it, so the limits are order statistics of the ``2**n - 1`` subset means
-    (Hartigan 1969).
+    At most 20 pairs, unless signs are drawn as those of the test (`permutation.sign_flip_tails`);
+    `relative`: changes are shares of the baseline, all of whose values have to be positive. A
+    change m is rejected from below if few subsets of pairs have, by their sums, a change of m or
+    less: the limits are order statistics of the changes of all subsets (Hartigan 1969). None if
+    even the widest interval has less confidence (fewer than 6 pairs at 0.95).
 
     >>> interval = permutation_interval([0.0] * 6, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
     >>> interval.low, interval.high
@@ -156,21 +164,32 @@ def permutation_interval(
     """
     rate(confidence, "confidence")
     old, new = finite_pairs(baseline, candidate)
-    ways = 2 ** len(old)
-    # ranks above `outside` from either end are kept: each end rejects at most half of alpha
-    outside = math.floor((1 - confidence) / 2 * ways * (1 + 1e-12))
-    if ways > MAX_SIGN_FLIPS or outside < 1:
+    unit = old if relative else np.ones(len(old))
+    ways = 2 ** len(old) if draws is None else draws + 1
+    if (draws is None and ways > MAX_SIGN_FLIPS) or unit.min() <= 0:
         return None
-    sums, sizes = np.zeros(1), np.zeros(1)
-    for difference in new - old:
-        sums = np.concatenate([sums, sums + difference])
-        sizes = np.concatenate([sizes, sizes + 1])
-    means = sums[1:] / sizes[1:]
-    last = len(means) - outside
-    placed = np.partition(means, (outside - 1, last))
-    return Interval(
-        float(placed[outside - 1]), float(placed[last]), confidence, "exact sign flips, inverted"
-    )
+    gained, of = (_subset_sums(values, draws, seed) for values in (new - old, unit))
+    some = of > unit.min() / 2
+    changes = gained[some] / of[some]
+    # ranks above `outside` from either end are kept: each end rejects at most half of alpha
+    outside = math.floor((1 - confidence) / 2 * ways * (1 + 1e-12)) - (ways - 1 - len(changes))
+    if not 1 <= outside <= len(changes) / 2:
+        return None
+    last = len(changes) - outside
+    placed = np.partition(changes, (outside - 1, last))
+    how = "exact sign flips, inverted" if draws is None else "drawn sign flips, inverted"
+    return Interval(float(placed[outside - 1]), float(placed[last]), confidence, how)
+
+
+def _subset_sums(values: Values, draws: int | None, seed: int) -> Values:
+    """Return the sums over all subsets of pairs, the empty one first; or over those drawn."""
+    if draws is not None:  # of the pairs whose sign was flipped
+        flipped = np.concatenate(list(drawn_flips(values, draws, seed)))
+        return np.asarray((values.sum() - flipped) / 2)
+    sums = np.zeros(1)
+    for value in values:
+        sums = np.concatenate([sums, sums + value])
+    return sums
 
 
 def predictions_interval(

@@ -66,7 +66,7 @@ def sign_flip_tails(
         greater, less = at_least(observed - tolerance), at_least(-observed - tolerance)
         outside = 2 * at_least(abs(observed) - tolerance)
     else:
-        sums = np.concatenate(list(_drawn_flips(differences, draws, seed)))
+        sums = np.concatenate(list(drawn_flips(differences, draws, seed)))
         total, extra = draws, 1
         greater, less, outside = _as_extreme(sums, observed, tolerance)
     if abs(observed) <= tolerance:
@@ -235,7 +235,7 @@ def _subsets(values: Values, most: int) -> list[Values]:
     return [np.sort(sums) for sums in by_size]
 
 
-def _drawn_flips(differences: Values, draws: int, seed: int) -> Iterator[Values]:
+def drawn_flips(differences: Values, draws: int, seed: int) -> Iterator[Values]:
     """Yield sums with random signs: one random byte decides eight of them, by a table of sums."""
     rng = np.random.default_rng(seed)
     signs = 2.0 * ((np.arange(2**_BYTE)[:, None] >> np.arange(_BYTE)) & 1) - 1.0

@@ -157,7 +157,7 @@ def run_sequential(
 
 
 def repeated_interval(
-    course: Course, stopping: Stopping, baseline: Floats, candidate: Floats
+    course: Course, stopping: Stopping, baseline: Floats, candidate: Floats, confidence: float
 ) -> Interval | None:
     """Return an interval of the difference that holds at all looks together.
 
@@ -168,9 +168,9 @@ def repeated_interval(
     plan = course.result.plan
     if not course.looks:
         return None
-    confidence = 1 - plan.alpha
+    alpha = 1 - confidence
     if course.planned:
-        level = 2 * nominal_level(stopping, course.planned, len(course.looks), plan.alpha / 2)
+        level = 2 * nominal_level(stopping, course.planned, len(course.looks), alpha / 2)
         plain = difference_interval(
             list(baseline), list(candidate), paired=plan.paired, confidence=1 - level
         )
@@ -188,7 +188,7 @@ def repeated_interval(
     def excess(margin: float) -> float:
         # today's wealth, not the most that there ever was: early luck could empty the interval
         apart = differences - margin
-        return math.log(2 / plan.alpha) - math.log(max(wealth(apart)[-1], wealth(-apart)[-1]))
+        return math.log(2 / alpha) - math.log(max(wealth(apart)[-1], wealth(-apart)[-1]))
 
     middle = float(differences.mean())
     if excess(middle) <= 0:

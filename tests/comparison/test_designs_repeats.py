@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gitexp.comparison.designs import repeats
 from gitexp.comparison.measure import Question, Values
 from gitexp.model.comparison import Role
+from gitexp.model.plan import Direction, Effect, HypothesisKind
 
 NARROW = (0.50, 0.51, 0.52, 0.49, 0.48)
 WIDE = (0.40, 0.55, 0.62, 0.49, 0.44)
@@ -67,3 +70,33 @@ def test_differences_that_lean_to_one_side_are_said_though_the_spreads_are_alike
     assert notes(shared, tried, paired=False) == ()
     even = tuple(a + 0.01 * (-1) ** i for i, a in enumerate(shared))
     assert notes(shared, even, paired=True) == ()
+
+
+@pytest.mark.parametrize(("inverts", "confidence"), [(False, 0.95), (True, 0.9)])
+def test_an_interval_has_the_level_of_its_test_where_the_plan_says_so(
+    *, inverts: bool, confidence: float
+) -> None:
+    """Seven pairs: sign flips show a gain at 5 %, which an interval of 95 % does not."""
+    gains = (0.03, 0.02, -0.012, 0.025, 0.01, 0.04, -0.004)
+    left = (0.50, 0.51, 0.52, 0.49, 0.48, 0.5, 0.51)
+    right = tuple(b + gain for b, gain in zip(left, gains, strict=True))
+    values = Values(tuple(enumerate(left)), tuple(enumerate(right)), paired=True)
+    effect = Effect(HypothesisKind.SUPERIORITY, 0.0, relative=True)
+    question = Question("f1", Role.PRIMARY, Direction.MAX, effect, 0.05, inverts=inverts)
+    found = repeats.compare(question, values, paired=True).comparison
+    assert found is not None
+    assert found.result is not None
+    assert found.result.p_support is not None
+    assert 0.025 < found.result.p_support <= 0.05
+    for interval in (found.interval, found.relative_interval):
+        assert interval is not None
+        assert interval.confidence == pytest.approx(confidence)
+        assert interval.low is not None
+        assert (interval.low > 0) == inverts
+    paid = repeats.compare(replace(question, price=2), values, paired=True).comparison
+    if inverts:
+        assert paid is not None
+        assert paid.interval is not None
+        assert paid.interval.low is not None
+        assert paid.interval.confidence == pytest.approx(0.95)
+        assert paid.interval.low <= 0

@@ -8,12 +8,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from gitexp.model.plan import Direction, Effect, HypothesisKind
 from gitexp.stats.effects import (
     independent_effects,
     noncentral_f_interval,
     noncentral_t_interval,
     paired_effects,
 )
+from gitexp.stats.hypotheses import with_margin
 from gitexp.stats.intervals import difference_interval, permutation_interval, relative_interval
 from gitexp.stats.permutation import sign_flip_tails
 
@@ -81,6 +83,27 @@ def test_the_inverted_permutation_interval_is_what_the_test_does_not_reject(d: l
 
     for limit, outwards in ((interval.low, -1e-6), (interval.high, 1e-6)):
         assert worst(limit + outwards) <= 0.025 < worst(limit - outwards)
+
+
+@pytest.mark.parametrize("draws", [None, 999])
+@given(
+    pairs=st.lists(st.tuples(st.integers(40, 90), st.integers(40, 90)), min_size=7, max_size=9),
+    margin=st.sampled_from([0.0, 0.05, -0.05, 0.1]),
+    share=st.booleans(),
+)
+def test_an_interval_excludes_what_the_test_of_the_promise_rejects(
+    draws: int | None, pairs: list[tuple[int, int]], margin: float, *, share: bool
+) -> None:
+    """A promise is shown if, and only if, the interval lies beyond it."""
+    old, new = (np.array(side) / 100 for side in zip(*pairs, strict=True))
+    assume(len(set((new - old).tolist())) > 1)
+    effect = Effect(HypothesisKind.SUPERIORITY, margin, relative=share)
+    moved = with_margin(old, new, effect, Direction.MAX)(margin)
+    tails = sign_flip_tails(*moved, draws=draws, seed=3)
+    found = permutation_interval(old, new, confidence=0.9, relative=share, draws=draws, seed=3)
+    assert found is not None
+    assert (tails.greater <= 0.05) == (found.low > margin + 1e-9)
+    assert (tails.less <= 0.05) == (found.high < margin - 1e-9)
 
 
 def test_five_pairs_have_no_exact_interval_at_95_percent() -> None:

@@ -103,7 +103,7 @@ def test_before_the_first_look_nothing_is_looked_at() -> None:
     course = run_sequential(design(4), POCOCK, 20, np.zeros(4), np.ones(4))
     assert (course.looks, course.decided, course.planned[0]) == ((), False, 5)
     assert course.result.p_support == course.result.p_refute == 1.0
-    assert repeated_interval(course, POCOCK, np.zeros(4), np.ones(4)) is None
+    assert repeated_interval(course, POCOCK, np.zeros(4), np.ones(4), 0.95) is None
 
 
 @pytest.mark.parametrize("stopping", [ALWAYS, POCOCK, FLEMING], ids=lambda rule: rule.rule.value)
@@ -113,7 +113,7 @@ def test_the_interval_of_all_looks_is_wider_than_that_of_one_and_covers(stopping
     for _ in range(simulations):
         base, other = rng.normal(size=12), 0.3 + rng.normal(size=12)
         course = run_sequential(design(12), stopping, 12, base, other)
-        found = repeated_interval(course, stopping, base, other)
+        found = repeated_interval(course, stopping, base, other, 0.95)
         assert found is not None
         low = -np.inf if found.low is None else found.low
         high = np.inf if found.high is None else found.high

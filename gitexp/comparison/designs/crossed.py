@@ -107,7 +107,7 @@ def compare(
         parts = [predictions.added(definition, pair) for pair in pairs]
         left, right = np.stack([one for one, _ in parts]), np.stack([two for _, two in parts])
         result = crossed.run_on_crossed(planned, design, left, right)
-        between, relative = crossed.intervals(left, right, confidence=1 - question.alpha)
+        between, relative = crossed.intervals(left, right, confidence=question.confidence)
         variance = crossed.variance_share(left, right)
     except DesignError as error:
         why = error.brief

@@ -81,9 +81,9 @@ def _tested(question: Question, units: tuple[Part, ...], values: Values) -> Answ
         return Answer(None, f"{question.metric} has values beyond {LARGEST:g}")
     design = question.design(Unit.DATASET, len(old))
     planned = plan_test(design)
-    found = datasets.shift(old, new, confidence=1 - question.alpha)
+    found = datasets.shift(old, new, confidence=question.confidence)
     zeros, ties = datasets.zeros_and_ties(design, old, new)
-    sizes = effects.paired_effects(old, new, confidence=1 - question.alpha)
+    sizes = effects.paired_effects(old, new, confidence=question.confidence)
     intervals = found.interval, found.relative
     full = over_parts(question, units, values, intervals, sizes).noted(
         f"{len(units)} data sets, each value the mean of its repeats and folds",

@@ -195,7 +195,7 @@ def over_splits(
     """Compare scores of splits; `said`: what is noted of the metric, what warned of the design."""
     note, caution = said
     left, right = [part.baseline for part in scores], [part.candidate for part in scores]
-    intervals = datasets.fold_intervals(splits, left, right, confidence=1 - question.alpha)
+    intervals = datasets.fold_intervals(splits, left, right, confidence=question.confidence)
     full = over_parts(question, scores, values, intervals, _sizes(left, right)).noted(note)
 
     def regions(rope: float) -> Regions | None:

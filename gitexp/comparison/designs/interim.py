@@ -55,7 +55,9 @@ def measure(situation: CountedSides, question: Question, plan: Plan) -> Answer:
             comparison, beside=(replace(comparison.result, plan=single), *comparison.beside)
         )
     comparison = replace(
-        comparison, result=course.result, interval=repeated_interval(course, stopping, left, right)
+        comparison,
+        result=course.result,
+        interval=repeated_interval(course, stopping, left, right, question.confidence),
     ).noted(_said(course, stopping, min(len(left), len(right))))
     return Answer(question.judged(comparison))
 

@@ -201,7 +201,7 @@ def _found(question: Question, pair: Pair, computed: Computed) -> Found:
         plan = plan_examples(design, classes=held, clusters=number)
         result = scoretests.run_on_scores(plan, design, sides)
         beside = scoretests.beside_scores(plan, design, sides)
-        return result, beside, scoretests.intervals(sides, confidence=1 - question.alpha), ()
+        return result, beside, scoretests.intervals(sides, confidence=question.confidence), ()
     cells = tabulate(pair.y_true, pair.baseline.y_pred, pair.candidate.y_pred)
     told_apart = relevant(cells, computed)
     _check_classes(computed, len(told_apart.labels), len(told_apart.number))
@@ -210,7 +210,7 @@ def _found(question: Question, pair: Pair, computed: Computed) -> Found:
     return (
         result,
         one_dataset.beside_predictions(result.plan, design, cells),
-        between_labels.predictions_interval(cells, computed, confidence=1 - question.alpha),
+        between_labels.predictions_interval(cells, computed, confidence=question.confidence),
         _cohens_g(*discordant(cells)),
     )
 

@@ -12,12 +12,13 @@ from gitexp.model.metrics import is_rounding, mean, spread
 from gitexp.stats import effects, intervals
 from gitexp.stats.design import Unit, plan_test
 from gitexp.stats.planned.one_dataset import beside_repeats, run_on_repeats
+from gitexp.stats.tests import PAIRED_PERMUTATION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitexp.comparison.counting import Count
-    from gitexp.model.comparison import SignificanceResult
+    from gitexp.model.comparison import Interval, PlannedTest, SignificanceResult
 
 
 def measure(count: Count, question: Question, *, paired: bool) -> Answer:
@@ -45,21 +46,42 @@ def compare(question: Question, values: Values, *, paired: bool, decides: bool =
         beside = beside_repeats(planned, design, left, right)
     except DesignError as error:
         refused = error.brief
-    confidence = 1 - question.alpha
+    confidence = question.confidence
     sizes = effects.paired_effects if paired else effects.independent_effects
     comparison = build(
         question,
         values,
         (mean(left), mean(right)),
-        (
-            intervals.difference_interval(left, right, paired=paired, confidence=confidence),
-            intervals.relative_interval(left, right, paired=paired, confidence=confidence),
-        ),
+        _intervals(question, planned, left, right),
         sizes(left, right, confidence=confidence),
     )
     comparison = replace(comparison, result=result, beside=beside)
     caution = outliers_of_two(left, right, paired=paired) if decides and result else ""
     return Answer(question.judged(comparison.noted(*filter(None, (caution, refused)))), refused)
+
+
+def _intervals(
+    question: Question, planned: PlannedTest, left: Sequence[float], right: Sequence[float]
+) -> tuple[Interval | None, Interval | None]:
+    """Return the intervals of the difference and of the share: of the test itself where it has any.
+
+    Else by t, as of independent values and by the first rules.
+    """
+    paired, confidence = planned.paired, question.confidence
+    found = [
+        how(left, right, paired=paired, confidence=confidence)
+        for how in (intervals.difference_interval, intervals.relative_interval)
+    ]
+    if question.inverts and question.effect is not None and planned.test == PAIRED_PERMUTATION.name:
+        draws = None if planned.exact else planned.resamples
+        own = [
+            intervals.permutation_interval(
+                left, right, confidence=confidence, relative=share, draws=draws, seed=planned.seed
+            )
+            for share in (False, True)
+        ]
+        found = [one or other for one, other in zip(own, found, strict=True)]
+    return found[0], found[1]
 
 
 UNEQUAL: Final = 2.5  # ratio of standard deviations from which the measured errors are worth a word

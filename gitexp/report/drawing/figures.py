@@ -62,7 +62,7 @@ class Room:
 def strip(comparison: Comparison, metric: MetricComparison, room: Room, key: str) -> str:
     """Return all samples of a metric and its difference, as a figure."""
     gap = svg.gap_of(comparison, metric)
-    confidence = "" if gap.interval is None else f" with its {gap.interval.confidence * 100:g} %"
+    confidence = "" if gap.interval is None else f" with its {gap.interval.confidence * 100:.3g} %"
     below = f"Below: the difference{confidence} interval" if confidence else "Below: the difference"
     unit = " in per cent of the baseline" if gap.share else ""
     promised = "; shaded: what was promised" if gap.promised else ""
@@ -182,10 +182,10 @@ def _row(item: MetricComparison, *, note: str, oriented: bool, strong: bool) -> 
 
 
 def _confidence(comparison: Comparison) -> str:
-    for item in comparison.metrics:
-        if item.relative_interval is not None:
-            return f"with {item.relative_interval.confidence * 100:g} % intervals where there are"
-    return "without intervals"
+    every = [item.relative_interval for item in comparison.metrics if item.relative_interval]
+    found = dict.fromkeys(f"{item.confidence * 100:.3g} %" for item in every)
+    of = " for what was promised, ".join(found)
+    return f"with {of} intervals where there are" if found else "without intervals"
 
 
 def slopes(
@@ -261,7 +261,7 @@ def lines(comparison: Comparison, metric: MetricComparison) -> list[str]:
         "".join(bar).rstrip(),
         edge,
         "",
-        f"o  {gap.estimate * scale:+.3g}{unit}, with its {interval.confidence * 100:g} % interval",
+        f"o  {gap.estimate * scale:+.3g}{unit} and its {interval.confidence * 100:.3g} % interval",
         "|  no difference",
         *([f":  promised {promised}"] if promised else []),
     ]
