@@ -126,18 +126,6 @@ def warnings(counted: Count, evaluation: Evaluation) -> list[str]:
     return found
 
 
-def on_raw_data(evaluation: Evaluation, plan: Plan | None) -> tuple[str, ...]:
-    """Say that raw data are all that both sides are known to share: a split is made of them."""
-    if plan is None or plan.drawn is None or evaluation.bases != ("data",):
-        return ()
-    said = (
-        "of the evaluation data the raw data alone are known to be the same: what a changed stage "
-        "or parameter makes of them to test on nobody checks; name it under evaluation: in "
-        ".gitexp/config.yaml"
-    )
-    return (said,)
-
-
 def _choices(counted: Count) -> Iterator[str]:
     """Say what there was to pick from, and p pays for."""
     tried = counted.variants - counted.environments

@@ -119,6 +119,7 @@ def draft(
     differ, more = exclusions.changes(repo, baseline, candidate, counted)
     around, apart, told = cautions.beside_project(repo, baseline, candidate, counted)
     outside, conditional = made_outside(counted, gathered.found)
+    examples, on_examples = frozen.on_raw_data(repo, plan, situation)
     problem = _problem(evaluation, options, differ, same=same, claim=claim)
     problem = problem or frozen.told(shared)
     if baseline.config.project != candidate.config.project:
@@ -140,6 +141,7 @@ def draft(
         + cautions.aside(repo, plan)
         + cautions.prefix(counted, evaluation, allowed=not problem)
         + outside
+        + examples
         + apart,
         changes=(*differ, *around),
         warnings=(
@@ -148,7 +150,7 @@ def draft(
             *told,
             *conditional,
             *cautions.warnings(counted, evaluation),
-            *cautions.on_raw_data(evaluation, plan),
+            *on_examples,
             *cautions.tries(gathered.found, counted, plan),
             *filter(None, [Environments(repo).of_pairs(counted)]),
             *(() if same else cautions.unmoved(counted)),

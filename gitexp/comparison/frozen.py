@@ -18,6 +18,7 @@ from gitexp.dvc import evaluator
 from gitexp.dvc.composed import differing_entries
 from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.evaluator import Evaluator
+from gitexp.dvc.examples import examples_read, recipes
 from gitexp.errors import EvaluatorError, GitexpError, UsageError
 from gitexp.git import objects
 from gitexp.git.transaction.layout import CONFIG
@@ -32,7 +33,8 @@ from gitexp.text import params
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from gitexp.comparison.counting import Count
+    from gitexp.comparison.counting import Count, SideCount
+    from gitexp.comparison.measure import CountedSides
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.dvc.state import ProjectState
     from gitexp.git.repository import Repo
@@ -40,6 +42,10 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Plan, PlanTerms
 
 _MANY = 8  # names
+_SETTLED = (
+    "name the test examples under evaluation: in .gitexp/config.yaml before a plan, or record "
+    "predictions with ids"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +234,59 @@ def prefix(shared: SharedEvaluator | None) -> str:
     """Return what the first line says of an evaluator that is the candidate's own."""
     lent = () if shared is None else shared.lent
     return f"both sides with the candidate's evaluator ({', '.join(lent)}): " if lent else ""
+
+
+def on_raw_data(repo: Repo, plan: Plan | None, sides: CountedSides) -> tuple[str, tuple[str, ...]]:
+    """Say, where raw data alone are known to be the same, what was made of them; for line 1, too.
+
+    By bytes, of the seeds whose outputs are recorded on both sides; else by what makes them.
+    """
+    found = sides.evaluation
+    if plan is None or plan.drawn is None or found.bases != ("data",) or not found.same:
+        return "", ()
+    said = (
+        "of the evaluation data the raw data alone are known to be the same: what a changed stage "
+        f"or parameter makes of them to test on nobody checks; {_SETTLED}"
+    )
+    unknown = (said,)
+    pair = sides.baseline, sides.candidate
+    if not all(each.exact for each in pair):
+        return "", unknown
+    one, two = (each.state(repo) for each in pair)
+    read = examples_read(one, _givers(one, plan.metric, pair[0].commit))
+
+    def same(path: str) -> bool:
+        left, right = (
+            _recorded(side, path) for side in (sides.count.baseline, sides.count.candidate)
+        )
+        if both := left.keys() & right.keys():
+            return all(left[seed] == right[seed] for seed in both)
+        return recipes(one, [path], upstream=True) == recipes(two, [path], upstream=True)
+
+    if other := [path for path in read.made if not same(path)]:
+        names = numbers.listed(other, _MANY)
+        said = (
+            f"{names}, which the evaluation reads, {'is' if len(other) == 1 else 'are'} not the "
+            "same on both sides: other features of the same examples, or other examples; "
+            f"{_SETTLED}"
+        )
+        return f"conditional on the same test examples in {names}; ", (said,)
+    if not (read.made or read.raw):
+        return "", unknown
+    alike = recipes(one, read.read_by, upstream=False) == recipes(two, read.read_by, upstream=False)
+    return "", () if alike else unknown
+
+
+def _recorded(side: SideCount, path: str) -> dict[int, str]:
+    """Return the hash of an output by seed, where a side's records have it."""
+    found: dict[int, str] = {}
+    for seed, item in side.repeats.items():
+        hashes = {out.path: out.md5 for out in item.repeat.outputs}
+        for once in item.found.run.once:
+            hashes |= once.hashes
+        if path in hashes:
+            found[seed] = hashes[path]
+    return found
 
 
 def choice(frozen: Frozen, state: ProjectState, names: Sequence[str], candidate: CommitHash) -> str:

@@ -34,7 +34,7 @@ from gitexp.model.job import OutKind, Stage, StageParams
 from gitexp.text import params
 from gitexp.text.fields import param_json
 from gitexp.text.jsontext import Json, json_dumps_compact
-from gitexp.text.named_files import NamedFiles
+from gitexp.text.named_files import NamedFiles, modules
 from gitexp.text.paramkeys import flatten, lookup, param_key
 
 NOTHING: Final = "none"  # in a plan's `frozen`: the evaluation is not
@@ -76,7 +76,7 @@ def evaluator(state: ProjectState, metrics: Iterable[str], named: Collection[str
     found = Evaluator(state.config.pipeline or "", named=tuple(named), columns=columns)
     if state.config.pipeline is None:
         return replace(found, lacking="one command trains and evaluates")
-    read, makers = _Read(state), dict[str, str]()
+    read, makers = FilledPipeline(state), dict[str, str]()
     if len(read.stages) > _MOST_STAGES:
         return replace(found, lacking=f"more than {_MOST_STAGES} stages")
     for file in metrics:
@@ -122,7 +122,7 @@ def content(
 
     `overrides`: parameter values laid over it, by the text of their `ParamKey`.
     """
-    read, config = _Read(state), state.config
+    read, config = FilledPipeline(state), state.config
     ids: dict[str, str] = {}
     given = {*config.metrics, *(() if config.predictions is None else (config.predictions.path,))}
     for stage, out in found.makers:
@@ -132,7 +132,7 @@ def content(
         ids[f"{SETTINGS}:predictions"] = _sha(repr(config.predictions))
     for path in found.files:
         made = any(read.makes(each, path) for each in read.stages)
-        ids |= {path: "made by a stage"} if made else _at(state, path)
+        ids |= {path: "made by a stage"} if made else content_at(state, path)
     read_here = [*found.files, *(each.file for each in found.params), *found.named]
     for path in (*attributes(state, read_here), *instead(state, found.modules)):
         entry = state.entry(posixpath.normpath(state.at(path)))
@@ -145,7 +145,7 @@ def content(
         values |= read.filled(name)
     for name in found.named:
         key = param_key(name)
-        ids |= (there := _at(state, name))
+        ids |= (there := content_at(state, name))
         values |= {} if there else read.leaves(StageParams(key.file, (key.key,)))
     values |= {name: value for name, value in (overrides or {}).items() if name in values}
     return ids | {name: _sha(repr(value)) for name, value in values.items()}
@@ -156,7 +156,7 @@ def differing(one: Mapping[str, str], other: Mapping[str, str]) -> tuple[str, ..
     return tuple(n for n in sorted({*one, *other}) if one.get(n, "") != other.get(n, ""))
 
 
-class _Read:
+class FilledPipeline:
     """The pipeline of a state, with the values that fill in its templates."""
 
     def __init__(self, state: ProjectState) -> None:
@@ -212,9 +212,9 @@ class _Read:
 
     def trains(self, stage: Stage) -> bool:
         """Tell whether a stage is more than an evaluator: what it evaluates it has made itself."""
-        above = self._above(stage)
-        seeded = [self._reads_seed(each) for each in above]
-        if not above or (self._reads_seed(stage) and not any(seeded)):
+        above = self.above(stage)
+        seeded = [self.reads_seed(each) for each in above]
+        if not above or (self.reads_seed(stage) and not any(seeded)):
             return True
         config = self._state.config
         told = {*config.metrics, *config.curves}
@@ -226,7 +226,7 @@ class _Read:
             for out in stage.outs
         )
 
-    def _above(self, stage: Stage) -> list[Stage]:
+    def above(self, stage: Stage) -> list[Stage]:
         """Return the stages that it needs, however indirectly."""
         found, pending = {stage.name: stage}, [stage]
         while pending:
@@ -238,14 +238,40 @@ class _Read:
                     pending.append(each)
         return list(found.values())[1:]
 
-    def _reads_seed(self, stage: Stage) -> bool:
+    def reads_seed(self, stage: Stage) -> bool:
+        """Tell whether a stage itself reads a seed that varies."""
         seeds = self._state.config.seed.params
         names = self._references(self._entries.get(stage.name, {}))
         return any(depends_on(stage, seed) or _names(names, seed.key) for seed in seeds)
 
+    def makers(self, path: str) -> list[Stage]:
+        """Return the stages that make a file, or what lies in it, or a folder with it."""
+        return [each for each in self.stages if self.makes(each, path)]
+
+    def recipe(self, stages: Iterable[Stage]) -> str:
+        """Return the digest of what stages are and read that no stage makes, but of their seeds."""
+        state, found = self._state, dict[str, str]()
+        stages, every = [*stages], [entry.text for entry in self._state.files()]
+        code = self.called(stages, every) | {dep for each in stages for dep in each.deps}
+        pending, named = [*code], NamedFiles(every)
+        while pending:
+            path = pending.pop()
+            with contextlib.suppress(GitexpError):  # no code is so large
+                text = state.read(path) if path.endswith(".py") else ABSENT
+                text = b"" if text is ABSENT else text
+                new = {*named.imported(modules(text.decode("utf-8", "replace")))} - code
+                code |= new
+                pending += new
+        for path in sorted(each for each in code if not self.makers(each)):
+            found |= content_at(state, path)
+        values = [self.leaves(each) for each in _params(stages)]
+        values += [self.filled(name) for name in sorted(self.templates(stages))]
+        made = (self.entries_of(out.path) for each in stages for out in each.outs)
+        return _sha(repr(sorted({*made})), repr(sorted(found.items())), *sorted(map(repr, values)))
+
     def entries_of(self, out: str) -> str:
         """Return the digest of the entries that make an output, whatever they are called."""
-        makers = [each.name for each in self.stages if self.makes(each, out)]
+        makers = [each.name for each in self.makers(out)]
         plain: list[Json] = [
             [_acting(self._entries.get(name, {})), self._folder, name in self._executed]
             for name in makers
@@ -352,16 +378,16 @@ def _single(state: ProjectState, deps: Iterable[str]) -> Iterator[str]:
             continue
         entry = state.entry(state.at(dep))
         if entry is ABSENT:
-            yield from _at(state, dep)
+            yield from content_at(state, dep)
         elif entry.mode not in {MODE_TREE, MODE_COMMIT}:
             yield dep
             if entry.mode == MODE_LINK:
                 target = state.repo.read(BlobId(entry.id)).decode("utf-8", "surrogateescape")
                 path = posixpath.normpath(posixpath.join(posixpath.dirname(dep), target))
-                yield from (each for each in _at(state, path) if each == path)
+                yield from (each for each in content_at(state, path) if each == path)
 
 
-def _at(state: ProjectState, path: str) -> dict[str, str]:
+def content_at(state: ProjectState, path: str) -> dict[str, str]:
     """Return what lies at a path, or below it; of data what their pointer says."""
     found: dict[str, str] = {}
     for name in paths(state, path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,10 +11,8 @@ from gitexp.experiments.archive import archive
 from gitexp.experiments.conclude import conclude
 from gitexp.git.transaction import layout
 from gitexp.model.ids import EvaluationDigest
-from gitexp.model.plan import PlanSeeds
 from gitexp.report.comparisons import text as render
 from gitexp.report.sheet import PLAIN
-from tests.comparison.test_replanned import rewritten
 from tests.lab.records import CONFIG, EVALUATION, START, Lab, one, scores
 
 if TYPE_CHECKING:
@@ -78,23 +75,6 @@ def test_equal_raw_data_are_not_told_as_one_test_set(lab: Lab) -> None:
     assert result.ledger.raw
     said = "1 other experiment was decided on the same raw data, whatever each takes of them"
     assert said in render((result,), PLAIN)
-
-
-@pytest.mark.parametrize(("basis", "said"), [("data", True), ("evaluation", False)])
-def test_raw_data_vouch_for_no_split_that_is_made_of_them(
-    lab: Lab, basis: str, *, said: bool
-) -> None:
-    raw = replace(lab, basis=basis)
-    raw.init()
-    drawn = PlanSeeds("0123456789abcdef" * 2)
-    plan = rewritten(raw, raw.plan(effect=">0", repeats=6), seeds=drawn)
-    seeds = tuple(itertools.islice(drawn.sequence(), 6))
-    raw.change()
-    raw.record("b", {"f1": scores(0.6, seeds)}, of="main", plan=plan, call="bc")
-    raw.record("c", {"f1": scores(0.7, seeds)}, plan=plan, call="bc")
-    found = one(raw)
-    assert found.metrics
-    assert any("nobody checks" in warning for warning in found.warnings) is said
 
 
 def test_an_archived_experiment_still_counts(lab: Lab) -> None:
