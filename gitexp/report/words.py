@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from gitexp.model.comparison import LATE
-from gitexp.model.plan import Claim, HypothesisKind, SeedOrigin
+from gitexp.model.plan import Claim, HypothesisKind, SeedOrigin, Verdict
 from gitexp.model.result import Role
 from gitexp.report import caveats, numbers
 from gitexp.report.escape import prose
@@ -247,8 +247,10 @@ def _tests(comparison: Comparison) -> Iterator[Fact]:
             "verdict by",
             f"{_kind_of_p(comparison.effect)}: {support} for it, {refute} for its opposite",
         )
-    for other in main.beside:
-        p = other.p_value if other.p_support is None else other.p_support
+    refuted = comparison.verdict is Verdict.REFUTED
+    for other in main.beside:  # the p-value of the side that decided
+        asked = other.p_refute if refuted else other.p_support
+        p = other.p_value if asked is None else asked
         yield Fact("beside", f"{other.plan.title}: p = {numbers.p_text(p, alpha)}, decides nothing")
     yield from (Fact("beside", text) for text in _posteriors(main))
     sizes = [

@@ -22,6 +22,7 @@ from gitexp.model.comparison import (
     SignificanceResult,
     Unused,
 )
+from gitexp.model.plan import Verdict
 from gitexp.model.result import Part, Posterior
 from gitexp.records import codec
 from gitexp.report import RENDERERS, frame
@@ -432,6 +433,20 @@ def test_a_metric_in_brackets_is_no_option_of_the_line_before() -> None:
     page = render("latex", (value,), Style())
     assert "\n{} [1cm] x" in page
     assert "\n{} *y" in page
+
+
+@pytest.mark.parametrize(
+    ("verdict", "p"), [(Verdict.SUPPORTED, "0.001"), (Verdict.REFUTED, "0.4")]
+)
+def test_what_stands_beside_has_the_p_value_of_the_side_that_decided(
+    verdict: Verdict, p: str
+) -> None:
+    base = samples.supported()
+    other = replace(RESULT, p_support=0.001, p_refute=0.4)
+    one = replace(base.metrics[0], beside=(other,))
+    value = (replace(base, verdict=verdict, metrics=(one, *base.metrics[1:])),)
+    (line,) = [each for each in render("text", value, Style()).split("\n") if "beside" in each]
+    assert f"p = {p}" in line
 
 
 def test_folds_and_data_sets_are_shown_by_their_names_and_a_posterior_in_per_cent() -> None:
