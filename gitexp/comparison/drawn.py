@@ -26,7 +26,7 @@ from gitexp.model.plan import MOST_UNSEEN, Plan, StoppingRule
 from gitexp.model.run import Key, Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gitexp.comparison.eligible import Earlier
     from gitexp.model.ids import InputsDigest
@@ -126,13 +126,7 @@ def drawn_seeds(
     always = plan.stopping is not None and plan.stopping.rule is StoppingRule.ALWAYS_VALID
     order = plan.drawn.until(seen)
     passed = order[: max((n + 1 for n, seed in enumerate(order) if seed in taken), default=0)]
-    takers = [it for seed in passed for it in open_.get(seed, ())]
-    spent = {
-        seed
-        for seed in passed
-        if seed in open_
-        or not any(all(earlier(one, it) for it in takers) for one in mine.get(seed, ()))
-    }
+    spent = _spent(passed, open_, mine, earlier)
     counting: list[int] = []
     pending, gap = False, 0
     for seed in plan.drawn.sequence():
@@ -148,3 +142,20 @@ def drawn_seeds(
     doubtful = tuple(seed for seed in counting if seed in open_)
     later = {*order}.difference(counting, spent)
     return DrawnSeeds(plan, frozenset(counting), frozenset(spent), doubtful, frozenset(later))
+
+
+def _spent(
+    passed: Sequence[int],
+    takers: Mapping[int, Sequence[FoundRun]],
+    mine: Mapping[int, Sequence[FoundRun]],
+    earlier: Earlier,
+) -> set[int]:
+    """Return those of a prefix that were not begun before what took them, or one behind them."""
+    spent: set[int] = set()
+    behind: list[FoundRun] = []
+    for seed in reversed(passed):
+        behind += takers.get(seed, ())
+        begun = (all(earlier(one, it) for it in behind) for one in mine.get(seed, ()))
+        if seed in takers or not any(begun):
+            spent.add(seed)
+    return spent

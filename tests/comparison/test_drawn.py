@@ -628,6 +628,24 @@ def test_an_amended_plan_goes_on_in_the_same_sequence() -> None:
     assert (set(result.pairs), result.spent, why) == ({*SEEDS[4:8]}, {*SEEDS[:4]}, "")
 
 
+def test_what_is_begun_later_takes_nothing_whatever_was_begun_first() -> None:
+    """Else whoever lacks one seed of the plan draws the rest again when they do not please."""
+    first = run("x", OTHER, SEEDS[:1], plan=None)
+    mine = both(1, 5, order=1)
+    later = run("z", OTHER, SEEDS[8:9], order=2, plan=None)
+    for runs in ((first, *mine), (first, *mine, later)):
+        assert set(judged(*runs)[0].pairs) == {*SEEDS[1:5]}
+    plans = [DRAWN, amended(DRAWN, alpha=0.04)]
+    plans.append(amended(plans[1], alpha=0.03))
+    runs = [
+        each
+        for n, plan in enumerate(plans)
+        for each in both(4 * n, 4 * n + 4, order=n, plan=PlanRef(plan.name, plan.digest))
+    ]
+    for n, plan in enumerate(plans):
+        assert set(judged(*runs, plan=plan)[0].pairs) == {*SEEDS[4 * n : 4 * n + 4]}
+
+
 @pytest.mark.parametrize("on_failed", OnFailed)
 def test_a_failed_repeat_is_replaced_only_where_the_plan_drops_it(on_failed: OnFailed) -> None:
     plan = sealed(replace(DRAWN, on_failed=on_failed))
