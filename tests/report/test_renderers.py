@@ -435,9 +435,7 @@ def test_a_metric_in_brackets_is_no_option_of_the_line_before() -> None:
     assert "\n{} *y" in page
 
 
-@pytest.mark.parametrize(
-    ("verdict", "p"), [(Verdict.SUPPORTED, "0.001"), (Verdict.REFUTED, "0.4")]
-)
+@pytest.mark.parametrize(("verdict", "p"), [(Verdict.SUPPORTED, "0.001"), (Verdict.REFUTED, "0.4")])
 def test_what_stands_beside_has_the_p_value_of_the_side_that_decided(
     verdict: Verdict, p: str
 ) -> None:
