@@ -33,6 +33,7 @@ from gitexp.report import numbers
 from gitexp.stats.decide import Evidence, decide
 from gitexp.store.lookup import FoundRun
 from gitexp.text import plainfile, predictions
+from gitexp.text.samples import LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -198,7 +199,7 @@ def _examples(
 def _bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
-            return stream.read(plainfile.LIMIT + 1)
+            return stream.read(LIMIT + 1)
     except OSError as error:
         raise BadFormatError(
             "the file cannot be read", found=error.strerror or "", where=str(path)

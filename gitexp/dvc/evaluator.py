@@ -20,7 +20,7 @@ from functools import cached_property
 from typing import Final
 
 from gitexp.dvc import dvcpipeline
-from gitexp.dvc.acting import attributes, imported, instead
+from gitexp.dvc.acting import NamedFiles, attributes, imported, instead, modules
 from gitexp.dvc.dvcpipeline import Pattern, touches
 from gitexp.dvc.pipeline import depends_on
 from gitexp.dvc.state import Patterns, ProjectState, executed, listed, mapping
@@ -34,7 +34,6 @@ from gitexp.model.job import OutKind, Stage, StageParams
 from gitexp.text import params
 from gitexp.text.fields import param_json
 from gitexp.text.jsontext import Json, json_dumps_compact
-from gitexp.text.named_files import NamedFiles, modules
 from gitexp.text.paramkeys import flatten, lookup, param_key
 
 NOTHING: Final = "none"  # in a plan's `frozen`: the evaluation is not

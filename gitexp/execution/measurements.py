@@ -20,10 +20,9 @@ from gitexp.model.job import COMMAND_STAGE, FILES, LOGGED, POINTS, KeptFile
 from gitexp.model.run import Output
 from gitexp.system import curves, metrics
 from gitexp.system import logged_metrics as logged
-from gitexp.text import curves as curves_format
 from gitexp.text import predictions as predictions_format
-from gitexp.text.curves import CurvePoint
 from gitexp.text.jsontext import json_dumps_compact
+from gitexp.text.samples import LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -157,8 +156,8 @@ def _put_logged(job: Job, seen: Logged, out_dir: Path, cache: CacheConfig) -> Ou
     """Keep the curves that a repeat logged, as DVC keeps those of declared files."""
     if not seen.curves or Path(job.cache_dir).is_relative_to(Path(job.repository, ".gitexp")):
         return None  # without DVC nothing is kept but numbers
-    data = curves_format.dump(
-        CurvePoint(name, step, value)
+    data = curves.dump(
+        curves.CurvePoint(name, step, value)
         for name, curve in seen.curves.items()
         for step, value in curve.items()
     )
@@ -205,7 +204,7 @@ def _evaluation(job: Job, project: Path, memo: Memo) -> tuple[EvaluationDigest |
 def _bytes(project: Path, spec: Predictions) -> bytes:
     try:
         with (project / spec.path).open("rb") as stream:
-            return stream.read(predictions_format.LIMIT + 1)
+            return stream.read(LIMIT + 1)
     except OSError as error:
         raise BadMetricError(
             "the declared predictions are missing",

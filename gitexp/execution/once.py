@@ -20,6 +20,7 @@ from gitexp.comparison.randomness import seeding
 from gitexp.comparison.randomness.project_text import CODE
 from gitexp.dvc import cache as objects
 from gitexp.dvc import exchange, pipeline
+from gitexp.dvc.acting import NamedFiles, modules
 from gitexp.dvc.cache_objects import CacheConfig
 from gitexp.dvc.dvcfiles import DvcFiles
 from gitexp.dvc.dvcpipeline import touches
@@ -36,7 +37,6 @@ from gitexp.model.job import FileHash, Given, Job, Stage
 from gitexp.model.run import OnceRecord, Origin, StageOrigin
 from gitexp.system import params
 from gitexp.text.jsontext import Json, json_dumps_compact
-from gitexp.text.named_files import NamedFiles, modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

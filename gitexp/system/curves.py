@@ -9,24 +9,25 @@ the step where OTHER, a curve of validation data, is largest.
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import re
 from typing import TYPE_CHECKING
 
-from gitexp.errors import BadMetricError, UnknownMetricError
+from gitexp.errors import BadFormatError, BadMetricError, UnknownMetricError
 from gitexp.model import dataclass
 from gitexp.model.run import Sample
 from gitexp.system.metrics import LOGGED
-from gitexp.text import curves as curves_format
+from gitexp.text.samples import LIMIT, csv_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from gitexp.text.curves import CurvePoint
-
     Curve = Mapping[int, float | None]  # step -> value, in the order of the steps
 
+COLUMNS = ("name", "step", "value")  # of a file that a training script leaves behind
 PREFIX = "curve:"
 MOST_CURVES = 50  # of one repeat
 TOO_MANY = f"more than {MOST_CURVES} curves: those beyond are not measured"
@@ -35,6 +36,15 @@ _NAME = re.compile(
     r"curve:(?P<curve>.+?)\.(?:(?P<what>final|area)|at-(?P<side>max|min):(?P<other>.+))"
 )
 _SELECTED = re.compile(r"curve:(?P<curve>.+)\.(?:max|min|best|max_value|min_value)")
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """One value of a curve; `value` is None where the training diverged."""
+
+    name: str
+    step: int
+    value: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +155,7 @@ def _expected(metric: str, found: Mapping[str, Curve], values: Mapping[str, floa
 def _points(project: Path, file: str) -> tuple[CurvePoint, ...]:
     try:
         with (project / file).open("rb") as stream:
-            data = stream.read(curves_format.LIMIT + 1)
+            data = stream.read(LIMIT + 1)
     except OSError as error:
         raise BadMetricError(
             "a declared file of curves is missing",
@@ -153,7 +163,60 @@ def _points(project: Path, file: str) -> tuple[CurvePoint, ...]:
             where=file,
             expected="a file that the pipeline writes in every repeat",
         ) from error
-    return curves_format.load(data, file)
+    return load(data, file)
+
+
+def load(data: bytes, where: str) -> tuple[CurvePoint, ...]:
+    """Read the points of a file, in its order; an empty value, NaN or Inf is None."""
+    lines = csv_rows(data, where)
+    header = next(lines, ("", []))[1]
+    if not set(header).issuperset(COLUMNS):
+        raise BadFormatError(
+            "these are not curves",
+            found=", ".join(header)[:120] or "no header",
+            where=f"{where}, line 1",
+            expected=", ".join(COLUMNS),
+        )
+    points = []
+    for here, row in lines:
+        cell = dict(zip(header, row, strict=False)).get
+        if row:
+            step, value = _step(cell("step"), here), _value(cell("value"), here)
+            points.append(CurvePoint(cell("name") or "", step, value))
+    return tuple(points)
+
+
+def dump(points: Iterable[CurvePoint]) -> bytes:
+    """Write curves, in the order given."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    stream.write(",".join(COLUMNS) + "\n")
+    for point in points:
+        finite = point.value is not None and math.isfinite(point.value)
+        writer.writerow((point.name, point.step, float(point.value or 0.0) if finite else ""))
+    return stream.getvalue().encode()
+
+
+def _step(cell: str | None, where: str) -> int:
+    try:
+        step = float(cell or "")
+    except ValueError:
+        step = math.nan
+    if not step.is_integer():
+        raise BadFormatError(
+            "a step cannot be read", found=str(cell)[:60], where=where, expected="an integer"
+        )
+    return int(step)
+
+
+def _value(cell: str | None, where: str) -> float | None:
+    try:
+        value = float(cell or math.nan)
+    except ValueError as error:
+        raise BadFormatError(
+            "a value cannot be read", found=str(cell)[:60], where=where, expected="a number"
+        ) from error
+    return value if math.isfinite(value) else None
 
 
 def _by_name(points: Iterable[CurvePoint]) -> dict[str, Curve]:

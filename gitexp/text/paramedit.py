@@ -186,55 +186,33 @@ def _same(a: Json, b: Json) -> bool:
     return json_dumps_compact(a) == json_dumps_compact(b)
 
 
-_DECODER = json.JSONDecoder()
-_SPACE = re.compile(r"[ \t\r\n]*")
-_BARE = re.compile(r"[^\s,\]}]+")
+_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],]|[^\s{}\[\],:"]+')
 
 
 def json_places(text: str) -> dict[Path, TextSpan]:
     """Return the place of each value by its path."""
     found: dict[Path, TextSpan] = {}
-    _value(text, _skip(text, 0), (), found)
+    path: list[str | int | None] = []  # None: in a mapping, before the next key
+    starts: list[int] = []
+    for token in _TOKENS.finditer(text):
+        shown, style = token[0], None
+        if shown in "{[":
+            starts.append(token.start())
+            path.append(None if shown == "{" else 0)
+            continue
+        if shown == ",":
+            path[-1] = path[-1] + 1 if isinstance(path[-1], int) else None
+            continue
+        if path and path[-1] is None and shown != "}":
+            path[-1] = json.loads(shown)
+            continue
+        start = token.start()
+        if shown in "}]":
+            start, _ = starts.pop(), path.pop()
+        elif shown.startswith('"'):
+            style = '"'
+        found[cast("Path", tuple(path))] = TextSpan(start, token.end(), style)
     return found
-
-
-def _value(text: str, start: int, path: Path, found: dict[Path, TextSpan]) -> int:
-    """Note a value and all in it; return where it ends. As deep as JSON we read, at most."""
-    char = text[start]
-    if char == "{":
-        end = _members(text, start, path, found)
-    elif char == "[":
-        end = _items(text, start, path, found)
-    elif char == '"':
-        end = _DECODER.raw_decode(text, start)[1]
-    else:
-        match = _BARE.match(text, start)
-        end = match.end() if match else start
-    found[path] = TextSpan(start, end, '"' if char == '"' else None)
-    return end
-
-
-def _members(text: str, start: int, path: Path, found: dict[Path, TextSpan]) -> int:
-    at = _skip(text, start + 1)
-    while text[at] != "}":
-        key, at = _DECODER.raw_decode(text, at)
-        at = _skip(text, at) + 1  # the colon
-        at = _skip(text, _value(text, _skip(text, at), (*path, key), found))
-        at = _skip(text, at + 1) if text[at] == "," else at
-    return at + 1
-
-
-def _items(text: str, start: int, path: Path, found: dict[Path, TextSpan]) -> int:
-    at, index = _skip(text, start + 1), 0
-    while text[at] != "]":
-        at = _skip(text, _value(text, at, (*path, index), found))
-        at, index = _skip(text, at + 1) if text[at] == "," else at, index + 1
-    return at + 1
-
-
-def _skip(text: str, at: int) -> int:
-    match = _SPACE.match(text, at)
-    return match.end() if match else at
 
 
 def python_places(text: str, file: str) -> dict[Path, TextSpan]:

@@ -6,8 +6,6 @@ every other column of numbers is a metric, unless the columns `metric` and `valu
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections import Counter
@@ -15,13 +13,12 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError
 from gitexp.model.run import MAX_SEED, Sample
-from gitexp.text.jsontext import MIB, Json, decode, json_loads
+from gitexp.text.jsontext import Json, json_loads
+from gitexp.text.samples import LIMIT, check_width, csv_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-
-LIMIT = 64 * MIB
 MOST_NUMBERS = 250_000  # rows times columns of numbers
 _COUNTS = ("seed", "rep", "fold", "n_train", "n_test")
 _CONTEXT = frozenset((*_COUNTS, "dataset"))
@@ -158,24 +155,14 @@ def _no_number(text: str, name: str, where: str) -> BadFormatError:
 
 
 def _from_csv(data: bytes, where: str) -> tuple[list[str], list[list[str]]]:
-    text = decode(data, where=where, limit=LIMIT)
-    try:
-        lines = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
-    except csv.Error as error:
-        raise BadFormatError("this is not CSV", found=str(error), where=where) from error
+    lines = [row for _, row in csv_rows(data, where, strict=True) if row]
     if not lines:
         return [], []
     header = [name.strip() for name in lines[0]]
     if len(header) == 1 and _is_number(header[0]):
         header, lines = [_ONE_METRIC], [[], *lines]
     for number, row in enumerate(lines[1:], 1):
-        if len(row) != len(header):
-            raise BadFormatError(
-                "a row is cut short" if len(row) < len(header) else "a row is too long",
-                found=f"{len(row)} cells",
-                where=f"{where}, row {number}",
-                expected=f"{len(header)} cells",
-            )
+        check_width(row, header, f"{where}, row {number}")
     return header, lines[1:]
 
 

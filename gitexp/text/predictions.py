@@ -6,23 +6,20 @@ are the project's own (a user, a segment); those that are asked for are read as 
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError
 from gitexp.model import dataclass, field
 from gitexp.model.ids import EvaluationDigest
-from gitexp.text.jsontext import MIB, Json, decode, json_dumps_compact, json_loads
+from gitexp.text.jsontext import Json, json_dumps_compact, json_loads
+from gitexp.text.samples import LIMIT, check_width, csv_rows
 
 if TYPE_CHECKING:
     from gitexp.model.config import Predictions
-
-LIMIT = 64 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +43,56 @@ def load(
     further columns that are read where the file has them.
     """
     if spec.path.lower().endswith(".json"):
-        table = _from_json(data, spec, where, columns)
+        first, lines = f"{where}, row 1", _from_json(data, where)
     else:
-        table = _from_csv(data, spec, where, columns)
-    if not table.ids:
-        raise BadFormatError("there are no predictions", where=where, expected="one row or more")
+        first, lines = f"{where}, line 1", _from_csv(data, where)
+    header = next(lines, None)
+    if header is None:
+        raise _empty(where)
+    times = Counter(map(str, header))
+    wanted = (spec.id, spec.y_true, spec.y_pred)
+    for name in wanted:
+        if times[name] != 1:
+            raise BadFormatError(
+                f"predictions need one column {name}",
+                found=", ".join(times.elements())[:120] or "no header",
+                where=first,
+                expected=", ".join(wanted),
+                next_step="name the columns in .gitexp/config.yaml under predictions",
+            )
+    names = [name for name in times if name == "score" or name.startswith("score_")]
+    twice = next((name for name in names if times[name] > 1), None)
+    if twice is not None:
+        raise BadFormatError("a column is there twice", found=twice[:60], where=where)
+    own = [name for name in columns if times[name] == 1]
+    kept = [*wanted, *names, *own]
+    at = [header.index(name) for name in kept]
+    rows = [[line[index] for index in at] for line in lines]  # no other cell stays in memory
+    if not rows:
+        raise _empty(where)
+    cells = dict(zip(kept, zip(*rows, strict=True), strict=True))
+
+    def labels(name: str) -> tuple[str, ...]:
+        """Return texts that are equal as one object: labels repeat a million times."""
+        seen: dict[str, str] = {}
+        texts = (_label(cell, name, f"{where}, row {n}") for n, cell in enumerate(cells[name], 1))
+        return tuple(seen.setdefault(text, text) for text in texts)
+
+    table = PredictionTable(
+        ids=labels(spec.id),
+        y_true=labels(spec.y_true),
+        y_pred=labels(spec.y_pred),
+        scores={
+            name: tuple(_score(cell, name, f"{where}, row {n}") for n, cell in enumerate(found, 1))
+            for name, found in cells.items()
+            if name in names
+        },
+        columns={name: labels(name) for name in own},
+        header=tuple(map(str, header)),
+    )
+    if "" in table.ids:
+        row = table.ids.index("") + 1
+        raise BadFormatError("an example has no id", where=f"{where}, row {row}")
     if len(set(table.ids)) != len(table.ids):
         seen: set[str] = set()
         twice = next(i for i in table.ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
@@ -69,129 +111,47 @@ def evaluation_digest(table: PredictionTable) -> EvaluationDigest:
     return EvaluationDigest(hashlib.sha256(json_dumps_compact(rows)).hexdigest())
 
 
-def _from_csv(
-    data: bytes, spec: Predictions, where: str, columns: Sequence[str]
-) -> PredictionTable:
-    text = decode(data, where=where, limit=LIMIT)
-    reader = csv.reader(io.StringIO(text, newline=""))
-    try:
-        header = next(reader, [])
-        at = _columns(header, spec, f"{where}, line 1")
-        times = Counter(header)
-        names = [name for name in times if _is_score(name)]
-        twice = next((name for name in names if times[name] > 1), None)
-        if twice is not None:
-            raise BadFormatError("a column is there twice", found=twice[:60], where=where)
-        own = [name for name in columns if times[name] == 1]
-        place = {name: index for index, name in enumerate(header)}
-        kept = [*at, *(place[name] for name in (*names, *own))]  # no other cell stays in memory
-        rows: list[Sequence[str]] = []
-        for row in reader:
-            if not row:
-                continue
-            if len(row) != len(header):
-                raise BadFormatError(
-                    "a row is cut short",
-                    found=f"{len(row)} cells",
-                    where=f"{where}, line {reader.line_num}",
-                    expected=f"{len(header)} cells",
-                )
-            rows.append([row[index] for index in kept])
-    except csv.Error as error:
-        raise BadFormatError(
-            "this is not CSV", found=str(error), where=f"{where}, line {reader.line_num}"
-        ) from error
-    first_own = len(at) + len(names)
-    return PredictionTable(
-        ids=tuple(_id(row[0], n, where) for n, row in enumerate(rows, 1)),
-        y_true=_shared(row[1] for row in rows),
-        y_pred=_shared(row[2] for row in rows),
-        scores={
-            name: tuple(_score(row[column], name, n, where) for n, row in enumerate(rows, 1))
-            for column, name in enumerate(names, len(at))
-        },
-        columns={
-            name: _shared(row[column] for row in rows) for column, name in enumerate(own, first_own)
-        },
-        header=tuple(header),
-    )
+def _from_csv(data: bytes, where: str) -> Iterator[Sequence[Json]]:
+    """Yield the header, and the rows."""
+    lines = csv_rows(data, where)
+    _, header = next(lines, ("", []))
+    yield header
+    for here, row in lines:
+        if row:
+            check_width(row, header, here)
+            yield row
 
 
-def _from_json(
-    data: bytes, spec: Predictions, where: str, columns: Sequence[str]
-) -> PredictionTable:
+def _from_json(data: bytes, where: str) -> Iterator[Sequence[Json]]:
+    """Yield the keys of the first object, and the values that each has of them."""
     value = json_loads(data, where=where, limit=LIMIT)
     if not isinstance(value, list):
         raise BadFormatError("these are not predictions", where=where, expected="a list of objects")
-    rows: list[Mapping[str, Json]] = []
+    header: list[str] = []
     for n, row in enumerate(value, 1):
         if not isinstance(row, Mapping):
             raise BadFormatError(
                 "these are not predictions", where=f"{where}, row {n}", expected="an object"
             )
-        rows.append(row)
-    if rows:
-        _columns(list(rows[0]), spec, f"{where}, row 1")
-    names = [name for name in rows[0] if _is_score(name)] if rows else []
-    return PredictionTable(
-        ids=tuple(_id(_label(row, spec.id, n, where), n, where) for n, row in enumerate(rows, 1)),
-        y_true=_shared(_label(row, spec.y_true, n, where) for n, row in enumerate(rows, 1)),
-        y_pred=_shared(_label(row, spec.y_pred, n, where) for n, row in enumerate(rows, 1)),
-        scores={
-            name: tuple(_score(row.get(name), name, n, where) for n, row in enumerate(rows, 1))
-            for name in names
-        },
-        columns={
-            name: _shared(_label(row, name, n, where) for n, row in enumerate(rows, 1))
-            for name in columns
-            if rows and name in rows[0]
-        },
-        header=tuple(rows[0]) if rows else (),
-    )
+        if n == 1:
+            header = list(row)
+            yield header
+        yield [row.get(name) for name in header]
 
 
-def _columns(header: Sequence[str], spec: Predictions, where: str) -> tuple[int, int, int]:
-    wanted = (spec.id, spec.y_true, spec.y_pred)
-    for name in wanted:
-        if header.count(name) != 1:
-            raise BadFormatError(
-                f"predictions need one column {name}",
-                found=", ".join(header)[:120] or "no header",
-                where=where,
-                expected=", ".join(wanted),
-                next_step="name the columns in .gitexp/config.yaml under predictions",
-            )
-    return header.index(spec.id), header.index(spec.y_true), header.index(spec.y_pred)
+def _empty(where: str) -> BadFormatError:
+    return BadFormatError("there are no predictions", where=where, expected="one row or more")
 
 
-def _is_score(name: str) -> bool:
-    return name == "score" or name.startswith("score_")
-
-
-def _shared(texts: Iterable[str]) -> tuple[str, ...]:
-    """Return texts that are equal as one object: labels repeat a million times."""
-    seen: dict[str, str] = {}
-    return tuple(seen.setdefault(text, text) for text in texts)
-
-
-def _id(text: str, row: int, where: str) -> str:
-    if not text:
-        raise BadFormatError("an example has no id", where=f"{where}, row {row}")
-    return text
-
-
-def _label(row: Mapping[str, Json], name: str, number: int, where: str) -> str:
-    value = row.get(name)
+def _label(value: Json, name: str, where: str) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, (int, float)):
         return json_dumps_compact(value).decode()
-    raise BadFormatError(
-        f"{name} cannot be read", where=f"{where}, row {number}", expected="a text or a number"
-    )
+    raise BadFormatError(f"{name} cannot be read", where=where, expected="a text or a number")
 
 
-def _score(value: Json, name: str, row: int, where: str) -> float:
+def _score(value: Json, name: str, where: str) -> float:
     try:
         score = float(value) if isinstance(value, (str, int, float)) else math.nan
     except (ValueError, OverflowError):
@@ -200,7 +160,7 @@ def _score(value: Json, name: str, row: int, where: str) -> float:
         raise BadFormatError(
             f"{name} is no finite number",
             found=str(value)[:60],
-            where=f"{where}, row {row}",
+            where=where,
             expected="a number",
         )
     return score

@@ -18,7 +18,7 @@ from gitexp.model.run import Sample
 from gitexp.text.jsontext import MIB, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 COLUMNS = ("metric", "seed", "rep", "fold", "dataset", "n_train", "n_test", "value")
 LIMIT = 64 * MIB
@@ -53,34 +53,21 @@ def parse(data: bytes, where: str) -> tuple[Sample, ...]:
     """Read samples without a record that vouches for them."""
     if data.count(b"\n") > MOST_ROWS + 1 and b'"' not in data:  # before anything is built
         raise too_many(f"more than {MOST_ROWS} rows", where)
-    text = decode(data, where=where, limit=LIMIT)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    samples: list[Sample] = []
-    try:
-        header = tuple(next(reader, ()))
-        if header != COLUMNS:
-            raise BadFormatError(
-                "these are not samples",
-                found=",".join(header)[:120],
-                where=f"{where}, line 1",
-                expected=",".join(COLUMNS),
-            )
-        for row in reader:
-            here = f"{where}, line {reader.line_num}"
-            if len(row) != len(COLUMNS):
-                raise BadFormatError(
-                    "a row is cut short",
-                    found=f"{len(row)} cells",
-                    where=here,
-                    expected=f"{len(COLUMNS)} cells",
-                )
-            if len(samples) >= MOST_ROWS:
-                raise too_many(f"more than {MOST_ROWS} rows", where)
-            samples.append(_sample(row, here))
-    except csv.Error as error:
+    lines = csv_rows(data, where, strict=True)
+    header = tuple(next(lines, ("", []))[1])
+    if header != COLUMNS:
         raise BadFormatError(
-            "this is not CSV", found=str(error), where=f"{where}, line {reader.line_num}"
-        ) from error
+            "these are not samples",
+            found=",".join(header)[:120],
+            where=f"{where}, line 1",
+            expected=",".join(COLUMNS),
+        )
+    samples: list[Sample] = []
+    for here, row in lines:
+        check_width(row, header, here)
+        if len(samples) >= MOST_ROWS:
+            raise too_many(f"more than {MOST_ROWS} rows", where)
+        samples.append(_sample(row, here))
     if len({_key(sample) for sample in samples}) != len(samples):
         raise BadFormatError(
             "a sample is there twice",
@@ -112,6 +99,29 @@ def dump(samples: Iterable[Sample]) -> bytes:
     if len(data) > LIMIT:
         raise too_many(f"{len(data) // MIB} MiB", "samples.csv")
     return data
+
+
+def csv_rows(data: bytes, where: str, *, strict: bool = False) -> Iterator[tuple[str, list[str]]]:
+    """Yield the rows of anybody's CSV, at most 64 MiB of it, each with its place."""
+    text = decode(data, where=where, limit=LIMIT)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=strict)
+    try:
+        for row in reader:
+            yield f"{where}, line {reader.line_num}", row
+    except csv.Error as error:
+        here = f"{where}, line {reader.line_num}"
+        raise BadFormatError("this is not CSV", found=str(error), where=here) from error
+
+
+def check_width(row: Sequence[str], header: Sequence[str], where: str) -> None:
+    """Refuse a row that has not as many cells as the header."""
+    if len(row) != len(header):
+        raise BadFormatError(
+            "a row is cut short" if len(row) < len(header) else "a row is too long",
+            found=f"{len(row)} cells",
+            where=where,
+            expected=f"{len(header)} cells",
+        )
 
 
 def too_many(found: str, where: str) -> UnsafeInputError:

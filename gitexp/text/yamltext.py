@@ -1,15 +1,15 @@
 """YAML as gitexp dares to read it: YAML 1.2's scalars, as DVC reads them, and nothing unsafe.
 
-The C scanner gives events; values are built from them here, without recursion. So nesting, the
-number of nodes and duplicate keys are checked before anything is built, tags cannot make objects,
-and every value's place is known (`scan`), which is what editing a file in place needs.
+The C scanner gives events; values are built from them here. So nesting, the number of nodes and
+duplicate keys are checked on the way, tags cannot make objects, and every value's place is known
+(`scan`), which is what editing a file in place needs.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import yaml
 from yaml.constructor import SafeConstructor
@@ -19,20 +19,18 @@ from gitexp.errors import BadFormatError
 from gitexp.model import dataclass, field
 from gitexp.text.jsontext import MAX_DEPTH, MIB, Json, check_integer, decode, too_deep, too_large
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from yaml.events import _Mark  # of the stubs: the C scanner and the Python one have one each
+
+    _Path = tuple[str | int, ...]
+    _Places = dict[_Path, "TextSpan"]
+    _Unlike = list[tuple[_Path, str]]
+
 MAX_NODES = 100_000
 
 _TAG = "tag:yaml.org,2002:"
-
-
-class _Mark(Protocol):
-    """A place in the text; the C scanner and the Python one have a class each."""
-
-    @property
-    def index(self) -> int: ...
-    @property
-    def line(self) -> int: ...
-    @property
-    def column(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +48,7 @@ class Scanned:
     """A document's value and the place of each node, by its path of keys and list positions."""
 
     value: Json
-    places: dict[tuple[str | int, ...], TextSpan]
-
-
-@dataclass(slots=True)
-class _Open:
-    """A mapping or a list that is being read."""
-
-    value: dict[str, Json] | list[Json]
-    path: tuple[str | int, ...]
-    mark: _Mark
-    anchor: str | None
-    nodes: int = 1  # with all below, aliases counted as if written out
-    height: int = 1  # levels, likewise
-    key: str | None = None
-    merges: list[Json] = field(default_factory=list)
-    merging: bool = False
+    places: _Places
 
 
 def yaml_loads(data: bytes, *, where: str, limit: int = MIB, allow_aliases: bool = False) -> Json:
@@ -84,7 +67,7 @@ def yaml_loads(data: bytes, *, where: str, limit: int = MIB, allow_aliases: bool
     return _built(data, limit, _Builder(where, allow_aliases=allow_aliases))
 
 
-def unlike(data: bytes, *, where: str, limit: int = MIB) -> list[tuple[tuple[str | int, ...], str]]:
+def unlike(data: bytes, *, where: str, limit: int = MIB) -> _Unlike:
     r"""Return path and text of what YAML 1.1 reads otherwise than we do, and DVC; keys, too.
 
     A project may read its parameters by PyYAML, for which ``010`` is 8, ``1:30`` is 90, ``no`` is
@@ -93,35 +76,34 @@ def unlike(data: bytes, *, where: str, limit: int = MIB) -> list[tuple[tuple[str
     >>> unlike(b"lr: 1e-3\nn: 8\n1: {on: 2}\n", where="params.yaml")
     [(('lr',), '1e-3'), ((), '1'), (('1',), 'on')]
     """
-    found: list[tuple[tuple[str | int, ...], str]] = []
+    found: _Unlike = []
     _built(data, limit, _Builder(where, allow_aliases=True, unlike=found))
     return found
 
 
 def scan(data: bytes, *, where: str, limit: int = MIB, allow_aliases: bool = True) -> Scanned:
     """Read a document and note where each node lies; otherwise as `yaml_loads`."""
-    places: dict[tuple[str | int, ...], TextSpan] = {}
-    builder = _Builder(where, allow_aliases=allow_aliases, places=places)
-    return Scanned(_built(data, limit, builder), places)
+    places: _Places = {}
+    return Scanned(
+        _built(data, limit, _Builder(where, allow_aliases=allow_aliases, places=places)), places
+    )
 
 
 def _built(data: bytes, limit: int, builder: _Builder) -> Json:
-    """Return what a builder makes of a document."""
     where = builder.where
     text = decode(data, where=where, limit=limit)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        for event in yaml.parse(text, Loader=loader):
-            builder.take(event)
+        return builder.document(yaml.parse(text, Loader=loader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         if error.problem is not None and "nesting depth" in error.problem:
             # libyaml's own limit, met ahead of ours: its scanner runs before its events
-            raise too_deep(_at(where, mark) if mark else where) from error
+            raise too_deep(_at(where, mark)) from error
         raise BadFormatError(
             "this is not YAML",
             found=" ".join(filter(None, (error.context, error.problem))),
-            where=_at(where, mark) if mark else where,
+            where=_at(where, mark),
         ) from error
     except yaml.reader.ReaderError as error:
         found = error.character if isinstance(error.character, int) else ord(error.character[:1])
@@ -134,76 +116,115 @@ def _built(data: bytes, limit: int, builder: _Builder) -> Json:
         ) from error
     except yaml.YAMLError as error:
         raise BadFormatError("this is not YAML", found=str(error), where=where) from error
-    return builder.root
 
 
+@dataclass(slots=True)
 class _Builder:
     """Builds the value of one document from events."""
 
-    def __init__(
-        self,
-        where: str,
-        *,
-        allow_aliases: bool,
-        places: dict[tuple[str | int, ...], TextSpan] | None = None,
-        unlike: list[tuple[tuple[str | int, ...], str]] | None = None,
-    ) -> None:
-        self.root: Json = None
-        self.places = places
-        self._unlike = unlike
-        self.where = where
-        self._allow_aliases = allow_aliases
-        self._open: list[_Open] = []
-        self._anchors: dict[str, tuple[Json, int, int]] = {}  # value, nodes, height
-        self._nodes = 0
-        self._documents = 0
+    where: str
+    allow_aliases: bool
+    places: _Places | None = None
+    unlike: _Unlike | None = None
+    _events: Iterator[yaml.Event] = iter(())
+    _anchors: dict[str, tuple[Json, int, int]] = field(default_factory=dict)  # nodes, height
+    _nodes: int = 0  # aliases counted as if written out
 
-    def take(self, event: yaml.Event) -> None:
-        """Take the next event."""
+    def document(self, events: Iterator[yaml.Event]) -> Json:
+        """Return the value of the one document that there is, None where there is none."""
+        self._events = events
+        value, is_first = None, True
+        for event in events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                if not is_first:
+                    raise self._bad("a second document begins", event)
+                if self.unlike is not None and (event.version or event.tags):
+                    self.unlike.append(((), f"%{event.version} {event.tags}"))
+                value, is_first = self._node(next(events), (), 0)[0], False
+        return value
+
+    def _node(self, event: yaml.Event, path: _Path, depth: int) -> tuple[Json, int]:
+        """Return the value that begins with an event, and how many levels it has."""
+        before, end, style, marked = self._nodes, event, None, False
+        value: Json
         if isinstance(event, yaml.ScalarEvent):
-            self._scalar(event)
-        elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
-            self._start(event)
-        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-            self._end(event)
+            self._count(1, event)
+            value, height = self._value(event), 0
+            self._compare(event, value, path)
+            style, marked = event.style or None, event.tag is not None
         elif isinstance(event, yaml.AliasEvent):
-            self._alias(event)
-        elif isinstance(event, yaml.DocumentStartEvent):
-            self._documents += 1
-            if self._documents > 1:
-                raise self._bad("a second document begins", _begin(event))
-            if self._unlike is not None and (event.version or event.tags):
-                self._unlike.append(((), f"%{event.version} {event.tags}"))
+            value, height = self._alias(event, depth)
+        else:
+            value, height, end = self._collection(event, path, depth)
+            # A flow collection ends with its bracket, a block has no text of its own at the end.
+            style = "-" if isinstance(value, list) and _begin(end) == _end(end) else None
+        anchor = event.anchor if isinstance(event, yaml.NodeEvent) else None
+        if anchor and not isinstance(event, yaml.AliasEvent):
+            self._anchors[anchor] = (value, self._nodes - before, height)
+        if self.places is not None:
+            self.places[path] = TextSpan(_begin(event), _end(end), style, marked or bool(anchor))
+        return value, height
 
-    def _scalar(self, event: yaml.ScalarEvent) -> None:
-        self._count(1, _begin(event))
-        parent = self._open[-1] if self._open else None
-        as_key = parent is not None and isinstance(parent.value, dict) and parent.key is None
-        if as_key and event.implicit[0] and event.value == "<<" and self._allow_aliases:
-            self._open[-1].merging = True
-            self._open[-1].key = "<<"
-            return
-        if as_key:
-            self._compare(event, str(event.value), self._open[-1].path)
-            self._key(event)
-            return
-        value = self._value(event)
-        self._compare(event, value, self._path(event))
-        if event.anchor:
-            self._anchors[event.anchor] = (value, 1, 0)
-        marked = bool(event.anchor) or event.tag is not None
-        place = TextSpan(_begin(event).index, _finish(event).index, event.style or None, marked)
-        self._add(value, (1, 0), event, place)
+    def _collection(
+        self, event: yaml.Event, path: _Path, depth: int
+    ) -> tuple[Json, int, yaml.Event]:
+        """Return a mapping or a list, its levels, and the event that ends it."""
+        self._count(1, event)
+        kind = "map" if isinstance(event, yaml.MappingStartEvent) else "seq"
+        tag = event.tag if isinstance(event, yaml.CollectionStartEvent) else None
+        if tag not in (None, "!", f"{_TAG}{kind}"):
+            raise self._bad(f"tag {str(tag)[:80]}", event)
+        if depth >= MAX_DEPTH:
+            raise too_deep(_at(self.where, event.start_mark))
+        items: list[Json] = []
+        members: dict[str, Json] = {}
+        merges: list[Json] = []
+        levels = 0
+        for each in self._events:
+            if isinstance(each, yaml.CollectionEndEvent):
+                break
+            if kind == "seq":
+                value, height = self._node(each, (*path, len(items)), depth + 1)
+                items.append(value)
+            else:
+                key = self._key(each, members, path)
+                value, height = self._node(
+                    next(self._events), (*path, "<<" if key is None else key), depth + 1
+                )
+                if key is None:
+                    merges += value if isinstance(value, list) else [value]
+                else:
+                    members[key] = value
+            levels = max(levels, height)
+        for part in merges:
+            if not isinstance(part, dict):
+                raise self._bad("a merge key << without a mapping", event)
+            members = {**part, **members}
+        return items if kind == "seq" else members, levels + 1, each
 
-    def _compare(self, event: yaml.ScalarEvent, value: object, path: tuple[str | int, ...]) -> None:
+    def _key(self, event: yaml.Event, members: Mapping[str, Json], path: _Path) -> str | None:
+        """Return a key, None for one that merges."""
+        self._count(1, event)
+        if not isinstance(event, yaml.ScalarEvent):
+            raise self._bad("a key that is a list or a mapping", event)
+        key = str(event.value)  # 1: and yes: are texts here, as they are in JSON
+        if event.implicit[0] and key == "<<" and self.allow_aliases:
+            return None
+        self._compare(event, key, path)
+        if key in members:
+            where = _at(self.where, event.start_mark)
+            raise BadFormatError("a key occurs twice", found=key[:80], where=where)
+        return key
+
+    def _compare(self, event: yaml.ScalarEvent, value: object, path: _Path) -> None:
         """Note what YAML 1.1 would read otherwise; a quoted text it would not."""
-        if self._unlike is None or not (event.implicit[0] or event.tag not in (None, "!")):
+        if self.unlike is None or not (event.implicit[0] or event.tag not in (None, "!")):
             return
         if not is_alike(event.value, value, event.tag):
-            self._unlike.append((path, event.value))
+            self.unlike.append((path, event.value))
 
     def _value(self, event: yaml.ScalarEvent) -> str | int | float | bool | None:
-        where = _at(self.where, _begin(event))
+        where = _at(self.where, event.start_mark)
         if event.tag is None or event.tag == "!":
             if event.implicit[0] and event.tag is None:
                 return scalar(event.value, where=where)
@@ -214,123 +235,46 @@ class _Builder:
             value = float(value)
         expected = {"str": str, "int": int, "float": float, "bool": bool, "null": type(None)}
         if type(value) is not expected.get(kind):
-            raise self._bad(f"tag {event.tag[:80]}", _begin(event))
+            raise self._bad(f"tag {event.tag[:80]}", event)
         return value
 
-    def _key(self, event: yaml.ScalarEvent) -> None:
-        parent = self._open[-1]
-        key = str(event.value)  # 1: and yes: are texts here, as they are in JSON
-        if isinstance(parent.value, dict) and key in parent.value:
-            raise BadFormatError(
-                "a key occurs twice", found=key[:80], where=_at(self.where, _begin(event))
-            )
-        parent.key = key
-
-    def _start(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
-        self._count(1, _begin(event))
-        mapping = isinstance(event, yaml.MappingStartEvent)
-        if event.tag not in (None, "!", f"{_TAG}{'map' if mapping else 'seq'}"):
-            raise self._bad(f"tag {str(event.tag)[:80]}", _begin(event))
-        if len(self._open) >= MAX_DEPTH:
-            raise too_deep(_at(self.where, _begin(event)))
-        self._open.append(
-            _Open({} if mapping else [], self._path(event), _begin(event), event.anchor)
-        )
-
-    def _end(self, event: yaml.MappingEndEvent | yaml.SequenceEndEvent) -> None:
-        done = self._open.pop()
-        if isinstance(done.value, dict):
-            for merged in done.merges:
-                self._merge(done.value, merged, done.mark)
-        if done.anchor:
-            self._anchors[done.anchor] = (done.value, done.nodes, done.height)
-        # A flow collection ends with its bracket, a block has no text of its own at the end.
-        block = _begin(event).index == _finish(event).index
-        style = "-" if block and isinstance(done.value, list) else None
-        place = TextSpan(done.mark.index, _finish(event).index, style, bool(done.anchor))
-        self._add(done.value, (done.nodes, done.height), event, place)
-
-    def _alias(self, event: yaml.AliasEvent) -> None:
+    def _alias(self, event: yaml.AliasEvent, depth: int) -> tuple[Json, int]:
         name = event.anchor or ""
-        if not self._allow_aliases:
-            raise self._bad(f"alias *{name[:80]}", _begin(event))
+        if not self.allow_aliases:
+            raise self._bad(f"alias *{name[:80]}", event)
         if name not in self._anchors:
-            raise self._bad(f"alias *{name[:80]} without its anchor", _begin(event))
+            raise self._bad(f"alias *{name[:80]} without its anchor", event)
         value, nodes, height = self._anchors[name]
-        if len(self._open) + height > MAX_DEPTH:
-            raise too_deep(_at(self.where, _begin(event)))
-        self._count(nodes, _begin(event))
-        place = TextSpan(_begin(event).index, _finish(event).index, marked=True)
-        self._add(value, (nodes, height), event, place)
+        if depth + height > MAX_DEPTH:
+            raise too_deep(_at(self.where, event.start_mark))
+        self._count(nodes, event)
+        return value, height
 
-    def _merge(self, into: dict[str, Json], merged: Json, mark: _Mark) -> None:
-        for part in merged if isinstance(merged, list) else [merged]:
-            if not isinstance(part, dict):
-                raise self._bad("a merge key << without a mapping", mark)
-            for key, value in part.items():
-                into.setdefault(key, value)
-
-    def _add(self, value: Json, size: tuple[int, int], event: yaml.Event, place: TextSpan) -> None:
-        if not self._open:
-            self.root = value
-            if self.places is not None:
-                self.places[()] = place
-            return
-        parent = self._open[-1]
-        if self.places is not None and not parent.merging:
-            self.places[self._path(event)] = place
-        parent.nodes += size[0]
-        parent.height = max(parent.height, size[1] + 1)
-        if isinstance(parent.value, list):
-            parent.value.append(value)
-        elif parent.merging:
-            parent.merges.append(value)
-            parent.merging = False
-            parent.key = None
-        elif parent.key is not None:
-            parent.value[parent.key] = value
-            parent.key = None
-        else:
-            raise self._bad("a key that is a list or a mapping", _begin(event))
-
-    def _path(self, event: yaml.Event) -> tuple[str | int, ...]:
-        if not self._open:
-            return ()
-        parent = self._open[-1]
-        if isinstance(parent.value, list):
-            return (*parent.path, len(parent.value))
-        if parent.key is None:
-            raise self._bad("a key that is a list or a mapping", _begin(event))
-        return (*parent.path, parent.key)
-
-    def _count(self, nodes: int, mark: _Mark) -> None:
+    def _count(self, nodes: int, event: yaml.Event) -> None:
         self._nodes += nodes
         if self._nodes > MAX_NODES:
-            raise too_large("more values", _at(self.where, mark), f"at most {MAX_NODES} values")
+            where = _at(self.where, event.start_mark)
+            raise too_large("more values", where, f"at most {MAX_NODES} values")
 
-    def _bad(self, found: str, mark: _Mark) -> BadFormatError:
+    def _bad(self, found: str, event: yaml.Event) -> BadFormatError:
         return BadFormatError(
             "this YAML says something that is not data",
             found=found,
-            where=_at(self.where, mark),
+            where=_at(self.where, event.start_mark),
             expected="plain mappings, lists, texts, numbers, true, false, null",
         )
 
 
-def _begin(event: yaml.Event) -> _Mark:
-    if event.start_mark is None:
-        raise yaml.YAMLError("an event without a place")
-    return event.start_mark
+def _begin(event: yaml.Event) -> int:
+    return event.start_mark.index if event.start_mark else 0
 
 
-def _finish(event: yaml.Event) -> _Mark:
-    if event.end_mark is None:
-        raise yaml.YAMLError("an event without a place")
-    return event.end_mark
+def _end(event: yaml.Event) -> int:
+    return event.end_mark.index if event.end_mark else 0
 
 
-def _at(where: str, mark: _Mark) -> str:
-    return f"{where}, line {mark.line + 1}, column {mark.column + 1}"
+def _at(where: str, mark: _Mark | None) -> str:
+    return f"{where}, line {mark.line + 1}, column {mark.column + 1}" if mark else where
 
 
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}

@@ -13,7 +13,8 @@ from gitexp.model.config import Predictions
 from gitexp.model.run import Environment, Run
 from gitexp.records import codec, config, environment
 from gitexp.records.shapes import NEWEST
-from gitexp.text import curves, points, predictions, samples
+from gitexp.system import curves
+from gitexp.text import points, predictions, samples
 from gitexp.text.jsontext import json_loads
 from gitexp.text.yamltext import yaml_loads
 from tests.records.test_records import RECORDS, schemas, validator

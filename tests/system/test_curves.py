@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from gitexp.errors import BadMetricError, UnknownMetricError
 from gitexp.system import curves
-from gitexp.text import curves as text_curves
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,9 +116,9 @@ CURVES = st.dictionaries(
 def test_a_curve_is_measured_as_numpy_measures_it_in_whatever_order_it_was_written(
     tmp_path: Path, curve: dict[int, float | None], chance: Random
 ) -> None:
-    rows = [text_curves.CurvePoint("c", step, value) for step, value in curve.items()]
+    rows = [curves.CurvePoint("c", step, value) for step, value in curve.items()]
     chance.shuffle(rows)
-    (tmp_path / "curves.csv").write_bytes(text_curves.dump(rows))
+    (tmp_path / "curves.csv").write_bytes(curves.dump(rows))
     found = curves.read(tmp_path, ["curves.csv"], seed=0)
     values = {sample.metric: sample.value for sample in found.samples}
     steps = sorted(curve)

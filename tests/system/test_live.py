@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from gitexp.errors import BadMetricError, GitexpError, PreconditionError
 from gitexp.system import curves, live
-from gitexp.text import curves as text_curves
 from gitexp.text import points
 
 if TYPE_CHECKING:
@@ -260,8 +259,8 @@ def test_without_gitexp_values_are_rows_of_a_csv_file_that_curves_reads(here: Pa
     live.flush()
     folder = here / live.FOLDER
     data = (folder / "a%20%22b%22%2C%20c.csv").read_bytes()
-    assert text_curves.load(data, "c.csv") == tuple(
-        text_curves.CurvePoint('a "b", c', step, value) for step, value in enumerate((1, 0.5, None))
+    assert curves.load(data, "c.csv") == tuple(
+        curves.CurvePoint('a "b", c', step, value) for step, value in enumerate((1, 0.5, None))
     )
     assert (folder / "loss/train.csv").read_text() == 'name,step,value\n"loss/train",10,2.0\n'
     assert (folder.parent / ".gitignore").read_text() == "*\n"
@@ -278,7 +277,7 @@ def test_a_name_as_long_as_a_metric_may_have_has_a_file(
         live.log_metric(name, 1)
     live.flush()
     assert capsys.readouterr().err == ""
-    found = [text_curves.load(file.read_bytes(), "c.csv") for file in here.rglob("*.csv")]
+    found = [curves.load(file.read_bytes(), "c.csv") for file in here.rglob("*.csv")]
     assert sorted(curve[0].name for curve in found) == names
 
 

@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 from gitexp.errors import BadMetricError, UnsafeInputError
 from gitexp.model.run import LoggedValue
 from gitexp.system import curves, logged_metrics
-from gitexp.text import curves as curves_format
 from gitexp.text import points
-from gitexp.text.curves import CurvePoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,7 +130,7 @@ def test_a_logged_curve_measures_what_the_same_curve_in_a_declared_file_does(
     rows = [*found, *ends]
     log = logged_metrics.read(write(folder / "points.jsonl", *rows))
     (folder / "declared.csv").write_bytes(
-        curves_format.dump(CurvePoint(name, step, value) for name, value, step in rows)
+        curves.dump(curves.CurvePoint(name, step, value) for name, value, step in rows)
     )
     declared = curves.read(folder, ["declared.csv"], seed=1)
     assert curves.read(folder, [], seed=1, logged=log.curves) == declared

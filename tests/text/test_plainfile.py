@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gitexp.errors import BadFormatError, UnsafeInputError
-from gitexp.text import plainfile
+from gitexp.text import plainfile, samples
 
 
 def load(text: str, name: str = "a.csv") -> tuple[tuple[object, ...], ...]:
@@ -101,7 +101,7 @@ def test_json_of_another_shape_is_refused(text: str) -> None:
 
 def test_a_file_without_end_is_refused() -> None:
     with pytest.raises(UnsafeInputError):
-        plainfile.load(b"f1\n" + b"0.5\n" * (plainfile.LIMIT // 4), "a.csv")
+        plainfile.load(b"f1\n" + b"0.5\n" * (samples.LIMIT // 4), "a.csv")
 
 
 @pytest.mark.parametrize(

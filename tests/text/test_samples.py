@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from gitexp.errors import BadFormatError, DamagedDataError, UnsafeInputError
 from gitexp.model.config import Predictions
 from gitexp.model.run import Sample
-from gitexp.text import curves, points, predictions, samples
+from gitexp.system import curves
+from gitexp.text import points, predictions, samples
 from tests.records.strategies import floats, integers, texts
 
 SAMPLES = (
@@ -155,7 +156,7 @@ def test_a_run_has_no_more_samples_than_can_be_read() -> None:
 
 def test_too_large_a_table_is_refused_unread() -> None:
     with pytest.raises(UnsafeInputError):
-        predictions.load(bytes(predictions.LIMIT + 1), SPEC, "p.csv")
+        predictions.load(bytes(samples.LIMIT + 1), SPEC, "p.csv")
 
 
 @given(

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
 from gitexp.model.config import Predictions
-from gitexp.text import curves, jsontext, plainfile, points, predictions, samples
+from gitexp.system import curves
+from gitexp.text import jsontext, plainfile, points, predictions, samples
 from tests.records.strategies import floats, sample_lists
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def test_samples_come_back_in_one_order_whatever_the_order_they_came_in(
         ("f1,1,,,,,, 1", "a value is no finite number", " 1"),
         ("f1,1,,,,,,0x1", "a value is no finite number", "0x1"),
         ("f1,1,,,,,,-inf", "a value is no finite number", "-inf"),
-        ("f1,1,,,,,,1,2", "a row is cut short", "9 cells"), ("", "a row is cut short", "0 cells"),
+        ("f1,1,,,,,,1,2", "a row is too long", "9 cells"), ("", "a row is cut short", "0 cells"),
         ('f1,1,,,"a"b,,,1', "this is not CSV", "',' expected after '\"'"),
     ],
     ids=lambda value: str(value)[:20],
@@ -142,7 +143,7 @@ PLAIN_ERRORS: dict[str, tuple[str, str, str, str]] = {
     "no row": ("a.json", "[]", "these are not measurements", "a.json"),
     "a grouped number": ("a.csv", "f1\n1_000\n", "there are no numbers", "a.csv"),
     "infinity": ("a.csv", "f1\n1\ninf\n", "f1 is not finite", "a.csv, row 2"),
-    "a quote that never ends": ("a.csv", 'f1\n"1\n', "this is not CSV", "a.csv"),
+    "a quote that never ends": ("a.csv", 'f1\n"1\n', "this is not CSV", "a.csv, line 2"),
     "a seed below zero": ("a.csv", "seed,f1\n-1,1\n", "seed is no whole number", "a.csv, row 1"),
     "a seed beyond what is recorded": (
         "a.csv", f"seed,f1\n{2**63},1\n", "seed is no whole number", "a.csv, row 1",
@@ -241,7 +242,7 @@ def test_a_label_of_json_is_written_as_json_writes_it() -> None:
 PREDICTION_ERRORS: dict[str, tuple[str, str, str]] = {
     "a missing column": ("id,y_true\n1,0\n", "predictions need one column y_pred", "p.csv, line 1"),
     "no header": ("", "predictions need one column id", "p.csv, line 1"),
-    "a row too long": ("id,y_true,y_pred\n1,0,0\n2,0,0,0\n", "a row is cut short", "p.csv, line 3"),
+    "a row too long": ("id,y_true,y_pred\n1,0,0\n2,0,0,0\n", "a row is too long", "p.csv, line 3"),
     "an id twice": ("id,y_true,y_pred\n1,0,0\n2,0,0\n1,0,0\n", "an id is there twice", "p.csv"),
     "no id": ("id,y_true,y_pred\n1,0,0\n,0,0\n", "an example has no id", "p.csv, row 2"),
     "a score in words": (

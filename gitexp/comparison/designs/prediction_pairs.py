@@ -23,6 +23,7 @@ from gitexp.model import dataclass, replace
 from gitexp.stats.metrics import MeasuredMetric
 from gitexp.stats.sums import places
 from gitexp.text import predictions
+from gitexp.text.samples import LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -205,10 +206,10 @@ def _bytes(top: Path | None, project: str, md5: Md5, where: str, bring: str) -> 
         raise missing from error
     try:
         with place.open("rb") as stream:
-            data = stream.read(predictions.LIMIT + 1)
+            data = stream.read(LIMIT + 1)
     except OSError as error:
         raise missing from error
-    if len(data) > predictions.LIMIT:
+    if len(data) > LIMIT:
         raise UnsafeInputError("the predictions are too large to be read", where=where)
     have = hashlib.md5(data, usedforsecurity=False).hexdigest()
     if have != md5:
