@@ -71,15 +71,10 @@ def imported(state: ProjectState, files: Iterable[str], every: Iterable[str]) ->
 
 def instead(state: ProjectState, names: Collection[str]) -> Iterator[str]:
     """Yield the files that Python may take for some modules."""
-    tree, top = (
-        state.repo.tree(state.tree),
-        {name for m in names for name in (m, posixpath.dirname(m))},
-    )
+    tree, laid = state.repo.tree(state.tree), [posixpath.basename(path) for path in state.over]
+    top = {name for m in names for name in (m, posixpath.dirname(m))}
     for folder in sorted(top | {join(each, "__pycache__") for each in top}):
-        for name in (
-            *tree.folder(state.at(folder).strip("/")),
-            *map(posixpath.basename, state.over),
-        ):
+        for name in (*tree.folder(state.at(folder).strip("/")), *laid):
             if module(path := join(folder, name)) in names:
                 yield path
 

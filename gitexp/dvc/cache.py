@@ -24,9 +24,12 @@ from gitexp.errors import BadFormatError, DamagedDataError, DataMissingError, Un
 from gitexp.model import dataclass
 from gitexp.model.ids import MD5, Md5
 from gitexp.model.job import FileHash
+from gitexp.text.foreign import with_parents
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from gitexp.dvc.hashing import FileDigest
 
 
 MANIFEST_LIMIT = 256 << 20  # about two million files
@@ -108,12 +111,7 @@ def _entry(row: object, where: str) -> ManifestEntry:
 
 def _check_together(entries: Sequence[ManifestEntry], where: str) -> None:
     files = {entry.path for entry in entries}
-    folders: set[str] = set()
-    for path in files:
-        parent, _, _ = path.rpartition("/")
-        while parent and parent not in folders:
-            folders.add(parent)
-            parent, _, _ = parent.rpartition("/")
+    folders = {folder for path in files for folder in with_parents(path)[1:]}
     clash = next(iter(files & folders), None)
     twins = twin(files, folders)
     if len(files) != len(entries):
@@ -192,26 +190,29 @@ def object_path(cache_dir: Path, md5: Md5) -> Path:
 
 def put(cache: CacheConfig, root: Path, path: str, *, memo: Memo | None = None) -> FileHash:
     """Store the file or folder `path` below `root`; what is there already is left as it is."""
-    full = root / path
-    if full.is_dir():
-        return put_dir(cache, full, path, memo=memo)
-    with links.explained(str(cache.dir)):
-        digest = cache_objects.store(cache, str(full), memo)
-    return FileHash(path, digest.md5, digest.size, isexec=digest.executable)
+
+    def store(file: str) -> FileDigest:
+        with links.explained(str(cache.dir)):
+            return cache_objects.store(cache, file, memo)
+
+    found, content = hashed(root / path, path, store)
+    if content is not None:  # its files are there, so what lists them may come
+        with links.explained(str(cache.dir)):
+            cache_objects.write(cache, found.md5, content)
+    return found
 
 
-def put_dir(cache: CacheConfig, folder: Path, path: str, *, memo: Memo | None = None) -> FileHash:
-    """Store a folder, or nothing of it: its files first, then the object that lists them."""
-    names = hashing.list_files(str(folder), gitignore.load_dvcignore(folder))
-    with links.explained(str(cache.dir)):
-        members = tuple(
-            hashing.Member(name, cache_objects.store(cache, f"{folder}/{name}", memo))
-            for name in names
-        )
-        content = hashing.manifest(members)
-        md5 = hashing.manifest_md5(content)
-        cache_objects.write(cache, md5, content)
-    return FileHash(path, md5, sum(m.digest.size for m in members), nfiles=len(members))
+def hashed(full: Path, path: str, of: Callable[[str], FileDigest]) -> tuple[FileHash, bytes | None]:
+    """Return hash and size of what DVC would record as `path`, and the manifest of a folder."""
+    if not full.is_dir():
+        digest = of(str(full))
+        return FileHash(path, digest.md5, digest.size, isexec=digest.executable), None
+    names = hashing.list_files(str(full), gitignore.load_dvcignore(full))
+    members = tuple(hashing.Member(name, of(f"{full}/{name}")) for name in names)
+    content = hashing.manifest(members)
+    size = sum(member.digest.size for member in members)
+    found = FileHash(path, hashing.manifest_md5(content), size, nfiles=len(members))
+    return found, content
 
 
 def has(cache: CacheConfig, md5: Md5) -> bool:
@@ -277,19 +278,11 @@ def unfinished(cache: CacheConfig, *, older_than_s: float, now: float) -> tuple[
     """Return unfinished objects that nobody has written to for a while, sorted."""
     top = cache.dir / "files" / "md5"
     found: list[Path] = []
-    for place in (top, *(child for child in _children(top) if child.is_dir())):
-        for child in _children(place):
-            with contextlib.suppress(FileNotFoundError):
-                if child.name.startswith(TEMPORARY) and now - child.lstat().st_mtime > older_than_s:
-                    found.append(child)
+    for child in (*top.glob(f"{TEMPORARY}*"), *top.glob(f"*/{TEMPORARY}*")):
+        with contextlib.suppress(FileNotFoundError):
+            if now - child.lstat().st_mtime > older_than_s:
+                found.append(child)
     return tuple(sorted(found))
-
-
-def _children(folder: Path) -> tuple[Path, ...]:
-    try:
-        return tuple(folder.iterdir())
-    except FileNotFoundError:
-        return ()
 
 
 def damaged(damage: Sequence[Damage], where: str) -> DamagedDataError:

@@ -93,16 +93,12 @@ def load_pointer(data: bytes, where: str, folder: str = "") -> Pointer:
     deps = _hashed(top, "deps", where, wdir, up=True)
     outs = tuple(
         replace(
-            out,
+            _hashed_path(fields, where, wdir, up=False),
             cache=read_flag(fields, "cache", default=True),
             push=read_flag(fields, "push", default=True),
             own_remote=bool(fields.raw("remote")),
         )
-        for out, fields in zip(
-            _hashed(top, "outs", where, wdir, up=False),
-            top.children("outs", required=False),
-            strict=True,
-        )
+        for fields in top.children("outs", required=False)
     )
     foreign = not _POINTER_KEYS.issuperset(top.names())
     return Pointer(
@@ -119,9 +115,7 @@ def load_lock(
     stage that is not named here is one that dvc.yaml has no more; where its paths make no sense it
     is passed over, as DVC does.
     """
-    value = load_mapping(data, where)
-    top = Fields(value, where)
-    known = wdirs or {}
+    top, known = Fields(load_mapping(data, where), where), wdirs or {}
     # DVC 1 wrote the stages at the top, without a schema.
     listed = top.named("stages") if top.has("schema") or top.has("stages") else {}
     stages: dict[str, LockedStage] = {}

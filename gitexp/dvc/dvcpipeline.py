@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gitexp.errors import UnsafeInputError
 from gitexp.model import dataclass
@@ -227,18 +227,14 @@ def load_pipeline(data: bytes, where: str, folder: str = "", *, resolved: bool =
 
 def written_stages(data: bytes, where: str, folder: str = "") -> tuple[Stage, ...]:
     """Return the stages as they are written: a group as one stage, templates as they stand."""
-    named = Fields(load_mapping(data, where), where).named("stages").items()
-    return tuple(
-        _stage(name, fields.child("do") if fields.has("do") else fields, where, folder)
-        for name, fields in named
-    )
+    return tuple(_stage(name, fields, where, folder) for name, fields in _written(data, where))
 
 
 def stage_wdirs(data: bytes, where: str, folder: str = "") -> dict[str, str]:
     """Return where the paths of each stage, or group of stages, start; not of templated folders."""
     found = {}
-    for name, fields in Fields(load_mapping(data, where), where).named("stages").items():
-        wdir = (fields.child("do") if fields.has("do") else fields).maybe_text("wdir") or "."
+    for name, fields in _written(data, where):
+        wdir = fields.maybe_text("wdir") or "."
         if "${" not in wdir:
             found[name] = folder_path(wdir, where=f"{where}: {name}", folder=folder, up=True)
     return found
@@ -252,18 +248,22 @@ def declared_outs(
     dvc.lock does not say so.
     """
     found: dict[str, list[tuple[Pattern, bool]]] = {}
-    for name, fields in Fields(load_mapping(data, where), where).named("stages").items():
-        inner = fields.child("do") if fields.has("do") else fields
-        base = posixpath.join(folder, inner.maybe_text("wdir") or "")
+    for name, fields in _written(data, where):
+        base = posixpath.join(folder, fields.maybe_text("wdir") or "")
         found[name] = [
             (
                 Pattern.of(posixpath.normpath(posixpath.join(base, path))),
                 flags.raw("cache") in {None, True},
             )
             for key in _OUTS
-            for path, flags in _entries(inner, key, where)
+            for path, flags in _entries(fields, key, where)
         ]
     return found
+
+
+def _written(data: bytes, where: str) -> Iterator[tuple[str, Fields]]:
+    for name, fields in Fields(load_mapping(data, where), where).named("stages").items():
+        yield name, fields.child("do") if fields.has("do") else fields
 
 
 def _templated(name: str, stages: Json, fields: Fields, *, resolved: bool) -> str:

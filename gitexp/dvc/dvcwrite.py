@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import posixpath
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
@@ -16,13 +17,12 @@ from ruamel.yaml.error import YAMLError
 
 from gitexp.dvc.dvcpipeline import LIMIT, plain_spelling
 from gitexp.errors import BadFormatError, DvcFailedError
-from gitexp.model import dataclass
 from gitexp.text.fields import param_json
 from gitexp.text.foreign import with_parents
 from gitexp.text.yamltext import yaml_loads
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from gitexp.model.ids import ParamTree, RunId
     from gitexp.model.job import FileHash, Stage, StageOut, StageRecord
@@ -31,17 +31,6 @@ if TYPE_CHECKING:
 
 _DEFAULTS: Mapping[str, bool] = {"cache": True, "persist": False, "push": True, "metric": False}
 _DELEGATED = frozenset(("files", "cloud", "fs_config", "etag", "checksum", "version_id"))
-
-
-@dataclass(frozen=True, slots=True)
-class _Spelling:
-    """How dvc.yaml spells the paths of one stage."""
-
-    wdir: str
-    spelled: Mapping[str, str]
-
-    def of(self, path: str) -> str:
-        return self.spelled.get(path) or plain_spelling(path, self.wdir)
 
 
 def update_lock(
@@ -55,7 +44,7 @@ def update_lock(
     With the paths as dvc.yaml, `stages`, spells them: ``./a.py`` there has to be ``./a.py`` here.
     """
     declared = {stage.name: stage for stage in stages}
-    lock = _round_trip(old, "dvc.lock") if old is not None and old.strip() else CommentedMap()
+    lock = _round_trip(old or b"", "dvc.lock")
     if lock:
         _check_schema(lock)
     else:
@@ -64,9 +53,9 @@ def update_lock(
         lock["stages"] = CommentedMap()
     for record in records:
         stage = declared.get(record.name)
-        spelling = _Spelling(stage.wdir if stage else folder, stage.spelled if stage else {})
+        spelled = partial(_spelled, stage, folder)
         listed = len(record.commands) > 1 or (stage is not None and stage.listed)
-        lock["stages"][record.name] = _entry(record, spelling, listed=listed)
+        lock["stages"][record.name] = _entry(record, spelled, listed=listed)
     return _dump(lock)
 
 
@@ -79,7 +68,7 @@ def dump_pointer(
     where: str = "the .dvc file",
 ) -> bytes:
     """Write a ``.dvc`` file; one that is there keeps its comments, order and other keys."""
-    pointer = _round_trip(old, where) if old is not None and old.strip() else CommentedMap()
+    pointer = _round_trip(old or b"", where)
     if "deps" in pointer:
         raise _delegated(where, "deps")
     wdir = pointer.get("wdir", ".")
@@ -121,22 +110,30 @@ def dump_byproducts(
     return _dump(pointer)
 
 
-def _entry(record: StageRecord, spelling: _Spelling, *, listed: bool) -> Mapping[str, object]:
+def _spelled(stage: Stage | None, folder: str, path: str) -> str:
+    """Return a path of a stage as dvc.yaml has it."""
+    if stage is None:
+        return plain_spelling(path, folder)
+    return stage.spelled.get(path) or plain_spelling(path, stage.wdir)
+
+
+def _entry(
+    record: StageRecord, spelled: Callable[[str], str], *, listed: bool
+) -> Mapping[str, object]:
     entry: dict[str, object] = {"cmd": list(record.commands) if listed else record.commands[0]}
     sections = {
-        "deps": _hashes(record.deps, spelling),
-        "params": _params(record.params, spelling),
-        "outs": _hashes(record.outs, spelling),
+        "deps": _hashes(record.deps, spelled),
+        "params": _params(record.params, spelled),
+        "outs": _hashes(record.outs, spelled),
     }
     entry.update((name, section) for name, section in sections.items() if section)
     return entry
 
 
-def _hashes(items: Sequence[FileHash], spelling: _Spelling) -> list[dict[str, Json]]:
+def _hashes(items: Sequence[FileHash], spelled: Callable[[str], str]) -> list[dict[str, Json]]:
     entries: list[dict[str, Json]] = []
-    for path, item in sorted((spelling.of(item.path), item) for item in items):
-        entry: dict[str, Json] = {"path": path, "hash": "md5", "md5": str(item.md5)}
-        entry["size"] = item.size
+    for path, item in sorted((spelled(item.path), item) for item in items):
+        entry: dict[str, Json] = {"path": path, "hash": "md5", "md5": item.md5, "size": item.size}
         if item.nfiles is not None:
             entry["nfiles"] = item.nfiles
         if item.isexec:
@@ -146,9 +143,9 @@ def _hashes(items: Sequence[FileHash], spelling: _Spelling) -> list[dict[str, Js
 
 
 def _params(
-    files: Mapping[str, Mapping[str, ParamTree]], spelling: _Spelling
+    files: Mapping[str, Mapping[str, ParamTree]], spelled: Callable[[str], str]
 ) -> dict[str, dict[str, Json]]:
-    named = {spelling.of(file): values for file, values in files.items()}
+    named = {spelled(file): values for file, values in files.items()}
     # params.yaml first, the others in order; keys in order on the first level only.
     return {
         file: {key: param_json(named[file][key]) for key in sorted(named[file])}

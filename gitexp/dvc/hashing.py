@@ -114,16 +114,6 @@ def hash_file(path: str, memo: Memo | None = None) -> FileDigest:
     raise changing(path)
 
 
-def hash_folder(
-    folder: str, *, ignored: Ignored | None = None, memo: Memo | None = None
-) -> tuple[Md5, tuple[Member, ...]]:
-    """Return the hash of a folder, ending in ``.dir``, and its members in DVC's order."""
-    members = tuple(
-        Member(path, hash_file(f"{folder}/{path}", memo)) for path in list_files(folder, ignored)
-    )
-    return manifest_md5(manifest(members)), members
-
-
 def list_files(folder: str, ignored: Ignored | None = None) -> list[str]:
     """Return the paths of all files below `folder`, sorted; refuse what DVC would change."""
     found: list[str] = []

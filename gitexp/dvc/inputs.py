@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from gitexp.dvc.declared_data import pointed
 from gitexp.dvc.input_parts import SETTINGS, InputPart, PartKind, collect, params_values
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 RULES = b"inputs@1\0"
 _BYTES = ("utf-8", "surrogateescape")
 STAGE = "stage "
-SwapKind = Literal["params", "data", "code"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +52,21 @@ def compute(
 def digest(
     state: ProjectState,
     overrides: Mapping[str, ParamValue] | None = None,
-    swaps: Mapping[SwapKind, TreeId] | None = None,
     index: Index | None = None,
 ) -> InputsDigest:
     r"""Digest the inputs of a state.
 
-    `overrides`: parameter values laid over the tree's, by the text of their `ParamKey`. `swaps`:
-    trees from which the parameters, the data or the code are taken instead.
+    `overrides`: parameter values laid over the tree's, by the text of their `ParamKey`.
 
     Raises `UnknownParamError` if an override names a parameter that is not there.
 
     ``sha256("inputs@1\0" + sorted lines)``; a line is ``kind NUL mode NUL path NUL id NUL``.
     """
-    overrides, swaps = overrides or {}, swaps or {}
-    key = _cache_key(state, overrides, swaps)
+    overrides = overrides or {}
+    key = _cache_key(state, overrides)
     if index is not None and key in (rows := index.get(Kind.INPUTS, [key])):
         return InputsDigest(rows[key].decode())
-    parts = list(collect(state, overrides))
-    for kind, other in swaps.items():
-        there = ProjectState(state.repo, other, state.config)
-        theirs = collect(there, overrides if kind == "params" else {})
-        parts = [part for part in parts if part.kind != kind]
-        parts += [part for part in theirs if part.kind == kind]
-    found = digest_of(parts)
+    found = digest_of(collect(state, overrides))
     if index is not None:
         index.put(Kind.INPUTS, {key: found.encode()})
     return found
@@ -161,10 +152,8 @@ def unreadable_files(state: ProjectState, index: Index) -> tuple[str, ...]:
     return found
 
 
-def _cache_key(
-    state: ProjectState, overrides: Mapping[str, ParamValue], swaps: Mapping[SwapKind, TreeId]
-) -> str:
-    text = repr((state.config, sorted(overrides.items()), sorted(swaps.items())))
+def _cache_key(state: ProjectState, overrides: Mapping[str, ParamValue]) -> str:
+    text = repr((state.config, sorted(overrides.items())))
     text += repr(sorted(state.over.items())) if state.over else ""
     return f"{state.tree}:{hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()}"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import cache as objects
 from gitexp.dvc.cache_objects import DVC_2, CacheConfig
-from gitexp.dvc.dvcfiles import DvcFiles, HashedPath
+from gitexp.dvc.dvcfiles import DvcFiles
 from gitexp.dvc.dvcpipeline import LIMIT, declares, touches
 from gitexp.dvc.exchange import take
 from gitexp.errors import DamagedDataError
@@ -67,22 +67,6 @@ class PointerState:
     unasked: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Declared:
-    path: str
-    file: str
-    stage: str
-    out: HashedPath
-
-    @property
-    def pointer(self) -> bool:
-        return self.file.endswith(".dvc")
-
-    @property
-    def declared(self) -> str:
-        return self.file if self.pointer else f"{self.file}: {self.stage}"
-
-
 def files_in_tree(
     repo: Repo, tree: TreeId | CommitHash, walked: Iterable[Entry] | None = None
 ) -> DvcFiles:
@@ -119,31 +103,30 @@ def data_state(
     own = {stage.name: _from_top(stage.wdir, project) for stage in (*executed, *apart)}
     there = files.starting(lambda path: own if path == lock else files.beside(path))
     run = {stage.name for stage in executed}
-    declared = tuple(
-        _Declared(_to_project(out.path, project), file, stage, out)
-        for file, stage, out in there.outputs
-        if file != lock or stage not in run
-    )
-    for one in declared:
-        if any(touches(one.path, path) for path in made):
+    for file, stage, out in there.outputs:
+        if file == lock and stage in run:
             continue
-        if not (everything and one.pointer) and not any(touches(one.path, path) for path in wanted):
+        path = _to_project(out.path, project)
+        pointer, declared = file.endswith(".dvc"), f"{file}: {stage}" if stage else file
+        if any(touches(path, each) for each in made):
+            continue
+        if not (everything and pointer) and not any(touches(path, each) for each in wanted):
             if not everything:
-                unasked.append(one.path)
+                unasked.append(path)
             continue
-        md5, by_dvc_2 = one.out.md5, one.out.hash != HASH
+        md5, by_dvc_2 = out.md5, out.hash != HASH
         if md5 is None:
             why = "its content has no hash that is known here"
-            delegated.append(Delegated(one.path, one.declared, why))
+            delegated.append(Delegated(path, declared, why))
             continue
-        if one.path in given:
+        if path in given:
             continue
-        given[one.path] = Given(one.path, md5, one.declared, one.out.isexec)
-        if one.pointer:
-            raw.append(f"{one.path}:{md5}")
+        given[path] = Given(path, md5, declared, out.isexec)
+        if pointer:
+            raw.append(f"{path}:{md5}")
         gone = _missing(cache, md5)
         if gone or by_dvc_2:
-            missing.append(MissingData(one.path, md5, gone or (md5,), one.declared, by_dvc_2))
+            missing.append(MissingData(path, md5, gone or (md5,), declared, by_dvc_2))
     delegated += [
         Delegated(out.path, f"dvc.lock: {stage.name}", "the stage is not executed, and has no hash")
         for stage in apart
@@ -160,7 +143,7 @@ def data_state(
         tuple(
             f"{file}: {error.summary} ({error.found})" for file, error in there.unreadable.items()
         ),
-        tuple(one.path for one in declared if one.pointer),
+        tuple(_to_project(o.path, project) for f, _, o in there.outputs if f.endswith(".dvc")),
         tuple(unasked),
     )
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from dvc.exceptions import DvcException
@@ -22,20 +23,10 @@ from dvc.schema import COMPILED_MULTI_STAGE_SCHEMA
 from dvc.utils.serialize import load_yaml
 from voluptuous import Invalid
 
-from gitexp.model import dataclass
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 Answer = dict[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class ResolverView:
-    """What the resolver asks of a repository: a file system, and the settings of ``parsing``."""
-
-    fs: object
-    config: Mapping[str, Mapping[str, str]]
 
 
 def resolve(file: str, parsing: Mapping[str, str]) -> Answer:
@@ -43,7 +34,7 @@ def resolve(file: str, parsing: Mapping[str, str]) -> Answer:
     try:
         written = load_yaml(file)
         COMPILED_MULTI_STAGE_SCHEMA(written)
-        place = ResolverView(localfs, {"parsing": parsing})
+        place = SimpleNamespace(fs=localfs, config={"parsing": parsing})  # all that it asks for
         resolver = DataResolver(place, str(Path(file).parent), written)
         stages = dict(_stages(resolver))
         if resolver.definitions and not stages:

@@ -14,7 +14,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import gitignore, hashing, links
-from gitexp.dvc.cache import put
+from gitexp.dvc.cache import hashed, put
 from gitexp.errors import CommandFailedError, DataMissingError, UnsafeInputError
 from gitexp.model.job import FileHash, OutKind, Stage, StageOut, StageRecord
 from gitexp.text.fields import param_json
@@ -82,15 +82,7 @@ def recipe(
 
 def hash_path(project: Path, path: str, *, memo: Memo | None = None) -> FileHash:
     """Return hash and size of a file or folder in the project, as DVC would record them."""
-    full = project / path
-    if full.is_dir():
-        md5, members = hashing.hash_folder(
-            str(full), ignored=gitignore.load_dvcignore(full), memo=memo
-        )
-        size = sum(member.digest.size for member in members)
-        return FileHash(path, md5, size, nfiles=len(members))
-    digest = hashing.hash_file(str(full), memo)
-    return FileHash(path, digest.md5, digest.size, isexec=digest.executable)
+    return hashed(project / path, path, lambda file: hashing.hash_file(file, memo))[0]
 
 
 def hash_inside(project: Path, path: str) -> FileHash:

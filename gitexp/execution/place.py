@@ -27,7 +27,7 @@ from gitexp.git import command, objects, refs, repository
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.layout import DATA_BRANCH
-from gitexp.git.worktree import status
+from gitexp.git.worktree import restore, status
 from gitexp.git.writing import build_tree, write_bare_commit
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT, Absent, CommitHash
@@ -250,7 +250,7 @@ def commit(
     there = status.tracked(place.workspace, paths)
     tree = build_tree(
         place.repo,
-        status.tree_ahead(place.workspace),
+        restore.tree_ahead(place.workspace, place.top),
         {path: data for path, data in paths.items() if path in there},
     )
     new = status.untracked(place.workspace)

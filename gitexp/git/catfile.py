@@ -40,7 +40,8 @@ class CatFile:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._folders: dict[TreeId, dict[str, TreeEntry]] = {}
         self._sizes: dict[str, int] = {}
-        self._forks = cache(partial(forks, folder, env))  # a merge asks for each of its files
+        # Of two commits all best common ancestors; a merge asks for each of its files.
+        self.forks = cache(partial(forks, folder, env))
 
     @cached_property
     def main(self) -> str:
@@ -67,10 +68,6 @@ class CatFile:
     def commit(self, id_: CommitHash) -> CommitObject:
         """Return a commit."""
         return parsed_commit(self._content(id_, "commit", fsck.COMMIT_LIMIT), id_)
-
-    def forks(self, one: CommitHash, other: CommitHash) -> tuple[CommitHash, ...]:
-        """Return all best common ancestors of two commits."""
-        return self._forks(one, other)
 
     def entries(self, tree: TreeId) -> dict[str, TreeEntry]:
         """Return the entries of one folder by name, undecodable bytes as surrogates."""

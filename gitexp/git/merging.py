@@ -152,25 +152,28 @@ def synced_once() -> Iterator[None]:
     if sys.platform == "win32":  # has no such sync: each by its own, then
         yield
         return
-    pygit2.settings.enable_fsync_gitdir(False)  # noqa: FBT003 - a foreign signature
     try:
-        yield
+        with _without(pygit2.settings.enable_fsync_gitdir):
+            yield
     finally:
-        pygit2.settings.enable_fsync_gitdir(True)  # noqa: FBT003 - a foreign signature
         os.sync()
 
 
 @contextlib.contextmanager
 def _promises_kept(repo: Repo) -> Iterator[None]:
     """In a partial clone, let a tree name files that both sides have and nobody has fetched."""
-    if not repo.partial:
+    strict = _without(pygit2.settings.enable_strict_object_creation)
+    with strict if repo.partial else contextlib.nullcontext():
         yield
-        return
-    pygit2.settings.enable_strict_object_creation(False)  # noqa: FBT003 - a foreign signature
+
+
+@contextlib.contextmanager
+def _without(switch: Callable[[bool], None]) -> Iterator[None]:
+    switch(False)  # noqa: FBT003 - a foreign signature
     try:
         yield
     finally:
-        pygit2.settings.enable_strict_object_creation(True)  # noqa: FBT003 - a foreign signature
+        switch(True)  # noqa: FBT003 - a foreign signature
 
 
 def _conflicts(index: pygit2.Index) -> Iterator[Conflict]:

@@ -52,7 +52,8 @@ class Repo:
         self.workspace = workspace
         self.git = _open(workspace)
         self._trees: dict[str, fsck.SoundTree] = {}  # by id of tree or commit
-        self._forks = cache(partial(forks, workspace, {}))  # a merge asks for each of its files
+        # Of two commits all best common ancestors; a merge asks for each of its files.
+        self.forks = cache(partial(forks, workspace, {}))
         self._folders: dict[TreeId, dict[str, TreeEntry]] = {}
         self._opened: dict[str, Tree] = {}
         self.tables: dict[tuple[str, ...], object] = {}  # of samples, by id; see `store.records`
@@ -80,10 +81,6 @@ class Repo:
     def partial(self) -> bool:
         """Whether objects may be missing here that a remote has promised."""
         return any(key.endswith(".promisor") for key in self.settings)
-
-    def fresh(self) -> Repo:
-        """Return a second handle without any cache, to see what is really on the disk."""
-        return Repo(self.workspace)
 
     # --- objects; as rules read them, see `gitexp.model.rules.Objects` ---------------------------
 
@@ -125,10 +122,6 @@ class Repo:
         # As it is stored: libgit2 hides the parents that a shallow clone lacks, and a commit whose
         # parents are unknown is not one that has none.
         return parsed_commit(self.load(id_, pygit2.Commit).read_raw(), id_)
-
-    def forks(self, one: CommitHash, other: CommitHash) -> tuple[CommitHash, ...]:
-        """Return all best common ancestors of two commits."""
-        return self._forks(one, other)
 
     def entries(self, tree: TreeId) -> dict[str, TreeEntry]:
         """Return the entries of one folder by name, undecodable bytes as surrogates."""

@@ -87,10 +87,7 @@ def _listed(
     """Return object, name, upstream and what it stands for of each ref that is asked for."""
     names = "%(objectname) %(refname) %(upstream) %(symref)"
     arguments = ["for-each-ref", f"--format={names}", "--", *asked]
-    code, out, err = command.attempt(where, arguments, env=env)
-    if code:
-        raise command.failure(arguments, code, err)
-    return [line.split(" ") for line in command.lines(out)]
+    return [line.split(" ") for line in command.lines(command.run(where, arguments, env=env))]
 
 
 def single(patterns: Iterable[str], main: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import tempfile
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import pygit2
@@ -20,16 +20,15 @@ from gitexp.git import command
 from gitexp.git.command import translated
 from gitexp.git.fsck import SoundTree, refused_name
 from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE
+from gitexp.git.repository import Repo
 from gitexp.git.tree import MODE_TREE
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT, Absent, CommitHash, TreeId
+from gitexp.model.plan import Person
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
-
-    from gitexp.git.repository import Repo
-    from gitexp.model.plan import Person
 
 
 DELETE: Final = None  # in a mapping of changes: the path goes
@@ -97,11 +96,16 @@ def build_tree(
 
 
 def write_commit(
-    repo: Repo, tree: TreeId, parents: Sequence[CommitHash], message: Message
+    repo: Repo,
+    tree: TreeId,
+    parents: Sequence[CommitHash],
+    message: Message,
+    *,
+    signed: bool = True,
 ) -> CommitHash:
-    """Write a commit object, signed where ``commit.gpgsign`` asks for it; no hook runs."""
+    """Write a commit object, `signed` where ``commit.gpgsign`` asks for it; no hook runs."""
     message = replace(message, text=message.text.rstrip("\n") + "\n")
-    if repo.setting_is_true("commit.gpgsign"):
+    if signed and repo.setting_is_true("commit.gpgsign"):
         return _signed(repo, tree, parents, message)
     try:
         made = _whole(
@@ -122,19 +126,13 @@ def write_commit(
 
 def write_bare_commit(repo: Repo, tree: TreeId, parent: CommitHash, text: str) -> CommitHash:
     """Write a commit for a worktree alone: unsigned, by nobody, the same for the same tree."""
-    env = {
-        f"GIT_{role}_{what}": value
-        for role in ("AUTHOR", "COMMITTER")
-        for what, value in (("NAME", "gitexp"), ("EMAIL", "gitexp"), ("DATE", "@0 +0000"))
-    }
-    arguments = ["commit-tree", tree, "-p", parent, "-F", "-"]
-    out = command.run(repo.workspace, arguments, data=text.encode("utf-8", "replace"), env=env)
-    return CommitHash(out.decode("ascii").strip())
+    message = Message(text, Person("gitexp", "gitexp"), datetime.fromtimestamp(0, UTC))
+    return write_commit(repo, tree, [parent], message, signed=False)
 
 
 def exist(repo: Repo, ids: Iterable[str]) -> bool:
     """Return whether every object is on the disk, asking no cache."""
-    odb = repo.fresh().git.odb
+    odb = Repo(repo.workspace).git.odb  # a handle without any cache
     return all(id_ in odb for id_ in ids)
 
 

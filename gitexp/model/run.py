@@ -262,7 +262,7 @@ class Source:
     tree: TreeId  # of the commit
     branch: str  # short name from which the run was started, "" where none
     overrides: Mapping[str, ParamValue] = field(default_factory=dict)  # ParamKey text -> value
-    swaps: Mapping[str, CommitHash] = field(default_factory=dict)  # "params" | "data" | "code"
+    swaps: Mapping[str, CommitHash] = field(default_factory=dict)  # see `dvc.composed`
     config: BlobId | None = None  # of the plan commit's config.yaml, where the tree has none
 
 

@@ -6,7 +6,7 @@ that a rebase or a squash has lost, the far side of a shallow clone - contradict
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from gitexp.dvc import inputs
 from gitexp.dvc.composed import laid_over
@@ -25,16 +25,12 @@ from gitexp.store.plan_files import parse_settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from gitexp.dvc.inputs import SwapKind
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.ids import CommitHash, InputsDigest, ParamValue, TreeId
+    from gitexp.model.ids import CommitHash, InputsDigest, ParamValue
     from gitexp.model.plan import Plan
     from gitexp.model.run import Run, Sample
-
-
-_KINDS: Final[tuple[SwapKind, ...]] = ("params", "data", "code")
 
 
 class Sources:
@@ -69,20 +65,14 @@ class Sources:
             return f"its source {short} has another tree"
         try:
             config = self._config(run, added)
-            swaps: dict[SwapKind, TreeId] = {
-                kind: objects.commit_info(repo, source.swaps[kind]).tree
-                for kind in _KINDS
-                if kind in source.swaps and not run.evaluator
-            }
             state = ProjectState(repo, source.tree, config)
-            for name in [each for each in source.swaps if each not in swaps]:
-                lender = plans.state_of(repo, source.swaps[name], added)
+            for name, lent in source.swaps.items():
+                lender = plans.state_of(repo, lent, added)
                 state = replace(state, over={**state.over, **laid_over(state, lender, [name])})
-            digest = inputs.digest(state, source.overrides, swaps, self._index)
+            digest = inputs.digest(state, source.overrides, self._index)
             if digest != run.inputs:
                 return f"its source {short} has other inputs"
             if digest not in self._params:  # which are part of it
-                state = replace(state, tree=swaps.get("params", source.tree))
                 self._params[digest] = params_values(state, source.overrides)
         except GitexpError:  # settings or an evaluator that is gone, or of another version
             return ""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.dvc import inputs
+from gitexp.dvc.input_parts import collect
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError
 from gitexp.git.objects import commit_info, walk_tree
@@ -57,14 +58,22 @@ def of(repo: Repo, number: int) -> list[str]:
     """Return the digest of a drawn tree, and of it with a part of its successor."""
     here, other = drawn(number), drawn(number + 1)
     tree, swapped = here.write(repo), other.write(repo)
-    kind: inputs.SwapKind = ("params", "data", "code")[number % 3]
-    walked = tuple(walk_tree(repo, tree))
+    kind = ("params", "data", "code")[number % 3]
+    state = ProjectState(repo, tree, here.config, tuple(walk_tree(repo, tree)))
     answers = []
-    for swaps in ({}, {kind: swapped}):
+    for swaps in (False, True):
         try:
-            answers.append(
-                inputs.digest(ProjectState(repo, tree, here.config, walked), here.overrides, swaps)
-            )
+            parts = collect(state, here.overrides)
+            if swaps:
+                there = collect(
+                    ProjectState(repo, swapped, here.config),
+                    here.overrides if kind == "params" else {},
+                )
+                parts = (
+                    *(part for part in parts if part.kind != kind),
+                    *(part for part in there if part.kind == kind),
+                )
+            answers.append(inputs.digest_of(parts))
         except GitexpError as error:
             answers.append(type(error).__name__)
     return answers

@@ -258,15 +258,6 @@ def test_an_override_gives_the_inputs_of_the_commit_with_that_value() -> None:
         digest({}, overrides={"lrr": 0.25})
 
 
-def test_swapped_parts_give_the_inputs_of_the_commit_that_has_them() -> None:
-    opened, other = tree_with({"params.yaml": "lr: 0.9\nseed: 1\n", "src/a.py": "x = 2\n"})
-    assert digest({}, swaps={"params": other}) == digest({"params.yaml": "lr: 0.9\n"})
-    assert digest({}, swaps={"code": other}) == digest({"src/a.py": "x = 2\n"})
-    assert digest({}, swaps={"params": other, "code": other}) == inputs.compute(
-        opened, other, CONFIG
-    )
-
-
 def test_a_pointers_size_and_layout_do_not_count() -> None:
     assert digest({"big.bin.dvc": f"# moved\n{POINTER.replace('size: 0', 'size: 5')}"}) == before()
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gitexp.errors import RefusedTreeError
 from gitexp.git import merging, objects, writing
 from gitexp.git.objects import Entry
-from gitexp.git.repository import open_repository
+from gitexp.git.repository import Repo, open_repository
 from gitexp.model.ids import ABSENT, CommitHash, TreeId
 from tests.lab.build import git_environment, repository
 from tests.lab.publisher import ADA, NOW
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gitexp.git.merging import Conflict, Joined
-    from gitexp.git.repository import Repo
     from tests.lab.build import BuiltRepo
 
 MESSAGE = writing.Message("step", ADA, NOW)
@@ -256,7 +255,7 @@ def test_objects_written_together_are_there_and_each_later_one_is_synced_again(
         made = commit(repo, {"together": b"x\n"})
         assert synced == []
     assert synced == [True]
-    assert objects.exists(repo.fresh(), made)
+    assert objects.exists(Repo(repo.workspace), made)
 
 
 # --- what differs --------------------------------------------------------------------------------

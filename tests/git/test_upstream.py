@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gitexp.errors import GitFailedError
 from gitexp.git import upstream
-from gitexp.git.repository import open_repository
+from gitexp.git.repository import Repo, open_repository
 from tests.lab.build import git_environment, repository
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ def test_a_repository_is_asked_once(project: tuple[BuiltRepo, str, str]) -> None
     assert opened.main == "master"
     lead(project, (f"{LOCAL}main",))
     assert opened.main == "master"  # one command has one main
-    assert opened.fresh().main == "main"
+    assert Repo(opened.workspace).main == "main"
 
 
 def test_the_parts_of_the_hook_that_are_run_here_are_still_there() -> None:

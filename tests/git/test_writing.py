@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gitexp.errors import GitFailedError, UnsafeInputError
 from gitexp.git import objects, writing
-from gitexp.git.repository import open_repository
+from gitexp.git.repository import Repo, open_repository
 from gitexp.git.writing import DELETE, Message, Subtree
 from gitexp.model.ids import ABSENT, CommitHash, TreeId
 from gitexp.model.plan import Person
@@ -22,7 +22,6 @@ from tests.lab.publisher import ADA, NOW
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gitexp.git.repository import Repo
     from tests.lab.build import BuiltRepo
 
 FILES = {"a": "a\n", "sub/b": "b\n", "sub/deep/c": "c\n", "run.sh": "#!/bin/sh\n"}
@@ -178,7 +177,7 @@ def test_an_object_that_a_power_cut_left_empty_is_written_again(
         path = built.path / ".git/objects" / id_[:2] / id_[2:]
         path.chmod(0o644)
         path.write_bytes(b"")
-    assert writing.build_tree(repo.fresh(), ABSENT, {"cut": b"cut short\n"}) == made
+    assert writing.build_tree(Repo(repo.workspace), ABSENT, {"cut": b"cut short\n"}) == made
     assert built.git("cat-file", "blob", f"{made}:cut") == "cut short"
 
 

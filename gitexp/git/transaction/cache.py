@@ -291,20 +291,17 @@ def _connect(path: Path) -> sqlite3.Connection:
         if path.stat().st_size > SIZE_LIMIT_BYTES:
             _remove(path)
     if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
-        message = "the cache cannot be written to"
-        raise PermissionError(message)
+        raise PermissionError("the cache cannot be written to")
     fresh = not path.exists() or path.stat().st_size == 0
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
     try:
         _harden(connection)
         connection.execute("PRAGMA synchronous = OFF")  # a cache: losing it is not a loss
         if connection.execute("PRAGMA journal_mode = MEMORY").fetchone() != ("memory",):
-            message = "the cache has another journal"
-            raise sqlite3.OperationalError(message)
+            raise sqlite3.OperationalError("the cache has another journal")
         if not _is_sound(connection):
             if not fresh:
-                message = "the cache is torn, or of another version"
-                raise sqlite3.DatabaseError(message)
+                raise sqlite3.DatabaseError("the cache is torn, or of another version")
             _create(connection)
     except sqlite3.Error:
         connection.close()

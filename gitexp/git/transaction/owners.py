@@ -210,13 +210,11 @@ def _load(path: Path) -> OwnerFile | None:
 
 def _ref(value: object) -> str:
     if not isinstance(value, str) or not value.startswith("refs/") or not refs.is_valid(value):
-        message = "not a ref"
-        raise ValueError(message)
+        raise ValueError("not a ref")
     return value
 
 
 def _hex(value: object) -> str:
     if not isinstance(value, str) or any(char not in "0123456789abcdef" for char in value):
-        message = "not a hash"
-        raise ValueError(message)
+        raise ValueError("not a hash")
     return value

@@ -254,7 +254,7 @@ def _attempt(repo: Repo, task: Task, lock: FileLock) -> Published:
         return Published(commit, tip)
     objects.compared(repo, tip, commit)  # what Git itself refuses comes onto no branch
     with _kept(repo, (task.ref, tip, commit), (*written, commit)) as owner:
-        left = _move(repo, task, _Step(tip, commit, owner), lock)
+        left = _move(repo, task, (tip, commit), owner, lock)
         with contextlib.suppress(OSError):
             reach(FailPoint.CLEANUP)
     return Published(commit, tip, left)
@@ -318,35 +318,29 @@ def _keep(repo: Repo, written: Sequence[str], ref: str) -> None:
         raise _VanishedError
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    tip: CommitHash | Absent
-    commit: CommitHash
-    owner: str
-
-
-def _move(repo: Repo, task: Task, step: _Step, lock: FileLock) -> tuple[str, ...]:
+def _move(
+    repo: Repo, task: Task, ends: tuple[CommitHash | Absent, CommitHash], owner: str, lock: FileLock
+) -> tuple[str, ...]:
     """Lock, compare, prepare, set, restore, unlock; return the paths left in work trees."""
     workspace = repo.workspace
     branch = task.ref.removeprefix("refs/heads/")
     with contextlib.ExitStack() as stack:
         stack.enter_context(lock)
         stack.enter_context(_uninterrupted())
-        places = _lock_indexes(repo, branch, step.owner, stack)
-        changes = restore.steps(repo, step.tip, step.commit) if places else ()
+        places = _lock_indexes(repo, branch, owner, stack)
+        changes = restore.steps(repo, *ends) if places else ()
         prepared: list[restore.PreparedRestore] = []
         said = task.message.text
         line = said if said.startswith("gitexp") else f"gitexp: {said}"
         message = replace(task.message, text=line)
-        moves = {task.ref: (step.tip, step.commit)}
         try:
-            with refs.held(repo, moves, message) as set_all:
+            with refs.held(repo, {task.ref: ends}, message) as set_all:
                 reach(FailPoint.LOCKED)
                 for place in places:
-                    prepared.append(restore.prepare(repo, place, changes, step.owner))
+                    prepared.append(restore.prepare(repo, place, changes, owner))
                     stack.callback(restore.discard, prepared[-1])
                 reach(FailPoint.COMPARED)
-                _set(repo, set_all, task.ref, step.commit)
+                _set(repo, set_all, task.ref, ends[1])
         except MovedRefError as error:
             raise _LostRaceError from error
         left = _restore(workspace, prepared)

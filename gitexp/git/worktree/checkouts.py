@@ -176,8 +176,8 @@ def refill(slot: Path, commit: str) -> None:
     if not (slot / ".gitmodules").is_file():
         return
     modules = _submodules(_entries(slot))
-    for raw, _ in modules:
-        target = slot / raw.decode("utf-8", "surrogateescape")
+    for path, _ in modules:
+        target = slot / path
         if target.is_symlink() or target.is_file():
             target.unlink()
         elif target.is_dir():
@@ -186,15 +186,14 @@ def refill(slot: Path, commit: str) -> None:
 
 
 def fill(
-    top: Path, git_dir: Path, modules: Sequence[tuple[bytes, bytes]], commit: str, *, depth: int = 0
+    top: Path, git_dir: Path, modules: Sequence[tuple[str, str]], commit: str, *, depth: int = 0
 ) -> tuple[str, ...]:
     """Write each submodule's files from its clone; return those without any here."""
     if not modules:
         return ()
     names = _module_names(git_dir, commit)
     empty: list[str] = []
-    for raw, sha in modules:
-        path = raw.decode("utf-8", "surrogateescape")
+    for path, sha in modules:
         clone = git_dir / "modules" / names[path] if path in names else None
         target = top / path
         target.mkdir(parents=True, exist_ok=True)  # as git leaves one that is not initialised
@@ -205,19 +204,19 @@ def fill(
         index = clone / f"gitexp-index-{os.getpid()}-{top.name}"
         env = {"GIT_DIR": str(clone), "GIT_WORK_TREE": str(target), "GIT_INDEX_FILE": str(index)}
         try:
-            command.run(target, ["read-tree", sha.decode()], env=env)
+            command.run(target, ["read-tree", sha], env=env)
             command.run(target, ["checkout-index", "--all", "--force", "--quiet"], env=env)
             inner = _submodules(_entries(target, env))
         finally:
             index.unlink(missing_ok=True)
-        below = fill(target, clone, inner, sha.decode(), depth=depth + 1)
+        below = fill(target, clone, inner, sha, depth=depth + 1)
         empty += [f"{path}/{name}" for name in below]
     return tuple(empty)
 
 
-def _has(clone: Path, sha: bytes) -> bool:
+def _has(clone: Path, sha: str) -> bool:
     env = {"GIT_DIR": str(clone)}
-    return command.attempt(clone, ["cat-file", "-e", sha.decode() + "^{commit}"], env=env)[0] == 0
+    return command.attempt(clone, ["cat-file", "-e", f"{sha}^{{commit}}"], env=env)[0] == 0
 
 
 def _module_names(git_dir: Path, commit: str) -> dict[str, str]:
@@ -236,7 +235,8 @@ def _module_names(git_dir: Path, commit: str) -> dict[str, str]:
 
 
 _WORKERS = 4  # that write files at once, where there are a hundred or more: waiting is most of it
-_LEFT_OUT = b".gitexp/"
+_LEFT_OUT = ".gitexp/"
+_SUBMODULE = "160000"
 
 
 def add(workspace: Workspace, path: Path, commit: CommitHash) -> tuple[str, ...]:
@@ -257,15 +257,15 @@ def add(workspace: Workspace, path: Path, commit: CommitHash) -> tuple[str, ...]
         skipped = [name for mode, _, name in entries if name.startswith(_LEFT_OUT)]
         if skipped:
             command.run(path, ["update-index", "--skip-worktree", "-z", "--stdin"],
-                        data=_joined(skipped))  # fmt: skip
+                        data=command.joined(skipped))  # fmt: skip
         wanted = [
             name
             for mode, _, name in entries
-            if mode != b"160000" and not name.startswith(_LEFT_OUT)
+            if mode != _SUBMODULE and not name.startswith(_LEFT_OUT)
         ]
         command.run(path, ["-c", f"checkout.workers={_WORKERS}", "checkout-index", "--force",
                            "--index", "--quiet", "-z", "--stdin"],
-                    data=_joined(wanted))  # fmt: skip
+                    data=command.joined(wanted))  # fmt: skip
         return fill(path, workspace.common_dir, _submodules(entries), commit)
     except BaseException:
         remove(workspace, path)
@@ -288,20 +288,15 @@ def forget(workspace: Workspace, path: Path) -> None:
             shutil.rmtree(checkout.git_dir, ignore_errors=True)
 
 
-def _entries(top: Path, env: Mapping[str, str] | None = None) -> list[tuple[bytes, bytes, bytes]]:
+def _entries(top: Path, env: Mapping[str, str] | None = None) -> list[tuple[str, str, str]]:
     """Return mode, hash and path of everything in an index."""
     found = []
-    for record in command.run(top, ["ls-files", "--stage", "-z"], env=env).split(b"\0"):
-        if record:
-            head, _, name = record.partition(b"\t")
-            mode, sha, _ = head.split(b" ")
-            found.append((mode, sha, name))
+    for record in command.records(command.run(top, ["ls-files", "--stage", "-z"], env=env)):
+        head, _, name = record.partition("\t")
+        mode, sha, _ = head.split(" ")
+        found.append((mode, sha, name))
     return found
 
 
-def _submodules(entries: Sequence[tuple[bytes, bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    return [(name, sha) for mode, sha, name in entries if mode == b"160000"]
-
-
-def _joined(names: Sequence[bytes]) -> bytes:
-    return b"".join(name + b"\0" for name in names)
+def _submodules(entries: Sequence[tuple[str, str, str]]) -> list[tuple[str, str]]:
+    return [(name, sha) for mode, sha, name in entries if mode == _SUBMODULE]

@@ -13,6 +13,7 @@ import enum
 import os
 import shutil
 import stat
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitexp.git.worktree.checkouts import Checkout
+    from gitexp.model.workspace import Workspace
 
 _REGULAR: Final = frozenset({MODE_BLOB, MODE_EXECUTABLE})
 _CHUNK: Final = 200  # paths on one command line
@@ -150,14 +152,14 @@ def prepare(repo: Repo, checkout: Checkout, changes: Sequence[Step], owner: str)
         lines: list[bytes] = []
         hidden: list[str] = []
         for step in changes:
-            entry = entries.get(step.path)
-            if entry is not None and entry.version == step.new:
+            version, skipped = entries.get(step.path, (ABSENT, False))
+            if step.path in entries and version == step.new:
                 continue  # the person was faster
-            if (ABSENT if entry is None else entry.version) != step.old:
+            if version != step.old:
                 prepared.left.append(step.path)
                 continue
             lines.append(_index_line(step))
-            if entry is not None and entry.skipped and step.new is not ABSENT:
+            if skipped and step.new is not ABSENT:
                 hidden.append(step.path)
             else:
                 _prepare_file(here, prepared, step, kinds[step.path], owner)
@@ -219,25 +221,20 @@ def sweep(checkout: Checkout, owner: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Indexed:
-    version: Version  # (0, "") for a conflict: equal to nothing
-    skipped: bool
-
-
 def _version(side: pygit2.DiffFile) -> Version:
     return (int(side.mode), str(side.id)) if int(side.mode) else ABSENT
 
 
-def _index_entries(top: Path, paths: Sequence[str]) -> dict[str, _Indexed]:
-    found: dict[str, _Indexed] = {}
+def _index_entries(top: Path, paths: Sequence[str]) -> dict[str, tuple[Version, bool]]:
+    """Return what the index has, a conflict as equal to nothing, and whether the file is not."""
+    found: dict[str, tuple[Version, bool]] = {}
     for start in range(0, len(paths), _CHUNK):
         asked = ["ls-files", "--stage", "-t", "-z", "--", *paths[start : start + _CHUNK]]
         for record in command.records(command.run(top, asked)):
             head, _, path = record.partition("\t")
             tag, mode, id_, number = head.split(" ")
             version = (int(mode, 8), id_) if number == "0" else (0, "")
-            found[path] = _Indexed(version, skipped=tag == "S")
+            found[path] = version, tag == "S"
     return found
 
 
@@ -251,9 +248,7 @@ def _index_line(step: Step) -> bytes:
 
 def _new_index(checkout: Checkout, lines: list[bytes], hidden: list[str], owner: str) -> Path:
     path = _temporary_index(checkout, owner)
-    if checkout.index.exists():
-        shutil.copy2(checkout.index, path)  # its time, too: git doubts entries no older than that
-    env = {"GIT_INDEX_FILE": str(path)}
+    env = _copied(checkout.index, path)
     try:
         asked = ["update-index", "-z", "--index-info"]
         command.run(checkout.top, asked, data=b"".join(lines), env=env)
@@ -265,6 +260,21 @@ def _new_index(checkout: Checkout, lines: list[bytes], hidden: list[str], owner:
         path.with_name(path.name + ".lock").unlink(missing_ok=True)
         raise
     return path
+
+
+def _copied(index: Path, path: Path) -> dict[str, str]:
+    """Copy an index, and return what lets git use the copy."""
+    if index.exists():
+        shutil.copy2(index, path)  # its time, too: git doubts entries no older than that
+    return {"GIT_INDEX_FILE": str(path)}
+
+
+def tree_ahead(workspace: Workspace, top: Path) -> TreeId:
+    """Return what `status.commit_tracked` would commit; work tree and index stay as they are."""
+    with tempfile.TemporaryDirectory(prefix="gitexp-index-", dir=workspace.git_dir) as folder:
+        env = _copied(workspace.git_dir / "index", Path(folder, "index"))
+        command.run(top, ["add", "--update"], env=env)
+        return TreeId(command.run(top, ["write-tree"], env=env).decode("ascii").strip())
 
 
 def _prepare_file(

@@ -70,7 +70,9 @@ def place(folder: Path, environ: Mapping[str, str], *, merging: bool = False) ->
         )
     git_dir = Path(lines[0])
     head = None if code else CommitHash(lines[1])
-    ref = _unborn(folder, env) if head is None else lines[2]
+    if head is None:  # an unborn branch
+        out = command.attempt(folder, ["symbolic-ref", "--quiet", "HEAD"], env=env)[1]
+    ref = _text(out).rstrip("\n") if head is None else lines[2]
     return HookPlace(
         folder=folder,
         env=env,
@@ -87,7 +89,7 @@ def staged(place: HookPlace) -> tuple[Staged, ...]:
     arguments = ["diff-index", "-r", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames",
                  "--ignore-submodules=dirty", "--ita-invisible-in-index",
                  place.head or EMPTY_TREE, "--"]  # fmt: skip
-    words = command.records(_run(place, arguments))
+    words = command.records(command.run(place.folder, arguments, env=place.env))
     found: list[Staged] = []
     for said, path in zip(words[::2], words[1::2], strict=True):
         old_mode, new_mode, old, new, _ = said.lstrip(":").split(" ")
@@ -113,7 +115,7 @@ def refs(place: HookPlace, prefix: str) -> dict[str, CommitHash]:
     pattern = "%(refname)%00%(objecttype)%00%(objectname)%00%(*objecttype)%00%(*objectname)"
     arguments = ["for-each-ref", f"--format={pattern}", "--", prefix]
     found: dict[str, CommitHash] = {}
-    for line in command.lines(_run(place, arguments)):
+    for line in command.lines(command.run(place.folder, arguments, env=place.env)):
         name, *told = line.split("\0")
         for kind, id_ in (told[:2], told[2:]):
             if kind == "commit":
@@ -141,7 +143,8 @@ def commits(place: HookPlace, tip: CommitHash, hidden: Iterable[str]) -> tuple[C
     lines = [tip, *(f"^{id_}" for id_ in hidden if HASH.fullmatch(id_))]
     arguments = ["rev-list", "--reverse", "--topo-order", "--ignore-missing", "--stdin"]
     data = "".join(f"{line}\n" for line in lines).encode("ascii")
-    return tuple(CommitHash(line) for line in command.lines(_run(place, arguments, data)))
+    out = command.run(place.folder, arguments, data=data, env=place.env)
+    return tuple(CommitHash(line) for line in command.lines(out))
 
 
 def added(
@@ -161,18 +164,6 @@ def is_ancestor(place: HookPlace, ancestor: str, commit: str) -> bool:
         return False
     arguments = ["merge-base", "--is-ancestor", ancestor, commit]
     return command.attempt(place.folder, arguments, env=place.env)[0] == 0
-
-
-def _run(place: HookPlace, arguments: list[str], data: bytes | None = None) -> bytes:
-    code, out, err = command.attempt(place.folder, arguments, data=data, env=place.env)
-    if code:
-        raise command.failure(arguments, code, err)
-    return out
-
-
-def _unborn(folder: Path, env: Mapping[str, str]) -> str:
-    _, out, _ = command.attempt(folder, ["symbolic-ref", "--quiet", "HEAD"], env=env)
-    return _text(out).rstrip("\n")
 
 
 def _branch(ref: str, git_dir: Path) -> str:

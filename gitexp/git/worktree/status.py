@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import BareRepositoryError, ForeignProgramError, GitFailedError
 from gitexp.git import command
-from gitexp.model.ids import CommitHash, TreeId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from gitexp.model.ids import CommitHash
     from gitexp.model.workspace import Workspace
 
 
@@ -220,21 +220,6 @@ def matches(
     options = ["grep", "-hIoE", "-e", pattern, at, "--", *paths]
     out = command.attempt(where, options)[1]
     return tuple(out.decode("utf-8", "replace").split("\n")[:-1])
-
-
-def tree_ahead(workspace: Workspace) -> TreeId:
-    """Return the tree that `commit_tracked` would commit; work tree and index stay as they are."""
-    import shutil  # noqa: PLC0415 - a worker copies no index
-    import tempfile  # noqa: PLC0415
-
-    top = _top(workspace)
-    with tempfile.TemporaryDirectory(prefix="gitexp-index-", dir=workspace.git_dir) as folder:
-        index = Path(folder, "index")
-        if (own := workspace.git_dir / "index").exists():
-            shutil.copy2(own, index)  # its time, too: see `restore`
-        env = {"GIT_INDEX_FILE": str(index)}
-        command.run(top, ["add", "--update"], env=env)
-        return TreeId(command.run(top, ["write-tree"], env=env).decode("ascii").strip())
 
 
 def commit_tracked(workspace: Workspace, message: str) -> None:
