@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.calibration.rates import ALPHA, LAWS, SIMULATIONS, Row, counted, row, superiority
 from gitexp.model.plan import Direction
-from gitexp.stats import blocks, groups
+from gitexp.stats import groups
 from gitexp.stats.design import Design, Unit, plan_test
 from gitexp.stats.hypotheses import holm
 from gitexp.stats.planned.datasets import beside_datasets, run_on_datasets
@@ -81,9 +81,9 @@ def _blocked(name: str, law: str, n: int, sd: float, simulations: int) -> Row:
         noise = LAWS[law](rng, n * COMMITS).reshape(n, COMMITS)
         noise[:, 0] *= sd
         table = (rng.normal(size=(n, 1)) + noise).tolist()
-        columns["planned"].append(blocks.repeated_measures_anova(table, names).p_value_gg)
+        columns["planned"].append(groups.repeated_measures_anova(table, names).p_value_gg)
         columns["ranks"].append(
-            blocks.iman_davenport_test(table, names, higher_is_better=True).p_value
+            groups.iman_davenport_test(table, names, higher_is_better=True).p_value
         )
     return counted(name, columns)
 

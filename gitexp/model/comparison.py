@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.model import dataclass
-from gitexp.model.plan import HypothesisKind, Person, Verdict
+from gitexp.model.plan import Claim, Effect, HypothesisKind, OnFailed, Person, Plan, Verdict
 from gitexp.model.result import (
     EffectSize,
     Interval,
     MetricComparison,
+    OmnibusComparison,
     PlannedTest,
     Role,
     SignificanceResult,
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gitexp.model.ids import CommitHash, EnvironmentDigest, EvaluationDigest, InputsDigest
-    from gitexp.model.plan import Claim, Effect, OnFailed, Plan
-    from gitexp.model.result import OmnibusComparison
     from gitexp.model.witness import OrderGrade
 
 

@@ -7,12 +7,11 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from gitexp.model import dataclass, field
-from gitexp.model.plan import SeedOrigin
+from gitexp.model.plan import Direction, SeedOrigin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gitexp.model.plan import Direction
     from gitexp.model.rules import Policy
 
 DEFAULT_METRICS = "metrics.json"  # what `init` takes for the metrics file where nothing names one

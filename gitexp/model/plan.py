@@ -10,14 +10,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from gitexp.model import dataclass, fields, replace
-from gitexp.model.ids import PlanDigest
+from gitexp.model.ids import CommitHash, ParamValue, PlanDigest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from collections.abc import Set as AbstractSet
     from datetime import datetime
-
-    from gitexp.model.ids import CommitHash, ParamValue
 
 
 PlanT = TypeVar("PlanT", bound="PlanTerms | Terms")

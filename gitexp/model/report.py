@@ -6,17 +6,15 @@ import enum
 from typing import TYPE_CHECKING, Final
 
 from gitexp.model import dataclass
-from gitexp.model.metrics import summarise
-from gitexp.model.run import RepeatState
+from gitexp.model.metrics import MetricSummary, summarise
+from gitexp.model.run import RepeatState, Run, Sample
 
 if TYPE_CHECKING:
     from gitexp.errors import GitexpError
     from gitexp.model.comparison import Conclusion
     from gitexp.model.design import PowerReport, Price
     from gitexp.model.ids import CommitHash, InputsDigest, ParamValue, PlanDigest
-    from gitexp.model.metrics import MetricSummary
     from gitexp.model.plan import Plan
-    from gitexp.model.run import Run, Sample
     from gitexp.model.sharing import EndReport
 
 KEEP: Final = 20  # recorded runs, the newest, whose job folders `maintenance` leaves

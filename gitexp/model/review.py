@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from gitexp.model import dataclass
 from gitexp.model.plan import Verdict
-from gitexp.model.rules import Policy
-from gitexp.model.witness import Grade
+from gitexp.model.rules import Policy, Violation
+from gitexp.model.witness import Grade, OrderGrade
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from gitexp.model.comparison import Comparison
     from gitexp.model.ids import CommitHash, PlanDigest
-    from gitexp.model.rules import Violation
-    from gitexp.model.witness import OrderGrade
 
 BOT: Final = "github-actions[bot]"  # who the token of a workflow is
 

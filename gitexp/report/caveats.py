@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.model.plan import ALPHA, HypothesisKind, OnFailed, StoppingRule, Verdict
+from gitexp.model.plan import ALPHA, HypothesisKind, OnFailed, Plan, StoppingRule, Verdict
 from gitexp.model.result import Role
 from gitexp.records.terms import told_apart
 from gitexp.report import numbers
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.comparison import Comparison, Detectable, Ledger, Missing, Selection
-    from gitexp.model.plan import Plan
 
 _FEW = 4  # names of experiments
 _METHODS = {

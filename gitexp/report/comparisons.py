@@ -14,7 +14,7 @@ from gitexp.records import codec
 from gitexp.report import numbers, omnibus, render_comparisons, subgroups, words
 from gitexp.report import sheet as sheets
 from gitexp.report.escape import escaped, prose
-from gitexp.report.sheet import PLAIN, Fact, Grid, Sheet, csv_rows, is_good, shortened
+from gitexp.report.sheet import PLAIN, Cell, Fact, Grid, Sheet, Style, csv_rows, is_good, shortened
 from gitexp.text.jsontext import json_dumps
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gitexp.model.result import MetricComparison
-    from gitexp.report.sheet import Cell, Style
 
 # Columns of the table of all metrics, and of one that is narrower.
 WHOLE: Final = (

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gitexp.model import dataclass, replace
-from gitexp.model.rules import Policy
+from gitexp.model.rules import Policy, Violation
 from gitexp.report import brief, caveats, words
 from gitexp.report import comparisons as table
-from gitexp.report.brief import joined
+from gitexp.report.brief import Line, joined
 from gitexp.report.drawing import figures
 from gitexp.report.escape import markdown as span
 from gitexp.report.escape import visible
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from gitexp.model.comparison import Comparison
     from gitexp.model.review import Review, ReviewedExperiment
-    from gitexp.model.rules import Violation
-    from gitexp.report.brief import Line
 
 COMMENT_BYTES: Final = 60_000  # GitHub refuses more than 65,536 characters
 SUMMARY_BYTES: Final = 1_000_000  # more than 1 MiB is thrown away whole
@@ -136,13 +134,7 @@ def _rules(review: Review) -> Iterator[Section]:
     if not review.violations:
         return
     ordered = (*review.broken(Policy.ERROR), *review.broken(Policy.WARN))
-    lines = [
-        "",
-        "## Rules",
-        "",
-        "| rule | weight | what | where | next |",
-        "|---|---|---|---|---|",
-    ]
+    lines = ["", "## Rules", "", "| rule | weight | what | where | next |", "|---|---|---|---|---|"]
     for item in ordered[:_MOST_VIOLATIONS]:
         where = str(item.where)
         cells = (

@@ -15,19 +15,27 @@ from gitexp.model.rules import Policy
 from gitexp.records.terms import format_effect, guard_text
 from gitexp.report import brief, numbers, omnibus, subgroups, words
 from gitexp.report import comparisons as table
-from gitexp.report.brief import joined
+from gitexp.report.brief import Line, joined
 from gitexp.report.drawing import figures
 from gitexp.report.drawing.figures import Room
 from gitexp.report.escape import PROSE_LIMIT, html, prose
-from gitexp.report.sheet import SHORT, amendment_words, cell_text, is_good, order_words, page_sheet
+from gitexp.report.sheet import (
+    SHORT,
+    Fact,
+    Sheet,
+    Style,
+    amendment_words,
+    cell_text,
+    is_good,
+    order_words,
+    page_sheet,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from gitexp.model.comparison import Comparison
     from gitexp.model.review import Review, ReviewedExperiment
-    from gitexp.report.brief import Line
-    from gitexp.report.sheet import Fact, Sheet, Style
 
 _TEXT_LIMIT = 1_000  # characters of a line of facts
 _ROOM = 280_000  # bytes of all that is not the page's frame

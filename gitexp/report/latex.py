@@ -15,13 +15,12 @@ from tabulate import tabulate
 from gitexp.report import comparisons as table
 from gitexp.report import omnibus, subgroups, words
 from gitexp.report.escape import latex, visible
-from gitexp.report.sheet import cell_text, numeric, shortened
+from gitexp.report.sheet import Fact, Grid, Sheet, Style, cell_text, numeric, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Sequence
 
     from gitexp.model.comparison import Comparison
-    from gitexp.report.sheet import Fact, Grid, Sheet, Style
 
 _TEXT_LIMIT = 1_000  # characters of a comment or a caption
 _COLUMNS = tuple(name for name in table.WHOLE if name != "size")

@@ -11,7 +11,7 @@ from gitexp.report import numbers
 from gitexp.report.drawing.charts import critical_difference
 from gitexp.report.drawing.svg import framed
 from gitexp.report.escape import html
-from gitexp.report.sheet import PLAIN, Fact, Grid, Sheet, page_facts, page_table
+from gitexp.report.sheet import PLAIN, Cell, Fact, Grid, Sheet, Style, page_facts, page_table
 from gitexp.stats.tests import named
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from gitexp.model.comparison import Comparison
     from gitexp.model.result import AcrossMetric, Family, Omnibus, OmnibusComparison, Pairwise
-    from gitexp.report.sheet import Cell, Style
 
 _FEW_PAIRS = 12  # of one family; verbose shows all
 _MOST_PAIRS = 60  # on a page

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from gitexp.model import dataclass, replace
-from gitexp.model.plan import Verdict
+from gitexp.model.plan import Amendment, Verdict
 from gitexp.report import escape
 from gitexp.report.escape import html, width
 from gitexp.text.fields import param_json, time_text
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gitexp.model.ids import ParamValue
-    from gitexp.model.plan import Amendment
     from gitexp.model.witness import OrderGrade
 
 Cell = str | int | float | bool | None

@@ -9,7 +9,7 @@ from gitexp.report.caveats import adjusted_p
 from gitexp.report.drawing.charts import MOST_ROWS, Row, forest
 from gitexp.report.drawing.svg import framed
 from gitexp.report.escape import html
-from gitexp.report.sheet import PLAIN, Fact, Grid, Sheet, page_sheet
+from gitexp.report.sheet import PLAIN, Cell, Fact, Grid, Sheet, Style, page_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from gitexp.model.comparison import CategoryComparison, Comparison, Slice, SliceComparison
     from gitexp.model.result import SignificanceResult
     from gitexp.report.drawing.figures import Room
-    from gitexp.report.sheet import Cell, Style
 
 _FEW = 20  # rows; verbose shows all
 

@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING, Final, cast
 from gitexp.records import codec
 from gitexp.report import sheet
 from gitexp.report.escape import escaped
-from gitexp.report.sheet import PLAIN
-from gitexp.text.jsontext import json_dumps, json_dumps_compact
+from gitexp.report.sheet import PLAIN, Sheet, Style
+from gitexp.text.jsontext import Json, json_dumps, json_dumps_compact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from gitexp.report.sheet import Sheet, Style
-    from gitexp.text.jsontext import Json
 
 
 # By names, so that a verb loads what its own answer needs: type, then module and function.

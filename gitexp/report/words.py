@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from gitexp.model.comparison import LATE
-from gitexp.model.plan import Claim, HypothesisKind, SeedOrigin, Verdict
-from gitexp.model.result import Role
+from gitexp.model.comparison import LATE, Change, Comparison, Side
+from gitexp.model.plan import Claim, Effect, HypothesisKind, SeedOrigin, Verdict
+from gitexp.model.result import MetricComparison, Part, Role, SignificanceResult, VarianceShare
 from gitexp.report import caveats, numbers
 from gitexp.report.escape import prose
 from gitexp.report.sheet import MANY, SHORT, Fact, amendment_words, order_words
@@ -19,9 +19,6 @@ from gitexp.stats.tests import named
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from gitexp.model.comparison import Change, Comparison, Side
-    from gitexp.model.plan import Effect
-    from gitexp.model.result import MetricComparison, Part, SignificanceResult, VarianceShare
 
 _RATIO = re.compile(r"[0-9.]+ times")
 KINDS = {  # of changes, and what one is called; another kind by its name

@@ -13,19 +13,17 @@ from scipy.special import stdtrit
 
 from gitexp.errors import DesignError
 from gitexp.model import dataclass
-from gitexp.model.comparison import Interval, SignificanceResult
+from gitexp.model.comparison import Interval, PlannedTest, SignificanceResult
 from gitexp.model.result import VarianceShare
 from gitexp.stats import hypotheses, ttests
 from gitexp.stats.effects import bracket, crossing
 from gitexp.stats.permutation import Tails
-from gitexp.stats.values import finite, resolution
+from gitexp.stats.values import Values, finite, finite_pairs, resolution
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gitexp.model.comparison import PlannedTest
     from gitexp.stats.design import Design
-    from gitexp.stats.values import Values
 
 FARTHEST = 10.0  # ratio of the sides at which a relative limit is no longer looked for
 
@@ -102,13 +100,8 @@ def run_on_crossed(
     examples if the test set does (Hillis 2007). Readers of medical images were first treated so;
     repeats are the readers here.
     """
-    expected = (plan.n_baseline, plan.n_candidate)
-    if (len(baseline), len(candidate)) != expected or baseline.shape != candidate.shape:
-        raise DesignError(
-            "the tables do not fit the plan",
-            found=f"{baseline.shape} and {candidate.shape}",
-            expected=f"{expected[0]} repeats of the same examples",
-        )
+    hypotheses.check_fit(plan, len(baseline), len(candidate))
+    baseline, candidate = finite_pairs(baseline, candidate)
     hypotheses.check_share(baseline.mean(axis=1), design.effect)
     tolerance = resolution(baseline, candidate)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError
 from gitexp.model.comparison import PlannedTest
@@ -26,11 +25,9 @@ from gitexp.stats.tests import (
     PAIRED_RANDOMIZATION,
     SWAP_DRAWS,
     TESTS,
+    SignificanceTest,
     named,
 )
-
-if TYPE_CHECKING:
-    from gitexp.stats.tests import SignificanceTest
 
 __all__ = [
     "Design",

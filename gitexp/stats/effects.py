@@ -16,12 +16,10 @@ from gitexp.model import dataclass
 from gitexp.model.comparison import EffectSize, Interval
 from gitexp.stats import ranks
 from gitexp.stats.ttests import paired_difference, pooled_difference
-from gitexp.stats.values import finite, finite_pairs, rate
+from gitexp.stats.values import Floats, Values, finite, finite_pairs, rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from gitexp.stats.values import Floats, Values
 
 
 @dataclass(frozen=True, slots=True)

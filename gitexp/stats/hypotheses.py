@@ -12,14 +12,13 @@ import numpy as np
 
 from gitexp.errors import DesignError
 from gitexp.model import dataclass
-from gitexp.model.comparison import SignificanceResult
+from gitexp.model.comparison import PlannedTest, SignificanceResult
 from gitexp.model.plan import Direction, Effect, HypothesisKind
 from gitexp.stats.values import Values, finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gitexp.model.comparison import PlannedTest
     from gitexp.stats.design import Design
     from gitexp.stats.permutation import Tails
 
@@ -83,6 +82,17 @@ def at_margins(
     """
     shifted = with_margin(*sides, design.effect, design.direction)
     return p_values(design.effect, lambda margin: tails(*shifted(margin))).of(plan, statistic)
+
+
+def check_fit(plan: PlannedTest, baseline: int, candidate: int) -> None:
+    """Raise `DesignError` if the sides have not as many units as a plan was made for."""
+    expected = (plan.n_baseline, plan.n_candidate)
+    if (baseline, candidate) != expected:
+        raise DesignError(
+            "the values do not fit the plan",
+            found=f"{baseline} and {candidate}",
+            expected=f"{expected[0]} and {expected[1]}",
+        )
 
 
 def check_share(baseline: Values, effect: Effect | None) -> None:

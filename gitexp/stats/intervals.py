@@ -20,12 +20,11 @@ from gitexp.stats.permutation import drawn_flips
 from gitexp.stats.sums import pseudo_of_labels
 from gitexp.stats.tests import BOOTSTRAP_DRAWS, MAX_SIGN_FLIPS, MIN_BOOTSTRAP_EXAMPLES
 from gitexp.stats.ttests import limits, paired_difference, welch_difference
-from gitexp.stats.values import finite, finite_pairs, rate
+from gitexp.stats.values import Floats, Values, finite, finite_pairs, rate
 
 if TYPE_CHECKING:
     from gitexp.stats.examples import Cells
     from gitexp.stats.metrics import Definition
-    from gitexp.stats.values import Floats, Values
 
 MIN_JACKKNIFE = 20  # units: with 20 to 150 of them it covered 92 % or more of a promised 95 %
 
@@ -47,7 +46,7 @@ def difference_interval(
         mean = paired_difference(new, old) if paired else welch_difference(new, old)
     except DesignError:
         return None
-    low, high = limits(mean, "two-sided", 1 - confidence)
+    low, high = limits(mean, 1 - confidence)
     return Interval(low, high, confidence, "t on paired differences" if paired else "Welch's t")
 
 

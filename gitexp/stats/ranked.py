@@ -17,12 +17,11 @@ from gitexp.model import dataclass
 from gitexp.stats.design import AREA, PRECISION
 from gitexp.stats.permutation import Tails, chunks, drawn_tails
 from gitexp.stats.ranks import midranks
-from gitexp.stats.scored import value
+from gitexp.stats.scored import ScoreTerms, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.stats.scored import ScoreTerms
     from gitexp.stats.values import Places, Values
 
 Counted = NDArray[np.float64] | NDArray[np.int64] | NDArray[np.intp]
@@ -260,10 +259,7 @@ class Areas:
 
 
 def paired_areas(
-    truth: Values,
-    baseline: Values,
-    candidate: Values,
-    clusters: NDArray[np.intp] | None = None,
+    truth: Values, baseline: Values, candidate: Values, clusters: NDArray[np.intp] | None = None
 ) -> Areas:
     """Compute two correlated areas, of independent examples or of clusters of them.
 

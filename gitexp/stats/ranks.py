@@ -14,13 +14,12 @@ from scipy.special import ndtr
 
 from gitexp.errors import DesignError
 from gitexp.stats.permutation import Tails
-from gitexp.stats.ttests import Regions
+from gitexp.stats.ttests import Alternative, Regions
 from gitexp.stats.values import Values, finite_pairs, resolution
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gitexp.stats.ttests import Alternative
 
 SIDES: tuple[Alternative, ...] = ("greater", "less", "two-sided")
 
@@ -170,12 +169,7 @@ SAME = 1e-12  # a difference at the edge of the region lies inside, whatever rou
 
 
 def bayesian_signed_rank_test(
-    a: Sequence[float],
-    b: Sequence[float],
-    *,
-    rope: float,
-    n_samples: int = 50_000,
-    seed: int = 0,
+    a: Sequence[float], b: Sequence[float], *, rope: float, n_samples: int = 50_000, seed: int = 0
 ) -> Regions:
     """Return how probably a - b tends to lie below, within or above the region.
 

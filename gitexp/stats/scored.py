@@ -14,13 +14,12 @@ import numpy as np
 from gitexp.errors import DesignError
 from gitexp.model import dataclass
 from gitexp.stats.design import AREA, PRECISION, RANKED, ROOT, kind_of
-from gitexp.stats.metrics import classes
+from gitexp.stats.metrics import MeasuredMetric, classes
 from gitexp.stats.ranks import midranks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gitexp.stats.metrics import MeasuredMetric
     from gitexp.stats.values import Values
 
 SAME = 1e-7  # relative; scores are written with fewer digits than labels

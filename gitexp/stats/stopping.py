@@ -9,7 +9,7 @@ single look rests on: symmetric differences, or exchangeable labels.
 from __future__ import annotations
 
 import math
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,25 +17,20 @@ from scipy.special import ndtr, ndtri
 
 from gitexp.errors import DesignError
 from gitexp.model import dataclass, replace
-from gitexp.model.comparison import Interval, SignificanceResult
-from gitexp.model.plan import StoppingRule
+from gitexp.model.comparison import Interval, PlannedTest, SignificanceResult
+from gitexp.model.plan import Stopping, StoppingRule
 from gitexp.stats import hypotheses, tests
-from gitexp.stats.design import plan_as, smallest_p
+from gitexp.stats.design import Design, plan_as, smallest_p
 from gitexp.stats.distributions import crossing_probability
 from gitexp.stats.effects import crossing
 from gitexp.stats.intervals import difference_interval
 from gitexp.stats.permutation import Tails, label_tails, sign_flip_tails
 from gitexp.stats.tests import FLIP_DRAWS, LABEL_DRAWS, MAX_ASSIGNMENTS, MAX_SIGN_FLIPS
-from gitexp.stats.values import finite, number
+from gitexp.stats.values import Floats, Values, finite, number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from gitexp.model.comparison import PlannedTest
-    from gitexp.model.plan import Effect, Stopping
-    from gitexp.stats.design import Design
-    from gitexp.stats.hypotheses import PValues
-    from gitexp.stats.values import Floats, Values
 
 BETS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # on a difference of one root mean square
 HALF = 0.5
@@ -151,8 +146,15 @@ def run_sequential(
         alone = [_permuted(below[:n], above[:n], paired=design.paired) for n in reached]
         return _of_all_looks(alone, planned, stopping)
 
-    found, made = _until_decided(effect, path, len(reached), design.alpha)
-    decided = _smallest(found) <= design.alpha
+    def at(look: int, margin: float) -> Tails:
+        return path(margin)[look]
+
+    made, decided = 0, False
+    while made < len(reached) and not decided:  # what comes after one that decides is not looked at
+        found = hypotheses.p_values(effect, partial(at, made))
+        ends = (found.p_support, found.p_refute)
+        decided = any(p is not None and p <= design.alpha for p in ends)
+        made += 1
     return Course(found.of(plan, statistic), reached[:made], planned, decided)
 
 
@@ -242,26 +244,6 @@ def inflated_alpha(alpha: float, sizes: Sequence[int]) -> float:
     0.08
     """
     return crossing_probability([float(-ndtri(alpha))] * len(sizes), times=sizes)
-
-
-def _until_decided(
-    effect: Effect, path: Callable[[float], tuple[Tails, ...]], reached: int, alpha: float
-) -> tuple[PValues, int]:
-    """Go from look to look; what comes after the one that decides is not looked at."""
-    found = hypotheses.p_values(effect, lambda margin: path(margin)[0])
-    look = 1
-    while _smallest(found) > alpha and look < reached:
-        look += 1
-        found = hypotheses.p_values(effect, _at(path, look))
-    return found, look
-
-
-def _at(path: Callable[[float], tuple[Tails, ...]], look: int) -> Callable[[float], Tails]:
-    return lambda margin: path(margin)[look - 1]
-
-
-def _smallest(found: PValues) -> float:
-    return min(p for p in (found.p_support, found.p_refute, 1.0) if p is not None)
 
 
 def _of_all_looks(

@@ -18,18 +18,16 @@ from gitexp.errors import DesignError
 from gitexp.model import dataclass
 from gitexp.stats import metrics, ranked, scored
 from gitexp.stats.design import MEANS, RANKED, ROOT
-from gitexp.stats.metrics import Counts, evaluate
+from gitexp.stats.metrics import Counts, Definition, evaluate
 from gitexp.stats.permutation import Tails, chunks, drawn_tails
-from gitexp.stats.values import noise
+from gitexp.stats.values import Places, Values, noise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from gitexp.stats.metrics import Definition
     from gitexp.stats.scored import ScoreTerms
-    from gitexp.stats.values import Places, Values
 
 BYTE = 8  # units whose swaps one random byte decides
 CHUNK = 500_000  # numbers held at a time, 4 MB; a step has several such tables
@@ -227,9 +225,7 @@ def pseudo_of_labels(
         some = cells[start : start + size]
         actual, predicted = np.eye(k)[some // k], np.eye(k)[some % k]
         without = metrics.Counts(
-            counts.right - actual * predicted,
-            counts.predicted - predicted,
-            counts.actual - actual,
+            counts.right - actual * predicted, counts.predicted - predicted, counts.actual - actual
         )
         left.append(metrics.evaluate(definition, without, labels))
     return _pseudo(whole, np.concatenate(left)[where])

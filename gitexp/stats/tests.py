@@ -40,12 +40,7 @@ MIN_CLASS = 20
 MIN_CLUSTERS = 20
 MIN_REPEATS = 3  # of a crossed design: with two the measured error is up to 6.5 %
 
-NOUNS = {
-    Unit.REPEAT: "pair",
-    Unit.EXAMPLE: "example",
-    Unit.FOLD: "fold",
-    Unit.DATASET: "data set",
-}
+NOUNS = {Unit.REPEAT: "pair", Unit.EXAMPLE: "example", Unit.FOLD: "fold", Unit.DATASET: "data set"}
 
 
 @dataclass(frozen=True, slots=True)

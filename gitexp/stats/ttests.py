@@ -15,12 +15,11 @@ from scipy.special import fdtrc, stdtr, stdtrit
 from gitexp.errors import DesignError
 from gitexp.model import dataclass
 from gitexp.stats.permutation import Tails
-from gitexp.stats.values import Values, finite, finite_pairs, number, rate, resolution
+from gitexp.stats.values import Floats, Values, finite, finite_pairs, number, rate, resolution
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gitexp.stats.values import Floats
 
 Alternative = Literal["two-sided", "greater", "less"]
 
@@ -48,8 +47,14 @@ def paired_difference(a: Floats, b: Floats) -> Mean:
     """Return the mean of a - b over pairs: two at least, which vary beyond rounding noise."""
     first, second = finite_pairs(a, b, least=2)
     differences = first - second
-    tolerance = resolution(first, second)
-    return _mean(float(differences.mean()), float(differences.std(ddof=1)), len(first), tolerance)
+    n, mean, sd = len(first), float(differences.mean()), float(differences.std(ddof=1))
+    if sd <= resolution(first, second):
+        raise DesignError(
+            "the values do not vary, so a t test has no error to measure by",
+            found=f"{n} times {mean:g}",
+            expected="values that differ; deterministic repeats count once",
+        )
+    return Mean(mean, sd / math.sqrt(n), n - 1)
 
 
 def welch_difference(a: Floats, b: Floats) -> Mean:
@@ -93,30 +98,10 @@ def t_tails(t: float, df: float) -> Tails:
     return Tails(p_of_t(t, df, "greater"), p_of_t(t, df, "less"), p_of_t(t, df, "two-sided"), t)
 
 
-def limits(mean: Mean, alternative: Alternative, alpha: float) -> tuple[float | None, float | None]:
-    """Return the 1 - alpha interval that belongs to a test; None for the infinite limit.
-
-    >>> limits(Mean(0.0, 1.0, 9), "greater", 0.05)[1] is None
-    True
-    """
-    rate(alpha)
-    if alternative == "two-sided":
-        reach = float(stdtrit(mean.df, 1 - alpha / 2)) * mean.error
-        return mean.estimate - reach, mean.estimate + reach
-    reach = float(stdtrit(mean.df, 1 - alpha)) * mean.error
-    if alternative == "greater":
-        return mean.estimate - reach, None
-    return None, mean.estimate + reach
-
-
-def _mean(mean: float, sd: float, n: int, tolerance: float) -> Mean:
-    if sd <= tolerance:
-        raise DesignError(
-            "the values do not vary, so a t test has no error to measure by",
-            found=f"{n} times {mean:g}",
-            expected="values that differ; deterministic repeats count once",
-        )
-    return Mean(mean, sd / math.sqrt(n), n - 1)
+def limits(mean: Mean, alpha: float) -> tuple[float, float]:
+    """Return the two-sided 1 - alpha interval."""
+    reach = float(stdtrit(mean.df, 1 - rate(alpha) / 2)) * mean.error
+    return mean.estimate - reach, mean.estimate + reach
 
 
 def _constant(first: Values, second: Values) -> DesignError:

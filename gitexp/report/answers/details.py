@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from gitexp.model.plan import OnFailed, Verdict
-from gitexp.model.run import RepeatState, other_seeds
+from gitexp.model.plan import OnFailed, Plan, Verdict
+from gitexp.model.run import Repeat, RepeatState, other_seeds
 from gitexp.records.terms import format_effect, guard_text
 from gitexp.report import numbers
 from gitexp.report.answers import listing, logs
@@ -15,9 +15,11 @@ from gitexp.report.escape import prose
 from gitexp.report.sheet import (
     PLAIN,
     SHORT,
+    Cell,
     Fact,
     Grid,
     Sheet,
+    Style,
     amendment_words,
     is_good,
     order_words,
@@ -30,10 +32,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.listing import RunSummary
     from gitexp.model.metrics import MetricSummary
-    from gitexp.model.plan import Plan
-    from gitexp.model.run import Repeat
     from gitexp.model.views import LiveRun, ShownExperiment, ShownRun, StatusView
-    from gitexp.report.sheet import Cell, Style
 
 _MOST_DISTRIBUTIONS = 5
 _FEW_RUNS = 20  # verbose shows all

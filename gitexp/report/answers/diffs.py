@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.report import numbers
 from gitexp.report.answers import listing
-from gitexp.report.sheet import PLAIN, SHORT, Fact, Grid, Sheet, shortened
+from gitexp.report.sheet import PLAIN, SHORT, Cell, Fact, Grid, Sheet, Style, shortened
 
 if TYPE_CHECKING:
     from gitexp.model.views import (
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
         StateName,
         ValueChange,
     )
-    from gitexp.report.sheet import Cell, Style
 
 _FEW = 20  # rows of one kind; verbose shows all
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from gitexp.model.listing import ExperimentList, RunGroup, RunList
+from gitexp.model.listing import (
+    ExperimentList,
+    ExperimentSummary,
+    RunGroup,
+    RunList,
+    RunSummary,
+    UnreadableRecord,
+)
 from gitexp.report import numbers
-from gitexp.report.sheet import MANY, PLAIN, SHORT, Fact, Grid, Sheet, csv_rows
+from gitexp.report.sheet import MANY, PLAIN, SHORT, Cell, Fact, Grid, Sheet, Style, csv_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from gitexp.model.ids import ParamValue
-    from gitexp.model.listing import ExperimentSummary, RunSummary, UnreadableRecord
     from gitexp.model.metrics import MetricSummary
-    from gitexp.report.sheet import Cell, Style
 
 _FEW = 4  # metrics, and parameters, that a line has room for; verbose and JSON have all
 
@@ -279,9 +284,7 @@ def _run_records(value: RunList) -> tuple[tuple[str, ...], list[tuple[Cell, ...]
     return (*_RUN, *_metric_columns(metrics), *(f"param.{key}" for key in params)), rows
 
 
-def _group_records(
-    value: tuple[RunGroup, ...],
-) -> tuple[tuple[str, ...], list[tuple[Cell, ...]]]:
+def _group_records(value: tuple[RunGroup, ...]) -> tuple[tuple[str, ...], list[tuple[Cell, ...]]]:
     metrics = sorted({item.metric for group in value for item in group.metrics})
     keys = [name for name, _ in value[0].key] if value else []
     rows: list[tuple[Cell, ...]] = [

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from gitexp.model.run import RepeatState
+from gitexp.model.run import LoggedValue, RepeatState
 from gitexp.report.escape import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gitexp.model.run import LoggedValue
     from gitexp.model.views import LogView, RepeatLog
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.model.run import RepeatState, other_seeds
-from gitexp.model.witness import Way
+from gitexp.model.run import RepeatState, Run, other_seeds
+from gitexp.model.witness import Way, Witnessed
 from gitexp.report import caveats, numbers, words
 from gitexp.report.answers import upkeep
 from gitexp.report.caveats import rounded
-from gitexp.report.sheet import PLAIN, Fact, Grid, Item, Sheet, is_good, order_words, value_text
+from gitexp.report.sheet import (
+    PLAIN,
+    Cell,
+    Fact,
+    Grid,
+    Item,
+    Sheet,
+    Style,
+    is_good,
+    order_words,
+    value_text,
+)
 from gitexp.text.foreign import lines
 
 if TYPE_CHECKING:
@@ -19,9 +30,6 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Guard
     from gitexp.model.report import AmendReport, ConcludeReport, NewReport, PlannedRun, RunReport
     from gitexp.model.request import InitReport
-    from gitexp.model.run import Run
-    from gitexp.model.witness import Witnessed
-    from gitexp.report.sheet import Cell, Style
 
 SHORT = 9
 _WITNESSES = {

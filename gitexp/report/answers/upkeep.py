@@ -5,21 +5,17 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from gitexp.model.report import Level
-from gitexp.model.rules import Policy
-from gitexp.model.sharing import BranchOutcome
+from gitexp.model.report import Diagnosis, Level, MaintenanceReport, RepositorySize, Trouble
+from gitexp.model.rules import HooksReport, Policy, Violation
+from gitexp.model.sharing import BranchMove, BranchOutcome, DataMoved, EndReport, TogetherReport
 from gitexp.report import numbers
 from gitexp.report.answers.violations import head_of, places_of
-from gitexp.report.sheet import PLAIN, Fact, Grid, Item, Sheet, order_words
+from gitexp.report.sheet import PLAIN, Fact, Grid, Item, Sheet, Style, order_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.model.report import Diagnosis, MaintenanceReport, RepositorySize, Trouble
     from gitexp.model.review import CheckedPlan, CheckReport
-    from gitexp.model.rules import HooksReport, Violation
-    from gitexp.model.sharing import BranchMove, DataMoved, EndReport, TogetherReport
-    from gitexp.report.sheet import Style
 
 _KINDS = ("loose objects", "packs", "loose refs", "job folders")
 SHORT = 9

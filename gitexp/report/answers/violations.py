@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.model.rules import Policy
+from gitexp.model.rules import Policy, Violation
 from gitexp.report.escape import PROSE_LIMIT, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from gitexp.model.rules import Violation
 
 _WORDS = {Policy.ERROR: "error", Policy.WARN: "warning"}
 

@@ -15,6 +15,7 @@ from gitexp.report.drawing import svg
 from gitexp.report.drawing.charts import Row, forest
 from gitexp.report.drawing.svg import (
     WIDTH,
+    Scale,
     circle,
     diamond,
     drawing,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
     from gitexp.model.comparison import Comparison
     from gitexp.model.result import MetricComparison
-    from gitexp.report.drawing.svg import Scale
 
 _MOST_SAMPLES = 300  # rows of a table of samples; JSON has all
 MOST_PAIRS = 200  # drawn; beyond, single lines are not told apart anyhow

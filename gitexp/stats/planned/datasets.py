@@ -11,23 +11,20 @@ from scipy.special import ndtri
 
 from gitexp.errors import DesignError
 from gitexp.model import dataclass, replace
-from gitexp.model.comparison import Interval, SignificanceResult
+from gitexp.model.comparison import Interval, PlannedTest, SignificanceResult
 from gitexp.model.design import Unit
 from gitexp.stats import hypotheses, permutation, ranks, tests, ttests
 from gitexp.stats.intervals import relative_interval
 from gitexp.stats.permutation import Tails
 from gitexp.stats.ranks import differences, signed_rank_sums, signed_rank_tails, subset_sums
 from gitexp.stats.tests import FLIP_DRAWS, MAX_RANKED, MAX_SIGN_FLIPS
-from gitexp.stats.ttests import limits
-from gitexp.stats.values import Values, finite_pairs, resolution
+from gitexp.stats.ttests import Regions, limits
+from gitexp.stats.values import Floats, Values, finite_pairs, resolution
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gitexp.model.comparison import PlannedTest
     from gitexp.stats.design import Design, Splits
-    from gitexp.stats.ttests import Regions
-    from gitexp.stats.values import Floats
 
     Test = Callable[[Values, Values], Tails]
 
@@ -149,12 +146,7 @@ def _checked(
     plan: PlannedTest, design: Design, baseline: Floats, candidate: Floats
 ) -> tuple[Values, Values]:
     old, new = finite_pairs(baseline, candidate)
-    if len(old) != plan.n_baseline:
-        raise DesignError(
-            "the values do not fit the plan",
-            found=f"{len(old)} pairs",
-            expected=str(plan.n_baseline),
-        )
+    hypotheses.check_fit(plan, len(old), len(new))
     hypotheses.check_share(old, design.effect)
     return old, new
 
@@ -237,7 +229,7 @@ def fold_intervals(
         mean = ttests.corrected_difference(candidate, baseline, splits.ratio)
     except DesignError:
         return None, None
-    low, high = limits(mean, "two-sided", 1 - confidence)
+    low, high = limits(mean, 1 - confidence)
     relative = relative_interval(
         baseline,
         candidate,

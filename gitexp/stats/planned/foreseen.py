@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gitexp.model import dataclass
-from gitexp.model.plan import StoppingRule
+from gitexp.model.plan import Stopping, StoppingRule
 from gitexp.stats.planned import detectable
 from gitexp.stats.stopping import FEWEST, nominal_level, wealth
 
 if TYPE_CHECKING:
-    from gitexp.model.plan import Stopping
     from gitexp.stats.values import Values
 
 SIMULATIONS = 400  # standard error of a power of 0.8: 0.02

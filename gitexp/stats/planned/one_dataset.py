@@ -17,21 +17,18 @@ from gitexp.errors import DesignError
 from gitexp.model.design import Unit
 from gitexp.model.plan import Direction
 from gitexp.stats import examples, hypotheses, tests, ttests
-from gitexp.stats.design import beside
+from gitexp.stats.design import Design, beside
 from gitexp.stats.permutation import Tails
 from gitexp.stats.ranks import differences, midranks, rank_sum_tails, signed_rank_tails
-from gitexp.stats.tests import BRUNNER_MUNZEL, MANN_WHITNEY, SIGNED_RANK
-from gitexp.stats.values import finite
+from gitexp.stats.tests import BRUNNER_MUNZEL, MANN_WHITNEY, SIGNED_RANK, SignificanceTest
+from gitexp.stats.values import Floats, Values, finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gitexp.model.comparison import PlannedTest, SignificanceResult
-    from gitexp.stats.design import Design
     from gitexp.stats.examples import Cells
     from gitexp.stats.metrics import Definition
-    from gitexp.stats.tests import SignificanceTest
-    from gitexp.stats.values import Floats, Values
 
 
 def run_on_repeats(
@@ -66,12 +63,7 @@ def run_on_repeats(
     0.03125
     """
     old, new = finite(baseline, "baseline values"), finite(candidate, "candidate values")
-    if (len(old), len(new)) != (plan.n_baseline, plan.n_candidate):
-        raise DesignError(
-            "the values do not fit the plan",
-            found=f"{len(old)} and {len(new)} values",
-            expected=f"{plan.n_baseline} and {plan.n_candidate}",
-        )
+    hypotheses.check_fit(plan, len(old), len(new))
     draws = None if plan.exact else plan.resamples
     tails = partial(tests.function_of(plan, Unit.REPEAT), draws=draws, seed=plan.seed)
     hypotheses.check_share(old, design.effect)
@@ -87,12 +79,8 @@ def run_on_predictions(
     against no difference always comes from McNemar or the swaps; only a margin's come from the
     bootstrap.
     """
-    if int(cells.number.sum()) != plan.n_baseline:
-        raise DesignError(
-            "the predictions do not fit the plan",
-            found=f"{int(cells.number.sum())} examples",
-            expected=str(plan.n_baseline),
-        )
+    n = int(cells.number.sum())
+    hypotheses.check_fit(plan, n, n)
     tests.expect(plan, Unit.EXAMPLE)
     old, new = examples.scores(cells, definition)
     hypotheses.check_share(np.array([old]), design.effect)

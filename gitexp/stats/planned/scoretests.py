@@ -9,22 +9,19 @@ from scipy.special import ndtr, ndtri
 
 from gitexp.errors import DesignError
 from gitexp.model import dataclass
-from gitexp.model.comparison import Interval, SignificanceResult
+from gitexp.model.comparison import Interval, PlannedTest, SignificanceResult
 from gitexp.model.plan import Direction
 from gitexp.stats import examples, hypotheses, ranked, sums, ttests
-from gitexp.stats.design import AREA, RANKED, beside, bootstrap_draws
+from gitexp.stats.design import AREA, RANKED, Design, beside, bootstrap_draws
 from gitexp.stats.intervals import MIN_JACKKNIFE, bca_limits, jackknife_intervals, shares_kept
 from gitexp.stats.permutation import Tails
-from gitexp.stats.scored import value
+from gitexp.stats.scored import ScoreTerms, value
 from gitexp.stats.tests import MIN_BOOTSTRAP_EXAMPLES, PAIRED_T
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gitexp.model.comparison import PlannedTest
-    from gitexp.stats.design import Design
     from gitexp.stats.ranked import Ranking
-    from gitexp.stats.scored import ScoreTerms
     from gitexp.stats.sums import Sums
     from gitexp.stats.values import Places, Values
 
@@ -75,12 +72,7 @@ def run_on_scores(plan: PlannedTest, design: Design, sides: Sides) -> Significan
 
     `statistic` is the difference of the metric, candidate minus baseline.
     """
-    if sides.units != plan.n_baseline:
-        raise DesignError(
-            "the predictions do not fit the plan",
-            found=str(sides.units),
-            expected=str(plan.n_baseline),
-        )
+    hypotheses.check_fit(plan, sides.units, sides.units)
     old, new = sides.both
     hypotheses.check_share(np.array([old]), design.effect)
     sign = -1.0 if design.direction is Direction.MIN else 1.0

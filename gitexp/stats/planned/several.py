@@ -15,21 +15,19 @@ from scipy.special import ndtr
 
 from gitexp.errors import DesignError
 from gitexp.model import dataclass, field, replace
-from gitexp.model.comparison import EffectSize, Interval
+from gitexp.model.comparison import EffectSize, Interval, SignificanceResult
 from gitexp.model.design import Design, Unit
 from gitexp.model.result import Family, Omnibus, Pairwise
-from gitexp.stats import blocks, contingency, crossed, examples, groups, permutation, tests
+from gitexp.stats import contingency, crossed, examples, groups, permutation, tests
 from gitexp.stats.design import lacking, plan_crossed
 from gitexp.stats.hypotheses import holm
 from gitexp.stats.intervals import difference_interval
-from gitexp.stats.tests import FLIP_DRAWS, MAX_SIGN_FLIPS
+from gitexp.stats.tests import FLIP_DRAWS, MAX_SIGN_FLIPS, SignificanceTest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from gitexp.model.comparison import SignificanceResult
     from gitexp.stats.contingency import ChiSquared
-    from gitexp.stats.tests import SignificanceTest
     from gitexp.stats.ttests import FTest
     from gitexp.stats.values import Values
 
@@ -55,13 +53,14 @@ class OmnibusFindings:
         self.omnibus = [replace(one, title=f"{one.title}, {words}") for one in self.omnibus]
         self.families = [replace(one, title=f"{one.title}, {words}") for one in self.families]
 
-    def attempt(self, *steps: Callable[[OmnibusFindings], None]) -> None:
+    def attempt(self, *steps: Callable[[OmnibusFindings], None]) -> OmnibusFindings:
         """Take each step; what its test refuses becomes a note."""
         for step in steps:
             try:
                 step(self)
             except DesignError as error:
                 self.say(error.brief)
+        return self
 
     def say(self, words: str) -> None:
         """Add a note, unless it is there already or says nothing."""
@@ -125,9 +124,7 @@ def independent_groups(values: Groups, *, alpha: float) -> OmnibusFindings:
         found.sizes.append(EffectSize("eta squared", eta.estimate, interval))
         found.sizes.append(EffectSize("omega squared", groups.omega_squared(values), None))
 
-    made = OmnibusFindings()
-    made.attempt(welch, shuffled, kruskal, dunnett, howell, dunn, size)
-    return made
+    return OmnibusFindings().attempt(welch, shuffled, kruskal, dunnett, howell, dunn, size)
 
 
 def blocked_by_seed(
@@ -141,7 +138,7 @@ def blocked_by_seed(
     """
 
     def anova(found: OmnibusFindings) -> None:
-        test = blocks.repeated_measures_anova(table.tolist(), names)
+        test = groups.repeated_measures_anova(table.tolist(), names)
         found.omnibus.append(
             Omnibus(
                 tests.REPEATED_ANOVA.name,
@@ -169,9 +166,7 @@ def blocked_by_seed(
         title = "sign flips of the pairs, Holm"
         found.families += _by_holm(tests.PAIRED_PERMUTATION, title, names, flips)
 
-    made = OmnibusFindings()
-    made.attempt(anova, ranked, pairs)
-    return made
+    return OmnibusFindings().attempt(anova, ranked, pairs)
 
 
 def crossed_with_examples(tables: Mapping[str, Values], *, alpha: float) -> OmnibusFindings:
@@ -202,9 +197,7 @@ def crossed_with_examples(tables: Mapping[str, Values], *, alpha: float) -> Omni
         title = f"{over} of every pair, Holm's smallest"
         found.omnibus.append(Omnibus(test.name, title, largest, least, planned=True))
 
-    made = OmnibusFindings()
-    made.attempt(pairs)
-    return made
+    return OmnibusFindings().attempt(pairs)
 
 
 def over_datasets(
@@ -222,15 +215,15 @@ def over_datasets(
         ranks, every = found.ranks, itertools.combinations(range(len(names)), 2)
         pairs = [
             Pairwise(names[j], names[i], ranks[j] - ranks[i], None, p)
-            for (i, j), p in zip(every, blocks.nemenyi_test(ranks, len(table)), strict=True)
+            for (i, j), p in zip(every, groups.nemenyi_test(ranks, len(table)), strict=True)
         ]
         found.families.append(_family(tests.NEMENYI, ALL, pairs))
-        found.critical_difference = blocks.nemenyi_critical_difference(
+        found.critical_difference = groups.nemenyi_critical_difference(
             len(names), len(table), alpha=alpha
         )
 
     def control(found: OmnibusFindings) -> None:
-        z = blocks.z_against_control(found.ranks, len(table))
+        z = groups.z_against_control(found.ranks, len(table))
         adjusted = holm([float(2 * ndtr(-abs(each))) for each in z])
         pairs = [
             Pairwise(name, names[0], rank - found.ranks[0], None, p)
@@ -238,10 +231,8 @@ def over_datasets(
         ]
         found.families.append(_family(tests.FRIEDMAN_CONTROL, BASELINE, pairs))
 
-    made = OmnibusFindings()
-    made.attempt(ranked)
-    made.attempt(*((control, nemenyi) if made.ranks else ()))
-    return made
+    made = OmnibusFindings().attempt(ranked)
+    return made.attempt(*((control, nemenyi) if made.ranks else ()))
 
 
 def over_examples(
@@ -265,9 +256,7 @@ def over_examples(
     def pairs(found: OmnibusFindings) -> None:
         found.families += _by_holm(tests.MCNEMAR, "McNemar, exact, Holm", names, mcnemar)
 
-    made = OmnibusFindings()
-    made.attempt(cochran, pairs)
-    return made
+    return OmnibusFindings().attempt(cochran, pairs)
 
 
 def _friedman(
@@ -279,10 +268,10 @@ def _friedman(
     planned: bool,
 ) -> None:
     """Add Friedman's test by Iman and Davenport's F, by its chi-squared where F is infinite."""
-    test = blocks.friedman_test(table.tolist(), names, higher_is_better=higher_is_better)
+    test = groups.friedman_test(table.tolist(), names, higher_is_better=higher_is_better)
     found.ranks = test.mean_ranks
     try:
-        f = blocks.davenport(test.statistic, *table.shape)
+        f = groups.davenport(test.statistic, *table.shape)
     except DesignError:
         found.omnibus.append(_whole(tests.FRIEDMAN, test, test.df, planned=planned))
         return
@@ -291,7 +280,7 @@ def _friedman(
 
 def _whole(
     test: SignificanceTest,
-    found: blocks.Friedman | blocks.ImanDavenport | ChiSquared | FTest,
+    found: groups.Friedman | ChiSquared | FTest,
     df1: float | None = None,
     df2: float | None = None,
     *,

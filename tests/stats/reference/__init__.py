@@ -13,8 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError
-from gitexp.stats import blocks, contingency, effects, groups, intervals, power, stopping, ttests
+from gitexp.stats import contingency, effects, groups, intervals, stopping, ttests
 from gitexp.stats import ranks as bayes
+from gitexp.stats.planned import detectable
 from tests.stats.reference import counts, families, means, planning, ranks
 
 if TYPE_CHECKING:
@@ -53,9 +54,9 @@ TESTS: dict[str, Callable[..., object]] = {
     "newcombe_difference_interval": counts.newcombe_difference_interval,
     "one_way_anova": groups.one_way_anova,
     "welch_anova": groups.welch_anova,
-    "repeated_measures_anova": blocks.repeated_measures_anova,
+    "repeated_measures_anova": groups.repeated_measures_anova,
     "kruskal_wallis": groups.kruskal_wallis,
-    "friedman_test": blocks.friedman_test,
+    "friedman_test": groups.friedman_test,
     "iman_davenport_test": families.iman_davenport_test,
     "nemenyi_critical_difference": families.nemenyi_critical_difference,
     "nemenyi_test": families.nemenyi_test,
@@ -85,8 +86,8 @@ TESTS: dict[str, Callable[..., object]] = {
     "noncentral_f_interval": partial(planning.noncentral_limits, effects.noncentral_f_interval),
     "bootstrap_percentile_interval": partial(ranks.bootstrap_interval, corrected=False),
     "bootstrap_bca_interval": partial(ranks.bootstrap_interval, corrected=True),
-    "power_two_sample_t_test": partial(planning.t_test_power, power.power_two_sample_t_test),
-    "power_paired_t_test": partial(planning.t_test_power, power.power_paired_t_test),
+    "power_two_sample_t_test": partial(planning.t_test_power, detectable.power_two_sample_t_test),
+    "power_paired_t_test": partial(planning.t_test_power, detectable.power_paired_t_test),
     "sample_size_two_sample_t_test": partial(planning.sample_size, pairs=False),
     "sample_size_paired_t_test": partial(planning.sample_size, pairs=True),
     "minimum_detectable_effect_paired_t_test": planning.minimum_detectable_effect_paired_t_test,

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from gitexp.errors import DesignError
-from gitexp.stats import blocks, groups
+from gitexp.stats import groups
 from gitexp.stats.distributions import range_isf
 from gitexp.stats.hypotheses import holm
 
@@ -59,28 +59,29 @@ def iman_davenport_test(
     *,
     higher_is_better: bool = True,
     tie_correction: bool = True,
-) -> blocks.ImanDavenport:
+) -> Numbers:
     """Papers often print the chi-squared without the correction for ties."""
-    found = blocks.friedman_test(table, treatments, higher_is_better=higher_is_better)
+    found = groups.friedman_test(table, treatments, higher_is_better=higher_is_better)
     n, k = len(table), len(treatments)
-    if tie_correction:
-        return blocks.davenport(found.statistic, n, k)
-    spread = ((n * np.array(found.mean_ranks) - n * (k + 1) / 2) ** 2).sum()
-    return blocks.davenport(12 * spread / (n * k * (k + 1)), n, k)
+    chi_squared = found.statistic
+    if not tie_correction:
+        spread = ((n * np.array(found.mean_ranks) - n * (k + 1) / 2) ** 2).sum()
+        chi_squared = 12 * spread / (n * k * (k + 1))
+    return {"chi_squared": chi_squared, **asdict(groups.davenport(chi_squared, n, k))}
 
 
 def nemenyi_critical_difference(
     n_treatments: int, n_blocks: int, *, alpha: float = 0.05
 ) -> Numbers:
-    difference = blocks.nemenyi_critical_difference(n_treatments, n_blocks, alpha=alpha)
+    difference = groups.nemenyi_critical_difference(n_treatments, n_blocks, alpha=alpha)
     q = range_isf(alpha, n_treatments, math.inf) / math.sqrt(2)
     return {"q_alpha": q, "critical_difference": difference}
 
 
 def nemenyi_test(table: Table, treatments: list[str], *, higher_is_better: bool = True) -> Numbers:
-    ranks = blocks.friedman_test(table, treatments, higher_is_better=higher_is_better).mean_ranks
+    ranks = groups.friedman_test(table, treatments, higher_is_better=higher_is_better).mean_ranks
     names = [f"{a} vs {b}" for a, b in itertools.combinations(treatments, 2)]
-    p_values = dict(zip(names, blocks.nemenyi_test(ranks, len(table)), strict=True))
+    p_values = dict(zip(names, groups.nemenyi_test(ranks, len(table)), strict=True))
     return {"p_values": p_values, "mean_ranks": ranks}
 
 
@@ -89,10 +90,10 @@ def friedman_vs_control(
 ) -> Numbers:
     if control not in treatments:
         raise DesignError("the control is not among the treatments", found=control)
-    found = blocks.friedman_test(table, treatments, higher_is_better=higher_is_better)
+    found = groups.friedman_test(table, treatments, higher_is_better=higher_is_better)
     ranks = dict(zip(treatments, found.mean_ranks, strict=True))
     others = [name for name in treatments if name != control]
-    z = blocks.z_against_control([ranks[name] for name in (control, *others)], len(table))
+    z = groups.z_against_control([ranks[name] for name in (control, *others)], len(table))
     p_values = (2 * stats.norm.sf(np.abs(z))).tolist()
     columns = {"z": z, "p_values": p_values, "holm_adjusted_p_values": holm(p_values)}
     return {key: dict(zip(others, column, strict=True)) for key, column in columns.items()}

@@ -127,12 +127,12 @@ def tost(  # noqa: PLR0913 - the test has this many options
 def _against(mean: Mean, mu0: float, alternative: Alternative, alpha: float) -> Numbers:
     known(alternative, ALTERNATIVES, "alternative")
     statistic = (mean.estimate - mu0) / mean.error
-    low, high = ttests.limits(mean, alternative, alpha)
+    low, high = ttests.limits(mean, alpha if alternative == "two-sided" else 2 * alpha)
     p_value = ttests.p_of_t(statistic, mean.df, alternative)
     return {
         "statistic": statistic,
         "df": mean.df,
         "p_value": p_value,
-        "ci_low": low,
-        "ci_high": high,
+        "ci_low": None if alternative == "less" else low,
+        "ci_high": None if alternative == "greater" else high,
     }

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special, stats
 
-from gitexp.stats import power
 from gitexp.stats.distributions import crossing_probability
 from gitexp.stats.effects import bracket, crossing
 from gitexp.stats.hypotheses import ADJUSTMENTS
-from gitexp.stats.power import power_paired_t_test, power_two_sample_t_test
+from gitexp.stats.planned import detectable
+from gitexp.stats.planned.detectable import power_paired_t_test, power_two_sample_t_test
 from gitexp.stats.values import ALTERNATIVES, known
 
 if TYPE_CHECKING:
@@ -102,12 +102,12 @@ def t_test_power(
 
 
 def sample_size_mcnemar(**case: float) -> Numbers:
-    n = power.sample_size_mcnemar(**case)
+    n = detectable.sample_size_mcnemar(**case)
     return {"n_exact": n, "n": math.ceil(n)}
 
 
 def power_tost_paired(**case: float) -> Numbers:
-    return {"power": power.power_tost_paired(**case)}
+    return {"power": detectable.power_tost_paired(**case)}
 
 
 def sample_size(effect_size: float, power: float, *, pairs: bool, **options: object) -> Numbers:
