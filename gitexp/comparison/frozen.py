@@ -281,7 +281,7 @@ def _recorded(side: SideCount, path: str) -> dict[int, str]:
     """Return the hash of an output by seed, where a side's records have it."""
     found: dict[int, str] = {}
     for seed, item in side.repeats.items():
-        hashes = {out.path: out.md5 for out in item.repeat.outputs}
+        hashes = {out.path: out.md5 for out in item.repeat.outputs} | dict(item.repeat.examples)
         for once in item.found.run.once:
             hashes |= once.hashes
         if path in hashes:

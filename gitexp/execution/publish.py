@@ -67,7 +67,8 @@ def publish(
     once = tuple(workdir.cache(each.first.run, each.first.seed) for each in sides)
     once += tuple(Path(place) for each in sides for place in each.first.made)
     built = [
-        (ended, _keep(ended, workdir, _record(ended, now, places, people), once)) for ended in sides
+        (ended, _keep(ended, workdir, _record(repo, ended, now, places, people), once))
+        for ended in sides
     ]
     reach_point(FailPoint.KEPT)
     flush()  # data bytes reach the disk before any ref speaks of them
@@ -122,8 +123,10 @@ def record_of(ended: Ended, now: datetime) -> Record:
     return records.build(ended.state.draft, ended.outcomes, kept=kept, made=made, ended_at=now)
 
 
-def _record(ended: Ended, now: datetime, places: Sequence[str], people: Sequence[str]) -> Record:
-    made = record_of(ended, now)
+def _record(
+    repo: Repo, ended: Ended, now: datetime, places: Sequence[str], people: Sequence[str]
+) -> Record:
+    made = records.with_examples(repo, ended, record_of(ended, now))
     return replace(made, run=private.run(made.run, ended.config.identity, places, people))
 
 

@@ -1,10 +1,12 @@
-"""From outcomes to the files of a record. Pure, but for the reading of kept files."""
+"""From outcomes to the files of a record. Pure, but for the reading of kept files and Git."""
 
 from __future__ import annotations
 
 import hashlib
 from typing import TYPE_CHECKING
 
+from gitexp.dvc.examples import examples_read
+from gitexp.dvc.state import ProjectState
 from gitexp.git.transaction import layout
 from gitexp.model import dataclass, replace
 from gitexp.model.metrics import summarise
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gitexp.execution.state import State
+    from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash, EnvironmentDigest
     from gitexp.model.job import Job, Outcome
@@ -215,6 +218,26 @@ class Ended:
             for outcome in self.outcomes.values()
             if outcome is not None and outcome.state is RepeatState.FINISHED
         ]
+
+
+def with_examples(repo: Repo, ended: Ended, record: Record) -> Record:
+    """Add the hashes of what each seed's own stages made of raw data to test on."""
+    if not any(repeat.evaluation_basis == "data" for repeat in record.run.repeats):
+        return record
+    state = ProjectState(repo, ended.first.tree, ended.config)
+    read = {*examples_read(state, ended.config.metrics).made}
+    once = ended.state.once
+    found = {
+        outcome.seed: {
+            out.path: out.md5
+            for stage in outcome.stages
+            for out in stage.outs
+            if stage.name not in once and out.path in read
+        }
+        for outcome in ended.finished()
+    }
+    repeats = tuple(replace(each, examples=found.get(each.seed, {})) for each in record.run.repeats)
+    return replace(record, run=replace(record.run, repeats=repeats))
 
 
 @dataclass(frozen=True, slots=True)

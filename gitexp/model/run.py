@@ -187,6 +187,8 @@ class Repeat:
     seeds: Mapping[str, int] = field(default_factory=dict)
     observed: int | None = None  # which of the run's `observed`; None: of a time before it was
     resumed: int = 0  # times that it went on from its own checkpoint, after it was interrupted
+    # what its own stages made of raw data to test on, where those alone identify the evaluation
+    examples: Mapping[str, Md5] = field(default_factory=dict)
 
     @property
     def key(self) -> Key:

@@ -293,7 +293,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "Source": Shape(lacking="branch"),
     "OnceRecord": Shape(sparse="origin logged", reads={"recipe": Fields.sha256}),
     "Repeat": Shape(
-        sparse="made seeds observed resumed",
+        sparse="examples made seeds observed resumed",
         least=_counts("observed"),
         reads={"made": Fields.sha256},
     ),
