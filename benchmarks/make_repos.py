@@ -22,8 +22,8 @@ from gitexp.model.config import ParamKey, ProjectConfig, SeedRule
 from gitexp.model.ids import CommitHash, EnvironmentDigest, InputsDigest, RunId, TreeId
 from gitexp.model.plan import BaselineRef, Claim, Direction, Effect, HypothesisKind, Person, Plan
 from gitexp.model.run import (
+    FileHash,
     Origin,
-    Output,
     PlanRef,
     Repeat,
     RepeatState,
@@ -269,7 +269,7 @@ def _repeat(seed: int, begin: datetime) -> Repeat:
         environment=EnvironmentDigest("e" * 64),
         snapshot=seed == 0,
         resources=Resources("host", "a processor", 2, wall_s=30.0, cpu_s=29.5),
-        outputs=(Output("model.bin", _md5(seed), 1000),),
+        outputs=(FileHash("model.bin", _md5(seed), 1000),),
     )
 
 

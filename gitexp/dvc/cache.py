@@ -23,7 +23,7 @@ from gitexp.dvc.hashing import Memo, twin
 from gitexp.errors import BadFormatError, DamagedDataError, DataMissingError, UnsafeInputError
 from gitexp.model import dataclass
 from gitexp.model.ids import MD5, Md5
-from gitexp.model.job import FileHash
+from gitexp.model.run import FileHash
 from gitexp.text.foreign import with_parents
 
 if TYPE_CHECKING:

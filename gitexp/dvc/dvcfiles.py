@@ -24,7 +24,8 @@ from gitexp.dvc.dvcpipeline import (
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import MD5, Absent, Md5, ParamTree
-from gitexp.model.job import FileHash, StageRecord
+from gitexp.model.job import StageRecord
+from gitexp.model.run import FileHash
 from gitexp.text.fields import Fields, param_tree
 from gitexp.text.foreign import folder_path, is_url
 

@@ -22,11 +22,11 @@ from gitexp.text.foreign import with_parents
 from gitexp.text.yamltext import yaml_loads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from gitexp.model.ids import ParamTree, RunId
-    from gitexp.model.job import FileHash, Stage, StageOut, StageRecord
-    from gitexp.model.run import Output
+    from gitexp.model.job import Stage, StageOut, StageRecord
+    from gitexp.model.run import FileHash
     from gitexp.text.jsontext import Json
 
 _DEFAULTS: Mapping[str, bool] = {"cache": True, "persist": False, "push": True, "metric": False}
@@ -61,10 +61,9 @@ def update_lock(
 
 def dump_pointer(
     old: bytes | None,
-    outs: Sequence[Output],
+    outs: Sequence[FileHash],
     folder: str = "",
     *,
-    isexec: Collection[str] = (),
     where: str = "the .dvc file",
 ) -> bytes:
     """Write a ``.dvc`` file; one that is there keeps its comments, order and other keys."""
@@ -78,12 +77,12 @@ def dump_pointer(
         listed = pointer["outs"] = CommentedSeq()
     for out in outs:
         path = plain_spelling(out.path, "" if base == "." else base)
-        _patch(_out_at(listed, path), out, path, isexec=out.path in isexec, where=where)
+        _patch(_out_at(listed, path), out, path, where=where)
     return _dump(pointer)
 
 
 def dump_byproducts(
-    run: RunId, outputs: Sequence[tuple[int, Output]], declared: Sequence[StageOut] = ()
+    run: RunId, outputs: Sequence[tuple[int, FileHash]], declared: Sequence[StageOut] = ()
 ) -> bytes:
     """Write ``<run-id>.dvc``: one out per seed and path, sent nowhere that dvc.yaml forbids.
 
@@ -101,7 +100,7 @@ def dump_byproducts(
             continue
         path = f"{run}/{seed}/{output.path}"
         entry = _out_at(pointer["outs"], path)
-        _patch(entry, output, path, isexec=False, where=f"{run}.dvc")
+        _patch(entry, output, path, where=f"{run}.dvc")
         for flag in filter(None, map(flags.get, within)):
             if flag.remote:
                 entry["remote"] = flag.remote
@@ -162,7 +161,7 @@ def _out_at(listed: CommentedSeq, path: str) -> CommentedMap:
     return entry
 
 
-def _patch(entry: CommentedMap, out: Output, path: str, *, isexec: bool, where: str) -> None:
+def _patch(entry: CommentedMap, out: FileHash, path: str, *, where: str) -> None:
     """Change an entry as DVC does: values in place, new keys last, defaults dropped."""
     foreign = sorted(_DELEGATED.intersection(entry))
     if foreign:
@@ -170,7 +169,7 @@ def _patch(entry: CommentedMap, out: Output, path: str, *, isexec: bool, where: 
     wanted: dict[str, Json] = {"md5": str(out.md5), "size": out.size}
     if out.nfiles is not None:
         wanted["nfiles"] = out.nfiles
-    if isexec:
+    if out.isexec:
         wanted["isexec"] = True
     wanted.update(hash="md5", path=path)
     for key, value in wanted.items():

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
     from gitexp.dvc.declared_data import Needed
     from gitexp.model.ids import Md5
-    from gitexp.model.job import FileHash, Given
+    from gitexp.model.job import Given
+    from gitexp.model.run import FileHash
 
 LINKS = frozenset({"hardlink", "symlink"})  # a write would reach the cache: verify after use
 PAUSE_S = 0.05

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from gitexp.dvc import gitignore, hashing, links
 from gitexp.dvc.cache import hashed, put
 from gitexp.errors import CommandFailedError, DataMissingError, UnsafeInputError
-from gitexp.model.job import FileHash, OutKind, Stage, StageOut, StageRecord
+from gitexp.model.job import OutKind, Stage, StageOut, StageRecord
 from gitexp.text.fields import param_json
 from gitexp.text.jsontext import Json, json_dumps_compact
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.dvc.hashing import Memo
     from gitexp.model.ids import ParamTree
+    from gitexp.model.run import FileHash
 
 UNCACHED_LIMIT_BYTES = 16 << 20
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from gitexp.model.comparison import Comparison, Conclusion, MetricComparison
     from gitexp.model.plan import Plan
     from gitexp.model.rules import Outside
-    from gitexp.model.run import Output, Run
+    from gitexp.model.run import FileHash, Run
     from gitexp.model.workspace import Workspace
 
 
@@ -111,7 +111,7 @@ class RemoteFacts(trust_settings.Believing):
             return ""
         return f"{short} on {remote} has another plan or conclusion, or not its runs"
 
-    def unsent(self, commit: CommitHash, recorded: Sequence[Output]) -> tuple[str, ...] | None:
+    def unsent(self, commit: CommitHash, recorded: Sequence[FileHash]) -> tuple[str, ...] | None:
         """Return what a commit has of data that the remote lacks; None if only DVC can tell."""
         return self._data.unsent(commit, recorded) if self._remote else None
 

@@ -8,15 +8,15 @@ killed call need not begin at its beginning.
 from __future__ import annotations
 
 import math
-import os
 from typing import TYPE_CHECKING
 
 from gitexp.dvc.stage_records import UNCACHED_LIMIT_BYTES
 from gitexp.errors import DamagedDataError, DataMissingError, GitexpError, OtherOutputError
 from gitexp.execution import slots
+from gitexp.git.transaction import layout
 from gitexp.model import dataclass, replace
-from gitexp.model.job import FileHash, Given, Job, Stage, StageRecord
-from gitexp.model.run import LoggedValue, OnceRecord, Output, StageOrigin
+from gitexp.model.job import Given, Job, Stage, StageRecord
+from gitexp.model.run import LoggedValue, OnceRecord, StageOrigin
 from gitexp.records import codec
 from gitexp.system.logged_metrics import latest
 from gitexp.text import points
@@ -44,13 +44,7 @@ def record_of(
     record: StageRecord, recipe: str, origin: StageOrigin = StageOrigin.EXECUTED
 ) -> OnceRecord:
     """Return what a run says of a stage that was executed once."""
-    outs = tuple(Output(o.path, o.md5, o.size, o.nfiles, o.isexec) for o in record.outs)
-    return OnceRecord(record.name, recipe, outs, origin)
-
-
-def files(record: OnceRecord) -> tuple[FileHash, ...]:
-    """Return its outputs as dvc.lock has them."""
-    return tuple(FileHash(o.path, o.md5, o.size, o.nfiles, o.isexec) for o in record.outs)
+    return OnceRecord(record.name, recipe, record.outs, origin)
 
 
 def made_before(stage: Stage, recipe: str, records: Iterable[OnceRecord]) -> OnceRecord | None:
@@ -126,10 +120,7 @@ def is_recordable(stage: Stage, record: OnceRecord) -> bool:
 
 def note(out_dir: Path, records: Sequence[OnceRecord]) -> None:
     """Write down what is done, by rename."""
-    file = out_dir / NOTES
-    unfinished = file.with_suffix(".tmp")
-    unfinished.write_bytes(json_dumps(codec.to_json(Notes(tuple(records)))))
-    os.replace(unfinished, file)  # noqa: PTH105  as everywhere a file appears whole
+    layout.put(out_dir / NOTES, json_dumps(codec.to_json(Notes(tuple(records)))), "once.tmp")
 
 
 def noted(out_dir: Path) -> tuple[OnceRecord, ...]:

@@ -30,7 +30,7 @@ from gitexp.model.job import (
     Outcome,
     StageRecord,
 )
-from gitexp.model.run import Environment, Observed, OnceRecord, Output, RepeatState, Resources
+from gitexp.model.run import Environment, FileHash, Observed, OnceRecord, RepeatState, Resources
 from gitexp.records import codec
 from gitexp.system import environment
 from gitexp.system.secrets import log_tail, mask, printable
@@ -61,7 +61,7 @@ class Attempt:
     environment: Environment | None = None
     links: str = ""
     stages: list[StageRecord] = field(default_factory=list)
-    outputs: list[Output] = field(default_factory=list)
+    outputs: list[FileHash] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     patched: tuple[str, ...] = ()
     once: list[OnceRecord] = field(default_factory=list)

@@ -17,7 +17,7 @@ from gitexp.model import dataclass, replace
 from gitexp.model.config import DEFAULT_METRICS
 from gitexp.model.ids import EvaluationDigest
 from gitexp.model.job import COMMAND_STAGE, FILES, LOGGED, POINTS, KeptFile
-from gitexp.model.run import Output
+from gitexp.model.run import FileHash
 from gitexp.system import curves, metrics
 from gitexp.system import logged_metrics as logged
 from gitexp.text import predictions as predictions_format
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.dvc.hashing import Memo
     from gitexp.model.config import Predictions
-    from gitexp.model.job import FileHash, Job, Stage, StageRecord
-    from gitexp.model.run import Sample
+    from gitexp.model.job import Job, Stage, StageRecord
+    from gitexp.model.run import FileHash, Sample
     from gitexp.system.logged_metrics import Logged
 
     Stamp = tuple[int, ...]
@@ -44,10 +44,10 @@ class Measurements:
     samples: tuple[Sample, ...]
     evaluation: EvaluationDigest | None
     evaluation_basis: str
-    by_products: tuple[Output, ...]
+    by_products: tuple[FileHash, ...]
     kept: tuple[KeptFile, ...]
     warnings: tuple[str, ...]
-    logged: Output | None  # the by-product of what was logged
+    logged: FileHash | None  # the by-product of what was logged
 
 
 def standing(job: Job, project: Path) -> dict[str, Stamp]:
@@ -111,7 +111,7 @@ def read(job: Job, project: Path, out_dir: Path, cache: CacheConfig, memo: Memo)
             )
         # Of a folder that holds it one repeat alone keeps the bytes.
         if path not in own and not lies_in(path, given):
-            by_products.append(output(put(cache, project, path, memo=memo)))
+            by_products.append(replace(put(cache, project, path, memo=memo), isexec=False))
     kept, warnings = _keep(job, project, out_dir)
     return Measurements(
         samples,
@@ -131,15 +131,10 @@ def without_supposed(job: Job, stage: Stage, project: Path, out_dir: Path) -> St
     return replace(stage, outs=tuple(out for out in stage.outs if out.path not in job.metrics))
 
 
-def output(file: FileHash) -> Output:
-    """Turn a stage's output into the record of a run's."""
-    return Output(file.path, file.md5, file.size, file.nfiles)
-
-
-def cached_outputs(stage: Stage, record: StageRecord) -> list[Output]:
+def cached_outputs(stage: Stage, record: StageRecord) -> list[FileHash]:
     """Return those outputs of a stage that the cache holds."""
     cached = {out.path for out in stage.outs if out.cache}
-    return [output(file) for file in record.outs if file.path in cached]
+    return [replace(file, isexec=False) for file in record.outs if file.path in cached]
 
 
 def _only_supposed(job: Job, project: Path, out_dir: Path) -> bool:
@@ -152,7 +147,7 @@ def _only_supposed(job: Job, project: Path, out_dir: Path) -> bool:
     )
 
 
-def _put_logged(job: Job, seen: Logged, out_dir: Path, cache: CacheConfig) -> Output | None:
+def _put_logged(job: Job, seen: Logged, out_dir: Path, cache: CacheConfig) -> FileHash | None:
     """Keep the curves that a repeat logged, as DVC keeps those of declared files."""
     if not seen.curves or Path(job.cache_dir).is_relative_to(Path(job.repository, ".gitexp")):
         return None  # without DVC nothing is kept but numbers
@@ -162,7 +157,7 @@ def _put_logged(job: Job, seen: Logged, out_dir: Path, cache: CacheConfig) -> Ou
         for step, value in curve.items()
     )
     (out_dir / LOGGED).write_bytes(data)
-    return output(put(cache, out_dir, LOGGED))
+    return replace(put(cache, out_dir, LOGGED), isexec=False)
 
 
 def _samples(

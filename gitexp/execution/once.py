@@ -33,8 +33,7 @@ from gitexp.git.discovery import project_folder
 from gitexp.git.objects import MODE_COMMIT
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import BlobId, Md5
-from gitexp.model.job import FileHash, Given, Job, Stage
-from gitexp.model.run import OnceRecord, Origin, StageOrigin
+from gitexp.model.run import FileHash, OnceRecord, Origin, StageOrigin
 from gitexp.system import params
 from gitexp.text.jsontext import Json, json_dumps_compact
 
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from gitexp.execution.run_sources import RunSource
     from gitexp.execution.situation import Situation
     from gitexp.execution.state import State
+    from gitexp.model.job import Given, Job, Stage
     from gitexp.model.plan import Plan
     from gitexp.store.lookup import FoundRun
 

@@ -33,8 +33,8 @@ from gitexp.git.worktree import checkouts
 from gitexp.git.writing import DELETE, Content, Message
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT, InputsDigest, TreeId
-from gitexp.model.job import FILES, FileHash, Outcome
-from gitexp.model.run import Output, StageOrigin
+from gitexp.model.job import FILES, Outcome
+from gitexp.model.run import FileHash, StageOrigin
 from gitexp.provenance import private
 from gitexp.records import plan as plan_format
 from gitexp.store import calls, lookup
@@ -110,7 +110,7 @@ def record_of(ended: Ended, now: datetime) -> Record:
     whole = committed if committed in seeds else seeds[0] if seeds else None
     wanted = {*config.curves, *([config.predictions.path] if config.predictions else [])}
 
-    def kept(outcome: Outcome) -> tuple[Output, ...]:
+    def kept(outcome: Outcome) -> tuple[FileHash, ...]:
         """Of every repeat predictions and curves, of one all that is cached."""
         if outcome.seed != whole:
             return tuple(output for output in outcome.outputs if output.path in wanted)
@@ -162,7 +162,7 @@ def _publish_by_products(workspace: Workspace, ended: Ended, made: Record, now: 
     held = {output.path for _, output in listed}
     folder = project_folder(Path(ended.first.repository), ended.first.project)
     listed += [
-        (ended.first.seed, Output(out.path, out.md5, out.size, out.nfiles))
+        (ended.first.seed, replace(out, isexec=False))
         for each in made.run.once
         if each.origin is StageOrigin.EXECUTED and has_dvc(folder)
         for out in each.outs
@@ -315,15 +315,20 @@ class _Edit:
         return files
 
 
-def _own_outputs(ended: Ended, chosen: Outcome) -> Outcome:
+def _own_outputs(ended: Ended, chosen: Outcome) -> list[FileHash]:
     """Leave to a snapshot what DVC holds of the project.
 
     Predictions and curves that are not outputs are by-products: a pointer to them beside a file in
     Git would give it to both, and the file in the work tree would be a change that nobody made.
     """
     held = {out.path for stage in ended.first.stages for out in stage.outs if out.cache}
-    joined = snapshot.joined_outputs(ended.finished()[0], chosen)
-    return replace(chosen, outputs=tuple(out for out in joined if out.path in held))
+    first = ended.finished()[0]
+    made = {out.path: out for stage in (*first.stages, *chosen.stages) for out in stage.outs}
+    return [
+        replace(out, isexec=out.path in made and made[out.path].isexec)
+        for out in snapshot.joined_outputs(first, chosen)
+        if out.path in held
+    ]
 
 
 def _kept_files(ended: Ended, chosen: Outcome, attempt: Path) -> Iterator[tuple[str, bytes]]:
@@ -388,11 +393,8 @@ def _refresh(workspace: Workspace, branch: str, ended: Ended) -> list[str]:
 
     The run is recorded: from here on nothing is an error.
     """
-    finished = ended.finished()
-    chosen = next(o for o in finished if o.seed == ended.state.draft.committed_seed)
-    outputs = _own_outputs(ended, chosen).outputs
-    executable = snapshot.executables((*finished[0].stages, *chosen.stages))
-    wanted = [FileHash(o.path, o.md5, o.size, o.nfiles, o.path in executable) for o in outputs]
+    committed = ended.state.draft.committed_seed
+    wanted = _own_outputs(ended, next(o for o in ended.finished() if o.seed == committed))
     left: list[str] = []
     for place in checkouts.on_branch(workspace, branch) if wanted else ():
         shown = "" if place.top == workspace.top else f"{place.top}/"

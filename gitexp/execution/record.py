@@ -10,7 +10,7 @@ from gitexp.dvc.state import ProjectState
 from gitexp.git.transaction import layout
 from gitexp.model import dataclass, replace
 from gitexp.model.metrics import summarise
-from gitexp.model.run import Observed, Output, Repeat, RepeatState
+from gitexp.model.run import FileHash, Observed, Repeat, RepeatState
 from gitexp.records import codec
 from gitexp.records import environment as environment_format
 from gitexp.report.escape import visible
@@ -85,7 +85,7 @@ def build(
     draft: Run,
     outcomes: Mapping[int, Outcome | None],
     *,
-    kept: Callable[[Outcome], tuple[Output, ...]],
+    kept: Callable[[Outcome], tuple[FileHash, ...]],
     made: Mapping[int, str],
     ended_at: datetime,
 ) -> Record:
@@ -176,7 +176,7 @@ def mark_snapshot(record: Record, seed: int) -> Record:
 
 
 def _repeat(
-    outcome: Outcome, environment: EnvironmentDigest | None, outputs: tuple[Output, ...]
+    outcome: Outcome, environment: EnvironmentDigest | None, outputs: tuple[FileHash, ...]
 ) -> Repeat:
     finished = outcome.state is RepeatState.FINISHED
     patched = tuple(f"patched after installation: {path}" for path in outcome.patched)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from gitexp.git.transaction.transaction import Published
     from gitexp.model.config import ProjectConfig
     from gitexp.model.job import Outcome, Stage, StageRecord
-    from gitexp.model.run import Key, Output
+    from gitexp.model.run import FileHash, Key
     from gitexp.store.lookup import FoundRun
 
     Read = Callable[[str], bytes | Absent]
@@ -103,20 +103,18 @@ def pipeline_files(
 
 
 def pointer_files(
-    read: Read, config: ProjectConfig, chosen: Outcome, kept: Mapping[str, bytes]
+    read: Read, config: ProjectConfig, outputs: Sequence[FileHash], kept: Mapping[str, bytes]
 ) -> dict[str, bytes]:
     """Return the files of a snapshot in a project without a pipeline: ``OUT.dvc`` beside OUT."""
-    executable = executables(chosen.stages)
     files = {}
-    for output in chosen.outputs:
+    for output in outputs:
         path = posixpath.join(config.project, f"{output.path}.dvc")
-        old = read(path)
-        folder = posixpath.dirname(output.path)
+        old, folder = read(path), posixpath.dirname(output.path)
         files[path] = dvcwrite.dump_pointer(
-            None if old is ABSENT else old, [output], folder, isexec=executable, where=path
+            None if old is ABSENT else old, [output], folder, where=path
         )
     files.update(_kept(config, kept))
-    files.update(_ignored(read, config, [output.path for output in chosen.outputs]))
+    files.update(_ignored(read, config, [output.path for output in outputs]))
     return files
 
 
@@ -127,16 +125,11 @@ def joined_records(first: Outcome, chosen: Outcome, order: Sequence[str]) -> lis
     return [records[name] for name in order if name in records]
 
 
-def joined_outputs(first: Outcome, chosen: Outcome) -> list[Output]:
+def joined_outputs(first: Outcome, chosen: Outcome) -> list[FileHash]:
     """Return one output a path, the chosen repeat's where it made one."""
     outputs = {output.path: output for output in first.outputs}
     outputs.update({output.path: output for output in chosen.outputs})
     return [outputs[path] for path in sorted(outputs)]
-
-
-def executables(records: Sequence[StageRecord]) -> frozenset[str]:
-    """Return the outputs that are single files with the executable bit."""
-    return frozenset(out.path for record in records for out in record.outs if out.isexec)
 
 
 def _in_order(

@@ -190,7 +190,7 @@ def _run_once(
         text = f"Stage '{stage.name}' did not run: its outputs are there, made by the same\n"
         with (attempt.out_dir / LOG).open("a", encoding="utf-8") as log:
             log.write(text)
-        record = StageRecord(stage.name, stage.commands, deps, values, adoption.files(known))
+        record = StageRecord(stage.name, stage.commands, deps, values, known.outs)
         attempt.stages.append(record)
         attempt.outputs += measurements.cached_outputs(stage, record)
         attempt.once.append(known)

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     )
     from gitexp.model.run import (
         Environment,
+        FileHash,
         Observed,
         OnceRecord,
-        Output,
         RepeatState,
         Resources,
         Sample,
@@ -89,17 +89,6 @@ class Stage:
     # path -> as dvc.yaml spells it, where that is not the plain path from wdir ("./x", "a/../x")
     spelled: Mapping[str, str] = field(default_factory=dict)
     listed: bool = False  # dvc.yaml gives the command as a list, so dvc.lock has to
-
-
-@dataclass(frozen=True, slots=True)
-class FileHash:
-    """One dependency or output of an executed stage, as dvc.lock records it."""
-
-    path: str
-    md5: Md5
-    size: int
-    nfiles: int | None = None
-    isexec: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,13 +201,13 @@ class Outcome:
     evaluation: EvaluationDigest | None
     evaluation_basis: str
     samples: tuple[Sample, ...]
-    outputs: tuple[Output, ...]  # everything declared and cached
+    outputs: tuple[FileHash, ...]  # everything declared and cached
     stages: tuple[StageRecord, ...]  # of the stages that were executed
     kept: tuple[KeptFile, ...]
     warnings: tuple[str, ...] = ()
     patched: tuple[str, ...] = ()  # installed files that differ from their RECORD
     seeds: Mapping[str, int] = field(default_factory=dict)  # as `Repeat.seeds`
-    logged: Output | None = None  # by-product of the curves that the repeat logged
+    logged: FileHash | None = None  # by-product of the curves that the repeat logged
     once: tuple[OnceRecord, ...] = ()  # of the stages that no seed reaches
     observed: Observed | None = None  # of a repeat that finished
     resumed: int = 0  # as `Repeat.resumed`

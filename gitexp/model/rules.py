@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gitexp.model.comparison import Conclusion
     from gitexp.model.ids import BlobId, CommitHash, TreeId
     from gitexp.model.plan import Person, Plan
-    from gitexp.model.run import Output, Run
+    from gitexp.model.run import FileHash, Run
     from gitexp.model.witness import Receipt
 
 
@@ -124,7 +124,7 @@ class Outside:
     def archived(self, plan: Plan, keeps: Callable[[CommitHash], bool]) -> str | None:
         """Return why the archive tag of an experiment is not on the remote; "" where it is."""
 
-    def unsent(self, commit: CommitHash, recorded: Sequence[Output]) -> tuple[str, ...] | None:
+    def unsent(self, commit: CommitHash, recorded: Sequence[FileHash]) -> tuple[str, ...] | None:
         """Return what a commit, and the runs in it, name of data that is not on the DVC remote."""
 
     def unanswered(self) -> tuple[str, ...]:

@@ -77,14 +77,14 @@ class LoggedValue:
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
-    """A file or folder that a repeat made, by its hash in the DVC cache."""
+class FileHash:
+    """A file or folder that a stage read, or a repeat made, by its hash in the DVC cache."""
 
     path: str  # relative to the project folder
     md5: Md5
     size: int  # bytes
     nfiles: int | None = None  # folders only
-    isexec: bool = False  # a file that may be executed; told of `OnceRecord.outs` alone
+    isexec: bool = False  # may be executed; a record says it of `OnceRecord.outs` alone
 
 
 class StageOrigin(enum.Enum):
@@ -101,7 +101,7 @@ class OnceRecord:
 
     stage: str
     recipe: str  # sha256 over its command, deps, params and code: see `stage_records.recipe`
-    outs: tuple[Output, ...]
+    outs: tuple[FileHash, ...]
     origin: StageOrigin = StageOrigin.EXECUTED
     logged: tuple[LoggedValue, ...] = ()  # by `gitexp.log_metric`; of a curve the end
 
@@ -180,7 +180,7 @@ class Repeat:
     evaluation_basis: str = ""  # "predictions" | "evaluation" | "data" | "undeclared"
     snapshot: bool = False  # its outputs are those of dvc.lock in the recording commit
     resources: Resources = field(default_factory=Resources)
-    outputs: tuple[Output, ...] = ()
+    outputs: tuple[FileHash, ...] = ()
     warnings: tuple[str, ...] = ()
     made: str = ""  # sha256 over what it made beside its metrics; "" where that is nothing
     # of each seed parameter, by the text of its ParamKey; empty where `seed` says it all

@@ -301,7 +301,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "Resources": Shape(
         as_is="wall_s cpu_s cgroup_cpus", sparse="cpu_flags affinity cgroup_cpus gpu_driver"
     ),
-    "Output": Shape(sparse="nfiles isexec", least=_counts("size")),
+    "FileHash": Shape(sparse="nfiles isexec", least=_counts("size")),
     "Environment": Shape(kind="environment", limit=4 * MIB, closed=True),
     "Distribution": Shape(closed=True, sparse="fingerprint path", lacking="version fingerprint"),
     # --- JOB.json, outcome.json
@@ -324,7 +324,6 @@ SHAPES: Final[Mapping[str, Shape]] = {
         sparse="seeds logged observed once resumed",
         least=_counts("attempt", 1),
     ),
-    "FileHash": Shape(sparse="nfiles isexec", least=_counts("size")),
     "Sample": Shape(sparse="rep fold n_train n_test dataset"),
     "RunOptions": Shape(as_is="timeout_s"),
     # --- a comparison, within a conclusion or a review, too

@@ -15,7 +15,7 @@ from gitexp.rules.tracked import LOCK
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.model.run import Output
+    from gitexp.model.run import FileHash
     from gitexp.rules.facts import Facts
 
 
@@ -32,7 +32,7 @@ def find(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _made(facts: Facts) -> list[Output]:
+def _made(facts: Facts) -> list[FileHash]:
     return [
         output
         for _, run in readable_runs(facts)

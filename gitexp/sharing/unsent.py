@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gitexp.dvc.declared_data import Needs
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash, Md5
-    from gitexp.model.run import Output
+    from gitexp.model.run import FileHash
     from gitexp.model.workspace import Workspace
 
 _NO_REMOTE = "no DVC remote is set, which could have the data"
@@ -33,7 +33,9 @@ class SeenRemote:
         self._opened: tuple[Repo, Reader] | None = None
         self._unknown: dict[str, list[CommitHash]] = {}  # reason -> of which commits
 
-    def unsent(self, commit: CommitHash, recorded: Sequence[Output] = ()) -> tuple[str, ...] | None:
+    def unsent(
+        self, commit: CommitHash, recorded: Sequence[FileHash] = ()
+    ) -> tuple[str, ...] | None:
         """Return what a commit has of data that the remote lacks; None if only DVC can tell."""
         try:
             repo, needs = self._needs(commit)

@@ -15,7 +15,7 @@ from gitexp.model.comparison import Comparison
 from gitexp.model.config import Predictions
 from gitexp.model.ids import Md5
 from gitexp.model.plan import Direction
-from gitexp.model.run import Output, Sample
+from gitexp.model.run import FileHash, Sample
 from gitexp.records import codec
 from tests.lab.records import CONFIG, START, Lab
 
@@ -298,7 +298,7 @@ def test_a_commit_that_is_one_draw_is_left_out_and_it_is_said(lab: Lab, held: st
     assert not [pair for pair in pairs if held in pair]
 
 
-def model(lab: Lab, wrong: Sequence[int] | np.ndarray, total: int = 60) -> Output:
+def model(lab: Lab, wrong: Sequence[int] | np.ndarray, total: int = 60) -> FileHash:
     """Put predictions into the cache that are wrong about some examples."""
     lines = ["id,y_true,y_pred"]
     lines += [f"{i:02},{i % 2},{1 - i % 2 if i in wrong else i % 2}" for i in range(total)]
@@ -307,7 +307,7 @@ def model(lab: Lab, wrong: Sequence[int] | np.ndarray, total: int = 60) -> Outpu
     place = lab.repo.path / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(data)
-    return Output("pred.csv", Md5(md5), len(data))
+    return FileHash("pred.csv", Md5(md5), len(data))
 
 
 def test_several_models_are_compared_by_cochrans_q(lab: Lab) -> None:

@@ -16,7 +16,7 @@ from gitexp.model.comparison import Verdict
 from gitexp.model.config import Predictions
 from gitexp.model.ids import Md5
 from gitexp.model.plan import Stopping, StoppingRule
-from gitexp.model.run import Output
+from gitexp.model.run import FileHash
 from gitexp.text.predictions import evaluation_digest, load
 from tests.lab.records import CONFIG, Lab, one
 
@@ -50,7 +50,7 @@ def numbered(seed: int) -> dict[str, str]:
     return {str(place): label for place, label in enumerate(fifth(seed).values())}
 
 
-def predicted(lab: Lab, examples: Mapping[str, str], side: str) -> tuple[Output, str]:
+def predicted(lab: Lab, examples: Mapping[str, str], side: str) -> tuple[FileHash, str]:
     """Put predictions into the cache; also return what identifies their examples."""
     lines = ["id,y_true,y_pred,side", *(f"{key},{y},{y},{side}" for key, y in examples.items())]
     data = ("\n".join(lines) + "\n").encode()
@@ -58,7 +58,7 @@ def predicted(lab: Lab, examples: Mapping[str, str], side: str) -> tuple[Output,
     place = lab.repo.path / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(data)
-    return Output("pred.csv", Md5(md5), len(data)), evaluation_digest(load(data, SPEC, "pred"))
+    return FileHash("pred.csv", Md5(md5), len(data)), evaluation_digest(load(data, SPEC, "pred"))
 
 
 def experiment(

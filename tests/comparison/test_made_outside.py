@@ -10,7 +10,7 @@ import pytest
 from gitexp.comparison.counting import FoundRuns
 from gitexp.comparison.made_once import made_outside
 from gitexp.model.ids import Md5
-from gitexp.model.run import OnceRecord, Output, StageOrigin
+from gitexp.model.run import FileHash, OnceRecord, StageOrigin
 from tests.comparison.test_drawn import both, judged
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ OUTSIDE, EXECUTED, ADOPTED = StageOrigin.OUTSIDE, StageOrigin.EXECUTED, StageOri
 
 
 def made(found: FoundRun, origin: StageOrigin, digit: str = "0", recipe: str = "a") -> FoundRun:
-    outs = (Output("prep.csv", Md5(digit * 32), 1),)
+    outs = (FileHash("prep.csv", Md5(digit * 32), 1),)
     once = (OnceRecord("prepare", recipe * 64, outs, origin),)
     return replace(found, run=replace(found.run, once=once))
 

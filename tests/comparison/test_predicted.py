@@ -14,7 +14,7 @@ from gitexp.git.transaction import layout
 from gitexp.model.config import Predictions
 from gitexp.model.ids import Md5
 from gitexp.model.plan import Claim, Guard, Verdict
-from gitexp.model.run import Output
+from gitexp.model.run import FileHash
 from tests.lab.records import CONFIG, Lab, one, scores
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def lab(repo: BuiltRepo) -> Lab:
     return Lab(repo)
 
 
-def cached(lab: Lab, truth: list[int], guesses: list[int]) -> Output:
+def cached(lab: Lab, truth: list[int], guesses: list[int]) -> FileHash:
     """Put predictions into the cache and return their record."""
     pairs = zip(truth, guesses, strict=True)
     lines = ["id,y_true,y_pred", *(f"{i},{y},{guess}" for i, (y, guess) in enumerate(pairs))]
@@ -35,10 +35,10 @@ def cached(lab: Lab, truth: list[int], guesses: list[int]) -> Output:
     place = lab.repo.path / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(data)
-    return Output("pred.csv", Md5(md5), len(data))
+    return FileHash("pred.csv", Md5(md5), len(data))
 
 
-def predictions(lab: Lab, right: int, total: int = 200) -> tuple[Output, float]:
+def predictions(lab: Lab, right: int, total: int = 200) -> tuple[FileHash, float]:
     """Put predictions into the cache and return their record and their accuracy."""
     truth = [i % 2 for i in range(total)]
     guesses = [y if i < right else 1 - y for i, y in enumerate(truth)]
@@ -142,7 +142,7 @@ def test_lost_predictions_stop_a_verdict_and_not_a_look(lab: Lab) -> None:
     lab.init(config, {".dvc/config": ""})
     plan = lab.plan(claim=Claim.MODEL, repeats=1, metric="accuracy", effect=">0")
     lab.change()
-    gone = (Output("pred.csv", Md5("a" * 32), 10),)
+    gone = (FileHash("pred.csv", Md5("a" * 32), 10),)
     lab.record("b", {"accuracy": {0: 0.5}}, of="main", plan=plan, outputs={0: gone})
     lab.record("c", {"accuracy": {0: 0.6}}, plan=plan, outputs={0: gone})
     with pytest.raises(DataMissingError):

@@ -17,7 +17,7 @@ from gitexp.model.comparison import Comparison
 from gitexp.model.config import Predictions
 from gitexp.model.ids import Md5
 from gitexp.model.plan import Claim, Direction, Stopping, StoppingRule, Verdict
-from gitexp.model.run import Output
+from gitexp.model.run import FileHash
 from gitexp.records import codec
 from gitexp.report.comparisons import text as render
 from gitexp.report.sheet import PLAIN
@@ -63,7 +63,7 @@ def scores(skill: float, seed: int, n: int = N) -> np.ndarray:
     return 1 / (1 + np.exp(-(skill * (2 * truth(n) - 1) + shared + 0.5 * own)))
 
 
-def predictions(lab: Lab, chances: np.ndarray) -> tuple[Output, dict[str, float]]:
+def predictions(lab: Lab, chances: np.ndarray) -> tuple[FileHash, dict[str, float]]:
     """Put predictions into the cache and return their record and their metrics."""
     y = truth(len(chances))
     guess = (chances > 0.5).astype(int)
@@ -81,14 +81,14 @@ def predictions(lab: Lab, chances: np.ndarray) -> tuple[Output, dict[str, float]
         name: float(function(y, chances if scored else guess))
         for name, (function, scored) in FUNCTIONS.items()
     }
-    return Output("pred.csv", Md5(md5), len(data)), found
+    return FileHash("pred.csv", Md5(md5), len(data)), found
 
 
 def record(
     lab: Lab, letter: str, skills: Mapping[int, float], *, shift: int, **options: object
 ) -> None:
     """Record a run whose repeats have these skills."""
-    outputs: dict[int, tuple[Output, ...]] = {}
+    outputs: dict[int, tuple[FileHash, ...]] = {}
     values: dict[str, dict[int, float]] = {}
     for seed, skill in skills.items():
         output, found = predictions(lab, scores(skill, 1000 * shift + seed))

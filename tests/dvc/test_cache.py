@@ -42,7 +42,7 @@ from gitexp.errors import (
     UnsafeInputError,
 )
 from gitexp.model.ids import Md5
-from gitexp.model.job import FileHash
+from gitexp.model.run import FileHash
 from tests.lab.build import dvc, repository
 
 HELLO = Md5("5d41402abc4b2a76b9719d911017c592")

@@ -18,8 +18,8 @@ from gitexp.dvc.declared_data import Reader
 from gitexp.errors import BadFormatError, DvcFailedError, PreconditionError, UnsafeInputError
 from gitexp.git.repository import open_repository
 from gitexp.model.ids import CommitHash, Md5, RunId
-from gitexp.model.job import FileHash, OutKind, StageOut, StageParams, StageRecord
-from gitexp.model.run import Output
+from gitexp.model.job import OutKind, StageOut, StageParams, StageRecord
+from gitexp.model.run import FileHash
 from tests.lab.build import dvc, repository
 
 if TYPE_CHECKING:
@@ -184,19 +184,15 @@ def test_a_stage_keeps_the_spelling_of_dvc_yaml(project: Path) -> None:
 
 
 def test_a_pointer_that_dvc_wrote_is_written_again_to_the_byte(project: Path) -> None:
-    for file, folder, isexec in (
-        ("data/in.csv.dvc", "data", False),
-        ("src/a.py.dvc", "src", False),
-    ):
+    for file, folder in (("data/in.csv.dvc", "data"), ("src/a.py.dvc", "src")):
         data = (project / file).read_bytes()
         pointer = dvcfiles.load_pointer(data, file, folder)
         (out,) = pointer.outs
         assert not pointer.needs_dvc
         assert out.md5 is not None
         assert out.size is not None
-        output = Output(out.path, out.md5, out.size, out.nfiles)
-        run_execs = [out.path] if isexec else []
-        assert dvcwrite.dump_pointer(None, [output], folder, isexec=run_execs) == data
+        output = FileHash(out.path, out.md5, out.size, out.nfiles)
+        assert dvcwrite.dump_pointer(None, [output], folder) == data
         assert dvcwrite.dump_pointer(data, [output], folder) == data
 
 
@@ -217,7 +213,7 @@ meta: {owner: me}
 
 def test_a_pointer_keeps_comments_order_and_other_keys() -> None:
     found = dvcwrite.dump_pointer(
-        POINTER.encode(), [Output("data/in.csv", Md5("c" * 32), 9)], "data"
+        POINTER.encode(), [FileHash("data/in.csv", Md5("c" * 32), 9)], "data"
     ).decode()
     assert found.splitlines() == [
         "# who made this",
@@ -242,12 +238,12 @@ def test_a_commented_pointer_is_rewritten_as_dvc_rewrites_it(tmp_path: Path) -> 
     theirs = (repo.path / "data/in.csv.dvc").read_bytes()
     (out,) = dvcfiles.load_pointer(theirs, "data/in.csv.dvc", "data").outs
     assert out.md5 is not None
-    ours = dvcwrite.dump_pointer(POINTER.encode(), [Output("data/in.csv", out.md5, 4)], "data")
+    ours = dvcwrite.dump_pointer(POINTER.encode(), [FileHash("data/in.csv", out.md5, 4)], "data")
     assert ours == theirs
 
 
 def test_what_dvc_alone_writes_is_left_to_dvc() -> None:
-    output = Output("x", A, 1)
+    output = FileHash("x", A, 1)
     for text in (
         "outs:\n- path: x\n  files: []\n",
         "outs:\n- path: x\n  cloud: {}\n",
@@ -267,9 +263,9 @@ def test_byproducts_are_a_file_that_dvc_accepts(tmp_path: Path) -> None:
     dvc(repo.path, "init", "--quiet")
     run = RunId("abcdefghijklmnop")
     outputs = [
-        (10, Output("p.csv", A, 3)),
-        (2, Output("p.csv", DIGITS, 3)),
-        (2, Output("d", DIR, 3, nfiles=1)),
+        (10, FileHash("p.csv", A, 3)),
+        (2, FileHash("p.csv", DIGITS, 3)),
+        (2, FileHash("d", DIR, 3, nfiles=1)),
     ]
     data = dvcwrite.dump_byproducts(run, outputs)
     repo.write({f"{run}.dvc": data.decode()})
@@ -290,7 +286,7 @@ def test_byproducts_are_a_file_that_dvc_accepts(tmp_path: Path) -> None:
         name: dvcfiles.load_pointer((repo.path / f"{name}.dvc").read_bytes(), name).outs[0]
         for name in "pq"
     }
-    kept = [(1, Output(name, out.md5, 6)) for name, out in loaded.items() if out.md5]
+    kept = [(1, FileHash(name, out.md5, 6)) for name, out in loaded.items() if out.md5]
     declared = [StageOut("p", push=False), StageOut("q", remote="safe")]
     repo.write({f"{run}.dvc": dvcwrite.dump_byproducts(run, kept, declared).decode()})
     dvc(repo.path, "push", "--quiet", f"{run}.dvc")

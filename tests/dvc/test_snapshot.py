@@ -17,8 +17,8 @@ from gitexp.dvc.hashing import Memo
 from gitexp.errors import CommandFailedError, DataMissingError, LockedError, UnsafeInputError
 from gitexp.git.repository import open_repository
 from gitexp.model.config import ProjectConfig
-from gitexp.model.job import FileHash, Stage, StageOut, StageParams
-from gitexp.model.run import Output
+from gitexp.model.job import Stage, StageOut, StageParams
+from gitexp.model.run import FileHash
 from gitexp.text import params
 from tests.lab.build import BuiltRepo, dvc, git_environment, repository
 
@@ -146,7 +146,7 @@ def test_a_lock_from_our_records_is_dvcs_own_and_dvc_finds_nothing_to_do(tmp_pat
     }
 
 
-def run_with_seed(repo: BuiltRepo, work: Path, seed: int) -> tuple[list[FileHash], list[Output]]:
+def run_with_seed(repo: BuiltRepo, work: Path, seed: int) -> tuple[list[FileHash], list[FileHash]]:
     """Run the project's pipeline in a worktree; return its outputs, also as by-products."""
     cache = objects.open_cache(repo.path)
     tree = BuiltRepo(work)
@@ -159,7 +159,7 @@ def run_with_seed(repo: BuiltRepo, work: Path, seed: int) -> tuple[list[FileHash
     if seed == 1:
         lock = dvcwrite.update_lock((repo.path / "dvc.lock").read_bytes(), records, "", stages)
         assert lock == (repo.path / "dvc.lock").read_bytes()
-    return files, [Output(one.path, one.md5, one.size, one.nfiles) for one in files]
+    return files, [FileHash(one.path, one.md5, one.size, one.nfiles) for one in files]
 
 
 @pytest.mark.slow
@@ -210,7 +210,7 @@ def test_without_a_pipeline_pointers_beside_the_outputs_are_a_dvc_project(
     for one in found:
         folder = one.path.rpartition("/")[0]
         pointer = dvcwrite.dump_pointer(
-            None, [Output(one.path, one.md5, one.size, one.nfiles)], folder
+            None, [FileHash(one.path, one.md5, one.size, one.nfiles)], folder
         )
         (repo.path / f"{one.path}.dvc").write_bytes(pointer)
     for file, content in gitignore.ignore_files({}, names).items():

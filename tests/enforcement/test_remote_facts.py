@@ -12,7 +12,7 @@ from gitexp.experiments.archive import archive
 from gitexp.experiments.conclude import conclude
 from gitexp.git.transaction import layout
 from gitexp.model.ids import Md5, RunId
-from gitexp.model.run import Output
+from gitexp.model.run import FileHash
 from tests.lab.build import repository
 from tests.lab.records import CONFIG, START, Lab, experiment
 
@@ -95,7 +95,7 @@ def test_a_conclusion_whose_records_are_gone_cannot_be_computed_again(lab: Lab) 
 
 
 POINTER = "outs:\n- md5: 0123456789abcdef0123456789abcdef\n  size: 3\n  hash: md5\n  path: {}\n"
-MADE = Output("predictions.csv", Md5("fedcba9876543210fedcba9876543210"), 3)
+MADE = FileHash("predictions.csv", Md5("fedcba9876543210fedcba9876543210"), 3)
 
 
 def asked_for_data(lab: Lab, revisions: str = "main~1..main") -> tuple[list[str], str]:

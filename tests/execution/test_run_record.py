@@ -9,8 +9,8 @@ import pytest
 
 from gitexp.execution import record
 from gitexp.model.ids import Md5, RunId
-from gitexp.model.job import FileHash, Outcome, StageRecord
-from gitexp.model.run import RepeatState, Resources, Sample
+from gitexp.model.job import Outcome, StageRecord
+from gitexp.model.run import FileHash, RepeatState, Resources, Sample
 from gitexp.text import samples as samples_format
 from tests.lab.recorded import a_run
 

@@ -18,7 +18,7 @@ from gitexp.cli.dispatch import dispatch
 from gitexp.model.config import Predictions
 from gitexp.model.ids import Md5
 from gitexp.model.plan import Claim
-from gitexp.model.run import Output, Sample
+from gitexp.model.run import FileHash, Sample
 from tests.lab.records import CONFIG, Lab
 
 if TYPE_CHECKING:
@@ -61,12 +61,12 @@ def lab(repo: BuiltRepo) -> Lab:
     return Lab(repo)
 
 
-def cached(lab: Lab, data: bytes, path: str) -> Output:
+def cached(lab: Lab, data: bytes, path: str) -> FileHash:
     md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
     place = lab.repo.path / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(data)
-    return Output(path, Md5(md5), len(data))
+    return FileHash(path, Md5(md5), len(data))
 
 
 def table(right: float, group: Callable[[int], str], *, as_json: bool) -> tuple[bytes, float]:

@@ -16,8 +16,8 @@ from gitexp.model.ids import CommitHash, EvaluationDigest, InputsDigest, RunId
 from gitexp.model.plan import BaselineRef, Claim, Direction, Guard, OnFailed, Person, Plan
 from gitexp.model.run import (
     Environment,
+    FileHash,
     Origin,
-    Output,
     PlanRef,
     Repeat,
     RepeatState,
@@ -146,7 +146,7 @@ class Lab:
         failed: Sequence[int] = (),
         links: str = "",
         call: str = "",
-        outputs: Mapping[int, tuple[Output, ...]] | None = None,
+        outputs: Mapping[int, tuple[FileHash, ...]] | None = None,
         samples: tuple[Sample, ...] = (),
         commit: bool = True,
         resources: Mapping[int, Resources] | None = None,
@@ -188,7 +188,7 @@ class Lab:
         failed: Sequence[int],
         links: str,
         call: str,
-        outputs: Mapping[int, tuple[Output, ...]] | None,
+        outputs: Mapping[int, tuple[FileHash, ...]] | None,
         samples: tuple[Sample, ...],
         resources: Mapping[int, Resources] | None = None,
         made: Mapping[int, str] | None = None,

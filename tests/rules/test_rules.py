@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.comparison import Conclusion
     from gitexp.model.plan import Plan
-    from gitexp.model.run import Output
+    from gitexp.model.run import FileHash
     from tests.lab.build import BuiltRepo
 
 SCORES = {"f1": {0: 0.6, 1: 0.61}}
@@ -523,7 +523,7 @@ class Known(Outside):
         assert plan.name == "deep"
         return self.archive
 
-    def unsent(self, commit: str, recorded: Sequence[Output]) -> tuple[str, ...] | None:
+    def unsent(self, commit: str, recorded: Sequence[FileHash]) -> tuple[str, ...] | None:
         del commit, recorded
         return self.lacking
 

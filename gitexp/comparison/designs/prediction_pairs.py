@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.measure import CountedSides
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.model.ids import Md5
-    from gitexp.model.run import Output
+    from gitexp.model.run import FileHash
     from gitexp.stats.values import Places
     from gitexp.text.predictions import PredictionTable
 
@@ -159,7 +159,7 @@ def read_truth(top: Path | None, item: Counted, source: ResolvedSide) -> Mapping
     return dict(zip(table.ids, table.y_true, strict=True))
 
 
-def recorded_by(item: Counted, source: ResolvedSide) -> Output | None:
+def recorded_by(item: Counted, source: ResolvedSide) -> FileHash | None:
     """Return what a repeat recorded of the predictions that its side declares."""
     spec = source.config.predictions
     path = None if spec is None else spec.path

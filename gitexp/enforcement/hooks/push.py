@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gitexp.git.worktree.staged import HookPlace
     from gitexp.model.ids import CommitHash
     from gitexp.model.rules import HookCall, Violation
-    from gitexp.model.run import Output
+    from gitexp.model.run import FileHash
 
 
 def answer(call: HookCall) -> HookAnswer:
@@ -51,7 +51,7 @@ class _Remotes(Gate):
         self._environ = environ
         self._data: SeenRemote | None = None
 
-    def unsent(self, commit: CommitHash, recorded: Sequence[Output]) -> tuple[str, ...] | None:
+    def unsent(self, commit: CommitHash, recorded: Sequence[FileHash]) -> tuple[str, ...] | None:
         """Return what a commit names of data that is not on the DVC remote."""
         if self._data is None:
             self._data = SeenRemote(discover(self.place.folder), self._environ)
