@@ -10,16 +10,14 @@ from __future__ import annotations
 import json
 import os
 import posixpath
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import cache, dvc_config, links
 from gitexp.dvc import cache_objects as objects
 from gitexp.dvc.cache_objects import CacheConfig
-from gitexp.errors import DamagedDataError, DataMissingError, DvcFailedError, GitexpError
-from gitexp.git import command
+from gitexp.dvc.pipeline import by_script
+from gitexp.errors import DamagedDataError, DataMissingError, DvcFailedError
 from gitexp.model import dataclass
 
 if TYPE_CHECKING:
@@ -150,23 +148,20 @@ def by_dvc(
         "revs": list(revs),
         "objects": list(objects),
     }
-    try:
-        done = subprocess.run(
-            [sys.executable, "-I", str(SCRIPT)],
-            input=json.dumps(question).encode(),
-            capture_output=True,
-            cwd=root,
-            env=command.environment({"GIT_LITERAL_PATHSPECS": "0", "DVC_NO_ANALYTICS": "true"}),
-            check=False,
+
+    def refused(said: str) -> DvcFailedError:
+        more = "; --no-data leaves data out" if verb == "push" else ""
+        return DvcFailedError(
+            f"DVC could not {verb} the data",
+            found=said,
+            where=str(root),
+            next_step=f"dvc {verb}, which shows all that the remote says{more}",
         )
-    except OSError as error:
-        raise _refused(verb, str(error), root) from error
-    if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip()
-        raise _refused(verb, said.rpartition("\n")[2][:1000], root)
-    answer = json.loads(done.stdout.rpartition(b"\n")[2] or done.stdout)
+
+    said = by_script(SCRIPT, question, refused, root)
+    answer = json.loads(said.rpartition(b"\n")[2] or said)
     if "error" in answer:
-        raise _refused(verb, str(answer["error"])[:2000], root)
+        raise refused(str(answer["error"])[:2000])
     return int(str(answer["count"])), tuple(map(str, list(answer["imports"])))
 
 
@@ -200,17 +195,6 @@ def _copy(here: CacheConfig, there: CacheConfig, md5: Md5) -> int | None:
             next_step="gitexp doctor, then fetch it from somebody who has it",
         )
     return digest.size
-
-
-def _refused(verb: str, said: str, root: Path) -> GitexpError:
-    return DvcFailedError(
-        f"DVC could not {verb} the data",
-        found=said,
-        where=str(root),
-        next_step=f"dvc {verb}, which shows all that the remote says; --no-data leaves data out"
-        if verb == "push"
-        else "dvc fetch, which shows all that the remote says",
-    )
 
 
 def folder_cache(folder: Path) -> CacheConfig:

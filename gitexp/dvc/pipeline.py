@@ -25,13 +25,14 @@ from gitexp.errors import (
     PreconditionError,
     UsageError,
 )
+from gitexp.git import command
 from gitexp.git.discovery import project_folder
 from gitexp.model import dataclass, replace
 from gitexp.model.job import COMMAND_STAGE, Stage
 from gitexp.text.foreign import with_parents
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from gitexp.model.config import ParamKey, ProjectConfig
 
@@ -145,21 +146,18 @@ def _ask(roots: Sequence[tuple[Path, ProjectConfig]]) -> list[bytes]:
         return []
     files = [_file(*each) for each in roots]
     question = [{"file": str(file), "parsing": dict(_parsing(file.parent))} for file in files]
-    try:
-        done = subprocess.run(
-            [sys.executable, "-I", str(RESOLVER)],
-            input=json.dumps(question).encode(),
-            capture_output=True,
-            cwd=files[0].anchor,  # templates are told paths relative to here
-            timeout=TIMEOUT_S,
-            check=False,
+
+    def failed(found: str) -> DvcFailedError:
+        return DvcFailedError(
+            "DVC could not resolve the pipeline",
+            found=found,
+            where=", ".join(map(str, files[:3])),
+            next_step="dvc stage list",
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise _failed(str(error), files) from error
-    if done.returncode:
-        last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        raise _failed(last[:500], files)
-    answers: list[dict[str, object]] = json.loads(done.stdout)
+
+    # Templates are told paths relative to where it runs.
+    said = by_script(RESOLVER, question, failed, Path(files[0].anchor), TIMEOUT_S)
+    answers: list[dict[str, object]] = json.loads(said)
     for (_, config), answer in zip(roots, answers, strict=True):
         if "error" in answer:
             raise BadFormatError(
@@ -188,13 +186,30 @@ def _parsing(folder: Path) -> Mapping[str, str]:
     return dvc_config.parse(dvc_config.content(dvc_dir / "config")).get(dvc_config.PARSING, {})
 
 
-def _failed(found: str, files: Sequence[Path]) -> DvcFailedError:
-    return DvcFailedError(
-        "DVC could not resolve the pipeline",
-        found=found,
-        where=", ".join(str(file) for file in files[:3]),
-        next_step="dvc stage list",
-    )
+def by_script(
+    script: Path,
+    question: object,
+    failed: Callable[[str], DvcFailedError],
+    folder: Path,
+    timeout_s: float | None = None,
+) -> bytes:
+    """Return what a script of ours, which imports DVC, answers in a process of its own."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", str(script)],
+            input=json.dumps(question).encode(),
+            capture_output=True,
+            cwd=folder,
+            env=command.environment({"GIT_LITERAL_PATHSPECS": "0", "DVC_NO_ANALYTICS": "true"}),
+            timeout=timeout_s,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise failed(str(error)) from error
+    if done.returncode:
+        last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise failed(last[:1000])
+    return done.stdout
 
 
 StageNeeds = dict[str, set[str]]  # stage -> stages whose outputs it reads

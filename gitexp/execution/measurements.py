@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.dvc.hashing import Memo
     from gitexp.model.config import Predictions
-    from gitexp.model.job import Job, Stage, StageRecord
+    from gitexp.model.job import Job, Stage
     from gitexp.model.run import FileHash, Sample
     from gitexp.system.logged_metrics import Logged
 
@@ -129,12 +129,6 @@ def without_supposed(job: Job, stage: Stage, project: Path, out_dir: Path) -> St
     if not _only_supposed(job, project, out_dir):
         return stage
     return replace(stage, outs=tuple(out for out in stage.outs if out.path not in job.metrics))
-
-
-def cached_outputs(stage: Stage, record: StageRecord) -> list[FileHash]:
-    """Return those outputs of a stage that the cache holds."""
-    cached = {out.path for out in stage.outs if out.cache}
-    return [replace(file, isexec=False) for file in record.outs if file.path in cached]
 
 
 def _only_supposed(job: Job, project: Path, out_dir: Path) -> bool:

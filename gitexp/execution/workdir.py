@@ -212,5 +212,5 @@ def remove_slots(workspace: Workspace, paths: Iterable[Path]) -> None:
     """Remove worktrees with the marks that lie beside them."""
     for path in paths:
         checkouts.remove(workspace, path)
-        for mark in (".lock", ".used"):
+        for mark in _MARKS:
             path.with_name(path.name + mark).unlink(missing_ok=True)

@@ -168,7 +168,7 @@ def _run_stages(
         if stage.name in job.evaluators:
             _check_same(attempt, project, fixed, f"before {stage.name}")
         if not (stage.frozen or stage in first):
-            _run_stage(attempt, stage, project, cache, stop)
+            _note(attempt, stage, _execute_stage(attempt, stage, project, cache, stop))
     for made in (each for each in attempt.stages if each.name in job.evaluators):
         outs = {out.path: str(out.md5) for out in made.outs}
         _check_same(attempt, project, outs, f"after {made.name}")
@@ -190,9 +190,7 @@ def _run_once(
         text = f"Stage '{stage.name}' did not run: its outputs are there, made by the same\n"
         with (attempt.out_dir / LOG).open("a", encoding="utf-8") as log:
             log.write(text)
-        record = StageRecord(stage.name, stage.commands, deps, values, known.outs)
-        attempt.stages.append(record)
-        attempt.outputs += measurements.cached_outputs(stage, record)
+        _note(attempt, stage, StageRecord(stage.name, stage.commands, deps, values, known.outs))
         attempt.once.append(known)
         adoption.log_again(attempt.out_dir / POINTS, known)
     else:
@@ -200,20 +198,17 @@ def _run_once(
         record = _execute_stage(attempt, stage, project, cache, stop)
         made = replace(adoption.record_of(record, recipe), logged=logged())
         adoption.check(made, adoption.made_before(stage, recipe, job.bound))
-        attempt.stages.append(record)
-        attempt.outputs += measurements.cached_outputs(stage, record)
+        _note(attempt, stage, record)
         if adoption.is_recordable(stage, made):
             attempt.once.append(made)
     adoption.note(attempt.out_dir, attempt.once)
 
 
-def _run_stage(
-    attempt: Attempt, stage: Stage, project: Path, cache: CacheConfig, stop: process.Stop
-) -> None:
-    """Execute one stage as `dvc repro` would, then record what it read and wrote."""
-    record = _execute_stage(attempt, stage, project, cache, stop)
+def _note(attempt: Attempt, stage: Stage, record: StageRecord) -> None:
+    """Note what a stage read and wrote; of its outputs those that the cache holds are the run's."""
     attempt.stages.append(record)
-    attempt.outputs += measurements.cached_outputs(stage, record)
+    cached = {out.path for out in stage.outs if out.cache}
+    attempt.outputs += [replace(out, isexec=False) for out in record.outs if out.path in cached]
 
 
 def _begin(attempt: Attempt, stage: Stage, project: Path) -> dict[str, dict[str, ParamTree]]:
@@ -232,6 +227,7 @@ def _begin(attempt: Attempt, stage: Stage, project: Path) -> dict[str, dict[str,
 def _execute_stage(
     attempt: Attempt, stage: Stage, project: Path, cache: CacheConfig, stop: process.Stop
 ) -> StageRecord:
+    """Execute one stage as `dvc repro` would."""
     values = _begin(attempt, stage, project)
     slots.remove_outs(project, stage.outs)
     job, env = attempt.job, attempt.env | {"DVC_STAGE": stage.name}

@@ -148,7 +148,7 @@ class CatFile:
                     env=command.environment({**self._env, **command.NO_FETCH}),
                 )
             except FileNotFoundError as error:
-                raise GitFailedError("cannot start git", found=str(error)) from error
+                raise command.no_git(str(error)) from error
         return self._running[mode]
 
 

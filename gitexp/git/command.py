@@ -202,13 +202,14 @@ def _attempt(
             check=False,
         )
     except FileNotFoundError as error:
-        raise GitFailedError(
-            "cannot start git",
-            found=str(error),
-            where=str(folder(where)),
-            next_step="install Git 2.31 or newer and put it on PATH",
-        ) from error
+        raise no_git(str(error), str(folder(where))) from error
     return done.returncode, done.stdout, done.stderr
+
+
+def no_git(found: str, where: str = "") -> GitFailedError:
+    """Return the error for a git that is not there."""
+    step = "install Git 2.31 or newer and put it on PATH"
+    return GitFailedError("cannot start git", found=found, where=where, next_step=step)
 
 
 def folder(where: Workspace | Path) -> Path:

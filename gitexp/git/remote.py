@@ -40,11 +40,7 @@ try:  # GitPython starts git when it is imported
 except ModuleNotFoundError:
     raise
 except ImportError as no_git:
-    raise GitFailedError(
-        "cannot start git",
-        found=str(no_git).strip().partition("\n")[0],
-        next_step="install Git 2.31 or newer and put it on PATH",
-    ) from no_git
+    raise command.no_git(str(no_git).strip().partition("\n")[0]) from no_git
 
 
 TAGS: Final = "refs/tags/exp-archive/*:refs/tags/exp-archive/*"
@@ -285,7 +281,7 @@ def execute(workspace: Workspace, arguments: Sequence[str]) -> tuple[int, str, s
             [*fixed, *arguments], env=env, with_extended_output=True, with_exceptions=False
         )
     except GitCommandNotFound as error:
-        raise GitFailedError("cannot start git", found=str(error)) from error
+        raise command.no_git(str(error)) from error
     return int(code), str(out), str(said)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gitexp.model.config import Identity, ParamKey, Predictions, ProjectConfig, SeedRule
@@ -24,6 +23,11 @@ RULE_IDS: Final = ("R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8", "R10")
 _DEFAULT = ProjectConfig()
 _PATTERN = re.compile(r"[A-Za-z0-9._/*-]{1,200}")
 _WITNESS = {"optional": False, "required": True}
+_PLAIN = (  # settings that the template has as they are
+    *("project", "params", "metrics", "outputs", "curves", "evaluation", "python", "link", "once"),
+    *("timeout_s", "inputs_ignore", "branch_prefix", "min_slice", "evaluation_budget"),
+    *("protected", "not_secret", "auto_checkout"),
+)
 _UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 _SIZE = re.compile(r"([0-9]{1,15})\s*([KMG]iB|B|)", re.IGNORECASE)
 
@@ -35,11 +39,10 @@ def load(data: bytes, where: str) -> ProjectConfig:
     top = Fields(value, where)
     pipeline, targets, command = _pipeline(top)
     metrics, directions = _metrics(top)
-    once, link, timeout_s = _run(top)
-    rules, branches, protected, not_secret = _rules(top)
     named = top.maybe_child("predictions")
-    names = ("hooks", "plan", "record", "inputs", "privacy")
-    hooks, plan, record, inputs, privacy = sections = [top.section(key) for key in names]
+    names = ("hooks", "plan", "record", "inputs", "privacy", "run", "rules", "branches", "limits")
+    sections = [top.section(key) for key in names]
+    hooks, plan, record, inputs, privacy, run, rules, branches, limits = sections
     config = ProjectConfig(
         project=_folder(top),
         pipeline=pipeline,
@@ -55,18 +58,18 @@ def load(data: bytes, where: str) -> ProjectConfig:
         seed=_seed(top),
         seeds=top.word("seeds", SeedOrigin, _DEFAULT.seeds),
         python=top.maybe_text("python"),
-        link=link,
-        once=once,
-        timeout_s=timeout_s,
+        link=_paths(run, "link"),
+        once=run.texts("once", ()),
+        timeout_s=_timeout(run),
         inputs_ignore=inputs.texts("ignore", _DEFAULT.inputs_ignore),
-        branch_prefix=_prefix(top),
+        branch_prefix=_prefix(branches),
         min_slice=privacy.integer("min_slice", _DEFAULT.min_slice, least=1),
         evaluation_budget=_budget(top),
-        git_file_limit_bytes=_limits(top),
-        rules=rules,
-        rule_branches=branches,
-        protected=protected,
-        not_secret=not_secret,
+        git_file_limit_bytes=_limit(limits),
+        rules={name: rules.word(name, Policy) for name in RULE_IDS if rules.raw(name) is not None},
+        rule_branches=_pattern(rules),
+        protected=_protected(rules),
+        not_secret=rules.texts("not_secret", ()),
         auto_checkout=hooks.flag("auto_checkout", default=False),
         witness_required=_witness(plan),
         identity=record.word("identity", Identity, Identity.FULL),
@@ -99,33 +102,21 @@ def results_part(config: ProjectConfig) -> Json:
 def dump_template(config: ProjectConfig) -> bytes:
     """Write the settings with a comment that explains every key."""
     text = _TEMPLATE.format(
-        project=inline(config.project),
+        **{
+            name: inline(list(value) if isinstance(value, tuple) else value)
+            for name in _PLAIN
+            for value in [getattr(config, name)]
+        },
         pipeline=_pipeline_text(config),
-        params=inline(list(config.params)),
-        files=inline(list(config.metrics)),
         directions=inline({name: config.directions[name].value for name in config.directions}),
-        outputs=inline(list(config.outputs)),
         predictions=inline(codec.maybe_json(config.predictions)),
-        curves=inline(list(config.curves)),
-        evaluation=inline(list(config.evaluation)),
         seed=inline(seed_json(config.seed) or None),
         seeds=config.seeds.value,
-        python=inline(config.python),
-        link=inline(list(config.link)),
-        once=inline(list(config.once)),
-        timeout_s=inline(config.timeout_s),
-        ignore=inline(list(config.inputs_ignore)),
-        prefix=inline(config.branch_prefix),
         git_file=inline(_size_text(config.git_file_limit_bytes)),
-        min_slice=config.min_slice,
-        budget=inline(config.evaluation_budget),
         rules="".join(
             f"  {name}: {config.rules[name].value}\n" for name in RULE_IDS if name in config.rules
         ),
         branches=inline(config.rule_branches or None),
-        protected=inline(list(config.protected)),
-        not_secret=inline(list(config.not_secret)),
-        auto_checkout=inline(config.auto_checkout),
         witness="required" if config.witness_required else "optional",
         identity=config.identity.value,
     )
@@ -186,50 +177,42 @@ def _seed_params(fields: Fields, name: str) -> tuple[ParamKey, ...]:
     return tuple(ParamKey(relative_path(key.file, where=f"seed.{name}"), key.key) for key in keys)
 
 
-def _run(top: Fields) -> tuple[tuple[str, ...], tuple[str, ...], float | None]:
-    fields = top.section("run")
-    timeout_s = fields.maybe("timeout_s", fields.number)
+def _timeout(run: Fields) -> float | None:
+    timeout_s = run.maybe("timeout_s", run.number)
     if timeout_s is not None and timeout_s <= 0:
-        raise fields.bad("timeout_s", "a number of seconds above 0")
-    once, link = fields.texts("once", ()), _paths(fields, "link")
-    fields.only_known()
-    return once, link, timeout_s
+        raise run.bad("timeout_s", "a number of seconds above 0")
+    return timeout_s
 
 
-def _prefix(top: Fields) -> str:
-    fields = top.section("branches")
-    prefix = fields.text("prefix", _DEFAULT.branch_prefix)
-    fields.only_known()
+def _prefix(branches: Fields) -> str:
+    prefix = branches.text("prefix", _DEFAULT.branch_prefix)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}/", prefix):
-        raise fields.bad("prefix", "a word with a slash at its end, like exp/")
+        raise branches.bad("prefix", "a word with a slash at its end, like exp/")
     return prefix
 
 
-def _limits(top: Fields) -> int:
-    fields = top.section("limits")
-    raw = fields.raw("git_file")
-    fields.only_known()
+def _limit(limits: Fields) -> int:
+    raw = limits.raw("git_file")
     if raw is None:
         return _DEFAULT.git_file_limit_bytes
     match = _SIZE.fullmatch(str(raw)) if isinstance(raw, (str, int)) else None
     if match is None:
-        raise fields.bad("git_file", "a size, like 5 MiB")
+        raise limits.bad("git_file", "a size, like 5 MiB")
     return int(match[1]) * _UNITS[match[2].lower()]
 
 
-def _rules(top: Fields) -> tuple[dict[str, Policy], str, tuple[str, ...], tuple[str, ...]]:
-    fields = top.section("rules")
-    given = {name: fields.maybe(name, partial(fields.word, kind=Policy)) for name in RULE_IDS}
-    rules = {name: policy for name, policy in given.items() if policy is not None}
-    branches = fields.maybe_text("branches") or ""
-    protected = fields.texts("protected", _DEFAULT.protected)
-    not_secret = fields.texts("not_secret", ())
-    fields.only_known()
+def _pattern(rules: Fields) -> str:
+    branches = rules.maybe_text("branches") or ""
     if branches and not _PATTERN.fullmatch(branches):
-        raise fields.bad("branches", "a pattern of branch names, like exp/*")
+        raise rules.bad("branches", "a pattern of branch names, like exp/*")
+    return branches
+
+
+def _protected(rules: Fields) -> tuple[str, ...]:
+    protected = rules.texts("protected", _DEFAULT.protected)
     if not all(_PATTERN.fullmatch(pattern) for pattern in protected):
-        raise fields.bad("protected", "patterns of branch names, like main or release/*")
-    return rules, branches, protected, not_secret
+        raise rules.bad("protected", "patterns of branch names, like main or release/*")
+    return protected
 
 
 def _witness(plan: Fields) -> bool:
@@ -301,7 +284,7 @@ params: {params}
 
 # Files that hold metrics, and which way each metric is better (max or min).
 metrics:
-  files: {files}
+  files: {metrics}
   directions: {directions}
 
 # Declared outputs that Git does not hold: data, features, models. They go into the DVC cache.
@@ -319,7 +302,7 @@ curves: {curves}
 evaluation: {evaluation}
 
 # How many experiments may be decided on the same evaluation data before compare warns; null: any.
-evaluation_budget: {budget}
+evaluation_budget: {evaluation_budget}
 
 # How a repeat learns its seed: {{param: train.seed}} writes it into the params file,
 # {{arg: "--seed {{seed}}"}} appends it to the command; GITEXP_SEED is set in every case.
@@ -344,10 +327,10 @@ run:
 
 inputs:
   # Files that cannot act on results (.gitignore syntax).
-  ignore: {ignore}
+  ignore: {inputs_ignore}
 
 branches:
-  prefix: {prefix}
+  prefix: {branch_prefix}
 
 limits:
   # Largest file that gitexp puts into Git.

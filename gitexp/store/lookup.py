@@ -268,17 +268,7 @@ def find_run(
             )
         (place,) = places.values()
         held = holders(repo, cache, asked, {place.run}).get(place.run, {})
-        tree = next(iter(held.values()), place.tree)
-        run, samples = read_run(repo, tree, place.run)
-        return FoundRun(
-            run,
-            samples,
-            place.commit,
-            place.order,
-            refs=tuple(held),
-            deleted=not held,
-            altered=tree != place.tree,
-        )
+        return _found(repo, place, next(iter(held.values()), None), tuple(held))
 
 
 def environment(repo: Repo, commit: CommitHash, digest: EnvironmentDigest) -> Environment:
@@ -340,20 +330,17 @@ def _wanted(
 def _read(
     repo: Repo, item: Addition, present: Mapping[RunId, TreeId], refs: tuple[str, ...] = ()
 ) -> FoundRun | Unreadable:
-    tree = present.get(item.run, item.tree)
     try:
-        run, samples = read_run(repo, tree, item.run)
+        return _found(repo, item, present.get(item.run), refs)
     except GitexpError as error:
         return Unreadable(item.run, error.brief, item.commit)
-    return FoundRun(
-        run,
-        samples,
-        item.commit,
-        item.order,
-        refs=refs,
-        deleted=item.run not in present,
-        altered=tree != item.tree,
-    )
+
+
+def _found(repo: Repo, item: Addition, tree: TreeId | None, refs: tuple[str, ...]) -> FoundRun:
+    """Read a record as a tip has it in the `tree` of its folder; None: as it was added."""
+    run, samples = read_run(repo, tree or item.tree, item.run)
+    altered = tree not in {None, item.tree}
+    return FoundRun(run, samples, item.commit, item.order, refs, tree is None, altered)
 
 
 def _load(

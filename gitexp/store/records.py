@@ -17,7 +17,7 @@ import re
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from types import NoneType
-from typing import TYPE_CHECKING, Final, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict, TypeVar, cast
 
 from gitexp.errors import (
     BadFormatError,
@@ -29,7 +29,6 @@ from gitexp.errors import (
 from gitexp.git.transaction.cache import Index, Kind, with_a_child
 from gitexp.git.transaction.layout import run_dir
 from gitexp.git.tree import FILE_MODES, Tree
-from gitexp.model import dataclass
 from gitexp.model.ids import ABSENT, SHA256, Absent, BlobId, ParamValue, RunId, TreeId
 from gitexp.model.metrics import MetricSummary, describe, summarise_rows
 from gitexp.model.run import Origin, RepeatState, Run, Sample
@@ -307,8 +306,7 @@ def lean_line(repo: Repo, tree: TreeId, run: RunId) -> RunLine | None:
         return None  # not a record as we write it: the full reader says what is wrong
 
 
-@dataclass(frozen=True, slots=True)
-class _Measured:
+class _Measured(NamedTuple):
     """What a table says, by itself."""
 
     sha256: str
@@ -388,7 +386,7 @@ def _line(record: _Record, measured: _Measured, run: RunId) -> RunLine | None:
         and all(type(record.get(key, kind())) is kind for key, kind in _SPARSE.items())
         and set(map(type, seeds)) <= {int}
         and _STATES.issuperset(states)
-        and (measured.sha256, measured.rows) == (samples["sha256"], samples["rows"])
+        and measured[:2] == (samples["sha256"], samples["rows"])
     )
     started_at = datetime.fromisoformat(record["started_at"])
     if not usual or not started_at.tzinfo:
