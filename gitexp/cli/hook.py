@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.cli.output import safe, written_down
 from gitexp.errors import GitexpError, UsageError
 from gitexp.model.rules import HookAnswer, HookCall, Policy
-from gitexp.report.answers.violations import violations_text
+from gitexp.report.answers.lines import violations_text
 
 if TYPE_CHECKING:
     import argparse

@@ -218,12 +218,12 @@ def logs(args: argparse.Namespace, context: Context) -> int:
     if context.json:
         put(value, context)
         return 0
-    from gitexp.report.answers import logs as logs_of
+    from gitexp.report.answers.lines import log_lines
 
     printer = context.printer
     headings = not printer.quiet and args.seed is None
     raw = not printer.out.isatty()
-    for line in logs_of.lines(value, raw=raw, headings=headings):
+    for line in log_lines(value, raw=raw, headings=headings):
         if raw:  # what was printed, for a file or another program
             printer.write(f"{line}\n")
         else:
@@ -239,7 +239,7 @@ def logs(args: argparse.Namespace, context: Context) -> int:
 def _follow(args: argparse.Namespace, context: Context) -> int:
     if context.json:
         raise UsageError("--follow prints text; --json contradicts it")
-    from gitexp.report.answers import logs as logs_of
+    from gitexp.report.answers.lines import safe
     from gitexp.views.logs import follow
 
     printer = context.printer
@@ -251,6 +251,6 @@ def _follow(args: argparse.Namespace, context: Context) -> int:
         if piece.seed != before and args.seed is None and not printer.quiet:
             printer.answer(f"==> seed {piece.seed}")
         before = piece.seed
-        printer.write(piece.text if raw else logs_of.safe(piece.text))
+        printer.write(piece.text if raw else safe(piece.text))
         printer.flush()
     return 0

@@ -27,7 +27,7 @@ from gitexp.model import dataclass, field, replace
 from gitexp.model.job import POINTS, STAGE, Job, JobRef, JobRequest, JobState, Outcome
 from gitexp.model.report import ProgressEvent, ProgressKind
 from gitexp.model.run import OnceRecord, RepeatState, StageOrigin, last_line, other_seeds
-from gitexp.report.answers.logs import in_short
+from gitexp.report.answers.lines import in_short
 from gitexp.system.logged_metrics import Tail
 
 if TYPE_CHECKING:

@@ -72,51 +72,26 @@ class PowerDesign(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class PowerRequest:
-    """One call of `gitexp power`; None means: from the plan, else from the records.
+    """One call of `gitexp power`; None means: from the plan, else from the records."""
 
-    Attributes
-    ----------
-    name : str or None
-        Experiment; None: that of the current branch, if there is one.
-    metric : str or None
-    direction : Direction or None
-    effect : str or None
-        The promise, ``">=5%"``.
-    gain : str or None
-        The true gain to be found, ``"8%"`` or ``"0.01"``. None: no gain at all, which a promise
-        other than zero has to be told from.
-    sd : float or None
-        Standard deviation of the metric from repeat to repeat, on one side.
-    n : int or None
-        Repeats (examples) to judge; None: those of the plan.
-    alpha : float or None
-    power : float
-    design : PowerDesign or None
-    discordant : float or None
-        Share of examples that one model alone has right.
-    area : float or None
-        The baseline's value: its accuracy, its area under the ROC curve, or the mean of its
-        metric, which a promise relative to it needs.
-    share : float or None
-        Of positive examples.
-    correlation : float
-        Of the two areas.
-    """
-
-    name: str | None = None
+    name: str | None = None  # experiment; None: that of the current branch, if there is one
     metric: str | None = None
     direction: Direction | None = None
-    effect: str | None = None
+    effect: str | None = None  # the promise, ">=5%"
+    # The true gain to be found, "8%" or "0.01". None: no gain at all, which a promise other than
+    # zero has to be told from.
     gain: str | None = None
-    sd: float | None = None
-    n: int | None = None
+    sd: float | None = None  # of the metric from repeat to repeat, on one side
+    n: int | None = None  # repeats (examples) to judge; None: those of the plan
     alpha: float | None = None
     power: float = 0.8
     design: PowerDesign | None = None
-    discordant: float | None = None
+    discordant: float | None = None  # share of examples that one model alone has right
+    # The baseline's value: its accuracy, its area under the ROC curve, or the mean of its metric,
+    # which a promise relative to it needs.
     area: float | None = None
-    share: float | None = None
-    correlation: float = 0.5
+    share: float | None = None  # of positive examples
+    correlation: float = 0.5  # of the two areas
 
     @property
     def is_complete(self) -> bool:

@@ -339,31 +339,18 @@ class Plan(PlanTerms):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What shall bind in a plan, as a person asks for it; None: as it is, or the default.
-
-    Attributes
-    ----------
-    direction : Direction or None
-        None: as it is, or as the settings or the metric's well-known name say.
-    effect : str or None
-        As typed, ``">=5%"``; its meaning needs the direction.
-    baseline : str or None
-        A revision.
-    guards : tuple of Guard or None
-        All of them; empty takes them away.
-    stopping : Stopping or None
-        One of a single look takes the rule of a plan away.
-    """
+    """What shall bind in a plan, as a person asks for it; None: as it is, or the default."""
 
     claim: Claim | None = None
     metric: str | None = None
+    # None: as it is, or as the settings or the metric's well-known name say
     direction: Direction | None = None
-    effect: str | None = None
+    effect: str | None = None  # as typed, ">=5%"; its meaning needs the direction
     alpha: float | None = None
     repeats: int | None = None
-    baseline: str | None = None
-    guards: tuple[Guard, ...] | None = None
-    stopping: Stopping | None = None
+    baseline: str | None = None  # a revision
+    guards: tuple[Guard, ...] | None = None  # all of them; empty takes them away
+    stopping: Stopping | None = None  # one of a single look takes the rule of a plan away
     on_failed: OnFailed | None = None
     frozen: tuple[str, ...] | None = None
     unfrozen: tuple[str, ...] | None = None

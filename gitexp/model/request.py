@@ -16,94 +16,51 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRequest(PlanDraft):
-    """One call of `gitexp new`.
-
-    Attributes
-    ----------
-    start : str or None
-        The commit on which the first one stands; None: HEAD.
-    params : tuple of (ParamKey, ParamValue)
-        Written into the params files of the first commit.
-    here : bool
-        Put the plan on the current branch instead of a new one.
-    checkout : bool or None
-        Switch to the new branch; None: where the work tree is clean.
-    seeds : SeedOrigin or None
-        Where its seeds come from; None: what the settings say.
-    """
+    """One call of `gitexp new`."""
 
     name: str
     hypothesis: str
     metric: str
     effect: str
-    start: str | None = None
+    start: str | None = None  # the commit on which the first one stands; None: HEAD
+    # written into the params files of the first commit
     params: tuple[tuple[ParamKey, ParamValue], ...] = ()
-    here: bool = False
-    checkout: bool | None = None
-    seeds: SeedOrigin | None = None
+    here: bool = False  # put the plan on the current branch instead of a new one
+    checkout: bool | None = None  # switch to the new branch; None: where the work tree is clean
+    seeds: SeedOrigin | None = None  # where its seeds come from; None: what the settings say
     dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """One call of `gitexp run`.
+    """One call of `gitexp run`."""
 
-    Attributes
-    ----------
-    repeats : int or None
-        How many repeats shall count in the end, on each side; None: what the plan says, or 1
-        where there is no plan.
-    seeds : tuple of int
-        Exactly these seeds instead of the default ones; empty: the default.
-    jobs : int
-        Repeats that run at the same time.
-    params : tuple of (ParamKey, ParamValue)
-        Overrides; they belong to the run's source, not to a commit (but see `commit_message`).
-    group : str
-        Name of the sweep that these runs are part of, "" for the default: runs with overrides over
-        one state of the project belong together, others stand alone. A baseline is in none.
-    with_baseline : bool
-        Run the plan's baseline too, with the same seeds.
-    at : str or None
-        Revision to run instead of HEAD.
-    on : str or None
-        Branch to record on instead of the current one.
-    again : bool
-        Run seeds that count already once more, and leave what killed calls of another state had
-        finished where it is.
-    dry_run : bool
-        Say what would be run, run nothing.
-    timeout_s : float or None
-        Limit of one repeat, in seconds.
-    keep_going : bool
-        Start further repeats although one failed.
-    resume : bool
-        Record finished repeats of calls that died, then run what the last of them still lacked;
-        without one, what the plan still lacks, and without a plan nothing (an error).
-    commit_message : str or None
-        Commit uncommitted tracked changes and overrides with this message first.
-    engine : str
-        Key of ``ENGINES``.
-    trust : bool
-        Execute also a commit that none of the user's own branches holds.
-    """
-
+    # How many repeats shall count in the end, on each side; None: what the plan says, or 1 where
+    # there is no plan.
     repeats: int | None = None
-    seeds: tuple[int, ...] = ()
-    jobs: int = 1
+    seeds: tuple[int, ...] = ()  # exactly these instead of the default ones; empty: the default
+    jobs: int = 1  # repeats that run at the same time
+    # Overrides; they belong to the run's source, not to a commit (but see `commit_message`).
     params: tuple[tuple[ParamKey, ParamValue], ...] = ()
+    # Name of the sweep that these runs are part of, "" for the default: runs with overrides over
+    # one state of the project belong together, others stand alone. A baseline is in none.
     group: str = ""
-    with_baseline: bool = False
-    at: str | None = None
-    on: str | None = None
+    with_baseline: bool = False  # run the plan's baseline too, with the same seeds
+    at: str | None = None  # revision to run instead of HEAD
+    on: str | None = None  # branch to record on instead of the current one
+    # Run seeds that count already once more, and leave what killed calls of another state had
+    # finished where it is.
     again: bool = False
-    dry_run: bool = False
-    timeout_s: float | None = None
-    keep_going: bool = False
+    dry_run: bool = False  # say what would be run, run nothing
+    timeout_s: float | None = None  # of one repeat, in seconds
+    keep_going: bool = False  # start further repeats although one failed
+    # Record finished repeats of calls that died, then run what the last of them still lacked;
+    # without one, what the plan still lacks, and without a plan nothing (an error).
     resume: bool = False
+    # Commit uncommitted tracked changes and overrides with this message first.
     commit_message: str | None = None
-    engine: str = "local"
-    trust: bool = False
+    engine: str = "local"  # key of ``ENGINES``
+    trust: bool = False  # execute also a commit that none of the user's own branches holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,25 +90,10 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class InitRequest:
-    """One call of `gitexp init`; None and empty mean: find out.
+    """One call of `gitexp init`; None and empty mean: find out."""
 
-    Attributes
-    ----------
-    project : str or None
-        Folder of the project below the repository's top.
-    command : str or None
-        Shell command of a project without a pipeline.
-    dvc_init : bool or None
-        Make a DVC repository where there is none; None: it was not said.
-    write_pipeline : bool
-        Turn the command into a dvc.yaml with one stage.
-    commit : bool
-    merge_driver : bool
-        Let Git in this clone join dvc.lock and gitexp's files by gitexp.
-    """
-
-    project: str | None = None
-    command: str | None = None
+    project: str | None = None  # folder of the project below the repository's top
+    command: str | None = None  # shell command of a project without a pipeline
     metrics: tuple[str, ...] = ()
     params: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
@@ -159,10 +101,10 @@ class InitRequest:
     seed_params: tuple[ParamKey, ...] = ()
     seed_arg: str | None = None
     python: str | None = None
-    dvc_init: bool | None = None
-    write_pipeline: bool = False
+    dvc_init: bool | None = None  # make a DVC repository where there is none; None: nobody said
+    write_pipeline: bool = False  # turn the command into a dvc.yaml with one stage
     commit: bool = True
-    merge_driver: bool = False
+    merge_driver: bool = False  # let Git in this clone join dvc.lock and gitexp's files by gitexp
     dry_run: bool = False
 
 

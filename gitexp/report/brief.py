@@ -14,7 +14,7 @@ from gitexp.model.rules import Policy
 from gitexp.model.witness import ALONE
 from gitexp.records.terms import effect_text
 from gitexp.report import numbers, words
-from gitexp.report.answers.violations import violations_text
+from gitexp.report.answers.lines import violations_text
 from gitexp.report.drawing import svg
 from gitexp.report.escape import PROSE_LIMIT, prose, visible
 from gitexp.report.sheet import MANY, SHORT

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.model.comparison import Comparison
 from gitexp.records import codec
-from gitexp.report import numbers, omnibus, render_comparisons, subgroups, words
+from gitexp.report import numbers, render_comparisons, supplements, words
 from gitexp.report import sheet as sheets
 from gitexp.report.escape import escaped, prose
 from gitexp.report.sheet import PLAIN, Cell, Fact, Grid, Sheet, Style, csv_rows, is_good, shortened
@@ -91,15 +91,15 @@ def csv(comparisons: tuple[Comparison, ...], _: Style) -> str:
 
 def sheet(comparisons: tuple[Comparison, ...], style: Style = PLAIN) -> Sheet:
     """Return what all commits show together, then each candidate."""
-    found = None if style.quiet else omnibus.of_call(comparisons)
-    together = () if found is None else (omnibus.sheet(found, style),)
+    found = None if style.quiet else supplements.of_call(comparisons)
+    together = () if found is None else (supplements.commits_sheet(found, style),)
     return Sheet(parts=(*together, *(sheet_of(item, style) for item in comparisons)))
 
 
 def sheet_of(comparison: Comparison, style: Style = PLAIN) -> Sheet:
     """Return one candidate: verdict, metrics, subgroups, facts."""
     facts = words.facts(comparison)
-    groups = subgroups.sheet(comparison, style)
+    groups = supplements.groups_sheet(comparison, style)
     plan = comparison.plan
     return Sheet(
         headline=comparison.headline,

@@ -13,7 +13,7 @@ from gitexp.model.plan import Verdict
 from gitexp.model.result import Role
 from gitexp.model.rules import Policy
 from gitexp.records.terms import format_effect, guard_text
-from gitexp.report import brief, numbers, omnibus, subgroups, words
+from gitexp.report import brief, numbers, supplements, words
 from gitexp.report import comparisons as table
 from gitexp.report.brief import Line, joined
 from gitexp.report.drawing import figures
@@ -81,8 +81,8 @@ def review(found: Review) -> str:
 def articles(comparisons: tuple[Comparison, ...]) -> Iterator[str]:
     """Yield an article for each comparison; above several of them what they say in short."""
     several = len(comparisons) > 1
-    found = omnibus.of_call(comparisons)
-    together = [] if found is None else list(omnibus.page(found, "all"))
+    found = supplements.of_call(comparisons)
+    together = [] if found is None else list(supplements.commits_page(found, "all"))
     left = _ROOM - _size(_overview(comparisons, len(comparisons))) - _size(together)
     shown: list[Comparison] = []
     for item in comparisons:  # what is said comes before what is drawn
@@ -245,7 +245,7 @@ def _results(comparison: Comparison, room: Room, key: str) -> Iterator[str]:
         yield figures.pairs(comparison, main, room, f"{key}-p")
         yield from _table(comparison)
         yield figures.metrics(comparison, room, f"{key}-f")
-        yield from subgroups.page(comparison, room, f"{key}-g")
+        yield from supplements.groups_page(comparison, room, f"{key}-g")
         yield figures.samples(comparison, main, room)
         yield from figures.others(comparison, main, room, key)
     facts = words.facts(comparison)

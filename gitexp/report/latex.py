@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from gitexp.report import comparisons as table
-from gitexp.report import omnibus, subgroups, words
+from gitexp.report import supplements, words
 from gitexp.report.escape import latex, visible
 from gitexp.report.sheet import Fact, Grid, Sheet, Style, cell_text, numeric, shortened
 
@@ -30,9 +30,9 @@ _SIGN = re.compile(r"(?<![\w$])([+-])(?=\d)")
 def render(comparisons: tuple[Comparison, ...], style: Style) -> str:
     """Return one table a candidate, with its facts in comments above, and what they have beside."""
     parts = ["\n".join(_lines(item, style)) + "\n" for item in comparisons]
-    together = omnibus.of_call(comparisons)
+    together = supplements.of_call(comparisons)
     if together is not None and not style.quiet:
-        parts.insert(0, "\n".join(_sheet(omnibus.sheet(together, style))) + "\n")
+        parts.insert(0, "\n".join(_sheet(supplements.commits_sheet(together, style))) + "\n")
     return "\n".join(parts)
 
 
@@ -52,7 +52,7 @@ def _lines(comparison: Comparison, style: Style) -> Iterator[str]:
         found = table.grid(comparison, _COLUMNS, sides=("baseline", "candidate"))
         rows = tuple((*row[:-1], str(row[-1]).replace(", no verdict;", ",")) for row in found.rows)
         yield from _float(_caption(comparison, facts), _grid(replace(found, rows=rows)))
-    groups = subgroups.sheet(comparison, style)
+    groups = supplements.groups_sheet(comparison, style)
     if groups is not None:
         yield from _sheet(groups)
 

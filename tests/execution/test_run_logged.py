@@ -19,8 +19,8 @@ from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.model.run import LoggedValue, RepeatState
 from gitexp.report import views
 from gitexp.report.answers import details
-from gitexp.report.answers import logs as logs_of
-from gitexp.text import curves as curves_format
+from gitexp.report.answers.lines import heading
+from gitexp.system import curves as curves_format
 from gitexp.views.list_runs import list_runs
 from gitexp.views.logs import logs
 from gitexp.views.status import status
@@ -146,7 +146,7 @@ def test_what_a_repeat_logs_is_seen_while_it_runs(tmp_path: Path) -> None:
         assert "seed 0: f1 not finite, loss 3.333, step 7" in str(details.status(view))
         answers.check(json.loads(views.json(view)))
         log = logs(repo.workspace)
-        assert logs_of.heading(log.repeats[0]).startswith("==> seed 0, running; f1 not finite")
+        assert heading(log.repeats[0]).startswith("==> seed 0, running; f1 not finite")
         answers.check(json.loads(views.json(log)))
         (tmp_path / "seen").touch()
 

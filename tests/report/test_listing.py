@@ -17,7 +17,7 @@ from gitexp.model.metrics import MetricSummary
 from gitexp.model.rules import Policy, Violation, Where
 from gitexp.model.run import LoggedValue
 from gitexp.report import sheet
-from gitexp.report.answers import listing, logs, violations
+from gitexp.report.answers import lines, listing
 from gitexp.report.sheet import Style
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -186,7 +186,7 @@ anything = st.text(st.characters(), max_size=60)
 
 @given(anything)
 def test_a_log_on_a_terminal_has_its_lines_and_tabs_and_nothing_that_acts(text: str) -> None:
-    shown = logs.safe(text)
+    shown = lines.safe(text)
     assert all(char.isprintable() or char in "\n\t" for char in shown)
     assert shown.count("\n") == text.count("\n")
 
@@ -206,15 +206,15 @@ def test_a_log_on_a_terminal_has_its_lines_and_tabs_and_nothing_that_acts(text: 
     ],
 )
 def test_of_a_progress_bar_the_last_state_stays_and_colours_go(text: str, shown: str) -> None:
-    assert logs.safe(text) == shown
+    assert lines.safe(text) == shown
 
 
 def test_logged_values_in_short_begin_with_the_plans_metric_and_end_with_the_last_step() -> None:
     values = [LoggedValue(name, 0.5, step) for step, name in enumerate("abcdef")]
-    assert logs.in_short(values, "b") == "b 0.5, f 0.5, e 0.5, step 5"
-    assert logs.in_short(values) == "f 0.5, e 0.5, d 0.5, step 5"
-    assert logs.in_short([LoggedValue("x" * 99, 1.0, None)]) == f"{'x' * 40} 1"
-    assert logs.in_short([]) == ""
+    assert lines.in_short(values, "b") == "b 0.5, f 0.5, e 0.5, step 5"
+    assert lines.in_short(values) == "f 0.5, e 0.5, d 0.5, step 5"
+    assert lines.in_short([LoggedValue("x" * 99, 1.0, None)]) == f"{'x' * 40} 1"
+    assert lines.in_short([]) == ""
 
 
 # --- broken rules ---------------------------------------------------------------------------------
@@ -230,10 +230,10 @@ def test_errors_come_before_warnings_and_nothing_of_them_is_raw() -> None:
         broken("R2", Policy.ERROR, path="a\nb.yaml"),
         broken("R3", Policy.ERROR),
     ]
-    text = violations.violations_text(found)
+    text = lines.violations_text(found)
     heads = [line for line in text.splitlines() if not line.startswith(" ")]
     assert [head.partition(":")[0] for head in heads] == ["error[R2]", "error[R3]", "warning[R1]"]
     assert "a\\x0ab.yaml" in text
     assert "\x1b" not in text
     assert text.count("next      gitexp fix") == 3
-    assert violations.violations_text([]) == ""
+    assert lines.violations_text([]) == ""

@@ -47,7 +47,8 @@ from gitexp.model.views import (
 )
 from gitexp.records.answers import ANSWERS
 from gitexp.report import views
-from gitexp.report.answers import details, listing, logs
+from gitexp.report.answers import details, listing
+from gitexp.report.answers.lines import log_lines
 from gitexp.report.sheet import Style
 from tests.lab import samples
 from tests.records import answers
@@ -248,7 +249,7 @@ def test_an_empty_list_says_so_and_what_to_do() -> None:
 
 def test_a_log_keeps_its_lines_and_loses_its_escapes() -> None:
     log = RepeatLog(RUN, 3, 1, LogSource.JOB, "a\n\x1b[2Jb" + "c" * 500, RepeatState.FAILED)
-    lines = list(logs.lines(LogView(RUN, (log,)), raw=False, headings=True))
+    lines = list(log_lines(LogView(RUN, (log,)), raw=False, headings=True))
     assert lines == ["==> seed 3, failed", "a\n\\x1b[2Jb" + "c" * 500]
     value = json.loads(views.json(LogView(RUN, (log,))))
     answers.check(value)

@@ -9,7 +9,7 @@ from gitexp.model.plan import OnFailed, Plan, Verdict
 from gitexp.model.run import Repeat, RepeatState, other_seeds
 from gitexp.records.terms import format_effect, guard_text
 from gitexp.report import numbers
-from gitexp.report.answers import listing, logs
+from gitexp.report.answers import lines, listing
 from gitexp.report.caveats import stopping_text
 from gitexp.report.escape import prose
 from gitexp.report.sheet import (
@@ -171,7 +171,7 @@ def status(view: StatusView, style: Style = PLAIN) -> Sheet:
     facts += [Fact("running", _live(item)) for item in view.running]
     metric = "" if plan is None else plan.metric
     facts += [
-        Fact("logged", f"{item.id[:SHORT]} seed {seed}: {logs.in_short(values, metric)}")
+        Fact("logged", f"{item.id[:SHORT]} seed {seed}: {lines.in_short(values, metric)}")
         for item in view.running
         for seed, values in item.logged
     ]

@@ -9,7 +9,7 @@ from gitexp.model.report import Diagnosis, Level, MaintenanceReport, RepositoryS
 from gitexp.model.rules import HooksReport, Policy, Violation
 from gitexp.model.sharing import BranchMove, BranchOutcome, DataMoved, EndReport, TogetherReport
 from gitexp.report import numbers
-from gitexp.report.answers.violations import head_of, places_of
+from gitexp.report.answers.lines import head_of, places_of
 from gitexp.report.sheet import PLAIN, Fact, Grid, Item, Sheet, Style, order_words
 
 if TYPE_CHECKING:

@@ -1,25 +1,55 @@
-"""Logs for people. What a command printed is foreign text: a terminal never gets it raw."""
+"""Broken rules and logs as lines, each of them escaped, for who needs no sheet.
+
+What a command printed is foreign text: a terminal never gets it raw.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from gitexp.model.run import LoggedValue, RepeatState
-from gitexp.report.escape import visible
+from gitexp.model.rules import Policy
+from gitexp.report.escape import PROSE_LIMIT, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from gitexp.model.rules import Violation
+    from gitexp.model.run import LoggedValue
     from gitexp.model.views import LogView, RepeatLog
 
+_WORDS = {Policy.ERROR: "error", Policy.WARN: "warning"}
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LINE_LIMIT = 10_000
 _SHOWN = 3
 _NAME_SHOWN = 40  # characters
 
 
-def lines(value: LogView, *, raw: bool, headings: bool) -> Iterator[str]:
+def violations_text(violations: Iterable[Violation]) -> str:
+    """Return what a hook says of them, errors first; every part of it is escaped."""
+    lines: list[str] = []
+    for each in sorted(violations, key=lambda found: found.policy is not Policy.ERROR):
+        lines.append(_prose(head_of(each)))
+        lines += [f"  {label:<8}  {_prose(text)}" for label, text in places_of(each)]
+    return "\n".join(lines)
+
+
+def head_of(item: Violation) -> str:
+    """Return what is broken, and how much it weighs."""
+    return f"{_WORDS.get(item.policy, 'note')}[{item.rule}]: {item.message}"
+
+
+def places_of(item: Violation) -> Iterator[tuple[str, str]]:
+    """Yield label and text of where it is, and of what to type."""
+    pairs = (("where", str(item.where)), ("next", item.next_step))
+    yield from (pair for pair in pairs if pair[1])
+
+
+def _prose(text: str) -> str:
+    return visible(text, limit=PROSE_LIMIT)
+
+
+def log_lines(value: LogView, *, raw: bool, headings: bool) -> Iterator[str]:
     """Yield the lines of all logs; `raw`: as printed, for a file or a pipe, never a terminal."""
     for item in value.repeats:
         if headings:
@@ -32,7 +62,7 @@ def lines(value: LogView, *, raw: bool, headings: bool) -> Iterator[str]:
 
 def heading(item: RepeatLog) -> str:
     """Return the line above a log: ``==> seed 3, failed: exit code 1``."""
-    state = item.state.value if isinstance(item.state, RepeatState) else item.state
+    state = item.state if isinstance(item.state, str) else item.state.value
     attempt = f", attempt {item.attempt}" if item.attempt > 1 else ""
     reason = f": {visible(item.reason, limit=400)}" if item.reason else ""
     said = f"; {visible(in_short(item.logged))}" if item.logged else ""
