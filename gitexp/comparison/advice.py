@@ -8,7 +8,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions, failures
-from gitexp.comparison.selection import has_fixed_number
+from gitexp.comparison.selection import factor, has_fixed_number
 from gitexp.model.plan import ALPHA, Claim, Effect, Plan, Verdict
 from gitexp.records.terms import effect_text, format_effect, guard_text, told_apart
 from gitexp.report import numbers
@@ -90,7 +90,7 @@ def _end(judged: Judged, plan: Plan, found: Detectable | None) -> str:
     if judged.verdict is Verdict.UNDECIDABLE and not _may_grow(judged):
         # A look that could not have decided costs nothing, and fresh seeds are drawn; but of these
         # p pays for each version of a plan.
-        needed = _needed(judged, more=1 if plan.drawn else 0)
+        needed = _needed(judged, amended=True)
         if plan.claim is Claim.METHOD and _by_repeats(judged) and needed > plan.repeats:
             why = f"{counted(plan.repeats, 'repeat')} cannot decide"
             return f'gitexp amend-plan{name} --repeats {needed} --why "{why}"'
@@ -264,8 +264,10 @@ def _sentence(judged: Judged) -> str:
     family = f", adjusted for {judged.family} candidates{by}" if judged.family > 1 else ""
     if judged.family > 1 and judged.adjustment == "none":
         family = f", not adjusted for {judged.family} candidates"
-    if judged.configurations > 1:
-        family += f", times {judged.configurations} configurations"
+    if (price := factor(judged.draft.selection)) > 1:
+        found = judged.draft.selection
+        tried = f"as try {found.configurations}" if found and found.price else "configurations"
+        family += f", times {price} {tried}"
     p = None
     if judged.result is not None:
         refuted = verdict is Verdict.REFUTED
@@ -308,10 +310,10 @@ def _repeat_word(judged: Judged, number: int) -> str:
     return word if judged.sides.paired else f"{word} a side"
 
 
-def _needed(judged: Judged, *, more: int = 0) -> int:
+def _needed(judged: Judged, *, amended: bool = False) -> int:
     """Return how many units a side would do to reach alpha; 0 where those there are do.
 
-    `more`: tests that p will pay for as well.
+    `amended`: under the plan as it would be then.
     """
     plan, result = judged.sides.plan, judged.result
     if plan is None:
@@ -324,7 +326,7 @@ def _needed(judged: Judged, *, more: int = 0) -> int:
     if model and plan.effect.margin != 0:
         return MIN_BOOTSTRAP_EXAMPLES
     needed = pairs_needed(
-        plan.alpha / max(1, judged.family * (judged.configurations + more)),
+        plan.alpha / max(1, judged.family * judged.sides.count.chances(amended=amended)),
         paired=judged.sides.paired or model,
         one_sided=plan.effect.one_sided,
     )

@@ -102,7 +102,7 @@ def warnings(counted: Count, evaluation: Evaluation) -> list[str]:
             "name them under evaluation: in .gitexp/config.yaml"
         )
     grew = any(item.why == LATE for item in counted.unused)  # said by `grown`
-    if counted.looks and not grew:
+    if counted.looks and not grew and not counted.place:  # else other tries, which `_choices` has
         times = "once" if counted.looks == 1 else f"{counted.looks} times"
         found.append(
             f"{counted.looks + 1} looks, alpha is no longer that of one: candidate samples were "
@@ -129,17 +129,22 @@ def warnings(counted: Count, evaluation: Evaluation) -> list[str]:
 def _choices(counted: Count) -> Iterator[str]:
     """Say what there was to pick from, and p pays for."""
     tried = counted.variants - counted.environments
-    if counted.versions > 1:
-        tests = numbers.amount(tried, "test")
-        yield (
-            f"scores were seen under {counted.versions} versions of this plan, {tests} to pick from"
-        )
+    if counted.place:
+        after = max(0, tried - counted.place)
+        tried = max(tried, counted.place)
+        versions = f", over {counted.versions} versions of it" if counted.versions > 1 else ""
+        if counted.place > 1 or after:
+            yield (
+                f"try {counted.place} of {tried} under this plan{versions}: each candidate is one, "
+                "and each amended version, of which a score was seen; p pays for those before it"
+                f"{f', and the {after} after it change nothing' if after else ''}"
+            )
     elif tried > 1:
         yield f"{tried} different candidates were run under this plan"
     if counted.environments:
         yield (
             "the repeats do not pair, so those of one environment count, the first; the candidate "
-            f"finished in {counted.environments + 1}, and p pays for each as for a candidate"
+            f"finished in {counted.environments + 1}, and p is multiplied by that number"
         )
 
 

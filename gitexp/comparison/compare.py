@@ -216,7 +216,6 @@ def _finish(draft: Draft, result: SignificanceResult | None, call: _Call) -> Com
         result,
         family=call.family,
         problem=draft.measured.problem or still or obstacle,
-        configurations=configurations,
         adjustment=call.adjustment,
         current_branch=call.branch,
     )

@@ -27,7 +27,7 @@ from __future__ import annotations
 from itertools import islice, product
 from typing import TYPE_CHECKING
 
-from gitexp.comparison.drawn import drawn_seeds
+from gitexp.comparison.drawn import Tries, drawn_seeds, in_time, unrelated
 from gitexp.comparison.eligible import (
     Counted,
     count_looks,
@@ -39,7 +39,7 @@ from gitexp.comparison.eligible import (
 )
 from gitexp.comparison.pairs import OTHER_ENVIRONMENT, UNLIKE, JoinedSides, first, join
 from gitexp.model import dataclass, field, replace
-from gitexp.model.comparison import Unused
+from gitexp.model.comparison import Unused, price_of_try
 from gitexp.model.run import Key, Repeat, RepeatState, Sample, other_seeds
 from gitexp.report import numbers
 
@@ -78,6 +78,7 @@ class FoundRuns:
     scores: tuple[FoundRun, ...] = ()  # of `elsewhere`, what own branches have of the baseline
     past: tuple[FoundRun, ...] = ()  # under the plan before it was amended, of other inputs
     alike: Alike = same_environment  # what a plan of the second rules asks of a pair
+    ancestry: Earlier = unrelated  # which of two runs lies on the other, whatever their clocks say
     # runs that are not what they say, and why; they never count
     contradicted: Mapping[RunId, str] = field(default_factory=dict)
 
@@ -119,6 +120,15 @@ class Count:
     # of a plan that drew its seeds, under which a result was seen: its variants are of each of them
     versions: int = 1
     environments: int = 0  # of `variants`: further ones, where repeats do not pair
+    place: int = 0  # of the candidate among the tries under such a plan; 0: p pays for all alike
+
+    def chances(self, *, amended: bool = False) -> int:
+        """Return what p is multiplied by, or would be once the plan was amended."""
+        if not self.place:
+            return max(1, self.variants)
+        if amended:
+            return price_of_try(self.variants - self.environments + 1)
+        return price_of_try(self.place) * (1 + self.environments)
 
     @property
     def failed(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -218,7 +228,16 @@ def count(
             f"you asked{none}"
         )
     looks, variants = count_looks(everywhere, plan, baseline, earlier, ours.judged)
-    tried, versions = (variants, 1) if drawn is None else drawn.configurations(past, baseline)
+    tries = (
+        Tries(variants)
+        if drawn is None
+        else drawn.tries(
+            past,
+            baseline,
+            [item.found for item in two.repeats.values()] or ours.runs,
+            in_time(earlier, found.ancestry),
+        )
+    )
     result = Count(
         baseline=one,
         candidate=two,
@@ -227,10 +246,11 @@ def count(
         unused=(),
         warnings=tuple(warnings),
         looks=looks,
-        variants=tried + joined.environments,
+        variants=tries.number + joined.environments,
         in_pairs=in_pairs,
-        versions=versions,
+        versions=tries.versions,
         environments=joined.environments,
+        place=tries.place,
         given_up=given_up(plan, theirs, ours),
         spent=frozenset() if drawn is None else drawn.spent,
         doubtful=() if drawn is None else drawn.doubtful,

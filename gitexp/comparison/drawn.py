@@ -34,6 +34,35 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Tries:
+    """What somebody could stop at, under one plan."""
+
+    number: int
+    versions: int = 1  # of the plan, among them
+    place: int = 0  # of the try that is asked about: later ones never change it
+
+
+def unrelated(_: FoundRun, __: FoundRun) -> bool:
+    """Say of any two runs that neither lies on the other."""
+    return False
+
+
+def in_time(earlier: Earlier, ancestry: Earlier) -> Earlier:
+    """Return which of two runs was surely recorded first.
+
+    On parallel lines the records' own times say it: nothing that is run later may take from a try
+    that has its answer. Where ancestry says otherwise than the times, nobody can tell.
+    """
+
+    def first(one: FoundRun, other: FoundRun) -> bool:
+        if earlier(one, other) or earlier(other, one) or ancestry(other, one):
+            return earlier(one, other)
+        return (one.run.ended_at, one.run.id) < (other.run.ended_at, other.run.id)
+
+    return first
+
+
+@dataclass(frozen=True, slots=True)
 class DrawnSeeds:
     """Which of the seeds that were drawn with a plan count, and which can no more."""
 
@@ -58,15 +87,24 @@ class DrawnSeeds:
                     unused.append(left_aside(why, item, (seed,)))
         return Eligible(side.runs, out, tuple(unused), judged=self.counting)
 
-    def configurations(self, runs: Iterable[FoundRun], baseline: InputsDigest) -> tuple[int, int]:
-        """Count what could be picked from: candidates, each under each version of the plan.
+    def tries(
+        self,
+        runs: Iterable[FoundRun],
+        baseline: InputsDigest,
+        mine: Iterable[FoundRun],
+        first: Earlier,
+    ) -> Tries:
+        """Count the tries: candidates, each under each version of the plan.
 
         Of which a score was seen: a repeat finished, or one of these seeds did not and printed a
-        number. Also count those versions: an amendment on another branch makes one as well.
+        number. An amendment on another branch makes a version as well.
+
+        `mine`: runs of the try that is asked about. `first`: whether the one run surely came before
+        the other; a try of which that is not known came before.
         """
         plan, own = self.plan, self.counting | self.spent | self.later
         bases = {plan.baseline.commit, *(str(each.old.get("baseline")) for each in plan.amended)}
-        found: set[tuple[InputsDigest, object, str]] = set()
+        found: dict[tuple[object, ...], list[FoundRun]] = {}
         for item in unique(runs):
             run, ref = item.run, item.run.plan
             was_base = run.source.commit in bases and not run.source.overrides
@@ -76,8 +114,15 @@ class DrawnSeeds:
             # Whatever name it has on another branch: no other plan has these seeds.
             seen = any(each.shown and each.seed in own for each in run.own_repeats)
             if seen or (was_under(item, plan) and finished_seeds(item)):
-                found.add((run.inputs, run.fixed, ref.digest))
-        return len(found), len({digest for *_, digest in found})
+                found.setdefault((run.inputs, run.fixed, ref.digest), []).append(item)
+        keys = {(item.run.inputs, item.run.fixed, plan.digest) for item in mine}
+        began = [item for key in keys for item in found.get(key, ())]
+        before = [
+            every
+            for key, every in found.items()
+            if key not in keys and not any(all(first(one, it) for it in every) for one in began)
+        ]
+        return Tries(len(found), len({digest for *_, digest in found}), len(before) + 1)
 
 
 def drawn_seeds(

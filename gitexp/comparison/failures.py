@@ -188,7 +188,7 @@ def _dropping(settled: Settled, plan: Plan, source: ResolvedSide, side: SideCoun
         return ""
     step = "gitexp amend-plan --on-failed drop"
     if plan.drawn and plan.stopping is None:  # p pays for the version before
-        level = plan.alpha / (settled.count.variants + 1)
+        level = plan.alpha / settled.count.chances(amended=True)
         needed = pairs_needed(level, one_sided=plan.effect.one_sided)
         step += f" --repeats {needed}" if needed > plan.repeats else ""
     return f"{step} --why TEXT"

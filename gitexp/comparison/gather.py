@@ -213,6 +213,7 @@ def gather(
             tuple(past.values()),
             contradicted=wrong,
             alike=Environments(world.repo).alike,
+            ancestry=world.earlier,
         ),
         in_order(world.earlier, strange),
         tuple(warnings),

@@ -82,7 +82,6 @@ class Judged:
     family: int  # candidates that were compared in one call
     # why the sides are not comparable, or nothing could be tested, or a yes became open
     problem: str
-    configurations: int  # to pick from: what p was multiplied by
     adjustment: str  # over several candidates
     current_branch: str
 

@@ -1,8 +1,9 @@
 """What choosing does to alpha: configurations to pick from, repeats added after a look.
 
 Whoever runs ten variants under one plan and keeps the best, or adds repeats until the answer
-pleases, has had more than one chance. Variants are paid for by Bonferroni's factor; repeats that
-came after the planned ones were there are shown and do not count.
+pleases, has had more than one chance. Variants are paid for by Bonferroni's factor, and where the
+plan drew its seeds each by its place among the tries; repeats that came after the planned ones were
+there are shown and do not count.
 """
 
 from __future__ import annotations
@@ -49,11 +50,17 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")  # where nobody named the sweep: inputs wi
 
 
 def of_variants(count: Count, plan: Plan | None) -> Selection | None:
-    """Return how many variants were run under the plan, on the same data; None for one."""
-    if plan is None or count.variants <= 1:
+    """Return how many variants were run under the plan, on the same data; None for one.
+
+    Of tries, of which each pays for those before it, the place of this one.
+    """
+    price = count.chances()
+    if plan is None or price <= 1:
         return None
-    versions = f"{count.versions} versions of " if count.versions > 1 else ""
-    return _selection(count.variants, f"under {versions}this plan", plan, fresh=False)
+    if count.place > 1:
+        found = _selection(count.place, "under this plan", plan, fresh=False)
+        return replace(found, price=price)
+    return _selection(price, "under this plan", plan, fresh=False)
 
 
 def of_sweep(
@@ -87,7 +94,7 @@ def of_sweep(
 
 def factor(found: Selection | None) -> int:
     """Return what p-values are multiplied by, where a plan has any that decide."""
-    return 1 if found is None or found.fresh else found.configurations
+    return 1 if found is None or found.fresh else found.price or found.configurations
 
 
 def corrected(result: SignificanceResult, by: int) -> SignificanceResult:

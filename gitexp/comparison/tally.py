@@ -61,8 +61,10 @@ class Settled:
         return frozenset(self.everything.candidate.repeats.keys() - self.count.candidate.repeats)
 
     @property
-    def variants(self) -> int:
-        """How many candidates the plan has, once this one has repeats."""
+    def chances(self) -> int:
+        """What p is multiplied by, once this candidate has repeats."""
+        if self.count.place:
+            return self.count.chances()
         return self.count.variants + (not self.everything.candidate.repeats)
 
     @property

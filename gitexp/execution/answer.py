@@ -77,28 +77,31 @@ def too_few(seen: Situation) -> str:
     plan = seen.plan
     if plan is None or plan.claim is Claim.MODEL or seen.request.seeds:
         return ""
-    wanted, variants = seen.wanted, 1 if plan.stopping else seen.variants
+    wanted, chances = seen.wanted, 1 if plan.stopping else seen.chances
     if is_fixed(plan):
         wanted = min(wanted, plan.repeats)
     if plan.stopping is not None and plan.drawn and _have_sizes(seen, plan) is not None:
         return _NO_RULE.format(plan.metric)
     one_sided = plan.effect.one_sided
     # Of a look alone: what all looks together ask for is more, and takes numerics to tell.
-    least = variants * smallest_p(wanted, wanted, paired=True, one_sided=one_sided)
+    least = chances * smallest_p(wanted, wanted, paired=True, one_sided=one_sided)
     if least <= plan.alpha or not any(s.side == "candidate" and s.choice.run for s in seen.sides):
         return ""
     if plan.stopping is None and _have_sizes(seen, plan):  # the test is one over folds
         return ""
-    of = f", times {variants} candidates under this plan" if variants > 1 else ""
+    count = None if seen.settled is None else seen.settled.count
+    of = f", times {chances} candidates under this plan" if chances > 1 else ""
+    if of and count is not None and count.place:
+        of = f", times {chances} as try {count.place} under this plan"
     are = "is" if plan.repeats == 1 else "are"
     then = f"{plan.repeats} {are} planned"
-    needed = pairs_needed(plan.alpha / variants, one_sided=one_sided)
+    needed = pairs_needed(plan.alpha / chances, one_sided=one_sided)
     if plan.stopping is None and needed <= plan.repeats:
         then += f", --repeats {needed} would do"
     elif plan.stopping is None:
         # Of drawn seeds p pays for the versions of a plan, too.
-        tests = seen.settled.count.variants + 1 if plan.drawn and seen.settled else variants
-        needed = pairs_needed(plan.alpha / tests, one_sided=one_sided)
+        chances = count.chances(amended=True) if plan.drawn and count else chances
+        needed = pairs_needed(plan.alpha / chances, one_sided=one_sided)
         then += f"; gitexp amend-plan --repeats {needed} --why TEXT plans what would do"
     return cannot_decide(plan, wanted, f"{least:.2g} at best{of}", then)
 

@@ -69,9 +69,9 @@ class Situation:
     beside: Plan | None = None  # that of the branch, where the call explores
 
     @property
-    def variants(self) -> int:
-        """How many candidates the plan has, the present one among them."""
-        return 1 if self.settled is None else self.settled.variants
+    def chances(self) -> int:
+        """What p is multiplied by: for the candidates that the plan has, or the tries before."""
+        return 1 if self.settled is None else self.settled.chances
 
     @property
     def repo(self) -> Repo:

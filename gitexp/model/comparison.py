@@ -231,6 +231,22 @@ class Selection:
     # Chance that the best of so many looks good at alpha where none is, were they independent:
     # one less (1 - alpha)^k.
     inflation: float
+    # What p is multiplied by, where `configurations` are the tries up to this one; 0: by all alike.
+    price: int = 0
+
+
+def price_of_try(number: int) -> int:
+    """Return what the p-value of a plan's first, second, ... try is multiplied by.
+
+    The first pays nothing, the k-th k (k + 1). What is left of alpha for it sums up to no more than
+    one and a half alpha over all tries, whenever somebody stops.
+
+    Examples
+    --------
+    >>> [price_of_try(number) for number in (1, 2, 3, 4)]
+    [1, 6, 12, 20]
+    """
+    return 1 if number <= 1 else number * (number + 1)
 
 
 @dataclass(frozen=True, slots=True)

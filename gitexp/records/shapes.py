@@ -351,7 +351,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "VarianceShare": Shape(least=_counts("repeats examples", 1)),
     "Detectable": Shape(least=_counts("units")),
     "Missing": Shape(needed="best worst", as_is="best_p worst_p", sparse="interrupted"),
-    "Selection": Shape(least=_counts("configurations", 1)),
+    "Selection": Shape(least=_counts("configurations", 1) | _counts("price"), sparse="price"),
     "SliceComparison": Shape(least=_counts("family hidden least")),
     "Slice": Shape(needed="note", least=_counts("examples")),
     "CategoryComparison": Shape(needed="note", reads={"seeds": _two}),

@@ -192,7 +192,9 @@ def _price(item: ReviewedExperiment) -> Iterator[str | Foreign]:
     yield f", {numbers.duration(seconds)}" if seconds > 0 else ""
     yield f", {words.unfinished(*sides)}"
     if comparison.selection is not None:
-        yield f"; best of {comparison.selection.configurations} configurations"
+        found = comparison.selection
+        tried = f"try {found.configurations} under its plan"
+        yield f"; {tried if found.price else f'best of {found.configurations} configurations'}"
     if comparison.looks:
         yield f"; {numbers.amount(comparison.looks, 'look')} after the planned one"
 

@@ -307,12 +307,13 @@ def _over(comparison: Comparison) -> str:
 
 def _looks(comparison: Comparison) -> Iterator[Fact]:
     if comparison.plan is not None:
-        after = ""
+        after, drawn = "", comparison.plan.drawn is not None
         if comparison.looks:
             late = any(item.why == LATE for item in comparison.unused)
             paid = (
                 "their variants are paid for" if comparison.selection else "nothing pays for them"
             )
+            paid = "of other tries, which pay for those before them" if drawn else paid
             after = f" after the planned one: {'they do not count' if late else paid}"
         yield Fact("looks", f"{comparison.looks}{after}")
 

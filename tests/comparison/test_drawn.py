@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.comparison import cautions, counting, eligible, selection
+from gitexp.comparison import cautions, counting, drawn, eligible, selection
 from gitexp.comparison.counting import Count, FoundRuns, count
 from gitexp.comparison.designs.interim import in_order
 from gitexp.comparison.measure import values_of
@@ -32,7 +32,7 @@ from gitexp.model.plan import (
 from gitexp.model.run import Origin, PlanRef, RepeatState, Resources
 from gitexp.provenance import strangers
 from gitexp.records.terms import sealed
-from gitexp.report import numbers
+from gitexp.report import numbers, words
 from tests.comparison.test_counting import (
     BASE,
     CANDIDATE,
@@ -527,6 +527,26 @@ def both_sides(lab: Lab, plan: Plan, letters: str, seeds: tuple[int, ...], more:
     lab.record(letters[1], {"f1": high}, of="start", plan=plan, call=letters)
 
 
+def test_the_answer_of_a_try_is_the_same_after_the_next_one(lab: Lab) -> None:
+    lab.init()
+    plan = rewritten(lab, lab.plan(effect=">0", repeats=6), seeds=PlanSeeds(ROOT))
+    lab.change()
+    lab.repo.git("branch", "start")
+    both_sides(lab, plan, "bc", SEEDS[:6])
+    before, commit = one(lab), lab.repo.git("rev-parse", "HEAD").strip()
+    lab.change(9)
+    lab.record("d", {"f1": scores(0.7, SEEDS[:6], spread=0.006)}, plan=plan)
+    again, second = one(lab, plan.baseline.commit, commit), one(lab)
+    assert (before.verdict, before.selection) == (again.verdict, again.selection)
+    assert before.headline == again.headline
+    assert any(text.startswith("try 1 of 2 under this plan: ") for text in again.warnings)
+    assert second.verdict is Verdict.UNDECIDABLE, "6 / 64 is above 0.05 whatever comes out"
+    assert second.headline == "no outcome of 6 pairs reaches alpha = 0.05; 7 would do"
+    assert second.next_step.startswith("gitexp amend-plan --repeats 8 ")  # as try 3
+    looks = [fact.text for fact in words.facts(second) if fact.label == "looks"]
+    assert looks == ["1 after the planned one: of other tries, which pay for those before them"]
+
+
 def squashed(lab: Lab, plan: Plan) -> None:
     lab.repo.switch("main")
     lab.repo.git("merge", "-q", "--squash", plan.branch)
@@ -669,10 +689,17 @@ def test_an_exploratory_record_changes_nothing_of_a_planned_count() -> None:
     assert counting.UNPAIRED not in reasons(after)
 
 
-def picked(*runs: FoundRun, plan: Plan = DRAWN, past: tuple[FoundRun, ...] = ()) -> str:
-    result = count(FoundRuns(runs, past=past), plan, BASE, CANDIDATE, in_line)
+def picked(
+    *runs: FoundRun,
+    plan: Plan = DRAWN,
+    past: tuple[FoundRun, ...] = (),
+    by: Earlier = in_line,
+    ancestry: Earlier = drawn.unrelated,
+) -> str:
+    """Which try the candidate is, and what p is multiplied by."""
+    result = count(FoundRuns(runs, past=past, ancestry=ancestry), plan, BASE, CANDIDATE, by)
     found = selection.of_variants(result, plan)
-    return "" if found is None else f"{found.configurations} {found.how}"
+    return "" if found is None else f"{found.configurations}: {found.price}"
 
 
 def amended(plan: Plan, **terms: object) -> Plan:
@@ -680,23 +707,44 @@ def amended(plan: Plan, **terms: object) -> Plan:
     return sealed(replace(plan, amended=(*plan.amended, kept), **terms))  # type: ignore[arg-type]
 
 
-def test_each_version_of_a_plan_of_which_a_score_was_seen_is_one_more_to_pick_from() -> None:
-    """Five amendments of what had run, and the best of them: 23 % were supported at 5 %."""
+def test_each_version_of_a_plan_of_which_a_score_was_seen_is_a_try() -> None:
+    """Five amendments of what had run, until one is supported: 23 % were, and now 6."""
     plans = [DRAWN]
     for number in range(1, 4):
         plans.append(amended(plans[-1], alpha=0.05 - number / 100))
     refs = [PlanRef(plan.name, plan.digest) for plan in plans]
     runs = [each for n in (0, 2) for each in both(2 * n, 2 * n + 4, order=n, plan=refs[n])]
     assert picked(*runs[:2]) == ""
-    assert picked(*runs, plan=plans[2]) == "2 under 2 versions of this plan"  # one was never run
+    assert picked(*runs, plan=plans[2]) == "2: 6"  # one was never run
     last = both(8, 12, order=3, plan=refs[3])
-    assert picked(*runs, *last, plan=plans[3]) == "3 under 3 versions of this plan"
-    later = picked(*runs[:2], *last, plan=DRAWN)  # who goes back to an older one has seen both
-    assert later == "2 under 2 versions of this plan"
+    assert picked(*runs, *last, plan=plans[3]) == "3: 12"
+    # Whoever goes back to an older one has its answer, as it was.
+    assert picked(*runs[:2], *last, plan=DRAWN) == picked(*runs, *last, plan=DRAWN) == ""
     renamed = both(8, 12, order=3, plan=replace(refs[3], name="another"))
-    assert picked(*runs[:2], *renamed) == later
+    assert picked(*renamed, *both(0, 4, order=4)) == "2: 6"
     told = replace(last[1], run=replace(last[1].run, origin=Origin.REPORTED))
-    assert picked(*runs[:2], told) == ""
+    assert picked(told, *both(0, 4, order=4)) == ""
+
+
+def test_a_try_keeps_its_place_whatever_is_run_later() -> None:
+    """Of ten variants the one at which somebody stops has its answer for ever."""
+    mine = both(0, 4, order=1)
+    others = [
+        run("rst"[n], InputsDigest(f"{n}" * 64), SEEDS[:4], order=n, plan=REF, minute=n)
+        for n in (0, 2)
+    ]
+    assert picked(*mine) == picked(*mine, others[1]) == ""
+    assert picked(*mine, others[0]) == picked(*mine, *others) == "2: 6"
+
+
+def test_on_parallel_lines_the_records_times_tell_which_try_was_first() -> None:
+    """Where ancestry says otherwise, one of the two clocks was set, and each pays for the other."""
+    base, mine = both(0, 4, order=1)
+    other = [run("r", OTHER, SEEDS[:4], plan=REF, minute=minute) for minute in (-1, 1)]
+    assert picked(base, mine, other[0], by=parallel) == "2: 6"
+    assert picked(base, mine, other[1], by=parallel) == ""
+    assert picked(base, mine, other[1], by=parallel, ancestry=in_line) == "2: 6"
+    assert picked(base, mine, replace(other[0], order=2), by=parallel, ancestry=in_line) == "2: 6"
 
 
 def test_the_baseline_before_an_amendment_is_no_candidate() -> None:
@@ -711,7 +759,7 @@ def test_the_baseline_before_an_amendment_is_no_candidate() -> None:
     )
     plan = sealed(replace(DRAWN, alpha=0.01, amended=(kept,)))
     now = both(4, 8, order=1, plan=PlanRef(plan.name, plan.digest))
-    assert picked(mine, *now, plan=plan, past=(former,)) == "2 under 2 versions of this plan"
+    assert picked(mine, *now, plan=plan, past=(former,)) == "2: 6"
 
 
 TYPO = """\
@@ -729,10 +777,10 @@ NameError: name 'foo1' is not defined"""
         (RepeatState.FAILED, TYPO, ""),
         (RepeatState.FAILED, "", ""),
         (RepeatState.CANCELLED, "> python train.py", ""),
-        (RepeatState.FAILED, f"f1 0.81\n{TYPO}", "4 under this plan"),
-        (RepeatState.CANCELLED, "epoch 1: 81 %", "4 under this plan"),
-        (RepeatState.FAILED, "ValueError: 0.81", "4 under this plan"),
-        (RepeatState.LOST, "", "4 under this plan"),
+        (RepeatState.FAILED, f"f1 0.81\n{TYPO}", "4: 20"),
+        (RepeatState.CANCELLED, "epoch 1: 81 %", "4: 20"),
+        (RepeatState.FAILED, "ValueError: 0.81", "4: 20"),
+        (RepeatState.LOST, "", "4: 20"),
     ],
 )
 def test_a_variant_that_printed_a_number_and_failed_is_paid_for(

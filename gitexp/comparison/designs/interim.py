@@ -84,7 +84,7 @@ def in_order(
 def _chances(situation: CountedSides, question: Question, plan: Plan) -> int:
     """Return how many chances a look has to pay for before it decides.
 
-    They are the plan's variants (see `selection`), for each candidate of the call: Holm's
+    They are the plan's variants or tries (see `selection`), for each candidate of the call: Holm's
     procedure multiplies by the number of candidates at most, so what a look has decided by this
     stays decided after it. Unadjusted candidates are not paid for.
     """
