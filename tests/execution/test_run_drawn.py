@@ -143,7 +143,7 @@ def test_more_than_are_planned_are_asked_for_by_an_amendment(
     report = run(repo.workspace, asked)
     assert [each.seeds for each in report.planned] == [(7,), ()]
     assert any(text.startswith("1 more would not count: ") for text in report.warnings)
-    amend_plan(repo.workspace, None, Terms(repeats=6), why="5 cannot decide between two")
+    amend_plan(repo.workspace, None, Terms(repeats=8), why="5 cannot decide, and this is try 3")
     run(repo.workspace)
     assert compare(repo.workspace)[0].verdict is Verdict.SUPPORTED
 
