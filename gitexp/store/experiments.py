@@ -205,6 +205,7 @@ def line_of_plan(
     runs = [line for line in lines.values() if line.seeds and not line.reported]
     under = [line for line in runs if plan.covers(line.plan_name, line.plan_digest)]
     newest = newest_of(plan, under)
+    tried = newest or newest_of(plan, lines.values(), finished=False)
     mine = [] if newest is None else [line for line in under if line.inputs == newest.inputs]
     base = {line.inputs for line in runs if line.commit == plan.baseline.commit and line.plain}
     seeds = {seed for line in mine for seed in line.seeds}
@@ -229,21 +230,21 @@ def line_of_plan(
         baseline=cut(plan.baseline.name),
         formerly=plan.formerly,
         digest=plan.digest,
-        inputs=(min(base, default=""), "" if newest is None else newest.inputs),
+        inputs=(min(base, default=""), "" if tried is None else tried.inputs),
         plain=told and _is_plain(plan, runs, mine, base),
         bad=bad,
         lasting=lasting,
     )
 
 
-def newest_of(plan: Plan, lines: Iterable[RunLine]) -> RunLine | None:
-    """Return the newest run of the candidate under a plan."""
+def newest_of(plan: Plan, lines: Iterable[RunLine], *, finished: bool = True) -> RunLine | None:
+    """Return the newest run of the candidate under a plan; `finished`: with such a repeat."""
     mine = [
         line
         for line in lines
         if plan.covers(line.plan_name, line.plan_digest)
         and line.commit != plan.baseline.commit
-        and line.seeds
+        and (line.seeds or not finished)
     ]
     return max(mine, key=lambda line: (line.started_at, line.id), default=None)
 

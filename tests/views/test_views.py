@@ -24,6 +24,7 @@ from gitexp.views.show import show
 from gitexp.views.status import status
 from tests.lab.build import DVC_FILES, clone, repository
 from tests.lab.recorded import CONFIG, a_plan, a_run, config_file, plan_file, run_files, run_id
+from tests.lab.records import Lab
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -231,6 +232,22 @@ def test_archived_and_remote_experiments_are_listed_once(begun: BuiltRepo, tmp_p
     begun.git("branch", "-q", "-D", "exp/better")
     found = {item.branch: item.state for item in list_experiments(begun.workspace).experiments}
     assert found == {"exp-archive/better": "archived", "exp/other": "no plan"}
+
+
+def test_a_candidate_of_which_nothing_finished_has_run(repo: BuiltRepo) -> None:
+    lab = Lab(repo)
+    lab.init()
+    plan = lab.plan()
+
+    def listed() -> tuple[str, int]:
+        (found,) = list_experiments(repo.workspace).experiments
+        return found.state, found.finished
+
+    lab.record("b", {"f1": {0: 0.5}}, of="main", plan=plan)
+    assert listed() == ("planned", 0)
+    lab.change()
+    lab.record("c", {}, plan=plan, failed=(0, 1))
+    assert listed() == ("run", 0)
 
 
 def test_runs_are_listed_once_whatever_number_of_branches_holds_them(begun: BuiltRepo) -> None:
