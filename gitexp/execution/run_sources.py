@@ -284,12 +284,15 @@ def _check_override(
             expected=", ".join(likely or names[:20]) or "a params file",
             next_step=_instead(key, value, likely, undeclared),
         )
-    old = values[key]
+    _refuse_text(key, value, values[key], f"{key.file} at {commit[:9]}")
+
+
+def _refuse_text(key: ParamKey, value: ParamValue, old: ParamValue | Absent, where: str) -> None:
     if isinstance(old, int | float) and not isinstance(old, bool) and isinstance(value, str):
         raise UsageError(
             f"the parameter {key} is a number, and this is none",
             found=value,
-            where=f"{key.file} at {commit[:9]}",
+            where=where,
             expected=f"a number, such as {old}",
             next_step=f"the same with --param {key}={old}; a text is written into {key.file}",
         )
@@ -352,6 +355,8 @@ def assigned(
                 raise UnknownParamError(  # noqa: TRY301  told with what is near it, as any
                     f"there is no params file {key.file}", expected=", ".join(declared)
                 )
+            old = params_format.flat(data, key.file).get(key.key, ABSENT)
+            _refuse_text(key, value, old, f"{key.file} of {where}")
             files[key.file] = edit(data, key.file, {key.key: value})
         except UnknownParamError as error:
             likely = _likely(key, _names(declared, read))

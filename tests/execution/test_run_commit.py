@@ -50,6 +50,7 @@ REFUSED: dict[str, tuple[str, Mapping[str, str], RunRequest]] = {
     ),
     "no pipeline": ("exp/x", {".gitexp/config.yaml": "schema: 1\n"}, RunRequest()),
     "a seed that is none": ("exp/x", TRAIN, RunRequest(params=param("seed", "abc"))),
+    "a text for a number": ("exp/x", TRAIN, RunRequest(params=param("lr", "abc"))),
     "a hook": ("exp/x", {HOOK: "#!/bin/sh\nexit 1\n"}, RunRequest(params=param("lr", 2))),
 }
 
