@@ -7,6 +7,7 @@ its own. `docs/enforcement.md` says in plain words what each proves and what it 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import suppress
 from datetime import timedelta
 from fnmatch import fnmatchcase
@@ -52,7 +53,7 @@ class Order:
     # the commit that added the plan as it binds now; the first, if it was put back later
     plan: CommitHash
     runs: tuple[CommitHash, ...]  # those that added runs under it, in the order of ancestry
-    early: tuple[str, ...]  # runs under it that do not descend from `plan`
+    early: tuple[str, ...]  # runs under it that do not descend from `plan`, nor are copies of such
     records: frozenset[TreeId]  # all of them, as they were added
 
 
@@ -152,20 +153,29 @@ def order_at(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> Order | N
         if (line := lines.get(item.tree)) is not None
         and plan.covers(line.plan_name, line.plan_digest)
     ]
+    copies: defaultdict[TreeId, list[CommitHash]] = defaultdict(list)
+    for item in graph.every():
+        copies[item.tree].append(item.commit)
+    runs: list[CommitHash] = []
     early: list[RunId] = []
     for item in mine:
-        if graph.is_before(added, item.commit):
-            continue
-        # What was taken away since and put back, by the same digest, is as old as it was.
-        older = _added(repo, plan, graph.nodes[item.commit].parents)
-        if older is None:
-            early.append(item.run)
+        # A squash merge adds again, on a line beside it, what came after the plan on its own.
+        beside = (each for each in copies[item.tree] if each != item.commit)
+        beside = (each for each in beside if not graph.is_before(item.commit, each))
+        for commit in (item.commit, *beside):
+            # What was taken away since and put back, by the same digest, is as old as it was.
+            before = graph.is_before(added, commit)
+            older = added if before else _added(repo, plan, graph.nodes[commit].parents)
+            if older is not None:
+                added = older
+                runs.append(commit)
+                break
         else:
-            added = older
+            early.append(item.run)
     return Order(
         tip=tip,
         plan=added,
-        runs=tuple(item.commit for item in mine if item.run not in early),
+        runs=tuple(runs),
         early=tuple(early),
         records=frozenset(item.tree for item in mine),
     )

@@ -69,6 +69,17 @@ def test_a_plan_that_was_written_after_its_run_has_no_order(lab: Lab) -> None:
     assert "cccccccc" in found.order.why
 
 
+def test_a_squash_that_is_merged_back_takes_no_order_away(lab: Lab) -> None:
+    experiment(lab)
+    lab.repo.switch("main")
+    lab.repo.git("merge", "-q", "--squash", "exp/deep")
+    lab.repo.commit(at=90, message="squashed")
+    lab.repo.switch("exp/deep")
+    lab.repo.git("merge", "-q", "--no-edit", "-s", "ours", "main")
+    (found,) = check(lab.repo.workspace).plans
+    assert found.order.grade is Grade.HISTORY
+
+
 def test_a_range_says_what_one_end_has_and_the_other_has_not(lab: Lab) -> None:
     experiment(lab)
     assert check(lab.repo.workspace, "main..exp/deep").commits == 4
