@@ -10,7 +10,7 @@ from benchmarks.calibration.rates import ALPHA, LAWS, SIMULATIONS, Row, counted,
 from gitexp.model.plan import Direction
 from gitexp.stats import groups
 from gitexp.stats.design import Design, Unit, plan_test
-from gitexp.stats.hypotheses import holm
+from gitexp.stats.hypotheses import family
 from gitexp.stats.planned.datasets import beside_datasets, run_on_datasets
 from gitexp.stats.planned.one_dataset import run_on_repeats
 
@@ -109,6 +109,6 @@ def candidates_rows(simulations: int = SIMULATIONS // 2) -> Iterator[Row]:
                 run_on_repeats(plan, design, old, rng.normal(size=10)).p_support or 0.0
                 for _ in range(k)
             ]
-            columns["Holm"].append(min(holm(raw)))
+            columns["Holm"].append(min(family(raw, "holm")))
             columns["none"].append(min(raw))
         yield counted(f"{k} candidates, 10 pairs each", columns)

@@ -103,13 +103,7 @@ def swapped_categories(
 ) -> MonteCarlo:
     """Test two sides' categories of the same examples by swapping them at random.
 
-    Parameters
-    ----------
-    joint : array of int, shape (k, k)
-        Examples by the baseline's category (row) and the candidate's (column).
-
-    Notes
-    -----
+    `joint`: shape (k, k), examples by the baseline's category (row) and the candidate's (column).
     The statistic is that of `stuart_maxwell`; its distribution is that of swapping the two
     categories of each example with probability 1/2, so that no count is too small (Edgington and
     Onghena 2007, chapter 6). Swaps leave the statistic's covariance as it is.

@@ -18,7 +18,7 @@ from gitexp.model import dataclass
 from gitexp.stats.contingency import ChiSquared
 from gitexp.stats.distributions import many_to_one_sf, range_isf, range_sf
 from gitexp.stats.effects import Estimate, noncentral_f_interval
-from gitexp.stats.hypotheses import holm
+from gitexp.stats.hypotheses import family
 from gitexp.stats.permutation import chunks
 from gitexp.stats.ranks import midranks, tie_sum
 from gitexp.stats.tests import MAX_ASSIGNMENTS
@@ -198,7 +198,7 @@ def dunn_test(groups: Groups) -> dict[tuple[str, str], tuple[float, float]]:
         error = math.sqrt(variance * (1 / len(a) + 1 / len(b)))
         differences[name_a, name_b] = difference
         p_values.append(min(1.0, float(2 * ndtr(-abs(difference / error)))) if error else 1.0)
-    pairs = zip(differences.items(), holm(p_values), strict=True)
+    pairs = zip(differences.items(), family(p_values, "holm"), strict=True)
     return {names: (difference, p) for (names, difference), p in pairs}
 
 

@@ -6,6 +6,7 @@ which refute the hypothesis depends on its kind alone and is decided here for ev
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -128,58 +129,42 @@ def with_margin(
     return shifted
 
 
-def bonferroni(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Multiply by the number of tests (Dunn 1961).
-
-    >>> bonferroni([0.25, 0.5])
-    (0.5, 1.0)
-    """
-    p = _checked(p_values)
-    return _capped(p * len(p))
-
-
-def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Step down from the smallest p-value; familywise error under any dependence (Holm 1979).
-
-    >>> holm([0.5, 0.25])
-    (0.5, 0.5)
-    """
-    return _stepwise(p_values, lambda rank, n: n - rank + 1, down=True)
+def _stepwise(
+    multiplier: Callable[[int, int], float], p_values: Sequence[float], *, down: bool = False
+) -> tuple[float, ...]:
+    """Multiply each p-value by what its rank among n asks for; steps go down or up."""
+    p = finite(p_values, "p-values")
+    if ((p < 0) | (p > 1)).any():
+        raise DesignError("a p-value is no probability", found=str(p), expected="0 <= p <= 1")
+    n = len(p)
+    order = np.argsort(p, kind="stable")
+    scaled = p[order] * np.array([multiplier(rank, n) for rank in range(1, n + 1)])
+    monotone = np.maximum.accumulate(scaled) if down else np.minimum.accumulate(scaled[::-1])[::-1]
+    result = np.empty(n)
+    result[order] = np.minimum(monotone, 1.0)
+    return tuple(result.tolist())
 
 
-def hochberg(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Step up from the largest, for independent or positively dependent tests (Hochberg 1988)."""
-    return _stepwise(p_values, lambda rank, n: n - rank + 1, down=False)
-
-
-def benjamini_hochberg(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Hold the false discovery rate of such tests (Benjamini and Hochberg 1995)."""
-    return _stepwise(p_values, lambda rank, n: n / rank, down=False)
-
-
-def benjamini_yekutieli(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Hold it under any dependence (Benjamini and Yekutieli 2001)."""
-    harmonic = float((1 / np.arange(1, len(p_values) + 1)).sum())
-    return _stepwise(p_values, lambda rank, n: harmonic * n / rank, down=False)
+def _harmonic(n: int) -> float:
+    return float((1 / np.arange(1, n + 1)).sum())
 
 
 ADJUSTMENTS: dict[str, Callable[[Sequence[float]], tuple[float, ...]]] = {
-    "holm": holm,
-    "bonferroni": bonferroni,
-    "hochberg": hochberg,
-    "bh": benjamini_hochberg,
-    "by": benjamini_yekutieli,
+    # familywise error under any dependence (Holm 1979, Dunn 1961)
+    "holm": partial(_stepwise, lambda rank, n: n - rank + 1, down=True),
+    "bonferroni": partial(_stepwise, lambda _, n: n),
+    # of independent or positively dependent tests (Hochberg 1988)
+    "hochberg": partial(_stepwise, lambda rank, n: n - rank + 1),
+    # their false discovery rate (Benjamini and Hochberg 1995)
+    "bh": partial(_stepwise, lambda rank, n: n / rank),
+    # the same under any dependence (Benjamini and Yekutieli 2001)
+    "by": partial(_stepwise, lambda rank, n: _harmonic(n) * n / rank),
     "none": tuple,
 }
 
 
 def family(p_values: Sequence[float], method: str) -> tuple[float, ...]:
     """Adjust a family, which may be empty, by a key of `ADJUSTMENTS`.
-
-    Raises
-    ------
-    DesignError
-        If the method is unknown or a value is not a probability.
 
     >>> family([0.02, 0.5], "none"), family([], "holm"), family([0.02, 0.5], "bonferroni")
     ((0.02, 0.5), (), (0.04, 1.0))
@@ -189,27 +174,3 @@ def family(p_values: Sequence[float], method: str) -> tuple[float, ...]:
             "unknown adjustment of p-values", found=method, expected=", ".join(ADJUSTMENTS)
         )
     return ADJUSTMENTS[method](p_values) if p_values else ()
-
-
-def _checked(p_values: Sequence[float]) -> Values:
-    p = finite(p_values, "p-values")
-    if ((p < 0) | (p > 1)).any():
-        raise DesignError("a p-value is no probability", found=str(p), expected="0 <= p <= 1")
-    return p
-
-
-def _stepwise(
-    p_values: Sequence[float], multiplier: Callable[[float, int], float], *, down: bool
-) -> tuple[float, ...]:
-    p = _checked(p_values)
-    n = len(p)
-    order = np.argsort(p, kind="stable")
-    scaled = p[order] * np.array([multiplier(rank, n) for rank in range(1, n + 1)])
-    monotone = np.maximum.accumulate(scaled) if down else np.minimum.accumulate(scaled[::-1])[::-1]
-    result = np.empty(n)
-    result[order] = monotone
-    return _capped(result)
-
-
-def _capped(p: Values) -> tuple[float, ...]:
-    return tuple(float(value) for value in np.minimum(p, 1.0))

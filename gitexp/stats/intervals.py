@@ -194,15 +194,12 @@ def _subset_sums(values: Values, draws: int | None, seed: int) -> Values:
 def predictions_interval(
     cells: Cells, definition: Definition, *, confidence: float = 0.95, seed: int = 0
 ) -> tuple[Interval | None, Interval | None]:
-    """Return the intervals of a metric's difference between two models, on these examples.
+    """Return the intervals of a metric's difference, and relative difference, on these examples.
 
-    Returns
-    -------
-    difference, relative : Interval or None
-        Accuracy's (or the error rate's) by Newcombe's paired score method (1998, method 10); all
-        else is the percentile interval of examples resampled jointly within their true class,
-        below `tests.MIN_BOOTSTRAP_EXAMPLES` that of `jackknife_intervals`; the relative one is None
-        where a resampled baseline is 0.
+    Accuracy's (or the error rate's) by Newcombe's paired score method (1998, method 10); all else
+    is the percentile interval of examples resampled jointly within their true class, below
+    `tests.MIN_BOOTSTRAP_EXAMPLES` that of `jackknife_intervals`; the relative one is None where a
+    resampled baseline is 0.
     """
     rate(confidence, "confidence")
     score = None

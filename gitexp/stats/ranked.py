@@ -137,7 +137,8 @@ def left_out(terms: ScoreTerms) -> Values:
         )
     distinct, place = np.unique(-terms.values, return_inverse=True)
     hit = terms.truth > 0
-    hits, seen = (row[0] for row in _rows(_counts(place, hit, len(distinct))))
+    k = len(distinct)
+    hits, seen = (np.bincount(part, minlength=k).astype(float) for part in (place[hit], place))
     if terms.scoring.kind == AREA:
         return _areas_left_out(value(terms), place, hit, (hits, seen), (m, n))
     before, rows = np.cumsum(hits), np.cumsum(seen)
@@ -207,15 +208,6 @@ def _coins(rows: int, n: int, rng: np.random.Generator) -> NDArray[np.uint8]:
 
 def _ratio(top: Values, bottom: Values) -> Values:
     return np.divide(top, bottom, out=np.zeros_like(top), where=bottom != 0)
-
-
-def _counts(place: Places, hit: NDArray[np.bool_], k: int) -> tuple[Values, Values]:
-    hits = np.bincount(place[hit], minlength=k).astype(np.float64)
-    return hits, np.bincount(place, minlength=k).astype(np.float64)
-
-
-def _rows(counts: tuple[Values, Values]) -> tuple[Values, Values]:
-    return counts[0][None], counts[1][None]
 
 
 def drawn_weights(one: Ranking, draws: int, rng: np.random.Generator) -> Iterator[Pair]:

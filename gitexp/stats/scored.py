@@ -52,15 +52,8 @@ class ScoreTerms:
 def match(name: str, measured: Sequence[MeasuredMetric], *, positive: str | None = None) -> Scoring:
     """Find the definition that a project's metric follows, by computing it again.
 
-    Parameters
-    ----------
-    positive : str or None
-        Label of the positive class; None tries each label of a two-class problem.
-
-    Raises
-    ------
-    DesignError
-        If the columns that it needs are missing, or no definition gives the reported numbers.
+    `positive`: label of the positive class; None tries each label of a two-class problem. An error
+    of the design if columns that it needs are missing, or no definition gives the reported numbers.
     """
     tried = candidates(name, measured, positive)
     computed: list[str] = []
@@ -82,13 +75,7 @@ def match(name: str, measured: Sequence[MeasuredMetric], *, positive: str | None
 
 
 def terms(scoring: Scoring, one: MeasuredMetric) -> ScoreTerms:
-    """Return what a metric needs of each example.
-
-    Raises
-    ------
-    DesignError
-        If a column is missing, a number cannot be read or a probability is none.
-    """
+    """Return what a metric needs of each example; a missing column is a `DesignError`."""
     if scoring.kind in {"mae", "mse", ROOT}:
         errors = _numbers(one.y_true, "true values") - _numbers(one.y_pred, "predictions")
         losses = np.abs(errors) if scoring.kind == "mae" else errors**2

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from functools import cache, lru_cache, partial
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -250,13 +251,11 @@ def _of_all_looks(
     alone: Sequence[Tails], planned: tuple[int, ...], stopping: Stopping
 ) -> tuple[Tails, ...]:
     """Return the p-values of all looks so far, after each look, from those of each look alone."""
-    least = Tails(1.0, 1.0, 1.0)
-    found = []
-    for look, one in enumerate(alone, 1):
-        greater = repeated_p(one.greater, stopping, planned, look)
-        least = _joined(least, greater, repeated_p(one.less, stopping, planned, look))
-        found.append(least)
-    return tuple(found)
+    looks = list(enumerate(alone, 1))
+    return _so_far(
+        [repeated_p(one.greater, stopping, planned, look) for look, one in looks],
+        [repeated_p(one.less, stopping, planned, look) for look, one in looks],
+    )
 
 
 def _permuted(below: Values, above: Values, *, paired: bool) -> Tails:
@@ -273,14 +272,9 @@ def _betting(differences: Values, reached: Sequence[int]) -> tuple[Tails, ...]:
     Under symmetry the sign of a difference is a fair coin given its size, so wealth that was put
     on the sign stays one on average, whatever the sizes tell about how much to put.
     """
-    greater, less = wealth(differences), wealth(-differences)
-    least = Tails(1.0, 1.0, 1.0)
-    found = []
-    for n in range(1, len(differences) + 1):
-        least = _joined(least, min(1.0, 1 / greater[n - 1]), min(1.0, 1 / less[n - 1]))
-        if n in reached:
-            found.append(least)
-    return tuple(found)
+    sides = ([min(1.0, 1 / w) for w in wealth(side)] for side in (differences, -differences))
+    found = _so_far(*sides)
+    return tuple(found[n - 1] for n in reached)
 
 
 def wealth(differences: Values) -> Values:
@@ -298,10 +292,10 @@ def wealth(differences: Values) -> Values:
     return np.maximum(found, 1e-300)
 
 
-def _joined(before: Tails, greater: float, less: float) -> Tails:
-    """Return the smallest p-values so far; two-sided is twice the smaller tail."""
-    greater, less = min(before.greater, greater), min(before.less, less)
-    return Tails(greater, less, min(1.0, 2 * min(greater, less)))
+def _so_far(greater: Sequence[float], less: Sequence[float]) -> tuple[Tails, ...]:
+    """Return the smallest p-values after each look; two-sided is twice the smaller tail."""
+    sides = zip(accumulate(greater, min), accumulate(less, min), strict=True)
+    return tuple(Tails(one, two, min(1.0, 2 * min(one, two))) for one, two in sides)
 
 
 def _shapes(stopping: Stopping, planned: Sequence[int]) -> list[float]:

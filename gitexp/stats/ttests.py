@@ -156,18 +156,10 @@ def same_folds_p(differences: Sequence[Sequence[float]]) -> float:
     """Test whether the number of a fold says anything about its difference.
 
     Of folds that each repetition divides afresh it says nothing: number and difference are
-    exchangeable within a repetition. What F finds are folds that stay the same.
-
-    Parameters
-    ----------
-    differences : sequence, shape (n_repetitions, n_folds)
-        At least two of both, of candidate and baseline.
-
-    Returns
-    -------
-    float
-        p-value of the two-way F test of folds, repetitions being blocks: a repetition divides the
-        same data, so its folds are correlated, and a one-way F rejects twice as often as it says.
+    exchangeable within a repetition. What F finds are folds that stay the same. `differences`:
+    shape (n_repetitions, n_folds), two of both at least. The two-way F has repetitions for blocks:
+    one divides the same data, so its folds are correlated, and a one-way F rejects twice as often
+    as it says.
 
     >>> same_folds_p([[0.1, 0.3], [0.2, 0.4]])
     0.0

@@ -109,8 +109,6 @@ def zeros_and_ties(design: Design, baseline: Floats, candidate: Floats) -> tuple
 def shift(baseline: Floats, candidate: Floats, *, confidence: float = 0.95) -> Shift:
     """Return the pseudo-median of the differences with the interval that the test leaves.
 
-    Notes
-    -----
     The interval holds the shifts that the two-sided signed-rank test does not reject: order
     statistics of the means of all pairs of differences (Hodges and Lehmann 1963), and of
     (c_i + c_j) / (b_i + b_j) for shares of a positive baseline, because the rank sum at a ratio r

@@ -141,15 +141,19 @@ def smallest_size(n: int, power: float, *, alpha: float, paired: bool) -> float 
     if n < 2 or _least(n, paired=paired) > alpha:  # noqa: PLR2004  no spread in one value
         return None
 
-    def gap(size: float) -> float:
-        return power_at(n, size, alpha=alpha, paired=paired) - power
+    return smallest_of(lambda size: power_at(n, size, alpha=alpha, paired=paired) >= power, 18)
 
+
+def smallest_of(finds: Callable[[float], bool], halvings: int) -> float | None:
+    """Return the smallest effect that is found; a simulated power has steps, so no secant."""
     low, high = 0.0, 1.0
-    while gap(high) < 0:
+    while not finds(high):
         low, high = high, 2 * high
-    for _ in range(18):  # a simulated power has steps, so no secant
+        if high > MOST:
+            return None
+    for _ in range(halvings):
         middle = (low + high) / 2
-        low, high = (low, middle) if gap(middle) >= 0 else (middle, high)
+        low, high = (low, middle) if finds(middle) else (middle, high)
     return high
 
 

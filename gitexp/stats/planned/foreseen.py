@@ -59,19 +59,7 @@ class Outlook:
             return find(n, power, alpha=self._level(len(reached)), paired=self.paired)
         if n < FEWEST or n > MOST_PAIRS or 2.0**-n > self.alpha:
             return None
-
-        def gap(size: float) -> float:
-            return self._power_of_bets(n, size) - power
-
-        low, high = 0.0, 1.0
-        while gap(high) < 0:
-            low, high = high, 2 * high
-            if high > detectable.MOST:
-                return None
-        for _ in range(12):
-            middle = (low + high) / 2
-            low, high = (low, middle) if gap(middle) >= 0 else (middle, high)
-        return high
+        return detectable.smallest_of(lambda size: self._power_of_bets(n, size) >= power, 12)
 
     def needed(self, size: float, power: float) -> int | None:
         """Return the fewest repeats that find an effect of `size`.

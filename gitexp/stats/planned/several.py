@@ -20,7 +20,7 @@ from gitexp.model.design import Design, Unit
 from gitexp.model.result import Family, Omnibus, Pairwise
 from gitexp.stats import contingency, crossed, examples, groups, permutation, tests
 from gitexp.stats.design import lacking, plan_crossed
-from gitexp.stats.hypotheses import holm
+from gitexp.stats.hypotheses import family
 from gitexp.stats.intervals import difference_interval
 from gitexp.stats.tests import FLIP_DRAWS, MAX_SIGN_FLIPS, SignificanceTest
 
@@ -224,7 +224,7 @@ def over_datasets(
 
     def control(found: OmnibusFindings) -> None:
         z = groups.z_against_control(found.ranks, len(table))
-        adjusted = holm([float(2 * ndtr(-abs(each))) for each in z])
+        adjusted = family([float(2 * ndtr(-abs(each))) for each in z], "holm")
         pairs = [
             Pairwise(name, names[0], rank - found.ranks[0], None, p)
             for name, rank, p in zip(names[1:], found.ranks[1:], adjusted, strict=True)
@@ -306,7 +306,7 @@ def _by_holm(
         (ALL, [(later, earlier) for earlier, later in itertools.combinations(every, 2)]),
     ):
         found = [compared(i, j, len(indices)) for i, j in indices]
-        adjusted = holm([p for *_, p in found])
+        adjusted = family([p for *_, p in found], "holm")
         yield Family(
             test.name,
             title,

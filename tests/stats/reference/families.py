@@ -13,7 +13,7 @@ from scipy import stats
 from gitexp.errors import DesignError
 from gitexp.stats import groups
 from gitexp.stats.distributions import range_isf
-from gitexp.stats.hypotheses import holm
+from gitexp.stats.hypotheses import family
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,5 +95,5 @@ def friedman_vs_control(
     others = [name for name in treatments if name != control]
     z = groups.z_against_control([ranks[name] for name in (control, *others)], len(table))
     p_values = (2 * stats.norm.sf(np.abs(z))).tolist()
-    columns = {"z": z, "p_values": p_values, "holm_adjusted_p_values": holm(p_values)}
+    columns = {"z": z, "p_values": p_values, "holm_adjusted_p_values": family(p_values, "holm")}
     return {key: dict(zip(others, column, strict=True)) for key, column in columns.items()}
