@@ -104,18 +104,12 @@ def write(cache: CacheConfig, md5: Md5, content: bytes) -> None:
         return
     temporary = _temporary(cache, md5[:2])
     try:
-        descriptor = os.open(temporary, links.CREATE, 0o600)
-        try:
-            rest = memoryview(content)
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
-            os.fchmod(descriptor, 0o444)
-        finally:
-            os.close(descriptor)
-        os.rename(temporary, _file_in(cache.dir, md5))
+        with os.fdopen(os.open(temporary, links.CREATE, 0o600), "wb") as stream:
+            stream.write(content)
     except BaseException:
         _discard(temporary)
         raise
+    _name(cache, md5, temporary, len(content))
 
 
 def adopt(cache: CacheConfig, source: str, md5: Md5) -> bool:

@@ -60,11 +60,7 @@ def update_lock(
 
 
 def dump_pointer(
-    old: bytes | None,
-    outs: Sequence[FileHash],
-    folder: str = "",
-    *,
-    where: str = "the .dvc file",
+    old: bytes | None, outs: Sequence[FileHash], folder: str = "", *, where: str = "the .dvc file"
 ) -> bytes:
     """Write a ``.dvc`` file; one that is there keeps its comments, order and other keys."""
     pointer = _round_trip(old or b"", where)

@@ -12,7 +12,7 @@ import posixpath
 import shlex
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import hashing, links
+from gitexp.dvc import dvc_config, hashing, links
 from gitexp.errors import BadFormatError, DataMissingError, PreflightError, UnsafeInputError
 from gitexp.git.worktree import status
 from gitexp.text import ignore
@@ -50,10 +50,23 @@ def ignore_lines(existing: bytes, names: Iterable[str]) -> bytes:
     >>> ignore_lines(b"*.pyc", ["model", "model"])
     b'*.pyc\n/model\n'
     """
+    return with_lines(existing, map(ignore_line, names))
+
+
+def joined(old: bytes, new: bytes) -> bytes:
+    r"""Return an ignore file with the lines of another one that it lacks.
+
+    >>> joined(b"/a\n/b", b"/b\n/c\n")
+    b'/a\n/b\n/c\n'
+    """
+    return with_lines(old, filter(None, _git_lines(new)))
+
+
+def with_lines(existing: bytes, wanted: Iterable[str]) -> bytes:
+    """Return an ignore file with each of these lines, a missing newline before the first."""
     lines = set(_git_lines(existing))
     content = existing
-    for name in names:
-        line = ignore_line(name)
+    for line in wanted:
         if line in lines:
             continue
         lines.add(line)
@@ -83,11 +96,9 @@ def ignore_files(existing: Mapping[str, bytes], paths: Iterable[str]) -> dict[st
 
 def protect(project: Path, paths: Iterable[str]) -> None:
     """Write the missing lines for existing outputs into a worktree's ``.gitignore`` files."""
-    top = project
-    while not (top / ".git").exists():
-        if top == top.parent:
-            return
-        top = top.parent
+    top = dvc_config.top_of(project)
+    if not (top / ".git").exists():
+        return
     below = project.relative_to(top).as_posix()
     full = [posixpath.normpath(posixpath.join(below, path)) for path in paths]
     for file, content in missing(top, full).items():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from gitexp.errors import BadEffectError, BadFormatError, NewerFormatError
 from gitexp.model import dataclass, field
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     Write = Callable[[object], Json]
 
 
+_T = TypeVar("_T")
 _FORMATS = (
     "comparison conclusion config curves environment job outcome plan points predictions review run"
     " samples tombstone witness"
@@ -179,20 +180,14 @@ def _promise(fields: Fields, key: str) -> Effect:
     """Read a plan's effect, whose meaning needs the direction."""
     from gitexp.records.terms import parse_effect
 
-    direction = fields.word("direction", Direction)
-    try:
-        return parse_effect(fields.text(key), direction)
-    except (BadEffectError, BadFormatError) as error:
-        raise fields.bad(key, error.expected) from error
+    direction, text = fields.word("direction", Direction), fields.text(key)
+    return _parsed(fields, key, lambda: parse_effect(text, direction))
 
 
 def _guards(fields: Fields, key: str) -> tuple[Guard, ...]:
     from gitexp.records.terms import parse_guard
 
-    try:
-        return tuple(parse_guard(text) for text in fields.texts(key, ()))
-    except BadEffectError as error:
-        raise fields.bad(key, error.expected) from error
+    return _parsed(fields, key, lambda: tuple(map(parse_guard, fields.texts(key, ()))))
 
 
 def _guards_json(value: object) -> Json:
@@ -226,9 +221,13 @@ def _effect(fields: Fields, key: str) -> Effect | None:
     from gitexp.records.terms import parse_effect
 
     text = fields.text(key)
+    # Written as a gain, so it is read as that of a metric to be raised.
+    return _parsed(fields, key, lambda: parse_effect(text, Direction.MAX)) if text else None
+
+
+def _parsed(fields: Fields, key: str, parse: Callable[[], _T]) -> _T:
     try:
-        # Written as a gain, so it is read as that of a metric to be raised.
-        return parse_effect(text, Direction.MAX) if text else None
+        return parse()
     except BadEffectError as error:
         raise fields.bad(key, error.expected) from error
 

@@ -10,7 +10,7 @@ import shlex
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import inputs
+from gitexp.dvc import gitignore, inputs
 from gitexp.errors import BusyBranchError, GitexpError, LockedError, MovedRefError, UnsafeInputError
 from gitexp.execution import snapshot
 from gitexp.git import merging, objects, refs, writing
@@ -199,7 +199,7 @@ def _merged(
     def answer(conflict: Conflict) -> Side | bytes | None:
         if posixpath.basename(conflict.path) == ".gitignore":
             mine, other = (merging.small(repo, side) for side in (conflict.ours, conflict.theirs))
-            return None if mine is None or other is None else replay.joined_lines(other, mine)
+            return None if mine is None or other is None else gitignore.joined(other, mine)
         if conflict.path in paths:
             return conflict.ours if conflict.theirs is ABSENT else conflict.theirs
         return None

@@ -107,21 +107,16 @@ def experiment_lines(
     were read before.
     """
     keys = {tip: f"{tip.commit}:{tip.branch}" for tip in tips}
-    rows = index.get(Kind.EXPERIMENT, keys.values())
-    remembered = decoded_experiments(rows)
 
-    def read(index: Index, tips: Sequence[Tip]) -> dict[str, ExperimentLine]:
+    def remembered(tips: Sequence[Tip]) -> dict[Tip, ExperimentLine]:
+        rows = decoded_experiments(index.get(Kind.EXPERIMENT, [keys[tip] for tip in tips]))
+        return {tip: rows[keys[tip]] for tip in tips if keys[tip] in rows}
+
+    def read(index: Index, tips: Sequence[Tip]) -> dict[Tip, ExperimentLine]:
         return _read(repo, index, tips, keys, known)
 
-    unknown = [tip for tip, key in keys.items() if key not in remembered]
-    remembered |= with_a_child(index, unknown, read)
-    unknown = [tip for tip in unknown if keys[tip] not in remembered]
-    if unknown:  # what a child has read
-        remembered |= decoded_experiments(
-            index.get(Kind.EXPERIMENT, [keys[tip] for tip in unknown])
-        )
-        remembered |= read(index, [tip for tip in unknown if keys[tip] not in remembered])
-    return {tip: remembered[key] for tip, key in keys.items()}
+    found = with_a_child(index, keys, remembered, read)
+    return {tip: found[tip] for tip in keys}
 
 
 def _read(
@@ -130,9 +125,9 @@ def _read(
     unknown: Sequence[Tip],
     keys: Mapping[Tip, str],
     known: Mapping[TreeId, RunLine],
-) -> dict[str, ExperimentLine]:
+) -> dict[Tip, ExperimentLine]:
     """Work out the lines of branches and remember the good ones."""
-    found: dict[str, ExperimentLine] = {}
+    found: dict[Tip, ExperimentLine] = {}
     held = listings(repo, index, dict.fromkeys(tip.commit for tip in unknown))
     # All at once: one question to the index instead of one for each branch.
     many = {
@@ -145,7 +140,7 @@ def _read(
     lines = {**known, **run_lines(repo, index, many)}
     common = _Common(repo, index)
     for tip in unknown:  # one by one: what was read is kept, whatever comes after it
-        line = found[keys[tip]] = _work_out(common, tip, held[tip.commit], lines)
+        line = found[tip] = _work_out(common, tip, held[tip.commit], lines)
         if line.lasting:
             index.put(Kind.EXPERIMENT, {keys[tip]: encode_experiment(line)})
     return found

@@ -180,22 +180,19 @@ def _rows(
 ) -> tuple[dict[TreeId, bytes], dict[TreeId, RunLine]]:
     """Return what the index remembers, and the lines of the others; they are remembered now."""
 
-    def remembered(trees: Iterable[TreeId]) -> dict[TreeId, bytes]:
+    def known(trees: Sequence[TreeId]) -> dict[TreeId, bytes | RunLine]:
         return {TreeId(tree): row for tree, row in index.get(Kind.RUN, trees).items()}
 
-    def read(index: Index, trees: Sequence[TreeId]) -> dict[TreeId, RunLine]:
+    def read(index: Index, trees: Sequence[TreeId]) -> dict[TreeId, bytes | RunLine]:
         return _read(repo, index, {tree: runs[tree] for tree in trees})
 
-    rows = remembered(runs)
-    lines = with_a_child(index, [tree for tree in runs if tree not in rows], read)
-    if len(rows) + len(lines) < len(runs):  # the others were read by a child
-        rows |= remembered(tree for tree in runs if tree not in rows and tree not in lines)
-        lines |= read(index, [tree for tree in runs if tree not in rows and tree not in lines])
-    return rows, lines
+    every = with_a_child(index, runs, known, read).items()
+    rows = {tree: row for tree, row in every if isinstance(row, bytes)}
+    return rows, {tree: line for tree, line in every if not isinstance(line, bytes)}
 
 
-def _read(repo: Repo, index: Index, runs: Mapping[TreeId, RunId]) -> dict[TreeId, RunLine]:
-    read: dict[TreeId, RunLine] = {}
+def _read(repo: Repo, index: Index, runs: Mapping[TreeId, RunId]) -> dict[TreeId, bytes | RunLine]:
+    read: dict[TreeId, bytes | RunLine] = {}
     bad = index.get(Kind.UNREADABLE, runs)
     for tree, run in runs.items():  # one by one: what was read is kept, whatever comes after it
         if tree in bad:

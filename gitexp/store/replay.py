@@ -16,6 +16,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Final
 
+from gitexp.dvc import gitignore
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError
 from gitexp.git import merging, objects, refs, writing
@@ -179,20 +180,6 @@ def snapshot_paths(repo: Repo, commit: CommitHash) -> frozenset[str]:
     return frozenset(path for path in paths if not path.startswith(f"{layout.FOLDER}/"))
 
 
-def joined_lines(old: bytes, new: bytes) -> bytes:
-    r"""Return an ignore file with the lines of another one that it lacks.
-
-    >>> joined_lines(b"/a\n/b", b"/b\n/c\n")
-    b'/a\n/b\n/c\n'
-    """
-    have, wanted = ([line.removesuffix(b"\r") for line in data.split(b"\n")] for data in (old, new))
-    lacking = [line for line in wanted if line and line not in have]
-    if not lacking:
-        return old
-    start = old if not old or old.endswith(b"\n") else old + b"\n"
-    return start + b"".join(line + b"\n" for line in lacking)
-
-
 # --- what is ours -------------------------------------------------------------------------------
 
 
@@ -290,7 +277,7 @@ def _snapshot(repo: Repo, own: OwnRecords, tip: CommitHash) -> dict[str, Content
         data, executable = _content(repo, own.commit, step)
         old = objects.read_blob(repo, tip, step.path)
         if posixpath.basename(step.path) == ".gitignore" and old is not ABSENT:
-            data = joined_lines(old, data)
+            data = gitignore.joined(old, data)
         changes[step.path] = (data, executable)
     return changes
 

@@ -9,7 +9,7 @@ import pytest
 
 import gitexp
 from gitexp.dvc import gitignore
-from gitexp.store.replay import joined_lines
+from gitexp.dvc.gitignore import joined
 from gitexp.text.foreign import lines
 
 if TYPE_CHECKING:
@@ -49,4 +49,4 @@ def test_a_pattern_that_git_reads_as_one_line_ignores_nothing_else(
     assert gitignore.ignore_lines(text, ["model"]) == text + b"/model\n"
     repo.write(gitignore.ignore_files({".gitignore": text}, ["model"]))
     assert repo.git("check-ignore", "--", "model") == "model"
-    assert joined_lines(b"", text) == text
+    assert joined(b"", text) == text

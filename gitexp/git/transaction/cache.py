@@ -204,29 +204,36 @@ def forget(workspace: Workspace) -> None:
 
 
 def with_a_child(
-    index: Index, items: Sequence[_T], read: Callable[[Index, Sequence[_T]], _Read]
-) -> _Read:
-    """Read things into the index, half of them by a forked child if they are many and it is safe.
+    index: Index,
+    items: Iterable[_T],
+    known: Callable[[Sequence[_T]], dict[_T, _Read]],
+    read: Callable[[Index, Sequence[_T]], dict[_T, _Read]],
+) -> dict[_T, _Read]:
+    """Return what is remembered of things; read the others, half of them by a forked child.
 
-    Whatever goes wrong in the child costs time, never an answer: what it could not read is in no
-    row. Returns what was read here.
+    That is where they are many and it is safe. Whatever goes wrong in the child costs time, never
+    an answer: what it could not read is in no row, and is read here.
     """
-    if len(items) < _WORTH_A_CHILD or not can_fork():
-        return read(index, items)
-    half = len(items) // 2
+    asked = tuple(items)
+    found = known(asked)
+    rest = [item for item in asked if item not in found]
+    if len(rest) < _WORTH_A_CHILD or not can_fork():
+        return found | read(index, rest)
+    half = len(rest) // 2
 
     def work() -> bytes:
         own = Index(None)
-        read(own, items[half:])
+        read(own, rest[half:])
         return marshal.dumps({kind.value: dict(rows) for kind, rows in own.fresh()})
 
     result = in_child(work)
-    found = read(index, items[:half])
+    found |= read(index, rest[:half])
     data = result()
     if data is not None:
         for number, rows in marshal.loads(data).items():  # noqa: S302  from our own child
             index.put(Kind(number), rows)
-    return found
+    found |= known(rest[half:])
+    return found | read(index, [item for item in rest[half:] if item not in found])
 
 
 def can_fork() -> bool:
