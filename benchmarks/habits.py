@@ -43,8 +43,8 @@ from gitexp.model.run import (
 from gitexp.model.workspace import Workspace
 from gitexp.records import codec, terms
 from gitexp.records import config as config_format
-from gitexp.records import environment as environment_format
 from gitexp.stats.ttests import p_of_t, paired_difference
+from gitexp.store.lookup import environment_digest
 from gitexp.text import samples as samples_format
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class Bench:
         """Return the files of a run."""
         self.number += 1
         id_ = RunId(_id(self.number))
-        digest = environment_format.digest(machine)
+        digest = environment_digest(machine)
         table = samples_format.dump(tuple(Sample("f1", s, v) for s, v in values.items()))
         begun = START + timedelta(minutes=self.number)
         record = Run(

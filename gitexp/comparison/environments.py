@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from gitexp.comparison.eligible import Counted
 from gitexp.comparison.pairs import UNLIKE
 from gitexp.errors import GitexpError
+from gitexp.model.comparison import Change
 from gitexp.model.run import Environment, Observed, Repeat
-from gitexp.records.environment import SYSTEM
 from gitexp.report import numbers
 from gitexp.store import lookup
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _UNKNOWN = Observed(why="recorded before it was observed")
 _MOST = 4  # distributions that a line names
+_SYSTEM = ("implementation", "python", "abi", "platform", "libc")
 
 
 def seen(found: FoundRun, repeat: Repeat) -> Observed:
@@ -40,7 +41,7 @@ def differing(
     one: Environment, first: Observed, other: Environment, second: Observed
 ) -> tuple[str, ...]:
     """Return what differs of that which acts on either of two repeats: names, sorted."""
-    found = {name for name in SYSTEM if getattr(one, name) != getattr(other, name)}
+    found = {name for name in _SYSTEM if getattr(one, name) != getattr(other, name)}
     left, right = ({each.name: each for each in env.distributions} for env in (one, other))
     acts = _acting(first, left, right, second) | _acting(second, right, left, first)
     found |= {name for name in acts if left.get(name) != right.get(name)}
@@ -155,9 +156,26 @@ class Environments:
         known = {} if environment is None else {d.name: d for d in environment.distributions}
         told = []
         for name in names[:_MOST]:
-            if name in SYSTEM:
+            if name in _SYSTEM:
                 told.append(f"{name} {getattr(environment, name)}")
             else:
                 told.append(f"{name} {known[name].version}" if name in known else f"no {name}")
         which = f"{'pair' if len(pairs) == 1 else 'pairs'} {numbers.ranges(pairs)}"
         return f"{which} {' '.join(told) or (item.repeat.environment or '')[:7]}"
+
+
+def environment_changes(one: Environment, two: Environment) -> Iterator[Change]:
+    """Yield what of the system and which distributions differ."""
+    for name in _SYSTEM:
+        if getattr(one, name) != getattr(two, name):
+            yield Change("environment", name, getattr(one, name), getattr(two, name))
+    left = {item.name: item for item in one.distributions}
+    right = {item.name: item for item in two.distributions}
+    for name in sorted(left.keys() | right.keys()):
+        a, b = left.get(name), right.get(name)
+        if a == b:
+            continue
+        shown = ["" if item is None else item.version for item in (a, b)]
+        if a is not None and b is not None and a.version == b.version:
+            shown = [f"{item.version} ({item.fingerprint[:7] or item.path})" for item in (a, b)]
+        yield Change("environment", name, shown[0], shown[1])

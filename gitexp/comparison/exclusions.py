@@ -19,14 +19,13 @@ from gitexp.comparison.counting import (
     FoundRuns,
     SideCount,
 )
-from gitexp.comparison.environments import Environments
+from gitexp.comparison.environments import Environments, environment_changes
 from gitexp.comparison.pairs import OTHER_ENVIRONMENT
 from gitexp.dvc import inputs
 from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.model.comparison import LATE, Change
 from gitexp.model.plan import Claim, Plan
-from gitexp.records.environment import environment_changes
 from gitexp.report.numbers import listed
 from gitexp.stats.design import pairs_needed
 from gitexp.store import plans

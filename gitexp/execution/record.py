@@ -12,8 +12,8 @@ from gitexp.model import dataclass, replace
 from gitexp.model.metrics import summarise
 from gitexp.model.run import FileHash, Observed, Repeat, RepeatState
 from gitexp.records import codec
-from gitexp.records import environment as environment_format
 from gitexp.report.escape import visible
+from gitexp.store.lookup import environment_digest
 from gitexp.text import samples as samples_format
 from gitexp.text.foreign import with_parents
 from gitexp.text.jsontext import json_dumps_compact
@@ -53,8 +53,29 @@ class Record:
         for digest, environment in self.environments.items():
             folder = layout.environment_dir(digest)
             files[f"{folder}/environment.json"] = codec.dump(environment)
-            files[f"{folder}/requirements.txt"] = environment_format.requirements(environment)
+            files[f"{folder}/requirements.txt"] = requirements(environment)
         return files
+
+
+def requirements(environment: Environment) -> bytes:
+    """Write ``name==version`` for each distribution; one inside the repository as a comment.
+
+    >>> from gitexp.model.run import Distribution, Environment
+    >>> env = Environment("cpython", "3.12.1", "cp312", "linux_x86_64", "glibc 2.36", (
+    ...     Distribution("churn", "0.1", "", "src"), Distribution("numpy", "2.1.0", "ab")))
+    >>> print(requirements(env).decode(), end="")
+    # cpython 3.12.1 on linux_x86_64, written by gitexp
+    # churn 0.1 lies in this repository: src
+    numpy==2.1.0
+    """
+    system = f"{environment.implementation} {environment.python} on {environment.platform}"
+    lines = [f"# {system}, written by gitexp"]
+    for item in environment.distributions:
+        if item.path:
+            lines.append(f"# {item.name} {item.version} lies in this repository: {item.path}")
+        else:
+            lines.append(f"{item.name}=={item.version}")
+    return "".join(f"{' '.join(line.split())}\n" for line in lines).encode()
 
 
 def _once(outcomes: Iterable[Outcome | None]) -> tuple[OnceRecord, ...]:
@@ -106,7 +127,7 @@ def build(
             continue
         digest = None
         if outcome.environment is not None:
-            digest = environment_format.digest(outcome.environment)
+            digest = environment_digest(outcome.environment)
             environments[digest] = outcome.environment
         outputs = (*kept(outcome), *filter(None, (outcome.logged,)))
         number = None

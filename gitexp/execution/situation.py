@@ -29,7 +29,6 @@ from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT, CommitHash, EnvironmentDigest, RunId
 from gitexp.model.run import RepeatState, Run
 from gitexp.provenance.strangers import in_order, strange_to
-from gitexp.records import environment as environment_format
 from gitexp.store import lookup, plans
 
 if TYPE_CHECKING:
@@ -141,7 +140,7 @@ def look(
     paths: tuple[str, ...] = ()
     if not request.dry_run:
         installed, paths = installed_in(python, place.top, workdir.environments, environ)
-    environment = None if installed is None else environment_format.digest(installed.environment)
+    environment = None if installed is None else lookup.environment_digest(installed.environment)
     author = identity.author(repo)
     seen = Situation(place, request, workdir, author, known, python, installed, environment, paths)
     seen = replace(seen, beside=beside)

@@ -7,6 +7,7 @@ since "no samples" and "unknown" are not the same.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import defaultdict
 from contextlib import contextmanager
@@ -20,7 +21,6 @@ from gitexp.model import dataclass
 from gitexp.model.ids import ABSENT, CommitHash, EnvironmentDigest, InputsDigest, RunId, TreeId
 from gitexp.model.run import Environment, Run, Sample
 from gitexp.records import codec
-from gitexp.records import environment as environment_format
 from gitexp.store.ancestry import Addition, Graph, listings, runs_in
 from gitexp.store.plans import Tip, own_tips, tips
 from gitexp.store.records import lines_naming, read_run, run_lines
@@ -281,14 +281,19 @@ def environment(repo: Repo, commit: CommitHash, digest: EnvironmentDigest) -> En
     if data is ABSENT:
         raise DamagedDataError("the environment is not recorded here", where=f"{commit[:9]}:{path}")
     found = codec.load(Environment, data, f"{commit[:9]}:{path}")
-    if environment_format.digest(found) != digest:
+    if environment_digest(found) != digest:
         raise DamagedDataError(
             "the environment is not the one that its folder names",
-            found=environment_format.digest(found),
+            found=environment_digest(found),
             where=f"{commit[:9]}:{path}",
             expected=digest,
         )
     return found
+
+
+def environment_digest(environment: Environment) -> EnvironmentDigest:
+    """Compute the digest by which an environment is recorded."""
+    return EnvironmentDigest(hashlib.sha256(codec.dump(environment)).hexdigest())
 
 
 def _among(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, get_args
 
 import pytest
 
+from gitexp.comparison.environments import environment_changes
 from gitexp.dvc.input_parts import PartKind
 from gitexp.dvc.inputs import settings_differences
 from gitexp.enforcement.review import review
@@ -19,7 +20,6 @@ from gitexp.model.comparison import Change
 from gitexp.model.config import Predictions, SeedRule
 from gitexp.model.views import DiffView
 from gitexp.records import config as config_format
-from gitexp.records.environment import environment_changes
 from gitexp.report import brief, views, words
 from gitexp.views.diff import diff
 from tests.lab.records import CONFIG, ENVIRONMENT, START, Lab, scores

@@ -28,8 +28,8 @@ from gitexp.model.run import (
 )
 from gitexp.records import codec, terms
 from gitexp.records import config as config_format
-from gitexp.records import environment as environment_format
 from gitexp.store import plans
+from gitexp.store.lookup import environment_digest
 from gitexp.text import samples as samples_format
 from tests.lab import build
 
@@ -194,7 +194,7 @@ class Lab:
         made: Mapping[int, str] | None = None,
     ) -> tuple[Run, dict[str, bytes]]:
         """Return a run and its files."""
-        digest = environment_format.digest(environment)
+        digest = environment_digest(environment)
         rows = samples or tuple(
             Sample(metric, seed, value)
             for metric, by_seed in values.items()

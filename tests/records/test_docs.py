@@ -11,8 +11,9 @@ import pytest
 
 from gitexp.model.config import Predictions
 from gitexp.model.run import Environment, Run
-from gitexp.records import codec, config, environment
+from gitexp.records import codec, config
 from gitexp.records.shapes import NEWEST
+from gitexp.store.lookup import environment_digest
 from gitexp.system import curves
 from gitexp.text import points, predictions, samples
 from gitexp.text.jsontext import json_loads
@@ -81,7 +82,7 @@ def test_the_run_vouches_for_the_samples_beside_it() -> None:
 def test_the_environment_of_the_run_is_the_example() -> None:
     recorded = codec.load(Run, example("run"), "run.json")
     found = codec.load(Environment, example("environment"), "environment.json")
-    assert recorded.repeats[0].environment == environment.digest(found)
+    assert recorded.repeats[0].environment == environment_digest(found)
 
 
 def test_the_examples_of_the_projects_own_files_are_read() -> None:

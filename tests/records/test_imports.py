@@ -8,7 +8,7 @@ import sys
 import pytest
 
 HEAVY = {"ruamel", "tomlkit", "jsonschema", "numpy", "pandas", "dvc", "git", "pygit2", "logging"}
-JSON_ONLY = ("records.codec", "records.environment", "text.points", "text.samples")
+JSON_ONLY = ("records.codec", "text.points", "text.samples")
 REST = (
     "records.config",
     "dvc.dvcfiles",

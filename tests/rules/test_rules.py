@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.execution.record import requirements
 from gitexp.experiments.conclude import conclude
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout
@@ -21,7 +22,6 @@ from gitexp.model.run import Distribution, Environment, Run
 from gitexp.records import codec
 from gitexp.records import config as config_format
 from gitexp.records import plan as plan_format
-from gitexp.records.environment import requirements
 from gitexp.records.terms import digest as plan_digest
 from gitexp.rules import RULES, check
 from gitexp.rules.facts import of_commit

@@ -16,7 +16,7 @@ from gitexp.model.ids import CommitHash, TreeId
 from gitexp.model.run import Distribution, Environment
 from gitexp.model.views import ShownExperiment, ShownRun
 from gitexp.records import codec
-from gitexp.records import environment as environment_format
+from gitexp.store.lookup import environment_digest
 from gitexp.views.diff import diff, inputs
 from gitexp.views.list_runs import list_experiments, list_runs
 from gitexp.views.query import ListQuery, parse_condition
@@ -43,7 +43,7 @@ def environment(version: str) -> Environment:
 
 
 def environment_files(found: Environment) -> dict[str, bytes]:
-    folder = layout.environment_dir(environment_format.digest(found))
+    folder = layout.environment_dir(environment_digest(found))
     return {f"{folder}/environment.json": codec.dump(found)}
 
 
@@ -86,7 +86,7 @@ def record(repo: BuiltRepo, number: int, values: list[float], side: str, at: int
         plan=plan_of(repo),
         branch="exp/better",
         commit=repo.hash(side),
-        environment=environment_format.digest(environment("1" if base else "2")),
+        environment=environment_digest(environment("1" if base else "2")),
         params={"lr": 0.5 if base else 0.9},
     )
     tree = TreeId(repo.git("rev-parse", f"{side}^{{tree}}").strip())
