@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from gitexp.comparison.designs import ONE_TEST_SET
 from gitexp.errors import DataMissingError
 from gitexp.model.comparison import Verdict
 from gitexp.model.config import Predictions
@@ -18,7 +19,7 @@ from gitexp.model.ids import Md5
 from gitexp.model.plan import Stopping, StoppingRule
 from gitexp.model.run import FileHash
 from gitexp.text.predictions import evaluation_digest, load
-from tests.lab.records import CONFIG, Lab, one
+from tests.lab.records import CONFIG, Lab, one, scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -115,6 +116,21 @@ def test_seeds_with_examples_of_their_own_are_independent(lab: Lab) -> None:
     assert found.metrics[0].result is not None
     assert found.metrics[0].result.plan.test == "paired-permutation"
     assert found.verdict is Verdict.SUPPORTED
+    assert ONE_TEST_SET not in found.warnings
+
+
+@pytest.mark.parametrize(("rules", "said"), [(2, True), (1, False)])
+@pytest.mark.parametrize("basis", ["data", "evaluation", "predictions"])
+def test_one_test_set_whose_noise_is_left_out_is_said(
+    lab: Lab, basis: str, rules: int, *, said: bool
+) -> None:
+    lab = replace(lab, basis=basis)
+    lab.init()
+    plan = lab.plan(effect=">=0", rules=rules)
+    lab.change()
+    lab.record("b", {"f1": scores(0.6, SEEDS)}, of="main", plan=plan)
+    lab.record("c", {"f1": scores(0.7, SEEDS, spread=0.009)}, plan=plan)
+    assert (ONE_TEST_SET in one(lab, "main", "exp/deep").warnings) == said
 
 
 def test_plans_of_the_first_rules_keep_their_test(lab: Lab) -> None:
