@@ -16,7 +16,7 @@ from gitexp.model.config import ParamKey, ProjectConfig, SeedRule
 from gitexp.model.ids import Md5
 from gitexp.model.plan import PlanSeeds, SeedOrigin, Verdict
 from gitexp.model.request import InitRequest, RunRequest
-from gitexp.model.run import Output
+from gitexp.model.run import FileHash
 from tests.comparison.test_replanned import rewritten
 from tests.dvc.test_examples import EVALUATE, SPLIT, pipeline
 from tests.execution.test_evaluator import ASKED, edited
@@ -60,7 +60,7 @@ def judged(lab: Lab, plan: Plan, made: str = "") -> Comparison:
     for letter, of, score, digit in zip(
         "bc", ("main", "HEAD"), (0.6, 0.7), made or "  ", strict=True
     ):
-        outputs = {SEEDS[0]: (Output("test.csv", Md5(digit * 32), 1),)} if made else None
+        outputs = {SEEDS[0]: (FileHash("test.csv", Md5(digit * 32), 1),)} if made else None
         values = {"f1": scores(score, SEEDS)}
         lab.record(letter, values, of=of, plan=plan, call="bc", outputs=outputs)
     return one(lab)

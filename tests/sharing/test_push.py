@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.dvc import exchange
-from gitexp.dvc.cache import open_cache, put_dir
+from gitexp.dvc.cache import open_cache, put
 from gitexp.errors import (
     DamagedDataError,
     ForeignRemoteError,
@@ -298,7 +298,7 @@ def sides(tmp_path: Path, dvc_repo: BuiltRepo) -> tuple[CacheConfig, CacheConfig
     for name in "abc":
         (folder / name).write_text(name * 10)
     here = open_cache(dvc_repo.path)
-    return here, exchange.folder_cache(tmp_path / "there"), put_dir(here, folder, "ds").md5
+    return here, exchange.folder_cache(tmp_path / "there"), put(here, tmp_path, "ds").md5
 
 
 def files_of(cache: CacheConfig) -> dict[str, os.stat_result]:
