@@ -56,13 +56,8 @@ def plan_test(design: Design) -> PlannedTest:
         a one-sided hypothesis: a design whose `smallest_p` exceeds alpha decides nothing. It is 1
         for a bootstrap over fewer than `MIN_BOOTSTRAP_EXAMPLES` examples.
 
-    Raises
-    ------
-    DesignError
-        If the design makes no sense: an empty side, paired sides of different length, an alpha
-        outside (0, 1), an effect without a direction, single examples for a claim about the
-        method, or folds whose sizes are not known.
-
+    Examples
+    --------
     >>> plan = plan_test(Design(Unit.REPEAT, True, 8, 8, alpha=0.05))
     >>> plan.test, plan.resamples, plan.smallest_p
     ('paired-permutation', 256, 0.0078125)
@@ -75,7 +70,7 @@ def plan_test(design: Design) -> PlannedTest:
         least = max(least, 1 / (resamples + 1))
     metric = design.metric or "the metric"
     return replace(
-        plan_as(test, design, f"{_why(design)}{test.because.format(metric=metric)}"),
+        plan_as(test, design, f"{units_of(design)}{test.because.format(metric=metric)}"),
         title=test.titled(exact=exact, metric=metric, draws=resamples),
         resamples=resamples,
         exact=exact,
@@ -193,7 +188,7 @@ def _check_alpha(alpha: float) -> None:
         raise DesignError("alpha is not a rate", found=str(alpha), expected="0 < alpha < 1")
 
 
-def _why(design: Design) -> str:
+def units_of(design: Design) -> str:
     """Return what of the design chose its test: the unit, and how many there are of it."""
     n, splits = design.n_baseline, design.splits
     if design.unit is Unit.EXAMPLE:
@@ -272,15 +267,10 @@ def plan_examples(
 ) -> PlannedTest:
     """Return the test of two models on the same examples, by whatever metric.
 
-    Parameters
-    ----------
-    design : Design
-        `metric` is a kind of `scored` or of `metrics`; its numbers are examples.
-    classes : pair of int
-        Examples (or clusters) that hold the positive class, and others, as the evaluation data
-        have them; zeros for a metric that has no such class.
-    clusters : int
-        Clusters that are swapped and drawn whole; 0: every example is one.
+    `design.metric` is a kind of `scored` or of `metrics`; its numbers are examples. `classes`:
+    examples (or clusters) that hold the positive class, and others, as the evaluation data have
+    them; zeros for a metric that has no such class. `clusters`: those that are swapped and drawn
+    whole; 0: every example is one.
     """
     units = clusters or design.n_baseline
     checked = plan_test(design)  # refuses what makes no sense
@@ -289,7 +279,7 @@ def plan_examples(
     if not score and not clusters:
         few = margin and 0 < classes[0] < MIN_CLASS
         return replace(checked, smallest_p=1.0) if few else checked
-    why = f"claim: model, {design.n_baseline} examples predicted by both sides"
+    why = units_of(design)
     if clusters:
         why += f" in {clusters} clusters"
     if design.metric == AREA:
@@ -323,10 +313,7 @@ def plan_crossed(design: Design, examples: int) -> PlannedTest:
     plan_test(design)  # refuses what makes no sense
     if examples < 2:  # noqa: PLR2004 - a variance needs two
         raise DesignError("a test set needs two examples", found=str(examples))
-    why = (
-        f"{design.n_baseline} repeats on both sides, joined by seed, "
-        f"all on the same {examples} examples"
-    )
+    why = f"{units_of(design)}, all on the same {examples} examples"
     few = design.n_baseline < CROSSED_T.fewest
     return replace(plan_as(CROSSED_T, design, why), smallest_p=1.0 if few else 0.0)
 

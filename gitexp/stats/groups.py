@@ -23,7 +23,7 @@ from gitexp.stats.permutation import chunks
 from gitexp.stats.ranks import midranks, tie_sum
 from gitexp.stats.tests import MAX_ASSIGNMENTS
 from gitexp.stats.ttests import Alternative, FTest, welch_difference
-from gitexp.stats.values import ALTERNATIVES, Values, finite, known, rate, resolution
+from gitexp.stats.values import Values, finite, rate, resolution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -283,7 +283,6 @@ def dunnett_test(
     control: Sequence[float], groups: Groups, *, alternative: Alternative = "two-sided"
 ) -> dict[str, AgainstControl]:
     """Compare each treatment with one control, assuming equal variances (Dunnett 1955)."""
-    known(alternative, ALTERNATIVES, "alternative")
     # the control's name must not collide with that of a treatment
     everything = {"": control, **{f"group {name}": group for name, group in groups.items()}}
     base, *treatments = checked(everything)

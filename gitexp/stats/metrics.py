@@ -203,14 +203,11 @@ def match_metric(
     Returns
     -------
     Definition
-        The first that gives every reported number within `SAME`, relative.
+        The first that gives every reported number within `SAME`, relative; where none does it is
+        an error of the design: testing another quantity under the same name would be a lie.
 
-    Raises
-    ------
-    DesignError
-        If the name is that of no metric of class predictions, or no definition gives the
-        reported numbers: testing another quantity under the same name would be a lie.
-
+    Examples
+    --------
     >>> sides = [MeasuredMetric(0.8, ("1", "1", "1", "0"), ("1", "1", "0", "0"))]
     >>> str(match_metric("test.f1_score", sides, positive="1"))
     "f1 of '1'"
@@ -218,7 +215,8 @@ def match_metric(
     labels = classes(*(side for one in measured for side in (one.y_true, one.y_pred)))
     tried = candidates(name, labels, positive)
     for definition in tried:
-        if all(_same(one.value, value(definition, one.y_true, one.y_pred)) for one in measured):
+        pairs = ((one.value, value(definition, one.y_true, one.y_pred)) for one in measured)
+        if all(math.isclose(*pair, rel_tol=SAME, abs_tol=1e-15) for pair in pairs):
             return definition
     computed = ", ".join(
         f"{definition} {value(definition, measured[0].y_true, measured[0].y_pred):.9g}"
@@ -236,10 +234,6 @@ def value(definition: Definition, y_true: Sequence[str], y_pred: Sequence[str]) 
     """Compute a metric from labels."""
     labels = classes(y_true, y_pred, (definition.positive,) if definition.positive else ())
     return float(evaluate(definition, count(y_true, y_pred, labels), labels))
-
-
-def _same(reported: float, computed: float) -> bool:
-    return math.isclose(reported, computed, rel_tol=SAME, abs_tol=1e-15)
 
 
 def kind_of(name: str) -> str:

@@ -177,7 +177,11 @@ def bayesian_signed_rank_test(
     Dirichlet process with strength 0.5 on a pseudo-difference of 0; the mass of a region is that of
     the Walsh averages in it (Benavoli, Corani, Demsar and Zaffalon 2017).
     """
-    d = np.concatenate([[0.0], _differences(a, b, rope, n_samples)])
+    if not rope >= 0 or n_samples < 1:
+        raise DesignError(
+            "no region or no draws", found=f"rope {rope}, {n_samples} draws", expected="rope >= 0"
+        )
+    d = np.concatenate([[0.0], differences(*finite_pairs(a, b))])
     walsh = (d[:, None] + d[None, :]) / 2
     above = (walsh > rope + SAME).astype(np.float64)
     below = (walsh < -rope - SAME).astype(np.float64)
@@ -188,18 +192,7 @@ def bayesian_signed_rank_test(
         weights = rng.dirichlet(strength, size=min(CHUNK, n_samples - start))
         greater = ((weights @ above) * weights).sum(axis=1)
         less = ((weights @ below) * weights).sum(axis=1)
-        wins += _wins(np.stack([less, 1 - less - greater, greater]))
+        largest = np.stack([less, 1 - less - greater, greater]).argmax(axis=0)
+        wins += np.bincount(largest, minlength=3)
     less, inside, greater = (float(share) for share in wins / n_samples)
     return Regions(less, inside, greater)
-
-
-def _wins(masses: Values) -> Values:
-    return np.bincount(masses.argmax(axis=0), minlength=3).astype(np.float64)
-
-
-def _differences(a: Sequence[float], b: Sequence[float], rope: float, n_samples: int) -> Values:
-    if not rope >= 0 or n_samples < 1:
-        raise DesignError(
-            "no region or no draws", found=f"rope {rope}, {n_samples} draws", expected="rope >= 0"
-        )
-    return differences(*finite_pairs(a, b))

@@ -63,7 +63,8 @@ def match(name: str, measured: Sequence[MeasuredMetric], *, positive: str | None
         except DesignError as error:
             computed.append(f"{scoring}: {error.summary}")
             continue
-        if all(_same(one.value, number) for one, number in zip(measured, got, strict=True)):
+        pairs = zip((one.value for one in measured), got, strict=True)
+        if all(math.isclose(*pair, rel_tol=SAME, abs_tol=1e-15) for pair in pairs):
             return scoring
         computed.append(f"{scoring} {got[0]:.9g}")
     raise DesignError(
@@ -204,7 +205,3 @@ def _numbers(column: Sequence[str], what: str) -> Values:
     if not np.isfinite(numbers).all():
         raise DesignError(f"the {what} are not all finite")
     return numbers
-
-
-def _same(reported: float, computed: float) -> bool:
-    return math.isclose(reported, computed, rel_tol=SAME, abs_tol=1e-15)

@@ -21,7 +21,7 @@ from gitexp.model import dataclass, replace
 from gitexp.model.comparison import Interval, PlannedTest, SignificanceResult
 from gitexp.model.plan import Stopping, StoppingRule
 from gitexp.stats import hypotheses, tests
-from gitexp.stats.design import Design, plan_as, smallest_p
+from gitexp.stats.design import Design, plan_as, smallest_p, units_of
 from gitexp.stats.distributions import crossing_probability
 from gitexp.stats.effects import crossing
 from gitexp.stats.intervals import difference_interval
@@ -58,10 +58,9 @@ def plan_sequential(design: Design, stopping: Stopping, repeats: int) -> Planned
     with all of them.
     """
     paired = design.paired
-    both = f"{design.n_baseline} repeats on both sides, joined by seed"
-    apart = f"{design.n_baseline} and {design.n_candidate} repeats, not joined by seed"
+    why = units_of(design)
     if stopping.rule is StoppingRule.ALWAYS_VALID:
-        why = f"{both if paired else f'{apart} but in order'}; looked at after every one"
+        why = f"{why}{'' if paired else ' but in order'}; looked at after every one"
         return replace(
             plan_as(tests.ALWAYS_VALID_SIGNS, design, why),
             exact=True,
@@ -72,7 +71,7 @@ def plan_sequential(design: Design, stopping: Stopping, repeats: int) -> Planned
     base = tests.PAIRED_PERMUTATION if paired else tests.PERMUTATION
     test = tests.AT_LOOKS[stopping.rule, base.name]
     looks = stopping.at(repeats)
-    why = f"{both if paired else apart}; looks planned at {', '.join(map(str, looks))}"
+    why = f"{why}; looks planned at {', '.join(map(str, looks))}"
     return replace(
         plan_as(test, design, why),
         title=test.titled(looks=len(looks)),

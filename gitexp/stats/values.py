@@ -18,7 +18,6 @@ Values = NDArray[np.float64]
 Floats = Sequence[float] | Values
 Places = NDArray[np.intp]
 ULPS = 8  # units in the last place that a metric may be off by rounding
-ALTERNATIVES = ("two-sided", "greater", "less")
 
 
 def finite(values: Floats, what: str = "values", *, least: int = 1) -> Values:
@@ -29,8 +28,8 @@ def finite(values: Floats, what: str = "values", *, least: int = 1) -> Values:
         raise DesignError(
             f"{what} cannot be read as numbers", found=str(error), expected="finite numbers"
         ) from error
-    if array.ndim == 0 or len(array) < least:
-        count = 0 if array.ndim == 0 else len(array)
+    count = len(array) if array.ndim else 0
+    if count < least:
         raise DesignError(
             f"too few {what}", found=str(count), expected=f"at least {least} finite values"
         )
@@ -60,12 +59,6 @@ def rate(alpha: float, what: str = "alpha") -> float:
     if not 0 < alpha < 1:
         raise DesignError(f"{what} is not a rate", found=str(alpha), expected="0 < rate < 1")
     return alpha
-
-
-def known(option: str, options: Sequence[str], what: str) -> None:
-    """Raise `DesignError` if an option is none of those that there are."""
-    if option not in options:
-        raise DesignError(f"unknown {what}", found=str(option), expected=", ".join(options))
 
 
 def number(value: float, what: str, *, least: float = -math.inf) -> float:

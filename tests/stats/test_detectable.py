@@ -55,7 +55,7 @@ def test_more_repeats_detect_less() -> None:
 
 def test_the_repeats_needed_for_an_effect_find_it_and_one_less_do_not() -> None:
     for size in (0.4, 1.0, 1.6):
-        n = detectable.repeats_needed(size, POWER, alpha=0.05, paired=True)
+        n = detectable.fewest(detectable.power_at, size, POWER, alpha=0.05, paired=True)
         assert n is not None
         now, before = (
             detectable.smallest_size(k, POWER, alpha=0.05, paired=True) or math.inf
@@ -67,14 +67,14 @@ def test_the_repeats_needed_for_an_effect_find_it_and_one_less_do_not() -> None:
 
 def test_repeats_needed_are_those_of_cohens_tables_where_there_are_many() -> None:
     # Cohen 1988, table 2.4.1: d = 0.50, one-sided 0.05, power 0.80: 50 a group
-    assert detectable.repeats_needed(0.5, POWER, alpha=0.05, paired=False) in {50, 51}
-    assert detectable.repeats_needed(0.0, POWER, alpha=0.05, paired=True) is None
-    assert detectable.repeats_needed(1e-9, POWER, alpha=0.05, paired=True) is None
+    assert detectable.fewest(detectable.power_at, 0.5, POWER, alpha=0.05, paired=False) in {50, 51}
+    assert detectable.fewest(detectable.power_at, 0.0, POWER, alpha=0.05, paired=True) is None
+    assert detectable.fewest(detectable.power_at, 1e-9, POWER, alpha=0.05, paired=True) is None
 
 
 def test_a_band_of_equivalence_needs_more_repeats_than_a_gain_of_that_size() -> None:
-    band = detectable.repeats_needed_for_band(1.0, POWER, alpha=0.05, paired=True)
-    gain = detectable.repeats_needed(1.0, POWER, alpha=0.05, paired=True)
+    band = detectable.fewest(detectable.power_of_band, 1.0, POWER, alpha=0.05, paired=True)
+    gain = detectable.fewest(detectable.power_at, 1.0, POWER, alpha=0.05, paired=True)
     assert band is not None
     assert gain is not None
     assert band > gain

@@ -170,17 +170,6 @@ def power_at(n: int, size: float, *, alpha: float, paired: bool) -> float:
     return test(n, size, alpha=attained)
 
 
-def repeats_needed(size: float, power: float, *, alpha: float, paired: bool) -> int | None:
-    """Return the fewest pairs (or repeats a side) that find an effect of `size` with `power`.
-
-    None where there is no such number below `MOST`; see `smallest_size` for the rest.
-
-    >>> repeats_needed(1.0, 0.8, alpha=0.05, paired=True)
-    8
-    """
-    return _fewest(power_at, size, power, alpha=alpha, paired=paired)
-
-
 def power_of_band(n: int, width: float, *, alpha: float, paired: bool) -> float:
     """Return the power to show equivalence within `width`, where there is no true difference."""
     if width <= 0:
@@ -206,13 +195,6 @@ def smallest_band(n: int, power: float, *, alpha: float, paired: bool) -> float 
         return power_of_band(n, width, alpha=alpha, paired=paired) - power
 
     return crossing(gap, *bracket(gap, 0.0, 0.5))
-
-
-def repeats_needed_for_band(
-    width: float, power: float, *, alpha: float, paired: bool
-) -> int | None:
-    """Return the fewest repeats that show equivalence within `width` standard deviations."""
-    return _fewest(power_of_band, width, power, alpha=alpha, paired=paired)
 
 
 def examples_needed_for_share(
@@ -341,10 +323,16 @@ def _quantiles(power: float, alpha: float, df: float) -> float:
     return sum(float(stdtrit(df, at) if df < T_LIMIT else ndtri(at)) for at in levels)
 
 
-def _fewest(
+def fewest(
     power_of: Callable[..., float], size: float, power: float, *, alpha: float, paired: bool
 ) -> int | None:
-    """Return the smallest n with the power, by doubling and halving."""
+    """Return the fewest pairs (or repeats a side) that find an effect, or show a band, of `size`.
+
+    `power_of`: `power_at` or `power_of_band`. None where there is no such number below `MOST`.
+
+    >>> fewest(power_at, 1.0, 0.8, alpha=0.05, paired=True)
+    8
+    """
     rate(power, "power")
 
     def enough(n: int) -> bool:

@@ -17,6 +17,8 @@ from gitexp.stats.planned import detectable
 from gitexp.stats.stopping import FEWEST, nominal_level, wealth
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gitexp.stats.values import Values
 
 SIMULATIONS = 400  # standard error of a power of 0.8: 0.02
@@ -67,8 +69,8 @@ class Outlook:
         None where nobody could run them; for the always-valid rule above `MOST_PAIRS`.
         """
         if not self._always_valid:
-            find = detectable.repeats_needed_for_band if self.band else detectable.repeats_needed
-            return find(size, power, alpha=self._level(len(self._looks)), paired=self.paired)
+            level = self._level(len(self._looks))
+            return detectable.fewest(self._test, size, power, alpha=level, paired=self.paired)
         least = max(FEWEST, math.ceil(-math.log2(self.alpha)))
         low, high = least - 1, least
         while self._power_of_bets(high, size) < power:
@@ -81,8 +83,12 @@ class Outlook:
         """Return with which power all planned repeats find an effect of `size`."""
         if self._always_valid:
             return self._power_of_bets(min(self.repeats, MOST_PAIRS), size)
-        at = detectable.power_of_band if self.band else detectable.power_at
-        return at(self.repeats, size, alpha=self._level(len(self._looks)), paired=self.paired)
+        level = self._level(len(self._looks))
+        return self._test(self.repeats, size, alpha=level, paired=self.paired)
+
+    @property
+    def _test(self) -> Callable[..., float]:
+        return detectable.power_of_band if self.band else detectable.power_at
 
     @property
     def _always_valid(self) -> bool:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from gitexp.errors import DesignError
 from gitexp.stats import ttests
 from gitexp.stats.ttests import corrected_difference, correlated_posterior
-from gitexp.stats.values import ALTERNATIVES, known
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +21,13 @@ DIFFERENCES = {
     "independent_welch": ttests.welch_difference,
     "independent_student": ttests.pooled_difference,
 }
+ALTERNATIVES = ("two-sided", "greater", "less")
+
+
+def known(option: str, options: Sequence[str], what: str) -> None:
+    """Raise `DesignError` if an option is none of those that there are."""
+    if option not in options:
+        raise DesignError(f"unknown {what}", found=str(option), expected=", ".join(options))
 
 
 def t_test(  # noqa: PLR0913 - the test has this many options

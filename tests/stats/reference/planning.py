@@ -13,7 +13,7 @@ from gitexp.stats.effects import bracket, crossing
 from gitexp.stats.hypotheses import ADJUSTMENTS
 from gitexp.stats.planned import detectable
 from gitexp.stats.planned.detectable import power_paired_t_test, power_two_sample_t_test
-from gitexp.stats.values import ALTERNATIVES, known
+from tests.stats.reference.means import ALTERNATIVES, known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -22,7 +22,7 @@ from gitexp.stats.ranks import (
     signed_rank_tails,
     subset_sums,
 )
-from gitexp.stats.values import ALTERNATIVES, known
+from tests.stats.reference.means import ALTERNATIVES, known
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
