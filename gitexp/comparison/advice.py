@@ -88,9 +88,8 @@ def _end(judged: Judged, plan: Plan, found: Detectable | None) -> str:
     name = "" if judged.current_branch == plan.branch else f" {quoted(plan.name)}"
     end = f'gitexp conclude{name} -m "what was learned"'
     if judged.verdict is Verdict.UNDECIDABLE and not _may_grow(judged):
-        # A look that could not have decided costs nothing, and fresh seeds are drawn; but of these
-        # p pays for each version of a plan.
-        needed = _needed(judged, amended=True)
+        # A look that could not have decided costs nothing, and fresh seeds are drawn.
+        needed = _needed(judged)
         if plan.claim is Claim.METHOD and _by_repeats(judged) and needed > plan.repeats:
             why = f"{counted(plan.repeats, 'repeat')} cannot decide"
             return f'gitexp amend-plan{name} --repeats {needed} --why "{why}"'
@@ -310,10 +309,11 @@ def _repeat_word(judged: Judged, number: int) -> str:
     return word if judged.sides.paired else f"{word} a side"
 
 
-def _needed(judged: Judged, *, amended: bool = False) -> int:
+def _needed(judged: Judged) -> int:
     """Return how many units a side would do to reach alpha; 0 where those there are do.
 
-    `amended`: under the plan as it would be then.
+    Where the planned ones are there, and the plan drew its seeds, more of them are those of an
+    amended plan, which is one more try.
     """
     plan, result = judged.sides.plan, judged.result
     if plan is None:
@@ -322,7 +322,7 @@ def _needed(judged: Judged, *, amended: bool = False) -> int:
         return 0
     if result is not None and (fewest := named(result.plan.test).fewest):
         return fewest
-    model = plan.claim is Claim.MODEL
+    model, amended = plan.claim is Claim.MODEL, not _may_grow(judged)
     if model and plan.effect.margin != 0:
         return MIN_BOOTSTRAP_EXAMPLES
     needed = pairs_needed(

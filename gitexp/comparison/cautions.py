@@ -130,15 +130,9 @@ def _choices(counted: Count) -> Iterator[str]:
     """Say what there was to pick from, and p pays for."""
     tried = counted.variants - counted.environments
     if counted.place:
-        after = max(0, tried - counted.place)
-        tried = max(tried, counted.place)
-        versions = f", over {counted.versions} versions of it" if counted.versions > 1 else ""
-        if counted.place > 1 or after:
-            yield (
-                f"try {counted.place} of {tried} under this plan{versions}: each candidate is one, "
-                "and each amended version, of which a score was seen; p pays for those before it"
-                f"{f', and the {after} after it change nothing' if after else ''}"
-            )
+        if (after := tried - counted.place) > 0:
+            more = "1 more try" if after == 1 else f"{after} more tries"
+            yield f"{more} under this plan came after this one; its answer stays"
     elif tried > 1:
         yield f"{tried} different candidates were run under this plan"
     if counted.environments:

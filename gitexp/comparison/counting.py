@@ -111,16 +111,15 @@ class Count:
     unused: tuple[Unused, ...]
     warnings: tuple[str, ...]
     looks: int
-    variants: int  # different inputs run under this plan, the baseline's left out; see `versions`
+    # different inputs run under this plan, the baseline's left out; where it drew its seeds, tries
+    variants: int
     unjudged: str = ""  # why nothing is decided from it, whatever the values
     given_up: frozenset[int] = frozenset()  # seeds that failed, and that others replace
     spent: frozenset[int] = frozenset()  # of those drawn with the plan, that others replace
     doubtful: tuple[int, ...] = ()  # see `drawn.DrawnSeeds`
     in_pairs: bool = False  # environments are equal within each pair, and need not be over all
-    # of a plan that drew its seeds, under which a result was seen: its variants are of each of them
-    versions: int = 1
     environments: int = 0  # of `variants`: further ones, where repeats do not pair
-    place: int = 0  # of the candidate among the tries under such a plan; 0: p pays for all alike
+    place: int = 0  # of the candidate among tries; 0: p pays for all variants alike
 
     def chances(self, *, amended: bool = False) -> int:
         """Return what p is multiplied by, or would be once the plan was amended."""
@@ -248,7 +247,6 @@ def count(
         looks=looks,
         variants=tries.number + joined.environments,
         in_pairs=in_pairs,
-        versions=tries.versions,
         environments=joined.environments,
         place=tries.place,
         given_up=given_up(plan, theirs, ours),

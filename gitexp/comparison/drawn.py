@@ -38,7 +38,6 @@ class Tries:
     """What somebody could stop at, under one plan."""
 
     number: int
-    versions: int = 1  # of the plan, among them
     place: int = 0  # of the try that is asked about: later ones never change it
 
 
@@ -122,7 +121,7 @@ class DrawnSeeds:
             for key, every in found.items()
             if key not in keys and not any(all(first(one, it) for it in every) for one in began)
         ]
-        return Tries(len(found), len({digest for *_, digest in found}), len(before) + 1)
+        return Tries(len(found), len(before) + 1)
 
 
 def drawn_seeds(

@@ -69,7 +69,8 @@ def test_what_a_choice_among_several_costs_is_said(
 def test_of_a_try_its_place_its_price_and_what_holds_over_all_are_said() -> None:
     found = Selection(3, "under this plan", fresh=False, inflation=0.143, price=12)
     text = caveats.selection_text(found, 0.05, planned=True)
-    assert text.startswith("try 3 under this plan: p is multiplied by 12, that of the first try by")
+    assert text.startswith("try 3 under this plan (each candidate, ")
+    assert "p is multiplied by 12, that of the first by nothing" in text
     assert "gets a wrong one in at most 7.5 %" in text
 
 
