@@ -23,8 +23,8 @@ from gitexp.errors import (
     UnsafeInputError,
     UsageError,
 )
+from gitexp.execution.preflight.drift import fixed_seeds, has_seed, seed_rule
 from gitexp.execution.preflight.mentions import own_paths
-from gitexp.execution.preflight.seedparams import fixed_seeds, has_seed, seed_rule
 from gitexp.git.discovery import project_folder
 from gitexp.git.upstream import USUAL
 from gitexp.git.worktree import status

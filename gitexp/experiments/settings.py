@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gitexp.dvc import gitignore, pipeline
 from gitexp.dvc.dvcpipeline import outermost
 from gitexp.errors import GitexpError, UsageError
-from gitexp.execution.preflight.seedparams import fixed_seeds, seed_rule
+from gitexp.execution.preflight.drift import fixed_seeds, seed_rule
 from gitexp.experiments import detect
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction import layout

@@ -179,13 +179,6 @@ class Fields:
         self._seen.add(key)
         return self.value.get(key)
 
-    def params(self, key: str) -> dict[str, ParamValue]:
-        """Read a flat mapping of parameters; empty where the key is absent."""
-        child = self.maybe_child(key)
-        if child is None:
-            return {}
-        return {name: child.param(name) for name in child.names()}
-
     def param(self, key: str) -> ParamValue:
         """Read the value of a parameter, which may be null."""
         return as_param(self._take(key, None, "a value", nullable=True), self, key)

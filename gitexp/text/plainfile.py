@@ -17,11 +17,11 @@ from gitexp.text.jsontext import Json, json_loads
 from gitexp.text.samples import LIMIT, check_width, csv_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 MOST_NUMBERS = 250_000  # rows times columns of numbers
-_COUNTS = ("seed", "rep", "fold", "n_train", "n_test")
-_CONTEXT = frozenset((*_COUNTS, "dataset"))
+_COUNTS = ("rep", "fold", "n_train", "n_test")
+_CONTEXT = frozenset((*_COUNTS, "seed", "dataset"))
 _PARTS = frozenset(("rep", "fold", "dataset"))
 _LONG = frozenset(("metric", "value"))
 _INTEGER = re.compile(r"[0-9]{1,19}")
@@ -52,12 +52,12 @@ def load(data: bytes, where: str) -> tuple[Sample, ...]:
         here = f"{where}, row {number + 1}"
         cells = dict(zip(header, row, strict=True))
         names = (cells["metric"],) if metrics is None else metrics
-        counts = {key: _count(cells.get(key, ""), key, here) for key in _COUNTS}
-        if counts["seed"] is None:
-            counts["seed"] = number if alone else 0
+        seed = _count(cells.get("seed", ""), "seed", here)
+        seed = (number if alone else 0) if seed is None else seed
+        parts = {key: _count(cells.get(key, ""), key, here) for key in _COUNTS}
         for name in names:
             value = _number(cells["value" if metrics is None else name], name, here)
-            sample = _sample(name, value, counts, cells.get("dataset", ""))
+            sample = Sample(name, seed, value, dataset=cells.get("dataset", ""), **parts)
             key = (name, sample.seed, sample.rep, sample.fold, sample.dataset)
             if key in samples:
                 raise BadFormatError(
@@ -98,19 +98,6 @@ def _check_number(rows: int, columns: int, where: str) -> None:
             expected=f"at most {MOST_NUMBERS} numbers",
             next_step="leave out the columns and rows that the question is not about",
         )
-
-
-def _sample(name: str, value: float, counts: Mapping[str, int | None], dataset: str) -> Sample:
-    return Sample(
-        metric=name,
-        seed=counts["seed"] or 0,
-        value=value,
-        rep=counts["rep"],
-        fold=counts["fold"],
-        dataset=dataset,
-        n_train=counts["n_train"],
-        n_test=counts["n_test"],
-    )
 
 
 def _count(text: str, name: str, where: str) -> int | None:

@@ -141,7 +141,7 @@ def test_what_may_be_missing_is_none_or_empty(value: Json) -> None:
     assert fields.maybe_text("key") is fields.maybe_child("key") is None
     assert fields.section("key").names() == ()
     assert fields.children("key", required=False) == ()
-    assert fields.named("key") == {} == fields.params("key")
+    assert fields.named("key") == {}
     assert fields.raw("key") is None
 
 
@@ -258,11 +258,10 @@ def test_a_key_like_no_other_is_told_all_that_are_known() -> None:
 
 
 def test_asking_for_a_key_makes_it_known_whatever_the_answer() -> None:
-    fields = Fields(dict.fromkeys("abcdefghi"), "f")
+    fields = Fields(dict.fromkeys("abcefghi"), "f")
     fields.maybe_text("a")
     fields.section("b")
     fields.named("c")
-    fields.params("d")
     fields.children("e", required=False)
     fields.texts("f", ())
     fields.word("g", Word, Word.ONE)
@@ -284,7 +283,6 @@ def test_a_parameter_may_be_null_but_not_absent_nor_a_mapping() -> None:
     with pytest.raises(BadFormatError) as absent:
         fields.param("none")
     assert absent.value.found == "nothing"
-    assert Fields({"p": {"a": None, "b": [1]}}, "f").params("p") == {"a": None, "b": (1,)}
 
 
 @given(param_trees)

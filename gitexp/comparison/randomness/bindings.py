@@ -43,7 +43,7 @@ _ORDERS = re.compile("^(permutation|shuffle)$")
 _AGAIN = ast.For | ast.While | ast.comprehension | ast.FunctionDef | ast.Lambda | ast.ClassDef
 
 
-@dataclass(slots=True)
+@dataclass()
 class Bindings:
     """Python files that are executed together, and what their names may stand for."""
 
@@ -72,7 +72,7 @@ class Bindings:
     # What gives a seed, with it, wherever it goes: file, name, node, seed; not what draws anew.
     _seeds: list[tuple[str, str, ast.AST, ast.expr]] = field(default_factory=list)
 
-    def __post_init__(self) -> None:  # noqa: C901  one case for each kind of node
+    def settle(self) -> None:  # noqa: C901  one case for each kind of node
         """Collect the values of names; `.name` is an attribute or a key, whatever it is of."""
         self._nodes = {path: list(ast.walk(tree)) for path, tree in self.trees.items()}
         nodes = [(path, node) for path, found in self._nodes.items() for node in found]
@@ -100,7 +100,7 @@ class Bindings:
                 for name, value in defaults_of(arguments).items():
                     if name not in self._values and name not in self.words:
                         self._values[name].append((path, value))
-        self._settle()
+        self._find_live()
         self._stems = {e for path in self.trees for e in path.removesuffix(".py").split("/")}
         self._seeds = [
             (path, name, node, value)
@@ -144,7 +144,7 @@ class Bindings:
             elif isinstance(each, ast.Return) and each.value is not None:
                 self._values[f"{own.name}()"].append((path, each.value))
 
-    def _settle(self) -> None:
+    def _find_live(self) -> None:
         """Find the names that stand for the seed of a repeat, whatever else they may stand for."""
         self._live.update(self.words, (f".{word}" for word in self.words))
         self._live |= {n for n, e in self._values.items() if any(is_none(v) for _, v in e)}
@@ -171,18 +171,17 @@ class Bindings:
     def _taken(self, node: ast.AST, modules: Mapping[str, str]) -> Iterator[tuple[str, ast.expr]]:
         """Yield the seeds that a node gives to something, with the name of that."""
         match node:
-            case ast.Dict():
-                yield from (("", v) for k, v in entries(node) if SEED_NAME.search(text_of([k])))
-            case ast.Assign() | ast.AnnAssign() | ast.AugAssign() if node.value is not None:
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                names = [key for target in targets for key in names_bound(target)]
-                yield from ((n, node.value) for n in names if n[:1] == "." and SEED_NAME.search(n))
-            case ast.ClassDef():
-                own = [each for each in node.body if isinstance(each, ast.Assign)]
-                pairs = [(key, e.value) for e in own for t in e.targets for key in names_bound(t)]
-                yield from (pair for pair in pairs if SEED_NAME.search(pair[0]))
             case ast.Call():
                 yield from self._taken_by(node, modules)
+            case ast.ClassDef():
+                pairs = [
+                    e for own in node.body if isinstance(own, ast.Assign) for e in self._given(own)
+                ]
+                yield from (pair for pair in pairs if SEED_NAME.search(pair[0]))
+            case _:
+                found = [pair for pair in self._given(node) if pair[0].startswith(".")]
+                is_table = isinstance(node, ast.Dict)
+                yield from (("" if is_table else n, v) for n, v in found if SEED_NAME.search(n))
 
     def _taken_by(
         self, call: ast.Call, modules: Mapping[str, str]

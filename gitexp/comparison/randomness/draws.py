@@ -10,10 +10,11 @@ import ast
 import re
 import sys
 from collections import Counter
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from gitexp.comparison.randomness.bindings import DECLARES, HOLDS, ROUNDS, Bindings
+from gitexp.comparison.randomness.bindings import DECLARES, HOLDS, Bindings
 from gitexp.comparison.randomness.syntax import (
     SEED_CALL,
     SEED_NAME,
@@ -32,7 +33,7 @@ from gitexp.comparison.randomness.syntax import (
     text_of,
     wrapped,
 )
-from gitexp.model import dataclass
+from gitexp.model import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -83,7 +84,7 @@ _PASSED_BY: Final = (
 OF_FILE: Final = (_HIDDEN, _PASSED_BY)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Draw:
     """A call, or a table of arguments, that takes chance from a seed which no repeat changes."""
 
@@ -102,7 +103,7 @@ class Draw:
         """Whether it only divides or makes data, by its use, its name or that of its file."""
         return bool(self.parts) or is_of_data(self.name, self.path)
 
-    @property
+    @cached_property
     def sign(self) -> tuple[str, ...]:
         """What two sides share where both have this draw: of data, also how they are divided."""
         given: list[ast.AST] = []
@@ -112,12 +113,18 @@ class Draw:
         return self.name, self.seed, self.parts, *sorted(map(ast.unparse, given))
 
 
-@dataclass(slots=True)
+@dataclass()
 class Scripts(Bindings):
     """Python files that are executed together: where they draw on chance, and from which seed."""
 
-    def draws(self) -> Iterator[Draw]:
-        """Yield what draws on a seed that no repeat changes."""
+    is_lost: bool = False  # beyond what can be followed: nobody's own code
+    draws: list[Draw] = field(default_factory=list)  # on seeds that no repeat changes
+    # where one draw may get in unseen: file, line, why, and what to write
+    unclear: list[tuple[str, int, tuple[str, str]]] = field(default_factory=list)
+
+    def settle(self) -> None:
+        """Find all that goes through names and expressions, however deep they are."""
+        super().settle()
         for path, name, node, value in self._seeds:
             if not self._is_live(value):
                 at, seed = self._origin(path, value)
@@ -125,21 +132,26 @@ class Scripts(Bindings):
                 number: ast.Constant | None = seed if is_number else None  # type: ignore[assignment]
                 sure = self._is_number(value)
                 text, parts = ast.unparse(seed), self._parts(path, node)
-                yield Draw(path, name, node, value.lineno, number, at, text, sure, parts)
+                draw = Draw(path, name, node, value.lineno, number, at, text, sure, parts)
+                if draw.sign:
+                    self.draws.append(draw)
+        self.unclear.extend(self._unclear())
 
     def anew(self) -> Counter[str]:
         """Count, by name, what draws on a seed that each repeat changes, or on none."""
-        found: Counter[str] = Counter()
-        seeded, fixed = set(), {id(each.node) for each in self.draws()}
-        for _, name, node, value in self._seeds:
-            seeded.add(id(node))
-            found[name] += self._is_live(value)
-        calls = list(chain.from_iterable(self._calls.values()))
+        fixed = {id(each.node) for each in self.draws}
+        calls = chain.from_iterable(self._calls.values())
         fixes = {name for name, call in calls if id(call) in fixed}
-        for name, call in calls:
+        unseeded = (name for path in self._calls for name in self._unseeded(path, fixes))
+        seeded = (name for _, name, _, value in self._seeds if self._is_live(value))
+        return Counter(seeded) + Counter(name.rpartition(".")[2] for name in unseeded)
+
+    def _unseeded(self, path: str, fixes: Collection[str]) -> Iterator[str]:
+        """Yield what takes its chance in a file from nowhere that is fixed."""
+        seeded = {id(node) for _, _, node, _ in self._seeds}
+        for name, call in self._calls[path]:
             if id(call) not in seeded and _is_anew(name, call, fixes):
-                found[name.rpartition(".")[2]] += 1
-        return found
+                yield name
 
     def numbers(self) -> Iterator[tuple[str, str, ast.Constant]]:
         """Yield the names of seeds that stand for numbers, each with the number and its file."""
@@ -156,8 +168,8 @@ class Scripts(Bindings):
             if isinstance(node, ast.Call | ast.Dict) and name not in self._own
         )
 
-    def unclear(self) -> Iterator[tuple[str, int, tuple[str, str]]]:
-        """Yield where one draw may get in unseen: file, line, why, and what to write.
+    def _unclear(self) -> Iterator[tuple[str, int, tuple[str, str]]]:
+        """Yield where one draw may get in unseen.
 
         Each key, keyword and attribute that is named like a seed is looked at where it gets its
         value. What is left is what has no name in the text, and what comes out of a file.
@@ -354,89 +366,72 @@ class Scripts(Bindings):
         """Whether a script may read the seed of a repeat, whatever it does with it."""
         spelt = "|".join(re.escape(word) for word in self.words) or "(?!)"
         named = re.compile(rf"(?<!\w)({spelt})(?!\w)")
-        for nodes in self._nodes.values():
-            calls = [node for node in nodes if isinstance(node, ast.Call)]
-            aside = {id(each.func) for each in calls}
-            for call in calls:
-                if called(call)[-1] in DECLARES:
-                    aside |= {id(each) for each in ast.walk(call)}
-            for node in nodes:
-                if id(node) in aside or isinstance(getattr(node, "ctx", None), ast.Store):
-                    continue
-                key = node.arg if isinstance(node, ast.arg) else name_of(node)
-                said = isinstance(node, ast.Constant) and named.search(spelled(key.lstrip(".")))
-                if key == VARIABLE or key in self._live or said:
-                    return True
-                if isinstance(node, ast.keyword) and node.arg is None:
-                    return True
+        aside = {id(call.func) for calls in self._calls.values() for _, call in calls}
+        aside |= {id(each) for call in self._declarations() for each in ast.walk(call)}
+        for node in chain.from_iterable(self._nodes.values()):
+            if id(node) in aside or isinstance(getattr(node, "ctx", None), ast.Store):
+                continue
+            key = node.arg if isinstance(node, ast.arg) else name_of(node)
+            said = isinstance(node, ast.Constant) and named.search(spelled(key.lstrip(".")))
+            unpacked = isinstance(node, ast.keyword) and node.arg is None
+            if key == VARIABLE or key in self._live or said or unpacked:
+                return True
         return False
 
-    def hands_on(self, file: str, key: Sequence[str]) -> bool:  # noqa: C901
+    def hands_on(self, file: str, key: Sequence[str]) -> bool:
         """Whether a script hands on what holds the seed of a file, or of options ("")."""
-        held: set[str] = set()
         nodes = [node for found in self._nodes.values() for node in found]
-        functions = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
-
-        def of(node: ast.AST) -> list[ast.expr]:
-            """Return what a value is looked up in, or loaded from."""
-            match node:
-                case ast.Attribute() if id(node) in functions:
-                    return []
-                case ast.Attribute(value=base) | ast.Subscript(value=base) if name_of(node):
-                    return [base]
-                case ast.Call(func=ast.Attribute(value=base, attr="get")) if text_of(node.args[:1]):
-                    return [base]
-                case ast.Call() if _LOADS.search(called(node)[-1]):
-                    given = [*node.args, *(each.value for each in node.keywords)]
-                    is_method = isinstance(node.func, ast.Attribute)
-                    return [*given, node.func.value] if is_method else given  # type: ignore[attr-defined]
-                case ast.BinOp():
-                    return [node.left, node.right]
-            return []
-
-        def holds(node: ast.AST) -> bool:
-            match node:
-                case ast.Constant(value=str() as text):
-                    return bool(file) and text.endswith(file)
-                case ast.Name():
-                    return node.id in held
-            name = text_of(node.args[:1]) if isinstance(node, ast.Call) else name_of(node)[1:]
-            is_load = isinstance(node, ast.Call) and bool(_LOADS.search(called(node)[-1]))
-            if is_load and not file and called(node)[-1] == "parse_args":  # type: ignore[arg-type]
+        parents = {id(each): node for node in nodes for each in ast.iter_child_nodes(node)}
+        held: set[str] = set()
+        rest = [node for node in nodes if _is_source(node, file)]
+        while rest:
+            node = rest.pop()
+            up, looked_up = parents[id(node)], ""
+            up = parents[id(up)] if isinstance(up, ast.keyword) else up
+            is_declared = isinstance(up, ast.Call) and called(up)[-1] in DECLARES
+            names = {name for name, value in self._given(up) if value is node and not is_declared}
+            if names:
+                rest += [e for e in nodes if name_of(e) in names - held and hasattr(e, "ctx")]
+                held |= names
+                continue
+            if isinstance(getattr(node, "ctx", None), ast.Store):
+                continue
+            match up:
+                case ast.Attribute() if (
+                    isinstance(call := parents[id(up)], ast.Call) and call.func is up
+                ):
+                    looked_up = text_of(call.args[:1]) if up.attr == "get" else ""
+                    up = call
+                case ast.Attribute() | ast.Subscript() if up.value is node:
+                    looked_up = name_of(up)[1:]
+            loads = isinstance(up, ast.Call) and _LOADS.search(called(up)[-1])
+            if looked_up in key or (not looked_up and (loads or isinstance(up, ast.BinOp))):
+                rest.append(up)
+            elif not looked_up:
                 return True
-            within = is_load or isinstance(node, ast.BinOp) or name in key
-            return f".{name}" in held or (within and any(map(holds, of(node))))
-
-        named = {n: [v for _, v in e] for n, e in self._values.items() if not n.endswith("()")}
-        for _ in range(ROUNDS):
-            held |= {name for name, values in named.items() if any(map(holds, values))}
-        aside = {id(value) for values in named.values() for value in values}
-        aside -= {id(each.value) for call in self._declarations() for each in call.keywords}
-        aside |= {id(each) for node in nodes for each in of(node)}
-        return any(
-            id(node) not in aside | functions
-            and not isinstance(getattr(node, "ctx", None), ast.Store)
-            and holds(node)
-            for node in nodes
-        )
+        return False
 
     def draws_anew(self) -> bool:
         """Whether a script may draw on chance that nothing in it fixes."""
-        seeded, drawing = (
-            {id(node) for _, _, node, _ in self._seeds},
-            {e.path for e in self.draws()},
-        )
+        seeded = {id(node) for _, _, node, _ in self._seeds}
+        drawing = {each.path for each in self.draws}
         for path, modules in self._modules.items():
             calls = self._calls[path]
             fixes = {n for n, node in calls if SEED_CALL.search(n) and id(node) in seeded}
-            roots = {name.partition(".")[0] for name in modules.values()}
-            if roots & _GLOBAL and not any("seed" in name for name in fixes):
-                return True
-            if not fixes and self.strange(()) and path not in drawing:
-                return True
-            if any(_is_anew(n, call, fixes) for n, call in calls if id(call) not in seeded):
+            tops = {name.partition(".")[0] for name in modules.values()}
+            is_global = tops & _GLOBAL and not any("seed" in name for name in fixes)
+            is_strange = not fixes and path not in drawing and self.strange(())
+            if is_global or is_strange or any(self._unseeded(path, fixes)):
                 return True
         return False
+
+
+def _is_source(node: ast.AST, file: str) -> bool:
+    """Whether it names a file, or gives all options ("")."""
+    if isinstance(node, ast.Call) and not file:
+        return called(node)[-1] == "parse_args"
+    named = isinstance(node, ast.Constant) and isinstance(node.value, str) and bool(file)
+    return named and str(getattr(node, "value", "")).endswith(file)
 
 
 def _is_anew(name: str, call: ast.Call, fixes: Collection[str]) -> bool:

@@ -21,6 +21,7 @@ from gitexp.comparison.randomness.syntax import (
     spelled,
 )
 from gitexp.dvc import pipeline
+from gitexp.dvc.acting import NamedFiles, modules
 from gitexp.dvc.dvcpipeline import written_stages
 from gitexp.errors import GitexpError
 from gitexp.model import dataclass, replace
@@ -40,7 +41,6 @@ _OTHER_LANGUAGES = re.compile(
     r"\.(r|rmd|jl|m|js|ts|c|cc|cpp|cu|rs|go|java|scala|lua|pl|rb)$", re.IGNORECASE
 )
 CODE = re.compile(r"\.(py|ipynb|sh|bash)$|" + _OTHER_LANGUAGES.pattern, re.IGNORECASE)
-_IMPORTS = re.compile(r"(?:\bimport(?:_module)?\b|\bfrom\b|-m\b)[^\n#]*")
 _HANDED_ON = re.compile(r"([\w-]*)[ =]?[\"']?\$\{?\s*([\w.]+)")  # --seed ${train.seed}
 NUMBERED = re.compile(r"(?:seed|random[_-]state)\W{0,3}\d", re.IGNORECASE)
 _GIVEN = re.compile(  # on a command line
@@ -102,11 +102,8 @@ class ProjectText:
             return True
         keys = [(key.file.rpartition("/")[2], key.key.split(".")) for key in rule.params]
         keys += [("", [_option_name(rule.arg)])] if rule.arg is not None else []
-        try:
-            handed = any(scripts.hands_on(*each) for each in keys)
-            return handed or scripts.reads_seed() or scripts.draws_anew()
-        except RecursionError:  # a thousand lookups in a row: nobody's own code
-            return True
+        handed = any(scripts.hands_on(*each) for each in keys)
+        return handed or scripts.reads_seed() or scripts.draws_anew()
 
     @staticmethod
     def _is_open(path: str, text: str) -> bool:
@@ -146,10 +143,7 @@ class ProjectText:
         """Whether what some commands execute reads a parameter, as far as its text shows."""
         config = replace(self.config, pipeline=None, command="\n".join(commands))
         stage: ProjectText = replace(self, config=config)
-        try:
-            return stage._executed.hands_on(key.file.rpartition("/")[2], key.key.split("."))
-        except RecursionError:  # nobody's own code
-            return False
+        return stage._executed.hands_on(key.file.rpartition("/")[2], key.key.split("."))
 
     @property
     def is_small(self) -> bool:
@@ -183,10 +177,7 @@ class ProjectText:
 
     def takes(self) -> bool:
         """Whether something draws on the seed of a repeat."""
-        try:
-            return self._executed.takes_seed()
-        except RecursionError:  # nobody's own code
-            return False
+        return self._executed.takes_seed()
 
     @cached_property
     def _executed(self) -> Scripts:
@@ -210,7 +201,12 @@ class ProjectText:
             if name == VARIABLE or any(_is_of(key, name) for key in rule.params):
                 words |= {"argv", _option_name(option)}
         commands = [text for text in texts if not _DECLARING.search(text)]
-        return Scripts(trees, words, files, "\n".join(commands), self._is_absent)
+        scripts = Scripts(trees, words, files, "\n".join(commands), self._is_absent)
+        try:
+            scripts.settle()
+        except RecursionError:  # a thousand lookups in a row: nobody's own code
+            scripts = Scripts({}, words, files, is_lost=True)
+        return scripts
 
     def _is_absent(self, path: str) -> bool:
         """Whether no job has a file of this name, in whatever folder, when it starts."""
@@ -326,18 +322,12 @@ class ProjectText:
             rest += [text for path, text in files.items() if path == self._pipeline]
         if re.search(r"\bmake\b", rest[0]):
             rest += [text for path, text in files.items() if path.endswith("akefile")]
-        found: dict[str, str] = {}
+        named, found = NamedFiles(files), dict[str, str]()
         while rest:
             text = rest.pop()
-            words = set(re.findall(r"[\w.-]+", text))
-            modules = {m for line in _IMPORTS.findall(text) for m in re.findall(r"\w+", line)}
-            for path in files.keys() - found.keys():
-                *above, name = path.split("/")
-                stem = name.removesuffix(".py")
-                module = above[-1] if above and stem in {"__init__", "__main__"} else stem
-                if name in words or (name.endswith(".py") and module in modules):
-                    found[path] = files[path]
-                    rest.append(files[path])
+            for path in {*named.named(text), *named.imported(modules(text))} - found.keys():
+                found[path] = files[path]
+                rest.append(files[path])
         code = {path: text for path, text in files.items() if CODE.search(path)}
         return {path: text for path, text in code.items() if path in found} or code
 
@@ -350,7 +340,7 @@ class ProjectText:
 
     def _ranked(self, scripts: Scripts) -> list[Draw]:
         """Return what draws on a fixed seed, what most likely makes copies before the rest."""
-        return sorted(dict.fromkeys(scripts.draws()), key=self._rank)
+        return sorted(dict.fromkeys(scripts.draws), key=self._rank)
 
     def _rank(self, draw: Draw) -> int:
         """Return how far down the list of what may make copies something is that draws.

@@ -138,46 +138,41 @@ class Code(ProjectText):
         """
         if self._skipped is not None and self._skipped.where:  # without chance, none has to list it
             return self._skipped
-        reached = self._reached
-        try:
-            scripts, theirs = self._executed, other._executed
-            both = {each.sign for each in theirs.draws()}
-            draws = [(e, e.sign in both) for e in self._ranked(scripts)]
-            steered = scripts.takes_seed() or (not scripts.trees and self.able())
-            strange = scripts.strange(list(reached.values()))
-            unclear = next(scripts.unclear(), None)
-        except RecursionError:  # nobody's own code
+        scripts, theirs = self._executed, other._executed
+        if scripts.is_lost or theirs.is_lost:
             return CopiesReason("nothing shows that there is no chance in it", self.how(()))
-        places = {self._place(e): alike for e, alike in draws if not (alike and e.is_of_data)}
-        numbers, theirs_numbers = self._numbers(), other._numbers()
-        places |= {
-            each: each in theirs_numbers
-            for each, kept in numbers.items()
-            if not (each in theirs_numbers and kept)
+        reached = self._reached
+        steered = scripts.takes_seed() or (not scripts.trees and self.able())
+        both = {each.sign for each in theirs.draws}
+        draws = {each: each.sign in both for each in self._ranked(scripts)}
+        places = {
+            self._place(e): alike for e, alike in draws.items() if not (alike and e.is_of_data)
         }
-        rest = {path: text for path, text in reached.items() if path not in scripts.trees}
-        for path, text in rest.items() if not steered else ():
-            if number := NUMBERED.search(text):
-                above = text[: number.start()].count("\n")
-                where = f"{path}, line {above + 1}"
-                places[Fixed(where, text.split("\n")[above].strip(), "", "")] = False
-        order = {each: place for place, each in enumerate(self.fixed())}
-        places = {e: places[e] for e in sorted(places, key=lambda e: order.get(e, len(order)))}
+        there = other._numbers()
+        numbers = {each: (each in there, kept) for each, kept in self._numbers().items()}
+        places |= {e: alike for e, (alike, kept) in numbers.items() if not (alike and kept)}
+        if not steered:
+            rest = {path: text for path, text in reached.items() if path not in scripts.trees}
+            found = {path: hit for path, text in rest.items() if (hit := NUMBERED.search(text))}
+            lines = {path: rest[path].count("\n", 0, hit.start()) for path, hit in found.items()}
+            places |= {self._line(path, line + 1): False for path, line in lines.items()}
         if places:
-            first, more = next(iter(places)), len(places) - 1
-            why = f"{first.where} holds its seed fast{f' (and {more} more)' if more else ''}"
+            order = {each: place for place, each in enumerate(self.fixed())}
             shared = any(places.values())
-            alike = [self._place(e) for e, alike in draws if alike and e.is_of_data and shared]
+            alike = [
+                self._place(e) for e, alike in draws.items() if alike and e.is_of_data and shared
+            ]
+            first = min(places, key=lambda each: order.get(each, len(order)))
             every = sorted(
                 {**places, **dict.fromkeys(alike)}, key=lambda e: order.get(e, len(order))
             )
-            how = self.how(every)
-            return CopiesReason(f"{why}: {first.line}", how, first.where, shared)
-        if unclear is not None:
-            found, why = self._doubt(*unclear), unclear[2][0]
-            return CopiesReason(
-                f"{found.where} {why}: {found.line}", f"in {found.where}, {found.step}"
-            )
+            more = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
+            why = f"{first.where} holds its seed fast{more}: {first.line}"
+            return CopiesReason(why, self.how(every), first.where, shared)
+        for path, number, (what, then) in scripts.unclear[:1]:
+            line = self._line(path, number)
+            return CopiesReason(f"{line.where} {what}: {line.line}", f"in {line.where}, {then}")
+        strange = scripts.strange(list(reached.values()))
         unread = next((p for p in reached if p not in scripts.trees and CODE.search(p)), "")
         if steered or (scripts.trees and not strange and not unread.endswith((".py", ".ipynb"))):
             return None
@@ -196,10 +191,7 @@ class Code(ProjectText):
 
         Nothing has run yet: what is read from outside, or comes out of a call, may be the seed.
         """
-        try:
-            sure = self.is_small and all(each.is_number for each in self._executed.draws())
-        except RecursionError:  # nobody's own code
-            return None
+        sure = self.is_small and all(each.is_number for each in self._executed.draws)
         given = "argv" in self._executed.words
         if given and any(map(ALL_ARGUMENTS.search, self._reached.values())):
             return None
@@ -208,15 +200,12 @@ class Code(ProjectText):
 
     def is_live(self) -> bool:
         """Whether something draws on the seed of a repeat, and nothing but data on a fixed one."""
-        try:
-            scripts = self._executed
-            fixed = (
-                *(e.is_of_data for e in scripts.draws()),
-                *(is_of_data(n) for n, *_ in scripts.numbers()),
-            )
-            return self._skipped is None and scripts.takes_seed() and all(fixed)
-        except RecursionError:  # nobody's own code
-            return False
+        scripts = self._executed
+        fixed = (
+            *(e.is_of_data for e in scripts.draws),
+            *(is_of_data(n) for n, *_ in scripts.numbers()),
+        )
+        return self._skipped is None and scripts.takes_seed() and all(fixed)
 
     def unlike(self, other: Code) -> dict[Fixed, bool]:
         """Return what stands fixed here, beside what each repeat changes, and not there.
@@ -225,15 +214,13 @@ class Code(ProjectText):
         else it is of a part that the other side does not have.
         """
         rule = other.config.seed
-        try:
-            mine, theirs = self._executed, other._executed
-            here, there = mine.anew(), theirs.anew()
-            signs = [{each.sign for each in e.draws()} for e in (mine, theirs)]
-            drawn = [each for each in self._ranked(mine) if each.sign not in signs[1]]
-            own = [each for each in drawn if each.sign in signs[0]]
-            others = [each for each in theirs.draws() if each.sign not in signs[0]]
-        except RecursionError:  # nobody's own code
+        mine, theirs = self._executed, other._executed
+        if mine.is_lost or theirs.is_lost:
             return {}
+        here, there = mine.anew(), theirs.anew()
+        signs = [{each.sign for each in e.draws} for e in (mine, theirs)]
+        own = [each for each in self._ranked(mine) if each.sign not in signs[1]]
+        others = [each for each in theirs.draws if each.sign not in signs[0]]
         names = {each.name for each in others} | (there - here).keys()
         more = there - here
         # Not by models of other names alone: those are another part, which takes the place of one.
@@ -266,34 +253,27 @@ class Code(ProjectText):
         text = dict(self.texts)[path]
         return Fixed(where_of(path, number, text), text.split("\n")[number - 1].strip(), "", "")
 
-    def _doubt(self, path: str, number: int, said: tuple[str, str]) -> Fixed:
-        return replace(self._line(path, number), step=said[1])
-
     def fixed(self) -> tuple[Fixed, ...]:
         """Return what most likely makes copies of all repeats, before the rest, in the code.
 
         Seeds that stand for numbers, that of a model before that of its data, and a file in place
         of what is trained.
         """
-        texts = dict(self.texts)
-        try:
-            scripts = self._executed
-            found = [
-                (_DATA_RANK * is_of_data(name), place_of(path, texts[path], value, name))
-                for name, path, value in scripts.numbers()
-            ]
-            drawn, settings = self._ranked(scripts), self._numbers()
-            if settings:  # which have what the text takes from elsewhere
-                asked = {(key.file, key.key) for key in self.config.seed.fixed}  # to stay
-                free = (e for e in settings if (self._inside(e.where), e.name) not in asked)
-                found += [(_DATA_RANK * settings[each], each) for each in free]
-                drawn = [each for each in drawn if each.number is not None]
-            found += [(self._rank(each), self._place(each)) for each in drawn]
-            found += [
-                (_FILE_RANK, self._doubt(*each)) for each in scripts.unclear() if each[2] in OF_FILE
-            ]
-        except RecursionError:
-            return ()
+        texts, scripts = dict(self.texts), self._executed
+        found = [
+            (_DATA_RANK * is_of_data(name), place_of(path, texts[path], value, name))
+            for name, path, value in scripts.numbers()
+        ]
+        drawn, settings = self._ranked(scripts), self._numbers()
+        if settings:  # which have what the text takes from elsewhere
+            asked = {(key.file, key.key) for key in self.config.seed.fixed}  # to stay
+            free = (e for e in settings if (self._inside(e.where), e.name) not in asked)
+            found += [(_DATA_RANK * settings[each], each) for each in free]
+            drawn = [each for each in drawn if each.number is not None]
+        found += [(self._rank(each), self._place(each)) for each in drawn]
+        for path, line, said in scripts.unclear:
+            if said in OF_FILE:
+                found.append((_FILE_RANK, replace(self._line(path, line), step=said[1])))
         return tuple(dict.fromkeys(each for _, each in sorted(found, key=itemgetter(0))))
 
     def _parameter(self) -> str:

@@ -1,4 +1,4 @@
-"""What dvc.yaml of a state declares, templates filled in, and what the settings lag behind.
+"""What dvc.yaml of a state declares, what the settings lag behind, and which parameters are seeds.
 
 Templates are filled in by DVC, in a process of its own; what it says is remembered by the content
 of all files that it reads.
@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import posixpath
+import re
 import shlex
 import tempfile
 from pathlib import Path
@@ -20,33 +21,46 @@ from gitexp.comparison.measure import is_resource
 from gitexp.dvc import pipeline
 from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.state import ProjectState
-from gitexp.errors import BadFormatError, GitexpError, UnknownMetricError
+from gitexp.errors import (
+    BadFormatError,
+    GitexpError,
+    SeveralSeedsError,
+    UnknownMetricError,
+    UsageError,
+)
 from gitexp.execution.jobs import marks
-from gitexp.execution.preflight.seedparams import is_seed
 from gitexp.execution.run_sources import params_of
 from gitexp.git import command, objects
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import Kind, open_index
 from gitexp.model import asdict, dataclass
+from gitexp.model.config import ParamKey, SeedRule
 from gitexp.model.ids import ABSENT, CommitHash
 from gitexp.model.job import OutKind
 from gitexp.model.metrics import by_file, plain
 from gitexp.system import curves
+from gitexp.text import params as params_format
+from gitexp.text.fields import near
 from gitexp.text.paramedit import edit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitexp.git.repository import Repo
-    from gitexp.model.config import ParamKey, ProjectConfig
+    from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import ParamValue
+    from gitexp.model.job import Stage
     from gitexp.model.plan import Plan
+    from gitexp.model.request import InitRequest
 
     Edits = Mapping[ParamKey, ParamValue]
 
 AMEND = "gitexp amend-plan --metric {} --why TEXT"
 _LATE = " (before repeats are run here: with other settings it is another candidate)"
 _WITHOUT = "the same without {}"
+_SEED_NAME = re.compile(r"(^|[._])(seed|random_state)$", re.IGNORECASE)  # noise_seed, too
+_PARAMS_LIMIT = 1 << 20
+_UNKNOWN = SeedRule()
 _KEYS = ("metrics", "params", "outs", "seed")
 
 
@@ -297,3 +311,90 @@ def _of_settings(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Decla
     asked = ["log", "-1", "--format=%H", commit, "--", layout.CONFIG]
     since = command.attempt(repo.workspace, asked)[1].decode("ascii").strip()
     return declared(repo, CommitHash(since), config) if since else None
+
+
+def seed_rule(
+    request: InitRequest,
+    folder: Path,
+    params: Sequence[str],
+    stages: Sequence[Stage],
+    before: SeedRule = _UNKNOWN,
+) -> SeedRule:
+    """Return how a repeat learns its seed; the parameters of `before` are known to be seeds."""
+    if request.seed_arg is not None:
+        return SeedRule(arg=request.seed_arg, fixed=before.fixed)
+    values = {
+        ParamKey(file, key): value
+        for file in params
+        for key, value in _flat(folder / file, file).items()
+    }
+    for wanted in request.seed_params:
+        if wanted not in values:
+            names = [str(key) for key in values]
+            likely = near(str(wanted), names)
+            raise UsageError(
+                f"there is no parameter {wanted}",
+                where=", ".join(params),
+                expected=", ".join(names[:20]) or "a params file",
+                next_step=f"the same with --seed-param {likely[0]}" if likely else "",
+            )
+        if type(values[wanted]) is not int:
+            raise UsageError(
+                f"{wanted} is no seed",
+                found=repr(values[wanted]),
+                where=wanted.file,
+                expected="a parameter with a whole number",
+            )
+    named = [key for key, value in values.items() if is_seed(key, value)]
+    listed = [key for key in named if any(pipeline.depends_on(stage, key) for stage in stages)]
+    choice = listed or named
+    if request.seed_params:
+        known = dict.fromkeys([key for key in before.every if key in values] + choice)
+        fixed = tuple(key for key in known if key not in request.seed_params)
+        return SeedRule(request.seed_params, fixed=fixed)
+    if len(choice) > 1:
+        raise SeveralSeedsError(
+            "several parameters look like seeds",
+            found=", ".join(str(key) for key in choice),
+            where=", ".join(dict.fromkeys(key.file for key in choice)),
+            expected="which of them take a repeat's seed; the others keep their committed value",
+            next_step=f"the same with {_options(choice)}, for all of them; or with "
+            + " or ".join(_options([key]) for key in choice),
+        )
+    return SeedRule(tuple(choice))
+
+
+def fixed_seeds(request: InitRequest, rule: SeedRule) -> list[str]:
+    """Return a note on what is taken for a seed without being named; none where nothing is."""
+    if not (request.seed_params and rule.fixed):
+        return []
+    kept = ", ".join(map(str, rule.fixed))
+    return [f"{kept} is taken for a seed that keeps its committed value"]
+
+
+def has_seed(folder: Path, file: str) -> bool:
+    """Whether a file of settings is in a project's folder and has a seed."""
+    if ".." in file.split("/"):
+        return False
+    with contextlib.suppress(GitexpError, OSError):
+        values = _flat(folder / file, file).items()
+        return any(is_seed(ParamKey(file, key), value) for key, value in values)
+    return False
+
+
+def is_seed(key: ParamKey, value: ParamValue) -> bool:
+    """Whether a parameter looks like a seed."""
+    return bool(_SEED_NAME.search(key.key)) and type(value) is int
+
+
+def _options(keys: Iterable[ParamKey]) -> str:
+    return " ".join(f"--seed-param {key}" for key in keys)
+
+
+def _flat(path: Path, file: str) -> dict[str, ParamValue]:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(_PARAMS_LIMIT + 1)
+    except FileNotFoundError:
+        return {}
+    return dict(params_format.flat(data, file))
