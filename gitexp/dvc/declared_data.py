@@ -39,6 +39,7 @@ class Pointed:
     md5: str | None
     size: int | None
     nfiles: int | None
+    cache: bool  # whether DVC keeps it; Git does otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def pointed(state: ProjectState) -> PointedData:
     too_large: tuple[str, ...] = ()
     try:
         for path, _, out in files.outputs:
-            found[out.path] = Pointed(out.path, path, out.md5, out.size, out.nfiles)
+            found[out.path] = Pointed(out.path, path, out.md5, out.size, out.nfiles, out.cache)
     except UnsafeInputError as error:  # all together are too much
         too_large = (f"{error.where}: {error.summary}",)
     bad = (f"{files.at(path)}: {error.summary}" for path, error in files.unreadable.items())
@@ -190,16 +191,12 @@ def _lock(files: DvcFiles, path: str) -> Needs:
     if declared.needs_dvc:
         delegated.append(f"{where}: {declared.why}")
     flags = {(stage.name, out.path): out for stage in declared.stages for out in stage.outs}
-    templates = declared_outs(files.data(where) or b"", where, posixpath.dirname(where))
+    groups = declared_outs(files.data(where) or b"", where) if declared.needs_dvc else ()
     outs: list[Needed] = []
     for name, out in files.outs(path):
         flag = flags.get((name, out.path))
-        if not declared.needs_dvc and (flag is None or not flag.cache):
-            continue  # a stage that dvc.yaml has no more, or a file that Git keeps
-        group = templates.get(name.partition("@")[0])
-        meant = [cached for each, cached in group or () if each.matches(out.path)]
-        if group is None or (meant and not any(meant)):
-            continue  # the same where it has templates
+        if not out.cache or (flag is None and name.partition("@")[0] not in groups):
+            continue  # a file that Git keeps, or a stage or output that dvc.yaml has no more
         if flag is not None and flag.remote:
             delegated.append(f"{where}: {name} has a remote of its own")
         outs += _plain(out, path, delegated, push=flag is None or flag.push)

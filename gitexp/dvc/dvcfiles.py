@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc.dvcpipeline import (
     Pipeline,
+    declared_outs,
     dependency_path,
     load_mapping,
     load_pipeline,
@@ -54,8 +55,8 @@ class HashedPath:
     isexec: bool
     hash: str  # "md5"; "md5-dos2unix" for what DVC 2 wrote
     needs_dvc: bool
-    cache: bool = True  # these three as a pointer says; of a lock dvc.yaml says them
-    push: bool = True
+    cache: bool = True  # of a lock as dvc.yaml says; `DvcFiles.outs` looks there
+    push: bool = True  # these two as a pointer says
     own_remote: bool = False
 
 
@@ -225,8 +226,21 @@ class DvcFiles:
         if path.endswith(".dvc"):
             pointer = self.pointer(path)
             return () if pointer is None else tuple(("", out) for out in pointer.outs)
-        stages = self.lock(path) or {}
-        return tuple((name, out) for name, stage in stages.items() for out in stage.outs)
+        stages, file = self.lock(path) or {}, posixpath.join(posixpath.dirname(path), "dvc.yaml")
+        declared = {}
+        with contextlib.suppress(BadFormatError, UnsafeInputError):  # the lock can be read alone
+            declared = declared_outs(self.data(file) or b"", self.at(file), posixpath.dirname(path))
+
+        def is_gits(name: str, out: HashedPath) -> bool:
+            group = declared.get(name, declared.get(name.partition("@")[0], ()))
+            flags = [cached for each, cached in group if each.matches(out.path)]
+            return bool(flags) and all(cached is False for cached in flags)
+
+        return tuple(
+            (name, replace(out, cache=False) if is_gits(name, out) else out)
+            for name, stage in stages.items()
+            for out in stage.outs
+        )
 
 
 def _locked(name: str, fields: Fields, where: str, wdir: str) -> LockedStage:

@@ -242,23 +242,25 @@ def stage_wdirs(data: bytes, where: str, folder: str = "") -> dict[str, str]:
 
 def declared_outs(
     data: bytes, where: str, folder: str = ""
-) -> dict[str, list[tuple[Pattern, bool]]]:
-    """Return the outputs of each stage, or group of stages, with whether DVC is sure to keep them.
+) -> dict[str, list[tuple[Pattern, bool | None]]]:
+    """Return the outputs of each stage, or group of stages, with whether DVC keeps them.
 
-    dvc.lock does not say so.
+    None: a template says so. dvc.lock does not.
     """
-    found: dict[str, list[tuple[Pattern, bool]]] = {}
+    found: dict[str, list[tuple[Pattern, bool | None]]] = {}
     for name, fields in _written(data, where):
         base = posixpath.join(folder, fields.maybe_text("wdir") or "")
         found[name] = [
-            (
-                Pattern.of(posixpath.normpath(posixpath.join(base, path))),
-                flags.raw("cache") in {None, True},
-            )
+            (Pattern.of(posixpath.normpath(posixpath.join(base, path))), _cached(flags))
             for key in _OUTS
             for path, flags in _entries(fields, key, where)
         ]
     return found
+
+
+def _cached(flags: Fields) -> bool | None:
+    written = flags.raw("cache")
+    return None if isinstance(written, str) else read_flag(flags, "cache", default=True)
 
 
 def _written(data: bytes, where: str) -> Iterator[tuple[str, Fields]]:

@@ -108,8 +108,8 @@ def data_state(
             continue
         path = _to_project(out.path, project)
         pointer, declared = file.endswith(".dvc"), f"{file}: {stage}" if stage else file
-        if any(touches(path, each) for each in made):
-            continue
+        if not out.cache or any(touches(path, each) for each in made):
+            continue  # in Git, or made by the run
         if not (everything and pointer) and not any(touches(path, each) for each in wanted):
             if not everything:
                 unasked.append(path)

@@ -196,7 +196,8 @@ def _absent(workspace: Workspace, state: ProjectState) -> Iterator[str]:
         return
     try:
         project = project_folder(workspace.top, state.config.project)
-        gone = [o for o in pointed(state).data.values() if not os.path.lexists(project / o.path)]
+        held = (each for each in pointed(state).data.values() if each.cache)
+        gone = [each for each in held if not os.path.lexists(project / each.path)]
         cache = open_cache(project) if gone else None
     except GitexpError:  # DVC is not set up, or says itself what is wrong
         return

@@ -438,6 +438,35 @@ def test_data_of_another_pipeline_are_given_whatever_its_stages_are_called(
     assert [(one.path, one.md5) for one in state.given] == [("../../etl/c.csv", md5)]
 
 
+@pytest.mark.parametrize(
+    ("etl", "root", "made"),
+    [
+        ("{cmd: x, outs: [{five.txt: {cache: false}}]}", "", "make"),
+        ("{wdir: .., cmd: x, outs: [{etl/five.txt: {cache: false}}]}", "", "make"),
+        ("{foreach: [a], do: {cmd: x, outs: [{'${f}.txt': {cache: false}}]}}", "", "make@a"),
+        ("", "{cmd: x, frozen: true, outs: [{etl/five.txt: {cache: false}}]}", "make"),
+    ],
+    ids=["nested", "wdir", "template", "frozen"],
+)
+def test_what_dvc_yaml_leaves_to_git_is_no_data_whichever_pipeline_makes_it(
+    dvc_repo: BuiltRepo, etl: str, root: str, made: str
+) -> None:
+    path, at = "etl/five.txt" if root or ".." in etl else "five.txt", "" if root else "etl/"
+    lock = f"schema: '2.0'\nstages:\n  {made}:\n    cmd: x\n    outs:\n    - path: {path}\n"
+    files = {
+        f"{at}dvc.yaml": f"stages:\n  make: {etl or root}\n".encode(),
+        f"{at}dvc.lock": f"{lock}      hash: md5\n      md5: {OLD}\n".encode(),
+    }
+    apart = (Stage("make", ("x",), outs=(StageOut(path, cache=False),), frozen=True),)
+    state = pointers.data_state(
+        dvcfiles.DvcFiles(files.get, lambda: [f"{at}dvc.lock"]),
+        pipeline.Resolved((Stage("train", ("x",), deps=("etl",)),), apart if root else ()),
+        CONFIG,
+        objects.open_cache(dvc_repo.path),
+    )
+    assert (state.given, state.missing, state.delegated, state.unasked) == ((), (), (), ())
+
+
 def test_what_a_frozen_stage_never_made_is_named_before_the_run(dvc_repo: BuiltRepo) -> None:
     frozen = Stage("given", ("x",), outs=(StageOut("given.txt"),), frozen=True)
     train = Stage("train", ("x",), deps=("given.txt",))
