@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions, failures
 from gitexp.comparison.selection import factor, has_fixed_number
-from gitexp.model.plan import ALPHA, Claim, Effect, Plan, Verdict
-from gitexp.records.terms import effect_text, format_effect, guard_text, told_apart
+from gitexp.model.plan import Claim, Effect, Plan, Verdict
+from gitexp.records.terms import format_effect, told_apart
 from gitexp.report import numbers
 from gitexp.stats.design import counted, lacking, pairs_needed
 from gitexp.stats.tests import MIN_BOOTSTRAP_EXAMPLES, named
@@ -98,7 +98,7 @@ def _end(judged: Judged, plan: Plan, found: Detectable | None) -> str:
     enough = found.needed if found is not None and repeats_needed(judged, found) else None
     if enough is None or not _by_repeats(judged):
         return f"{end}; to go on: a new plan, with what gitexp power {quoted(plan.name)} says"
-    return f"{end}; to go on: {planning(plan, enough)}"
+    return f"{end}; to go on: {exclusions.planning(plan, enough)}"
 
 
 def _again(judged: Judged) -> str:
@@ -159,19 +159,6 @@ def repeats_needed(judged: Judged, found: Detectable | None) -> tuple[str, ...]:
     by = "; by the spread of these pairs, where gitexp power has the baseline's alone"
     tail = by if found.unit == "pairs" else ""
     return (f"{wanted}, with {found.power * 100:g} % power, {there}{tail}",)
-
-
-def planning(plan: Plan, needed: int) -> str:
-    """Return the call that begins another experiment which asks the same, to be filled in."""
-    terms = {
-        "baseline": plan.baseline.name,
-        "metric": f"{plan.metric}:{plan.direction.value}",
-        "effect": effect_text(plan.effect, plan.direction),
-        **({} if plan.alpha == ALPHA else {"alpha": f"{plan.alpha:g}"}),
-    }
-    said = [f"--{name} {shlex.quote(text)}" for name, text in terms.items()]
-    said += [f"--guard {shlex.quote(guard_text(guard))}" for guard in plan.guards]
-    return f"gitexp new NAME {' '.join(said)} --repeats {needed} --hypothesis ..."
 
 
 def quoted(name: str) -> str:

@@ -232,15 +232,9 @@ def _remedy(
     repo: Repo, situation: CountedSides, held: Mapping[str, CopiesReason], measured: Measured
 ) -> str:
     """Return what to change where a seed does not act, and how to go on from there."""
-    if situation.count.unjudged:
-        fresh = "gitexp new NAME: a plan of its own, with fresh seeds"
-        if situation.count.confounded != "data":
-            return fresh
-        first = next(iter(situation.count.candidate.repeats.values())).found.run.id[:8]
-        return (
-            f"gitexp run --with-baseline, with the linked data as run {first} had them; or {fresh}"
-        )
     plan = situation.plan
+    if situation.count.unjudged and plan is not None:
+        return exclusions.fresh(situation.count, plan)
     untested = plan is not None and (plan.metric in measured.still or measured.obstacle)
     if held and plan is not None and untested:
         return seeding.step(held, plan)

@@ -25,7 +25,8 @@ from gitexp.dvc import inputs
 from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.model.comparison import LATE, Change
-from gitexp.model.plan import Claim, Plan
+from gitexp.model.plan import ALPHA, Claim, Plan
+from gitexp.records.terms import effect_text, guard_text
 from gitexp.report.numbers import listed
 from gitexp.stats.design import pairs_needed
 from gitexp.store import plans
@@ -101,6 +102,8 @@ def onward(plan: Plan, count: Count, *, paired: bool, on_it: bool, family: int =
     The one answer of `status`, `run` and `compare`. `on_it`: the experiment's branch is checked
     out. `family`: candidates that are compared in one call.
     """
+    if count.unjudged:
+        return fresh(count, plan)
     right = count.candidate.repeats.keys() - count.given_up
     left = count.baseline.repeats.keys() - count.given_up
     pairs = {*count.pairs} - count.given_up if paired else left
@@ -118,6 +121,28 @@ def onward(plan: Plan, count: Count, *, paired: bool, on_it: bool, family: int =
         lacks = max(0, wanted - len(left))
     # Not `--at NAME`: the branch of that name may have moved since the plan.
     return f"{switch}gitexp run{more}{' --with-baseline' if lacks else ''}"
+
+
+def planning(plan: Plan, needed: int) -> str:
+    """Return the call that begins another experiment which asks the same, to be filled in."""
+    terms = {
+        "baseline": plan.baseline.name,
+        "metric": f"{plan.metric}:{plan.direction.value}",
+        "effect": effect_text(plan.effect, plan.direction),
+        **({} if plan.alpha == ALPHA else {"alpha": f"{plan.alpha:g}"}),
+    }
+    said = [f"--{name} {shlex.quote(text)}" for name, text in terms.items()]
+    said += [f"--guard {shlex.quote(guard_text(guard))}" for guard in plan.guards]
+    return f"gitexp new NAME {' '.join(said)} --repeats {needed} --hypothesis ..."
+
+
+def fresh(count: Count, plan: Plan) -> str:
+    """Return what leads out where no values of the seeds that were drawn can decide."""
+    anew = f"{planning(plan, plan.repeats)}; fresh seeds are drawn with it"
+    if count.confounded != "data":
+        return anew
+    first = next(iter(count.candidate.repeats.values())).found.run.id[:8]
+    return f"gitexp run --with-baseline, with the linked data as run {first} had them; or {anew}"
 
 
 def switching(plan: Plan, *, on_it: bool) -> str:

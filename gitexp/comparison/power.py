@@ -11,7 +11,7 @@ import math
 import shlex
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import advice, sides
+from gitexp.comparison import exclusions, sides
 from gitexp.comparison.counting import FoundRuns, count
 from gitexp.comparison.designs import predictions
 from gitexp.comparison.gather import RunPool
@@ -379,7 +379,7 @@ def _next_step(
     if needed is None:
         return "a larger margin, or less noise: no number of repeats is enough"
     if terms.plan is not None and not _typed(request):
-        return advice.planning(terms.plan, needed)
+        return exclusions.planning(terms.plan, needed)
     return f"gitexp new NAME --repeats {needed}{asked}"
 
 

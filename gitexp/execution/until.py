@@ -12,8 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import sides
-from gitexp.comparison.advice import planning
 from gitexp.comparison.compare import compare
+from gitexp.comparison.exclusions import planning
 from gitexp.errors import NoSamplesError, NoStoppingRuleError, UsageError
 from gitexp.execution.answer import snapshot_of
 from gitexp.execution.run import run as run_once

@@ -6,7 +6,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import exclusions, failures
+from gitexp.comparison import exclusions, failures, frozen
 from gitexp.comparison.counting import REPEATED, UNPAIRED
 from gitexp.comparison.eligible import finished_seeds
 from gitexp.comparison.gather import RunPool, edited
@@ -181,9 +181,10 @@ def _look(repo: Repo, index: Index, branch: str, commit: CommitHash, facts: _Fac
     try:
         if facts.plan is not None:
             refuse_unmade(repo, commit, config, {}, facts.plan, other=AMEND)
+            frozen.refuse(frozen.look(repo, facts.plan, commit), state, commit, {})
     except GitexpError as error:
         facts.notes.append(error.located)
-        facts.mend = error.next_step
+        facts.mend = error.next_step.replace("\n", "; ")
     here = Named(branch or "HEAD", commit, branch, facts.plan, facts.inputs)
     if main is not None:
         here = planned(repo, index, here)

@@ -33,6 +33,7 @@ from gitexp.model.run import Origin, PlanRef, RepeatState, Resources
 from gitexp.provenance import strangers
 from gitexp.records.terms import sealed
 from gitexp.report import numbers, words
+from gitexp.views.status import status
 from tests.comparison.test_counting import (
     BASE,
     CANDIDATE,
@@ -610,6 +611,9 @@ def test_no_usual_way_of_working_is_taken_for_a_second_draw(
     second = one(shared[0], *named)
     assert second.verdict is Verdict.UNDECIDABLE
     assert "drawn more than once, with other numbers in again" in second.headline
+    if flow is None:
+        assert status(shared[0].repo.workspace).next_step == second.next_step
+        assert second.next_step.startswith("gitexp new NAME --baseline main --metric")
 
 
 def test_the_baseline_alone_before_there_is_a_candidate_decides_nothing() -> None:

@@ -23,6 +23,7 @@ from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction, SeedOrigin, Verdict
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.store import plans
+from gitexp.views.status import status
 from tests.execution.test_run import plain
 from tests.lab import build
 from tests.lab.build import repository
@@ -98,6 +99,14 @@ def edited(repo: BuiltRepo, path: str, old: str, new: str) -> None:
     text = (repo.path / path).read_text("utf-8")
     assert old in text
     repo.commit({path: text.replace(old, new)}, at=5)
+
+
+def test_status_leads_past_an_evaluator_that_run_stops_at(repo: BuiltRepo) -> None:
+    edited(repo, "src/evaluate.py", "get('scale')", "2")
+    found = status(repo.workspace)
+    assert found.next_step.startswith("restore it: git restore -SW --source=")
+    assert "; or run both sides with it: gitexp amend-plan --unfreeze" in found.next_step
+    assert any("another evaluator" in text for text in found.notes)
 
 
 @pytest.mark.slow
