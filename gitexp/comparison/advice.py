@@ -53,10 +53,10 @@ def next_step(judged: Judged, found: Detectable | None = None) -> str:
     base, candidate = quoted(judged.sides.baseline.name), quoted(judged.sides.candidate.name)
     if judged.draft.swapped:
         return f"gitexp compare {quoted(judged.draft.swapped)}"
-    if judged.draft.same and (plan is None or judged.draft.concluded):
-        return f"gitexp inputs {base} {candidate}"
     if judged.draft.same:
-        return exclusions.CHANGE
+        open_ = None if judged.draft.concluded else plan
+        changed = f"gitexp inputs {base} {candidate}"
+        return exclusions.CHANGE + exclusions.running(open_) if open_ else changed
     if plan is None:
         metric = judged.primary.metric if judged.primary is not None else "METRIC"
         asked = f"--metric {quoted(metric)} --effect ... --hypothesis ..."

@@ -25,7 +25,7 @@ from gitexp.dvc import inputs
 from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.model.comparison import LATE, Change
-from gitexp.model.plan import ALPHA, Claim, Plan
+from gitexp.model.plan import ALPHA, Claim, Plan, PlanTerms
 from gitexp.records.terms import effect_text, guard_text
 from gitexp.report.numbers import listed
 from gitexp.stats.design import pairs_needed
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from gitexp.model.run import Environment
     from gitexp.store.lookup import FoundRun
 
-CHANGE: Final = "change code or parameters, commit, then gitexp run --with-baseline"
+CHANGE: Final = "change code or parameters, commit, then "
 COMPARE: Final = "gitexp compare"
 _FEW: Final = 3  # changes that are named
 _SHORT: Final = 7
@@ -89,7 +89,7 @@ def uncounted(repo: Repo, settled: Settled) -> tuple[str, ...]:
 def of_settled(repo: Repo, settled: Settled, plan: Plan, branch: str | None) -> str:
     """Return what to type next on a `branch`: what failed first, then what is lacking."""
     baseline, candidate = settled.sides
-    step = CHANGE
+    step = CHANGE + running(plan)
     if baseline.inputs != candidate.inputs:
         on_it = branch == plan.branch
         step = onward(plan, settled.count, paired=settled.paired, on_it=on_it)
@@ -111,7 +111,7 @@ def onward(plan: Plan, count: Count, *, paired: bool, on_it: bool, family: int =
         return COMPARE
     switch = switching(plan, on_it=on_it)
     if plan.stopping is not None:
-        return f"{switch}gitexp run --until-decided"  # it looks first
+        return f"{switch}{running(plan)}"
     wanted = max(plan.repeats, _deciding(plan, count, family, paired=paired))
     more = f" --repeats {wanted}" if wanted > plan.repeats else ""
     # The candidate's next seeds are those that the baseline is ahead, never of anybody's choice:
@@ -143,6 +143,11 @@ def fresh(count: Count, plan: Plan) -> str:
         return anew
     first = next(iter(count.candidate.repeats.values())).found.run.id[:8]
     return f"gitexp run --with-baseline, with the linked data as run {first} had them; or {anew}"
+
+
+def running(plan: PlanTerms) -> str:
+    """Return what runs both sides of a plan; under a stopping rule it looks first."""
+    return f"gitexp run --{'with-baseline' if plan.stopping is None else 'until-decided'}"
 
 
 def switching(plan: Plan, *, on_it: bool) -> str:

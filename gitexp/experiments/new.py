@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import frozen, power
+from gitexp.comparison import exclusions, frozen, power
 from gitexp.comparison.detectable import mute_looks
 from gitexp.comparison.eligible import finished_seeds
 from gitexp.comparison.known_metrics import (
@@ -163,18 +163,18 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
         commit=published.commit,
         checked_out=on_it,
         warnings=(*warnings, *left),
-        next_step=_next_step(request, branch, on_it=on_it, bare=workspace.top is None),
+        next_step=_next_step(request, plan, on_it=on_it, bare=workspace.top is None),
     )
 
 
-def _next_step(request: NewRequest, branch: str, *, on_it: bool, bare: bool) -> str:
+def _next_step(request: NewRequest, plan: Plan, *, on_it: bool, bare: bool) -> str:
     if bare:
-        return f"git fetch in a clone, then git switch {shlex.quote(branch)} there"
+        return f"git fetch in a clone, then git switch {shlex.quote(plan.branch)} there"
     if not on_it:
-        return f"git switch {shlex.quote(branch)}"
-    if request.params:
-        return "gitexp run --with-baseline, or change more and commit it first"
-    return "change code or parameters, commit, then gitexp run --with-baseline"
+        return f"git switch {shlex.quote(plan.branch)}"
+    run = exclusions.running(plan)
+    more = f"{run}, or change more and commit it first"
+    return more if request.params else exclusions.CHANGE + run
 
 
 def _branch(repo: Repo, request: NewRequest, config: ProjectConfig) -> str:

@@ -348,7 +348,7 @@ def _resumptions(
 def _next_of_plan(repo: Repo, plan: Plan, facts: _Facts) -> str:
     if facts.verdict is not None:
         return f"gitexp show {shlex.quote(plan.name)}"
-    step = "gitexp run --with-baseline"
+    step = exclusions.running(plan)
     if facts.settled is not None:
         step = exclusions.of_settled(repo, facts.settled, plan, facts.head.branch)
     if step.startswith(exclusions.CHANGE):

@@ -302,6 +302,9 @@ def test_a_plan_can_say_how_it_may_be_looked_at_and_what_failed_repeats_do(
     plan = project.show(layout.plan_path("idea"))
     assert "stopping:\n  rule: obrien-fleming\n  looks: 5\n" in plan
     assert "on_failed: drop" in plan
+    onward = "next: change code or parameters, commit, then gitexp run --until-decided"
+    assert onward in done.out
+    assert onward in gitexp(project, "status").out
     shown = gitexp(project, "show", "idea")
     assert "by the boundary of O'Brien-Fleming" in shown.out
 
