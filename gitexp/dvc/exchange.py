@@ -133,10 +133,7 @@ def by_dvc(
     objects: Sequence[Md5] = (),
     trust: bool = False,
 ) -> tuple[int, tuple[str, ...]]:
-    """Let DVC push or fetch what commits need; return how many, and imports left out.
-
-    `objects`: what is to be fetched instead.
-    """
+    """Let DVC push or fetch what commits need, or `objects`; return how many, and imports."""
     dvc_dir = dvc_config.find_dvc_dir(project)
     if not trust:
         dvc_config.refuse_foreign(dvc_dir, os.environ)

@@ -86,12 +86,9 @@ class DeclaredStage:
 
 @lru_cache(maxsize=64)  # commits after commits have the same file
 def declared_stages(data: bytes, where: str, folder: str) -> tuple[DeclaredStage, ...]:
-    """Read the stages of a dvc.yaml.
+    """Read the stages of a dvc.yaml in a `folder` of the project.
 
-    `folder`: its folder, relative to the project folder; "" for the project folder itself.
-
-    Raises `BadFormatError` if it is not YAML. Entries of unexpected shape are passed over: DVC
-    complains about them when they are to be executed.
+    Entries of unexpected shape are passed over: DVC complains about them when they are executed.
     """
     document = yaml_loads(data, where=where, allow_aliases=True)
     top = mapping(document)

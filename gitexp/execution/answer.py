@@ -13,9 +13,10 @@ from gitexp.comparison import exclusions, failures
 from gitexp.comparison.advice import cannot_decide, is_fixed, seed_ranges
 from gitexp.comparison.environments import Environments
 from gitexp.comparison.known_metrics import known_metrics
+from gitexp.comparison.randomness.seeding import CANDIDATE
 from gitexp.dvc import input_parts
 from gitexp.errors import GitexpError, IdleSeedError
-from gitexp.execution import situation, state
+from gitexp.execution import state
 from gitexp.execution.publish import NOT_RUN
 from gitexp.model import dataclass
 from gitexp.model.metrics import NO_RULE, OWN_METRIC, in_folds
@@ -201,7 +202,7 @@ def _beyond(seen: Situation) -> str:
         have = len(choice.counting)
         asked = max(len(choice.together), seen.request.repeats or 0)
         more = asked - max(have, plan.repeats)
-        if source.side != situation.CANDIDATE or more <= 0:
+        if source.side != CANDIDATE or more <= 0:
             continue
         if plan.stopping is not None:
             return (

@@ -96,10 +96,7 @@ def again(
     environment: EnvironmentDigest | None,
     plan: Plan | None = None,
 ) -> tuple[Again, ...]:
-    """Return what is to be run again, as it ran in another environment.
-
-    `plan`: of a candidate.
-    """
+    """Return what is to be run again, as it ran in another environment; `plan`: a candidate's."""
     data, run = links(source), source.choice.run
     others = [
         (found, repeat)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import frozen
 from gitexp.comparison.measure import is_resource
+from gitexp.comparison.randomness.seeding import BASELINE
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc import links as data_links
 from gitexp.dvc import pipeline, pointers
@@ -25,7 +26,6 @@ from gitexp.execution.jobs import (
     without_marks,
 )
 from gitexp.execution.preflight import checks, mentions
-from gitexp.execution.situation import BASELINE
 from gitexp.execution.state import State
 from gitexp.execution.workdir import ATTEMPT, bring_enclosing, cache_beside, cache_of, share
 from gitexp.git import command, objects

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import eligible
 from gitexp.comparison.advice import seed_ranges
+from gitexp.comparison.randomness.seeding import BASELINE
 from gitexp.dvc.inputs import digest
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import (
@@ -27,7 +28,6 @@ from gitexp.execution import engines
 from gitexp.execution import state as states
 from gitexp.execution.publish import publish, record_of
 from gitexp.execution.record import Ended, PublishedCall
-from gitexp.execution.situation import BASELINE
 from gitexp.execution.state import State, _outcome, finished, is_recorded
 from gitexp.execution.workdir import WorkDir, remove_slots
 from gitexp.git import objects, refs

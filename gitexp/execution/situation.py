@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import eligible, frozen, tally
 from gitexp.comparison.gather import RecordedBefore
-from gitexp.comparison.randomness import seeding
+from gitexp.comparison.randomness.seeding import BASELINE, CANDIDATE
 from gitexp.comparison.sides import Named, plan_back
 from gitexp.dvc.dvcpipeline import outermost
 from gitexp.dvc.gitignore import refuse_ignored_pointers
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from gitexp.store.lookup import FoundRun
     from gitexp.system.environment import Captured
 
-CANDIDATE = seeding.CANDIDATE
-BASELINE = seeding.BASELINE
 EXPLORATORY = "exploratory"
 
 

@@ -251,16 +251,12 @@ def _words(value: object, plan: PlanTerms) -> ParamValue:
             words: object = effect_text(value, plan.direction)
         case Guard():
             words = guard_text(value)
-        case BaselineRef():
-            words = value.commit
         case PlanSeeds():
             words = value.origin.value
         case Stopping():
             words = f"{value.rule.value} {value.looks or ''}".strip()
-        case enum.Enum():
-            words = value.value
         case _:
-            words = value
+            words = _plain(value)
     return cast("ParamValue", words)
 
 

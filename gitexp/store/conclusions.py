@@ -56,12 +56,17 @@ def written_by(repo: Repo, path: str, who: Person, tip: CommitHash) -> str:
 
     Who makes a commit may still write another's name into it: only signatures tell.
     """
-    now = blob_id(repo, tip, path)
-    if now is ABSENT or not who.marks:
-        return ""
-    found = origins(repo, tip, lambda commit: blob_id(repo, commit, path) == now)
+    found = _origins(repo, path, tip) if who.marks else []
     makers = [commit_info(repo, commit).author for commit in sorted(found)]
-    return "" if any(by.marks & who.marks for by in makers) else makers[0].name
+    return "" if any(by.marks & who.marks for by in makers) or not makers else makers[0].name
+
+
+def _origins(repo: Repo, path: str, tip: CommitHash) -> list[CommitHash]:
+    """Return the commits in a history that brought a file as the tip has it."""
+    now = blob_id(repo, tip, path)
+    if now is ABSENT:
+        return []
+    return origins(repo, tip, lambda commit: blob_id(repo, commit, path) == now)
 
 
 def rewritten(repo: Repo, name: str, who: Person, tip: CommitHash) -> str:
@@ -182,10 +187,7 @@ def was_before(repo: Repo, path: str, commit: CommitHash) -> bool:
 
 def adding_commit(repo: Repo, path: str, tip: CommitHash) -> CommitHash | None:
     """Return the commit in a history that brought a file as the tip has it."""
-    now = blob_id(repo, tip, path)
-    if now is ABSENT:
-        return None
-    return min(origins(repo, tip, lambda commit: blob_id(repo, commit, path) == now))
+    return min(_origins(repo, path, tip), default=None)
 
 
 def _receipt(repo: Repo, commit: CommitHash, path: str, plan: PlanDigest) -> Stored:

@@ -101,11 +101,7 @@ def experiment_lines(
     tips: Sequence[Tip],
     known: Mapping[TreeId, RunLine] = MappingProxyType({}),
 ) -> dict[Tip, ExperimentLine]:
-    """Return the line of each branch.
-
-    `tips`: branches of this repository, of remotes, and archive tags. `known`: lines of runs that
-    were read before.
-    """
+    """Return the line of each branch; `known`: those of runs that were read before."""
     keys = {tip: f"{tip.commit}:{tip.branch}" for tip in tips}
 
     def remembered(tips: Sequence[Tip]) -> dict[Tip, ExperimentLine]:

@@ -80,15 +80,6 @@ class Lookup:
         return len(self.runs)
 
 
-@dataclass(frozen=True, slots=True)
-class LineLookup:
-    """As `Lookup`, with no more of each run than a list needs."""
-
-    lines: tuple[RunLine, ...]
-    unreadable: tuple[Unreadable, ...]
-    shallow: bool
-
-
 def runs_at(
     repo: Repo,
     commit: CommitHash,
@@ -98,10 +89,8 @@ def runs_at(
 ) -> Lookup:
     """Return all runs that a commit reaches, in the order in which they were added.
 
-    Runs that were deleted from the tree later are among them, and flagged.
-
-    `index`: by default the repository's, opened for this question. `inputs`: only runs of these
-    inputs, and unreadable ones.
+    Runs that were deleted from the tree later are among them, and flagged. `inputs`: only runs of
+    these inputs, and unreadable ones.
     """
     with _using(repo, index) as cache:
         graph = Graph(repo, cache, [commit])
@@ -125,19 +114,6 @@ def lines_by_addition(repo: Repo, graph: Graph, index: Index) -> list[tuple[Addi
     trees = {item: present.get(item.run, item.tree) for item in graph.additions()}
     lines = run_lines(repo, index, {tree: item.run for item, tree in trees.items()})
     return [(item, lines[tree]) for item, tree in trees.items()]
-
-
-def lines_at(repo: Repo, commit: CommitHash, index: Index) -> LineLookup:
-    """Return one line for each run that a commit reaches: as `runs_at`, without the samples."""
-    graph = Graph(repo, index, [commit])
-    every = lines_by_addition(repo, graph, index)
-    return LineLookup(
-        lines=tuple(line for _, line in every if not line.bad),
-        unreadable=tuple(
-            Unreadable(item.run, line.bad, item.commit) for item, line in every if line.bad
-        ),
-        shallow=graph.is_shallow(repo),
-    )
 
 
 def runs_by_inputs(

@@ -19,6 +19,7 @@ from gitexp.model.listing import UnreadableRecord
 from gitexp.model.metrics import summarise
 from gitexp.model.views import ShownExperiment, ShownRun
 from gitexp.store import lookup, plans
+from gitexp.store.ancestry import Graph
 from gitexp.store.conclusions import conclusion_named, ended_on, rewritten, written_by
 from gitexp.store.list_lines import shown
 from gitexp.store.plans import own_tips, tips
@@ -124,12 +125,14 @@ def _experiment(repo: Repo, index: Index, named: Named) -> ShownExperiment:
     except GitexpError as error:
         notes.append(error.located)
     state = state_of(repo, index, named, fallback=added)
-    reached = lookup.lines_at(repo, commit, index)
+    graph = Graph(repo, index, [commit])
+    reached = lookup.lines_by_addition(repo, graph, index)
     # A branch that others were merged into has their runs as well.
     lines = [
         line
-        for line in reached.lines
-        if not named.where or plan is None or plan.covers(line.plan_name, line.plan_digest)
+        for _, line in reached
+        if not line.bad
+        and (not named.where or plan is None or plan.covers(line.plan_name, line.plan_digest))
     ]
     settled = _settled(repo, index, named, plan, added)
     counts = {} if settled is None else settled.by_run
@@ -146,9 +149,11 @@ def _experiment(repo: Repo, index: Index, named: Named) -> ShownExperiment:
         runs=tuple(_shown(line, plan, line.branch or branch or name, counts) for line in lines),
         conclusion=conclusion,
         unreadable=tuple(
-            UnreadableRecord(item.id, item.commit[:9], item.why) for item in reached.unreadable
+            UnreadableRecord(item.run, item.commit[:9], line.bad)
+            for item, line in reached
+            if line.bad
         ),
-        shallow=reached.shallow,
+        shallow=graph.is_shallow(repo),
         notes=(*notes, *state.notes),
         source_lost=named.lost,
         failed=tuple(item.text for item in failed),

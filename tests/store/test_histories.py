@@ -343,7 +343,8 @@ def test_runs_of_some_inputs_are_those_of_all_that_have_them(
 def test_lines_are_the_runs_without_their_samples(history: Drawn) -> None:
     index = Index(None)
     for _ in range(2):  # from Git, then from the index
-        lines = lookup.lines_at(history.opened, history.tip, index).lines
+        graph = Graph(history.opened, index, [history.tip])
+        lines = [line for _, line in lookup.lines_by_addition(history.opened, graph, index)]
         runs = lookup.runs_at(history.opened, history.tip, index)
         assert [line.id for line in lines] == [item.run.id for item in runs]
         assert [line.inputs for line in lines] == [item.run.inputs for item in runs]

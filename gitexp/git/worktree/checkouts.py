@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import ExistsError, LockedError
 from gitexp.git import command
-from gitexp.git.command import translated
 from gitexp.model import dataclass
 from gitexp.model.ids import ABSENT, Absent, CommitHash
 
@@ -132,23 +131,22 @@ def _git_dirs(workspace: Workspace) -> dict[Path, Path]:
 def take(checkout: Checkout, owner: str) -> Path:
     """Take a worktree's ``index.lock``, with a line that says whose it is; return its path."""
     path = path_of(checkout)
-    try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    except FileExistsError as error:
-        raise LockedError(
-            "the index of a worktree is locked by another process",
-            where=str(path),
-            expected="no git command under way in that worktree",
-            next_step=f"finish it; if there is none, rm {shlex.quote(str(path))}",
-        ) from error
-    except OSError as error:
-        raise translated(error, "cannot lock the index", str(path)) from error
-    try:
-        with os.fdopen(file, "wb") as opened:
-            opened.write(owner.encode() + b"\n")
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise translated(error, "cannot lock the index", str(path)) from error
+    with command.translating("cannot lock the index", str(path)):
+        try:
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        except FileExistsError as error:
+            raise LockedError(
+                "the index of a worktree is locked by another process",
+                where=str(path),
+                expected="no git command under way in that worktree",
+                next_step=f"finish it; if there is none, rm {shlex.quote(str(path))}",
+            ) from error
+        try:
+            with os.fdopen(file, "wb") as opened:
+                opened.write(owner.encode() + b"\n")
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
     return path
 
 
