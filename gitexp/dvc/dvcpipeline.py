@@ -196,6 +196,9 @@ class Pipeline:
     open: bool  # whether a template at the top level is left to DVC: its paths are not here
 
 
+NO_PIPELINE = Pipeline((), False, "", (), (), (), (), False)  # noqa: FBT003 - in their order
+
+
 def load_pipeline(data: bytes, where: str, folder: str = "", *, resolved: bool = False) -> Pipeline:
     """Read ``dvc.yaml``, as far as it is plain.
 

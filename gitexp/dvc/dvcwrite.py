@@ -24,7 +24,7 @@ from gitexp.text.yamltext import yaml_loads
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from gitexp.model.ids import ParamTree, RunId
+    from gitexp.model.ids import Absent, ParamTree, RunId
     from gitexp.model.job import Stage, StageOut, StageRecord
     from gitexp.model.run import FileHash
     from gitexp.text.jsontext import Json
@@ -34,7 +34,7 @@ _DELEGATED = frozenset(("files", "cloud", "fs_config", "etag", "checksum", "vers
 
 
 def update_lock(
-    old: bytes | None,
+    old: bytes | Absent | None,
     records: Sequence[StageRecord],
     folder: str = "",
     stages: Sequence[Stage] = (),
@@ -60,7 +60,11 @@ def update_lock(
 
 
 def dump_pointer(
-    old: bytes | None, outs: Sequence[FileHash], folder: str = "", *, where: str = "the .dvc file"
+    old: bytes | Absent | None,
+    outs: Sequence[FileHash],
+    folder: str = "",
+    *,
+    where: str = "the .dvc file",
 ) -> bytes:
     """Write a ``.dvc`` file; one that is there keeps its comments, order and other keys."""
     pointer = _round_trip(old or b"", where)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import dvc_config, hashing
-from gitexp.dvc.dvcpipeline import Pipeline, load_pipeline
+from gitexp.dvc.dvcpipeline import NO_PIPELINE, Pipeline, load_pipeline
 from gitexp.errors import (
     BadFormatError,
     DataMissingError,
@@ -27,7 +27,7 @@ from gitexp.errors import (
 )
 from gitexp.git import command
 from gitexp.git.discovery import project_folder
-from gitexp.model import dataclass, replace
+from gitexp.model import dataclass
 from gitexp.model.job import COMMAND_STAGE, Stage
 from gitexp.text.foreign import with_parents
 
@@ -48,11 +48,7 @@ class Resolved:
     executed: tuple[Stage, ...]  # what a run executes, in this order
     # Frozen stages and those that no target needs: their outputs are data to a run.
     apart: tuple[Stage, ...] = ()
-    # Paths that stand at the top level, beside the stages; relative to the project folder.
-    metrics: tuple[str, ...] = ()
-    plots: tuple[str, ...] = ()
-    params: tuple[str, ...] = ()
-    artifacts: tuple[str, ...] = ()
+    top: Pipeline = NO_PIPELINE  # what stands beside the stages
 
 
 def look(roots: Sequence[tuple[Path, ProjectConfig]]) -> list[Resolved]:
@@ -66,11 +62,6 @@ def look(roots: Sequence[tuple[Path, ProjectConfig]]) -> list[Resolved]:
         where, folder = _where(roots[number][1])
         read[number] = load_pipeline(answer, where, folder, resolved=True)
     return [_taken_apart(one, config) for one, (_, config) in zip(read, roots, strict=True)]
-
-
-def beside_stages(read: Pipeline) -> Resolved:
-    """Return what stands at the top level of a ``dvc.yaml``, without its stages."""
-    return Resolved((), (), read.metrics, read.plots, read.params, read.artifacts)
 
 
 def seeded(
@@ -137,7 +128,7 @@ def _taken_apart(read: Pipeline | None, config: ProjectConfig) -> Resolved:
     run = [stage for stage in read.stages if stage.name in wanted and not stage.frozen]
     names = {stage.name for stage in run}
     apart = tuple(stage for stage in read.stages if stage.name not in names)
-    return replace(beside_stages(read), executed=in_order(run, edges), apart=apart)
+    return Resolved(in_order(run, edges), apart, read)
 
 
 def _ask(roots: Sequence[tuple[Path, ProjectConfig]]) -> list[bytes]:

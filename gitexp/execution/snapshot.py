@@ -91,11 +91,10 @@ def pipeline_files(
 ) -> dict[str, bytes]:
     """Return the files of a snapshot in a project with a pipeline, by repository path."""
     path = posixpath.join(config.project, config.lock)
-    old = read(path)
     folder = posixpath.dirname(config.pipeline or "")
     declared = {stage.name: stage for stage in stages}
     records = [_in_order(read, config, item, declared.get(item.name)) for item in records]
-    files = {path: dvcwrite.update_lock(None if old is ABSENT else old, records, folder, stages)}
+    files = {path: dvcwrite.update_lock(read(path), records, folder, stages)}
     files.update(_kept(config, kept))
     cached = [out.path for stage in stages for out in stage.outs if out.cache]
     files.update(_ignored(read, config, cached))
@@ -109,10 +108,8 @@ def pointer_files(
     files = {}
     for output in outputs:
         path = posixpath.join(config.project, f"{output.path}.dvc")
-        old, folder = read(path), posixpath.dirname(output.path)
-        files[path] = dvcwrite.dump_pointer(
-            None if old is ABSENT else old, [output], folder, where=path
-        )
+        folder = posixpath.dirname(output.path)
+        files[path] = dvcwrite.dump_pointer(read(path), [output], folder, where=path)
     files.update(_kept(config, kept))
     files.update(_ignored(read, config, [output.path for output in outputs]))
     return files

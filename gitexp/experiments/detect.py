@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison.known_metrics import logs_metrics
 from gitexp.comparison.randomness import seeding
 from gitexp.dvc import dvcpipeline, pipeline
-from gitexp.dvc.dvcpipeline import outermost, touches
+from gitexp.dvc.dvcpipeline import Pipeline, outermost, touches
 from gitexp.dvc.gitignore import refuse_ignored_pointers, refuse_tracked
 from gitexp.errors import (
     BadFormatError,
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from gitexp.dvc.pipeline import Resolved
     from gitexp.git import refs
     from gitexp.git.repository import Repo
     from gitexp.model.job import Stage
@@ -109,7 +108,7 @@ def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
     folder = project_folder(top, project)
     outs = [out for stage in stages for out in stage.outs]
     declared = [out.path for out in outs if out.kind is OutKind.METRIC]
-    every = [resolved, *_logged(workspace, top, project)]
+    every = [resolved.top, *_logged(workspace, top, project)]
     metrics = request.metrics or tuple(
         dict.fromkeys((*declared, *(path for one in every for path in one.metrics)))
     )
@@ -118,7 +117,7 @@ def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
     outputs = request.outputs or tuple(sorted(made | (drawn - set(metrics))))
     cached = [out.path for out in outs if out.cache]
     refuse_tracked(workspace, project, cached)
-    params = request.params or _params_files(folder, stages, resolved.params)
+    params = request.params or _params_files(folder, stages, resolved.top.params)
     params = with_seeds(folder, params, request)
     config = replace(start, params=params, metrics=metrics, outputs=outputs)
     config, notes = _completed(
@@ -301,7 +300,7 @@ def _params_files(folder: Path, stages: Sequence[Stage], more: Sequence[str]) ->
     return tuple(dict.fromkeys([*first, *named, *shown]))
 
 
-def _logged(workspace: Workspace, top: Path, project: str) -> list[Resolved]:
+def _logged(workspace: Workspace, top: Path, project: str) -> list[Pipeline]:
     """Return what a logger such as DVCLive declared beside its files: dvc.yaml without stages."""
     found = []
     for path in status.listed(workspace, PIPELINE):
@@ -316,7 +315,7 @@ def _is_pipeline(top: Path, path: str) -> bool:
     return _without_stages(top, path, "") is None
 
 
-def _without_stages(top: Path, path: str, folder: str) -> Resolved | None:
+def _without_stages(top: Path, path: str, folder: str) -> Pipeline | None:
     """Return what a dvc.yaml without stages declares; None for a pipeline, or another project's."""
     if not (top / path).is_file():
         return None
@@ -325,7 +324,7 @@ def _without_stages(top: Path, path: str, folder: str) -> Resolved | None:
     with contextlib.suppress(BadFormatError, UnsafeInputError):
         read = dvcpipeline.load_pipeline(data, path, folder)
         if not (read.stages or read.needs_dvc):
-            return pipeline.beside_stages(read)
+            return read
     return None
 
 

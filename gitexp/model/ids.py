@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Mapping
-from typing import Final, NewType
+from typing import Final, Literal, NewType
 
 CommitHash = NewType("CommitHash", str)  # 40 (or 64) lower-case hex digits, an existing commit
 TreeId = NewType("TreeId", str)
@@ -26,7 +26,7 @@ class Absent(enum.Enum):
 
     ABSENT = "absent"
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> Literal[False]:
         """Return False, so that ``x or default`` reads well."""
         return False
 

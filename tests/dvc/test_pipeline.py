@@ -376,8 +376,8 @@ def test_what_stands_beside_the_stages_is_read_from_the_files_folder(
     for stages in (TOP_LEVEL, TOP_LEVEL.replace("echo WORD", "echo")):
         (place / "dvc.yaml").write_text(stages.replace("WORD", word))
         found = pipeline.look([(tmp_path, ProjectConfig(pipeline="inner/dvc.yaml"))])[0]
-        assert found.metrics == ("inner/eval/metrics.json", "beside.json", "inner/plain.json")
+        assert found.top.metrics == ("inner/eval/metrics.json", "beside.json", "inner/plain.json")
         names = ("eval/roc.csv", "loss.csv", "sizes.csv", "plain.csv", "x.csv", "y.csv")
-        assert found.plots == tuple(f"inner/{name}" for name in names)
-        assert found.params == ("inner/more.yaml",)
-        assert found.artifacts == ("inner/models/plain.pt",)
+        assert found.top.plots == tuple(f"inner/{name}" for name in names)
+        assert found.top.params == ("inner/more.yaml",)
+        assert found.top.artifacts == ("inner/models/plain.pt",)

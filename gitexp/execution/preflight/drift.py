@@ -139,9 +139,9 @@ def _filled_in(state: ProjectState, files: Mapping[str, bytes]) -> Declared:
     stages = (*found.executed, *found.apart)
     outs = [out for stage in stages for out in stage.outs]
     made = tuple(out.path for out in outs)
-    params = (*(each.file for stage in stages for each in stage.params), *found.params)
+    params = (*(each.file for stage in stages for each in stage.params), *found.top.params)
     return Declared(
-        metrics=(*(out.path for out in outs if out.kind is OutKind.METRIC), *found.metrics),
+        metrics=(*(out.path for out in outs if out.kind is OutKind.METRIC), *found.top.metrics),
         params=tuple(dict.fromkeys(f for f in params if not any(touches(f, out) for out in made))),
         outs=made,
         seed=tuple(
