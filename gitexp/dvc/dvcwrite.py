@@ -45,10 +45,16 @@ def update_lock(
     """
     declared = {stage.name: stage for stage in stages}
     lock = _round_trip(old or b"", "dvc.lock")
-    if lock:
-        _check_schema(lock)
-    else:
+    if not lock:
         lock["schema"] = "2.0"
+    if lock.get("schema") != "2.0":  # the text: DVC refuses any other, too
+        raise BadFormatError(
+            "this is not a dvc.lock that gitexp can write to",
+            found=f"schema: {lock.get('schema')}",
+            where="dvc.lock",
+            expected="schema: '2.0'",
+            next_step="dvc commit, which writes it in the present form",
+        )
     if not isinstance(lock.get("stages"), CommentedMap):
         lock["stages"] = CommentedMap()
     for record in records:
@@ -211,16 +217,3 @@ def _dump(value: CommentedMap) -> bytes:
     stream = io.StringIO()
     writer.dump(value, stream)
     return stream.getvalue().encode()
-
-
-def _check_schema(lock: CommentedMap) -> None:
-    """Refuse a dvc.lock that DVC would refuse: a schema that is not the text 2.0."""
-    found = lock.get("schema")
-    if found != "2.0":
-        raise BadFormatError(
-            "this is not a dvc.lock that gitexp can write to",
-            found=f"schema: {found}",
-            where="dvc.lock",
-            expected="schema: '2.0'",
-            next_step="dvc commit, which writes it in the present form",
-        )

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitexp.dvc.dvcfiles import HashedPath
-    from gitexp.model.config import ProjectConfig
 
 PartKind = Literal["code", "params", "data", "config"]
 
@@ -61,12 +60,14 @@ class InputPart:
 def collect(state: ProjectState, overrides: Mapping[str, ParamValue]) -> tuple[InputPart, ...]:
     """Return all parts of a state, in no particular order, with overrides by their `ParamKey`."""
     files = (*_files(state), *_adjacent(state))
+    config = state.config
+    acting = {"ignore": [*config.inputs_ignore], "results": config_format.results_part(config)}
     return (
         *files,
         *_above(state, files),
         *_params(state, overrides),
         *_locks(state),
-        _settings(state.config),
+        InputPart(SETTINGS, "config", 0, _sha256(json_dumps_compact(acting))),
         *_parsing(state),
     )
 
@@ -341,14 +342,6 @@ def _locked_part(path: str, stage: str, out: HashedPath) -> InputPart:
     return InputPart(
         f"{path}:{stage}".encode("utf-8", "surrogateescape"), "data", 0, _hash_text(out)
     )
-
-
-def _settings(config: ProjectConfig) -> InputPart:
-    value: Json = {
-        "ignore": list(config.inputs_ignore),
-        "results": config_format.results_part(config),
-    }
-    return InputPart(SETTINGS, "config", 0, _sha256(json_dumps_compact(value)))
 
 
 def _parsing(state: ProjectState) -> Iterator[InputPart]:

@@ -37,7 +37,12 @@ class JobTemplate:
             self.job,
             seed=seed,
             label=label,
-            stages=tuple(_with_seeds(stage, rule, varied) for stage in self.job.stages),
+            stages=tuple(
+                replace(
+                    stage, commands=tuple(without_marks(x, rule, varied) for x in stage.commands)
+                )
+                for stage in self.job.stages
+            ),
             edits={**self.job.edits, **varied},
             seeds={str(key): value for key, value in seeds.items()} if rule.is_vector else {},
         )
@@ -138,8 +143,3 @@ def without_marks(text: str, rule: SeedRule, values: Mapping[ParamKey, int] | No
         shown = f"{{{key}}}" if len(rule.params) > 1 else "{seed}"
         text = text.replace(str(mark), shown if values is None else str(values[key]))
     return text
-
-
-def _with_seeds(stage: Stage, rule: SeedRule, values: Mapping[ParamKey, int]) -> Stage:
-    commands = tuple(without_marks(text, rule, values) for text in stage.commands)
-    return stage if commands == stage.commands else replace(stage, commands=commands)

@@ -87,7 +87,8 @@ def look(
     seen: Situation, source: RunSource, stages: Sequence[Stage], before: Sequence[State] = ()
 ) -> OnceStages:
     """Find what was made of these stages. `before`: killed calls that this one goes on with."""
-    beside = {stage.name: text for stage, text in zip(stages, _code(source, stages), strict=True)}
+    code = UndeclaredCode(source)
+    beside = {stage.name: code.digest(stage) for stage in stages}
     runs = tuple(r for r in seen.reached if r.run.origin is Origin.OBSERVED and not r.altered)
     known, bound = _recorded(seen.plan, stages, runs)
     if seen.request.again:  # what no run has made is made now, and held against it
@@ -222,14 +223,6 @@ def _locked(
         yield replace(made, origin=StageOrigin.ADOPTED) if by_runs(made) else made
 
 
-def _code(source: RunSource, stages: Sequence[Stage]) -> Iterator[str]:
-    """Yield for each stage a digest of the code that it uses and does not declare; "" for none."""
-    code = UndeclaredCode(source)
-    for used in map(code.of, stages):
-        covered: dict[str, Json] = {**used}
-        yield hashlib.sha256(json_dumps_compact(covered)).hexdigest() if covered else ""
-
-
 _LARGEST = 1 << 20  # bytes of a file of code
 _QUOTED = re.compile(r"[\"']([\w./-]+\.\w+)[\"']|^[ \t]*%run\s+(\S+)", re.MULTILINE)
 
@@ -244,6 +237,11 @@ class UndeclaredCode:
         self._submodules = {each.text for each in source.entries if each.mode == MODE_COMMIT}
         self._files = [path for path in self._ids if CODE.search(path) and path not in settings]
         self._named = NamedFiles(self._files)
+
+    def digest(self, stage: Stage) -> str:
+        """Return a digest of the code that a stage uses and does not declare; "" for none."""
+        covered: dict[str, Json] = {**self.of(stage)}
+        return hashlib.sha256(json_dumps_compact(covered)).hexdigest() if covered else ""
 
     def of(self, stage: Stage) -> dict[str, str]:
         """Return such files of a stage with their hashes; submodules are code of every stage."""

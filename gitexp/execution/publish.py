@@ -260,7 +260,8 @@ class _Edit:
         """Return a record that says which of its repeats the snapshot is of."""
         if self.seed is None or self.side != ended.state.side:
             return made
-        return records.mark_snapshot(made, self.seed)
+        own = (replace(each, snapshot=each.seed == self.seed) for each in made.run.repeats)
+        return replace(made, run=replace(made.run, repeats=tuple(own)))
 
     def _snapshot(self, view: TipView, ended: Ended, made: Record) -> dict[str, Content]:
         """Return the snapshot's files where this side may write them; note what was decided."""

@@ -19,7 +19,7 @@ from gitexp.text.foreign import with_parents
 from gitexp.text.jsontext import json_dumps_compact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from gitexp.execution.state import State
@@ -78,15 +78,6 @@ def requirements(environment: Environment) -> bytes:
     return "".join(f"{' '.join(line.split())}\n" for line in lines).encode()
 
 
-def _once(outcomes: Iterable[Outcome | None]) -> tuple[OnceRecord, ...]:
-    """Return what the stages made that no seed reaches: in one run the same in every repeat."""
-    found: dict[str, OnceRecord] = {}
-    for outcome in filter(None, outcomes):
-        for made in outcome.once:
-            found.setdefault(made.stage, made)
-    return tuple(found.values())
-
-
 def that_fit(outcomes: Mapping[int, Outcome | None]) -> dict[int, Outcome | None]:
     """Return the outcomes, those as failed whose numbers find no room in the run's table."""
     rows = 0
@@ -121,10 +112,13 @@ def build(
     every = [o for o in outcomes.values() if o is not None and o.observed is not None]
     whole = max(every, key=lambda outcome: len(outcome.stages), default=None)
     seen: list[Observed] = []
+    once: dict[str, OnceRecord] = {}  # of one run it is the same in every repeat
     for seed, outcome in outcomes.items():
         if outcome is None:
             repeats.append(Repeat(seed, RepeatState.LOST, LOST_REASON))
             continue
+        for each in outcome.once:
+            once.setdefault(each.stage, each)
         digest = None
         if outcome.environment is not None:
             digest = environment_digest(outcome.environment)
@@ -144,7 +138,7 @@ def build(
         draft,
         ended_at=max(draft.started_at, ended_at),  # a clock may be set back meanwhile
         repeats=tuple(repeats),
-        once=_once(outcomes.values()),
+        once=tuple(once.values()),
         sample_rows=len(samples),
         samples_sha256=hashlib.sha256(text).hexdigest(),
         observed=tuple(seen),
@@ -185,15 +179,6 @@ def made(outcome: Outcome, once: Collection[str], metrics: Collection[str]) -> s
         if path not in ran_once and covers.isdisjoint(with_parents(path)[1:])
     )
     return hashlib.sha256(json_dumps_compact(rows)).hexdigest() if rows else ""
-
-
-def mark_snapshot(record: Record, seed: int) -> Record:
-    """Say in the record that one repeat's outputs are those of dvc.lock."""
-    repeats = tuple(
-        replace(repeat, snapshot=True) if repeat.seed == seed else repeat
-        for repeat in record.run.repeats
-    )
-    return replace(record, run=replace(record.run, repeats=repeats))
 
 
 def _repeat(

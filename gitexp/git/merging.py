@@ -107,7 +107,9 @@ def join(
         compared(repo, ours, theirs)  # libgit2 would merge what Git refuses
         index = repo.git.merge_commits(ours, theirs)
         open_: list[str] = []
-        for conflict in list(_conflicts(index)):
+        for old, our, their in list(index.conflicts or ()):
+            path = next(side.path for side in (our, their, old) if side is not None)
+            conflict = Conflict(str(path), _side(our), _side(their))
             answer = settle(conflict)
             if answer is None:
                 open_.append(conflict.path)
@@ -174,12 +176,6 @@ def _without(switch: Callable[[bool], None]) -> Iterator[None]:
         yield
     finally:
         switch(True)  # noqa: FBT003 - a foreign signature
-
-
-def _conflicts(index: pygit2.Index) -> Iterator[Conflict]:
-    for base, ours, theirs in index.conflicts or ():
-        path = next(side.path for side in (ours, theirs, base) if side is not None)
-        yield Conflict(str(path), _side(ours), _side(theirs))
 
 
 def _side(entry: pygit2.IndexEntry | None) -> Side:

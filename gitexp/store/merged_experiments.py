@@ -11,6 +11,7 @@ record costs nothing.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections import defaultdict
@@ -194,7 +195,9 @@ def _lines(
         *(str(objects.tree_id(repo, commit, path)) for path in (CONCLUSIONS, RUNS)),
     )
     row = index.get(Kind.MERGED, [whole]).get(whole)
-    rows = None if row is None else _unpacked(row)
+    rows: _Rows | None = None
+    with contextlib.suppress(ValueError):
+        rows = None if row is None else json.loads(row)
     if rows is None:
         rows, bad = _work_out(repo, index, commit, blobs)
         if not bad:
@@ -208,14 +211,6 @@ def _lines(
 
 
 _Rows = dict[str, tuple[str, str]]  # name -> (source commit or "", the line as a row)
-
-
-def _unpacked(row: bytes) -> _Rows | None:
-    try:
-        value: _Rows = json.loads(row)
-    except ValueError:
-        return None
-    return value
 
 
 def _work_out(
