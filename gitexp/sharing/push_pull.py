@@ -160,6 +160,7 @@ def pull(  # noqa: PLR0913  what is shared, where, with or without data
     histories.settle_data(shared)
     moved = [_followed(shared, branch, gone.get(branch)) for branch in branches]
     moves = [each.move for each in moved]
+    _follow(shared, moves)
     moves += [_archived(shared, branch, *at) for branch, at in gone.items() if not names]
     everywhere = [*moves, *(_checked_out(shared, branches) if shared.data and not names else ())]
     tips = [move.after for move in everywhere if move.after is not None]
@@ -383,7 +384,9 @@ def _deliver(shared: Shared, moves: Iterable[BranchMove], data: CommitHash | Abs
 
 def _follow(shared: Shared, moves: Iterable[BranchMove]) -> None:
     for move in moves:
-        if move.pushed:
+        # An upstream is one's own to provenance, as origin's branches are: a fork's is none unasked.
+        ours = shared.remote == "origin"
+        if move.pushed or (ours and move.way is BranchOutcome.NEW and move.before is None):
             remote.follow(shared.repo, shared.remote, move.branch)
 
 

@@ -21,7 +21,7 @@ from gitexp.errors import (
 )
 from gitexp.git import remote, repository
 from gitexp.model.sharing import BranchOutcome
-from gitexp.sharing.push_pull import push, sync
+from gitexp.sharing.push_pull import pull, push, sync
 from tests.lab.build import clone, dvc
 from tests.lab.build import repository as repository_of
 from tests.lab.sharing import BRANCH, Team, commit_of, copy, gitexp, make, record
@@ -364,11 +364,13 @@ def test_an_experiment_that_was_archived_before_it_was_ever_sent_is_sent(team: T
     assert team.origin.hash("exp/new") == team.a.hash(BRANCH)
 
 
-def test_a_branch_that_was_sent_follows_the_remote_s(team: Team) -> None:
+def test_a_branch_that_was_sent_or_brought_follows_the_remote_s(team: Team) -> None:
     team.a.git("branch", "exp/new", BRANCH)
     assert push(team.a.workspace, ["new"]).branches[0].pushed
     assert team.a.git("rev-parse", "--abbrev-ref", "exp/new@{upstream}") == "origin/exp/new"
     team.a.git("branch", "--quiet", "--unset-upstream", "exp/new")
+    pull(team.b.workspace, ["new"])
+    assert team.b.git("rev-parse", "--abbrev-ref", "exp/new@{upstream}") == "origin/exp/new"
     team.a.git("config", "branch.exp/new.remote", "elsewhere")  # a person's own choice stays
     team.a.git("update-ref", "refs/heads/exp/new", team.a.hash("main"))
     push(team.a.workspace, ["new"], remote_name="origin")
