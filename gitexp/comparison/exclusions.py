@@ -147,7 +147,9 @@ def fresh(count: Count, plan: Plan) -> str:
 
 def running(plan: PlanTerms) -> str:
     """Return what runs both sides of a plan; under a stopping rule it looks first."""
-    return f"gitexp run --{'with-baseline' if plan.stopping is None else 'until-decided'}"
+    if plan.stopping is not None:
+        return "gitexp run --until-decided"
+    return "gitexp run --with-baseline"
 
 
 def switching(plan: Plan, *, on_it: bool) -> str:

@@ -384,7 +384,7 @@ def _deliver(shared: Shared, moves: Iterable[BranchMove], data: CommitHash | Abs
 
 def _follow(shared: Shared, moves: Iterable[BranchMove]) -> None:
     for move in moves:
-        # An upstream is one's own to provenance, as origin's branches are: a fork's is none unasked.
+        # Whose upstream it is counts as one's own; so does origin, and no fork unasked.
         ours = shared.remote == "origin"
         if move.pushed or (ours and move.way is BranchOutcome.NEW and move.before is None):
             remote.follow(shared.repo, shared.remote, move.branch)
