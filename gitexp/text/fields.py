@@ -108,24 +108,20 @@ class Fields:
         try:
             return kind(text)
         except ValueError:
-            pass
-        expected = "one of " + ", ".join(str(word.value) for word in kind)
-        self._take(key, None, expected)
-        raise self.bad(key, expected)
+            expected = "one of " + ", ".join(str(word.value) for word in kind)
+            self._take(key, None, expected)
+            raise self.bad(key, expected) from None
 
     def time(self, key: str) -> datetime:
         """Read a moment in UTC."""
         text = self.text(key)
         try:
             moment = datetime.fromisoformat(text)
-        except ValueError:
+            if moment.tzinfo is not None:
+                return moment.astimezone(UTC)
+        except (ValueError, OverflowError):
             raise self.bad(key, "a time like 2025-01-31T12:00:00Z") from None
-        if moment.tzinfo is None:
-            raise self.bad(key, "a time with its zone, like 2025-01-31T12:00:00Z")
-        try:
-            return moment.astimezone(UTC)
-        except OverflowError:
-            raise self.bad(key, "a time like 2025-01-31T12:00:00Z") from None
+        raise self.bad(key, "a time with its zone, like 2025-01-31T12:00:00Z")
 
     def texts(self, key: str, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
         """Read a list of texts."""

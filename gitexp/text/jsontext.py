@@ -139,20 +139,10 @@ def _plain(value: Json) -> dict[str, Json]:
 
 
 def _check_depth(value: Json, where: str) -> None:
-    level: list[Json] = [value]
+    level = [value] if isinstance(value, (dict, list)) else []
     for _ in range(MAX_DEPTH):
-        level = [
-            child
-            for parent in level
-            for child in (
-                parent.values()
-                if isinstance(parent, dict)
-                else parent
-                if isinstance(parent, list)
-                else ()
-            )
-            if isinstance(child, (dict, list))
-        ]
+        items = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [child for each in items for child in each if isinstance(child, (dict, list))]
         if not level:
             return
     raise too_deep(where)

@@ -6,6 +6,7 @@ every other column of numbers is a metric, unless the columns `metric` and `valu
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections import Counter
@@ -174,19 +175,8 @@ def _from_json(data: bytes, where: str) -> tuple[list[str], list[list[str]]]:
 
 
 def _cell(value: Json, name: str, where: str) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return value
-        case int() | float():
-            return repr(value)
-        case _:
-            raise BadFormatError(
-                "a cell is a list or an object",
-                found=name[:_SHOWN],
-                where=where,
-                expected="a number",
-            )
+    if isinstance(value, (dict, list)):
+        raise BadFormatError(
+            "a cell is a list or an object", found=name[:_SHOWN], where=where, expected="a number"
+        )
+    return value if isinstance(value, str) else "" if value is None else json.dumps(value)

@@ -55,7 +55,7 @@ def load(
         if times[name] != 1:
             raise BadFormatError(
                 f"predictions need one column {name}",
-                found=", ".join(times.elements())[:120] or "no header",
+                found=", ".join(map(str, header))[:120] or "no header",
                 where=first,
                 expected=", ".join(wanted),
                 next_step="name the columns in .gitexp/config.yaml under predictions",

@@ -199,7 +199,8 @@ class _Builder:
         for part in merges:
             if not isinstance(part, dict):
                 raise self._bad("a merge key << without a mapping", event)
-            members = {**part, **members}
+            for key, value in part.items():
+                members.setdefault(key, value)
         return items if kind == "seq" else members, levels + 1, each
 
     def _key(self, event: yaml.Event, members: Mapping[str, Json], path: _Path) -> str | None:

@@ -106,7 +106,7 @@ def test_a_merge_key_is_what_pyyaml_and_ruamel_make_of_it(case: str) -> None:
     text, value = MERGED[case]
     found = read(text)
     assert isinstance(found, dict)
-    assert found["z"] == value
+    assert list(found["z"].items()) == list(value.items())  # own keys come first
     assert YAML(typ="safe", pure=True).load(text)["z"] == value
     if "<<:" in text:  # PyYAML takes the key in quotes for a merge, too
         assert yaml.safe_load(text)["z"] == value

@@ -91,24 +91,24 @@ class ProjectText:
         code = {path: text for path, text in self.texts if not self._is_params(path)}
         texts = [self.config.command or "", *code.values()]
         scripts = self._scripts(code)
-        others = [text for path, text in code.items() if path not in scripts.trees]
-        if not self.whole or any("GITEXP_" in t or _ENTROPY.search(t) for t in texts):
-            return True
-        if rule.arg is not None and any(map(ALL_ARGUMENTS.search, code.values())):
-            return True
-        if any(self._is_templated(key, texts) for key in rule.params):
-            return True
-        if any(CODE.search(p) and self._is_open(p, t) for p, t in code.items() if t in others):
-            return True
+        others = {path: text for path, text in code.items() if path not in scripts.trees}
         keys = [(key.file.rpartition("/")[2], key.key.split(".")) for key in rule.params]
         keys += [("", [_option_name(rule.arg)])] if rule.arg is not None else []
-        handed = any(scripts.hands_on(*each) for each in keys)
-        return handed or scripts.reads_seed() or scripts.draws_anew()
-
-    @staticmethod
-    def _is_open(path: str, text: str) -> bool:
-        """Whether what is no Python, or cannot be parsed, holds no seed fast."""
-        return path.endswith((".py", ".ipynb")) or not NUMBERED.search(text)
+        return (
+            not self.whole
+            or any("GITEXP_" in text or _ENTROPY.search(text) for text in texts)
+            or (rule.arg is not None and any(map(ALL_ARGUMENTS.search, code.values())))
+            or any(self._is_templated(key, texts) for key in rule.params)
+            # What is no Python holds its seed fast by a number; a script that cannot be parsed may.
+            or any(
+                path.endswith((".py", ".ipynb")) or not NUMBERED.search(text)
+                for path, text in others.items()
+                if CODE.search(path)
+            )
+            or any(scripts.hands_on(*each) for each in keys)
+            or scripts.reads_seed()
+            or scripts.draws_anew()
+        )
 
     @staticmethod
     def _is_templated(key: ParamKey, texts: Sequence[str]) -> bool:
@@ -252,25 +252,22 @@ class ProjectText:
         known = {part for path in self._reached for part in path.split("/")[:-1]}
         known.update(self.config.project.split("/"))
         words: set[str] = set()
-        files: set[str] = set()
+        files: tuple[str, ...] = ()
         rest = [self.config.command or "", *self._reached.values(), *found.values()]
         rest += [text for path, text in self.texts if path == self._pipeline]
         while rest:
-            for token in re.findall(r"[\w./-]+", " ".join(rest)):
-                if SETTINGS.search(token):
-                    files.add(f"/{token.lstrip('./')}")
-                elif not CODE.search(token):
-                    words.update(re.findall(r"\w+", token))
+            tokens = set(re.findall(r"[\w./-]+", " ".join(rest)))
+            named = set(filter(SETTINGS.search, tokens))
+            files += tuple(f"/{each.lstrip('./')}" for each in named)
+            others = " ".join(each for each in tokens - named if not CODE.search(each))
+            words.update(re.findall(r"\w+", others))
             new = {
                 path: text
                 for path, text in every.items()
                 if path not in found
                 and not path.startswith(".")
                 and self._inside(path) not in self.config.metrics
-                and (
-                    any(f"/{path}".endswith(file) for file in files)
-                    or _is_named(path, words, known)
-                )
+                and (f"/{path}".endswith(files) or _is_named(path, words, known))
             }
             found |= new
             rest = list(new.values())
