@@ -15,6 +15,7 @@ from gitexp.execution.workdir import WorkDir
 from gitexp.git import command
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction.cache import open_index
+from gitexp.model.job import CHECKPOINT
 from gitexp.model.report import KEEP, MaintenanceReport, RepositorySize
 from gitexp.store import calls
 from gitexp.store.ancestry import Graph
@@ -103,18 +104,23 @@ def _old_folders(repo: Repo, keep: int) -> Iterator[Path]:
     """Yield the folders of recorded runs that hold nothing but logs, but the newest.
 
     A run is recorded if a branch or tag reaches it. Its own note alone does not do: where the
-    branch was deleted since, the folder is all there is.
+    branch was deleted since, the folder is all there is. What nobody has gone on with stays: that a
+    repeat was begun is to be recorded, and it goes on from its checkpoint.
     """
     with open_index(repo.workspace) as index:
         graph = Graph(repo, index, [tip.commit for tip in tips(repo)])
         recorded = frozenset(item.run for item in graph.additions())
     for workdir in WorkDir.everywhere(repo.workspace):
         done = states.published(workdir) & recorded
-        done |= {
-            state.draft.id
-            for state in states.unpublished(workdir)
-            if not any(workdir.holds_outcome(state.draft.id, seed) for seed in state.draft.seeds)
-        }
+        for state in states.unpublished(workdir, opened=True):
+            run, seeds = state.draft.id, state.draft.seeds
+            if run in done:
+                if not state.left and any(workdir.run(run).glob(f"jobs/*/*/{CHECKPOINT}/files/*")):
+                    done -= {run}
+            elif not any(workdir.holds_outcome(run, seed) for seed in seeds) and (
+                state.left or not any(workdir.began(run, seed) for seed in seeds)
+            ):
+                done |= {run}
         mine = [path for path in calls.within(workdir.runs) if path.name in done]
         mine.sort(key=lambda path: path.stat().st_mtime, reverse=True)
         yield from mine[keep:]

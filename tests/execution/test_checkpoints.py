@@ -12,6 +12,8 @@ import pytest
 from gitexp.execution.run import run
 from gitexp.model.request import RunRequest
 from gitexp.model.run import RepeatState
+from gitexp.upkeep.doctor import doctor
+from gitexp.upkeep.maintenance import maintenance
 from tests.execution.test_run import plain
 from tests.lab.jobs import ABOVE
 from tests.lab.shell import gitexp
@@ -124,3 +126,17 @@ def test_again_is_anew(project: BuiltRepo) -> None:
     stop(project, seed=8, epoch=1, by=9, coordinator=False)
     run(project.workspace, RunRequest(seeds=(8,), again=True))
     assert epochs(project, 8) == [0, 1, 0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_maintenance_keeps_what_a_killed_call_goes_on_from(
+    project: BuiltRepo, *, recorded: bool
+) -> None:
+    stop(project, seed=8 if recorded else 7, epoch=1, by=9, coordinator=True)
+    if recorded:
+        doctor(project.workspace, fix=True)
+    maintenance(project.workspace, keep=0)
+    assert gitexp(project, "run", "--resume").code == 0
+    assert epochs(project, 8) == epochs(project, 7) == [0, 1, 2, 3]
+    maintenance(project.workspace, keep=0)
+    assert not list((project.path / ".gitexp/tmp/runs").iterdir())
