@@ -78,8 +78,8 @@ def run(args: argparse.Namespace, context: Context) -> int:
 
     Without options it makes the repeats that the plan of this branch still lacks. On a branch
     without a plan the run is exploratory: it never counts for a candidate; an experiment that
-    begins there may count it for its baseline. What a killed call of the same state had finished is
-    recorded first; of another state it is asked about.
+    begins there may count it for its baseline. What a killed call had begun is recorded first; if
+    it had finished repeats of another state, that is asked about.
     """
     if args.commit != (args.message is not None):
         raise UsageError(

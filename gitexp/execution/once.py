@@ -27,7 +27,7 @@ from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.stage_records import declared_params, hash_path, recipe
 from gitexp.errors import DamagedDataError, GitexpError
 from gitexp.execution import adoption
-from gitexp.execution.workdir import WorkDir, cache_beside, cache_of
+from gitexp.execution.workdir import cache_beside, cache_of
 from gitexp.git import command
 from gitexp.git.discovery import project_folder
 from gitexp.git.objects import MODE_COMMIT
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
     from gitexp.execution.run_sources import RunSource
     from gitexp.execution.situation import Situation
-    from gitexp.execution.state import State
     from gitexp.model.job import Given, Job, Stage
     from gitexp.model.plan import Plan
     from gitexp.store.lookup import FoundRun
@@ -83,10 +82,8 @@ def unreached(stages: Sequence[Stage], seeded: frozenset[str]) -> tuple[Stage, .
     return tuple(each for each in stages if not (each.frozen or each.name in reached))
 
 
-def look(
-    seen: Situation, source: RunSource, stages: Sequence[Stage], before: Sequence[State] = ()
-) -> OnceStages:
-    """Find what was made of these stages. `before`: killed calls that this one goes on with."""
+def look(seen: Situation, source: RunSource, stages: Sequence[Stage]) -> OnceStages:
+    """Find what was made of these stages."""
     code = UndeclaredCode(source)
     beside = {stage.name: code.digest(stage) for stage in stages}
     runs = tuple(r for r in seen.reached if r.run.origin is Origin.OBSERVED and not r.altered)
@@ -96,8 +93,6 @@ def look(
     elif seen.plan is not None:
         for each in _locked(source, stages, beside, runs):
             known.setdefault((each.stage, each.recipe), each)
-    for each in _of_killed(seen.workdir, before, cache_of(seen.place.top, source.config)):
-        known.setdefault((each.stage, each.recipe), each)
     return OnceStages(source, tuple(stages), beside, known, bound)
 
 
@@ -186,18 +181,6 @@ def _foreseen(found: OnceStages, slot: Path, given: Sequence[Given]) -> Iterator
         if made is not None:
             there |= made.hashes
             yield made
-
-
-def _of_killed(
-    workdir: WorkDir, before: Sequence[State], cache: CacheConfig
-) -> Iterator[OnceRecord]:
-    """Yield what killed calls made before they had a repeat; the cache gets it from their own."""
-    for state in before:
-        for seed in state.draft.seeds:
-            own = CacheConfig(workdir.cache(state.draft.id, seed))
-            for made in adoption.noted(workdir.attempt(state.draft.id, seed)):
-                if all(exchange.take(own, cache, out.md5) for out in made.outs):
-                    yield made
 
 
 def _locked(

@@ -112,7 +112,6 @@ class SharedCall:
     new_id: Callable[[], RunId]
     program: str
     environ: Mapping[str, str]
-    before: tuple[State, ...] = ()  # killed calls that it goes on with
 
 
 def prepare(situation: Situation, call: SharedCall) -> list[Prepared]:
@@ -254,7 +253,7 @@ def _prepared(situation: Situation, call: SharedCall, side: _Side) -> Prepared:
     if once_stages.is_kept(plan) and config.pipeline is not None:
         whole = once_stages.unreached(stages, seeded)
         if whole:
-            found = once_stages.look(situation, source, whole, call.before)
+            found = once_stages.look(situation, source, whole)
             with contextlib.suppress(GitexpError):  # a remote of somebody else, or out of reach
                 once_stages.bring(situation, found, Path(side.slots[0]), data.given, call.environ)
             job = found.told(job)

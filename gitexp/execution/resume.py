@@ -1,4 +1,4 @@
-"""Finished repeats of calls that died are recorded, and the last call goes on.
+"""Repeats that calls which died had begun are recorded, and the last call goes on.
 
 With `run --resume` it goes on with what it was asked for: its commit, overrides and seeds. Nothing
 else is begun: on a branch without a plan and without a dead call there is nothing to resume. A
@@ -19,6 +19,7 @@ from gitexp.dvc.inputs import digest
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import (
     DamagedDataError,
+    GitexpError,
     KilledCallError,
     LockedError,
     MovedRefError,
@@ -35,7 +36,6 @@ from gitexp.git.transaction import layout
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT, CommitHash, InputsDigest, ParamValue, RunId
 from gitexp.model.job import Job, JobState, Outcome
-from gitexp.model.run import RepeatState
 from gitexp.records import codec
 from gitexp.records import config as config_format
 from gitexp.report import numbers
@@ -77,7 +77,7 @@ class Resumed:
 
 
 def resume(place: RunPlace, request: RunRequest, now: datetime) -> Resumed:
-    """Record what calls that died here finished; those of a rewritten branch are told of."""
+    """Record what calls that died here had begun; those of a rewritten branch are told of."""
     workdir = WorkDir.of(place.workspace)
     dead, known = _dead(place, workdir)
     done, said, failed = _record_all(place, workdir, dead, now)
@@ -91,7 +91,7 @@ def resume(place: RunPlace, request: RunRequest, now: datetime) -> Resumed:
 
 
 def go_on(place: RunPlace, request: RunRequest, now: datetime) -> Resumed:
-    """Record what dead calls of this state, plan and choice have finished, and go on with it."""
+    """Record what dead calls had begun, and go on with those of this state, plan and choice."""
     workdir = WorkDir.of(place.workspace)
     dead, _ = _dead(place, workdir, note=not request.dry_run)
     dead = [each for each in dead if not each.left]
@@ -113,10 +113,11 @@ def go_on(place: RunPlace, request: RunRequest, now: datetime) -> Resumed:
         if request.again or not same:
             return so_far
         return replace(_taken_over(place, workdir, request, same, so_far), calls=())
-    close(workdir, [each for each in other if each not in waiting])
-    # What anybody may have seen is recorded before the same is run again, or another state.
-    done, said, failed = _record_all(place, workdir, [*same, *waiting], now)
+    # What anybody may have seen is recorded before the same is run again, or another state: of a
+    # repeat that was begun, too, as what it had printed may have been a score.
+    done, said, failed = _record_all(place, workdir, [*same, *other], now)
     same = [each for each in same if each.draft.call not in failed]
+    close(workdir, [each for each in other if each not in waiting])
     if request.again or not same:
         return Resumed(done, request, said, calls=tuple(same))
     return _taken_over(place, workdir, request, same, Resumed(done, request, said))
@@ -158,7 +159,7 @@ def _dead(place: RunPlace, workdir: WorkDir, *, note: bool = True) -> tuple[list
 def _record_all(
     place: RunPlace, workdir: WorkDir, dead: Sequence[State], now: datetime
 ) -> tuple[tuple[PublishedCall, ...], tuple[str, ...], frozenset[str]]:
-    """Record what dead calls have finished; return also words and ids of those that must wait."""
+    """Record what dead calls had begun; return also words and ids of those that must wait."""
     _quiet(workdir, [state for state in dead if not state.published])
     done: list[PublishedCall] = []
     said: list[str] = []
@@ -260,7 +261,7 @@ def _differs(
 def record(
     workspace: Workspace, repo: Repo, workdir: WorkDir, sides: Sequence[Ended], now: datetime
 ) -> PublishedCall:
-    """Record what a dead call has finished, and note that it is recorded."""
+    """Record what a dead call had begun, and note that it is recorded."""
     done = publish(workspace, repo, workdir, sides, now)
     for ended in sides:
         draft = ended.state.draft
@@ -365,7 +366,7 @@ def _left(workdir: WorkDir, branch: str) -> str:
 
 
 def dead_call(repo: Repo, workdir: WorkDir, branch: str, call: str) -> list[Ended]:
-    """Return the sides of a dead call on `branch`; what was running is `lost`."""
+    """Return the sides of a dead call on `branch` that had begun; what was running is `lost`."""
     members = [s for s in states.unpublished(workdir) if (s.branch, s.draft.call) == (branch, call)]
     return [ended for each in members if (ended := _ended(repo, workdir, each)) is not None]
 
@@ -375,17 +376,15 @@ def _ended(repo: Repo, workdir: WorkDir, state: State) -> Ended | None:
     first = None
     for seed in state.draft.seeds:
         path = workdir.job_file(state.draft.id, seed)
-        if not path.exists():
+        try:
+            job = codec.load(Job, path.read_bytes(), str(path))
+        except (GitexpError, OSError):  # it never was, or a power cut left half of it
             continue
-        job = codec.load(Job, path.read_bytes(), str(path))
         if first is None or len(job.stages) > len(first.stages):
             first = job
         if workdir.began(state.draft.id, seed):
             outcomes[seed] = _outcome(workdir, state, seed)
-    if first is None or not any(
-        outcome is not None and outcome.state is RepeatState.FINISHED
-        for outcome in outcomes.values()
-    ):
+    if first is None or not outcomes:
         return None
     source = state.draft.source
     if source.config is None:

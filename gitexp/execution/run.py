@@ -135,8 +135,7 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
             states.claim(seen.workdir, made[-1])  # before its worktrees, which others may remove
             return made[-1]
 
-        own, before = resumed.call or _new_id(), resumed.calls
-        call = SharedCall(own, now(), new_run, program, variables, before)
+        call = SharedCall(resumed.call or _new_id(), now(), new_run, program, variables)
         try:
             prepared = prepare(seen, call)
             planned = answer.planned(seen, prepared)

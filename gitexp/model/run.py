@@ -90,7 +90,7 @@ class FileHash:
 class StageOrigin(enum.Enum):
     """Where a run has the outputs of a stage from that its seeds do not reach."""
 
-    EXECUTED = "executed"  # by its first repeat, or by a killed call that it went on with
+    EXECUTED = "executed"  # by its first repeat
     ADOPTED = "adopted"  # of the other side, or of an earlier run; some run has executed it
     OUTSIDE = "outside"  # of dvc.lock, and no run has made these bytes
 

@@ -207,8 +207,8 @@ def test_killed_after_it_the_call_goes_on_behind_it(tmp_path: Path, log: Path) -
         assert gitexp(repo, "run", *(("--seeds", "8,9") if number else ())).code == -9
         assert gitexp(repo, *step).code == 0
         assert prepared(log) == 1 + number
-        found = runs(repo)[-1]
-        assert found.once[0].origin is StageOrigin.EXECUTED
+        origins = [each.once[0].origin for each in runs(repo)[-2:]]
+        assert origins == [StageOrigin.EXECUTED, StageOrigin.ADOPTED]
         repo.commit({"raw.txt": "other\n"}, at=5)
 
 
