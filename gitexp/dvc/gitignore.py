@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from gitexp.dvc import dvc_config, hashing, links
 from gitexp.errors import BadFormatError, DataMissingError, PreflightError, UnsafeInputError
 from gitexp.git.worktree import status
-from gitexp.text import ignore
+from gitexp.text import foreign
 from gitexp.text.foreign import lines, with_parents
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def ignore_files(existing: Mapping[str, bytes], paths: Iterable[str]) -> dict[st
         for line in _git_lines(existing[file])
         if line.strip() and not line.startswith("#")
     ]
-    ignored = ignore.compile(patterns)
+    ignored = foreign.matcher(patterns)
     names: dict[str, list[str]] = {}
     for path in paths:
         folder, name = posixpath.split(path)
@@ -184,7 +184,7 @@ def load_dvcignore(folder: Path) -> Ignored | None:
         patterns += [moved(line, "" if prefix == "." else prefix) for line in lines]
     if not patterns:
         return None
-    hides = ignore.compile(patterns)
+    hides = foreign.matcher(patterns)
     start = len(str(top).rstrip("/")) + 1
 
     def ignored(path: str, is_folder: bool) -> bool:  # noqa: FBT001 - the walk's callback

@@ -19,7 +19,7 @@ from gitexp.git.objects import MODE_COMMIT, Entry, read_blob, tree_id
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import Absent, ParamValue
 from gitexp.records import config as config_format
-from gitexp.text import ignore, params
+from gitexp.text import foreign, params
 from gitexp.text.foreign import with_parents
 from gitexp.text.jsontext import Json, json_dumps_compact
 from gitexp.text.paramedit import edit
@@ -97,7 +97,7 @@ def left_out(state: ProjectState, made: Iterable[str]) -> tuple[str, ...]:
     """
     outputs = state.outputs
     outs = Patterns.of(Pattern.of(path) for path in made)
-    ignored, named = ignore.compile(state.config.inputs_ignore), _Named.of(state)
+    ignored, named = foreign.matcher(state.config.inputs_ignore), _Named.of(state)
 
     def hidden(inner: str, mode: int) -> bool:
         folders, name = inner.split("/")[:-1], posixpath.basename(inner)
@@ -139,7 +139,7 @@ def _within(path: str, folders: frozenset[str]) -> bool:
 def _files(state: ProjectState) -> Iterator[InputPart]:
     """Yield the files of the project folder, pointers among them."""
     outputs = state.outputs
-    ignored = ignore.compile(state.config.inputs_ignore)
+    ignored = foreign.matcher(state.config.inputs_ignore)
     apart = frozenset(state.config.params)
     named = _Named.of(state)
     for entry in state.files():

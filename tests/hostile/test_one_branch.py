@@ -30,7 +30,7 @@ from gitexp.git.transaction.cache import Index, Kind
 from gitexp.model.run import Run
 from gitexp.records import codec
 from gitexp.records import plan as plan_format
-from gitexp.text import ignore, paramkeys, params
+from gitexp.text import foreign, paramkeys, params
 from gitexp.text import samples as samples_format
 from gitexp.upkeep.doctor import place
 from tests.hostile.test_reading import attacked, paths
@@ -356,7 +356,7 @@ def test_many_pointers_in_one_file_are_read_in_linear_time() -> None:
     ids=["?", "class", "*", "**", "many"],
 )
 def test_patterns_of_a_branch_take_linear_time(rules: list[str]) -> None:
-    matched = ignore.compile(rules)
+    matched = foreign.matcher(rules)
     names = ["a" * 240 + f"{n:06d}" for n in range(2_000)]
     names += ["/".join(["aab"] * 300) + f"/{n}" for n in range(50)]
     names += ["".join(chr(0x4E00 + n * 60 + k) for k in range(60)) for n in range(300)]
@@ -376,7 +376,7 @@ def tried(pattern: str, text: str) -> bool:
 
 @given(st.text("ab*?", min_size=1, max_size=9), st.text("abc", min_size=1, max_size=8))
 def test_a_pattern_matches_what_trying_all_ways_matches(pattern: str, text: str) -> None:
-    assert ignore.compile([pattern])(text) is tried(pattern, text)
+    assert foreign.matcher([pattern])(text) is tried(pattern, text)
 
 
 # --- trees -------------------------------------------------------------------------------------

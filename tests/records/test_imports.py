@@ -12,7 +12,6 @@ JSON_ONLY = ("records.codec", "text.points", "text.samples")
 REST = (
     "records.config",
     "dvc.dvcfiles",
-    "text.ignore",
     "text.params",
     "records.plan",
     "text.predictions",

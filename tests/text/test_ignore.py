@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitexp.errors import BadFormatError, UnsafeInputError
-from gitexp.text import ignore
+from gitexp.text import foreign
 
 if TYPE_CHECKING:
     from tests.lab.build import BuiltRepo
@@ -64,7 +64,7 @@ def test_patterns_match_what_git_matches(repo: BuiltRepo) -> None:
     ours: dict[str, set[str]] = {}
     theirs: dict[str, set[str]] = {}
     for patterns in PATTERN_SETS:
-        matcher = ignore.compile(patterns)
+        matcher = foreign.matcher(patterns)
         name = " | ".join(patterns)
         ours[name] = {path for path in PATHS.split() if matcher(path)}
         repo.write({".gitignore": "\n".join(patterns) + "\n"})
@@ -133,7 +133,7 @@ def test_generated_patterns_match_what_git_matches(repo: BuiltRepo) -> None:
     for number in range(500):
         sets.append([some_pattern(chance) for _ in range(chance.randint(1, 3))])
         repo.write({f"{number}/.gitignore": "\n".join(sets[-1]) + "\n"})
-        matcher = ignore.compile(sets[-1])
+        matcher = foreign.matcher(sets[-1])
         for _ in range(12):
             path = some_path(chance)
             ours[f"{number}/{path}"] = matcher(path)
@@ -147,7 +147,7 @@ def test_generated_patterns_match_what_git_matches(repo: BuiltRepo) -> None:
 
 @given(st.lists(st.text("ab*?/[]!\\-^ .", max_size=8), max_size=4), st.text("ab/.", max_size=8))
 def test_what_is_below_a_folder_that_is_matched_is_matched(patterns: list[str], path: str) -> None:
-    matcher = ignore.compile(patterns)
+    matcher = foreign.matcher(patterns)
     if matcher(f"{path}/"):
         assert matcher(f"{path}/below")
         assert matcher(f"{path}/below/deeper/")
@@ -156,10 +156,10 @@ def test_what_is_below_a_folder_that_is_matched_is_matched(patterns: list[str], 
 def test_an_answer_is_the_same_whatever_was_asked_before() -> None:
     patterns = ["a/**/x", "!a/b/", "*.csv", "!/keep.csv"]
     paths = ["a/x", "a/b/x", "a/b/c/x", "d.csv", "keep.csv", "a/keep.csv", "a/", "a/b/", "x"]
-    each = [ignore.compile(patterns)(path) for path in paths]
-    matcher = ignore.compile(patterns)
+    each = [foreign.matcher(patterns)(path) for path in paths]
+    matcher = foreign.matcher(patterns)
     assert [matcher(path) for path in paths] == each
-    matcher = ignore.compile(patterns)
+    matcher = foreign.matcher(patterns)
     assert [matcher(path) for path in reversed(paths)] == each[::-1]
 
 
@@ -180,24 +180,24 @@ def test_an_answer_is_the_same_whatever_was_asked_before() -> None:
 def test_what_git_cannot_be_asked_by_a_line_in_a_file(
     patterns: list[str], path: str, *, matched: bool
 ) -> None:
-    assert ignore.compile(patterns)(path) is matched
+    assert foreign.matcher(patterns)(path) is matched
 
 
 def test_what_is_refused_says_how_much_is_too_much() -> None:
     with pytest.raises(BadFormatError, match="too many patterns") as many:
-        ignore.compile(["x"] * (ignore.MAX_PATTERNS + 1))
+        foreign.matcher(["x"] * (foreign.MAX_PATTERNS + 1))
     assert (many.value.found, many.value.expected) == ("1001", "at most 1000")
     with pytest.raises(BadFormatError, match="too long") as long:
-        ignore.compile(["ok", "x" * (ignore.MAX_PATTERN + 1)])
+        foreign.matcher(["ok", "x" * (foreign.MAX_PATTERN + 1)])
     assert long.value.found == f"{'x' * 40}... (1001 characters)"
-    ignore.compile(["x" * ignore.MAX_PATTERN] * ignore.MAX_PATTERNS)
+    foreign.matcher(["x" * foreign.MAX_PATTERN] * foreign.MAX_PATTERNS)
 
 
 def test_patterns_that_take_too_long_over_all_paths_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ignore, "MAX_STEPS", 10_000)
-    matcher = ignore.compile(["*a*b"] * 100)
+    monkeypatch.setattr(foreign, "MAX_STEPS", 10_000)
+    matcher = foreign.matcher(["*a*b"] * 100)
     with pytest.raises(UnsafeInputError, match="too long over these paths") as caught:
         any(map(matcher, map("path{}".format, range(100))))
     assert (caught.value.found, caught.value.where) == ("100 patterns", "inputs.ignore")
@@ -208,11 +208,11 @@ def test_patterns_that_take_too_long_over_all_paths_are_refused(
 )
 def test_no_pattern_blows_up(pattern: str) -> None:
     """It ends at all: one that blows up would not, in anybody's life."""
-    matcher = ignore.compile([pattern[:1000]])
+    matcher = foreign.matcher([pattern[:1000]])
     for path in ("a" * 4_000, "a/" * 500 + "c", "a" * 4_000 + "/b"):
         matcher(path)
 
 
 @given(st.lists(st.text("ab*?/[]!\\-^ #.", max_size=12)), st.text("ab/.[", max_size=12))
 def test_any_pattern_gives_an_answer(patterns: list[str], path: str) -> None:
-    assert ignore.compile(patterns)(path) in {True, False}
+    assert foreign.matcher(patterns)(path) in {True, False}
