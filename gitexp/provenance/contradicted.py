@@ -6,7 +6,7 @@ that a rebase or a squash has lost, the far side of a shallow clone - contradict
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import inputs
 from gitexp.dvc.composed import laid_over
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from gitexp.model.run import Run, Sample
 
 
+_NEVER: Final = frozenset({"params", "data", "code"})  # what no run takes of another commit
+
+
 class Sources:
     """What the sources of runs really are, each worked out once."""
 
@@ -49,6 +52,8 @@ class Sources:
         finished = {item.seed for item in run.repeats if item.state is RepeatState.FINISHED}
         if not {item.seed for item in samples} <= finished:
             return "it has samples of repeats that did not finish"
+        if not (run.evaluator or _NEVER.isdisjoint(run.source.swaps)):
+            return "it has the parameters, data or code of another commit than its source"
         return by_itself(run, plan, self._holds) or self._by_source(run, added)
 
     def _holds(self, commit: CommitHash, name: str) -> bool:
