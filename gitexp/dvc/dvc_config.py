@@ -238,8 +238,8 @@ def _unsaid(dvc_dir: Path, environ: Mapping[str, str], wanted: frozenset[str]) -
     if not (theirs or named or odd or any(map(_is_remote, items))):
         return {}
     inner = command.attempt(folder, ["rev-parse", "--show-superproject-working-tree"])[1].strip()
-    known = [] if inner else list(_protected(folder))  # who names a submodule names its main, too
-    if not (known or inner or _is_shared(folder)):
+    known = [] if inner else list(protected(folder))  # who names a submodule names its main, too
+    if not (known or inner or is_shared(folder)):
         return {}  # nothing here came from anybody else
     answer = _answers(dvc_dir)
 
@@ -318,7 +318,7 @@ def _check_files(dvc_dir: Path) -> None:
         )
 
 
-def _protected(folder: Path) -> Iterator[str]:
+def protected(folder: Path) -> Iterator[str]:
     """Yield what the protected branch of the user's upstream is, and was where HEAD left it.
 
     A local branch is none: whatever was merged into it would be believed before anybody took it.
@@ -330,7 +330,7 @@ def _protected(folder: Path) -> Iterator[str]:
             yield out.decode("ascii").split("\n")[0]
 
 
-def _is_shared(folder: Path) -> bool:
+def is_shared(folder: Path) -> bool:
     """Whether commits of others may be here: Git knows a remote, or has fetched from any."""
     for asked in (["for-each-ref", "--count=1", "refs/remotes"], ["remote"]):
         if command.run(folder, asked):

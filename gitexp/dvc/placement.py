@@ -15,6 +15,7 @@ import stat
 import sys
 import time
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import cache as objects
@@ -33,7 +34,7 @@ from gitexp.git.transaction.locks import lock
 from gitexp.model import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from gitexp.dvc.declared_data import Needed
@@ -186,13 +187,21 @@ class Refreshed:
     left: tuple[UntouchedOutput, ...]
 
 
-def refresh(project: Path, new: Sequence[FileHash | Needed], cache: CacheConfig) -> Refreshed:
-    """Bring outputs to their new hashes where nothing is lost by it, and name the others."""
+def refresh(
+    project: Path,
+    new: Sequence[FileHash | Needed],
+    cache: CacheConfig,
+    refused: Mapping[str, str] = MappingProxyType({}),
+) -> Refreshed:
+    """Bring outputs to their new hashes where nothing is lost by it, and name the others.
+
+    `refused`: by path why one is not brought at all.
+    """
     done: list[str] = []
     left: list[UntouchedOutput] = []
     for out in new:
         try:
-            if _refresh(project, out, cache):
+            if _refresh(project, out, cache, refused.get(out.path, "")):
                 done.append(out.path)
         except (
             DataMissingError,
@@ -206,20 +215,20 @@ def refresh(project: Path, new: Sequence[FileHash | Needed], cache: CacheConfig)
     return Refreshed(tuple(done), tuple(left))
 
 
-def _refresh(project: Path, out: FileHash | Needed, cache: CacheConfig) -> bool:
+def _refresh(project: Path, out: FileHash | Needed, cache: CacheConfig, refused: str) -> bool:
     """Return whether something had to be done."""
     place = project / out.path
     try:
         seen = place.lstat()
     except (FileNotFoundError, NotADirectoryError):
-        _refuse_misplaced(project, out.path)
+        _refuse_misplaced(project, out.path, refused)
         materialise(cache, out, project, out.path)
         return True
     before = _state(place)
     now = stage_records.hash_inside(project, out.path)
     if now.md5 == out.md5:
         return False
-    _refuse_misplaced(project, out.path)
+    _refuse_misplaced(project, out.path, refused)
     if stat.S_ISDIR(seen.st_mode):
         _refuse_hidden(place)
     damage = objects.verify(cache, now.md5)
@@ -247,8 +256,8 @@ def misplaced(project: Path, path: str) -> str:
     return ""
 
 
-def _refuse_misplaced(project: Path, path: str) -> None:
-    if why := misplaced(project, path):
+def _refuse_misplaced(project: Path, path: str, refused: str) -> None:
+    if why := misplaced(project, path) or refused:
         raise UnsafeInputError(why)
 
 

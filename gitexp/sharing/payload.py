@@ -9,7 +9,7 @@ import shlex
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import dvc_config, exchange, placement
+from gitexp.dvc import branch_code, dvc_config, exchange, placement
 from gitexp.dvc.cache import has, open_cache
 from gitexp.dvc.declared_data import BY_DVC_2, Reader
 from gitexp.dvc.placement import refresh
@@ -295,8 +295,9 @@ def _follow(
                 exchange.send(source, cache, [out.md5 for out in wanted])
             else:
                 exchange.by_dvc("fetch", project, [move.after], trust=depot.trust)
+        no = branch_code.refused(shared.repo, top, ((o.path, o.md5) for o in wanted), cache)
         with placement.main_lock(project):
-            result = refresh(top, wanted, cache)
+            result = refresh(top, wanted, cache, no)
     except GitexpError as error:  # DVC is at work there, or the remote cannot be reached
         yield from (f"{shown}{out.path} ({error.summary})" for out in wanted)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import shlex
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from gitexp.comparison.randomness import seeding
 from gitexp.comparison.randomness.variation import Acts, acts, are_seen_to_act, traces
 from gitexp.comparison.sides import Named, plan_back, planned
 from gitexp.comparison.tally import settle, sources
+from gitexp.dvc import branch_code
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc.cache import has, open_cache
 from gitexp.dvc.declared_data import pointed
@@ -165,7 +167,7 @@ def _look(repo: Repo, index: Index, branch: str, commit: CommitHash, facts: _Fac
         tree = objects.commit_info(repo, commit).tree
         state = ProjectState(repo, tree, config)
         facts.notes += inputs_rules.unreadable_files(state, index)
-        facts.notes += _absent(repo.workspace, state)
+        facts.notes += _absent(repo, state)
         facts.inputs = inputs_rules.compute(repo, tree, config, index=index)
         facts.notes += drifted(repo, commit, config, facts.plan)
     except NotInitialisedError as error:
@@ -191,19 +193,23 @@ def _look(repo: Repo, index: Index, branch: str, commit: CommitHash, facts: _Fac
     _count(repo, index, here, added, facts)
 
 
-def _absent(workspace: Workspace, state: ProjectState) -> Iterator[str]:
+def _absent(repo: Repo, state: ProjectState) -> Iterator[str]:
     """Say which outputs a switch has left out, and DVC brings from the cache."""
+    workspace, folder = repo.workspace, state.config.project
     if workspace.top is None:
         return
     try:
-        project = project_folder(workspace.top, state.config.project)
+        project = project_folder(workspace.top, folder)
         held = (each for each in pointed(state).data.values() if each.cache)
         gone = [each for each in held if not os.path.lexists(project / each.path)]
         cache = open_cache(project) if gone else None
+        outs = ((posixpath.join(folder, o.path), Md5(o.md5 or "")) for o in gone)
+        code = branch_code.refused(repo, workspace.top, outs, cache)
     except GitexpError:  # DVC is not set up, or says itself what is wrong
         return
     for each in gone:
-        if why := misplaced(project, each.path):
+        why = misplaced(project, each.path) or code.get(posixpath.join(folder, each.path))
+        if why:
             yield f"{each.path} is left out, and dvc checkout would write it: {why}"
             return
     here = [o.path for o in gone if cache is not None and o.md5 and has(cache, Md5(o.md5))]

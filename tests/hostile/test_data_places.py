@@ -20,10 +20,11 @@ from hypothesis import given, settings, strategies
 
 from gitexp.cli.commands import COMMANDS
 from gitexp.cli.dispatch import dispatch
-from gitexp.dvc import dvc_config, exchange, placement
+from gitexp.dvc import branch_code, dvc_config, exchange, placement
 from gitexp.dvc.cache import open_cache, put
 from gitexp.dvc.exchange import folder_cache
 from gitexp.errors import ForeignRemoteError, UnsafeInputError
+from gitexp.git.repository import open_repository
 from gitexp.model.ids import CommitHash
 from gitexp.text.dvcini import as_dvc
 from tests.lab.build import BuiltRepo, repository
@@ -254,15 +255,65 @@ def test_no_output_is_placed_among_programs(
         assert not place.is_file() or place.read_text() == held
 
 
+# Outputs, or files in the folder `out`, that main's own program would take for code.
+CODE: Final = (
+    "helper.py", "sub/json.py", "sitecustomize.py", "helper.cpython-311-x86_64-linux-gnu.so",
+    "helper.SO", "helper.abi3.so", "helper.pyc", "helper.pyd", "__pycache__/helper.cpython-311.pyc",
+    "__PyCache__/x", "node_modules/left-pad/index.js", "config.js", "addon.node", "package.json",
+    "GNUmakefile", "pytest.ini", ".env", "tools/.npmrc", "lib/site-packages/zz.pth",
+    "out:__init__.py", "out:__init__.abi3.so", "out:a/conftest.py", "out:a/test_x.py",
+    "held:helper.abi3.so", "held:__pycache__/helper.cpython-311.pyc", "held:a/json.py",
+)  # fmt: skip
+DATA: Final = (
+    "model.pth", "data/x.csv", "model-v1.so", "report.html", "data.json", "2.py", "prune_modules",
+    "out:code/model.py", "out:repo/__init__.py", "out:app.js", "out:.DS_Store", "out:x.pth",
+    "held:x.csv", "own.py", "own.so",
+)  # fmt: skip
+
+
+def written(repo: BuiltRepo, name: str) -> bool:
+    """Whether an output of a stranger's branch comes to lie in the work tree."""
+    folder, _, inside = name.rpartition(":")
+    repo.write({".dvc/config": "", f"new/{inside}": "evil\n"})
+    cache = open_cache(repo.path)
+    made = put(cache, repo.path, "new" if folder else f"new/{inside}")
+    shutil.rmtree(repo.path / "new")
+    out = replace(made, path=folder or name)
+    no = branch_code.refused(
+        open_repository(repo.workspace), repo.path, [(out.path, out.md5)], cache
+    )
+    found = placement.refresh(repo.path, [out], cache, no)
+    assert all("would run as code" in left.why for left in found.left)
+    assert placement.refresh(repo.path, [out], cache).left == (), "one's own run may make it"
+    return found.refreshed != ()
+
+
+@pytest.mark.parametrize("name", [*CODE, *DATA])
+def test_no_output_of_a_branch_is_placed_as_code(repo: BuiltRepo, name: str) -> None:
+    own = "".join(
+        f"- {{md5: {'ab' * 16}, size: 1, hash: md5, path: {path}}}\n"
+        for path in ("own.py", "own.so")
+    )
+    repo.commit({"held/a.py": "", "own.dvc": f"outs:\n{own}"})
+    repo.switch("exp/evil", create=True)
+    repo.git("rm", "-rq", "held")
+    repo.commit(at=2)
+    assert written(repo, name), "nothing came from anybody else"
+    repo.git("clean", "-qfdx")
+    repo.git("update-ref", "refs/remotes/origin/main", "main")
+    assert written(repo, name) is (name in DATA)
+
+
 @pytest.mark.slow
-def test_no_verb_writes_a_branchs_output_into_an_environment(
-    team: Team, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("way", [".venv/zz.pth", "__pycache__/train.cpython-311.pyc"])
+def test_no_verb_writes_a_branchs_output_where_programs_are(
+    team: Team, way: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evil(team, str)
     team.a.write({"new": "evil\n"})
     out = put(folder_cache(team.store), team.a.path, "new")
     outs = "outs:\n- {{md5: {0}, size: 5, hash: md5, path: {1}}}\n"
-    names = {"zz.dvc": ".venv/zz.pth", "ok.dvc": "ok.csv"}  # the second is the control
+    names = {"zz.dvc": way, "ok.dvc": "ok.csv"}  # the second is the control
     team.a.commit({file: outs.format(out.md5, path) for file, path in names.items()}, at=31)
     team.a.git("push", "-q", "origin", "HEAD")
     for argv in (("pull", "--data"), ("sync",), ("status",), ("hook", "post-checkout", *3 * "0")):
@@ -270,7 +321,7 @@ def test_no_verb_writes_a_branchs_output_into_an_environment(
         said = capsys.readouterr()
         assert "dvc checkout brings" not in said.out
         assert "next      dvc checkout" not in said.err
-        assert not (team.a.path / ".venv").exists(), argv
+        assert not (team.a.path / way).exists(), argv
         assert (team.a.path / "ok.csv").read_text() == "evil\n"
 
 

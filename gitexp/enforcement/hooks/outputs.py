@@ -5,9 +5,10 @@ The commit is checked out already: nothing here can refuse it, and nothing is an
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from gitexp.dvc import placement
+from gitexp.dvc import branch_code, placement
 from gitexp.dvc.cache import open_cache
 from gitexp.dvc.declared_data import Reader
 from gitexp.dvc.dvc_config import has_dvc
@@ -27,6 +28,7 @@ from gitexp.rules.facts import settings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.dvc.declared_data import Needed
     from gitexp.git.worktree.staged import HookPlace
     from gitexp.model.config import ProjectConfig
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from gitexp.model.rules import HookCall
 
 SHOWN: Final = 5  # outputs that are named
+_AUTOMATIC: Final = "`hooks.auto_checkout: true` on main does it"
 _CHECKOUT_ARGS: Final = 3  # old, new, whether it was a branch
 
 
@@ -56,7 +59,12 @@ def answer(call: HookCall) -> HookAnswer:
     return HookAnswer(
         said=(
             f"gitexp: this commit has other outputs: {names}",
-            _step(place, differing, "dvc checkout; `hooks.auto_checkout: true` on main does it"),
+            _step(
+                place,
+                config,
+                differing,
+                "dvc checkout; `hooks.auto_checkout: true` on main does it",
+            ),
         )
     )
 
@@ -92,18 +100,27 @@ def _brought(place: HookPlace, config: ProjectConfig, outs: Sequence[Needed]) ->
     project = project_folder(place.folder, config.project)
     cache = open_cache(project)  # refuses what a branch tracks in .dvc/, before it is written to
     with placement.main_lock(project):
-        found = refresh(place.folder, outs, cache)
+        found = refresh(place.folder, outs, cache, _code(place, outs, cache))
     if found.refreshed:
         yield f"gitexp: brought along: {listed(found.refreshed, SHOWN)}"
     for left in found.left:
         yield f"gitexp: left as it is: {left.path} ({left.why})"
     if found.left:
-        yield _step(place, outs, "gitexp pull --data, or dvc checkout")
+        yield _step(place, config, outs, "gitexp pull --data, or dvc checkout")
 
 
-def _step(place: HookPlace, outs: Sequence[Needed], usual: str) -> str:
+def _code(place: HookPlace, outs: Sequence[Needed], cache: CacheConfig | None) -> dict[str, str]:
+    repo = open_repository(discover(place.folder))
+    return branch_code.refused(repo, place.folder, ((o.path, o.md5) for o in outs), cache)
+
+
+def _step(place: HookPlace, config: ProjectConfig, outs: Sequence[Needed], usual: str) -> str:
     """Return the line of the next step, which is no `dvc checkout` where DVC would write amiss."""
+    cache = None
+    with suppress(GitexpError):
+        cache = open_cache(project_folder(place.folder, config.project))
+    code = _code(place, outs, cache)
     for out in outs:
-        if why := misplaced(place.folder, out.path):
+        if why := misplaced(place.folder, out.path) or code.get(out.path):
             return f"  next      no dvc checkout, which writes {out.path}: {why}"
     return f"  next      {usual}"
