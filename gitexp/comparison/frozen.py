@@ -296,6 +296,8 @@ def choice(frozen: Frozen, state: ProjectState, names: Sequence[str], candidate:
         f"restore it: {frozen.restoring(state, names)}",
         f"or run both sides with it: gitexp amend-plan {options} --why TEXT",
     ]
+    if frozen.evaluator.seeded:
+        lines.append("or, where that stage trains: gitexp amend-plan --frozen none --why TEXT")
     if _is_of_newer(frozen, state, names, candidate):
         newer = shlex.quote(frozen.plan.baseline.name)
         lines.append(f"or, as {newer} has it, too: gitexp amend-plan --baseline {newer} --why TEXT")

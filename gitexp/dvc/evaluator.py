@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Final
 
-from gitexp.dvc import dvcpipeline
+from gitexp.dvc import dvcpipeline, training
 from gitexp.dvc.acting import NamedFiles, attributes, imported, instead, modules
 from gitexp.dvc.dvcpipeline import Pattern, touches
 from gitexp.dvc.pipeline import depends_on
@@ -30,7 +30,7 @@ from gitexp.git.tree import FILE_MODES, MODE_TREE
 from gitexp.model import dataclass, replace
 from gitexp.model.config import ParamKey
 from gitexp.model.ids import ABSENT, BlobId, ParamValue
-from gitexp.model.job import OutKind, Stage, StageParams
+from gitexp.model.job import Stage, StageParams
 from gitexp.text import params
 from gitexp.text.fields import param_json
 from gitexp.text.jsontext import Json, json_dumps_compact
@@ -40,11 +40,7 @@ NOTHING: Final = "none"  # in a plan's `frozen`: the evaluation is not
 SETTINGS: Final = ".gitexp/config.yaml"
 _TEMPLATE = re.compile(r"\$\{([^{}]*)\}")
 _MOST_STAGES = 1_000
-# A stage that makes something else beside its numbers trains; so does one that makes model.json.
-_REPORT = re.compile(
-    r".*\.(?:[ct]sv|jsonl|ya?ml|md|html|pdf|png|jpg|svg|parquet)|(?!.*model).*\.(?:json|txt|np[yz])",
-    re.IGNORECASE,
-)
+_VARIABLE = "GITEXP_SEED"
 _ASIDE = frozenset(("deps", "outs", "metrics", "plots", "desc", "meta", "always_changed"))
 
 
@@ -62,6 +58,7 @@ class Evaluator:
     named: tuple[str, ...] = ()  # what the plan adds
     columns: bool = False  # whether settings say what the columns of predictions mean
     lacking: str = ""  # why the stage that makes the metric is not frozen; "" where it is
+    seeded: bool = False  # a frozen stage takes the seed: it may train, and not look like it
 
 
 def evaluator(state: ProjectState, metrics: Iterable[str], named: Collection[str]) -> Evaluator:
@@ -95,8 +92,7 @@ def evaluator(state: ProjectState, metrics: Iterable[str], named: Collection[str
     others = [each for each in read.stages if each.name not in makers]
     outs = [out.path for each in read.stages for out in each.outs]
     theirs = {dep for each in others for dep in each.deps}
-    every = [entry.text for entry in state.files()]
-    called, beside = (read.called(some, every) for some in (mine, others))
+    called, beside = (read.called(some, read.files) for some in (mine, others))
     by_key = {*state.config.params, *(each.file for each in _params(read.stages))}
     deps = dict.fromkeys(dep for each in mine for dep in each.deps)
     deps |= dict.fromkeys(sorted(called - beside - by_key))
@@ -107,10 +103,11 @@ def evaluator(state: ProjectState, metrics: Iterable[str], named: Collection[str
         found,
         makers=tuple(makers.items()),
         files=files,
-        modules=tuple(sorted({*imported(state, files, every)})),
+        modules=tuple(sorted({*imported(state, files, read.files)})),
         params=(*_params(mine), *(StageParams(dep, ()) for dep in by_value)),
         shared=(*_params(others), *(StageParams(dep, ()) for dep in theirs)),
         templates=tuple(sorted(read.templates(mine) - read.templates(others))),
+        seeded=any(map(read.seeds, mine)),
     )
 
 
@@ -212,18 +209,16 @@ class FilledPipeline:
     def trains(self, stage: Stage) -> bool:
         """Tell whether a stage is more than an evaluator: what it evaluates it has made itself."""
         above = self.above(stage)
-        seeded = [self.reads_seed(each) for each in above]
-        if not above or (self.reads_seed(stage) and not any(seeded)):
+        if not above or training.is_called_training(stage):
+            return True
+        before = {seed for each in above for seed in self.seeds(each)}
+        own = self.seeds(stage) - before
+        if own and not (before and training.is_called_evaluating(stage)):
             return True
         config = self._state.config
         told = {*config.metrics, *config.curves}
         told |= set() if config.predictions is None else {config.predictions.path}
-        return any(
-            out.kind is OutKind.OUT
-            and not any(touches(out.path, each) for each in told)
-            and not _REPORT.fullmatch(posixpath.basename(out.path))
-            for out in stage.outs
-        )
+        return training.makes_model(stage, told)
 
     def above(self, stage: Stage) -> list[Stage]:
         """Return the stages that it needs, however indirectly."""
@@ -237,11 +232,27 @@ class FilledPipeline:
                     pending.append(each)
         return list(found.values())[1:]
 
-    def reads_seed(self, stage: Stage) -> bool:
-        """Tell whether a stage itself reads a seed that varies."""
+    def seeds(self, stage: Stage) -> set[str]:
+        """Return which seeds a stage takes; where no parameter is one, by its code."""
         seeds = self._state.config.seed.params
-        names = self._references(self._entries.get(stage.name, {}))
-        return any(depends_on(stage, seed) or _names(names, seed.key) for seed in seeds)
+        if seeds:
+            names = self._references(self._entries.get(stage.name, {}))
+            read = (each for each in seeds if depends_on(stage, each) or _names(names, each.key))
+            return set(map(str, read))
+        code = {*self.called([stage], self.files), *stage.deps}
+        texts = (self._text(path) for path in sorted(code) if path.endswith(training.CODE))
+        return {name for text in (*stage.commands, *texts) for name in [_VARIABLE] if name in text}
+
+    @cached_property
+    def files(self) -> list[str]:
+        """All paths of the state."""
+        return [entry.text for entry in self._state.files()]
+
+    def _text(self, path: str) -> str:
+        with contextlib.suppress(GitexpError):  # no code is so large
+            data = self._state.read(path)
+            return "" if data is ABSENT else data.decode("utf-8", "replace")
+        return ""
 
     def makers(self, path: str) -> list[Stage]:
         """Return the stages that make a file, or what lies in it, or a folder with it."""
@@ -249,20 +260,16 @@ class FilledPipeline:
 
     def recipe(self, stages: Iterable[Stage]) -> str:
         """Return the digest of what stages are and read that no stage makes, but of their seeds."""
-        state, found = self._state, dict[str, str]()
-        stages, every = [*stages], [entry.text for entry in self._state.files()]
-        code = self.called(stages, every) | {dep for each in stages for dep in each.deps}
-        pending, named = [*code], NamedFiles(every)
+        stages, found = [*stages], dict[str, str]()
+        code = self.called(stages, self.files) | {dep for each in stages for dep in each.deps}
+        pending, named = [*code], NamedFiles(self.files)
         while pending:
             path = pending.pop()
-            with contextlib.suppress(GitexpError):  # no code is so large
-                text = state.read(path) if path.endswith(".py") else ABSENT
-                text = b"" if text is ABSENT else text
-                new = {*named.imported(modules(text.decode("utf-8", "replace")))} - code
-                code |= new
-                pending += new
+            new = {*named.imported(modules(self._text(path)))} if path.endswith(".py") else set()
+            pending += new - code
+            code |= new
         for path in sorted(each for each in code if not self.makers(each)):
-            found |= content_at(state, path)
+            found |= content_at(self._state, path)
         values = [self.leaves(each) for each in _params(stages)]
         values += [self.filled(name) for name in sorted(self.templates(stages))]
         made = (self.entries_of(out.path) for each in stages for out in each.outs)

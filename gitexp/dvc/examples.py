@@ -53,7 +53,7 @@ def examples_read(state: ProjectState, metrics: Iterable[str]) -> ExamplesRead:
         data |= makers
         if trains:
             continue
-        told = [each for each in last if read.reads_seed(each) or _makes_model(each)]
+        told = [each for each in last if read.seeds(each) or _makes_model(each)]
         predicting = [each for each in last if each not in told and _predicts(read, each)]
         models |= {each.name for each in told or last if each not in predicting}
         pending += [each for each in predicting if each.name not in reading]

@@ -367,6 +367,46 @@ def test_a_stage_that_trains_is_not_frozen(repo: BuiltRepo, pipeline: str, lacki
     assert not evaluator.content(found, at(repo))
 
 
+ANY = ONE.replace("train", "main").replace("    params: [seed]\n", "")
+
+
+@pytest.mark.parametrize("where", ["src/main.py", "src/prepare.py", "src/evaluate.py"])
+def test_where_no_parameter_is_a_seed_the_stage_trains_that_first_reads_the_variable(
+    repo: BuiltRepo, where: str
+) -> None:
+    read = "import os\nseed = int(os.environ['GITEXP_SEED'])\n"
+    repo.commit({**FILES, "dvc.yaml": ANY, "src/main.py": "", where: read})
+    state = at(repo, replace(CONFIG, seed=SeedRule()))
+    found = evaluator.evaluator(state, ("metrics.json",), ())
+    assert (found.lacking != "", found.seeded) == (where == "src/main.py", False)
+
+
+SPLIT = ANY.replace("    outs: [prepared.csv]", "    params: [split]\n    outs: [prepared.csv]")
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "trains"),
+    [
+        (f"{SPLIT}    params: [seed]\n", True),  # a seed of its own
+        (f"{SPLIT}    params: [split]\n", False),
+        (f"{SPLIT}    params: [seed]\n".replace("main", "evaluate"), False),  # one for resampling
+        (SPLIT.replace("main", "train"), True),
+        (SPLIT.replace("src/main", "src/fit_model"), True),
+        (SPLIT.replace("  main:", "  model-training:"), True),
+        (SPLIT.replace("src/main", "src/trainer_scores"), False),
+        (SPLIT.replace("main", "constraint"), False),
+    ],
+)
+def test_a_seed_of_its_own_or_its_name_tells_that_a_stage_trains(
+    repo: BuiltRepo, pipeline: str, *, trains: bool
+) -> None:
+    """Where it makes its metrics alone from another stage's output, nothing else does."""
+    repo.commit({**FILES, "dvc.yaml": pipeline})
+    seeds = SeedRule((ParamKey("params.yaml", "seed"), ParamKey("params.yaml", "split")))
+    found = evaluator.evaluator(at(repo, replace(CONFIG, seed=seeds)), ("metrics.json",), ())
+    assert ("trains and evaluates" in found.lacking) == trains
+
+
 def test_a_folder_with_the_metrics_in_it_is_no_model(repo: BuiltRepo) -> None:
     pipeline = edit(
         "    metrics:\n    - metrics.json: {cache: false}\n", "    outs: [eval, roc.csv]\n"
