@@ -33,8 +33,9 @@ def test_whoever_leaves_keeps_a_dvc_project_and_the_measurements(dvc_repo: Built
 
     # As the page says: the measurements are read with git and a CSV reader alone.
     recorded = [name for name in dvc_repo.files("exp/idea") if name.startswith(".gitexp/runs/")]
-    (samples,) = (name for name in recorded if name.endswith("samples.csv"))
-    rows = list(csv.DictReader(io.StringIO(dvc_repo.show(samples, "exp/idea"))))
+    samples = [name for name in recorded if name.endswith("samples.csv")]  # of either side
+    texts = (io.StringIO(dvc_repo.show(name, "exp/idea")) for name in samples)
+    rows = [row for text in texts for row in csv.DictReader(text)]
     assert sorted({row["seed"] for row in rows if row["metric"] == "f1"}) == ["1", "2", "3"]
 
     dvc_repo.git("rm", "-r", "--quiet", ".gitexp")

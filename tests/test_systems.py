@@ -87,6 +87,7 @@ for line in sys.argv[1:]:
     print(line.split()[0], main(shlex.split(line)), file=sys.stderr)
 """
     idea = "new idea --seeds committed --metric f1:max --effect '>0.01' --hypothesis 'lr raises it'"
+    idea += " --param lr=0.7"
     looking = ("status", "list", "show", "diff main exp/idea", "inputs main exp/idea")
     done = pretend(code, dvc_repo.path, "init", idea, *looking, "run")
     codes = [line for line in done.stderr.splitlines() if line[-1:].isdigit()]

@@ -150,7 +150,10 @@ def _under(plan: Plan | None, request: RunRequest) -> tuple[Plan | None, Plan | 
     if plan is None or not plan.leaves_out(request.group):
         return plan, None
     if request.with_baseline:
-        raise UsageError("--group explores, and a baseline runs with the candidate of a plan")
+        raise UsageError(
+            "--group explores, and a baseline runs with the candidate of a plan",
+            next_step="the same without --group",
+        )
     return None, plan
 
 
@@ -248,7 +251,7 @@ def _choose(
             counting, again = rule.settled(needed)
         else:
             counting = partners.paired(other, theirs, place, needed)
-        other = replace(other, choice=_baseline_seeds(seen, pair_with, counting))
+        other = replace(other, choice=_baseline_seeds(seen, pair_with, counting, choice.run))
         again += () if place is None else partners.again(other, theirs, environment)
         return replace(seen, sides=(main, other), again=again)
 
@@ -335,11 +338,17 @@ def with_snapshot(
 
 
 def _baseline_seeds(
-    seen: Situation, pair_with: Collection[int], counting: Collection[int]
+    seen: Situation,
+    pair_with: Collection[int],
+    counting: Collection[int],
+    beside: Collection[int],
 ) -> SeedChoice:
-    """Choose the seeds of the baseline: those of the candidate that it lacks."""
-    again = seen.request.again
-    run = tuple(seed for seed in pair_with if again or seed not in counting)
+    """Choose the seeds of the baseline: those of the candidate that it lacks.
+
+    `beside`: what a candidate executes in this call, which is made again on both sides.
+    """
+    anew = {*beside} if seen.request.again else set[int]()
+    run = tuple(seed for seed in pair_with if seed in anew or seed not in counting)
     return SeedChoice(run, tuple(sorted(counting)), ())
 
 
@@ -417,6 +426,6 @@ def _baseline_alone(
         pair_with = set(itertools.islice(first, seen.wanted))
     place = partners.where(plan, environment, source)
     counting = partners.paired(source, side, place, needed)
-    source = replace(source, choice=_baseline_seeds(seen, sorted(pair_with), counting))
+    source = replace(source, choice=_baseline_seeds(seen, sorted(pair_with), counting, pair_with))
     again = () if place is None else partners.again(source, side, environment)
     return replace(seen, sides=(source,), again=again)

@@ -205,7 +205,7 @@ def _evaluator(repo: Repo, tip: CommitHash, plan: Plan, terms: Terms) -> dict[st
         raise UsageError(
             "the plan freezes nothing",
             found=f"rules: {plan.rules}",
-            expected="a plan that was begun with new --frozen PATH",
+            expected="a plan that has rules: 2, as each that new makes now",
         )
     if known is not None:
         for name in asked:

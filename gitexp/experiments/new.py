@@ -253,7 +253,7 @@ def _plan(
         guards=request.guards or (),
         evaluation=declared,
         seeds=_seeds(request, claim, config),
-        rules=1 if request.frozen is None else RULES,  # the first ones freeze nothing
+        rules=RULES,
     )
     frozen.refuse_unknown(plans.state_of(repo, start, start), request.frozen or ())
     later = {name: term for name, term in request.given().items() if name in LATER_TERMS}

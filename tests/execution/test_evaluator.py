@@ -27,7 +27,7 @@ from gitexp.views.status import status
 from tests.execution.test_run import plain
 from tests.lab import build
 from tests.lab.build import repository
-from tests.lab.rules2 import of_two
+from tests.lab.first_rules import of_one
 from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ ASKED = NewRequest(
 
 
 def project(path: Path, files: dict[str, str] | None = None) -> BuiltRepo:
-    """A pipeline on exp/x, under a plan of the rules of two."""
+    """A pipeline on exp/x, under a plan."""
     wanted = {**FILES, **(files or {})}
 
     def make(folder: Path) -> None:
@@ -85,7 +85,6 @@ def project(path: Path, files: dict[str, str] | None = None) -> BuiltRepo:
         repo.commit({**wanted, **build.dvc_files()})
         init(repo.workspace, InitRequest(metrics=("metrics.json",)))
         new(repo.workspace, ASKED)
-        of_two(repo)
 
     return build.copied(path, make, wanted, ASKED)
 
@@ -237,7 +236,6 @@ def test_mains_evaluator_merged_into_the_branch_goes_on_against_main(repo: Built
 def test_one_command_that_trains_and_evaluates_is_said_once(tmp_path: Path) -> None:
     repo = plain(tmp_path / "p", "import json\n" + SCRIPT)
     new(repo.workspace, replace(ASKED, params=((ParamKey("params.yaml", "lr"), 0.2),)))
-    of_two(repo)
     run(repo.workspace, RunRequest(with_baseline=True))
     shown = gitexp(repo, "compare").out
     assert shown.count("evaluation not frozen: one command trains and evaluates") == 1
@@ -317,17 +315,19 @@ def test_a_record_that_keeps_another_evaluator_than_its_side_is_not_comparable(
 def test_what_only_seems_to_evaluate_is_given_up_in_the_open(tmp_path: Path) -> None:
     split = (
         "stages:\n  split:\n    cmd: cp params.yaml split.txt\n    params: [seed]\n"
-        "    outs: [split.txt]\n  train:\n    cmd: python src/train.py\n"
-        "    deps: [src/train.py, split.txt]\n    params: [seed]\n    metrics: [metrics.json]\n"
+        "    outs: [split.txt]\n  main:\n    cmd: python src/main.py\n"
+        "    deps: [src/main.py, split.txt]\n    params: [seed]\n    metrics: [metrics.json]\n"
     )
     train = (
         "import json\nseed = int(open('split.txt').read().split('seed:')[1].split()[0])\n"
         "json.dump({'acc': 0.1 + seed % 97 / 1000}, open('metrics.json', 'w'))\n"
     )
-    repo = project(tmp_path / "p", {"dvc.yaml": split, "src/train.py": train})
-    edited(repo, "src/train.py", "0.1", "0.2")
-    with pytest.raises(EvaluatorError):
+    repo = project(tmp_path / "p", {"dvc.yaml": split, "src/main.py": train})
+    edited(repo, "src/main.py", "0.1", "0.2")
+    with pytest.raises(EvaluatorError) as caught:
         run(repo.workspace, RunRequest(with_baseline=True))
+    way = "or, where that stage trains: gitexp amend-plan --frozen none --why TEXT"
+    assert way in (caught.value.next_step or "")
     said = "amend-plan", "--frozen", "none", "--why", "this stage trains"
     assert gitexp(repo, *said).code == 0
     run(repo.workspace, RunRequest(with_baseline=True))
@@ -336,16 +336,18 @@ def test_what_only_seems_to_evaluate_is_given_up_in_the_open(tmp_path: Path) -> 
     assert "evaluation not frozen: as its plan says" in shown
 
 
-def test_whoever_names_what_is_frozen_has_the_rules_that_freeze(repo: BuiltRepo) -> None:
+def test_new_says_what_else_is_frozen_and_a_plan_of_the_first_rules_freezes_nothing(
+    repo: BuiltRepo,
+) -> None:
     repo.git("switch", "-q", "main")
     why = ("--metric", "acc:max", "--effect", ">0", "--hypothesis", "a higher rate raises acc")
-    plan = layout.plan_path("f")
     assert gitexp(repo, "new", "f", *why, "--frozen", "src/evaluate.py").code == 0
-    assert "rules: 2" in repo.show(plan)
     edited(repo, "src/evaluate.py", "get('scale')", "2")
     assert gitexp(repo, "run", "--dry-run").says("another evaluator", "src/evaluate.py")
     repo.git("switch", "-q", "main")
     assert gitexp(repo, "new", "g", *why).code == 0
+    assert "rules: 2" in repo.show(layout.plan_path("g"))
+    of_one(repo, "g")
     told = gitexp(repo, "amend-plan", "--frozen", "src/evaluate.py", "--why", "so")
     assert told.code == 2
     assert told.says("the plan freezes nothing", "rules: 1")

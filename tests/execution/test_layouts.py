@@ -214,11 +214,14 @@ def test_an_item_that_left_is_measured_by_nobody_and_one_that_joined_is_no_input
         answer = gitexp(repo, *argv, *(("--repeats", "2") if argv[0] == "new" else ()))
         assert answer.code == 0, answer.err
     repo.commit({"params.yaml": params.replace("0.5", "0.9").replace("a, b", "b, c")})
+    assert gitexp(repo, "run").says("another evaluator", "found     sets")
+    why = ("--unfreeze", "sets", "--why", "c is measured, too")
+    assert gitexp(repo, "amend-plan", *why).code == 0
     ran = gitexp(repo, "run")
     assert ran.code == 0, ran.err
     assert "m_a.json is not read: the stages did not write it" in ran.out
     rows = [line.split(",")[0] for line in samples(repo)]
-    assert rows == ["m_b.json:acc.test"] * 2
+    assert rows == ["m_b.json:acc.test"] * 4  # of both sides
     assert "m_c.json" in repo.files()
     again = gitexp(repo, "run", "--again")  # what the run committed stops nobody and counts
     assert again.code == 0, again.err

@@ -29,7 +29,6 @@ from gitexp.store import lookup
 from gitexp.views.show import show
 from gitexp.views.status import status
 from tests.execution.test_run import plain
-from tests.lab import rules2
 from tests.lab.jobs import ABOVE
 from tests.lab.shell import gitexp
 
@@ -323,7 +322,6 @@ def test_a_call_that_was_killed_leaves_whole_pairs_and_is_gone_on_with(tmp_path:
 def test_a_sweep_explores_beside_the_plan_and_changes_nothing_of_it(tmp_path: Path) -> None:
     repo = plain(tmp_path / "p", TRAIN.replace("OUT", str(tmp_path)))
     plan = new(repo.workspace, ASKED).plan
-    rules2.of_two(repo)
     assert plan.drawn is not None
     explored = tuple(itertools.islice(plan.drawn.sequence("/explore"), 3))
     assert not {*explored} & {*itertools.islice(plan.drawn.sequence(), 100)}

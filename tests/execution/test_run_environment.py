@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shlex
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from gitexp.model.plan import SeedOrigin, Verdict
 from gitexp.model.request import RunRequest
 from tests.execution.test_run import plain
 from tests.execution.test_run_drawn import ASKED
-from tests.lab.rules2 import of_two
+from tests.lab.shell import gitexp
 from tests.system.test_environment import install
 
 if TYPE_CHECKING:
@@ -60,10 +61,9 @@ def repo(tmp_path: Path, site: Path) -> BuiltRepo:
 
 @pytest.fixture
 def planned(repo: BuiltRepo) -> tuple[BuiltRepo, tuple[int, ...]]:
-    """A plan of the second rules on exp/x, and its seeds."""
+    """A plan on exp/x, and its seeds."""
     plan = new(repo.workspace, ASKED).plan
     assert plan.drawn is not None
-    of_two(repo)
     return repo, tuple(itertools.islice(plan.drawn.sequence(), 5))
 
 
@@ -136,7 +136,11 @@ def test_a_pair_waits_for_its_environment_and_no_seed_replaces_it(
     upgrade(site, "used", "2.0")
     report = run(repo.workspace)
     assert report.recorded == ()
-    assert any("1 pair waits" in text and "used" in text for text in report.warnings)
+    (said,) = (text for text in report.warnings if "1 pair waits" in text)
+    assert "used" in said
+    step = "gitexp amend-plan --repeats 6 --why TEXT"
+    assert said.endswith(f"else {step} goes on with other seeds")
+    assert gitexp(repo, *shlex.split(step)[1:], "--dry-run").code == 0
     (found,) = compare(repo.workspace)
     assert (found.pairs, found.verdict) == (4, Verdict.UNDECIDABLE)
     upgrade(site, "used", "1.0")
@@ -168,7 +172,6 @@ def test_public_seeds_pair_with_what_main_has_where_it_is_equal(
 ) -> None:
     run(repo.workspace, RunRequest(repeats=5))
     new(repo.workspace, replace(ASKED, seeds=SeedOrigin.COMMITTED))
-    of_two(repo)
     install(site, "pexpect", "")
     done = run(repo.workspace, RunRequest(repeats=2))
     assert [each.side for each in done.recorded] == ["candidate"]

@@ -28,6 +28,7 @@ from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.report import views
 from gitexp.views.status import status
 from tests.lab.build import repository
+from tests.lab.first_rules import of_one
 from tests.records.answers import check
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ def project(path: Path, files: dict[str, str], **asked: object) -> BuiltRepo:
     return repo
 
 
-def planned(repo: BuiltRepo, files: dict[str, str], stopping: Stopping | None = None) -> BuiltRepo:
+def planned(
+    repo: BuiltRepo, files: dict[str, str], stopping: Stopping | None = None, rules: int = 2
+) -> BuiltRepo:
     """Begin an experiment and commit the candidate's files."""
     request = NewRequest(
         stopping=stopping,
@@ -74,6 +77,8 @@ def planned(repo: BuiltRepo, files: dict[str, str], stopping: Stopping | None = 
         seeds=SeedOrigin.COMMITTED,
     )
     new(repo.workspace, request)
+    if rules == 1:
+        of_one(repo)
     repo.commit(files)
     return repo
 
@@ -302,14 +307,18 @@ def test_one_draw_stops_the_call_and_its_next_step_leads_to_a_verdict(
     assert compare(repo.workspace)[0].verdict is Verdict.SUPPORTED
 
 
+@pytest.mark.parametrize(
+    ("rules", "further"), [(1, {"candidate": 2}), (2, {"candidate": 2, "baseline": 2})]
+)
 def test_a_method_without_chance_gets_a_partner_for_each_repeat_of_the_other(
-    tmp_path: Path,
+    tmp_path: Path, rules: int, further: dict[str, int]
 ) -> None:
-    repo = planned(project(tmp_path / "r", {"train.py": LIVE}), {"train.py": DEAD})
+    repo = project(tmp_path / "r", {"train.py": LIVE})
+    repo = planned(repo, {"train.py": DEAD}, rules=rules)
     report = run(repo.workspace, RunRequest(with_baseline=True, repeats=5))
     assert finished(report) == {"candidate": 5, "baseline": 5}
     assert report.stopped is None
     (result,) = compare(repo.workspace)
     assert any(text.startswith("the candidate is deterministic") for text in result.warnings)
     more = run(repo.workspace, RunRequest(repeats=7))
-    assert finished(more) == {"candidate": 2}, "its partner is known to vary"
+    assert finished(more) == further, "its partner is known to vary"

@@ -97,7 +97,7 @@ def test_killed_while_the_branch_moves_the_record_is_whole_or_not_there(
 def test_a_rewritten_branch_with_another_plan_takes_no_record(tmp_path: Path) -> None:
     repo = plain(tmp_path / "r")
     made = gitexp(
-        repo, "new", "x", "--seeds", "committed",
+        repo, "new", "x", "--seeds", "committed", "--param", "lr=0.2",
         "--metric", "acc:max", "--effect", ">0", "--repeats", "1",
         "--hypothesis", "a plan that somebody rewrites meanwhile",
     )  # fmt: skip
@@ -107,8 +107,9 @@ def test_a_rewritten_branch_with_another_plan_takes_no_record(tmp_path: Path) ->
     def rewrite(_: object) -> None:
         if "alpha: 0.01" not in repo.show(path):
             text = repo.show(path).replace("alpha: 0.05", "alpha: 0.01")
+            params = repo.show("params.yaml")
             repo.git("reset", "--quiet", "--hard", "HEAD~1")
-            repo.commit({path: text}, at=7)
+            repo.commit({path: text, "params.yaml": params}, at=7)
 
     before = repo.files()
     with pytest.raises(Exception, match="another plan") as caught:
@@ -145,7 +146,7 @@ def test_a_full_disk_is_said_and_the_repeats_are_kept(tmp_path: Path) -> None:
 def test_a_call_of_a_rewritten_branch_waits_and_stops_no_other(tmp_path: Path) -> None:
     repo = plain(tmp_path / "r")
     begun = gitexp(
-        repo, "new", "x", "--seeds", "committed",
+        repo, "new", "x", "--seeds", "committed", "--param", "lr=0.2",
         "--metric", "acc:max", "--effect", ">0", "--repeats", "1",
         "--hypothesis", "a plan that somebody rewrites later",
     )  # fmt: skip
@@ -153,8 +154,9 @@ def test_a_call_of_a_rewritten_branch_waits_and_stops_no_other(tmp_path: Path) -
     gitexp(repo, "run", failpoint="publish.blobs:kill")
     path = ".gitexp/experiments/x.yaml"
     text = repo.show(path).replace("alpha: 0.05", "alpha: 0.01")
+    params = repo.show("params.yaml")
     repo.git("reset", "--quiet", "--hard", "HEAD~1")
-    repo.commit({path: text}, at=7)
+    repo.commit({path: text, "params.yaml": params}, at=7)
     report = run(repo.workspace, RunRequest(resume=True))
     assert [repeat.state.value for repeat in report.recorded[0].run.repeats] == ["finished"]
     assert any("is not recorded" in text for text in report.warnings)
@@ -164,7 +166,7 @@ def begun(path: Path) -> BuiltRepo:
     """Return a project on the branch of an experiment of one repeat."""
     repo = plain(path)
     made = gitexp(
-        repo, "new", "x", "--seeds", "committed",
+        repo, "new", "x", "--seeds", "committed", "--param", "lr=0.2",
         "--metric", "acc:max", "--effect", ">0", "--repeats", "1",
         "--hypothesis", "a plan whose branch somebody takes away",
     )  # fmt: skip

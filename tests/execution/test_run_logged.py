@@ -67,7 +67,7 @@ def plan(repo: BuiltRepo, metric: str = "f1", **fields: object) -> None:
 
 
 def numbers(report: RunReport) -> dict[str, float]:
-    (recorded,) = report.recorded
+    recorded = report.recorded[0]  # the candidate's
     return {sample.metric: sample.value for sample in recorded.samples}
 
 
@@ -89,7 +89,7 @@ def test_a_project_whose_only_numbers_are_logged_goes_from_init_to_a_verdict(
     assert report.warnings == ()
     assert report.next_step == "gitexp compare"
     again = run(repo.workspace, RunRequest(dry_run=True))
-    assert [(each.seeds, each.for_snapshot) for each in again.planned] == [((), None)]
+    assert [(each.seeds, each.for_snapshot) for each in again.planned] == [((), None)] * 2
     assert run(repo.workspace).commit is None
     (result,) = compare(repo.workspace)
     primary = result.metrics[0]
@@ -141,7 +141,7 @@ def test_what_a_repeat_logs_is_seen_while_it_runs(tmp_path: Path) -> None:
         if (tmp_path / "seen").exists():
             return
         view = status(repo.workspace)
-        ((seed, logged),) = view.running[0].logged
+        ((seed, logged),) = (each for call in view.running for each in call.logged)
         assert (seed, logged[-1]) == (0, LoggedValue("f1", None, 7))
         assert "seed 0: f1 not finite, loss 3.333, step 7" in str(details.status(view))
         answers.check(json.loads(views.json(view)))

@@ -16,7 +16,6 @@ from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.model.run import RepeatState, StageOrigin
 from tests.execution.test_run_drawn import runs
 from tests.lab.build import BuiltRepo, clone, copied, dvc, dvc_files, repository
-from tests.lab.rules2 import of_two
 from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
@@ -93,7 +92,6 @@ def planned(repo: BuiltRepo, repeats: int = 3) -> None:
         params=((ParamKey("params.yaml", "lr"), 0.2),),
     )
     new(repo.workspace, asked)
-    of_two(repo)
 
 
 def prepared(log: Path) -> int:

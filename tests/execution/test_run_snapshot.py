@@ -142,7 +142,8 @@ def test_outputs_that_dvc_commit_took_over_are_those_of_no_execution(
     take_over(pipeline, *edit)
     report = run(pipeline.workspace)
     assert report.snapshot == "written, with the committed seed 1"
-    ((one, samples),) = [(each.run, each.samples) for each in report.recorded]
+    assert [each.side for each in report.recorded] == ["candidate", "baseline"]
+    one, samples = report.recorded[0].run, report.recorded[0].samples
     made = {sample.metric: sample.value for sample in samples if sample.seed == 1}
     assert json.loads(pipeline.show("metrics.json"))["f1"] == made["f1"]
     lock = pipeline.show("dvc.lock")
@@ -176,6 +177,8 @@ def test_seeds_that_were_asked_for_are_run_and_no_others(script: BuiltRepo) -> N
     report = run(script.workspace, RunRequest(seeds=(5, 6)))
     assert [each.run.seeds for each in report.recorded] == [(5, 6)]
     # The committed seed is a fresh one: it would be a third sample.
+    report = run(script.workspace)
+    assert [(each.side, each.run.seeds) for each in report.recorded] == [("baseline", (5, 6))]
     assert run(script.workspace).recorded == ()
 
 

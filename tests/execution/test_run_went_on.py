@@ -22,6 +22,7 @@ from gitexp.model.request import NewRequest, RunRequest
 from gitexp.upkeep.doctor import doctor
 from tests.execution.test_run import plain
 from tests.lab.build import clone
+from tests.lab.first_rules import of_one
 from tests.lab.jobs import ABOVE
 from tests.lab.shell import gitexp
 
@@ -63,6 +64,8 @@ CALLS = {
     "exploratory": ("0.1", ("--seeds", "7-9")),
 }
 
+ALONE = {"candidate", "baseline left", "param"}  # as older plans of committed seeds run a side
+
 
 def project(path: Path, call: str) -> BuiltRepo:
     """Return a project in which a call of this kind can be made."""
@@ -85,6 +88,8 @@ def project(path: Path, call: str) -> BuiltRepo:
             seeds=SeedOrigin.COMMITTED,
         ),
     )
+    if call in ALONE:
+        of_one(repo)
     if call == "baseline left":
         run(repo.workspace)
     return repo
@@ -206,7 +211,7 @@ def test_whatever_was_killed_every_repeat_is_there_once(
 
 
 def test_another_state_is_asked_about_and_nothing_is_recorded_or_run(tmp_path: Path) -> None:
-    repo = project(tmp_path, "both")
+    repo = project(tmp_path, "candidate")
     (tmp_path / "out/kill").write_text("0.2:8 coordinator")
     gitexp(repo, "run")
     repo.commit({"params.yaml": "lr: 0.3\nseed: 7\n"}, at=7)
@@ -235,7 +240,7 @@ def test_another_state_is_asked_about_and_nothing_is_recorded_or_run(tmp_path: P
 def test_a_call_that_was_killed_before_a_repeat_had_finished_is_told_until_another_is_made(
     tmp_path: Path,
 ) -> None:
-    repo = project(tmp_path, "both")
+    repo = project(tmp_path, "candidate")
     (tmp_path / "out/kill").write_text("0.2:7 all")
     gitexp(repo, "run")
     said = gitexp(repo, "status").out
@@ -288,7 +293,7 @@ def test_what_else_differs_is_asked_about_too(tmp_path: Path, changed: str) -> N
 def test_a_call_whose_commit_was_amended_since_is_finished(
     tmp_path: Path, *, forgotten: bool
 ) -> None:
-    repo = project(tmp_path, "both")
+    repo = project(tmp_path, "candidate")
     repo.commit({"params.yaml": "lr: 0.3\nseed: 7\n"}, at=7)
     (tmp_path / "out/kill").write_text("0.3:8 coordinator")
     gitexp(repo, "run")
@@ -311,7 +316,7 @@ def test_a_call_whose_commit_was_amended_since_is_finished(
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["resume", "again"])
 def test_a_call_whose_commit_is_gone_bars_no_way(tmp_path: Path, how: str) -> None:
-    repo = project(tmp_path, "both")
+    repo = project(tmp_path, "candidate")
     tip = repo.hash()
     repo.commit({"params.yaml": "lr: 0.3\nseed: 7\n"}, at=7)
     (tmp_path / "out/kill").write_text("0.3:8 coordinator")
@@ -329,7 +334,7 @@ def test_a_call_whose_commit_is_gone_bars_no_way(tmp_path: Path, how: str) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["resume", "doctor"])
 def test_what_ran_under_the_plan_as_it_was_is_recorded_as_that(tmp_path: Path, how: str) -> None:
-    repo = project(tmp_path, "both")
+    repo = project(tmp_path, "candidate")
     (tmp_path / "out/kill").write_text("0.2:8 coordinator")
     gitexp(repo, "run")
     other = clone(repo, tmp_path / "other", "--branch", "exp/x")  # which knows of no call
@@ -348,7 +353,7 @@ def test_what_ran_under_the_plan_as_it_was_is_recorded_as_that(tmp_path: Path, h
 
 @pytest.mark.slow
 def test_from_another_branch_each_step_that_is_named_can_be_taken(tmp_path: Path) -> None:
-    repo = project(tmp_path, "both")
+    repo = project(tmp_path, "candidate")
     (tmp_path / "out/kill").write_text("0.2:8 coordinator")
     gitexp(repo, "run")
     repo.git("switch", "--quiet", "main")
@@ -408,7 +413,7 @@ def test_what_was_installed_since_the_kill_is_named_before_anything_is_run_again
 
 @pytest.mark.slow
 def test_of_a_dirty_work_tree_what_is_finished_is_recorded_alone(tmp_path: Path) -> None:
-    repo = project(tmp_path, "both")
+    repo = project(tmp_path, "candidate")
     (tmp_path / "out/kill").write_text("0.2:8 coordinator")
     gitexp(repo, "run")
     repo.write({"params.yaml": "lr: 0.3\nseed: 7\n"})

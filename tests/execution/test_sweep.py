@@ -72,8 +72,8 @@ def test_the_best_of_a_named_sweep_needs_fresh_seeds(tmp_path: Path) -> None:
         seeds=SeedOrigin.COMMITTED,
     )
     new(repo.workspace, request)
-    sides = run(repo.workspace, RunRequest(with_baseline=True, group="rates")).recorded
-    assert {each.side: each.run.group for each in sides} == {"candidate": "rates", "baseline": ""}
+    sides = run(repo.workspace).recorded
+    assert {each.side: each.run.group for each in sides} == {"candidate": "", "baseline": ""}
     (planned,) = compare(repo.workspace)
     assert planned.pairs == 5
     assert set(planned.candidate.seeds).isdisjoint({7, 8})

@@ -14,6 +14,7 @@ from gitexp.model.ids import CommitHash
 from gitexp.model.request import InitRequest
 from tests.lab import warm
 from tests.lab.build import BuiltRepo, clone, dvc, dvc_files, repository
+from tests.lab.first_rules import of_one
 from tests.lab.recorded import a_run, run_files
 from tests.lab.shell import environment
 
@@ -81,6 +82,7 @@ def make(folder: Path, *, train: str = "", data_remote: bool = True) -> Team:
         "--hypothesis", "an idea that two people try",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    of_one(a, "idea")  # one side alone runs, unchanged: what is shared is no comparison
     a.git("push", "--quiet", "origin", "main", BRANCH)
     b = clone(origin, folder / "b")
     b.switch(BRANCH)
