@@ -160,7 +160,7 @@ def report(seen: Situation, planned: tuple[PlannedRun, ...], done: Performed) ->
             *(text for each in done.published for text in each.cleared),
             *filter(None, (_unasked(seen), _beyond(seen))),
             *again(seen, ran=bool(done.published)),
-            *_mixed(recorded),
+            *_mixed(seen, recorded),
             *(text for text in _without_test(seen, recorded) if text not in done.warnings),
             *(() if done.interrupted else _not_started(planned, recorded)),
             *_missing_modules(seen, recorded),
@@ -225,7 +225,7 @@ def again(seen: Situation, *, ran: bool = False) -> list[str]:
     said = []
     for item in seen.again:
         if item.waits:
-            said.append(_waiting(item))
+            said.append(_waiting(seen, item))
             continue
         before = Environments(seen.repo).read(item.found.commit, item.environment)
         told = exclusions.environments(
@@ -241,25 +241,34 @@ def again(seen: Situation, *, ran: bool = False) -> list[str]:
     return said
 
 
-def _waiting(item: Again) -> str:
+def _waiting(seen: Situation, item: Again) -> str:
     """Say which pairs nothing that runs here now would complete."""
+    amend = ""
+    if seen.plan is not None and seen.settled is not None:  # an amendment has to change something
+        plan, tests = seen.plan, seen.settled.count.chances(amended=True)
+        needed = pairs_needed(plan.alpha / tests, one_sided=plan.effect.one_sided)
+        needed = max(needed, plan.repeats + 1)
+        amend = f"gitexp amend-plan --repeats {needed} --why TEXT goes on with other seeds"
     pairs = "1 pair waits" if item.n == 1 else f"{item.n} pairs wait"
     if not item.how:
         return (
             f"{pairs} for a partner that nothing can be any more: the baseline's first repeat ran "
-            "in another environment, before; gitexp amend-plan --why TEXT goes on with other seeds"
+            f"in another environment, before; {amend}"
         )
     return (
         f"{pairs} for the environment of the candidate's repeat, run {item.found.run.id[:8]}: "
-        f"here it is otherwise in {item.how}; where it is as it was, gitexp run completes them"
+        f"here it is otherwise in {item.how}; where it is as it was, gitexp run completes them; "
+        f"else {amend}"
     )
 
 
-def _mixed(recorded: Sequence[RecordedRun]) -> list[str]:
+def _mixed(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
     """Say where an installation changed while the repeats went on."""
+    in_pairs = seen.plan is not None and seen.plan.rules > 1
+    rule = "each pair needs equal ones" if in_pairs else "a comparison uses one"
     return [
         f"the environment changed during run {each.run.id[:8]}: its repeats ran in "
-        f"{len(found)} of them, and a comparison uses one"
+        f"{len(found)} of them, and {rule}"
         for each in recorded
         if len(found := {r.environment for r in each.run.repeats if r.environment}) > 1
     ]
