@@ -97,9 +97,11 @@ class Environments:
         """Return whether two repeats ran in equal environments, on the same linked data."""
         if first.links != second.links or None in {first.environment, second.environment}:
             return first.links == second.links and first.environment == second.environment
+        if first.environment == second.environment:  # 25 ms to read
+            return not _loose(seen(one, first), seen(other, second))
         here, there = self.of(one, first), self.of(other, second)
         if here is None or there is None:
-            return first.environment == second.environment
+            return False
         return not differing(here, seen(one, first), there, seen(other, second))
 
     def of_pairs(self, count: Count) -> str:
