@@ -89,9 +89,10 @@ def _end(judged: Judged, plan: Plan, found: Detectable | None) -> str:
     end = f'gitexp conclude{name} -m "what was learned"'
     if judged.verdict is Verdict.UNDECIDABLE and not _may_grow(judged):
         # A look that could not have decided costs nothing, and fresh seeds are drawn.
-        needed = _needed(judged)
-        if plan.claim is Claim.METHOD and _by_repeats(judged) and needed > plan.repeats:
-            why = f"{counted(plan.repeats, 'repeat')} cannot decide"
+        needed, left = _needed(judged), judged.sides.count.left_of(plan.repeats)
+        if plan.claim is Claim.METHOD and _by_repeats(judged) and needed > left:
+            why = f"{counted(left, 'repeat')} cannot decide"
+            needed = max(needed, plan.repeats + 1)  # an amendment without a change is none
             return f'gitexp amend-plan{name} --repeats {needed} --why "{why}"'
     if judged.verdict is not Verdict.INCONCLUSIVE or plan.claim is Claim.MODEL or plan.stopping:
         return end
@@ -131,7 +132,7 @@ def reasons(judged: Judged) -> tuple[str, ...]:
             f"{_amount(judged, needed)} would do to reach alpha = {plan.alpha:g}, "
             f"{planned}{units} {'is' if units == 1 else 'are'} there"
         )
-    elif repeats < plan.repeats:
+    elif repeats < judged.sides.count.left_of(plan.repeats):
         word = _repeat_word(judged, plan.repeats)
         verb = "is" if repeats == 1 else "are"
         found.append(f"{repeats} of {plan.repeats} planned {word} {verb} there")
@@ -243,7 +244,8 @@ def _sentence(judged: Judged) -> str:
             return f"no outcome reaches alpha = {plan.alpha:g}: {lacks}"
         there, needed = _amount(judged, _units(judged)), _needed(judged)
         return f"no outcome of {there} reaches alpha = {plan.alpha:g}; {needed} would do"
-    if verdict is Verdict.INCONCLUSIVE and plan.claim is Claim.METHOD and repeats < plan.fewest:
+    fewest = judged.sides.count.left_of(plan.fewest)
+    if verdict is Verdict.INCONCLUSIVE and plan.claim is Claim.METHOD and repeats < fewest:
         word = _repeat_word(judged, plan.repeats)
         return f"{repeats} of {plan.repeats} planned {word}; not yet judged: {promise}"
     by = "" if judged.adjustment == "holm" else f" by {judged.adjustment}"
@@ -327,8 +329,9 @@ def _target(judged: Judged) -> int:
     plan = judged.sides.plan
     if plan is None:
         return 0
+    planned = judged.sides.count.left_of(plan.repeats)
     grows = _by_repeats(judged) and _may_grow(judged) and not is_fixed(plan)
-    return max(plan.repeats, _needed(judged)) if grows else plan.repeats
+    return max(planned, _needed(judged)) if grows else planned
 
 
 def is_fixed(plan: Plan) -> bool:
@@ -339,7 +342,9 @@ def is_fixed(plan: Plan) -> bool:
 def _may_grow(judged: Judged) -> bool:
     """Whether further repeats would count: the planned ones may have been looked at."""
     plan = judged.sides.plan
-    return plan is not None and plan.claim is Claim.METHOD and _repeats(judged) < plan.repeats
+    if plan is None or plan.claim is not Claim.METHOD:
+        return False
+    return _repeats(judged) < judged.sides.count.left_of(plan.repeats)
 
 
 def _price(judged: Judged, baseline: int, candidate: int) -> str:

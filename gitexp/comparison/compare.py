@@ -275,7 +275,7 @@ def _verdict(
             kind=plan.effect.kind,
             result=result,
             comparable=not draft.measured.problem,
-            planned=plan.fewest if plan.claim is Claim.METHOD else None,
+            planned=draft.sides.count.left_of(plan.fewest) if plan.claim is Claim.METHOD else None,
             repeats=None
             if draft.measured.primary is None
             else advice.repeats_of(draft.measured.primary),

@@ -12,10 +12,9 @@ only.
   unless others ran it there (`provenance.strangers`).
   (Were it always spent, running an unwelcome seed once more without a plan would remove it.)
 * The same key never adds to n: the first in ancestry counts, on parallel lines the smallest id.
-* By the first rules each side uses one environment, one set of link fingerprints and one of fixed
-  seeds: the first in which the candidate had its planned repeats, whatever came later (else
-  whoever installs any package may draw again until the answer pleases); before that the largest
-  that both share.
+* By the first rules each side uses one environment, one set of links and one of fixed seeds: the
+  first in which the candidate had its planned repeats, whatever came later (else whoever installs
+  a package draws again until the answer pleases); before that the largest that both share.
 * By the second rules the unit is the pair. The first finished repeat of a seed under the plan
   counts, in whatever environment; its partner is the baseline's first in one that is `Alike`. A
   pair without one is failed, and no other seed replaces it: else an installation takes out what
@@ -114,7 +113,8 @@ class Count:
     # different inputs run under this plan, the baseline's left out; where it drew its seeds, tries
     variants: int
     unjudged: str = ""  # why nothing is decided from it, whatever the values
-    given_up: frozenset[int] = frozenset()  # seeds that failed, and that others replace
+    given_up: frozenset[int] = frozenset()  # seeds that failed, and are dropped
+    ended: frozenset[int] = frozenset()  # of these what no other seed stands in for
     spent: frozenset[int] = frozenset()  # of those drawn with the plan, that others replace
     doubtful: tuple[int, ...] = ()  # see `drawn.DrawnSeeds`
     in_pairs: bool = False  # environments are equal within each pair, and need not be over all
@@ -128,6 +128,10 @@ class Count:
         if amended:
             return price_of_try(self.variants - self.environments + 1)
         return price_of_try(self.place) * (1 + self.environments)
+
+    def left_of(self, planned: int) -> int:
+        """Return how many of the planned repeats are left without those that ended."""
+        return max(1, planned - len(self.ended))
 
     @property
     def failed(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -165,8 +169,7 @@ def count(
     """
     unused: list[Unused] = []
     warnings: list[str] = []
-    everywhere = tuple(found)
-    wrong = found.contradicted
+    everywhere, wrong = tuple(found), found.contradicted
     unused.extend(left_aside(CONTRADICTED, item) for item in everywhere if item.run.id in wrong)
     mine, beside = (
         tuple(item for item in runs if item.run.id not in wrong)
@@ -179,9 +182,8 @@ def count(
 
     def partners(judged: Collection[int] | None = None) -> JoinedSides:
         """Return the repeats of both sides that may count, by the plan's rules."""
-        sides = JoinedSides(
-            _measured(theirs, in_pairs=in_pairs), _measured(ours, in_pairs=in_pairs)
-        )
+        one, two = (_measured(side, in_pairs=in_pairs) for side in (theirs, ours))
+        sides = JoinedSides(one, two)
         if plan is None or not in_pairs:
             return sides
         return join(sides, earlier, found.alike, drawn=plan.drawn is not None, judged=judged)
@@ -250,6 +252,7 @@ def count(
         environments=joined.environments,
         place=tries.place,
         given_up=given_up(plan, theirs, ours),
+        ended=frozenset() if drawn is None else drawn.ended,
         spent=frozenset() if drawn is None else drawn.spent,
         doubtful=() if drawn is None else drawn.doubtful,
     )

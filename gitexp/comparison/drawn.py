@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.eligible import (
+    ENDED,
     LATER,
     NOT_DRAWN,
     SPENT,
@@ -70,18 +71,22 @@ class DrawnSeeds:
     spent: frozenset[int]  # passed over: seen outside the plan before they were started under it
     doubtful: tuple[int, ...]  # of the counting ones: only clocks could tell which was first
     later: frozenset[int] = frozenset()  # of the plan, too, beyond what counts
+    ended: frozenset[int] = frozenset()  # of the counting ones: dropped, and nothing for them
 
     def only(self, side: Eligible) -> Eligible:
         """Return a side of which nothing else counts."""
         out: dict[str, frozenset[Key]] = {}
         unused = list(side.unused)
+        ended = self.ended & given_up(self.plan, side)
+        counting = self.counting - ended
         for item in side.runs:
-            others = [key for key in finished_keys(item) if key[0] not in self.counting]
+            others = [key for key in finished_keys(item) if key[0] not in counting]
             if others:
                 out[item.run.id] = frozenset(others)
             for seed in finished_seeds(item):
-                if seed not in self.counting:
+                if seed not in counting:
                     why = LATER if seed in self.later else NOT_DRAWN
+                    why = ENDED if seed in ended else why
                     why = SPENT if seed in self.spent else why
                     unused.append(left_aside(why, item, (seed,)))
         return Eligible(side.runs, out, tuple(unused), judged=self.counting)
@@ -174,7 +179,7 @@ def drawn_seeds(
     counting: list[int] = []
     pending, gap = False, 0
     for seed in plan.drawn.sequence():
-        most = plan.repeats + len(dropped.intersection(counting))
+        most = plan.repeats + (0 if plan.ends_seeds else len(dropped.intersection(counting)))
         gap = 0 if seed in seen else gap + 1
         if pending and (len(counting) >= plan.fewest or gap > MOST_UNSEEN):
             break
@@ -185,7 +190,14 @@ def drawn_seeds(
             pending = pending or seed not in done
     doubtful = tuple(seed for seed in counting if seed in open_)
     later = {*order}.difference(counting, spent)
-    return DrawnSeeds(plan, frozenset(counting), frozenset(spent), doubtful, frozenset(later))
+    return DrawnSeeds(
+        plan,
+        frozenset(counting),
+        frozenset(spent),
+        doubtful,
+        frozenset(later),
+        dropped.intersection(counting) if plan.ends_seeds else frozenset(),
+    )
 
 
 def _spent(

@@ -44,6 +44,7 @@ REPORTED = "reported from outside"
 SPENT = "spent seed: seen before it was run under the plan"
 NOT_DRAWN = "not of the plan's own seeds"
 LATER = "of the plan's seeds none of the first, which alone count"
+ENDED = "of a seed that had failed, which the plan drops"
 SEEN = "seen beside a candidate before the plan was amended"
 
 
@@ -236,14 +237,22 @@ def _hits(
 
 
 def given_up(plan: Plan | None, *sides: Eligible) -> frozenset[int]:
-    """Return the seeds that ``on_failed: drop`` replaces; none of a side that is broken."""
+    """Return the seeds that ``on_failed: drop`` drops; none of a side that is broken.
+
+    Of seeds that the second rules end, also one that finished after it had failed: else whoever
+    knows the verdict without it decides whether it counts.
+    """
     if plan is None or plan.on_failed is not OnFailed.DROP:
         return frozenset()
     found: set[int] = set()
     for side in sides:
-        every = [repeat for item in side.runs for repeat in item.run.own_repeats]
-        good = {repeat.seed for repeat in every if repeat.state is RepeatState.FINISHED}
-        bad = {repeat.seed for repeat in every if not repeat.interrupted}
+        good, bad = set[int](), set[int]()
+        for item in sorted(side.runs, key=lambda item: item.order):
+            own = [repeat for repeat in item.run.own_repeats if not repeat.interrupted]
+            fine = {repeat.seed for repeat in own if repeat.state is RepeatState.FINISHED}
+            good |= fine - bad if plan.ends_seeds else fine
+            if good or not plan.ends_seeds:
+                bad |= {repeat.seed for repeat in own} - good
         found |= bad - good if good else set()
     return frozenset(found)
 

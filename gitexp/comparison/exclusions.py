@@ -53,6 +53,7 @@ _SAID: Final = {
     eligible.REPORTED: "reported from outside",
     eligible.SPENT: "of seeds that were seen before they were run under the plan",
     eligible.LATER: "of the plan's seeds, but none of its first",
+    eligible.ENDED: eligible.ENDED,
     eligible.NOT_DRAWN: "of other seeds than those that were drawn with the plan",
     LATE: "came after the planned number was there",
 }
@@ -64,7 +65,7 @@ def uncounted(repo: Repo, settled: Settled) -> tuple[str, ...]:
     if plan is None:
         return ()
     lines: list[str] = []
-    if len(settled.candidate) < plan.repeats:
+    if len(settled.candidate) < settled.count.left_of(plan.repeats):
         lines += _of_other_inputs(repo, found, plan, baseline, candidate)
     if settled.count.in_pairs:
         lines += Environments(repo).without_partner(found, settled.count, baseline.inputs)
@@ -107,12 +108,13 @@ def onward(plan: Plan, count: Count, *, paired: bool, on_it: bool, family: int =
     right = count.candidate.repeats.keys() - count.given_up
     left = count.baseline.repeats.keys() - count.given_up
     pairs = {*count.pairs} - count.given_up if paired else left
-    if min(len(pairs), len(right)) >= plan.repeats:
+    planned = count.left_of(plan.repeats)
+    if min(len(pairs), len(right)) >= planned:
         return COMPARE
     switch = switching(plan, on_it=on_it)
     if plan.stopping is not None:
         return f"{switch}{running(plan)}"
-    wanted = max(plan.repeats, _deciding(plan, count, family, paired=paired))
+    wanted = max(planned, _deciding(plan, count, family, paired=paired))
     more = f" --repeats {wanted}" if wanted > plan.repeats else ""
     # The candidate's next seeds are those that the baseline is ahead, never of anybody's choice:
     # whoever picks seeds by what the baseline scored on them has picked the result.

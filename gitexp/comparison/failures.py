@@ -44,10 +44,10 @@ class Failure:
     run: str
     text: str
     interrupted: bool = False  # by a person or a kill
-    replaced: bool = False  # by other seeds, as the plan says
+    dropped: bool = False  # as the plan says
     remedy: str = ""  # where the plan asks for what no run can give
     path: str = ""  # where in the project a module lies that was not found
-    amend: str = ""  # what takes other seeds, where one failed each time that it ran
+    amend: str = ""  # what drops a seed that failed each time that it ran
     of_snapshot: bool = False  # for which alone it ran: what counts is judged without it
     passable: bool = False  # and the repeats that count do not need what it failed in
 
@@ -66,7 +66,7 @@ def standing(repo: Repo, settled: Settled) -> tuple[Failure, ...]:
             source,
             replace(
                 item,
-                replaced=seeds <= settled.count.given_up,
+                dropped=seeds <= settled.count.given_up,
                 amend=_dropping(settled, settled.plan, source, side),
             ),
             last,
@@ -89,7 +89,7 @@ def standing(repo: Repo, settled: Settled) -> tuple[Failure, ...]:
 def after(failed: Sequence[Failure], step: str, plan: Plan | None) -> str:
     """Return what to type next: not the call that failed, before that is mended."""
     goes_on = "gitexp run" in step
-    left = [item for item in failed if not (item.interrupted or item.replaced)]
+    left = [item for item in failed if not (item.interrupted or item.dropped)]
     mend = next((item for item in left if goes_on or not item.of_snapshot), None)
     if mend is None:
         return step
@@ -174,7 +174,7 @@ def _failed(
 
 
 def _dropping(settled: Settled, plan: Plan, source: ResolvedSide, side: SideCount) -> str:
-    """Return what lets other seeds stand in for one that failed more than once; "" for none."""
+    """Return what drops a seed that failed more than once; "" for none."""
     seeds = {seed for seed, _ in side.failed}
     tries = Counter(
         repeat.seed

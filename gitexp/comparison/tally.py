@@ -53,7 +53,11 @@ class Settled:
         """Whether no further repeat would count."""
         there = self.count.pairs if self.paired else self.count.candidate.repeats
         fixed = self.plan is not None and selection.has_fixed_number(self.plan)
-        return fixed and self.plan is not None and len(there) >= self.plan.repeats
+        return fixed and self.plan is not None and len(there) >= self._planned
+
+    @property
+    def _planned(self) -> int:
+        return 1 if self.plan is None else self.count.left_of(self.plan.repeats)
 
     @property
     def late(self) -> frozenset[int]:
@@ -75,8 +79,8 @@ class Settled:
     @property
     def baseline(self) -> tuple[int, ...]:
         """The baseline's: once there are as many pairs as planned, those with a partner."""
-        pairs, planned = self.count.pairs, 1 if self.plan is None else self.plan.repeats
-        return pairs if len(pairs) >= planned else tuple(sorted(self.count.baseline.repeats))
+        pairs = self.count.pairs
+        return pairs if len(pairs) >= self._planned else tuple(sorted(self.count.baseline.repeats))
 
     @property
     def by_run(self) -> dict[str, tuple[int, ...]]:

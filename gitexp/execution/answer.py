@@ -81,6 +81,7 @@ def too_few(seen: Situation) -> str:
     wanted, chances = seen.wanted, 1 if plan.stopping else seen.chances
     if is_fixed(plan):
         wanted = min(wanted, plan.repeats)
+        wanted -= 0 if seen.settled is None else len(seen.settled.count.ended)
     if plan.stopping is not None and plan.drawn and _have_sizes(seen, plan) is not None:
         return _NO_RULE.format(plan.metric)
     one_sided = plan.effect.one_sided

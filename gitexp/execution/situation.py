@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison import eligible, frozen, tally
 from gitexp.comparison.gather import RecordedBefore
 from gitexp.comparison.randomness.seeding import BASELINE, CANDIDATE
+from gitexp.comparison.selection import has_fixed_number
 from gitexp.comparison.sides import Named, plan_back
 from gitexp.dvc.dvcpipeline import outermost
 from gitexp.dvc.gitignore import refuse_ignored_pointers
@@ -295,7 +296,8 @@ def _drawn(seen: Situation, counting: Collection[int], given_up: Collection[int]
     assert plan and plan.drawn and settled  # noqa: S101, PT018  whoever calls has looked
     wanted = min(seen.wanted, plan.repeats) if settled.full else seen.wanted
     fresh = (s for s in plan.drawn.sequence() if s not in settled.count.spent)
-    first = tuple(itertools.islice(fresh, wanted + len(given_up)))
+    more = 0 if plan.ends_seeds and has_fixed_number(plan) else len(given_up)
+    first = tuple(itertools.islice(fresh, wanted + more))
     counted = sorted({*counting}.intersection(first))
     if seen.request.seeds:
         return _asked_for(seen, counting, counted, lambda seed: seed not in first)

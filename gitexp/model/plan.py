@@ -261,6 +261,11 @@ class PlanTerms:
         return self.rules >= _FREEZING
 
     @property
+    def ends_seeds(self) -> bool:
+        """Whether a seed that is dropped has ended: nothing stands in for it, nor is it healed."""
+        return self.rules > 1 and self.seeds is not None and bool(self.seeds.root)
+
+    @property
     def lent(self) -> tuple[str, ...]:
         """What a baseline takes of its candidate's evaluator."""
         return self.unfrozen if self.freezes else ()

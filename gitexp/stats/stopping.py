@@ -105,8 +105,14 @@ def least_p(
     return min(found)
 
 
-def run_sequential(
-    design: Design, stopping: Stopping, repeats: int, baseline: Floats, candidate: Floats
+def run_sequential(  # noqa: PLR0913  two samples, and what the plan says of them
+    design: Design,
+    stopping: Stopping,
+    repeats: int,
+    baseline: Floats,
+    candidate: Floats,
+    *,
+    sizes: tuple[int, ...] = (),
 ) -> Course:
     """Test a hypothesis at every look that has been reached, until one decides.
 
@@ -116,6 +122,8 @@ def run_sequential(
         With an effect.
     baseline, candidate : sequence of float
         One value a repeat *in the order of arrival*; by pairs if paired.
+    sizes : tuple of int
+        Units at each planned look, where repeats that failed are left out; by default all planned.
 
     Notes
     -----
@@ -131,7 +139,8 @@ def run_sequential(
     have = min(len(old), len(new))
     always = stopping.rule is StoppingRule.ALWAYS_VALID
     planned = () if always else stopping.at(repeats)
-    reached = tuple(range(FEWEST, have + 1)) if always else tuple(n for n in planned if n <= have)
+    looks = range(FEWEST, have + 1) if always else sizes or planned
+    reached = tuple(n for n in looks if n <= have)
     plan = plan_sequential(design, stopping, repeats)
     statistic = float(new.mean() - old.mean())
     if not reached:
@@ -259,6 +268,8 @@ def _of_all_looks(
 
 def _permuted(below: Values, above: Values, *, paired: bool) -> Tails:
     n = len(below)
+    if n == 0:
+        return Tails(1.0, 1.0, 1.0)
     if paired:
         return sign_flip_tails(below, above, draws=None if 2**n <= MAX_SIGN_FLIPS else FLIP_DRAWS)
     few = math.comb(2 * n, n) <= MAX_ASSIGNMENTS

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.comparison import counting, environments, pairs
+from gitexp.comparison import counting, eligible, environments, pairs
 from gitexp.comparison.counting import Count, FoundRuns, count
 from gitexp.model.ids import EvaluationDigest
-from gitexp.model.plan import OnFailed, PlanSeeds
-from gitexp.model.run import Distribution, Environment, Observed, PlanRef
+from gitexp.model.plan import OnFailed, PlanSeeds, Stopping, StoppingRule
+from gitexp.model.run import Distribution, Environment, Observed, PlanRef, RepeatState
 from gitexp.records.terms import sealed
 from tests.comparison.test_counting import (
     BASE,
@@ -29,6 +29,7 @@ from tests.comparison.test_counting import (
 
 if TYPE_CHECKING:
     from gitexp.comparison.eligible import Alike, Earlier
+    from gitexp.model.plan import Plan
     from gitexp.store.lookup import FoundRun
 
 ROOT = "0123456789abcdef" * 2
@@ -116,6 +117,71 @@ def test_a_pair_that_is_not_completed_is_failed_and_not_replaced(policy: OnFaile
     assert set(result.pairs) == {*SEEDS[:2]}
     assert dict(result.baseline.failed) == {SEEDS[2]: pairs.UNLIKE}
     assert not result.given_up
+
+
+def dropping(**terms: object) -> tuple[Plan, PlanRef]:
+    plan = sealed(replace(DRAWN, on_failed=OnFailed.DROP, repeats=5, **terms))
+    return plan, PlanRef(plan.name, plan.digest)
+
+
+def failed(found: FoundRun) -> FoundRun:
+    repeats = tuple(replace(each, state=RepeatState.FAILED) for each in found.run.repeats)
+    return replace(found, run=replace(found.run, repeats=repeats), samples=())
+
+
+def test_a_failed_repeat_lowers_n_and_no_later_seed_replaces_it() -> None:
+    """Attack: let the baseline fail where the candidate is low, until n high ones are there.
+
+    65 % are supported at a promised 5 %, with independent noise on both sides.
+    """
+    plan, ref = dropping()
+    low = SEEDS[1:3]
+    high = tuple(seed for seed in SEEDS[:7] if seed not in low)
+    runs = [
+        base("a", high, plan=ref),
+        mine("b", SEEDS[:7], plan=ref),
+        failed(base("c", low, plan=ref)),
+    ]
+    result = judged(*runs, plan=plan)
+    assert {*result.pairs} == {SEEDS[0], *SEEDS[3:5]}
+    assert (result.ended, result.left_of(plan.repeats)) == ({*low}, 3)
+    assert {seed for seed, _ in result.baseline.failed} == {*low}
+    assert {*low} <= result.candidate.repeats.keys(), "the worst case knows its score"
+
+
+def test_what_failed_and_was_dropped_is_not_healed_once_the_others_are_known() -> None:
+    plan, ref = dropping()
+    rest = (SEEDS[0], *SEEDS[2:5])
+    runs = [
+        base("a", rest, plan=ref),
+        failed(base("c", SEEDS[1:2], plan=ref)),
+        mine("b", SEEDS[:5], plan=ref),
+    ]
+    healed = base("d", SEEDS[1:2], 1, plan=ref)
+    for more in ((), (healed,)):
+        result = judged(*runs, *more, plan=plan)
+        assert ({*result.pairs}, result.ended) == ({*rest}, {SEEDS[1]})
+    assert reasons(result)[eligible.ENDED] == SEEDS[1:2]
+
+
+def test_what_failed_while_nothing_of_its_side_had_finished_is_mended_and_counts() -> None:
+    """A module that is not installed fails the first repeat, and takes nothing from anybody."""
+    plan, ref = dropping()
+    first = failed(base("a", SEEDS[:1], plan=ref))
+    mended = [mine("b", SEEDS[:5], 1, plan=ref), base("c", SEEDS[:5], 1, plan=ref)]
+    result = judged(first, *mended, plan=plan)
+    assert ({*result.pairs}, result.ended) == ({*SEEDS[:5]}, frozenset())
+
+
+def test_seeds_that_were_not_drawn_and_rules_without_an_end_take_further_ones() -> None:
+    always, ref = dropping(stopping=Stopping(StoppingRule.ALWAYS_VALID))
+    runs = [base("a", SEEDS[:7], plan=ref), mine("b", (*SEEDS[:2], *SEEDS[3:7]), plan=ref)]
+    result = judged(*runs, failed(mine("c", SEEDS[2:3], plan=ref)), plan=always)
+    assert len(result.pairs) == 6
+    public, ref = dropping(seeds=None)
+    runs = [base("a", range(6), plan=ref), mine("b", (0, 1, 3, 4, 5), plan=ref)]
+    result = judged(*runs, failed(mine("c", (2,), plan=ref)), plan=public)
+    assert (len(result.pairs), result.ended) == (5, frozenset())
 
 
 def test_a_baseline_is_not_drawn_again_while_the_candidates_repeat_is_killed() -> None:

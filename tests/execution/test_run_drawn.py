@@ -14,13 +14,24 @@ import pytest
 from gitexp.comparison.compare import compare
 from gitexp.errors import NoSamplesError, UsageError
 from gitexp.execution.run import run
+from gitexp.execution.until import until_decided
 from gitexp.experiments.amend_plan import amend_plan
 from gitexp.experiments.new import new
 from gitexp.git import objects
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction.cache import open_index
 from gitexp.model.config import ParamKey
-from gitexp.model.plan import Direction, Plan, PlanSeeds, SeedOrigin, Terms, Verdict
+from gitexp.model.plan import (
+    Direction,
+    OnFailed,
+    Plan,
+    PlanSeeds,
+    SeedOrigin,
+    Stopping,
+    StoppingRule,
+    Terms,
+    Verdict,
+)
 from gitexp.model.request import NewRequest, RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.model.views import ShownExperiment
@@ -152,6 +163,36 @@ def plan_seeds(repo: BuiltRepo) -> tuple[int, ...]:
     assert plan is not None
     assert plan.drawn is not None
     return tuple(itertools.islice(plan.drawn.sequence(), plan.repeats))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("looks", [0, 2])
+def test_a_plan_that_drops_what_failed_is_judged_by_the_rest_of_its_first_seeds(
+    tmp_path: Path, looks: int
+) -> None:
+    """No later seed stands in for one that failed: which fail may be somebody's choice."""
+    repo = plain(tmp_path / "p", TRAIN.replace("OUT", str(tmp_path)))
+    asked = replace(ASKED, repeats=6, on_failed=OnFailed.DROP)
+    if looks:
+        asked = replace(asked, repeats=10, stopping=Stopping(StoppingRule.POCOCK, looks))
+    drawn = new(repo.workspace, asked).plan.drawn
+    assert drawn is not None
+    fatal = next(itertools.islice(drawn.sequence(), 2, None))
+    (tmp_path / str(fatal)).touch()
+    request = RunRequest(keep_going=True)
+    report = until_decided(repo.workspace, request) if looks else run(repo.workspace, request)
+    (tmp_path / str(fatal)).unlink()
+    if looks:
+        assert report.next_step == "gitexp run --until-decided"
+        report = until_decided(repo.workspace, request)
+    ends = "gitexp compare", 'gitexp conclude -m "what was learned"'
+    assert (report.next_step, status(repo.workspace).next_step) == (ends[looks > 0], ends[0])
+    assert run(repo.workspace, RunRequest(repeats=asked.repeats)).recorded == ()
+    (found,) = compare(repo.workspace)
+    first = {*itertools.islice(drawn.sequence(), asked.repeats)}
+    assert {*found.candidate.seeds} == first - {fatal}
+    assert (found.verdict, found.pairs) == (Verdict.SUPPORTED, asked.repeats - 1)
+    assert found.next_step == ends[1]
 
 
 def test_a_failed_repeat_for_the_snapshot_is_named_with_the_way_past_it(

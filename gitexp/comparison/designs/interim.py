@@ -8,6 +8,7 @@ nothing.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -38,8 +39,9 @@ def measure(situation: CountedSides, question: Question, plan: Plan) -> Answer:
     left, right = in_order(count, values, plan.drawn, paired=paired)
     design = question.design(Unit.REPEAT, len(left), len(right), paired=paired)
     design = replace(design, alpha=question.alpha / _chances(situation, question, plan))
+    sizes = _sizes(count, plan)
     try:
-        course = run_sequential(design, stopping, plan.repeats, left, right)
+        course = run_sequential(design, stopping, plan.repeats, left, right, sizes=sizes)
     except DesignError as error:
         why = error.brief
         return Answer(replace(plain.comparison, result=None), why)
@@ -60,6 +62,19 @@ def measure(situation: CountedSides, question: Question, plan: Plan) -> Answer:
         interval=repeated_interval(course, stopping, left, right, question.confidence),
     ).noted(_said(course, stopping, min(len(left), len(right))))
     return Answer(question.judged(comparison))
+
+
+def _sizes(count: Count, plan: Plan) -> tuple[int, ...]:
+    """Return how many repeats each look has without the seeds that ended; nothing where none did.
+
+    They stay those of a look: none moves up from behind it.
+    """
+    if not count.ended or plan.drawn is None or not selection.has_fixed_number(plan):
+        return ()
+    every = itertools.islice(plan.drawn.sequence(), plan.repeats + len(count.spent))
+    fresh = [seed for seed in every if seed not in count.spent]
+    looks = () if plan.stopping is None else plan.stopping.at(plan.repeats)
+    return tuple(n - len(count.ended.intersection(fresh[:n])) for n in looks)
 
 
 def in_order(
