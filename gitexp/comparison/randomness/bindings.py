@@ -69,6 +69,7 @@ class Bindings:
     _reseeded: set[str] = field(default_factory=set)  # objects that are given that seed later
     _stems: set[str] = field(default_factory=set)  # by which these files import each other
     _calls: dict[str, list[tuple[str, ast.Call]]] = field(default_factory=dict)  # by dotted name
+    _options: dict[str, list[ast.Call]] | None = None
     # What gives a seed, with it, wherever it goes: file, name, node, seed; not what draws anew.
     _seeds: list[tuple[str, str, ast.AST, ast.expr]] = field(default_factory=list)
 
@@ -118,6 +119,15 @@ class Bindings:
         """Yield what declares an option of the command line."""
         every = chain.from_iterable(self._calls.values())
         return (each for name, each in every if name.rpartition(".")[2] in DECLARES)
+
+    def _options_of(self) -> Mapping[str, list[ast.Call]]:
+        """Return what declares an option, by its name."""
+        if self._options is None:  # it is asked for at each name that a path goes by
+            self._options = defaultdict(list)
+            for call in self._declarations():
+                for name, _ in declared(call):
+                    self._options[name].append(call)
+        return self._options
 
     def _define(self, path: str, own: ast.FunctionDef | ast.ClassDef) -> None:
         arguments = self._own.setdefault(own.name, [])
@@ -327,7 +337,7 @@ class Bindings:
             return frozenset(map(by.join, product(*found)))
         if isinstance(node, ast.Attribute) and self._is_module(node):
             key = node.attr
-        asked = [each for each in self._declarations() if key[1:] in dict(declared(each))]
+        asked = self._options_of().get(key[1:], ())
         is_given = any(text_of([e]) in self.commands for call in asked for e in call.args)
         values = () if is_given or key in above else self._values.get(key, ())
         found = [self._paths(value, (*above, key)) for _, value in values if not is_none(value)]
