@@ -12,7 +12,7 @@ import shlex
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from gitexp.comparison.eligible import unique, was_under
+from gitexp.comparison.eligible import is_under, unique, was_under
 from gitexp.dvc import pipeline
 from gitexp.errors import GitexpError
 from gitexp.git import objects
@@ -73,7 +73,7 @@ def standing(repo: Repo, settled: Settled) -> tuple[Failure, ...]:
         )
         for name, source, side in both
         for seeds in [{seed for seed, _ in side.failed}]
-        for item, last in _failed(settled.gathered.found, name, source, side)
+        for item, last in _failed(settled.gathered.found, name, source, side, settled.plan)
     ]
     every += [(candidate, item, last) for item, last in _of_snapshot(repo, settled, settled.plan)]
     return tuple(
@@ -150,13 +150,14 @@ def _own_module(repo: Repo, source: ResolvedSide, line: str) -> str:
 
 
 def _failed(
-    found: FoundRuns, name: str, source: ResolvedSide, side: SideCount
+    found: FoundRuns, name: str, source: ResolvedSide, side: SideCount, plan: Plan
 ) -> Iterator[tuple[Failure, Repeat]]:
+    """Yield what failed of a side, but for what an amendment has answered since."""
     seeds = {seed for seed, _ in side.failed}
     every = [
         (item, repeat)
         for item in sorted(found, key=lambda item: item.order)
-        if item.run.inputs == source.inputs
+        if item.run.inputs == source.inputs and (is_under(item, plan) or not was_under(item, plan))
         for repeat in item.run.repeats
         if repeat.seed in seeds and repeat.state is not RepeatState.FINISHED
     ]
