@@ -24,6 +24,7 @@ from gitexp.records import codec
 from gitexp.rules.facts import restoring
 from gitexp.store import lookup, merged_experiments, plans
 from gitexp.store.conclusions import ended_on
+from gitexp.store.plan_files import whole_plan
 from gitexp.store.plans import Tip, own_tips, tips
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ def planned(repo: Repo, index: Index, named: Named) -> Named:
     plan = ABSENT if main is None else plans.plan_of_branch(repo, named.branch, main)
     if main is None or plan is ABSENT:
         return _planned(repo, named)
+    plan = whole_plan(repo, plan, main)
     found = merged_experiments.held(repo, index, plan, repo.main, main)
     return of_records(named.name, found)
 
@@ -258,6 +260,7 @@ def _planned(repo: Repo, named: Named) -> Named:
     if not named.branch:
         return replace(named, plan=_plan_around(repo, named.commit))
     plan = plans.plan_of_branch(repo, named.branch, named.commit)
+    plan = plans.whole(repo, plan, named.commit)
     return replace(named, plan=None if plan is ABSENT else plan)
 
 
@@ -317,7 +320,7 @@ def _plan_around(repo: Repo, commit: CommitHash) -> Plan | None:
 
 
 def _archived(repo: Repo, name: str, bare: str, commit: CommitHash) -> Named:
-    found = plans.plan_named(repo, bare, commit)
+    found = plans.whole(repo, plans.plan_named(repo, bare, commit), commit)
     plan = None if found is ABSENT else found
     branch = "" if plan is None else plan.branch
     path = layout.tombstone_path(bare)

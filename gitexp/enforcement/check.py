@@ -32,6 +32,7 @@ from gitexp.rules.facts import settings_in
 from gitexp.rules.ranges import Gained, check_range
 from gitexp.sharing.unsent import SeenRemote
 from gitexp.store import plans
+from gitexp.store.plan_files import whole_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -292,5 +293,6 @@ def _plans(repo: Repo, index: Index, found: Gained) -> list[CheckedPlan]:
         if plan.digest in before and plan.branch != found.branch:
             continue
         order, runs = order_evidence.grade(repo, index, plan, found.tip)
-        checked.append(CheckedPlan(plan.name, plan.digest, len(plan.amended), runs, order))
+        amended = len(whole_plan(repo, plan, found.tip).amended)
+        checked.append(CheckedPlan(plan.name, plan.digest, amended, runs, order))
     return checked

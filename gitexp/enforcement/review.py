@@ -40,7 +40,7 @@ from gitexp.rules import policies
 from gitexp.rules.branches import is_protected
 from gitexp.rules.facts import differences, of_commit, settings, settings_in
 from gitexp.store import conclusions, lookup, merged_experiments, plans
-from gitexp.store.plan_files import plan_paths
+from gitexp.store.plan_files import plan_paths, whole_plan
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -132,7 +132,8 @@ def _experiments(
         judged = known.get(name)
         if judged is None:
             order, runs = order_evidence.grade(asked.repo, asked.index, plan, asked.head)
-            judged = CheckedPlan(name, plan.digest, len(plan.amended), runs, order)
+            amended = len(whole_plan(asked.repo, plan, asked.head).amended)
+            judged = CheckedPlan(name, plan.digest, amended, runs, order)
         yield _experiment(asked, plan, judged)
 
 

@@ -96,6 +96,7 @@ def look(
     """
     repo = place.repo
     plan = plans.plan_of_branch(repo, place.branch, place.tip)
+    plan = plans.whole(repo, plan, place.tip)
     if plan is ABSENT and request.with_baseline:
         raise NoPlanError(
             f"{place.branch} has no plan, so there is no baseline to run",

@@ -79,7 +79,8 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
     if not dry_run:  # what has finished was run under the plan as it is
         lifecycle.check_published(workspace, branch)
     changed = _changed(repo, tip, plan, terms)
-    if changed.digest == plan.digest:
+    written = plans.plan_of_branch(repo, branch, tip)
+    if changed.digest == plan.digest and written == plan:
         raise UsageError(
             "nothing that binds would change",
             found=f"plan {plan.digest[:9]}",
@@ -97,7 +98,8 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
         old={key: before[key] for key in differing},
         fresh=True,
     )
-    amended = replace(changed, amended=(*plan.amended, kept))
+    # Without a change the file is told what its history alone had: a merge lost it.
+    amended = replace(changed, amended=(*plan.amended, *([kept] if differing else ())))
     with open_index(workspace) as index:
         order = order_evidence.order_at(repo, index, plan, tip)
         spent = _spent(repo, index, amended, branch, tip)

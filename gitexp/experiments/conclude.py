@@ -23,6 +23,7 @@ from gitexp.records import codec
 from gitexp.report.escape import visible
 from gitexp.store import plans
 from gitexp.store.conclusions import ended_on, is_concluded
+from gitexp.store.plan_files import whole_plan
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
@@ -166,7 +167,7 @@ def experiment_of(
                 next_step=sides.plan_back(repo, head.branch, head.commit)
                 or f"gitexp {verb} NAME, with the name of an experiment; or gitexp new NAME",
             )
-        return head.branch, head.commit, plan
+        return head.branch, head.commit, whole_plan(repo, plan, head.commit)
     for branch in (name, f"{plans.branch_prefix(repo)}{name}"):
         tip = (
             refs.read_ref(repo, refs.local(branch)) if refs.is_valid(refs.local(branch)) else ABSENT
@@ -175,5 +176,5 @@ def experiment_of(
             continue
         plan = plans.plan_of_branch(repo, branch, tip)
         if plan is not ABSENT:
-            return branch, tip, plan
+            return branch, tip, whole_plan(repo, plan, tip)
     raise plans.no_branch(repo, name, "a branch here that holds an experiment of this name")

@@ -328,6 +328,20 @@ class Plan(PlanTerms):
         """Whether a run on the plan's branch explores: a sweep is none of its candidates."""
         return self.rules > 1 and bool(group)
 
+    @property
+    def versions(self) -> tuple[PlanDigest, ...]:
+        """The digests that it had, and has."""
+        return (*(each.digest for each in self.amended), self.digest)
+
+    def keeps(self, before: Plan) -> bool:
+        """Return whether all amendments of an older version are in it, in their order."""
+        rest = iter(self.amended)
+        return all(item in rest for item in before.amended)
+
+    def tells(self, before: Plan) -> bool:
+        """Return whether it says of an older version that there was one, and how it came about."""
+        return self.keeps(before) and before.digest in self.versions
+
     def covers(self, name: str, digest: str) -> bool:
         """Return whether a run that was recorded for such a plan is one of this plan.
 

@@ -62,7 +62,8 @@ class AmendReport:
     @property
     def next_step(self) -> str:
         """What to type next."""
-        return "the same without --dry-run" if self.dry_run else "gitexp run --with-baseline"
+        then = "gitexp run --with-baseline" if self.terms else "gitexp status"
+        return "the same without --dry-run" if self.dry_run else then
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import PLANS, plan_path, run_json, witness_dir
 from gitexp.git.tree import Tree, tree_of
+from gitexp.model import replace
 from gitexp.model.ids import CommitHash
 from gitexp.model.plan import Plan
 from gitexp.model.rules import Policy
@@ -42,7 +43,8 @@ _TOKEN_LIMIT: Final = 64 << 10
 Added = Callable[[str, CommitHash], "CommitHash | None"]
 
 
-def _changed_plans(facts: Facts) -> Iterator[Finding]:
+def changed_plans(facts: Facts) -> Iterator[Finding]:
+    """Find what a commit hides of what bound in plans."""
     changed = [change.path for change in facts.below(PLANS)]
     # A merge may drop what either of its sides says.
     for path in plan_paths(facts.tree) if len(facts.parents) > 1 else changed:
@@ -67,21 +69,70 @@ def _before(facts: Facts, parent: Tree, path: str, after: Plan) -> Plan | None:
 
 
 def _change(facts: Facts, number: int, before: Plan, after: Plan) -> Iterator[Finding]:
-    what = _what(facts, facts.parents[number], before, after)
-    if what:
-        path = plan_path(after.name)
-        both = dict.fromkeys((plan_path(before.name), path))
-        then = ", then gitexp amend-plan --why TEXT"
-        yield put_back(facts, what, path, *both, parent=number, then=then)
+    kept = after.keeps(before)
+    what = (
+        _what(facts, facts.parents[number], before, after)
+        if kept
+        else f"the history of the plan {after.name} was rewritten"
+    )
+    path = plan_path(after.name)
+    if not what or (not kept and _is_told(facts, before, after)):
+        return
+    if not kept and _is_settled(facts, number, before, after):
+        if facts.commit and not facts.is_by(before.author):
+            said = f"a merge chose between amendments of the plan {after.name}"
+            said = f"{said}; it names {before.author.name}, who does not commit this"
+            yield Finding(said, f"ask {before.author.name}", path, at_most=Policy.WARN)
+        return
+    both = dict.fromkeys((plan_path(before.name), path))
+    then = ", then gitexp amend-plan --why TEXT"
+    if facts.commit and not kept:  # with what was run since, only that the plan tells it all heals
+        then = f"; or gitexp amend-plan {shlex.quote(after.name)} --why TEXT, also after a run"
+    found = put_back(facts, what, path, *both, parent=number, then=then)
+    merge = facts.commit and not kept and len(facts.parents) > 1
+    yield replace(found, next_step=then.removeprefix("; or ")) if merge else found
+
+
+def _is_settled(facts: Facts, number: int, before: Plan, after: Plan) -> bool:
+    """Return whether a merge keeps the plan of another line, which amended it as this one did.
+
+    What was there when the two parted is a version of either: nothing but amendments was added.
+    """
+
+    def is_line(plan: Plan, fork: Plan) -> bool:
+        added = [item.digest for item in plan.amended if item not in fork.amended]
+        return plan.keeps(fork) and fork.digest in added
+
+    def are_lines(theirs: Plan, other: CommitHash) -> bool:
+        forks = [plan_at(tree, path) for tree in facts.forks(facts.before[number], other)]
+        return bool(forks) and all(
+            isinstance(fork, Plan) and is_line(before, fork) and is_line(theirs, fork)
+            for fork in forks
+        )
+
+    path = plan_path(after.name)
+    now = facts.tree.entry(path)
+    return any(
+        parent.entry(path) == now and are_lines(after, other)
+        for other, parent in zip(facts.before, facts.parents, strict=True)
+    )
+
+
+def _is_told(facts: Facts, before: Plan, after: Plan) -> bool:
+    """Return whether the plan tells in the end what a commit took out of it."""
+    for plan in () if facts.last is None else plans_in(facts.last):
+        if after.name in {plan.name, *plan.formerly} and plan.tells(before) and plan.tells(after):
+            was = binding(before)
+            told = (item.old.items() for item in plan.amended if item.digest == before.digest)
+            return all(was[key] == value for old in told for key, value in old if key in was)
+    return False
 
 
 def _what(facts: Facts, parent: Tree, before: Plan, after: Plan) -> str:
     """Return what a change hides of what bound; "" where nothing."""
-    if after.amended[: len(before.amended)] != before.amended:
-        return f"the history of the plan {after.name} was rewritten"
     if before.digest == after.digest:
         return ""
-    added = after.amended[len(before.amended) :]
+    added = [item for item in after.amended if item not in before.amended]
     steps = [item.digest for item in added]
     if before.digest in steps:
         was = dict(binding(after))
@@ -114,7 +165,7 @@ def _was_run(facts: Facts, tree: Tree, plan: Plan) -> bool:
 def find(facts: Facts) -> Iterator[Finding]:
     """Look at the runs that a commit adds, and at the plans that it changes."""
     yield from _runs(facts)
-    yield from _changed_plans(facts)
+    yield from changed_plans(facts)
 
 
 def _runs(facts: Facts) -> Iterator[Finding]:

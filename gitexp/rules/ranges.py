@@ -6,19 +6,22 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.git.transaction.layout import CONFIG, ENVIRONMENTS, FOLDER, RUNS
+from gitexp.git.transaction.layout import CONFIG, ENVIRONMENTS, FOLDER, RUNS, plan_path
 from gitexp.git.tree import Tree, tree_of
 from gitexp.model import dataclass, replace
 from gitexp.model.rules import NOBODY, Policy, Violation, Where
 from gitexp.rules import found, policies, unchanged
 from gitexp.rules.branches import is_protected
 from gitexp.rules.facts import Finding, of_commit, settings, settings_in, unread_settings
+from gitexp.rules.order import changed_plans
+from gitexp.store.plan_files import plan_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Plan
     from gitexp.model.rules import Objects, Outside, TreeEntry
     from gitexp.rules.facts import Facts
 
@@ -131,6 +134,26 @@ def check_range(
     ]
     open_ += unread(tree_of(objects, tip), Where(tip, CONFIG, branch))
     return _once(open_), outside.unanswered()
+
+
+def rewritten(objects: Objects, plan: Plan, tip: CommitHash) -> Finding | None:
+    """Return what R2 says of the plan that a tip has, as far as its history goes."""
+    last, held = tree_of(objects, tip), plan_history(objects, plan, tip)
+    files = {plan_path(name) for name in (plan.name, *plan.formerly)}
+    said: list[tuple[Finding, Facts]] = []
+    seen: list[Facts] = []  # as in `check_range`
+    for commit, now in held.items():
+        parents = objects.commit(commit).parents
+        changed = any(held.get(each, now) != now for each in parents)
+        if not (changed or said) or (said and not held.keys() >= {*parents}):
+            continue
+        facts = replace(of_commit(objects, commit, branch=plan.branch), last=last)
+        if changed:
+            said += [(each, facts) for each in changed_plans(facts) if each.path in files]
+        if said:
+            seen.append(facts)
+    errors = ((each, facts) for each, facts in said if each.at_most is Policy.ERROR)
+    return next((each for each, facts in errors if not _healed(each, facts, seen)), None)
 
 
 def unread(tree: Tree, where: Where) -> tuple[Violation, ...]:

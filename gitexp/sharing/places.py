@@ -17,6 +17,7 @@ from gitexp.model.ids import ABSENT
 from gitexp.model.sharing import BranchMove, BranchOutcome
 from gitexp.report.numbers import amount
 from gitexp.rules.branches import is_protected
+from gitexp.rules.ranges import rewritten
 from gitexp.store import plans
 from gitexp.store.conclusions import check_tag, ended_on
 
@@ -288,6 +289,12 @@ def compared(shared: Shared, branch: str) -> BranchMove:
 def left_here(shared: Shared, sent: Sequence[str], unlearnt: str) -> tuple[str, ...]:
     """Name what others may look for and this command does not send, with what sends it."""
     found = [unlearnt] if unlearnt else []
+    for branch in sent:
+        tip = shared.ours(branch)
+        plan = None if tip is ABSENT else _plan(shared, branch, tip)
+        wrong = plan and tip is not ABSENT and rewritten(shared.repo, plan, tip)
+        if wrong:
+            found.append(f"{branch}: {wrong.message}: {wrong.next_step}")
     for branch in shared.protected():
         ours, theirs = shared.ours(branch), shared.theirs(branch)
         if ours is ABSENT or branch in sent:

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING
 from gitexp.errors import DamagedDataError, GitexpError, UnsafeInputError
 from gitexp.git import fsck
 from gitexp.git.transaction.layout import CONFIG, PLANS, plan_path
-from gitexp.git.tree import FILE_MODES, Tree
-from gitexp.model import dataclass, fields
-from gitexp.model.plan import Plan, PlanSeeds
+from gitexp.git.tree import FILE_MODES, Tree, tree_of
+from gitexp.model import dataclass, fields, replace
+from gitexp.model.plan import Amendment, Plan, PlanSeeds
 from gitexp.records import config as config_format
 from gitexp.records import plan as plan_format
-from gitexp.records.terms import digest
+from gitexp.records.terms import binding, digest
 from gitexp.text.fields import Fields
 from gitexp.text.yamltext import scalar
 
@@ -33,12 +33,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.rules import Objects
     from gitexp.text.jsontext import Json
 
 _SUFFIX = ".yaml"
 _MOST_BYTES = 8 << 20  # of the plans in a folder: a MiB in an odd layout takes a second
 _KEPT_BYTES = 2 * _MOST_BYTES
 _FOLDERS_KEPT = 64
+GAVE_WAY = "a merge kept another version"  # the reason where the one who merged gave none
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,47 @@ def plans_in(tree: Tree) -> tuple[Plan, ...]:
 def plans_on(tree: Tree, branch: str) -> tuple[Plan, ...]:
     """Return those that say that they live on a branch."""
     return _READ.folder(tree).get(branch, ()) if branch else ()
+
+
+def plan_history(objects: Objects, plan: Plan, tip: CommitHash) -> dict[CommitHash, Plan]:
+    """Return a plan as the commits of a tip's history have it, parents first."""
+    paths = [plan_path(name) for name in (plan.name, *plan.formerly)]
+    held: dict[CommitHash, Plan] = {}
+    found: dict[CommitHash, Plan] = {}
+    waiting = [(tip, False)]
+    while waiting:
+        commit, after_parents = waiting.pop()
+        if after_parents:
+            found[commit] = held[commit]
+        elif commit not in held:
+            try:
+                tree, parents = tree_of(objects, commit), objects.commit(commit).parents
+            except GitexpError:  # beyond the edge of a shallow clone
+                continue
+            there = (plan_at(tree, path) for path in paths)
+            was = next((each for each in there if isinstance(each, Plan)), None)
+            if was is not None and was.created_at == plan.created_at:
+                held[commit] = was
+                waiting += [(commit, True), *((each, False) for each in parents)]
+    return found
+
+
+def whole_plan(objects: Objects, plan: Plan, tip: CommitHash) -> Plan:
+    """Return a plan with what its history has of amendments and its file has not.
+
+    So it is where two people amended it and a merge kept the one's: the other's versions were
+    versions of it, too. Its own amendments stay the last ones.
+    """
+    more: list[Amendment] = []
+    for was in plan_history(objects, plan, tip).values():
+        known = replace(plan, amended=(*more, *plan.amended))
+        more += [item for item in was.amended if item not in known.amended]
+        if was.amended and was.digest not in known.versions:
+            now = binding(plan)
+            old = {name: value for name, value in binding(was).items() if now[name] != value}
+            last = was.amended[-1]
+            more.append(Amendment(was.digest, GAVE_WAY, last.by, last.at, old, fresh=True))
+    return replace(plan, amended=(*more, *plan.amended)) if more else plan
 
 
 class _Read:

@@ -20,7 +20,7 @@ from gitexp.model import dataclass
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import ABSENT, Absent, BlobId, CommitHash
 from gitexp.model.plan import Plan
-from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_of, plans_in, settings
+from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_of, plans_in, settings, whole_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -133,6 +133,11 @@ def plan_of_branch(repo: Repo, branch: str, commit: CommitHash) -> Plan | Absent
 def plan_named(repo: Repo, name: str, commit: CommitHash) -> Plan | Absent:
     """Return the plan of an experiment in a commit's tree."""
     return _readable(plan_at(repo.tree(commit), plan_path(name)))
+
+
+def whole(repo: Repo, plan: Plan | Absent, tip: CommitHash) -> Plan | Absent:
+    """Return a plan, if there is one, with what its history alone has of amendments."""
+    return plan if plan is ABSENT else whole_plan(repo, plan, tip)
 
 
 def _readable(found: Plan | UnreadablePlan | None) -> Plan | Absent:

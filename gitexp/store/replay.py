@@ -344,5 +344,8 @@ def way_out(repo: Repo, *, experiment: bool) -> str:
     if taken:
         paths = shlex.join(f":/{path}" for path in taken)
         steps = [f"git checkout --{side} -- {paths}", f"git add -- {paths}", *steps, then]
-    first = f"settle {', '.join(map(shlex.quote, rest))} and git add them, then " if rest else ""
+    mine = [f":/{path}" for path in rest if path.startswith(f"{layout.PLANS}/")]
+    whole = f" (git checkout --ours -- {shlex.join(mine)}, or --theirs, keeps a plan whole)"
+    named = ", ".join(map(shlex.quote, rest)) + (whole if mine else "")
+    first = f"settle {named} and git add them, then " if rest else ""
     return first + " && ".join(steps)

@@ -22,6 +22,7 @@ from gitexp.store import lookup, plans
 from gitexp.store.ancestry import Graph
 from gitexp.store.conclusions import conclusion_named, ended_on, rewritten, written_by
 from gitexp.store.list_lines import shown
+from gitexp.store.plan_files import whole_plan
 from gitexp.store.plans import own_tips, tips
 from gitexp.views.diff import state_of
 
@@ -112,7 +113,7 @@ def _experiment(repo: Repo, index: Index, named: Named) -> ShownExperiment:
             # An archive, or a branch that was renamed: the plan of this name is meant.
             found = plans.plan_named(repo, name.rpartition("/")[2], commit)
         if found is not ABSENT:
-            plan = found
+            plan = whole_plan(repo, found, commit)
             added = plans.plan_commit(repo, plan, commit)
             written = conclusion_named(repo, plan.name, commit)
             conclusion = None if written is ABSENT else written

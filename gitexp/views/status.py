@@ -33,8 +33,10 @@ from gitexp.model.ids import ABSENT, Md5
 from gitexp.model.listing import UnreadableRecord
 from gitexp.model.plan import Claim
 from gitexp.model.views import StatusView
+from gitexp.rules.ranges import rewritten
 from gitexp.store import lookup, plans
 from gitexp.store.conclusions import conclusion_named, ended_on
+from gitexp.store.plan_files import whole_plan
 from gitexp.store.replay import way_out
 
 if TYPE_CHECKING:
@@ -154,7 +156,10 @@ def _look(repo: Repo, index: Index, branch: str, commit: CommitHash, facts: _Fac
     try:
         plan = plans.plan_of_branch(repo, branch, commit)
         if plan is not ABSENT:
-            facts.plan = plan
+            facts.plan = whole_plan(repo, plan, commit)
+            wrong = rewritten(repo, plan, commit)
+            facts.notes += [] if wrong is None else [wrong.message]
+            facts.mend = "" if wrong is None else wrong.next_step
             added = plans.plan_commit(repo, plan, commit)
             main = ended_on(repo, branch, commit)
             _conclusion(repo, plan, main or commit, facts)

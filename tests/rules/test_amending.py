@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Plan
     from tests.lab.build import BuiltRepo
 
+PLAN = layout.plan_path("deep")
 SCORES = {"f1": {0: 0.6, 1: 0.61}}
 
 
@@ -144,3 +146,92 @@ def test_what_amend_plan_writes_is_in_order(world: World, terms: tuple[str, ...]
     done = gitexp(world.repo, "amend-plan", "--why", "a better question", *terms)
     assert done.code == 0, done.err
     assert before == world.stored() == world.quarantined() == []
+
+
+# --- two people amend one plan, and a merge keeps the one's ---------------------------------------
+
+
+def parted(world: World, *, run: bool = True) -> tuple[Plan, Plan, Plan]:
+    """Return a plan as it was, as it was amended here, and on the branch `theirs`."""
+    plan = planned(world, run=run)
+    ours = other(plan, alpha=0.1, amended=was(plan, {"alpha": 0.05}))
+    theirs = other(plan, repeats=7, amended=was(plan, {"repeats": 10}))
+    theirs = other(theirs, amended=(replace(theirs.amended[0], why="too many"),))
+    world.repo.branch("theirs")
+    assert judged(world, ours) == []
+    world.repo.switch("theirs")
+    world.repo.commit({PLAN: codec.dump(theirs), "theirs.md": ""}, at=world.lab.tick())
+    world.repo.switch(plan.branch)
+    return plan, ours, theirs
+
+
+def merged(world: World, plan: Plan, *options: str) -> list[str]:
+    """Merge `theirs` with this plan as the result; return what R2 says of it."""
+    world.repo.git("merge", "-q", "--no-commit", "--no-ff", *options, "theirs", check=False)
+    return [found for found in judged(world, plan) if "squashed" not in found]
+
+
+def test_a_merge_that_keeps_the_plan_of_either_side_rewrites_nothing(world: World) -> None:
+    _, ours, theirs = parted(world)
+    start = world.repo.hash()
+    for plan in (ours, theirs):
+        world.repo.git("reset", "-q", "--hard", start)
+        assert merged(world, plan) == []
+        assert gitexp(world.repo, "check").code == 0
+        *told, last = json.loads(gitexp(world.repo, "show", "--json").out)["plan"]["amended"]
+        assert last == codec.to_json(plan.amended[-1])
+        assert {ours.digest, theirs.digest} - {plan.digest} == {told[-1]["digest"]}
+
+
+@pytest.mark.parametrize("run", [True, False])
+def test_a_plan_that_was_mixed_by_hand_is_told_first_and_healed_by_an_amendment(
+    world: World, *, run: bool
+) -> None:
+    _, ours, theirs = parted(world)
+    mixed = other(ours, repeats=7)
+    assert any("history of the plan deep was rewritten" in said for said in merged(world, mixed))
+    status = gitexp(world.repo, "status").out
+    assert "was rewritten" in status
+    assert status.rstrip().endswith("next: gitexp amend-plan deep --why TEXT, also after a run")
+    if run:
+        world.lab.record("d", SCORES, plan=mixed)
+    assert gitexp(world.repo, "check").code == 1
+    done = gitexp(world.repo, "amend-plan", "deep", "--why", "both wanted it")
+    assert done.code == 0, done.err
+    assert gitexp(world.repo, "check").code == 0
+    assert "was rewritten" not in gitexp(world.repo, "status").out
+    shown = json.loads(gitexp(world.repo, "show", "--json").out)["plan"]
+    assert shown["digest"] == mixed.digest
+    assert {ours.digest, theirs.digest} <= {item["digest"] for item in shown["amended"]}
+    again = gitexp(world.repo, "amend-plan", "deep", "--why", "both wanted it")
+    assert "nothing that binds would change" in again.err
+
+
+def test_a_merge_hides_no_amendment_and_no_plan_that_was_changed_in_silence(world: World) -> None:
+    plan, *_ = parted(world, run=False)
+    start = world.repo.hash()
+    assert any("rewritten" in said for said in merged(world, plan))  # as it was before both
+    world.repo.git("reset", "-q", "--hard", start)
+    easier = other(plan, alpha=0.2)
+    world.repo.switch("theirs")
+    world.repo.git("reset", "-q", "--hard", "HEAD~1")
+    amended = other(easier, repeats=7, amended=was(easier, {"repeats": 10}))
+    world.repo.commit({PLAN: codec.dump(amended), "theirs.md": ""}, at=world.lab.tick())
+    world.repo.switch(plan.branch)
+    assert any("rewritten" in said for said in merged(world, amended))
+    world.repo.git("reset", "-q", "--hard", start)
+    world.repo.switch("theirs")
+    world.repo.git("reset", "-q", "--hard", "HEAD~1")
+    world.repo.commit({"theirs.md": ""}, at=world.lab.tick())
+    world.repo.switch(plan.branch)
+    assert any("rewritten" in said for said in merged(world, plan))  # the only one is dropped
+
+
+def test_another_than_the_author_who_chooses_between_amendments_is_named(world: World) -> None:
+    _, _, theirs = parted(world)
+    world.repo.git("merge", "-q", "--no-commit", "theirs", check=False)
+    world.repo.write({PLAN: codec.dump(theirs)})
+    world.repo.git("add", "--all")
+    world.repo.git("commit", "-qm", "merged", "--author", "Eve <eve@example.org>")
+    (said,) = [message for _, _, message in world.stored() if "chose" in message]
+    assert "Ada Lovelace, who does not commit this" in said

@@ -90,11 +90,14 @@ def new(report: NewReport, _: Style = PLAIN) -> Sheet:
 def amended(report: AmendReport, _: Style = PLAIN) -> Sheet:
     """Return what binds otherwise now, and what became of the runs before."""
     verb = "would amend" if report.dry_run else "amended"
-    changes = ", ".join(
-        f"{item.name} {value_text(item.old)} -> {value_text(item.new)}" for item in report.terms
+    changes = (
+        ", ".join(
+            f"{item.name} {value_text(item.old)} -> {value_text(item.new)}" for item in report.terms
+        )
+        or "tells what the history of the plan has, and binds as before"
     )
-    facts = [Fact("why", report.plan.amended[-1].why)]
-    if report.runs:
+    facts = [Fact("why", report.plan.amended[-1].why)] if report.terms else []
+    if report.runs and report.terms:
         spent = f"; spent: {numbers.seeds(report.spent)}" if report.spent else ""
         under = f"{numbers.amount(report.runs, 'run')} under plan {report.before[:SHORT]}"
         facts.append(Fact("before", f"{under}: the candidate's are shown and not counted{spent}"))
