@@ -17,6 +17,7 @@ from gitexp.model import dataclass
 from gitexp.model.ids import ABSENT, CommitHash
 from gitexp.model.sharing import EndReport, Tombstone
 from gitexp.records import codec
+from gitexp.report.escape import prose, visible
 from gitexp.store.conclusions import conclusion_named
 
 if TYPE_CHECKING:
@@ -192,11 +193,11 @@ def _message(repo: Repo, standing: Standing, base: str) -> str:
     plan = standing.plan
     lines = [f"gitexp archive: {standing.name}", ""]
     if plan is not None:
-        lines += [plan.hypothesis, ""]
+        lines += [prose(plan.hypothesis), ""]
         lines.append(f"plan: {plan.digest}")
         lines.append(f"verdict: {_verdict(repo, standing, plan)}")
-    lines.append(f"branch: {standing.branch}")
-    lines.append(f"records in: {base or 'this tag only'}")
+    lines.append(f"branch: {visible(standing.branch)}")
+    lines.append(f"records in: {visible(base) or 'this tag only'}")
     return "\n".join(lines)
 
 

@@ -18,6 +18,7 @@ from gitexp.git.transaction import layout, transaction
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT
 from gitexp.model.sharing import BranchMove, BranchOutcome
+from gitexp.report.escape import visible
 from gitexp.rules.unchanged import unlike
 from gitexp.store import lookup, plans, replay
 from gitexp.store.conclusions import adding_commit
@@ -95,7 +96,7 @@ def settle(
         commit, noted = _joined(shared, before, theirs, written, join=join)
         return commit
 
-    text = f"gitexp: {branch} and {shared.remote}'s come together"
+    text = f"gitexp: {visible(branch)} and {shared.remote}'s come together"
     task = transaction.Task(refs.local(branch), draft, shared.message(text))
     try:
         made = transaction.carry_out(shared.repo, task)
@@ -217,14 +218,14 @@ def _merged(
     tree, kept = joined.tree, ""
     if any(_both_changed(shared, path, base, ours, theirs) for path in paths):
         # A lock that is half theirs and half ours would describe no execution at all.
-        message = shared.message(f"gitexp sync: {branch} and {shared.remote}'s")
+        message = shared.message(f"gitexp sync: {visible(branch)} and {shared.remote}'s")
         probe = writing.write_commit(repo, tree, [theirs, ours], message)
         now = inputs_of(repo, probe)
         own = now == inputs_of(repo, ours) != inputs_of(repo, theirs)
         side, whose = (ours, "ours") if own else (theirs, f"{shared.remote}'s")
         kept = f"dvc.lock and metrics are {whose}"
         tree = writing.build_tree(repo, tree, _entries(shared, side, paths), written=written)
-    message = shared.message(f"gitexp sync: merge {branch} with {shared.remote}'s")
+    message = shared.message(f"gitexp sync: merge {visible(branch)} with {shared.remote}'s")
     commit = writing.write_commit(repo, tree, [theirs, ours], message)
     count = len(list(objects.history(repo, [ours], hide=[theirs])))
     return commit, replace(before, way=BranchOutcome.MERGED, records=count, kept=kept)
