@@ -153,7 +153,7 @@ def _malformed(where: str, found: str) -> BadFormatError:
         found=found,
         where=where,
         expected='[{"md5": ..., "relpath": ...}, ...]',
-        next_step="gitexp verify, then dvc fetch",
+        next_step="dvc add that folder again, where it was made",
     )
 
 

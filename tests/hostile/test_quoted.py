@@ -9,6 +9,8 @@ from typing import Final
 
 import pytest
 
+from gitexp.cli.commands import COMMANDS
+
 ROOT: Final = Path(__file__).parents[2]
 COMMAND: Final = re.compile(r"\b(gitexp|git|dvc) (-C |[a-z]+)[^;,:]*\Z")
 QUOTED: Final = re.compile(r"\b(shlex\.)?(quote|quoted|join)\(")
@@ -85,6 +87,36 @@ def test_commands_to_type_quote_every_name() -> None:
         if (names := set(unquoted(file.read_text("utf-8"))) - PROSE.get(path, set()))
     }
     assert said == {}
+
+
+VERB: Final = re.compile(
+    r"(?:^|[;:,(`]\s*|\b(?:then|or|and|first|with|by|&&)\s+)gitexp ([a-z][a-z-]*)"
+)
+NO_VERBS: Final = frozenset({"help", "data", "identity"})  # of messages, and of a digest
+
+
+def verbs(source: str) -> set[str]:
+    """Return the verbs of commands in texts, docstrings aside."""
+    tree = ast.parse(source)
+    bodies = [node.body for node in ast.walk(tree) if isinstance(getattr(node, "body", None), list)]
+    docs = {id(body[0].value) for body in bodies if body and isinstance(body[0], ast.Expr)}
+    return {
+        verb
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs
+        for verb in VERB.findall(node.value)
+    }
+
+
+def test_commands_to_type_have_verbs_that_there_are() -> None:
+    there = NO_VERBS.union(command.name for command in COMMANDS)
+    said = {
+        str(file.relative_to(ROOT)): unknown
+        for file in sorted((ROOT / "gitexp").rglob("*.py"))
+        if (unknown := verbs(file.read_text("utf-8")) - there)
+    }
+    assert said == {}
+    assert verbs('x = "gitexp verify, then gitexp run"') == {"verify", "run"}
 
 
 @pytest.mark.parametrize(
