@@ -95,9 +95,16 @@ def latex(text: str, *, limit: int = LIMIT) -> str:
 
 
 def csv(text: str) -> str:
-    """Return `text` for a CSV cell that no spreadsheet takes for a formula (OWASP)."""
-    shown = visible(text, limit=CELL_LIMIT)
-    return f"'{shown}" if text.lstrip(" ").startswith(_FORMULA) else shown
+    """Return `text` for a CSV cell that no spreadsheet takes for a formula (OWASP).
+
+    Nor for cells with one, where a spreadsheet ends them at semicolons.
+
+    >>> csv("=1;x;-2")
+    "'=1;x;'-2"
+    """
+    cells = text.split(";")
+    safe = (f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA) else cell for cell in cells)
+    return visible(";".join(safe), limit=CELL_LIMIT)
 
 
 def escaped(text: str) -> str:
