@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 PLACES: Final = {
     "pre-commit": ("commit", "answer"),
     "pre-merge-commit": ("commit", "answer"),
-    "prepare-commit-msg": ("message", "prepare"),
-    "commit-msg": ("message", "judge"),
+    "prepare-commit-msg": ("commit", "prepare"),
+    "commit-msg": ("commit", "judge"),
     "post-checkout": ("outputs", "answer"),
     "post-merge": ("outputs", "answer"),
     "pre-push": ("push", "answer"),

@@ -274,13 +274,9 @@ def _protected(repo: Repo, config: ProjectConfig, branch: str, tip: CommitHash) 
 
 
 def _base(repo: Repo, tip: CommitHash, upstream: tuple[CommitHash, ...]) -> CommitHash | None:
-    """Return the newest commit that a protected branch and the tip have in common."""
     best: CommitHash | None = None
-    for commit in upstream:
-        common = objects.merge_base(repo, commit, tip)
-        if common is ABSENT:
-            continue
-        if best is None or objects.is_ancestor(repo, best, common):
+    for common in (objects.merge_base(repo, commit, tip) for commit in upstream):
+        if common is not ABSENT and (best is None or objects.is_ancestor(repo, best, common)):
             best = common
     return best
 
@@ -288,11 +284,13 @@ def _base(repo: Repo, tip: CommitHash, upstream: tuple[CommitHash, ...]) -> Comm
 def _plans(repo: Repo, index: Index, found: Gained) -> list[CheckedPlan]:
     """Return the plans that these commits brought or changed, and that of the branch."""
     before = {plan.digest for plan in plans.plans(repo, found.base)} if found.base else set()
-    checked = []
-    for plan in plans.plans(repo, found.tip):
-        if plan.digest in before and plan.branch != found.branch:
-            continue
-        order, runs = order_evidence.grade(repo, index, plan, found.tip)
-        amended = len(whole_plan(repo, plan, found.tip).amended)
-        checked.append(CheckedPlan(plan.name, plan.digest, amended, runs, order))
-    return checked
+    every = plans.plans(repo, found.tip)
+    new = [each for each in every if each.digest not in before or each.branch == found.branch]
+    return [checked_plan(repo, index, plan, found.tip) for plan in new]
+
+
+def checked_plan(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> CheckedPlan:
+    """Return what is said of a plan in the history of a commit."""
+    order, runs = order_evidence.grade(repo, index, plan, tip)
+    amended = len(whole_plan(repo, plan, tip).amended)
+    return CheckedPlan(plan.name, plan.digest, amended, runs, order)

@@ -15,7 +15,7 @@ from gitexp.comparison.eligible import finished_seeds
 from gitexp.comparison.gather import RunPool
 from gitexp.dvc import inputs
 from gitexp.enforcement import check as remote_facts
-from gitexp.enforcement.check import check, is_own
+from gitexp.enforcement.check import check, checked_plan, is_own
 from gitexp.errors import (
     DamagedDataError,
     DataMissingError,
@@ -40,7 +40,7 @@ from gitexp.rules import policies
 from gitexp.rules.branches import is_protected
 from gitexp.rules.facts import differences, of_commit, settings, settings_in
 from gitexp.store import conclusions, lookup, merged_experiments, plans
-from gitexp.store.plan_files import plan_paths, whole_plan
+from gitexp.store.plan_files import plan_paths
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -131,14 +131,11 @@ def _experiments(
             continue
         judged = known.get(name)
         if judged is None:
-            order, runs = order_evidence.grade(asked.repo, asked.index, plan, asked.head)
-            amended = len(whole_plan(asked.repo, plan, asked.head).amended)
-            judged = CheckedPlan(name, plan.digest, amended, runs, order)
+            judged = checked_plan(asked.repo, asked.index, plan, asked.head)
         yield _experiment(asked, plan, judged)
 
 
 def _touched(asked: ReviewContext, held: dict[str, Plan]) -> set[str]:
-    """Return the experiments of which the range brings a conclusion, or runs."""
     found: set[str] = set()
     common = objects.merge_base(asked.repo, asked.base, asked.head)
     before = asked.base if common is ABSENT else common

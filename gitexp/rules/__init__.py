@@ -1,4 +1,4 @@
-"""The rules of the house, one file each; hooks, the server's gate, `check` and `review` share them.
+"""The rules of the house; hooks, the server's gate, `check` and `review` share them.
 
 A rule is a pure function of `Facts`. Nothing here opens a repository, and nothing imports what a
 hook has no time to load.
@@ -9,17 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gitexp.model.rules import Policy, Violation
-from gitexp.rules import (
-    identities,
-    large,
-    merging,
-    order,
-    plan,
-    pointers,
-    remote,
-    secrets,
-    unchanged,
-)
+from gitexp.rules import data, identities, merging, order, plan, pointers, secrets, unchanged
 from gitexp.rules.facts import place
 
 if TYPE_CHECKING:
@@ -36,11 +26,11 @@ RULES: Final[dict[str, Rule]] = {
         order.RULE,
         unchanged.RULE,
         identities.RULE,
-        large.RULE,
+        data.R5,
         pointers.RULE,
         merging.RULE,
         secrets.RULE,
-        remote.RULE,
+        data.R10,
     )
 }
 

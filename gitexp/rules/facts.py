@@ -300,7 +300,6 @@ def _leaf(entry: TreeEntry | None) -> TreeEntry | None:
 
 
 def _arrived(merge: Sequence[TreeChange]) -> frozenset[str]:
-    """Return the plan files that the first parent of a merge has not."""
     return frozenset(
         change.path for change in merge if change.path.startswith(f"{PLANS}/") and not change.old
     )

@@ -42,9 +42,8 @@ def _run(facts: Facts, path: str, run: Run) -> Iterator[Finding]:
     digests = {repeat.environment for repeat in finished if repeat.environment is not None}
     for digest in sorted(digests):
         if facts.tree.entry(f"{environment_dir(digest)}/environment.json") is None:
-            yield Finding(
-                f"the environment {digest[:8]} of run {run.id[:8]} is not recorded", again, path
-            )
+            what = f"the environment {digest[:8]} of run {run.id[:8]} is not recorded"
+            yield Finding(what, again, path)
     declared = facts.config.predictions is not None or facts.config.evaluation
     if declared and any(repeat.evaluation is None for repeat in finished):
         yield Finding(f"run {run.id[:8]} does not say on which data it was judged", again, path)

@@ -8,17 +8,26 @@ into it; one that only says so, and came by a merge, is.
 from __future__ import annotations
 
 import posixpath
+import shlex
 from typing import TYPE_CHECKING, Final
 
+from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import conclusion_path
+from gitexp.git.tree import tree_of
 from gitexp.model.rules import Policy
+from gitexp.records import codec
 from gitexp.rules.branches import is_protected
 from gitexp.rules.facts import Finding, Rule
+from gitexp.rules.recorded import keeps
 from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gitexp.git.tree import Tree
+    from gitexp.model.comparison import Conclusion
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Plan
     from gitexp.rules.facts import Facts
 
 
@@ -34,10 +43,60 @@ def find(facts: Facts) -> Iterator[Finding]:
         if isinstance(plan, UnreadablePlan):
             yield Finding(f"a merged plan cannot be read: {plan.why}", f"mend {path}", path)
         elif plan is not None and (plan.branch != facts.branch or path in facts.arrived):
-            # A conclusion embeds a comparison: to load its classes takes a sixth of a hook's time.
-            from gitexp.rules.concluded import merged  # noqa: PLC0415
+            yield from _merged(facts, plan)
 
-            yield from merged(facts, plan)
+
+def _merged(facts: Facts, plan: Plan) -> Iterator[Finding]:
+    """Say what the conclusion of an experiment lacks to be merged."""
+    path = conclusion_path(plan.name)
+    switch = f"git switch {shlex.quote(plan.branch)}"
+    try:
+        found = _conclusion(facts.tree, path)
+    except GitexpError as error:
+        again = f"gitexp conclude {shlex.quote(plan.name)} --amend -m TEXT"
+        yield Finding(f"the conclusion of {plan.name} cannot be read: {error}", again, path)
+        return
+    if found is None:
+        what = f"{plan.name} is merged into {facts.branch} without a conclusion"
+        yield Finding(what, f"{switch} && gitexp conclude -m TEXT, then merge again", path)
+        return
+    if what := _contradicted(facts, plan, found):
+        yield Finding(what, f"{switch} && gitexp conclude --amend -m TEXT", path)
+
+    def kept(tag: CommitHash) -> bool:
+        tree = tree_of(facts.objects, tag)
+        return keeps(tree, plan, facts.tree, found.comparison.candidate.runs)
+
+    if missing := facts.outside.archived(plan, kept):
+        step = f"gitexp archive {shlex.quote(plan.name)} --push"
+        yield Finding(f"{plan.name} is merged, and {missing}", step)
+
+
+def runs(tree: Tree, plan: Plan) -> tuple[str, ...]:
+    """Return the runs by which an experiment was concluded."""
+    try:
+        found = _conclusion(tree, conclusion_path(plan.name))
+    except GitexpError:  # R7 says it
+        found = None
+    return () if found is None else found.comparison.candidate.runs
+
+
+def _conclusion(tree: Tree, path: str) -> Conclusion | None:
+    # It embeds a comparison: to load its classes takes a sixth of a hook's time.
+    from gitexp.model.comparison import Conclusion  # noqa: PLC0415
+
+    data = tree.read(path, codec.limit(Conclusion))
+    return None if data is None else codec.load(Conclusion, data, path)
+
+
+def _contradicted(facts: Facts, plan: Plan, found: Conclusion) -> str:
+    if not found.stands(plan):
+        return f"the conclusion of {plan.name} is about another plan than the one merged"
+    if found.verdict != found.comparison.verdict:
+        return f"the verdict on {plan.name} is not that of the comparison it rests on"
+    differs = facts.outside.recomputed(found)
+    what = f"the conclusion of {plan.name} is not what its records give: {differs}"
+    return what if differs else ""
 
 
 RULE: Final = Rule(

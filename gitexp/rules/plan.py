@@ -51,13 +51,12 @@ def find(facts: Facts) -> Iterator[Finding]:
         (n, was) for n, tree in enumerate(facts.parents) if (was := plan_of(tree, branch))
     ]:
         number, was = lost[0]
-        yield put_back(
-            facts,
+        what, then = (
             f"the plan of {branch} is taken away",
-            was.path if isinstance(was, UnreadablePlan) else plan_path(was.name),
-            parent=number,
-            then="; an experiment ends by gitexp conclude",
+            "; an experiment ends by gitexp conclude",
         )
+        path = was.path if isinstance(was, UnreadablePlan) else plan_path(was.name)
+        yield put_back(facts, what, path, parent=number, then=then)
     elif facts.tip:
         yield Finding(
             f"{branch} has no plan: no hypothesis, no run",
@@ -92,11 +91,9 @@ def _second(facts: Facts, plan: Plan, path: str) -> Iterator[Finding]:
     usual = f"{facts.config.branch_prefix}{plan.name}"
     alive = None if usual == plan.branch else facts.plan_of(usual)
     if alive is not None and alive.name == plan.name:
-        yield Finding(
-            f"the plan {plan.name} names {plan.branch}, and {usual} is alive with its own",
-            f"give it another name: gitexp rename {shlex.quote(plan.name)} NAME",
-            path,
-        )
+        what = f"the plan {plan.name} names {plan.branch}, and {usual} is alive with its own"
+        step = f"give it another name: gitexp rename {shlex.quote(plan.name)} NAME"
+        yield Finding(what, step, path)
     if plan.branch == facts.branch:
         return
     there = facts.plan_of(plan.branch)
@@ -104,12 +101,9 @@ def _second(facts: Facts, plan: Plan, path: str) -> Iterator[Finding]:
     others += () if there is None else (there,)
     names = ", ".join({each.name: 0 for each in others if each.name != plan.name})
     if names:
-        yield Finding(
-            f"the plan {plan.name} names {plan.branch}, which is the branch of {names}",
-            f"{'drop the commit that adds' if facts.commit else 'leave out'} {path}, "
-            f"or commit it on {plan.branch}",
-            path,
-        )
+        what = f"the plan {plan.name} names {plan.branch}, which is the branch of {names}"
+        drop = "drop the commit that adds" if facts.commit else "leave out"
+        yield Finding(what, f"{drop} {path}, or commit it on {plan.branch}", path)
 
 
 def _real(plan: Plan) -> Iterator[Finding]:
@@ -117,11 +111,8 @@ def _real(plan: Plan) -> Iterator[Finding]:
     try:
         check_hypothesis(plan.hypothesis)
     except GitexpError as error:
-        yield Finding(
-            f"{error.summary}: {error.found}",
-            f"write into {path} a sentence that a result can contradict",
-            path,
-        )
+        step = f"write into {path} a sentence that a result can contradict"
+        yield Finding(f"{error.summary}: {error.found}", step, path)
     if not plan.metric.strip():
         yield Finding("the plan names no primary metric", f"name it in {path}", path)
 

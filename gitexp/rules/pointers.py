@@ -19,8 +19,8 @@ from gitexp.errors import GitexpError
 from gitexp.git.tree import FILE_MODES
 from gitexp.model.ids import BlobId
 from gitexp.model.rules import Policy
+from gitexp.rules.data import LOCK, PIPELINE
 from gitexp.rules.facts import Finding, Rule
-from gitexp.rules.tracked import LOCK, PIPELINE
 from gitexp.text.paramkeys import lookup
 from gitexp.text.params import parse
 
@@ -61,9 +61,8 @@ def _file(facts: Facts, change: TreeChange, name: str, *, pointer: bool) -> Iter
     try:
         data = facts.read(change.new, dvcpipeline.LIMIT) if change.new is not None else b""
         if _MARKERS.search(data):
-            yield Finding(
-                f"{path} has two sides of a merge in it", f"git checkout --ours -- {named}", path
-            )
+            step = f"git checkout --ours -- {named}"
+            yield Finding(f"{path} has two sides of a merge in it", step, path)
             return
         if pointer:
             outs = load_pointer(data, path, folder).outs
@@ -156,16 +155,11 @@ def _commands(
         if locked is None or any(locked == before.get(stage.name) for before in known):
             continue
         if locked.commands != stage.commands:
-            yield Finding(
-                f"{path} has another command of stage {stage.name} than dvc.yaml", "dvc repro", path
-            )
-        lacking = sorted({out.path for out in stage.outs} - {out.path for out in locked.outs})
-        if lacking:
-            yield Finding(
-                f"{path} lacks {lacking[0]} of stage {stage.name}: its end may be missing",
-                "dvc repro",
-                path,
-            )
+            what = f"{path} has another command of stage {stage.name} than dvc.yaml"
+            yield Finding(what, "dvc repro", path)
+        if lacking := sorted({out.path for out in stage.outs} - {out.path for out in locked.outs}):
+            what = f"{path} lacks {lacking[0]} of stage {stage.name}: its end may be missing"
+            yield Finding(what, "dvc repro", path)
 
 
 def _md5(data: bytes) -> str:

@@ -244,7 +244,5 @@ def _once(said: Sequence[Violation]) -> tuple[Violation, ...]:
     """Drop what a later commit repeats of the same path; the first is the one to mend."""
     kept: dict[tuple[str, str, str], Violation] = {}
     for violation in said:
-        key = (violation.rule, violation.message, violation.where.path)
-        if key not in kept:
-            kept[key] = violation
+        kept.setdefault((violation.rule, violation.message, violation.where.path), violation)
     return tuple(kept.values())

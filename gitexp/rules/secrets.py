@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-import math
 import posixpath
 import re
 import struct
-from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
@@ -15,7 +13,7 @@ from gitexp.git.transaction.layout import CONCLUSIONS, ENVIRONMENTS, PLANS, WITN
 from gitexp.model.rules import Policy
 from gitexp.rules.facts import Finding, Rule
 from gitexp.rules.recorded import readable_runs
-from gitexp.system.secrets import MASK, is_secret_name, mask
+from gitexp.system.secrets import MASK, entropy, is_secret_name, mask
 from gitexp.text.paramkeys import flatten
 from gitexp.text.params import parse
 
@@ -77,12 +75,10 @@ def _is_random(part: str) -> bool:
     """Return whether letters and digits follow each other as no word has them."""
     if sum(map(len, _WORDS.findall(part))) > _MOST_WORDS * len(part):
         return False
-    counts = Counter(part).values()
-    return -sum(n / len(part) * math.log2(n / len(part)) for n in counts) >= _LEAST_ENTROPY
+    return entropy(part) >= _LEAST_ENTROPY
 
 
 def _packs_numbers(text: str) -> bool:
-    """Return whether a text is the base64 of floating-point numbers of usual sizes."""
     try:
         data = base64.b64decode(text, validate=True)
     except ValueError:

@@ -274,16 +274,11 @@ def find(facts: Facts) -> Iterator[Finding]:
         known = any(parent.entry(run_dir(file.run)) is not None for parent in facts.parents)
         if known and file.run not in said:
             said.add(file.run)
-            if file.change.new is None:
-                what = "is taken away"
-            else:
-                what = "was changed" if any(had) else "got a file that was not recorded"
-            parent = next(
-                n for n, tree in enumerate(facts.parents) if tree.entry(run_dir(file.run))
-            )
-            yield _finding(
-                facts, file.run, file.change.path, f"the record of run %s {what}", parent
-            )
+            what = "was changed" if any(had) else "got a file that was not recorded"
+            what = f"the record of run %s {what if file.change.new else 'is taken away'}"
+            folder = run_dir(file.run)
+            parent = next(n for n, tree in enumerate(facts.parents) if tree.entry(folder))
+            yield _finding(facts, file.run, file.change.path, what, parent)
     yield from _left_out(facts, said)
     for file, run in new_runs(facts):
         if file.run not in said:

@@ -66,7 +66,6 @@ def hook_folder(workspace: Workspace) -> HookFolder:
 
 
 def _searched(workspace: Workspace) -> Path:
-    """Return where Git looks for hooks, by core.hooksPath of whatever scope."""
     arguments = ["rev-parse", "--path-format=absolute", "--git-path", "hooks"]
     code, out, err = command.attempt(workspace, arguments, settings=_SETTINGS)
     if b"empty string" in err:  # core.hooksPath without a value: Git comes to no hook

@@ -82,7 +82,6 @@ def calls(manager: Manager, top: Path, name: str) -> bool:
 
 
 def _is_set_up(manager: Manager, top: Path) -> bool:
-    """Return whether there are settings that are this manager's before anybody else's."""
     if manager.key and f'"{manager.key}"' in _text(top / "package.json"):
         return True
     return any((top / name).is_file() for name in manager.configs[: manager.n_own])

@@ -28,6 +28,7 @@ from gitexp.model.config import ProjectConfig
 from gitexp.model.plan import Plan
 from gitexp.model.rules import HookAnswer, Policy, Violation, Where
 from gitexp.provenance import trust_settings
+from gitexp.rules import merging
 from gitexp.rules.branches import is_experiment, is_protected
 from gitexp.rules.facts import settings
 from gitexp.rules.order import is_ordered
@@ -146,6 +147,8 @@ def _judges(config: ProjectConfig, branch: str) -> bool:
     return is_experiment(config, branch) or is_protected(config, branch)
 
 
+Refusal = tuple[str, str]  # what is wrong, and what to type next
+
 RULE: Final = "refs"  # what may become of branches and tags, whatever their commits hold
 
 
@@ -170,13 +173,13 @@ def answer(call: HookCall) -> HookAnswer:
                 after.pop(update.ref, None)
         gate = _Own(place, objects, here, after)
         for update in pushed:
-            found += _refs(place, update)
+            found += _refused(update, _refs(place, update))
             told = [*_archive(gate, config, update, here)]
             found += (each for each in told if isinstance(each, Violation))
             moves += (update, *(each for each in told if isinstance(each, Update)))
         for update in moves:
             if _judges(config, update.branch):
-                found += _history(place, objects, config, update, after)
+                found += _refused(update, _history(gate, config, update))
             broken, notes = gate.judged(update, here, config)
             found += broken
             unseen += notes
@@ -221,22 +224,17 @@ class _Own(Gate):
         return "" if keeps(self._after[tag]) else why
 
 
-def _refs(place: HookPlace, update: Update) -> Iterator[Violation]:
+def _refs(place: HookPlace, update: Update) -> Refusal | None:
     """Refuse refs by which a server's own answers go, and whatever takes from gitexp/data."""
     if update.branch == DATA_BRANCH:
         if not update.creates and not staged.is_ancestor(place, update.old, update.new):
-            yield _refused(
-                update,
-                f"{DATA_BRANCH} would lose commits: they keep the data of everybody's runs",
-                "gitexp push, which forces nothing",
-            )
+            what = f"{DATA_BRANCH} would lose commits: they keep the data of everybody's runs"
+            return what, "gitexp push, which forces nothing"
     elif not update.deletes and update.ref.startswith(("refs/replace/", "refs/remotes/")):
         # Git itself believes the former; the latter would be taken for an upstream's word.
-        yield _refused(
-            update,
-            f"{update.ref} says on the server whose history or whose main there is",
-            "push it as a branch, or to another repository",
-        )
+        what = f"{update.ref} says on the server whose history or whose main there is"
+        return what, "push it as a branch, or to another repository"
+    return None
 
 
 def _archive(
@@ -263,14 +261,12 @@ def _archive(
         plan, known = (plan_at(each, plan_path(name)) for each in (tree, main))
         step = f"gitexp sync, then gitexp archive {shlex.quote(name)} --push"
         if not isinstance(plan, Plan):
-            yield _refused(update, f"{short} leads to no plan of {name}", step)
+            yield from _refused(update, (f"{short} leads to no plan of {name}", step))
             return
         branches = [f"{config.branch_prefix}{name}"]
         if isinstance(known, Plan):
             branches.append(known.branch)
-            from gitexp.rules import concluded  # noqa: PLC0415  loaded late, as by R7
-
-            whole = keeps(tree, known, main, concluded.runs(main, known))
+            whole = keeps(tree, known, main, merging.runs(main, known))
             # What is shown of it from now on is the tag's: it says nothing else than main does.
             said, stone = (plan_path(name), conclusion_path(name)), tombstone_path(name)
             changed = [path for path in said if main.entry(path) not in {None, tree.entry(path)}]
@@ -278,77 +274,56 @@ def _archive(
             if changed or not whole:
                 what = changed[0] if changed else "plan or runs"
                 why = f"{short} has not what {place.branch} has of {name}: {what}"
-                yield _refused(update, why, f"merge it, then {step}" if changed else step)
+                yield from _refused(update, (why, f"merge it, then {step}" if changed else step))
         there = [branch for branch in branches if f"{HEADS}{branch}" in here]
         removed = tree.entry(tombstone_path(name)) is not None
         stay = [branch for branch in branches if f"{HEADS}{branch}" in gate.refs()]
         if stay and not _ends(tree, name):
             quoted = shlex.quote(name)
-            yield _refused(
-                update,
-                f"{short} has no conclusion of {name}, and {stay[0]} goes on",
-                f"gitexp conclude {quoted} -m TEXT first; or gitexp archive {quoted} --abandon "
-                "--push, which takes the branch away",
-            )
+            first = f"gitexp conclude {quoted} -m TEXT first"
+            away = f"gitexp archive {quoted} --abandon --push, which takes the branch away"
+            what = f"{short} has no conclusion of {name}, and {stay[0]} goes on"
+            yield from _refused(update, (what, f"{first}; or {away}"))
         for branch in dict.fromkeys(there or (() if removed else (plan.branch,))):
             if is_experiment(config, branch):
                 ref = f"{HEADS}{branch}"
                 yield Update(ref, here.get(ref, ""), update.new)
     elif update.old != update.new:
-        yield _refused(
-            update,
-            f"{short} keeps the order of a plan and its runs: it is neither moved nor deleted",
-            "archive under another name: gitexp rename OLD NEW, then gitexp archive NEW",
-        )
+        what = f"{short} keeps the order of a plan and its runs: it is neither moved nor deleted"
+        step = "archive under another name: gitexp rename OLD NEW, then gitexp archive NEW"
+        yield from _refused(update, (what, step))
 
 
 def _ends(tree: Tree, name: str) -> bool:
     return any(tree.entry(path(name)) is not None for path in (conclusion_path, tombstone_path))
 
 
-def _history(
-    place: HookPlace,
-    objects: CatFile,
-    config: ProjectConfig,
-    update: Update,
-    after: Mapping[str, CommitHash],
-) -> Iterator[Violation]:
+def _history(gate: Gate, config: ProjectConfig, update: Update) -> Refusal | None:
+    place, after = gate.place, gate.refs()
     name = update.branch.partition("/")[2] or update.branch
     if update.creates:
         tag = after.get(f"{ARCHIVE_TAGS}{name}")
         if tag is not None and not staged.is_ancestor(place, tag, update.new):
-            yield _refused(
-                update,
-                f"an experiment {name} was archived, and {update.branch} does not go on from it",
-                "gitexp rename it, or gitexp restore what was archived",
-            )
-        return
-    protected = is_protected(config, update.branch)
-    if update.deletes and protected:
-        yield _refused(
-            update,
-            f"{update.branch} is protected: what was merged into it stays",
-            "who runs the server deletes it there",
-        )
-    elif update.deletes:
+            what = f"an experiment {name} was archived, and {update.branch} does not go on from it"
+            return what, "gitexp rename it, or gitexp restore what was archived"
+        return None
+    if update.deletes and is_protected(config, update.branch):
+        what = f"{update.branch} is protected: what was merged into it stays"
+        return what, "who runs the server deletes it there"
+    if update.deletes:
         kept = any(
-            staged.is_ancestor(place, update.old, tip) and _is_of(objects, ref, tip, name)
+            staged.is_ancestor(place, update.old, tip) and _is_of(gate.objects, ref, tip, name)
             for ref, tip in after.items()
             if ref.startswith(ARCHIVE_TAGS)
         )
-        if not kept:
-            yield _refused(
-                update,
-                f"{update.branch} holds records that no archive tag contains",
-                f"gitexp archive {shlex.quote(name)}, git push REMOTE "
-                f"{shlex.quote(ARCHIVE_TAGS + name)}, then delete it",
-            )
-    elif not staged.is_ancestor(place, update.old, update.new):
-        yield _refused(
-            update,
-            f"{update.branch} would lose commits: the history of an experiment is its evidence",
-            "git pull --rebase=false or gitexp sync, then push without force",
-        )
+        push = f"git push REMOTE {shlex.quote(ARCHIVE_TAGS + name)}"
+        step = f"gitexp archive {shlex.quote(name)}, {push}, then delete it"
+        what = f"{update.branch} holds records that no archive tag contains"
+        return None if kept else (what, step)
+    if not staged.is_ancestor(place, update.old, update.new):
+        what = f"{update.branch} would lose commits: the history of an experiment is its evidence"
+        return what, "git pull --rebase=false or gitexp sync, then push without force"
+    return None
 
 
 def _is_of(objects: CatFile, tag: str, tip: CommitHash, name: str) -> bool:
@@ -358,6 +333,7 @@ def _is_of(objects: CatFile, tag: str, tip: CommitHash, name: str) -> bool:
     return own == name or (isinstance(plan, Plan) and name in plan.formerly)
 
 
-def _refused(update: Update, message: str, next_step: str) -> Violation:
-    where = Where(branch=update.branch or update.ref)
-    return Violation(RULE, Policy.ERROR, message, where, next_step)
+def _refused(update: Update, why: Refusal | None) -> Iterator[Violation]:
+    if why is not None:
+        where = Where(branch=update.branch or update.ref)
+        yield Violation(RULE, Policy.ERROR, why[0], where, why[1])

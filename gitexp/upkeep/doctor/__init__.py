@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from gitexp.model.report import Diagnosis
-from gitexp.upkeep.doctor import branches, caches, hooks, jobs, records, transactions
+from gitexp.upkeep.doctor import clone, jobs, records
 from gitexp.upkeep.doctor.place import CheckedRepository
 
 if TYPE_CHECKING:
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 # In this order: what stands in the way first, since clearing it makes the rest readable.
 CHECKS: dict[str, Callable[[CheckedRepository], Iterator[Curable]]] = {
-    "locks": transactions.locks_in_the_way,
-    "leftovers": transactions.leftovers,
+    "locks": clone.locks_in_the_way,
+    "leftovers": clone.leftovers,
     "worktrees": jobs.dead_worktrees,
     "repeats": jobs.unrecorded,
     "records": records.look,
-    "by-products": branches.lone_byproducts,
-    "branches": branches.unplanned,
-    "index": caches.index,
-    "data cache": caches.data_cache,
-    "hooks": hooks.look,
+    "by-products": records.lone_byproducts,
+    "branches": records.unplanned,
+    "index": clone.index,
+    "data cache": clone.data_cache,
+    "hooks": clone.hooks,
 }
 
 

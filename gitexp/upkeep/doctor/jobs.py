@@ -45,25 +45,17 @@ def unrecorded(place: CheckedRepository) -> Iterator[Curable]:
     for workspace, workdir, state in place.waiting():
         run = state.draft.id
         if run in place.recorded:
-            yield Curable(
-                f"run {run[:8]} is recorded on {state.branch}, and its notes do not say so",
-                workdir.state(run),
-                "note that it is recorded",
-                partial(states.recorded, workdir, run),
-                done="noted",
-            )
+            what = f"run {run[:8]} is recorded on {state.branch}, and its notes do not say so"
+            clear, notes = partial(states.recorded, workdir, run), workdir.state(run)
+            yield Curable(what, notes, "note that it is recorded", clear, done="noted")
         elif seeds := finished(workdir, state):
             there = tip_of(place, local(state.branch)) is not ABSENT
             step = steps.get(run) or states.resumption(state, there=there)
-            repeats = numbers.amount(len(seeds), "finished repeat")
-            yield Curable(
-                f"{repeats} of run {run[:8]} for {state.branch} "
-                "never recorded: the coordinator died",
-                workdir.run(run),
-                f"record them; {step} finishes the call, too" if there else step,
-                partial(_record, place, workspace, workdir, state) if there else None,
-                step=step,
-            )
+            what = f"{numbers.amount(len(seeds), 'finished repeat')} of run {run[:8]}"
+            what += f" for {state.branch} never recorded: the coordinator died"
+            remedy = f"record them; {step} finishes the call, too" if there else step
+            finish = partial(_record, place, workspace, workdir, state) if there else None
+            yield Curable(what, workdir.run(run), remedy, finish, step=step)
         elif not any(states.is_at_work(workdir, state, seed) for seed in state.draft.seeds):
             yield from _outputs(workdir, run, "a call that died before a repeat had finished")
     for _, workdir in place.workdirs():
@@ -71,24 +63,17 @@ def unrecorded(place: CheckedRepository) -> Iterator[Curable]:
             yield from _outputs(workdir, RunId(name), "a recorded run, which nothing names")
         yield from _old(place, workdir)
         for run in states.abandoned(workdir):
-            yield Curable(
-                f"run {run[:8]} died before its first repeat",
-                workdir.run(run),
-                "remove its empty folder",
-                partial(states.renounce, workdir, run),
-                done="removed the folder",
-            )
+            what, done = f"run {run[:8]} died before its first repeat", "removed the folder"
+            clear = partial(states.renounce, workdir, run)
+            yield Curable(what, workdir.run(run), "remove its empty folder", clear, done=done)
     for workspace in place.work_places:
         for bad in live_runs(workspace).unreadable:
-            yield Curable(
-                f"the notes about run {bad.what[:8]} are not to be believed: {bad.why}",
-                bad.where,
-                f"look into its jobs/, then rm -r {shlex.quote(bad.where)}",
-            )
+            what = f"the notes about run {bad.what[:8]} are not to be believed: {bad.why}"
+            step = f"look into its jobs/, then rm -r {shlex.quote(bad.where)}"
+            yield Curable(what, bad.where, step)
 
 
 def _steps(place: CheckedRepository) -> dict[RunId, str]:
-    """Return what goes on with calls that died, in any work tree."""
     found = {}
     for workspace in place.work_places:
         here = workspace.top == place.workspace.top
@@ -98,13 +83,8 @@ def _steps(place: CheckedRepository) -> dict[RunId, str]:
 
 def _outputs(workdir: WorkDir, run: RunId, whose: str) -> Iterator[Curable]:
     if caches := workdir.caches(run):
-        yield Curable(
-            f"outputs of {whose}",
-            workdir.run(run),
-            f"remove {len(caches)} of its folders",
-            partial(workdir.drop_caches, run),
-            done="removed them",
-        )
+        remedy, clear = f"remove {len(caches)} of its folders", partial(workdir.drop_caches, run)
+        yield Curable(f"outputs of {whose}", workdir.run(run), remedy, clear, done="removed them")
 
 
 def _old(place: CheckedRepository, workdir: WorkDir) -> Iterator[Curable]:
@@ -174,27 +154,21 @@ def dead_worktrees(place: CheckedRepository) -> Iterator[Curable]:
     for workspace, workdir in place.workdirs():
         for path in dead_slots(workdir):
             seen.add(path)
-            yield Curable(
+            what, clear = (
                 "a job's worktree whose run has ended",
-                path,
-                "remove the worktree",
                 partial(_remove_slot, workspace, path),
-                done="removed the worktree",
             )
+            yield Curable(what, path, "remove the worktree", clear, done="removed the worktree")
     slots = {each.top / layout.TMP / "worktrees" for each in place.work_places if each.top}
     proofs = calls.proofs(place.workspace)
-    for checkout in place.worktrees():
+    for checkout in checkouts.listing(place.workspace):
         top = checkout.top  # whatever stands in .git/worktrees/NAME/gitdir
         if not checkout.missing or top in seen or top.parent not in slots:
             continue
         if is_own_slot(top.name, proofs):
-            yield Curable(
-                "Git knows a job's worktree that is gone",
-                top,
-                "let Git forget it",
-                partial(checkouts.forget, place.workspace, top),
-                done="Git has forgotten it",
-            )
+            what, done = "Git knows a job's worktree that is gone", "Git has forgotten it"
+            clear = partial(checkouts.forget, place.workspace, top)
+            yield Curable(what, top, "let Git forget it", clear, done=done)
 
 
 def _remove_slot(workspace: Workspace, path: Path) -> None:

@@ -12,7 +12,7 @@ from gitexp.execution import state as states
 from gitexp.execution.workdir import WorkDir
 from gitexp.git.objects import commit_info
 from gitexp.git.repository import open_repository
-from gitexp.git.transaction import layout, owners
+from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import Index
 from gitexp.git.worktree import checkouts
 from gitexp.model import dataclass, replace
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from gitexp.execution.state import State
     from gitexp.git.repository import Repo
-    from gitexp.git.worktree.checkouts import Checkout
     from gitexp.model.ids import CommitHash, RunId, TreeId
     from gitexp.model.rules import TreeEntry
     from gitexp.model.workspace import Workspace
@@ -117,7 +116,6 @@ class CheckedRepository:
         return found
 
     def _files(self, commit: CommitHash) -> set[tuple[str, TreeEntry]]:
-        """Return the plans and environments of a commit, by name."""
         found: set[tuple[str, TreeEntry]] = set()
         for folder in (layout.PLANS, layout.ENVIRONMENTS):
             with contextlib.suppress(GitexpError):  # another check says why
@@ -156,16 +154,12 @@ class CheckedRepository:
         for fact in ("tips", "passed_over", "graph", "recorded", "listed"):
             self.__dict__.pop(fact, None)
 
-    def worktrees(self) -> tuple[Checkout, ...]:
-        """Return all worktrees, the jobs' among them, as they are now."""
-        return checkouts.listing(self.workspace)
-
     @cached_property
     def work_places(self) -> tuple[Workspace, ...]:
         """The work trees that people use, whether this one or others of the repository."""
         return tuple(
             replace(self.workspace, git_dir=each.git_dir, top=each.top, start=each.top)
-            for each in self.worktrees()
+            for each in checkouts.listing(self.workspace)
             if not each.missing and _SLOTS not in each.top.as_posix()
         )
 
@@ -188,10 +182,6 @@ class CheckedRepository:
             return self.now_s - path.lstat().st_mtime
         except OSError:
             return 0.0
-
-    def owner_ids(self) -> frozenset[str]:
-        """Return all transactions' ids; what was seen before and is of none is nobody's."""
-        return owners.ids(self.workspace)
 
 
 def tip_of(place: CheckedRepository, ref: str) -> CommitHash | Absent:

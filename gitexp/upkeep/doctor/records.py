@@ -1,24 +1,29 @@
-"""Records that cannot be read, were edited, or are not what their digest says."""
+"""Records that are damaged or edited; branches without a plan, and by-products without a run."""
 
 from __future__ import annotations
 
+import re
 import shlex
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, NewerFormatError
-from gitexp.git.objects import list_dir, look_at
+from gitexp.git.objects import history, list_dir, look_at, walk_tree
+from gitexp.git.refs import local
 from gitexp.git.transaction import layout
-from gitexp.model.ids import EnvironmentDigest
+from gitexp.model.ids import ABSENT, EnvironmentDigest, RunId
 from gitexp.model.report import Level
 from gitexp.store import lookup
+from gitexp.store.ancestry import shallow_commits
 from gitexp.store.conclusions import contradiction
+from gitexp.store.plans import branch_prefix, plan_of_branch
 from gitexp.store.records import read_run
-from gitexp.upkeep.doctor.place import Curable
+from gitexp.upkeep.doctor.place import Curable, tip_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.model.ids import RunId, TreeId
+    from gitexp.model.ids import CommitHash, TreeId
     from gitexp.store.plans import Tip
     from gitexp.upkeep.doctor.place import CheckedRepository
 
@@ -95,11 +100,8 @@ def _restore(place: CheckedRepository, run: RunId, tree: TreeId) -> str:
     """Return where the record is whole, if it is anywhere in the history."""
     added = place.recorded[run]
     if added.tree != tree:
-        try:
+        with suppress(GitexpError):
             read_run(place.repo, added.tree, run)
-        except GitexpError:
-            pass
-        else:
             return f"git checkout {added.commit[:12]} -- {layout.run_dir(run)}, and commit it"
     return "it counts for nothing; run it again, or fetch it from a clone where it is whole"
 
@@ -115,10 +117,59 @@ def _environments(place: CheckedRepository, tip: Tip, seen: set[str]) -> Iterato
         except NewerFormatError:
             continue
         except GitexpError as error:
-            yield Curable(
-                f"a recorded environment is damaged: {error.brief}",
-                f"{tip.name}:{layout.ENVIRONMENTS}/{name}",
-                f"git log --oneline -- {shlex.quote(f'{layout.ENVIRONMENTS}/{name}')}, "
-                "and check the first version out",
-                level=_level(tip),
-            )
+            path = f"{layout.ENVIRONMENTS}/{name}"
+            what = f"a recorded environment is damaged: {error.brief}"
+            step = f"git log --oneline -- {shlex.quote(path)}, and check the first version out"
+            yield Curable(what, f"{tip.name}:{path}", step, level=_level(tip))
+
+
+def unplanned(place: CheckedRepository) -> Iterator[Curable]:
+    """Yield local branches that look like experiments and are none."""
+    prefix = branch_prefix(place.repo)
+    for tip in place.tips:
+        if not tip.local or not tip.branch.startswith(prefix):
+            continue
+        try:
+            plan = plan_of_branch(place.repo, tip.branch, tip.commit)
+        except GitexpError as error:
+            step = error.next_step or f"git log {shlex.quote(tip.branch)} -- .gitexp/experiments"
+            what = f"the plan of this branch cannot be read: {error.brief}"
+            yield Curable(what, tip.branch, step)
+            continue
+        if plan is ABSENT:
+            branch = shlex.quote(tip.branch)
+            what = "a branch named as an experiment without a plan; dvc exp branch makes such"
+            other = f"git branch -m {branch} ANOTHER-NAME"
+            step = f"git switch {branch}, then gitexp new NAME --here; or {other}"
+            yield Curable(what, tip.branch, step, level=Level.NOTE)
+
+
+_POINTER = re.compile(rb"(?:.*/)?([a-z2-7]{16})\.dvc")
+
+
+def lone_byproducts(place: CheckedRepository) -> Iterator[Curable]:
+    """Yield lone commits. One that a remote has, too, may belong to a branch that is not here."""
+    tip = tip_of(place, local(layout.DATA_BRANCH))
+    if tip is ABSENT or shallow_commits(place.repo):
+        return
+    others = (each for each in place.tips if not each.local)
+    theirs = [each.commit for each in others if each.branch == layout.DATA_BRANCH]
+    lone = (info.hash for info in history(place.repo, [tip], hide=theirs))
+    mine = [(commit, _runs(place, commit)) for commit in lone]
+    # Asked after the commits were seen: a run has its folder long before.
+    under_way = {path.name for _, workdir in place.workdirs() for path in workdir.runs.glob("*")}
+    for commit, runs in mine:
+        for run in runs:
+            if run not in place.recorded and run not in under_way:
+                what = f"by-products of run {run[:8]}, which no branch records"
+                step = "nothing has to be done: it keeps some bytes from dvc gc"
+                where = f"{layout.DATA_BRANCH} at {commit[:12]}"
+                yield Curable(what, where, step, level=Level.NOTE)
+
+
+def _runs(place: CheckedRepository, commit: CommitHash) -> list[RunId]:
+    return [
+        RunId(match[1].decode("ascii"))
+        for entry in walk_tree(place.repo, commit)
+        if (match := _POINTER.fullmatch(entry.path))
+    ]

@@ -1,23 +1,32 @@
-"""Which paths DVC tracks, as a tree's own files say; only folders above a path are looked at."""
+"""R5 and R10: data belong to DVC and to its remote, and what is large does not belong to Git.
+
+Which paths DVC tracks, a tree's own files say; only folders above a path are looked at.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import posixpath
-from typing import TYPE_CHECKING
+import shlex
+from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import dvcpipeline
 from gitexp.dvc.dvcfiles import DvcFiles
 from gitexp.dvc.dvcpipeline import bound, declared_outs
 from gitexp.errors import GitexpError
+from gitexp.git.transaction.layout import CONCLUSIONS, CONFIG, ENVIRONMENTS, PLANS, RUNS, WITNESSES
 from gitexp.git.tree import FILE_MODES
+from gitexp.model.ids import BlobId, CommitHash
+from gitexp.model.rules import Policy
+from gitexp.rules.facts import Finding, Rule
+from gitexp.rules.recorded import readable_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from gitexp.rules.facts import Facts
 
-CONFIG = "outputs: in .gitexp/config.yaml"
+_OUTPUTS = "outputs: in .gitexp/config.yaml"
 LOCK = "dvc.lock"
 PIPELINE = "dvc.yaml"
 
@@ -28,7 +37,8 @@ class Tracked:
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
         self._outputs: dict[str, str] = {
-            posixpath.join(facts.config.project, output): CONFIG for output in facts.config.outputs
+            posixpath.join(facts.config.project, output): _OUTPUTS
+            for output in facts.config.outputs
         }
         self._read_folders: set[str] = set()
         self._held = 0  # bytes
@@ -76,7 +86,9 @@ class Tracked:
                 return {}
             top = {*pipeline.metrics, *pipeline.plots, *pipeline.artifacts}
             for path in top & self._outputs.keys():
-                if self._outputs[path] == CONFIG:  # made by a run, and Git's unless a stage says so
+                if (
+                    self._outputs[path] == _OUTPUTS
+                ):  # made by a run, and Git's unless a stage says so
                     del self._outputs[path]
             not_cached.update(top)
             if not pipeline.needs_dvc:
@@ -100,3 +112,64 @@ class Tracked:
         self._held += len(data or b"")
         bound(self._held, path)
         return data
+
+
+_MIB = 1 << 20
+_RECORDED: Final = frozenset(("environment.json", "run.json", "samples.csv"))
+
+
+def _committed(facts: Facts) -> Iterator[Finding]:
+    """Look at every file that a commit adds or changes; records of gitexp have own limits."""
+    limit = facts.config.git_file_limit_bytes
+    tracked = Tracked(facts)
+    for change in facts.changes:
+        if not change.is_file or change.new is None or _is_record(change.path):
+            continue
+        quoted = shlex.quote(change.path)
+        by = tracked.by(change.path)
+        if by is not None:
+            what = f"DVC tracks {change.path} ({by}), and it is committed to Git"
+            yield Finding(what, f"git rm --cached {quoted}", change.path)
+            continue
+        size = facts.objects.size(BlobId(change.new.id))
+        if size > limit:
+            most = f"{limit / _MIB:.3g} MiB"
+            what = f"{change.path} has {size / _MIB:.1f} MiB; Git takes files of {most} here"
+            step = f"git rm --cached {quoted} && dvc add {quoted}"
+            yield Finding(what, step, change.path)
+
+
+def _is_record(path: str) -> bool:
+    if path.startswith((f"{RUNS}/", f"{ENVIRONMENTS}/")):
+        return posixpath.basename(path) in _RECORDED
+    told = path.startswith((f"{PLANS}/", f"{CONCLUSIONS}/", f"{WITNESSES}/"))
+    return path == CONFIG or (told and path.endswith((".yaml", ".json", ".tsr")))
+
+
+R5: Final = Rule(
+    "R5",
+    "what DVC tracks, or is larger than limits.git_file, is not committed to Git",
+    Policy.WARN,
+    _committed,
+)
+
+
+def _sent(facts: Facts) -> Iterator[Finding]:
+    """Ask about a commit that names data otherwise than its parents; one to be is not pushed."""
+    changed = (change.path for change in facts.changes if change.new is not None)
+    if not facts.commit or not any(map(_names_data, changed)):
+        return
+    repeats = (repeat for _, run in readable_runs(facts) for repeat in run.repeats)
+    made = [output for repeat in repeats for output in repeat.outputs]
+    if lacking := facts.outside.unsent(CommitHash(facts.commit), made):
+        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        what = f"{lacking[0]}{more} of this commit is not on the DVC remote"
+        yield Finding(what, "gitexp push", lacking[0])
+
+
+def _names_data(path: str) -> bool:
+    name = posixpath.basename(path)
+    return name == LOCK or name.endswith(".dvc") or path.startswith(f"{RUNS}/")
+
+
+R10: Final = Rule("R10", "data that pushed commits name are on the DVC remote", Policy.WARN, _sent)
