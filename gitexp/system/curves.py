@@ -13,6 +13,7 @@ import csv
 import io
 import math
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError, BadMetricError, UnknownMetricError
@@ -240,10 +241,8 @@ def _area(curve: Curve) -> float | None:
         return values[0]
     width = steps[-1] - steps[0]
     # each value is weighed before it is added: sums of large values leave the range of a float
-    area = math.fsum(
-        (steps[i + 1] - steps[i]) / width * (values[i] / 2 + values[i + 1] / 2)
-        for i in range(len(steps) - 1)
-    )
+    points = pairwise(zip(steps, values, strict=True))
+    area = math.fsum((b - a) / width * (x / 2 + y / 2) for (a, x), (b, y) in points)
     return area if math.isfinite(area) else None
 
 

@@ -195,6 +195,15 @@ def relative(path: str, repository: str) -> str | None:
     return None
 
 
+def entries(folder: str | Path) -> list[os.DirEntry[str]]:
+    """Return what lies in a folder; nothing of a zip file, or where there is none."""
+    try:
+        with os.scandir(folder) as found:
+            return [*found]
+    except OSError:
+        return []
+
+
 def normalise(name: str) -> str:
     """Return a distribution's name as PEP 503 compares it.
 
@@ -205,15 +214,9 @@ def normalise(name: str) -> str:
 
 
 def _in_folder(folder: str) -> list[Installed]:
-    try:
-        with os.scandir(folder) as entries:
-            names = sorted(
-                entry.name for entry in entries if entry.name.endswith((".dist-info", ".egg-info"))
-            )
-    except OSError:  # a zip file, or not there
-        return []
     found = []
-    for entry in names:
+    names = (entry.name for entry in entries(folder))
+    for entry in sorted(name for name in names if name.endswith((".dist-info", ".egg-info"))):
         name, _, version = entry.rpartition(".")[0].partition("-")
         info = f"{folder}/{entry}"
         source, editable = ("", False)
@@ -226,7 +229,6 @@ def _in_folder(folder: str) -> list[Installed]:
 
 
 def _direct_url(info: str) -> tuple[str, bool]:
-    """Return the folder that a distribution was installed from, and whether it is editable."""
     try:
         with open(f"{info}/direct_url.json", "rb") as file:  # noqa: PTH123  109 of them a scan
             data = file.read(1 << 16)
@@ -246,12 +248,8 @@ def _direct_url(info: str) -> tuple[str, bool]:
 
 def _is_stable(line: str) -> bool:
     name = line.partition(",")[0].strip('"')
-    return not (
-        not name
-        or name.endswith(".pyc")
-        or name.rpartition("/")[2] in _UNSTABLE
-        or _SCRIPTS.match(name)
-    )
+    own = name.endswith(".pyc") or name.rpartition("/")[2] in _UNSTABLE or _SCRIPTS.match(name)
+    return bool(name) and not own
 
 
 INSTALLING_NS = 60_000_000_000  # an installer writes RECORD last, this long after the first file
@@ -271,13 +269,13 @@ def patched_files(installed: Iterable[Installed], index: SealedFile | None) -> t
     for each in installed:
         if each.source:  # installed from a folder: the builder wrote it, RECORD may hash a path
             continue
-        record = _file_state(f"{each.info}/RECORD")
+        record = file_state(f"{each.info}/RECORD")
         settled = record[2] + INSTALLING_NS if record else 0
         for line in each.rows():
             row = parse_row(line, each.folder)
             if row is None or not row.digest.startswith(_SHA256) or row.path.endswith(".pyc"):
                 continue
-            state = _file_state(row.path)
+            state = file_state(row.path)
             if state is None and os.path.relpath(row.path, each.folder).startswith(".."):
                 continue  # a script, which nothing imports; `pip install --target` may leave it out
             if state is None:
@@ -309,7 +307,8 @@ def _is_sound(row: DistributionRow, state: FileState) -> bool:
     return text == row.digest[len(_SHA256) :]
 
 
-def _file_state(path: str) -> FileState | None:
+def file_state(path: str) -> FileState | None:
+    """Return what changes when somebody writes to a file; None where it is not there."""
     try:
         seen = os.stat(path)  # noqa: PTH116  10,000 of them a pass
     except OSError:

@@ -28,7 +28,7 @@ from gitexp.records import codec
 from gitexp.system import distributions, imports, observed, secrets
 from gitexp.system.distributions import SealedFile
 from gitexp.text.fields import Fields
-from gitexp.text.jsontext import Json, json_dumps_compact, json_loads
+from gitexp.text.jsontext import json_dumps_compact, json_loads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from gitexp.model.job import Job, Stage
     from gitexp.system.imports import InterpreterFacts
 
-_FORMAT = 2  # of a cache file; another one is read anew
 _CACHE_LIMIT = 16 << 20
 _KEPT = 64  # cache files
 _HEARD = ("PYTHONPATH", "PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONUSERBASE", "HOME", "VIRTUAL_ENV")
@@ -61,6 +60,15 @@ class Captured:
     environment: Environment
     patched: tuple[str, ...]  # files changed since they were installed
     parts: Parts
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A file of the cache, and what has to be as it was for it to be true."""
+
+    states: Mapping[str, tuple[int, ...]]  # of paths
+    sources: Mapping[str, str]  # fingerprints of editable installs outside the repository
+    captured: Captured
 
 
 def capture(
@@ -122,26 +130,16 @@ def _short(parts: Sequence[str]) -> str:
 def _load(file: SealedFile | None) -> Captured | None:
     if file is None:
         return None
+    where = str(file.path)
     try:
-        value = json_loads(file.read(), where=str(file.path), limit=_CACHE_LIMIT)
-        match value:
-            case {
-                "format": 2,
-                "states": {**states},
-                "environment": str(environment),
-                "patched": [*changed],
-                "parts": parts,
-                "sources": {**sources},
-            } if all(_state(f"{path}") == seen for path, seen in states.items()) and all(
-                distributions.source_fingerprint(f"{folder}") == seen
-                for folder, seen in sources.items()
-            ):
-                found = codec.load(Environment, environment.encode(), str(file.path))
-                known = codec.read(Parts, Fields(parts, str(file.path)))
-                return Captured(found, tuple(map(str, changed)), known)
+        value = json_loads(file.read(), where=where, limit=_CACHE_LIMIT)
+        kept = codec.read(_Kept, Fields(value, where))
     except (OSError, GitexpError):  # a cache that cannot be read is an empty one
         return None
-    return None
+    fresh = all(_state(path) == seen for path, seen in kept.states.items())
+    sources = kept.sources.items()
+    fresh = fresh and all(distributions.source_fingerprint(path) == seen for path, seen in sources)
+    return kept.captured if fresh else None
 
 
 def _save(
@@ -149,21 +147,16 @@ def _save(
     place: EnvironmentSource,
     facts: InterpreterFacts,
     captured: Captured,
-    sources: Mapping[str, str],  # of editable installs outside the repository
+    sources: Mapping[str, str],
 ) -> None:
     if file is None:
         return
-    value: Json = {
-        "format": _FORMAT,
-        "states": {path: _state(path) for path in _watched(place, facts)},
-        "environment": codec.dump(captured.environment).decode(),
-        "patched": list(captured.patched),
-        "parts": codec.to_json(captured.parts),
-        "sources": dict(sources),
-    }
-    file.write(json_dumps_compact(value))
+    states = {path: _state(path) for path in _watched(place, facts)}
+    file.write(json_dumps_compact(codec.to_json(_Kept(states, sources, captured))))
     with contextlib.suppress(OSError):  # another one prunes, too
-        _prune(file.path.parent)
+        files = sorted(file.path.parent.glob("environment-*.json"), key=lambda f: f.stat().st_mtime)
+        for old in files[:-_KEPT]:
+            old.unlink(missing_ok=True)
 
 
 def _watched(place: EnvironmentSource, facts: InterpreterFacts) -> list[str]:
@@ -174,34 +167,20 @@ def _watched(place: EnvironmentSource, facts: InterpreterFacts) -> list[str]:
         if distributions.relative(folder, top) is not None and not _is_below(folder, facts.prefix):
             continue  # the user's own code changes all the time, and is not the environment
         found.append(folder)
-        try:
-            with os.scandir(folder) as entries:
-                found += [
-                    entry.path
-                    for entry in entries
-                    if entry.name.endswith(".pth") or entry.name.startswith("__editable__")
-                ]
-        except OSError:
-            continue
+        found += [
+            entry.path
+            for entry in distributions.entries(folder)
+            if entry.name.endswith(".pth") or entry.name.startswith("__editable__")
+        ]
     return found
 
 
-def _state(path: str) -> list[Json]:
-    try:
-        seen = os.stat(path)  # noqa: PTH116  twenty of them a repeat
-    except OSError:
-        return []
-    return [seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino]
+def _state(path: str) -> tuple[int, ...]:
+    return distributions.file_state(path) or ()
 
 
 def _is_below(path: str, folder: str) -> bool:
     return distributions.relative(path, folder) is not None
-
-
-def _prune(folder: Path) -> None:
-    files = sorted(folder.glob("environment-*.json"), key=lambda file: file.stat().st_mtime)
-    for file in files[:-_KEPT]:
-        file.unlink(missing_ok=True)
 
 
 # By name: a variable of such a prefix may be anybody's, and hold anything.
@@ -223,12 +202,8 @@ _ALONE = (
     " NVIDIA_TF32_OVERRIDE TF_DETERMINISTIC_OPS XLA_FLAGS NPY_DISABLE_CPU_FEATURES LANG TZ"
     " MALLOC_ARENA_MAX LD_PRELOAD"
 )
-_NAMES = frozenset(
-    (
-        *(f"{prefix}_{name}" for prefix, names in _OF.items() for name in names.split()),
-        *_ALONE.split(),
-    )
-)
+_NAMES = {f"{prefix}_{name}" for prefix, names in _OF.items() for name in names.split()}
+_NAMES |= {*_ALONE.split()}
 _MOST = 256  # bytes of a value
 _CPU_INFO = Path("/proc/cpuinfo")
 GPUS = Path("/proc/driver/nvidia/gpus")
@@ -281,12 +256,7 @@ def machine_variables(env: Mapping[str, str]) -> dict[str, str]:
 
 def _cpu(*names: str) -> str:
     """Return what the first of its lines with one of these names says of the processor."""
-    try:
-        with _CPU_INFO.open(encoding="utf-8", errors="replace") as file:
-            head = file.read(_HEAD)
-    except OSError:
-        return ""
-    for line in head.split("\n"):
+    for line in _head(_CPU_INFO).split("\n"):
         name, _, value = line.partition(":")
         if name.strip() in names:
             return value.strip()
@@ -328,27 +298,26 @@ def _cgroup_cpus() -> float | None:
 
 
 def _gpu_driver() -> str:
-    try:
-        found = re.search(
-            r"Kernel Module\s+(?:for \S+\s+)?(\d[\w.]*)", _DRIVER.read_text("utf-8", "replace")
-        )
-    except OSError:
-        return ""
+    found = re.search(r"Kernel Module\s+(?:for \S+\s+)?(\d[\w.]*)", _head(_DRIVER))
     return "" if found is None else found[1]
 
 
 def _gpus() -> list[str]:
     try:
-        files = sorted(GPUS.glob("*/information"))
-        texts = [file.read_text("utf-8", "replace") for file in files]
+        texts = [_head(file) for file in sorted(GPUS.glob("*/information"))]
     except OSError:
         return []
-    return [
-        line.partition(":")[2].strip()
-        for text in texts
-        for line in text.split("\n")
-        if line.startswith("Model:")
-    ]
+    lines = (line for text in texts for line in text.split("\n"))
+    return [line.partition(":")[2].strip() for line in lines if line.startswith("Model:")]
+
+
+def _head(file: Path) -> str:
+    """Return the beginning of what the system says in a file; "" where it does not."""
+    try:
+        with file.open(encoding="utf-8", errors="replace") as stream:
+            return stream.read(_HEAD)
+    except OSError:
+        return ""
 
 
 _SHELL_OPTIONS = {"bash": ("--noprofile", "--norc"), "zsh": ("--no-rcs",)}

@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, ImportPathError, PreflightError
 from gitexp.model import dataclass
+from gitexp.records import codec
 from gitexp.system import distributions
+from gitexp.text.fields import Fields
 from gitexp.text.foreign import lines
-from gitexp.text.jsontext import Json, json_loads
+from gitexp.text.jsontext import json_loads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -95,21 +97,11 @@ def python_path(
 def modules_of(import_paths: Sequence[str], worktree: Path) -> tuple[str, ...]:
     """Return the top-level modules that a worktree offers, sorted."""
     names: set[str] = set()
-    for path in import_paths:
-        folder = worktree / path
-        try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    stem, dot, suffix = entry.name.partition(".")
-                    if not stem.isidentifier():
-                        continue
-                    if entry.is_dir():
-                        if not dot and Path(entry.path, "__init__.py").exists():
-                            names.add(stem)
-                    elif suffix == "py":
-                        names.add(stem)
-        except OSError:
-            continue
+    for entry in (each for path in import_paths for each in distributions.entries(worktree / path)):
+        stem, dot, suffix = entry.name.partition(".")
+        package = entry.is_dir() and not dot and Path(entry.path, "__init__.py").exists()
+        if stem.isidentifier() and (package or (suffix == "py" and not entry.is_dir())):
+            names.add(stem)
     return tuple(sorted(names)[:_MOST_MODULES])
 
 
@@ -159,7 +151,6 @@ def _inside(entry: str, top: str, prefix: str) -> str | None:
 
 
 def _editable(installed: Installed, top: str) -> list[str]:
-    """Return the folders that an editable install imports from."""
     found: list[str] = []
     for name in _record_names(installed):
         if name.startswith("__editable___") and name.endswith("_finder.py"):
@@ -295,27 +286,9 @@ def ask(python: str, env: Mapping[str, str], names: Sequence[str] = ()) -> Inter
         raise _unusable(python, done.stderr.decode("utf-8", "backslashreplace")[-300:].strip())
     try:
         answer = json_loads(done.stdout.rpartition(b"\n")[2], where=python, limit=_ANSWER_LIMIT)
+        return codec.read(InterpreterFacts, Fields(answer, python))
     except GitexpError as error:
         raise _unusable(python, f"its answer: {error.brief}") from error
-    return from_json(answer, python)
-
-
-def from_json(value: Json, where: str) -> InterpreterFacts:
-    """Read the answer; raises `PreflightError` if it is not the expected one."""
-    if not isinstance(value, dict):
-        raise _unusable(where, "an answer that is no JSON object")
-    texts = {name: value.get(name) for name in _TEXTS}
-    path, modules = value.get("path"), value.get("modules")
-    if not isinstance(path, list) or not isinstance(modules, dict):
-        raise _unusable(where, "an answer without path and modules")
-    return InterpreterFacts(
-        **{name: str(text) for name, text in texts.items()},
-        path=tuple(map(str, path)),
-        modules={str(name): str(origin) for name, origin in modules.items()},
-    )
-
-
-_TEXTS = ("implementation", "python", "abi", "platform", "libc", "prefix")
 
 
 def _unusable(python: str, found: str) -> PreflightError:

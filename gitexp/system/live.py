@@ -247,7 +247,6 @@ def _step(step: SupportsIndex) -> int:
 
 
 def _is_first() -> bool:
-    """Tell whether this process is rank 0, or the only one."""
     ranks = {
         name: int(text)
         for name in (_RANK, *_RANKS)
@@ -279,7 +278,6 @@ def _folder() -> Path:
 
 
 def _is_old(file: Path) -> bool:
-    """Tell whether a file is not there, or of an earlier execution."""
     since = os.environ.get(_SINCE, "0")
     try:
         return file.stat().st_mtime_ns < int(since if since.isdecimal() else "0")

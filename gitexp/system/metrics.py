@@ -9,6 +9,7 @@ is an expected metric that is not a number.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import math
@@ -256,10 +257,8 @@ def _csv(data: bytes, file: str, delimiter: str) -> list[dict[str, Json]]:
 
 def _cell(text: str) -> Json:
     stripped = text.strip()
-    try:
+    with contextlib.suppress(ValueError):
         return int(stripped)
-    except ValueError:
-        pass
     try:
         number = float(stripped)
     except ValueError:

@@ -144,7 +144,7 @@ def _check(
         elif name not in _HARMLESS and not any(
             _is(argv, name, given) for _, *argv in notes["process"]
         ):
-            raise _UnknownError(f"{_shown(name)}, which was not observed")
+            raise _UnknownError(f"{ascii(name[-_SHORT:])[1:-1]}, which was not observed")
 
 
 def _bare(words: Words) -> Words:
@@ -212,10 +212,6 @@ def _words(text: str) -> Iterator[Words]:
     yield words
 
 
-def _shown(text: str) -> str:
-    return ascii(text[-_SHORT:])[1:-1]
-
-
 # --- what is installed --------------------------------------------------------------------------
 
 
@@ -276,20 +272,13 @@ def _requirements(each: Installed, names: set[str]) -> Iterator[str]:
 def _modules_in(folders: Iterable[str], *, pth: bool = False) -> dict[str, str]:
     """Return the paths of what can be imported from folders, by its name."""
     found: dict[str, str] = {}
-    for folder in folders:
-        try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    stem, dot, suffix = entry.name.partition(".")
-                    module = stem.isidentifier() and (
-                        suffix.endswith(("py", "so", "pyd")) if dot else entry.is_dir()
-                    )
-                    if module and stem != "__pycache__":
-                        found.setdefault(stem, entry.path)
-                    elif pth and entry.name.endswith(".pth"):
-                        found.setdefault(entry.name, entry.path)
-        except OSError:
-            continue
+    for entry in (each for folder in folders for each in distributions.entries(folder)):
+        stem, dot, suffix = entry.name.partition(".")
+        code = suffix.endswith(("py", "so", "pyd")) if dot else entry.is_dir()
+        if code and stem.isidentifier() and stem != "__pycache__":
+            found.setdefault(stem, entry.path)
+        elif pth and entry.name.endswith(".pth"):
+            found.setdefault(entry.name, entry.path)
     return found
 
 

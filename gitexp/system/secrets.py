@@ -259,8 +259,13 @@ def _looks_secret(value: str) -> bool:
     """Whether a text looks made by chance."""
     if not _LOOKS_SECRET.fullmatch(value):
         return False
-    counts = Counter(value).values()
-    return -sum(n / len(value) * math.log2(n / len(value)) for n in counts) >= _LEAST_ENTROPY
+    return entropy(value) >= _LEAST_ENTROPY
+
+
+def entropy(text: str) -> float:
+    """Return the bits a character has by the frequencies in its text."""
+    shares = [n / len(text) for n in Counter(text).values()]
+    return -sum(share * math.log2(share) for share in shares)
 
 
 def _forms(value: str) -> Iterator[str]:
