@@ -97,13 +97,11 @@ def ask(argv: Sequence[str]) -> RememberedQuestion | None:
     try:
         workspace = discovery.discover(start)
         state, key = _state(workspace), user_key(workspace.common_dir)
-        return (
-            None
-            if state is None or key is None
-            else RememberedQuestion(rest, workspace, state, key)
-        )
     except GitexpError:
         return None  # the command itself says it better
+    if state is None or key is None:
+        return None
+    return RememberedQuestion(rest, workspace, state, key)
 
 
 def _program() -> tuple[object, ...]:

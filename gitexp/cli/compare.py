@@ -37,27 +37,24 @@ DESIGNS = {
 
 
 def add_compare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="*", metavar="NAME|REV", help="what to compare")
+    add = parser.add_argument
+    add("names", nargs="*", metavar="NAME|REV", help="what to compare")
     printing.add_output(parser)
-    parser.add_argument(
-        "--pool", action="append", default=[], metavar="REF", help="use samples found there too"
-    )
-    parser.add_argument(
+    add("--pool", action="append", default=[], metavar="REF", help="use samples found there too")
+    add(
         "--allow-different-evaluation",
         action="store_true",
         help="compare although the evaluation data differ; said on line 1",
     )
-    parser.add_argument(
+    add(
         "--adjust",
         choices=["holm", "bonferroni", "hochberg", "bh", "by", "none"],
         default="holm",
         help="families of p-values: watched metrics, subgroups, candidates",
     )
-    parser.add_argument("--by", default="", metavar="COLUMN", help="also in each subgroup")
-    parser.add_argument(
-        "--cluster", default="", metavar="COLUMN", help="examples that go together, as one user's"
-    )
-    parser.add_argument(
+    add("--by", default="", metavar="COLUMN", help="also in each subgroup")
+    add("--cluster", default="", metavar="COLUMN", help="examples that go together, as one user's")
+    add(
         "--categories",
         default="",
         metavar="COLUMN",
@@ -89,20 +86,19 @@ def compare(args: argparse.Namespace, context: Context) -> int:
 
 
 def add_test(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("baseline", metavar="BASELINE", help="CSV or JSON file")
-    parser.add_argument("candidate", metavar="CANDIDATE", help="CSV or JSON file")
-    parser.add_argument(
+    add = parser.add_argument
+    add("baseline", metavar="BASELINE", help="CSV or JSON file")
+    add("candidate", metavar="CANDIDATE", help="CSV or JSON file")
+    add(
         "--design",
         choices=[design.value for design in FileDesign],
         help="what a row is, and how those of both files belong together",
     )
-    parser.add_argument("--metric", metavar="NAME[:max|:min]", help="which column, and its better")
-    parser.add_argument("--effect", metavar="EFFECT", help="the hypothesis: '>=5%%', '>0', '+-1%%'")
-    parser.add_argument("--positive", metavar="LABEL", help="positive class of the examples")
-    parser.add_argument(
-        "--cluster", metavar="COLUMN", help="of examples that go together, as one user's"
-    )
-    parser.add_argument("--alpha", type=float, default=ALPHA, help=f"default: {ALPHA}")
+    add("--metric", metavar="NAME[:max|:min]", help="which column, and its better")
+    add("--effect", metavar="EFFECT", help="the hypothesis: '>=5%%', '>0', '+-1%%'")
+    add("--positive", metavar="LABEL", help="positive class of the examples")
+    add("--cluster", metavar="COLUMN", help="of examples that go together, as one user's")
+    add("--alpha", type=float, default=ALPHA, help=f"default: {ALPHA}")
     printing.add_output(parser)
 
 
@@ -157,22 +153,20 @@ def test(args: argparse.Namespace, context: Context) -> int:
 
 def add_power(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", metavar="NAME|REV", help="experiment, or a baseline")
-    what = parser.add_argument_group("what is to be found")
-    what.add_argument("--metric", metavar="NAME:max", help="default: the plan's")
-    what.add_argument("--effect", metavar="EFFECT", help='the promise, ">=5%%" (the plan\'s)')
-    what.add_argument("--gain", metavar="SIZE", help="the true gain, 8%% or 0.01 (none at all)")
-    what.add_argument("--power", type=_rate, default=0.8, metavar="P", help="0.8")
-    what.add_argument("--alpha", type=float, metavar="P", help="the plan's, else 0.05")
-    what.add_argument("--n", type=whole_number, metavar="N", help="repeats or examples to judge")
-    how = parser.add_argument_group("by which design")
-    how.add_argument("--design", choices=[each.value for each in PowerDesign], help="paired")
-    how.add_argument("--sd", type=_size, metavar="SD", help="of one side from seed to seed")
-    how.add_argument(
-        "--baseline-value", type=_size, metavar="X", help="accuracy, AUC, or mean of the metric"
-    )
-    how.add_argument("--discordant", type=_rate, metavar="P", help="share right in one only")
-    how.add_argument("--positives", type=_rate, metavar="P", help="share of positive examples")
-    how.add_argument(
+    what = parser.add_argument_group("what is to be found").add_argument
+    what("--metric", metavar="NAME:max", help="default: the plan's")
+    what("--effect", metavar="EFFECT", help='the promise, ">=5%%" (the plan\'s)')
+    what("--gain", metavar="SIZE", help="the true gain, 8%% or 0.01 (none at all)")
+    what("--power", type=_rate, default=0.8, metavar="P", help="0.8")
+    what("--alpha", type=float, metavar="P", help="the plan's, else 0.05")
+    what("--n", type=whole_number, metavar="N", help="repeats or examples to judge")
+    how = parser.add_argument_group("by which design").add_argument
+    how("--design", choices=[each.value for each in PowerDesign], help="paired")
+    how("--sd", type=_size, metavar="SD", help="of one side from seed to seed")
+    how("--baseline-value", type=_size, metavar="X", help="accuracy, AUC, or mean of the metric")
+    how("--discordant", type=_rate, metavar="P", help="share right in one only")
+    how("--positives", type=_rate, metavar="P", help="share of positive examples")
+    how(
         "--correlation",
         type=between(-1, 1, "correlation"),
         default=0.5,
@@ -207,7 +201,6 @@ def power(args: argparse.Namespace, context: Context) -> int:
 
 
 def _workspace(context: Context, request: PowerRequest) -> Workspace | None:
-    """Return the repository here, or None where none is needed."""
     try:
         return context.workspace()
     except NoRepositoryError:

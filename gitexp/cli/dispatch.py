@@ -126,7 +126,6 @@ def _common_parser() -> argparse.ArgumentParser:
 
 
 def _split(argv: Sequence[str]) -> tuple[str, list[str]]:
-    """Separate the command's name from options that stand before it."""
     takes_value = {"-C", "--color"}
     index = 0
     while index < len(argv) and argv[index].startswith("-"):

@@ -22,7 +22,7 @@ class GlossaryEntry:
     words: tuple[str, ...]  # the name that is used, then what else it is called
     lines: tuple[str, ...]  # three: what it is, what it means for a reader, where its limits are
     chapter: str
-    basic: bool  # one of the few that README and default output get by with
+    basic: bool = False  # one of the few that README and default output get by with
 
 
 def terms() -> tuple[GlossaryEntry, ...]:
@@ -59,32 +59,25 @@ def _all() -> tuple[GlossaryEntry, ...]:
 
 def _of_rule(name: str) -> GlossaryEntry:
     rule = RULES[name]
-    return GlossaryEntry(
-        (name,),
-        (
-            f"rule {name}: {rule.title}",
-            f"It weighs {rule.default.value}, unless the project's settings say otherwise.",
-            "docs/enforcement.md says more; gitexp check asks all rules.",
-        ),
-        "Rules",
-        basic=False,
+    lines = (
+        f"rule {name}: {rule.title}",
+        f"It weighs {rule.default.value}, unless the project's settings say otherwise.",
+        "docs/enforcement.md says more; gitexp check asks all rules.",
     )
+    return GlossaryEntry((name,), lines, "Rules")
 
 
 def _of_error(error: type[GitexpError]) -> GlossaryEntry:
     said = " ".join((error.__doc__ or "").split("\n\n", maxsplit=1)[0].split())
-    return GlossaryEntry(
-        (error.id,),
-        (
-            f"error {error.id}, exit code {error.exit_code}: {said.rstrip('.')}",
-            f"What helps most often: {error.hint}."
-            if error.hint
-            else "Its message says what helps.",
-            "docs/exit-codes.md has every error.",
-        ),
-        "Errors",
-        basic=False,
+    helps = (
+        f"What helps most often: {error.hint}." if error.hint else "Its message says what helps."
     )
+    lines = (
+        f"error {error.id}, exit code {error.exit_code}: {said.rstrip('.')}",
+        helps,
+        "docs/exit-codes.md has every error.",
+    )
+    return GlossaryEntry((error.id,), lines, "Errors")
 
 
 def help_of(word: str) -> str:

@@ -46,25 +46,25 @@ DEFAULT_LOOKS = 4
 def add_new(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="a-z, 0-9, dot, underscore, hyphen")
     _add_terms(parser, "the plan", prose=True)
-    source = parser.add_argument_group("where the plan comes from")
-    source.add_argument("--from", dest="file", metavar="FILE", help="a YAML file with these fields")
-    source.add_argument("--edit", action="store_true", help="write it in your editor")
-    where = parser.add_argument_group("where it begins")
-    where.add_argument("--start", metavar="REV", help="first commit stands on this (HEAD)")
-    where.add_argument("--here", action="store_true", help="put the plan on the current branch")
-    where.add_argument("--checkout", action=argparse.BooleanOptionalAction, default=None)
-    where.add_argument(
+    source = parser.add_argument_group("where the plan comes from").add_argument
+    source("--from", dest="file", metavar="FILE", help="a YAML file with these fields")
+    source("--edit", action="store_true", help="write it in your editor")
+    where = parser.add_argument_group("where it begins").add_argument
+    where("--start", metavar="REV", help="first commit stands on this (HEAD)")
+    where("--here", action="store_true", help="put the plan on the current branch")
+    where("--checkout", action=argparse.BooleanOptionalAction, default=None)
+    where(
         "--param", action="append", default=[], metavar="KEY=VALUE", help="set in the first commit"
     )
-    where.add_argument("--dry-run", action="store_true", help="say what would be made")
-    where.add_argument(
+    where("--dry-run", action="store_true", help="say what would be made")
+    where(
         "--seeds",
         choices=[origin.value for origin in SeedOrigin],
         help="drawn with the plan, or the committed ones, which are public (settings: drawn)",
     )
-    seen = parser.add_argument_group("who else sees it")
-    seen.add_argument("--witness", choices=["push", "rfc3161"], help="as gitexp witness does")
-    seen.add_argument("--remote", metavar="NAME", help="with --witness push: Git remote")
+    seen = parser.add_argument_group("who else sees it").add_argument
+    seen("--witness", choices=["push", "rfc3161"], help="as gitexp witness does")
+    seen("--remote", metavar="NAME", help="with --witness push: Git remote")
 
 
 def new(args: argparse.Namespace, context: Context) -> int:
@@ -171,17 +171,18 @@ def _request(args: argparse.Namespace, draft: PlanDraft) -> NewRequest:
 
 
 def add_amend_plan(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", nargs="?", help="default: the current branch's")
-    parser.add_argument("--why", metavar="TEXT", help="the reason; it stays in the plan")
+    add = parser.add_argument
+    add("name", metavar="NAME", nargs="?", help="default: the current branch's")
+    add("--why", metavar="TEXT", help="the reason; it stays in the plan")
     _add_terms(parser, "the terms", prose=False)
-    parser.add_argument(
+    add(
         "--unfreeze",
         dest="unfrozen",
         action="append",
         metavar="PATH",
         help="both sides take this of the evaluator from the candidate",
     )
-    parser.add_argument("--dry-run", action="store_true", help="say what would be changed")
+    add("--dry-run", action="store_true", help="say what would be changed")
 
 
 def amend_plan(args: argparse.Namespace, context: Context) -> int:
@@ -238,31 +239,25 @@ def witness(args: argparse.Namespace, context: Context) -> int:
 
 def _add_terms(parser: argparse.ArgumentParser, title: str, *, prose: bool) -> None:
     """Declare them; with `prose` also those of a plan's words, which do not bind."""
-    plan = parser.add_argument_group(title)
+    plan = parser.add_argument_group(title).add_argument
     if prose:
-        plan.add_argument("--hypothesis", metavar="TEXT", help="a sentence a result can contradict")
-        plan.add_argument("--objective", metavar="TEXT", help="what it is good for")
-    plan.add_argument("--metric", metavar="NAME:max", help="primary metric with its direction")
-    plan.add_argument("--effect", metavar="EFFECT", help='promised gain: ">=5%%", ">0", ">=-2%%"')
-    plan.add_argument("--claim", choices=[claim.value for claim in Claim], help="default: method")
-    plan.add_argument("--baseline", metavar="REV", help="held against this (default: the start)")
-    plan.add_argument("--alpha", type=float, metavar="P", help="rate of false positives (0.05)")
-    plan.add_argument("--repeats", type=int, metavar="N", help="planned repeats (10)")
-    plan.add_argument(
-        "--guard", action="append", default=[], metavar="RULE", help="latency_ms<=+5%%"
-    )
-    plan.add_argument(
+        plan("--hypothesis", metavar="TEXT", help="a sentence a result can contradict")
+        plan("--objective", metavar="TEXT", help="what it is good for")
+    plan("--metric", metavar="NAME:max", help="primary metric with its direction")
+    plan("--effect", metavar="EFFECT", help='promised gain: ">=5%%", ">0", ">=-2%%"')
+    plan("--claim", choices=[claim.value for claim in Claim], help="default: method")
+    plan("--baseline", metavar="REV", help="held against this (default: the start)")
+    plan("--alpha", type=float, metavar="P", help="rate of false positives (0.05)")
+    plan("--repeats", type=int, metavar="N", help="planned repeats (10)")
+    plan("--guard", action="append", default=[], metavar="RULE", help="latency_ms<=+5%%")
+    plan(
         "--stopping",
         choices=[*(rule.value for rule in StoppingRule), *([] if prose else [NO_TERM])],
         help="how it may be looked at before all repeats are there",
     )
-    plan.add_argument("--looks", type=int, metavar="N", help="with --stopping: how often (4)")
-    plan.add_argument(
-        "--frozen", action="append", metavar="PATH", help="what no candidate may change; or none"
-    )
-    plan.add_argument(
-        "--on-failed", choices=[way.value for way in OnFailed], help="failed repeats (refuse)"
-    )
+    plan("--looks", type=int, metavar="N", help="with --stopping: how often (4)")
+    plan("--frozen", action="append", metavar="PATH", help="what no candidate may change; or none")
+    plan("--on-failed", choices=[way.value for way in OnFailed], help="failed repeats (refuse)")
 
 
 def _given(args: argparse.Namespace) -> Terms:

@@ -28,14 +28,11 @@ _NEEDED = ("GITHUB_EVENT_PATH", "GITHUB_REPOSITORY", "GITHUB_TOKEN")
 
 
 def add_check(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "range", metavar="RANGE", nargs="?", help="BASE..TIP, or one name (default: HEAD)"
-    )
-    parser.add_argument("--branch", metavar="NAME", help="on which branch the commits are")
-    parser.add_argument(
-        "--remote", action="store_true", help="also ask the remotes for archive tags and data"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("range", metavar="RANGE", nargs="?", help="BASE..TIP, or one name (default: HEAD)")
+    add("--branch", metavar="NAME", help="on which branch the commits are")
+    add("--remote", action="store_true", help="also ask the remotes for archive tags and data")
+    add(
         "--fail-on",
         choices=["error", "warn", "never"],
         default="error",
@@ -65,23 +62,20 @@ def check(args: argparse.Namespace, context: Context) -> int:
 
 
 def add_review(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "range", metavar="BASE...HEAD", nargs="?", help="what HEAD has and BASE not"
-    )
-    parser.add_argument("--branch", metavar="NAME", help="on which branch the commits are")
-    parser.add_argument("--into", metavar="NAME", help="which branch they are to be merged into")
-    parser.add_argument(
-        "--experiment", action="append", default=[], metavar="NAME", help="only this one"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("range", metavar="BASE...HEAD", nargs="?", help="what HEAD has and BASE not")
+    add("--branch", metavar="NAME", help="on which branch the commits are")
+    add("--into", metavar="NAME", help="which branch they are to be merged into")
+    add("--experiment", action="append", default=[], metavar="NAME", help="only this one")
+    add(
         "--fail-on",
         choices=[word.value for word in FailOn],
         default=FailOn.RULES.value,
         help="what makes it exit 1 (rules)",
     )
-    parser.add_argument("--format", choices=FORMATS, help="default: text")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write there instead of stdout")
-    parser.add_argument("--from", dest="file", metavar="FILE", help="show a review made elsewhere")
+    add("--format", choices=FORMATS, help="default: text")
+    add("-o", "--output", metavar="FILE", help="write there instead of stdout")
+    add("--from", dest="file", metavar="FILE", help="show a review made elsewhere")
 
 
 def review(args: argparse.Namespace, context: Context) -> int:
@@ -144,11 +138,10 @@ def render(found: Review, name: str) -> str:
 
 
 def add_comment(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--from", dest="file", metavar="FILE", required=True, help="what review --json wrote"
-    )
-    parser.add_argument("--key", default="review", help="tells several workflows' comments apart")
-    parser.add_argument("--author", default=BOT, metavar="LOGIN", help=f"whose it is ({BOT})")
+    add = parser.add_argument
+    add("--from", dest="file", metavar="FILE", required=True, help="what review --json wrote")
+    add("--key", default="review", help="tells several workflows' comments apart")
+    add("--author", default=BOT, metavar="LOGIN", help=f"whose it is ({BOT})")
 
 
 def comment(args: argparse.Namespace, context: Context) -> int:

@@ -37,40 +37,34 @@ _seconds = between(0, math.inf, "number of seconds above 0")
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
-    what = parser.add_argument_group("what to run")
-    what.add_argument("--repeats", type=whole_number, metavar="N", help="repeats that shall count")
-    what.add_argument("--seeds", type=seeds, default=(), metavar="LIST", help="1,2,5-9")
-    what.add_argument(
-        "--param", action="append", default=[], metavar="KEY=VALUE", help="override a parameter"
-    )
-    what.add_argument(
-        "--group", default="", metavar="NAME", help="the sweep that these runs are part of"
-    )
-    what.add_argument("--with-baseline", action="store_true", help="the baseline too, same seeds")
-    what.add_argument(
+    what = parser.add_argument_group("what to run").add_argument
+    what("--repeats", type=whole_number, metavar="N", help="repeats that shall count")
+    what("--seeds", type=seeds, default=(), metavar="LIST", help="1,2,5-9")
+    what("--param", action="append", default=[], metavar="KEY=VALUE", help="override a parameter")
+    what("--group", default="", metavar="NAME", help="the sweep that these runs are part of")
+    what("--with-baseline", action="store_true", help="the baseline too, same seeds")
+    what(
         "--until-decided", action="store_true", help="both sides, look by look, as the plan allows"
     )
-    what.add_argument(
+    what(
         "--max-repeats",
         type=whole_number,
         metavar="N",
         help="with it: give up after N (the plan's)",
     )
-    what.add_argument("--at", metavar="REV", help="run this revision instead of HEAD")
-    what.add_argument("--trust", action="store_true", help="--at may be somebody else's commit")
-    what.add_argument("--on", metavar="BRANCH", help="record on this branch")
-    what.add_argument("--again", action="store_true", help="also what counts; a killed call ends")
-    what.add_argument("--commit", action="store_true", help="commit changes and overrides first")
-    what.add_argument("-m", dest="message", metavar="MESSAGE", help="message for --commit")
-    how = parser.add_argument_group("how")
-    how.add_argument("--jobs", "-j", type=whole_number, default=1, metavar="N", help="at once")
-    how.add_argument("--engine", default="local", metavar="NAME", help="where jobs run")
-    how.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="limit of one repeat")
-    how.add_argument(
-        "--keep-going", action="store_true", help="go on after a failed repeat, or an idle seed"
-    )
-    how.add_argument("--resume", action="store_true", help="record and finish what died")
-    how.add_argument("--dry-run", action="store_true", help="say what would be run")
+    what("--at", metavar="REV", help="run this revision instead of HEAD")
+    what("--trust", action="store_true", help="--at may be somebody else's commit")
+    what("--on", metavar="BRANCH", help="record on this branch")
+    what("--again", action="store_true", help="also what counts; a killed call ends")
+    what("--commit", action="store_true", help="commit changes and overrides first")
+    what("-m", dest="message", metavar="MESSAGE", help="message for --commit")
+    how = parser.add_argument_group("how").add_argument
+    how("--jobs", "-j", type=whole_number, default=1, metavar="N", help="at once")
+    how("--engine", default="local", metavar="NAME", help="where jobs run")
+    how("--timeout", type=_seconds, metavar="SECONDS", help="limit of one repeat")
+    how("--keep-going", action="store_true", help="go on after a failed repeat, or an idle seed")
+    how("--resume", action="store_true", help="record and finish what died")
+    how("--dry-run", action="store_true", help="say what would be run")
 
 
 def run(args: argparse.Namespace, context: Context) -> int:
@@ -115,7 +109,6 @@ def run(args: argparse.Namespace, context: Context) -> int:
 
 
 def _run(request: RunRequest, args: argparse.Namespace, context: Context) -> RunReport:
-    """Run with progress shown and Ctrl-C counted."""
     reporter = Reporter(context.printer, live=context.printer.err.isatty())
     with counted(context.printer.say) as interrupts:
 

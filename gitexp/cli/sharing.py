@@ -73,11 +73,10 @@ def sync(args: argparse.Namespace, context: Context) -> int:
 
 
 def _add_places(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="*", metavar="NAME", help="default: every experiment here")
-    parser.add_argument(
-        "--remote", metavar="NAME", help="Git remote; default: the branch's, origin"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("names", nargs="*", metavar="NAME", help="default: every experiment here")
+    add("--remote", metavar="NAME", help="Git remote; default: the branch's, origin")
+    add(
         "--trust",
         action="store_true",
         help="DVC's remote may be one that only this branch names; kept, until it changes",

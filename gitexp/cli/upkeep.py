@@ -27,30 +27,28 @@ if TYPE_CHECKING:
 
 def add_init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--project", metavar="DIR", help="folder of the pipeline")
-    plain = parser.add_argument_group("a project without a pipeline")
-    plain.add_argument("--command", metavar="CMD", help="what a run executes")
-    plain.add_argument("--write-pipeline", action="store_true", help="make a dvc.yaml of it")
-    files = parser.add_argument_group("instead of what would be found")
-    files.add_argument("--metrics", action="append", default=[], metavar="FILE")
-    files.add_argument("--params", action="append", default=[], metavar="FILE")
-    files.add_argument("--outs", action="append", default=[], metavar="PATH")
-    files.add_argument("--predictions", metavar="FILE", help="per-example predictions")
-    files.add_argument(
+    plain = parser.add_argument_group("a project without a pipeline").add_argument
+    plain("--command", metavar="CMD", help="what a run executes")
+    plain("--write-pipeline", action="store_true", help="make a dvc.yaml of it")
+    files = parser.add_argument_group("instead of what would be found").add_argument
+    files("--metrics", action="append", default=[], metavar="FILE")
+    files("--params", action="append", default=[], metavar="FILE")
+    files("--outs", action="append", default=[], metavar="PATH")
+    files("--predictions", metavar="FILE", help="per-example predictions")
+    files(
         "--seed-param",
         action="append",
         default=[],
         metavar="KEY",
         help="train.seed, or conf.yaml:seed; again for each that takes a repeat's seed",
     )
-    files.add_argument("--seed-arg", metavar="TEXT", help='appended: "--seed {seed}"')
-    files.add_argument("--python", metavar="PATH", help="interpreter of the project")
-    how = parser.add_argument_group("how")
-    how.add_argument("--dvc-init", action=argparse.BooleanOptionalAction, default=None)
-    how.add_argument(
-        "--merge-driver", action="store_true", help="Git here joins dvc.lock by whole stages"
-    )
-    how.add_argument("--no-commit", action="store_true", help="write, print the git command")
-    how.add_argument("--dry-run", action="store_true", help="say what would be written")
+    files("--seed-arg", metavar="TEXT", help='appended: "--seed {seed}"')
+    files("--python", metavar="PATH", help="interpreter of the project")
+    how = parser.add_argument_group("how").add_argument
+    how("--dvc-init", action=argparse.BooleanOptionalAction, default=None)
+    how("--merge-driver", action="store_true", help="Git here joins dvc.lock by whole stages")
+    how("--no-commit", action="store_true", help="write, print the git command")
+    how("--dry-run", action="store_true", help="say what would be written")
 
 
 def init(args: argparse.Namespace, context: Context) -> int:
@@ -156,9 +154,10 @@ _FILES = {"FILE", "PATH", "BASELINE", "CANDIDATE"}
 
 
 def add_hooks(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("verb", choices=("install", "uninstall", "status"), metavar="VERB",
+    add = parser.add_argument
+    add("verb", choices=("install", "uninstall", "status"), metavar="VERB",
                         help="install, uninstall or status")  # fmt: skip
-    parser.add_argument(
+    add(
         "--hooks-path",
         action="store_true",
         help="install into the folder that core.hooksPath names, though Git tracks it or other "
@@ -182,14 +181,13 @@ def hooks(args: argparse.Namespace, context: Context) -> int:
     workspace = context.workspace()
     if args.verb == "install":
         report = hooks_of.install(workspace, anywhere=args.hooks_path)
-    elif args.verb == "uninstall":
-        report = hooks_of.uninstall(workspace)
     else:
-        report = hooks_of.status(workspace)
+        look = hooks_of.uninstall if args.verb == "uninstall" else hooks_of.status
+        report = look(workspace)
     show(report, context)
     if args.verb == "uninstall":
-        return 1 if any(hook.state is HookState.CHANGED for hook in report.hooks) else 0
-    return 0 if all(hook.runs for hook in report.hooks) else 1
+        return int(any(hook.state is HookState.CHANGED for hook in report.hooks))
+    return int(not all(hook.runs for hook in report.hooks))
 
 
 def add_doctor(parser: argparse.ArgumentParser) -> None:
@@ -213,11 +211,12 @@ def doctor(args: argparse.Namespace, context: Context) -> int:
 
 
 def add_maintenance(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--keep", type=int, default=KEEP, metavar="N",
-        help=f"leave the job folders of the N newest recorded runs; default {KEEP}",
+        help=f"leave the job folders of the N newest recorded runs; default {KEEP}"
     )  # fmt: skip
-    parser.add_argument("-n", "--dry-run", action="store_true", help="only measure")
+    add("-n", "--dry-run", action="store_true", help="only measure")
 
 
 def maintenance(args: argparse.Namespace, context: Context) -> int:
@@ -264,17 +263,10 @@ def completion(args: argparse.Namespace, context: Context) -> int:
 
 def _teach(action: argparse.Action, *, new: bool, files: object, folders: object) -> None:
     """Tell what an argument may be, by the word that stands for it in the help."""
-    word = action.metavar
-    given: object = None
-    if word in _FILES:
-        given = files
-    elif word == "DIR":
-        given = folders
-    elif word in _REVISIONS_TOO:
-        given = _REVISION
-    elif word in _EXPERIMENTS and not action.option_strings and not new:
-        given = _NAME
-    if given is not None:
+    kinds = {**dict.fromkeys(_FILES, files), **dict.fromkeys(_REVISIONS_TOO, _REVISION)}
+    if not (action.option_strings or new):
+        kinds |= dict.fromkeys(_EXPERIMENTS, _NAME)
+    if given := (kinds | {"DIR": folders}).get(str(action.metavar)):
         action.complete = given  # type: ignore[attr-defined]
 
 

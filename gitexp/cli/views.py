@@ -36,16 +36,16 @@ def status(args: argparse.Namespace, context: Context) -> int:
 
 def add_list_(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these branches, experiments")
-    what = parser.add_argument_group("what to list")
-    what.add_argument("--runs", action="store_true", help="runs instead of experiments")
-    what.add_argument("--metric", action="append", default=[], metavar="RULE", help="'f1>0.6'")
-    what.add_argument(
+    what = parser.add_argument_group("what to list").add_argument
+    what("--runs", action="store_true", help="runs instead of experiments")
+    what("--metric", action="append", default=[], metavar="RULE", help="'f1>0.6'")
+    what(
         "--state", action="append", default=[], metavar="WORD", help="planned, run, concluded, ..."
     )
-    what.add_argument("--author", action="append", default=[], metavar="TEXT", help="part of it")
-    what.add_argument("--since", metavar="TIME", help="2026-01-31, 36h, 7d, 2w")
-    what.add_argument("--archived", action="store_true", help="archived and removed experiments")
-    what.add_argument("--stale", metavar="TIME", help="branches that nobody touched since: 90d")
+    what("--author", action="append", default=[], metavar="TEXT", help="part of it")
+    what("--since", metavar="TIME", help="2026-01-31, 36h, 7d, 2w")
+    what("--archived", action="store_true", help="archived and removed experiments")
+    what("--stale", metavar="TIME", help="branches that nobody touched since: 90d")
     how = parser.add_argument_group("how")
     how.add_argument(
         "--sort", default="", metavar="NAME", help="column, metric or parameter; -NAME"

@@ -121,13 +121,9 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
         return report
 
     text = f"gitexp amend-plan: {visible(plan.name)}\n\n{kept.why}\n"
-    published = transaction.publish(
-        workspace,
-        branch,
-        lambda _: {layout.plan_path(plan.name): codec.dump(amended)},
-        Message(text, identity.author(repo), when),
-        expected=tip,
-    )
+    said = Message(text, identity.author(repo), when)
+    files = {layout.plan_path(plan.name): codec.dump(amended)}
+    published = transaction.publish(workspace, branch, lambda _: files, said, expected=tip)
     return replace(report, commit=published.commit, not_updated=published.not_updated)
 
 

@@ -120,13 +120,8 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
 
     verdict = comparison.verdict.value if comparison.verdict else "no verdict"
     text = f"gitexp conclude: {visible(plan.name)}: {verdict}\n\n{words.strip()}\n"
-    published = transaction.publish(
-        workspace,
-        branch,
-        lambda _: {path: data},
-        Message(text, identity.author(repo), when),
-        expected=tip,
-    )
+    said = Message(text, identity.author(repo), when)
+    published = transaction.publish(workspace, branch, lambda _: {path: data}, said, expected=tip)
     return replace(
         report,
         commit=published.commit,
@@ -157,8 +152,7 @@ def experiment_of(
         head = refs.head(repo)
         if head.branch is None or head.commit is ABSENT:
             raise DetachedHeadError(
-                "HEAD is on no branch; name the experiment",
-                next_step=f"gitexp {verb} NAME",
+                "HEAD is on no branch; name the experiment", next_step=f"gitexp {verb} NAME"
             )
         plan = plans.plan_of_branch(repo, head.branch, head.commit)
         if plan is ABSENT:
@@ -169,9 +163,8 @@ def experiment_of(
             )
         return head.branch, head.commit, whole_plan(repo, plan, head.commit)
     for branch in (name, f"{plans.branch_prefix(repo)}{name}"):
-        tip = (
-            refs.read_ref(repo, refs.local(branch)) if refs.is_valid(refs.local(branch)) else ABSENT
-        )
+        ref = refs.local(branch)
+        tip = refs.read_ref(repo, ref) if refs.is_valid(ref) else ABSENT
         if tip is ABSENT:
             continue
         plan = plans.plan_of_branch(repo, branch, tip)

@@ -280,7 +280,6 @@ def check_params(workspace: Workspace, project: str, params: Iterable[str]) -> N
 
 
 def _with(workspace: Workspace, file: str) -> str:
-    """Name the folder that has a file which is not in the project's."""
     known = status.listed(workspace, posixpath.basename(file))
     tops = [path.removesuffix(f"/{file}") for path in known if path.endswith(f"/{file}")]
     return f"--project {shlex.quote(tops[0])}" if tops else ""

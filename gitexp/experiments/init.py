@@ -131,7 +131,9 @@ def _init(
             where=str(top),
             next_step="the same with --dvc-init, or run dvc init yourself first",
         )
-    ignoring = gitignore.missing(top, (path for path in proposal.ignored if _inside(path)))
+    # What lies outside the repository is not Git's to ignore.
+    inside = (path for path in proposal.ignored if not path.startswith(("/", "../")))
+    ignoring = gitignore.missing(top, inside)
     made = _DVC_FILES if draft.needs_dvc and request.dvc_init else ()
     _refuse_links(top, [*files, *ignoring, *made])
     if request.dry_run:
@@ -233,7 +235,6 @@ def _refuse_links(top: Path, paths: Iterable[str]) -> None:
 
 
 def _write(top: Path, files: Mapping[str, bytes]) -> None:
-    """Put new files into the work tree; one that is there stays."""
     for path, data in files.items():
         place = top / path
         with translating("the settings cannot be written", str(place)):
@@ -242,13 +243,7 @@ def _write(top: Path, files: Mapping[str, bytes]) -> None:
                 place.write_bytes(data)
 
 
-def _inside(path: str) -> bool:
-    """Tell whether an output lies in the repository; another one is not Git's to ignore."""
-    return not path.startswith(("/", "../"))
-
-
 def _refuse_other(top: Path, path: str, data: bytes) -> None:
-    """Refuse to write a pipeline where somebody has another one."""
     if (top / path).exists() and (top / path).read_bytes() != data:
         raise UsageError(
             "there is a pipeline already, with other stages",
@@ -311,7 +306,6 @@ def _check(request: InitRequest, top: Path) -> None:
 
 
 def _has_plan(workspace: Workspace) -> bool:
-    """Return whether an experiment goes on with the settings."""
     repo = repository.open_repository(workspace)
     head = refs.head(repo)
     if head.branch is None or head.commit is ABSENT:
@@ -351,7 +345,6 @@ def _needs_dvc(top: Path, config: ProjectConfig, *, asked: bool = False) -> bool
 
 
 def _dvc_init(top: Path) -> dict[str, bytes]:
-    """Let DVC make its repository and return the files to be committed."""
     environ = {**os.environ, "DVC_NO_ANALYTICS": "1"}
     done = subprocess.run(
         [sys.executable, "-I", "-m", "dvc", "init", "--quiet"],

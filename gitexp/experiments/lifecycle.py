@@ -229,18 +229,16 @@ def _bases(repo: Repo, standing: Standing) -> Iterator[tuple[str, CommitHash]]:
 
 
 def _unrecorded(workspace: Workspace, branch: str) -> Iterator[tuple[str, LiveRun, bool]]:
-    """Yield runs of a branch, in all work trees, that no commit holds yet."""
     for place in checkouts.listing(workspace):
         if place.missing:
             continue
         there = replace(workspace, git_dir=place.git_dir, top=place.top, start=place.top)
         found = live_runs(there)
-        for run in found.running:
-            if run.branch == branch:
-                yield str(place.top), run, True
-        for run in found.unpublished:
-            if run.branch == branch:
-                yield str(place.top), run, False
+        every = [
+            *((run, True) for run in found.running),
+            *((run, False) for run in found.unpublished),
+        ]
+        yield from ((str(place.top), run, alive) for run, alive in every if run.branch == branch)
 
 
 def _unknown(repo: Repo, bare: str, branch: str) -> UnknownExperimentError:

@@ -142,13 +142,10 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
     if request.dry_run:
         return report
     text = f"gitexp new: {plan.name}\n\n{plan.hypothesis}\n"
-    published = transaction.publish(
-        workspace,
-        branch,
-        lambda _: {layout.plan_path(plan.name): codec.dump(plan), **files},
-        Message(text, identity.author(repo), plan.created_at),
-        expected=start if request.here else NewBranch(start),
-    )
+    said = Message(text, identity.author(repo), plan.created_at)
+    files = {layout.plan_path(plan.name): codec.dump(plan), **files}
+    base = start if request.here else NewBranch(start)
+    published = transaction.publish(workspace, branch, lambda _: files, said, expected=base)
     dirty = () if request.here or workspace.top is None else status.dirty_tracked(workspace)
     switched = not request.here and _switch(workspace, branch, dirty, checkout=request.checkout)
     on_it = switched or request.here

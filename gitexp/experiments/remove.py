@@ -93,11 +93,10 @@ def remove(  # noqa: PLR0913  what is removed, where, why, and how sure one is
     commit = standing.commit
     if standing.tip is not ABSENT or not lifecycle.is_removed(repo, standing.name, commit):
         when = (now or datetime.now(UTC)).replace(microsecond=0)
-        build = (
-            partial(_only_the_branch, standing)
-            if untried
-            else partial(_buried, repo, standing, words.strip(), when)
-        )
+        build = partial(_buried, repo, standing, words.strip(), when)
+        if untried:  # nothing is written
+            ref = refs.local(standing.branch)
+            build = partial(transaction.Moves, {ref: (commit, ABSENT)}, commit)
         free = partial(lifecycle.check_free, workspace, standing.branch)
         message = f"gitexp rm: {standing.name}"
         commit = lifecycle.moved(repo, build, message, when, free).commit
@@ -121,13 +120,6 @@ def remove(  # noqa: PLR0913  what is removed, where, why, and how sure one is
         next_step="gitexp list"
         if untried
         else "dvc gc -A frees its data; by-products that gitexp/data names stay",
-    )
-
-
-def _only_the_branch(standing: Standing) -> transaction.Moves:
-    """Remove the branch of an experiment that nobody has tried, and write nothing."""
-    return transaction.Moves(
-        {refs.local(standing.branch): (standing.commit, ABSENT)}, standing.commit
     )
 
 

@@ -79,13 +79,9 @@ def witness(  # noqa: PLR0913  whose plan is seen, how, by whom, and when
     files[path] = codec.dump(receipt)
 
     text = f"gitexp witness: {visible(plan.name)} by {way.value}\n"
-    published = transaction.publish(
-        workspace,
-        branch,
-        lambda _: files,
-        Message(text, identity.author(repo), (now or datetime.now(UTC)).replace(microsecond=0)),
-        expected=tip,
-    )
+    when = (now or datetime.now(UTC)).replace(microsecond=0)
+    said = Message(text, identity.author(repo), when)
+    published = transaction.publish(workspace, branch, lambda _: files, said, expected=tip)
     with open_index(workspace) as index:
         order, runs = order_evidence.grade(repo, index, plan, published.commit)
     return Witnessed(plan.name, receipt, path, published.commit, order, runs)
@@ -110,9 +106,8 @@ def _pushed(
         )
     lines = [line.partition(MARK)[2].strip() for line in said.split("\n") if MARK in line]
     mine = [line for line in lines if tip in line]
-    url = command.run(repo.workspace, ["remote", "get-url", "--push", remote]).decode(
-        "utf-8", "backslashreplace"
-    )
+    asked = ["remote", "get-url", "--push", remote]
+    url = command.run(repo.workspace, asked).decode("utf-8", "backslashreplace")
     return Receipt(
         way=Way.PUSH,
         plan=plan.digest,

@@ -85,7 +85,6 @@ def vouched(receipt: Receipt, token: bytes, trust: Trust) -> tuple[datetime | No
 
 
 def _took(workspace: Workspace, receipt: Receipt) -> bool:
-    """Return whether a branch of the remote, as it was last seen here, has a commit."""
     remote = f"refs/remotes/{receipt.remote}/"
     asked = ["for-each-ref", "--count=1", f"--contains={receipt.commit}", "--", remote]
     code, out, _ = command.attempt(workspace, asked)

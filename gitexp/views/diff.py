@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import sides
@@ -328,11 +329,8 @@ def state_of(repo: Repo, index: Index, named: Named, *, fallback: CommitHash | N
 
 def environments_of(runs: Iterable[FoundRun]) -> tuple[EnvironmentDigest, ...]:
     """Return the environments of finished repeats, the one with the most repeats first."""
-    count: dict[EnvironmentDigest, int] = {}
-    for found in runs:
-        for repeat in found.run.repeats:
-            if repeat.environment is not None:
-                count[repeat.environment] = count.get(repeat.environment, 0) + 1
+    repeats = (repeat for found in runs for repeat in found.run.repeats)
+    count = Counter(each.environment for each in repeats if each.environment is not None)
     return tuple(sorted(count, key=lambda digest: (-count[digest], digest)))
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import codecs
-import re
 import time
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, UnknownRunError
 from gitexp.execution.state import live_runs
+from gitexp.execution.workdir import ATTEMPT
 from gitexp.git import repository
 from gitexp.git.transaction.cache import open_index
 from gitexp.model import dataclass, replace
@@ -35,7 +35,6 @@ TAIL_BYTES = 256 << 10  # of each repeat, unless the caller asks for another len
 CHUNK_BYTES = 64 << 10
 POLL_S = 0.2
 _UTF8 = codecs.getincrementaldecoder("utf-8")
-_ATTEMPT = re.compile(r"attempt-([0-9]{1,6})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +137,6 @@ def _failed(workspace: Workspace) -> Failure | None:
 
 
 def _folder(workspace: Workspace, run: str | None) -> Path | None:
-    """Return the job folder of a run; None where this work tree has none."""
     folders = calls.folders(workspace)
     if run is None:
         if not folders:
@@ -168,7 +166,7 @@ def _of_jobs(workspace: Workspace, folder: Path, seed: int | None, tail_bytes: i
             RepeatLog(
                 run=RunId(folder.name),
                 seed=number,
-                attempt=_attempt(path.parent),
+                attempt=ATTEMPT,
                 source=LogSource.JOB,
                 text=data.decode("utf-8", "backslashreplace"),
                 state=state,
@@ -206,21 +204,10 @@ def _recorded(workspace: Workspace, run: str | None, seed: int | None) -> LogVie
 
 
 def _log_files(folder: Path) -> list[tuple[int, Path]]:
-    """Return (seed, log) of the last attempt of each repeat, by seed."""
-    found: dict[int, Path] = {}
-    for path in folder.glob("jobs/*/attempt-*/log"):
-        name = path.parent.parent.name
-        if not name.removeprefix("-").isdecimal():
-            continue
-        seed = int(name)
-        if seed not in found or _attempt(found[seed].parent) < _attempt(path.parent):
-            found[seed] = path
-    return sorted(found.items())
-
-
-def _attempt(folder: Path) -> int:
-    match = _ATTEMPT.fullmatch(folder.name)
-    return int(match[1]) if match else 0
+    """Return (seed, log) of each repeat, by seed."""
+    every = folder.glob(f"jobs/*/attempt-{ATTEMPT}/log")
+    named = [(path.parent.parent.name, path) for path in every]
+    return sorted((int(name), path) for name, path in named if name.removeprefix("-").isdecimal())
 
 
 def _state(folder: Path, *, live: bool) -> tuple[RepeatState | Literal["running", "queued"], str]:

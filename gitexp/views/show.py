@@ -165,7 +165,6 @@ def _experiment(repo: Repo, index: Index, named: Named) -> ShownExperiment:
 def _settled(
     repo: Repo, index: Index, named: Named, plan: Plan | None, added: CommitHash | None
 ) -> Settled | None:
-    """Return what counts; None where a side cannot be read."""
     if plan is None:
         return None
     try:

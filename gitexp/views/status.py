@@ -150,7 +150,6 @@ def _facts(
 
 
 def _look(repo: Repo, index: Index, branch: str, commit: CommitHash, facts: _Facts) -> None:
-    """Read plan, inputs, records and conclusion of the tip."""
     added: CommitHash | None = None
     main: CommitHash | None = None
     try:

@@ -34,8 +34,8 @@ EDITS = [
     ),
     (
         "cli/plan.py",
-        "    plan = parser.add_argument_group(title)\n",
-        '    plan.add_argument("--blind", action="store_true", default=None)\n',
+        "    plan = parser.add_argument_group(title).add_argument\n",
+        '    plan("--blind", action="store_true", default=None)\n',
     ),
     ("records/schemas/plan.json", '  "properties": {\n', '    "blind": {"type": "boolean"},\n'),
 ]
