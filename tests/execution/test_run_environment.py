@@ -138,7 +138,7 @@ def test_a_pair_waits_for_its_environment_and_no_seed_replaces_it(
     assert report.recorded == ()
     (said,) = (text for text in report.warnings if "1 pair waits" in text)
     assert "used" in said
-    step = "gitexp amend-plan --repeats 6 --why TEXT"
+    step = "gitexp amend-plan --repeats 7 --why TEXT"  # the second try pays six times p
     assert said.endswith(f"else {step} goes on with other seeds")
     assert gitexp(repo, *shlex.split(step)[1:], "--dry-run").code == 0
     (found,) = compare(repo.workspace)
