@@ -132,7 +132,7 @@ def _choices(counted: Count) -> Iterator[str]:
     if counted.place:
         if (after := tried - counted.place) > 0:
             more = "1 more try" if after == 1 else f"{after} more tries"
-            yield f"{more} under this plan came after this one; its answer stays"
+            yield f"{more} under this plan, or at this candidate, came after; this answer stays"
     elif tried > 1:
         yield f"{tried} different candidates were run under this plan"
     if counted.environments:

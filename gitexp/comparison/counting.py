@@ -76,6 +76,7 @@ class FoundRuns:
     lines: tuple[tuple[str, tuple[FoundRun, ...]], ...] = ()
     scores: tuple[FoundRun, ...] = ()  # of `elsewhere`, what own branches have of the baseline
     past: tuple[FoundRun, ...] = ()  # under the plan before it was amended, of other inputs
+    attempts: tuple[FoundRun, ...] = ()  # of this candidate, under plans that drew other seeds
     alike: Alike = same_environment  # what a plan of the second rules asks of a pair
     ancestry: Earlier = unrelated  # which of two runs lies on the other, whatever their clocks say
     # runs that are not what they say, and why; they never count
@@ -120,6 +121,7 @@ class Count:
     in_pairs: bool = False  # environments are equal within each pair, and need not be over all
     environments: int = 0  # of `variants`: further ones, where repeats do not pair
     place: int = 0  # of the candidate among tries; 0: p pays for all variants alike
+    after: tuple[str, ...] = ()  # other plans under which this candidate was tried before
 
     def chances(self, *, amended: bool = False) -> int:
         """Return what p is multiplied by, or would be once the plan was amended."""
@@ -236,6 +238,7 @@ def count(
             past,
             baseline,
             [item.found for item in two.repeats.values()] or ours.runs,
+            found.attempts,
             in_time(earlier, found.ancestry),
         )
     )
@@ -251,6 +254,7 @@ def count(
         in_pairs=in_pairs,
         environments=joined.environments,
         place=tries.place,
+        after=tries.after,
         given_up=given_up(plan, theirs, ours),
         ended=frozenset() if drawn is None else drawn.ended,
         spent=frozenset() if drawn is None else drawn.spent,

@@ -36,10 +36,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Tries:
-    """What somebody could stop at, under one plan."""
+    """What somebody could stop at: under one plan, and with one candidate under others."""
 
     number: int
     place: int = 0  # of the try that is asked about: later ones never change it
+    after: tuple[str, ...] = ()  # other plans of this candidate that came before it
 
 
 def unrelated(_: FoundRun, __: FoundRun) -> bool:
@@ -96,22 +97,24 @@ class DrawnSeeds:
         runs: Iterable[FoundRun],
         baseline: InputsDigest,
         mine: Iterable[FoundRun],
+        attempts: Iterable[FoundRun],
         first: Earlier,
     ) -> Tries:
         """Count the tries: candidates, each under each version of the plan.
 
         Of which a score was seen: a repeat finished, or one of these seeds did not and printed a
-        number. An amendment on another branch makes a version as well.
+        number. An amendment on another branch makes a version as well, and so does each other plan
+        of this candidate.
 
-        `mine`: runs of the try that is asked about. `first`: whether the one run surely came before
+        `mine`: runs of the try that is asked about. `attempts`: those that finished of this
+        candidate, under other plans. `first`: whether the one run surely came before
         the other; a try of which that is not known came before.
         """
         plan, own = self.plan, self.counting | self.spent | self.later
-        bases = {plan.baseline.commit, *(str(each.old.get("baseline")) for each in plan.amended)}
         found: dict[tuple[object, ...], list[FoundRun]] = {}
         for item in unique(runs):
             run, ref = item.run, item.run.plan
-            was_base = run.source.commit in bases and not run.source.overrides
+            was_base = run.source.commit in plan.baselines and not run.source.overrides
             tried = run.origin is Origin.OBSERVED and is_tried(item, baseline) and not was_base
             if ref is None or not tried:
                 continue
@@ -119,14 +122,22 @@ class DrawnSeeds:
             seen = any(each.shown and each.seed in own for each in run.own_repeats)
             if seen or (was_under(item, plan) and finished_seeds(item)):
                 found.setdefault((run.inputs, run.fixed, ref.digest), []).append(item)
+        others: dict[object, str] = {}
+        for item in attempts:
+            run, ref = item.run, item.run.plan
+            key = run.inputs, run.fixed, "" if ref is None else ref.digest
+            if ref is not None and (key in others or key not in found):
+                others.setdefault(key, ref.name)
+                found.setdefault(key, []).append(item)
         keys = {(item.run.inputs, item.run.fixed, plan.digest) for item in mine}
         began = [item for key in keys for item in found.get(key, ())]
         before = [
-            every
+            key
             for key, every in found.items()
             if key not in keys and not any(all(first(one, it) for it in every) for one in began)
         ]
-        return Tries(len(found), len(before) + 1)
+        after = dict.fromkeys(others[key] for key in before if key in others)
+        return Tries(len(found), len(before) + 1, tuple(after))
 
 
 def drawn_seeds(

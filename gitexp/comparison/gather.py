@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import ChainMap
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.counting import FoundRuns
-from gitexp.comparison.eligible import is_under, was_under
+from gitexp.comparison.eligible import finished_seeds, is_under, was_under
 from gitexp.comparison.environments import Environments
+from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.git.transaction.layout import archive_tag, environment_dir, run_dir
 from gitexp.model import dataclass, replace
+from gitexp.model.ids import ABSENT
 from gitexp.model.metrics import recorded, several
+from gitexp.model.run import Origin
 from gitexp.provenance.contradicted import Sources
 from gitexp.provenance.strangers import in_order, strange_to
 from gitexp.rules.facts import restoring
 from gitexp.store import lookup
 from gitexp.store.ancestry import Addition, Graph, listings
 from gitexp.store.lookup import FoundRun
-from gitexp.store.plans import own_tips, tips
+from gitexp.store.plans import own_tips, plan_named, tips
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -211,6 +215,7 @@ def gather(
             lines,
             seen,
             tuple(past.values()),
+            tuple(_attempts(world, known.values(), plan, inputs)),
             contradicted=wrong,
             alike=Environments(world.repo).alike,
             ancestry=world.earlier,
@@ -267,6 +272,32 @@ def _lines(
         for name, there in held
         if (runs := tuple(item for item in mine if item.run.id in there))
     )
+
+
+def _attempts(
+    world: RunPool,
+    runs: Iterable[FoundRun],
+    plan: Plan | None,
+    inputs: tuple[InputsDigest, InputsDigest],
+) -> Iterator[FoundRun]:
+    """Yield what finished of a candidate under other plans; not where it was their baseline.
+
+    `inputs`: of the baseline and the candidate.
+    """
+    if plan is None or plan.drawn is None or inputs[0] == inputs[1]:
+        return
+    for item in runs:
+        run, ref = item.run, item.run.plan
+        if ref is None or run.inputs != inputs[1] or was_under(item, plan):
+            continue
+        if run.origin is not Origin.OBSERVED or run.source.swaps or not finished_seeds(item):
+            continue
+        was_base = False
+        with contextlib.suppress(GitexpError):  # under a plan that nobody can read it was tried
+            other = plan_named(world.repo, ref.name, item.commit)
+            was_base = other is not ABSENT and run.source.commit in other.baselines
+        if run.source.overrides or not was_base:
+            yield item
 
 
 def _named(

@@ -58,7 +58,11 @@ def of_variants(count: Count, plan: Plan | None) -> Selection | None:
     if plan is None or price <= 1:
         return None
     if count.place > 1:
-        found = _selection(count.place, "under this plan", plan, fresh=False)
+        how = "under this plan"
+        if count.after:
+            plans = "plans" if len(count.after) > 1 else "plan"
+            how = f"at this candidate, after {plans} {numbers.listed(count.after, _FEW)}"
+        found = _selection(count.place, how, plan, fresh=False)
         return replace(found, price=price)
     return _selection(price, "under this plan", plan, fresh=False)
 

@@ -94,7 +94,7 @@ def too_few(seen: Situation) -> str:
     count = None if seen.settled is None else seen.settled.count
     of = f", times {chances} candidates under this plan" if chances > 1 else ""
     if of and count is not None and count.place:
-        of = f", times {chances} as try {count.place} under this plan"
+        of = f", times {chances} as try {count.place}"
     are = "is" if plan.repeats == 1 else "are"
     then = f"{plan.repeats} {are} planned"
     needed = pairs_needed(plan.alpha / chances, one_sided=one_sided)

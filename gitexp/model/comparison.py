@@ -226,7 +226,7 @@ class Selection:
 
     # Different inputs that were run and could have become the candidate, itself included.
     configurations: int
-    how: str  # "under this plan", "in the sweep 3f9a"
+    how: str  # "under this plan", "at this candidate, after plan deep", "in the sweep 3f9a"
     fresh: bool  # nothing that the choice could have looked at counts now
     # Chance that the best of so many looks good at alpha where none is, were they independent:
     # one less (1 - alpha)^k.
@@ -236,7 +236,7 @@ class Selection:
 
 
 def price_of_try(number: int) -> int:
-    """Return what the p-value of a plan's first, second, ... try is multiplied by.
+    """Return what the p-value of the first, second, ... try is multiplied by.
 
     The first pays nothing, the k-th k (k + 1). What is left of alpha for it sums up to no more than
     one and a half alpha over all tries, whenever somebody stops.

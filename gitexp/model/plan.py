@@ -350,6 +350,12 @@ class Plan(PlanTerms):
         """
         return digest == self.digest and (name == self.name or name in self.formerly)
 
+    @property
+    def baselines(self) -> frozenset[str]:
+        """Return the commits of its baseline as it is, and was before an amendment."""
+        older = (str(each.old.get("baseline")) for each in self.amended)
+        return frozenset((self.baseline.commit, *older))
+
     def covered(self, name: str, digest: str) -> bool:
         """Return whether a run was recorded for this plan as it is, or was before an amendment."""
         older = {each.digest for each in self.amended}

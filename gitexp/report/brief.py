@@ -193,7 +193,7 @@ def _price(item: ReviewedExperiment) -> Iterator[str | Foreign]:
     yield f", {words.unfinished(*sides)}"
     if comparison.selection is not None:
         found = comparison.selection
-        tried = f"try {found.configurations} under its plan"
+        tried = f"try {found.configurations}"
         yield f"; {tried if found.price else f'best of {found.configurations} configurations'}"
     if comparison.looks:
         yield f"; {numbers.amount(comparison.looks, 'look')} after the planned one"

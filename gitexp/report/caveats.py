@@ -133,10 +133,11 @@ def selection_text(found: Selection, alpha: float, *, planned: bool) -> str:
     """Say how many configurations there were to pick from, and what that does to alpha."""
     if found.price:
         return (
-            f"try {found.configurations} {found.how} (each candidate, and each amended version, of "
-            f"which a score was seen is one): p is multiplied by {found.price}, that of the first "
-            "by nothing, so that whoever stops at the first yes gets a wrong one in at most "
-            f"{150 * alpha:g} %; what is chosen or amended before the first score costs nothing"
+            f"try {found.configurations} {found.how} (each candidate, each amended version and "
+            "each plan of one candidate, of which a score was seen, is one): p is multiplied by "
+            f"{found.price}, that of the first by nothing, so that whoever stops at the first yes "
+            f"gets a wrong one in at most {150 * alpha:g} %; what is chosen or amended before the "
+            "first score costs nothing"
         )
     picked = f"{found.configurations} configurations were run {found.how}"
     if found.fresh:

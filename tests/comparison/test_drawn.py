@@ -21,6 +21,7 @@ from gitexp.model.plan import (
     MOST_UNSEEN,
     Amendment,
     OnFailed,
+    Person,
     Plan,
     PlanSeeds,
     SeedOrigin,
@@ -540,12 +541,102 @@ def test_the_answer_of_a_try_is_the_same_after_the_next_one(lab: Lab) -> None:
     again, second = one(lab, plan.baseline.commit, commit), one(lab)
     assert (before.verdict, before.selection) == (again.verdict, again.selection)
     assert before.headline == again.headline
-    assert any(text.startswith("1 more try under this plan came after") for text in again.warnings)
+    assert any(text.startswith("1 more try under this plan, or ") for text in again.warnings)
     assert second.verdict is Verdict.UNDECIDABLE, "6 / 64 is above 0.05 whatever comes out"
     assert second.headline == "no outcome of 6 pairs reaches alpha = 0.05; 8 would do"  # as try 3
     assert second.next_step.startswith("gitexp amend-plan --repeats 8 ")
     looks = [fact.text for fact in words.facts(second) if fact.label == "looks"]
     assert looks == ["1 after the planned one: of other tries, which pay for those before them"]
+
+
+def second_plan(lab: Lab, *, depth: int = 3, **terms: object) -> Plan:
+    """The same candidate under another plan, on a branch of its own."""
+    lab.repo.switch("main")
+    plan = rewritten(lab, lab.plan("again", effect=">0", repeats=8), seeds=PlanSeeds("7" * 32))
+    plan = rewritten(lab, plan, **terms) if terms else plan
+    lab.change(depth)
+    lab.repo.git("branch", "--force", "start")
+    return plan
+
+
+def seeds_of(plan: Plan, number: int) -> tuple[int, ...]:
+    return tuple(itertools.islice(plan.drawn.sequence(), number)) if plan.drawn else ()
+
+
+@pytest.fixture
+def tried(lab: Lab) -> Plan:
+    """A plan whose candidate ran."""
+    lab.init()
+    plan = rewritten(lab, lab.plan(effect=">0", repeats=6), seeds=PlanSeeds(ROOT))
+    lab.change()
+    lab.repo.git("branch", "start")
+    both_sides(lab, plan, "bc", SEEDS[:6])
+    return plan
+
+
+@pytest.mark.parametrize("where", ["branch", "archive", "merged"])
+def test_a_second_plan_of_one_candidate_pays_for_the_first(
+    lab: Lab, tried: Plan, where: str
+) -> None:
+    first = one(lab)
+    assert (first.verdict, first.selection) == (Verdict.SUPPORTED, None)
+    if where == "archive":
+        lab.repo.switch("main")
+        archive(lab.repo.workspace, tried.name, abandon=True)
+    plan = second_plan(lab)
+    seeds = seeds_of(plan, 8)
+    if where == "merged":
+        lab.repo.git("merge", "-q", "--no-edit", tried.branch)
+    both_sides(lab, plan, "de", seeds)
+    found = one(lab)
+    assert found.verdict is Verdict.SUPPORTED
+    assert found.selection is not None
+    assert found.selection.how == "at this candidate, after plan deep"
+    assert (found.selection.configurations, found.selection.price) == (2, 6)
+    assert ", times 6 as try 2, alpha" in found.headline
+    if where == "branch":
+        again = one(lab, tried.name)
+        assert (again.verdict, again.selection) == (first.verdict, first.selection)
+        assert again.headline == first.headline
+
+
+def test_another_candidate_is_none_of_its_tries(lab: Lab, tried: Plan) -> None:
+    plan = second_plan(lab, depth=4)
+    both_sides(lab, plan, "de", seeds_of(plan, 8))
+    assert one(lab).selection is None
+    assert one(lab, tried.name).selection is None
+
+
+def test_what_was_the_baseline_of_another_plan_was_not_tried_by_it(lab: Lab, tried: Plan) -> None:
+    """What was merged is taken back, and that is asked about."""
+    lab.repo.git("branch", "-f", "old", "main")
+    lab.repo.switch("main")
+    lab.repo.git("merge", "-q", "--no-ff", "--no-edit", tried.branch)
+    lab.repo.git("branch", "-D", tried.branch)
+    plan = second_plan(lab, depth=2)
+    assert lab.inputs() == lab.inputs("old")
+    both_sides(lab, plan, "de", seeds_of(plan, 8))
+    assert one(lab).selection is None
+
+
+@pytest.mark.parametrize("checked_out", [False, True])
+def test_what_others_tried_raises_nobodys_price(
+    lab: Lab, tried: Plan, *, checked_out: bool
+) -> None:
+    repo = lab.repo
+    repo.switch("main")
+    theirs = clone(repo, repo.path.parent / "theirs", "--branch", "main")
+    bob = Lab(BuiltRepo(theirs.path, ("Bob", "bob@example.org")), [100])
+    plan = second_plan(bob, author=Person("Bob", "bob@example.org"))
+    both_sides(bob, plan, "de", seeds_of(plan, 8))
+    repo.switch(tried.branch)
+    both_sides(lab, tried, "fg", SEEDS[:6])
+    before = str(one(lab, tried.name))
+    repo.git("fetch", "-q", str(theirs.path), "exp/again:refs/remotes/bob/exp/again")
+    if checked_out:
+        repo.git("branch", "exp/again", "refs/remotes/bob/exp/again")
+    assert str(one(lab, tried.name)) == before
+    assert one(lab, "exp/again" if checked_out else "bob/exp/again").selection is None
 
 
 def squashed(lab: Lab, plan: Plan) -> None:
@@ -697,11 +788,13 @@ def picked(
     *runs: FoundRun,
     plan: Plan = DRAWN,
     past: tuple[FoundRun, ...] = (),
+    attempts: tuple[FoundRun, ...] = (),
     by: Earlier = in_line,
     ancestry: Earlier = drawn.unrelated,
 ) -> str:
     """Which try the candidate is, and what p is multiplied by."""
-    result = count(FoundRuns(runs, past=past, ancestry=ancestry), plan, BASE, CANDIDATE, by)
+    found = FoundRuns(runs, past=past, attempts=attempts, ancestry=ancestry)
+    result = count(found, plan, BASE, CANDIDATE, by)
     found = selection.of_variants(result, plan)
     return "" if found is None else f"{found.configurations}: {found.price}"
 
@@ -739,6 +832,25 @@ def test_a_try_keeps_its_place_whatever_is_run_later() -> None:
     ]
     assert picked(*mine) == picked(*mine, others[1]) == ""
     assert picked(*mine, others[0]) == picked(*mine, *others) == "2: 6"
+
+
+def test_each_plan_of_one_candidate_is_a_try() -> None:
+    """The same candidate under five plans, fresh seeds each, until one says yes: 24 % did."""
+    mine = both(0, 4, order=3)
+    tried = [
+        run("rst"[n], CANDIDATE, (n,), order=n, plan=PlanRef(f"p{n}", f"{n}" * 64), minute=-1)
+        for n in range(3)
+    ]
+    assert picked(*mine, attempts=(tried[0],)) == "2: 6"
+    assert picked(*mine, attempts=tuple(tried)) == "4: 20"
+    again = replace(tried[1], order=0, run=replace(tried[1].run, plan=tried[0].run.plan))
+    assert picked(*mine, attempts=(tried[0], again)) == "2: 6"  # one plan, two calls
+    other = run("v", OTHER, SEEDS[:4], order=2, plan=REF)
+    assert picked(*mine, other, attempts=(tried[0],)) == "3: 12"
+    assert picked(*mine, attempts=(replace(tried[0], order=9),)) == ""
+    late = replace(tried[0], run=replace(tried[0].run, ended_at=START + timedelta(hours=1)))
+    assert picked(*mine, attempts=(tried[0],), by=parallel) == "2: 6"
+    assert picked(*mine, attempts=(late,), by=parallel) == ""
 
 
 def test_on_parallel_lines_the_records_times_tell_which_try_was_first() -> None:

@@ -147,7 +147,7 @@ def test_more_than_are_planned_are_asked_for_by_an_amendment(
     assert said == f"1 of these repeats will not count: the planned 5 alone do; {amend} plans them"
     run(repo.workspace, RunRequest(params=((ParamKey("params.yaml", "lr"), 0.3),)))
     said, *_ = run(repo.workspace, RunRequest(dry_run=True)).warnings
-    assert "p = 0.19 at best, times 6 as try 2 under this plan; 5 are planned; " in said
+    assert "p = 0.19 at best, times 6 as try 2; 5 are planned; " in said
     assert said.endswith("gitexp amend-plan --repeats 7 --why TEXT plans what would do")
     run(repo.workspace, RunRequest(seeds=plan_seeds(repo)))  # all but the snapshot
     report = run(repo.workspace, asked)
