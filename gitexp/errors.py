@@ -327,7 +327,7 @@ class EvaluatorError(PreflightError):
 
 
 class OtherEnvironmentError(PreflightError):
-    """The baseline's repeat of a seed ran elsewhere than the candidate's would: no pair of them."""
+    """A seed's repeat would run elsewhere than one that binds it, or that had shown a score."""
 
     id = "other-environment"
     hint = "install what it ran with; where nobody can, gitexp amend-plan goes on with other seeds"

@@ -21,13 +21,18 @@ from gitexp.store import lookup
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from gitexp.comparison.counting import Count
+    from gitexp.comparison.counting import Count, FoundRuns
+    from gitexp.comparison.eligible import Earlier
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash, EnvironmentDigest, InputsDigest
     from gitexp.store.lookup import FoundRun
 
 _UNKNOWN = Observed(why="recorded before it was observed")
 _MOST = 4  # distributions that a line names
+SHOWN_APART = (
+    "had shown a score in another environment, or on other linked data, and did not finish there: "
+    "whoever saw it could have chosen; a new plan draws others"
+)
 _SYSTEM = ("implementation", "python", "abi", "platform", "libc")
 
 
@@ -164,6 +169,29 @@ class Environments:
                 told.append(f"{name} {known[name].version}" if name in known else f"no {name}")
         which = f"{'pair' if len(pairs) == 1 else 'pairs'} {numbers.ranges(pairs)}"
         return f"{which} {' '.join(told) or (item.repeat.environment or '')[:7]}"
+
+
+def shown_apart(found: FoundRuns, count: Count, earlier: Earlier) -> Iterator[int]:
+    """Yield seeds that count, of which a repeat showed a score elsewhere and did not finish.
+
+    Whoever kills it in three environments and goes on in the best is supported in 65 %. Once the
+    candidate's repeat is there its environment binds the baseline's.
+    """
+    every = [
+        (item, repeat)
+        for item in found
+        for repeat in item.run.repeats
+        if repeat.is_unfinished_score
+    ]
+    for side in (count.baseline, count.candidate):
+        for item, repeat in every:
+            mine = side.repeats.get(repeat.seed)
+            if mine is None or mine.found.run.inputs != item.run.inputs:
+                continue
+            binding = filter(None, (mine, count.candidate.repeats.get(repeat.seed)))
+            later = any(earlier(each.found, item) for each in binding)
+            if not (later or found.alike(item, repeat, mine.found, mine.repeat)):
+                yield repeat.seed
 
 
 def environment_changes(one: Environment, two: Environment) -> Iterator[Change]:

@@ -25,6 +25,7 @@ from gitexp.comparison.eligible import (
     left_aside,
     was_under,
 )
+from gitexp.comparison.environments import SHOWN_APART, shown_apart
 from gitexp.comparison.measure import samples_of
 from gitexp.comparison.randomness.variation import equal
 from gitexp.model.comparison import LATE, Ledger, Selection, SignificanceResult, Unused
@@ -207,7 +208,8 @@ def _drawn_unjudged(
     )
     # A single one is what a call leaves that was killed in the first repeat of the candidate.
     if len(known) <= 1 and not outside:
-        return ""
+        apart = {*shown_apart(found, count, earlier)}
+        return f"not judged: {numbers.seeds(apart)} {SHOWN_APART}" if apart else ""
     passed = len(count.spent.intersection(first))
     over = f", and {passed} of the plan's first {len(first)} seeds passed over" if passed else ""
     return (

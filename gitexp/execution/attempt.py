@@ -19,6 +19,7 @@ from gitexp.execution.engines import process
 from gitexp.git.transaction.failpoints import FailPoint, reach
 from gitexp.model import dataclass, field, replace
 from gitexp.model.job import (
+    BEGUN,
     CHECKPOINT,
     LOG,
     NOTES,
@@ -30,7 +31,15 @@ from gitexp.model.job import (
     Outcome,
     StageRecord,
 )
-from gitexp.model.run import Environment, FileHash, Observed, OnceRecord, RepeatState, Resources
+from gitexp.model.run import (
+    Environment,
+    FileHash,
+    Observed,
+    OnceRecord,
+    Parts,
+    RepeatState,
+    Resources,
+)
 from gitexp.records import codec
 from gitexp.system import environment
 from gitexp.system.secrets import log_tail, mask, printable
@@ -59,6 +68,7 @@ class Attempt:
     stage: str = ""
     exit_code: int | None = None
     environment: Environment | None = None
+    parts: Parts | None = None  # of the environment
     links: str = ""
     stages: list[StageRecord] = field(default_factory=list)
     outputs: list[FileHash] = field(default_factory=list)
@@ -67,7 +77,7 @@ class Attempt:
     once: list[OnceRecord] = field(default_factory=list)
     shared: list[Given] = field(default_factory=list)  # what the cache shares with the worktree
     ran: list[str] = field(default_factory=list)  # commands
-    observed: Observed | None = None
+    observed: Observed | None = None  # until it ended, however that was
     resumed: int = 0
     memo: Memo = field(default_factory=Memo)
 
@@ -103,6 +113,12 @@ def go_on(attempt: Attempt) -> None:
     of.write_text(now.hexdigest(), "ascii")
 
 
+def begin(attempt: Attempt) -> None:
+    """Note in what it runs: who is killed without a word may have printed a score there."""
+    begun = _outcome(attempt, RepeatState.LOST)
+    (attempt.out_dir / BEGUN).write_bytes(codec.dump(begun))
+
+
 def finish(
     attempt: Attempt, state: RepeatState, reason: str, result: measurements.Measurements | None
 ) -> None:
@@ -125,33 +141,17 @@ def finish(
     attempt.warnings = [text for text, _ in said]
     attempt.warnings += [f"a message held a secret ({name}): masked" for name in found]
     reach(FailPoint.RUN_SNAPSHOT)
-    outcome = Outcome(
-        run=job.run,
-        attempt=job.attempt,
-        seed=job.seed,
-        state=state,
+    outcome = replace(
+        _outcome(attempt, state),
         reason=printable(reason),
         stage=attempt.stage if failed else "",
-        exit_code=attempt.exit_code,
         log_tail=tail,
-        started_at=attempt.started_at,
-        ended_at=max(attempt.started_at, datetime.now(UTC)),  # a clock may be set back meanwhile
-        environment=attempt.environment,
         resources=_resources(attempt),
-        links=attempt.links,
         evaluation=None if result is None else result.evaluation,
         evaluation_basis="" if result is None else result.evaluation_basis,
         samples=() if result is None else result.samples,
-        outputs=tuple(attempt.outputs),
-        stages=tuple(attempt.stages),
         kept=() if result is None else result.kept,
         logged=None if result is None else result.logged,
-        warnings=tuple(attempt.warnings),
-        patched=attempt.patched,
-        seeds=job.seeds,
-        once=tuple(attempt.once),
-        observed=attempt.observed,
-        resumed=attempt.resumed,
     )
     reach(FailPoint.RUN_OUTCOME)
     unfinished = attempt.out_dir / f"{OUTCOME}.tmp"
@@ -161,6 +161,37 @@ def finish(
         stream.flush()
         os.fsync(descriptor)
     unfinished.rename(attempt.out_dir / OUTCOME)
+
+
+def _outcome(attempt: Attempt, state: RepeatState) -> Outcome:
+    job = attempt.job
+    return Outcome(
+        run=job.run,
+        attempt=job.attempt,
+        seed=job.seed,
+        state=state,
+        reason="",
+        stage="",
+        exit_code=attempt.exit_code,
+        log_tail="",
+        started_at=attempt.started_at,
+        ended_at=max(attempt.started_at, datetime.now(UTC)),  # a clock may be set back meanwhile
+        environment=attempt.environment,
+        resources=Resources(),
+        links=attempt.links,
+        evaluation=None,
+        evaluation_basis="",
+        samples=(),
+        outputs=tuple(attempt.outputs),
+        stages=tuple(attempt.stages),
+        kept=(),
+        warnings=tuple(attempt.warnings),
+        patched=attempt.patched,
+        seeds=job.seeds,
+        once=tuple(attempt.once),
+        observed=attempt.observed,
+        resumed=attempt.resumed,
+    )
 
 
 def _resources(attempt: Attempt) -> Resources:

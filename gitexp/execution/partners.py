@@ -139,10 +139,26 @@ class Partners:
             and seeding(found, repeat) == self.source.seeding
         ]
 
-    def refuse_unlike(self, run: tuple[int, ...], key: Callable[[int], Key]) -> None:
-        """Refuse to run a candidate whose seed the baseline had before, in another environment."""
+    def refuse_unlike(
+        self, run: tuple[int, ...], key: Callable[[int], Key], candidate: Eligible
+    ) -> None:
+        """Refuse to run a candidate whose seed either side had before, in another environment.
+
+        The baseline a finished repeat, the candidate one that showed a score and did not finish.
+        """
         if self.plan.drawn is None:
             return
+        began = [(item, repeat) for item in candidate.runs for repeat in item.run.own_repeats]
+        for item, repeat in began:
+            seen_there = repeat.is_unfinished_score and repeat.seed in run
+            if seen_there and (differ := self.here.differs(item, repeat)):
+                raise OtherEnvironmentError(
+                    f"the candidate's repeat of seed {repeat.seed} showed a score in another "
+                    "environment, and did not finish",
+                    found=listed(differ, _FEW),
+                    where=f"run {item.run.id[:8]}",
+                    expected="that environment: whoever saw the score could choose between both",
+                )
         for seed in run:
             there = self.had(seed, frozenset({key(seed)}))
             if not there or seed in self.count.candidate.repeats:

@@ -60,7 +60,9 @@ def publish(
 
     `sides`: at least one; all name the same branch.
     """
-    sides = [replace(ended, outcomes=records.that_fit(ended.outcomes)) for ended in sides]
+    sides = [
+        replace(ended, outcomes=records.that_fit(_outcomes(workdir, ended))) for ended in sides
+    ]
     people, homes = environment.machine_account(os.environ)
     places = [str(workdir.root), "" if workspace.top is None else str(workspace.top), *homes]
     # What was executed once lies with the first repeat, be it that of the other side.
@@ -101,6 +103,12 @@ def publish(
     return PublishedCall(
         published.commit, done, edit.said, tuple(left), (*published.cleared, *aside.values())
     )
+
+
+def _outcomes(workdir: WorkDir, ended: Ended) -> dict[int, Outcome | None]:
+    """Return what repeats came to; of one that was lost in what it ran, as far as that is known."""
+    run = ended.state.draft.id
+    return {seed: each or workdir.lost(run, seed) for seed, each in ended.outcomes.items()}
 
 
 def record_of(ended: Ended, now: datetime) -> Record:

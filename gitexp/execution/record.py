@@ -130,6 +130,8 @@ def build(
             seen += [] if mine in seen else [mine]
             number = seen.index(mine)
         repeat = _repeat(outcome, digest, outputs)
+        if outcome.state is RepeatState.LOST:
+            repeat = replace(repeat, reason=LOST_REASON)
         repeats.append(replace(repeat, made=made.get(seed, ""), observed=number))
         if outcome.state is RepeatState.FINISHED:
             samples.extend(outcome.samples)

@@ -249,7 +249,7 @@ def _choose(
         if place is None and plan is not None and seen.settled is not None:
             here = partners.Here(repo, environment, seen.installed, partners.links(other))
             rule = partners.Partners(other, theirs, seen.settled.everything, plan, here, earlier)
-            rule.refuse_unlike(choice.run, main.key)
+            rule.refuse_unlike(choice.run, main.key, side)
             counting, again = rule.settled(needed)
         else:
             counting = partners.paired(other, theirs, place, needed)

@@ -19,12 +19,12 @@ from gitexp.dvc.cache import has, open_cache
 from gitexp.dvc.cache_objects import DVC_2, CacheConfig
 from gitexp.dvc.dvc_config import has_dvc
 from gitexp.dvc.exchange import send
-from gitexp.errors import BareRepositoryError, UnsafeInputError
+from gitexp.errors import BareRepositoryError, GitexpError, UnsafeInputError
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.layout import TMP
 from gitexp.git.worktree import checkouts
 from gitexp.model import dataclass, replace
-from gitexp.model.job import CACHE, OUTCOME, PID, Job, Outcome
+from gitexp.model.job import BEGUN, CACHE, OUTCOME, PID, Job, Outcome
 from gitexp.records import codec
 from gitexp.store import calls
 
@@ -151,6 +151,14 @@ class WorkDir:
         except (FileNotFoundError, IsADirectoryError):
             return None
         return codec.load(Outcome, data, str(path))
+
+    def lost(self, run: RunId, seed: int) -> Outcome | None:
+        """Return what is known of a repeat that left no outcome; None where no command began."""
+        path = self.attempt(run, seed) / BEGUN
+        try:
+            return codec.load(Outcome, path.read_bytes(), str(path))
+        except (GitexpError, OSError):  # a power cut left half of it
+            return None
 
     def holds_outcome(self, run: RunId, seed: int) -> bool:
         """Whether a repeat came to anything, be it read or not."""

@@ -32,7 +32,7 @@ from gitexp.errors import (
     PreflightError,
 )
 from gitexp.execution import adoption, measurements, slots
-from gitexp.execution.attempt import Attempt, claim, finish, go_on
+from gitexp.execution.attempt import Attempt, begin, claim, finish, go_on
 from gitexp.execution.engines import process
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.failpoints import FailPoint, reach
@@ -81,6 +81,8 @@ def worker(job_file: Path, out_dir: Path) -> int:
         state, reason, code = RepeatState.FAILED, _one_line(error), error.exit_code
     except OSError as error:
         state, reason, code = RepeatState.FAILED, f"{error}", PreflightError.exit_code
+    if attempt.parts is not None and attempt.observed is None:
+        attempt.observed = observed.read(out_dir, attempt.ran, attempt.parts)
     finish(attempt, state, reason, result)
     return code
 
@@ -131,8 +133,10 @@ def _execute(attempt: Attempt, stop: process.Stop) -> measurements.Measurements:
         )
         found = environment.capture(place, attempt.env)
         attempt.environment, attempt.patched = found.environment, found.patched
+        attempt.parts = found.parts
         attempt.env = observed.begin(out_dir, attempt.env)
         go_on(attempt)
+        begin(attempt)
         before = measurements.standing(job, project)
         _run_stages(attempt, first, slot, cache, stop)
         reach(FailPoint.RUN_PIPELINE)

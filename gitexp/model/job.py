@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 COMMAND_STAGE = "command"  # the one stage of a project without a pipeline
 # In OUT/:
 OUTCOME = "outcome.json"
+BEGUN = "begun.json"  # an outcome, too: what a record has of a repeat that was lost
 LOG = "log"
 PID = "pid"  # who works on it: there once a worker has taken the job on
 STAGE = "stage"  # which one runs
@@ -209,7 +210,7 @@ class Outcome:
     seeds: Mapping[str, int] = field(default_factory=dict)  # as `Repeat.seeds`
     logged: FileHash | None = None  # by-product of the curves that the repeat logged
     once: tuple[OnceRecord, ...] = ()  # of the stages that no seed reaches
-    observed: Observed | None = None  # of a repeat that finished
+    observed: Observed | None = None  # of a repeat that was not lost
     resumed: int = 0  # as `Repeat.resumed`
 
 

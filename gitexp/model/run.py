@@ -224,6 +224,16 @@ class Repeat:
         return any(map(_NUMBER.search, lines))
 
     @property
+    def is_unfinished_score(self) -> bool:
+        """Whether it may have shown a score in an environment in which it did not finish.
+
+        Where none is known no command had begun.
+        """
+        return (
+            self.state is not RepeatState.FINISHED and self.environment is not None and self.shown
+        )
+
+    @property
     def last_line(self) -> str:
         """The last that a command printed before it failed; "" where nothing did."""
         return last_line(self.log_tail) if self.exit_code else ""

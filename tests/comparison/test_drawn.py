@@ -946,6 +946,33 @@ def test_a_repeat_that_ran_until_it_finished_is_named(
     assert not said(*both(0, 4), replace(first, order=2))  # again, and nothing came of it
 
 
+@pytest.mark.parametrize("side", [BASE, CANDIDATE])
+@pytest.mark.parametrize(
+    ("state", "log"),
+    [(RepeatState.LOST, ""), (KILLED, "f1 0.81"), (RepeatState.FAILED, "ValueError: 0.81")],
+)
+def test_what_showed_a_score_and_was_killed_in_another_environment_decides_nothing(
+    side: InputsDigest, state: RepeatState, log: str
+) -> None:
+    """Looked at in three environments, killed there, and gone on with in the best: 65 %."""
+    killed = run("x", side, SEEDS[1:2], plan=REF, state=state, environment=ENV2, call="x")
+    begun = run("w", CANDIDATE, SEEDS[1:2], plan=REF, state=KILLED, call="x")
+    (repeat,) = killed.run.repeats
+
+    def told(**terms: object) -> str:
+        changed = replace(repeat, **{"log_tail": log, **terms})  # type: ignore[arg-type]
+        item = replace(killed, run=replace(killed.run, repeats=(changed,)))
+        return judged(begun, item, *both(0, 4, order=1))[1]
+
+    said = f"not judged: seed {SEEDS[1]} had shown a score in another environment"
+    assert told().startswith(said)
+    assert told(environment=ENV, links="other").startswith(said)
+    assert told(environment=ENV) == told(environment=None) == told(seed=3) == ""
+    assert judged(*both(0, 4), replace(killed, order=5))[1] == ""  # nothing came of it
+    if state is KILLED:
+        assert told(log_tail="Epoch") == ""
+
+
 def test_a_repeat_that_went_on_from_its_checkpoint_is_not_one_that_ran_again() -> None:
     first = run("x", CANDIDATE, SEEDS[:1], plan=REF, state=RepeatState.LOST)
     base, mine = both(0, 4, order=1)

@@ -37,7 +37,9 @@ except ImportError:
 text = open("params.yaml").read()
 seed = int(text.split("seed:")[1].split()[0])
 lr = float(text.split("lr:")[1].split()[0])
-if pathlib.Path(rf"OUT/{seed}-{lr}").exists():
+fatal = pathlib.Path(rf"OUT/{seed}-{lr}")
+if fatal.exists():
+    exec(fatal.read_text())
     os._exit(9)
 json.dump({"acc": lr + used.X + fast + seed % 97 / 1000}, open("metrics.json", "w"))
 open("model.txt", "w").write(f"{lr} {seed}")
@@ -163,6 +165,46 @@ def test_a_candidate_is_not_run_where_its_baseline_cannot_be_its_partner(
         run(repo.workspace)
     upgrade(site, "used", "1.0")
     assert [each.run.seeds for each in run(repo.workspace).recorded] == [(seeds[2],)]
+    assert compare(repo.workspace)[0].verdict is Verdict.SUPPORTED
+
+
+FAILS = "print(0.91, flush=True)"
+KILLED = f"""\
+{FAILS}
+import time
+os.kill(int(open(os.environ["GITEXP_ATTEMPT"] + "/pid").read().split()[0]), SIGNAL)
+time.sleep(60)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("end", "name"),
+    [
+        (FAILS, "used"),
+        (KILLED.replace("SIGNAL", "9"), "used"),
+        (KILLED.replace("SIGNAL", "15"), "used"),
+        (KILLED.replace("SIGNAL", "15"), "pexpect"),
+    ],
+    ids=["failed", "lost", "cancelled", "nothing imports it"],
+)
+def test_a_candidate_that_showed_a_score_and_was_killed_goes_on_in_an_equal_environment(
+    end: str, name: str, planned: tuple[BuiltRepo, tuple[int, ...]], site: Path, tmp_path: Path
+) -> None:
+    """Attack: look at it in three environments, and go on in the best. 65 % were supported."""
+    repo, seeds = planned
+    fatal = tmp_path / f"{seeds[0]}-0.2"
+    fatal.write_text(end)
+    run(repo.workspace, RunRequest(keep_going=True))
+    fatal.unlink()
+    upgrade(site, name, "2.0")
+    if name == "used":
+        with pytest.raises(
+            OtherEnvironmentError, match=f"seed {seeds[0]} showed a score .* found: used"
+        ):
+            run(repo.workspace)
+        upgrade(site, "used", "1.0")
+    run(repo.workspace)
     assert compare(repo.workspace)[0].verdict is Verdict.SUPPORTED
 
 
