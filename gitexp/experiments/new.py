@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import exclusions, frozen, power
+from gitexp.comparison import exclusions, frozen, power, selection, tally
 from gitexp.comparison.detectable import mute_looks
 from gitexp.comparison.eligible import finished_seeds
+from gitexp.comparison.gather import RunPool
 from gitexp.comparison.known_metrics import (
     direction_of,
     is_share,
@@ -27,6 +28,7 @@ from gitexp.comparison.known_metrics import (
 )
 from gitexp.comparison.measure import is_resource
 from gitexp.comparison.randomness import seeding
+from gitexp.comparison.sides import Named
 from gitexp.errors import (
     BadFormatError,
     BareRepositoryError,
@@ -124,6 +126,7 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
     warnings = [] if found is not None else unseen
     warnings += filter(None, [mute_looks(plan)])
     warnings += [*drifted(repo, start, config), *_warnings(repo, plan, start)]
+    warnings += filter(None, [_tried(repo, plan, start)])
     report = NewReport(
         plan=plan,
         commit=None,
@@ -409,6 +412,20 @@ def _warnings(repo: Repo, plan: Plan, start: CommitHash) -> list[str]:
                 step = seeding.step({seeding.BASELINE: replace(held, shared=shared)}, plan)
                 said.append(f"the baseline's repeats will all be the same: {held.why}; {step}")
     return said
+
+
+def _tried(repo: Repo, plan: Plan, start: CommitHash) -> str:
+    """Say what p is multiplied by where other plans had this candidate; "" where none had."""
+    with contextlib.suppress(GitexpError), open_index(repo.workspace) as index:
+        named = Named(plan.branch, start)
+        baseline, candidate, _ = tally.sources(repo, index, plan, named, start)
+        if plan.drawn and baseline.inputs != candidate.inputs:
+            count = tally.settle(RunPool(repo, index), baseline, candidate, plan).count
+            found = selection.of_variants(count, plan)
+            if found is not None and count.after:
+                number = found.configurations
+                return f"try {number} {found.how}: p will be multiplied by {found.price}"
+    return ""
 
 
 def _switch(

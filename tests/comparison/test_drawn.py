@@ -15,6 +15,7 @@ from gitexp.comparison.counting import Count, FoundRuns, count
 from gitexp.comparison.designs.interim import in_order
 from gitexp.comparison.measure import values_of
 from gitexp.experiments.archive import archive, restore
+from gitexp.experiments.new import new
 from gitexp.experiments.rename import rename
 from gitexp.model.ids import CommitHash, InputsDigest
 from gitexp.model.plan import (
@@ -30,6 +31,7 @@ from gitexp.model.plan import (
     Verdict,
     _known_seeds,
 )
+from gitexp.model.request import NewRequest
 from gitexp.model.run import Origin, PlanRef, RepeatState, Resources
 from gitexp.provenance import strangers
 from gitexp.records.terms import sealed
@@ -598,6 +600,23 @@ def test_a_second_plan_of_one_candidate_pays_for_the_first(
         again = one(lab, tried.name)
         assert (again.verdict, again.selection) == (first.verdict, first.selection)
         assert again.headline == first.headline
+
+
+def test_a_plan_of_a_candidate_that_was_tried_says_its_price(lab: Lab, tried: Plan) -> None:
+    lab.repo.commit({"README.md": "no input\n"})
+    asked = NewRequest(
+        name="again",
+        hypothesis="A deeper model raises F1, once more.",
+        metric="f1",
+        effect=">0",
+        baseline="main",
+        repeats=8,
+    )
+    said = "try 2 at this candidate, after plan deep: p will be multiplied by 6"
+    assert said in new(lab.repo.workspace, replace(asked, dry_run=True)).warnings
+    unchanged = replace(asked, name="third", start="main")
+    assert not [text for text in new(lab.repo.workspace, unchanged).warnings if "try " in text]
+    assert tried.alpha == 0.05
 
 
 def test_another_candidate_is_none_of_its_tries(lab: Lab, tried: Plan) -> None:
