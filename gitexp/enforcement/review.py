@@ -14,8 +14,7 @@ from gitexp.comparison import compare, sides
 from gitexp.comparison.eligible import finished_seeds
 from gitexp.comparison.gather import RunPool
 from gitexp.dvc import inputs
-from gitexp.enforcement import check as remote_facts
-from gitexp.enforcement.check import check, checked_plan, is_own
+from gitexp.enforcement.check import RemoteFacts, check, checked_plan, difference, is_own
 from gitexp.errors import (
     DamagedDataError,
     DataMissingError,
@@ -33,8 +32,7 @@ from gitexp.model.config import Identity
 from gitexp.model.ids import ABSENT
 from gitexp.model.review import Behind, CheckedPlan, End, RecordedBy, Review, ReviewedExperiment
 from gitexp.model.rules import Policy
-from gitexp.provenance import order_evidence, private, trust_settings
-from gitexp.provenance.contradicted import Sources
+from gitexp.provenance import private
 from gitexp.rules import check as check_facts
 from gitexp.rules import policies
 from gitexp.rules.branches import is_protected
@@ -43,7 +41,7 @@ from gitexp.store import conclusions, lookup, merged_experiments, plans
 from gitexp.store.plan_files import plan_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from gitexp.comparison.sides import Named
     from gitexp.git.repository import Repo
@@ -53,7 +51,6 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Plan
     from gitexp.model.review import CheckReport
     from gitexp.model.rules import Violation
-    from gitexp.model.run import Run
     from gitexp.model.workspace import Workspace
 
 
@@ -61,7 +58,7 @@ Compared = tuple["Comparison | None", str, str]  # or why there is none, and wha
 
 
 @dataclass(kw_only=True, eq=False)
-class ReviewContext(trust_settings.Believing):
+class ReviewContext(RemoteFacts):
     """What every part of a review knows; what cannot be compared stands in it as such."""
 
     repo: Repo
@@ -76,9 +73,8 @@ class ReviewContext(trust_settings.Believing):
     _known: dict[tuple[str, PlanDigest], Compared] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Take over what is believed here."""
-        super().__init__(lambda: self.repo.workspace)
-        self._sources = Sources(self.repo, self.index)
+        """Take over what is believed here; no remote is asked for a review."""
+        super().__init__(self.repo.workspace)
 
     def compared(self, plan: Plan) -> Compared:
         """Return the comparison of a plan's candidate with its baseline, worked out once."""
@@ -86,8 +82,6 @@ class ReviewContext(trust_settings.Believing):
         if key not in self._known:
             self._known[key] = _compared(self, plan)
         return self._known[key]
-
-    # What a rule may ask. No remote is asked for a review.
 
     def recomputed(self, conclusion: Conclusion) -> str | None:
         """Return how a conclusion differs from what its records give; "" where it does not."""
@@ -100,15 +94,7 @@ class ReviewContext(trust_settings.Believing):
         comparison, problem, _ = self.compared(plan)
         if comparison is None:
             return problem if plan.name in self.unrecorded else None
-        return remote_facts.difference(conclusion.comparison, comparison)
-
-    def contradicted(self, run: Run, commit: CommitHash) -> str | None:
-        """Return how a record that a commit adds differs from its source; "" where it does not."""
-        return self._sources.contradiction(run, (), commit, None)
-
-    def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> bool | None:
-        """Return whether a plan is seen to be older than the runs that a commit has of it."""
-        return order_evidence.is_ordered(self.repo, plan, commit, protected)
+        return difference(conclusion.comparison, comparison)
 
 
 def _experiments(

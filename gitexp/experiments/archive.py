@@ -223,13 +223,12 @@ def check_tag(repo: Repo, standing: Standing, *, over_tombstone: bool = False) -
         what = "was removed" if removed else "is another one"
         short = standing.tag.removeprefix("refs/tags/")
         step = f"gitexp rename {shlex.quote(standing.name)} ANOTHER-NAME"
+        asked = f"ask who pushed it, then git tag -d {shlex.quote(short)}; or "
         raise ExistsError(
             f"an experiment of this name was archived, and {what}",
             found=standing.whose or f"exp-archive/{standing.name} at {old[:9]}",
             expected=f"no tag, or one in the history of {standing.branch}",
-            next_step=f"ask who pushed it, then git tag -d {shlex.quote(short)}; or {step}"
-            if standing.whose
-            else step,
+            next_step=f"{asked if standing.whose else ''}{step}",
         )
 
 

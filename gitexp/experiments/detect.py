@@ -270,13 +270,9 @@ def check_params(workspace: Workspace, project: str, params: Iterable[str]) -> N
     for file in params:
         if not (folder / file).exists():
             other = _with(workspace, file)
-            raise UsageError(
-                f"the params file {file} is not there",
-                where=str(folder),
-                next_step=f"the same with {other}"
-                if other
-                else "the same without --params, if the project has none",
-            )
+            step = f"with {other}" if other else "without --params, if the project has none"
+            what = f"the params file {file} is not there"
+            raise UsageError(what, where=str(folder), next_step=f"the same {step}")
 
 
 def _with(workspace: Workspace, file: str) -> str:
@@ -400,13 +396,11 @@ def describe(config: ProjectConfig) -> list[tuple[str, str]]:
     seed = ", ".join(map(str, config.seed.params)) or config.seed.arg or "GITEXP_SEED only"
     if config.seed.fixed:
         seed += f"; fixed: {', '.join(map(str, config.seed.fixed))}"
+    lies = "" if config.pipeline is None else posixpath.join(config.project, config.pipeline)
     rows = [
         ("project", config.project),
         ("command", config.command or ""),
-        (
-            "pipeline",
-            "" if config.pipeline is None else posixpath.join(config.project, config.pipeline),
-        ),
+        ("pipeline", lies),
         ("params", ", ".join(config.params)),
         ("metrics", ", ".join(config.metrics)),
         ("outputs", ", ".join(config.outputs)),

@@ -8,7 +8,6 @@ import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import gitignore
@@ -221,16 +220,14 @@ def _refuse_unreadable(data: bytes) -> None:
 
 def _refuse_links(top: Path, paths: Iterable[str]) -> None:
     """Refuse links that a branch put where we write: the bytes would go wherever they point."""
-    for path in paths:
-        parts = PurePosixPath(path).parts
-        for depth in range(1, len(parts) + 1):
-            place = top.joinpath(*parts[:depth])
-            if place.is_symlink():
-                kind = "folder" if depth < len(parts) else "file"
+    for path in map(top.joinpath, paths):
+        for place in (*reversed(path.parents), path):
+            if top in place.parents and place.is_symlink():
+                where = place.relative_to(top).as_posix()
                 raise UnsafeInputError(
-                    f"a {kind} is needed where there is a link",
-                    where=place.relative_to(top).as_posix(),
-                    next_step=f"git rm -- {shlex.quote(place.relative_to(top).as_posix())}",
+                    f"a {'file' if place == path else 'folder'} is needed where there is a link",
+                    where=where,
+                    next_step=f"git rm -- {shlex.quote(where)}",
                 )
 
 
@@ -325,10 +322,7 @@ def _existing(repo: Repo, top: Path, draft: _Draft, request: InitRequest) -> Ini
         _write(top, files)
     note = "the settings are not committed" if draft.held is ABSENT else _CHANGED
     unmarked = head is ABSENT or objects.blob_id(repo, head, layout.ATTRIBUTES) is ABSENT
-    left = [
-        *([layout.CONFIG] if draft.is_edited else []),
-        *([layout.ATTRIBUTES] if unmarked else []),
-    ]
+    left = [layout.CONFIG] * draft.is_edited + [layout.ATTRIBUTES] * unmarked
     return replace(
         _report(draft, tuple(files), request),
         notes=(*draft.proposal.notes, *([note] if draft.is_edited else [])),
@@ -346,13 +340,8 @@ def _needs_dvc(top: Path, config: ProjectConfig, *, asked: bool = False) -> bool
 
 def _dvc_init(top: Path) -> dict[str, bytes]:
     environ = {**os.environ, "DVC_NO_ANALYTICS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-I", "-m", "dvc", "init", "--quiet"],
-        cwd=top,
-        capture_output=True,
-        env=environ,
-        check=False,
-    )
+    call = [sys.executable, "-I", "-m", "dvc", "init", "--quiet"]
+    done = subprocess.run(call, cwd=top, capture_output=True, env=environ, check=False)
     if done.returncode:
         raise DvcFailedError(
             "dvc init failed",

@@ -179,14 +179,13 @@ def check_free(workspace: Workspace, branch: str) -> None:
     for place in checkouts.listing(workspace):
         if place.branch == branch:
             top = shlex.quote(str(place.top))
+            switch = f"git -C {top} switch ANOTHER-BRANCH"
             raise BusyBranchError(
                 f"{branch} is checked out",
                 found="the folder of this worktree is gone" if place.missing else "",
                 where=str(place.top),
                 expected="a branch that no worktree is on",
-                next_step="git worktree prune"
-                if place.missing
-                else f"git -C {top} switch ANOTHER-BRANCH",
+                next_step="git worktree prune" if place.missing else switch,
             )
     check_no_rebase(workspace, branch)
 
@@ -195,11 +194,8 @@ def check_no_rebase(workspace: Workspace, branch: str) -> None:
     """Refuse to touch a branch in the middle of a rebase."""
     busy = checkouts.rebasing(workspace, branch)
     if busy is not None:
-        raise BusyBranchError(
-            f"{branch} is being rebased",
-            where=str(busy),
-            next_step="git rebase --continue, or --abort",
-        )
+        step = "git rebase --continue, or --abort"
+        raise BusyBranchError(f"{branch} is being rebased", where=str(busy), next_step=step)
 
 
 def base_of(repo: Repo, standing: Standing) -> str:

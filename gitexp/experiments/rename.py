@@ -130,11 +130,8 @@ def _check_absent(task: _Task) -> None:
     for ref in (refs.local(task.branch), task.tag):
         there = refs.read_ref(task.repo, ref)
         if there is not ABSENT:
-            raise ExistsError(
-                "this name is taken",
-                found=f"{ref} at {there[:9]}",
-                next_step="choose another name",
-            )
+            found = f"{ref} at {there[:9]}"
+            raise ExistsError("this name is taken", found=found, next_step="choose another name")
     path = layout.plan_path(task.new)
     if objects.blob_id(task.repo, task.standing.commit, path) is not ABSENT:
         raise ExistsError(
@@ -202,10 +199,9 @@ def _commit(task: _Task) -> tuple[CommitHash, list[str]]:
     }
     concluded = conclusion_named(repo, plan.name, standing.commit)
     if concluded is not ABSENT:
+        named = replace(concluded, experiment=task.new)
         changes[layout.conclusion_path(plan.name)] = DELETE
-        changes[layout.conclusion_path(task.new)] = codec.dump(
-            replace(concluded, experiment=task.new)
-        )
+        changes[layout.conclusion_path(task.new)] = codec.dump(named)
     written: list[str] = []
     tree = writing.build_tree(repo, standing.commit, changes, written=written)
     text, who = f"gitexp rename: {plan.name} to {task.new}", identity.author(repo)
@@ -218,9 +214,8 @@ def _worktrees(workspace: Workspace, standing: Standing) -> tuple[Checkout, ...]
     """Return the worktrees on the branch; one whose folder is gone could not follow."""
     if standing.tip is ABSENT:
         return ()
-    found = tuple(
-        place for place in checkouts.listing(workspace) if place.branch == standing.branch
-    )
+    every = checkouts.listing(workspace)
+    found = tuple(place for place in every if place.branch == standing.branch)
     gone = [place for place in found if place.missing]
     if gone:
         raise BusyBranchError(

@@ -279,21 +279,20 @@ def find(facts: Facts) -> Iterator[Finding]:
             folder = run_dir(file.run)
             parent = next(n for n, tree in enumerate(facts.parents) if tree.entry(folder))
             yield _finding(facts, file.run, file.change.path, what, parent)
-    yield from _left_out(facts, said)
+    merges = len(facts.parents) > 1
+    yield from _left_out(facts, said) if merges else ()
     for file, run in new_runs(facts):
         if file.run not in said:
             yield from _digests(facts, file.run, file.change.path, run)
     yield from _environments(facts)
     yield from _others(facts)
-    yield from _merged(facts)
+    yield from _merged(facts) if merges else ()
     yield from _taken_over(facts)
     yield from _against(facts)
 
 
 def _left_out(facts: Facts, said: set[RunId]) -> Iterator[Finding]:
     """Find the runs that a merge does not hold as each of its parents does."""
-    if len(facts.parents) < 2:  # noqa: PLR2004  a merge
-        return
     first, *others = facts.parents
     theirs = {file.run for file in run_files(facts.taken)}
     asked = [(first, {run for run in theirs if first.entry(run_dir(run)) is not None})]
@@ -314,8 +313,6 @@ def _merged(facts: Facts) -> Iterator[Finding]:
 
     It may take what another line alone has changed since the two parted.
     """
-    if len(facts.parents) < 2:  # noqa: PLR2004  a merge
-        return
     folders = (ENVIRONMENTS, *(() if _may(facts) else RECORDS))
     said = {change.path for change in facts.changes}
     for number, parent in enumerate(facts.parents):

@@ -184,9 +184,8 @@ def _environment(
         notes.append("the sides also share an environment, in which fewer repeats were run")
     described: list[Mapping[str, ParamValue]] = []
     for runs, digest in ((one, left[0]), (other, right[0])):
-        holder = next(
-            item for item in runs if any(r.environment == digest for r in item.run.repeats)
-        )
+        holding = (x for x in runs if any(r.environment == digest for r in x.run.repeats))
+        holder = next(holding)
         try:
             found = lookup.environment(repo, holder.commit, digest)
         except GitexpError as error:

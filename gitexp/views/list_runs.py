@@ -78,16 +78,9 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
         merged = _all_merged(repo, index, there, prefix, counted) if chosen is None else ()
         for tip in _merged_here(repo, index, lines, merged):
             del lines[tip]
-    bad = [
-        UnreadableRecord(line.name or tip.branch, tip.name, line.bad)
-        for tip, line in lines.items()
-        if line.bad
-    ]
-    bad += [
-        UnreadableRecord(item.line.name, item.where, item.line.bad)
-        for item in merged
-        if item.line.bad
-    ]
+    every = [(line.name or tip.branch, tip.name, line) for tip, line in lines.items()]
+    every += [(item.line.name, item.where, item.line) for item in merged]
+    bad = [UnreadableRecord(name, where, line.bad) for name, where, line in every if line.bad]
     runs = {run: (tip.name, why) for tip, line in lines.items() for run, why in line.unread}
     bad += [UnreadableRecord(run, where, why) for run, (where, why) in runs.items()]
     summaries = [
