@@ -144,16 +144,17 @@ def _keep(ended: Ended, workdir: WorkDir, made: Record, once: tuple[Path, ...]) 
     Those whose bytes are gone are left out, each with a warning: samples are worth more.
     """
     run, job = made.run, ended.first
-    if not run.once:  # its worker was killed, after hours perhaps
-        made = replace(made, run=replace(run, once=noted(workdir.attempt(job.run, job.seed))))
-        run = made.run
-    if not (run.once or any(repeat.outputs for repeat in run.repeats)):
+    # Where its worker was killed, after hours perhaps, what it had made by then.
+    ran = run.once or noted(workdir.attempt(job.run, job.seed))
+    if not (ran or any(repeat.outputs for repeat in run.repeats)):
         return made
     project = project_folder(Path(job.repository), job.project)
     shared = has_dvc(project) and open_cache(project).shared
     cache = CacheConfig(Path(job.cache_dir), shared=shared)
-    for out in (out for each in run.once for out in each.outs):
-        take(CacheConfig(once[0], under=once[1:]), cache, out.md5)
+    of_first = CacheConfig(once[0], under=once[1:])
+    lacking = {out.md5 for each in ran for out in each.outs if not take(of_first, cache, out.md5)}
+    if not ended.finished():  # nothing rests on it yet
+        ran = tuple(each for each in ran if lacking.isdisjoint(each.hashes.values()))
     repeats = []
     for repeat in run.repeats:
         own = CacheConfig(workdir.cache(run.id, repeat.seed), under=once)
@@ -161,7 +162,7 @@ def _keep(ended: Ended, workdir: WorkDir, made: Record, once: tuple[Path, ...]) 
         said = [f"{out.path} is not recorded: its bytes are gone, or damaged" for out in gone]
         outputs = tuple(out for out in repeat.outputs if out not in gone)
         repeats.append(replace(repeat, outputs=outputs, warnings=(*repeat.warnings, *said)))
-    return replace(made, run=replace(run, repeats=tuple(repeats)))
+    return replace(made, run=replace(run, repeats=tuple(repeats), once=ran))
 
 
 def _publish_by_products(workspace: Workspace, ended: Ended, made: Record, now: datetime) -> None:

@@ -14,6 +14,7 @@ from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.model.run import RepeatState, StageOrigin
+from gitexp.upkeep.doctor import doctor
 from tests.execution.test_run_drawn import runs
 from tests.lab.build import BuiltRepo, clone, copied, dvc, dvc_files, repository
 from tests.lab.shell import gitexp
@@ -208,6 +209,18 @@ def test_killed_after_it_the_call_goes_on_behind_it(tmp_path: Path, log: Path) -
         origins = [each.once[0].origin for each in runs(repo)[-2:]]
         assert origins == [StageOrigin.EXECUTED, StageOrigin.ADOPTED]
         repo.commit({"raw.txt": "other\n"}, at=5)
+
+
+@pytest.mark.slow
+def test_what_doctor_has_cleared_of_a_killed_call_binds_nobody(tmp_path: Path, log: Path) -> None:
+    kill = KILL.replace("FLAG", str(tmp_path / "flag"))
+    repo = built(tmp_path / "k", **{"train.py": kill + TRAIN})
+    (tmp_path / "flag").write_text(str(repo.path))
+    assert gitexp(repo, "run").code == -9
+    doctor(repo.workspace, fix=True)
+    assert gitexp(repo, "run").code == 0
+    assert prepared(log) == 2
+    assert [len(each.once) for each in runs(repo)[-2:]] == [0, 1]
 
 
 # A shell may stand between the worker and the stage.
