@@ -25,7 +25,7 @@ from gitexp.dvc import inputs
 from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.model.comparison import LATE, Change
-from gitexp.model.plan import ALPHA, Claim, Plan, PlanTerms
+from gitexp.model.plan import ALPHA, Claim, Direction, Plan, PlanTerms
 from gitexp.records.terms import effect_text, guard_text
 from gitexp.report.numbers import listed
 from gitexp.stats.design import pairs_needed
@@ -130,7 +130,7 @@ def planning(plan: Plan, needed: int) -> str:
     terms = {
         "baseline": plan.baseline.name,
         "metric": f"{plan.metric}:{plan.direction.value}",
-        "effect": effect_text(plan.effect, plan.direction),
+        "effect": effect_text(plan.effect, Direction.MAX),  # a gain, as people type it
         **({} if plan.alpha == ALPHA else {"alpha": f"{plan.alpha:g}"}),
     }
     said = [f"--{name} {shlex.quote(text)}" for name, text in terms.items()]

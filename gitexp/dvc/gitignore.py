@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
 
 NAME = ".gitignore"
+_SHOWN = 10  # files that an error names
 SPECIAL = frozenset("[]!*#?")
 
 
@@ -142,12 +143,14 @@ def refuse_tracked(workspace: Workspace, project: str, outputs: Iterable[str]) -
     paths = [posixpath.join(project, path) for path in outputs]
     tracked = sorted(status.tracked(workspace, paths))
     if tracked:
+        more = f" and {len(tracked) - _SHOWN} more" if len(tracked) > _SHOWN else ""
         raise PreflightError(
             "Git holds files that a run makes",
-            found=", ".join(tracked[:10]),
+            found=", ".join(tracked[:_SHOWN]) + more,
             expected="outputs in the DVC cache, not in Git",
-            next_step=f"git rm --cached {shlex.quote(tracked[0])}, commit, then gitexp init; or "
-            "name other outputs, if that is no output",
+            next_step=f"git rm --cached {shlex.join(tracked[:_SHOWN])}"
+            + more
+            + ", commit, then gitexp init; or name other outputs, if that is no output",
         )
 
 

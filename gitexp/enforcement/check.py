@@ -90,6 +90,13 @@ class RemoteFacts(trust_settings.Believing):
             self._sources = Sources(repository.open_repository(self._workspace), self._index)
         return self._sources.contradiction(run, (), commit, None)
 
+    def present(self, plan: Plan) -> Plan:
+        """Return a plan as the user's own branches have it, where it was renamed."""
+        repo = repository.open_repository(self._workspace)
+        every = (each for tip in plans.own_tips(repo) for each in plans.plans(repo, tip.commit))
+        found = (each for each in every if plan.name in each.formerly)
+        return next((each for each in found if each.created_at == plan.created_at), plan)
+
     def archived(self, plan: Plan, keeps: Callable[[CommitHash], bool]) -> str | None:
         """Return why its archive tag is not on the remote; "" where it is."""
         if not self._remote:

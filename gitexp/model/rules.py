@@ -121,6 +121,10 @@ class Outside:
     def contradicted(self, run: Run, commit: CommitHash) -> str | None:
         """Return how a record that a commit adds differs from its source; "" where it does not."""
 
+    def present(self, plan: Plan) -> Plan:
+        """Return a plan under the name that its experiment has now."""
+        return plan
+
     def archived(self, plan: Plan, keeps: Callable[[CommitHash], bool]) -> str | None:
         """Return why the archive tag of an experiment is not on the remote; "" where it is."""
 

@@ -49,7 +49,11 @@ def find(facts: Facts) -> Iterator[Finding]:
 def _merged(facts: Facts, plan: Plan) -> Iterator[Finding]:
     """Say what the conclusion of an experiment lacks to be merged."""
     path = conclusion_path(plan.name)
-    switch = f"git switch {shlex.quote(plan.branch)}"
+
+    def conclude(rest: str) -> str:
+        branch = facts.outside.present(plan).branch
+        return f"git switch {shlex.quote(branch)} && gitexp conclude " + rest
+
     try:
         found = _conclusion(facts.tree, path)
     except GitexpError as error:
@@ -58,10 +62,10 @@ def _merged(facts: Facts, plan: Plan) -> Iterator[Finding]:
         return
     if found is None:
         what = f"{plan.name} is merged into {facts.branch} without a conclusion"
-        yield Finding(what, f"{switch} && gitexp conclude -m TEXT, then merge again", path)
+        yield Finding(what, conclude("-m TEXT, then merge again"), path)
         return
     if what := _contradicted(facts, plan, found):
-        yield Finding(what, f"{switch} && gitexp conclude --amend -m TEXT", path)
+        yield Finding(what, conclude("--amend -m TEXT"), path)
 
     def kept(tag: CommitHash) -> bool:
         tree = tree_of(facts.objects, tag)

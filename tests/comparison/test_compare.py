@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.comparison.compare import CompareOptions, compare, exit_code
+from gitexp.comparison.exclusions import planning
 from gitexp.errors import NoSamplesError, UnknownExperimentError
 from gitexp.model.comparison import Role
 from gitexp.model.plan import Direction, Guard, Verdict
@@ -369,7 +370,8 @@ def test_equivalence_is_a_verdict_of_its_own(lab: Lab) -> None:
 
 def test_a_smaller_loss_is_a_gain(lab: Lab) -> None:
     lab.init()
-    plan = lab.plan(metric="loss", direction=Direction.MIN, effect="<=-5%")
+    plan = lab.plan(metric="loss", direction=Direction.MIN, effect=">=5%")
+    assert "--metric loss:min --effect '>=5%'" in planning(plan, 8)
     lab.change()
     seeds = range(10)
     lab.record("b", {"loss": scores(0.6, seeds)}, of="main", plan=plan)

@@ -183,6 +183,17 @@ def test_after_a_squash_the_archive_tag_still_shows_the_order(lab: Lab) -> None:
     assert rules(lab, f"{before}..main") == []
 
 
+def test_a_merged_experiment_that_was_renamed_is_concluded_on_its_present_branch(lab: Lab) -> None:
+    experiment(lab)
+    lab.repo.switch("main")
+    base = lab.repo.hash()
+    lab.repo.git("merge", "-q", "--no-ff", "--no-edit", "exp/deep")
+    assert gitexp(lab.repo, "rename", "deep", "wide").code == 0
+    assert (
+        "git switch exp/wide && gitexp conclude" in gitexp(lab.repo, "check", f"{base}..main").out
+    )
+
+
 def test_a_shallow_clone_says_what_it_could_not_look_at(lab: Lab, tmp_path: Path) -> None:
     experiment(lab)
     shallow = clone(lab.repo, tmp_path / "shallow", "--depth", "1", "--branch", "exp/deep")

@@ -297,7 +297,11 @@ def test_a_parameter_of_another_file_is_refused_with_its_whole_name(tmp_path: Pa
             InitRequest(command="x", seed_params=(ParamKey("params.yaml", "sed"),)),
             "the same with --seed-param seed",
         ),
-        (InitRequest(command="x", outputs=("train.py",)), "git rm --cached train.py"),
+        (InitRequest(command="x", outputs=("train.py",)), "git rm --cached train.py, "),
+        (
+            InitRequest(command="x", outputs=("train.py", "params.yaml")),
+            "git rm --cached params.yaml train.py, ",
+        ),
         (InitRequest(command="x", outputs=("m",)), "the same with --dvc-init"),
         (InitRequest(write_pipeline=True), "gitexp init --write-pipeline --command"),
         (InitRequest(), "gitexp init --command"),
@@ -342,6 +346,7 @@ def test_data_that_git_ignores_are_named_with_the_ways_to_give_them_to_a_run(
     init(repo.workspace, InitRequest(command="python train.py", metrics=("metrics.json",)))
     report = run(repo.workspace, RunRequest(repeats=1))
     (text,) = (each for each in report.warnings if "in no commit" in each)
+    assert text.startswith("data/x.csv is in no commit, since Git ignores it")
     assert "link: [data/] below run:" in text
     assert "dvc add data" in text
 

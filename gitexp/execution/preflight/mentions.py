@@ -172,10 +172,11 @@ def missed(
         if (alone and ".." not in file.parts and not made) or name in doubtful:
             what = f"{first}/" if first != name else name
             path = posixpath.join(source.config.project, name)
-            add = "git add -f" if status.is_ignored(top, [path]) else "git add"
+            ignored = bool(status.is_ignored(top, [path]))
+            add, why = ("git add -f", ", since Git ignores it") if ignored else ("git add", "")
             one, all_ = shlex.quote(name), shlex.quote(first)
             said[what] = (
-                f"{name} is in no commit, so the run did not see it: dvc add {all_}, {add} "
+                f"{name} is in no commit{why}, so the run did not see it: dvc add {all_}, {add} "
                 f"{one}, or link: [{what}] below run: in .gitexp/config.yaml; commit it "
                 "on the baseline, too, and begin a new plan there"
             )
@@ -215,11 +216,13 @@ def _depend(source: RunSource, path: str, users: Sequence[str]) -> str:
 
 
 def _ways_in(source: RunSource, path: str) -> str:
-    """Return how a job gets to see a file; what Git ignores neither Git nor DVC takes as it is."""
-    name = shlex.quote(path)
+    """Return how a job gets to see a file; DVC adds none whose pointer Git ignores."""
+    name, full = shlex.quote(path), posixpath.join(source.config.project, path)
     link = f"add {name} to run.link in .gitexp/config.yaml"
-    if status.is_ignored(source.repo.workspace, [posixpath.join(source.config.project, path)]):
-        return f"{link}, or git add -f {name}"
+    ignored = status.is_ignored(source.repo.workspace, [full, f"{full}.dvc"])
+    if full in ignored:
+        first = [] if f"{full}.dvc" in ignored else [f"dvc add {name}"]
+        return ", ".join([*first, link, f"or git add -f {name}"])
     return f"git add {name}, dvc add {name}, or {link}"
 
 
