@@ -28,13 +28,14 @@ from gitexp.stats.planned.detectable import (
 )
 from gitexp.stats.planned.foreseen import Outlook
 from gitexp.stats.stopping import least_p
-from gitexp.stats.tests import named
+from gitexp.stats.tests import NOUNS, named
 
 if TYPE_CHECKING:
     from gitexp.comparison.counting import Count
     from gitexp.model.result import VarianceShare
 
 POWER: Final = 0.8
+FOLD: Final = NOUNS[Unit.FOLD]
 
 
 def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detectable | None:
@@ -56,6 +57,8 @@ def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detecta
     promised = _promised(metric, plan)
     units = min(metric.n_baseline, metric.n_candidate)
     part = named(result.plan.test).part
+    resplit = part == FOLD and len(metric.candidate_values) == metric.n_candidate
+    noun = "split" if resplit else part  # one of a repeat, which divides the table anew
     if metric.variance is not None:
         return _crossed(metric, metric.variance, plan, promised)
     of_repeats = (
@@ -91,7 +94,7 @@ def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detecta
         relative=distance / metric.mean_baseline if metric.mean_baseline > 0 else None,
         power=POWER,
         units=units,
-        unit=("pairs" if paired else "repeats a side") if of_repeats else f"{part or 'example'}s",
+        unit=("pairs" if paired else "repeats a side") if of_repeats else f"{noun or 'example'}s",
         spread=sd,
         promised=promised,
         needed=enough,

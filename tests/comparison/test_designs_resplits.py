@@ -105,6 +105,8 @@ def test_what_repeats_of_one_table_share_is_paid_for(lab: Lab) -> None:
     assert found.verdict is Verdict.INCONCLUSIVE
     assert [value for _, value in metric.candidate_values] == high
     assert metric.parts == ()
+    assert found.detectable is not None
+    assert (found.detectable.units, found.detectable.unit) == (len(SEEDS), "splits")
     (said,) = [text for text in found.warnings if "divides one table anew" in text]
     assert f"about {seen - TEST} examples to {TEST}" in said
     assert "more data do" in said
