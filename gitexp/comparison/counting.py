@@ -445,8 +445,4 @@ def _joined(unused: Iterable[Unused]) -> tuple[Unused, ...]:
     seeds: dict[tuple[str, str, str], set[int]] = {}
     for item in unused:
         seeds.setdefault((item.why, item.run, item.where), set()).update(item.seeds)
-    return tuple(
-        Unused(why, run, where, tuple(sorted(numbers)))
-        for (why, run, where), numbers in seeds.items()
-        if numbers
-    )
+    return tuple(Unused(*of, tuple(sorted(each))) for of, each in seeds.items() if each)

@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Final
 
-from gitexp.dvc import dvcpipeline, training
+from gitexp.dvc import dvcpipeline, pipeline
 from gitexp.dvc.acting import NamedFiles, attributes, imported, instead, modules
 from gitexp.dvc.dvcpipeline import Pattern, touches
 from gitexp.dvc.pipeline import depends_on
@@ -209,16 +209,16 @@ class FilledPipeline:
     def trains(self, stage: Stage) -> bool:
         """Tell whether a stage is more than an evaluator: what it evaluates it has made itself."""
         above = self.above(stage)
-        if not above or training.is_called_training(stage):
+        if not above or pipeline.is_called_training(stage):
             return True
         before = {seed for each in above for seed in self.seeds(each)}
         own = self.seeds(stage) - before
-        if own and not (before and training.is_called_evaluating(stage)):
+        if own and not (before and pipeline.is_called_evaluating(stage)):
             return True
         config = self._state.config
         told = {*config.metrics, *config.curves}
         told |= set() if config.predictions is None else {config.predictions.path}
-        return training.makes_model(stage, told)
+        return pipeline.makes_model(stage, told)
 
     def above(self, stage: Stage) -> list[Stage]:
         """Return the stages that it needs, however indirectly."""
@@ -240,7 +240,7 @@ class FilledPipeline:
             read = (each for each in seeds if depends_on(stage, each) or _names(names, each.key))
             return set(map(str, read))
         code = {*self.called([stage], self.files), *stage.deps}
-        texts = (self._text(path) for path in sorted(code) if path.endswith(training.CODE))
+        texts = (self._text(path) for path in sorted(code) if path.endswith(pipeline.CODE))
         return {name for text in (*stage.commands, *texts) for name in [_VARIABLE] if name in text}
 
     @cached_property

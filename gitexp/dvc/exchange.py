@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.ids import Md5
 
-SCRIPT = Path(__file__).with_name("dvctransfer.py")
+SCRIPT = Path(__file__).parent / "scripts" / "dvctransfer.py"
 _ALLOWED = frozenset({"url", "jobs"})  # settings that a plain folder may have
 
 

@@ -2,7 +2,8 @@
 
 A plain ``dvc.yaml`` is read by us; one with templates, ``foreach`` or ``matrix`` by DVC's own
 resolver, in one process for all worktrees that are asked about. Nothing is executed or written.
-Stages need each other by outputs and dependencies that are equal or contain each other.
+Stages need each other by outputs and dependencies that are equal or contain each other. Whether a
+stage trains is told by its names and by what it makes, where the graph does not.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import heapq
 import json
 import posixpath
+import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import dvc_config, hashing
-from gitexp.dvc.dvcpipeline import NO_PIPELINE, Pipeline, load_pipeline
+from gitexp.dvc.dvcpipeline import NO_PIPELINE, Pipeline, load_pipeline, touches
 from gitexp.errors import (
     BadFormatError,
     DataMissingError,
@@ -28,17 +30,28 @@ from gitexp.errors import (
 from gitexp.git import command
 from gitexp.git.discovery import project_folder
 from gitexp.model import dataclass
-from gitexp.model.job import COMMAND_STAGE, Stage
+from gitexp.model.job import COMMAND_STAGE, OutKind, Stage
 from gitexp.text.foreign import with_parents
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from gitexp.model.config import ParamKey, ProjectConfig
 
-RESOLVER = Path(__file__).with_name("resolver.py")
+RESOLVER = Path(__file__).parent / "scripts" / "resolver.py"
 TIMEOUT_S = 120
 LIMIT_BYTES = 1 << 20
+CODE: Final = (".py", ".sh", ".R", ".jl", ".ipynb")
+_TRAINING: Final = re.compile(
+    r"(?:.*[^a-z])?(?:re|pre)?(?:train|trainer|training|fit|fine[_-]?tune|tune|learn)(?:[^a-z].*)?",
+    re.IGNORECASE,
+)
+_EVALUATING: Final = re.compile(r"eval|scor|test|metric|report|valid|measure|judg", re.IGNORECASE)
+# A stage that makes something else beside its numbers trains; so does one that makes model.json.
+_REPORT: Final = re.compile(
+    r".*\.(?:[ct]sv|jsonl|ya?ml|md|html|pdf|png|jpg|svg|parquet)|(?!.*model).*\.(?:json|txt|np[yz])",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,3 +367,30 @@ def _overlap(path: str, one: str, other: str) -> BadFormatError:
         where="dvc.yaml",
         expected="outputs that lie beside each other",
     )
+
+
+def is_called_training(stage: Stage) -> bool:
+    """Tell whether a stage, or a script of it, is called train or fit, and none evaluate."""
+    return any(map(_TRAINING.fullmatch, _names(stage))) and not is_called_evaluating(stage)
+
+
+def is_called_evaluating(stage: Stage) -> bool:
+    """Tell whether a stage, or a script of it, has a name such as evaluate or test."""
+    return any(map(_EVALUATING.search, _names(stage)))
+
+
+def makes_model(stage: Stage, told: Collection[str]) -> bool:
+    """Tell whether a stage makes more than reports. `told`: what settings say of its numbers."""
+    return any(
+        out.kind is OutKind.OUT
+        and not any(touches(out.path, each) for each in told)
+        and not _REPORT.fullmatch(posixpath.basename(out.path))
+        for out in stage.outs
+    )
+
+
+def _names(stage: Stage) -> Iterator[str]:
+    yield stage.name.partition("@")[0]
+    for word in " ".join(stage.commands).split():
+        if word.endswith(CODE):
+            yield posixpath.splitext(posixpath.basename(word))[0]

@@ -30,7 +30,7 @@ PROGRAMS = {
     "dvc": (("dvc.cli", "dvc.repo"), "dvc.cli", "main"),
     "gitexp": (("gitexp",), "gitexp.cli.main", "entry"),
 }
-SCRIPTS = {"gitexp.__main__", "gitexp.dvc.dvctransfer", "gitexp.dvc.resolver"}
+SCRIPTS = {"gitexp.__main__", "gitexp.dvc.scripts.dvctransfer", "gitexp.dvc.scripts.resolver"}
 
 
 def import_all(program: str) -> Callable[[], int]:

@@ -1,0 +1,1 @@
+"""Programs that import DVC itself, started as files in processes of their own."""
