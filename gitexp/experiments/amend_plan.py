@@ -26,7 +26,7 @@ from gitexp.git.transaction import layout, transaction
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.writing import Message
 from gitexp.model.metrics import recorded
-from gitexp.model.plan import Amendment, BaselineRef, with_terms
+from gitexp.model.plan import MOST_AMENDMENTS, Amendment, BaselineRef, with_terms
 from gitexp.model.report import AmendReport, Term
 from gitexp.provenance import order_evidence, private
 from gitexp.records import codec
@@ -100,6 +100,13 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
     )
     # Without a change the file is told what its history alone had: a merge lost it.
     amended = replace(changed, amended=(*plan.amended, *([kept] if differing else ())))
+    if len(amended.amended) > MOST_AMENDMENTS:
+        raise UsageError(
+            "the plan was amended as often as one may be",
+            found=f"{len(plan.amended)} amendments",
+            expected=f"at most {MOST_AMENDMENTS}",
+            next_step="a new plan: gitexp new NAME",
+        )
     with open_index(workspace) as index:
         order = order_evidence.order_at(repo, index, plan, tip)
         spent = _spent(repo, index, amended, branch, tip)

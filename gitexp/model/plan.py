@@ -31,6 +31,7 @@ WITHHELD: Final = "withheld"  # stands for whoever is named in no record
 ALPHA_BELOW: Final = 0.5  # a test that errs as often as a coin says nothing
 ALPHAS: Final = "above 0 and below 0.5; 0.05 is usual"
 _FREEZING: Final = 2  # rules since which a plan freezes its evaluator
+MOST_AMENDMENTS: Final = 200  # in one plan's file
 RULES: Final = 2  # the newest by which a plan may be judged; its own are fixed in it
 
 
@@ -229,6 +230,10 @@ class Amendment:
     # no baseline repeat that was seen beside a candidate before counts any more; older ones lack it
     fresh: bool = False
 
+    def __hash__(self) -> int:
+        """Return one that also serves for what bound, which is a mapping."""
+        return hash((self.digest, self.why, self.at, frozenset(self.old.items())))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanTerms:
@@ -332,6 +337,11 @@ class Plan(PlanTerms):
     def versions(self) -> tuple[PlanDigest, ...]:
         """The digests that it had, and has."""
         return (*(each.digest for each in self.amended), self.digest)
+
+    def since(self, before: Plan) -> list[Amendment]:
+        """Return the amendments that an older version, or another line's, has not."""
+        known = {*before.amended}
+        return [item for item in self.amended if item not in known]
 
     def keeps(self, before: Plan) -> bool:
         """Return whether all amendments of an older version are in it, in their order."""

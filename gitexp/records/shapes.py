@@ -19,6 +19,7 @@ from gitexp.model.plan import (
     LATER_TERMS,
     MAX_LOOKS,
     MAX_REPEATS,
+    MOST_AMENDMENTS,
     RULES,
     Direction,
     Effect,
@@ -217,6 +218,12 @@ def _reason(fields: Fields) -> None:
         raise fields.bad("why", "the reason")
 
 
+def _few_amendments(fields: Fields) -> None:
+    value = fields.raw("amended")
+    if isinstance(value, list) and len(value) > MOST_AMENDMENTS:
+        raise fields.bad("amended", f"at most {MOST_AMENDMENTS} amendments")
+
+
 def _effect(fields: Fields, key: str) -> Effect | None:
     from gitexp.records.terms import parse_effect
 
@@ -381,6 +388,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
         },
         writes={"guards": _guards_json, "seeds": _plan_seeds_json},
         wholes={"effect": _promise_text},
+        check=_few_amendments,
         made=_sealed,
     ),
     "BaselineRef": Shape(closed=True),

@@ -100,7 +100,7 @@ def _is_settled(facts: Facts, number: int, before: Plan, after: Plan) -> bool:
     """
 
     def is_line(plan: Plan, fork: Plan) -> bool:
-        added = [item.digest for item in plan.amended if item not in fork.amended]
+        added = {item.digest for item in plan.since(fork)}
         return plan.keeps(fork) and fork.digest in added
 
     def are_lines(theirs: Plan, other: CommitHash) -> bool:
@@ -132,7 +132,7 @@ def _what(facts: Facts, parent: Tree, before: Plan, after: Plan) -> str:
     """Return what a change hides of what bound; "" where nothing."""
     if before.digest == after.digest:
         return ""
-    added = [item for item in after.amended if item not in before.amended]
+    added = after.since(before)
     steps = [item.digest for item in added]
     if before.digest in steps:
         was = dict(binding(after))

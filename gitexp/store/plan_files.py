@@ -113,14 +113,19 @@ def whole_plan(objects: Objects, plan: Plan, tip: CommitHash) -> Plan:
     versions of it, too. Its own amendments stay the last ones.
     """
     more: list[Amendment] = []
+    known, versions = {*plan.amended}, {*plan.versions}
     for was in plan_history(objects, plan, tip).values():
-        known = replace(plan, amended=(*more, *plan.amended))
-        more += [item for item in was.amended if item not in known.amended]
-        if was.amended and was.digest not in known.versions:
+        lacks = [item for item in was.amended if item not in known]
+        unknown = bool(was.amended) and was.digest not in versions
+        more += lacks
+        if unknown:
             now = binding(plan)
             old = {name: value for name, value in binding(was).items() if now[name] != value}
             last = was.amended[-1]
             more.append(Amendment(was.digest, GAVE_WAY, last.by, last.at, old, fresh=True))
+            lacks.append(more[-1])
+        known.update(lacks)
+        versions.update(item.digest for item in lacks)
     return replace(plan, amended=(*more, *plan.amended)) if more else plan
 
 

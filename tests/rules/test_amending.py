@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.git.transaction import layout
-from gitexp.model.plan import Amendment, BaselineRef, Claim, Direction
+from gitexp.model.plan import MOST_AMENDMENTS, Amendment, BaselineRef, Claim, Direction
 from gitexp.records import codec
 from gitexp.records.terms import digest as plan_digest
 from tests.lab.records import ADA, CONFIG, START, Lab
@@ -119,6 +119,22 @@ def test_an_amendment_keeps_what_bound_before(
     found = judged(world, other(plan, alpha=0.2, repeats=5, amended=was(plan, old)))
     assert len(found) == bool(said)
     assert said in "".join(found)
+
+
+@pytest.mark.parametrize("many", [MOST_AMENDMENTS, MOST_AMENDMENTS + 1])
+def test_a_plan_of_more_amendments_than_anybody_makes_is_not_read(world: World, many: int) -> None:
+    plan = planned(world, run=False)
+    (item,) = was(plan, {"alpha": 0.1})
+    often = other(plan, amended=tuple(replace(item, why=str(one)) for one in range(many)))
+    world.repo.write({PLAN: codec.dump(often)})
+    world.repo.git("add", "--all")
+    world.repo.git("commit", "-qm", "amended", at=world.lab.tick())
+    refused = gitexp(world.repo, "amend-plan", "--why", "once more", "--alpha", "0.01")
+    if many > MOST_AMENDMENTS:
+        assert "at most 200 amendments" in refused.err
+        assert any("amended cannot be read" in said for _, _, said in world.stored())
+    else:
+        assert "amended as often as one may be" in refused.err
 
 
 def test_two_amendments_in_one_commit_are_followed_back(world: World) -> None:
