@@ -104,7 +104,7 @@ class DrawnSeeds:
 
         Of which a score was seen: a repeat finished, or one of these seeds did not and printed a
         number. An amendment on another branch makes a version as well, and so does each other plan
-        of this candidate.
+        of this candidate. What was the baseline of the version under which it ran is none.
 
         `mine`: runs of the try that is asked about. `attempts`: those that finished of this
         candidate, under other plans. `first`: whether the one run surely came before
@@ -114,9 +114,9 @@ class DrawnSeeds:
         found: dict[tuple[object, ...], list[FoundRun]] = {}
         for item in unique(runs):
             run, ref = item.run, item.run.plan
-            was_base = run.source.commit in plan.baselines and not run.source.overrides
-            tried = run.origin is Origin.OBSERVED and is_tried(item, baseline) and not was_base
-            if ref is None or not tried:
+            if ref is None or run.origin is not Origin.OBSERVED or not is_tried(item, baseline):
+                continue
+            if not run.source.overrides and plan.was_baseline(run.source.commit, ref.digest):
                 continue
             # Whatever name it has on another branch: no other plan has these seeds.
             seen = any(each.shown and each.seed in own for each in run.own_repeats)

@@ -295,7 +295,7 @@ def _attempts(
         was_base = False
         with contextlib.suppress(GitexpError):  # under a plan that nobody can read it was tried
             other = plan_named(world.repo, ref.name, item.commit)
-            was_base = other is not ABSENT and run.source.commit in other.baselines
+            was_base = other is not ABSENT and other.was_baseline(run.source.commit, ref.digest)
         if run.source.overrides or not was_base:
             yield item
 

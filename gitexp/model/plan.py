@@ -360,11 +360,17 @@ class Plan(PlanTerms):
         """
         return digest == self.digest and (name == self.name or name in self.formerly)
 
-    @property
-    def baselines(self) -> frozenset[str]:
-        """Return the commits of its baseline as it is, and was before an amendment."""
-        older = (str(each.old.get("baseline")) for each in self.amended)
-        return frozenset((self.baseline.commit, *older))
+    def was_baseline(self, commit: str, digest: str) -> bool:
+        """Return whether the version of a digest had a commit as its baseline.
+
+        That another version had is no matter: else what was tried is free once one names it.
+        """
+        named = str(self.baseline.commit)
+        found = {named} if digest == self.digest else set[str]()
+        for each in reversed(self.amended):
+            named = str(each.old.get("baseline", named))
+            found |= {named} if digest == each.digest else set()
+        return found == {commit}
 
     def covered(self, name: str, digest: str) -> bool:
         """Return whether a run was recorded for this plan as it is, or was before an amendment."""

@@ -638,6 +638,20 @@ def test_what_was_the_baseline_of_another_plan_was_not_tried_by_it(lab: Lab, tri
     assert one(lab).selection is None
 
 
+def test_a_candidate_that_its_plan_named_as_the_baseline_for_a_moment_was_tried(lab: Lab) -> None:
+    lab.init()
+    plan = rewritten(lab, lab.plan(effect=">0", repeats=6), seeds=PlanSeeds(ROOT))
+    lab.change()
+    lab.repo.git("branch", "start")
+    told = named_once(plan, lab.repo.git("rev-parse", "start").strip())
+    both_sides(lab, rewritten(lab, told), "bc", SEEDS[:6])
+    plan = second_plan(lab)
+    both_sides(lab, plan, "de", seeds_of(plan, 8))
+    found = one(lab).selection
+    assert found is not None
+    assert found.price == 6
+
+
 @pytest.mark.parametrize("checked_out", [False, True])
 def test_what_others_tried_raises_nobodys_price(
     lab: Lab, tried: Plan, *, checked_out: bool
@@ -895,6 +909,30 @@ def test_the_baseline_before_an_amendment_is_no_candidate() -> None:
     plan = sealed(replace(DRAWN, alpha=0.01, amended=(kept,)))
     now = both(4, 8, order=1, plan=PlanRef(plan.name, plan.digest))
     assert picked(mine, *now, plan=plan, past=(former,)) == "2: 6"
+
+
+def named_once(plan: Plan, commit: str) -> Plan:
+    """A plan whose baseline was a commit for a moment, and then again what it had been."""
+    there = replace(plan.baseline, commit=CommitHash(commit))
+    moment = sealed(replace(plan, baseline=there))
+    first = Amendment(
+        plan.digest, "w", plan.author, START, {"baseline": plan.baseline.commit}, fresh=True
+    )
+    then = replace(first, digest=moment.digest, old={"baseline": commit})
+    return sealed(replace(plan, amended=(*plan.amended, first, then)))
+
+
+def test_a_try_whose_commit_is_named_as_the_baseline_for_a_moment_is_paid_for() -> None:
+    """Five variants, and each that lost was the baseline once: the fifth paid nothing."""
+    lost, commit = run("r", OTHER, SEEDS[:4], plan=REF), CommitHash("d" * 40)
+    lost = replace(lost, run=replace(lost.run, source=replace(lost.run.source, commit=commit)))
+    plan, now = named_once(DRAWN, commit), both(0, 4, order=1)
+    assert plan.digest == DRAWN.digest
+    assert picked(lost, *now) == picked(lost, *now, plan=plan) == "2: 6"
+    # What ran while it was the baseline was no candidate then.
+    moment = PlanRef(plan.name, plan.amended[1].digest)
+    lost = replace(lost, run=replace(lost.run, plan=moment))
+    assert picked(lost, *now, plan=plan) == ""
 
 
 TYPO = """\
