@@ -5,7 +5,7 @@ How sure such an order is in the world's time is another question, for `provenan
 
 After the first run a plan changes only by an amendment that keeps what bound before. The values
 that it keeps are held against the plan as it was, and neither a renamed file nor a second plan for
-the same branch is a way around it.
+the same branch is a way around it. To older rules it never goes back.
 """
 
 from __future__ import annotations
@@ -76,6 +76,11 @@ def _change(facts: Facts, number: int, before: Plan, after: Plan) -> Iterator[Fi
         else f"the history of the plan {after.name} was rewritten"
     )
     path = plan_path(after.name)
+    both = dict.fromkeys((plan_path(before.name), path))
+    if after.rules < before.rules:  # nothing of ours writes that, before a run or after one
+        what = f"the plan {after.name} goes back to older rules (rules: {before.rules} before)"
+        yield put_back(facts, what, path, *both, parent=number)
+        return
     if not what or (not kept and _is_told(facts, before, after)):
         return
     if not kept and _is_settled(facts, number, before, after):
@@ -84,7 +89,6 @@ def _change(facts: Facts, number: int, before: Plan, after: Plan) -> Iterator[Fi
             said = f"{said}; it names {before.author.name}, who does not commit this"
             yield Finding(said, f"ask {before.author.name}", path, at_most=Policy.WARN)
         return
-    both = dict.fromkeys((plan_path(before.name), path))
     then = ", then gitexp amend-plan --why TEXT"
     if facts.commit and not kept:  # with what was run since, only that the plan tells it all heals
         then = f"; or gitexp amend-plan {shlex.quote(after.name)} --why TEXT, also after a run"

@@ -97,7 +97,24 @@ def test_a_plan_does_not_give_way_to_a_second_one_of_its_branch(world: World, go
     assert "plan deep gave way to another after its first run" in message
 
 
-def test_before_the_first_run_everything_may_change(world: World) -> None:
+@pytest.mark.parametrize("run", [True, False])
+@pytest.mark.parametrize("way", ["silent", "amended", "renamed", "second"])
+def test_no_plan_goes_back_to_older_rules(world: World, way: str, *, run: bool) -> None:
+    plan = world.lab.plan(rules=2)
+    if run:
+        world.lab.record("c", SCORES, plan=plan)
+    older = other(plan, rules=1, amended=was(plan, {"rules": 2}) if way == "amended" else ())
+    if way in {"renamed", "second"}:
+        older = replace(older, name="wide", formerly=("deep",) if way == "renamed" else ())
+    (message,) = judged(world, older, gone="" if older.name == "deep" else "deep")
+    assert message == f"the plan {older.name} goes back to older rules (rules: 2 before)"
+    assert gitexp(world.repo, "check").code == 1
+    files = {PLAN: codec.dump(plan), layout.plan_path("wide"): None}
+    world.repo.commit({k: v for k, v in files.items() if v or way in {"renamed", "second"}})
+    assert gitexp(world.repo, "check").code == 0
+
+
+def test_before_the_first_run_everything_but_the_rules_may_change(world: World) -> None:
     plan = planned(world, run=False)
     assert judged(world, other(plan, alpha=0.2)) == []
     assert judged(world, other(plan, name="wide", alpha=0.1), gone="deep") == []
