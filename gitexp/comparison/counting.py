@@ -77,6 +77,7 @@ class FoundRuns:
     scores: tuple[FoundRun, ...] = ()  # of `elsewhere`, what own branches have of the baseline
     past: tuple[FoundRun, ...] = ()  # under the plan before it was amended, of other inputs
     attempts: tuple[FoundRun, ...] = ()  # of this candidate, under plans that drew other seeds
+    twins: frozenset[RunId] = frozenset()  # of `past`, under plans of others with the same seeds
     alike: Alike = same_environment  # what a plan of the second rules asks of a pair
     ancestry: Earlier = unrelated  # which of two runs lies on the other, whatever their clocks say
     # runs that are not what they say, and why; they never count
@@ -235,7 +236,7 @@ def count(
         Tries(variants)
         if drawn is None
         else drawn.tries(
-            past,
+            [item for item in past if item.run.id not in found.twins],
             baseline,
             [item.found for item in two.repeats.values()] or ours.runs,
             found.attempts,

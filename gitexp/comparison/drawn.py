@@ -118,7 +118,7 @@ class DrawnSeeds:
                 continue
             if not run.source.overrides and plan.was_baseline(run.source.commit, ref.digest):
                 continue
-            # Whatever name it has on another branch: no other plan has these seeds.
+            # Whatever name it has on another branch: no other plan of this author has these seeds.
             seen = any(each.shown and each.seed in own for each in run.own_repeats)
             if seen or (was_under(item, plan) and finished_seeds(item)):
                 found.setdefault((run.inputs, run.fixed, ref.digest), []).append(item)

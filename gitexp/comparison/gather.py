@@ -179,6 +179,12 @@ def gather(
         for run, item in list(known.items())
         if item.run.inputs not in inputs and not is_under(item, plan)
     }
+    names = () if plan is None else (plan.name, *plan.formerly)
+    twins = frozenset(
+        run
+        for run, item in past.items()
+        if item.run.plan and item.run.plan.name not in names and strange(item.commit)
+    )
     warnings = [
         f"run {run} cannot be read and counts nowhere: {item.why}"
         for run, item in sorted(unreadable.items())
@@ -216,6 +222,7 @@ def gather(
             seen,
             tuple(past.values()),
             tuple(_attempts(world, known.values(), plan, inputs)),
+            twins,
             contradicted=wrong,
             alike=Environments(world.repo).alike,
             ancestry=world.earlier,

@@ -672,6 +672,31 @@ def test_what_others_tried_raises_nobodys_price(
     assert one(lab, "exp/again" if checked_out else "bob/exp/again").selection is None
 
 
+@pytest.mark.parametrize(("who", "depth", "price"), [("Bob", 5, 0), ("Ada", 5, 6), ("Bob", 4, 6)])
+def test_a_merged_plan_of_others_with_the_same_root_is_a_try_of_the_same_candidate_alone(
+    lab: Lab, who: str, depth: int, price: int
+) -> None:
+    """Whoever copied a root and had it merged raised a price; its seeds are spent all the same."""
+    lab.init()
+    repo, person = lab.repo, Person(who, f"{who.lower()}@example.org")
+    plan = rewritten(lab, lab.plan(effect=">0", repeats=8), seeds=PlanSeeds(ROOT))
+    theirs = clone(repo, repo.path.parent / "theirs", "--branch", "exp/deep")
+    theirs.git("branch", "main", "origin/main")
+    other = Lab(BuiltRepo(theirs.path, (person.name, person.email)), [100])
+    twin = second_plan(other, depth=depth, author=person, seeds=PlanSeeds(ROOT), alpha=0.04)
+    both_sides(other, twin, "de", SEEDS[:2])
+    other.change(2)
+    repo.git("pull", "-q", "--no-rebase", "--no-edit", str(theirs.path), "exp/again")
+    lab.clock[0] = 200
+    lab.change(4)
+    repo.git("branch", "start")
+    both_sides(lab, plan, "bc", SEEDS[2:10])
+    found = one(lab)
+    assert found.verdict is Verdict.SUPPORTED
+    assert (found.selection.price if found.selection else 0) == price
+    assert any("were passed over" in text for text in found.warnings)
+
+
 def squashed(lab: Lab, plan: Plan) -> None:
     lab.repo.switch("main")
     lab.repo.git("merge", "-q", "--squash", plan.branch)
