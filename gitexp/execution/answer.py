@@ -18,7 +18,7 @@ from gitexp.dvc import input_parts
 from gitexp.errors import GitexpError, IdleSeedError
 from gitexp.execution import state
 from gitexp.execution.publish import NOT_RUN
-from gitexp.model import dataclass
+from gitexp.model import dataclass, replace
 from gitexp.model.metrics import NO_RULE, OWN_METRIC, in_folds
 from gitexp.model.plan import Claim, Plan
 from gitexp.model.report import PlannedRun, RecordedRun, RunReport
@@ -73,8 +73,11 @@ def planned(seen: Situation, prepared: Sequence[Prepared] = ()) -> tuple[Planned
     )
 
 
-def too_few(seen: Situation) -> str:
-    """Say, before hours are spent, that no outcome of these repeats can decide; "" otherwise."""
+def too_few(seen: Situation, *, ran: bool = False) -> str:
+    """Say, before hours are spent, that no outcome of these repeats can decide; "" otherwise.
+
+    `ran`: they are recorded by now, and whoever amends the plan makes the next try of it.
+    """
     plan = seen.plan
     if plan is None or plan.claim is Claim.MODEL or seen.request.seeds:
         return ""
@@ -84,9 +87,10 @@ def too_few(seen: Situation) -> str:
         wanted -= 0 if seen.settled is None else len(seen.settled.count.ended)
     if plan.stopping is not None and plan.drawn and _have_sizes(seen, plan) is not None:
         return _NO_RULE.format(plan.metric)
-    one_sided = plan.effect.one_sided
     # Of a look alone: what all looks together ask for is more, and takes numerics to tell.
-    least = chances * smallest_p(wanted, wanted, paired=True, one_sided=one_sided)
+    least = chances * smallest_p(wanted, wanted, paired=True, one_sided=plan.effect.one_sided)
+    if fewest := _fewest(seen, plan):
+        least = float(wanted < fewest)
     if least <= plan.alpha or not any(s.side == "candidate" and s.choice.run for s in seen.sides):
         return ""
     if plan.stopping is None and _have_sizes(seen, plan):  # the test is one over folds
@@ -97,15 +101,40 @@ def too_few(seen: Situation) -> str:
         of = f", times {chances} as try {count.place}"
     are = "is" if plan.repeats == 1 else "are"
     then = f"{plan.repeats} {are} planned"
-    needed = pairs_needed(plan.alpha / chances, one_sided=one_sided)
+    needed = _needed(seen, plan, chances)
     if plan.stopping is None and needed <= plan.repeats:
         then += f", --repeats {needed} would do"
     elif plan.stopping is None:
         # Of drawn seeds p pays for the versions of a plan, too.
-        chances = count.chances(amended=True) if plan.drawn and count else chances
-        needed = pairs_needed(plan.alpha / chances, one_sided=one_sided)
+        chances = _amended(seen, ran=ran) if plan.drawn and count else chances
+        needed = _needed(seen, plan, chances)
         then += f"; gitexp amend-plan --repeats {needed} --why TEXT plans what would do"
     return cannot_decide(plan, wanted, f"{least:.2g} at best{of}", then)
+
+
+def _amended(seen: Situation, *, ran: bool) -> int:
+    """Return what p is multiplied by once the plan was amended."""
+    if seen.settled is None:
+        return 1
+    count, new = seen.settled.count, not seen.settled.everything.candidate.repeats
+    return replace(count, variants=count.variants + (ran and new)).chances(amended=True)
+
+
+def _fewest(seen: Situation, plan: Plan) -> int:
+    """Return how many pairs a test of predictions needs; 0 where there are none."""
+    if not all(each.config.predictions for each in seen.sides):
+        return 0
+    from gitexp.comparison.designs import fewest_of_predictions  # noqa: PLC0415  loads numerics
+
+    every = None if seen.settled is None else seen.settled.everything
+    both = () if every is None else (every.baseline.repeats, every.candidate.repeats)
+    return fewest_of_predictions(plan, [item.repeat for side in both for item in side.values()])
+
+
+def _needed(seen: Situation, plan: Plan, chances: int) -> int:
+    """Return how many pairs can decide."""
+    by_signs = pairs_needed(plan.alpha / chances, one_sided=plan.effect.one_sided)
+    return _fewest(seen, plan) or by_signs
 
 
 def _have_sizes(seen: Situation, plan: Plan) -> bool | None:
@@ -145,7 +174,7 @@ def report(seen: Situation, planned: tuple[PlannedRun, ...], done: Performed) ->
     )
     heard = [text for each in recorded for text in each.run.warnings]
     heard += [text for each in recorded for repeat in each.run.repeats for text in repeat.warnings]
-    stopped = done.stopped
+    stopped, few = done.stopped, too_few(seen, ran=bool(done.published))
     return RunReport(
         branch=seen.place.branch,
         commit=done.published[-1].commit if done.published else None,
@@ -157,12 +186,13 @@ def report(seen: Situation, planned: tuple[PlannedRun, ...], done: Performed) ->
         interrupted=done.interrupted,
         dry_run=seen.request.dry_run,
         warnings=(
+            *filter(None, (few,)),
             *done.warnings,
             *(text for each in done.published for text in each.cleared),
             *filter(None, (_unasked(seen), _beyond(seen))),
             *again(seen, ran=bool(done.published)),
             *_mixed(seen, recorded),
-            *(text for text in _without_test(seen, recorded) if text not in done.warnings),
+            *(text for text in _without_test(seen, recorded) if text not in (few, *done.warnings)),
             *(() if done.interrupted else _not_started(planned, recorded)),
             *_missing_modules(seen, recorded),
             *_left_out(seen, recorded),
@@ -246,9 +276,8 @@ def _waiting(seen: Situation, item: Again) -> str:
     """Say which pairs nothing that runs here now would complete."""
     amend = ""
     if seen.plan is not None and seen.settled is not None:  # an amendment has to change something
-        plan, tests = seen.plan, seen.settled.count.chances(amended=True)
-        needed = pairs_needed(plan.alpha / tests, one_sided=plan.effect.one_sided)
-        needed = max(needed, plan.repeats + 1)
+        needed = _needed(seen, seen.plan, _amended(seen, ran=False))
+        needed = max(needed, seen.plan.repeats + 1)
         amend = f"gitexp amend-plan --repeats {needed} --why TEXT goes on with other seeds"
     pairs = "1 pair waits" if item.n == 1 else f"{item.n} pairs wait"
     if not item.how:

@@ -113,15 +113,14 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         planned = answer.planned(seen)
         source = seen.sides[0]
         drift = drifted(seen.repo, source.commit, source.config, seen.plan)
-        warnings = [answer.too_few(seen), *drift]
         taken = answer.taken_over(planned, resumed)
         for kind, texts in (
-            (ProgressKind.WARNING, warnings),
+            (ProgressKind.WARNING, [answer.too_few(seen), *drift]),
             (ProgressKind.STEP, [taken, *answer.again(seen)]),
         ):
             for text in filter(None, texts):
                 tell(ProgressEvent(kind, text))
-        told += tuple(filter(None, (*warnings, taken)))
+        told += tuple(filter(None, (*drift, taken)))
         done = answer.Performed(resumed.recovered, warnings=told)
         _refuse_double(seen)
         if seen.request.dry_run and seen.request.commit_message is None:

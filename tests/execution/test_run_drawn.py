@@ -416,3 +416,37 @@ def test_committed_seeds_are_asked_for_or_settled_and_said(tmp_path: Path) -> No
     found = new(repo.workspace, ASKED).plan.seeds
     assert found == PlanSeeds()
     assert found.origin is SeedOrigin.COMMITTED
+
+
+def test_after_a_try_its_price_is_in_the_number_that_would_do(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "p", TRAIN.replace("OUT", str(tmp_path)))
+    new(repo.workspace, replace(ASKED, repeats=2))
+    for asked, needed in ((RunRequest(dry_run=True), 5), (RunRequest(), 7)):
+        (said,) = (text for text in run(repo.workspace, asked).warnings if "cannot decide" in text)
+        amend = f"gitexp amend-plan --repeats {needed} --why TEXT"
+        assert said.endswith(f"2 are planned; {amend} plans what would do")
+    assert f"amend-plan --repeats {needed} " in compare(repo.workspace)[0].next_step
+
+
+@pytest.mark.parametrize(("same", "metric"), [(True, "acc"), (True, "gain"), (False, "acc")])
+def test_what_tests_of_predictions_can_decide_is_not_warned_of(
+    tmp_path: Path, *, same: bool, metric: str
+) -> None:
+    train = TRAIN.replace("OUT", str(tmp_path)).replace('"acc"', f'"{metric}"')
+    first = 0 if same else "seed"
+    train += f"numbers = range({first}, {first} + 9)\n"
+    train += 'rows = [f"{i},{i % 2},{i * seed % 2}\\n" for i in numbers]\n'
+    train += 'open("pred.csv", "w").write("id,y_true,y_pred\\n" + "".join(rows))\n'
+    repo = plain(tmp_path / "p", train, predictions="pred.csv")
+    new(repo.workspace, replace(ASKED, repeats=4, metric=metric, hypothesis="it gets better"))
+
+    def warned(asked: RunRequest) -> list[str]:
+        return [text for text in run(repo.workspace, asked).warnings if "cannot decide" in text]
+
+    assert warned(RunRequest(dry_run=True)) == []
+    (one,) = warned(RunRequest(repeats=1))
+    assert "pairs of them reach p = 1 at best; 4 are planned, --repeats 2 would do" in one
+    assert warned(RunRequest(repeats=2)) == []
+    flipped = bool(warned(RunRequest(repeats=4, dry_run=True)))
+    assert flipped == (metric == "gain")
+    assert bool(warned(RunRequest(repeats=3, dry_run=True))) == flipped

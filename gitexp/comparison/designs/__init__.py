@@ -24,10 +24,15 @@ from gitexp.model import dataclass, replace
 from gitexp.model.comparison import Role
 from gitexp.model.metrics import NO_RULE
 from gitexp.model.plan import Claim
+from gitexp.stats.tests import MIN_REPEATS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gitexp.comparison.designs.prediction_pairs import Pair
     from gitexp.comparison.measure import Answer, CountedSides, Question
+    from gitexp.model.plan import Plan
+    from gitexp.model.run import Repeat
     from gitexp.stats.design import Splits
 
 SEEDS_ALONE = (
@@ -127,6 +132,20 @@ def choose(situation: CountedSides) -> Chosen:
             return Chosen(situation, problem=why)
         raise
     return Chosen(situation, pair)
+
+
+def fewest_of_predictions(plan: Plan, recorded: Sequence[Repeat]) -> int:
+    """Return the pairs that a test of repeats with predictions needs; 0 where it flips signs.
+
+    What no record shows yet is taken for the design that needs fewest.
+    """
+    sets = {each.measured_on for each in recorded}
+    bases = {basis for _, basis in sets} or {"predictions"}
+    if plan.stopping is not None or is_clocked(plan.metric) or bases != {"predictions"}:
+        return 0
+    if len(sets) == 1 and len({each.seed for each in recorded}) > 1:
+        return MIN_REPEATS if predictions.is_known(plan.metric) else 0
+    return resplits.FEWEST if plan.rules > 1 else 0
 
 
 def _of_repeats(situation: CountedSides) -> Chosen:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.measure import CountedSides, Question
 
-_FEWEST = 2
+FEWEST = 2
 FEW = "two splits of one table are the fewest that are tested"
 RENUMBERED = (
     "the ids of predictions name other rows for other seeds (id {name}), so nobody knows what the "
@@ -53,7 +53,7 @@ def is_resplit(situation: CountedSides) -> bool:
     repeats = [item.repeat for pair in pairs for item in pair]
     identities = {item.evaluation for item in repeats}
     bases = {item.evaluation_basis for item in repeats}
-    return len(identities) >= _FEWEST and None not in identities and bases == {"predictions"}
+    return len(identities) >= FEWEST and None not in identities and bases == {"predictions"}
 
 
 def read(situation: CountedSides) -> Splits | str | None:
@@ -103,7 +103,7 @@ def _examples(situation: CountedSides) -> Iterator[Mapping[str, str]]:
 def measure(situation: CountedSides, question: Question, overlap: Splits | str) -> Answer:
     """Compare one metric over repeats whose examples overlap; without a test where none holds."""
     values = values_of(situation.count, question.metric, paired=True)
-    if isinstance(overlap, str) or len(values.baseline) < _FEWEST:
+    if isinstance(overlap, str) or len(values.baseline) < FEWEST:
         plain = repeats.compare(question, values, paired=True, decides=False)
         return folds.without_test(question, plain, overlap if isinstance(overlap, str) else FEW)
     if max(map(abs, (*values.left, *values.right))) > LARGEST:
