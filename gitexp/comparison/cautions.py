@@ -24,6 +24,7 @@ from gitexp.records.terms import binding
 from gitexp.report import numbers
 from gitexp.rules.branches import governing, is_protected
 from gitexp.stats.stopping import inflated_alpha
+from gitexp.store.plan_files import plan_history
 from gitexp.store.plans import plan_named
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.counting import Count, Evaluation, FoundRuns
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.git.repository import Repo
+    from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
     from gitexp.store.lookup import FoundRun
 
@@ -51,6 +53,15 @@ def aside(repo: Repo, plan: Plan | None) -> str:
     if not main or any(objects.is_ancestor(repo, plan.baseline.commit, at) for _, at, _ in main):
         return ""
     return f"the baseline is not of {main[0].name}: "
+
+
+def back_to_first(repo: Repo, plan: Plan | None, tip: CommitHash) -> str:
+    """Say if the plan had newer rules at some time of a tip's history."""
+    if plan is None or all(
+        was.rules <= plan.rules for was in plan_history(repo, plan, tip).values()
+    ):
+        return ""
+    return "judged by the first rules, which the plan went back to: "
 
 
 def prefix(counted: Count, evaluation: Evaluation, *, allowed: bool) -> str:
@@ -292,7 +303,7 @@ def plan_changed(
     """Say which terms were changed after the first run, and where the settings contradict them."""
     if plan is None:
         return []
-    said: list[str] = []
+    said = list(filter(None, [plan.older_rules]))
     names = {plan.name, *plan.formerly}
     older: dict[str, FoundRun] = {}
     runs = tuple(runs)

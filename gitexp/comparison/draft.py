@@ -138,6 +138,7 @@ def draft(
         situation,
         measured,
         prefix=frozen.prefix(shared)
+        + cautions.back_to_first(repo, plan, named.holder)
         + cautions.aside(repo, plan)
         + cautions.prefix(counted, evaluation, allowed=not problem)
         + outside

@@ -32,6 +32,7 @@ ALPHA_BELOW: Final = 0.5  # a test that errs as often as a coin says nothing
 ALPHAS: Final = "above 0 and below 0.5; 0.05 is usual"
 _FREEZING: Final = 2  # rules since which a plan freezes its evaluator
 MOST_AMENDMENTS: Final = 200  # in one plan's file
+OLDER_RULES: Final = "by the rules of older plans: evaluator not frozen, re-splits not looked for"
 RULES: Final = 2  # the newest by which a plan may be judged; its own are fixed in it
 
 
@@ -319,6 +320,11 @@ class Plan(PlanTerms):
             if seed in seen:
                 many = max(many, len(found) + max(more, len(found)))
         return frozenset(found)
+
+    @property
+    def older_rules(self) -> str:
+        """What is not looked for where a plan draws seeds by older rules; "" where all is."""
+        return OLDER_RULES if self.drawn is not None and self.rules == 1 else ""
 
     @property
     def fewest(self) -> int:

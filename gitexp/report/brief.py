@@ -136,6 +136,8 @@ def _verdict(item: ReviewedExperiment) -> Iterator[str | Foreign]:
         if shared is not None and shared.lent:
             yield "; BOTH SIDES WITH THE CANDIDATE'S EVALUATOR "
             yield from _listed(shared.lent)
+        if comparison.plan is not None and comparison.plan.older_rules:
+            yield f"; {comparison.plan.older_rules}"
         settings = words.by_kind(comparison).get("config", ())
         if settings:
             yield "; OTHER SETTINGS "

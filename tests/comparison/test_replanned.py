@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.enforcement.review import review
 from gitexp.git.transaction import layout
-from gitexp.model.plan import Direction
+from gitexp.model.plan import OLDER_RULES, Direction, PlanSeeds
 from gitexp.records import codec
 from gitexp.records import plan as plan_format
+from gitexp.report.brief import joined, three
 from tests.lab.records import CONFIG, Lab, one, scores
 
 if TYPE_CHECKING:
@@ -47,6 +50,25 @@ def test_alpha_and_effect_that_were_changed_after_a_run_are_said(lab: Lab) -> No
     assert len(said) == 1
     assert "alpha 0.01 -> 0.05" in said[0]
     assert "repeats 10 -> 5" in said[0]
+
+
+@pytest.mark.parametrize("then", [1, 2])
+def test_a_plan_that_went_back_to_the_first_rules_says_so_in_line_1(lab: Lab, then: int) -> None:
+    lab.init()
+    plan = rewritten(lab, lab.plan(effect=">=0", rules=2), seeds=PlanSeeds("a" * 32))
+    plan = rewritten(lab, plan, rules=then)
+    lab.change()
+    seeds = list(itertools.islice(PlanSeeds("a" * 32).sequence(), 10))
+    low = dict(zip(seeds, scores(0.6, range(10)).values(), strict=True))
+    lab.record("b", {"f1": low}, of="main", plan=plan)
+    lab.record("c", {"f1": {s: v + 0.02 + v / 100 for s, v in low.items()}}, plan=plan)
+    found = one(lab)
+    first = "judged by the first rules, which the plan went back to: "
+    assert found.headline.startswith(first) == (then == 1)
+    assert (OLDER_RULES in found.warnings) == (then == 1)
+    (item,) = review(lab.repo.workspace, "main...exp/deep").experiments
+    line = joined(three(item)[0], lambda part: part.text)
+    assert (OLDER_RULES in line) == (then == 1)
 
 
 def test_mended_prose_is_no_change(lab: Lab) -> None:
