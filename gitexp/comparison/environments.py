@@ -194,6 +194,20 @@ def shown_apart(found: FoundRuns, count: Count, earlier: Earlier) -> Iterator[in
                 yield repeat.seed
 
 
+def versions(
+    there: Environment, here: Environment, names: Iterable[str], where: str
+) -> tuple[str, ...]:
+    """Say of names that differ which version was there, and which is here (`where`)."""
+    changes = {change.what: change for change in environment_changes(there, here)}
+    told = []
+    for name in names:
+        known = changes.get(name)
+        old, new = (None, None) if known is None else (known.baseline, known.candidate)
+        what = f"{name} {old}" if old else f"no {name}"
+        told.append(name if known is None else f"{what} ({where} {new or 'none'})")
+    return tuple(told)
+
+
 def environment_changes(one: Environment, two: Environment) -> Iterator[Change]:
     """Yield what of the system and which distributions differ."""
     for name in _SYSTEM:

@@ -255,7 +255,7 @@ def again(seen: Situation, *, ran: bool = False) -> list[str]:
     """Say which repeats were there already, and what was installed or removed since."""
     said = []
     for item in seen.again:
-        if item.waits:
+        if item.waiting:
             said.append(_waiting(seen, item))
             continue
         before = Environments(seen.repo).read(item.found.commit, item.environment)
@@ -286,9 +286,8 @@ def _waiting(seen: Situation, item: Again) -> str:
             f"in another environment, before; {amend}"
         )
     return (
-        f"{pairs} for the environment of the candidate's repeat, run {item.found.run.id[:8]}: "
-        f"here it is otherwise in {item.how}; where it is as it was, gitexp run completes them; "
-        f"else {amend}"
+        f"{pairs} ({numbers.seeds(item.waiting)}) for {item.how}, as the {item.side}'s repeat "
+        f"had, run {item.found.run.id[:8]}: where it is so, gitexp run completes them; else {amend}"
     )
 
 

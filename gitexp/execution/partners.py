@@ -10,21 +10,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.eligible import seeding
-from gitexp.comparison.environments import Environments, differing, seen
+from gitexp.comparison.environments import Environments, differing, seen, versions
+from gitexp.comparison.randomness.seeding import BASELINE, CANDIDATE
 from gitexp.errors import OtherEnvironmentError
 from gitexp.execution.preflight import checks
-from gitexp.model import dataclass
-from gitexp.report.numbers import listed
+from gitexp.model import dataclass, replace
+from gitexp.report import numbers
 from gitexp.system import observed, params
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from gitexp.comparison.counting import Count
     from gitexp.comparison.eligible import Earlier, Eligible
-    from gitexp.execution.run_sources import RunSource
-    from gitexp.git.repository import Repo
-    from gitexp.model.ids import EnvironmentDigest
+    from gitexp.execution.run_sources import RunSource, SeedChoice
+    from gitexp.model.ids import CommitHash, EnvironmentDigest
     from gitexp.model.plan import Plan
     from gitexp.model.run import Key, Repeat
     from gitexp.store.lookup import FoundRun
@@ -37,36 +37,52 @@ _FEW = 3
 class Again:
     """Repeats that would count, were they not of another environment, or other linked data."""
 
-    side: str
+    side: str  # of what was run
     found: FoundRun  # the newest with one
     environment: EnvironmentDigest | None
     n: int
     how: str  # they differ
     complete: bool = False  # all that the plan judges: what is run now replaces none of them
-    waits: bool = False  # for the partner, which nothing that runs here now could be
+    waiting: tuple[int, ...] = ()  # seeds: nothing that runs here now could be the partner
 
 
 @dataclass(frozen=True, slots=True)
 class Here:
     """The environment in which a call runs."""
 
-    repo: Repo
+    read: Environments
+    tip: CommitHash  # which records it, where it was not looked at
     environment: EnvironmentDigest | None
     captured: Captured | None  # None: it was not looked at
     links: str  # fingerprint of linked data
 
-    def differs(self, found: FoundRun, repeat: Repeat) -> tuple[str, ...]:
-        """Return what of it could act on a repeat like that one, and is otherwise."""
+    def differs(self, item: FoundRun, repeat: Repeat) -> tuple[str, ...]:
+        """Return what of it could act on a repeat like that one, and is otherwise, with versions.
+
+        A dry run takes it to be that of the last recorded repeat.
+        """
         other = ("linked data",) if repeat.links != self.links else ()
-        if self.captured is None:  # a dry run takes it to be as it was
-            return other
-        there = Environments(self.repo).of(found, repeat)
-        if there is None:
+        asked, there = seen(item, repeat), self.read.of(item, repeat)
+        if self.captured is None:
+            where, here, like = "last", self.read.read(self.tip, self.environment), asked
+        else:
+            where, here = "here", self.captured.environment
+            like = observed.again(asked, self.captured.parts)
+        if there is None or here is None:
             same = repeat.environment == self.environment
             return other if same else (*other, "the environment")
-        asked = seen(found, repeat)
-        like = observed.again(asked, self.captured.parts)
-        return (*other, *differing(there, asked, self.captured.environment, like))
+        found = differing(there, asked, here, like)
+        return (*other, *versions(there, here, found, where))
+
+
+def here(
+    source: RunSource,
+    tip: CommitHash,
+    environment: EnvironmentDigest | None,
+    captured: Captured | None,
+) -> Here:
+    """Return the environment of now, for a source."""
+    return Here(Environments(source.repo), tip, environment, captured, links(source))
 
 
 def where(
@@ -139,51 +155,46 @@ class Partners:
             and seeding(found, repeat) == self.source.seeding
         ]
 
-    def refuse_unlike(
-        self, run: tuple[int, ...], key: Callable[[int], Key], candidate: Eligible
-    ) -> None:
-        """Refuse to run a candidate whose seed either side had before, in another environment.
+    def runnable(
+        self, choice: SeedChoice, key: Callable[[int], Key], candidate: Eligible
+    ) -> tuple[SeedChoice, tuple[Again, ...]]:
+        """Leave what either side had before in another environment: a candidate would not pair.
 
         The baseline a finished repeat, the candidate one that showed a score and did not finish.
         """
-        if self.plan.drawn is None:
-            return
-        began = [(item, repeat) for item in candidate.runs for repeat in item.run.own_repeats]
-        for item, repeat in began:
-            seen_there = repeat.is_unfinished_score and repeat.seed in run
-            if seen_there and (differ := self.here.differs(item, repeat)):
-                raise OtherEnvironmentError(
-                    f"the candidate's repeat of seed {repeat.seed} showed a score in another "
-                    "environment, and did not finish",
-                    found=listed(differ, _FEW),
-                    where=f"run {item.run.id[:8]}",
-                    expected="that environment: whoever saw the score could choose between both",
-                )
-        for seed in run:
-            there = self.had(seed, frozenset({key(seed)}))
-            if not there or seed in self.count.candidate.repeats:
-                continue
-            item, repeat = min(there, key=lambda pair: pair[0].order)
-            if differ := self.here.differs(item, repeat):
-                raise OtherEnvironmentError(
-                    f"the baseline's repeat of seed {seed} ran in another environment",
-                    found=listed(differ, _FEW),
-                    where=f"run {item.run.id[:8]}",
-                    expected="a pair in one environment: another repeat of the baseline would be a "
-                    "second draw",
-                )
+        waiting: list[tuple[str, FoundRun, Repeat, tuple[str, ...]]] = []
+        for seed in choice.run if self.plan.drawn is not None else ():
+            shown = [
+                (item, repeat)
+                for item in candidate.runs
+                for repeat in item.run.own_repeats
+                if repeat.is_unfinished_score and repeat.seed == seed
+            ]
+            had = self.had(seed, frozenset({key(seed)}))
+            first = [min(had, key=lambda pair: pair[0].order)] if had else []
+            if seed in self.count.candidate.repeats:
+                first = []
+            for side, each in ((CANDIDATE, shown), (BASELINE, first)):
+                unlike = [(*one, differ) for one in each if (differ := self.here.differs(*one))]
+                if unlike:
+                    waiting.append((side, *unlike[0]))
+                    break
+        late = {repeat.seed for _, _, repeat, _ in waiting}
+        left = tuple(seed for seed in choice.run if seed not in late)
+        whole = choice.for_snapshot if choice.for_snapshot in left else None
+        return replace(choice, run=left, for_snapshot=whole), _grouped(waiting)
 
     def settled(
         self, partners: Mapping[int, frozenset[Key]]
     ) -> tuple[frozenset[int], tuple[Again, ...]]:
         """Return the seeds of which nothing is to be run, and those of them that are not done."""
         done = set(self.count.pairs)
-        waiting: list[tuple[FoundRun, Repeat, tuple[str, ...]]] = []
+        waiting: list[tuple[str, FoundRun, Repeat, tuple[str, ...]]] = []
         for seed, keys in partners.items():
             there, mine = self.had(seed, keys), self.count.candidate.repeats.get(seed)
             if seed in done:
                 continue
-            if mine is None:  # of drawn seeds `refuse_unlike` has looked
+            if mine is None:  # of drawn seeds `runnable` has looked
                 like = (not self.here.differs(*each) for each in there)
                 if there and (self.plan.drawn or any(like)):
                     done.add(seed)
@@ -192,12 +203,43 @@ class Partners:
             before = any(self.earlier(found, mine.found) for found, _ in there)
             differ = self.here.differs(mine.found, mine.repeat)
             if differ or (before and self.plan.drawn):
-                waiting.append((mine.found, mine.repeat, differ))
+                waiting.append((CANDIDATE, mine.found, mine.repeat, differ))
             else:
                 done.remove(seed)
-        if not waiting:
-            return frozenset(done), ()
-        found, repeat, differ = waiting[-1]
-        how = listed(differ, _FEW)
-        lone = Again("baseline", found, repeat.environment, len(waiting), how, waits=True)
-        return frozenset(done), (lone,)
+        return frozenset(done), _grouped(waiting)
+
+
+def refuse_idle(waiting: Sequence[Again], left: Collection[int]) -> None:
+    """Refuse a call of which nothing can be run here; `left`: the seeds that are run."""
+    if left or not waiting:
+        return
+    first = waiting[0]
+    (seed, *_), run = first.waiting, f"run {first.found.run.id[:8]}"
+    needs = "; ".join(f"{numbers.seeds(each.waiting)}: {each.how}" for each in waiting)
+    if first.side == CANDIDATE:
+        raise OtherEnvironmentError(
+            f"the candidate's repeat of seed {seed} showed a score in another environment, and did "
+            "not finish",
+            found=needs,
+            where=run,
+            expected="that environment: whoever saw the score could choose between both",
+        )
+    raise OtherEnvironmentError(
+        f"the baseline's repeat of seed {seed} ran in another environment",
+        found=needs,
+        where=run,
+        expected="a pair in one environment: another repeat of the baseline would be a second draw",
+    )
+
+
+def _grouped(
+    waiting: Iterable[tuple[str, FoundRun, Repeat, tuple[str, ...]]],
+) -> tuple[Again, ...]:
+    """Join the seeds that wait for the same."""
+    found: dict[tuple[str, str], Again] = {}
+    for side, item, repeat, differ in waiting:
+        how = numbers.listed(differ, _FEW)
+        held = found.get((side, how))
+        late = (*(() if held is None else held.waiting), repeat.seed)
+        found[side, how] = Again(side, item, repeat.environment, len(late), how, waiting=late)
+    return tuple(found.values())

@@ -77,6 +77,11 @@ class Situation:
         return self.place.repo
 
     @property
+    def late(self) -> frozenset[int]:
+        """Seeds that came after those that count."""
+        return frozenset() if self.settled is None else self.settled.late
+
+    @property
     def wanted(self) -> int:
         """How many repeats shall count in the end."""
         return self.request.repeats or (1 if self.plan is None else self.plan.repeats)
@@ -206,19 +211,18 @@ def _choose(
         environment = seen.environment or _last(reached)
         if main.side == BASELINE:
             return _baseline_alone(seen, main, reached, environment, index)
-        known = lookup.runs_by_inputs(repo, main.inputs, index=index, also=[tip])
-        everywhere = (*known.runs, *pending)
+        known = lookup.runs_by_inputs(repo, main.inputs, index=index, also=[tip]).runs
         # Without a plan nothing counts, and only what a dead call had finished is not run again.
         mine = reached if plan is not None else [r for r in reached if r.run.id in recovered]
         under = [item for item in reached if eligible.is_under(item, plan)]
         earlier = in_order(RecordedBefore(repo, index), strange_to(repo, plan, under))
-        side = eligible.of_candidate(mine, everywhere, plan, main.inputs, earlier)
+        side = eligible.of_candidate(mine, (*known, *pending), plan, main.inputs, earlier)
         place = partners.where(plan, environment, main)
         held = side.keys(place, main.seeding)
         theirs = eligible.Eligible(())
         if other is not None:
-            beside = lookup.runs_at(repo, other.commit, index).runs
-            theirs = _of_baseline(seen, [*reached, *beside], other, index)
+            beside = (*reached, *lookup.runs_at(repo, other.commit, index).runs)
+            theirs = _of_baseline(seen, beside, other, index)
         without = eligible.given_up(plan, side, theirs)
         if plan is not None:
             named = Named(seen.place.branch, tip, seen.place.branch, plan, main.inputs)
@@ -227,35 +231,44 @@ def _choose(
             choice = _drawn(seen, held, without)
             spent = frozenset({*choice.spent, main.committed_seed})
         else:
-            # What origin has counts nowhere, yet somebody saw it: its seeds are passed over.
-            there = [each.commit for each in own(repo.workspace, ["*"])]
-            shown = lookup.runs_by_inputs(repo, main.inputs, index=index, also=there).runs
-            spent = eligible.seen_outside((*shown, *pending), plan, main.inputs, main.key)
+            spent = _seen_outside(seen, main, pending, index)
             choice = choose_candidate(seen, main, held, spent, without)
         if not any(_is_whole(each.run, main) for each in pending) and _lacks_snapshot(
             seen, main, reached
         ):
             choice = with_snapshot(seen, main, choice, spent)
-        late = frozenset[int]() if seen.settled is None else seen.settled.late
-        choice = replace(choice, counting=tuple(s for s in choice.counting if s not in late))
+        counts = tuple(s for s in choice.counting if s not in seen.late)
+        choice, rule = replace(choice, counting=counts), None
+        bound: tuple[Again, ...] = ()
+        if other is not None and place is None and plan is not None and seen.settled is not None:
+            here = partners.here(other, tip, environment, seen.installed)
+            rule = partners.Partners(other, theirs, seen.settled.everything, plan, here, earlier)
+            choice, bound = rule.runnable(choice, main.key, side)
         main = replace(main, choice=choice)
         again = () if place is None else partners.again(main, side, environment, plan)
         if other is None:
             return replace(seen, sides=(main,), again=again)
         needed = {**held, **{seed: frozenset({main.key(seed)}) for seed in choice.run}}
+        pair_with = [s for s in choice.together if s not in without or s in request.seeds]
         other = replace(other, first=run_sources.vectors(needed))
-        out = without.difference(request.seeds)
-        pair_with = [seed for seed in choice.together if seed not in out]
-        if place is None and plan is not None and seen.settled is not None:
-            here = partners.Here(repo, environment, seen.installed, partners.links(other))
-            rule = partners.Partners(other, theirs, seen.settled.everything, plan, here, earlier)
-            rule.refuse_unlike(choice.run, main.key, side)
+        if rule is not None:
             counting, again = rule.settled(needed)
         else:
             counting = partners.paired(other, theirs, place, needed)
         other = replace(other, choice=_baseline_seeds(seen, pair_with, counting, choice.run))
-        again += () if place is None else partners.again(other, theirs, environment)
+        again += bound if place is None else partners.again(other, theirs, environment)
+        if not request.dry_run:  # which did not look at what is here
+            partners.refuse_idle(bound, {*choice.run, *other.choice.run} - {choice.for_snapshot})
         return replace(seen, sides=(main, other), again=again)
+
+
+def _seen_outside(
+    seen: Situation, main: RunSource, pending: Sequence[FoundRun], index: Index
+) -> frozenset[int]:
+    """Return seeds to pass over: what origin has counts nowhere, yet somebody saw it."""
+    there = [each.commit for each in own(seen.repo.workspace, ["*"])]
+    shown = lookup.runs_by_inputs(seen.repo, main.inputs, index=index, also=there).runs
+    return eligible.seen_outside((*shown, *pending), seen.plan, main.inputs, main.key)
 
 
 def choose_candidate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import shlex
 import shutil
 from dataclasses import replace
@@ -17,6 +18,7 @@ from gitexp.execution.run import run
 from gitexp.experiments.new import new
 from gitexp.model.plan import SeedOrigin, Verdict
 from gitexp.model.request import RunRequest
+from gitexp.report import numbers
 from tests.execution.test_run import plain
 from tests.execution.test_run_drawn import ASKED
 from tests.lab.shell import gitexp
@@ -25,6 +27,7 @@ from tests.system.test_environment import install
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gitexp.model.report import RunReport
     from tests.lab.build import BuiltRepo
 
 TRAIN = """\
@@ -73,6 +76,10 @@ def upgrade(site: Path, name: str, version: str, body: str = "X = 1\n") -> None:
     for old in site.glob(f"{name}-*.dist-info"):
         shutil.rmtree(old)
     install(site, name, body, version)
+
+
+def own(report: RunReport) -> list[tuple[int, ...]]:
+    return [tuple(repeat.seed for repeat in e.run.own_repeats) for e in report.recorded]
 
 
 def record(repo: BuiltRepo, run_id: str) -> dict:
@@ -151,6 +158,34 @@ def test_a_pair_waits_for_its_environment_and_no_seed_replaces_it(
 
 
 @pytest.mark.slow
+def test_after_an_upgrade_midway_the_next_candidate_runs_what_can_pair_and_says_what_waits(
+    planned: tuple[BuiltRepo, tuple[int, ...]], site: Path
+) -> None:
+    repo, seeds = planned
+    run(repo.workspace, RunRequest(repeats=3))
+    upgrade(site, "used", "2.0")
+    run(repo.workspace)
+    repo.commit({"params.yaml": "lr: 0.3\nseed: 7\n"}, at=9)
+    early = numbers.seeds(seeds[:3])
+    waits = f"3 pairs wait ({early}) for used 1.0 ({{}} 2.0), as the baseline's repeat had"
+    dry = run(repo.workspace, RunRequest(dry_run=True))
+    assert [{*each.seeds} - {each.for_snapshot} for each in dry.planned] == [{*seeds[3:]}, set()]
+    assert any(waits.format("last") in text for text in dry.warnings)
+    told: list[str] = []
+    report = run(repo.workspace, tell=lambda event: told.append(event.message))
+    assert own(report) == [seeds[3:]]
+    for said in (told, report.warnings):
+        assert any(waits.format("here") in text for text in said)
+    (found,) = compare(repo.workspace)
+    assert (found.pairs, found.verdict) == (2, Verdict.UNDECIDABLE)
+    with pytest.raises(OtherEnvironmentError, match=re.escape(f"{early}: used 1.0 (here 2.0)")):
+        run(repo.workspace)
+    upgrade(site, "used", "1.0")
+    assert own(run(repo.workspace)) == [seeds[:3]]
+    assert compare(repo.workspace)[0].pairs == 5
+
+
+@pytest.mark.slow
 def test_a_candidate_is_not_run_where_its_baseline_cannot_be_its_partner(
     planned: tuple[BuiltRepo, tuple[int, ...]], site: Path, tmp_path: Path
 ) -> None:
@@ -200,7 +235,7 @@ def test_a_candidate_that_showed_a_score_and_was_killed_goes_on_in_an_equal_envi
     upgrade(site, name, "2.0")
     if name == "used":
         with pytest.raises(
-            OtherEnvironmentError, match=f"seed {seeds[0]} showed a score .* found: used"
+            OtherEnvironmentError, match=f"seed {seeds[0]} showed a score .* found: .*: used 1.0"
         ):
             run(repo.workspace)
         upgrade(site, "used", "1.0")
