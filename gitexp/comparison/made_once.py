@@ -45,9 +45,14 @@ def made_outside(counted: Count, found: FoundRuns) -> tuple[str, list[str]]:
     reached = (*found.candidate, *found.baseline)
     known = made_by(each.run for each in reached if each.run.id not in found.contradicted)
     open_ = [m for m in used.values() if m.origin is not StageOrigin.EXECUTED and not known(m)]
+    mine = {
+        (m.stage, m.recipe) for r in counted.candidate.repeats.values() for m in r.found.run.once
+    }
+    sides = {m.stage: " --with-baseline" for m in open_ if (m.stage, m.recipe) not in mine}
     said = [
-        f"{stage} was executed by no run: what it makes was taken from dvc.lock; "
-        f"gitexp run --again --seeds {min(repeats)} executes it, and holds it against that"
+        f"{stage} was executed by no run{' of the baseline' if stage in sides else ''}: what it "
+        f"makes was taken from dvc.lock; gitexp run --again --seeds {min(repeats)}"
+        f"{sides.get(stage, '')} executes it, and holds it against that"
         for stage in dict.fromkeys(made.stage for made in open_)
     ]
     said += [

@@ -286,6 +286,22 @@ def test_an_entry_of_outside_is_said_until_a_run_has_made_the_same(
 
 
 @pytest.mark.slow
+def test_where_the_baseline_alone_was_made_outside_the_printed_call_executes_it(
+    reproduced: BuiltRepo,
+) -> None:
+    planned(reproduced)
+    reproduced.commit({"prepare.py": PREPARE.replace("rows", "more rows")}, at=5)
+    run(reproduced.workspace)
+    found = compare(reproduced.workspace)[0]
+    assert "made outside" in found.headline
+    (told,) = [text for text in found.warnings if "executed by no run" in text]
+    assert "of the baseline" in told
+    command = told.split("gitexp ")[1].split(" executes")[0]
+    assert gitexp(reproduced, *command.split()).code == 0
+    assert "made outside" not in compare(reproduced.workspace)[0].headline
+
+
+@pytest.mark.slow
 def test_a_planted_entry_is_taken_with_its_qualifier_and_does_not_stand_an_execution(
     reproduced: BuiltRepo, log: Path
 ) -> None:
