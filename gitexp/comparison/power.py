@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions, sides
 from gitexp.comparison.counting import FoundRuns, count
-from gitexp.comparison.designs import predictions
+from gitexp.comparison.designs import predictions, resplits
 from gitexp.comparison.gather import RunPool
 from gitexp.comparison.known_metrics import (
     Duration,
@@ -23,15 +23,15 @@ from gitexp.comparison.known_metrics import (
     last_duration,
 )
 from gitexp.comparison.measure import is_resource, means_of, samples_of
-from gitexp.comparison.randomness.variation import equal
+from gitexp.comparison.randomness.variation import equal, is_clocked
 from gitexp.comparison.sides import Named, ResolvedSide
 from gitexp.comparison.tally import settle
 from gitexp.errors import NoRepositoryError, NotInitialisedError, UnbornBranchError, UsageError
 from gitexp.git import repository
 from gitexp.git.transaction.cache import Index, open_index
 from gitexp.model import dataclass, replace
-from gitexp.model.design import PowerDesign, PowerReport, PowerRequest, Price
-from gitexp.model.metrics import mean, recorded
+from gitexp.model.design import PowerDesign, PowerReport, PowerRequest, Price, Splits
+from gitexp.model.metrics import NO_RULE, mean, recorded
 from gitexp.model.metrics import spread as spread_of
 from gitexp.model.plan import (
     ALPHA,
@@ -91,6 +91,7 @@ class Spread:
     mean: float | None
     sd: float | None
     runs: tuple[Run, ...] = ()  # observed ones of these inputs, wherever they are recorded
+    splits: Splits | str | None = None  # how seeds divide one table anew, or why nobody knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +227,11 @@ def _of_repeats(request: PowerRequest, terms: _Terms, known: _Known) -> PowerRep
     paired = terms.design is PowerDesign.PAIRED
     spread = one_side * math.sqrt(2) if paired else one_side
     band = terms.effect.kind is HypothesisKind.EQUIVALENCE
-    outlook = Outlook(terms.stopping, terms.units, terms.level, paired, band)
+    first_rules = terms.plan is not None and terms.plan.rules == 1  # they keep their test
+    splits = found.splits if paired and not first_rules else None
+    ratio = splits.ratio if isinstance(splits, Splits) else 0.0
+    rule = None if ratio else terms.stopping
+    outlook = Outlook(rule, terms.units, terms.level, paired, band, ratio)
     mean = found.mean if request.area is None else request.area
     _, distance = question = _question(terms, mean)
     needed = reached = None
@@ -238,13 +243,17 @@ def _of_repeats(request: PowerRequest, terms: _Terms, known: _Known) -> PowerRep
     assumed = [f"normal values; {basis}, {one_side:.3g}, also for the candidate"]
     if paired:
         assumed.append("as if common seeds had nothing in common; where they do, fewer will do")
+    if ratio or not _is_of_one_set(found):
+        assumed.append(resplits.foretold(splits))
     if paired and predictions.is_known(terms.metric) and _is_of_one_set(found):
         assumed.append(
             "over repeats alone: the noise of the one test set that all of them predicted is left "
             "out, which compare adds and more repeats do not lessen"
         )
-    if terms.stopping is not None:
-        assumed.append(f"the price of looking early, by the rule {terms.stopping.rule.value}")
+    if rule is not None:
+        assumed.append(f"the price of looking early, by the rule {rule.rule.value}")
+    elif terms.stopping is not None:
+        assumed.append(f"a single look: {NO_RULE}")
     return replace(
         _report(request, terms, "pairs" if paired else "repeats a side", question, needed),
         spread=spread,
@@ -377,7 +386,7 @@ def _next_step(
     if terms.design in _OF_EXAMPLES:
         return f"gitexp new NAME --claim model{asked}"
     if needed is None:
-        return "a larger margin, or less noise: no number of repeats is enough"
+        return "a larger margin, less noise or more data: no number of repeats is enough"
     if terms.plan is not None and not _typed(request):
         return exclusions.planning(terms.plan, needed)
     return f"gitexp new NAME --repeats {needed}{asked}"
@@ -403,18 +412,23 @@ def _spread_of(world: RunPool, side: ResolvedSide, metric: str, asked: Named) ->
     there, _ = world.of([side.inputs], None, [side.records, asked.holder])
     runs = tuple(item for item in there.values() if item.run.origin is Origin.OBSERVED)
     values: list[float] = []
+    used: list[Counted] = []
     if asked.plan is not None:
         candidate = sides.source(world.repo, asked, asked.commit, world.index)
         settled = settle(world, side, candidate, asked.plan)
         repeats = settled.count.baseline.repeats
-        values = _values((repeats[seed] for seed in settled.baseline), metric, files)
+        used = [repeats[seed] for seed in settled.baseline]
+        values = _values(used, metric, files)
     if len(values) < _FEWEST:
         known = count(FoundRuns(runs), None, side.inputs, side.inputs, world.earlier)
-        values = _values(known.baseline.repeats.values(), metric, files)
+        used = [*known.baseline.repeats.values()]
+        values = _values(used, metric, files)
     # what only rounding sets apart are copies, whose spread would promise an answer from two
     sd = spread_of(values) if len(values) >= _FEWEST and not equal(values) else None
     mid = mean(values) if values else None
-    return Spread(len(values), mid, sd, tuple(each.run for each in runs))
+    top = world.repo.workspace.top
+    splits = None if is_clocked(metric) else resplits.of_side(top, side, used)
+    return Spread(len(values), mid, sd, tuple(each.run for each in runs), splits)
 
 
 def _values(repeats: Iterable[Counted], metric: str, files: tuple[str, ...]) -> list[float]:

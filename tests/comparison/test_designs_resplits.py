@@ -12,9 +12,11 @@ import pytest
 from scipy import stats
 
 from gitexp.comparison.designs import ONE_TEST_SET
+from gitexp.comparison.power import power
 from gitexp.errors import DataMissingError
 from gitexp.model.comparison import Verdict
 from gitexp.model.config import Predictions
+from gitexp.model.design import PowerRequest
 from gitexp.model.ids import Md5
 from gitexp.model.plan import Stopping, StoppingRule
 from gitexp.model.run import FileHash
@@ -169,3 +171,26 @@ def test_either_side_tells_the_examples_of_a_seed(lab: Lab) -> None:
     with pytest.raises(DataMissingError, match="not in the local cache") as failed:
         one(lab, "main", "exp/deep")
     assert failed.value.next_step == "gitexp pull exp/deep --data"
+
+
+def test_power_pays_for_what_re_splits_share(lab: Lab) -> None:
+    experiment(lab, fifth)
+    asked = PowerRequest(metric="f1", effect=">0", gain="0.02", sd=0.01)
+    found = power(lab.repo.workspace, asked)
+    ratio = TEST / (len(set().union(*map(fifth, SEEDS))) - TEST)
+    error = 0.01 * 2**0.5 * (1 / 10 + ratio) ** 0.5
+    reached = stats.nct.sf(stats.t.ppf(0.95, 9), 9, 0.02 / error)
+    assert found.reached == pytest.approx(reached)
+    assert any(f"stays above {ratio**0.5:.2g} of the spread" in text for text in found.assumed)
+    least = replace(asked, gain=str(found.detectable))
+    assert power(lab.repo.workspace, least).reached == pytest.approx(0.8, abs=0.01)
+    small = power(lab.repo.workspace, replace(asked, gain="0.01"))
+    assert (small.needed, small.next_step.split(":")[0]) == (
+        None,
+        "a larger margin, less noise or more data",
+    )
+
+
+def test_what_power_does_not_know_of_splits_it_assumes() -> None:
+    asked = PowerRequest(metric="f1", effect=">0", gain="0.01", sd=0.01)
+    assert "repeats are independent (no re-splits of one table)" in power(None, asked).assumed

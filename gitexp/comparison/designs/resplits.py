@@ -21,9 +21,14 @@ from gitexp.model.result import Part
 from gitexp.stats.design import Splits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
+    from gitexp.comparison.eligible import Counted
     from gitexp.comparison.measure import CountedSides, Question
+    from gitexp.comparison.sides import ResolvedSide
+
+    _Shown = tuple[tuple[Counted, ResolvedSide], ...]
 
 FEWEST = 2
 FEW = "two splits of one table are the fewest that are tested"
@@ -57,7 +62,34 @@ def is_resplit(situation: CountedSides) -> bool:
 
 
 def read(situation: CountedSides) -> Splits | str | None:
-    """Return how the table was divided, or why nobody knows; None where no two seeds share rows.
+    """Return how the table of both sides was divided; see `divided`."""
+    sides = situation.candidate, situation.baseline
+    joined = ((new, old) for old, new in counted(situation))
+    return divided(situation.top, (tuple(zip(pair, sides, strict=True)) for pair in joined))
+
+
+def of_side(top: Path | None, side: ResolvedSide, used: Sequence[Counted]) -> Splits | str | None:
+    """Return how one side's seeds divide a table; None also where no record shows it."""
+    sets = {item.repeat.measured_on for item in used}
+    if len(sets) < FEWEST or {basis for _, basis in sets} != {"predictions"}:
+        return None
+    return divided(top, (((item, side),) for item in used))
+
+
+def foretold(splits: Splits | str | None) -> str:
+    """Say, before there are pairs, what is known or assumed of what they share."""
+    if isinstance(splits, Splits):
+        return (
+            "each seed divides one table anew: the standard error stays above "
+            f"{math.sqrt(splits.ratio):.2g} of the spread, however many pairs; more data lessen it"
+        )
+    return "repeats are independent (no re-splits of one table)" + (f"; {splits}" if splits else "")
+
+
+def divided(top: Path | None, repeats: Iterable[_Shown]) -> Splits | str | None:
+    """Return how a table was divided, or why nobody knows; None where no two seeds share rows.
+
+    `repeats`: for each seed those that show its examples, whichever of them is here.
 
     Training parts are what a seed does not test on, of all examples that any seed has shown: that
     is less than the table, which errs on the safe side.
@@ -65,7 +97,7 @@ def read(situation: CountedSides) -> Splits | str | None:
     truth: dict[str, str] = {}
     sizes: list[int] = []
     try:
-        for examples in _examples(situation):
+        for examples in _examples(top, repeats):
             sizes.append(len(examples))
             for name, label in examples.items():
                 if truth.setdefault(name, label) != label:
@@ -78,19 +110,18 @@ def read(situation: CountedSides) -> Splits | str | None:
     return Splits(len(sizes), 0, n_train=len(truth) - n_test, n_test=n_test)
 
 
-def _examples(situation: CountedSides) -> Iterator[Mapping[str, str]]:
+def _examples(top: Path | None, repeats: Iterable[_Shown]) -> Iterator[Mapping[str, str]]:
     """Yield the examples of each seed with their true labels, from whichever side has them here."""
     read = 0
-    for old, new in counted(situation):
-        sides = ((situation.candidate, new), (situation.baseline, old))
-        out = recorded_by(new, situation.candidate) or recorded_by(old, situation.baseline)
+    for sides in repeats:
+        out = next(filter(None, (recorded_by(*each) for each in sides)), None)
         read += 0 if out is None else out.size
         if read > LARGEST_BYTES:
             raise DesignError(f"the predictions have more than {LARGEST_BYTES >> 20} MiB")
         failed: list[GitexpError] = []
-        for source, item in sides:
+        for item, source in sides:
             try:
-                found = read_truth(situation.top, item, source)
+                found = read_truth(top, item, source)
             except GitexpError as error:
                 failed.append(error)
             else:

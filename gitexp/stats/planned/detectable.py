@@ -183,6 +183,24 @@ def power_of_band(n: int, width: float, *, alpha: float, paired: bool) -> float:
     )
 
 
+def power_of_splits(n: int, size: float, *, alpha: float, ratio: float, band: bool) -> float:
+    """Return the power of the corrected t of n splits of one table; see `ttests`.
+
+    `ratio`: test examples for each training one, below whose root the standard error never comes.
+
+    >>> round(power_of_splits(10**6, 1.0, alpha=0.05, ratio=0.25, band=False), 2)
+    0.64
+    """
+    if n < 2 or size <= 0:  # noqa: PLR2004  no spread in one value
+        return 0.0
+    size /= math.sqrt(1 + n * ratio)
+    if not band:
+        return power_paired_t_test(n, size, alpha=alpha)
+    return power_tost_paired(
+        n, true_difference=0.0, sd_of_differences=1.0, margin=size, alpha=alpha
+    )
+
+
 def smallest_band(n: int, power: float, *, alpha: float, paired: bool) -> float | None:
     """Return the half-width of the band in which no difference is shown with `power`.
 

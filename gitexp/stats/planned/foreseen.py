@@ -45,12 +45,16 @@ class Outlook:
     alpha: float  # one-sided
     paired: bool
     band: bool  # the promise is equivalence: its effects are half-widths of the band
+    ratio: float = 0.0  # of pairs that split one table: test examples for each training one
 
     def smallest(self, n: int, power: float) -> float | None:
         """Return the effect that n pairs, or repeats of each side, find with `power`.
 
         None where nothing can be found, as before the first look.
         """
+        if self.ratio:
+            test = functools.partial(self._test, n, alpha=self.alpha, paired=self.paired)
+            return detectable.smallest_of(lambda size: test(size) >= power, 16)
         if not self._always_valid:
             reached = [look for look in self._looks if look <= n]
             if self.stopping is not None:
@@ -88,6 +92,10 @@ class Outlook:
 
     @property
     def _test(self) -> Callable[..., float]:
+        if self.ratio:
+            return lambda n, size, *, alpha, paired: detectable.power_of_splits(  # noqa: ARG005
+                n, size, alpha=alpha, ratio=self.ratio, band=self.band
+            )
         return detectable.power_of_band if self.band else detectable.power_at
 
     @property
