@@ -12,6 +12,7 @@ import pytest
 from scipy import stats
 
 from gitexp.comparison.designs import ONE_TEST_SET
+from gitexp.comparison.designs.resplits import APART, _names
 from gitexp.comparison.power import power
 from gitexp.errors import DataMissingError
 from gitexp.model.comparison import Verdict
@@ -45,7 +46,15 @@ def fifth(seed: int) -> dict[str, str]:
 
 def fresh(seed: int) -> dict[str, str]:
     """Return examples that no other seed has."""
-    return {f"s{seed}-{row}": str(row % 2) for row in range(TEST)}
+    return {f"r{seed * TEST + row}": str(row % 2) for row in range(TEST)}
+
+
+NUMBERED: tuple[Callable[[int, str], str], ...] = (
+    lambda seed, row: f"{seed}-{row}",
+    lambda seed, row: f"{row}/{seed:03}",
+    lambda seed, row: f"{hashlib.sha256(b'%d' % seed).hexdigest()}-{row}",
+    lambda seed, row: f"{row}.split{chr(97 + seed)}",
+)
 
 
 def numbered(seed: int) -> dict[str, str]:
@@ -121,6 +130,23 @@ def test_seeds_with_examples_of_their_own_are_independent(lab: Lab) -> None:
     assert found.metrics[0].result.plan.test == "paired-permutation"
     assert found.verdict is Verdict.SUPPORTED
     assert ONE_TEST_SET not in found.warnings
+    assert found.warnings.count(APART) == 1
+
+
+@pytest.mark.parametrize("way", NUMBERED)
+def test_ids_that_are_numbered_anew_for_each_seed_decide_nothing(
+    lab: Lab, way: Callable[[int, str], str]
+) -> None:
+    experiment(lab, lambda seed: {way(seed, row): y for row, y in fifth(seed).items()})
+    found = one(lab, "main", "exp/deep")
+    assert found.metrics[0].result is None
+    assert found.verdict is Verdict.UNDECIDABLE
+    assert "are numbered anew for each seed" in found.headline
+
+
+def test_a_drawn_seed_in_an_id_needs_no_mark_around_it() -> None:
+    assert _names(28613489, ["286134890", "x2861348917"])
+    assert not _names(3, ["r31", "r32"])
 
 
 @pytest.mark.parametrize(("rules", "said"), [(2, True), (1, False)])

@@ -151,7 +151,9 @@ def fewest_of_predictions(plan: Plan, recorded: Sequence[Repeat]) -> int:
 def _of_repeats(situation: CountedSides) -> Chosen:
     """Return designs whose units are repeats, as no example was predicted by all of them."""
     if resplits.is_resplit(situation):
-        return Chosen(situation, overlap=resplits.read(situation))
+        overlap = resplits.read(situation)
+        apart = (resplits.APART,) if overlap is None else ()
+        return Chosen(situation, overlap=overlap, warnings=apart)
     declared = situation.candidate.config.predictions or situation.baseline.config.predictions
     why = crossed.lacking(situation) if declared and situation.paired else ""
     said = f"predictions are not compared: {why}; {REPEATS_ALONE}"

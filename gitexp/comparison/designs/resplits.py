@@ -7,7 +7,10 @@ The ids of recorded predictions tell such repeats from those with data of their 
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
+import string
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,7 +24,7 @@ from gitexp.model.result import Part
 from gitexp.stats.design import Splits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from gitexp.comparison.eligible import Counted
@@ -32,10 +35,11 @@ if TYPE_CHECKING:
 
 FEWEST = 2
 FEW = "two splits of one table are the fewest that are tested"
-RENUMBERED = (
-    "the ids of predictions name other rows for other seeds (id {name}), so nobody knows what the "
-    "repeats share: give each row of the table an id of its own"
-)
+_UNKNOWN = "so nobody knows what the repeats share: give each row of the table an id of its own"
+RENUMBERED = f"the ids of predictions name other rows for other seeds (id {{name}}), {_UNKNOWN}"
+NUMBERED = f"the ids of predictions are numbered anew for each seed (id {{name}}), {_UNKNOWN}"
+APART = "no two seeds share an example, by their ids: each repeat is taken for data of its own"
+_LONG = 4  # digits, which no id has by chance
 NAIVE = (
     "repeats of one table share examples: the permutation of their differences, which takes them "
     "for independent, is refused"
@@ -95,23 +99,53 @@ def divided(top: Path | None, repeats: Iterable[_Shown]) -> Splits | str | None:
     is less than the table, which errs on the safe side.
     """
     truth: dict[str, str] = {}
-    sizes: list[int] = []
+    ids: list[tuple[int, Collection[str]]] = []
     try:
-        for examples in _examples(top, repeats):
-            sizes.append(len(examples))
+        for seed, examples in _examples(top, repeats):
+            ids.append((seed, examples.keys()))
             for name, label in examples.items():
                 if truth.setdefault(name, label) != label:
                     return RENUMBERED.format(name=name[:40])
     except DesignError as error:
         return error.brief
-    if len(truth) == sum(sizes):
-        return None
-    n_test = sum(sizes) / len(sizes)
-    return Splits(len(sizes), 0, n_train=len(truth) - n_test, n_test=n_test)
+    total = sum(len(names) for _, names in ids)
+    if len(truth) == total:
+        again = all(_names(seed, names) for seed, names in ids)
+        again = again or len(set().union(*(_bare(names) for _, names in ids))) < total
+        return NUMBERED.format(name=min(truth)[:40]) if again else None
+    n_test = total / len(ids)
+    return Splits(len(ids), 0, n_train=len(truth) - n_test, n_test=n_test)
 
 
-def _examples(top: Path | None, repeats: Iterable[_Shown]) -> Iterator[Mapping[str, str]]:
-    """Yield the examples of each seed with their true labels, from whichever side has them here."""
+def _names(seed: int, ids: Collection[str]) -> bool:
+    """Return whether each id has the seed in it."""
+    plain = str(seed)
+    number = re.compile(plain if len(plain) >= _LONG else rf"(?<!\d)0*{plain}(?!\d)")
+    return all(map(number.search, ids))
+
+
+def _bare(ids: Collection[str]) -> set[str]:
+    """Return ids without what all of them begin, and end, with: numbers stay whole."""
+    if len(ids) < FEWEST:
+        return {*ids}
+    start = _common(ids)
+    rest = [name[start:] for name in ids]
+    end = _common([name[::-1] for name in rest])
+    return {name[: len(name) - end] for name in rest}
+
+
+def _common(names: Collection[str]) -> int:
+    """Return how many characters all names begin with, digits at the end of these left out."""
+    first, last = min(names), max(names)
+    pairs = zip(first, last, strict=False)
+    same = "".join(one for one, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+    return len(same.rstrip(string.digits))
+
+
+def _examples(
+    top: Path | None, repeats: Iterable[_Shown]
+) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Yield each seed and its examples, with true labels, from whichever side has them here."""
     read = 0
     for sides in repeats:
         out = next(filter(None, (recorded_by(*each) for each in sides)), None)
@@ -125,7 +159,7 @@ def _examples(top: Path | None, repeats: Iterable[_Shown]) -> Iterator[Mapping[s
             except GitexpError as error:
                 failed.append(error)
             else:
-                yield found
+                yield item.repeat.seed, found
                 break
         else:
             raise failed[0]
