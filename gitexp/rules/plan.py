@@ -11,7 +11,7 @@ from gitexp.model.rules import Policy
 from gitexp.records.plan import check_hypothesis
 from gitexp.rules.branches import is_experiment, is_protected
 from gitexp.rules.facts import Finding, Rule, put_back
-from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_of, plan_paths, plans_on
+from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_of, plan_paths, plans_in, plans_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,6 +82,23 @@ def _new(facts: Facts, own: Plan | UnreadablePlan | None) -> Iterator[Finding]:
         elif plan is not None:
             yield from _real(plan)
             yield from _second(facts, plan, path)
+            yield from _copied(facts, plan, path)
+
+
+def _copied(facts: Facts, plan: Plan, path: str) -> Iterator[Finding]:
+    """Find a plan that has the root of another one: nobody draws 128 bits twice."""
+    there = (*plans_in(facts.tree), *(() if facts.base is None else plans_in(facts.base)))
+    names = {
+        each.name
+        for each in there
+        if plan.drawn and each.drawn == plan.drawn
+        if not {each.name, *each.formerly} & {plan.name, *plan.formerly}
+    }
+    if names:
+        named = ", ".join(sorted(names)[:_MOST_NAMED])
+        what = f"the plan {plan.name} has the root of {named}: each spends the other's seeds"
+        step = "plan the later of them anew: gitexp new draws seeds of its own"
+        yield Finding(what, step, path, at_most=Policy.WARN)
 
 
 def _second(facts: Facts, plan: Plan, path: str) -> Iterator[Finding]:

@@ -16,13 +16,14 @@ from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout
 from gitexp.model.config import ParamKey, ProjectConfig, SeedRule
 from gitexp.model.ids import PlanDigest, RunId
-from gitexp.model.plan import Amendment
+from gitexp.model.plan import Amendment, PlanSeeds
 from gitexp.model.rules import Outside, Policy
 from gitexp.model.run import Distribution, Environment, Run
 from gitexp.records import codec
 from gitexp.records import config as config_format
 from gitexp.records import plan as plan_format
 from gitexp.records.terms import digest as plan_digest
+from gitexp.records.terms import sealed
 from gitexp.rules import RULES, check
 from gitexp.rules.facts import of_commit
 from tests.lab.records import ADA, CONFIG, START, Lab, experiment
@@ -93,6 +94,24 @@ def test_a_plan_whose_hypothesis_says_nothing_is_none(world: World, hypothesis: 
     )
     assert (rule, where) == ("R1", path)
     assert "says nothing" in message
+
+
+@pytest.mark.parametrize("how", ["copied", "drawn", "renamed", "public"])
+def test_a_plan_with_the_root_of_another_is_said(world: World, how: str) -> None:
+    """What the one runs spends seeds of the other, and twins of one author may hide tries."""
+    plan = world.lab.plan()
+    seeds = None if how == "public" else PlanSeeds("1" * 32)
+    plan = sealed(replace(plan, seeds=seeds))
+    twin = replace(plan, name="twin", branch="exp/twin")
+    if how == "drawn":
+        twin = sealed(replace(twin, seeds=PlanSeeds("2" * 32)))
+    elif how == "renamed":
+        twin = replace(twin, formerly=(plan.name,))
+    world.repo.commit({layout.plan_path(plan.name): codec.dump(plan)}, at=world.lab.tick())
+    path = layout.plan_path("twin")
+    words = "the plan twin has the root of deep: each spends the other's seeds"
+    said = [("R1", path, words)] if how == "copied" else []
+    assert world.judge({path: codec.dump(twin)}) == said
 
 
 def test_a_plan_that_cannot_be_read_or_is_taken_away_is_said(world: World) -> None:
