@@ -221,7 +221,12 @@ def _reason(fields: Fields) -> None:
 def _few_amendments(fields: Fields) -> None:
     value = fields.raw("amended")
     if isinstance(value, list) and len(value) > MOST_AMENDMENTS:
-        raise fields.bad("amended", f"at most {MOST_AMENDMENTS} amendments")
+        raise BadFormatError(
+            "the plan was amended more often than is read",
+            found=f"{len(value)} amendments",
+            where=f"{fields.where}: amended",
+            expected=f"at most {MOST_AMENDMENTS}",
+        )
 
 
 def _effect(fields: Fields, key: str) -> Effect | None:
