@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison import measure, selection
 from gitexp.comparison.advice import p_words
+from gitexp.comparison.clocked import is_resource
 from gitexp.comparison.designs import choose
 from gitexp.comparison.eligible import finished_seeds, is_tried, is_under
 from gitexp.comparison.exclusions import recorded
-from gitexp.comparison.measure import CountedSides, is_resource
 from gitexp.comparison.randomness.variation import ENOUGH, agree, traces
 from gitexp.dvc import surroundings
 from gitexp.errors import GitexpError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from gitexp.comparison.counting import Count, Evaluation, FoundRuns
+    from gitexp.comparison.measure import CountedSides
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash

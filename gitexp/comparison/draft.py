@@ -9,6 +9,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import advice, cautions, exclusions, frozen, measure, selection, sides
+from gitexp.comparison.clocked import is_clocked
 from gitexp.comparison.designs import choose, predictions, slices, still
 from gitexp.comparison.designs.prediction_pairs import recorded_by
 from gitexp.comparison.environments import Environments
@@ -17,7 +18,6 @@ from gitexp.comparison.judged import Draft, Measured, adjusted
 from gitexp.comparison.made_once import made_outside
 from gitexp.comparison.measure import Answer, CountedSides, Question
 from gitexp.comparison.randomness import seeding
-from gitexp.comparison.randomness.variation import is_clocked
 from gitexp.comparison.tally import settle
 from gitexp.dvc.inputs import STAGE
 from gitexp.errors import NoSamplesError

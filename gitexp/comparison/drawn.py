@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitexp.comparison.clocked import is_clocked
 from gitexp.comparison.eligible import (
     ENDED,
     LATER,
@@ -24,10 +25,10 @@ from gitexp.comparison.eligible import (
 )
 from gitexp.model import dataclass
 from gitexp.model.plan import MOST_UNSEEN, Plan, StoppingRule
-from gitexp.model.run import Key, Origin
+from gitexp.model.run import Key, Origin, RepeatState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitexp.comparison.eligible import Earlier
     from gitexp.model.ids import InputsDigest
@@ -104,14 +105,16 @@ class DrawnSeeds:
 
         Of which a score was seen: a repeat finished, or one of these seeds did not and printed a
         number. An amendment on another branch makes a version as well, and so does each other plan
-        of this candidate. What was the baseline of the version under which it ran is none.
+        of this candidate. What was the baseline of the version under which it ran is none, and one
+        that showed nothing but what an earlier one had is no other.
 
         `mine`: runs of the try that is asked about. `attempts`: those that finished of this
         candidate, under other plans. `first`: whether the one run surely came before
         the other; a try of which that is not known came before.
         """
         plan, own = self.plan, self.counting | self.spent | self.later
-        found: dict[tuple[object, ...], list[FoundRun]] = {}
+        found: dict[_Try, list[FoundRun]] = {}
+        every: dict[_Try, list[FoundRun]] = {}
         for item in unique(runs):
             run, ref = item.run, item.run.plan
             if ref is None or run.origin is not Origin.OBSERVED or not is_tried(item, baseline):
@@ -120,8 +123,11 @@ class DrawnSeeds:
                 continue
             # Whatever name it has on another branch: no other plan of this author has these seeds.
             seen = any(each.shown and each.seed in own for each in run.own_repeats)
+            tried_as = run.inputs, run.fixed, ref.digest
+            every.setdefault(tried_as, []).append(item)
             if seen or (was_under(item, plan) and finished_seeds(item)):
-                found.setdefault((run.inputs, run.fixed, ref.digest), []).append(item)
+                found.setdefault(tried_as, []).append(item)
+        same = _told(found, every, first) if _is_of_numbers(plan) else {}
         others: dict[object, str] = {}
         for item in attempts:
             run, ref = item.run, item.run.plan
@@ -129,15 +135,84 @@ class DrawnSeeds:
             if ref is not None and (key in others or key not in found):
                 others.setdefault(key, ref.name)
                 found.setdefault(key, []).append(item)
-        keys = {(item.run.inputs, item.run.fixed, plan.digest) for item in mine}
+        asked = ((item.run.inputs, item.run.fixed, plan.digest) for item in mine)
+        keys = {same.get(key, key) for key in asked}
         began = [item for key in keys for item in found.get(key, ())]
         before = [
             key
-            for key, every in found.items()
-            if key not in keys and not any(all(first(one, it) for it in every) for one in began)
+            for key, runs_ in found.items()
+            if key not in keys and not any(all(first(one, it) for it in runs_) for one in began)
         ]
         after = dict.fromkeys(others[key] for key in before if key in others)
         return Tries(len(found), len(before) + 1, tuple(after))
+
+
+_Try = tuple[object, ...]  # inputs, seeds that keep their value, version of the plan
+
+
+def _is_of_numbers(plan: Plan) -> bool:
+    """Return whether equal numbers and outputs are an equal answer: none of time is looked at."""
+    return not any(map(is_clocked, (plan.metric, *(guard.metric for guard in plan.guards))))
+
+
+def _told(
+    found: dict[_Try, list[FoundRun]],
+    every: Mapping[_Try, Sequence[FoundRun]],
+    first: Earlier,
+) -> dict[_Try, _Try]:
+    """Take from tries the first runs that showed only what one other try had shown before.
+
+    A try of which nothing is left is that other one, and returned with it: its answer has the same
+    numbers. One try has to tell all of it: who could mix two, seed by seed, would choose. What goes
+    on beyond it began there: else ten that are equal on one seed would all have the first's place.
+    """
+    same: dict[_Try, _Try] = {}
+    if len(found) <= 1:
+        return same
+    results = {it.run.id: dict(_results(it)) for key in found for it in every[key]}
+
+    def known(theirs: Iterable[FoundRun], item: FoundRun) -> bool:
+        before = [results[it.run.id] for it in theirs if not it.altered and first(it, item)]
+        for key, result in results[item.run.id].items():
+            had = [each[key] for each in before if key in each]
+            if result is None or not had or any(each != result for each in had):
+                return False
+        return True
+
+    for key, runs in list(found.items()):
+        mine = sorted(every[key], key=lambda item: item.order)
+        number, teller = 0, key
+        for other in found.keys() - same.keys() - {key}:
+            if other[-1] == key[-1]:  # another version of the plan asks something else
+                told = [known(every[other], item) for item in mine]
+                number, teller = max((number, teller), ([*told, False].index(False), other))
+        if number == len(mine):
+            same[key] = teller
+        else:
+            rest = {item.run.id for item in mine[number:]}
+            found[key] = [item for item in runs if item.run.id in rest] or runs
+    for key, teller in reversed(same.items()):
+        same[key] = same.get(teller, teller)
+        del found[key]
+    return same
+
+
+def _results(item: FoundRun) -> Iterator[tuple[Key, object]]:
+    """Yield what each repeat of a run came to: numbers to the last bit, what it made, and where.
+
+    None where that is not known, or may have acted: what failed may be dropped. One that was
+    stopped, and printed no number, shows nothing.
+    """
+    for each in item.run.own_repeats:
+        if each.state is RepeatState.FINISHED:
+            numbers = {
+                (row.metric, row.rep, row.fold, row.dataset): row.value
+                for row in item.samples
+                if row.seed == each.seed and not is_clocked(row.metric)
+            }
+            yield each.key, (numbers, each.made, each.place, each.measured_on)
+        elif each.shown or not each.interrupted:
+            yield each.key, None
 
 
 def drawn_seeds(

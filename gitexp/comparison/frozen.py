@@ -11,9 +11,9 @@ import posixpath
 import shlex
 from typing import TYPE_CHECKING
 
+from gitexp.comparison.clocked import is_resource
 from gitexp.comparison.eligible import is_under
 from gitexp.comparison.known_metrics import logged_metrics
-from gitexp.comparison.measure import is_resource
 from gitexp.dvc import evaluator
 from gitexp.dvc.composed import differing_entries
 from gitexp.dvc.dvcpipeline import touches

@@ -6,15 +6,16 @@ How a metric is tested is the matter of `comparison.designs`; here is what all d
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from gitexp.comparison.clocked import RESOURCE, RESOURCES
 from gitexp.model import dataclass, field, replace
 from gitexp.model.comparison import EffectSize, Interval, MetricComparison, Role
 from gitexp.model.design import Design, Unit
 from gitexp.model.metrics import bare, mean, spread
 from gitexp.model.plan import Claim, Direction, Effect, Guard, HypothesisKind, Plan
 from gitexp.model.result import Part, Posterior
-from gitexp.model.run import Resources, Sample
+from gitexp.model.run import Sample
 from gitexp.report import numbers
 
 if TYPE_CHECKING:
@@ -32,12 +33,6 @@ if TYPE_CHECKING:
     from gitexp.comparison.sides import ResolvedSide
 
 WHOLE: Cell = (None, None, "")
-RESOURCE: Final = "resource:"
-RESOURCES: Final[Mapping[str, Callable[[Resources], float | None]]] = {
-    "wall_s": lambda used: used.wall_s,
-    "cpu_s": lambda used: used.cpu_s,
-    "peak_memory_bytes": lambda used: used.peak_memory_bytes,
-}
 MOST_KEPT = 500  # parts of a metric that a comparison repeats; the records have all of them
 ROPE_SHARE = 0.01  # of the baseline's mean, where no margin is promised
 LARGEST = 1e150  # squares and sums of larger values leave the range of a float
@@ -236,11 +231,6 @@ def samples_of(repeats: Mapping[int, Counted], metric: str) -> dict[int, dict[Ce
         if cells:
             found[seed] = cells
     return found or _resources(repeats, metric)
-
-
-def is_resource(metric: str) -> bool:
-    """Whether a name is a recorded resource's, ``wall_s``, and no metric of the project's."""
-    return metric.removeprefix(RESOURCE) in RESOURCES
 
 
 def _resources(repeats: Mapping[int, Counted], metric: str) -> dict[int, dict[Cell, Sample]]:

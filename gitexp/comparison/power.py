@@ -12,6 +12,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions, sides
+from gitexp.comparison.clocked import is_clocked, is_resource
 from gitexp.comparison.counting import FoundRuns, count
 from gitexp.comparison.designs import predictions, resplits
 from gitexp.comparison.gather import RunPool
@@ -22,8 +23,8 @@ from gitexp.comparison.known_metrics import (
     known_metrics,
     last_duration,
 )
-from gitexp.comparison.measure import is_resource, means_of, samples_of
-from gitexp.comparison.randomness.variation import equal, is_clocked
+from gitexp.comparison.measure import means_of, samples_of
+from gitexp.comparison.randomness.variation import equal
 from gitexp.comparison.sides import Named, ResolvedSide
 from gitexp.comparison.tally import settle
 from gitexp.errors import NoRepositoryError, NotInitialisedError, UnbornBranchError, UsageError

@@ -68,6 +68,17 @@ def of_variants(count: Count, plan: Plan | None) -> Selection | None:
     return _selection(price, "under this plan", plan, fresh=False)
 
 
+def next_try(count: Count, plan: Plan | None) -> str:
+    """Say what p will be multiplied by, before a candidate has run; "" for the first try."""
+    found = of_variants(count, plan)
+    if found is None or not found.price or count.candidate.repeats:
+        return ""
+    said = f"try {found.configurations} {found.how}: p will be multiplied by {found.price}"
+    if count.place <= len(count.after) + 1:
+        return said
+    return f"{said}, unless it has the numbers and files of an earlier one on every seed"
+
+
 def of_sweep(
     repo: Repo, index: Index, candidate: ResolvedSide, plan: Plan | None, found: FoundRuns
 ) -> Selection | None:

@@ -9,7 +9,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import exclusions, failures
+from gitexp.comparison import exclusions, failures, selection
 from gitexp.comparison.advice import cannot_decide, is_fixed, seed_ranges
 from gitexp.comparison.environments import Environments
 from gitexp.comparison.known_metrics import known_metrics
@@ -189,7 +189,7 @@ def report(seen: Situation, planned: tuple[PlannedRun, ...], done: Performed) ->
             *filter(None, (few,)),
             *done.warnings,
             *(text for each in done.published for text in each.cleared),
-            *filter(None, (_unasked(seen), _beyond(seen))),
+            *filter(None, (_unasked(seen), _beyond(seen), _next_try(seen))),
             *again(seen, ran=bool(done.published)),
             *_mixed(seen, recorded),
             *(text for text in _without_test(seen, recorded) if text not in (few, *done.warnings)),
@@ -381,6 +381,13 @@ def _left_out(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
 
 def _unfinished(each: RecordedRun) -> list[Repeat]:
     return [r for r in each.run.repeats if r.state is not RepeatState.FINISHED]
+
+
+def _next_try(seen: Situation) -> str:
+    """Say what p will be multiplied by, where a call is only thought of."""
+    if seen.settled is None or not seen.request.dry_run:
+        return ""
+    return selection.next_try(seen.settled.count, seen.plan)
 
 
 def _finished(recorded: Sequence[RecordedRun]) -> set[tuple[str, int]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import frozen
-from gitexp.comparison.measure import is_resource
+from gitexp.comparison.clocked import is_resource
 from gitexp.comparison.randomness.seeding import BASELINE
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc import links as data_links

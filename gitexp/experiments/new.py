@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions, frozen, power, selection, tally
+from gitexp.comparison.clocked import is_resource
 from gitexp.comparison.detectable import mute_looks
 from gitexp.comparison.eligible import finished_seeds
 from gitexp.comparison.gather import RunPool
@@ -26,7 +27,6 @@ from gitexp.comparison.known_metrics import (
     recorded_runs,
     usual_direction,
 )
-from gitexp.comparison.measure import is_resource
 from gitexp.comparison.randomness import seeding
 from gitexp.comparison.sides import Named
 from gitexp.errors import (
@@ -421,10 +421,8 @@ def _tried(repo: Repo, plan: Plan, start: CommitHash) -> str:
         baseline, candidate, _ = tally.sources(repo, index, plan, named, start)
         if plan.drawn and baseline.inputs != candidate.inputs:
             count = tally.settle(RunPool(repo, index), baseline, candidate, plan).count
-            found = selection.of_variants(count, plan)
-            if found is not None and count.after:
-                number = found.configurations
-                return f"try {number} {found.how}: p will be multiplied by {found.price}"
+            if count.after:
+                return selection.next_try(count, plan)
     return ""
 
 

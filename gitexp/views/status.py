@@ -13,6 +13,7 @@ from gitexp.comparison.eligible import finished_seeds
 from gitexp.comparison.gather import RunPool, edited
 from gitexp.comparison.randomness import seeding
 from gitexp.comparison.randomness.variation import Acts, acts, are_seen_to_act, traces
+from gitexp.comparison.selection import next_try
 from gitexp.comparison.sides import Named, plan_back, planned
 from gitexp.comparison.tally import settle, sources
 from gitexp.dvc import branch_code
@@ -261,6 +262,7 @@ def _count(repo: Repo, index: Index, here: Named, added: CommitHash | None, fact
         facts.notes.append(f"{repeats} run again with the same seed: the same sample, counted once")
     facts.idle = _still(repo, (baseline, candidate), settled, plan, facts.notes)
     facts.notes += [*settled.count.warnings, *edited(gathered.found)]
+    facts.notes += filter(None, [next_try(settled.count, plan)])
     if settled.count.confounded:
         facts.notes.append(f"confounded: {settled.count.confounded}")
 

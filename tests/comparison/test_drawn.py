@@ -539,7 +539,9 @@ def test_the_answer_of_a_try_is_the_same_after_the_next_one(lab: Lab) -> None:
     both_sides(lab, plan, "bc", SEEDS[:6])
     before, commit = one(lab), lab.repo.git("rev-parse", "HEAD").strip()
     lab.change(9)
-    lab.record("d", {"f1": scores(0.7, SEEDS[:6], spread=0.006)}, plan=plan)
+    said = "try 2 under this plan: p will be multiplied by 6, unless it has the numbers and files"
+    assert any(note.startswith(said) for note in status(lab.repo.workspace).notes)
+    lab.record("d", {"f1": scores(0.71, SEEDS[:6], spread=0.006)}, plan=plan)
     again, second = one(lab, plan.baseline.commit, commit), one(lab)
     assert (before.verdict, before.selection) == (again.verdict, again.selection)
     assert before.headline == again.headline
@@ -842,6 +844,12 @@ def test_an_exploratory_record_changes_nothing_of_a_planned_count() -> None:
     assert counting.UNPAIRED not in reasons(after)
 
 
+def made(what: str, item: FoundRun) -> FoundRun:
+    """Let each repeat that does not say what it made have made this."""
+    repeats = (replace(each, made=each.made or what) for each in item.run.repeats)
+    return replace(item, run=replace(item.run, repeats=tuple(repeats)))
+
+
 def picked(
     *runs: FoundRun,
     plan: Plan = DRAWN,
@@ -850,7 +858,8 @@ def picked(
     by: Earlier = in_line,
     ancestry: Earlier = drawn.unrelated,
 ) -> str:
-    """Which try the candidate is, and what p is multiplied by."""
+    """Which try the candidate is, and what p is multiplied by; each made a file of its own."""
+    runs, past = (tuple(made(item.run.inputs, item) for item in each) for each in (runs, past))
     found = FoundRuns(runs, past=past, attempts=attempts, ancestry=ancestry)
     result = count(found, plan, BASE, CANDIDATE, by)
     found = selection.of_variants(result, plan)
@@ -890,6 +899,65 @@ def test_a_try_keeps_its_place_whatever_is_run_later() -> None:
     ]
     assert picked(*mine) == picked(*mine, others[1]) == ""
     assert picked(*mine, others[0]) == picked(*mine, *others) == "2: 6"
+
+
+def test_a_candidate_that_showed_only_what_an_earlier_one_had_is_the_same_try() -> None:
+    """A comment makes other inputs, and the same numbers and files: nothing was chosen."""
+
+    def mine(first: int, last: int, order: int = 2, **terms: object) -> FoundRun:
+        letter = "mnop"[order - 2]
+        return made("A", run(letter, CANDIDATE, SEEDS[first:last], order=order, plan=REF, **terms))  # type: ignore[arg-type]
+
+    base = run("b", BASE, SEEDS[:4], plan=REF)
+    earlier = made("A", run("r", OTHER, SEEDS[:4], order=1, plan=REF))
+    assert (
+        picked(base, earlier, mine(0, 4)) == picked(base, earlier, mine(0, 2), mine(2, 4, 3)) == ""
+    )
+    third = run("t", InputsDigest("9" * 64), SEEDS[:4], order=0, plan=REF)
+    assert picked(base, third, earlier, mine(0, 4)) == "2: 6"
+    assert picked(base, earlier, replace(third, order=2), mine(0, 4, 3)) == ""
+    # Any number, file, place or way to end of its own is a chance of its own.
+    high, bad = {SEEDS[3]: math.nextafter(0.5, 1)}, RepeatState.FAILED
+    for other in (
+        (mine(0, 4, values=high),),
+        (made("B", run("m", CANDIDATE, SEEDS[:4], order=2, plan=REF)),),
+        (mine(0, 4, environment=ENV2),),
+        (mine(0, 4, evaluation=None),),
+        (mine(0, 3), mine(3, 4, 3, state=bad)),
+    ):
+        assert picked(base, earlier, *other) == "2: 6"
+    edited = replace(earlier, altered=True)
+    assert picked(base, edited, mine(0, 4)) == "2: 6"
+    clocked = sealed(replace(DRAWN, metric="fit_time_s"))
+    ref = PlanRef(clocked.name, clocked.digest)
+    runs = [replace(it, run=replace(it.run, plan=ref)) for it in (base, earlier, mine(0, 4))]
+    assert picked(*runs, plan=clocked) == "2: 6"  # time is drawn anew
+
+
+def test_a_try_begins_where_it_showed_what_no_single_other_one_had() -> None:
+    """Else ten that are equal on one seed, and go on apart, would each be the first."""
+    tries = [InputsDigest(f"{n}" * 64) for n in range(3)]
+    started = [
+        made("A", run("xyz"[n], tries[n], SEEDS[:1], order=n + 1, plan=REF)) for n in range(3)
+    ]
+    base = run("b", BASE, SEEDS[:4], plan=REF)
+    mine = [
+        made("A", run("m", CANDIDATE, SEEDS[:1], order=4, plan=REF)),
+        run("n", CANDIDATE, SEEDS[1:4], order=7, plan=REF),
+    ]
+    others = [run("uvw"[n], tries[n], SEEDS[1:4], order=8 - n, plan=REF) for n in range(3)]
+    assert picked(base, *started, *mine) == picked(base, *started, others[0], *mine) == "2: 6"
+    assert picked(base, *started, others[2], *mine) == "3: 12"  # which had gone on before it
+    # Seed by seed the better of two would be a choice.
+    two = [
+        made(what, run("xy"[n], tries[n], SEEDS[:4], order=n + 1, plan=REF))
+        for n, what in enumerate("AB")
+    ]
+    mixed = [
+        made(what, run("mn"[n], CANDIDATE, SEEDS[2 * n : 2 * n + 2], order=n + 4, plan=REF))
+        for n, what in enumerate("AB")
+    ]
+    assert picked(base, *two, *mixed) == "3: 12"
 
 
 def test_each_plan_of_one_candidate_is_a_try() -> None:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.clocked import is_clocked
 from gitexp.comparison.randomness.variation import (
     Acts,
     acts,
     distinct,
     equal,
     follow_seeds,
-    is_clocked,
     is_fine,
     trace,
 )

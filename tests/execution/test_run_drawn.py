@@ -146,7 +146,8 @@ def test_more_than_are_planned_are_asked_for_by_an_amendment(
     amend = "gitexp amend-plan --repeats 6 --why TEXT"
     assert said == f"1 of these repeats will not count: the planned 5 alone do; {amend} plans them"
     run(repo.workspace, RunRequest(params=((ParamKey("params.yaml", "lr"), 0.3),)))
-    said, *_ = run(repo.workspace, RunRequest(dry_run=True)).warnings
+    said, *_, last = run(repo.workspace, RunRequest(dry_run=True)).warnings
+    assert last.startswith("try 2 under this plan: p will be multiplied by 6, unless it has the")
     assert "p = 0.19 at best, times 6 as try 2; 5 are planned; " in said
     assert said.endswith("gitexp amend-plan --repeats 7 --why TEXT plans what would do")
     run(repo.workspace, RunRequest(seeds=plan_seeds(repo)))  # all but the snapshot

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitexp.comparison.clocked import is_clocked
 from gitexp.comparison.designs import (
     crossed,
     datasets,
@@ -18,7 +19,6 @@ from gitexp.comparison.designs import (
     resplits,
     still,
 )
-from gitexp.comparison.randomness.variation import is_clocked
 from gitexp.errors import DesignError, GitexpError
 from gitexp.model import dataclass, replace
 from gitexp.model.comparison import Role

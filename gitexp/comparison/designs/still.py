@@ -12,6 +12,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from gitexp.comparison.clocked import is_clocked
 from gitexp.comparison.measure import samples_of
 from gitexp.comparison.randomness.variation import (
     CHANCE,
@@ -21,7 +22,6 @@ from gitexp.comparison.randomness.variation import (
     distinct,
     equal,
     follow_seeds,
-    is_clocked,
     traces,
 )
 from gitexp.model.comparison import MetricComparison, Role

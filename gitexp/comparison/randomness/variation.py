@@ -13,12 +13,11 @@ from __future__ import annotations
 import enum
 import itertools
 import math
-import re
 import struct
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
-from gitexp.comparison.measure import is_resource
+from gitexp.comparison.clocked import is_clocked
 from gitexp.model import dataclass
 from gitexp.model.run import RepeatState
 
@@ -41,29 +40,6 @@ _LOOKED_AT = 500  # numbers of a repeat, of which one fine one is enough
 _CLOSE = 1e-15  # relative error of a fraction as a float, with its square
 CHANCE: Final = "coarse numbers agree by chance"
 _FEW_DIGITS = 9  # a number with so many digits at most was rounded
-_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
-_MEASURED_BY_CLOCK = frozenset(
-    (
-        *("clock", "duration", "durations", "elapsed", "fps", "latencies", "latency", "mem"),
-        *("memory", "ram", "rss", "runtime", "second", "seconds", "secs", "speed", "throughput"),
-        *("time", "times", "timestamp", "timing", "timings", "vram", "wall", "walltime"),
-    )
-)
-# What may stand beside such a word; with any other (time_series_mae) it is a metric like all.
-_BESIDE = frozenset(
-    (
-        *("allocated", "at", "average", "avg", "batch", "batches", "byte", "bytes", "compute"),
-        *("cpu", "cuda", "end", "epoch", "epochs", "eval", "evaluation", "example", "examples"),
-        *("file", "fit", "fitting", "gb", "gib", "gpu", "h", "hours", "image", "images"),
-        *("in", "inference", "iter", "iteration", "iterations", "iters", "job", "kb", "kib"),
-        *("load", "loading", "max", "mb", "mean", "median", "mib", "min", "minutes", "ms", "ns"),
-        *("of", "p", "peak", "per", "percentile", "predict", "prediction", "preprocessing"),
-        *("prepare", "query", "request", "reserved", "run", "s", "sample", "samples", "score"),
-        *("sec", "start", "std", "step", "steps", "sum", "test", "testing", "token", "tokens"),
-        *("total", "train", "training", "unix", "us", "usage", "used", "val", "valid"),
-        *("validation", "worker"),
-    )
-)
 
 
 class Acts(enum.Enum):
@@ -122,23 +98,6 @@ def are_seen_to_act(
     for conditions, item in (*more, *every):
         groups.setdefault(conditions, []).append(item)
     return any(acts(each, able=True) is Acts.YES for each in groups.values())
-
-
-def is_clocked(metric: str) -> bool:
-    """Whether a metric is of time, speed or memory, by its name: it varies whatever the seed does.
-
-    >>> [is_clocked(name) for name in ("fit_time_s", "train.samplesPerSecond", "peak_memory_mb")]
-    [True, True, True]
-    >>> [is_clocked(name) for name in ("sentiment_f1", "time_series_mae", "latency_error", "lift")]
-    [False, False, False, False]
-    """
-    if is_resource(metric):
-        return True
-    words = [word.lower() for word in _WORDS.findall(metric)]
-    known = _MEASURED_BY_CLOCK | _BESIDE
-    return any(word in _MEASURED_BY_CLOCK for word in words) and all(
-        word in known or word.isdigit() for word in words
-    )
 
 
 def equal(values: Sequence[float]) -> bool:

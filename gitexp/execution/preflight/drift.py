@@ -16,8 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitexp.comparison.clocked import is_resource
 from gitexp.comparison.known_metrics import known_metrics, logged_metrics
-from gitexp.comparison.measure import is_resource
 from gitexp.dvc import pipeline
 from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.state import ProjectState
