@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison import measure, selection
 from gitexp.comparison.advice import p_words
-from gitexp.comparison.clocked import is_resource
 from gitexp.comparison.designs import choose
 from gitexp.comparison.eligible import finished_seeds, is_tried, is_under
 from gitexp.comparison.exclusions import recorded
@@ -16,6 +15,7 @@ from gitexp.dvc import surroundings
 from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.git.upstream import own
+from gitexp.model.clocked import is_resource
 from gitexp.model.comparison import LATE, Change
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import ABSENT, ParamValue

@@ -9,7 +9,6 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import advice, cautions, exclusions, frozen, measure, selection, sides
-from gitexp.comparison.clocked import is_clocked
 from gitexp.comparison.designs import choose, predictions, slices, still
 from gitexp.comparison.designs.prediction_pairs import recorded_by
 from gitexp.comparison.environments import Environments
@@ -24,6 +23,7 @@ from gitexp.errors import NoSamplesError
 from gitexp.git import refs
 from gitexp.git.refs import unreachable
 from gitexp.model import dataclass, replace
+from gitexp.model.clocked import is_clocked
 from gitexp.model.comparison import Change, Role
 from gitexp.model.metrics import NO_RULE, OWN_METRIC
 from gitexp.model.plan import ALPHA, Claim, Plan

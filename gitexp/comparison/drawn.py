@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.comparison.clocked import is_clocked
 from gitexp.comparison.eligible import (
     ENDED,
     LATER,
@@ -24,6 +23,7 @@ from gitexp.comparison.eligible import (
     was_under,
 )
 from gitexp.model import dataclass
+from gitexp.model.clocked import is_clocked
 from gitexp.model.plan import MOST_UNSEEN, Plan, StoppingRule
 from gitexp.model.run import Key, Origin, RepeatState
 

@@ -11,7 +11,6 @@ import posixpath
 import shlex
 from typing import TYPE_CHECKING
 
-from gitexp.comparison.clocked import is_resource
 from gitexp.comparison.eligible import is_under
 from gitexp.comparison.known_metrics import logged_metrics
 from gitexp.dvc import evaluator
@@ -23,6 +22,7 @@ from gitexp.errors import EvaluatorError, GitexpError, UsageError
 from gitexp.git import objects
 from gitexp.git.transaction.layout import CONFIG
 from gitexp.model import dataclass
+from gitexp.model.clocked import is_resource
 from gitexp.model.comparison import SharedEvaluator
 from gitexp.model.ids import ABSENT, CommitHash, ParamValue
 from gitexp.report import numbers

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from gitexp.comparison.clocked import RESOURCE, RESOURCES
 from gitexp.model import dataclass, field, replace
+from gitexp.model.clocked import RESOURCE, RESOURCES
 from gitexp.model.comparison import EffectSize, Interval, MetricComparison, Role
 from gitexp.model.design import Design, Unit
 from gitexp.model.metrics import bare, mean, spread

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gitexp.comparison.advice import seed_ranges
-from gitexp.comparison.clocked import is_resource
 from gitexp.comparison.designs import repeats
 from gitexp.comparison.designs.crossed import is_crossed
 from gitexp.comparison.designs.datasets import MOST, by_dataset
 from gitexp.comparison.measure import LARGEST, means_of, samples_of
+from gitexp.model.clocked import is_resource
 from gitexp.model.comparison import Role
 from gitexp.model.metrics import mean
 from gitexp.model.plan import ALPHA, Claim, Direction

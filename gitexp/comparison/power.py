@@ -12,7 +12,6 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions, sides
-from gitexp.comparison.clocked import is_clocked, is_resource
 from gitexp.comparison.counting import FoundRuns, count
 from gitexp.comparison.designs import predictions, resplits
 from gitexp.comparison.gather import RunPool
@@ -31,6 +30,7 @@ from gitexp.errors import NoRepositoryError, NotInitialisedError, UnbornBranchEr
 from gitexp.git import repository
 from gitexp.git.transaction.cache import Index, open_index
 from gitexp.model import dataclass, replace
+from gitexp.model.clocked import is_clocked, is_resource
 from gitexp.model.design import PowerDesign, PowerReport, PowerRequest, Price, Splits
 from gitexp.model.metrics import NO_RULE, mean, recorded
 from gitexp.model.metrics import spread as spread_of

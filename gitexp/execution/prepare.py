@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import frozen
-from gitexp.comparison.clocked import is_resource
 from gitexp.comparison.randomness.seeding import BASELINE
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc import links as data_links
@@ -32,6 +31,7 @@ from gitexp.git import command, objects
 from gitexp.git.discovery import project_folder
 from gitexp.git.worktree import checkouts
 from gitexp.model import dataclass, replace
+from gitexp.model.clocked import is_resource
 from gitexp.model.ids import ABSENT
 from gitexp.model.job import Job
 from gitexp.model.request import RunOptions

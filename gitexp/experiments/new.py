@@ -13,7 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions, frozen, power, selection, tally
-from gitexp.comparison.clocked import is_resource
 from gitexp.comparison.detectable import mute_looks
 from gitexp.comparison.eligible import finished_seeds
 from gitexp.comparison.gather import RunPool
@@ -47,6 +46,7 @@ from gitexp.git.transaction.cache import open_index
 from gitexp.git.transaction.transaction import NewBranch
 from gitexp.git.worktree import status
 from gitexp.git.writing import Message
+from gitexp.model.clocked import is_resource
 from gitexp.model.design import Price
 from gitexp.model.ids import ABSENT
 from gitexp.model.metrics import by_file, plain, recorded

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.comparison.clocked import is_clocked
 from gitexp.comparison.randomness.variation import (
     Acts,
     acts,
@@ -19,6 +18,7 @@ from gitexp.comparison.randomness.variation import (
     is_fine,
     trace,
 )
+from gitexp.model.clocked import is_clocked
 from gitexp.model.run import Sample
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.comparison.clocked import is_clocked
 from gitexp.comparison.designs import (
     crossed,
     datasets,
@@ -21,6 +20,7 @@ from gitexp.comparison.designs import (
 )
 from gitexp.errors import DesignError, GitexpError
 from gitexp.model import dataclass, replace
+from gitexp.model.clocked import is_clocked
 from gitexp.model.comparison import Role
 from gitexp.model.metrics import NO_RULE
 from gitexp.model.plan import Claim

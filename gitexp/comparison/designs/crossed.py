@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gitexp.comparison.clocked import is_clocked
 from gitexp.comparison.designs import predictions, repeats
 from gitexp.comparison.designs.prediction_pairs import Pair, read_pair, recorded_by
 from gitexp.comparison.measure import Answer, CountedSides, Question, Values, values_of
 from gitexp.errors import DesignError
+from gitexp.model.clocked import is_clocked
 from gitexp.model.plan import Claim
 from gitexp.report import numbers
 from gitexp.stats import crossed

@@ -12,7 +12,6 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from gitexp.comparison.clocked import is_clocked
 from gitexp.comparison.measure import samples_of
 from gitexp.comparison.randomness.variation import (
     CHANCE,
@@ -24,6 +23,7 @@ from gitexp.comparison.randomness.variation import (
     follow_seeds,
     traces,
 )
+from gitexp.model.clocked import is_clocked
 from gitexp.model.comparison import MetricComparison, Role
 from gitexp.model.plan import Claim, Direction
 

@@ -17,8 +17,8 @@ import struct
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
-from gitexp.comparison.clocked import is_clocked
 from gitexp.model import dataclass
+from gitexp.model.clocked import is_clocked
 from gitexp.model.run import RepeatState
 
 if TYPE_CHECKING:

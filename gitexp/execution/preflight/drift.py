@@ -16,7 +16,6 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.comparison.clocked import is_resource
 from gitexp.comparison.known_metrics import known_metrics, logged_metrics
 from gitexp.dvc import pipeline
 from gitexp.dvc.dvcpipeline import touches
@@ -34,6 +33,7 @@ from gitexp.git import command, objects
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import Kind, open_index
 from gitexp.model import asdict, dataclass
+from gitexp.model.clocked import is_resource
 from gitexp.model.config import ParamKey, SeedRule
 from gitexp.model.ids import ABSENT, CommitHash
 from gitexp.model.job import OutKind
