@@ -54,6 +54,7 @@ INTENDED: dict[str, str] = {
     "* list --runs --group-by * groups[*].counts": "whether these repeats count",
     "* list --runs --group-by * groups[5].*": "a group is described by its repeats that count",
     "* list --runs --group-by * groups[5].metrics[*].n": "of which one did not",
+    "* power gain assumed": "that no two repeats share data is assumed, where nothing tells",
     "* power *next": "the plan to type repeats what was asked about",
     "plain status notes": "outputs that a switch left out are named",
     "pipeline compare main *.across.*": "the test of several joins equal samples of the baseline",

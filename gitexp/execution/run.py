@@ -112,7 +112,7 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         _refuse_unmade(seen)
         planned = answer.planned(seen)
         source = seen.sides[0]
-        drift = drifted(seen.repo, source.commit, source.config, seen.plan)
+        drift = [*drifted(seen.repo, source.commit, source.config, seen.plan)]
         taken = answer.taken_over(planned, resumed)
         for kind, texts in (
             (ProgressKind.WARNING, [answer.too_few(seen), *drift]),
