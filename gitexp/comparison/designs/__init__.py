@@ -103,9 +103,8 @@ class Chosen:
         if plan is None or plan.rules == 1 or question.role is not Role.PRIMARY or self.warnings:
             return answer
         sides = (count.baseline.repeats, count.candidate.repeats)
-        every = [item.repeat for side in sides for item in side.values()]
-        fresh = {item.evaluation_basis for item in every} == {"predictions"}
-        if is_clocked(question.metric) or (fresh and len({item.evaluation for item in every}) > 1):
+        every = (item.repeat for side in sides for item in side.values())
+        if is_clocked(question.metric) or resplits.predicted_others(every):
             return answer
         return replace(answer, warnings=(*answer.warnings, ONE_TEST_SET))
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.eligible import Counted
     from gitexp.comparison.measure import CountedSides, Question
     from gitexp.comparison.sides import ResolvedSide
+    from gitexp.model.run import Repeat
 
     _Shown = tuple[tuple[Counted, ResolvedSide], ...]
 
@@ -59,10 +60,13 @@ def is_resplit(situation: CountedSides) -> bool:
     plan, pairs = situation.plan, counted(situation) if situation.paired else []
     if plan is None or plan.rules == 1 or situation.claim is not Claim.METHOD:
         return False
-    repeats = [item.repeat for pair in pairs for item in pair]
-    identities = {item.evaluation for item in repeats}
-    bases = {item.evaluation_basis for item in repeats}
-    return len(identities) >= FEWEST and None not in identities and bases == {"predictions"}
+    return predicted_others(item.repeat for pair in pairs for item in pair)
+
+
+def predicted_others(repeats: Iterable[Repeat]) -> bool:
+    """Whether repeats predicted more than one set of examples, by the records alone."""
+    sets = {item.measured_on for item in repeats}
+    return len(sets) >= FEWEST and {basis for _, basis in sets} == {"predictions"}
 
 
 def read(situation: CountedSides) -> Splits | str | None:
@@ -74,8 +78,7 @@ def read(situation: CountedSides) -> Splits | str | None:
 
 def of_side(top: Path | None, side: ResolvedSide, used: Sequence[Counted]) -> Splits | str | None:
     """Return how one side's seeds divide a table; None also where no record shows it."""
-    sets = {item.repeat.measured_on for item in used}
-    if len(sets) < FEWEST or {basis for _, basis in sets} != {"predictions"}:
+    if not predicted_others(item.repeat for item in used):
         return None
     return divided(top, (((item, side),) for item in used))
 
