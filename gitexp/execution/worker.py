@@ -326,11 +326,7 @@ def _check_shared(
 def _cache_folder(job: Job) -> Path | None:
     """Return the folder for what is known of interpreters, None away from the user's machine."""
     ours = Path(job.repository, ".gitexp", "tmp")
-    if not ours.is_dir():
-        return None
-    folder = ours / "environments"
-    folder.mkdir(exist_ok=True)
-    return folder
+    return ours / "environments" if ours.is_dir() else None
 
 
 def _how(code: int) -> str:

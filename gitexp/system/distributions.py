@@ -21,7 +21,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 import os
 import re
 from pathlib import Path
@@ -31,11 +30,13 @@ from gitexp.errors import GitexpError
 from gitexp.git import command
 from gitexp.model import dataclass
 from gitexp.model.run import Distribution
+from gitexp.records import codec
+from gitexp.text.fields import Fields
 from gitexp.text.foreign import lines
-from gitexp.text.jsontext import json_loads
+from gitexp.text.jsontext import json_dumps_compact, json_loads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _UNSTABLE = frozenset(
     ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json", "uv_build.json")
@@ -94,13 +95,8 @@ def scan(path: Iterable[str]) -> tuple[Installed, ...]:
     return tuple(sorted({**sources, **found}.values(), key=lambda each: each.name))
 
 
-def describe(
-    installed: Installed, repository: str, rows: Sequence[str] | None = None
-) -> Distribution:
-    """Return what is recorded of a distribution; of one of the repository name and path alone.
-
-    `rows`: those of its RECORD, where they were read before.
-    """
+def describe(installed: Installed, repository: str, index: RecordIndex) -> Distribution:
+    """Return what is recorded of a distribution; of one of the repository name and path alone."""
     own = installed.folder if installed.loose else ""  # a project's, where an egg-info lies in it
     inside = relative(installed.source or own, repository)
     if inside is not None:
@@ -111,8 +107,7 @@ def describe(
         return Distribution(
             installed.name, installed.version, source_fingerprint(its) if its else ""
         )
-    rows = installed.rows() if rows is None else rows
-    return Distribution(installed.name, installed.version, fingerprint(rows))
+    return Distribution(installed.name, installed.version, index.contents(installed).fingerprint)
 
 
 def fingerprint(lines: Sequence[str]) -> str:
@@ -252,45 +247,127 @@ def _is_stable(line: str) -> bool:
     return bool(name) and not own
 
 
+FileState = tuple[int, int, int, int]  # size, mtime_ns, ctime_ns, inode
 INSTALLING_NS = 60_000_000_000  # an installer writes RECORD last, this long after the first file
 _INDEX_LIMIT = 256 << 20
 _SHA256 = "sha256="
 _BLOCK = 1 << 20
 _MOST = 50  # named in a record
+_UNSIZED = -1
+_MODULE = re.compile(r'^"?([A-Za-z_]\w*)(?:/[^,\n]*)?\.(?:py|so|pyd)\b', re.MULTILINE)
+_PTH = re.compile(r'^"?([^/,\n"]+\.pth)\b', re.MULTILINE)
 
-FileState = tuple[int, int, int, int]  # size, mtime_ns, ctime_ns, inode
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a RECORD says; true for as long as that file stays as it is."""
+
+    record: tuple[int, ...]  # its state
+    empty: bool
+    fingerprint: str
+    modules: tuple[str, ...]  # that can be imported
+    pth: tuple[str, ...]
+    files: str  # paths of those that it hashes, one a line
+    sizes: tuple[int, ...]
+
+    def as_installed(self) -> bool:
+        """Whether each file has its size, and none has changed since the installer was there."""
+        settled = _settled(self.record)
+        try:
+            for path, size in zip(self.files.split("\n"), self.sizes, strict=False):
+                seen = os.stat(path)  # noqa: PTH116  14,000 of them a pass
+                if seen.st_size != size or seen.st_ctime_ns > settled:
+                    return False
+        except OSError:
+            return False
+        return True
 
 
-def patched_files(installed: Iterable[Installed], index: SealedFile | None) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    records: Mapping[str, Contents]  # by folder of metadata
+    sound: Mapping[str, tuple[int, ...]]  # state of a late file when its hash was last right
+
+
+class RecordIndex:
+    """What is known of RECORDs and of the files they name, kept in a file of the cache."""
+
+    def __init__(self, file: SealedFile | None = None) -> None:
+        self._file = file
+        self._before = _read_index(file)
+        self._records: dict[str, Contents] = {}
+        self._sound: dict[str, tuple[int, ...]] = {}
+
+    def contents(self, installed: Installed) -> Contents:
+        """Return what a RECORD says, read afresh where it is another one."""
+        info = installed.info
+        if info not in self._records:
+            state = file_state(f"{info}/RECORD") or ()
+            known = self._before.records.get(info)
+            right = known is not None and known.record == state
+            self._records[info] = known if known and right else _contents(installed, state)
+        return self._records[info]
+
+    def is_sound(self, row: DistributionRow, state: FileState) -> bool:
+        """Whether a file is as its row says; what was hashed once is not hashed again."""
+        if self._before.sound.get(row.path) != state and not _is_sound(row, state):
+            return False
+        self._sound[row.path] = state
+        return True
+
+    def save(self) -> None:
+        """Write what is known now, if it is something else."""
+        now = _Kept(self._records, self._sound)
+        if self._file is not None and now != self._before:
+            self._file.write(json_dumps_compact(codec.to_json(now)))
+
+
+def patched_files(installed: Iterable[Installed], index: RecordIndex) -> tuple[str, ...]:
     """Return a few files that differ from their RECORD, as ``name: file``."""
-    known = _read_index(index)
-    sound: dict[str, FileState] = {}
     changed: list[str] = []
     for each in installed:
-        if each.source:  # installed from a folder: the builder wrote it, RECORD may hash a path
-            continue
-        record = file_state(f"{each.info}/RECORD")
-        settled = record[2] + INSTALLING_NS if record else 0
-        for line in each.rows():
-            row = parse_row(line, each.folder)
-            if row is None or not row.digest.startswith(_SHA256) or row.path.endswith(".pyc"):
-                continue
-            state = file_state(row.path)
-            if state is None and os.path.relpath(row.path, each.folder).startswith(".."):
-                continue  # a script, which nothing imports; `pip install --target` may leave it out
-            if state is None:
-                changed.append(f"{each.name}: {os.path.relpath(row.path, each.folder)} is missing")
-            elif row.size == state[0] and state[2] <= settled:
-                continue
-            elif known.get(row.path) == state or _is_sound(row, state):
-                sound[row.path] = state
-            else:
-                changed.append(f"{each.name}: {os.path.relpath(row.path, each.folder)}")
-    if sound != known and index is not None:
-        index.write(json.dumps(sound, separators=(",", ":")).encode())
+        # Installed from a folder: the builder wrote it, RECORD may hash a path.
+        if not (each.source or index.contents(each).as_installed()):
+            changed += _changed(each, index)
     changed.sort()
     rest = len(changed) - _MOST
     return tuple(changed[:_MOST]) + ((f"and {rest} more",) if rest > 0 else ())
+
+
+def _changed(each: Installed, index: RecordIndex) -> Iterator[str]:
+    settled = _settled(index.contents(each).record)
+    for row in _hashed_rows(each, each.rows()):
+        state, path = file_state(row.path), os.path.relpath(row.path, each.folder)
+        if state is None:
+            if not path.startswith(".."):  # a script, which nothing imports, may be left out
+                yield f"{each.name}: {path} is missing"
+        elif not (row.size == state[0] and state[2] <= settled) and not index.is_sound(row, state):
+            yield f"{each.name}: {path}"
+
+
+def _settled(record: tuple[int, ...]) -> int:
+    return record[2] + INSTALLING_NS if record else 0
+
+
+def _contents(installed: Installed, state: tuple[int, ...]) -> Contents:
+    rows = installed.rows()
+    text, hashed = "\n".join(rows), [*_hashed_rows(installed, rows)]
+    return Contents(
+        state,
+        not text,
+        fingerprint(rows),
+        tuple(sorted({*_MODULE.findall(text)} - {"__pycache__"})),
+        tuple(sorted({*_PTH.findall(text)})) if ".pth" in text else (),
+        "\n".join(row.path for row in hashed),
+        tuple(_UNSIZED if row.size is None else row.size for row in hashed),
+    )
+
+
+def _hashed_rows(installed: Installed, rows: Iterable[str]) -> Iterator[DistributionRow]:
+    for line in rows:
+        row = parse_row(line, installed.folder) if _SHA256 in line else None
+        if row is not None and row.digest.startswith(_SHA256) and not row.path.endswith(".pyc"):
+            yield row
 
 
 def _is_sound(row: DistributionRow, state: FileState) -> bool:
@@ -316,23 +393,16 @@ def file_state(path: str) -> FileState | None:
     return seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino
 
 
-def _read_index(index: SealedFile | None) -> dict[str, FileState]:
-    if index is None:
-        return {}
+def _read_index(file: SealedFile | None) -> _Kept:
+    nothing = _Kept({}, {})
+    if file is None:
+        return nothing
+    where = str(file.path)
     try:
-        value = json_loads(index.read(), where=str(index.path), limit=_INDEX_LIMIT)
+        value = json_loads(file.read(), where=where, limit=_INDEX_LIMIT)
+        return codec.read(_Kept, Fields(value, where))
     except (OSError, GitexpError):  # a cache that cannot be read is an empty one
-        return {}
-    if not isinstance(value, dict):
-        return {}
-    found: dict[str, FileState] = {}
-    for path, state in value.items():
-        match state:
-            case [int(size), int(mtime), int(ctime), int(inode)]:
-                found[path] = (size, mtime, ctime, inode)
-            case _:
-                return {}
-    return found
+        return nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +421,7 @@ class SealedFile:
         """Write all of it or nothing; without room the next pass is slower."""
         half = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         try:
+            half.parent.mkdir(exist_ok=True)
             half.write_bytes(self._seal(data) + b"\n" + data)
             half.replace(self.path)
         except OSError:

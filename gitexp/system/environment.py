@@ -63,7 +63,7 @@ class Captured:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class Kept:
     """A file of the cache, and what has to be as it was for it to be true."""
 
     states: Mapping[str, tuple[int, ...]]  # of paths
@@ -95,7 +95,7 @@ def capture(
     imports.verify(facts, plan, place.import_paths, place.worktree)
     top = os.path.realpath(place.repository)
     inside = os.path.realpath(place.worktree)
-    rows = {each.name: each.rows() for each in found}
+    index = distributions.RecordIndex(_kept(place, f"files-{_short(facts.path)}.json"))
     environment = Environment(
         facts.implementation,
         facts.python,
@@ -103,15 +103,13 @@ def capture(
         facts.platform,
         facts.libc,
         tuple(
-            distributions.describe(
-                each, inside if _is_below(each.folder, inside) else top, rows[each.name]
-            )
+            distributions.describe(each, inside if _is_below(each.folder, inside) else top, index)
             for each in found
         ),
     )
-    index = _kept(place, f"files-{_short(facts.path)}.json")
-    parts = observed.look(found, rows, facts.path, (top, inside), facts.prefix)
+    parts = observed.look(found, index, facts.path, (top, inside), facts.prefix)
     captured = Captured(environment, distributions.patched_files(found, index), parts)
+    index.save()
     code = {item.name: item.fingerprint for item in environment.distributions if item.fingerprint}
     sources = {e.source: code[e.name] for e in found if e.editable and e.name in code}
     _save(file, place, facts, captured, sources)
@@ -133,7 +131,7 @@ def _load(file: SealedFile | None) -> Captured | None:
     where = str(file.path)
     try:
         value = json_loads(file.read(), where=where, limit=_CACHE_LIMIT)
-        kept = codec.read(_Kept, Fields(value, where))
+        kept = codec.read(Kept, Fields(value, where))
     except (OSError, GitexpError):  # a cache that cannot be read is an empty one
         return None
     fresh = all(_state(path) == seen for path, seen in kept.states.items())
@@ -152,7 +150,7 @@ def _save(
     if file is None:
         return
     states = {path: _state(path) for path in _watched(place, facts)}
-    file.write(json_dumps_compact(codec.to_json(_Kept(states, sources, captured))))
+    file.write(json_dumps_compact(codec.to_json(Kept(states, sources, captured))))
     with contextlib.suppress(OSError):  # another one prunes, too
         files = sorted(file.path.parent.glob("environment-*.json"), key=lambda f: f.stat().st_mtime)
         for old in files[:-_KEPT]:

@@ -37,8 +37,6 @@ _HEAD = 1 << 16
 
 _KINDS = ("asked", "shell", "process", "started")
 _MAIN = frozenset(("__main__", "__mp_main__"))
-_MODULE = re.compile(r'^"?([A-Za-z_]\w*)(?:/[^,\n]*)?\.(?:py|so|pyd)\b', re.MULTILINE)
-_PTH = re.compile(r'^"?([^/,\n"]+\.pth)\b', re.MULTILINE)
 _REQUIRES = re.compile(r"^Requires-Dist: *([\w.-]+) *(?:\[([^]\n]*)\])?([^\n]*)", re.MULTILINE)
 _EXTRA = re.compile(r"\bextra\s*==\s*['\"]([^'\"]+)")
 
@@ -217,27 +215,26 @@ def _words(text: str) -> Iterator[Words]:
 
 def look(
     installed: Sequence[Installed],
-    rows: Mapping[str, Sequence[str]],
+    index: distributions.RecordIndex,
     folders: Iterable[str],
     own: Sequence[str],
     prefix: str,
 ) -> Parts:
     """Return what import names, and what other distributions, belong to each distribution.
 
-    `rows`: of each RECORD. `folders`: those of ``sys.path``. What lies in them beside all
-    distributions is loose, but in the repository's `own` folders, and in the standard library's.
+    `folders`: those of ``sys.path``. What lies in them beside all distributions is loose, but in
+    the repository's `own` folders, and in the standard library's.
     """
     modules: dict[str, tuple[str, ...]] = {}
     requires: dict[str, tuple[str, ...]] = {}
     names = {each.name for each in installed}
     paths: set[str] = set()
     for each in installed:
-        text = "\n".join(rows[each.name])
-        mine = {name for name in _MODULE.findall(text) if name != "__pycache__"}
-        pth = set(_PTH.findall(text)) if ".pth" in text else set()
+        known = index.contents(each)
+        mine, pth = {*known.modules}, {*known.pth}
         if each.editable:
             mine |= _modules_in((each.source, f"{each.source}/src")).keys()
-        if not (mine or text) or (pth and not each.editable):
+        if (known.empty and not mine) or (pth and not each.editable):
             mine.add(EVERYWHERE)
         paths |= mine | pth
         modules[each.name] = tuple(sorted(mine))

@@ -14,9 +14,24 @@ from gitexp.model.job import LinkedPath
 from gitexp.system import distributions, environment, imports, params, secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from gitexp.model.run import Distribution
     from tests.lab.build import BuiltRepo
+
+
+def described(found: distributions.Installed) -> Distribution:
+    return distributions.describe(found, "/none", distributions.RecordIndex())
+
+
+def patched(
+    found: Sequence[distributions.Installed], file: distributions.SealedFile | None
+) -> tuple[str, ...]:
+    index = distributions.RecordIndex(file)
+    seen = distributions.patched_files(found, index)
+    index.save()
+    return seen
 
 
 def install(site: Path, name: str, body: str, version: str = "1.0", script: str = "") -> None:
@@ -40,10 +55,7 @@ def test_a_fingerprint_does_not_depend_on_who_installed_where(tmp_path: Path) ->
     install(tmp_path / "a/x/y", "lib", "x = 1\n")
     install(tmp_path / "b/x/y", "lib", "x = 1\n", script="other")
     install(tmp_path / "c/x/y", "lib", "x = 2\n")
-    a, b, c = (
-        distributions.describe(distributions.scan([str(tmp_path / name / "x/y")])[0], "/none")
-        for name in "abc"
-    )
+    a, b, c = (described(distributions.scan([str(tmp_path / name / "x/y")])[0]) for name in "abc")
     assert a == b
     assert a.fingerprint != c.fingerprint
 
@@ -61,17 +73,17 @@ def test_code_that_is_installed_from_outside_is_known_by_what_it_is(
     repo.commit({"a.py": "x = 0\n", ".gitignore": "/ignored\n"})
     for change in ({}, {"a.py": "x = 1\n"}, {"new.py": ""}):
         repo.write(change)
-        seen.add(distributions.describe(found, "/none").fingerprint)
+        seen.add(described(found).fingerprint)
     repo.commit({"new.py": "", "a.py": "x = 1\n"})
-    seen.add(distributions.describe(found, "/none").fingerprint)
+    seen.add(described(found).fingerprint)
     assert len(seen) == 4
     repo.write({"ignored": "1"})
     repo.git("commit", "--quiet", "--amend", "--message", "other words")
-    assert distributions.describe(found, "/none").fingerprint in seen
+    assert described(found).fingerprint in seen
     (repo.path / ".git").rename(tmp_path / "gone")
-    plain = distributions.describe(found, "/none").fingerprint
+    plain = described(found).fingerprint
     repo.write({"a.py": "x = 9\n"})
-    assert distributions.describe(found, "/none").fingerprint not in {plain, ""}
+    assert described(found).fingerprint not in {plain, ""}
 
 
 def test_the_first_folder_on_the_path_wins(tmp_path: Path) -> None:
@@ -95,13 +107,34 @@ def test_an_edit_in_an_installed_file_is_found_by_its_size(tmp_path: Path) -> No
     install(site, "lib", "x = 1\n")
     index = distributions.SealedFile(tmp_path / "index.json", b"key")
     found = distributions.scan([str(site)])
-    assert distributions.patched_files(found, index) == ()
+    assert patched(found, index) == ()
     file = site / "lib.py"
     file.write_text("x = 1000\n")
-    assert distributions.patched_files(found, index) == ("lib: lib.py",)
+    assert patched(found, index) == ("lib: lib.py",)
     file.write_text("x = 1\n")
     file.unlink()
-    assert distributions.patched_files(found, index) == ("lib: lib.py is missing",)
+    assert patched(found, index) == ("lib: lib.py is missing",)
+
+
+def test_what_is_kept_of_a_record_is_true_as_long_as_it_is_as_it_was(tmp_path: Path) -> None:
+    site = tmp_path / "venv/lib/site"
+    install(site, "lib", "x = 1\n")
+    record, file = site / "lib-1.0.dist-info/RECORD", site / "lib.py"
+    index = distributions.SealedFile(tmp_path / "index.json", b"key")
+    (found,) = distributions.scan([str(site)])
+    assert patched([found], index) == ()
+    kept = index.read()
+    assert patched([found], index) == ()
+    assert index.read() == kept
+    stamp = record.stat()
+    record.write_text(record.read_text().replace("lib.py,", "bil.py,"))
+    os.utime(record, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))  # of the same size and date
+    assert patched([found], index) == ("lib: bil.py is missing",)
+    file.rename(site / "bil.py")
+    assert patched([found], index) == ()
+    seen = distributions.RecordIndex(index).contents(found)
+    assert seen.modules == ("bil",)
+    assert seen.fingerprint == described(found).fingerprint
 
 
 def test_what_pip_puts_elsewhere_with_target_was_not_patched(tmp_path: Path) -> None:
@@ -112,16 +145,16 @@ def test_what_pip_puts_elsewhere_with_target_was_not_patched(tmp_path: Path) -> 
     found = distributions.scan([str(site)])
     (site / "bin").mkdir()
     moved = written.rename(site / "bin/lib")
-    assert distributions.patched_files(found, None) == ()
+    assert patched(found, None) == ()
     written.write_text("of another environment\n")
-    assert distributions.patched_files(found, None) == ()
+    assert patched(found, None) == ()
     moved.write_text("patched\n")
-    assert distributions.patched_files(found, None) == ("lib: bin/lib",)
+    assert patched(found, None) == ("lib: bin/lib",)
     moved.unlink()
     written.unlink()
-    assert distributions.patched_files(found, None) == ()
+    assert patched(found, None) == ()
     (site / "lib.py").unlink()
-    assert distributions.patched_files(found, None) == ("lib: lib.py is missing",)
+    assert patched(found, None) == ("lib: lib.py is missing",)
 
 
 def test_a_file_that_changed_after_installing_is_hashed_and_remembered(
@@ -132,12 +165,12 @@ def test_a_file_that_changed_after_installing_is_hashed_and_remembered(
     monkeypatch.setattr(distributions, "INSTALLING_NS", -1 << 62)  # everything changed later
     index = distributions.SealedFile(tmp_path / "index.json", b"key")
     found = distributions.scan([str(site)])
-    assert distributions.patched_files(found, index) == ()
-    assert b"lib.py" in index.read()
+    assert patched(found, index) == ()
+    assert b'"sound":{"' in index.read()
     (site / "lib.py").write_text("x = 2\n")
-    assert distributions.patched_files(found, index) == ("lib: lib.py",)
+    assert patched(found, index) == ("lib: lib.py",)
     index.path.write_text("broken")
-    assert distributions.patched_files(found, index) == ("lib: lib.py",)
+    assert patched(found, index) == ("lib: lib.py",)
 
 
 def place(tmp_path: Path) -> environment.EnvironmentSource:

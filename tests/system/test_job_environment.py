@@ -362,7 +362,8 @@ def test_a_distribution_of_the_repository_is_covered_by_its_inputs(tmp_path: Pat
     dist(site, "plain-2.0", "a.py,sha256=1,1\n")
     scanned = distributions.scan([str(site), str(repository)])
     top = os.path.realpath(repository)
-    found = {each.name: distributions.describe(each, top) for each in scanned}
+    index = distributions.RecordIndex()
+    found = {each.name: distributions.describe(each, top, index) for each in scanned}
     inside = found["inside"]
     assert (inside.version, inside.fingerprint, inside.path) == ("", "", "lib")
     assert (found["outside"].version, found["outside"].fingerprint) == ("1.0", "")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.model.run import Observed, Parts
-from gitexp.system import observed
+from gitexp.system import distributions, observed
 from gitexp.system.distributions import Installed
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def test_the_users_own_sitecustomize_runs_and_the_script_sees_nothing(tmp_path: 
         "assert not any('observer' in p for p in sys.path)\n"
         "assert 'observer' not in str(list(sys.modules.values()))",
     )
-    parts = observed.look((), {}, [str(mine)], (), PARTS.prefix)
+    parts = observed.look((), distributions.RecordIndex(), [str(mine)], (), PARTS.prefix)
     seen = watch(tmp_path, command, parts=parts, env={"PYTHONPATH": str(mine)})
     assert set(seen.loose) == {"sitecustomize"}
     script(mine, "MINE = 2", "sitecustomize.py")
@@ -229,8 +229,8 @@ def test_import_names_and_requirements_are_read_from_what_an_installer_wrote(
         install("stubs", "yaml-stubs/__init__.pyi,sha256=a,1\n"),
         install("zz", "zz.pth,sha256=a,1\n", 'Requires-Dist: GPU[a, b]>1; extra == "x"\n'),
     )
-    rows = {each.name: each.rows() for each in found}
-    parts = observed.look(found, rows, [str(tmp_path)], ("/repo",), "/prefix")
+    index = distributions.RecordIndex()
+    parts = observed.look(found, index, [str(tmp_path)], ("/repo",), "/prefix")
     assert parts.modules == {
         "gpu": ("nvidia",),
         "known": ("known",),

@@ -21,8 +21,9 @@ _FLAGS = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 _seen = set()  # type: set[str]
 
 
-def _note(kind, value, opened=os.open, write=os.write, close=os.close, gone=os.unlink):  # noqa: PLR0913, PLR0917
+def _note(kind, value, calls=(os.open, os.write, os.close, os.unlink)):
     """Write one line; the functions of `os` are those from before any script."""
+    opened, write, close, gone = calls
     try:
         file = opened(_FILE, _FLAGS)
         try:
