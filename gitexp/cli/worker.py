@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 from gitexp.errors import GitexpError
 from gitexp.execution.engines import local
 from gitexp.execution.worker import worker as work
+from gitexp.model import compile_methods
+from gitexp.model.job import Job, Outcome
+from gitexp.records import codec
+from gitexp.system import environment
 
 if TYPE_CHECKING:
     import argparse
@@ -29,6 +33,8 @@ def worker(args: argparse.Namespace, context: Context) -> int:
 
 def serve() -> int:
     """Fork for each job that the engine writes to standard input."""
+    codec.prepare(reads=(Job, environment.Kept), writes=(Outcome, environment.Kept))
+    compile_methods("__init__")
     return local.serve(fast)
 
 

@@ -21,7 +21,6 @@ from gitexp.comparison.randomness.variation import ENOUGH, Acts
 from gitexp.errors import GitexpError
 from gitexp.execution import adoption
 from gitexp.execution import state as states
-from gitexp.execution.engines import ENGINES, Engine
 from gitexp.execution.preflight import checks
 from gitexp.model import dataclass, field, replace
 from gitexp.model.job import POINTS, STAGE, Job, JobRef, JobRequest, JobState, Outcome
@@ -33,6 +32,7 @@ from gitexp.system.logged_metrics import Tail
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from gitexp.execution.engines import Engine
     from gitexp.execution.idle import Watch
     from gitexp.execution.prepare import Prepared
     from gitexp.model.ids import RunId
@@ -105,13 +105,16 @@ class Execution:
 
 
 def execute(
-    watch: Watch, tell: Callable[[ProgressEvent], None], interrupts: Callable[[], int]
+    watch: Watch,
+    engine: Engine,
+    tell: Callable[[ProgressEvent], None],
+    interrupts: Callable[[], int],
 ) -> Execution:
     """Run every job of every side; `interrupts`: once keeps what is finished, twice kills."""
     sides, request = watch.prepared, watch.seen.request
     total, metric = sum(len(side.seeds) for side in sides), sides[0].state.plan_metric
     progress = _Progress(total, request.jobs, metric, tell)
-    loop = _Loop(watch, ENGINES[request.engine](request.jobs), progress, interrupts)
+    loop = _Loop(watch, engine, progress, interrupts)
     # The baseline's goes first: where it fails, no seed of the candidate is spent, and what runs
     # once is as it has it. Then, of seeds that the plan drew, none that the candidate has not begun
     # may have a score.

@@ -40,6 +40,7 @@ from gitexp.report import numbers
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from gitexp.execution.engines import Engine
     from gitexp.execution.situation import Situation
     from gitexp.model.workspace import Workspace
 
@@ -134,6 +135,8 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
             states.claim(seen.workdir, made[-1])  # before its worktrees, which others may remove
             return made[-1]
 
+        engine = ENGINES[seen.request.engine](seen.request.jobs)
+        engine.submit(())  # to make ready meanwhile
         call = SharedCall(resumed.call or _new_id(), now(), new_run, program, variables)
         try:
             prepared = prepare(seen, call)
@@ -147,10 +150,11 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
                 states.write(seen.workdir, each.state)
             resume.close(seen.workdir, resumed.calls)  # not before: this call may be killed, too
             beginning.release()  # what this call runs is written down: the next one sees it
-            performed = _perform(watch, tell, interrupts, now)
+            performed = _perform(watch, engine, tell, interrupts, now)
         finally:
+            slots = [slot for run_id in made for slot in seen.workdir.slots(run_id)]
+            remove_slots(workspace, slots)
             for run_id in made:
-                remove_slots(workspace, seen.workdir.slots(run_id))
                 states.renounce(seen.workdir, run_id)
     done = replace(
         performed,
@@ -266,12 +270,13 @@ def _check(request: RunRequest) -> None:
 
 def _perform(
     watch: Watch,
+    engine: Engine,
     tell: Callable[[ProgressEvent], None],
     interrupts: Callable[[], int],
     now: Callable[[], datetime],
 ) -> answer.Performed:
     seen, prepared, workdir = watch.seen, watch.prepared, watch.seen.workdir
-    execution = execute(watch, tell, interrupts)
+    execution = execute(watch, engine, tell, interrupts)
     sides = [
         Ended(
             each.state,

@@ -29,7 +29,7 @@ from gitexp.records import codec
 from gitexp.store import calls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from gitexp.model.config import ProjectConfig
@@ -216,9 +216,9 @@ def share(cache: Path) -> str:
     return f"dvc cache dir --local {shlex.quote(str(cache))}, then dvc checkout"
 
 
-def remove_slots(workspace: Workspace, paths: Iterable[Path]) -> None:
+def remove_slots(workspace: Workspace, paths: Sequence[Path]) -> None:
     """Remove worktrees with the marks that lie beside them."""
+    checkouts.remove(workspace, *paths)
     for path in paths:
-        checkouts.remove(workspace, path)
         for mark in _MARKS:
             path.with_name(path.name + mark).unlink(missing_ok=True)

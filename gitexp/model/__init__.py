@@ -6,9 +6,12 @@ is imported; few of them are ever called. Ours compiles them at the first call o
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import asdict, field, fields, replace
 from typing import TYPE_CHECKING
+
+_late: list[tuple[type, set[str]]] = []
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,12 +32,21 @@ else:
                 setattr(cls, name, _compiled_late(cls, name, late))
             cls.__setattr__ = cls.__delattr__ = _refuse
             cls.__getstate__, cls.__setstate__ = _state, _restore
+            _late.append((cls, late))
             return cls
 
         return decorate
 
 
-__all__ = ["asdict", "dataclass", "field", "fields", "replace"]
+__all__ = ["asdict", "compile_methods", "dataclass", "field", "fields", "replace"]
+
+
+def compile_methods(*names: str) -> None:
+    """Compile now, of all classes so far, what the first call would: who forks shares it."""
+    for cls, late in _late:
+        for name in late.intersection(names):
+            with contextlib.suppress(AttributeError, TypeError):  # of a value without any field
+                getattr(cls, name)(object.__new__(cls), *([None] if name == "__eq__" else []))
 
 
 def _compiled_late(

@@ -28,6 +28,8 @@ from gitexp.text.jsontext import Json, json_dumps, json_loads
 from gitexp.text.paramkeys import param_key
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gitexp.records.shapes import Read, Write
 
     # Field, key, the type that is right as it is, what an absent key means, what reads any other.
@@ -39,8 +41,8 @@ _ALWAYS: Final = object()  # in place of the value with which a key is left out
 # Rooms of `model` that a hint may name, in the order in which they are looked through: what is
 # imported by a class for type checkers alone is not among its module's names.
 _HOMES: Final = (
-    *("ids", "result", "metrics", "views", "listing", "run", "plan", "witness", "job", "config"),
-    *("comparison", "rules", "request", "design", "sharing"),
+    *("ids", "run", "job", "config", "plan", "metrics", "witness", "rules", "request", "design"),
+    *("sharing", "comparison", "result", "listing", "views"),
 )
 _NAMES: Final[Mapping[str, object]] = {
     "Mapping": Mapping,
@@ -118,6 +120,14 @@ def limit(kind: type) -> int:
 def shape_of(kind: type) -> Shape:
     """Return what the hints of a class do not say."""
     return SHAPES.get(kind.__name__) or ANSWERS.get(kind.__name__, PLAIN)
+
+
+def prepare(*, reads: Iterable[type], writes: Iterable[type]) -> None:
+    """Put together now what the first use of these classes would: who forks shares it."""
+    for kind in reads:
+        _reader(kind)
+    for kind in writes:
+        _writer(kind)
 
 
 @cache

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.execution.engines import ENGINES
+from gitexp.execution.engines.local import LocalEngine
 from gitexp.model.job import JobRef, JobRequest, JobState
 from gitexp.model.run import RepeatState
 from tests.lab.jobs import Bench, bench, stage
@@ -220,3 +221,11 @@ def test_the_inline_engine_can_be_cancelled_while_it_waits(place: Bench) -> None
     states = engine.poll(refs)  # waits for the job
     canceller.join()
     assert states == {refs[0].id: JobState.ENDED}
+
+
+def test_what_a_server_says_that_cannot_start_is_in_the_log_of_the_job(place: Bench) -> None:
+    engine = LocalEngine(1, ("sh", "-c", "echo no such interpreter >&2; exit 1"))
+    engine.submit(())
+    refs = engine.submit([request_for(place, place.job())])
+    assert finish(engine, refs) == {refs[0].id: JobState.LOST}
+    assert (place.out() / "log").read_text() == "no such interpreter\n"

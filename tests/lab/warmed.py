@@ -6,8 +6,6 @@ One for each program: DVC wraps the streams and sets up logging as it is importe
 from __future__ import annotations
 
 import atexit
-import contextlib
-import dataclasses
 import gc
 import importlib
 import json
@@ -20,6 +18,7 @@ import threading
 import warnings
 from typing import TYPE_CHECKING
 
+from gitexp.model import compile_methods
 from tests.lab.warm import MESSAGE_BYTES
 
 if TYPE_CHECKING:
@@ -42,20 +41,8 @@ def import_all(program: str) -> Callable[[], int]:
             if each.name not in SCRIPTS:
                 importlib.import_module(each.name)
     assert program == "dvc" or "dvc" not in sys.modules
-    for loaded in [each for name, each in sys.modules.items() if name.startswith("gitexp.")]:
-        for cls in vars(loaded).values():
-            if isinstance(cls, type) and dataclasses.is_dataclass(cls):
-                compile_methods(cls)
+    compile_methods("__init__", "__repr__", "__eq__")  # or each child would have a first call
     return getattr(importlib.import_module(module), function)
-
-
-def compile_methods(cls: type) -> None:
-    """Call what `gitexp.model` compiles at the first call, or each child would have a first one."""
-    for name, method in list(vars(cls).items()):
-        if "_compiled_late" in getattr(method, "__qualname__", ""):
-            arguments = [None] if name == "__eq__" else []
-            with contextlib.suppress(AttributeError, TypeError):  # of a value without any field
-                method(object.__new__(cls), *arguments)
 
 
 def serve(control: socket.socket) -> dict[str, object] | None:

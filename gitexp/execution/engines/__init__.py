@@ -26,7 +26,10 @@ class Engine(Protocol):
         ...
 
     def submit(self, jobs: Sequence[JobRequest]) -> list[JobRef]:
-        """Take jobs on, in order; none of them if one cannot be taken."""
+        """Take jobs on, in order; none of them if one cannot be taken.
+
+        None at all say that some will come: what can be made ready for them may begin.
+        """
         ...
 
     def poll(self, refs: Sequence[JobRef]) -> Mapping[str, JobState]:

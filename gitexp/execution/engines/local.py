@@ -41,7 +41,7 @@ class LocalEngine:
 
     name = "local"
     _own_session = True
-    _pause_s = 0.01
+    _pause_s = 0.05
 
     def __init__(self, slots: int, command: Sequence[str] = WORKER) -> None:
         self._slots = max(1, slots)
@@ -53,6 +53,7 @@ class LocalEngine:
 
     def submit(self, jobs: Sequence[JobRequest]) -> list[JobRef]:
         """Queue jobs and start as many as there are slots; see `Engine.submit`."""
+        self._workers.launch()
         self._queue.extend(jobs)
         self._fill()
         return [JobRef(self.name, job.out_dir, job.out_dir) for job in jobs]
@@ -168,9 +169,7 @@ class ForkServer:
 
     def start(self, job_file: str, out_dir: str) -> None:
         """Start a worker."""
-        self._listen(0.0)  # a dead server takes no more
-        if self._server is None:
-            self._launch(out_dir)
+        self.launch()
         self._alive.add(out_dir)
         self._tell(_Request(out_dir, job_file, self._own_session))
 
@@ -194,16 +193,18 @@ class ForkServer:
         said = None if self._server is None else self._server.stdout
         select.select([] if said is None else [said], [], [], seconds)
 
-    def _launch(self, out_dir: str) -> None:
-        with _open_log(out_dir) as log:
+    def launch(self) -> None:
+        """Start the server, if none is there: it imports what workers need meanwhile."""
+        self._listen(0.0)  # a dead server takes no more
+        if self._server is None:
             self._server = subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=log,
+                stderr=subprocess.PIPE,
                 start_new_session=self._own_session,
             )
-        self._leave = weakref.finalize(self, _leave, self._server, self._alive)
+            self._leave = weakref.finalize(self, _leave, self._server, self._alive)
 
     def _tell(self, request: _Request) -> None:
         if self._server is not None and self._server.stdin is not None:
@@ -219,11 +220,19 @@ class ForkServer:
             *lines, self._heard = (self._heard + part).split(b"\n")
             self._end(json.loads(line) for line in lines)
             if not part:
+                self._hand_down(self._server)
                 self._end(list(self._alive))
                 self._leave()
                 self._server, self._heard = None, b""
                 return
             timeout_s = 0.0
+
+    def _hand_down(self, server: subprocess.Popen[bytes]) -> None:
+        """Write what a dead server said into the logs of those that died with it."""
+        said = b"" if server.stderr is None else server.stderr.read()
+        for out_dir in self._alive if said else ():
+            with _open_log(out_dir) as log:
+                log.write(said)
 
     def _end(self, out_dirs: Iterable[str]) -> None:
         for out_dir in out_dirs:
@@ -302,6 +311,6 @@ def _leave(server: subprocess.Popen[bytes], alive: Collection[str]) -> None:
         return
     server.terminate()  # a fork of this process may hold its pipes open
     server.wait()
-    for pipe in (server.stdin, server.stdout):
+    for pipe in (server.stdin, server.stdout, server.stderr):
         if pipe is not None:
             pipe.close()

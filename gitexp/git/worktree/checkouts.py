@@ -270,19 +270,24 @@ def add(workspace: Workspace, path: Path, commit: CommitHash) -> tuple[str, ...]
         raise
 
 
-def remove(workspace: Workspace, path: Path) -> None:
-    """Remove a worktree with everything in it, also one that is half made or half removed."""
-    if path.is_symlink():
-        path.unlink()
-    shutil.rmtree(path, ignore_errors=True)
-    forget(workspace, path)
+def remove(workspace: Workspace, *paths: Path) -> None:
+    """Remove worktrees with everything in them, also those half made or half removed."""
+    for path in paths:
+        if path.is_symlink():
+            path.unlink()
+        shutil.rmtree(path, ignore_errors=True)
+    forget(workspace, *paths)
 
 
-def forget(workspace: Workspace, path: Path) -> None:
-    """Let Git forget a worktree; whatever is at its path stays."""
+def forget(workspace: Workspace, *paths: Path) -> None:
+    """Let Git forget worktrees; whatever is at their paths stays."""
     entries = workspace.common_dir / "worktrees"
-    for checkout in listing(workspace):
-        if checkout.top == path and checkout.git_dir.parent == entries and not entries.is_symlink():
+    for checkout in listing(workspace) if paths else ():
+        if (
+            checkout.top in paths
+            and checkout.git_dir.parent == entries
+            and not entries.is_symlink()
+        ):
             shutil.rmtree(checkout.git_dir, ignore_errors=True)
 
 
