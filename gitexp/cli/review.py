@@ -153,7 +153,7 @@ def comment(args: argparse.Namespace, context: Context) -> int:
     and GITHUB_API_URL where, GITHUB_TOKEN who writes. The review is read with every field checked
     and shown anew, so that a job that is trusted may show what one that is not has made.
     """
-    from gitexp.sharing.comment import GitHub, pull_request
+    from gitexp.sharing.comment import GitHub, Thread, pull_request
     from gitexp.sharing.comment import comment as post
 
     environ = context.environ
@@ -168,13 +168,8 @@ def comment(args: argparse.Namespace, context: Context) -> int:
         context.printer.say("no pull request, no comment")
         return 0
     url = environ.get("GITHUB_API_URL") or "https://api.github.com"
-    posted = post(
-        GitHub(url, given["GITHUB_TOKEN"]),
-        given["GITHUB_REPOSITORY"],
-        target,
-        read(context.start / args.file),
-        key=args.key,
-        author=args.author,
-    )
+    api = GitHub(url, given["GITHUB_TOKEN"])
+    thread = Thread(api, given["GITHUB_REPOSITORY"], args.key, args.author)
+    posted = post(thread, target, read(context.start / args.file))
     context.printer.say(f"{'wrote' if posted.created else 'updated'} {posted.url}")
     return 0

@@ -322,8 +322,7 @@ def _of_examples(request: PowerRequest, terms: _Terms, found: Spread) -> PowerRe
                 distance,
                 share=request.share,
                 correlation=request.correlation,
-                power=terms.power,
-                alpha=terms.level,
+                reach=detectable.found_at(terms.power, terms.level),
             )
     else:
         discordant, said = request.discordant, "as given"

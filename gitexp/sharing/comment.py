@@ -236,28 +236,19 @@ def pull_request(event: Json, where: str) -> PullRequest | None:
     return PullRequest(None, name, run.git_id("head_sha"), foreign)
 
 
-def comment(  # noqa: PLR0913  who writes what, and where
-    api: GitHub,
-    repository: str,
-    target: PullRequest,
-    review: Review,
-    *,
-    key: str = "review",
-    author: str = BOT,
-) -> Posted:
+def comment(thread: Thread, target: PullRequest, review: Review) -> Posted:
     """Write the comment, or bring it up to date."""
-    if not _KEY.fullmatch(key) or not _REPOSITORY.fullmatch(repository):
-        raise UsageError("no such repository or key", found=f"{repository[:200]} {key[:100]}")
-    number = _number(api, repository, target, review)
-    marker = f"<!-- gitexp:review key={key} -->"
+    if not _KEY.fullmatch(thread.key) or not _REPOSITORY.fullmatch(thread.repository):
+        found = f"{thread.repository[:200]} {thread.key[:100]}"
+        raise UsageError("no such repository or key", found=found)
+    number = _number(thread.api, thread.repository, target, review)
     bodies = [
-        github.markdown(review, limit=limit, marker=marker, untrusted=target.foreign)
+        github.markdown(review, limit=limit, marker=thread.marker, untrusted=target.foreign)
         for limit in (github.COMMENT_BYTES, SHORT_BYTES)
     ]
-    thread = _Thread(api, f"/repos/{repository}/issues", number, marker, author)
-    answer = thread.put(bodies[0])
+    answer = thread.put(number, bodies[0])
     if answer.status == _UNPROCESSABLE:
-        answer = thread.put(bodies[1])
+        answer = thread.put(number, bodies[1])
     if not answer.ok:
         raise failed("write the comment", answer)
     url = answer.value.get("html_url") if isinstance(answer.value, dict) else ""
@@ -298,45 +289,53 @@ def _number(api: GitHub, repository: str, target: PullRequest, review: Review) -
 
 
 @dataclass(frozen=True, slots=True)
-class _Thread:
-    """The conversation of a pull request, in which one comment is ours."""
+class Thread:
+    """The conversations of a repository's pull requests; in each, one comment is ours."""
 
     api: GitHub
-    path: str  # of all issues, as GitHub calls what has comments
-    number: int
-    marker: str  # with which ours begins
-    author: str
+    repository: str
+    key: str = "review"
+    author: str = BOT
 
-    def put(self, body: str) -> CommentResult:
+    @property
+    def marker(self) -> str:
+        """Return that with which ours begins."""
+        return f"<!-- gitexp:review key={self.key} -->"
+
+    @property
+    def _path(self) -> str:
+        return f"/repos/{self.repository}/issues"  # as GitHub calls what has comments
+
+    def put(self, number: int, body: str) -> CommentResult:
         """Change our comment, or write the first; after a fault look again what there is."""
         for tries in range(TRIES):
-            known = self._known()
+            known = self._known(number)
             if known is not None:
                 answer = self._change(known, body)
                 if answer.status != _MISSING:  # else somebody has deleted it meanwhile
                     return answer
-            answer = self.api.send("POST", f"{self.path}/{self.number}/comments", {"body": body})
+            answer = self.api.send("POST", f"{self._path}/{number}/comments", {"body": body})
             if answer.ok:
-                return self._only(answer, body)
+                return self._only(answer, number, body)
             if not answer.again or tries == TRIES - 1:
                 break
             self.api.wait(answer, tries)
         return answer
 
-    def _only(self, made: CommentResult, body: str) -> CommentResult:
+    def _only(self, made: CommentResult, number: int, body: str) -> CommentResult:
         """Keep the older one where another job has written one at the same time."""
-        known = self._known()
+        known = self._known(number)
         mine = made.value.get("id") if isinstance(made.value, dict) else None
         if known is None or mine is None or known == mine:
             return made
-        self.api.change("DELETE", f"{self.path}/comments/{mine}", {})
+        self.api.change("DELETE", f"{self._path}/comments/{mine}", {})
         return self._change(known, body)
 
     def _change(self, known: int, body: str) -> CommentResult:
-        return self.api.change("PATCH", f"{self.path}/comments/{known}", {"body": body})
+        return self.api.change("PATCH", f"{self._path}/comments/{known}", {"body": body})
 
-    def _known(self) -> int | None:
-        for item in self.api.pages(f"{self.path}/{self.number}/comments?per_page=100"):
+    def _known(self, number: int) -> int | None:
+        for item in self.api.pages(f"{self._path}/{number}/comments?per_page=100"):
             try:
                 fields = Fields(item, "a comment")
                 mine = fields.child("user").text("login") == self.author

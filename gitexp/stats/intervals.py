@@ -23,6 +23,7 @@ from gitexp.stats.ttests import limits, paired_difference, welch_difference
 from gitexp.stats.values import Floats, Values, finite, finite_pairs, rate
 
 if TYPE_CHECKING:
+    from gitexp.model.result import PlannedTest
     from gitexp.stats.examples import Cells
     from gitexp.stats.metrics import Definition
 
@@ -140,18 +141,17 @@ def jackknife_intervals(
     return difference, relative
 
 
-def permutation_interval(  # noqa: PLR0913 - what the test is given, and the confidence
+def permutation_interval(
     baseline: Floats,
     candidate: Floats,
+    planned: PlannedTest | None = None,
     *,
     confidence: float = 0.95,
     relative: bool = False,
-    draws: int | None = None,
-    seed: int = 0,
 ) -> Interval | None:
     """Return the changes that sign flips do not reject, at half of 1 - confidence on either side.
 
-    At most 20 pairs, unless signs are drawn as those of the test (`permutation.sign_flip_tails`);
+    At most 20 pairs, unless signs are drawn as those of the test that was `planned`;
     `relative`: changes are shares of the baseline, all of whose values have to be positive. A
     change m is rejected from below if few subsets of pairs have, by their sums, a change of m or
     less: the limits are order statistics of the changes of all subsets (Hartigan 1969). None if
@@ -164,9 +164,11 @@ def permutation_interval(  # noqa: PLR0913 - what the test is given, and the con
     rate(confidence, "confidence")
     old, new = finite_pairs(baseline, candidate)
     unit = old if relative else np.ones(len(old))
+    draws = None if planned is None or planned.exact else planned.resamples
     ways = 2 ** len(old) if draws is None else draws + 1
     if (draws is None and ways > MAX_SIGN_FLIPS) or unit.min() <= 0:
         return None
+    seed = 0 if planned is None else planned.seed
     gained, of = (_subset_sums(values, draws, seed) for values in (new - old, unit))
     some = of > unit.min() / 2
     changes = gained[some] / of[some]

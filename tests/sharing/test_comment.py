@@ -12,7 +12,7 @@ import pytest
 from gitexp.cli.dispatch import dispatch
 from gitexp.errors import BadFormatError, CommentFailedError, UsageError
 from gitexp.records import codec
-from gitexp.sharing.comment import GitHub, PullRequest, comment, pull_request
+from gitexp.sharing.comment import GitHub, PullRequest, Thread, comment, pull_request
 from tests.lab.fakegithub import REPOSITORY, FakeGitHub, Fault
 from tests.report.test_github import HASH, made
 
@@ -37,7 +37,7 @@ def fake() -> Iterator[FakeGitHub]:
 def post(fake: FakeGitHub, target: PullRequest = TARGET, key: str = "review") -> Posted:
     fake.waited.clear()
     api = GitHub(fake.url, TOKEN, pause=fake.waited.append)
-    return comment(api, REPOSITORY, target, made(), key=key)
+    return comment(Thread(api, REPOSITORY, key), target, made())
 
 
 def bodies(fake: FakeGitHub) -> list[str]:
@@ -155,7 +155,9 @@ def test_two_jobs_at_once_leave_one_comment(fake: FakeGitHub) -> None:
 
     jobs = [
         threading.Thread(
-            target=comment, args=(Slow(fake.url, TOKEN), REPOSITORY, TARGET, made()), daemon=True
+            target=comment,
+            args=(Thread(Slow(fake.url, TOKEN), REPOSITORY), TARGET, made()),
+            daemon=True,
         )
         for _ in range(2)
     ]
@@ -186,11 +188,11 @@ def test_what_is_too_long_for_the_server_is_shown_shorter(fake: FakeGitHub) -> N
     fake.limit = 25_000
     review = made(violations=60, changes=200, items=30)
     api = GitHub(fake.url, TOKEN)
-    comment(api, REPOSITORY, TARGET, review)
+    comment(Thread(api, REPOSITORY), TARGET, review)
     assert "Left out, for the size" in bodies(fake)[0]
     fake.limit = 10
     with pytest.raises(CommentFailedError, match="write"):
-        comment(api, REPOSITORY, TARGET, review, key="k")
+        comment(Thread(api, REPOSITORY, "k"), TARGET, review)
 
 
 def test_a_pull_request_that_has_gone_on_is_left_alone(fake: FakeGitHub) -> None:
@@ -222,7 +224,7 @@ def test_the_token_goes_to_one_host_and_into_no_message(
             post(fake)
         fake.url, real = other.url, fake.url  # the links of a page now lead elsewhere
         fake.says("x"), fake.says("y")
-        comment(GitHub(real, TOKEN), REPOSITORY, TARGET, made(), key="k")
+        comment(Thread(GitHub(real, TOKEN), REPOSITORY, "k"), TARGET, made())
         fake.url = real
     assert away.requests == []
     assert {token for _, _, token in fake.requests} == {f"Bearer {TOKEN}"}
@@ -241,7 +243,7 @@ def test_a_token_does_not_go_over_the_wire_in_the_clear(url: str) -> None:
 def test_a_server_that_is_not_there_is_a_failure_like_any_other() -> None:
     api = GitHub("http://127.0.0.1:9", TOKEN, pause=lambda _: None)
     with pytest.raises(CommentFailedError) as caught:
-        comment(api, REPOSITORY, TARGET, made())
+        comment(Thread(api, REPOSITORY), TARGET, made())
     assert caught.value.found == "no answer"
 
 

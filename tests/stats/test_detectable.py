@@ -92,8 +92,11 @@ def test_the_error_of_an_area_without_signal_is_that_of_mann_and_whitney() -> No
 
 
 def test_examples_needed_for_an_area_fall_with_correlation() -> None:
-    apart = detectable.examples_needed_for_area(0.8, 0.05, share=0.3, correlation=0.0, power=POWER)
-    close = detectable.examples_needed_for_area(0.8, 0.05, share=0.3, correlation=0.6, power=POWER)
+    reach = detectable.found_at(POWER, 0.05)
+    apart, close = (
+        detectable.examples_needed_for_area(0.8, 0.05, share=0.3, correlation=r, reach=reach)
+        for r in (0.0, 0.6)
+    )
     assert apart is not None
     assert close is not None
     assert close < apart

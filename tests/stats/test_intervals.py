@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from gitexp.model.design import Design, Unit
 from gitexp.model.plan import Direction, Effect, HypothesisKind
+from gitexp.stats.design import plan_test
 from gitexp.stats.effects import (
     independent_effects,
     noncentral_f_interval,
@@ -100,7 +104,10 @@ def test_an_interval_excludes_what_the_test_of_the_promise_rejects(
     effect = Effect(HypothesisKind.SUPERIORITY, margin, relative=share)
     moved = with_margin(old, new, effect, Direction.MAX)(margin)
     tails = sign_flip_tails(*moved, draws=draws, seed=3)
-    found = permutation_interval(old, new, confidence=0.9, relative=share, draws=draws, seed=3)
+    planned = plan_test(Design(Unit.REPEAT, True, len(old), len(new), alpha=0.05))  # noqa: FBT003
+    if draws:
+        planned = replace(planned, exact=False, resamples=draws, seed=3)
+    found = permutation_interval(old, new, planned, confidence=0.9, relative=share)
     assert found is not None
     assert (tails.greater <= 0.05) == (found.low > margin + 1e-9)
     assert (tails.less <= 0.05) == (found.high < margin - 1e-9)

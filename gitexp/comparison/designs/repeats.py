@@ -73,10 +73,9 @@ def _intervals(
         for how in (intervals.difference_interval, intervals.relative_interval)
     ]
     if question.inverts and question.effect is not None and planned.test == PAIRED_PERMUTATION.name:
-        draws = None if planned.exact else planned.resamples
         own = [
             intervals.permutation_interval(
-                left, right, confidence=confidence, relative=share, draws=draws, seed=planned.seed
+                left, right, planned, confidence=confidence, relative=share
             )
             for share in (False, True)
         ]

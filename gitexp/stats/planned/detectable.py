@@ -249,25 +249,28 @@ def area_error(area: float, n_positive: float, n_negative: float) -> float:
     return math.sqrt(variance)
 
 
-def examples_needed_for_area(  # noqa: PLR0913  each is a fact of the evaluation set
-    area: float,
-    gain: float,
-    *,
-    share: float,
-    correlation: float = 0.5,
-    power: float,
-    alpha: float = 0.05,
+def found_at(power: float, alpha: float, df: float = math.inf) -> float:
+    """Return how many standard errors lie between the null and what is found, one-sided.
+
+    >>> round(found_at(0.8, 0.05), 3)
+    2.486
+    """
+    levels = (1 - alpha, power)
+    return sum(float(stdtrit(df, at) if df < T_LIMIT else ndtri(at)) for at in levels)
+
+
+def examples_needed_for_area(
+    area: float, gain: float, *, share: float, correlation: float, reach: float
 ) -> int | None:
     """Return the examples at which two areas under ROC curves are told apart, one-sided.
 
     `area`, `gain`: the baseline's, and by how much the candidate's is larger. `share`: of positive
     examples, in (0, 1). `correlation`: of the two areas; about half where both models see the same
-    examples (Hanley and McNeil 1983).
+    examples (Hanley and McNeil 1983). `reach`: see `found_at`.
     """
     rate(share, "the share of positives")
     if gain <= 0 or area + gain >= 1:
         return None
-    reach = float(ndtri(1 - alpha)) + float(ndtri(power))
 
     def excess(n: float) -> float:
         one, two = (area_error(a, n * share, n * (1 - share)) for a in (area, area + gain))
@@ -317,7 +320,7 @@ def distance_found(error: float, power: float, *, alpha: float, df: float = math
     >>> round(distance_found(1.0, 0.8, alpha=0.05), 2)
     2.49
     """
-    return _quantiles(power, alpha, df) * error
+    return found_at(power, alpha, df) * error
 
 
 def crossed_repeats_needed(
@@ -327,18 +330,12 @@ def crossed_repeats_needed(
 
     None where no number does: what the test set adds to the error stays, however many there are.
     """
-    wanted = (promised / _quantiles(power, alpha, df) / noise.standard_error) ** 2
+    wanted = (promised / found_at(power, alpha, df) / noise.standard_error) ** 2
     left = wanted - noise.examples_share
     if left <= 0:
         return None
     repeats = noise.repeats * (noise.seeds_share + noise.rest_share) / left
     return math.ceil(max(repeats, MIN_REPEATS)) if repeats < MOST else None
-
-
-def _quantiles(power: float, alpha: float, df: float) -> float:
-    """Return how many standard errors lie between the null and what is found."""
-    levels = (1 - alpha, power)
-    return sum(float(stdtrit(df, at) if df < T_LIMIT else ndtri(at)) for at in levels)
 
 
 def fewest(
