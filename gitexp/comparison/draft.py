@@ -114,6 +114,10 @@ def draft(
         try:
             _check_samples(situation, swapped, lines, failed, refs.head(repo).branch or "")
         except NoSamplesError as error:
+            if plan is not None:
+                both, runs = settled.sides, gathered.found
+                held = seeding.copying(repo, both, counted, runs, plan)[1]
+                error.next_step = seeding.step(held, plan) if held else error.next_step
             error.next_step = choice or error.next_step
             raise
     differ, more = exclusions.changes(repo, baseline, candidate, counted)

@@ -12,7 +12,6 @@ from gitexp.comparison.counting import REPEATED, UNPAIRED
 from gitexp.comparison.eligible import finished_seeds
 from gitexp.comparison.gather import RunPool, edited
 from gitexp.comparison.randomness import seeding
-from gitexp.comparison.randomness.variation import Acts, acts, are_seen_to_act, traces
 from gitexp.comparison.selection import next_try
 from gitexp.comparison.sides import Named, plan_back, planned
 from gitexp.comparison.tally import settle, sources
@@ -32,7 +31,6 @@ from gitexp.git.worktree import status as git_status
 from gitexp.model import dataclass, field
 from gitexp.model.ids import ABSENT, Md5
 from gitexp.model.listing import UnreadableRecord
-from gitexp.model.plan import Claim
 from gitexp.model.views import StatusView
 from gitexp.rules.ranges import rewritten
 from gitexp.store import lookup, plans
@@ -44,7 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gitexp.comparison.failures import Failure
-    from gitexp.comparison.sides import ResolvedSide
     from gitexp.comparison.tally import Settled
     from gitexp.execution.state import LiveRuns
     from gitexp.git.refs import Head
@@ -260,37 +257,27 @@ def _count(repo: Repo, index: Index, here: Named, added: CommitHash | None, fact
     if again := sum(len(item.seeds) for item in aside if item.why == REPEATED):
         repeats = "1 repeat was" if again == 1 else f"{again} repeats were"
         facts.notes.append(f"{repeats} run again with the same seed: the same sample, counted once")
-    facts.idle = _still(repo, (baseline, candidate), settled, plan, facts.notes)
+    _still(repo, settled, plan, facts)
     facts.notes += [*settled.count.warnings, *edited(gathered.found)]
     facts.notes += filter(None, [next_try(settled.count, plan)])
     if settled.count.confounded:
         facts.notes.append(f"confounded: {settled.count.confounded}")
 
 
-def _still(
-    repo: Repo,
-    both: tuple[ResolvedSide, ResolvedSide],
-    settled: Settled,
-    plan: Plan,
-    notes: list[str],
-) -> bool:
-    """Note sides that always report the same; return whether no verdict can come of them."""
+def _still(repo: Repo, settled: Settled, plan: Plan, facts: _Facts) -> None:
+    """Note sides that always report the same, and what to do where no verdict can come of them."""
     count, runs = settled.count, settled.gathered.found
-    sides = {"baseline": count.baseline, "candidate": count.candidate}
-    said = {name: acts(traces(side.repeats), able=False) for name, side in sides.items()}
-    for name, side in zip(sides, both, strict=True):
-        if said[name] is Acts.NO and are_seen_to_act(runs, side.inputs):
-            said[name] = Acts.UNTOLD
-    if Acts.YES not in said.values() or Acts.NO not in said.values():
-        idle = all(each is Acts.NO for each in said.values())
-        notes += ["no variation: all repeats of either side report the same numbers"] * idle
-        return idle
-    alone = [name for name, each in said.items() if each is Acts.NO]
-    held = seeding.held(repo, *both, count, alone) if plan.claim is Claim.METHOD else {}
-    for name in alone:
+    same, held = seeding.copying(repo, settled.sides, count, runs, plan)
+    both = len(same) > 1
+    if both:
+        facts.notes.append("no variation: all repeats of either side report the same numbers")
+    for name in () if both else same:
         why = f": {held[name].why}" if name in held else ""
-        notes.append(f"all repeats of the {name} report the same numbers{why}")
-    return bool(held)
+        facts.notes.append(f"all repeats of the {name} report the same numbers{why}")
+    sides = (count.baseline, count.candidate)
+    if held and not all(side.repeats for side in sides):  # `compare` has nothing to say it of
+        facts.mend = seeding.step(held, plan)
+    facts.idle = both or bool(held)
 
 
 def _unreadable(item: Unreadable) -> UnreadableRecord:

@@ -9,7 +9,7 @@ import pytest
 
 from gitexp.cli.run import exit_code
 from gitexp.comparison.compare import compare
-from gitexp.errors import IdleSeedError
+from gitexp.errors import IdleSeedError, NoSamplesError
 from gitexp.execution.run import run
 from gitexp.execution.until import until_decided
 from gitexp.experiments.amend_plan import amend_plan
@@ -64,7 +64,11 @@ def project(path: Path, files: dict[str, str], **asked: object) -> BuiltRepo:
 
 
 def planned(
-    repo: BuiltRepo, files: dict[str, str], stopping: Stopping | None = None, rules: int = 2
+    repo: BuiltRepo,
+    files: dict[str, str],
+    stopping: Stopping | None = None,
+    rules: int = 2,
+    seeds: SeedOrigin = SeedOrigin.COMMITTED,
 ) -> BuiltRepo:
     """Begin an experiment and commit the candidate's files."""
     request = NewRequest(
@@ -74,7 +78,7 @@ def planned(
         metric="acc",
         effect=">0",
         direction=Direction.MAX,
-        seeds=SeedOrigin.COMMITTED,
+        seeds=seeds,
     )
     new(repo.workspace, request)
     if rules == 1:
@@ -111,6 +115,42 @@ def test_copies_of_both_sides_are_stopped_told_and_not_made_again(tmp_path: Path
     again = run(repo.workspace, RunRequest(repeats=4, with_baseline=True, keep_going=True))
     assert finished(again) == {"candidate": 1, "baseline": 1}
     assert again.stopped is None
+
+
+SAME = "acc = 1 / 7 ** 0.5\n"  # no draw that the text could show
+KEPT = 'open("model.txt", "w").write(str(acc))\n'
+
+
+@pytest.mark.parametrize("draw", [FIXED.replace(WRITE, ""), "import json\n" + SAME])
+def test_copies_of_what_is_made_too_are_no_variation_after_the_call_that_stopped(
+    tmp_path: Path, draw: str
+) -> None:
+    files = {"train.py": draw + KEPT + WRITE}
+    repo = project(tmp_path / "r", files, outputs=("model.txt",), dvc_init=True)
+    other = {"train.py": files["train.py"].replace(KEPT, "acc += 0.01\n" + KEPT)}
+    planned(repo, other, seeds=SeedOrigin.DRAWN)
+    report = run(repo.workspace, RunRequest(with_baseline=True))
+    assert isinstance(report.stopped, IdleSeedError)
+    (result,) = compare(repo.workspace)
+    assert result.headline.startswith("no variation: the seed does not act")
+    assert result.next_step == report.next_step
+    assert status(repo.workspace).next_step == "gitexp compare"
+
+
+def test_a_candidate_that_was_mended_alone_is_not_sent_to_the_call_that_refuses(
+    tmp_path: Path,
+) -> None:
+    repo = planned(project(tmp_path / "r", {"train.py": FIXED}), {"train.py": FIXED + "1\n"})
+    run(repo.workspace, RunRequest(with_baseline=True))
+    repo.commit({"train.py": LIVE})
+    with pytest.raises(IdleSeedError) as refused:
+        run(repo.workspace, RunRequest(with_baseline=True))
+    step = refused.value.next_step or ""
+    assert step.startswith("on main: in train.py, line 2")
+    assert status(repo.workspace).next_step == step
+    with pytest.raises(NoSamplesError) as told:
+        compare(repo.workspace)
+    assert told.value.next_step == step
 
 
 @pytest.mark.parametrize(

@@ -201,10 +201,10 @@ def _still(situation: CountedSides, metric: str) -> dict[str, bool]:
 
 
 def _sides(situation: CountedSides) -> dict[str, Mapping[int, Counted]]:
-    """Return the repeats of both sides that are compared."""
+    """Return the repeats of both sides that are compared; all that count where no pairs are."""
     count = situation.count
     every = {"baseline": count.baseline.repeats, "candidate": count.candidate.repeats}
-    if not situation.paired:
+    if not situation.paired or len(count.pairs) < _FEWEST:
         return every
     return {name: {seed: side[seed] for seed in count.pairs} for name, side in every.items()}
 

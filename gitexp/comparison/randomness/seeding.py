@@ -26,18 +26,20 @@ from gitexp.comparison.randomness.syntax import (
     place_of,
     where_of,
 )
+from gitexp.comparison.randomness.variation import Acts, acts, are_seen_to_act, traces
 from gitexp.errors import GitexpError, IdleSeedError
 from gitexp.git import objects
 from gitexp.model import dataclass, replace
 from gitexp.model.config import ParamKey, ProjectConfig
 from gitexp.model.ids import BlobId, CommitHash
+from gitexp.model.plan import Claim
 from gitexp.text import params
 from gitexp.text.jsontext import json_loads
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from gitexp.comparison.counting import Count
+    from gitexp.comparison.counting import Count, FoundRuns
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.git.repository import Repo
     from gitexp.model.plan import Plan
@@ -331,6 +333,25 @@ def held(
     other = {BASELINE: CANDIDATE, CANDIDATE: BASELINE}
     found = {side: texts[side].held(texts[other[side]]) for side in alone}
     return {side: each for side, each in found.items() if each is not None}
+
+
+def copying(
+    repo: Repo,
+    both: tuple[ResolvedSide, ResolvedSide],
+    count: Count,
+    runs: FoundRuns,
+    plan: Plan,
+) -> tuple[list[str], dict[str, CopiesReason]]:
+    """Return the sides that always report the same; where one does, also why it is one draw."""
+    counted = (count.baseline, count.candidate)
+    same = [
+        name
+        for name, side, source in zip((BASELINE, CANDIDATE), counted, both, strict=True)
+        if acts(traces(side.repeats), able=False) is Acts.NO
+        and not are_seen_to_act(runs, source.inputs)
+    ]
+    alone = same if len(same) == 1 and plan.claim is Claim.METHOD else ()
+    return same, held(repo, *both, count, alone)
 
 
 def unlike(texts: Mapping[str, Code]) -> tuple[dict[str, CopiesReason], list[str]]:
