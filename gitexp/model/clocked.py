@@ -20,11 +20,13 @@ RESOURCES: Final[Mapping[str, Callable[[Resources], float | None]]] = {
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _MEASURED_BY_CLOCK = frozenset(
     (
-        *("clock", "duration", "durations", "elapsed", "fps", "latencies", "latency", "mem"),
+        *("clock", "date", "datetime", "duration", "durations", "elapsed", "ended", "finished"),
+        *("fps", "latencies", "latency", "mem", "started"),
         *("memory", "ram", "rss", "runtime", "second", "seconds", "secs", "speed", "throughput"),
         *("time", "times", "timestamp", "timing", "timings", "vram", "wall", "walltime"),
     )
 )
+_UNITS = frozenset(("ms", "ns"))  # they measure at the end of a name, and before "per"
 # What may stand beside such a word; with any other (time_series_mae) it is a metric like all.
 _BESIDE = frozenset(
     (
@@ -60,6 +62,7 @@ def is_clocked(metric: str) -> bool:
         return True
     words = [word.lower() for word in _WORDS.findall(metric)]
     known = _MEASURED_BY_CLOCK | _BESIDE
-    return any(word in _MEASURED_BY_CLOCK for word in words) and all(
-        word in known or word.isdigit() for word in words
-    )
+    if not all(word in known or word.isdigit() for word in words):
+        return False
+    measured = [*words[-1:], *(words[:1] if words[1:2] == ["per"] else ())]
+    return not (_MEASURED_BY_CLOCK.isdisjoint(words) and _UNITS.isdisjoint(measured))

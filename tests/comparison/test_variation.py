@@ -122,6 +122,7 @@ def test_one_repeat_and_repeats_of_one_seed_say_nothing() -> None:
         *("seconds", "train_seconds", "elapsed", "fit_time_mean", "eval_runtime", "wall_s"),
         *("eval_samples_per_second", "latency.p99", "peak_memory_mb", "gpu.rss", "timestamp"),
         *("throughput", "trainRuntime", "epoch_time_s", "time/val", "resource:peak_memory_bytes"),
+        *("inference_ms", "ms_per_batch", "started_at", "date_unix", "run_finished_at"),
     ],
 )
 def test_times_speeds_and_memory_are_left_aside(name: str) -> None:
@@ -133,6 +134,7 @@ def test_times_speeds_and_memory_are_left_aside(name: str) -> None:
     [
         *("sentiment_f1", "time_series_mae", "time_to_event_auc", "lifetime_value", "step_loss"),
         *("response_time_rmse", "ramp", "membership", "speed_error", "memory_accuracy", "s"),
+        *("ms_score", "up_to_date", "started_ok", "ms_auc", "test_ms_mean"),
         *("latency_mae", "fps_mae", "secondary_f1", "timeliness", "test.acc", "p", "score"),
     ],
 )
