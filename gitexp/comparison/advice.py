@@ -73,7 +73,7 @@ def _next_of_plan(judged: Judged, plan: Plan, found: Detectable | None) -> str:
     if judged.verdict in {Verdict.UNDECIDABLE, Verdict.INCONCLUSIVE} and not enough:
         on_it, count = judged.current_branch == plan.branch, judged.sides.count
         pairs = judged.sides.paired
-        step = exclusions.onward(plan, count, paired=pairs, on_it=on_it, family=judged.family)
+        step = exclusions.onward(plan, count, paired=pairs, on_it=on_it, enough=_target(judged))
         if not step.startswith(exclusions.COMPARE):  # a repeat may lack the planned metric
             return failures.after(judged.draft.failed, step, plan)
     if judged.verdict is Verdict.INCONCLUSIVE and judged.problem and (again := _again(judged)):

@@ -93,15 +93,22 @@ def of_settled(repo: Repo, settled: Settled, plan: Plan, branch: str | None) -> 
     step = CHANGE + running(plan)
     if baseline.inputs != candidate.inputs:
         on_it = branch == plan.branch
-        step = onward(plan, settled.count, paired=settled.paired, on_it=on_it)
+        enough = _deciding(settled, plan)
+        step = onward(plan, settled.count, paired=settled.paired, on_it=on_it, enough=enough)
     return failures.after(failures.standing(repo, settled), step, plan)
 
 
-def onward(plan: Plan, count: Count, *, paired: bool, on_it: bool, family: int = 1) -> str:
+def amending(settled: Settled, plan: Plan, *, ran: bool = False) -> str:
+    """Return what goes on with other seeds: an amendment has to change something."""
+    needed = max(settled.deciding(plan, settled.amended(ran=ran)), plan.repeats + 1)
+    return f"gitexp amend-plan --repeats {needed} --why TEXT"
+
+
+def onward(plan: Plan, count: Count, *, paired: bool, on_it: bool, enough: int = 0) -> str:
     """Return what runs the repeats that a plan still lacks, or judges those that are there.
 
     The one answer of `status`, `run` and `compare`. `on_it`: the experiment's branch is checked
-    out. `family`: candidates that are compared in one call.
+    out. `enough`: repeats that can decide, where that is known.
     """
     if count.unjudged:
         return fresh(count, plan)
@@ -114,7 +121,7 @@ def onward(plan: Plan, count: Count, *, paired: bool, on_it: bool, family: int =
     switch = switching(plan, on_it=on_it)
     if plan.stopping is not None:
         return f"{switch}{running(plan)}"
-    wanted = max(planned, _deciding(plan, count, family, paired=paired))
+    wanted = max(planned, enough)
     more = f" --repeats {wanted}" if wanted > plan.repeats else ""
     # The candidate's next seeds are those that the baseline is ahead, never of anybody's choice:
     # whoever picks seeds by what the baseline scored on them has picked the result.
@@ -159,10 +166,13 @@ def switching(plan: Plan, *, on_it: bool) -> str:
     return "" if on_it else f"git switch {shlex.quote(plan.branch)} && "
 
 
-def _deciding(plan: Plan, count: Count, family: int, *, paired: bool) -> int:
+def _deciding(settled: Settled, plan: Plan) -> int:
     """Return how many repeats can decide; 0 where that is not known, or parts of them do."""
+    count, paired = settled.count, settled.paired
     there = [next(iter(s.repeats.values()), None) for s in (count.baseline, count.candidate)]
     if plan.claim is Claim.MODEL or plan.drawn or None in there:  # of drawn seeds no more count
+        return 0
+    if paired and len(count.pairs) >= plan.repeats:
         return 0
     parts = any(
         metric == plan.metric and (fold is not None or dataset)
@@ -171,8 +181,10 @@ def _deciding(plan: Plan, count: Count, family: int, *, paired: bool) -> int:
     )
     if parts:
         return 0
-    alpha = plan.alpha / max(1, family * count.variants)
-    return pairs_needed(alpha, paired=paired, one_sided=plan.effect.one_sided)
+    if paired:
+        return settled.deciding(plan, max(1, count.variants))
+    alpha = plan.alpha / max(1, count.variants)
+    return pairs_needed(alpha, paired=False, one_sided=plan.effect.one_sided)
 
 
 def environments(before: Environment | None, after: Environment | None) -> str:

@@ -22,7 +22,6 @@ from gitexp.model.job import CHANGED_LINKS
 from gitexp.model.plan import Claim, OnFailed, Plan
 from gitexp.model.run import Repeat, RepeatState
 from gitexp.records.terms import guard_text
-from gitexp.stats.design import pairs_needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -189,8 +188,7 @@ def _dropping(settled: Settled, plan: Plan, source: ResolvedSide, side: SideCoun
         return ""
     step = "gitexp amend-plan --on-failed drop"
     if plan.drawn and plan.stopping is None:  # p pays for the version before
-        level = plan.alpha / settled.count.chances(amended=True)
-        needed = pairs_needed(level, one_sided=plan.effect.one_sided)
+        needed = settled.deciding(plan, settled.amended())
         step += f" --repeats {needed}" if needed > plan.repeats else ""
     return f"{step} --why TEXT"
 

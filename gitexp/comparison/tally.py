@@ -18,6 +18,7 @@ from gitexp.git.transaction.cache import Index, Kind
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import CommitHash, InputsDigest
 from gitexp.model.metrics import MetricSummary, summarise
+from gitexp.stats.design import pairs_needed
 from gitexp.store import plans
 from gitexp.store.lookup import FoundRun
 
@@ -70,6 +71,27 @@ class Settled:
         if self.count.place:
             return self.count.chances()
         return self.count.variants + (not self.everything.candidate.repeats)
+
+    @property
+    def fewest(self) -> int:
+        """How many pairs the test of their predictions needs; 0 where signs are flipped."""
+        if self.plan is None or not all(each.config.predictions for each in self.sides):
+            return 0
+        from gitexp.comparison.designs import fewest_of_predictions  # noqa: PLC0415  loads numerics
+
+        both = (self.everything.baseline.repeats, self.everything.candidate.repeats)
+        recorded = [item.repeat for side in both for item in side.values()]
+        return fewest_of_predictions(self.plan, recorded)
+
+    def deciding(self, plan: Plan, chances: int) -> int:
+        """Return how many pairs can decide where p is multiplied by so much."""
+        by_signs = pairs_needed(plan.alpha / chances, one_sided=plan.effect.one_sided)
+        return self.fewest or by_signs
+
+    def amended(self, *, ran: bool = False) -> int:
+        """Return what p is multiplied by once the plan was amended; `ran`: the candidate, since."""
+        new = ran and not self.everything.candidate.repeats
+        return replace(self.count, variants=self.count.variants + new).chances(amended=True)
 
     @property
     def candidate(self) -> tuple[int, ...]:

@@ -449,3 +449,29 @@ def test_what_tests_of_predictions_can_decide_is_not_warned_of(
     assert warned(RunRequest(repeats=2)) == []
     for n in (3, 4):
         assert bool(warned(RunRequest(repeats=n, dry_run=True))) == (metric == "gain")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("origin", SeedOrigin)
+def test_what_is_printed_next_goes_by_the_test_of_predictions(
+    tmp_path: Path, origin: SeedOrigin
+) -> None:
+    """By signs four pairs decide nothing, and an amendment wants seven."""
+    train = TRAIN.replace("OUT", str(tmp_path)).replace("lr + seed % 97 / 1000", "sum(right) / 20")
+    right = "right = [(i * seed + seed // 7) % 9 < 3 + 20 * lr for i in range(20)]\n"
+    train = train.replace("json.dump", f"{right}json.dump")
+    train += (
+        'rows = "".join(f"{i},{i % 2},{(i + one + 1) % 2}\\n" for i, one in enumerate(right))\n'
+    )
+    train += 'open("pred.csv", "w").write("id,y_true,y_pred\\n" + rows)\n'
+    repo = plain(tmp_path / "p", train, predictions="pred.csv")
+    plan = new(repo.workspace, replace(ASKED, repeats=4, seeds=origin)).plan
+    done = run(repo.workspace, RunRequest(repeats=2, with_baseline=True))
+    steps = (done.next_step, status(repo.workspace).next_step, compare(repo.workspace)[0].next_step)
+    assert {*steps} == {"gitexp run --with-baseline"}
+    if plan.drawn is not None:
+        last = next(itertools.islice(plan.drawn.sequence(), 3, None))
+        (tmp_path / str(last)).touch()
+        for _ in range(2):
+            done = run(repo.workspace, RunRequest(keep_going=True))
+        assert "each time, gitexp amend-plan --on-failed drop --why TEXT" in done.next_step
