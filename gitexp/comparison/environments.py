@@ -8,6 +8,8 @@ is said of two repeats, never of a whole set: alike to a third they need not be 
 
 from __future__ import annotations
 
+import re
+import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.eligible import Counted
@@ -33,6 +35,7 @@ SHOWN_APART = (
     "had shown a score in another environment, or on other linked data, and did not finish there: "
     "whoever saw it could have chosen; a new plan draws others"
 )
+_PLAIN = re.compile(r"[\w.!+-]*")  # a version that pip installs; "" for none
 _SYSTEM = ("implementation", "python", "abi", "platform", "libc")
 
 
@@ -206,6 +209,22 @@ def versions(
         what = f"{name} {old}" if old else f"no {name}"
         told.append(name if known is None else f"{what} ({where} {new or 'none'})")
     return tuple(told)
+
+
+def restoring(there: Environment, here: Environment, names: Iterable[str], python: str) -> str:
+    """Return what brings back all of these as they were there; "" where pip cannot."""
+    changes = {change.what: change for change in environment_changes(there, here)}
+    told: dict[str, list[str]] = {}
+    for name in names:
+        change = changes.get(name)
+        if change is None or name in _SYSTEM or not _PLAIN.fullmatch(change.baseline):
+            return ""
+        if change.baseline:
+            told.setdefault("install", []).append(f"{name}=={change.baseline}")
+        else:
+            told.setdefault("uninstall", []).append(name)
+    pip = f"{shlex.quote(python)} -m pip"
+    return " && ".join(f"{pip} {verb} {' '.join(what)}" for verb, what in told.items())
 
 
 def environment_changes(one: Environment, two: Environment) -> Iterator[Change]:

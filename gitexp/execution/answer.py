@@ -17,17 +17,18 @@ from gitexp.comparison.randomness.seeding import CANDIDATE
 from gitexp.dvc import input_parts
 from gitexp.errors import GitexpError, IdleSeedError
 from gitexp.execution import state
+from gitexp.execution.partners import helping
 from gitexp.execution.publish import NOT_RUN
-from gitexp.model import dataclass, replace
+from gitexp.model import dataclass
 from gitexp.model.metrics import NO_RULE, OWN_METRIC, in_folds
 from gitexp.model.plan import Claim, Plan
 from gitexp.model.report import PlannedRun, RecordedRun, RunReport
 from gitexp.model.run import Repeat, RepeatState
 from gitexp.report import numbers
-from gitexp.stats.design import pairs_needed, smallest_p
+from gitexp.stats.design import smallest_p
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from gitexp.execution.partners import Again
     from gitexp.execution.prepare import Prepared
@@ -87,54 +88,29 @@ def too_few(seen: Situation, *, ran: bool = False) -> str:
         wanted -= 0 if seen.settled is None else len(seen.settled.count.ended)
     if plan.stopping is not None and plan.drawn and _have_sizes(seen, plan) is not None:
         return _NO_RULE.format(plan.metric)
+    settled = seen.settled
+    if settled is None or not any(s.side == CANDIDATE and s.choice.run for s in seen.sides):
+        return ""
     # Of a look alone: what all looks together ask for is more, and takes numerics to tell.
     least = chances * smallest_p(wanted, wanted, paired=True, one_sided=plan.effect.one_sided)
-    if fewest := _fewest(seen, plan):
+    if fewest := settled.fewest:
         least = float(wanted < fewest)
-    if least <= plan.alpha or not any(s.side == "candidate" and s.choice.run for s in seen.sides):
-        return ""
-    if plan.stopping is None and _have_sizes(seen, plan):  # the test is one over folds
-        return ""
-    count = None if seen.settled is None else seen.settled.count
+    if least <= plan.alpha or (plan.stopping is None and _have_sizes(seen, plan)):
+        return ""  # or the test is one over folds
+    count = settled.count
     of = f", times {chances} candidates under this plan" if chances > 1 else ""
-    if of and count is not None and count.place:
+    if of and count.place:
         of = f", times {chances} as try {count.place}"
     are = "is" if plan.repeats == 1 else "are"
     then = f"{plan.repeats} {are} planned"
-    needed = _needed(seen, plan, chances)
+    needed = settled.deciding(plan, chances)
     if plan.stopping is None and needed <= plan.repeats:
         then += f", --repeats {needed} would do"
     elif plan.stopping is None:
         # Of drawn seeds p pays for the versions of a plan, too.
-        chances = _amended(seen, ran=ran) if plan.drawn and count else chances
-        needed = _needed(seen, plan, chances)
+        needed = settled.deciding(plan, settled.amended(ran=ran) if plan.drawn else chances)
         then += f"; gitexp amend-plan --repeats {needed} --why TEXT plans what would do"
     return cannot_decide(plan, wanted, f"{least:.2g} at best{of}", then)
-
-
-def _amended(seen: Situation, *, ran: bool) -> int:
-    """Return what p is multiplied by once the plan was amended."""
-    if seen.settled is None:
-        return 1
-    count, new = seen.settled.count, not seen.settled.everything.candidate.repeats
-    return replace(count, variants=count.variants + (ran and new)).chances(amended=True)
-
-
-def _fewest(seen: Situation, plan: Plan) -> int:
-    """Return how many pairs a test of predictions needs; 0 where there are none."""
-    if not all(each.config.predictions for each in seen.sides):
-        return 0
-    from gitexp.comparison.designs import fewest_of_predictions  # noqa: PLC0415  loads numerics
-
-    every = None if seen.settled is None else seen.settled.everything
-    both = () if every is None else (every.baseline.repeats, every.candidate.repeats)
-    return fewest_of_predictions(plan, [item.repeat for side in both for item in side.values()])
-
-
-def _needed(seen: Situation, plan: Plan, chances: int) -> int:
-    """Return how many pairs can decide."""
-    by_signs = pairs_needed(plan.alpha / chances, one_sided=plan.effect.one_sided)
-    return _fewest(seen, plan) or by_signs
 
 
 def _have_sizes(seen: Situation, plan: Plan) -> bool | None:
@@ -203,6 +179,7 @@ def report(seen: Situation, planned: tuple[PlannedRun, ...], done: Performed) ->
         else stopped.next_step,
         python=seen.python,
         stopped=stopped,
+        waiting=any(each.waiting for each in seen.again),
     )
 
 
@@ -256,7 +233,7 @@ def again(seen: Situation, *, ran: bool = False) -> list[str]:
     said = []
     for item in seen.again:
         if item.waiting:
-            said.append(_waiting(seen, item))
+            said.append(_waiting(seen, item, ran=ran))
             continue
         before = Environments(seen.repo).read(item.found.commit, item.environment)
         told = exclusions.environments(
@@ -272,22 +249,43 @@ def again(seen: Situation, *, ran: bool = False) -> list[str]:
     return said
 
 
-def _waiting(seen: Situation, item: Again) -> str:
+def waiting(seen: Situation, done: Collection[tuple[str, int]] = ()) -> tuple[Again, ...]:
+    """Return the pairs that wait for another environment, where nothing else is left to be run.
+
+    `done`: sides and seeds that have finished since.
+    """
+    found = tuple(each for each in seen.again if each.waiting)
+    for each in seen.sides if found else ():
+        own = {*each.choice.run} - {each.choice.for_snapshot}
+        if any((each.side, seed) not in done for seed in own):
+            return ()
+    return found
+
+
+def helped(seen: Situation, step: str, done: Collection[tuple[str, int]] = ()) -> str:
+    """Return a step, with what has to be done before it where all that it would run waits."""
+    left = waiting(seen, done)
+    if seen.plan is None or seen.settled is None or not left:
+        return step
+    amend = exclusions.amending(seen.settled, seen.plan, ran=bool(done))
+    return helping(step, left, amend)
+
+
+def _waiting(seen: Situation, item: Again, *, ran: bool) -> str:
     """Say which pairs nothing that runs here now would complete."""
     amend = ""
-    if seen.plan is not None and seen.settled is not None:  # an amendment has to change something
-        needed = _needed(seen, seen.plan, _amended(seen, ran=False))
-        needed = max(needed, seen.plan.repeats + 1)
-        amend = f"gitexp amend-plan --repeats {needed} --why TEXT goes on with other seeds"
+    if seen.plan is not None and seen.settled is not None:
+        amend = exclusions.amending(seen.settled, seen.plan, ran=ran) + " goes on with other seeds"
     pairs = "1 pair waits" if item.n == 1 else f"{item.n} pairs wait"
+    pairs = f"{pairs} ({numbers.seeds(item.waiting)})"
     if not item.how:
         return (
             f"{pairs} for a partner that nothing can be any more: the baseline's first repeat ran "
             f"in another environment, before; {amend}"
         )
     return (
-        f"{pairs} ({numbers.seeds(item.waiting)}) for {item.how}, as the {item.side}'s repeat "
-        f"had, run {item.found.run.id[:8]}: where it is so, gitexp run completes them; else {amend}"
+        f"{pairs} for {item.how}, as the {item.side}'s repeat had, run {item.found.run.id[:8]}: "
+        f"where it is so, gitexp run completes them; else {amend}"
     )
 
 
@@ -402,12 +400,11 @@ def _next_step(
     *,
     interrupted: bool,
 ) -> str:
-    request = seen.request
-    if request.dry_run and any(each.seeds for each in planned):
+    request, good = seen.request, _finished(recorded)
+    if request.dry_run and any(each.seeds for each in planned) and not waiting(seen):
         return "the same without --dry-run"
     if interrupted:
         return _go_on(seen, planned, recorded)
-    good = _finished(recorded)
     failed = [
         each.run.id[:8]
         for each in recorded
@@ -422,7 +419,8 @@ def _next_step(
         return "gitexp new NAME, to record a hypothesis that runs can count for"
     if request.params:
         return "the same with --commit -m MESSAGE, to bring the branch to this state"
-    return state.next_command(seen.repo, seen.place.branch, seen.plan)
+    step = state.next_command(seen.repo, seen.place.branch, seen.plan)
+    return helped(seen, step, good)
 
 
 def _go_on(seen: Situation, planned: Sequence[PlannedRun], recorded: Sequence[RecordedRun]) -> str:

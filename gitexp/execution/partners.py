@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitexp.comparison import exclusions
 from gitexp.comparison.eligible import seeding
-from gitexp.comparison.environments import Environments, differing, seen, versions
+from gitexp.comparison.environments import Environments, differing, restoring, seen, versions
 from gitexp.comparison.randomness.seeding import BASELINE, CANDIDATE
 from gitexp.errors import OtherEnvironmentError
 from gitexp.execution.preflight import checks
@@ -21,8 +22,8 @@ from gitexp.system import observed, params
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from gitexp.comparison.counting import Count
     from gitexp.comparison.eligible import Earlier, Eligible
+    from gitexp.comparison.tally import Settled
     from gitexp.execution.run_sources import RunSource, SeedChoice
     from gitexp.model.ids import CommitHash, EnvironmentDigest
     from gitexp.model.plan import Plan
@@ -44,6 +45,7 @@ class Again:
     how: str  # they differ
     complete: bool = False  # all that the plan judges: what is run now replaces none of them
     waiting: tuple[int, ...] = ()  # seeds: nothing that runs here now could be the partner
+    restore: str = ""  # what lets them go on here
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,21 @@ class Here:
     environment: EnvironmentDigest | None
     captured: Captured | None  # None: it was not looked at
     links: str  # fingerprint of linked data
+    python: str
 
     def differs(self, item: FoundRun, repeat: Repeat) -> tuple[str, ...]:
         """Return what of it could act on a repeat like that one, and is otherwise, with versions.
 
-        A dry run takes it to be that of the last recorded repeat.
+        Where it was not looked at it is taken to be that of the last recorded repeat.
         """
+        return self._compared(item, repeat)[0]
+
+    def restore(self, item: FoundRun, repeat: Repeat) -> str:
+        """Return what makes it equal to that of a repeat; pip cannot bring all back."""
+        differ, pip = self._compared(item, repeat)
+        return pip or f"bring back {numbers.listed(differ, _FEW)}"
+
+    def _compared(self, item: FoundRun, repeat: Repeat) -> tuple[tuple[str, ...], str]:
         other = ("linked data",) if repeat.links != self.links else ()
         asked, there = seen(item, repeat), self.read.of(item, repeat)
         if self.captured is None:
@@ -70,9 +81,10 @@ class Here:
             like = observed.again(asked, self.captured.parts)
         if there is None or here is None:
             same = repeat.environment == self.environment
-            return other if same else (*other, "the environment")
+            return other if same else (*other, "the environment"), ""
         found = differing(there, asked, here, like)
-        return (*other, *versions(there, here, found, where))
+        pip = "" if other else restoring(there, here, found, self.python)
+        return (*other, *versions(there, here, found, where)), pip
 
 
 def here(
@@ -80,9 +92,10 @@ def here(
     tip: CommitHash,
     environment: EnvironmentDigest | None,
     captured: Captured | None,
+    python: str,
 ) -> Here:
     """Return the environment of now, for a source."""
-    return Here(Environments(source.repo), tip, environment, captured, links(source))
+    return Here(Environments(source.repo), tip, environment, captured, links(source), python)
 
 
 def where(
@@ -140,7 +153,7 @@ class Partners:
 
     source: RunSource
     side: Eligible  # of the baseline
-    count: Count  # as `compare` counts now
+    tally: Settled  # as `compare` counts now
     plan: Plan
     here: Here
     earlier: Earlier
@@ -172,7 +185,7 @@ class Partners:
             ]
             had = self.had(seed, frozenset({key(seed)}))
             first = [min(had, key=lambda pair: pair[0].order)] if had else []
-            if seed in self.count.candidate.repeats:
+            if seed in self.tally.everything.candidate.repeats:
                 first = []
             for side, each in ((CANDIDATE, shown), (BASELINE, first)):
                 unlike = [(*one, differ) for one in each if (differ := self.here.differs(*one))]
@@ -182,16 +195,16 @@ class Partners:
         late = {repeat.seed for _, _, repeat, _ in waiting}
         left = tuple(seed for seed in choice.run if seed not in late)
         whole = choice.for_snapshot if choice.for_snapshot in left else None
-        return replace(choice, run=left, for_snapshot=whole), _grouped(waiting)
+        return replace(choice, run=left, for_snapshot=whole), self._grouped(waiting)
 
     def settled(
         self, partners: Mapping[int, frozenset[Key]]
     ) -> tuple[frozenset[int], tuple[Again, ...]]:
         """Return the seeds of which nothing is to be run, and those of them that are not done."""
-        done = set(self.count.pairs)
+        done = set(self.tally.everything.pairs)
         waiting: list[tuple[str, FoundRun, Repeat, tuple[str, ...]]] = []
         for seed, keys in partners.items():
-            there, mine = self.had(seed, keys), self.count.candidate.repeats.get(seed)
+            there, mine = self.had(seed, keys), self.tally.everything.candidate.repeats.get(seed)
             if seed in done:
                 continue
             if mine is None:  # of drawn seeds `runnable` has looked
@@ -206,40 +219,47 @@ class Partners:
                 waiting.append((CANDIDATE, mine.found, mine.repeat, differ))
             else:
                 done.remove(seed)
-        return frozenset(done), _grouped(waiting)
+        return frozenset(done), self._grouped(waiting)
 
-
-def refuse_idle(waiting: Sequence[Again], left: Collection[int]) -> None:
-    """Refuse a call of which nothing can be run here; `left`: the seeds that are run."""
-    if left or not waiting:
-        return
-    first = waiting[0]
-    (seed, *_), run = first.waiting, f"run {first.found.run.id[:8]}"
-    needs = "; ".join(f"{numbers.seeds(each.waiting)}: {each.how}" for each in waiting)
-    if first.side == CANDIDATE:
+    def refuse_idle(self, waiting: Sequence[Again], left: Collection[int]) -> None:
+        """Refuse a call of which nothing can be run here; `left`: the seeds that are run."""
+        if left or not waiting:
+            return
+        first = waiting[0]
+        step = "gitexp run" if self.plan.stopping is None else exclusions.running(self.plan)
+        if first.side == CANDIDATE:
+            why = "showed a score in another environment, and did not finish"
+            expected = "that environment: whoever saw the score could choose between both"
+        else:
+            why = "ran in another environment"
+            expected = "a pair in one environment: another repeat of it would be a second draw"
         raise OtherEnvironmentError(
-            f"the candidate's repeat of seed {seed} showed a score in another environment, and did "
-            "not finish",
-            found=needs,
-            where=run,
-            expected="that environment: whoever saw the score could choose between both",
+            f"the {first.side}'s repeat of seed {first.waiting[0]} {why}",
+            found="; ".join(f"{numbers.seeds(each.waiting)}: {each.how}" for each in waiting),
+            where=f"run {first.found.run.id[:8]}",
+            expected=expected,
+            next_step=helping(step, waiting, exclusions.amending(self.tally, self.plan)),
         )
-    raise OtherEnvironmentError(
-        f"the baseline's repeat of seed {seed} ran in another environment",
-        found=needs,
-        where=run,
-        expected="a pair in one environment: another repeat of the baseline would be a second draw",
-    )
+
+    def _grouped(
+        self, waiting: Iterable[tuple[str, FoundRun, Repeat, tuple[str, ...]]]
+    ) -> tuple[Again, ...]:
+        """Join the seeds that wait for the same."""
+        found: dict[tuple[str, str], Again] = {}
+        for side, item, repeat, differ in waiting:
+            how = numbers.listed(differ, _FEW)
+            held = found.get((side, how))
+            late = (*(() if held is None else held.waiting), repeat.seed)
+            restore = self.here.restore(item, repeat) if differ else ""
+            found[side, how] = Again(
+                side, item, repeat.environment, len(late), how, waiting=late, restore=restore
+            )
+        return tuple(found.values())
 
 
-def _grouped(
-    waiting: Iterable[tuple[str, FoundRun, Repeat, tuple[str, ...]]],
-) -> tuple[Again, ...]:
-    """Join the seeds that wait for the same."""
-    found: dict[tuple[str, str], Again] = {}
-    for side, item, repeat, differ in waiting:
-        how = numbers.listed(differ, _FEW)
-        held = found.get((side, how))
-        late = (*(() if held is None else held.waiting), repeat.seed)
-        found[side, how] = Again(side, item, repeat.environment, len(late), how, waiting=late)
-    return tuple(found.values())
+def helping(step: str, waiting: Sequence[Again], amend: str) -> str:
+    """Return a step with what helps in front of it, where all that it would run here waits."""
+    if "gitexp run" not in step:
+        return step
+    restore = next((each.restore for each in waiting if each.restore), "")
+    return f"{restore}, then {step}; or {amend}" if restore else amend

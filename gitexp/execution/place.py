@@ -180,16 +180,29 @@ def installed_in(
     same ones of their worktrees.
     """
     facts, plan = imports.plan_imports(python, top, environ)
-    place = environment_staging.EnvironmentSource(
+    told = None if plan.paths else facts  # with folders of our own it would say something else
+    place = _of_coordinator(python, top, cache, plan.paths)
+    return environment_staging.capture(place, environ, told), plan.paths
+
+
+def remembered_in(
+    python: str, top: Path, cache: Path, environ: Mapping[str, str]
+) -> tuple[Captured | None, tuple[str, ...]]:
+    """Return the environment that a call found here last, if it is so still, as `installed_in`."""
+    return environment_staging.remembered(_of_coordinator(python, top, cache), environ), ()
+
+
+def _of_coordinator(
+    python: str, top: Path, cache: Path, paths: tuple[str, ...] = ()
+) -> environment_staging.EnvironmentSource:
+    return environment_staging.EnvironmentSource(
         python=python,
         repository=top,
         worktree=top,
-        import_paths=plan.paths,
+        import_paths=paths,
         token="coordinator",  # noqa: S106  a word, no secret
         cache=cache,
     )
-    told = None if plan.paths else facts  # with folders of our own it would say something else
-    return environment_staging.capture(place, environ, told), plan.paths
 
 
 def _existing(path: Path) -> str | None:

@@ -17,7 +17,7 @@ from gitexp.dvc.gitignore import refuse_ignored_pointers
 from gitexp.dvc.inputs import compute
 from gitexp.errors import NoPipelineError, NoPlanError, NotInitialisedError, UsageError
 from gitexp.execution import partners, run_sources, snapshot
-from gitexp.execution.place import RunPlace, check_trust, chosen_python, installed_in
+from gitexp.execution.place import RunPlace, check_trust, chosen_python, installed_in, remembered_in
 from gitexp.execution.preflight import checks
 from gitexp.execution.run_sources import RunSource, SeedChoice
 from gitexp.execution.workdir import WorkDir
@@ -140,11 +140,10 @@ def look(
         made = outermost(main.config.outputs)
         refuse_ignored_pointers(place.workspace, main.config.project, made)
     python = chosen_python(main.config.python, environ, place.top)
-    workdir = WorkDir.of(place.workspace)
-    installed = None  # of a dry run: settings, or a sitecustomize, of the branch would be started
-    paths: tuple[str, ...] = ()
-    if not request.dry_run:
-        installed, paths = installed_in(python, place.top, workdir.environments, environ)
+    workdir = WorkDir.of(place.workspace, make=not request.dry_run)
+    where = python, place.top, workdir.environments, environ
+    # By a dry run no settings, and no sitecustomize, of the branch are started.
+    installed, paths = remembered_in(*where) if request.dry_run else installed_in(*where)
     environment = None if installed is None else lookup.environment_digest(installed.environment)
     author = identity.author(repo)
     seen = Situation(place, request, workdir, author, known, python, installed, environment, paths)
@@ -241,8 +240,8 @@ def _choose(
         choice, rule = replace(choice, counting=counts), None
         bound: tuple[Again, ...] = ()
         if other is not None and place is None and plan is not None and seen.settled is not None:
-            here = partners.here(other, tip, environment, seen.installed)
-            rule = partners.Partners(other, theirs, seen.settled.everything, plan, here, earlier)
+            here = partners.here(other, tip, environment, seen.installed, seen.python)
+            rule = partners.Partners(other, theirs, seen.settled, plan, here, earlier)
             choice, bound = rule.runnable(choice, main.key, side)
         main = replace(main, choice=choice)
         again = () if place is None else partners.again(main, side, environment, plan)
@@ -257,8 +256,8 @@ def _choose(
             counting = partners.paired(other, theirs, place, needed)
         other = replace(other, choice=_baseline_seeds(seen, pair_with, counting, choice.run))
         again += bound if place is None else partners.again(other, theirs, environment)
-        if not request.dry_run:  # which did not look at what is here
-            partners.refuse_idle(bound, {*choice.run, *other.choice.run} - {choice.for_snapshot})
+        if rule is not None and not request.dry_run:  # which did not look at what is here
+            rule.refuse_idle(bound, {*choice.run, *other.choice.run} - {choice.for_snapshot})
         return replace(seen, sides=(main, other), again=again)
 
 

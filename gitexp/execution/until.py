@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison import sides
 from gitexp.comparison.compare import compare
 from gitexp.comparison.exclusions import planning
-from gitexp.errors import NoSamplesError, NoStoppingRuleError, UsageError
+from gitexp.errors import NoSamplesError, NoStoppingRuleError, OtherEnvironmentError, UsageError
 from gitexp.execution.answer import snapshot_of
 from gitexp.execution.run import run as run_once
 from gitexp.git import refs, repository
@@ -80,12 +80,20 @@ def until_decided(
             break
         if _have(seen) >= repeats:
             continue
-        found = run(replace(request, repeats=repeats, with_baseline=True))
+        try:
+            found = run(replace(request, repeats=repeats, with_baseline=True))
+        except OtherEnvironmentError as error:
+            if not rounds:
+                raise
+            rounds[-1] = replace(rounds[-1], stopped=error, next_step=error.next_step)
+            break
         rounds.append(found)
         request = replace(request, resume=False, commit_message=None)
         if request.dry_run or found.interrupted or found.stopped or found.failed:
             break
         seen = _look(workspace)
+        if found.waiting:  # behind these no pair counts
+            break
     if not rounds:  # nothing to do: say so as any run would
         there = max(_have(seen), 1)
         rounds.append(run(replace(request, repeats=there, with_baseline=True)))

@@ -50,8 +50,8 @@ class WorkDir:
     proofs: Path  # of the calls that this clone began; see `store.calls`
 
     @classmethod
-    def of(cls, workspace: Workspace) -> WorkDir:
-        """Return the folder of a work tree, made if need be."""
+    def of(cls, workspace: Workspace, *, make: bool = True) -> WorkDir:
+        """Return the folder of a work tree; `make`: it shall be there."""
         top = workspace.top
         if top is None:
             raise BareRepositoryError("there is no work tree", where=str(workspace.common_dir))
@@ -65,9 +65,10 @@ class WorkDir:
                 next_step="git rm --cached -- "
                 f"{shlex.quote(str(odd.relative_to(top)))}, and remove it",
             )
-        root.mkdir(parents=True, exist_ok=True)
         ignore = root / ".gitignore"
-        if not ignore.exists():
+        if make:
+            root.mkdir(parents=True, exist_ok=True)
+        if make and not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
         return cls(root, calls.proofs(workspace))
 

@@ -114,8 +114,9 @@ class RunReport:
     next_step: str
     python: str = ""  # the interpreter that the commands found first on their PATH
     verdict: str = ""  # of the last look, where the run went on until the hypothesis was decided
-    # Why repeats were not begun that would have said nothing: the seed does not act.
+    # Why repeats were not begun: the seed does not act, or another environment binds theirs.
     stopped: GitexpError | None = None
+    waiting: bool = False  # whether a pair waits for another environment
 
     @property
     def failed(self) -> bool:

@@ -144,6 +144,7 @@ ANSWERS: Final[Mapping[str, Shape]] = {
         kind="run-report",
         keys={**_NEXT, "recorded": "runs"},
         sparse="stopped",
+        omitted="waiting",
         writes={"stopped": _error},
     ),
     "RecordedRun": Shape(

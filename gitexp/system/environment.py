@@ -78,14 +78,7 @@ def capture(
 
     `facts`: what the interpreter said just now, where nothing of the worktree is on its path.
     """
-    path = imports.python_path(
-        place.import_paths, place.worktree, str(place.repository), env.get("PYTHONPATH", "")
-    )
-    env = {**env, "PYTHONPATH": path}  # a job's has it already, a coordinator's has not
-    names = imports.modules_of(place.import_paths, place.worktree)
-    heard = [env.get(name, "") for name in _HEARD]
-    key = [place.python, str(place.repository), str(place.worktree), place.token, *heard, *names]
-    file = _kept(place, f"environment-{_short(key)}.json")
+    env, names, file = _asked(place, env)
     kept = _load(file)
     if kept is not None:
         return kept
@@ -116,6 +109,25 @@ def capture(
     return captured
 
 
+def remembered(place: EnvironmentSource, env: Mapping[str, str]) -> Captured | None:
+    """Return what `capture` found, if nothing was installed since; no program is started."""
+    return _load(_asked(place, env)[2], alone=True)
+
+
+def _asked(
+    place: EnvironmentSource, env: Mapping[str, str]
+) -> tuple[Mapping[str, str], tuple[str, ...], SealedFile | None]:
+    """Return variables, modules of the worktree, and where what was found is kept."""
+    path = imports.python_path(
+        place.import_paths, place.worktree, str(place.repository), env.get("PYTHONPATH", "")
+    )
+    env = {**env, "PYTHONPATH": path}  # a job's has it already, a coordinator's has not
+    names = imports.modules_of(place.import_paths, place.worktree)
+    heard = [env.get(name, "") for name in _HEARD]
+    key = [place.python, str(place.repository), str(place.worktree), place.token, *heard, *names]
+    return env, names, _kept(place, f"environment-{_short(key)}.json")
+
+
 def _kept(place: EnvironmentSource, name: str) -> SealedFile | None:
     user = None if place.cache is None else user_key(place.repository / ".git")
     return None if place.cache is None or user is None else SealedFile(place.cache / name, user)
@@ -125,7 +137,8 @@ def _short(parts: Sequence[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:24]
 
 
-def _load(file: SealedFile | None) -> Captured | None:
+def _load(file: SealedFile | None, *, alone: bool = False) -> Captured | None:
+    """Return what a file keeps, if it is so; `alone`: and Git need not be asked about sources."""
     if file is None:
         return None
     where = str(file.path)
@@ -136,6 +149,7 @@ def _load(file: SealedFile | None) -> Captured | None:
         return None
     fresh = all(_state(path) == seen for path, seen in kept.states.items())
     sources = kept.sources.items()
+    fresh = fresh and not (alone and sources)
     fresh = fresh and all(distributions.source_fingerprint(path) == seen for path, seen in sources)
     return kept.captured if fresh else None
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 import shlex
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions, failures, frozen
 from gitexp.comparison.counting import REPEATED, UNPAIRED
-from gitexp.comparison.eligible import finished_seeds
+from gitexp.comparison.eligible import finished_seeds, is_under
 from gitexp.comparison.gather import RunPool, edited
 from gitexp.comparison.randomness import seeding
 from gitexp.comparison.selection import next_try
@@ -31,6 +33,7 @@ from gitexp.git.worktree import status as git_status
 from gitexp.model import dataclass, field
 from gitexp.model.ids import ABSENT, Md5
 from gitexp.model.listing import UnreadableRecord
+from gitexp.model.request import RunRequest
 from gitexp.model.views import StatusView
 from gitexp.rules.ranges import rewritten
 from gitexp.store import lookup, plans
@@ -39,7 +42,7 @@ from gitexp.store.plan_files import whole_plan
 from gitexp.store.replay import way_out
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from gitexp.comparison.failures import Failure
     from gitexp.comparison.tally import Settled
@@ -78,6 +81,7 @@ class _Facts:
     mend: str = ""  # what to do first where `run` refuses
     verdict: str | None = None
     shallow: bool = False
+    helped: Callable[[str], str] = str  # what has to be done before a step where pairs wait
     notes: list[str] = field(default_factory=list)
     unreadable: list[UnreadableRecord] = field(default_factory=list)
 
@@ -262,6 +266,34 @@ def _count(repo: Repo, index: Index, here: Named, added: CommitHash | None, fact
     facts.notes += filter(None, [next_try(settled.count, plan)])
     if settled.count.confounded:
         facts.notes.append(f"confounded: {settled.count.confounded}")
+    if _may_wait(settled, plan):
+        _look_as_run(repo, facts, _next_look(settled, plan))
+
+
+def _may_wait(settled: Settled, plan: Plan) -> bool:
+    """Whether a repeat without a partner may bind its seed to the environment that it had."""
+    count, found = settled.everything, settled.gathered.found
+    if not count.in_pairs or len(count.pairs) >= count.left_of(plan.repeats):
+        return False
+    own = (r for item in found if is_under(item, plan) for r in item.run.own_repeats)
+    return any(each.shown and each.seed not in count.pairs for each in own)
+
+
+def _next_look(settled: Settled, plan: Plan) -> int:
+    """Return at how many pairs there will be something to look at."""
+    looks = () if plan.stopping is None else plan.stopping.at(plan.repeats)
+    return next((n for n in looks if n > len(settled.count.pairs)), plan.repeats)
+
+
+def _look_as_run(repo: Repo, facts: _Facts, repeats: int) -> None:
+    """Note which pairs wait for another environment; `run` itself says what else it refuses."""
+    from gitexp.execution import answer, place, situation  # noqa: PLC0415  it is much to load
+
+    request = RunRequest(dry_run=True, repeats=repeats)
+    with contextlib.suppress(GitexpError):
+        seen = situation.look(place.find_place(repo.workspace, request), request, os.environ)
+        facts.notes += answer.again(seen)
+        facts.helped = partial(answer.helped, seen)
 
 
 def _still(repo: Repo, settled: Settled, plan: Plan, facts: _Facts) -> None:
@@ -354,4 +386,4 @@ def _next_of_plan(repo: Repo, plan: Plan, facts: _Facts) -> str:
         return step
     if facts.mend and "gitexp run" in step:
         return facts.mend
-    return exclusions.COMPARE if facts.idle else step  # it says what to change
+    return exclusions.COMPARE if facts.idle else facts.helped(step)  # it says what to change

@@ -15,10 +15,12 @@ import pytest
 from gitexp.comparison.compare import compare
 from gitexp.errors import OtherEnvironmentError
 from gitexp.execution.run import run
+from gitexp.execution.until import until_decided
 from gitexp.experiments.new import new
-from gitexp.model.plan import SeedOrigin, Verdict
+from gitexp.model.plan import SeedOrigin, Stopping, StoppingRule, Verdict
 from gitexp.model.request import RunRequest
 from gitexp.report import numbers
+from gitexp.views.status import status
 from tests.execution.test_run import plain
 from tests.execution.test_run_drawn import ASKED
 from tests.lab.shell import gitexp
@@ -76,6 +78,9 @@ def upgrade(site: Path, name: str, version: str, body: str = "X = 1\n") -> None:
     for old in site.glob(f"{name}-*.dist-info"):
         shutil.rmtree(old)
     install(site, name, body, version)
+
+
+PIP = "python -m pip install used==1.0, then gitexp run"
 
 
 def own(report: RunReport) -> list[tuple[int, ...]]:
@@ -140,7 +145,7 @@ def test_a_pair_waits_for_its_environment_and_no_seed_replaces_it(
     repo, seeds = planned
     fatal = tmp_path / f"{seeds[2]}-0.1"
     fatal.touch()
-    run(repo.workspace, RunRequest(keep_going=True))
+    _, record = run(repo.workspace, RunRequest(keep_going=True)).recorded
     fatal.unlink()
     upgrade(site, "used", "2.0")
     report = run(repo.workspace)
@@ -149,6 +154,13 @@ def test_a_pair_waits_for_its_environment_and_no_seed_replaces_it(
     assert "used" in said
     step = "gitexp amend-plan --repeats 7 --why TEXT"  # the second try pays six times p
     assert said.endswith(f"else {step} goes on with other seeds")
+    told = status(repo.workspace)
+    assert said in told.notes
+    assert told.next_step == report.next_step
+    mend = PIP.replace("gitexp run", f"gitexp logs {record.run.id[:8]}; mend it on main, ")
+    assert mend in told.next_step
+    assert told.next_step.endswith(f"; or {step}")
+    assert run(repo.workspace, RunRequest(dry_run=True)).next_step == report.next_step
     assert gitexp(repo, *shlex.split(step)[1:], "--dry-run").code == 0
     (found,) = compare(repo.workspace)
     assert (found.pairs, found.verdict) == (4, Verdict.UNDECIDABLE)
@@ -170,7 +182,11 @@ def test_after_an_upgrade_midway_the_next_candidate_runs_what_can_pair_and_says_
     waits = f"3 pairs wait ({early}) for used 1.0 ({{}} 2.0), as the baseline's repeat had"
     dry = run(repo.workspace, RunRequest(dry_run=True))
     assert [{*each.seeds} - {each.for_snapshot} for each in dry.planned] == [{*seeds[3:]}, set()]
-    assert any(waits.format("last") in text for text in dry.warnings)
+    assert any(waits.format("here") in text for text in dry.warnings)
+    assert status(repo.workspace).next_step == "gitexp run"
+    upgrade(site, "used", "2.0.1")  # nobody has looked at it
+    assert any(waits.format("last") in text for text in status(repo.workspace).notes)
+    upgrade(site, "used", "2.0")
     told: list[str] = []
     report = run(repo.workspace, tell=lambda event: told.append(event.message))
     assert own(report) == [seeds[3:]]
@@ -178,11 +194,35 @@ def test_after_an_upgrade_midway_the_next_candidate_runs_what_can_pair_and_says_
         assert any(waits.format("here") in text for text in said)
     (found,) = compare(repo.workspace)
     assert (found.pairs, found.verdict) == (2, Verdict.UNDECIDABLE)
-    with pytest.raises(OtherEnvironmentError, match=re.escape(f"{early}: used 1.0 (here 2.0)")):
+    match = re.escape(f"{early}: used 1.0 (here 2.0)")
+    with pytest.raises(OtherEnvironmentError, match=match) as caught:
         run(repo.workspace)
+    assert f"{PIP}; or gitexp amend-plan --repeats " in caught.value.next_step
+    assert report.next_step == status(repo.workspace).next_step == caught.value.next_step
     upgrade(site, "used", "1.0")
     assert own(run(repo.workspace)) == [seeds[:3]]
     assert compare(repo.workspace)[0].pairs == 5
+
+
+@pytest.mark.slow
+def test_rounds_end_where_their_pairs_wait_for_another_environment(
+    repo: BuiltRepo, site: Path, tmp_path: Path
+) -> None:
+    stopping = Stopping(StoppingRule.POCOCK, 4)
+    plan = new(repo.workspace, replace(ASKED, repeats=8, stopping=stopping)).plan
+    assert plan.drawn is not None
+    seeds = list(itertools.islice(plan.drawn.sequence(), 4))
+    fatal = tmp_path / f"{seeds[3]}-0.2"
+    fatal.write_text(FAILS)
+    run(repo.workspace, RunRequest(seeds=tuple(seeds[2:4]), keep_going=True))
+    fatal.unlink()
+    upgrade(site, "used", "2.0")
+    report = until_decided(repo.workspace)
+    assert own(report) == [tuple(seeds[:2])] * 2
+    assert f"{PIP} --until-decided; or " in report.next_step
+    with pytest.raises(OtherEnvironmentError) as caught:
+        until_decided(repo.workspace)
+    assert caught.value.next_step == report.next_step == status(repo.workspace).next_step
 
 
 @pytest.mark.slow
