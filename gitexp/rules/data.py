@@ -16,9 +16,10 @@ from gitexp.dvc.dvcpipeline import bound, declared_outs
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import CONCLUSIONS, CONFIG, ENVIRONMENTS, PLANS, RUNS, WITNESSES
 from gitexp.git.tree import FILE_MODES
+from gitexp.model import replace
 from gitexp.model.ids import BlobId, CommitHash
 from gitexp.model.rules import Policy
-from gitexp.rules.facts import Finding, Rule
+from gitexp.rules.facts import Finding, Rule, settings
 from gitexp.rules.recorded import readable_runs
 
 if TYPE_CHECKING:
@@ -36,10 +37,11 @@ class Tracked:
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
-        self._outputs: dict[str, str] = {
-            posixpath.join(facts.config.project, output): _OUTPUTS
-            for output in facts.config.outputs
+        self._outputs: dict[str, str] = {}  # by DVC's own files
+        self._named = {
+            posixpath.join(facts.config.project, output) for output in facts.config.outputs
         }
+        self._git_has: set[str] = set()  # by DVC's own files, too, whatever the settings name
         self._read_folders: set[str] = set()
         self._held = 0  # bytes
         self._files = DvcFiles(self._read, starts=lambda _: None)
@@ -51,13 +53,15 @@ class Tracked:
             above.append(above[-1].rpartition("/")[0])
         for folder in above[1:]:
             self._declare(folder)
-        return next((self._outputs[part] for part in above if part in self._outputs), None)
+        file = next((self._outputs[part] for part in above if part in self._outputs), None)
+        nearest = next((part for part in above if part in self._named | self._git_has), None)
+        return file or (None if nearest is None or nearest in self._git_has else _OUTPUTS)
 
     def declared(self, folders: Iterable[str]) -> frozenset[str]:
         """Return every path that the settings, or the files in these folders, declare."""
         for folder in folders:
             self._declare(folder)
-        return frozenset(self._outputs)
+        return frozenset(self._outputs.keys() | self._named - self._git_has)
 
     def _declare(self, folder: str) -> None:
         if folder in self._read_folders:
@@ -84,25 +88,23 @@ class Tracked:
             pipeline = self._files.pipeline(file)
             if pipeline is None:
                 return {}
+            # Made by a run, and Git's unless a stage says otherwise.
             top = {*pipeline.metrics, *pipeline.plots, *pipeline.artifacts}
-            for path in top & self._outputs.keys():
-                if (
-                    self._outputs[path] == _OUTPUTS
-                ):  # made by a run, and Git's unless a stage says so
-                    del self._outputs[path]
+            self._git_has |= top
             not_cached.update(top)
             if not pipeline.needs_dvc:
-                outs = [out for stage in pipeline.stages for out in stage.outs if out.cache]
-                return dict.fromkeys((out.path for out in outs), file)
+                outs = [out for stage in pipeline.stages for out in stage.outs]
+                self._git_has.update(out.path for out in outs if not out.cache)
+                return dict.fromkeys((out.path for out in outs if out.cache), file)
             lock = posixpath.join(folder, LOCK)
             data = self._files.data(file) or b""
             declared = declared_outs(data, file, folder)
-            paths = {
-                out.path
-                for name, out in self._files.outs(lock)
-                if (mine := declared.get(name.partition("@")[0])) is not None
-                and not any(not cached and each.may_be(out.path) for each, cached in mine)
-            }
+            paths: set[str] = set()
+            for name, out in self._files.outs(lock):
+                mine = declared.get(name.partition("@")[0])
+                if mine is not None:
+                    cached = not any(not kept and each.may_be(out.path) for each, kept in mine)
+                    (paths if cached else self._git_has).add(out.path)
         except GitexpError:
             return {}  # R6 says what cannot be read
         return dict.fromkeys(paths - not_cached, lock)
@@ -119,24 +121,36 @@ _RECORDED: Final = frozenset(("environment.json", "run.json", "samples.csv"))
 
 
 def _committed(facts: Facts) -> Iterator[Finding]:
-    """Look at every file that a commit adds or changes; records of gitexp have own limits."""
+    """Look at every file that a commit adds or changes; records of gitexp have own limits.
+
+    What DVC tracks, the last commit of a range says, and what that has no more is mended: a branch
+    with runs is not written anew. The bytes of a large file are still sent with it.
+    """
     limit = facts.config.git_file_limit_bytes
-    tracked = Tracked(facts)
+    last = facts.last or facts.tree
+    then = ", and commit it" if facts.commit else ""
+    tracked = Tracked(replace(facts, tree=last, config=settings(last)) if facts.last else facts)
     for change in facts.changes:
         if not change.is_file or change.new is None or _is_record(change.path):
             continue
         quoted = shlex.quote(change.path)
-        by = tracked.by(change.path)
+        step = f"git rm --cached {quoted}"
+        there = last.entry(change.path) == change.new
+        by = tracked.by(change.path) if there else None
         if by is not None:
             what = f"DVC tracks {change.path} ({by}), and it is committed to Git"
-            yield Finding(what, f"git rm --cached {quoted}", change.path)
+            yield Finding(what, step + then, change.path)
             continue
         size = facts.objects.size(BlobId(change.new.id))
         if size > limit:
             most = f"{limit / _MIB:.3g} MiB"
             what = f"{change.path} has {size / _MIB:.1f} MiB; Git takes files of {most} here"
-            step = f"git rm --cached {quoted} && dvc add {quoted}"
-            yield Finding(what, step, change.path)
+            if there:
+                yield Finding(what, f"{step} && dvc add {quoted}" + then, change.path)
+            else:
+                what += "; it is gone, and its bytes are in the history"
+                step = "nothing, or a rebase while nobody has it"
+                yield Finding(what, step, change.path, at_most=Policy.WARN)
 
 
 def _is_record(path: str) -> bool:
