@@ -170,10 +170,9 @@ def count(
     Without a plan every reachable run counts, and nothing is decided. `earlier`: of recording
     commits.
     """
-    unused: list[Unused] = []
     warnings: list[str] = []
     everywhere, wrong = tuple(found), found.contradicted
-    unused.extend(left_aside(CONTRADICTED, item) for item in everywhere if item.run.id in wrong)
+    unused = [left_aside(CONTRADICTED, item) for item in everywhere if item.run.id in wrong]
     mine, beside = (
         tuple(item for item in runs if item.run.id not in wrong)
         for runs in ((*found.candidate, *found.pooled), found.baseline)
@@ -231,9 +230,8 @@ def count(
             f"{numbers.amount(len(found.pooled), 'run')} from outside the history pooled because "
             f"you asked{none}"
         )
-    looks, variants = count_looks(everywhere, plan, baseline, earlier, ours.judged)
     tries = (
-        Tries(variants)
+        Tries(0)
         if drawn is None
         else drawn.tries(
             [item for item in past if item.run.id not in found.twins],
@@ -243,6 +241,8 @@ def count(
             in_time(earlier, found.ancestry),
         )
     )
+    shown = (item for item in everywhere if item.run.id not in tries.told)
+    looks, variants = count_looks(shown, plan, baseline, earlier, ours.judged)
     result = Count(
         baseline=one,
         candidate=two,
@@ -251,7 +251,7 @@ def count(
         unused=(),
         warnings=tuple(warnings),
         looks=looks,
-        variants=tries.number + joined.environments,
+        variants=(variants if drawn is None else tries.number) + joined.environments,
         in_pairs=in_pairs,
         environments=joined.environments,
         place=tries.place,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitexp.comparison.eligible import Earlier
-    from gitexp.model.ids import InputsDigest
+    from gitexp.model.ids import InputsDigest, RunId
     from gitexp.store.lookup import FoundRun
 
 
@@ -42,6 +42,7 @@ class Tries:
     number: int
     place: int = 0  # of the try that is asked about: later ones never change it
     after: tuple[str, ...] = ()  # other plans of this candidate that came before it
+    told: frozenset[RunId] = frozenset()  # runs that showed only what another try had shown
 
 
 def unrelated(_: FoundRun, __: FoundRun) -> bool:
@@ -127,7 +128,7 @@ class DrawnSeeds:
             every.setdefault(tried_as, []).append(item)
             if seen or (was_under(item, plan) and finished_seeds(item)):
                 found.setdefault(tried_as, []).append(item)
-        same = _told(found, every, first) if _is_of_numbers(plan) else {}
+        same, told = _told(found, every, first) if _is_of_numbers(plan) else ({}, frozenset())
         others: dict[object, str] = {}
         for item in attempts:
             run, ref = item.run, item.run.plan
@@ -144,7 +145,7 @@ class DrawnSeeds:
             if key not in keys and not any(all(first(one, it) for it in runs_) for one in began)
         ]
         after = dict.fromkeys(others[key] for key in before if key in others)
-        return Tries(len(found), len(before) + 1, tuple(after))
+        return Tries(len(found), len(before) + 1, tuple(after), told)
 
 
 _Try = tuple[object, ...]  # inputs, seeds that keep their value, version of the plan
@@ -159,16 +160,18 @@ def _told(
     found: dict[_Try, list[FoundRun]],
     every: Mapping[_Try, Sequence[FoundRun]],
     first: Earlier,
-) -> dict[_Try, _Try]:
+) -> tuple[dict[_Try, _Try], frozenset[RunId]]:
     """Take from tries the first runs that showed only what one other try had shown before.
 
     A try of which nothing is left is that other one, and returned with it: its answer has the same
-    numbers. One try has to tell all of it: who could mix two, seed by seed, would choose. What goes
-    on beyond it began there: else ten that are equal on one seed would all have the first's place.
+    numbers. So are the runs. One try has to tell all of it: who could mix two, seed by seed, would
+    choose. What goes on beyond it began there: else ten that are equal on one seed would all have
+    the first's place.
     """
     same: dict[_Try, _Try] = {}
+    gone: set[RunId] = set()
     if len(found) <= 1:
-        return same
+        return same, frozenset()
     results = {it.run.id: dict(_results(it)) for key in found for it in every[key]}
 
     def known(theirs: Iterable[FoundRun], item: FoundRun) -> bool:
@@ -186,15 +189,15 @@ def _told(
             if other[-1] == key[-1]:  # another version of the plan asks something else
                 told = [known(every[other], item) for item in mine]
                 number, teller = max((number, teller), ([*told, False].index(False), other))
+        gone.update(item.run.id for item in mine[:number])
         if number == len(mine):
             same[key] = teller
         else:
-            rest = {item.run.id for item in mine[number:]}
-            found[key] = [item for item in runs if item.run.id in rest] or runs
+            found[key] = [item for item in runs if item.run.id not in gone] or runs
     for key, teller in reversed(same.items()):
         same[key] = same.get(teller, teller)
         del found[key]
-    return same
+    return same, frozenset(gone)
 
 
 def _results(item: FoundRun) -> Iterator[tuple[Key, object]]:

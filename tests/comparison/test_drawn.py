@@ -850,6 +850,12 @@ def made(what: str, item: FoundRun) -> FoundRun:
     return replace(item, run=replace(item.run, repeats=tuple(repeats)))
 
 
+def looks(*runs: FoundRun) -> int:
+    """How often somebody looked and went on; each made a file of its own."""
+    found = FoundRuns(tuple(made(item.run.inputs, item) for item in runs))
+    return count(found, DRAWN, BASE, CANDIDATE, in_line).looks
+
+
 def picked(
     *runs: FoundRun,
     plan: Plan = DRAWN,
@@ -915,6 +921,7 @@ def test_a_candidate_that_showed_only_what_an_earlier_one_had_is_the_same_try() 
     )
     third = run("t", InputsDigest("9" * 64), SEEDS[:4], order=0, plan=REF)
     assert picked(base, third, earlier, mine(0, 4)) == "2: 6"
+    assert (looks(base, earlier, mine(0, 4)), looks(base, third, mine(0, 4))) == (0, 1)
     assert picked(base, earlier, replace(third, order=2), mine(0, 4, 3)) == ""
     # Any number, file, place or way to end of its own is a chance of its own.
     high, bad = {SEEDS[3]: math.nextafter(0.5, 1)}, RepeatState.FAILED
