@@ -29,7 +29,7 @@ from gitexp.execution.publish import publish
 from gitexp.execution.record import Ended
 from gitexp.execution.workdir import WorkDir, remove_slots
 from gitexp.git.command import translating
-from gitexp.git.transaction import layout, locks, owners
+from gitexp.git.transaction import owners
 from gitexp.model.ids import RunId
 from gitexp.model.plan import MAX_REPEATS
 from gitexp.model.report import ProgressEvent, ProgressKind, RunReport
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
 
 PROGRAM_NAME = "gitexp"
-_BEGIN_S = 600.0  # more than another call takes to make its worktrees
 _GROUP = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]{0,63}")
 
 
@@ -106,7 +105,7 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
     _check(request)
     variables = dict(os.environ if environ is None else environ)
     made: list[RunId] = []
-    lock = locks.FileLock(layout.locks_dir(workspace) / "begin", timeout_s=_BEGIN_S)
+    lock = states.beginning(workspace)
     with nullcontext(lock) if request.dry_run else lock as beginning:
         place, resumed, told = _begin(find_place(workspace, request), request, now(), variables)
         seen = situation.look(place, resumed.request, variables, resumed.runs, resumed.pending)

@@ -209,6 +209,14 @@ def _states(call: Call) -> Iterator[State]:
 _INTERRUPTED = frozenset({RepeatState.CANCELLED, RepeatState.LOST})
 
 
+_BEGIN_S = 600.0  # more than another call takes to make its worktrees
+
+
+def beginning(workspace: Workspace) -> locks.FileLock:
+    """Return the lock of a call until all that it runs is written down."""
+    return locks.FileLock(layout.locks_dir(workspace) / "begin", timeout_s=_BEGIN_S)
+
+
 @dataclass(frozen=True, slots=True)
 class LiveRuns:
     """All unrecorded runs of a work tree."""
@@ -217,12 +225,15 @@ class LiveRuns:
     unpublished: tuple[LiveRun, ...]  # the coordinator is dead, a finished repeat is there
     begun: tuple[LiveRun, ...]  # it is dead, nothing has finished, and nobody went on or gave up
     unreadable: tuple[UnreadableRecord, ...]
+    preparing: str = ""  # who begins a call that has not written down what it runs
 
 
 def live_runs(workspace: Workspace) -> LiveRuns:
     """Look at what is going on, or was left, in a work tree."""
     found: list[LiveRun] = []
     bad: list[UnreadableRecord] = []
+    begins = beginning(workspace)
+    preparing = f"a call of run is being prepared by {begins.holder()}" if begins.is_held() else ""
     for folder in calls.folders(workspace):
         try:
             run = _look(workspace, folder)
@@ -236,6 +247,7 @@ def live_runs(workspace: Workspace) -> LiveRuns:
         unpublished=tuple(run for run in found if not run.alive and run.finished),
         begun=tuple(run for run in found if not (run.alive or run.finished or run.left)),
         unreadable=tuple(bad),
+        preparing=preparing,
     )
 
 

@@ -114,7 +114,7 @@ def status(workspace: Workspace) -> StatusView:
         unpublished=killed,
         unreadable=tuple(facts.unreadable),
         shallow=facts.shallow,
-        notes=tuple(facts.notes),
+        notes=(*filter(None, [live.preparing]), *facts.notes),
         next_step=_BARE if workspace.top is None else _next_step(repo, facts, live),
         not_counted=facts.not_counted,
         failed=tuple(item.text for item in facts.failed),
@@ -335,6 +335,7 @@ def _next_step(repo: Repo, facts: _Facts, live: LiveRuns) -> str:
     situations = (
         (bool(merging), merging),
         (bool(watched), watched),
+        (bool(live.preparing), "gitexp status"),
         (bool(killed), killed),
         (not facts.initialised, facts.settings_step or "gitexp init"),
         (head.branch is None, "git switch BRANCH"),

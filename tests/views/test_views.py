@@ -9,6 +9,7 @@ import pytest
 
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.errors import UnknownExperimentError, UnknownRunError
+from gitexp.execution.state import beginning
 from gitexp.git.objects import commit_info
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout
@@ -396,3 +397,14 @@ def test_nothing_is_written_but_the_index(begun: BuiltRepo) -> None:
     assert (begun.refs(), begun.status()) == (refs, files)
     now = sorted(path.name for path in (begun.path / ".git").iterdir())
     assert set(now) - set(record_of) == {"gitexp"}
+
+
+def test_status_says_that_a_call_is_being_prepared_of_which_nothing_is_written(
+    begun: BuiltRepo,
+) -> None:
+    before = status(begun.workspace)
+    with beginning(begun.workspace):
+        found = status(begun.workspace)
+    assert found.notes[0].startswith("a call of run is being prepared by process ")
+    assert (found.notes[1:], found.next_step) == (before.notes, "gitexp status")
+    assert status(begun.workspace) == before

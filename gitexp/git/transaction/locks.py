@@ -151,6 +151,20 @@ class FileLock:
             os.close(self._file)  # closes the only descriptor, so the lock goes
             self._file = None
 
+    def is_held(self) -> bool:
+        """Whether somebody has it now; nothing is written."""
+        try:
+            file = os.open(self.path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+        except OSError:
+            return False
+        try:
+            lock(file)
+        except OSError as error:
+            return error.errno not in _UNSUPPORTED
+        finally:
+            os.close(file)
+        return False
+
     def holder(self) -> str:
         """Return who wrote into the file last, for a message."""
         with contextlib.suppress(OSError, ValueError):
