@@ -166,11 +166,14 @@ def check_published(workspace: Workspace, branch: str) -> None:
                 where=where,
                 next_step=f"gitexp logs {run.id[:8]} --follow",
             )
+        done, begun = len(run.finished), len(run.ended)
+        what = numbers.amount(done or begun, "finished repeat" if done else "interrupted repeat")
+        call = f"run --resume --on {shlex.quote(branch)}" if done else "doctor --fix"
         raise PreconditionError(
-            f"{numbers.amount(len(run.finished), 'finished repeat')} on {branch} not recorded yet",
+            f"{what} on {branch} not recorded yet",
             found=f"run {run.id[:8]}, whose coordinator died",
             where=where,
-            next_step=f"cd {shlex.quote(where)} && gitexp run --resume --on {shlex.quote(branch)}",
+            next_step=f"cd {shlex.quote(where)} && gitexp {call}",
         )
 
 
@@ -232,7 +235,11 @@ def _unrecorded(workspace: Workspace, branch: str) -> Iterator[tuple[str, LiveRu
         found = live_runs(there)
         every = [
             *((run, True) for run in found.running),
-            *((run, False) for run in found.unpublished),
+            *(
+                (run, False)
+                for run in (*found.unpublished, *found.begun)
+                if run.finished or run.ended
+            ),
         ]
         yield from ((str(place.top), run, alive) for run, alive in every if run.branch == branch)
 

@@ -53,11 +53,11 @@ def cleared(repo: BuiltRepo) -> None:
     same(repo)
 
 
-def finish(repo: BuiltRepo) -> str:
+def finish(repo: BuiltRepo, name: str = "x") -> str:
     """Run what is lacking, and return what a reader of the verdict is told."""
     assert gitexp(repo, "run", "--with-baseline").code == 0
     judged = gitexp(repo, "compare").out
-    reviewed = gitexp(repo, "review", "main...exp/x", "--format", "md").out
+    reviewed = gitexp(repo, "review", f"main...exp/{name}", "--format", "md").out
     assert (SAID in judged) == (SAID in reviewed), reviewed
     return judged
 
@@ -77,6 +77,36 @@ def test_what_clears_up_keeps_that_it_began(tmp_path: Path) -> None:
     repo = project(tmp_path, "both")
     killed(repo)
     cleared(repo)
+    assert f"seed 8 of the candidate {SAID}" in finish(repo)
+
+
+def test_what_a_killed_call_had_begun_is_recorded_before_anything_rests_on_it(
+    tmp_path: Path,
+) -> None:
+    """Attack: kill it, rename the experiment, and draw it again where nothing knows of it."""
+    repo = project(tmp_path, "both")
+    killed(repo)
+    refused = gitexp(repo, "rename", "x", "y")
+    assert refused.says("1 interrupted repeat on exp/x not recorded yet", "gitexp doctor --fix")
+    found = doctor(repo.workspace, fix=True)
+    assert any(each.what.startswith("1 interrupted repeat of run ") for each in found.findings)
+    assert gitexp(repo, "doctor").code == 0
+    assert gitexp(repo, "rename", "x", "y").code == 0
+    same(repo)
+    assert f"seed 8 of the candidate {SAID}" in finish(repo, "y")
+
+
+def test_a_branch_that_git_renamed_after_a_kill_is_made_again_by_what_doctor_says(
+    tmp_path: Path,
+) -> None:
+    repo = project(tmp_path, "both")
+    killed(repo)
+    repo.git("branch", "-m", "exp/x", "exp/y")
+    (trouble,) = (each for each in doctor(repo.workspace).findings if "interrupted" in each.what)
+    anew, resumed = (step.split() for step in trouble.step.split(" && "))
+    repo.git(*anew[1:])
+    assert gitexp(repo, *resumed[1:]).code == 0
+    repo.switch("exp/x")
     assert f"seed 8 of the candidate {SAID}" in finish(repo)
 
 

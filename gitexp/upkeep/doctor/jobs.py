@@ -48,11 +48,10 @@ def unrecorded(place: CheckedRepository) -> Iterator[Curable]:
             what = f"run {run[:8]} is recorded on {state.branch}, and its notes do not say so"
             clear, notes = partial(states.recorded, workdir, run), workdir.state(run)
             yield Curable(what, notes, "note that it is recorded", clear, done="noted")
-        elif seeds := finished(workdir, state):
+        elif what := _left(workdir, state):
             there = tip_of(place, local(state.branch)) is not ABSENT
             step = steps.get(run) or states.resumption(state, there=there)
-            what = f"{numbers.amount(len(seeds), 'finished repeat')} of run {run[:8]}"
-            what += f" for {state.branch} never recorded: the coordinator died"
+            what += f" of run {run[:8]} for {state.branch} never recorded: the coordinator died"
             remedy = f"record them; {step} finishes the call, too" if there else step
             finish = partial(_record, place, workspace, workdir, state) if there else None
             yield Curable(what, workdir.run(run), remedy, finish, step=step)
@@ -71,6 +70,16 @@ def unrecorded(place: CheckedRepository) -> Iterator[Curable]:
             what = f"the notes about run {bad.what[:8]} are not to be believed: {bad.why}"
             step = f"look into its jobs/, then rm -r {shlex.quote(bad.where)}"
             yield Curable(what, bad.where, step)
+
+
+def _left(workdir: WorkDir, state: State) -> str:
+    """Return what a dead call has finished, else what it had begun; "" while that is under way."""
+    if seeds := finished(workdir, state):
+        return numbers.amount(len(seeds), "finished repeat")
+    begun = [seed for seed in state.draft.seeds if workdir.began(state.draft.id, seed)]
+    if state.left or any(states.is_at_work(workdir, state, seed) for seed in begun):
+        return ""
+    return numbers.amount(len(begun), "interrupted repeat") if begun else ""
 
 
 def _steps(place: CheckedRepository) -> dict[RunId, str]:
