@@ -275,7 +275,8 @@ def _forms(value: str) -> Iterator[str]:
     for write, safe in ((quote, ""), (quote, "/"), (quote_plus, "")):
         escaped = write(value, safe, errors="replace")
         yield from (escaped, _ESCAPE.sub(lambda hit: hit[0].lower(), escaped))
-    yield from (data.hex(), data.hex().upper())
+    for apart in ("", ":", "-", "%", "\\x", ",0x"):  # a dump, a fingerprint, bytes of a program
+        yield from (apart.join(f"{byte:{digits}}" for byte in data) for digits in ("02x", "02X"))
     for before in range(3):  # whatever stands before it, as in "user:password"
         coded = base64.b64encode(b"\0" * before + data).decode("ascii").rstrip("=")
         whole = coded[before + (before > 0) : len(coded) - ((before + len(data)) % 3 > 0)]

@@ -34,6 +34,11 @@ WAYS: Final[dict[str, Callable[[str], str]]] = {
     "repr": lambda v: f"KeyError: {v!r}",
     "url": lambda v: f"GET /?x={quote(v, safe='')} 403",
     "hex": lambda v: v.encode().hex(),
+    "dump": lambda v: v.encode().hex(" "),
+    "fingerprint": lambda v: v.encode().hex(":").upper(),
+    "list": lambda v: ", ".join(map(hex, v.encode())),
+    "every byte": lambda v: "".join(f"%{byte:02X}" for byte in v.encode()),
+    "bytes": lambda v: "".join(f"\\x{byte:02x}" for byte in v.encode()),
     "base64": lambda v: base64.b64encode(v.encode()).decode(),
     "basic": lambda v: base64.b64encode(f"me:{v}".encode()).decode(),
     "basic of another": lambda v: base64.b64encode(f"you:{v}:x".encode()).decode(),
@@ -45,7 +50,7 @@ WAYS: Final[dict[str, Callable[[str], str]]] = {
 
 def parts(text: str) -> set[str]:
     """Return the runs of eight characters of a text, without what may part it."""
-    plain_text = "".join(char for char in text if char not in " \n'\"\\\\+")
+    plain_text = "".join(char for char in text if char not in " \n'\"\\\\+:x").lower()
     return {plain_text[at : at + 8] for at in range(len(plain_text) - 7)}
 
 
