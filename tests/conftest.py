@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from gitexp.execution.engines import ENGINES
 from tests.lab import warm
 from tests.lab.build import BuiltRepo, dvc_project, dvc_template, repository
 
@@ -106,6 +107,7 @@ def _island(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         venv.create(home / "venv", symlinks=True)
         patch.setenv("VIRTUAL_ENV", str(home / "venv"))
         warm.environment()  # asked before any test changes it
+        patch.setitem(ENGINES, "local", warm.local_engine)  # type: ignore[arg-type]
         yield
 
 

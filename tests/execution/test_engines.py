@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 GOOD = "echo '{\"f1\": 0.5}' > metrics.json"
 DONE = {JobState.ENDED, JobState.LOST}
+MAKERS = dict(ENGINES)  # before the suite lets calls share what forks their workers
 
 
 @pytest.fixture
@@ -34,9 +35,9 @@ def place(repo: BuiltRepo, tmp_path: Path) -> Bench:
     return bench(repo, tmp_path)
 
 
-@pytest.fixture(params=sorted(ENGINES))
+@pytest.fixture(params=sorted(MAKERS))
 def engine(request: pytest.FixtureRequest) -> Engine:
-    return ENGINES[request.param](2)
+    return MAKERS[request.param](2)
 
 
 def request_for(place: Bench, job: Job, attempt: str = "attempt-1") -> JobRequest:

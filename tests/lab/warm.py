@@ -14,6 +14,7 @@ import selectors
 import socket
 import subprocess
 import sys
+import threading
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Literal
 
+    from gitexp.execution.engines.local import ForkServer, LocalEngine
+
 ROOT = Path(__file__).parents[2]
 MESSAGE_BYTES = 1 << 17  # below what a socket takes at once
+MOST_PARENTS = 3
+_PARENTS: dict[tuple[object, ...], ForkServer] = {}
 # What no module of ours or of DVC reads before it is asked to do something.
 READ_LATE = ("COLUMNS", "GIT", "NO_COLOR", "PATH", "PYTEST_", "PYTHONPATH", "TERM")
 
@@ -56,6 +61,24 @@ def run(
             os.close(end)
     out, err, code = _read(ours)
     return subprocess.CompletedProcess(command, int(code), out, err)
+
+
+def local_engine(slots: int) -> LocalEngine:
+    """Return an engine like any other, but for its workers' parent: that of the call before.
+
+    It began in this thread, with these variables, and has nothing left to do.
+    """
+    from gitexp.execution.engines.local import WORKER, ForkServer, LocalEngine  # noqa: PLC0415
+
+    named = (item for item in os.environ.items() if not item[0].startswith("PYTEST_"))
+    key = (threading.get_ident(), *sorted(named))
+    known = _PARENTS.pop(key, None)
+    if known is None or not known.idle:
+        known = ForkServer(WORKER, own_session=True)
+    _PARENTS[key] = known
+    if len(_PARENTS) > MOST_PARENTS:
+        del _PARENTS[next(iter(_PARENTS))]
+    return LocalEngine(slots, workers=known)
 
 
 def _early(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -37,15 +37,20 @@ _LEFT: list[subprocess.Popen[bytes]] = []
 
 
 class LocalEngine:
-    """A pool of worker processes, so many at the same time, forked by what `command` starts."""
+    """A pool of worker processes, so many at the same time, forked by what `command` starts.
+
+    Or by `workers`, which outlives it.
+    """
 
     name = "local"
     _own_session = True
     _pause_s = 0.05
 
-    def __init__(self, slots: int, command: Sequence[str] = WORKER) -> None:
+    def __init__(
+        self, slots: int, command: Sequence[str] = WORKER, workers: ForkServer | None = None
+    ) -> None:
         self._slots = max(1, slots)
-        self._workers = ForkServer(command, own_session=self._own_session)
+        self._workers = workers or ForkServer(command, own_session=self._own_session)
         self._queue: deque[JobRequest] = deque()
         # Folder of a worker -> when it has had its time to end, monotonic seconds.
         self._running: dict[str, float] = {}
@@ -166,6 +171,11 @@ class ForkServer:
         self._alive: set[str] = set()
         self._ended: set[str] = set()
         self._heard = b""
+
+    @property
+    def idle(self) -> bool:
+        """Whether all that it started has ended, and was heard of."""
+        return not (self._alive or self._ended)
 
     def start(self, job_file: str, out_dir: str) -> None:
         """Start a worker."""
