@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gitexp.comparison.judged import Judged
-    from gitexp.model.comparison import Detectable, MetricComparison, PlannedTest
+    from gitexp.model.comparison import (
+        Detectable,
+        MetricComparison,
+        PlannedTest,
+        SignificanceResult,
+    )
 
 BEFORE = {Verdict.REFUTED: "rejected that ", Verdict.INCONCLUSIVE: "not shown that "}
 _DECIDED = frozenset((Verdict.SUPPORTED, Verdict.REFUTED, Verdict.EQUIVALENT))
@@ -256,14 +261,22 @@ def _sentence(judged: Judged) -> str:
         found = judged.draft.selection
         tried = f"as try {found.configurations}" if found and found.price else "configurations"
         family += f", times {price} {tried}"
-    p = None
-    if judged.result is not None:
-        refuted = verdict is Verdict.REFUTED
-        p = judged.result.p_refute if refuted else judged.result.p_support
+    p = _p(judged.result, refuted=judged.refuted)
+    if judged.siblings is not None and judged.siblings.experiments and p is not None:
+        alone, number = _p(judged.alone, refuted=judged.refuted), len(judged.siblings.experiments)
+        family += f" alone; 1 of {number + 1} on the same data, Holm p = {p_words(p, plan.alpha)}"
+        p = alone
     size = "" if judged.primary is None else f"{effect_words(judged.primary, plan.effect)}, "
     shown = "" if p is None else f": {size}p = {p_words(p, plan.alpha)}"
     shown += "" if p is None else f"{family}, alpha = {plan.alpha:g}"
     return f"{BEFORE.get(verdict, '')}{promise}{shown}"
+
+
+def _p(result: SignificanceResult | None, *, refuted: bool) -> float | None:
+    """Return the p of the side that decides."""
+    if result is None:
+        return None
+    return result.p_refute if refuted else result.p_support
 
 
 def _units(judged: Judged) -> int:

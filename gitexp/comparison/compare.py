@@ -13,7 +13,7 @@ import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import advice, selection, sides
+from gitexp.comparison import advice, selection, siblings, sides
 from gitexp.comparison.detectable import detectable, fragile, missing_repeats, obstacle_of
 from gitexp.comparison.draft import CompareOptions, draft
 from gitexp.comparison.gather import RunPool
@@ -23,7 +23,7 @@ from gitexp.errors import GitexpError, UsageError
 from gitexp.git import refs, repository
 from gitexp.git.transaction.cache import Index, open_index
 from gitexp.model import dataclass, replace
-from gitexp.model.comparison import Comparison, Side, SignificanceResult
+from gitexp.model.comparison import Comparison, Siblings, Side, SignificanceResult
 from gitexp.model.ids import ABSENT
 from gitexp.model.plan import Claim, Plan, Verdict
 from gitexp.provenance import order_evidence
@@ -124,7 +124,8 @@ def judge(
     drafts = [
         draft(world, base, candidate, options, candidates=len(pairs)) for base, candidate in pairs
     ]
-    results = _over_candidates(drafts, options.adjust)
+    alone = [_of_selection(item) for item in drafts]
+    results = _over_candidates(alone, options.adjust)
     call = _Call(
         family=sum(1 for item in results if _is_judged(item)),
         adjustment=options.adjust,
@@ -133,9 +134,18 @@ def judge(
         program=program,
     )
     together = across(drafts)
+    own = {item.sides.plan.name for item in drafts if item.sides.plan is not None}
+    known = [
+        siblings.found(world, item, named.holder, own)
+        for item, (_, named) in zip(drafts, pairs, strict=True)
+    ]
+    shared = [
+        siblings.together(result, more, alone, number)
+        for number, (result, more) in enumerate(zip(results, known, strict=True))
+    ]
     return Comparisons(
-        replace(_finish(item, result, call), order=_order(repo, index, item), across=together)
-        for item, result in zip(drafts, results, strict=True)
+        replace(_finish(*its, call), order=_order(repo, index, its[0]), across=together)
+        for its in zip(drafts, shared, alone, known, strict=True)
     )
 
 
@@ -176,9 +186,10 @@ def _pairs(repo: Repo, index: Index, names: Sequence[str]) -> list[tuple[Named, 
     return [(baseline, candidate) for candidate in candidates]
 
 
-def _over_candidates(drafts: Sequence[Draft], method: str) -> list[SignificanceResult | None]:
+def _over_candidates(
+    results: Sequence[SignificanceResult | None], method: str
+) -> Sequence[SignificanceResult | None]:
     """Hold alpha over all candidates of a call that have a hypothesis and can be compared."""
-    results = [_of_selection(item) for item in drafts]
     judged = [item for item in results if item is not None and _is_judged(item)]
     if len(judged) <= 1:
         return results
@@ -204,9 +215,17 @@ def _is_judged(result: SignificanceResult | None) -> bool:
     return result is not None and result.p_support is not None
 
 
-def _finish(draft: Draft, result: SignificanceResult | None, call: _Call) -> Comparison:
+def _finish(
+    draft: Draft,
+    result: SignificanceResult | None,
+    alone: SignificanceResult | None,
+    known: Siblings | None,
+    call: _Call,
+) -> Comparison:
+    """Give the verdict by a result over all that share alpha; `alone`: before they did."""
     plan = draft.sides.plan
     lost = missing_repeats(draft.sides.count, draft.measured.primary, plan)
+    without, _ = _verdict(draft, alone, "")
     verdict, obstacle = _verdict(draft, result, draft.measured.obstacle or obstacle_of(lost))
     configurations = selection.factor(draft.selection)
     still = draft.measured.still.get("" if plan is None else plan.metric, "")
@@ -218,9 +237,13 @@ def _finish(draft: Draft, result: SignificanceResult | None, call: _Call) -> Com
         problem=draft.measured.problem or still or obstacle,
         adjustment=call.adjustment,
         current_branch=call.branch,
+        siblings=known,
+        refuted=without is Verdict.REFUTED,
+        alone=alone,
     )
     metrics = draft.measured.metrics
-    if max(call.family, configurations) > 1 and result is not None and _is_judged(result):
+    several = known is not None or max(call.family, configurations) > 1
+    if several and result is not None and _is_judged(result):
         metrics = tuple(
             replace(item, p_adjusted=result.p_support) if item is draft.measured.primary else item
             for item in metrics
@@ -257,6 +280,7 @@ def _finish(draft: Draft, result: SignificanceResult | None, call: _Call) -> Com
         missing=lost,
         selection=draft.selection,
         ledger=draft.ledger,
+        siblings=known,
         slices=draft.measured.subgroups.slices,
         categories=draft.measured.subgroups.categories,
         evaluator=draft.evaluator,

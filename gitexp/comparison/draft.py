@@ -14,9 +14,9 @@ from gitexp.comparison.designs.prediction_pairs import recorded_by
 from gitexp.comparison.environments import Environments
 from gitexp.comparison.failures import Failure, after, standing
 from gitexp.comparison.judged import Draft, Measured, adjusted
-from gitexp.comparison.made_once import made_outside
 from gitexp.comparison.measure import Answer, CountedSides, Question
 from gitexp.comparison.randomness import seeding
+from gitexp.comparison.randomness.made_once import made_outside
 from gitexp.comparison.tally import settle
 from gitexp.dvc.inputs import STAGE
 from gitexp.errors import NoSamplesError

@@ -13,6 +13,7 @@ from gitexp.model.comparison import (
     Role,
     Selection,
     SharedEvaluator,
+    Siblings,
 )
 from gitexp.stats.hypotheses import family
 
@@ -84,6 +85,9 @@ class Judged:
     problem: str
     adjustment: str  # over several candidates
     current_branch: str
+    siblings: Siblings | None = None
+    alone: SignificanceResult | None = None  # without siblings
+    refuted: bool = False  # whether that is a no
 
     @property
     def primary(self) -> MetricComparison | None:

@@ -15,8 +15,8 @@ import re
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.eligible import is_under, was_under
-from gitexp.comparison.made_once import made_by
 from gitexp.comparison.randomness import seeding
+from gitexp.comparison.randomness.made_once import made_by
 from gitexp.comparison.randomness.project_text import CODE
 from gitexp.dvc import cache as objects
 from gitexp.dvc import exchange, pipeline

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import exclusions, frozen, power, selection, tally
+from gitexp.comparison import exclusions, frozen, power, selection, siblings, tally
 from gitexp.comparison.detectable import mute_looks
 from gitexp.comparison.eligible import finished_seeds
 from gitexp.comparison.gather import RunPool
@@ -74,7 +74,7 @@ from gitexp.store.replay import way_out
 from gitexp.system import curves
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from gitexp.comparison.known_metrics import KnownMetrics
     from gitexp.git.repository import Repo
@@ -126,7 +126,7 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
     warnings = [] if found is not None else unseen
     warnings += filter(None, [mute_looks(plan)])
     warnings += [*drifted(repo, start, config), *_warnings(repo, plan, start)]
-    warnings += filter(None, [_tried(repo, plan, start)])
+    warnings += filter(None, _paid_for(repo, plan, start))
     report = NewReport(
         plan=plan,
         commit=None,
@@ -414,16 +414,16 @@ def _warnings(repo: Repo, plan: Plan, start: CommitHash) -> list[str]:
     return said
 
 
-def _tried(repo: Repo, plan: Plan, start: CommitHash) -> str:
-    """Say what p is multiplied by where other plans had this candidate; "" where none had."""
+def _paid_for(repo: Repo, plan: Plan, start: CommitHash) -> Iterator[str]:
+    """Say what p is multiplied by where other plans had this candidate, and who shares alpha."""
     with contextlib.suppress(GitexpError), open_index(repo.workspace) as index:
-        named = Named(plan.branch, start)
+        named, world = Named(plan.branch, start), RunPool(repo, index)
         baseline, candidate, _ = tally.sources(repo, index, plan, named, start)
+        yield siblings.warning(world, plan, baseline)
         if plan.drawn and baseline.inputs != candidate.inputs:
-            count = tally.settle(RunPool(repo, index), baseline, candidate, plan).count
+            count = tally.settle(world, baseline, candidate, plan).count
             if count.after:
-                return selection.next_try(count, plan)
-    return ""
+                yield selection.next_try(count, plan)
 
 
 def _switch(

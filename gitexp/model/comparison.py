@@ -120,6 +120,7 @@ class Comparison:
     missing: Missing | None = None
     selection: Selection | None = None
     ledger: Ledger | None = None
+    siblings: Siblings | None = None
     slices: SliceComparison | None = None
     categories: CategoryComparison | None = None
     evaluator: SharedEvaluator | None = None  # where there is anything to say of it
@@ -264,6 +265,24 @@ class Ledger:
     def overdrawn(self) -> bool:
         """Whether a decision now would be one too many."""
         return self.budget is not None and len(self.experiments) + 1 > self.budget
+
+
+@dataclass(frozen=True, slots=True)
+class Sibling:
+    """Another experiment on the same data, with its own p-values: after its tries, before Holm."""
+
+    name: str
+    p_support: float
+    p_refute: float
+
+
+@dataclass(frozen=True, slots=True)
+class Siblings:
+    """Other experiments on the same data that have a result: each was a chance of a yes."""
+
+    # Over which the deciding p-values are Holm's, in the order of their names.
+    experiments: tuple[Sibling, ...]
+    newer: tuple[str, ...] = ()  # seen since the conclusion, which they do not change
 
 
 @dataclass(frozen=True, slots=True)

@@ -341,13 +341,14 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "Comparison": Shape(
         kind="comparison",
         limit=16 * MIB,
-        sparse="words order across adjustment detectable missing selection ledger slices"
-        " categories evaluator",
+        sparse="words order across adjustment detectable missing selection ledger siblings"
+        " slices categories evaluator",
         least=_counts("looks pairs"),
         reads={"effect": _effect},
         writes={"effect": _effect_text},
     ),
     "Ledger": Shape(sparse="raw"),
+    "Siblings": Shape(sparse="newer"),
     "SharedEvaluator": Shape(sparse="differing lent lacking"),
     "Side": Shape(as_is="wall_s", least=_counts("failed interrupted"), sparse="interrupted"),
     "MetricComparison": Shape(

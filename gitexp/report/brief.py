@@ -197,6 +197,8 @@ def _price(item: ReviewedExperiment) -> Iterator[str | Foreign]:
         found = comparison.selection
         tried = f"try {found.configurations}"
         yield f"; {tried if found.price else f'best of {found.configurations} configurations'}"
+    if comparison.siblings is not None and comparison.siblings.experiments:
+        yield f"; 1 of {len(comparison.siblings.experiments) + 1} experiments on the same data"
     if comparison.looks:
         yield f"; {numbers.amount(comparison.looks, 'look')} after the planned one"
 

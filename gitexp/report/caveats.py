@@ -12,7 +12,7 @@ from gitexp.report import numbers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.model.comparison import Comparison, Detectable, Ledger, Missing, Selection
+    from gitexp.model.comparison import Comparison, Detectable, Ledger, Missing, Selection, Siblings
 
 _FEW = 4  # names of experiments
 _METHODS = {
@@ -43,6 +43,8 @@ def lines(comparison: Comparison) -> Iterator[tuple[str, str]]:
     family = family_text(comparison)
     if family:
         yield "family", family
+    if comparison.siblings is not None:
+        yield "siblings", siblings_text(comparison.siblings)
     if comparison.ledger is not None:
         yield "ledger", ledger_text(comparison.ledger)
 
@@ -166,6 +168,22 @@ def ledger_text(found: Ledger) -> str:
     others = numbers.amount(len(found.experiments), "other experiment")
     verb = "was" if len(found.experiments) == 1 else "were"
     return f"{others} {verb} decided on {data} ({listed}){budget}"
+
+
+def siblings_text(found: Siblings) -> str:
+    """Say which other experiments had a chance of a yes on the same data."""
+    parts = []
+    if found.experiments:
+        listed = numbers.listed([each.name for each in found.experiments], _FEW)
+        parts.append(
+            f"{numbers.amount(len(found.experiments), 'other experiment')} on the same data "
+            f"({listed}), none of which was supported and merged between the baselines: the p that "
+            "decides is Holm's over all"
+        )
+    if found.newer:
+        listed = numbers.listed(found.newer, _FEW)
+        parts.append(f"since the conclusion, and not counted: {listed}")
+    return "; ".join(parts)
 
 
 def rounded(value: float) -> str:

@@ -1,0 +1,228 @@
+"""Other experiments on the same data: the p that decides is Holm's over all of them."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.comparison.compare import compare
+from gitexp.experiments.archive import archive
+from gitexp.experiments.conclude import conclude
+from gitexp.experiments.new import new
+from gitexp.git.transaction import layout
+from gitexp.model.comparison import Comparison, Siblings
+from gitexp.model.ids import EvaluationDigest
+from gitexp.model.plan import PlanSeeds, Verdict
+from gitexp.model.request import NewRequest
+from gitexp.records import codec, terms
+from gitexp.report.comparisons import text as render
+from gitexp.report.sheet import PLAIN
+from tests.lab import build
+from tests.lab.records import EVALUATION, START, Lab, one
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitexp.model.plan import Plan
+    from tests.lab.build import BuiltRepo
+
+REPEATS = 6  # all of which have to agree: the smallest p is 1/64
+OTHER = EvaluationDigest("d" * 64)
+
+
+@pytest.fixture
+def lab(repo: BuiltRepo) -> Lab:
+    made = Lab(repo)
+    made.init()
+    return made
+
+
+def begin(  # noqa: PLR0913  what an experiment may differ in
+    lab: Lab,
+    name: str,
+    depth: int,
+    *,
+    gain: float = 0.05,
+    start: str = "main",
+    evaluation: str = EVALUATION,
+    rules: int = 2,
+) -> Plan:
+    """Make a whole experiment on seeds of its own; its branch is checked out then."""
+    lab.repo.switch(start)
+    plan = lab.plan(name, effect=">0", repeats=REPEATS, rules=rules, baseline=start)
+    plan = terms.sealed(replace(plan, seeds=PlanSeeds(f"{depth:032x}")))
+    lab.repo.commit({layout.plan_path(name): codec.dump(plan)}, at=lab.tick(), message="plan")
+    lab.change(depth)
+    assert plan.drawn is not None
+    seeds = list(itertools.islice(plan.drawn.sequence(), REPEATS))
+    low = {seed: 0.6 + 0.001 * (seed % 7) for seed in seeds}
+    high = {seed: value + gain + 0.0001 * (seed % 5 - 2) for seed, value in low.items()}
+    left, right = (chr(ord("a") + 2 * (depth - 3) + side) for side in (0, 1))
+    for letter, values, of in ((left, low, start), (right, high, "HEAD")):
+        lab.record(
+            letter, {"f1": values}, of=of, plan=plan, evaluation=evaluation, call=f"call-{name}"
+        )
+    return plan
+
+
+def names(result: Comparison) -> tuple[str, ...]:
+    return () if result.siblings is None else tuple(s.name for s in result.siblings.experiments)
+
+
+def test_the_p_that_decides_is_holms_over_all_that_have_a_result(lab: Lab) -> None:
+    begin(lab, "one", 3)
+    alone = one(lab)
+    assert (alone.verdict, alone.siblings) == (Verdict.SUPPORTED, None)
+    begin(lab, "two", 4)
+    lab.repo.switch("main")
+    lab.plan("idea", rules=2)  # nothing was run: no chance of a yes
+    for name, other in (("one", "two"), ("two", "one")):
+        result = one(lab, name)
+        assert result.verdict is Verdict.SUPPORTED
+        assert names(result) == (other,)
+        assert result.metrics[0].p_adjusted == pytest.approx(2 / 64)
+        assert "p = 0.016 alone; 1 of 2 on the same data, Holm p = 0.031" in result.headline
+
+
+def test_a_yes_that_is_none_among_its_siblings_is_open(lab: Lab) -> None:
+    for number, name in enumerate(("one", "two", "three", "four")):
+        begin(lab, name, 3 + number, gain=0.0 if name == "three" else 0.05)
+    result = one(lab)
+    assert (result.verdict, result.exit_code) == (Verdict.INCONCLUSIVE, 6)
+    assert names(result) == ("one", "three", "two")
+    said = "not shown that f1 rises: +0.0"
+    assert result.headline.startswith(said)
+    assert "p = 0.016 alone; 1 of 4 on the same data, Holm p = 0.062, alpha" in result.headline
+    assert "3 other experiments on the same data (one, three, two)" in render((result,), PLAIN)
+    data = codec.dump(result)
+    assert codec.load(Comparison, data, "here").siblings == result.siblings
+
+
+def test_of_several_in_one_call_each_counts_once(lab: Lab) -> None:
+    for number, name in enumerate(("one", "two", "three")):
+        begin(lab, name, 3 + number)
+    both = compare(lab.repo.workspace, ["main", "one", "two"], now=START)
+    assert [names(result) for result in both] == [("three",), ("three",)]
+    assert [result.metrics[0].p_adjusted for result in both] == pytest.approx([3 / 64] * 2)
+
+
+def test_data_set_experiments_apart_where_baselines_differ(lab: Lab) -> None:
+    begin(lab, "one", 3)
+    lab.repo.switch("main")
+    lab.repo.commit({"train.py": "print('another')\n"}, at=lab.tick(), message="moved on")
+    begin(lab, "two", 4, evaluation=OTHER)
+    assert one(lab).siblings is None
+    begin(lab, "three", 5)
+    assert names(one(lab)) == ("one", "two")  # the data of one, the baseline of two
+
+
+def test_a_supported_and_merged_experiment_begins_a_new_family(lab: Lab) -> None:
+    begin(lab, "one", 3)
+    begin(lab, "lost", 4, gain=0.0)
+    conclude(lab.repo.workspace, words="no", now=START)
+    lab.repo.switch("exp/one")
+    conclude(lab.repo.workspace, words="yes, but it was one of two", now=START)
+    lab.repo.switch("main")
+    lab.repo.git("merge", "--no-ff", "-q", "-m", "merge", "exp/one")
+    begin(lab, "next", 5)
+    assert one(lab).siblings is None
+    assert names(one(lab, "lost")) == ("one",)
+
+
+def test_a_merged_or_archived_experiment_that_was_not_supported_still_counts(lab: Lab) -> None:
+    begin(lab, "one", 3, gain=0.0)
+    conclude(lab.repo.workspace, words="nothing", now=START)
+    lab.repo.switch("main")
+    lab.repo.git("restore", "--source=exp/one", "-SW", "--", ".gitexp")
+    lab.repo.commit(at=lab.tick(), message="what was learned")
+    lab.repo.git("branch", "-D", "exp/one")
+    begin(lab, "two", 4)
+    lab.repo.switch("main")
+    archive(lab.repo.workspace, "two", now=START)
+    begin(lab, "three", 5)
+    assert names(one(lab)) == ("one", "two")
+
+
+def test_a_conclusion_keeps_its_family_and_names_newcomers(lab: Lab) -> None:
+    for number, name in enumerate(("one", "two")):
+        begin(lab, name, 3 + number)
+    concluded = conclude(lab.repo.workspace, words="it rose", now=START).conclusion.comparison
+    assert names(concluded) == ("one",)
+    for number, name in enumerate(("three", "four", "five")):
+        begin(lab, name, 5 + number)
+    again = one(lab, "two")
+    assert again.verdict is Verdict.SUPPORTED
+    assert again.siblings is not None
+    assert (names(again), again.siblings.newer) == (("one",), ("five", "four", "three"))
+    assert "since the conclusion, and not counted: five, four, three" in render((again,), PLAIN)
+    assert one(lab, "five").verdict is Verdict.INCONCLUSIVE
+
+
+def test_what_pays_as_a_try_pays_once(lab: Lab) -> None:
+    begin(lab, "one", 3, gain=0.0)
+    lab.repo.switch("main")
+    plan = begin_same(lab, "again")
+    result = one(lab)
+    assert (result.plan, result.siblings) == (plan, None)
+    assert result.selection is not None
+
+
+def begin_same(lab: Lab, name: str) -> Plan:
+    """Make another experiment of the inputs of the first one, on its own seeds."""
+    plan = begin(lab, name, 4)
+    lab.repo.git("reset", "-q", "--hard", "HEAD~3")
+    lab.change(3)
+    assert plan.drawn is not None
+    seeds = list(itertools.islice(plan.drawn.sequence(), REPEATS))
+    low = {seed: 0.6 + 0.001 * (seed % 7) for seed in seeds}
+    high = {seed: value + 0.05 + 0.0001 * (seed % 5) for seed, value in low.items()}
+    lab.record("x", {"f1": low}, of="main", plan=plan, call="call")
+    lab.record("y", {"f1": high}, plan=plan, call="call")
+    return plan
+
+
+def test_plans_of_older_rules_are_judged_as_ever(lab: Lab) -> None:
+    begin(lab, "one", 3)
+    begin(lab, "two", 4, rules=1)
+    assert one(lab).siblings is None
+    assert names(one(lab, "one")) == ("two",)
+
+
+def test_what_a_fetch_brought_is_no_sibling(lab: Lab, tmp_path: Path) -> None:
+    begin(lab, "one", 3)
+    before = render((one(lab),), PLAIN)
+    other = build.clone(lab.repo, tmp_path / "other", "--no-local")
+    theirs = Lab(other, clock=lab.clock)
+    other.git("switch", "-q", "-c", "main", "origin/main")
+    begin(theirs, "two", 4)
+    lab.repo.git("remote", "add", "them", str(other.path))
+    lab.repo.git("fetch", "-q", "them", "exp/two:refs/remotes/them/exp/two")
+    assert render((one(lab),), PLAIN) == before
+
+
+def test_a_broken_sibling_stops_nobody(lab: Lab) -> None:
+    begin(lab, "one", 3)
+    begin(lab, "two", 4)
+    lab.repo.commit({layout.plan_path("two"): "no: plan\n"}, at=lab.tick(), message="broken")
+    assert one(lab, "one").siblings in {None, Siblings(())}
+
+
+@pytest.mark.parametrize("repeats", [6, 7])
+def test_new_says_with_whom_a_plan_will_share_alpha(lab: Lab, repeats: int) -> None:
+    for number, name in enumerate(("one", "two", "three")):
+        begin(lab, name, 3 + number)
+    lab.repo.switch("main")
+    asked = NewRequest(
+        name="next",
+        hypothesis="A deeper model raises F1 at all.",
+        metric="f1",
+        effect=">0",
+        repeats=repeats,
+        dry_run=True,
+    )
+    said = " ".join(new(lab.repo.workspace, asked, now=START).warnings)
+    assert "one, three, two have results on this baseline" in said
+    assert ("Holm's over 4; 6 pairs cannot reach that, 7 would" in said) is (repeats == REPEATS)
