@@ -125,6 +125,7 @@ def draft(
     outside, conditional = made_outside(counted, gathered.found)
     examples, on_examples = frozen.on_raw_data(repo, plan, situation)
     problem = _problem(evaluation, options, differ, same=same, claim=claim)
+    problem += ", as the baseline has the candidate's evaluator" if same and baseline.over else ""
     problem = problem or frozen.told(shared)
     if baseline.config.project != candidate.config.project:
         problem = "the project's folder is another one, and what lies outside it is no input"

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison.eligible import is_under
 from gitexp.comparison.known_metrics import logged_metrics
-from gitexp.dvc import evaluator
-from gitexp.dvc.composed import differing_entries
+from gitexp.dvc import evaluator, inputs
+from gitexp.dvc.composed import differing_entries, laid_over
 from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.evaluator import Evaluator
 from gitexp.dvc.examples import examples_read, recipes
 from gitexp.errors import EvaluatorError, GitexpError, UsageError
 from gitexp.git import objects
 from gitexp.git.transaction.layout import CONFIG
-from gitexp.model import dataclass
+from gitexp.model import dataclass, replace
 from gitexp.model.clocked import is_resource
 from gitexp.model.comparison import SharedEvaluator
 from gitexp.model.ids import ABSENT, CommitHash, ParamValue
@@ -301,7 +301,18 @@ def choice(frozen: Frozen, state: ProjectState, names: Sequence[str], candidate:
     if _is_of_newer(frozen, state, names, candidate):
         newer = shlex.quote(frozen.plan.baseline.name)
         lines.append(f"or, as {newer} has it, too: gitexp amend-plan --baseline {newer} --why TEXT")
+    if _is_all(frozen, state, names):
+        lines.append("then change what is under test: nothing else differs from the baseline")
     return "\n".join(lines)
+
+
+def _is_all(frozen: Frozen, state: ProjectState, names: Sequence[str]) -> bool:
+    """Tell whether a candidate differs from the baseline in these parts of its evaluator alone."""
+    try:
+        lent = replace(frozen.state, over=laid_over(frozen.state, state, names))
+        return inputs.digest(lent) == inputs.digest(state)
+    except GitexpError:
+        return False
 
 
 def _is_of_newer(

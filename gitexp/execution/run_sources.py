@@ -385,9 +385,10 @@ def refuse_equal(main: RunSource, other: RunSource) -> None:
         trees = (main.tree, other.tree)
         paths = surroundings.reached(main.repo, main.config, trees, trees)
         said, remedy = surroundings.told(main.config, paths) if paths else ("", "")
+        lent = f", which has the candidate's {', '.join(other.swaps)}" if other.swaps else ""
         raise PreflightError(
             "both sides have the same inputs, so there would be nothing to compare",
-            found=f"inputs {main.inputs[:7]} of candidate and baseline"
+            found=f"inputs {main.inputs[:7]} of candidate and baseline{lent}"
             + (f"; {said}, and is no input" if paths else ""),
             where=f"{main.commit[:9]} and {other.commit[:9]}",
             expected="a change of code, parameters or data",

@@ -108,6 +108,20 @@ def test_status_leads_past_an_evaluator_that_run_stops_at(repo: BuiltRepo) -> No
     assert any("another evaluator" in text for text in found.notes)
 
 
+def test_a_candidate_of_which_the_evaluator_alone_changed_is_told_that_either_way_more_has_to(
+    repo: BuiltRepo,
+) -> None:
+    edited(repo, "src/evaluate.py", "get('scale')", "2")
+    said = "nothing else differs from the baseline"
+    assert said in status(repo.workspace).next_step
+    for verb in ("run", "compare"):
+        assert gitexp(repo, verb).says("amend-plan --unfreeze src/evaluate.py", said)
+    argv = ("amend-plan", "--unfreeze", "src/evaluate.py", "--why", "it was wrong")
+    assert gitexp(repo, *argv).code == 0
+    assert gitexp(repo, "run").says("baseline, which has the candidate's src/evaluate.py")
+    assert "as the baseline has the candidate's evaluator" in gitexp(repo, "compare").out
+
+
 @pytest.mark.slow
 def test_a_candidate_with_its_own_evaluator_runs_once_it_is_restored(repo: BuiltRepo) -> None:
     edited(repo, "params.yaml", "lr: 0.1", "lr: 0.2")
@@ -116,7 +130,7 @@ def test_a_candidate_with_its_own_evaluator_runs_once_it_is_restored(repo: Built
     assert done.says(
         "another evaluator", "src/evaluate.py", "amend-plan --unfreeze src/evaluate.py"
     )
-    assert done.code == 3
+    assert (done.code, "nothing else differs" in done.err) == (3, False)
     with pytest.raises(EvaluatorError) as caught:
         run(repo.workspace, RunRequest(with_baseline=True))
     restore = caught.value.next_step.partition("\n")[0].removeprefix("restore it: ")
