@@ -269,7 +269,12 @@ def unfinished(*sides: Side) -> str:
 
 
 def _design(comparison: Comparison) -> Iterator[Fact]:
-    failed = unfinished(comparison.baseline, comparison.candidate)
+    sides = comparison.baseline, comparison.candidate
+    failed = unfinished(*sides)
+    finished = min(len(side.seeds) for side in sides)
+    if finished > 1 and not any(side.failed or side.interrupted for side in sides):
+        # Clopper and Pearson's upper 95 % bound of a rate of which nothing was seen.
+        failed += f" (rates up to {100 * (1 - 0.05 ** (1 / finished)):.0f} % are possible)"
     if comparison.claim is Claim.MODEL:
         yield Fact(
             "claim",

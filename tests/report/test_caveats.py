@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from gitexp.model.comparison import Change, Detectable, Ledger, Missing, Selection, Unused
 from gitexp.model.ids import EnvironmentDigest
@@ -239,6 +240,16 @@ def test_a_side_says_what_it_has_and_nothing_of_what_it_has_not() -> None:
 def test_what_was_stopped_is_not_called_failed(failed: int, interrupted: int, said: str) -> None:
     side = replace(samples.supported().baseline, failed=failed, interrupted=interrupted)
     assert words.unfinished(side) == said
+
+
+def test_no_failure_does_not_exclude_a_rate_of_failures() -> None:
+    """By Clopper and Pearson, one-sided, from SciPy."""
+    supported = samples.supported()
+    bound = binomtest(0, len(supported.baseline.seeds), alternative="less").proportion_ci().high
+    facts = {fact.label: fact.text for fact in words.facts(supported)}
+    assert facts["pairs"].endswith(f"0 failed (rates up to {100 * bound:.0f} % are possible)")
+    failed = replace(supported, baseline=replace(supported.baseline, failed=1))
+    assert "1 failed" in next(f.text for f in words.facts(failed) if f.label == "pairs")
 
 
 def test_many_runs_of_a_side_are_counted_after_the_first() -> None:

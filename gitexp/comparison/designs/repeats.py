@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison.measure import LARGEST, Answer, Question, Values, build, values_of
 from gitexp.errors import DesignError
-from gitexp.model.metrics import is_rounding, mean, spread
+from gitexp.model.metrics import mean, spread
 from gitexp.stats import effects, intervals
 from gitexp.stats.design import Unit, plan_test
 from gitexp.stats.planned.one_dataset import beside_repeats, run_on_repeats
@@ -84,8 +83,6 @@ def _intervals(
 
 
 UNEQUAL: Final = 2.5  # ratio of standard deviations from which the measured errors are worth a word
-LEANING: Final = 2.0  # standard errors of a skewness: 5 % of samples of normal values have more
-_FEWEST = 3  # values that have a skewness
 _SAFE = 5  # values a side from which unequal spreads alone do no harm: 3 reject 7 %
 _MOST = "of true nulls at alpha = 0.05"
 _SKEWED = f"tests of a mean reject 9 % to 16 % {_MOST}, under a stopping rule too"
@@ -97,7 +94,7 @@ def outliers_of_two(left: Sequence[float], right: Sequence[float], *, paired: bo
     if old is None or new is None:
         return ""
     if max(old, new) <= UNEQUAL * min(old, new):
-        return _lean(left, right) if paired else ""
+        return ""
     more, less = ("candidate", "baseline") if new > old else ("baseline", "candidate")
     how = _how(max(old, new), min(old, new))
     fewer = len(right) < len(left) if new > old else len(left) < len(right)
@@ -130,21 +127,3 @@ def outliers_of_many(
 
 def _how(most: float, least: float) -> str:
     return f"{most / least:.1f} times as much as" if least else "and not"
-
-
-def _lean(left: Sequence[float], right: Sequence[float]) -> str:
-    """Return what is said of paired differences that are not their own mirror image."""
-    differences = [new - old for old, new in zip(left, right, strict=True)]
-    n, centre = len(differences), mean(differences)
-    furthest = max(abs(value - centre) for value in differences)
-    if n < _FEWEST or is_rounding(furthest, (*left, *right)):
-        return ""
-    apart = [(value - centre) / furthest for value in differences]  # any unit has its cubes
-    squares = math.fsum(value**2 for value in apart) / n
-    cubes = math.fsum(value**3 for value in apart) / n
-    skewness = cubes / squares**1.5 * math.sqrt(n * (n - 1)) / (n - 2)
-    error = math.sqrt(6 * n * (n - 1) / ((n - 2) * (n + 1) * (n + 3)))
-    if abs(skewness) <= LEANING * error:
-        return ""
-    way = "above" if skewness > 0 else "below"
-    return f"a few differences lie far {way} the others: unless that is chance, {_SKEWED}"
