@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _AT_START = ("sitecustomize", "usercustomize")
 _FROM = re.compile(
-    r"^[ \t]*from\s+\.*([\w.]*)\s+import\s*(\([^)]*\)|(?:[^\n#\\]|\\\n)*)", re.MULTILINE
+    r"^[ \t]*from\s+([\w.]+)\s+import\s*(\((?:[^()#]|#[^\n]*)*+\)|(?:[^\n#\\]|\\\n)*)",
+    re.MULTILINE,
 )
 _IMPORT = re.compile(r"^[ \t]*import\s+([^\n#;]*)", re.MULTILINE)
 _BY_NAME = re.compile(r"import_module\(\s*[\"']\.*([\w.]+)|\s-m\s+([\w.]+)")

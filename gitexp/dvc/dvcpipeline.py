@@ -17,7 +17,7 @@ from gitexp.text.yamltext import yaml_loads
 LIMIT = 16 * MIB  # a dvc.lock of some thousand stages
 MOST = 8 * MIB  # of all pointers and locks of a tree: seconds to read; a pointer has 100 bytes
 
-_HOLE = re.compile(r"\$\{[^}]*\}")  # linear: no nested repetition
+_HOLE = re.compile(r"\$\{(?:[^}$]|\$(?!\{))*+\}")
 
 
 def load_mapping(data: bytes, where: str) -> Json:

@@ -27,10 +27,12 @@ _MOST = 2_000  # files that differ, and files of the project that are read
 _LARGEST = 1 << 20  # bytes of one
 _TEXT = re.compile(r"\.(py|ipynb|sh|ya?ml|toml|cfg|ini|r|rmd|jl|m|pl|rb)$|file$", re.IGNORECASE)
 _MUTE = re.compile(r"\.(md|rst|dvc|lock)$|(^|/)LICENSE")
-_IMPORTS = re.compile(r"(?m)^[\s\"]*(?:from|import)\s[^\n#;]*|\bimport_module\([^\n)]*|-m\s+[\w.]+")
+_IMPORTS = re.compile(
+    r"(?m)^[ \t\r\"]*(?:from|import)\s[^\n#;]*|\bimport_module\([^\n)]*|-m\s+[\w.]+"
+)
 _LITERAL = re.compile(r"[\"']([^\"'\s-][^\"'\s]*)[\"']")
-_TOKEN = re.compile(r"[\w./-]*[./][\w./-]*")
-_ABOVE = re.compile(r"(?:\.\./)+([\w-]+)")
+_TOKEN = re.compile(r"(?<![\w./-])[\w-]*[./][\w./-]*")
+_ABOVE = re.compile(r"(?<!\.\./)(?:\.\./)+([\w-]+)")
 _LEAVES = re.compile(r"\.\.|\bparents?\b|\bdirname\b|\bgetcwd\b|\benviron\b|\bchdir\b")
 
 
@@ -56,7 +58,7 @@ def reached(
         imports.update(w for line in _IMPORTS.findall(text) for w in re.findall(r"\w+", line))
         tokens = _LITERAL if path.endswith((".py", ".ipynb")) else _TOKEN
         leaves = _LEAVES.search(text)
-        for token in tokens.findall(re.sub(r"\w+://\S*", "", text)):
+        for token in tokens.findall(re.sub(r"\b\w+://\S*", "", text)):
             if leaves or "/" in token or "." in token:
                 said.update(re.split(r"[/.\\]", token))
     home = config.project

@@ -50,7 +50,8 @@ PARAMS = "params.yaml"
 _LOGGED = "metrics are what the scripts log by gitexp.log_metric; no file is named"
 _ID_NAMES = ("id", "example_id", "row_id", "index", "idx", "key")
 _HEAD_BYTES = 1 << 16
-_WORDS = re.compile(r"[\w.][\w./-]*\.(?:ya?ml|json|toml)\b")  # of a command: files of settings
+# Of a command: files of settings; other words are taken whole.
+_WORDS = re.compile(r"([\w.][\w./-]*\.(?:ya?ml|json|toml)\b)|[\w.][\w./-]*")
 _SHOWN = 10
 _MOST_TABLES = 100  # whose headers are read
 _PLAIN = re.compile(r"[A-Za-z0-9._/-]{1,200}")  # a name that is a pattern of itself
@@ -147,7 +148,9 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
     folder = project_folder(top, project)
     check_folder(folder)
     usual = (PARAMS,) if (folder / PARAMS).exists() else ()
-    seeds = [path for path in _WORDS.findall(request.command or "") if has_seed(folder, path)]
+    seeds = [
+        path for path in _WORDS.findall(request.command or "") if path and has_seed(folder, path)
+    ]
     named = (*usual, *map(posixpath.normpath, seeds))
     params = with_seeds(folder, request.params or tuple(dict.fromkeys(named)), request)
     check_params(workspace, project, params)

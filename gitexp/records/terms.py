@@ -40,9 +40,9 @@ from gitexp.model.plan import (
 )
 from gitexp.text.jsontext import Json, json_dumps_compact
 
-_NUMBER = r"([+-]?(?:[0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?)\s*(%?)"
+_NUMBER = r"([+-]?(?:[0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?)\s*+(%?)"
 _EFFECT = re.compile(rf"\s*(>=|<=|>|<|\+-|±)\s*{_NUMBER}\s*")
-_GUARD = re.compile(rf"\s*([^<>=\s][^<>=]*?)\s*(<=|>=)\s*{_NUMBER}\s*")
+_GUARD = re.compile(rf"\s*([^<>=\s](?:[^<>=]*[^<>=\s])?)\s*(<=|>=)\s*{_NUMBER}\s*")
 _PLAIN_SIZES = (Decimal("1e-6"), Decimal("1e16"))  # shown without an exponent
 _TWO_SIDED = frozenset(("!=", "!=0", "≠", "≠0"))
 

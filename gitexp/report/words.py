@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 
-_RATIO = re.compile(r"[0-9.]+ times")
+_RATIO = re.compile(r"(?<![0-9.])[0-9.]+ times")
 KINDS = {  # of changes, and what one is called; another kind by its name
     "config": "setting",
     "params": "parameter",

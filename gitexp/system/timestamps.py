@@ -76,8 +76,8 @@ def refused(token: bytes, statement: bytes, authorities: Path) -> str:
     lines = said.decode("utf-8", "backslashreplace").strip().split("\n")
     line = next((line for line in lines if "rror" in line), "")
     reason = line.rpartition(":")[2].strip()
-    if not reason and _REASON.search(line):  # of an imprint that is another, no more is said
-        reason = _REASON.sub(r"\1", line)
+    if not reason and (found := _REASON.fullmatch(line)):
+        reason = found[1]  # of an imprint that is another, no more is said
     return reason or "openssl does not verify it"
 
 

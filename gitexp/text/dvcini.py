@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _NAMED: Final = re.compile(r'^\s*(remote|machine|db)\s*"(.*)"\s*$')  # as in DVC's config.py
-_FILLED_IN: Final = re.compile(r"%\([^)]*\)s")
+_FILLED_IN: Final = re.compile(r"%\((?:[^)%]|%(?!\())*+\)s")
 _LONG = 1 << 16
 _MANY = 4  # signs of one kind in a line; by more, DVC's reader takes for ever
 

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 
 _Item = TypeVar("_Item")
-_CONDITION = re.compile(r"\s*(?P<metric>[^<>=!]+?)\s*(?P<op>>=|<=|==|!=|=|>|<)\s*(?P<value>\S+)\s*")
+_CONDITION = re.compile(
+    r"\s*(?P<metric>[^<>=!\s](?:[^<>=!]*[^<>=!\s])?)\s*(?P<op>>=|<=|==|!=|=|>|<)\s*(?P<value>\S+)\s*"
+)
 _SPAN = re.compile(r"(?P<n>[0-9]{1,6})\s*(?P<unit>[hdw])")
 _HOURS = {"h": 1, "d": 24, "w": 24 * 7}
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {

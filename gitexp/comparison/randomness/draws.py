@@ -64,7 +64,7 @@ _ACTS = re.compile(
     r"|(standard_)?normal|gauss|uniform|choices?|permut\w+|shuffle)$|^torch\.nn\.[A-Z]"
 )
 _OF_FILE = re.compile(r"(^|[._])(loads?|load_model|read_pickle)$")
-_READS = re.compile(r"(^|[._])(load|read)_?\w*$|(exists|is_?file|open|fromfile)$")
+_READS = re.compile(r"(^|\.)(?=\w+$)(\w*_)?(load|read)|(exists|is_?file|open|fromfile)$")
 _WRAPS = re.compile(
     r"^(clone|cross_\w+|\w+_curve|(make_)?[pP]ipeline|RFE)$|Search|Bagg|Voti|Stack|Boost"
 )

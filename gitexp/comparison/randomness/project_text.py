@@ -41,15 +41,18 @@ _OTHER_LANGUAGES = re.compile(
     r"\.(r|rmd|jl|m|js|ts|c|cc|cpp|cu|rs|go|java|scala|lua|pl|rb)$", re.IGNORECASE
 )
 CODE = re.compile(r"\.(py|ipynb|sh|bash)$|" + _OTHER_LANGUAGES.pattern, re.IGNORECASE)
-_HANDED_ON = re.compile(r"([\w-]*)[ =]?[\"']?\$\{?\s*([\w.]+)")  # --seed ${train.seed}
+# --seed ${train.seed}; other words are taken whole, so that none is read from each of its letters.
+_HANDED_ON = re.compile(r"([\w-]*+)[ =]?[\"']?\$\{?\s*([\w.]+)|[\w-]+")
 NUMBERED = re.compile(r"(?:seed|random[_-]state)\W{0,3}\d", re.IGNORECASE)
 _GIVEN = re.compile(  # on a command line
     r"(?<![\w.-])([\w.-]*(?:seed|random[_-]state))[ =]+[\"']?(\d+)\b", re.IGNORECASE
 )
 _DIVIDES = re.compile(r"split|fold", re.IGNORECASE)
 _DATA_LINE = re.compile(r"\s*\w*data\w*\s*=|\s*[xXyY]\w*\s*[,=]")
-_RESULTS = re.compile(r"(metric|result|score|summary|report|history)\w*\.\w+$", re.IGNORECASE)
-_ENTRY = re.compile(r"^\s*[\"']?([\w.-]+)[\"']?\s*[:=]\s*[\"']?(\d+)", re.MULTILINE)
+_RESULTS = re.compile(
+    r"(?<!\w)(?=\w+\.\w+$)\w*?(metric|result|score|summary|report|history)", re.IGNORECASE
+)
+_ENTRY = re.compile(r"^[^\S\n]*[\"']?([\w.-]+)[\"']?\s*[:=]\s*[\"']?(\d+)", re.MULTILINE)
 _OPTION = re.compile(  # argparse, click, typer, optparse of R: its short name may come first
     r"(?:add_argument|[oO]ption)\((?:c\(|[^\"'()\n]{0,40},)?\s*(?:[\"']-\w[\"']\s*,\s*)?"
     r"[\"'](--?[\w-]*(?:seed|random[-_]state))[\"']"
@@ -65,7 +68,7 @@ ALL_ARGUMENTS = re.compile(
 _DECLARING = re.compile(r"add_argument|[oO]ption\(")
 _OUTSIDE = re.compile(r"[/~]|\.\.|\w+:")  # of the folder of a job
 _ENTROPY = re.compile(
-    r"urandom|SystemRandom|\bsecrets\b|uuid[14]|\$RANDOM|seed\w*\s*[=(][^\n]{0,200}time"
+    r"urandom|SystemRandom|\bsecrets\b|uuid[14]|\$RANDOM|seed(?:(?!seed)\w)*\s*[=(][^\n]{0,200}time"
 )
 
 # What comes before the program of a command, and programs that neither train nor hand on a seed.
@@ -405,7 +408,7 @@ def _is_of(key: ParamKey, name: str) -> bool:
 
 def _option_name(text: str) -> str:
     """Return the name under which a script finds an option: ``--rng-seed {seed}``, rng_seed."""
-    word = re.sub(r"[=\s]*\{seed\}.*", "", text).strip().split(" ")[-1]
+    word = text.partition("{seed}")[0].rstrip("= \t\n").lstrip().split(" ")[-1]
     return spelled(word)
 
 
