@@ -77,6 +77,12 @@ def look(roots: Sequence[tuple[Path, ProjectConfig]]) -> list[Resolved]:
     return [_taken_apart(one, config) for one, (_, config) in zip(read, roots, strict=True)]
 
 
+def plain(data: bytes, config: ProjectConfig) -> Resolved | None:
+    """Return the stages of a ``dvc.yaml``; None where DVC has to resolve them."""
+    read = load_pipeline(data, *_where(config))
+    return None if read.needs_dvc else _taken_apart(read, config)
+
+
 def seeded(
     stages: Sequence[Stage],
     seeds: Collection[ParamKey],

@@ -12,14 +12,17 @@ from gitexp.comparison.randomness.seeding import BASELINE
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc import links as data_links
 from gitexp.dvc import pipeline, pointers
+from gitexp.dvc.cache_objects import CacheConfig
 from gitexp.dvc.input_parts import left_out
-from gitexp.errors import GitexpError
+from gitexp.dvc.state import ProjectState
+from gitexp.errors import GitexpError, PreflightError
 from gitexp.execution import once as once_stages
 from gitexp.execution.jobs import (
     JobTemplate,
     command_stage,
     kept_paths,
     later_jobs,
+    lies_in,
     marks,
     mentions_seed,
     without_marks,
@@ -44,11 +47,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gitexp.comparison.frozen import Frozen
-    from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.execution.run_sources import RunSource
     from gitexp.execution.situation import Situation
     from gitexp.execution.workdir import WorkDir
-    from gitexp.model.ids import RunId
+    from gitexp.git.repository import Repo
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import CommitHash, RunId
     from gitexp.model.job import Outcome, Stage
 
 
@@ -136,35 +140,77 @@ def prepare(situation: Situation, call: SharedCall) -> list[Prepared]:
         [(Path(paths[0]), source) for source, (_, paths) in zip(sides, slots, strict=True)]
     )
     fixed = frozen.look(situation.repo, situation.plan, situation.place.tip)
+    pairs = list(zip(sides, resolved, strict=True))
+    # The baseline first: what mends it is merged, and mends the candidate, too.
+    seen = [_seen(situation, *pair) for pair in reversed(pairs)][::-1]
     return [
-        _prepared(situation, call, _Side(source, *slot, stages, fixed))
-        for source, slot, stages in zip(sides, slots, resolved, strict=True)
+        _prepared(situation, call, _Side(source, *slot, stages, fixed), *told)
+        for (source, stages), slot, told in zip(pairs, slots, seen, strict=True)
     ]
 
 
 def foresee(situation: Situation) -> None:
-    """Refuse, for a dry run, what can be seen without a worktree: what a command mentions."""
-    for source in situation.sides:
-        if source.choice.run and (stage := _lone(source)):
-            _seen(source, pipeline.Resolved((stage,)), cache_of(situation.place.top, source.config))
+    """Refuse, without a worktree, what `prepare` would: what a side's commit lacks.
+
+    Templates are left to DVC, which reads what lies in a worktree.
+    """
+    for source in reversed(situation.sides):
+        if source.choice.run and (resolved := _plain(source.state)):
+            _seen(situation, source, resolved)
 
 
-def _lone(source: RunSource) -> Stage | None:
+def unseen(repo: Repo, top: Path, commit: CommitHash, config: ProjectConfig) -> str:
+    """Say what the runs of a commit would lack, and the ways to give it to them; "" for nothing."""
+    state = ProjectState(repo, objects.commit_info(repo, commit).tree, config)
+    nowhere = CacheConfig(top / ".dvc" / "cache")  # whether the bytes are there is not asked
+    try:
+        if (resolved := _plain(state)) is None:
+            return ""
+        data = pointers.data_state(
+            pointers.files_in_tree(repo, state.tree), resolved, config, nowhere
+        )
+    except GitexpError:  # `run` says it
+        return ""
+    lacking, _ = mentions.unseen(state, {}, resolved.executed, data)
+    if not lacking or lies_in(lacking[0], data.unasked):
+        return ""
+    more = f" and {len(lacking) - 1} more" if lacking[1:] else ""
+    ways = mentions.ways_in(state, lacking[0])
+    return f"{lacking[0]}{more}: in no commit, so no run would see it: {ways}, and commit it"
+
+
+def _plain(state: ProjectState) -> pipeline.Resolved | None:
+    """Return the stages of a tree; None where DVC has to resolve them."""
+    config = state.config
+    if stage := _lone(config):
+        return pipeline.Resolved((stage,))
+    text = ABSENT if config.pipeline is None else state.read(config.pipeline)
+    return None if text is ABSENT else pipeline.plain(text, config)
+
+
+def _lone(config: ProjectConfig) -> Stage | None:
     """Return the one stage of a project without a pipeline."""
-    config = source.config
     if config.command is None or config.pipeline is not None:
         return None
     return command_stage(config.command, config.outputs, config.metrics)
 
 
 def _seen(
-    source: RunSource, resolved: pipeline.Resolved, cache: CacheConfig
+    situation: Situation, source: RunSource, resolved: pipeline.Resolved
 ) -> tuple[pointers.PointerState, tuple[str, ...]]:
     """Return the data of a side, and the files that it may miss, as `mentions.check` does."""
+    cache = cache_of(situation.place.top, source.config)
     files = pointers.files_in_tree(source.repo, source.tree, source.entries)
     data = pointers.data_state(files, resolved, source.config, cache)
-    mentions.refuse_own_paths(source)
-    return data, mentions.check(source, resolved.executed, data)
+    try:
+        checks.check_outputs(source, resolved.executed)
+        mentions.refuse_own_paths(source)
+        return data, mentions.check(source, resolved.executed, data)
+    except PreflightError as error:
+        if source.side == BASELINE and situation.plan is not None:
+            name = situation.plan.baseline.name
+            error.next_step = mentions.on_baseline(name, error.next_step)
+        raise
 
 
 def _resolve(roots: list[tuple[Path, RunSource]]) -> list[pipeline.Resolved]:
@@ -174,7 +220,7 @@ def _resolve(roots: list[tuple[Path, RunSource]]) -> list[pipeline.Resolved]:
     for root in marked:
         command.clean_slot(root)
     return [
-        pipeline.Resolved((stage,)) if (stage := _lone(source)) else each
+        pipeline.Resolved((stage,)) if (stage := _lone(source.config)) else each
         for each, (_, source) in zip(found, roots, strict=True)
     ]
 
@@ -188,15 +234,19 @@ def _mark_seed(root: Path, source: RunSource) -> bool:
     return True
 
 
-def _prepared(situation: Situation, call: SharedCall, side: _Side) -> Prepared:
+def _prepared(
+    situation: Situation,
+    call: SharedCall,
+    side: _Side,
+    data: pointers.PointerState,
+    doubtful: tuple[str, ...],
+) -> Prepared:
     source, resolved = side.source, side.resolved
     config = source.config
     stages = resolved.executed
-    checks.check_outputs(source, stages)
     cache = cache_of(situation.place.top, config)
     checks.check_cache(cache.dir, source, stages)
     links = checks.links(source)
-    data, doubtful = _seen(source, resolved, cache)
     data = pointers.with_dvc_2(data, cache)
     lacking = [md5 for one in data.missing for md5 in one.objects]
     if lacking and bring_enclosing(situation.place.top, config, cache, lacking):

@@ -23,6 +23,7 @@ from gitexp.errors import (
     UnsafeInputError,
     UsageError,
 )
+from gitexp.execution import prepare
 from gitexp.execution.preflight.drift import fixed_seeds, has_seed, seed_rule
 from gitexp.execution.preflight.mentions import own_paths
 from gitexp.git.discovery import project_folder
@@ -428,15 +429,18 @@ def with_protected(repo: Repo, head: refs.Head, proposal: Proposal) -> Proposal:
 
 
 def with_advice(repo: Repo, head: refs.Head, proposal: Proposal) -> Proposal:
-    """Say where the code takes up no seed, before two sides of it are run and stopped."""
+    """Say where the code takes up no seed, and what runs would lack, before two sides are run."""
     if head.commit is ABSENT:
         return proposal
     advice = seeding.read(repo, head.commit, proposal.config).advice()
     top = repo.workspace.top
     away = {} if top is None else own_paths(repo, top, head.commit)
+    lacking = "" if top is None else prepare.unseen(repo, top, head.commit, proposal.config)
     said = [
         f"{file}, {place}: an absolute path into this work tree, which a run has to do without:"
         " make it relative to the project folder"
         for file, place in away.items()
     ]
-    return replace(proposal, notes=(*proposal.notes, *filter(None, [advice]), *said[:_SHOWN]))
+    return replace(
+        proposal, notes=(*proposal.notes, *filter(None, [advice, lacking]), *said[:_SHOWN])
+    )

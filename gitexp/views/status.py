@@ -23,7 +23,7 @@ from gitexp.dvc.cache import has, open_cache
 from gitexp.dvc.declared_data import pointed
 from gitexp.dvc.placement import misplaced
 from gitexp.dvc.state import ProjectState
-from gitexp.errors import GitexpError, NotInitialisedError
+from gitexp.errors import GitexpError, NotInitialisedError, PreflightError
 from gitexp.execution.preflight.drift import AMEND, drifted, refuse_unmade
 from gitexp.execution.state import live_runs, resumption
 from gitexp.git import objects, refs, repository
@@ -266,7 +266,7 @@ def _count(repo: Repo, index: Index, here: Named, added: CommitHash | None, fact
     facts.notes += filter(None, [next_try(settled.count, plan)])
     if settled.count.confounded:
         facts.notes.append(f"confounded: {settled.count.confounded}")
-    if _may_wait(settled, plan):
+    if not (facts.counted and facts.baseline_counted) or _may_wait(settled, plan):
         _look_as_run(repo, facts, _next_look(settled, plan))
 
 
@@ -286,14 +286,22 @@ def _next_look(settled: Settled, plan: Plan) -> int:
 
 
 def _look_as_run(repo: Repo, facts: _Facts, repeats: int) -> None:
-    """Note which pairs wait for another environment; `run` itself says what else it refuses."""
-    from gitexp.execution import answer, place, situation  # noqa: PLC0415  it is much to load
+    """Note which pairs wait for another environment, and what a side lacks that never ran.
+
+    `run` itself says what else it refuses.
+    """
+    from gitexp.execution import answer, place, prepare, situation  # noqa: PLC0415  it is much
 
     request = RunRequest(dry_run=True, repeats=repeats)
     with contextlib.suppress(GitexpError):
         seen = situation.look(place.find_place(repo.workspace, request), request, os.environ)
         facts.notes += answer.again(seen)
         facts.helped = partial(answer.helped, seen)
+        try:
+            prepare.foresee(seen)
+        except PreflightError as error:
+            facts.notes.append(error.located)
+            facts.mend = facts.mend or error.next_step
 
 
 def _still(repo: Repo, settled: Settled, plan: Plan, facts: _Facts) -> None:

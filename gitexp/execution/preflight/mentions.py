@@ -18,18 +18,21 @@ from gitexp.dvc.dvcpipeline import touches
 from gitexp.errors import GitexpError, PreflightError, UnsafeInputError
 from gitexp.execution.jobs import lies_in
 from gitexp.git import objects
+from gitexp.git.discovery import project_folder
 from gitexp.git.worktree import status
 from gitexp.model.ids import ABSENT
 from gitexp.text.foreign import lines
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from gitexp.dvc.pointers import PointerState
+    from gitexp.dvc.state import ProjectState
     from gitexp.execution.run_sources import RunSource
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash, TreeId
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import CommitHash, ParamValue, TreeId
     from gitexp.model.job import Stage
 
 
@@ -66,19 +69,55 @@ _NO_FILE = re.compile(
 def check(source: RunSource, stages: Sequence[Stage], data: PointerState) -> tuple[str, ...]:
     """Refuse files that the run mentions, that lie in the work tree, and that a job would lack.
 
+    The result: files that a job would lack and that the run may read, or write.
+    """
+    lacking, doubtful = unseen(source.state, source.params, stages, data)
+    if lacking:
+        tracked = [path for path in lacking if lies_in(path, data.unasked)]
+        if tracked:
+            raise PreflightError(
+                "the run mentions files that DVC tracks and no stage depends on, so its jobs would"
+                " not see them",
+                found=", ".join(tracked[:_SHOWN]),
+                where=source.where,
+                expected="every file that a stage reads under its `deps:`",
+                next_step=_depend(source, tracked[0], _users(stages, tracked[0]))
+                + ", and commit it",
+            )
+        raise PreflightError(
+            "the run mentions files that are in no commit, so its jobs would not see them",
+            found=", ".join(lacking[:_SHOWN]),
+            where=source.where,
+            expected="committed, tracked by DVC, or named under run.link",
+            next_step=f"{ways_in(source.state, lacking[0])}, and commit it; or delete it, where the"
+            " run itself makes it",
+        )
+    return tuple(path for path in doubtful if (source.home / path).is_file())
+
+
+def unseen(
+    state: ProjectState,
+    params: Mapping[str, ParamValue],
+    stages: Sequence[Stage],
+    data: PointerState,
+) -> tuple[list[str], list[str]]:
+    """Return what a job of a tree would lack and surely reads, and what it may read, or write.
+
     A job sees a commit, data pointers and links; an ignored ``.env`` or an untracked ``extra.csv``
     is in none of them, and a run that fails after hours, or silently does without, is worse.
     What the mention says to be written (``--log-dir logs``, ``> train.log``) is no such file. What
     lies in a folder named like an output (``results/features.csv``) may be either.
-
-    The result: files that a job would lack and that the run may read, or write.
     """
-    project = source.home
-    outputs = {out.path for stage in stages for out in stage.outs} | set(source.config.outputs)
-    provided = {path.rstrip("/") for path in source.config.link}
+    repo, config = state.repo, state.config
+    top = repo.workspace.top
+    if top is None:
+        return [], []
+    project = project_folder(top, config.project)
+    outputs = {out.path for stage in stages for out in stage.outs} | set(config.outputs)
+    provided = {path.rstrip("/") for path in config.link}
     provided |= {each.path for each in data.given} | {each.path for each in data.delegated}
-    covered = outputs | set(source.config.metrics) | provided
-    mentioned = _mentioned(source, stages)
+    covered = outputs | set(config.metrics) | provided
+    mentioned = _mentioned(config, params, stages)
     lacking: list[str] = []
     doubtful: list[str] = []
     for word in sorted(mentioned):
@@ -90,29 +129,18 @@ def check(source: RunSource, stages: Sequence[Stage], data: PointerState) -> tup
             continue
         if path == "." or path.startswith("../") or not (project / path).exists():
             continue
-        full = f"{source.config.project}/{path}" if source.config.project else path
-        if not _in_commit(source.repo, source.tree, full):
+        if not _in_commit(repo, state.tree, posixpath.join(config.project, path)):
             (lacking if mentioned[word] else doubtful).append(path)
-    if lacking:
-        tracked = [path for path in lacking if lies_in(path, data.unasked)]
-        if tracked:
-            raise PreflightError(
-                "the run mentions files that DVC tracks and no stage depends on, so its jobs would"
-                " not see them",
-                found=", ".join(tracked[:_SHOWN]),
-                where=str(project),
-                expected="every file that a stage reads under its `deps:`",
-                next_step=_depend(source, tracked[0], _users(stages, tracked[0])),
-            )
-        ways = _ways_in(source, lacking[0])
-        raise PreflightError(
-            "the run mentions files that are in no commit, so its jobs would not see them",
-            found=", ".join(lacking[:_SHOWN]),
-            where=str(project),
-            expected="committed, tracked by DVC, or named under run.link",
-            next_step=f"{ways}; delete it where the run itself makes it",
-        )
-    return tuple(path for path in doubtful if (project / path).is_file())
+    return lacking, doubtful
+
+
+def on_baseline(name: str, step: str) -> str:
+    """Say where a step is typed that mends a baseline: a commit, which no change mends here."""
+    name = shlex.quote(name)
+    return (
+        f"on {name}: " + step + f"; then on the branch git merge {name} && "
+        f'gitexp amend-plan --baseline {name} --why "it could not run"'
+    )
 
 
 def refuse_own_paths(source: RunSource) -> None:
@@ -130,9 +158,8 @@ def refuse_own_paths(source: RunSource) -> None:
             found="\n".join(lines[:_SHOWN]),
             where=source.where,
             expected="paths relative to the project folder, or to __file__",
-            next_step="make them relative and commit it, on the baseline's branch too (then gitexp"
-            " amend-plan --baseline BRANCH); inputs.ignore in .gitexp/config.yaml leaves out a"
-            " file that no result depends on",
+            next_step="make them relative, and commit it; inputs.ignore in .gitexp/config.yaml"
+            " leaves out a file that no result depends on",
         )
 
 
@@ -164,6 +191,7 @@ def missed(
             said[name] = (
                 f"{name} is tracked by DVC and no stage depends on it, so the run did not see it: "
                 + _depend(source, name, users)
+                + "; commit it, on the baseline, too, and begin a new plan there"
             )
             continue
         file, first = home / name, name.partition("/")[0]
@@ -209,17 +237,14 @@ def _users(stages: Sequence[Stage], path: str) -> list[str]:
 def _depend(source: RunSource, path: str, users: Sequence[str]) -> str:
     """Say where data go that DVC tracks: neither Git nor DVC takes them a second time."""
     stage = f"stage {users[0]}" if users else "the stage that reads it"
-    return (
-        f"list {path} under deps: of {stage} in {source.config.pipeline}; commit it, on the "
-        "baseline, too, and begin a new plan there"
-    )
+    return f"list {path} under deps: of {stage} in {source.config.pipeline}"
 
 
-def _ways_in(source: RunSource, path: str) -> str:
+def ways_in(state: ProjectState, path: str) -> str:
     """Return how a job gets to see a file; DVC adds none whose pointer Git ignores."""
-    name, full = shlex.quote(path), posixpath.join(source.config.project, path)
+    name, full = shlex.quote(path), posixpath.join(state.config.project, path)
     link = f"add {name} to run.link in .gitexp/config.yaml"
-    ignored = status.is_ignored(source.repo.workspace, [full, f"{full}.dvc"])
+    ignored = status.is_ignored(state.repo.workspace, [full, f"{full}.dvc"])
     if full in ignored:
         first = [] if f"{full}.dvc" in ignored else [f"dvc add {name}"]
         return ", ".join([*first, link, f"or git add -f {name}"])
@@ -238,18 +263,20 @@ def _in_commit(repo: Repo, tree: TreeId, path: str) -> bool:
     return True
 
 
-def _mentioned(source: RunSource, stages: Sequence[Stage]) -> dict[str, bool]:
+def _mentioned(
+    config: ProjectConfig, params: Mapping[str, ParamValue], stages: Sequence[Stage]
+) -> dict[str, bool]:
     """Return the words that may be paths, and whether the run surely reads them.
 
     What a command wrote, a later one reads from the job's own folder.
     """
-    evaluation = source.config.evaluation
+    evaluation = config.evaluation
     pairs: list[tuple[str, bool]] = []
     made: set[str] = set()
     for part in (p for stage in stages for text in stage.commands for p in words(text, stage)):
         pairs += [(word, read) for word, read in part if read is not None and word not in made]
         made |= {word for word, read in part if read is None}
-    for key, value in source.params.items():
+    for key, value in params.items():
         name = key.rpartition(".")[2]
         if isinstance(value, str) and not _is_written(name):
             read = _is_read(name)
