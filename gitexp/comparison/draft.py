@@ -25,7 +25,7 @@ from gitexp.git.refs import unreachable
 from gitexp.model import dataclass, replace
 from gitexp.model.clocked import is_clocked
 from gitexp.model.comparison import Change, Role
-from gitexp.model.metrics import NO_RULE, OWN_METRIC
+from gitexp.model.metrics import NO_RULE
 from gitexp.model.plan import ALPHA, Claim, Plan
 from gitexp.report import numbers
 from gitexp.stats.design import lacking
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from gitexp.git.transaction.cache import Index
     from gitexp.store.lookup import FoundRun
 
-WITHOUT_RULE = 'gitexp amend-plan {} --stopping none --why "the metric is by folds"'
 MOST_METRICS = 100  # watched ones that are tested; a family of thousands tells nobody anything
 
 
@@ -245,7 +244,7 @@ def _remedy(
     if held and plan is not None and untested:
         return seeding.step(held, plan)
     if plan is not None and measured.still.get(plan.metric) == NO_RULE:
-        return f"{WITHOUT_RULE.format(advice.quoted(plan.name))}; or {OWN_METRIC}"
+        return exclusions.without_rule(plan)
     if not measured.idle or situation.idle_step:
         return situation.idle_step if measured.idle or untested else ""
     candidate = situation.candidate

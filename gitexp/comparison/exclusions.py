@@ -5,6 +5,7 @@ Each line ends in what to type to see more. Values are never read.
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
@@ -25,6 +26,7 @@ from gitexp.dvc import inputs
 from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.model.comparison import LATE, Change
+from gitexp.model.metrics import OWN_METRIC
 from gitexp.model.plan import ALPHA, Claim, Direction, Plan, PlanTerms
 from gitexp.records.terms import effect_text, guard_text
 from gitexp.report.numbers import listed
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 CHANGE: Final = "change code or parameters, commit, then "
 COMPARE: Final = "gitexp compare"
+_WITHOUT_RULE: Final = 'gitexp amend-plan {} --stopping none --why "the metric is by folds"'
 _FEW: Final = 3  # changes that are named
 _SHORT: Final = 7
 _SAID: Final = {
@@ -95,6 +98,13 @@ def of_settled(repo: Repo, settled: Settled, plan: Plan, branch: str | None) -> 
         on_it = branch == plan.branch
         enough = _deciding(settled, plan)
         step = onward(plan, settled.count, paired=settled.paired, on_it=on_it, enough=enough)
+    if plan.stopping is not None:
+        from gitexp.comparison.designs import lacks_rule  # noqa: PLC0415  loads numerics
+
+        sides = (settled.count.baseline, settled.count.candidate)
+        shown = ((s, [*c.repeats.values()]) for s, c in zip(settled.sides, sides, strict=True))
+        with contextlib.suppress(GitexpError):  # predictions that are not here: `compare` says it
+            step = without_rule(plan) if lacks_rule(repo.workspace.top, plan, shown) else step
     return failures.after(failures.standing(repo, settled), step, plan)
 
 
@@ -102,6 +112,11 @@ def amending(settled: Settled, plan: Plan, *, ran: bool = False) -> str:
     """Return what goes on with other seeds: an amendment has to change something."""
     needed = max(settled.deciding(plan, settled.amended(ran=ran)), plan.repeats + 1)
     return f"gitexp amend-plan --repeats {needed} --why TEXT"
+
+
+def without_rule(plan: Plan) -> str:
+    """Return the way out where a plan's stopping rule has no test for what was recorded."""
+    return f"{_WITHOUT_RULE.format(shlex.quote(plan.name))}; or {OWN_METRIC}"
 
 
 def onward(plan: Plan, count: Count, *, paired: bool, on_it: bool, enough: int = 0) -> str:

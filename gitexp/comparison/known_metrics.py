@@ -25,6 +25,7 @@ from gitexp.git.worktree import status
 from gitexp.model import dataclass, field
 from gitexp.model.ids import ABSENT, CommitHash
 from gitexp.model.metrics import (
+    IN_FOLDS,
     NO_RULE,
     OWN_METRIC,
     bare,
@@ -101,16 +102,11 @@ class KnownMetrics:
         found = recorded(name, self.folds, self.files)
         return None if found is None else self.folds[found]
 
-    def refuse_rule(self, step: str, *names: str) -> None:
-        """Refuse a stopping rule for metrics that are reported in folds."""
-        for name in names:
-            if self.is_sized(name) is not None:
-                raise UsageError(
-                    NO_RULE,
-                    found=f"{name} is reported in folds",
-                    expected=OWN_METRIC,
-                    next_step=step,
-                )
+    def refuse_rule(self, step: str, *names: str, splits: str) -> None:
+        """Refuse a stopping rule for metrics in folds, or for `splits` of one table."""
+        by_folds = (IN_FOLDS.format(name) for name in names if self.is_sized(name) is not None)
+        if found := next(by_folds, splits):
+            raise UsageError(NO_RULE, found=found, expected=OWN_METRIC, next_step=step)
 
     def refuse_unclear(self, *names: str) -> None:
         """Refuse a name that several files give, and one of a file that is none of them."""

@@ -32,7 +32,7 @@ from gitexp.git.transaction.cache import Index, open_index
 from gitexp.model import dataclass, replace
 from gitexp.model.clocked import is_clocked, is_resource
 from gitexp.model.design import PowerDesign, PowerReport, PowerRequest, Price, Splits
-from gitexp.model.metrics import NO_RULE, mean, recorded
+from gitexp.model.metrics import NO_RULE, ONE_TABLE, mean, recorded
 from gitexp.model.metrics import spread as spread_of
 from gitexp.model.plan import (
     ALPHA,
@@ -158,6 +158,14 @@ def of_plan(repo: Repo, index: Index, plan: Plan, start: CommitHash) -> PowerRep
     known = _known(repo, index, base, Named(plan.name, start, plan=plan), None)
     request = PowerRequest()
     return _of_repeats(request, _terms(request, known), known) if known.found.sd else None
+
+
+def splits_of(repo: Repo, index: Index, plan: Plan, start: CommitHash) -> str:
+    """Say that a baseline's seeds divide one table anew; "" where no recorded prediction does."""
+    base = sides.planned_baseline(repo, plan, Named(plan.branch, start), index)
+    splits = _known(repo, index, base, Named(plan.name, start, plan=plan), None).found.splits
+    shown = f"{ONE_TABLE}, as recorded predictions of the baseline show"
+    return shown if isinstance(splits, Splits) else splits or ""
 
 
 def _known(repo: Repo, index: Index, base: Named, named: Named, metric: str | None) -> _Known:

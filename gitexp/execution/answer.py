@@ -20,7 +20,7 @@ from gitexp.execution import state
 from gitexp.execution.partners import helping
 from gitexp.execution.publish import NOT_RUN
 from gitexp.model import dataclass
-from gitexp.model.metrics import NO_RULE, OWN_METRIC, in_folds
+from gitexp.model.metrics import IN_FOLDS, NO_RULE, ONE_TABLE, OWN_METRIC, in_folds
 from gitexp.model.plan import Claim, Plan
 from gitexp.model.report import PlannedRun, RecordedRun, RunReport
 from gitexp.model.run import Repeat, RepeatState
@@ -36,10 +36,7 @@ if TYPE_CHECKING:
     from gitexp.execution.resume import Resumed
     from gitexp.execution.situation import Situation
 
-_NO_RULE = (
-    f"{NO_RULE}, and {{}} is reported in folds: gitexp amend-plan --stopping none --why TEXT; "
-    f"or {OWN_METRIC}"
-)
+_NO_RULE = f"{NO_RULE}, and {{}}: gitexp amend-plan --stopping none --why TEXT; or {OWN_METRIC}"
 _WORDS = re.compile(r"\w+")
 _NO_NAME = re.compile(r"cannot import name '(\w{1,100})' from '([\w.]{1,100})'")
 
@@ -87,7 +84,7 @@ def too_few(seen: Situation, *, ran: bool = False) -> str:
         wanted = min(wanted, plan.repeats)
         wanted -= 0 if seen.settled is None else len(seen.settled.count.ended)
     if plan.stopping is not None and plan.drawn and _have_sizes(seen, plan) is not None:
-        return _NO_RULE.format(plan.metric)
+        return _NO_RULE.format(IN_FOLDS.format(plan.metric))
     settled = seen.settled
     if settled is None or not any(s.side == CANDIDATE and s.choice.run for s in seen.sides):
         return ""
@@ -151,6 +148,10 @@ def report(seen: Situation, planned: tuple[PlannedRun, ...], done: Performed) ->
     heard = [text for each in recorded for text in each.run.warnings]
     heard += [text for each in recorded for repeat in each.run.repeats for text in repeat.warnings]
     stopped, few = done.stopped, too_few(seen, ran=bool(done.published))
+    if stopped is None:
+        step = _next_step(seen, planned, recorded, interrupted=done.interrupted)
+    else:
+        step = stopped.next_step or ""
     return RunReport(
         branch=seen.place.branch,
         commit=done.published[-1].commit if done.published else None,
@@ -168,15 +169,13 @@ def report(seen: Situation, planned: tuple[PlannedRun, ...], done: Performed) ->
             *filter(None, (_unasked(seen), _beyond(seen), _next_try(seen))),
             *again(seen, ran=bool(done.published)),
             *_mixed(seen, recorded),
-            *(text for text in _without_test(seen, recorded) if text not in (few, *done.warnings)),
+            *(t for t in _without_test(seen, recorded, step) if t not in (few, *done.warnings)),
             *(() if done.interrupted else _not_started(planned, recorded)),
             *_missing_modules(seen, recorded),
             *_left_out(seen, recorded),
             *dict.fromkeys(heard),
         ),
-        next_step=_next_step(seen, planned, recorded, interrupted=done.interrupted)
-        if stopped is None
-        else stopped.next_step,
+        next_step=step,
         python=seen.python,
         stopped=stopped,
         waiting=any(each.waiting for each in seen.again),
@@ -301,13 +300,14 @@ def _mixed(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
     ]
 
 
-def _without_test(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
-    """Say where what was recorded is by folds, for which the plan's stopping rule has no test."""
+def _without_test(seen: Situation, recorded: Sequence[RecordedRun], step: str) -> list[str]:
+    """Say where the plan's stopping rule has no test for what was recorded; `step` is the next."""
     plan = seen.plan
-    if plan is None or plan.stopping is None or not plan.drawn:
+    if plan is None or plan.stopping is None:
         return []
-    by_folds = any(plan.metric in in_folds(each.samples) for each in recorded)
-    return [_NO_RULE.format(plan.metric)] if by_folds else []
+    if plan.drawn and any(plan.metric in in_folds(each.samples) for each in recorded):
+        return [_NO_RULE.format(IN_FOLDS.format(plan.metric))]
+    return [_NO_RULE.format(ONE_TABLE)] if step == exclusions.without_rule(plan) else []
 
 
 def _not_started(planned: Sequence[PlannedRun], recorded: Sequence[RecordedRun]) -> list[str]:

@@ -324,6 +324,9 @@ class _Loop:
             return
         if any(each.job.seed == each.side.seeds[0] for each in self.active):
             return  # what fails there would fail in every repeat
+        if not self.keep_going and self.watch.lacks_rule(self.finished):
+            self.over = True  # the call's answer says it, by what is recorded
+            return
         said = {name: self.watch.acts(name, found) for name, found in self.finished.items()}
         going = sides if self.keep_going else self._going(sides, said)
         while not self.no_more and len(self.active) <= self.progress.slots:

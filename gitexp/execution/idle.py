@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import eligible
@@ -17,14 +18,18 @@ from gitexp.comparison.randomness.variation import (
     recorded,
     trace,
 )
-from gitexp.errors import IdleSeedError
+from gitexp.dvc.cache import object_path
+from gitexp.errors import GitexpError, IdleSeedError
 from gitexp.execution import record, run_sources
 from gitexp.git import objects
 from gitexp.git.transaction.cache import open_index
 from gitexp.model import dataclass, field
+from gitexp.model.clocked import is_clocked
+from gitexp.model.metrics import in_folds
 from gitexp.model.plan import Claim, Plan
 from gitexp.report import numbers
 from gitexp.store import lookup
+from gitexp.text.predictions import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -48,6 +53,7 @@ class Watch:
     _codes: dict[str, Code] = field(default_factory=dict)
     _found: list[FoundRun] | None = None
     _elsewhere: bool | None = None
+    _lacks_rule: bool | None = None
     _varying: set[str] = field(default_factory=set)  # sides; what differs does not agree later
 
     def acts(self, side: str, finished: Sequence[Outcome]) -> Acts:
@@ -119,6 +125,39 @@ class Watch:
                 and not self._is_seen_to_act(each.template.source)
             ):
                 yield f"{each.side}: {held.why}; {self._step(each.side, held)}"
+
+    def lacks_rule(self, finished: Mapping[str, Sequence[Outcome]]) -> bool:
+        """Whether the plan's stopping rule has no test for what two pairs of this call show."""
+        plan = self.seen.plan
+        if self._lacks_rule is not None or plan is None or plan.stopping is None:
+            return bool(self._lacks_rule)
+        shown = []
+        for each in self.prepared:
+            counting = each.template.source.choice.together
+            shown.append([o for o in finished.get(each.side, ()) if o.seed in counting])
+        if min(map(len, shown)) < _FEWEST or not {*finished} <= {BASELINE, CANDIDATE}:
+            return False
+        samples = (sample for outcomes in shown for o in outcomes for sample in o.samples)
+        by_folds = plan.drawn is not None and plan.metric in in_folds(samples)
+        tested = plan.rules == 1 or is_clocked(plan.metric)
+        sides = zip(self.prepared, shown, strict=True)
+        self._lacks_rule = by_folds or (not tested and any(self._is_resplit(*e) for e in sides))
+        return self._lacks_rule
+
+    def _is_resplit(self, side: Prepared, outcomes: Sequence[Outcome]) -> bool:
+        """Whether seeds divided one table anew, or nobody knows, by predictions in their caches."""
+        from gitexp.comparison.designs.resplits import divided  # noqa: PLC0415  loads numerics
+
+        spec, found = side.template.source.config.predictions, []
+        if spec is None or len({o.evaluation for o in outcomes}) < _FEWEST:
+            return False
+        for o in outcomes:
+            for out in (out for out in o.outputs if out.path == spec.path):
+                with contextlib.suppress(GitexpError, OSError):  # what is recorded tells it
+                    file = object_path(self.seen.workdir.cache(side.run, o.seed), out.md5)
+                    table = load(file.read_bytes(), spec, spec.path)
+                    found.append((o.seed, dict(zip(table.ids, table.y_true, strict=True))))
+        return len(found) >= _FEWEST and divided(found) is not None
 
     def is_draw(self, side: str) -> bool:
         """Whether a side that always reports the same is one draw of its chance, by its text."""

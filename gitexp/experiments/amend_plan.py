@@ -21,6 +21,7 @@ from gitexp.dvc.composed import laid_over
 from gitexp.errors import GitexpError, UsageError
 from gitexp.experiments import lifecycle
 from gitexp.experiments.conclude import experiment_of
+from gitexp.experiments.new import refuse_rule
 from gitexp.git import identity, objects, repository
 from gitexp.git.transaction import layout, transaction
 from gitexp.git.transaction.cache import open_index
@@ -194,8 +195,7 @@ def _changed(repo: Repo, tip: CommitHash, plan: Plan, terms: Terms) -> Plan:
     changed = sealed(with_terms(plan, given))
     if changed.stopping is not None and changed.drawn:
         known = known_metrics(repo, tip, plans.config_of(repo, tip)[0])
-        guarded = [guard.metric for guard in changed.guards]
-        known.refuse_rule("the same with --stopping none", changed.metric, *guarded)
+        refuse_rule(repo, changed, tip, known, "the same with --stopping none")
     return changed
 
 

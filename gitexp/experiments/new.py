@@ -233,9 +233,6 @@ def _plan(
             f"{branch} has a plan already", next_step="gitexp new NAME, without --here"
         )
     _check_stopping(request, claim, repeats)
-    if request.stopping is not None:
-        guarded = [guard.metric for guard in request.guards or ()]
-        known.refuse_rule("the same without --stopping", metric, *guarded)
     plan = Plan(
         name=request.name,
         branch=branch,
@@ -257,7 +254,9 @@ def _plan(
     )
     frozen.refuse_unknown(plans.state_of(repo, start, start), request.frozen or ())
     later = {name: term for name, term in request.given().items() if name in LATER_TERMS}
-    return sealed(with_terms(plan, later)), _unseen(metric, known, start)
+    plan = sealed(with_terms(plan, later))
+    refuse_rule(repo, plan, start, known, "the same without --stopping")
+    return plan, _unseen(metric, known, start)
 
 
 def _seeds(request: NewRequest, claim: Claim, config: ProjectConfig) -> PlanSeeds | None:
@@ -266,6 +265,16 @@ def _seeds(request: NewRequest, claim: Claim, config: ProjectConfig) -> PlanSeed
         return None
     committed = (request.seeds or config.seeds) is SeedOrigin.COMMITTED
     return PlanSeeds("" if committed else secrets.token_hex(_ROOT_BYTES))
+
+
+def refuse_rule(repo: Repo, plan: Plan, tip: CommitHash, known: KnownMetrics, step: str) -> None:
+    """Refuse a stopping rule where what is recorded shows that no test of it holds."""
+    if plan.stopping is None:
+        return
+    splits = ""
+    with contextlib.suppress(GitexpError), open_index(repo.workspace) as index:
+        splits = power.splits_of(repo, index, plan, tip)
+    known.refuse_rule(step, plan.metric, *(each.metric for each in plan.guards), splits=splits)
 
 
 def _check_stopping(request: NewRequest, claim: Claim, repeats: int) -> None:

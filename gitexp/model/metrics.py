@@ -95,6 +95,8 @@ def _owner(name: str, names: Collection[str], files: Sequence[str]) -> str:
 
 
 NO_RULE = "a stopping rule has no test for splits of one data set"
+IN_FOLDS = "{} is reported in folds"
+ONE_TABLE = "each seed divides one table anew"
 OWN_METRIC = "a metric of its own for each repeat, as a held-out test set has"
 ROUNDING = 1e-12  # of the values' size: what differs by less differs in how it was rounded
 

@@ -21,6 +21,7 @@ from gitexp.git import objects
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction.cache import open_index
 from gitexp.model.config import ParamKey
+from gitexp.model.metrics import NO_RULE, ONE_TABLE
 from gitexp.model.plan import (
     Direction,
     OnFailed,
@@ -475,3 +476,51 @@ def test_what_is_printed_next_goes_by_the_test_of_predictions(
         for _ in range(2):
             done = run(repo.workspace, RunRequest(keep_going=True))
         assert "each time, gitexp amend-plan --on-failed drop --why TEXT" in done.next_step
+
+
+SPLITS = TRAIN + (
+    "import random\n"
+    "rows = random.Random(seed).sample(range(40), 20)\n"
+    'open("pred.csv", "w").write("id,y_true,y_pred\\n" + "".join(f"{i},1,1\\n" for i in rows))\n'
+)
+LOOKS = Stopping(StoppingRule.OBRIEN_FLEMING, 2)
+
+
+@pytest.mark.slow
+def test_a_rule_without_a_test_for_re_splits_stops_after_two_pairs_and_is_refused_from_then_on(
+    tmp_path: Path,
+) -> None:
+    repo = plain(tmp_path / "p", SPLITS.replace("OUT", str(tmp_path)), predictions="pred.csv")
+    asked = replace(ASKED, repeats=8, stopping=LOOKS)
+    new(repo.workspace, asked)
+    found = run(repo.workspace, RunRequest(jobs=1))
+    assert {len(each.run.own_repeats) for each in found.recorded} <= {2, 3}  # one was under way
+    assert any(text.startswith(f"{NO_RULE}, and {ONE_TABLE}") for text in found.warnings)
+    step = compare(repo.workspace)[0].next_step
+    assert step.startswith("gitexp amend-plan x --stopping none --why")
+    assert step == found.next_step == status(repo.workspace).next_step
+    ended = until_decided(repo.workspace)
+    assert (ended.recorded, ended.next_step) == ((), step)
+    with pytest.raises(UsageError, match=NO_RULE):
+        amend_plan(repo.workspace, None, Terms(repeats=9), why="more")
+    amend_plan(
+        repo.workspace, None, Terms(stopping=replace(LOOKS, looks=1)), why="the metric is by folds"
+    )
+    assert status(repo.workspace).next_step == "gitexp run --with-baseline"
+    repo.switch("main")
+    with pytest.raises(UsageError, match=NO_RULE) as refused:
+        new(repo.workspace, replace(asked, name="y"))
+    assert refused.value.found == f"{ONE_TABLE}, as recorded predictions of the baseline show"
+    assert new(repo.workspace, replace(asked, name="y", stopping=None)).commit
+
+
+@pytest.mark.slow
+def test_a_rule_is_kept_where_seeds_have_examples_of_their_own(tmp_path: Path) -> None:
+    train = SPLITS.replace("OUT", str(tmp_path)).replace("range(40), 20", "range(1 << 60), 20")
+    repo = plain(tmp_path / "p", train, predictions="pred.csv")
+    new(repo.workspace, replace(ASKED, repeats=8, stopping=LOOKS))
+    found = run(repo.workspace, RunRequest(jobs=1, repeats=3))
+    assert [len(each.run.own_repeats) for each in found.recorded] == [3, 3]
+    assert found.next_step == status(repo.workspace).next_step == "gitexp run --until-decided"
+    repo.switch("main")
+    assert new(repo.workspace, replace(ASKED, name="y", stopping=LOOKS)).commit

@@ -22,15 +22,18 @@ from gitexp.errors import DesignError, GitexpError
 from gitexp.model import dataclass, replace
 from gitexp.model.clocked import is_clocked
 from gitexp.model.comparison import Role
-from gitexp.model.metrics import NO_RULE
+from gitexp.model.metrics import NO_RULE, in_folds
 from gitexp.model.plan import Claim
 from gitexp.stats.tests import MIN_REPEATS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from gitexp.comparison.designs.prediction_pairs import Pair
+    from gitexp.comparison.eligible import Counted
     from gitexp.comparison.measure import Answer, CountedSides, Question
+    from gitexp.comparison.sides import ResolvedSide
     from gitexp.model.plan import Plan
     from gitexp.model.run import Repeat
     from gitexp.stats.design import Splits
@@ -131,6 +134,20 @@ def choose(situation: CountedSides) -> Chosen:
             return Chosen(situation, problem=why)
         raise
     return Chosen(situation, pair)
+
+
+def lacks_rule(
+    top: Path | None, plan: Plan, shown: Iterable[tuple[ResolvedSide, Sequence[Counted]]]
+) -> bool:
+    """Whether a plan's stopping rule has no test for what repeats of either side recorded."""
+    for source, used in shown:
+        samples = (sample for item in used for sample in item.samples.values())
+        if plan.drawn and plan.metric in in_folds(samples):
+            return True
+        resplit = plan.rules > 1 and not is_clocked(plan.metric)
+        if resplit and resplits.of_side(top, source, used) is not None:
+            return True
+    return False
 
 
 def fewest_of_predictions(plan: Plan, recorded: Sequence[Repeat]) -> int:

@@ -73,14 +73,15 @@ def read(situation: CountedSides) -> Splits | str | None:
     """Return how the table of both sides was divided; see `divided`."""
     sides = situation.candidate, situation.baseline
     joined = ((new, old) for old, new in counted(situation))
-    return divided(situation.top, (tuple(zip(pair, sides, strict=True)) for pair in joined))
+    shown = (tuple(zip(pair, sides, strict=True)) for pair in joined)
+    return divided(_examples(situation.top, shown))
 
 
 def of_side(top: Path | None, side: ResolvedSide, used: Sequence[Counted]) -> Splits | str | None:
     """Return how one side's seeds divide a table; None also where no record shows it."""
     if not predicted_others(item.repeat for item in used):
         return None
-    return divided(top, (((item, side),) for item in used))
+    return divided(_examples(top, (((item, side),) for item in used)))
 
 
 def foretold(splits: Splits | str | None) -> str:
@@ -93,10 +94,10 @@ def foretold(splits: Splits | str | None) -> str:
     return "repeats are independent (no re-splits of one table)" + (f"; {splits}" if splits else "")
 
 
-def divided(top: Path | None, repeats: Iterable[_Shown]) -> Splits | str | None:
+def divided(repeats: Iterable[tuple[int, Mapping[str, str]]]) -> Splits | str | None:
     """Return how a table was divided, or why nobody knows; None where no two seeds share rows.
 
-    `repeats`: for each seed those that show its examples, whichever of them is here.
+    `repeats`: seeds, each with the ids of its examples and their true labels.
 
     Training parts are what a seed does not test on, of all examples that any seed has shown: that
     is less than the table, which errs on the safe side.
@@ -104,7 +105,7 @@ def divided(top: Path | None, repeats: Iterable[_Shown]) -> Splits | str | None:
     truth: dict[str, str] = {}
     ids: list[tuple[int, Collection[str]]] = []
     try:
-        for seed, examples in _examples(top, repeats):
+        for seed, examples in repeats:
             ids.append((seed, examples.keys()))
             for name, label in examples.items():
                 if truth.setdefault(name, label) != label:
@@ -148,7 +149,10 @@ def _common(names: Collection[str]) -> int:
 def _examples(
     top: Path | None, repeats: Iterable[_Shown]
 ) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """Yield each seed and its examples, with true labels, from whichever side has them here."""
+    """Yield each seed and its examples, with true labels, from whichever side has them here.
+
+    `repeats`: for each seed those that show its examples.
+    """
     read = 0
     for sides in repeats:
         out = next(filter(None, (recorded_by(*each) for each in sides)), None)
