@@ -257,6 +257,7 @@ def _add_terms(parser: argparse.ArgumentParser, title: str, *, prose: bool) -> N
     )
     plan("--looks", type=int, metavar="N", help="with --stopping: how often (4)")
     plan("--frozen", action="append", metavar="PATH", help="what no candidate may change; or none")
+    plan("--failure", metavar="RULE", help="finished runs with f1<0.3 failed")
     plan("--on-failed", choices=[way.value for way in OnFailed], help="failed repeats (refuse)")
 
 
@@ -274,6 +275,7 @@ def _given(args: argparse.Namespace) -> Terms:
             "stopping": _stopping(args),
             "frozen": None if args.frozen is None else tuple(args.frozen),
             "unfrozen": tuple(getattr(args, "unfrozen", None) or ()) or None,
+            "failure": "" if args.failure == NO_TERM else args.failure,
             "on_failed": None if args.on_failed is None else OnFailed(args.on_failed),
         },
     )

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import advice, selection, siblings, sides
+from gitexp.comparison.designs import collapse
 from gitexp.comparison.detectable import detectable, fragile, missing_repeats, obstacle_of
 from gitexp.comparison.draft import CompareOptions, draft
 from gitexp.comparison.gather import RunPool
@@ -226,7 +227,8 @@ def _finish(
     plan = draft.sides.plan
     lost = missing_repeats(draft.sides.count, draft.measured.primary, plan)
     without, _ = _verdict(draft, alone, "")
-    verdict, obstacle = _verdict(draft, result, draft.measured.obstacle or obstacle_of(lost))
+    left_open = collapse.obstacle(draft.collapsed) or obstacle_of(lost)
+    verdict, obstacle = _verdict(draft, result, draft.measured.obstacle or left_open)
     configurations = selection.factor(draft.selection)
     still = draft.measured.still.get("" if plan is None else plan.metric, "")
     judged = Judged(
@@ -278,6 +280,7 @@ def _finish(
         adjustment=call.adjustment,
         detectable=power,
         missing=lost,
+        collapsed=draft.collapsed,
         selection=draft.selection,
         ledger=draft.ledger,
         siblings=known,

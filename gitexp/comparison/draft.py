@@ -9,7 +9,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import advice, cautions, exclusions, frozen, measure, selection, sides
-from gitexp.comparison.designs import choose, predictions, slices, still
+from gitexp.comparison.designs import choose, collapse, predictions, slices, still
 from gitexp.comparison.designs.prediction_pairs import recorded_by
 from gitexp.comparison.environments import Environments
 from gitexp.comparison.failures import Failure, after, standing
@@ -88,7 +88,8 @@ def draft(
         baseline = replace(sides.source(repo, base, named.commit, index), name=baseline.name)
     settled = settle(world, baseline, candidate, plan, options.pool)
     gathered = settled.gathered
-    counted, everything, evaluation = settled.count, settled.everything, settled.evaluation
+    everything, evaluation = settled.everything, settled.evaluation
+    counted, collapsed = collapse.set_apart(settled.count, plan, paired=settled.paired)
     same = baseline.inputs == candidate.inputs
     failed = standing(repo, settled)
     shared, choice = frozen.standing(repo, plan, candidate, counted)
@@ -134,7 +135,9 @@ def draft(
     if not same:
         situation, copies, conditions = _with_chance(repo, situation, gathered.found)
         measured = _measure(situation, options)
-    if plan is not None and len(everything.candidate.repeats) > len(counted.candidate.repeats):
+    if plan is not None and len(everything.candidate.repeats) > len(
+        settled.count.candidate.repeats
+    ):
         warnings.append(cautions.grown(replace(situation, count=everything), plan))
     measured = _withheld(measured, problem, counted.unjudged)
     used = selection.ledger_of(repo, index, candidate, counted, plan)
@@ -147,7 +150,8 @@ def draft(
         + cautions.prefix(counted, evaluation, allowed=not problem)
         + outside
         + examples
-        + apart,
+        + apart
+        + collapse.prefix(collapsed),
         changes=(*differ, *around),
         warnings=(
             *warnings,
@@ -175,6 +179,7 @@ def draft(
         or selection.of_sweep(repo, index, candidate, plan, gathered.found),
         ledger=used,
         failed=failed,
+        collapsed=collapsed,
         evaluator=shared,
         choice=choice.replace("\n", "; "),  # of an answer it is one line
     )

@@ -157,6 +157,7 @@ def planning(plan: Plan, needed: int) -> str:
     }
     said = [f"--{name} {shlex.quote(text)}" for name, text in terms.items()]
     said += [f"--guard {shlex.quote(guard_text(guard))}" for guard in plan.guards]
+    said += [f"--failure {shlex.quote(plan.failure)}"] if plan.failure else []
     return f"gitexp new NAME {' '.join(said)} --repeats {needed} --hypothesis ..."
 
 

@@ -8,6 +8,7 @@ from gitexp.comparison.designs.slices import Subgroups
 from gitexp.model import dataclass, field, replace
 from gitexp.model.comparison import (
     Change,
+    Collapsed,
     Ledger,
     MetricComparison,
     Role,
@@ -69,6 +70,7 @@ class Draft:
     selection: Selection | None = None
     ledger: Ledger | None = None
     failed: tuple[Failure, ...] = ()
+    collapsed: Collapsed | None = None
     evaluator: SharedEvaluator | None = None
     choice: str = ""  # what to do about one that differs
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import frozen, sides
+from gitexp.comparison.designs import collapse
 from gitexp.comparison.detectable import mute_looks
 from gitexp.comparison.eligible import finished_seeds, is_under
 from gitexp.comparison.known_metrics import duration_of, known_metrics, metric_named, recorded_runs
@@ -193,6 +194,9 @@ def _changed(repo: Repo, tip: CommitHash, plan: Plan, terms: Terms) -> Plan:
     if terms.baseline is not None:
         given["baseline"] = BaselineRef(terms.baseline, objects.resolve(repo, terms.baseline))
     changed = sealed(with_terms(plan, given))
+    if terms.failure:
+        config, _ = plans.config_of(repo, changed.baseline.commit)
+        collapse.refuse_usual(repo, changed, config, "the same with --failure none")
     if changed.stopping is not None and changed.drawn:
         known = known_metrics(repo, tip, plans.config_of(repo, tip)[0])
         refuse_rule(repo, changed, tip, known, "the same with --stopping none")

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions, frozen, power, selection, siblings, tally
+from gitexp.comparison.designs import collapse
 from gitexp.comparison.detectable import mute_looks
 from gitexp.comparison.eligible import finished_seeds
 from gitexp.comparison.gather import RunPool
@@ -67,7 +68,7 @@ from gitexp.model.report import NewReport
 from gitexp.provenance import private
 from gitexp.records import codec
 from gitexp.records.plan import check_hypothesis
-from gitexp.records.terms import check_looks, format_effect, parse_effect, sealed
+from gitexp.records.terms import check_looks, format_effect, parse_effect, parse_failure, sealed
 from gitexp.report.numbers import listed
 from gitexp.store import plans
 from gitexp.store.replay import way_out
@@ -209,7 +210,8 @@ def _plan(
     known = known_metrics(repo, start, config)
     known = replace(known, names=known.names | logged)
     metric, direction = metric_named(request.metric, request.direction, known.names)
-    for name in (metric, *(guard.metric for guard in request.guards or ())):
+    rule = [parse_failure(request.failure).metric] if request.failure else []
+    for name in (metric, *(guard.metric for guard in request.guards or ()), *rule):
         _check_metric(name, known, config, logged, others=others)
     direction = direction or direction_of(metric, config)
     if direction is None:
@@ -256,6 +258,7 @@ def _plan(
     later = {name: term for name, term in request.given().items() if name in LATER_TERMS}
     plan = sealed(with_terms(plan, later))
     refuse_rule(repo, plan, start, known, "the same without --stopping")
+    collapse.refuse_usual(repo, plan, config, "the same without --failure")
     return plan, _unseen(metric, known, start)
 
 

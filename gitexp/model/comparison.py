@@ -118,6 +118,7 @@ class Comparison:
     adjustment: str = "holm"  # of watched metrics and of several candidates
     detectable: Detectable | None = None
     missing: Missing | None = None
+    collapsed: Collapsed | None = None
     selection: Selection | None = None
     ledger: Ledger | None = None
     siblings: Siblings | None = None
@@ -219,6 +220,17 @@ class Missing:
     best_p: float | None = None  # the one-sided p of the hypothesis in both cases
     worst_p: float | None = None
     interrupted: bool = False  # all of them were stopped or killed: they can be run as they are
+
+
+@dataclass(frozen=True, slots=True)
+class Collapsed:
+    """Finished repeats that failed by the plan's own rule, and are not compared."""
+
+    rule: str  # f1<0.3
+    baseline: tuple[int, ...]  # their seeds
+    candidate: tuple[int, ...]
+    of_baseline: int  # of so many repeats; where they pair, of so many pairs
+    of_candidate: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,6 +193,15 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
+class FailureRule:
+    """When a finished run is called a failure: ``f1<0.3``, in the metric's unit."""
+
+    metric: str
+    op: str  # "<", "<=", ">" or ">="
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """Who did it, as Git names people."""
 
@@ -260,6 +269,7 @@ class PlanTerms:
     # what no candidate may change beside its own evaluator; "none": nor is that frozen
     frozen: tuple[str, ...] = ()
     unfrozen: tuple[str, ...] = ()  # of that what both sides take from the candidate
+    failure: str = ""  # the `FailureRule` by which finished repeats failed, as text
 
     @property
     def freezes(self) -> bool:
@@ -401,6 +411,7 @@ class Terms:
     on_failed: OnFailed | None = None
     frozen: tuple[str, ...] | None = None
     unfrozen: tuple[str, ...] | None = None
+    failure: str | None = None  # "" takes it away
 
     def given(self) -> dict[str, object]:
         """Return by name what was asked for."""

@@ -341,12 +341,13 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "Comparison": Shape(
         kind="comparison",
         limit=16 * MIB,
-        sparse="words order across adjustment detectable missing selection ledger siblings"
-        " slices categories evaluator",
+        sparse="words order across adjustment detectable missing collapsed selection ledger"
+        " siblings slices categories evaluator",
         least=_counts("looks pairs"),
         reads={"effect": _effect},
         writes={"effect": _effect_text},
     ),
+    "Collapsed": Shape(least=_counts("of_baseline of_candidate")),
     "Ledger": Shape(sparse="raw"),
     "Siblings": Shape(sparse="newer"),
     "SharedEvaluator": Shape(sparse="differing lent lacking"),

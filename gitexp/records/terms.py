@@ -30,6 +30,7 @@ from gitexp.model.plan import (
     BaselineRef,
     Direction,
     Effect,
+    FailureRule,
     Guard,
     HypothesisKind,
     Plan,
@@ -43,6 +44,7 @@ from gitexp.text.jsontext import Json, json_dumps_compact
 _NUMBER = r"([+-]?(?:[0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?)\s*+(%?)"
 _EFFECT = re.compile(rf"\s*(>=|<=|>|<|\+-|±)\s*{_NUMBER}\s*")
 _GUARD = re.compile(rf"\s*([^<>=\s](?:[^<>=]*[^<>=\s])?)\s*(<=|>=)\s*{_NUMBER}\s*")
+_FAILURE = re.compile(rf"\s*([^<>=\s](?:[^<>=]*[^<>=\s])?)\s*(<=|>=|<|>)\s*{_NUMBER}\s*")
 _PLAIN_SIZES = (Decimal("1e-6"), Decimal("1e16"))  # shown without an exponent
 _TWO_SIDED = frozenset(("!=", "!=0", "≠", "≠0"))
 
@@ -146,6 +148,27 @@ def guard_text(guard: Guard) -> str:
     return f"{guard.metric}{guard.op}{sign}{_shown(guard.margin, relative=guard.relative)}"
 
 
+def parse_failure(text: str) -> FailureRule:
+    """Read the rule by which finished repeats failed: ``METRIC<NUMBER``, or another order.
+
+    >>> parse_failure("f1 < 0.3")
+    FailureRule(metric='f1', op='<', limit=0.3)
+    """
+    match = _FAILURE.fullmatch(text)
+    if match is None or match[4]:
+        raise _bad(text, "cannot be read as a rule for failures", "f1<0.3 or loss>10")
+    return FailureRule(match[1], match[2], _margin(match[3], "", text))
+
+
+def failure_text(rule: FailureRule) -> str:
+    """Write a rule for failures so that `parse_failure` reads it back.
+
+    >>> failure_text(FailureRule("f1", "<", 0.3))
+    'f1<0.3'
+    """
+    return f"{rule.metric}{rule.op}{_shown(rule.limit, relative=False)}"
+
+
 def parse_metric(text: str) -> tuple[str, Direction | None]:
     """Read ``NAME`` or ``NAME:max`` or ``NAME:min``.
 
@@ -178,6 +201,8 @@ def sealed(plan: Plan) -> Plan:
         )
     if plan.stopping is not None:
         check_looks(plan.stopping, plan.repeats)
+    if plan.failure:
+        plan = replace(plan, failure=failure_text(parse_failure(plan.failure)))
     return replace(plan, digest=digest(plan))
 
 

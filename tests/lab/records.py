@@ -92,6 +92,7 @@ class Lab:
         prefix: str = "exp/",
         stopping: Stopping | None = None,
         on_failed: OnFailed = OnFailed.REFUSE,
+        failure: str = "",
         rules: int = 1,
     ) -> Plan:
         """Begin an experiment on a branch of its own, from the current commit."""
@@ -115,6 +116,7 @@ class Lab:
                 guards=guards,
                 stopping=stopping,
                 on_failed=on_failed,
+                failure=failure,
                 evaluation=(),
                 rules=rules,
             )

@@ -157,6 +157,7 @@ FIELDS: dict[str, Values] = {
     "Plan.formerly": tuples(words),
     "Plan.alpha": st.floats(0.001, 0.5, exclude_max=True),
     "Plan.repeats": st.integers(1, 99),
+    "Plan.failure": st.sampled_from(("", "f1<0.3", "loss>=10")),
     "Plan.stopping": maybe(st.builds(Stopping, rule=st.just(StoppingRule.ALWAYS_VALID))),
     "Amendment.why": texts.filter(str.strip),
 }

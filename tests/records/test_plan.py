@@ -123,6 +123,7 @@ def test_prose_is_no_part_of_the_digest_and_all_that_binds_is(value: Plan) -> No
         replace(value, evaluation=(*value.evaluation, "x")),
         replace(value, stopping=Stopping(StoppingRule.POCOCK, 7)),
         replace(value, on_failed=next(way for way in OnFailed if way is not value.on_failed)),
+        replace(value, failure="recall<0.1"),
     )
     for other in binding:
         assert plan_digest(other) != value.digest

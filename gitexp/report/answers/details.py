@@ -218,6 +218,8 @@ def _plan_facts(plan: Plan) -> list[Fact]:
     facts += [Fact("guard-rail", guard_text(guard)) for guard in plan.guards]
     if plan.stopping is not None:
         facts.append(Fact("looks", stopping_text(plan)))
+    if plan.failure:
+        facts.append(Fact("failed", f"finished repeats with {plan.failure}"))
     if plan.on_failed is not OnFailed.REFUSE:
         facts.append(Fact("failed", "the comparison goes on without failed repeats"))
     facts += [Fact("amended", amendment_words(item)) for item in plan.amended]

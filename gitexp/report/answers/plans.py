@@ -71,6 +71,8 @@ def new(report: NewReport, _: Style = PLAIN) -> Sheet:
     if plan.stopping is not None:
         facts.append(Fact("looks", caveats.stopping_text(plan)))
     facts += [Fact("guard", _guard(guard)) for guard in plan.guards]
+    if plan.failure:
+        facts.append(Fact("failed", f"finished repeats with {plan.failure}"))
     facts.append(Fact("baseline", f"{plan.baseline.commit[:SHORT]} {plan.baseline.name}"))
     if report.evaluator:
         facts.append(Fact("evaluator", report.evaluator))
