@@ -1,7 +1,8 @@
 """The parts of a state's inputs: files, parameters, data pointers, settings.
 
 Everything is read from Git objects, so a commit that is not checked out costs the same. The rules
-are ``inputs@1``; changing any of them changes every digest and needs a new name.
+are ``inputs@1``; changing any of them changes every digest and needs a new name. By rules 2 the
+same is taken of what stands in a job's folder, from which more is left out; see `ignore_rules`.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from typing import TYPE_CHECKING, Literal
 
 from gitexp.dvc import dvc_config
 from gitexp.dvc.dvcpipeline import Pattern, declares
-from gitexp.dvc.state import NO_FILES, Patterns, ProjectState, base_name, executed, words
+from gitexp.dvc.ignore_rules import IgnoreRules
+from gitexp.dvc.state import NO_FILES, Patterns, ProjectState, base_name, executed
 from gitexp.errors import BadFormatError, UnknownParamError, UnsafeInputError
 from gitexp.git.objects import MODE_COMMIT, Entry, read_blob, tree_id
 from gitexp.model import dataclass, replace
+from gitexp.model.config import DEFAULT_INPUTS_IGNORE
 from gitexp.model.ids import Absent, ParamValue
 from gitexp.records import config as config_format
-from gitexp.text import foreign, params
+from gitexp.text import params
 from gitexp.text.foreign import with_parents
 from gitexp.text.jsontext import Json, json_dumps_compact
 from gitexp.text.paramedit import edit
@@ -59,9 +62,11 @@ class InputPart:
 
 def collect(state: ProjectState, overrides: Mapping[str, ParamValue]) -> tuple[InputPart, ...]:
     """Return all parts of a state, in no particular order, with overrides by their `ParamKey`."""
-    files = (*_files(state), *_adjacent(state))
+    files = (*_files(state, _rules(state, overrides)), *_adjacent(state))
     config = state.config
-    acting = {"ignore": [*config.inputs_ignore], "results": config_format.results_part(config)}
+    # By rules 2 no job sees what is ignored, so it does not matter by which pattern.
+    ignore = config.inputs_ignore if config.inputs_rules == 1 else DEFAULT_INPUTS_IGNORE
+    acting = {"ignore": [*ignore], "results": config_format.results_part(config)}
     return (
         *files,
         *_above(state, files),
@@ -85,19 +90,32 @@ def params_values(
     return found
 
 
-def left_out(state: ProjectState, made: Iterable[str]) -> tuple[str, ...]:
+def _rules(state: ProjectState, overrides: Mapping[str, ParamValue]) -> IgnoreRules:
+    plain = state.config.inputs_rules == 1
+    return IgnoreRules.of(state, () if plain else params_values(state, overrides).values())
+
+
+def written(state: ProjectState, overrides: Mapping[str, ParamValue]) -> dict[str, str]:
+    """Return the text of files that stand otherwise in a job's folder, by path from the top."""
+    found = _rules(state, overrides).written
+    return {state.at(path): text.decode() for path, text in found.items()}
+
+
+def left_out(
+    state: ProjectState, made: Iterable[str], overrides: Mapping[str, ParamValue] | None = None
+) -> tuple[str, ...]:
     """Return what a job must not see, since the digest does not either: no helper hides in it.
 
     `made`: what the stages make, templates filled in: an item that left its list makes nothing.
 
-    What `inputs.ignore` names and no stage does, what is beside DVC's settings, and outputs that no
+    What the rules ignore, what is beside DVC's settings, and outputs that no
     stage makes; gitexp's own folder is in no worktree of a job. Paths start at the tree's top; a
     folder of which nothing is left stands for all below it, but that of an output, into which a
     script writes, as in a clone. What DVC and Git themselves read stays (``.gitignore``, dvc.lock).
     """
     outputs = state.outputs
     outs = Patterns.of(Pattern.of(path) for path in made)
-    ignored, named = foreign.matcher(state.config.inputs_ignore), _Named.of(state)
+    rules = _rules(state, overrides or {})
 
     def hidden(inner: str, mode: int) -> bool:
         folders, name = inner.split("/")[:-1], posixpath.basename(inner)
@@ -111,7 +129,7 @@ def left_out(state: ProjectState, made: Iterable[str]) -> tuple[str, ...]:
             return False
         if _within(inner, outputs):
             return not outs.touch(inner)
-        return not name.endswith(".dvc") and ignored(inner) and not named.has(inner)
+        return not name.endswith(".dvc") and rules.ignores(inner)
 
     gone: list[str] = []
     kept: set[str] = set()
@@ -136,12 +154,10 @@ def _within(path: str, folders: frozenset[str]) -> bool:
     return not folders.isdisjoint(with_parents(path))
 
 
-def _files(state: ProjectState) -> Iterator[InputPart]:
+def _files(state: ProjectState, rules: IgnoreRules) -> Iterator[InputPart]:
     """Yield the files of the project folder, pointers among them."""
     outputs = state.outputs
-    ignored = foreign.matcher(state.config.inputs_ignore)
     apart = frozenset(state.config.params)
-    named = _Named.of(state)
     for entry in state.files():
         path = entry.text
         name = posixpath.basename(path)
@@ -157,8 +173,8 @@ def _files(state: ProjectState) -> Iterator[InputPart]:
         if name.endswith(".dvc") and entry.mode not in NO_FILES:
             if path.removesuffix(".dvc") not in outputs:
                 yield from _pointer(state, path, entry)
-        elif not ignored(path) or named.has(path):
-            yield InputPart(entry.path, "code", entry.mode, entry.id)
+        elif not rules.ignores(path):
+            yield InputPart(entry.path, "code", entry.mode, rules.id(entry))
 
 
 def _is_gits(path: str, project: str, outputs: frozenset[str]) -> bool:
@@ -193,28 +209,6 @@ def _above(state: ProjectState, parts: Sequence[InputPart]) -> Iterator[InputPar
 def _is_internal(path: str, project: str) -> bool:
     """Whether a path belongs to gitexp (at the top of the repository) or to DVC (anywhere)."""
     return (not project and path.startswith(".gitexp/")) or ".dvc" in path.split("/")[:-1]
-
-
-@dataclass(frozen=True, slots=True)
-class _Named:
-    """Paths that a stage or the configuration names: no pattern can make us overlook them."""
-
-    deps: Patterns
-    words: frozenset[str]
-
-    @classmethod
-    def of(cls, state: ProjectState) -> _Named:
-        found = set(state.config.evaluation).union(*(stage.words for stage in state.stages))
-        if state.config.command is not None:
-            found |= words(state.config.command, "")
-        if state.config.pipeline is not None:
-            found.add(state.config.pipeline)
-        named = (dep for stage in state.stages for dep in (*stage.deps, *stage.read))
-        deps = (dep for dep in named if dep.says_something)
-        return cls(Patterns.of(deps), frozenset(found))
-
-    def has(self, path: str) -> bool:
-        return _within(path, self.words) or self.deps.touch(path)
 
 
 def _pointer(state: ProjectState, path: str, entry: Entry) -> Iterator[InputPart]:

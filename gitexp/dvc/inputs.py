@@ -103,7 +103,8 @@ def differences(a: ProjectState, b: ProjectState) -> tuple[InputsDifference, ...
             if kind == "params":
                 found += _params_differences(a, b, what)
             elif (kind, path) == ("config", SETTINGS):
-                found += settings_differences(a.config, b.config)
+                names = _ACTING if a.config.inputs_rules == 1 else _ACTING[:-1]
+                found += settings_differences(a.config, b.config, names)
             elif kind != "data" or what.partition("@")[0] not in lone:
                 found.append(InputsDifference(kind, what, _shown(left), _shown(right)))
     order = ("config", "params", "data", "code")

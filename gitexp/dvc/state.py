@@ -35,6 +35,7 @@ _WORDS = re.compile(r"""[\s"'=,;|&<>()`]+""")
 MOST_STEPS = 5_000_000  # seconds
 MOST_MEETINGS = 20_000_000  # likewise
 TEXT_LIMIT_BYTES = 1 << 20
+_FILLED = ("vars", "foreach", "matrix")
 _OUT_SECTIONS = ("outs", "metrics", "plots")
 NO_FILES = (objects.MODE_LINK, objects.MODE_COMMIT)
 
@@ -82,6 +83,7 @@ class DeclaredStage:
     outs: tuple[Pattern, ...]
     words: frozenset[str]  # of its commands, as paths relative to the project folder
     frozen: bool
+    texts: frozenset[str] = frozenset()  # of what fills in its templates, where that stands inline
 
 
 @lru_cache(maxsize=64)  # commits after commits have the same file
@@ -92,9 +94,9 @@ def declared_stages(data: bytes, where: str, folder: str) -> tuple[DeclaredStage
     """
     document = yaml_loads(data, where=where, allow_aliases=True)
     top = mapping(document)
-    filled = _read(top, folder)
+    filled = _read(top, folder), frozenset(_texts(top.get("vars")))
     found = mapping(top.get("stages"))
-    return tuple(_stage(name, mapping(body), folder, filled) for name, body in found.items())
+    return tuple(_stage(name, mapping(body), folder, *filled) for name, body in found.items())
 
 
 def executed(declared: Sequence[DeclaredStage], targets: Sequence[str]) -> frozenset[str]:
@@ -136,7 +138,11 @@ def join(folder: str, path: str) -> str:
 
 
 def _stage(
-    name: str, body: Mapping[str, Json], folder: str, filled: tuple[Pattern, ...]
+    name: str,
+    body: Mapping[str, Json],
+    folder: str,
+    filled: tuple[Pattern, ...],
+    texts: frozenset[str],
 ) -> DeclaredStage:
     inner = mapping(body.get("do")) or body
     wdir_text = inner.get("wdir")
@@ -151,7 +157,21 @@ def _stage(
         outs=tuple(pattern for key in _OUT_SECTIONS for pattern in _patterns(inner.get(key), wdir)),
         words=frozenset().union(*(words(text, wdir) for text in commands)),
         frozen=inner.get("frozen") is True,
+        texts=texts.union(*(_texts(each.get(key)) for each in (body, inner) for key in _FILLED)),
     )
+
+
+def _texts(value: Json) -> Iterator[str]:
+    """Yield the texts in a value; a key of a mapping may be an item of a group."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield key
+            yield from _texts(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts(item)
 
 
 def _read(section: Mapping[str, Json], wdir: str) -> tuple[Pattern, ...]:

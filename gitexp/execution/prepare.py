@@ -13,7 +13,7 @@ from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc import links as data_links
 from gitexp.dvc import pipeline, pointers
 from gitexp.dvc.cache_objects import CacheConfig
-from gitexp.dvc.input_parts import left_out
+from gitexp.dvc.input_parts import left_out, written
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError, PreflightError
 from gitexp.execution import once as once_stages
@@ -265,6 +265,7 @@ def _prepared(
     seeded = pipeline.seeded(stages, seeds, config.once, named=named)
     metrics = () if plan is None else (plan.metric, *(guard.metric for guard in plan.guards))
     expected = tuple(name for name in metrics if not is_resource(name))
+    laid = {str(key): value for key, value in source.overrides.items()}
     job = Job(
         run=side.run,
         label="",
@@ -296,7 +297,9 @@ def _prepared(
         left_out=left_out(
             source.state,
             [out.path for stage in (*stages, *resolved.apart) for out in stage.outs],
+            laid,
         ),
+        written=written(source.state, laid),
         evaluators=() if side.frozen is None else side.frozen.makers(stages),
         frozen=() if side.frozen is None else side.frozen.files,
     )
@@ -314,7 +317,7 @@ def _prepared(
             commit=source.commit,
             tree=objects.commit_info(source.repo, source.commit).tree,
             branch=situation.place.branch,
-            overrides={str(key): value for key, value in source.overrides.items()},
+            overrides=laid,
             swaps=source.swaps,
             config=source.config_blob,
         ),

@@ -22,7 +22,7 @@ from gitexp.git.transaction.locks import FileLock
 from gitexp.git.worktree import checkouts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.model.ids import CommitHash
@@ -110,6 +110,19 @@ def leave_out(slot: Path, paths: Collection[str]) -> None:
     _remove(slot, paths)
     for name in _BUILDS_ASK.intersection(paths):
         (slot / name).touch()
+
+
+def write(slot: Path, files: Mapping[str, str]) -> None:
+    """Put files in place of the commit's, which keep their mode."""
+    for path, text in files.items():
+        folder, name = _open_parent(slot, path, create=False)
+        try:
+            flags = os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW
+            descriptor = os.open(name, flags, dir_fd=folder)
+        finally:
+            os.close(folder)
+        with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor
+            file.write(text.encode())
 
 
 def _remove(top: Path, paths: Iterable[str]) -> None:

@@ -98,6 +98,7 @@ def _execute(attempt: Attempt, stop: process.Stop) -> measurements.Measurements:
         reach(FailPoint.RUN_WORKTREE)
         project = project_folder(slot, job.project)
         slots.leave_out(slot, job.left_out)
+        slots.write(slot, job.written)
         for stage in job.stages:  # nor does anything read what a stage is to make later
             if not stage.frozen:
                 slots.remove_outs(project, stage.outs)

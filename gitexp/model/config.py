@@ -103,7 +103,9 @@ class ProjectConfig:
     link: tuple[str, ...] = ()  # ignored paths that jobs see through a link
     once: tuple[str, ...] = ()  # stages run once, whatever the seed
     timeout_s: float | None = None  # of one repeat
+    inputs_rules: int = 1  # 2: what people and their tools alone read is ignored, too
     inputs_ignore: tuple[str, ...] = DEFAULT_INPUTS_IGNORE
+    inputs_include: tuple[str, ...] = ()  # by rules 2: what is not ignored, whatever else says so
     branch_prefix: str = "exp/"
     min_slice: int = 10
     evaluation_budget: int | None = None  # decisions on the same evaluation data

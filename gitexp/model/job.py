@@ -162,6 +162,7 @@ class Job:
     whole: bool = True  # all outputs may be kept; else by-products, and of the rest the hashes
     kernels: tuple[str, ...] = ()  # names that Jupyter shall take for `python`
     left_out: tuple[str, ...] = ()  # from the worktree's top: what no input covers, no job sees
+    written: Mapping[str, str] = field(default_factory=dict)  # files that it sees otherwise: text
     # Stages that no seed reaches, with a digest of the code that they use and do not declare. They
     # go first, without GITEXP_SEED and as the params files have the seeds.
     once: Mapping[str, str] = field(default_factory=dict)

@@ -61,7 +61,9 @@ def load(data: bytes, where: str) -> ProjectConfig:
         link=_paths(run, "link"),
         once=run.texts("once", ()),
         timeout_s=_timeout(run),
+        inputs_rules=inputs.integer("rules", _DEFAULT.inputs_rules, least=1, most=2),
         inputs_ignore=inputs.texts("ignore", _DEFAULT.inputs_ignore),
+        inputs_include=inputs.texts("include", ()),
         branch_prefix=_prefix(branches),
         min_slice=privacy.integer("min_slice", _DEFAULT.min_slice, least=1),
         evaluation_budget=_budget(top),
@@ -117,6 +119,7 @@ def dump_template(config: ProjectConfig) -> bytes:
             f"  {name}: {config.rules[name].value}\n" for name in RULE_IDS if name in config.rules
         ),
         branches=inline(config.rule_branches or None),
+        include=_include_text(config),
         witness="required" if config.witness_required else "optional",
         identity=config.identity.value,
     )
@@ -253,6 +256,18 @@ def _pipeline_text(config: ProjectConfig) -> str:
     return f"pipeline: {inline(where)}"
 
 
+def _include_text(config: ProjectConfig) -> str:
+    """Return what settings say of the newer rules; those without them stay as they were."""
+    if config.inputs_rules == 1 and not config.inputs_include:
+        return ""
+    return (
+        "  # With rules: 2 neither can tests, docs, notebooks, and what linters and test runners\n"
+        "  # read, but for what a stage names and for `include`. No repeat sees what is ignored.\n"
+        f"  rules: {config.inputs_rules}\n"
+        f"  include: {inline(list(config.inputs_include))}\n"
+    )
+
+
 def seed_json(seed: SeedRule) -> dict[str, Json]:
     """Return a seed rule as the settings hold it; a lone parameter stays a lone one."""
     varied, fixed = [str(key) for key in seed.params], [str(key) for key in seed.fixed]
@@ -328,7 +343,7 @@ run:
 inputs:
   # Files that cannot act on results (.gitignore syntax).
   ignore: {inputs_ignore}
-
+{include}
 branches:
   prefix: {branch_prefix}
 

@@ -320,8 +320,8 @@ SHAPES: Final[Mapping[str, Shape]] = {
         kind="job",
         limit=16 * MIB,
         closed=True,
-        sparse="seeds made whole kernels left_out once once_edits known bound evaluators frozen "
-        "resumed",
+        sparse="seeds made whole kernels left_out written once once_edits known bound evaluators "
+        "frozen resumed",
         as_is="timeout_s",
         least=_counts("attempt", 1),
     ),

@@ -109,6 +109,36 @@ def test_no_repeat_sees_what_no_input_covers(project: BuiltRepo) -> None:
     assert there - READ_BY_OTHERS == COUNTED | {"predictions.csv"}
 
 
+def test_by_rules_2_a_repeat_sees_what_the_digest_covers(tmp_path: Path) -> None:
+    """A helper among tests, in notes or in a linter's table makes no result."""
+    helpers = ("tests/helper.py", "src/tests/helper.py", "conftest.py", "notes/a.md", "ruff.toml")
+    table = '\n[tool.ruff]\nhelper = "0.9"\n'
+    script = LISTS.replace(
+        "json.dumps(sorted(there))", "json.dumps(sorted(there)) + open(P).read()"
+    )
+    script = script.replace('"plots/', '"made/')
+    repo = plain(tmp_path / "p", f"P = 'pyproject.toml'\n{script}")
+    config = repo.show(layout.CONFIG).replace("  ignore: [", "  rules: 2\n  ignore: [")
+    package = '# why\n[project]\nname = "p"\n'
+    repo.commit(
+        {**dict.fromkeys(helpers, "x = 1\n"), "pyproject.toml": package, layout.CONFIG: config}
+    )
+    first = run(repo.workspace, RunRequest(repeats=1))
+    repo.commit({**dict.fromkeys(helpers, "x = 2\n"), "pyproject.toml": package + table})
+    second = run(repo.workspace, RunRequest(repeats=1, again=True))
+    assert first.recorded[0].run.inputs == second.recorded[0].run.inputs
+    for done in (first, second):
+        assert set(states(done)) == {RepeatState.FINISHED}
+        assert not any("rewrote" in text for text in done.warnings)
+        (model,) = [o for o in done.recorded[0].run.repeats[0].outputs if o.path == "model.txt"]
+        text = (repo.path / ".dvc/cache/files/md5" / model.md5[:2] / model.md5[2:]).read_text()
+        there, _, read = text.partition("]")
+        seen = set(json.loads(f"{there}]")) - READ_BY_OTHERS
+        assert seen == {"train.py", "params.yaml", "pyproject.toml"}
+        assert read == '[project]\nname = "p"\n'
+    assert repo.status() == []
+
+
 def test_a_repeat_that_misses_such_a_file_is_told_why(tmp_path: Path) -> None:
     repo = plain(tmp_path / "p", "import helper\n")
     config = repo.show(layout.CONFIG).replace("ignore: [", "ignore: [/helper.py, ")

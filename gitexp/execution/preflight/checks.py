@@ -291,7 +291,9 @@ def check_files(template: JobTemplate) -> tuple[str, ...]:
     said = _held(template)
     slots = [slot for slot in map(Path, job.slots) if Path(f"{slot}.used").exists()]
     edited = {key.file for key in (*job.edits, *config.seed.every)}
-    edited |= {posixpath.relpath(path, config.project or ".") for path in job.left_out}
+    edited |= {
+        posixpath.relpath(path, config.project or ".") for path in (*job.left_out, *job.written)
+    }
     changed = [path for slot in slots for path in _rewritten(slot, config.project, known | edited)]
     if changed:
         lost = "the change is in no record, and goes with the worktree"
