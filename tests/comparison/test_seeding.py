@@ -920,7 +920,9 @@ SGD = f"import os\nm = SGD(random_state={GIVEN})\n"
 
 
 def test_a_line_that_both_sides_have_is_mended_on_both() -> None:
-    held = code(f"{DATA}lstsq(X)\n").held(code(DATA + SGD))
+    assert code(f"{DATA}lstsq(X)\n").held(code(DATA + SGD)) is None  # the same data on both
+    weights = DATA.replace("X =", "w =")
+    held = code(f"{weights}lstsq(w)\n").held(code(weights + SGD))
     assert held is not None
     assert held.shared
     plan = SimpleNamespace(baseline=SimpleNamespace(name="main"))

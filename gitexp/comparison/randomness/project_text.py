@@ -159,10 +159,13 @@ class ProjectText:
 
         make, papermill, a shell script, a launcher may hand on a seed in ways that no text shows.
         """
-        found = [each for stage in self._stages for each in stage.commands]
-        text = "\n".join(found or [self.config.command or ""])
-        parts = re.split(r"&&|\|\||[;|\n]|&(?!\d)", text)
+        parts = re.split(r"&&|\|\||[;|\n]|&(?!\d)", self._commands)
         return len(parts) <= _MOST_TOLD and all(map(self._is_own, parts))
+
+    @property
+    def _commands(self) -> str:
+        found = [each for stage in self._stages for each in stage.commands]
+        return "\n".join(found or [self.config.command or ""])
 
     def _is_own(self, command: str) -> bool:
         ahead = _AHEAD.match(command)

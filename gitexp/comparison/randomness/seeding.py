@@ -11,6 +11,7 @@ import shlex
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
+from gitexp.comparison.randomness.conditions import conditions
 from gitexp.comparison.randomness.draws import OF_FILE, Draw
 from gitexp.comparison.randomness.project_text import ALL_ARGUMENTS, CODE, NUMBERED, ProjectText
 from gitexp.comparison.randomness.syntax import (
@@ -136,7 +137,7 @@ class Code(ProjectText):
     def held(self, other: Code) -> CopiesReason | None:
         """Return why a side that always reports the same is one draw; None: it has no chance in it.
 
-        `other`: the other side: a seed that divides the data alike on both is a condition of both.
+        `other`: the other side: what makes or divides the data of both alike is a condition.
         """
         if self._skipped is not None and self._skipped.where:  # without chance, none has to list it
             return self._skipped
@@ -147,12 +148,12 @@ class Code(ProjectText):
         steered = scripts.takes_seed() or (not scripts.trees and self.able())
         both = {each.sign for each in theirs.draws}
         draws = {each: each.sign in both for each in self._ranked(scripts)}
-        places = {
-            self._place(e): alike for e, alike in draws.items() if not (alike and e.is_of_data)
-        }
+        kept = {each for each, alike in draws.items() if alike and each.is_of_data}
+        kept |= self._conditions(other)
+        places = {self._place(e): alike for e, alike in draws.items() if e not in kept}
         there = other._numbers()
-        numbers = {each: (each in there, kept) for each, kept in self._numbers().items()}
-        places |= {e: alike for e, (alike, kept) in numbers.items() if not (alike and kept)}
+        numbers = {each: (each in there, of_data) for each, of_data in self._numbers().items()}
+        places |= {e: alike for e, (alike, of_data) in numbers.items() if not (alike and of_data)}
         if not steered:
             rest = {path: text for path, text in reached.items() if path not in scripts.trees}
             found = {path: hit for path, text in rest.items() if (hit := NUMBERED.search(text))}
@@ -161,9 +162,7 @@ class Code(ProjectText):
         if places:
             order = {each: place for place, each in enumerate(self.fixed())}
             shared = any(places.values())
-            alike = [
-                self._place(e) for e, alike in draws.items() if alike and e.is_of_data and shared
-            ]
+            alike = [self._place(each) for each in draws if each in kept and shared]
             first = min(places, key=lambda each: order.get(each, len(order)))
             every = sorted(
                 {**places, **dict.fromkeys(alike)}, key=lambda e: order.get(e, len(order))
@@ -180,6 +179,17 @@ class Code(ProjectText):
             return None
         what = strange if scripts.trees and strange else unread or "what the command runs"
         return CopiesReason(f"nothing shows that there is no chance in {what}", self.how(()))
+
+    def _conditions(self, other: Code) -> set[Draw]:
+        """Return the draws by which both sides make the same data, whatever else they do."""
+        if other is self:  # nothing has run yet, and no other side shows that something varies
+            return set()
+        theirs = {(each.sign, done) for each, done in other._made.items()}
+        return {each for each, done in self._made.items() if (each.sign, done) in theirs}
+
+    @property
+    def _made(self) -> Mapping[Draw, tuple[str, ...]]:
+        return conditions(self._executed, self._commands)
 
     def fast(self) -> CopiesReason | None:
         """Return the seed that stands fixed where nothing that draws takes that of a repeat."""
