@@ -1,22 +1,27 @@
 """Outputs of a branch that would be taken for code from where they lie, with nobody naming them.
 
 Git ignores outputs, so they stay where they are after a switch: main's own program would import, or
-load, what a branch has put beside it. Names decide, as they do for Python, node and the tools; data
-are told from code by nothing else. What the protected branch of the user's upstream has as an
-output, too, is the project's own.
+load, what a branch has put beside it, and tools would go by it. Names decide, as they do for
+Python, node and the tools; data are told from code by nothing else. What the protected branch of
+the user's upstream has as an output, too, is the project's own.
 """
 
 from __future__ import annotations
 
 import posixpath
+import shlex
+from contextlib import suppress
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import cache as objects
+from gitexp.dvc.cache_objects import object_file
 from gitexp.dvc.declared_data import Reader
 from gitexp.dvc.dvc_config import is_shared, protected
+from gitexp.dvc.placement import misplaced
 from gitexp.errors import GitexpError
 from gitexp.git.objects import tree_id
-from gitexp.model.ids import ABSENT, CommitHash, Md5
+from gitexp.model.ids import ABSENT, CommitHash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,16 +29,54 @@ if TYPE_CHECKING:
 
     from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.git.repository import Repo
+    from gitexp.model.ids import Md5
 
-_FOLDERS: Final = frozenset(
-    {"__pycache__", "__pypackages__", "site-packages", "dist-packages", "node_modules"}
+# Program text, and what is loaded. A folder is a package to Python without `__init__.py`, too, and
+# pytest may be told to import whatever is Python. Not `.pth`: outside of environments it is
+# weights. Nor what ends corpora of a language, as `.pl` and `.cs` do, and nothing takes unasked.
+_PROGRAMS: Final = frozenset(
+    """
+    .bash .bat .bzl .c .cc .cjs .class .clj .cmake .cmd .code-workspace .coffee .cpp .csh .csproj
+    .cts .cu .cxx .dart .desktop .dll .dvc .dylib .egg .egg-link .erl .ex .exe .exs .f90 .fish
+    .gemspec .go .gradle .groovy .h .hh .hpp .hta .ipynb .jar .java .jl .js .jsx .ksh .kt .kts .lnk
+    .lua .m .mex .mjs .mlx .msi .mts .nf .nix .node .php .ps1 .psd1 .psm1 .py .pyc .pyd .pyi .pyo
+    .pyw .pyx .pyz .r .rake .rb .rprofile .rs .scala .scr .service .sh .smk .so .svelte .swift .tcl
+    .ts .tsx .vbs .vue .war .wasm .wsf .zsh
+    """.split()  # noqa: SIM905  a list is three times as long
 )
-_MODULES: Final = (".py", ".pyc", ".pyo", ".so", ".pyd")  # where the name before is an identifier
-# Of tools, which start programs by them.
+_FOLDERS: Final = frozenset(
+    {"__pycache__", "__pypackages__", "dist-packages", "node_modules", "site-packages"}
+)
+_METADATA: Final = (".dist-info", ".egg-info", ".egg")  # folders; their entry points are loaded
+# Of tools, which start programs by them: whole names, without a dot before them, and `.yml` as
+# `.yaml`.
 _SETTINGS: Final = frozenset(
-    {"gnumakefile", "makefile", "package.json", "pyproject.toml", "pytest.ini", "setup.cfg",
-     "tox.ini"}
-)  # fmt: skip
+    """
+    azure-pipelines.yaml babel.config.json build.bazel build.sbt build.xml buildout.cfg bun.lock
+    bun.lockb bunfig.toml cargo.lock cargo.toml cloudbuild.yaml compose.yaml composer.json
+    composer.lock conanfile.txt configure deno.json deno.jsonc devbox.json directory.build.props
+    directory.build.targets dvc.lock dvc.yaml environment.yaml flake.lock go.mod go.sum go.work
+    hatch.toml lefthook.yaml lerna.json meson.build mise.toml mix.lock mkdocs.yaml module.bazel
+    mypy.ini nextflow.config nx.json package-lock.json package.json pdm.lock pdm.toml phpunit.xml
+    pixi.lock pixi.toml pnpm-lock.yaml pnpm-workspace.yaml poetry.lock poetry.toml pom.xml
+    pre-commit-config.yaml prefect.yaml pyproject.toml pyrightconfig.json pytest.ini pytest.toml
+    renv.lock ruff.toml setup.cfg tox.ini tox.toml tsconfig.json turbo.json ty.toml unittest.cfg
+    uv.lock uv.toml vcpkg.json wandb/settings workspace.bazel yarn.lock
+    """.split()  # noqa: SIM905  a list is three times as long
+)
+# The same, whatever follows the first dot of the name (`Dockerfile.gpu`, `.eslintrc.json`).
+_TOOLS: Final = frozenset(
+    """
+    babelrc brewfile bsdmakefile cmakelists cmakepresets cmakeuserpresets containerfile
+    coveragerc docker-compose dockerfile earthfile envrc eslintrc fastfile flake8 gemfile
+    gnumakefile guardfile ipython_config jenkinsfile jupyter_config jupyter_lab_config
+    jupyter_notebook_config jupyter_server_config justfile kbuild lintstagedrc makefile
+    matplotlibrc mlproject mocharc npmrc pipfile podfile prettierrc procfile pylintrc rakefile
+    rprofile sconscript sconstruct snakefile stylelintrc taskfile tiltfile vagrantfile wscript
+    yarnrc
+    """.split()  # noqa: SIM905  a list is three times as long
+)
+_LINE: Final = 1 << 16  # bytes of a line that are looked at together
 
 
 def refused(
@@ -42,57 +85,89 @@ def refused(
     """Return by path why outputs of a branch are not brought into a work tree.
 
     `outs`: paths from its top, with hashes, "" where none is known. Where nothing came from
-    anybody else nothing is.
+    anybody else, only a place of programs is a reason.
     """
-    found = {path: [*_entries(md5, cache)] for path, md5 in outs}
-    if not any(inside or _is_code(path) for path, inside in found.items()):
-        return {}
-    commits = [CommitHash(commit) for commit in protected(top)]
-    if not (commits or is_shared(top)):
-        return {}
+    every = dict(outs)
+    why = {path: no for path in every if (no := misplaced(top, path))}
+    found = {path: md5 for path, md5 in every.items() if _code(path, md5, cache, beside=True)}
+    commits = [CommitHash(commit) for commit in protected(top)] if found.keys() - why else []
+    if not (commits or (found and is_shared(top))):
+        return why
     reader = Reader(repo)
     own = {out.path for commit in commits for out in reader.of(commit).outs}
-    why = {}
-    for path, inside in found.items():
+    for path in [each for each in found if each not in {*why, *own}]:
         beside = any(tree_id(repo, commit, path) is not ABSENT for commit in commits)
-        code = path if _is_code(path) else next((x for x in inside if _is_taken(x, beside)), "")
-        if code and path not in own:
-            name = "it" if code == path else posixpath.join(path, code)
-            why[path] = f"{name} would run as code from there, and main has no such output"
+        if code := _code(path, found[path], cache, beside=beside):
+            why[path] = (
+                f"{'it' if code == path else code} would run as code from there, and main has no "
+                f"such output; dvc checkout {shlex.quote(path)} if you trust the branch"
+            )
     return why
 
 
-def _entries(md5: Md5, cache: CacheConfig | None) -> Iterator[str]:
+def _code(path: str, md5: Md5, cache: CacheConfig | None, *, beside: bool) -> str:
+    """Return the first file of an output that is taken for code, or itself; "" where none is.
+
+    `beside`: whether main has files of Git's there; else a folder is one of data, where any name
+    may begin with a dot.
+    """
+    for inside, each in _files(md5, cache):
+        file = f"{path}/{inside}" if inside else path
+        if _is_code(file, file if beside else path) or _is_doctest(file, each, cache):
+            return file
+    return ""
+
+
+def _files(md5: Md5, cache: CacheConfig | None) -> Iterator[tuple[str, Md5]]:
+    """Yield the output itself, and the files of a folder."""
+    yield "", md5
     if cache is not None and md5.endswith(".dir"):
-        try:
-            yield from (entry.path for entry in objects.read_manifest(cache, md5))
-        except GitexpError:  # it is not here, or damaged, and is not brought
-            return
+        with suppress(GitexpError):  # it is not here, or damaged, and is not brought
+            yield from ((entry.path, entry.md5) for entry in objects.read_manifest(cache, md5))
 
 
-def _is_code(path: str) -> bool:
-    """Whether a file, or what a folder of this name holds, is taken from its place."""
-    *_, name = parts = path.casefold().split("/")
+def _is_code(path: str, within: str) -> bool:
+    """Whether a file, or what a folder of this name holds, is taken from its place.
+
+    `within`: how much of the path has no name with a dot before it, but of code.
+    """
+    folder, _, last = path.rpartition("/")
+    last = objects.plain(last)
+    name = last.lstrip(".")
+    if name.endswith(".yml"):
+        name = f"{name[:-4]}.yaml"
     return (
-        not _FOLDERS.isdisjoint(parts)
-        or any(part.startswith(".") for part in parts)
-        or _is_module(name)
-        or name.endswith((".js", ".node"))
+        posixpath.splitext(last)[1] in _PROGRAMS
+        or ".so." in last
         or name in _SETTINGS
+        or name.partition(".")[0] in _TOOLS
+        or f"{posixpath.basename(folder)}/{name}".lower() in _SETTINGS
+        or last in _FOLDERS
+        or last.endswith(_METADATA)
+        or _is_place(folder)
+        or _is_dotted(within)
     )
 
 
-def _is_taken(entry: str, beside: bool) -> bool:  # noqa: FBT001
-    """Whether a file of an output folder is. `beside`: whether main has files of Git's there.
-
-    Else a folder is one of data: only as a package by its own name, and by pytest, is it taken.
-    """
-    name = posixpath.basename(entry).casefold()
-    stem = name.partition(".")[0]
-    tested = stem == "conftest" or stem.startswith("test_") or stem.endswith("_test")
-    package = stem == "__init__" and "/" not in entry
-    return (_is_module(name) and (tested or package)) or (beside and _is_code(entry))
+@lru_cache(maxsize=1 << 12)  # one is asked of for each of its files
+def _is_place(folder: str) -> bool:
+    parts = map(objects.plain, folder.split("/"))
+    return any(part in _FOLDERS or part.endswith(_METADATA) for part in parts)
 
 
-def _is_module(name: str) -> bool:
-    return name.partition(".")[0].isidentifier() and name.endswith(_MODULES)
+@lru_cache(maxsize=1 << 12)
+def _is_dotted(path: str) -> bool:
+    return any(objects.plain(part).startswith(".") for part in path.split("/"))
+
+
+def _is_doctest(path: str, md5: Md5, cache: CacheConfig | None) -> bool:
+    """Whether pytest, asked for nothing more, runs what a text holds: it does after a prompt."""
+    name = objects.plain(posixpath.basename(path))
+    if cache is None or not (name.startswith("test") and name.endswith(".txt")):
+        return False
+    try:
+        with open(object_file(cache, md5), encoding="latin-1") as text:  # noqa: PTH123  text
+            lines = iter(partial(text.readline, _LINE), "")
+            return any(line.lstrip().startswith(">>>") for line in lines)
+    except OSError:  # it is not here, or is a folder, and nothing of it is brought
+        return False

@@ -135,12 +135,12 @@ def _problem(path: str) -> str | None:
     if path[1:2] == ":" and path[0].isascii() and path[0].isalpha():
         return "a drive"
     for part in path.split("/"):
-        if part in {"", ".", ".."} or _plain(part) in OURS or part.lower().startswith("git~"):
+        if part in {"", ".", ".."} or plain(part) in OURS or part.lower().startswith("git~"):
             return f"the part {part!r}"
     return None
 
 
-def _plain(part: str) -> str:
+def plain(part: str) -> str:
     """Return a name as Windows and macOS would look it up."""
     if part.isascii():
         return part.lower().rstrip(" .")

@@ -21,7 +21,6 @@ from gitexp.dvc import branch_code
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc.cache import has, open_cache
 from gitexp.dvc.declared_data import pointed
-from gitexp.dvc.placement import misplaced
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError, NotInitialisedError, PreflightError
 from gitexp.execution.preflight.drift import AMEND, drifted, refuse_unmade
@@ -210,12 +209,11 @@ def _absent(repo: Repo, state: ProjectState) -> Iterator[str]:
         gone = [each for each in held if not os.path.lexists(project / each.path)]
         cache = open_cache(project) if gone else None
         outs = ((posixpath.join(folder, o.path), Md5(o.md5 or "")) for o in gone)
-        code = branch_code.refused(repo, workspace.top, outs, cache)
+        refused = branch_code.refused(repo, workspace.top, outs, cache)
     except GitexpError:  # DVC is not set up, or says itself what is wrong
         return
     for each in gone:
-        why = misplaced(project, each.path) or code.get(posixpath.join(folder, each.path))
-        if why:
+        if why := refused.get(posixpath.join(folder, each.path)):
             yield f"{each.path} is left out, and dvc checkout would write it: {why}"
             return
     here = [o.path for o in gone if cache is not None and o.md5 and has(cache, Md5(o.md5))]

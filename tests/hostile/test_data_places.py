@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import json
 import shutil
 import threading
 from dataclasses import replace
@@ -20,12 +21,14 @@ from hypothesis import given, settings, strategies
 
 from gitexp.cli.commands import COMMANDS
 from gitexp.cli.dispatch import dispatch
-from gitexp.dvc import branch_code, dvc_config, exchange, placement
+from gitexp.dvc import branch_code, cache_objects, dvc_config, exchange, placement
 from gitexp.dvc.cache import open_cache, put
+from gitexp.dvc.cache_objects import CacheConfig
 from gitexp.dvc.exchange import folder_cache
+from gitexp.dvc.hashing import manifest_md5
 from gitexp.errors import ForeignRemoteError, UnsafeInputError
 from gitexp.git.repository import open_repository
-from gitexp.model.ids import CommitHash
+from gitexp.model.ids import CommitHash, Md5
 from gitexp.text.dvcini import as_dvc
 from tests.lab.build import BuiltRepo, repository
 from tests.lab.sharing import BRANCH, Team, gitexp, make
@@ -255,74 +258,100 @@ def test_no_output_is_placed_among_programs(
         assert not place.is_file() or place.read_text() == held
 
 
-# Outputs, or files in the folder `out`, that main's own program would take for code.
+# Names of program text, of what is loaded and of tools' settings, wherever they lie, and of data.
 CODE: Final = (
-    "helper.py", "sub/json.py", "sitecustomize.py", "helper.cpython-311-x86_64-linux-gnu.so",
-    "helper.SO", "helper.abi3.so", "helper.pyc", "helper.pyd", "__pycache__/helper.cpython-311.pyc",
-    "__PyCache__/x", "node_modules/left-pad/index.js", "config.js", "addon.node", "package.json",
-    "GNUmakefile", "pytest.ini", ".env", "tools/.npmrc", "lib/site-packages/zz.pth",
-    "out:__init__.py", "out:__init__.abi3.so", "out:a/conftest.py", "out:a/test_x.py",
-    "held:helper.abi3.so", "held:__pycache__/helper.cpython-311.pyc", "held:a/json.py",
+    "helper.py", "json.PY", "2.py", "helper.cpython-311-x86_64-linux-gnu.so", "helper.SO", "x.so.1",
+    "model-v1.so", "helper.pyc", "helper.pyd", "helper.dll", "helper.dylib", "index.js", "a.mjs",
+    "a.cjs", "a.ts", "a.tsx", "a.wasm", "addon.node", "a.R", "a.jl", "a.sh", "a.bat", "a.ps1",
+    "a.ipynb", "a.jar", "x.egg-link", "conftest.py", "x.py.", "x.py ", "x.\u200dpy", "plan.dvc",
+    "dvc.yaml", "DVC.yml", "dvc.lock", "pytest.ini", "pytest.toml", ".pytest.ini", "mypy.ini",
+    ".mypy.ini", "pylintrc", "ruff.toml", "noxfile.py", "SConstruct", "Justfile", ".justfile",
+    "Taskfile.yml", "Rakefile", "Gemfile.lock", "CMakeLists.txt", "build.gradle", "Dockerfile.gpu",
+    "docker-compose.override.yml", "compose.yaml", "package.json", "package-lock.json", "setup.cfg",
+    "GNUmakefile", "Makefile.am", ".eslintrc.json", ".npmrc", ".Rprofile", "pyproject.toml",
+    "jupyter_server_config.json", "matplotlibrc", "wandb/settings", "__pycache__/x",
+    "__PyCache__/x", "x.dist-info/entry_points.txt", "X.Egg-Info/entry_points.txt", "a.egg/x",
+    "node_modules/left-pad/x", "lib/site-packages/zz.pth", "test_it.txt",
 )  # fmt: skip
 DATA: Final = (
-    "model.pth", "data/x.csv", "model-v1.so", "report.html", "data.json", "2.py", "prune_modules",
-    "out:code/model.py", "out:repo/__init__.py", "out:app.js", "out:.DS_Store", "out:x.pth",
-    "held:x.csv", "own.py", "own.so",
+    "model.pth", "x.csv", "x.parquet", "x.json", "x.yaml", "x.npy", "x.pkl", "x.pt", "x.onnx",
+    "x.txt", "x.png", "report.html", "report.md", "report.svg", "prune_modules", "py", "x.py.csv",
+    "train.en-pl.pl", "package.csv", "settings", "python", "test.txt", "config.json", "dvc.csv",
 )  # fmt: skip
+DOTTED: Final = (".env", ".DS_Store", ".hydra/config.yaml")  # data in a folder of data alone
+# Where a name lies: an output, or a file of an output that is a folder.
+DEPTHS: Final = ("NAME", "subN/NAME", "outN:NAME", "dirN:a/b-c/NAME", "heldN:NAME")
 
 
-def written(repo: BuiltRepo, name: str) -> bool:
-    """Whether an output of a stranger's branch comes to lie in the work tree."""
-    folder, _, inside = name.rpartition(":")
-    repo.write({".dvc/config": "", f"new/{inside}": "evil\n"})
-    cache = open_cache(repo.path)
-    made = put(cache, repo.path, "new" if folder else f"new/{inside}")
-    shutil.rmtree(repo.path / "new")
-    out = replace(made, path=folder or name)
-    no = branch_code.refused(
-        open_repository(repo.workspace), repo.path, [(out.path, out.md5)], cache
+def test_no_output_of_a_branch_is_placed_as_code(repo: BuiltRepo) -> None:
+    cache = CacheConfig(repo.path.parent / "cache")
+    repo.write({"data": "one\nx > y >> z\n", "prompt": "one\n >>> open('evil', 'w')\n"})
+    plain, prompt = (put(cache, repo.path, name).md5 for name in ("data", "prompt"))
+    names = [(number, name, way) for number, name in enumerate((*CODE, *DATA, *DOTTED))
+             for way in DEPTHS]  # fmt: skip
+    outs: dict[tuple[str, str], tuple[str, Md5]] = {}
+    for number, name, way in names:
+        path, _, inside = way.replace("N", f"{number}").replace(f"{number}AME", name).partition(":")
+        md5 = prompt if "test_" in name else plain
+        if inside:
+            listed = json.dumps([{"md5": md5, "relpath": inside}]).encode()
+            md5 = manifest_md5(listed)
+            cache_objects.write(cache, md5, listed)
+        outs[name, way] = path, md5
+    own = {
+        path: {"hash": "md5", "md5": md5, "size": 1, "path": f"own/{path}"}
+        for path, md5 in outs.values()
+    }
+    repo.commit(
+        {f"held{number}/a.py": "" for number, _, _ in names}
+        | {"own.dvc": json.dumps({"outs": [*own.values()]})}
     )
-    found = placement.refresh(repo.path, [out], cache, no)
-    assert all("would run as code" in left.why for left in found.left)
-    assert placement.refresh(repo.path, [out], cache).left == (), "one's own run may make it"
-    return found.refreshed != ()
-
-
-@pytest.mark.parametrize("name", [*CODE, *DATA])
-def test_no_output_of_a_branch_is_placed_as_code(repo: BuiltRepo, name: str) -> None:
-    own = "".join(
-        f"- {{md5: {'ab' * 16}, size: 1, hash: md5, path: {path}}}\n"
-        for path in ("own.py", "own.so")
-    )
-    repo.commit({"held/a.py": "", "own.dvc": f"outs:\n{own}"})
     repo.switch("exp/evil", create=True)
-    repo.git("rm", "-rq", "held")
+    repo.git("rm", "-rqf", ".")
     repo.commit(at=2)
-    assert written(repo, name), "nothing came from anybody else"
-    repo.git("clean", "-qfdx")
+
+    def refused(above: str = "") -> dict[str, str]:
+        every = [(f"{above}{path}", md5) for path, md5 in outs.values()]
+        return branch_code.refused(open_repository(repo.workspace), repo.path, every, cache)
+
+    assert refused() == {}, "nothing came from anybody else"
     repo.git("update-ref", "refs/remotes/origin/main", "main")
-    assert written(repo, name) is (name in DATA)
+    assert refused("own/") == {}, "main has the same outputs"
+    why = refused()
+    for (name, way), (path, _) in outs.items():
+        dotted = name in DOTTED and way[:3] not in {"out", "dir"}
+        assert (path in why) is (name in CODE or dotted), (name, way)
+    assert all("would run as code" in said and "dvc checkout" in said for said in why.values())
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", [".venv/zz.pth", "__pycache__/train.cpython-311.pyc"])
+@pytest.mark.parametrize(
+    "way", [".venv/zz.pth", "__pycache__/train.cpython-311.pyc", "utils:metrics.py", "x:test_x.txt"]
+)
 def test_no_verb_writes_a_branchs_output_where_programs_are(
     team: Team, way: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evil(team, str)
-    team.a.write({"new": "evil\n"})
-    out = put(folder_cache(team.store), team.a.path, "new")
-    outs = "outs:\n- {{md5: {0}, size: 5, hash: md5, path: {1}}}\n"
-    names = {"zz.dvc": way, "ok.dvc": "ok.csv"}  # the second is the control
-    team.a.commit({file: outs.format(out.md5, path) for file, path in names.items()}, at=31)
+    way, _, inside = way.partition(":")
+    store, at = folder_cache(team.store), team.a.path
+    team.a.write({"new": ">>> evil\n", f"evil/{inside or 'x'}": ">>> evil\n", "data/x": "evil\n"})
+    made = {way: "evil" if inside else "new", "ok.csv": "new", "ok": "data"}  # the last: controls
+    outs = [
+        {"path": path, "hash": "md5", "md5": put(store, at, name).md5}
+        for path, name in made.items()
+    ]
+    for name in set(made.values()):
+        shutil.rmtree(at / name) if (at / name).is_dir() else (at / name).unlink()
+    team.a.commit({f"{n}.dvc": json.dumps({"outs": [each]}) for n, each in enumerate(outs)}, at=31)
     team.a.git("push", "-q", "origin", "HEAD")
     for argv in (("pull", "--data"), ("sync",), ("status",), ("hook", "post-checkout", *3 * "0")):
         asked(team, *argv)
         said = capsys.readouterr()
         assert "dvc checkout brings" not in said.out
         assert "next      dvc checkout" not in said.err
-        assert not (team.a.path / way).exists(), argv
-        assert (team.a.path / "ok.csv").read_text() == "evil\n"
+        assert not (at / way).exists(), argv
+        assert (at / "ok.csv").read_text() == ">>> evil\n"
+        assert (at / "ok/x").read_text() == "evil\n"
 
 
 # --- whose settings they are ----------------------------------------------------------------------

@@ -12,7 +12,7 @@ from gitexp.dvc import branch_code, placement
 from gitexp.dvc.cache import open_cache
 from gitexp.dvc.declared_data import Reader
 from gitexp.dvc.dvc_config import has_dvc
-from gitexp.dvc.placement import misplaced, refresh
+from gitexp.dvc.placement import refresh
 from gitexp.dvc.stage_records import hash_inside
 from gitexp.errors import GitexpError
 from gitexp.git.catfile import CatFile
@@ -100,7 +100,7 @@ def _brought(place: HookPlace, config: ProjectConfig, outs: Sequence[Needed]) ->
     project = project_folder(place.folder, config.project)
     cache = open_cache(project)  # refuses what a branch tracks in .dvc/, before it is written to
     with placement.main_lock(project):
-        found = refresh(place.folder, outs, cache, _code(place, outs, cache))
+        found = refresh(place.folder, outs, cache, _refused(place, outs, cache))
     if found.refreshed:
         yield f"gitexp: brought along: {listed(found.refreshed, SHOWN)}"
     for left in found.left:
@@ -109,7 +109,7 @@ def _brought(place: HookPlace, config: ProjectConfig, outs: Sequence[Needed]) ->
         yield _step(place, config, outs, "gitexp pull --data, or dvc checkout")
 
 
-def _code(place: HookPlace, outs: Sequence[Needed], cache: CacheConfig | None) -> dict[str, str]:
+def _refused(place: HookPlace, outs: Sequence[Needed], cache: CacheConfig | None) -> dict[str, str]:
     repo = open_repository(discover(place.folder))
     return branch_code.refused(repo, place.folder, ((o.path, o.md5) for o in outs), cache)
 
@@ -119,8 +119,6 @@ def _step(place: HookPlace, config: ProjectConfig, outs: Sequence[Needed], usual
     cache = None
     with suppress(GitexpError):
         cache = open_cache(project_folder(place.folder, config.project))
-    code = _code(place, outs, cache)
-    for out in outs:
-        if why := misplaced(place.folder, out.path) or code.get(out.path):
-            return f"  next      no dvc checkout, which writes {out.path}: {why}"
+    for path, why in _refused(place, outs, cache).items():
+        return f"  next      no dvc checkout, which writes {path}: {why}"
     return f"  next      {usual}"
