@@ -18,6 +18,7 @@ from gitexp.model.config import Predictions
 from gitexp.model.design import PowerDesign, PowerRequest
 from gitexp.model.plan import ALPHA
 from gitexp.records.terms import parse_effect, parse_metric
+from gitexp.text.foreign import Lines
 
 if TYPE_CHECKING:
     import argparse
@@ -121,7 +122,7 @@ def test(args: argparse.Namespace, context: Context) -> int:
     if args.design is None:
         raise UsageError(
             "--design is missing: how the rows belong together decides the test",
-            expected="\n".join(f"{each.value:<11}  {said}" for each, said in DESIGNS.items()),
+            expected=Lines.of(f"{each.value:<11}  {said}" for each, said in DESIGNS.items()),
             next_step="the same with --design and one of these",
         )
     metric, direction = parse_metric(args.metric) if args.metric else (None, None)

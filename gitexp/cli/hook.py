@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gitexp.cli.output import safe, written_down
+from gitexp.cli.output import rows, safe, written_down
 from gitexp.errors import GitexpError, UsageError
 from gitexp.model.rules import HookAnswer, HookCall, Policy
 from gitexp.report.answers.lines import violations_text
+from gitexp.text.foreign import one_line
 
 if TYPE_CHECKING:
     import argparse
@@ -58,8 +59,7 @@ def fast(argv: Sequence[str]) -> int:
         return 130
     except Exception:  # noqa: BLE001  the last net: a bug is written down, never shown raw
         said = written_down(["hook", *argv])
-    fields = "".join(f"\n  {label:<8}  {text}" for label, text in said.lines())
-    _talk(f"error[{said.id}]: {said.summary}{fields}")
+    _talk("\n".join(rows(said)))
     return 0 if name in HINTS else said.exit_code
 
 
@@ -79,7 +79,7 @@ def _answer(name: str, args: Sequence[str], folder: Path) -> HookAnswer:
 def _code(name: str, answer: HookAnswer) -> int:
     refused = answer.refused or any(each.policy is Policy.ERROR for each in answer.violations)
     text = violations_text(answer.violations)
-    for part in (text, "\n".join(answer.said)):
+    for part in (text, "\n".join(map(one_line, answer.said))):
         if part:
             _talk(part)
     return 1 if refused and name not in HINTS else 0

@@ -12,6 +12,7 @@ from gitexp import __version__
 from gitexp.errors import BugError, OutputError
 from gitexp.model import dataclass
 from gitexp.report.escape import escaped, visible
+from gitexp.text.foreign import Lines, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -78,19 +79,26 @@ class Printer:
             _silence(self.err)
 
     def say(self, text: str) -> None:
-        """Print talk; nothing where quiet."""
+        """Print talk, which is one line; nothing where quiet."""
         if not self.quiet:
-            self.talk(f"{safe(text)}\n")
+            self.talk(f"{safe(one_line(text))}\n")
 
     def error(self, error: GitexpError) -> None:
         """Print an error in the house's voice."""
-        head = f"error[{error.id}]"
-        head = f"{_RED}{head}{_PLAIN}" if self.color_err else head
-        lines = [f"{head}: {safe(error.summary)}"]
-        for label, text in error.lines():
-            for index, line in enumerate(text.split("\n")):
-                lines.append(f"  {'' if index else label:<8}  {safe(line)}".rstrip())
-        self.talk("\n".join(lines) + "\n")
+        text = safe("\n".join(rows(error)))
+        if self.color_err:
+            head, _, rest = text.partition(":")
+            text = f"{_RED}{head}{_PLAIN}:{rest}"
+        self.talk(f"{text}\n")
+
+
+def rows(error: GitexpError) -> Iterator[str]:
+    """Yield an error in the house's voice; no text of a branch makes a row of its own."""
+    yield f"error[{error.id}]: {one_line(error.summary)}"
+    for label, text in error.lines():
+        several = text.split("\n") if isinstance(text, Lines) else [one_line(text)]
+        for index, row in enumerate(several):
+            yield f"  {'' if index else label:<8}  {row}".rstrip()
 
 
 def safe(text: str) -> str:

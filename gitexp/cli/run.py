@@ -20,6 +20,7 @@ from gitexp.model import dataclass, field
 from gitexp.model.report import ProgressKind
 from gitexp.model.request import RunRequest
 from gitexp.report.numbers import duration
+from gitexp.text.foreign import one_line
 from gitexp.text.params import parse_assignment
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ class Reporter:
     def _draw(self, event: ProgressEvent) -> None:
         lasting = {ProgressKind.FAILED, ProgressKind.WARNING}
         if event.kind in lasting:
-            self.printer.talk(f"\r\x1b[K{safe(_line(event))}\n")
+            self.printer.talk(f"\r\x1b[K{safe(one_line(_line(event)))}\n")
         parts = [f"{event.done}/{event.total}"] if event.total else [event.message]
         for label, stage in self._running.items():
             parts.append(f"{label}: {stage}" if stage else label)

@@ -44,6 +44,7 @@ def fast(argv: list[str]) -> int:
     try:
         return work(Path(job), Path(out))
     except GitexpError as error:  # the log is all that a coordinator will read of it
-        fields = "".join(f"\n  {label:<8}  {text}" for label, text in error.lines())
-        sys.stderr.write(f"error[{error.id}]: {error.summary}{fields}\n")
+        from gitexp.cli.output import rows  # for this alone
+
+        sys.stderr.write("".join(f"{row}\n" for row in rows(error)))
         return error.exit_code

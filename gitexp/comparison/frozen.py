@@ -29,6 +29,7 @@ from gitexp.report import numbers
 from gitexp.store import plans
 from gitexp.system import curves
 from gitexp.text import params
+from gitexp.text.foreign import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -303,7 +304,7 @@ def choice(frozen: Frozen, state: ProjectState, names: Sequence[str], candidate:
         lines.append(f"or, as {newer} has it, too: gitexp amend-plan --baseline {newer} --why TEXT")
     if _is_all(frozen, state, names):
         lines.append("then change what is under test: nothing else differs from the baseline")
-    return "\n".join(lines)
+    return Lines.of(lines)
 
 
 def _is_all(frozen: Frozen, state: ProjectState, names: Sequence[str]) -> bool:

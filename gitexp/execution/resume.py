@@ -41,6 +41,7 @@ from gitexp.records import config as config_format
 from gitexp.report import numbers
 from gitexp.store import plans
 from gitexp.store.lookup import FoundRun
+from gitexp.text.foreign import Lines
 from gitexp.text.paramkeys import param_key
 
 if TYPE_CHECKING:
@@ -250,7 +251,7 @@ def _differs(
     on = [f"--on {shlex.quote(request.on)}"] if request.on is not None else []
     return KilledCallError(
         "a call that was killed has finished repeats of another state or choice",
-        found="\n".join(lines),
+        found=Lines.of(lines),
         where=f"{place.branch}, recorded nowhere yet",
         expected="this call to go on with them, or only to record them",
         next_step=f"{' '.join(['gitexp run --resume', *on])}, which records them and finishes that "

@@ -34,6 +34,7 @@ from gitexp.records import configedit
 from gitexp.sharing import merge_driver
 from gitexp.store import plans
 from gitexp.store.replay import way_out
+from gitexp.text.foreign import Lines
 from gitexp.text.yamlwrite import yaml_dumps
 
 if TYPE_CHECKING:
@@ -345,7 +346,7 @@ def _dvc_init(top: Path) -> dict[str, bytes]:
     if done.returncode:
         raise DvcFailedError(
             "dvc init failed",
-            found=done.stderr.decode("utf-8", "backslashreplace").strip()[-500:],
+            found=Lines(done.stderr.decode("utf-8", "backslashreplace").strip()[-500:]),
             where=str(top),
             next_step="run dvc init yourself, then gitexp init",
         )

@@ -29,6 +29,7 @@ from gitexp.model.sharing import EndReport
 from gitexp.records import codec
 from gitexp.store import plans
 from gitexp.store.conclusions import conclusion_named
+from gitexp.text.foreign import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -239,7 +240,7 @@ def _switch(task: _Task, commit: CommitHash, on_it: Sequence[Checkout]) -> None:
         _undo(task, commit)
         raise GitFailedError(
             "a worktree cannot switch to the new name; nothing was renamed",
-            found=said[:2000],
+            found=Lines(said[:2000]),
             where=str(place.top),
             next_step=f"commit or stash {layout.plan_path(task.plan.name)} there, then again",
         )

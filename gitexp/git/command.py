@@ -28,6 +28,7 @@ from gitexp.errors import (
     UnsafeInputError,
 )
 from gitexp.model.workspace import Workspace
+from gitexp.text.foreign import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -308,7 +309,9 @@ def failure(
     if any(sign in text for sign in (*_READ_ONLY, "insufficient permission")):
         return ReadOnlyError("the repository cannot be written to", found=first)
     return GitFailedError(
-        f"{command} failed", found=text[-2000:] or f"exit code {code}", expected="exit code 0"
+        f"{command} failed",
+        found=Lines(text[-2000:] or f"exit code {code}"),
+        expected="exit code 0",
     )
 
 

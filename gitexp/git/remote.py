@@ -23,6 +23,7 @@ from gitexp.errors import (
 )
 from gitexp.git import command
 from gitexp.model import dataclass
+from gitexp.text.foreign import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -291,7 +292,7 @@ def failed(arguments: Sequence[str], code: int, said: str) -> GitexpError:
     # "Permission denied (publickey)" speaks of the server, not of our disk.
     error = command.failure(arguments, code, said.encode("utf-8", "surrogateescape"))
     if isinstance(error, ReadOnlyError) and "insufficient permission" not in said:
-        error = GitFailedError(f"git {verb} failed", found=said.strip()[-2000:])
+        error = GitFailedError(f"git {verb} failed", found=Lines(said.strip()[-2000:]))
     if isinstance(error, GitFailedError):
         error.next_step = f"git {verb}, which shows what is wrong"
     return error

@@ -85,6 +85,26 @@ def lines(text: str) -> list[str]:
     return plain.split("\n") if text else []
 
 
+class Lines(str):
+    """Text of several lines, which are meant: any other newline came with somebody's name."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> Lines:
+        r"""Return texts as a line each; a newline within one is written out.
+
+        >>> Lines.of(["a\nb", "c"])
+        'a\\x0ab\nc'
+        """
+        return cls("\n".join(map(one_line, texts)))
+
+
+def one_line(text: str) -> str:
+    """Return a text with its newlines written out."""
+    return text.replace("\n", "\\x0a")
+
+
 MAX_PATTERN = 1_000  # characters
 MAX_PATTERNS = 1_000
 MAX_STEPS = 20_000_000  # of all patterns over all paths: seconds

@@ -42,6 +42,7 @@ from gitexp.provenance.trust_settings import Believing
 from gitexp.report import numbers
 from gitexp.store import conclusions, plans
 from gitexp.system import kernels
+from gitexp.text.foreign import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -138,16 +139,16 @@ def check_data(
         shown = [f"{one.path} ({one.declared}): {one.why}" for one in data.delegated[:_SHOWN]]
         raise DataMissingError(
             "data that only DVC can bring",
-            found="\n".join(shown),
+            found=Lines.of(shown),
             where=where,
             next_step=step,
         )
     if data.missing:
         lines = listed(data.missing)
-        more = f"\nand {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
+        more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
         raise DataMissingError(
             "data that the run needs are not here",
-            found="\n".join(lines[:_SHOWN]) + more,
+            found=Lines.of([*lines[:_SHOWN], *more]),
             where=source.where,
             next_step=bring or _way_to(source, data.missing) + _without(source, data.missing),
         )

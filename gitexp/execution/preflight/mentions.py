@@ -21,7 +21,7 @@ from gitexp.git import objects
 from gitexp.git.discovery import project_folder
 from gitexp.git.worktree import status
 from gitexp.model.ids import ABSENT
-from gitexp.text.foreign import lines
+from gitexp.text.foreign import Lines, lines
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -155,7 +155,7 @@ def refuse_own_paths(source: RunSource) -> None:
         raise PreflightError(
             "the code names this work tree by its absolute path, so a run would use the files"
             " that are checked out here, whichever side it is of",
-            found="\n".join(lines[:_SHOWN]),
+            found=Lines.of(lines[:_SHOWN]),
             where=source.where,
             expected="paths relative to the project folder, or to __file__",
             next_step="make them relative, and commit it; inputs.ignore in .gitexp/config.yaml"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import BareRepositoryError, ForeignProgramError, GitFailedError
 from gitexp.git import command
+from gitexp.text.foreign import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -236,7 +237,7 @@ def commit_tracked(workspace: Workspace, message: str) -> None:
         said = (done.stderr or done.stdout).decode("utf-8", "backslashreplace").strip()
         raise GitFailedError(
             "git commit failed",
-            found=said[-2000:],
+            found=Lines(said[-2000:]),
             where=str(workspace.top),
             next_step="commit yourself, then gitexp run",
         )
