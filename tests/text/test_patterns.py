@@ -154,7 +154,7 @@ def _growth(
         if found or (size < _SIZES[-1] and _steps(pattern, used, long) > floor):
             slow, fast = (min(_steps(pattern, used, x) for _ in range(3)) for x in (long, short))
             found.append(slow / fast if slow > floor else 0)
-            if found[-1] < _QUADRATIC or len(found) > 1:
+            if found[-1] < _QUADRATIC or len(found) > 2:
                 break
     return min(found, default=0)
 
