@@ -109,8 +109,8 @@ class DrawnSeeds:
         of this candidate. What was the baseline of the version under which it ran is none, and one
         that showed nothing but what an earlier one had is no other.
 
-        `mine`: runs of the try that is asked about. `attempts`: those that finished of this
-        candidate, under other plans. `first`: whether the one run surely came before
+        `mine`: runs of the try that is asked about. `attempts`: those of this candidate, under
+        other plans, of which a score was seen. `first`: whether the one run surely came before
         the other; a try of which that is not known came before.
         """
         plan, own = self.plan, self.counting | self.spent | self.later

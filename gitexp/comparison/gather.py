@@ -287,7 +287,9 @@ def _attempts(
     plan: Plan | None,
     inputs: tuple[InputsDigest, InputsDigest],
 ) -> Iterator[FoundRun]:
-    """Yield what finished of a candidate under other plans; not where it was their baseline.
+    """Yield what was tried of a candidate under other plans; not where it was their baseline.
+
+    There a score was seen: a repeat finished, or it is recorded of one that did not.
 
     `inputs`: of the baseline and the candidate.
     """
@@ -297,7 +299,8 @@ def _attempts(
         run, ref = item.run, item.run.plan
         if ref is None or run.inputs != inputs[1] or was_under(item, plan):
             continue
-        if run.origin is not Origin.OBSERVED or run.source.swaps or not finished_seeds(item):
+        tried = finished_seeds(item) or any(each.seen for each in run.own_repeats)
+        if run.origin is not Origin.OBSERVED or run.source.swaps or not tried:
             continue
         was_base = False
         with contextlib.suppress(GitexpError):  # under a plan that nobody can read it was tried

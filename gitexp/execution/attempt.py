@@ -79,6 +79,8 @@ class Attempt:
     ran: list[str] = field(default_factory=list)  # commands
     observed: Observed | None = None  # until it ended, however that was
     resumed: int = 0
+    scores: measurements.Scores | None = None  # once a stage of the seed has begun
+    seen: bool = False  # whether a score may have been
     memo: Memo = field(default_factory=Memo)
 
 
@@ -115,7 +117,7 @@ def go_on(attempt: Attempt) -> None:
 
 def begin(attempt: Attempt) -> None:
     """Note in what it runs: who is killed without a word may have printed a score there."""
-    begun = _outcome(attempt, RepeatState.LOST)
+    begun = replace(_outcome(attempt, RepeatState.LOST), seen=True)
     (attempt.out_dir / BEGUN).write_bytes(codec.dump(begun))
 
 
@@ -191,6 +193,7 @@ def _outcome(attempt: Attempt, state: RepeatState) -> Outcome:
         once=tuple(attempt.once),
         observed=attempt.observed,
         resumed=attempt.resumed,
+        seen=attempt.seen,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,16 +17,16 @@ from gitexp.git.worktree import status
 from gitexp.model import dataclass, replace
 from gitexp.model.config import DEFAULT_METRICS
 from gitexp.model.ids import EvaluationDigest
-from gitexp.model.job import COMMAND_STAGE, FILES, LOGGED, POINTS, KeptFile
-from gitexp.model.run import FileHash
-from gitexp.system import curves, metrics
+from gitexp.model.job import COMMAND_STAGE, FILES, LOG, LOGGED, POINTS, KeptFile, OutKind
+from gitexp.model.run import FileHash, has_number
+from gitexp.system import curves, live, metrics
 from gitexp.system import logged_metrics as logged
 from gitexp.text import predictions as predictions_format
 from gitexp.text.jsontext import json_dumps_compact
 from gitexp.text.samples import LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.dvc.hashing import Memo
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     from gitexp.system.logged_metrics import Logged
 
     Stamp = tuple[int, ...]
+
+_LIVE = ("dvclive", live.FOLDER)  # where values go while a training works
+_LONG_LOG = 64 << 20  # bytes; nobody asks what a longer one has
+_LONG_LINE = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,58 @@ def written(job: Job, project: Path, before: Mapping[str, Stamp]) -> tuple[Job, 
         predictions=None if predictions and predictions.path in old else predictions,
     )
     return job, tuple(f"{path} is not read: the stages did not write it" for path in sorted(old))
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Where a repeat may show a score before it has finished, and what was there at first."""
+
+    job: Job
+    project: Path
+    out_dir: Path
+    before: Mapping[str, Stamp | None]
+    sizes: tuple[int, int]  # of what is logged and printed: what ran once comes before it
+
+    @classmethod
+    def of(cls, job: Job, project: Path, out_dir: Path) -> Scores:
+        """Look before the first stage of a seed begins."""
+        stages = [stage for stage in job.stages if stage.name not in job.once]
+        told = {*job.metrics, *job.curves, *((job.predictions.path,) if job.predictions else ())}
+        told |= {posixpath.join(each.wdir, name) for each in stages for name in _LIVE}
+        told |= {
+            out.path
+            for stage in stages
+            for out in stage.outs
+            if out.kind is not OutKind.OUT or stage.name in job.evaluators
+        }
+        before = {path: _stamp(project / path) for path in told}
+        sizes = _size(out_dir / POINTS), _size(out_dir / LOG)
+        return cls(job, project, out_dir, before, sizes)
+
+    def seen(self, commands: Iterable[str]) -> bool:
+        """Tell whether anything is there now that was not, or a number was printed."""
+        logged, printed = self.sizes
+        if _size(self.out_dir / POINTS) > logged:
+            return True
+        for path, stamp in self.before.items():
+            if (now := _stamp(self.project / path)) is not None and now != stamp:
+                return True
+        log = self.out_dir / LOG
+        if not printed < _size(log) <= printed + _LONG_LOG:
+            return _size(log) > printed
+        own = {line.strip() for each in commands for line in f"> {each}".split("\n")}
+        own |= {f"Running stage '{stage.name}':" for stage in self.job.stages}
+        with log.open("rb") as stream:
+            stream.seek(printed)
+            pieces = iter(lambda: stream.readline(_LONG_LINE), b"")
+            return has_number((each.decode("utf-8", "replace") for each in pieces), own)
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def _stamp(file: Path) -> Stamp | None:

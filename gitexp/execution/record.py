@@ -87,7 +87,7 @@ def that_fit(outcomes: Mapping[int, Outcome | None]) -> dict[int, Outcome | None
         if outcome is None or outcome.state is not RepeatState.FINISHED:
             continue
         if rows + len(outcome.samples) > samples_format.MOST_ROWS:
-            found[seed] = replace(outcome, state=RepeatState.FAILED, reason=TOO_MANY)
+            found[seed] = replace(outcome, state=RepeatState.FAILED, reason=TOO_MANY, seen=True)
         else:
             rows += len(outcome.samples)
     return found
@@ -207,6 +207,7 @@ def _repeat(
         warnings=(*outcome.warnings, *patched),
         seeds=outcome.seeds,
         resumed=outcome.resumed,
+        seen=outcome.seen and not finished,
     )
 
 

@@ -139,19 +139,32 @@ def _execute(attempt: Attempt, stop: process.Stop) -> measurements.Measurements:
         go_on(attempt)
         begin(attempt)
         before = measurements.standing(job, project)
-        _run_stages(attempt, first, slot, cache, stop)
-        reach(FailPoint.RUN_PIPELINE)
-        attempt.stage = ""
-        with stop.interrupting():
-            _check_shared(attempt, seen, cache)
-            job, unread = measurements.written(job, project, before)
-            attempt.warnings += unread
-            result = measurements.read(job, project, out_dir, cache, attempt.memo)
-            attempt.observed = observed.read(out_dir, attempt.ran, found.parts)
-            reach(FailPoint.RUN_READ)
-        attempt.outputs += result.by_products
-        attempt.warnings += result.warnings
-        return result
+        try:
+            _run_stages(attempt, first, slot, cache, stop)
+            reach(FailPoint.RUN_PIPELINE)
+            attempt.stage = ""
+            with stop.interrupting():
+                _check_shared(attempt, seen, cache)
+                return _read(attempt, project, before, cache)
+        except BaseException:
+            attempt.seen = attempt.scores is not None and attempt.scores.seen(attempt.ran)
+            raise
+
+
+def _read(
+    attempt: Attempt, project: Path, before: Mapping[str, measurements.Stamp], cache: CacheConfig
+) -> measurements.Measurements:
+    """Return what the stages measured."""
+    out_dir = attempt.out_dir
+    job, unread = measurements.written(attempt.job, project, before)
+    attempt.warnings += unread
+    result = measurements.read(job, project, out_dir, cache, attempt.memo)
+    if attempt.parts is not None:
+        attempt.observed = observed.read(out_dir, attempt.ran, attempt.parts)
+    reach(FailPoint.RUN_READ)
+    attempt.outputs += result.by_products
+    attempt.warnings += result.warnings
+    return result
 
 
 def _run_stages(
@@ -169,6 +182,7 @@ def _run_stages(
         _check_same(attempt, project, fixed, "before the stages of a seed")
         params.write(project, job.edits)
         fixed = _fixed(attempt, project)
+    attempt.scores = measurements.Scores.of(job, project, attempt.out_dir)
     for stage in job.stages:
         if stage.name in job.evaluators:
             _check_same(attempt, project, fixed, f"before {stage.name}")

@@ -213,6 +213,7 @@ class Outcome:
     once: tuple[OnceRecord, ...] = ()  # of the stages that no seed reaches
     observed: Observed | None = None  # of a repeat that was not lost
     resumed: int = 0  # as `Repeat.resumed`
+    seen: bool = False  # as `Repeat.seen`
 
 
 class JobState(enum.Enum):

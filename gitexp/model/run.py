@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Key = tuple[int, tuple[tuple[str, int], ...]]  # of a repeat: its seed, each seed parameter's value
 _NUMBER: Final = re.compile(r"(?<![\w.])\d")
 _NOT_PRINTED: Final = ("> ", "    ", "  File ")  # commands, and a traceback's lines
+_TRACEBACK: Final = ("Traceback (most recent call last):", '  File "')
 MAX_SEED: Final = 2**62  # whatever counts on from it still fits into 64 bits
 
 
@@ -189,6 +190,7 @@ class Repeat:
     resumed: int = 0  # times that it went on from its own checkpoint, after it was interrupted
     # what its own stages made of raw data to test on, where those alone identify the evaluation
     examples: Mapping[str, Md5] = field(default_factory=dict)
+    seen: bool = False  # it did not finish, and a score of it may have been seen
 
     @property
     def key(self) -> Key:
@@ -215,8 +217,11 @@ class Repeat:
         """Whether a score of it may have been seen: a number in what it printed is enough.
 
         A traceback's lines have numbers of their own. Of one that was lost nobody knows, and one
-        that failed behind its commands has made its metrics.
+        that failed behind its commands has made its metrics. Of a time before `seen` was recorded
+        there is the end of the log alone.
         """
+        if self.seen:
+            return True
         ended = self.state is RepeatState.FINISHED or (not self.stage and self.exit_code == 0)
         if ended or self.state is RepeatState.LOST:
             return True
@@ -237,6 +242,24 @@ class Repeat:
     def last_line(self) -> str:
         """The last that a command printed before it failed; "" where nothing did."""
         return last_line(self.log_tail) if self.exit_code else ""
+
+
+def has_number(lines: Iterable[str], own: Collection[str]) -> bool:
+    """Tell whether commands printed a number outside a traceback.
+
+    `own`: lines that are not of the commands.
+
+    >>> has_number(["> a.py 3", "Traceback (most recent call last):", "  a[3]"], ["> a.py 3"])
+    False
+    >>> has_number(["  0.93"], []), has_number(["> 0.93"], [])
+    (True, True)
+    """
+    within = False
+    for line in lines:
+        within = line.startswith(_TRACEBACK) or (within and line[:1].isspace())
+        if not within and line.strip() not in own and _NUMBER.search(line):
+            return True
+    return False
 
 
 def other_seeds(seed: int, seeds: Mapping[str, int], fixed: Collection[str] = ()) -> str:

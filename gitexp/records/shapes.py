@@ -304,7 +304,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "Source": Shape(lacking="branch"),
     "OnceRecord": Shape(sparse="origin logged", reads={"recipe": Fields.sha256}),
     "Repeat": Shape(
-        sparse="examples made seeds observed resumed",
+        sparse="examples made seeds observed resumed seen",
         least=_counts("observed"),
         reads={"made": Fields.sha256},
     ),
@@ -332,7 +332,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "Outcome": Shape(
         kind="outcome",
         limit=64 * MIB,
-        sparse="seeds logged observed once resumed",
+        sparse="seeds logged observed once resumed seen",
         least=_counts("attempt", 1),
     ),
     "Sample": Shape(sparse="rep fold n_train n_test dataset"),

@@ -17,6 +17,7 @@ from gitexp.comparison.measure import values_of
 from gitexp.experiments.archive import archive, restore
 from gitexp.experiments.new import new
 from gitexp.experiments.rename import rename
+from gitexp.git.transaction import layout
 from gitexp.model.ids import CommitHash, InputsDigest
 from gitexp.model.plan import (
     MOST_UNSEEN,
@@ -34,6 +35,7 @@ from gitexp.model.plan import (
 from gitexp.model.request import NewRequest
 from gitexp.model.run import Origin, PlanRef, RepeatState, Resources
 from gitexp.provenance import strangers
+from gitexp.records import codec
 from gitexp.records.terms import sealed
 from gitexp.report import numbers, words
 from gitexp.views.status import status
@@ -602,6 +604,30 @@ def test_a_second_plan_of_one_candidate_pays_for_the_first(
         again = one(lab, tried.name)
         assert (again.verdict, again.selection) == (first.verdict, first.selection)
         assert again.headline == first.headline
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_plan_whose_repeats_showed_a_score_and_failed_is_a_try_of_the_next_one(
+    seen: bool,  # noqa: FBT001
+    lab: Lab,
+) -> None:
+    """Attack: look at what is logged, let bad ones fail, and plan anew on other seeds."""
+    lab.init()
+    plan = rewritten(lab, lab.plan(effect=">0", repeats=6), seeds=PlanSeeds(ROOT))
+    lab.change()
+    made = lab.record("b", {}, plan=plan, failed=SEEDS[:1], commit=False)
+    file = lab.repo.path / layout.run_json(made.id)
+    (repeat,) = made.repeats
+    lost = replace(made, repeats=(replace(repeat, seen=seen),))
+    file.write_bytes(codec.dump(lost))
+    lab.repo.git("add", "--force", "--", str(file))
+    lab.repo.commit(at=lab.tick(), message="run b")
+    again = second_plan(lab)
+    both_sides(lab, again, "de", seeds_of(again, 8))
+    found = one(lab).selection
+    assert (found and (found.how, found.price)) == (
+        ("at this candidate, after plan deep", 6) if seen else None
+    )
 
 
 def test_a_plan_of_a_candidate_that_was_tried_says_its_price(lab: Lab, tried: Plan) -> None:

@@ -244,6 +244,10 @@ def test_a_candidate_is_not_run_where_its_baseline_cannot_be_its_partner(
 
 
 FAILS = "print(0.91, flush=True)"
+LOGS = """\
+with open(os.environ["GITEXP_POINTS"], "a") as file:
+    file.write('{"name": "acc", "step": null, "t": 0, "value": 0.91}')
+"""
 KILLED = f"""\
 {FAILS}
 import time
@@ -259,9 +263,11 @@ time.sleep(60)
         (FAILS, "used"),
         (KILLED.replace("SIGNAL", "9"), "used"),
         (KILLED.replace("SIGNAL", "15"), "used"),
+        (LOGS, "used"),
+        (KILLED.replace("SIGNAL", "15").replace(FAILS, LOGS), "used"),
         (KILLED.replace("SIGNAL", "15"), "pexpect"),
     ],
-    ids=["failed", "lost", "cancelled", "nothing imports it"],
+    ids=["failed", "lost", "cancelled", "failed, logged", "cancelled, logged", "not imported"],
 )
 def test_a_candidate_that_showed_a_score_and_was_killed_goes_on_in_an_equal_environment(
     end: str, name: str, planned: tuple[BuiltRepo, tuple[int, ...]], site: Path, tmp_path: Path
