@@ -172,7 +172,7 @@ def test_another_coordinator_finds_what_an_earlier_one_left(engine: Engine, plac
     name = engine.name
     refs = engine.submit([request_for(place, place.job())])
     finish(engine, refs)
-    later = ENGINES[name](1)
+    later = MAKERS[name](1)
     gone = JobRef(name, str(place.out("attempt-9")), str(place.out("attempt-9")))
     states = later.poll([*refs, gone])
     assert states == {refs[0].id: JobState.ENDED, gone.id: JobState.LOST}
@@ -183,7 +183,7 @@ def test_a_dead_coordinator_takes_its_jobs_along(place: Bench) -> None:
     request = request_for(place, place.job(stage(asleep(pid))))
     coordinator = os.fork()
     if coordinator == 0:
-        ENGINES["local"](1).submit([request])
+        MAKERS["local"](1).submit([request])
         signal.pause()
     until(pid.exists)
     os.kill(coordinator, signal.SIGKILL)
@@ -206,7 +206,7 @@ def test_the_local_engine_uses_its_slots_at_the_same_time(repo: BuiltRepo, tmp_p
         place.job(stage(f"echo x > {fifo}; {GOOD}"), slots=slots),
         place.job(stage(f"cat {fifo}; {GOOD}"), slots=slots),
     ]
-    engine = ENGINES["local"](2)
+    engine = MAKERS["local"](2)
     refs = engine.submit([request_for(place, job, f"attempt-{i}") for i, job in enumerate(jobs)])
     assert set(finish(engine, refs).values()) == {JobState.ENDED}
     states = {place.outcome(f"attempt-{i}").state for i in range(2)}
@@ -215,7 +215,7 @@ def test_the_local_engine_uses_its_slots_at_the_same_time(repo: BuiltRepo, tmp_p
 
 def test_the_inline_engine_can_be_cancelled_while_it_waits(place: Bench) -> None:
     pid = place.root / "command"
-    engine = ENGINES["inline"](1)
+    engine = MAKERS["inline"](1)
     refs = engine.submit([request_for(place, place.job(stage(asleep(pid))))])
     canceller = threading.Thread(target=lambda: (until(pid.exists), engine.cancel(refs, 10.0)))
     canceller.start()

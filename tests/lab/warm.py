@@ -66,12 +66,12 @@ def run(
 def local_engine(slots: int) -> LocalEngine:
     """Return an engine like any other, but for its workers' parent: that of the call before.
 
-    It began in this thread, with these variables, and has nothing left to do.
+    It began in this process and thread, with these variables, and has nothing left to do.
     """
     from gitexp.execution.engines.local import WORKER, ForkServer, LocalEngine  # noqa: PLC0415
 
     named = (item for item in os.environ.items() if not item[0].startswith("PYTEST_"))
-    key = (threading.get_ident(), *sorted(named))
+    key = (os.getpid(), threading.get_ident(), *sorted(named))
     known = _PARENTS.pop(key, None)
     if known is None or not known.idle:
         known = ForkServer(WORKER, own_session=True)
