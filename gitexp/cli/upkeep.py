@@ -44,6 +44,13 @@ def add_init(parser: argparse.ArgumentParser) -> None:
     )
     files("--seed-arg", metavar="TEXT", help='appended: "--seed {seed}"')
     files("--python", metavar="PATH", help="interpreter of the project")
+    files(
+        "--add-inputs",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="a test, notebook or text that repeats read",
+    )
     how = parser.add_argument_group("how").add_argument
     how("--dvc-init", action=argparse.BooleanOptionalAction, default=None)
     how("--merge-driver", action="store_true", help="Git here joins dvc.lock by whole stages")
@@ -69,6 +76,7 @@ def init(args: argparse.Namespace, context: Context) -> int:
         metrics=_paths(args.metrics),
         params=_paths(args.params),
         outputs=_paths(args.outs),
+        add_inputs=_paths(args.add_inputs),
         seed_params=tuple(map(param_key, _paths(args.seed_param))),
         commit=not args.no_commit,
     )

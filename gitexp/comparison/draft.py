@@ -80,12 +80,12 @@ def draft(
 ) -> Draft:
     """Find, count and test; see `comparison.compare.compare` for what is raised."""
     repo, index = world.repo, world.index
-    candidate = sides.source(repo, named, named.commit, index)
-    baseline = sides.source(repo, base, named.commit, index)
+    at = sides.settled(repo, named, base)
+    candidate, baseline = (sides.source(repo, each, at, index) for each in (named, base))
     plan, swapped, warnings = _roles(world, (base, baseline), (named, candidate))
     if plan is not None and plan.lent:
         base = sides.planned_baseline(repo, plan, named, index)
-        baseline = replace(sides.source(repo, base, named.commit, index), name=baseline.name)
+        baseline = replace(sides.source(repo, base, at, index), name=baseline.name)
     settled = settle(world, baseline, candidate, plan, options.pool)
     gathered = settled.gathered
     everything, evaluation = settled.everything, settled.evaluation
@@ -275,8 +275,8 @@ def _is_planned(repo: Repo, index: Index, plan: Plan, named: Named, baseline: Re
     """Whether a side is what the plan names as its baseline, at whatever commit."""
     if baseline.commit == plan.baseline.commit:
         return True
-    planned = sides.planned_baseline(repo, plan, named, index)
-    return sides.source(repo, planned, named.commit, index).inputs == baseline.inputs
+    planned, at = sides.planned_baseline(repo, plan, named, index), sides.settled(repo, named)
+    return sides.source(repo, planned, at, index).inputs == baseline.inputs
 
 
 def _claim(plan: Plan | None, counted: Count, candidate: ResolvedSide) -> Claim:

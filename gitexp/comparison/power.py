@@ -170,7 +170,7 @@ def splits_of(repo: Repo, index: Index, plan: Plan, start: CommitHash) -> str:
 
 def _known(repo: Repo, index: Index, base: Named, named: Named, metric: str | None) -> _Known:
     """Return what the repeats of a baseline say of a metric, by default that of the plan."""
-    side = sides.source(repo, base, named.commit, index)
+    side = sides.source(repo, base, sides.settled(repo, named), index)
     if metric:
         known_metrics(repo, base.commit, side.config).refuse_unclear(metric)
     elif named.plan is not None:
@@ -422,7 +422,8 @@ def _spread_of(world: RunPool, side: ResolvedSide, metric: str, asked: Named) ->
     values: list[float] = []
     used: list[Counted] = []
     if asked.plan is not None:
-        candidate = sides.source(world.repo, asked, asked.commit, world.index)
+        at = sides.settled(world.repo, asked)
+        candidate = sides.source(world.repo, asked, at, world.index)
         settled = settle(world, side, candidate, asked.plan)
         repeats = settled.count.baseline.repeats
         used = [repeats[seed] for seed in settled.baseline]

@@ -24,7 +24,7 @@ from gitexp.records import codec
 from gitexp.rules.facts import restoring
 from gitexp.store import lookup, merged_experiments, plans
 from gitexp.store.conclusions import ended_on
-from gitexp.store.plan_files import whole_plan
+from gitexp.store.plan_files import settings, whole_plan
 from gitexp.store.plans import Tip, own_tips, tips
 
 if TYPE_CHECKING:
@@ -172,6 +172,28 @@ def of_tip(repo: Repo, found: Tip) -> Named:
     if found.archived:
         return _archived(repo, found.name, found.name.partition("/")[2], found.commit)
     return _planned(repo, Named(found.name, found.commit, found.branch))
+
+
+def settled(repo: Repo, *sides: Named) -> CommitHash:
+    """Return the commit whose settings say by which rules of inputs these sides are read.
+
+    They serve a side without settings of its own, too. It is the first side's commit, or, where
+    the rules may have been changed since, the one that added the plan, which fixed them.
+    """
+    named = min(sides, key=lambda each: each.plan is None)
+    plan, at = named.plan, sides[0].commit
+    if plan is not None:
+        with contextlib.suppress(GitexpError):
+            each = [_rules(repo, commit) for commit in (at, named.commit, plan.baseline.commit)]
+            if len({*each}) > 1:
+                added = plans.plan_commit(repo, plan, named.commit)
+                at = at if _rules(repo, added) == each[0] else added
+    return at
+
+
+def _rules(repo: Repo, commit: CommitHash) -> int | None:
+    found = settings(repo.tree(commit)) if objects.exists(repo, commit) else None
+    return None if found is None else found.inputs_rules
 
 
 def source(repo: Repo, named: Named, fallback: CommitHash, index: Index) -> ResolvedSide:

@@ -160,10 +160,11 @@ def sources(
     repo: Repo, index: Index, plan: Plan, named: Named, fallback: CommitHash | None = None
 ) -> tuple[ResolvedSide, ResolvedSide, str]:
     """Return baseline and candidate of a plan, and why the baseline is not known."""
-    candidate = sides.source(repo, named, fallback or named.commit, index)
+    at = fallback or sides.settled(repo, replace(named, plan=plan))
+    candidate = sides.source(repo, named, at, index)
     try:
         base = sides.planned_baseline(repo, plan, named, index)
-        return sides.source(repo, base, fallback or named.commit, index), candidate, ""
+        return sides.source(repo, base, at, index), candidate, ""
     except GitexpError as error:
         unknown = replace(candidate, inputs=_NOWHERE)
         return unknown, candidate, f"baseline {plan.baseline.name}: {error.located}"

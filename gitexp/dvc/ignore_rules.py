@@ -169,16 +169,17 @@ class IgnoreRules:
         folder, name = posixpath.split(path)
         top = folder.partition("/")[0]
         if name in _OF_TOOL and _OF_TOOL[name] not in self.used:
-            return f"a file of {_OF_TOOL[name]}"
+            return f"it is a file of {_OF_TOOL[name]}"
         if self.used.isdisjoint(_RUNS_TESTS) and (
             top == "tests"
             or _TESTS.fullmatch(name)
             or (name.endswith(".py") and not {"test", "tests"}.isdisjoint(folder.split("/")))
         ):
-            return "a test"
+            return "it is a test"
         if top in _FOLDERS or _TEXTS.fullmatch(path) or _NAMES.fullmatch(name):
-            kinds = {".ipynb": "a notebook", ".md": "a text", ".markdown": "a text"}
-            return kinds.get(posixpath.splitext(name)[1], "a file of docs, CI or an editor")
+            kinds = {".ipynb": "a notebook", ".md": "Markdown", ".markdown": "Markdown"}
+            kind = kinds.get(posixpath.splitext(name)[1], "a file of docs, CI, hooks or an editor")
+            return f"it is {kind}"
         return ""
 
 

@@ -62,7 +62,7 @@ class InputPart:
 
 def collect(state: ProjectState, overrides: Mapping[str, ParamValue]) -> tuple[InputPart, ...]:
     """Return all parts of a state, in no particular order, with overrides by their `ParamKey`."""
-    files = (*_files(state, _rules(state, overrides)), *_adjacent(state))
+    files = (*_files(state, ignore_rules(state, overrides)), *_adjacent(state))
     config = state.config
     # By rules 2 no job sees what is ignored, so it does not matter by which pattern.
     ignore = config.inputs_ignore if config.inputs_rules == 1 else DEFAULT_INPUTS_IGNORE
@@ -90,14 +90,15 @@ def params_values(
     return found
 
 
-def _rules(state: ProjectState, overrides: Mapping[str, ParamValue]) -> IgnoreRules:
+def ignore_rules(state: ProjectState, overrides: Mapping[str, ParamValue]) -> IgnoreRules:
+    """Return what leaves out files of a state under some parameters."""
     plain = state.config.inputs_rules == 1
     return IgnoreRules.of(state, () if plain else params_values(state, overrides).values())
 
 
 def written(state: ProjectState, overrides: Mapping[str, ParamValue]) -> dict[str, str]:
     """Return the text of files that stand otherwise in a job's folder, by path from the top."""
-    found = _rules(state, overrides).written
+    found = ignore_rules(state, overrides).written
     return {state.at(path): text.decode() for path, text in found.items()}
 
 
@@ -115,7 +116,7 @@ def left_out(
     """
     outputs = state.outputs
     outs = Patterns.of(Pattern.of(path) for path in made)
-    rules = _rules(state, overrides or {})
+    rules = ignore_rules(state, overrides or {})
 
     def hidden(inner: str, mode: int) -> bool:
         folders, name = inner.split("/")[:-1], posixpath.basename(inner)

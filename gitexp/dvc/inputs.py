@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gitexp.model.config import ProjectConfig
 
 RULES = b"inputs@1\0"
+RULES_KNOWN = (1, 2)  # of which files these are taken; see `ignore_rules`
 _BYTES = ("utf-8", "surrogateescape")
 STAGE = "stage "
 
@@ -70,6 +71,17 @@ def digest(
     if index is not None:
         index.put(Kind.INPUTS, {key: found.encode()})
     return found
+
+
+def is_of(
+    state: ProjectState,
+    found: InputsDigest,
+    overrides: Mapping[str, ParamValue] | None = None,
+    index: Index | None = None,
+) -> bool:
+    """Tell whether inputs are those of a state, by whichever rules they were taken."""
+    every = dict.fromkeys((state.config.inputs_rules, *RULES_KNOWN))
+    return any(digest(state.by_rules(rules), overrides, index) == found for rules in every)
 
 
 def digest_of(parts: Iterable[InputPart]) -> InputsDigest:

@@ -21,7 +21,7 @@ from gitexp.dvc.dvcpipeline import Pattern
 from gitexp.errors import UnsafeInputError
 from gitexp.git import objects
 from gitexp.git.objects import Entry
-from gitexp.model import dataclass, field
+from gitexp.model import dataclass, field, replace
 from gitexp.model.ids import Absent, TreeId
 from gitexp.text.foreign import with_parents
 from gitexp.text.yamltext import yaml_loads
@@ -228,6 +228,10 @@ class ProjectState:
     # files in place of the tree's: full path -> bytes, and whether executable
     over: Mapping[str, tuple[bytes, bool]] = field(default_factory=dict)
     held: FilesRead = field(default_factory=FilesRead, compare=False)
+
+    def by_rules(self, rules: int) -> ProjectState:
+        """Return the same as other rules of inputs read it."""
+        return replace(self, config=self.config.by_rules(rules))
 
     def files(self) -> Iterator[Entry]:
         """Yield all files of the project folder."""

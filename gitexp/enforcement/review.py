@@ -14,6 +14,7 @@ from gitexp.comparison import compare, sides
 from gitexp.comparison.eligible import finished_seeds
 from gitexp.comparison.gather import RunPool
 from gitexp.dvc import inputs
+from gitexp.dvc.state import ProjectState
 from gitexp.enforcement.check import RemoteFacts, check, checked_plan, difference, is_own
 from gitexp.errors import (
     DamagedDataError,
@@ -202,8 +203,8 @@ def _behind(asked: ReviewContext, plan: Plan, comparison: Comparison | None) -> 
         try:
             config, _ = plans.config_of(asked.repo, asked.base, asked.head)
             tree = objects.commit_info(asked.repo, asked.base).tree
-            digest = inputs.compute(asked.repo, tree, config, index=asked.index)
-            other = digest != comparison.baseline.inputs
+            state = ProjectState(asked.repo, tree, config)
+            other = not inputs.is_of(state, comparison.baseline.inputs, index=asked.index)
         except GitexpError:  # what the base holds cannot be digested: nobody knows
             other = None
     return Behind(newer, other)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import posixpath
 import re
-import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions, failures, selection
@@ -14,9 +11,8 @@ from gitexp.comparison.advice import cannot_decide, is_fixed, seed_ranges
 from gitexp.comparison.environments import Environments
 from gitexp.comparison.known_metrics import known_metrics
 from gitexp.comparison.randomness.seeding import CANDIDATE
-from gitexp.dvc import input_parts
 from gitexp.errors import GitexpError, IdleSeedError
-from gitexp.execution import state
+from gitexp.execution import absences, state
 from gitexp.execution.partners import helping
 from gitexp.execution.publish import NOT_RUN
 from gitexp.model import dataclass
@@ -171,8 +167,8 @@ def report(seen: Situation, planned: tuple[PlannedRun, ...], done: Performed) ->
             *_mixed(seen, recorded),
             *(t for t in _without_test(seen, recorded, step) if t not in (few, *done.warnings)),
             *(() if done.interrupted else _not_started(planned, recorded)),
-            *_missing_modules(seen, recorded),
-            *_left_out(seen, recorded),
+            *absences.missing_modules(seen, recorded),
+            *absences.left_out(seen, recorded),
             *dict.fromkeys(heard),
         ),
         next_step=step,
@@ -324,56 +320,6 @@ def _not_started(planned: Sequence[PlannedRun], recorded: Sequence[RecordedRun])
         "all the same"
         for side, seeds in left.items()
         if seeds
-    ]
-
-
-def _missing_modules(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
-    """Say where modules come from if one was missing: the usual reason is another interpreter."""
-    lines = [repeat.last_line for each in recorded for repeat in _unfinished(each)]
-    modules = {found[1]: None for line in lines if (found := failures.NO_MODULE.search(line))}
-    names = {f"{f[2]}.{f[1]}": None for line in lines if (f := _NO_NAME.search(line))}
-    source = seen.sides[0]
-    home, top = source.home, source.top
-    held = {entry.path for entry in source.entries}
-    said = []
-    for name in (*modules, *names):
-        path, package = name.replace(".", "/"), name.partition(".")[0]
-        places = [home / base / path for base in ("", "src")]
-        files = [file for at in places for file in (at.with_suffix(".py"), at / "__init__.py")]
-        own = [file.relative_to(top) for file in files if file.exists()]
-        new = [file for file in own if os.fsencode(file) not in held]
-        if new:
-            said.append(
-                f"{new[0]} is in no commit, so the run did not see it: git add "
-                + shlex.quote(str(new[0]))
-            )
-        elif name not in modules:
-            continue
-        elif any((home / "src" / each).exists() for each in (package, f"{package}.py")):
-            said.append(
-                f"{package} is the project's own, below src/: {seen.python} -m pip install -e ., "
-                "and each run imports it from its own worktree"
-            )
-        elif not any((home / each).exists() for each in (package, f"{package}.py")):
-            said.append(
-                f"{package} is not installed for {seen.python}; another interpreter is taken from "
-                "an active environment, or from python: PATH in .gitexp/config.yaml"
-            )
-    return said
-
-
-def _left_out(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
-    """Name what failed repeats missed since the settings say that it acts on no result."""
-    lines = [repeat.last_line for each in recorded for repeat in _unfinished(each)]
-    if not any(lines):
-        return []
-    state = seen.sides[0].state
-    hidden = input_parts.left_out(state, [o.text for stage in state.stages for o in stage.outs])
-    return [
-        f"{path} was not there: inputs.ignore in .gitexp/config.yaml says that it acts on no "
-        "result, or an output's name does, so no repeat sees it; take it from there and commit"
-        for path in hidden
-        if any(posixpath.basename(path).partition(".")[0] in _WORDS.findall(line) for line in lines)
     ]
 
 

@@ -139,7 +139,8 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
 def _spent(repo: Repo, index: Index, plan: Plan, branch: str, tip: CommitHash) -> tuple[int, ...]:
     """Return the seeds of the candidate as it is that were seen under the older terms."""
     try:
-        inputs = sides.source(repo, Named(branch, tip, branch, plan), tip, index).inputs
+        named = Named(branch, tip, branch, plan)
+        inputs = sides.source(repo, named, sides.settled(repo, named), index).inputs
     except GitexpError:  # then nothing can be run either, and `run` says why
         return ()
     everywhere = lookup.runs_by_inputs(repo, inputs, index=index, also=[tip])

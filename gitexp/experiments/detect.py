@@ -411,6 +411,7 @@ def describe(config: ProjectConfig) -> list[tuple[str, str]]:
         ("seed", seed),
         ("predictions", config.predictions.path if config.predictions else ""),
         ("python", config.python or ""),
+        ("included", ", ".join(config.inputs_include)),
     ]
     return [(label, text) for label, text in rows if text]
 

@@ -109,7 +109,16 @@ def _asked(request: InitRequest, config: ProjectConfig) -> ProjectConfig:
         metrics=request.metrics or config.metrics,
         outputs=outermost(request.outputs) or config.outputs,
         python=request.python or config.python,
+        inputs_include=tuple(dict.fromkeys((*config.inputs_include, *request.add_inputs))),
     )
+    if new.inputs_include and new.inputs_rules == 1:
+        raise UsageError(
+            "this project leaves out what inputs.ignore names, and nothing else",
+            found=f"--add-inputs {shlex.quote(request.add_inputs[0])}",
+            where=layout.CONFIG,
+            expected="inputs: {rules: 2}, which leaves out tests, docs and notebooks, too",
+            next_step="take it from inputs.ignore there, and commit it",
+        )
     if request.command is None:
         return new
     if request.write_pipeline:

@@ -6,7 +6,7 @@ import enum
 import posixpath
 from typing import TYPE_CHECKING
 
-from gitexp.model import dataclass, field
+from gitexp.model import dataclass, field, replace
 from gitexp.model.plan import Direction, SeedOrigin
 
 if TYPE_CHECKING:
@@ -117,6 +117,10 @@ class ProjectConfig:
     auto_checkout: bool = False  # whether hooks bring outputs of DVC to what was checked out
     witness_required: bool = False  # whether a run waits until somebody else saw the plan
     identity: Identity = Identity.FULL
+
+    def by_rules(self, rules: int) -> ProjectConfig:
+        """Return the same with these rules of inputs."""
+        return self if rules == self.inputs_rules else replace(self, inputs_rules=rules)
 
     @property
     def lock(self) -> str:

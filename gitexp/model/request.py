@@ -101,6 +101,7 @@ class InitRequest:
     seed_params: tuple[ParamKey, ...] = ()
     seed_arg: str | None = None
     python: str | None = None
+    add_inputs: tuple[str, ...] = ()  # what repeats shall see, though its kind is left out
     dvc_init: bool | None = None  # make a DVC repository where there is none; None: nobody said
     write_pipeline: bool = False  # turn the command into a dvc.yaml with one stage
     commit: bool = True

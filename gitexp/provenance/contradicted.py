@@ -74,8 +74,8 @@ class Sources:
             for name, lent in source.swaps.items():
                 lender = plans.state_of(repo, lent, added)
                 state = replace(state, over={**state.over, **laid_over(state, lender, [name])})
-            digest = inputs.digest(state, source.overrides, self._index)
-            if digest != run.inputs:
+            digest = run.inputs
+            if not inputs.is_of(state, digest, source.overrides, self._index):
                 return f"its source {short} has other inputs"
             if digest not in self._params:  # which are part of it
                 self._params[digest] = params_values(state, source.overrides)

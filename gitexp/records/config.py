@@ -76,6 +76,8 @@ def load(data: bytes, where: str) -> ProjectConfig:
         witness_required=_witness(plan),
         identity=record.word("identity", Identity, Identity.FULL),
     )
+    if config.inputs_include and config.inputs_rules == 1:
+        raise inputs.bad("include", "rules: 2 beside it, as rules 1 leave out what ignore names")
     for part in (*sections, top):
         part.only_known()
     return config
@@ -258,7 +260,7 @@ def _pipeline_text(config: ProjectConfig) -> str:
 
 def _include_text(config: ProjectConfig) -> str:
     """Return what settings say of the newer rules; those without them stay as they were."""
-    if config.inputs_rules == 1 and not config.inputs_include:
+    if config.inputs_rules == 1:
         return ""
     return (
         "  # With rules: 2 neither can tests, docs, notebooks, and what linters and test runners\n"

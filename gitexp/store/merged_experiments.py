@@ -88,7 +88,7 @@ def held(repo: Repo, index: Index, plan: Plan, where: str, commit: CommitHash) -
         source = concluded.commit
     lost = bool(refs.unreachable(repo, [source]))
     for state in (addition.commit, *(() if lost else (source,))):
-        if _inputs(repo, index, state, commit) == wanted:
+        if _has(repo, index, state, commit, wanted):
             return Merged(plan, where, commit, wanted, source, lost, state, exact=True)
     return Merged(plan, where, commit, wanted, source, lost, addition.commit, exact=False)
 
@@ -118,17 +118,18 @@ def _concluded(repo: Repo, plan: Plan, commit: CommitHash) -> Side | None:
     return None if found is ABSENT else found.comparison.candidate
 
 
-def _inputs(
-    repo: Repo, index: Index, commit: CommitHash, fallback: CommitHash
-) -> InputsDigest | None:
+def _has(
+    repo: Repo, index: Index, commit: CommitHash, fallback: CommitHash, wanted: InputsDigest
+) -> bool:
     from gitexp.dvc import inputs
+    from gitexp.dvc.state import ProjectState
 
     try:
         config, _ = plans.config_of(repo, commit, fallback)
         tree = objects.commit_info(repo, commit).tree
-        return inputs.compute(repo, tree, config, index=index)
+        return inputs.is_of(ProjectState(repo, tree, config), wanted, index=index)
     except GitexpError:  # then it is not a state that could stand for the candidate
-        return None
+        return False
 
 
 _SUFFIX = ".yaml"

@@ -36,13 +36,17 @@ def config_of(
     """Return the settings by which a commit is run and digested.
 
     `fallback_plan_commit`: where to look if the commit is older than `gitexp init`: a baseline
-    takes the settings of the commit that added the plan. The result: with the blob's id if, and
-    only if, the settings are the fallback's.
+    takes the settings of the commit that added the plan; and by which rules of inputs both sides
+    are read. The result: with the blob's id if, and only if, the settings are the fallback's.
 
     Raises `NotInitialisedError` if neither has ``.gitexp/config.yaml``.
     """
     own = settings(repo.tree(commit))
     if own is not None:
+        with contextlib.suppress(GitexpError):  # they were read once, when the plan was added
+            there = None if fallback_plan_commit is None else repo.tree(fallback_plan_commit)
+            if there is not None and (theirs := settings(there)) is not None:
+                own = own.by_rules(theirs.inputs_rules)
         return own, None
     if fallback_plan_commit is not None:
         tree = repo.tree(fallback_plan_commit)

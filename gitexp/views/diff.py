@@ -32,6 +32,7 @@ from gitexp.model.views import (
     StateName,
     ValueChange,
 )
+from gitexp.report.numbers import listed
 from gitexp.store import lookup, plans
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.sides import Named
     from gitexp.dvc.declared_data import Pointed
+    from gitexp.dvc.inputs import InputsDifference
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.model.ids import CommitHash, EnvironmentDigest, InputsDigest, ParamValue, TreeId
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
     from gitexp.store.lookup import FoundRun
 
+_FEW = 3
 _OF_DVC = frozenset((".gitignore", ".dvcignore", "dvc.lock"))
 
 
@@ -249,6 +252,7 @@ def inputs(workspace: Workspace, a: str, b: str) -> InputsView:
         and change.path.removeprefix(project) not in counted
     ]
     notes = [*left.notes, *right.notes]
+    notes += _by_other_rules(repo, left, right, reasons)
     notes += [f"run {item.id} cannot be read: {item.why}" for item in found.unreadable]
     if found.shallow:
         notes.append("this clone is shallow: older runs are not in it")
@@ -289,18 +293,56 @@ def _both(repo: Repo, a: str, b: str) -> tuple[NamedState, NamedState, lookup.Lo
     """
     with open_index(repo.workspace) as index:
         one, other = sides.find(repo, index, a), sides.find(repo, index, b)
-        left = state_of(repo, index, one, fallback=other.commit)
-        right = state_of(repo, index, other, fallback=one.commit)
+        rules = _rules(repo, one, other)
+        left = state_of(repo, index, one, fallback=other.commit, rules=rules)
+        right = state_of(repo, index, other, fallback=one.commit, rules=rules)
         wanted = {state.inputs for state in (left, right) if state.inputs is not None}
         also = left.records | right.records
         return left, right, lookup.runs_by_inputs(repo, *wanted, index=index, also=also)
+
+
+def _rules(repo: Repo, one: Named, other: Named) -> int:
+    """Return the rules of inputs by which both are read: those of a plan, else the other's own."""
+    for named in sorted((other, one), key=lambda each: each.plan is None):
+        with contextlib.suppress(GitexpError):
+            plan, at = named.plan, named.commit
+            added = None if plan is None else plans.plan_commit(repo, plan, at)
+            return plans.config_of(repo, at, added)[0].inputs_rules
+    return ProjectConfig().inputs_rules
+
+
+def _by_other_rules(
+    repo: Repo, left: NamedState, right: NamedState, reasons: Sequence[InputsDifference]
+) -> list[str]:
+    """Say where the other rules of inputs answer otherwise."""
+    (rules,) = {*inputs_rules.RULES_KNOWN} - {right.config.inputs_rules}
+    one, other = (
+        ProjectState(repo, each.tree, each.config.by_rules(rules)) for each in (left, right)
+    )
+    try:
+        found = inputs_rules.differences(one, other)
+    except GitexpError:
+        return []
+    if bool(found) is bool(reasons):
+        return []
+    if not found:
+        return ["with inputs: {rules: 2} in .gitexp/config.yaml they would share samples"]
+    names = listed([item.what for item in found], _FEW)
+    return [f"without inputs: {{rules: 2}} in .gitexp/config.yaml they would differ: {names}"]
 
 
 def _runs_of(found: Iterable[FoundRun], state: NamedState) -> tuple[FoundRun, ...]:
     return tuple(item for item in found if item.run.inputs == state.inputs)
 
 
-def state_of(repo: Repo, index: Index, named: Named, *, fallback: CommitHash | None) -> NamedState:
+def state_of(
+    repo: Repo,
+    index: Index,
+    named: Named,
+    *,
+    fallback: CommitHash | None,
+    rules: int | None = None,
+) -> NamedState:
     """Read the settings of a state and digest its inputs, as far as that can be done."""
     name, commit = named.name, named.commit
     tree = objects.commit_info(repo, commit).tree
@@ -314,6 +356,7 @@ def state_of(repo: Repo, index: Index, named: Named, *, fallback: CommitHash | N
         config = ProjectConfig(pipeline="dvc.yaml")
         notes.append(f"settings of {name}: {error.located}")
     digest = named.inputs
+    config = config if rules is None else config.by_rules(rules)
     try:
         if digest is None:
             digest = inputs_rules.compute(repo, tree, config, index=index)

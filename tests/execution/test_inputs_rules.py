@@ -1,0 +1,205 @@
+"""Rules 2 of inputs, through runs: what keeps samples, what a plan fixes, what a job lacks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.comparison.compare import compare
+from gitexp.execution.run import run
+from gitexp.experiments.init import init
+from gitexp.experiments.new import new
+from gitexp.git.transaction import layout
+from gitexp.model.plan import Direction
+from gitexp.model.request import InitRequest, NewRequest, RunRequest
+from gitexp.model.run import RepeatState
+from gitexp.views.diff import inputs
+from gitexp.views.status import status
+from tests.execution.test_run import digest, plain, states
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.lab.build import BuiltRepo
+
+TRAIN = """\
+import json, os, random, re
+text = open("params.yaml").read()
+seed, lr = int(re.search(r"seed: (\\d+)", text)[1]), float(re.search(r"lr: ([\\d.]+)", text)[1])
+json.dump({"acc": lr + random.Random(seed).random()}, open("metrics.json", "w"))
+"""
+PACKAGE = '[project]\nname = "p"\nversion = "1"\nreadme = "README.md"\n'
+ASKED = NewRequest(
+    name="up",
+    hypothesis="a higher rate raises acc by at least 1%",
+    metric="acc",
+    effect=">= +1%",
+    direction=Direction.MAX,
+    repeats=2,
+)
+RULES = ("  ignore: [", "  rules: 2\n  ignore: [")
+
+
+def settings(repo: BuiltRepo, *changes: tuple[str, str]) -> dict[str, str]:
+    text = repo.show(layout.CONFIG)
+    for old, new_ in changes:
+        assert old in text
+        text = text.replace(old, new_, 1)
+    return {layout.CONFIG: text}
+
+
+def bare(path: Path, train: str) -> BuiltRepo:
+    return plain(path, train, outputs=(), dvc_init=False)
+
+
+def project(path: Path, train: str = TRAIN) -> BuiltRepo:
+    repo = bare(path, train)
+    files = {"README.md": "a\n", "tests/test_a.py": "x = 1\n", "pyproject.toml": PACKAGE}
+    repo.commit({**files, **settings(repo, RULES)})
+    return repo
+
+
+def test_what_nothing_declares_keeps_all_samples_and_what_counts_none(tmp_path: Path) -> None:
+    repo = project(tmp_path / "p")
+    new(repo.workspace, ASKED)
+    repo.commit({"params.yaml": "lr: 0.5\nseed: 7\n"})
+    first = run(repo.workspace, RunRequest())
+    assert set(states(first)) == {RepeatState.FINISHED}
+    linted = f'# why\n{PACKAGE}\n[tool.ruff]\nselect = ["ALL"]\n[dependency-groups]\ndev = ["x"]\n'
+    repo.commit(
+        {"tests/test_b.py": "x", "look.ipynb": "{}", "todo.md": "x", "pyproject.toml": linted}
+    )
+    assert run(repo.workspace, RunRequest()).recorded == ()
+    assert len(status(repo.workspace).counted) == 2
+    (found,) = compare(repo.workspace)
+    assert found.pairs == 2
+    assert found.changes is not None
+    assert [item.what for item in found.changes] == ["lr"]
+    for path in ("README.md", "train.py", "pyproject.toml"):
+        repo.commit({path: f"{repo.show(path)}\n" + ("x = 1\n" if path != "train.py" else "#\n")})
+        assert status(repo.workspace).counted == (), path
+        repo.git("reset", "-q", "--hard", "HEAD~1")
+
+
+def test_a_plan_fixes_the_rules_for_a_baseline_without_them(tmp_path: Path) -> None:
+    repo = bare(tmp_path / "p", TRAIN)
+    repo.commit({"tests/test_a.py": "x = 1\n"})
+    repo.git("switch", "-q", "-c", "work")
+    repo.commit({"params.yaml": "lr: 0.5\nseed: 7\n", **settings(repo, RULES)})
+    new(repo.workspace, replace(ASKED, here=True, baseline="main"))
+    done = run(repo.workspace, RunRequest())
+    assert set(states(done)) == {RepeatState.FINISHED}
+    theirs = {each.side: each.run.inputs for each in done.recorded}
+    assert theirs["candidate"] == digest(repo)
+    assert theirs["baseline"] != digest(repo, "main"), "by its own settings its tests count"
+    repo.git("switch", "-q", "main")
+    repo.commit({"tests/test_a.py": None})
+    assert theirs["baseline"] == digest(repo), "the folder without them is the one that ran"
+    repo.git("switch", "-q", "work")
+    assert run(repo.workspace, RunRequest()).recorded == ()
+    (found,) = compare(repo.workspace)
+    assert (found.pairs, [item.what for item in found.changes or ()]) == (2, ["lr"])
+    assert not any("other inputs" in text for text in found.warnings)
+
+
+def test_a_switch_takes_effect_with_the_next_plan(tmp_path: Path) -> None:
+    repo = bare(tmp_path / "p", TRAIN)
+    repo.commit({"tests/test_a.py": "x = 1\n"})
+    new(repo.workspace, ASKED)
+    repo.commit({"params.yaml": "lr: 0.5\nseed: 7\n"})
+    done = run(repo.workspace, RunRequest())
+    repo.commit(settings(repo, RULES))
+    assert run(repo.workspace, RunRequest()).recorded == ()
+    assert compare(repo.workspace)[0].pairs == 2
+    assert len(status(repo.workspace).counted) == 2
+    repo.commit({"tests/test_a.py": "x = 2\n"})
+    assert status(repo.workspace).counted == (), "by the plan's rules a test counts"
+    assert done.recorded[0].run.inputs != digest(repo)
+
+
+MISSES = {
+    "a file": ("open('prompts/judge.md').read()\n", "prompts/judge.md", "Markdown"),
+    "a module": ("import tests.helpers\n", "tests", "a test"),
+    "a name": ("from src import test_data\n", "src/test_data.py", "a test"),
+    "a notebook": ("open('a.ipynb').read()\n", "a.ipynb", "a notebook"),
+}
+
+
+@pytest.mark.parametrize("what", MISSES)
+def test_a_repeat_that_lacks_a_file_says_which_why_and_what_to_type(
+    tmp_path: Path, what: str
+) -> None:
+    line, path, why = MISSES[what]
+    repo = project(tmp_path / "p", line + TRAIN)
+    files = ("prompts/judge.md", "tests/helpers.py", "src/test_data.py", "src/a.py", "a.ipynb")
+    repo.commit(dict.fromkeys(files, "x = 1\n"))
+    done = run(repo.workspace, RunRequest(repeats=1))
+    assert set(states(done)) == {RepeatState.FAILED}
+    (said,) = [text for text in done.warnings if "was not there" in text]
+    assert said.startswith(f"{path} was not there: it is {why}, and no stage names it")
+    assert f"gitexp init --add-inputs {path}" in said
+    before = repo.show(layout.CONFIG)
+    init(repo.workspace, InitRequest(add_inputs=(path,)))
+    assert f"include: [{path}]" in repo.show(layout.CONFIG)
+    assert len(repo.show(layout.CONFIG)) - len(before) < 80, "comments stay"
+    again = run(repo.workspace, RunRequest(repeats=1))
+    assert set(states(again)) == {RepeatState.FINISHED}, again.recorded[0].run.repeats[0].log_tail
+
+
+def test_the_answer_on_inputs_tells_both_rules(tmp_path: Path) -> None:
+    repo = bare(tmp_path / "p", TRAIN)
+    repo.commit({"tests/test_a.py": "x = 1\n"})
+    view = inputs(repo.workspace, "HEAD~1", "HEAD")
+    assert [item.what for item in view.reasons] == ["tests/test_a.py"]
+    assert [note for note in view.notes if "{rules: 2}" in note] == [
+        "with inputs: {rules: 2} in .gitexp/config.yaml they would share samples"
+    ]
+    repo.commit(settings(repo, RULES))
+    view = inputs(repo.workspace, "HEAD~2", "HEAD")
+    assert view.shared
+    assert [note for note in view.notes if "{rules: 2}" in note] == [
+        "without inputs: {rules: 2} in .gitexp/config.yaml they would differ: tests/test_a.py"
+    ]
+
+
+# Layouts that no rule may lock out: files, and what the script does with them.
+SRC = {"pyproject.toml": PACKAGE, "README.md": "a\n", "src/p/__init__.py": "LR = 1\n"}
+LAYOUTS: dict[str, tuple[dict[str, str], str]] = {
+    "src layout": (SRC, "import sys; sys.path.insert(0, 'src'); import p\n"),
+    "a folder of settings": (
+        {"conf/config.yaml": "a: 1\n", "conf/model/tests.yaml": "a: 1\n"},
+        "import os; assert sorted(os.listdir('conf/model')) == ['tests.yaml']\n",
+    ),
+    "a root that is looked for": (
+        {"pyproject.toml": "[tool.ruff]\nline-length = 100\n"},
+        (
+            "import pathlib\n"
+            "up = [d for d in (pathlib.Path.cwd(), *pathlib.Path.cwd().parents) "
+            "if (d / 'pyproject.toml').exists()]\n"
+            "assert up[0] == pathlib.Path.cwd(), up\n"
+        ),
+    ),
+    "a version that is read": (
+        {"pyproject.toml": PACKAGE},
+        (
+            "import tomllib\n"
+            "assert tomllib.load(open('pyproject.toml', 'rb'))['project']['version'] == '1'\n"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("layout_", LAYOUTS)
+def test_no_layout_is_locked_out(tmp_path: Path, layout_: str) -> None:
+    files, line = LAYOUTS[layout_]
+    repo = bare(tmp_path / "p", line + TRAIN)
+    repo.commit({**files, **settings(repo, RULES)})
+    (tmp_path / "p/.venv/lib").mkdir(parents=True)  # in the tree, and none of Git's
+    repo.commit({".gitignore": "/.venv/\n"})
+    done = run(repo.workspace, RunRequest(repeats=2))
+    assert set(states(done)) == {RepeatState.FINISHED}, json.dumps(done.warnings)
+    assert done.recorded[0].run.inputs == digest(repo)
+    assert repo.status() == []
