@@ -84,6 +84,7 @@ class Needed:
     declared: str  # the file that names it
     push: bool = True  # whether DVC may send it away
     imported: bool = False  # whether it came from elsewhere, where DVC finds it again
+    remote: str = ""  # DVC's name of its own one, "" for the default
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,9 @@ def _pointer(files: DvcFiles, path: str) -> Needs:
         if out.own_remote:
             delegated.append(f"{path}: a remote of its own")
         plain = _plain(out, path, delegated, push=out.push)
-        outs += [replace(each, imported=bool(pointer.deps)) for each in plain]
+        outs += [
+            replace(each, imported=bool(pointer.deps), remote=out.own_remote) for each in plain
+        ]
     return Needs(tuple(outs), tuple(delegated))
 
 
@@ -199,7 +202,8 @@ def _lock(files: DvcFiles, path: str) -> Needs:
             continue  # a file that Git keeps, or a stage or output that dvc.yaml has no more
         if flag is not None and flag.remote:
             delegated.append(f"{where}: {name} has a remote of its own")
-        outs += _plain(out, path, delegated, push=flag is None or flag.push)
+        plain = _plain(out, path, delegated, push=flag is None or flag.push)
+        outs += [replace(each, remote="" if flag is None else flag.remote) for each in plain]
     return Needs(tuple(outs), tuple(delegated))
 
 

@@ -57,7 +57,7 @@ class HashedPath:
     needs_dvc: bool
     cache: bool = True  # of a lock as dvc.yaml says; `DvcFiles.outs` looks there
     push: bool = True  # these two as a pointer says
-    own_remote: bool = False
+    own_remote: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def load_pointer(data: bytes, where: str, folder: str = "") -> Pointer:
             _hashed_path(fields, where, wdir, up=False),
             cache=read_flag(fields, "cache", default=True),
             push=read_flag(fields, "push", default=True),
-            own_remote=bool(fields.raw("remote")),
+            own_remote=fields.maybe_text("remote") or "",
         )
         for fields in top.children("outs", required=False)
     )

@@ -11,7 +11,7 @@ import json
 import os
 import posixpath
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gitexp.dvc import cache, dvc_config, links
 from gitexp.dvc import cache_objects as objects
@@ -125,6 +125,15 @@ def take(here: CacheConfig, there: CacheConfig, md5: Md5) -> bool:
         )
 
 
+class MovedByDvc(NamedTuple):
+    """What DVC did, and what it passed over with no more than a warning."""
+
+    objects: int  # how many were moved
+    imports: tuple[str, ...]  # `.dvc` files
+    left: Mapping[str, str]  # commits that it cannot read, and why
+    missing: tuple[str, ...]  # objects that are on neither side
+
+
 def by_dvc(
     verb: str,
     project: Path,
@@ -132,8 +141,8 @@ def by_dvc(
     *,
     objects: Sequence[Md5] = (),
     trust: bool = False,
-) -> tuple[int, tuple[str, ...]]:
-    """Let DVC push or fetch what commits need, or `objects`; return how many, and imports."""
+) -> MovedByDvc:
+    """Let DVC push or fetch what commits need, or `objects`."""
     dvc_dir = dvc_config.find_dvc_dir(project)
     if not trust:
         dvc_config.refuse_foreign(dvc_dir, os.environ)
@@ -159,7 +168,8 @@ def by_dvc(
     answer = json.loads(said.rpartition(b"\n")[2] or said)
     if "error" in answer:
         raise refused(str(answer["error"])[:2000])
-    return int(str(answer["count"])), tuple(map(str, list(answer["imports"])))
+    imports, missing = (tuple(map(str, answer[key])) for key in ("imports", "missing"))
+    return MovedByDvc(int(answer["count"]), imports, dict(answer["left"]), missing)
 
 
 def _members(here: CacheConfig, there: CacheConfig, md5: Md5) -> tuple[Md5, ...] | None:

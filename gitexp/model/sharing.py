@@ -58,7 +58,9 @@ class DataMoved:
     remote: str = ""  # DVC's name of it
     objects: int = 0  # how many were copied, and their bytes; DVC tells no bytes
     size: int = 0
-    lacking: tuple[str, ...] = ()  # outputs of which objects are neither here nor there
+    lacking: tuple[
+        str, ...
+    ] = ()  # outputs of which objects are neither here nor there, or DVC reads none
     said: str = ""  # why no data were moved, where that is so
     imported: tuple[str, ...] = ()  # those of `lacking` that DVC brings from where they came from
 

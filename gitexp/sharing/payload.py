@@ -13,7 +13,7 @@ from gitexp.dvc import branch_code, dvc_config, exchange, placement
 from gitexp.dvc.cache import has, open_cache
 from gitexp.dvc.declared_data import BY_DVC_2, Reader
 from gitexp.dvc.placement import refresh
-from gitexp.errors import GitexpError, PreconditionError
+from gitexp.errors import DvcFailedError, GitexpError, PreconditionError
 from gitexp.git import objects, refs, remote
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction import layout
@@ -26,7 +26,7 @@ from gitexp.sharing.places import new_commits
 from gitexp.store import lookup, plans
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from gitexp.dvc.declared_data import Needed, Needs
@@ -132,19 +132,60 @@ def send(
     if depot is None or depot.remote is None:
         return DataMoved(said="there are no data outside Git")
     found = _needs(shared, tips, data)
+    wanted = [out for out in found.outs if out.push]
+    _check_remotes(depot, wanted, shared.environ)
     name, folder = depot.remote.name, depot.remote.folder
     if folder is None or found.delegated:
         revs, count = _revs(shared, tips, data), 0
+        lacking: tuple[str, ...] = ()
         if revs and (found.outs or found.delegated):
-            count, _ = exchange.by_dvc("push", depot.project, revs, trust=depot.trust)
-        return DataMoved(by="dvc", remote=name, objects=count)
+            done = exchange.by_dvc("push", depot.project, revs, trust=depot.trust)
+            count, lacking = done.objects, _unsent(done, wanted, (*tips, data))
+        return DataMoved(by="dvc", remote=name, objects=count, lacking=lacking)
     cache = open_cache(depot.project)
-    wanted = [out for out in found.outs if out.push]
     moved = exchange.send(cache, exchange.folder_cache(folder), [out.md5 for out in wanted])
     return DataMoved(
         by="gitexp", remote=name, objects=moved.objects, size=moved.size,
         lacking=_named(wanted, moved.lacking),
     )  # fmt: skip
+
+
+def _check_remotes(depot: Depot, outs: Iterable[Needed], environ: Mapping[str, str]) -> None:
+    """Refuse outputs of a remote that no settings name: DVC passes over the whole commit."""
+    settings = dvc_config.read_settings(dvc_config.find_dvc_dir(depot.project), environ)
+    for out in outs:
+        if out.remote and f'remote "{out.remote.lower()}"' not in settings:
+            raise PreconditionError(
+                "an output has a DVC remote that no settings name",
+                found=f"{out.path}, remote {out.remote}",
+                where=out.declared,
+                next_step=f"dvc remote add {shlex.quote(out.remote)} URL, or give --no-data to "
+                "share only what Git holds",
+            )
+
+
+def _unsent(
+    done: exchange.MovedByDvc, outs: Sequence[Needed], ends: Iterable[CommitHash | Absent]
+) -> tuple[str, ...]:
+    """Return what DVC's push has not looked at, or found nowhere; of what is shared it is refused.
+
+    A commit in the history that DVC cannot read stays there, and must not stop all that follows.
+    """
+    for end in ends:
+        if end is not ABSENT and end in done.left:
+            raise DvcFailedError(
+                "DVC cannot read all data of a commit, and does not send them",
+                found=done.left[end],
+                where=end[:9],
+                next_step="mend it and commit, or give --no-data to share only what Git holds",
+            )
+    known = {out.md5 for out in outs}
+    more = (f"object {md5}" for md5 in done.missing if md5 not in known)
+    return (*_named(outs, done.missing), *more, *_unread(done))
+
+
+def _unread(done: exchange.MovedByDvc) -> Iterator[str]:
+    return (f"data of {rev[:9]} ({why})" for rev, why in done.left.items())
 
 
 def bring(shared: Shared, depot: Depot | None, tips: Collection[CommitHash]) -> DataMoved:
@@ -165,10 +206,15 @@ def bring(shared: Shared, depot: Depot | None, tips: Collection[CommitHash]) -> 
     if folder is None or any(each.endswith(BY_DVC_2) for each in found.delegated):
         runs = set(products.values())
         revs = [*tips, *(at for run, at in (_pointers(shared) if runs else ()) if run in runs)]
-        count, imports = exchange.by_dvc("fetch", depot.project, revs, trust=depot.trust)
+        done = exchange.by_dvc("fetch", depot.project, revs, trust=depot.trust)
         here = {each.declared for each in found.outs if each.imported and has(cache, each.md5)}
-        left = tuple(path for path in imports if path not in here)
-        return DataMoved(by="dvc", remote=name, objects=count, lacking=left, imported=left)
+        left = tuple(path for path in done.imports if path not in here)
+        own = [out for out in found.outs if not out.imported]
+        gone = _named(own, [out.md5 for out in own if not has(cache, out.md5)])
+        return DataMoved(
+            by="dvc", remote=name, objects=done.objects, imported=left,
+            lacking=(*left, *gone, *_unread(done)),
+        )  # fmt: skip
     wanted: list[Md5] = [*(out.md5 for out in found.outs), *products]
     moved = exchange.send(exchange.folder_cache(folder), cache, wanted)
     return DataMoved(
@@ -338,7 +384,7 @@ def _pointers(shared: Shared) -> Iterator[tuple[str, CommitHash]]:
             yield PurePosixPath(name).stem, info.hash
 
 
-def _named(outs: Iterable[Needed], lacking: Collection[Md5]) -> tuple[str, ...]:
+def _named(outs: Iterable[Needed], lacking: Collection[str]) -> tuple[str, ...]:
     found = list(dict.fromkeys(out.path for out in outs if out.md5 in lacking))
     more = len(found) - SHOWN
     return (*found[:SHOWN], *((f"and {more} more",) if more > 0 else ()))

@@ -39,7 +39,7 @@ class SeenRemote:
         """Return what a commit has of data that the remote lacks; None if only DVC can tell."""
         try:
             repo, needs = self._needs(commit)
-            wanted = [(out.path, out.md5) for out in needs.outs if out.push]
+            wanted = [(out.path, out.md5) for out in needs.outs if out.push and not out.remote]
             wanted += [(out.path, out.md5) for out in recorded]
             if needs.delegated:
                 self._unknown.setdefault(needs.delegated[0], []).append(commit)

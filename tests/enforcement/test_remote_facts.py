@@ -122,7 +122,11 @@ def test_data_are_looked_for_on_a_remote_that_is_a_folder(lab: Lab, tmp_path: Pa
     held.parent.mkdir(parents=True)
     held.write_bytes(b"abc")
     assert asked_for_data(lab) == ([], "")
-    lab.repo.commit({"a.py": "1\n"}, at=6)
+    lab.repo.commit({"sub/b.dvc": f"{POINTER.format('b')}  remote: lab\n"}, at=5)
+    found, said = asked_for_data(lab)  # no folder of the default remote's says anything of it
+    assert found == []
+    assert "sub/b.dvc: a remote of its own" in said
+    lab.repo.commit({"a.py": "1\n", "sub/b.dvc": None}, at=6)
     lab.record("c", {"f1": {0: 0.6}}, outputs={0: (MADE,)})
     (message,), _ = asked_for_data(lab)
     assert "predictions.csv" in message

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -13,6 +13,7 @@ from gitexp.dvc import exchange
 from gitexp.dvc.cache import open_cache, put
 from gitexp.errors import (
     DamagedDataError,
+    DvcFailedError,
     ForeignRemoteError,
     GitFailedError,
     PreconditionError,
@@ -21,6 +22,7 @@ from gitexp.errors import (
 )
 from gitexp.git import remote, repository
 from gitexp.model.sharing import BranchOutcome
+from gitexp.report.views import render
 from gitexp.sharing.push_pull import pull, push, sync
 from tests.lab.build import clone, dvc
 from tests.lab.build import repository as repository_of
@@ -285,6 +287,67 @@ def test_where_dvc_cannot_push_nothing_is(team: Team, tmp_path: Path) -> None:
     assert done.returncode == 3
     assert "dvc-failed" in done.stderr
     assert team.origin.refs() == before
+
+
+LOCK: Final = (
+    "schema: '2.0'\nstages: {s: {cmd: 'true', outs: [{path: x, hash: md5, md5: MD5, size: 1}]}}\n"
+)
+OWN: Final = {
+    "a pointer": {"x.dvc": "outs: [{path: x, hash: md5, md5: MD5, size: 1, remote: Lab}]\n"},
+    "a stage": {
+        "x/dvc.yaml": "stages: {s: {cmd: 'true', outs: [x: {remote: Lab}]}}\n",
+        "x/dvc.lock": LOCK,
+    },
+    "a template": {
+        "x/dvc.yaml": "vars: [{name: x}]\nstages: {s: {cmd: 'true', outs: ['${name}': {remote: Lab}"
+        "]}}\n",
+        "x/dvc.lock": LOCK,
+    },
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", OWN)
+def test_a_remote_of_an_output_that_nothing_declares_is_no_push(team: Team, way: str) -> None:
+    team.a.write({"new": "x"})
+    md5 = put(open_cache(team.a.path), team.a.path, "new").md5
+    (team.a.path / "new").unlink()
+    files = {path: text.replace("MD5", md5) for path, text in OWN[way].items()}
+    team.a.commit(files, at=9)
+    before = team.origin.refs()
+    done = gitexp(team.a, "push")
+    assert done.returncode == 3, done.stdout
+    assert all(word in done.stderr.lower() for word in ("lab", "--no-data")), done.stderr
+    assert team.origin.refs() == before
+    if way != "a template":
+        assert all(word in done.stderr for word in ("x, remote Lab", "dvc remote add Lab URL"))
+    lab = team.store.parent / "lab"
+    dvc(team.a.path, "remote", "add", "--quiet", "--local", "Lab", str(lab))  # the control
+    done = gitexp(team.a, "push")
+    assert done.returncode == 0, done.stderr
+    assert (lab / "files/md5" / md5[:2] / md5[2:]).read_text() == "x"
+
+
+@pytest.mark.slow
+def test_what_dvc_passes_over_is_not_said_to_be_pushed(team: Team) -> None:
+    config = team.a.path / ".dvc" / "config.local"
+    config.write_text(f"['remote \"store\"']\n    url = {team.store}\n    verify = true\n")
+    broken = team.a.commit({"x/dvc.yaml": "stages: {s: {cmd: '${no}'}}\n"}, at=9)
+    with pytest.raises(DvcFailedError, match="cannot read all data") as caught:
+        push(team.a.workspace)
+    assert caught.value.where == broken[:9]
+    gone = {name: f"outs: [{{path: {name}, hash: md5, md5: {number * 16}}}]\n"
+            for name, number in (("gone", "ab"), ("folder", "cd"))}  # fmt: skip
+    gone["folder"] = gone["folder"].replace("cd}", "cd.dir}")
+    team.a.git("rm", "-q", "x/dvc.yaml")
+    team.a.commit({f"{name}.dvc": text for name, text in gone.items()}, at=10)
+    report = push(team.a.workspace)
+    assert sorted(each[:17] for each in report.data.lacking) == [
+        f"data of {broken[:9]}",
+        "folder",
+        "gone",
+    ]
+    assert "gone: its bytes are neither here nor there" in render(report, "text")
 
 
 # --- objects and folders ------------------------------------------------------------------------

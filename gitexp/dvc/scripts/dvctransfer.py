@@ -8,8 +8,9 @@ them is asked: what DVC would bring from there is left out, and named.
 
 Stdin: ``{"verb": "push"|"fetch", "root": PATH, "top": PATH, "revs": [HASH, ...], "objects": [MD5,
 ...]}``, both paths absolute, `top` that of the Git work tree; objects are fetched instead of what
-revs need. Stdout, last line: ``{"count": NUMBER, "imports": [PATH, ...]}``, paths of ``.dvc`` files
-from the top of the Git repository, or ``{"error": TEXT}``.
+revs need. Stdout, last line: ``{"count": NUMBER, "imports": [PATH, ...], "left": {HASH: TEXT},
+"missing": [MD5, ...]}``, paths of ``.dvc`` files from the top of the Git repository; commits that
+DVC passes over with a warning, and why; objects that it finds nowhere. Or ``{"error": TEXT}``.
 """
 
 from __future__ import annotations
@@ -24,16 +25,23 @@ from dvc.config import Config
 from dvc.exceptions import DvcException
 from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
+from dvc.repo import fetch as collecting
 from dvc.scm import SCM
 from dvc.stage import loader
 from dvc_data.hashfile.hash_info import HashInfo
+from dvc_data.index import fetch as fetching
+from dvc_data.index import push as pushing
 
 if TYPE_CHECKING:
     from dvc.dvcfile import SingleStageFile
     from dvc.stage import Stage
+    from dvc_data.hashfile.status import CompareStatusResult
+    from dvc_data.index import DataIndexEntry
 
 _ASKED = frozenset({"repo", "db", "files", "version_id"})  # of a dependency: DVC goes there itself
 _imports: dict[str, None] = {}
+_left: dict[str, str] = {}
+_missing: dict[str, None] = {}
 
 
 def transfer(
@@ -50,6 +58,9 @@ def transfer(
     output.get_cloud_fs = lambda _config, url, **_: (LocalFileSystem, {}, url)
     loader.fill_stage_dependencies = lambda _stage, **_: None
     loader.SingleStageLoader.load_stage = staticmethod(_pointer)
+    collecting._collect_indexes = _collect  # noqa: SLF001  there is no other way in
+    for module in (pushing, fetching):
+        module._log_missing = _note_missing  # type: ignore[attr-defined]  # noqa: SLF001
     try:
         git = SCM(top, search_parent_directories=False)
         with Repo(root, scm=git) as here:
@@ -62,16 +73,38 @@ def transfer(
             if objects:
                 wanted = [HashInfo("md5", md5) for md5 in objects]
                 done = repo.cloud.pull(wanted)
-                return {"count": len(done.transferred), "imports": []}
-            move = repo.push if verb == "push" else repo.fetch
-            return {"count": int(move(revs=revs, workspace=False)), "imports": [*_imports]}
+                count = len(done.transferred)
+            else:
+                move = repo.push if verb == "push" else repo.fetch
+                count = int(move(revs=revs, workspace=False))
+            return {"count": count, "imports": [*_imports], "left": _left, "missing": [*_missing]}
     except (DvcException, OSError) as error:
-        causes = [str(error)]
-        cause = error.__cause__
-        while cause is not None:
-            causes.append(str(cause))
-            cause = cause.__cause__
-        return {"error": " ".join(": ".join(filter(None, causes)).split())}
+        return {"error": _told(error)}
+
+
+def _told(error: BaseException | None) -> str:
+    causes: list[str] = []
+    while error is not None:
+        causes.append(str(error))
+        error = error.__cause__
+    return " ".join(": ".join(filter(None, causes)).split())
+
+
+_collect_indexes = collecting._collect_indexes  # noqa: SLF001
+
+
+def _collect(*args: object, **options: object) -> object:
+    def keep(rev: str, entry: DataIndexEntry | None, error: Exception) -> None:
+        if entry is None:
+            _left[rev] = _told(error)
+        elif entry.hash_info is not None:  # a folder of which nobody has the list
+            _missing[str(entry.hash_info.value)] = None
+
+    return _collect_indexes(*args, **{**options, "onerror": keep})
+
+
+def _note_missing(status: CompareStatusResult) -> None:
+    _missing.update(dict.fromkeys(str(each.value) for each in status.missing))
 
 
 _load = Config._load_config  # noqa: SLF001

@@ -198,4 +198,5 @@ def _data(data: DataMoved, verb: str) -> Iterator[Fact]:
             if path in data.imported
             else "are neither here nor there"
         )
-        yield Fact("lacking", f"{path}: its bytes {where}")
+        # What DVC could not look at comes with its reason in brackets.
+        yield Fact("lacking", path if path.endswith(")") else f"{path}: its bytes {where}")
