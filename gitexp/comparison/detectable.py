@@ -1,6 +1,7 @@
 """The smallest true effect that a comparison's design finds, and the repeats that its plan needs.
 
-Numbers and spread go in, never the measured effect: "observed power" would only say p again.
+Numbers and spread go in, never the measured effect: "observed power" would only say p again. Before
+there is a candidate the spread is that of the baseline's recorded repeats.
 """
 
 from __future__ import annotations
@@ -10,14 +11,20 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from gitexp.comparison import advice
-from gitexp.comparison.designs import repeats
+from gitexp.comparison import advice, sides
+from gitexp.comparison.counting import FoundRuns, count
+from gitexp.comparison.designs import repeats, resplits
 from gitexp.comparison.measure import Question, Values, means_of, samples_of
+from gitexp.comparison.randomness.variation import equal
+from gitexp.comparison.tally import settle
+from gitexp.model import dataclass
+from gitexp.model.clocked import is_clocked, is_resource
 from gitexp.model.comparison import Detectable, MetricComparison, Missing, Role, SignificanceResult
 from gitexp.model.design import Unit
-from gitexp.model.metrics import is_rounding
+from gitexp.model.metrics import is_rounding, mean, recorded
 from gitexp.model.metrics import spread as spread_of
 from gitexp.model.plan import Claim, Direction, HypothesisKind, OnFailed, Plan, Verdict
+from gitexp.model.run import Origin
 from gitexp.stats.decide import Evidence, decide
 from gitexp.stats.planned.detectable import (
     MOST,
@@ -31,10 +38,18 @@ from gitexp.stats.stopping import least_p
 from gitexp.stats.tests import NOUNS, named
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gitexp.comparison.counting import Count
+    from gitexp.comparison.eligible import Counted
+    from gitexp.comparison.gather import RunPool
+    from gitexp.comparison.sides import Named, ResolvedSide
+    from gitexp.model.design import Splits
     from gitexp.model.result import VarianceShare
+    from gitexp.model.run import Run
 
 POWER: Final = 0.8
+FEWEST_KNOWN: Final = 3  # repeats of a baseline whose spread says something
 FOLD: Final = NOUNS[Unit.FOLD]
 
 
@@ -279,3 +294,62 @@ def mute_looks(plan: Plan) -> str:
         then = f"--repeats {next(n for n in itertools.count(planned) if can(n, n))} would do"
     least = least_p(rule, planned, mute[-1], one_sided=one_sided)
     return advice.cannot_decide(plan, mute[-1], f"{least:.2g} over all looks at best", then)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What a side's repeats say about noise."""
+
+    n: int  # repeats that count, with the metric
+    mean: float | None
+    sd: float | None
+    runs: tuple[Run, ...] = ()  # observed ones of these inputs, wherever they are recorded
+    splits: Splits | str | None = None  # how seeds divide one table anew, or why nobody knows
+    price: int = 1  # what p is multiplied by, as other tries of the candidate had results
+
+
+def is_of_one_set(found: Spread) -> bool:
+    """Whether all repeats recorded predictions of the same examples."""
+    repeats = [each for run in found.runs for each in run.repeats if each.evaluation is not None]
+    sets = {(each.evaluation, each.evaluation_basis) for each in repeats}
+    return len(sets) == 1 and {basis for _, basis in sets} == {"predictions"}
+
+
+def of_baseline(world: RunPool, side: ResolvedSide, metric: str, asked: Named) -> Spread:
+    """Return mean and spread over the baseline's repeats that count; too few: over all known."""
+    files = side.config.metrics
+    world = world.at(side.records, asked.holder)
+    world.read([side.inputs], ())
+    there, _ = world.of([side.inputs], None, [side.records, asked.holder])
+    runs = tuple(item for item in there.values() if item.run.origin is Origin.OBSERVED)
+    values: list[float] = []
+    used: list[Counted] = []
+    price = 1
+    if asked.plan is not None:
+        at = sides.settled(world.repo, asked)
+        candidate = sides.source(world.repo, asked, at, world.index)
+        settled = settle(world, side, candidate, asked.plan)
+        price = settled.count.chances() if candidate.inputs != side.inputs else 1
+        repeats = settled.count.baseline.repeats
+        used = [repeats[seed] for seed in settled.baseline]
+        values = _values(used, metric, files)
+    if len(values) < FEWEST_KNOWN:
+        known = count(FoundRuns(runs), None, side.inputs, side.inputs, world.earlier)
+        used = [*known.baseline.repeats.values()]
+        values = _values(used, metric, files)
+    # what only rounding sets apart are copies, whose spread would promise an answer from two
+    sd = spread_of(values) if len(values) >= FEWEST_KNOWN and not equal(values) else None
+    mid = mean(values) if values else None
+    top = world.repo.workspace.top
+    splits = None if is_clocked(metric) else resplits.of_side(top, side, used)
+    return Spread(len(values), mid, sd, tuple(each.run for each in runs), splits, price)
+
+
+def _values(repeats: Iterable[Counted], metric: str, files: tuple[str, ...]) -> list[float]:
+    """Return the value of each repeat that has one; folds count as their mean."""
+    found = list[float]()
+    for item in repeats:
+        name = recorded(metric, {s.metric for s in item.samples.values()}, files)
+        name = metric if name is None and is_resource(metric) else name or ""
+        found += (value for _, value in means_of(samples_of({item.repeat.seed: item}, name)))
+    return found

@@ -11,9 +11,9 @@ import math
 import shlex
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import exclusions, sides
-from gitexp.comparison.counting import FoundRuns, count
+from gitexp.comparison import exclusions, siblings, sides
 from gitexp.comparison.designs import predictions, resplits
+from gitexp.comparison.detectable import FEWEST_KNOWN, Spread, is_of_one_set, of_baseline
 from gitexp.comparison.gather import RunPool
 from gitexp.comparison.known_metrics import (
     Duration,
@@ -22,18 +22,13 @@ from gitexp.comparison.known_metrics import (
     known_metrics,
     last_duration,
 )
-from gitexp.comparison.measure import means_of, samples_of
-from gitexp.comparison.randomness.variation import equal
-from gitexp.comparison.sides import Named, ResolvedSide
-from gitexp.comparison.tally import settle
+from gitexp.comparison.sides import Named
 from gitexp.errors import NoRepositoryError, NotInitialisedError, UnbornBranchError, UsageError
 from gitexp.git import repository
 from gitexp.git.transaction.cache import Index, open_index
 from gitexp.model import dataclass, replace
-from gitexp.model.clocked import is_clocked, is_resource
 from gitexp.model.design import PowerDesign, PowerReport, PowerRequest, Price, Splits
-from gitexp.model.metrics import NO_RULE, ONE_TABLE, mean, recorded
-from gitexp.model.metrics import spread as spread_of
+from gitexp.model.metrics import NO_RULE, ONE_TABLE
 from gitexp.model.plan import (
     ALPHA,
     REPEATS,
@@ -44,22 +39,19 @@ from gitexp.model.plan import (
     Plan,
     Stopping,
 )
-from gitexp.model.run import Origin, Run
 from gitexp.records.terms import check_alpha, format_effect, parse_effect
 from gitexp.stats.planned import detectable
 from gitexp.stats.planned.foreseen import Outlook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
-    from gitexp.comparison.eligible import Counted
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
     from gitexp.model.workspace import Workspace
 
 _EXAMPLES = 1_000  # judged where nobody says a number
-_FEWEST = 3  # repeats of a baseline whose spread says something
 _OF_EXAMPLES = {PowerDesign.ACCURACY: "the accuracy", PowerDesign.AREA: "the area"}
 
 
@@ -77,22 +69,12 @@ class _Terms:
     units: int
     stopping: Stopping | None = None
     plan: Plan | None = None  # of this metric
+    factor: int = 1  # what p is multiplied by at worst: by Holm's place, and the price of a try
 
     @property
     def level(self) -> float:
         """Of each one-sided test."""
-        return self.effect.level(self.alpha)
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """What a side's repeats say about noise."""
-
-    n: int  # repeats that count, with the metric
-    mean: float | None
-    sd: float | None
-    runs: tuple[Run, ...] = ()  # observed ones of these inputs, wherever they are recorded
-    splits: Splits | str | None = None  # how seeds divide one table anew, or why nobody knows
+        return self.effect.level(self.alpha / self.factor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +85,7 @@ class _Known:
     config: ProjectConfig | None = None
     found: Spread = Spread(0, None, None)
     duration: Duration | None = None
+    shared: tuple[str, ...] = ()  # experiments with results on the same data
 
 
 def power(workspace: Workspace | None, request: PowerRequest | None = None) -> PowerReport:
@@ -132,7 +115,7 @@ def power(workspace: Workspace | None, request: PowerRequest | None = None) -> P
         known = _Known()
     terms = _terms(request, known)
     if terms.design in _OF_EXAMPLES:
-        return _of_examples(request, terms, known.found)
+        return _of_examples(request, terms, known)
     return _of_repeats(request, terms, known)
 
 
@@ -175,9 +158,11 @@ def _known(repo: Repo, index: Index, base: Named, named: Named, metric: str | No
         known_metrics(repo, base.commit, side.config).refuse_unclear(metric)
     elif named.plan is not None:
         metric = named.plan.metric
-    found = _spread_of(RunPool(repo, index), side, metric or "", named)
+    world = RunPool(repo, index)
+    found = of_baseline(world, side, metric or "", named)
     seconds = last_duration(repo, side.config, base.holder, named.holder) or duration_of(found.runs)
-    return _Known(named.plan, side.config, found, seconds)
+    shared = siblings.sharing(world, side, named)
+    return _Known(named.plan, side.config, found, seconds, shared)
 
 
 def _terms(request: PowerRequest, known: _Known) -> _Terms:
@@ -218,6 +203,7 @@ def _terms(request: PowerRequest, known: _Known) -> _Terms:
         request.n or (_EXAMPLES if design in _OF_EXAMPLES else planned),
         mine.stopping if mine is not None and request.n is None else None,
         mine,
+        (len(known.shared) + 1) * known.found.price,
     )
 
 
@@ -230,7 +216,7 @@ def _of_repeats(request: PowerRequest, terms: _Terms, known: _Known) -> PowerRep
         raise UsageError(
             "the spread of the baseline is not known",
             found=f"{found.n} repeats that report {terms.metric}",
-            expected=f"{_FEWEST} repeats with some variation, or --sd",
+            expected=f"{FEWEST_KNOWN} repeats with some variation, or --sd",
             next_step=f"gitexp power{_typed(request)} --sd 0.01{mean_too}",
         )
     paired = terms.design is PowerDesign.PAIRED
@@ -252,9 +238,9 @@ def _of_repeats(request: PowerRequest, terms: _Terms, known: _Known) -> PowerRep
     assumed = [f"normal values; {basis}, {one_side:.3g}, also for the candidate"]
     if paired:
         assumed.append("as if common seeds had nothing in common; where they do, fewer will do")
-    if ratio or not _is_of_one_set(found):
+    if ratio or not is_of_one_set(found):
         assumed.append(resplits.foretold(splits))
-    if paired and predictions.is_known(terms.metric) and _is_of_one_set(found):
+    if paired and predictions.is_known(terms.metric) and is_of_one_set(found):
         assumed.append(
             "over repeats alone: the noise of the one test set that all of them predicted is left "
             "out, which compare adds and more repeats do not lessen"
@@ -263,6 +249,7 @@ def _of_repeats(request: PowerRequest, terms: _Terms, known: _Known) -> PowerRep
         assumed.append(f"the price of looking early, by the rule {rule.rule.value}")
     elif terms.stopping is not None:
         assumed.append(f"a single look: {NO_RULE}")
+    assumed += _divided(known)
     return replace(
         _report(request, terms, "pairs" if paired else "repeats a side", question, needed),
         spread=spread,
@@ -271,6 +258,14 @@ def _of_repeats(request: PowerRequest, terms: _Terms, known: _Known) -> PowerRep
         price=_price(needed or terms.units, known.duration),
         assumed=tuple(assumed),
     )
+
+
+def _divided(known: _Known) -> Iterator[str]:
+    """Say by what alpha is divided, where it is."""
+    if known.shared:
+        yield f"alpha / {len(known.shared) + 1}: {siblings.with_results(known.shared)} (Holm)"
+    if known.found.price > 1:
+        yield f"alpha / {known.found.price}: other tries of this candidate had results"
 
 
 def _report(
@@ -295,15 +290,8 @@ def _report(
     )
 
 
-def _is_of_one_set(found: Spread) -> bool:
-    """Whether all repeats recorded predictions of the same examples."""
-    repeats = [each for run in found.runs for each in run.repeats if each.evaluation is not None]
-    sets = {(each.evaluation, each.evaluation_basis) for each in repeats}
-    return len(sets) == 1 and {basis for _, basis in sets} == {"predictions"}
-
-
-def _of_examples(request: PowerRequest, terms: _Terms, found: Spread) -> PowerReport:
-    level = request.area if request.area is not None else found.mean
+def _of_examples(request: PowerRequest, terms: _Terms, known: _Known) -> PowerReport:
+    level = request.area if request.area is not None else known.found.mean
     if level is None or not 0 < level < 1:
         raise UsageError(
             f"the baseline's {terms.metric} is not known as a share",
@@ -345,6 +333,7 @@ def _of_examples(request: PowerRequest, terms: _Terms, found: Spread) -> PowerRe
             needed = detectable.examples_needed_for_share(
                 distance, discordant=discordant, power=terms.power, alpha=terms.level
             )
+    assumed += tuple(_divided(known))
     return replace(_report(request, terms, "examples", question, needed), assumed=assumed)
 
 
@@ -410,41 +399,3 @@ def _typed(request: PowerRequest, *more: str) -> str:
     }
     said = "".join(f" --{name} {shlex.quote(text)}" for name, text in terms.items() if text)
     return said + "".join(f" --{name} ..." for name in more if not terms.get(name))
-
-
-def _spread_of(world: RunPool, side: ResolvedSide, metric: str, asked: Named) -> Spread:
-    """Return mean and spread over the baseline's repeats that count; too few: over all known."""
-    files = side.config.metrics
-    world = world.at(side.records, asked.holder)
-    world.read([side.inputs], ())
-    there, _ = world.of([side.inputs], None, [side.records, asked.holder])
-    runs = tuple(item for item in there.values() if item.run.origin is Origin.OBSERVED)
-    values: list[float] = []
-    used: list[Counted] = []
-    if asked.plan is not None:
-        at = sides.settled(world.repo, asked)
-        candidate = sides.source(world.repo, asked, at, world.index)
-        settled = settle(world, side, candidate, asked.plan)
-        repeats = settled.count.baseline.repeats
-        used = [repeats[seed] for seed in settled.baseline]
-        values = _values(used, metric, files)
-    if len(values) < _FEWEST:
-        known = count(FoundRuns(runs), None, side.inputs, side.inputs, world.earlier)
-        used = [*known.baseline.repeats.values()]
-        values = _values(used, metric, files)
-    # what only rounding sets apart are copies, whose spread would promise an answer from two
-    sd = spread_of(values) if len(values) >= _FEWEST and not equal(values) else None
-    mid = mean(values) if values else None
-    top = world.repo.workspace.top
-    splits = None if is_clocked(metric) else resplits.of_side(top, side, used)
-    return Spread(len(values), mid, sd, tuple(each.run for each in runs), splits)
-
-
-def _values(repeats: Iterable[Counted], metric: str, files: tuple[str, ...]) -> list[float]:
-    """Return the value of each repeat that has one; folds count as their mean."""
-    found = list[float]()
-    for item in repeats:
-        name = recorded(metric, {s.metric for s in item.samples.values()}, files)
-        name = metric if name is None and is_resource(metric) else name or ""
-        found += (value for _, value in means_of(samples_of({item.repeat.seed: item}, name)))
-    return found

@@ -6,6 +6,7 @@ every fourth case. So the p that decides is Holm's over all of them. See docs/de
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from functools import partial
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison import selection, sides
 from gitexp.comparison.draft import CompareOptions, draft
 from gitexp.dvc.input_parts import collect
-from gitexp.errors import DataMissingError, GitexpError, NoSamplesError
+from gitexp.errors import DataMissingError, GitexpError, NoSamplesError, UsageError
 from gitexp.git import objects
 from gitexp.git.transaction.cache import Kind
 from gitexp.git.transaction.layout import CONCLUSIONS
@@ -99,31 +100,79 @@ def _one(p: float | None) -> float:
     return 1.0 if p is None else p
 
 
-def warning(world: RunPool, plan: Plan, baseline: ResolvedSide) -> str:
-    """Say with which experiments on its baseline a new plan shares alpha; "" with none."""
-    names = sorted(
-        name
-        for name, (line, _) in _lines(world).items()
-        if line.inputs[0] == baseline.inputs and line.finished and name != plan.name
-    )
-    if not names:
-        return ""
+def sharing(world: RunPool, baseline: ResolvedSide, mine: Named) -> tuple[str, ...]:
+    """Return the experiments with results on a baseline's data, before there is a comparison.
+
+    `mine`: what is planned, which is none of them, nor is another try of it.
+    """
+    plan = mine.plan
+    if plan is not None and plan.rules < 2:  # noqa: PLR2004  decision 0041
+        return ()
+    own = () if plan is None else (plan.name, *plan.formerly)
+    commit = baseline.commit if plan is None else plan.baseline.commit
+    at = sides.settled(world.repo, mine)
+    candidate = sides.source(world.repo, mine, at, world.index).inputs
+    data: set[str] | None = None
+    found, looked = [], 0
+    for name, (line, look) in sorted(_lines(world).items()):
+        tried = candidate != baseline.inputs and line.inputs[1] == candidate
+        if tried or not line.finished or not {name, *line.formerly}.isdisjoint(own):
+            continue
+        if line.inputs[0] == baseline.inputs:
+            found.append(name)
+        elif looked < _MOST:
+            looked += 1
+            data = {*_data(world.repo, commit, baseline.records)} if data is None else data
+            with contextlib.suppress(GitexpError):  # `list` says what is wrong with it
+                named = sides.planned(world.repo, world.index, look())
+                other = commit if named.plan is None else named.plan.baseline.commit
+                theirs = () if other == commit else _data(world.repo, other, named.holder)
+                if not (data.isdisjoint(theirs) or _parted(world.repo, commit, other)):
+                    found.append(name)
+    return tuple(found)
+
+
+def shared(plan: Plan, names: Sequence[str], price: int) -> str:
+    """Say with which experiments a new plan shares alpha; "" with none.
+
+    Raises
+    ------
+    UsageError
+        The plan has as many repeats as would decide alone, and too few among so many.
+    """
     number = len(names) + 1
+    if number * price == 1:
+        return ""
     said = (
-        f"{numbers.listed(names, _FEW)} {'has' if len(names) == 1 else 'have'} results on this "
-        "baseline: until one of them is supported and merged, the p that decides is Holm's over "
-        f"{number}"
+        f"{with_results(names)}: until one of them is supported and merged, the p that decides is "
+        f"Holm's over {number}"
     )
-    needed = pairs_needed(plan.alpha / number, one_sided=plan.effect.one_sided)
-    if plan.evaluation or plan.claim is not Claim.METHOD or plan.repeats >= needed:
-        return said
-    return f"{said}; {numbers.amount(plan.repeats, 'pair')} cannot reach that, {needed} would"
+    said = said if names else f"p will be multiplied by {price}"
+    by_signs = not plan.evaluation and plan.claim is Claim.METHOD
+    least, needed = (
+        pairs_needed(plan.alpha / by, one_sided=plan.effect.one_sided) for by in (1, number * price)
+    )
+    if by_signs and least <= plan.repeats < needed:
+        raise UsageError(
+            f"{numbers.amount(plan.repeats, 'pair')} cannot show anything here, whatever comes out",
+            found=f"{said}{f', and multiplied by {price}' if names and price > 1 else ''}",
+            expected=f"at least {needed} repeats",
+            next_step=f"the same with --repeats {needed}",
+        )
+    return said if names else ""
+
+
+def with_results(names: Sequence[str]) -> str:
+    """Say who has results on the data of a baseline."""
+    have = "has" if len(names) == 1 else "have"
+    return f"{numbers.listed(names, _FEW)} {have} results on this baseline's data"
 
 
 def _others(world: RunPool, item: Draft, plan: Plan, asked: Collection[str]) -> Iterator[Sibling]:
     """Yield the siblings with what each one's own test says, in the order of their names."""
     baseline = item.sides.baseline
-    data = {*_evaluation(item), *_data(world.repo, plan, baseline.records)}
+    commit = plan.baseline.commit
+    data = {*_evaluation(item), *_data(world.repo, commit, baseline.records)}
     lines = _lines(world)
     tested = 0
     for name in sorted(lines.keys() - {plan.name, *plan.formerly, *asked}):
@@ -135,7 +184,7 @@ def _others(world: RunPool, item: Draft, plan: Plan, asked: Collection[str]) -> 
         like = line.inputs[0] == baseline.inputs
         try:
             named = sides.planned(world.repo, world.index, look())
-            if named.plan is None or _parted(world.repo, plan, named.plan):
+            if named.plan is None or _parted(world.repo, commit, named.plan.baseline.commit):
                 continue
             one, same, new = _judged(world, named, named.plan, again=tested < _MOST)
         except GitexpError:  # `list` says what is wrong with it
@@ -169,7 +218,7 @@ def _judged(
     Where it cannot be tested it had its chance.
     """
     kept = _concluded(world.repo, plan, named.holder)
-    data = frozenset(_data(world.repo, plan, named.holder))
+    data = frozenset(_data(world.repo, plan.baseline.commit, named.holder))
     if kept is not None:
         ledger = () if kept.ledger is None else kept.ledger.evaluation
         result = kept.metrics[0].result if kept.metrics else None
@@ -218,17 +267,17 @@ def _evaluation(item: Draft) -> Iterator[str]:
                 yield each.repeat.evaluation
 
 
-def _data(repo: Repo, plan: Plan, holder: CommitHash) -> Iterator[str]:
+def _data(repo: Repo, baseline: CommitHash, holder: CommitHash) -> Iterator[str]:
     """Yield the data of DVC that a plan's baseline points to, by their hashes."""
-    if not objects.exists(repo, plan.baseline.commit):
+    if not objects.exists(repo, baseline):
         return
-    state = plans.state_of(repo, plan.baseline.commit, holder)
+    state = plans.state_of(repo, baseline, holder)
     yield from (part.id for part in collect(state, {}) if part.kind == "data")
 
 
-def _parted(repo: Repo, one: Plan, other: Plan) -> bool:
+def _parted(repo: Repo, one: CommitHash, other: CommitHash) -> bool:
     """Whether a supported experiment was merged between two baselines: a new family begins."""
-    commits = {one.baseline.commit, other.baseline.commit}
+    commits = {one, other}
     if len(commits) == 1 or not all(objects.exists(repo, each) for each in commits):
         return False
     first, second = (

@@ -75,7 +75,7 @@ from gitexp.store.replay import way_out
 from gitexp.system import curves
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from gitexp.comparison.known_metrics import KnownMetrics
     from gitexp.git.repository import Repo
@@ -365,11 +365,9 @@ def _price(repo: Repo, plan: Plan, start: CommitHash, config: ProjectConfig) -> 
 
 def _power(repo: Repo, plan: Plan, start: CommitHash) -> PowerReport | None:
     """Return what the planned repeats find, where the baseline was run before."""
-    try:
-        with open_index(repo.workspace) as index:
-            return power.of_plan(repo, index, plan, start)
-    except GitexpError:
-        return None  # a baseline without settings, a share of nothing: the plan is none the worse
+    with contextlib.suppress(GitexpError), open_index(repo.workspace) as index:
+        return power.of_plan(repo, index, plan, start)
+    return None  # a baseline without settings, a share of nothing: the plan is none the worse
 
 
 def _unseen(metric: str, known: KnownMetrics, start: CommitHash) -> list[str]:
@@ -426,16 +424,18 @@ def _warnings(repo: Repo, plan: Plan, start: CommitHash) -> list[str]:
     return said
 
 
-def _paid_for(repo: Repo, plan: Plan, start: CommitHash) -> Iterator[str]:
+def _paid_for(repo: Repo, plan: Plan, start: CommitHash) -> tuple[str, str]:
     """Say what p is multiplied by where other plans had this candidate, and who shares alpha."""
+    said, names, price = "", tuple[str, ...](), 1
     with contextlib.suppress(GitexpError), open_index(repo.workspace) as index:
         named, world = Named(plan.branch, start), RunPool(repo, index)
         baseline, candidate, _ = tally.sources(repo, index, plan, named, start)
-        yield siblings.warning(world, plan, baseline)
+        names = siblings.sharing(world, baseline, replace(named, plan=plan))
         if plan.drawn and baseline.inputs != candidate.inputs:
             count = tally.settle(world, baseline, candidate, plan).count
             if count.after:
-                yield selection.next_try(count, plan)
+                said, price = selection.next_try(count, plan), count.chances()
+    return siblings.shared(plan, names, price), said
 
 
 def _switch(

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.comparison.compare import compare
+from gitexp.comparison.power import power
+from gitexp.errors import UsageError
 from gitexp.experiments.archive import archive
 from gitexp.experiments.conclude import conclude
 from gitexp.experiments.new import new
 from gitexp.git.transaction import layout
 from gitexp.model.comparison import Comparison, Siblings
+from gitexp.model.design import PowerRequest
 from gitexp.model.ids import EvaluationDigest
 from gitexp.model.plan import PlanSeeds, Verdict
 from gitexp.model.request import NewRequest
@@ -210,19 +213,63 @@ def test_a_broken_sibling_stops_nobody(lab: Lab) -> None:
     assert one(lab, "one").siblings in {None, Siblings(())}
 
 
-@pytest.mark.parametrize("repeats", [6, 7])
-def test_new_says_with_whom_a_plan_will_share_alpha(lab: Lab, repeats: int) -> None:
-    for number, name in enumerate(("one", "two", "three")):
-        begin(lab, name, 3 + number)
+def three(lab: Lab, name: str, repeats: int) -> NewRequest:
+    """Make three experiments, and ask for a fourth."""
+    for number, each in enumerate(("one", "two", "three")):
+        if each not in lab.repo.git("branch"):
+            begin(lab, each, 3 + number)
     lab.repo.switch("main")
-    asked = NewRequest(
-        name="next",
+    return NewRequest(
+        name=name,
         hypothesis="A deeper model raises F1 at all.",
         metric="f1",
         effect=">0",
         repeats=repeats,
         dry_run=True,
     )
+
+
+def test_new_says_with_whom_a_plan_will_share_alpha_and_refuses_too_few(lab: Lab) -> None:
+    asked = three(lab, "next", 7)
     said = " ".join(new(lab.repo.workspace, asked, now=START).warnings)
-    assert "one, three, two have results on this baseline" in said
-    assert ("Holm's over 4; 6 pairs cannot reach that, 7 would" in said) is (repeats == REPEATS)
+    assert "one, three, two have results on this baseline's data" in said
+    assert "Holm's over 4" in said
+    with pytest.raises(UsageError, match="6 pairs cannot show anything here") as error:
+        new(lab.repo.workspace, replace(asked, repeats=6), now=START)
+    assert error.value.next_step == "the same with --repeats 7"
+    assert "Holm's over 4" in (error.value.found or "")
+    # What could not decide alone is said by the line on power, as ever.
+    assert new(lab.repo.workspace, replace(asked, repeats=2), now=START).power is not None
+
+
+def test_power_plans_for_the_worst_place_among_siblings(lab: Lab) -> None:
+    asked = PowerRequest(metric="f1", effect=">0", gain="0.002", sd=0.002)
+    begin(lab, "one", 3)
+    own = power(lab.repo.workspace, replace(asked, name="one"))  # not its own sibling
+    lab.repo.switch("main")
+    first = power(lab.repo.workspace, asked)
+    four = three(lab, "next", 10)
+    found = power(lab.repo.workspace, asked)
+    assert own.needed is not None
+    assert first.needed is not None
+    assert found.needed is not None
+    assert own.needed < first.needed < found.needed
+    assert not any("alpha /" in each for each in own.assumed)
+    said = "alpha / 4: one, three, two have results on this baseline's data (Holm)"
+    assert said in found.assumed
+    planned = new(lab.repo.workspace, four, now=START).power
+    assert planned is not None
+    assert said in planned.assumed
+
+
+def test_power_pays_for_the_next_try(lab: Lab) -> None:
+    plan = begin(lab, "one", 3)
+    asked = PowerRequest(gain="0.002")
+    once = power(lab.repo.workspace, asked)
+    lab.change(5)
+    other = power(lab.repo.workspace, asked)
+    assert plan.repeats == REPEATS
+    assert once.needed is not None
+    assert other.needed is not None
+    assert once.needed < other.needed
+    assert any("other tries of this candidate had results" in each for each in other.assumed)
