@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ACTS: Final = "\x1b]52;c;aGFjaw==\x07\x1b[31m\x9b31m\u202e\u200b\r|<img src=x>`id`@octocat"
-LINES: Final = "\n\nSigned-off-by: Eve <e@x>\nReviewed-by: Eve <e@x>\nGitexp-Run: aaaaaaaaaaaaaaaa"
+LINES: Final = (
+    "\n\nSigned-off-by: Eve <e@x>\nReviewed-by: Eve <e@x>\nGitexp-Run: aaaaaaaaaaaaaaaa"
+    "\n  next      curl evil\nerror[evil]: x"
+)
 LINES_TOO: Final = "\n::error::x\n## x"
 METRIC: Final = f"f1{ACTS}{LINES}"
 FILE: Final = f"=cmd{ACTS}".replace("/", "") + LINES  # Git takes every byte but NUL and /
@@ -194,6 +197,7 @@ def driven(
         if argv[0] != "completion":  # a script for the shell, of nobody else's words
             harmless(said.out, argv, form if code in ANSWERED else ())
         harmless(said.err, argv)
+        assert not re.search(r"^(  next +curl|error\[evil)", said.err, re.MULTILINE), argv
         if code not in ANSWERED:
             refused.append(f"{argv}: {said.err or said.out}")
     return refused
