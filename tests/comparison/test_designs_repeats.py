@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from gitexp.comparison.designs import repeats
-from gitexp.comparison.measure import Question, Values
+from gitexp.comparison.measure import Answer, Question, Values
 from gitexp.model.comparison import Role
 from gitexp.model.plan import Direction, Effect, HypothesisKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NARROW = (0.50, 0.51, 0.52, 0.49, 0.48)
 WIDE = (0.40, 0.55, 0.62, 0.49, 0.44)
@@ -86,3 +91,44 @@ def test_an_interval_has_the_level_of_its_test_where_the_plan_says_so(
         assert paid.interval.low is not None
         assert paid.interval.confidence == pytest.approx(0.95)
         assert paid.interval.low <= 0
+
+
+def apart(left: Sequence[float], right: Sequence[float], *, inverts: bool = True) -> Answer:
+    values = Values(tuple(enumerate(left)), tuple(enumerate(right)), paired=False)
+    effect = Effect(HypothesisKind.SUPERIORITY, 0.0, relative=False)
+    question = Question("f1", Role.PRIMARY, Direction.MAX, effect, 0.05, inverts=inverts)
+    return repeats.compare(question, values, paired=False)
+
+
+def test_where_repeats_do_not_pair_the_larger_p_of_labels_and_welch_decides() -> None:
+    """Five wide values beside thirty narrow ones: labels alone reject too often."""
+    rng = np.random.default_rng(5)
+    rejected = {True: 0, False: 0}
+    for _ in range(300):
+        left, right = rng.normal(0.6, 0.01, 30), rng.normal(0.6, 0.05, 5)
+        for inverts in rejected:
+            found = apart(left, right, inverts=inverts).comparison
+            assert found is not None
+            assert found.result is not None
+            assert found.interval is not None
+            assert found.interval.low is not None
+            assert found.result.p_support is not None
+            shown = found.result.p_support <= 0.05
+            rejected[inverts] += shown
+            if inverts:
+                assert not shown or found.interval.low > 0, "the interval says the same"
+    assert rejected[True] <= 0.05 * 300 + 3 * (0.05 * 0.95 * 300) ** 0.5
+    assert rejected[True] <= rejected[False]
+
+
+@pytest.mark.parametrize(("many", "few", "decides"), [(30, 4, False), (4, 4, True), (30, 5, True)])
+def test_a_few_values_beside_many_decide_nothing(many: int, few: int, *, decides: bool) -> None:
+    left = [0.5 + 0.01 * (seed % 3) for seed in range(many)]
+    answer = apart(left, [0.7 + 0.01 * (seed % 3) for seed in range(few)])
+    assert answer.comparison is not None
+    assert (answer.comparison.result is not None) == decides
+    if not decides:
+        assert answer.still == (
+            "30 and 4 values: a side of 4 decides nothing beside more; 5 a side would do, or as "
+            "many on both"
+        )

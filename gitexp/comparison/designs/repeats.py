@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from gitexp.comparison.designs.still import untested
 from gitexp.comparison.measure import LARGEST, Answer, Question, Values, build, values_of
 from gitexp.errors import DesignError
 from gitexp.model.metrics import mean, spread
 from gitexp.stats import effects, intervals
 from gitexp.stats.design import Unit, plan_test
 from gitexp.stats.planned.one_dataset import beside_repeats, run_on_repeats
-from gitexp.stats.tests import PAIRED_PERMUTATION
+from gitexp.stats.tests import PAIRED_PERMUTATION, WELCH_T
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +46,9 @@ def compare(question: Question, values: Values, *, paired: bool, decides: bool =
         beside = beside_repeats(planned, design, left, right)
     except DesignError as error:
         refused = error.brief
+    apart = question.inverts and not paired
+    if result is not None and apart:
+        result = _larger(result, beside)
     confidence = question.confidence
     sizes = effects.paired_effects if paired else effects.independent_effects
     comparison = build(
@@ -55,7 +59,11 @@ def compare(question: Question, values: Values, *, paired: bool, decides: bool =
         sizes(left, right, confidence=confidence),
     )
     comparison = replace(comparison, result=result, beside=beside)
-    caution = outliers_of_two(left, right, paired=paired) if decides and result else ""
+    if apart and len(left) != len(right) and (fewer := min(len(left), len(right))) < _SAFE:
+        why = f"{len(left)} and {len(right)} values: a side of {fewer} decides nothing beside more"
+        why += f"; {_SAFE} a side would do, or as many on both"
+        return untested(Answer(comparison.noted(why)), why)
+    caution = outliers_of_two(left, right, paired=paired or apart) if decides and result else ""
     return Answer(question.judged(comparison.noted(*filter(None, (caution, refused)))), refused)
 
 
@@ -80,6 +88,28 @@ def _intervals(
         ]
         found = [one or other for one, other in zip(own, found, strict=True)]
     return found[0], found[1]
+
+
+def _larger(result: SignificanceResult, beside: Sequence[SignificanceResult]) -> SignificanceResult:
+    """Return the larger p-values of a test of labels and of Welch's t, of which the interval is.
+
+    By labels few values of a wide spread beside many are supported too often, by t skewed ones.
+    """
+    t = next((item for item in beside if item.plan.test == WELCH_T.name), None)
+    if t is None:
+        return result
+    plan = replace(result.plan, title=f"{result.plan.title}, or Welch's t: the larger p")
+
+    def larger(one: float | None, other: float | None) -> float | None:
+        return one if one is None or other is None else max(one, other)
+
+    return replace(
+        result,
+        plan=plan,
+        p_value=max(result.p_value, t.p_value),
+        p_support=larger(result.p_support, t.p_support),
+        p_refute=larger(result.p_refute, t.p_refute),
+    )
 
 
 UNEQUAL: Final = 2.5  # ratio of standard deviations from which the measured errors are worth a word
