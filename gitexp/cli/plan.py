@@ -251,6 +251,11 @@ def _add_terms(parser: argparse.ArgumentParser, title: str, *, prose: bool) -> N
     plan("--repeats", type=int, metavar="N", help="planned repeats (10)")
     plan("--guard", action="append", default=[], metavar="RULE", help="latency_ms<=+5%%")
     plan(
+        "--guards-shown",
+        action=argparse.BooleanOptionalAction,
+        help="a yes needs each guard-rail shown to be kept",
+    )
+    plan(
         "--stopping",
         choices=[*(rule.value for rule in StoppingRule), *([] if prose else [NO_TERM])],
         help="how it may be looked at before all repeats are there",

@@ -13,7 +13,7 @@ from gitexp.comparison.designs import choose, collapse, predictions, slices, sti
 from gitexp.comparison.designs.prediction_pairs import recorded_by
 from gitexp.comparison.environments import Environments
 from gitexp.comparison.failures import Failure, after, standing
-from gitexp.comparison.judged import Draft, Measured, adjusted
+from gitexp.comparison.judged import Draft, Measured, adjusted, troubles
 from gitexp.comparison.measure import Answer, CountedSides, Question
 from gitexp.comparison.randomness import seeding
 from gitexp.comparison.randomness.made_once import made_outside
@@ -28,8 +28,6 @@ from gitexp.model.comparison import Change, Role
 from gitexp.model.metrics import NO_RULE
 from gitexp.model.plan import ALPHA, Claim, Plan
 from gitexp.report import numbers
-from gitexp.stats.design import lacking
-from gitexp.stats.tests import named
 from gitexp.store.conclusions import is_concluded
 
 if TYPE_CHECKING:
@@ -391,7 +389,7 @@ def _measure(situation: CountedSides, options: CompareOptions) -> Measured:
         [answer.comparison for _, answer in answered if answer.comparison is not None],
         options.adjust,
     )
-    problem, obstacle = _troubles(answered)
+    problem, obstacle = troubles(answered)
     warnings += dict.fromkeys(text for _, answer in answered for text in answer.warnings)
     varying = [item for item, answer in answered if not answer.still]
     found = slices.compare_subgroups(chosen, varying, by=options.by, column=options.categories)
@@ -413,38 +411,3 @@ def _measure(situation: CountedSides, options: CompareOptions) -> Measured:
             if answer.added is not None and situation.candidates > 1
         },
     )
-
-
-def _troubles(answered: Sequence[tuple[Question, Answer]]) -> tuple[str, str]:
-    """Return why the primary metric is not comparable, and what else keeps it from a yes."""
-    problem = obstacle = ""
-    for question, answer in answered:
-        if question.role is Role.PRIMARY:
-            if answer.comparison is None:
-                problem = answer.refused or f"{question.metric} was not measured on both sides"
-            elif answer.refused:
-                problem = answer.refused
-        elif question.role is Role.GUARD and not obstacle:
-            why = _unjudged(question, answer)
-            obstacle = f"the guard-rail on {question.metric} cannot be judged: {why}" if why else ""
-    return problem, obstacle
-
-
-def _unjudged(question: Question, answer: Answer) -> str:
-    """Return why a guard-rail could not have been shown to be broken; "" where it could."""
-    if answer.still and answer.comparison is not None:
-        kept = still.is_kept(question, answer.comparison)
-        return (
-            "" if kept and not answer.still.startswith((still.IDLE, still.SEEN)) else answer.still
-        )
-    result = None if answer.comparison is None else answer.comparison.result
-    if result is None:
-        return answer.refused or "not measured on both sides"
-    plan = result.plan
-    if plan.smallest_p <= plan.alpha:
-        return ""
-    units = min(plan.n_baseline, plan.n_candidate)
-    if (fewest := named(plan.test).fewest) and not lacking(plan):
-        return f"a bootstrap needs {fewest} examples, {units} are there"
-    number = f"{units} {'pairs' if plan.paired else 'values a side'}"
-    return lacking(plan) or f"no outcome of {number} reaches alpha = {plan.alpha:g}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitexp.comparison.designs import still
 from gitexp.comparison.designs.slices import Subgroups
 from gitexp.model import dataclass, field, replace
 from gitexp.model.comparison import (
@@ -16,14 +17,16 @@ from gitexp.model.comparison import (
     SharedEvaluator,
     Siblings,
 )
+from gitexp.stats.design import lacking
 from gitexp.stats.hypotheses import family
+from gitexp.stats.tests import named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gitexp.comparison.designs.prediction_pairs import Pair
     from gitexp.comparison.failures import Failure
-    from gitexp.comparison.measure import CountedSides
+    from gitexp.comparison.measure import Answer, CountedSides, Question
     from gitexp.model.plan import Verdict
     from gitexp.model.result import SignificanceResult
     from gitexp.stats.values import Values
@@ -127,3 +130,52 @@ def adjusted(metrics: Sequence[MetricComparison], method: str) -> tuple[MetricCo
 
 def _values(item: MetricComparison) -> tuple[object, ...]:
     return item.baseline_values, item.candidate_values, item.parts
+
+
+def troubles(answered: Sequence[tuple[Question, Answer]]) -> tuple[str, str]:
+    """Return why the primary metric is not comparable, and what else keeps it from a yes."""
+    problem = obstacle = ""
+    for question, answer in answered:
+        if question.role is Role.PRIMARY:
+            if answer.comparison is None:
+                problem = answer.refused or f"{question.metric} was not measured on both sides"
+            elif answer.refused:
+                problem = answer.refused
+        elif question.role is Role.GUARD and not obstacle:
+            why = _open(question, answer)
+            obstacle = f"the guard-rail on {question.metric} {why}" if why else ""
+    return problem, obstacle
+
+
+def _open(question: Question, answer: Answer) -> str:
+    """Return what a guard-rail keeps open: where nothing could show it to be broken, or to be kept.
+
+    The second only where the plan asks for that.
+    """
+    if why := _unjudged(question, answer):
+        return f"cannot be judged: {why}"
+    result = None if answer.comparison is None else answer.comparison.result
+    if not question.proven or result is None or result.p_support is None:
+        return ""
+    shown = max(result.p_support, result.plan.smallest_p) <= result.plan.alpha
+    return "" if shown else f"is not shown to be kept, p = {result.p_support:.2g}"
+
+
+def _unjudged(question: Question, answer: Answer) -> str:
+    """Return why a guard-rail could not have been shown to be broken; "" where it could."""
+    if answer.still and answer.comparison is not None:
+        kept = still.is_kept(question, answer.comparison)
+        return (
+            "" if kept and not answer.still.startswith((still.IDLE, still.SEEN)) else answer.still
+        )
+    result = None if answer.comparison is None else answer.comparison.result
+    if result is None:
+        return answer.refused or "not measured on both sides"
+    plan = result.plan
+    if plan.smallest_p <= plan.alpha:
+        return ""
+    units = min(plan.n_baseline, plan.n_candidate)
+    if (fewest := named(plan.test).fewest) and not lacking(plan):
+        return f"a bootstrap needs {fewest} examples, {units} are there"
+    number = f"{units} {'pairs' if plan.paired else 'values a side'}"
+    return lacking(plan) or f"no outcome of {number} reaches alpha = {plan.alpha:g}"

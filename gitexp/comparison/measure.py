@@ -48,6 +48,7 @@ class Question:
     effect: Effect | None  # None: two-sided, no verdict
     alpha: float
     guard: Guard | None = None
+    proven: bool = False  # whether a yes needs the guard-rail shown to be kept
     inverts: bool = False  # whether its interval has the level of its test, as plans of rules 2 ask
     price: int = 1  # by which p-values are multiplied for a choice among several
 
@@ -131,6 +132,7 @@ def questions(
         promised = (primary, *(guard_question(guard, plan.alpha) for guard in plan.guards))
         asked += [replace(one, inverts=plan.rules > 1) for one in promised]
         asked[0] = replace(asked[0], price=price)
+        asked[1:] = (replace(one, proven=plan.guards_shown) for one in asked[1:])
     taken = {item.metric for item in asked}
     names = _names(count.baseline.repeats.values()) & _names(count.candidate.repeats.values())
     asked += [

@@ -269,6 +269,7 @@ class PlanTerms:
     # what no candidate may change beside its own evaluator; "none": nor is that frozen
     frozen: tuple[str, ...] = ()
     unfrozen: tuple[str, ...] = ()  # of that what both sides take from the candidate
+    guards_shown: bool = False  # whether a yes needs each guard-rail shown to be kept
     failure: str = ""  # the `FailureRule` by which finished repeats failed, as text
 
     @property
@@ -411,6 +412,7 @@ class Terms:
     on_failed: OnFailed | None = None
     frozen: tuple[str, ...] | None = None
     unfrozen: tuple[str, ...] | None = None
+    guards_shown: bool | None = None
     failure: str | None = None  # "" takes it away
 
     def given(self) -> dict[str, object]:

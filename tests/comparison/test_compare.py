@@ -16,6 +16,7 @@ from gitexp.model.run import Sample
 from gitexp.report import render_comparisons, views
 from gitexp.report.sheet import Style
 from gitexp.views.status import status
+from tests.comparison.test_replanned import rewritten
 from tests.lab.records import ENVIRONMENT, START, Lab, experiment, one, scores
 
 if TYPE_CHECKING:
@@ -285,6 +286,26 @@ def test_a_guard_rail_that_no_outcome_could_break_leaves_no_yes(lab: Lab) -> Non
     assert result.headline == (
         "the guard-rail on ms cannot be judged: no outcome of 4 pairs reaches alpha = 0.05"
     )
+
+
+@pytest.mark.parametrize(("drift", "verdict"), [(0.0, "supported"), (0.6, "inconclusive")])
+def test_a_plan_may_ask_that_its_guard_rails_are_shown_to_be_kept(
+    lab: Lab, drift: float, verdict: str
+) -> None:
+    """Five per cent more are allowed; up to a fifth more than ten milliseconds show nothing."""
+    lab.init()
+    plan = lab.plan(effect=">0", guards=(Guard("ms", "<=", 0.05, relative=True),))
+    plan = rewritten(lab, plan, guards_shown=True)
+    lab.change()
+    low, ms = scores(0.6, range(10)), scores(10.0, range(10))
+    lab.record("b", {"f1": low, "ms": ms}, of="main", plan=plan)
+    high = {seed: value + 0.05 for seed, value in low.items()}
+    slow = {seed: value + drift * (seed % 3) for seed, value in ms.items()}
+    lab.record("c", {"f1": high, "ms": slow}, plan=plan)
+    result = one(lab)
+    assert result.verdict is Verdict(verdict)
+    if drift:
+        assert result.headline.startswith("the guard-rail on ms is not shown to be kept, p = ")
 
 
 def test_a_kept_guard_rail_leaves_the_yes_and_a_missing_one_does_not(lab: Lab) -> None:

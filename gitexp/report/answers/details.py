@@ -216,6 +216,8 @@ def _plan_facts(plan: Plan) -> list[Fact]:
         Fact("planned", f"{plan.created_at:%Y-%m-%d} by {plan.author.name}"),
     ]
     facts += [Fact("guard-rail", guard_text(guard)) for guard in plan.guards]
+    if plan.guards_shown:
+        facts.append(Fact("guard-rails", "shown to be kept, or there is no yes"))
     if plan.stopping is not None:
         facts.append(Fact("looks", stopping_text(plan)))
     if plan.failure:
