@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison.eligible import is_under, unique, was_under
 from gitexp.dvc import pipeline
+from gitexp.dvc.input_parts import ignore_rules
 from gitexp.errors import GitexpError
 from gitexp.git import objects
+from gitexp.git.transaction import layout
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT
 from gitexp.model.job import CHANGED_LINKS
@@ -46,6 +48,7 @@ class Failure:
     dropped: bool = False  # as the plan says
     remedy: str = ""  # where the plan asks for what no run can give
     path: str = ""  # where in the project a module lies that was not found
+    seen: str = ""  # what brings it into the job's folder, which it is left out of
     amend: str = ""  # what drops a seed that failed each time that it ran
     of_snapshot: bool = False  # for which alone it ran: what counts is judged without it
     passable: bool = False  # and the repeats that count do not need what it failed in
@@ -79,9 +82,11 @@ def standing(repo: Repo, settled: Settled) -> tuple[Failure, ...]:
         replace(
             item,
             remedy=remedy(last.reason, settled.plan),
-            path=_own_module(repo, source, last.last_line),
+            path="" if seen else path,
+            seen=seen,
         )
         for source, item, last in every
+        for path, seen in [_own_module(repo, source, last.last_line)]
     )
 
 
@@ -92,7 +97,7 @@ def after(failed: Sequence[Failure], step: str, plan: Plan | None) -> str:
     mend = next((item for item in left if goes_on or not item.of_snapshot), None)
     if mend is None:
         return step
-    way = mend.remedy or f"gitexp logs {mend.run[:8]}; mend it"
+    way = mend.remedy or mend.seen or f"gitexp logs {mend.run[:8]}; mend it"
     if mend.path and goes_on:
         again = step.replace("gitexp run", f"PYTHONPATH={mend.path} gitexp run", 1)
         way = f"{again}; or, where that fails, too, {way}"
@@ -132,20 +137,29 @@ def remedy(reason: str, plan: Plan | None) -> str:
     return f"gitexp amend-plan {options} --why TEXT (or {', '.join(others)})" if options else ""
 
 
-def _own_module(repo: Repo, source: ResolvedSide, line: str) -> str:
+def _own_module(repo: Repo, source: ResolvedSide, line: str) -> tuple[str, str]:
     """Return where a module lies in the project that a repeat did not find; "" where nowhere.
 
-    Whoever runs with a variable, and once forgets it, has nothing to mend in a commit.
+    Whoever runs with a variable, and once forgets it, has nothing to mend in a commit. Then what
+    is to be done where the settings leave it out of every job's folder: no variable helps there.
     """
     found = NO_MODULE.search(line)
     project, name = source.config.project, "" if found is None else found[1].replace(".", "/")
     with contextlib.suppress(GitexpError):  # beyond the edge of a shallow clone
         for base in (".", "src") if name else ():
-            path = posixpath.normpath(posixpath.join(project, base, name))
+            path = posixpath.normpath(posixpath.join(base, name))
             for each in (f"{path}.py", path):
-                if objects.entry_at(repo, source.commit, each) is not ABSENT:
-                    return base
-    return ""
+                there = posixpath.join(project, each)
+                if objects.entry_at(repo, source.commit, there) is ABSENT:
+                    continue
+                below = [e.text for e in objects.list_dir(repo, source.commit, there)]
+                files = [posixpath.join(each, name) for name in below] or [each]
+                if not all(map(ignore_rules(source.state(repo), {}).ignores, files)):
+                    return base, ""
+                if source.config.inputs_rules > 1:
+                    return base, f"gitexp init --add-inputs {shlex.quote(each)}"
+                return base, f"take {each} out of inputs.ignore in {layout.CONFIG}, and commit it"
+    return "", ""
 
 
 def _failed(

@@ -149,6 +149,29 @@ def test_a_repeat_that_lacks_a_file_says_which_why_and_what_to_type(
     assert set(states(again)) == {RepeatState.FINISHED}, again.recorded[0].run.repeats[0].log_tail
 
 
+@pytest.mark.parametrize("rules", [1, 2])
+@pytest.mark.parametrize(
+    ("line", "file", "whole"),
+    [
+        ("import test_helper\n", "test_helper.py", "test_helper.py"),
+        ("import tests.helper\n", "tests/helper.py", "tests"),
+    ],
+)
+def test_the_next_step_is_about_the_settings_that_leave_a_module_out(
+    tmp_path: Path, line: str, file: str, whole: str, rules: int
+) -> None:
+    repo = bare(tmp_path / "p", line + TRAIN)
+    changes = [RULES] if rules == 2 else [("  ignore: [", f'  ignore: ["{whole}", ')]
+    repo.commit({file: "x = 1\n", **settings(repo, *changes)})
+    new(repo.workspace, ASKED)
+    repo.commit({"params.yaml": "lr: 0.5\nseed: 7\n"})
+    run(repo.workspace, RunRequest(keep_going=True))
+    step = status(repo.workspace).next_step
+    assert "PYTHONPATH" not in step
+    way = f"take {whole} out of inputs.ignore in .gitexp/config.yaml"
+    assert (f"gitexp init --add-inputs {whole}" if rules == 2 else way) in step
+
+
 def test_the_answer_on_inputs_tells_both_rules(tmp_path: Path) -> None:
     repo = bare(tmp_path / "p", TRAIN)
     repo.commit({"tests/test_a.py": "x = 1\n"})
