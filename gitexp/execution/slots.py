@@ -7,6 +7,7 @@ goes with the process, and is cleaned if another repeat has used it.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import time
 from pathlib import Path
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from gitexp.model.job import Given, LinkedPath, StageOut
 
 _BUILDS_ASK = frozenset(("README.md", "README.rst", "README", "LICENSE", "LICENSE.txt"))
+_BYTECODE = "__pycache__"
+_IMPORTED = (".py", ".pyc", ".pyd", ".so", ".pth")
+_NO_CODE = frozenset((_BYTECODE, ".git", ".dvc", ".gitexp", ".venv", "node_modules"))
 _WAIT_S = 60.0  # a cancelled worker may hold its slot while it ends its children
 _PAUSE_S = 0.01
 
@@ -123,6 +127,42 @@ def write(slot: Path, files: Mapping[str, str]) -> None:
             os.close(folder)
         with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor
             file.write(text.encode())
+
+
+def code(slot: Path, apart: Collection[str]) -> dict[str, str]:
+    """Return what Python may import of a worktree, by path, with what tells its content.
+
+    Without what lies in the paths `apart`. Bytecode beside sources is deleted: Python writes it
+    anew, and nobody can tell who wrote it.
+    """
+    found: dict[str, str] = {}
+    for top, folders, names in os.walk(slot):
+        above = Path(top).relative_to(slot)
+        here = {name: (above / name).as_posix() for name in (*folders, *names)}
+        here = {name: path for name, path in here.items() if path not in apart}
+        folders[:] = [name for name in folders if name in here and name not in _NO_CODE]
+        for name, path in here.items():
+            file = Path(top, name)
+            if name == _BYTECODE:
+                _remove(slot, [path])
+            elif name.endswith(_IMPORTED) and file.is_file():
+                found[path] = hashlib.sha256(file.read_bytes()).hexdigest()
+            elif file.is_symlink() and file.is_dir():
+                inits = file.glob("__init__.*")
+                found |= {f"{path}/{each.name}": str(each.resolve()) for each in inits}
+    return found
+
+
+def planted(
+    before: Mapping[str, str], now: Mapping[str, str], folders: Collection[str]
+) -> Iterator[str]:
+    """Yield code that is another one, or is new in one of the folders, or beside other code."""
+    known = {*folders, *(path.rpartition("/")[0] for path in before)}
+    for path in sorted({*before, *now}):
+        above, _, name = path.rpartition("/")
+        beside = above.rpartition("/")[0] if name.startswith("__init__.") else above
+        if before.get(path) != now.get(path) and (path in before or {above, beside} & known):
+            yield path
 
 
 def _remove(top: Path, paths: Iterable[str]) -> None:

@@ -172,22 +172,24 @@ def _run_stages(
 ) -> None:
     """Execute all stages, those `first` that no seed reaches; none may touch the evaluator's."""
     job, project = attempt.job, project_folder(slot, attempt.job.project)
-    fixed = _fixed(attempt, project)
+    fixed, code = _fixed(attempt, project), _code(attempt, slot)
     for stage in first:
         if stage.name in job.evaluators:
             _check_same(attempt, project, fixed, f"before {stage.name}")
         if not stage.frozen:
             _run_once(attempt, stage, slot, cache, stop)
+            _check_code(attempt, slot, code, stage)
     if first:
         _check_same(attempt, project, fixed, "before the stages of a seed")
         params.write(project, job.edits)
-        fixed = _fixed(attempt, project)
+        fixed, code = _fixed(attempt, project), _code(attempt, slot)
     attempt.scores = measurements.Scores.of(job, project, attempt.out_dir)
     for stage in job.stages:
         if stage.name in job.evaluators:
             _check_same(attempt, project, fixed, f"before {stage.name}")
         if not (stage.frozen or stage in first):
             _note(attempt, stage, _execute_stage(attempt, stage, project, cache, stop))
+            _check_code(attempt, slot, code, stage)
     for made in (each for each in attempt.stages if each.name in job.evaluators):
         outs = {out.path: str(out.md5) for out in made.outs}
         _check_same(attempt, project, outs, f"after {made.name}")
@@ -297,6 +299,34 @@ def _check_same(attempt: Attempt, project: Path, files: Mapping[str, str], when:
         raise EvaluatorError(
             "a stage rewrote what the plan's evaluator reads or made",
             found=f"{', '.join(touched[:5])}, {when}",
+            expected="a metric by the evaluator that the plan froze",
+        )
+
+
+def _is_to_come(attempt: Attempt) -> bool:
+    """Tell whether a stage of the evaluator is still to be executed."""
+    return not {*attempt.job.evaluators} <= {each.name for each in attempt.stages}
+
+
+def _code(attempt: Attempt, slot: Path) -> dict[str, str]:
+    """Return the code in the job's folder that no stage declares, where an evaluator is to come."""
+    job = attempt.job
+    if not _is_to_come(attempt):
+        return {}
+    outs = (out.path for stage in job.stages for out in stage.outs)
+    paths = (*outs, *(each.path for each in job.given), *(each.path for each in job.links))
+    apart = {posixpath.normpath(posixpath.join(job.project, path)) for path in paths}
+    return slots.code(slot, apart)
+
+
+def _check_code(attempt: Attempt, slot: Path, before: Mapping[str, str], stage: Stage) -> None:
+    """Refuse a repeat in which a stage left code that its evaluator may import."""
+    folders = {"", attempt.job.project, *attempt.job.import_paths}
+    found = [*slots.planted(before, _code(attempt, slot), folders)]
+    if found and _is_to_come(attempt):
+        raise EvaluatorError(
+            "a stage changed or left code that the plan's evaluator may import",
+            found=f"{', '.join(found[:5])}, by {stage.name}, whose outs do not name it",
             expected="a metric by the evaluator that the plan froze",
         )
 

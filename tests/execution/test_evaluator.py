@@ -177,8 +177,9 @@ PARAMS = "t = open('params.yaml').read().replace('scale: 1', 'scale: 9')\n"
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("open('src/evaluate.py', 'a').write('#')", "src/evaluate.py, before evaluate"),
+        ("open('src/evaluate.py', 'a').write('#')", "src/evaluate.py, by train"),
         (f"{PARAMS}open('params.yaml', 'w').write(t)", "params.yaml, before evaluate"),
+        ("open('src/json.py', 'w').write('')", "src/json.py, by train"),
     ],
 )
 def test_a_stage_that_rewrites_the_evaluator_in_its_folder_fails(
