@@ -237,6 +237,7 @@ class RepeatLog:
     reason: str = ""
     logged: tuple[LoggedValue, ...] = ()  # of late, the newest last
     seeds: str = ""  # "train.seed = 5": seed parameters that vary and have another value
+    left_out: int = 0  # bytes before `text`, where that is known
 
 
 @dataclass(frozen=True, slots=True)

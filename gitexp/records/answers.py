@@ -123,7 +123,7 @@ ANSWERS: Final[Mapping[str, Shape]] = {
     ),
     "LogView": Shape(kind="logs"),
     "RepeatLog": Shape(
-        omitted="run", blank="path", sparse="logged seeds", writes={"state": _state}
+        omitted="run", blank="path", sparse="logged seeds left_out", writes={"state": _state}
     ),
     # --- init, new, amend-plan, power, witness
     "InitReport": Shape(kind="init-report", keys=_NEXT, omitted="config", writes={"found": _texts}),

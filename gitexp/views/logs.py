@@ -175,6 +175,7 @@ def _of_jobs(workspace: Workspace, folder: Path, seed: int | None, tail_bytes: i
                 reason=reason,
                 logged=logged_metrics.latest(path.parent / POINTS),
                 seeds=_seeds(path.parent.with_name("JOB.json")),
+                left_out=start,
             )
         )
     return LogView(RunId(folder.name), tuple(repeats), live=live)

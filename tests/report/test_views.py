@@ -256,6 +256,23 @@ def test_a_log_keeps_its_lines_and_loses_its_escapes() -> None:
     assert value["repeats"][0]["seed"] == 3
 
 
+def test_a_log_says_how_much_is_left_out_and_ends_with_why_it_failed() -> None:
+    log = RepeatLog(
+        *(RUN, 3, 1, LogSource.JOB, "a\n", RepeatState.FAILED), truncated=True, left_out=3 << 20
+    )
+    log = replace(log, reason="stage train ended with exit code 1")
+    other = replace(log, seed=4, state=RepeatState.FINISHED, reason="", left_out=0)
+    every = LogView(RUN, (log, other, replace(log, seed=5)))
+    lines = list(log_lines(every, raw=True, headings=True))
+    assert lines[1:3] == ["[the first 3.0 MiB are left out; --all shows them]", "a"]
+    assert lines[4] == "[only this end was recorded]"
+    assert lines[-1] == "[seed 3 failed: stage train ended with exit code 1] (1 more failed)"
+    assert "failed" not in "".join(log_lines(every, raw=True, headings=False))
+    value = json.loads(views.json(every))
+    answers.check(value)
+    assert [each.get("left_out") for each in value["repeats"]] == [3 << 20, None, 3 << 20]
+
+
 def test_the_views_load_nothing_heavy() -> None:
     code = (
         "import sys, gitexp.report.views;"

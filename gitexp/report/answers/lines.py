@@ -9,6 +9,8 @@ import re
 from typing import TYPE_CHECKING
 
 from gitexp.model.rules import Policy
+from gitexp.model.run import RepeatState
+from gitexp.report import numbers
 from gitexp.report.escape import PROSE_LIMIT, visible
 
 if TYPE_CHECKING:
@@ -54,10 +56,17 @@ def log_lines(value: LogView, *, raw: bool, headings: bool) -> Iterator[str]:
     for item in value.repeats:
         if headings:
             yield heading(item)
-        if item.truncated:
-            yield "[the beginning is left out]"
+        if item.left_out:
+            yield f"[the first {numbers.size(item.left_out)} are left out; --all shows them]"
+        elif item.truncated:
+            yield "[only this end was recorded]"
         if item.text:
             yield item.text.rstrip("\n") if raw else safe(item.text).rstrip("\n")
+    failed = [item for item in value.repeats if item.state is RepeatState.FAILED and item.reason]
+    if failed and (headings or not raw):
+        item, *more = failed
+        rest = f" ({len(more)} more failed)" if more else ""
+        yield f"[seed {item.seed} failed: {visible(item.reason, limit=400)}]{rest}"
 
 
 def heading(item: RepeatLog) -> str:
