@@ -226,8 +226,11 @@ def _with_chance(
         idle_step=still.FINER if acting else "",
         apart="; ".join(each.why for each in apart.values()),
     )
-    held = {side: each for side, each in held.items() if side not in acting}
-    if idle:
+    best = {} if plan is None else still.at_best(situation, plan.metric, plan.direction)
+    held = {e: why for e, why in held.items() if not (e in acting or best.get(e))}
+    if (idle and best and all(best.values())) or any(map(best.get, situation.held)):
+        situation = replace(situation, idle_step=still.FINER)
+    elif idle:
         candidate = situation.candidate
         text = seeding.read(repo, candidate.commit, candidate.config)
         coarse = bool(acting) or text.is_live()

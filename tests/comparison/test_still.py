@@ -449,6 +449,29 @@ def test_one_metric_that_saturates_does_not_make_a_side_deterministic(lab: Lab) 
     assert not any("deterministic" in text for text in (result.headline, *result.warnings))
 
 
+@pytest.mark.parametrize("direction", [Direction.MAX, Direction.MIN])
+@pytest.mark.parametrize("frozen", ["candidate", "both"])
+def test_a_metric_at_its_best_value_is_the_reason_and_no_line_of_the_text(
+    lab: Lab, frozen: str, direction: Direction
+) -> None:
+    """Whatever stands fixed in the text: another seed would give the same."""
+    plan = half_dead(lab, "candidate", FIXED + LIVE, direction=direction)
+    value = 1.0 if direction is Direction.MAX else 0.0
+    best = {"f1": dict.fromkeys(range(6), value)}
+    theirs = best if frozen == "both" else {"f1": scores(0.5, range(6))}
+    lab.record("b", theirs, of="main", plan=plan)
+    lab.record("c", best, plan=plan)
+    result = one(lab)
+    assert result.verdict is Verdict.UNDECIDABLE
+    whose = "of either side" if frozen == "both" else "its"
+    said = (
+        f"repeats {'' if whose == 'its' else whose + ' '}report {value:g}, the best that f1 can be"
+    )
+    assert said in result.headline
+    assert "line" not in result.headline
+    assert result.next_step == still.FINER
+
+
 def test_the_same_difference_in_every_pair_is_decided(lab: Lab) -> None:
     plan = begin(lab)
     low = scores(0.6, range(5))

@@ -8,6 +8,7 @@ partner's variation is what the test is about.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.eligible import Counted
     from gitexp.comparison.measure import Answer, Cell, CountedSides, Question
+    from gitexp.model.plan import Plan
     from gitexp.model.run import Sample
     from gitexp.store.lookup import FoundRun
 
@@ -54,6 +56,9 @@ def why(situation: CountedSides) -> str:
     if situation.claim is Claim.MODEL:
         return ""
     if is_idle(situation):
+        plan = situation.plan
+        if plan and all(at_best(situation, plan.metric, plan.direction).values()):
+            return f"no variation: all repeats of either side report {_best(plan)}"
         every = "all repeats of either side report the same numbers"
         return f"{IDLE}{COARSE if situation.coarse else ''}: {every}"
     for side, units in _copied(situation):
@@ -61,6 +66,22 @@ def why(situation: CountedSides) -> str:
         if said:
             return f"the seed acts in part on the {side}: {_counted(units)}, {said}"
     return situation.apart
+
+
+def at_best(situation: CountedSides, metric: str, direction: Direction | None) -> dict[str, bool]:
+    """Return of each side whether no repeat could have a better value: 1, or 0 to be lowered."""
+    best = {Direction.MAX: 1.0, Direction.MIN: 0.0, None: math.nan}[direction]
+    found = {}
+    for name, side in _sides(situation).items():
+        cells = samples_of(side, metric).values()
+        values = [sample.value for each in cells for sample in each.values()]
+        found[name] = len(values) >= _FEWEST and all(value == best for value in values)
+    return found
+
+
+def _best(asked: Plan | Question) -> str:
+    value = 1 if asked.direction is Direction.MAX else 0
+    return f"{value}, the best that {asked.metric} can be"
 
 
 def is_idle(situation: CountedSides) -> bool:
@@ -134,7 +155,8 @@ def checked(situation: CountedSides, question: Question, answer: Answer) -> Answ
     still = _still(situation, question.metric)
     if all(still.values()):
         every = "all repeats of either side report the same"
-        why = f"no variation: {every} {question.metric}"
+        full = all(at_best(situation, question.metric, question.direction).values())
+        why = f"no variation: {every} {_best(question) if full else question.metric}"
         return untested(replace(answer, comparison=comparison.noted(why)), why)
     if not any(still.values()) or is_clocked(question.metric):
         return answer
@@ -144,6 +166,8 @@ def checked(situation: CountedSides, question: Question, answer: Answer) -> Answ
         why = f"{IDLE} on the {side}: {situation.held[side]}"
         if not situation.held[side]:
             why = f"{SEEN} {side}: {said}, though something else of it differs: {CHANCE}"
+        if at_best(situation, question.metric, question.direction)[side]:
+            why = f"{SEEN} {side}: all its repeats report {_best(question)}"
         return untested(replace(answer, comparison=comparison.noted(why)), why)
     if question.role is not Role.PRIMARY:
         return answer
