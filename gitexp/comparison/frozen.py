@@ -27,7 +27,7 @@ from gitexp.model.comparison import SharedEvaluator
 from gitexp.model.ids import ABSENT, CommitHash, ParamValue
 from gitexp.report import numbers
 from gitexp.store import plans
-from gitexp.system import curves
+from gitexp.system import curves, observed
 from gitexp.text import params
 from gitexp.text.foreign import Lines
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.model.job import Stage
     from gitexp.model.plan import Plan, PlanTerms
+    from gitexp.model.run import Parts
 
 _MANY = 8  # names
 _SETTLED = (
@@ -77,10 +78,18 @@ class Frozen:
         return tuple({name: 0 for name, out in made if any(touches(out, file) for file in files)})
 
     def differing(
-        self, state: ProjectState, overrides: Mapping[str, ParamValue] | None = None
+        self,
+        state: ProjectState,
+        overrides: Mapping[str, ParamValue] | None = None,
+        parts: Parts | None = None,
     ) -> tuple[str, ...]:
-        """Return the frozen names at which a candidate differs, without those unfrozen."""
-        there = evaluator.content(self.evaluator, state, overrides)
+        """Return the frozen names at which a candidate differs, without those unfrozen.
+
+        `parts`: of the environment, where it is known: what the evaluator imports in turn.
+        """
+        asked = self.evaluator.imports.asked
+        inner = () if parts is None else observed.names_behind(asked, parts)
+        there = evaluator.content(self.evaluator, state, overrides, inner)
         names = evaluator.differing(self.content, there)
         return tuple(each for each in names if not _covers(self.plan.unfrozen, each))
 
@@ -181,10 +190,14 @@ def refuse_unknown(state: ProjectState, names: Iterable[str]) -> None:
 
 
 def refuse(
-    frozen: Frozen | None, state: ProjectState, tip: CommitHash, overrides: Mapping[str, ParamValue]
+    frozen: Frozen | None,
+    state: ProjectState,
+    tip: CommitHash,
+    overrides: Mapping[str, ParamValue],
+    parts: Parts | None = None,
 ) -> None:
     """Refuse to run a candidate with another evaluator than its plan's; `EvaluatorError`."""
-    names = () if frozen is None else frozen.differing(state, overrides)
+    names = () if frozen is None else frozen.differing(state, overrides, parts)
     if frozen is None or not names:
         return
     given = [name for name in names if name in overrides]

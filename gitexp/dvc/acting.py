@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import posixpath
 import re
+import sys
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
 from gitexp.git.tree import join
+from gitexp.model import dataclass
 from gitexp.model.ids import ABSENT
 from gitexp.text.foreign import with_parents
 
@@ -55,29 +57,67 @@ def module(path: str) -> str:
     return folder if stem == "__init__" else join(folder, stem)
 
 
-def imported(state: ProjectState, files: Iterable[str], every: Iterable[str]) -> Iterator[str]:
-    """Yield the modules that files are, and those that they import and no file of all is."""
-    own = {each for path in every for each in (module(path), *with_parents(path)[1:])}
-    yield from _AT_START
-    for file in files:
-        if file.endswith(".py"):
-            yield module(file)
-            with contextlib.suppress(GitexpError):  # no code is so large
-                data = state.read(file)
-                text = "" if data is ABSENT else data.decode("utf-8", "replace")
-                names = {name.partition(".")[0] for name in modules(text)}
-                folders = {"", posixpath.dirname(file)}  # the two that Python looks in first
-                yield from {join(folder, name) for folder in folders for name in names} - own
+@dataclass(frozen=True, slots=True)
+class Imports:
+    """What files import, however indirectly, where Python looks first: beside them, at the top."""
+
+    own: frozenset[str] = frozenset()  # modules that some files are
+    packages: frozenset[str] = frozenset()  # above those that they import
+    asked: frozenset[str] = frozenset()  # top-level names that they ask for
+    folders: tuple[str, ...] = ()
+    known: frozenset[str] = frozenset()  # all modules, and folders, that are there
+
+    def watched(self, more: Iterable[str] = ()) -> frozenset[str]:
+        """Return modules, of which any is taken instead of what there is, with `more` names."""
+        names = {*_AT_START, *sys.stdlib_module_names, *self.asked, *more}
+        there = {join(folder, name) for folder in self.folders for name in names}
+        return self.own | self.packages | (there - self.known)
+
+
+def imported(
+    state: ProjectState, files: Iterable[str], every: Collection[str], outs: Collection[str]
+) -> Imports:
+    """Follow what some files import over all files of a state, and what stages make."""
+    real = {module(path) for path in every}
+    known = real | {folder for path in every for folder in with_parents(path)[1:]}
+    known |= {module(out) or out.rstrip("/") for out in outs}
+    code = [path for path in files if path.endswith(".py")]
+    reached, pending, named = {*code}, [*code], NamedFiles(every)
+    names, tops = set[str](), set[str]()
+    while pending:
+        path = pending.pop()
+        with contextlib.suppress(GitexpError):  # no code is so large
+            data = state.read(path)
+            told = {*modules("" if data is ABSENT else data.decode("utf-8", "replace"))}
+            names |= told
+            own = {name.partition(".")[0] for name in told}  # of shared code what is elsewhere
+            tops |= {top for top in own if path in code or not any(named.imported([top]))}
+            new = {*named.imported(told)} - reached
+            reached |= new
+            pending += new
+    parts = {".".join(each.split(".")[:n]) for each in names for n in range(1, each.count(".") + 2)}
+    above = {folder for path in reached for folder in with_parents(module(path))[1:]}
+    packages = {each for each in above - real if _ends_in(each, parts)}
+    folders = dict.fromkeys(("", *map(posixpath.dirname, code)))
+    mine = frozenset((*_AT_START, *map(module, code)))
+    return Imports(mine, frozenset(packages), frozenset(tops), tuple(folders), frozenset(known))
+
+
+def _ends_in(path: str, dotted: Collection[str]) -> bool:
+    parts = path.split("/")
+    return any(".".join(parts[n:]) in dotted for n in range(len(parts)))
 
 
 def instead(state: ProjectState, names: Collection[str]) -> Iterator[str]:
     """Yield the files that Python may take for some modules."""
-    tree, laid = state.repo.tree(state.tree), [posixpath.basename(path) for path in state.over]
-    top = {name for m in names for name in (m, posixpath.dirname(m))}
-    for folder in sorted(top | {join(each, "__pycache__") for each in top}):
-        for name in (*tree.folder(state.at(folder).strip("/")), *laid):
-            if module(path := join(folder, name)) in names:
-                yield path
+    tree, project = state.repo.tree(state.tree), f"/{state.config.project}"
+    laid = {posixpath.relpath(f"/{path}", project) for path in state.over}
+    for top in sorted({posixpath.dirname(name) for name in names}):
+        there = {join(top, name) for name in tree.folder(state.at(top).strip("/"))} | laid
+        within = {join(top, "__pycache__"), *(there & {*names})}
+        for folder in sorted(within):
+            there |= {join(folder, name) for name in tree.folder(state.at(folder).strip("/"))}
+        yield from sorted(path for path in there if module(path) in names)
 
 
 class NamedFiles:

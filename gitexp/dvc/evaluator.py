@@ -20,14 +20,14 @@ from functools import cached_property
 from typing import Final
 
 from gitexp.dvc import dvcpipeline, pipeline
-from gitexp.dvc.acting import NamedFiles, attributes, imported, instead, modules
+from gitexp.dvc.acting import Imports, NamedFiles, attributes, imported, instead, module, modules
 from gitexp.dvc.dvcpipeline import Pattern, touches
 from gitexp.dvc.pipeline import depends_on
 from gitexp.dvc.state import Patterns, ProjectState, executed, listed, mapping
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
 from gitexp.git.objects import MODE_COMMIT, MODE_LINK
 from gitexp.git.tree import FILE_MODES, MODE_TREE
-from gitexp.model import dataclass, replace
+from gitexp.model import dataclass, field, replace
 from gitexp.model.config import ParamKey
 from gitexp.model.ids import ABSENT, BlobId, ParamValue
 from gitexp.model.job import Stage, StageParams
@@ -53,7 +53,7 @@ class Evaluator:
     files: tuple[str, ...] = ()
     params: tuple[StageParams, ...] = ()
     shared: tuple[StageParams, ...] = ()  # that other stages read, too
-    modules: tuple[str, ...] = ()  # by which Python finds them, and what they import from elsewhere
+    imports: Imports = field(default_factory=Imports)  # of the files
     templates: tuple[str, ...] = ()  # names of which the stage's entry has the values
     named: tuple[str, ...] = ()  # what the plan adds
     columns: bool = False  # whether settings say what the columns of predictions mean
@@ -103,7 +103,7 @@ def evaluator(state: ProjectState, metrics: Iterable[str], named: Collection[str
         found,
         makers=tuple(makers.items()),
         files=files,
-        modules=tuple(sorted({*imported(state, files, read.files)})),
+        imports=imported(state, files, read.files, outs),
         params=(*_params(mine), *(StageParams(dep, ()) for dep in by_value)),
         shared=(*_params(others), *(StageParams(dep, ()) for dep in theirs)),
         templates=tuple(sorted(read.templates(mine) - read.templates(others))),
@@ -112,14 +112,16 @@ def evaluator(state: ProjectState, metrics: Iterable[str], named: Collection[str
 
 
 def content(
-    found: Evaluator, state: ProjectState, overrides: Mapping[str, ParamValue] | None = None
+    found: Evaluator,
+    state: ProjectState,
+    overrides: Mapping[str, ParamValue] | None = None,
+    installed: Iterable[str] = (),
 ) -> dict[str, str]:
     """Return what a state has at each frozen name: a digest, "" for nothing.
 
-    `overrides`: parameter values laid over it, by the text of their `ParamKey`.
+    `overrides`: parameters laid over it, by `ParamKey`. `installed`: what its imports import.
     """
-    read, config = FilledPipeline(state), state.config
-    ids: dict[str, str] = {}
+    read, config, ids = FilledPipeline(state), state.config, dict[str, str]()
     given = {*config.metrics, *(() if config.predictions is None else (config.predictions.path,))}
     for stage, out in found.makers:
         ids[f"{found.pipeline}:{stage}"] = read.entries_of(out)
@@ -130,11 +132,14 @@ def content(
         made = any(read.makes(each, path) for each in read.stages)
         ids |= {path: "made by a stage"} if made else content_at(state, path)
     read_here = [*found.files, *(each.file for each in found.params), *found.named]
-    for path in (*attributes(state, read_here), *instead(state, found.modules)):
+    watched = found.imports.watched(installed) if found.makers else frozenset()
+    for path in (*attributes(state, read_here), *instead(state, watched)):
         entry = state.entry(posixpath.normpath(state.at(path)))
         if entry is not ABSENT:
             ids.setdefault(path, f"{entry.mode:o} {entry.id}")
-    values: dict[str, ParamValue] = {}
+    outs = (out.path.rstrip("/") for stage in read.stages for out in stage.outs)
+    ids.update((out, "made by a stage") for out in outs if {out, module(out)} & watched)
+    values = dict[str, ParamValue]()
     for each in found.params:
         values |= read.leaves(each, found.shared)
     for name in found.templates:

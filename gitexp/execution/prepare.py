@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import frozen
-from gitexp.comparison.randomness.seeding import BASELINE
+from gitexp.comparison.randomness.seeding import BASELINE, CANDIDATE
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc import links as data_links
 from gitexp.dvc import pipeline, pointers
@@ -122,6 +122,12 @@ def prepare(situation: Situation, call: SharedCall) -> list[Prepared]:
     """Check what can be checked and make the worktrees of all sides, for the caller to remove."""
     data_links.check_system()
     sides = [source for source in situation.sides if source.choice.run]
+    fixed = frozen.look(situation.repo, situation.plan, situation.place.tip)
+    for source in sides:
+        if source.side == CANDIDATE and situation.installed is not None:
+            named = {str(key): value for key, value in source.overrides.items()}
+            parts = situation.installed.parts
+            frozen.refuse(fixed, source.state, source.commit, named, parts)
     slots: list[tuple[RunId, tuple[str, ...]]] = []
     for source in sides:
         run = call.new_id()
@@ -139,7 +145,6 @@ def prepare(situation: Situation, call: SharedCall) -> list[Prepared]:
     resolved = _resolve(
         [(Path(paths[0]), source) for source, (_, paths) in zip(sides, slots, strict=True)]
     )
-    fixed = frozen.look(situation.repo, situation.plan, situation.place.tip)
     pairs = list(zip(sides, resolved, strict=True))
     # The baseline first: what mends it is merged, and mends the candidate, too.
     seen = [_seen(situation, *pair) for pair in reversed(pairs)][::-1]

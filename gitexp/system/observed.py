@@ -53,6 +53,7 @@ _NAMES = (
 _HARMLESS = frozenset(_NAMES.split())
 _MARKS = frozenset("();<>|&")
 _BETWEEN = frozenset(("&&", "||", ";", "|", "|&", "&"))
+_COMMON = frozenset(("docs", "examples", "scripts", "test", "tests", "tools"))  # by mistake
 _INTO = frozenset((">", ">>", "<", ">&", "&>", "&>>", ">|"))
 _OPEN = re.compile(r"[$*?~{}!]|\[.")
 _SET = re.compile(r"[A-Za-z_]\w*=")
@@ -277,6 +278,12 @@ def _modules_in(folders: Iterable[str], *, pth: bool = False) -> dict[str, str]:
         elif pth and entry.name.endswith(".pth"):
             found.setdefault(entry.name, entry.path)
     return found
+
+
+def names_behind(asked: Iterable[str], parts: Parts) -> tuple[str, ...]:
+    """Return the import names of what some imported names require, but those of many projects."""
+    found = (name for each in _relevant({*asked}, parts) for name in parts.modules[each])
+    return tuple(sorted({*found} - _COMMON))
 
 
 def _relevant(asked: set[str], parts: Parts) -> set[str]:

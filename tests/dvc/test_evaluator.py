@@ -14,6 +14,8 @@ from gitexp.git import objects, repository
 from gitexp.git.writing import build_tree
 from gitexp.model import replace
 from gitexp.model.config import ParamKey, Predictions, ProjectConfig, SeedRule
+from gitexp.model.run import Parts
+from gitexp.system import observed
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
@@ -51,7 +53,10 @@ FILES: dict[str, Content] = {
     "labels.csv.dvc": POINTER,
     "raw.csv": "1\n",
     "judge.md": "Be fair.\n",
-    **{f"src/{name}.py": f"# {name}\n" for name in ("common", "prepare", "train")},
+    **{f"src/{name}.py": f"# {name}\n" for name in ("prepare", "train")},
+    "src/common.py": "import shared.deep\n",
+    "src/shared/deep.py": "from scipy.stats import norm\nfrom .close import it\n",
+    "src/shared/close.py": "it = 1\n",
     "src/evaluate.py": "import json\nimport common\nfrom sklearn.metrics import f1\n",
     "src/lib/a.py": "a = 1\n",
 }
@@ -204,7 +209,21 @@ RENAMED = edit("  evaluate:\n", "  score:\n")
                 "sitecustomize.py",
                 "json.py",
                 "src/sklearn/__init__.py",
+                "src/sitecustomize.py",
+                "src/random.py",  # of the standard library, whoever imports it
+                "src/scipy.py",  # of what is imported from shared code
+                "src/shared/__init__.py",  # executed with what lies in it
             )
+        ),
+        pytest.param(
+            {"dvc.yaml": edit("[model.pkl]\n", "[model.pkl, src/json.py]\n")},
+            {"src/json.py"},
+            id="a module made by another stage",
+        ),
+        pytest.param(
+            {"dvc.yaml": edit("[model.pkl]\n", "[model.pkl, src/scipy]\n")},
+            {"src/scipy"},
+            id="a package made by another stage",
         ),
         pytest.param({"labels.csv.dvc": "outs: [\n"}, {"labels.csv"}, id="no pointer"),
         pytest.param({"dvc.yaml": "stages: [\n"}, {"dvc.yaml:evaluate"}, id="no YAML"),
@@ -218,6 +237,10 @@ RENAMED = edit("  evaluate:\n", "  score:\n")
                 "src/train/__init__.py": "",
                 "src/__pycache__/train.cpython-311.pyc": "",
                 "src/more.py": "",
+                "src/shared/random.py": "",
+                "src/__init__.py": "",
+                "random/notes.txt": "",
+                "src/close.py": "",  # which shared code imports from its own package
             },
             set(),
             id="what acts elsewhere",
@@ -475,3 +498,18 @@ def test_what_is_laid_over_a_baseline_has_the_inputs_of_the_composed_tree(
     text = objects.read_blob(base.repo, composed.tree, "params.yaml")
     assert text == b"lr: 0.1\nseed: 7\neval: {threshold: 0.1, folds: [1, 2]}\n"
     assert [each.what for each in inputs.differences(laid, other)] == ["lr", "src/train.py"]
+
+
+def test_what_an_imported_distribution_requires_is_not_taken_from_the_candidate(
+    repo: BuiltRepo,
+) -> None:
+    modules = {"scikit-learn": ("sklearn", "tests"), "joblib": ("joblib",), "other": ("other",)}
+    parts = Parts(modules, {"scikit-learn": ("joblib[];",)}, {}, "")
+    repo.commit(FILES)
+    before = at(repo)
+    found = evaluator.evaluator(before, ("metrics.json",), ())
+    repo.commit({f"src/{name}.py": "" for name in ("joblib", "other", "tests")}, at=2)
+    names = observed.names_behind(found.imports.asked, parts)
+    assert evaluator.differing(
+        evaluator.content(found, before, {}, names), evaluator.content(found, at(repo), {}, names)
+    ) == ("src/joblib.py",)
