@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.comparison.tally import Settled
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash, EnvironmentDigest
+    from gitexp.model.ids import CommitHash, EnvironmentDigest, InputsDigest
     from gitexp.model.run import Environment
     from gitexp.store.lookup import FoundRun
 
@@ -223,18 +223,25 @@ def _of_other_inputs(
     ]
     if not others:
         return
-    newest = others[-1]
-    like = [item for item in others if item.run.inputs == newest.run.inputs]
-    seeds = {seed for item in like for seed in eligible.finished_seeds(item)}
-    source = newest.run.source
+    newest, source = others[-1], others[-1].run.source
+    seeds: dict[InputsDigest, set[int]] = {}
+    variants: dict[InputsDigest, str] = {}  # the newest first
+    for item in reversed(others):
+        seeds.setdefault(item.run.inputs, set()).update(eligible.finished_seeds(item))
+        if changed := item.run.source.overrides:
+            text = ", ".join(f"{key} = {value}" for key, value in changed.items())
+            variants.setdefault(item.run.inputs, text)
     if source.overrides:
-        text = ", ".join(f"{key} = {value}" for key, value in source.overrides.items())
-        yield f"{_repeats(len(seeds))} ran with {text}, which is not committed"
+        for inputs_, text in [*variants.items()][:_FEW]:
+            yield f"{_repeats(len(seeds[inputs_]))} ran with {text}, which is not committed"
+        if len(variants) > _FEW:
+            yield f"and {len(variants) - _FEW} more; gitexp list --runs shows all"
         return
     changes = _changes(repo, source.commit, candidate)
     told = f": {changes}" if changes else ""
+    number = len(seeds[newest.run.inputs])
     yield (
-        f"{_repeats(len(seeds))} {'is' if len(seeds) == 1 else 'are'} of other inputs{told}; "
+        f"{_repeats(number)} {'is' if number == 1 else 'are'} of other inputs{told}; "
         f"gitexp inputs {source.commit[:_SHORT]} {candidate.commit[:_SHORT]}"
     )
 

@@ -13,6 +13,7 @@ from gitexp.execution.run import run
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.git.transaction import layout
+from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.model.run import RepeatState
@@ -170,6 +171,19 @@ def test_the_next_step_is_about_the_settings_that_leave_a_module_out(
     assert "PYTHONPATH" not in step
     way = f"take {whole} out of inputs.ignore in .gitexp/config.yaml"
     assert (f"gitexp init --add-inputs {whole}" if rules == 2 else way) in step
+
+
+def test_status_names_each_variant_that_ran_and_is_not_committed(tmp_path: Path) -> None:
+    repo = bare(tmp_path / "p", TRAIN)
+    new(repo.workspace, replace(ASKED, repeats=1))
+    repo.commit({"params.yaml": "lr: 0.15\nseed: 7\n"})
+    for rate in (0.2, 0.3, 0.4, 0.5):
+        asked = RunRequest(params=((ParamKey("params.yaml", "lr"), rate),))
+        assert set(states(run(repo.workspace, asked))) == {RepeatState.FINISHED}
+    assert status(repo.workspace).not_counted == (
+        *(f"1 repeat ran with lr = {rate}, which is not committed" for rate in (0.5, 0.4, 0.3)),
+        "and 1 more; gitexp list --runs shows all",
+    )
 
 
 def test_the_answer_on_inputs_tells_both_rules(tmp_path: Path) -> None:
