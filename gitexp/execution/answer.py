@@ -85,7 +85,8 @@ def too_few(seen: Situation, *, ran: bool = False) -> str:
     if settled is None or not any(s.side == CANDIDATE and s.choice.run for s in seen.sides):
         return ""
     # Of a look alone: what all looks together ask for is more, and takes numerics to tell.
-    least = chances * smallest_p(wanted, wanted, paired=True, one_sided=plan.effect.one_sided)
+    alone = smallest_p(wanted, wanted, paired=True, one_sided=plan.effect.one_sided)
+    least = min(1.0, chances * alone)
     if fewest := settled.fewest:
         least = float(wanted < fewest)
     if least <= plan.alpha or (plan.stopping is None and _have_sizes(seen, plan)):
