@@ -177,7 +177,8 @@ def inputs(args: argparse.Namespace, context: Context) -> int:
       gitexp inputs main exp/focal-loss
 
     What a run measures belongs to its inputs, not to its commit: two commits that differ in nothing
-    that acts on results share their samples.
+    that acts on results share their samples. Tests, notebooks, notes and settings of linters do
+    not act where the settings say inputs: {rules: 2}, as a new project's do: no job sees them.
     """
     value = gitexp.inputs(context.workspace(), args.a, args.b)
     put(value, context, markdown=args.md)

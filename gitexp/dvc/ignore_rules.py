@@ -112,13 +112,14 @@ class IgnoreRules:
     @classmethod
     def of(cls, state: ProjectState, values: Iterable[object] = ()) -> IgnoreRules:
         """Read what a state names; `values`: of its parameters, which may be paths, too."""
-        patterns = foreign.matcher(state.config.inputs_ignore)
+        patterns = _matcher(state.config.inputs_ignore)
         if state.config.inputs_rules == 1:
             return cls(_Named.of(state), patterns)
-        included = foreign.matcher(state.config.inputs_include)
+        included = _matcher(state.config.inputs_include)
         named = _Named.of(state, _by_value(state, values))
         named = _Named(named.deps, named.words.union(*map(_of_module, named.words)))
         used = frozenset(posixpath.basename(word) for word in named.words)
+        tools = used & packaging.KNOWN
         written: dict[str, bytes] = {}
         words_: set[str] = set()
         licenses: list[tuple[str, foreign.Matcher]] = []
@@ -134,7 +135,7 @@ class IgnoreRules:
                 words_.update(join(folder, word) for word in found)
                 licenses += [(f"{folder}/" if folder else "", foreign.matcher(globs))] * bool(globs)
                 whole = named.has(entry.text) or included(entry.text)
-                less = None if whole else packaging.reduced(data, name, used)
+                less = None if whole else packaging.reduced(data, name, tools)
                 if less is not None and name in packaging.BY_VALUE and less != data:
                     written[entry.text] = less
 
@@ -181,6 +182,10 @@ class IgnoreRules:
             kind = kinds.get(posixpath.splitext(name)[1], "a file of docs, CI, hooks or an editor")
             return f"it is {kind}"
         return ""
+
+
+def _matcher(patterns: tuple[str, ...]) -> foreign.Matcher:
+    return foreign.matcher(patterns) if patterns else lambda _: False
 
 
 def _of_module(word: str) -> Iterable[str]:

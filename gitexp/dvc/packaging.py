@@ -11,6 +11,7 @@ import io
 import json
 import posixpath
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
@@ -45,6 +46,7 @@ _GROUPS: Final = frozenset(
 )
 _URLS: Final = frozenset(("documentation", "download-url", "homepage", "repository", "urls"))
 _INSTALLERS: Final = frozenset(("hatch", "pdm", "pip", "pipenv", "pixi", "poetry", "uv"))
+KNOWN: Final = frozenset((*_TOOLS, *_INSTALLERS))
 _WORDS: Final = re.compile(r"[\s,:]+")
 _TEXTS: Final = re.compile(r"""["']([^"'\n]{1,300})["']""")  # of a setup.py, which is code
 _LICENSES: Final = ("license-files", "license_files")
@@ -53,7 +55,8 @@ _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _Path = tuple[frozenset[str], ...]
 
 
-def reduced(data: bytes, name: str, used: Collection[str] = ()) -> bytes | None:
+@lru_cache(maxsize=64)  # commits after commits have the same file
+def reduced(data: bytes, name: str, used: frozenset[str] = frozenset()) -> bytes | None:
     """Return what of such a file acts, by value; None where it cannot be read: then all of it does.
 
     `used`: what the commands call: the table of a tool among them counts, and for who installs
@@ -68,6 +71,7 @@ def reduced(data: bytes, name: str, used: Collection[str] = ()) -> bytes | None:
     return toml(_without(value, _dropped(used))).encode()
 
 
+@lru_cache(maxsize=64)
 def named(data: bytes, name: str) -> tuple[frozenset[str], tuple[str, ...]]:
     """Return words that may be files (readme, licence, version), and patterns of licences."""
     try:

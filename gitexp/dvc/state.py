@@ -235,18 +235,22 @@ class ProjectState:
 
     def files(self) -> Iterator[Entry]:
         """Yield all files of the project folder."""
+        yield from self._files
+
+    @cached_property
+    def _files(self) -> tuple[Entry, ...]:
         project = self.config.project
         if self.walked is None and not self.over:
             folder = objects.tree_id(self.repo, self.tree, project)
-            if not isinstance(folder, Absent):
-                yield from objects.walk_tree(self.repo, folder)
-            return
-        below = f"{project}/".encode("utf-8", "surrogateescape") if project else b""
-        for entry in self.entries():
-            if not below:
-                yield entry
-            elif entry.path.startswith(below):
-                yield Entry(entry.mode, entry.path.removeprefix(below), entry.id)
+            return () if isinstance(folder, Absent) else (*objects.walk_tree(self.repo, folder),)
+        if not project:
+            return (*self.entries(),)
+        below = f"{project}/".encode("utf-8", "surrogateescape")
+        return tuple(
+            Entry(entry.mode, entry.path.removeprefix(below), entry.id)
+            for entry in self.entries()
+            if entry.path.startswith(below)
+        )
 
     def entries(self) -> Iterable[Entry]:
         """Return all files of the tree."""

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import gitignore
+from gitexp.dvc.inputs import RULES_KNOWN
 from gitexp.errors import (
     BareRepositoryError,
     ConfirmationError,
@@ -176,7 +177,14 @@ def _draft(repo: Repo, top: Path, head: refs.Head, request: InitRequest) -> _Dra
     old = present.read_bytes() if present.exists() else ABSENT
     held = ABSENT if head.commit is ABSENT else objects.read_blob(repo, head.commit, layout.CONFIG)
     if old is ABSENT:
-        proposal = detect.with_protected(repo, head, detect.propose(repo.workspace, top, request))
+        proposal = detect.propose(repo.workspace, top, request)
+        newest = replace(  # the rules of a project that is there are its own to change
+            proposal.config,
+            inputs_rules=RULES_KNOWN[-1],
+            inputs_ignore=(),
+            inputs_include=request.add_inputs,
+        )
+        proposal = detect.with_protected(repo, head, replace(proposal, config=newest))
         proposal = detect.with_advice(repo, head, proposal)
         data = config_format.dump_template(proposal.config)
         needs_dvc = _needs_dvc(top, proposal.config, asked=bool(request.dvc_init))

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.comparison.compare import compare
+from gitexp.errors import UsageError
 from gitexp.execution.run import run
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.git.transaction import layout
-from gitexp.model.config import ParamKey
+from gitexp.model.config import DEFAULT_INPUTS_IGNORE, ParamKey
 from gitexp.model.plan import Direction
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.model.run import RepeatState
+from gitexp.records import config as config_format
 from gitexp.views.diff import inputs
 from gitexp.views.status import status
 from tests.execution.test_run import digest, plain, states
@@ -53,7 +55,23 @@ def settings(repo: BuiltRepo, *changes: tuple[str, str]) -> dict[str, str]:
 
 
 def bare(path: Path, train: str) -> BuiltRepo:
-    return plain(path, train, outputs=(), dvc_init=False)
+    """A project of an earlier release, by rules 1."""
+    repo = plain(path, train, outputs=(), dvc_init=False)
+    config = config_format.load(repo.show(layout.CONFIG).encode(), "config")
+    older = replace(config, inputs_rules=1, inputs_ignore=DEFAULT_INPUTS_IGNORE)
+    repo.commit({layout.CONFIG: config_format.dump_template(older)})
+    return repo
+
+
+def test_init_writes_rules_2_for_a_new_project_alone(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "p", outputs=(), dvc_init=False)
+    assert "  rules: 2\n  include: []\n" in repo.show(layout.CONFIG)
+    older = bare(tmp_path / "older", TRAIN)
+    before = older.show(layout.CONFIG)
+    init(older.workspace, InitRequest(metrics=("m.json",)))
+    assert older.show(layout.CONFIG) == before.replace("metrics.json", "m.json")
+    with pytest.raises(UsageError, match="and nothing else"):
+        init(older.workspace, InitRequest(add_inputs=("tests/a.py",)))
 
 
 def project(path: Path, train: str = TRAIN) -> BuiltRepo:

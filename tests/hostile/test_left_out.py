@@ -118,11 +118,8 @@ def test_by_rules_2_a_repeat_sees_what_the_digest_covers(tmp_path: Path) -> None
     )
     script = script.replace('"plots/', '"made/')
     repo = plain(tmp_path / "p", f"P = 'pyproject.toml'\n{script}")
-    config = repo.show(layout.CONFIG).replace("  ignore: [", "  rules: 2\n  ignore: [")
     package = '# why\n[project]\nname = "p"\n'
-    repo.commit(
-        {**dict.fromkeys(helpers, "x = 1\n"), "pyproject.toml": package, layout.CONFIG: config}
-    )
+    repo.commit({**dict.fromkeys(helpers, "x = 1\n"), "pyproject.toml": package})
     first = run(repo.workspace, RunRequest(repeats=1))
     repo.commit({**dict.fromkeys(helpers, "x = 2\n"), "pyproject.toml": package + table})
     second = run(repo.workspace, RunRequest(repeats=1, again=True))
