@@ -212,15 +212,18 @@ def test_killed_after_it_the_call_goes_on_behind_it(tmp_path: Path, log: Path) -
 
 
 @pytest.mark.slow
-def test_what_doctor_has_cleared_of_a_killed_call_binds_nobody(tmp_path: Path, log: Path) -> None:
+def test_what_doctor_has_recorded_of_a_killed_call_binds_those_after_it(
+    tmp_path: Path, log: Path
+) -> None:
     kill = KILL.replace("FLAG", str(tmp_path / "flag"))
     repo = built(tmp_path / "k", **{"train.py": kill + TRAIN})
     (tmp_path / "flag").write_text(str(repo.path))
     assert gitexp(repo, "run").code == -9
     doctor(repo.workspace, fix=True)
     assert gitexp(repo, "run").code == 0
-    assert prepared(log) == 2
-    assert [len(each.once) for each in runs(repo)[-2:]] == [0, 1]
+    assert prepared(log) == 1
+    origins = [each.once[0].origin for each in runs(repo)]
+    assert origins == [StageOrigin.EXECUTED, StageOrigin.ADOPTED]
 
 
 # A shell may stand between the worker and the stage.
