@@ -163,7 +163,7 @@ def test_a_candidate_that_was_mended_alone_is_not_sent_to_the_call_that_refuses(
         ),
         (
             {"train.py": EXECUTE, "train.ipynb": NOTEBOOK},
-            {},
+            {"add_inputs": ("train.ipynb",)},
             'in train.ipynb, code cell 1, write seed = int(os.environ.get("GITEXP_SEED", 0))',
         ),
         ({"train.py": NOTED}, {}, "in train.py, line 3, write acc = random.Random(int("),
