@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gitexp.dvc import packaging
+from gitexp.dvc.covered import packaging
 from gitexp.dvc.input_parts import collect, left_out, written
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError

@@ -12,7 +12,7 @@ import posixpath
 import re
 from typing import TYPE_CHECKING, Final
 
-from gitexp.dvc import packaging
+from gitexp.dvc.covered import packaging
 from gitexp.dvc.state import NO_FILES, Patterns, ProjectState, join, words
 from gitexp.errors import GitexpError
 from gitexp.git.objects import blob_hash
