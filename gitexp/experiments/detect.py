@@ -435,7 +435,7 @@ def with_advice(repo: Repo, head: refs.Head, proposal: Proposal) -> Proposal:
         return proposal
     advice = seeding.read(repo, head.commit, proposal.config).advice()
     top = repo.workspace.top
-    away = {} if top is None else own_paths(repo, top, head.commit)
+    away = {} if top is None else own_paths(repo, top, head.commit, proposal.config)
     lacking = "" if top is None else prepare.unseen(repo, top, head.commit, proposal.config)
     said = [
         f"{file}, {place}: an absolute path into this work tree, which a run has to do without:"

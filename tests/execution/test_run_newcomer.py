@@ -366,7 +366,8 @@ def test_code_that_leads_into_the_work_tree_by_its_absolute_path_is_not_run(
     repo = build_repository(tmp_path / "r")
     repo.commit({"train.py": PLAIN_TRAIN, "params.yaml": "lr: 0.1\nseed: 7\n"})
     repo.commit({file: text.format(top=repo.path)})
-    made = init(repo.workspace, InitRequest(command="python train.py", metrics=("metrics.json",)))
+    asked = InitRequest(command="python train.py", metrics=("metrics.json",))
+    made = init(repo.workspace, replace(asked, add_inputs=(file,)))
     (note,) = (n for n in made.notes if "absolute path" in n)
     assert note.startswith(f"{file}, ")
     with pytest.raises(PreflightError) as caught:
@@ -390,6 +391,7 @@ def test_a_mention_that_no_job_follows_stops_no_run(tmp_path: Path, file: str, t
     repo = plain(tmp_path / "r")
     settings = repo.show(".gitexp/config.yaml")
     ignored = settings.replace("ignore: [", "ignore: [/reports/, ")
+    ignored = ignored.replace("include: []", "include: [/nb.ipynb, /README.md]")
     assert ignored != settings
     repo.commit({file: text.format(top=repo.path), ".gitexp/config.yaml": ignored})
     assert run(repo.workspace, RunRequest()).recorded

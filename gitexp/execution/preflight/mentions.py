@@ -6,6 +6,7 @@ words around one say of reading or writing is believed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 import re
@@ -145,12 +146,8 @@ def on_baseline(name: str, step: str) -> str:
 
 def refuse_own_paths(source: RunSource) -> None:
     """Refuse code and settings that lead out of a job's folder, into the user's work tree."""
-    found = own_paths(source.repo, source.top, source.commit)
-    if not found:
-        return
-    counted = inputs_rules.counted_files(source.repo, source.tree, source.config)
-    params = {posixpath.join(source.config.project, name) for name in source.config.params}
-    lines = [f"{file}, {said}" for file, said in found.items() if file in counted | params]
+    found = own_paths(source.repo, source.top, source.commit, source.config)
+    lines = [f"{file}, {said}" for file, said in found.items()]
     if lines:
         raise PreflightError(
             "the code names this work tree by its absolute path, so a run would use the files"
@@ -343,8 +340,8 @@ _CODE = tuple(
 )
 
 
-def own_paths(repo: Repo, top: Path, commit: CommitHash) -> dict[str, str]:
-    """Find where code or settings name the user's work tree by its absolute path.
+def own_paths(repo: Repo, top: Path, commit: CommitHash, config: ProjectConfig) -> dict[str, str]:
+    """Find where code or settings that a job sees name the user's work tree by its absolute path.
 
     Such a path leads out of a job's folder: both sides would read the files that happen to be
     checked out. Comments are passed over, what a notebook shows of its last execution, and the
@@ -366,6 +363,11 @@ def own_paths(repo: Repo, top: Path, commit: CommitHash) -> dict[str, str]:
                 first = (hit[1] or "").partition("/")[0]
                 if not (first and (top / first / "pyvenv.cfg").exists()):
                     found.setdefault(file, f"{place}: {hit[0]}")
+    with contextlib.suppress(GitexpError):  # whoever digests the commit says what is wrong with it
+        tree = objects.commit_info(repo, commit).tree
+        counted = inputs_rules.counted_files(repo, tree, config) if found else frozenset()
+        params = {posixpath.join(config.project, name) for name in config.params}
+        return {file: said for file, said in found.items() if file in counted | params}
     return found
 
 
