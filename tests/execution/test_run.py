@@ -609,7 +609,8 @@ def test_a_file_that_no_commit_holds_is_found_before_the_run(tmp_path: Path) -> 
     with pytest.raises(PreflightError) as caught:
         run(repo.workspace)  # git add and dvc add would refuse it
     assert caught.value.next_step.startswith(
-        "add data/extra.csv to run.link in .gitexp/config.yaml, or git add -f data/extra.csv;"
+        "add data/extra.csv to run.link in .gitexp/config.yaml, or git add -f data/extra.csv, "
+        "and commit it;"
     )
 
 
