@@ -144,6 +144,11 @@ def judge(
         siblings.together(result, more, alone, number)
         for number, (result, more) in enumerate(zip(results, known, strict=True))
     ]
+    for number, (one, result) in enumerate(zip(alone, shared, strict=True)):
+        item, over = drafts[number], siblings.factor(one, result)
+        if over > 1 and item.sides.plan is not None and item.sides.plan.rules > 1:
+            paid = draft(world, *pairs[number], options, candidates=len(pairs), over=over)
+            drafts[number] = replace(item, measured=paid.measured)
     return Comparisons(
         replace(_finish(*its, call), order=_order(repo, index, its[0]), across=together)
         for its in zip(drafts, shared, alone, known, strict=True)

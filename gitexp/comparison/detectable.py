@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison import advice, sides
 from gitexp.comparison.counting import FoundRuns, count
-from gitexp.comparison.designs import repeats, resplits
+from gitexp.comparison.designs import collapse, repeats, resplits
 from gitexp.comparison.measure import Question, Values, means_of, samples_of
 from gitexp.comparison.randomness.variation import equal
 from gitexp.comparison.tally import settle
@@ -329,13 +329,14 @@ def of_baseline(world: RunPool, side: ResolvedSide, metric: str, asked: Named) -
         at = sides.settled(world.repo, asked)
         candidate = sides.source(world.repo, asked, at, world.index)
         settled = settle(world, side, candidate, asked.plan)
-        price = settled.count.chances() if candidate.inputs != side.inputs else 1
+        again = bool(settled.count.candidate.repeats)  # another plan is its next try
+        price = settled.count.chances(amended=again) if candidate.inputs != side.inputs else 1
         repeats = settled.count.baseline.repeats
-        used = [repeats[seed] for seed in settled.baseline]
+        used = collapse.kept([repeats[seed] for seed in settled.baseline], asked.plan)
         values = _values(used, metric, files)
     if len(values) < FEWEST_KNOWN:
         known = count(FoundRuns(runs), None, side.inputs, side.inputs, world.earlier)
-        used = [*known.baseline.repeats.values()]
+        used = collapse.kept(known.baseline.repeats.values(), asked.plan)
         values = _values(used, metric, files)
     # what only rounding sets apart are copies, whose spread would promise an answer from two
     sd = spread_of(values) if len(values) >= FEWEST_KNOWN and not equal(values) else None

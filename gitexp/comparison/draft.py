@@ -73,10 +73,19 @@ class CompareOptions:
     adjust: str = "holm"
 
 
-def draft(
-    world: RunPool, base: Named, named: Named, options: CompareOptions, *, candidates: int = 1
+def draft(  # noqa: PLR0913  two sides, and what surrounds them
+    world: RunPool,
+    base: Named,
+    named: Named,
+    options: CompareOptions,
+    *,
+    candidates: int = 1,
+    over: float = 1,
 ) -> Draft:
-    """Find, count and test; see `comparison.compare.compare` for what is raised."""
+    """Find, count and test; see `comparison.compare.compare` for what is raised.
+
+    `over`: by what intervals pay for other experiments that share alpha.
+    """
     repo, index = world.repo, world.index
     at = sides.settled(repo, named, base)
     candidate, baseline = (sides.source(repo, each, at, index) for each in (named, base))
@@ -132,7 +141,7 @@ def draft(
     measured = Measured()
     if not same:
         situation, copies, conditions = _with_chance(repo, situation, gathered.found)
-        measured = _measure(situation, options)
+        measured = _measure(situation, options, over)
     if plan is not None and len(everything.candidate.repeats) > len(
         settled.count.candidate.repeats
     ):
@@ -365,11 +374,11 @@ def _withheld(measured: Measured, problem: str, unjudged: str) -> Measured:
     return replace(measured, metrics=untested, still=still_why)
 
 
-def _measure(situation: CountedSides, options: CompareOptions) -> Measured:
+def _measure(situation: CountedSides, options: CompareOptions, over: float) -> Measured:
     plan = situation.plan
     alpha = ALPHA if plan is None else plan.alpha
     directions = situation.candidate.config.directions
-    price = selection.factor(selection.of_variants(situation.count, plan))
+    price = over * selection.factor(selection.of_variants(situation.count, plan))
     asked = measure.questions(situation.count, plan, directions, alpha, price)
     warnings = [*measure.unjoined(situation.count)]
     watched = [item for item in asked if item.role is Role.WATCHED]

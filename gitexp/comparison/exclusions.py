@@ -25,9 +25,10 @@ from gitexp.comparison.pairs import OTHER_ENVIRONMENT
 from gitexp.dvc import inputs
 from gitexp.errors import GitexpError
 from gitexp.git import objects
+from gitexp.model import replace
 from gitexp.model.comparison import LATE, Change
 from gitexp.model.metrics import OWN_METRIC
-from gitexp.model.plan import ALPHA, Claim, Direction, Plan, PlanTerms
+from gitexp.model.plan import ALPHA, Claim, Direction, OnFailed, Plan, PlanTerms
 from gitexp.records.terms import effect_text, guard_text
 from gitexp.report.numbers import listed
 from gitexp.stats.design import pairs_needed
@@ -155,14 +156,20 @@ def planning(plan: Plan, needed: int) -> str:
         "effect": effect_text(plan.effect, Direction.MAX),  # a gain, as people type it
         **({} if plan.alpha == ALPHA else {"alpha": f"{plan.alpha:g}"}),
     }
+    terms |= {} if plan.claim is Claim.METHOD else {"claim": plan.claim.value}
+    terms |= {"failure": plan.failure} if plan.failure else {}
+    terms |= {} if plan.on_failed is OnFailed.REFUSE else {"on-failed": plan.on_failed.value}
     said = [f"--{name} {shlex.quote(text)}" for name, text in terms.items()]
     said += [f"--guard {shlex.quote(guard_text(guard))}" for guard in plan.guards]
-    said += [f"--failure {shlex.quote(plan.failure)}"] if plan.failure else []
+    said += ["--guards-shown"] if plan.guards_shown else []
+    said += [f"--frozen {shlex.quote(path)}" for path in plan.frozen]
     return f"gitexp new NAME {' '.join(said)} --repeats {needed} --hypothesis ..."
 
 
 def fresh(count: Count, plan: Plan) -> str:
     """Return what leads out where no values of the seeds that were drawn can decide."""
+    if plan.failure and plan.failure in count.unjudged:  # the rule itself is what is wrong
+        plan = replace(plan, failure="")
     anew = f"{planning(plan, plan.repeats)}; fresh seeds are drawn with it"
     if count.confounded != "data":
         return anew

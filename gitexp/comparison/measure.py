@@ -50,7 +50,7 @@ class Question:
     guard: Guard | None = None
     proven: bool = False  # whether a yes needs the guard-rail shown to be kept
     inverts: bool = False  # whether its interval has the level of its test, as plans of rules 2 ask
-    price: int = 1  # by which p-values are multiplied for a choice among several
+    price: float = 1  # by which p-values are multiplied for a choice among several
 
     @property
     def confidence(self) -> float:
@@ -123,7 +123,7 @@ def questions(
     plan: Plan | None,
     directions: Mapping[str, Direction],
     alpha: float,
-    price: int = 1,
+    price: float = 1,
 ) -> tuple[Question, ...]:
     """Return what is asked: the primary metric, the guard-rails, then every other metric."""
     asked: list[Question] = []

@@ -96,6 +96,18 @@ def together(
     return replace(result, p_support=held("p_support"), p_refute=held("p_refute"))
 
 
+def factor(alone: SignificanceResult | None, shared: SignificanceResult | None) -> float:
+    """Return what the smaller p is multiplied by where alpha is shared: the interval pays it, too.
+
+    It is the deciding side's, so the interval leaves the promise out where the verdict is a yes.
+    """
+    if alone is None or shared is None or alone.p_support is None or alone.p_refute is None:
+        return 1.0
+    side = "p_support" if alone.p_support <= alone.p_refute else "p_refute"
+    before, after = getattr(alone, side), getattr(shared, side)
+    return max(1.0, after / before) if before and after else 1.0
+
+
 def _one(p: float | None) -> float:
     return 1.0 if p is None else p
 

@@ -272,7 +272,10 @@ def _design(comparison: Comparison) -> Iterator[Fact]:
     sides = comparison.baseline, comparison.candidate
     failed = unfinished(*sides)
     finished = min(len(side.seeds) for side in sides)
-    if finished > 1 and not any(side.failed or side.interrupted for side in sides):
+    if comparison.collapsed is not None:
+        lost = len(comparison.collapsed.baseline) + len(comparison.collapsed.candidate)
+        failed += f", {lost} by {comparison.collapsed.rule}"
+    elif finished > 1 and not any(side.failed or side.interrupted for side in sides):
         # Clopper and Pearson's upper 95 % bound of a rate of which nothing was seen.
         failed += f" (rates up to {100 * (1 - 0.05 ** (1 / finished)):.0f} % are possible)"
     if comparison.claim is Claim.MODEL:

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.exclusions import planning
+from gitexp.comparison.power import power
 from gitexp.errors import BadEffectError, UsageError
 from gitexp.experiments.amend_plan import amend_plan
 from gitexp.experiments.new import new
-from gitexp.model.plan import Direction, Terms, Verdict
+from gitexp.model.design import PowerRequest
+from gitexp.model.plan import Direction, Guard, OnFailed, Terms, Verdict
 from gitexp.model.request import NewRequest
 from gitexp.records import codec
+from gitexp.records.terms import sealed
 from gitexp.report.comparisons import text as render
 from gitexp.report.sheet import PLAIN
 from tests.lab.records import Lab, one, scores
@@ -96,7 +100,10 @@ def test_a_no_needs_no_equal_number_of_failures(lab: Lab) -> None:
 def test_what_the_baseline_does_all_the_time_is_no_failure(lab: Lab) -> None:
     found = compared(lab, baseline=[1, 2, 3], candidate=[1])
     assert found.verdict is Verdict.UNDECIDABLE
-    assert "3 of 10 repeats of the baseline failed by f1<0.3, more than 20%" in found.headline
+    said = "not judged: 3 of 10 repeats of the baseline failed by f1<0.3, more than 20%"
+    assert found.headline.startswith(said), "all runs are in the table, and not those that are left"
+    assert "gitexp new" in found.next_step
+    assert "--failure" not in found.next_step, "the next plan would meet the same"
 
 
 def test_where_repeats_do_not_pair_each_side_loses_its_own(lab: Lab) -> None:
@@ -116,6 +123,30 @@ def test_a_rule_on_what_is_not_measured_decides_nothing(lab: Lab) -> None:
     found = compared(lab, rule="recall<0.3")
     assert found.verdict is Verdict.UNDECIDABLE
     assert "recall of its rule for failures is not measured" in found.headline
+
+
+def test_the_spread_that_is_planned_with_is_of_runs_that_do_not_fail(lab: Lab) -> None:
+    lab.init()
+    low = scores(0.6, range(10)) | {3: COLLAPSED}
+    lab.record("b", {"f1": low}, of="main", plan=None)
+    spreads = {}
+    for rule in ("", RULE):
+        lab.repo.switch("main")
+        lab.plan(f"deep{len(rule)}", failure=rule)
+        spreads[rule] = power(lab.repo.workspace, PowerRequest()).spread
+    assert spreads[RULE] is not None
+    assert spreads[""] is not None
+    assert spreads[RULE] < 0.1 * spreads[""]
+
+
+def test_the_next_plan_keeps_all_that_binds(lab: Lab) -> None:
+    lab.init()
+    guards = (Guard("ms", "<=", 0.05, relative=True),)
+    plan = lab.plan(guards=guards, failure=RULE, on_failed=OnFailed.DROP, alpha=0.01)
+    plan = sealed(replace(plan, guards_shown=True, frozen=("train.py",)))
+    terms = ("--guard 'ms<=+5%'", "--guards-shown", "--frozen train.py", "--alpha 0.01")
+    for term in (*terms, "--failure 'f1<0.3'", "--on-failed drop"):
+        assert term in planning(plan, 12)
 
 
 def test_new_and_amend_refuse_a_rule_that_the_baseline_meets(lab: Lab) -> None:

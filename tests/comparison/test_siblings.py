@@ -96,12 +96,24 @@ def test_a_yes_that_is_none_among_its_siblings_is_open(lab: Lab) -> None:
     result = one(lab)
     assert (result.verdict, result.exit_code) == (Verdict.INCONCLUSIVE, 6)
     assert names(result) == ("one", "three", "two")
-    said = "not shown that f1 rises: +0.0"
-    assert result.headline.startswith(said)
+    assert result.headline.startswith("not shown that f1 rises: +")
+    assert result.metrics[0].interval is None, "no outcome of six pairs excludes a value"
     assert "p = 0.016 alone; 1 of 4 on the same data, Holm p = 0.062, alpha" in result.headline
     assert "3 other experiments on the same data (one, three, two)" in render((result,), PLAIN)
     data = codec.dump(result)
     assert codec.load(Comparison, data, "here").siblings == result.siblings
+
+
+def test_the_interval_pays_for_siblings_as_p_does(lab: Lab) -> None:
+    begin(lab, "one", 3)
+    before = one(lab).metrics[0].interval
+    begin(lab, "two", 4)
+    after = one(lab, "one").metrics[0].interval
+    assert before is not None
+    assert after is not None
+    assert (before.confidence, after.confidence) == (pytest.approx(0.9), pytest.approx(0.95))
+    assert after.low is not None
+    assert after.low > 0, "as the verdict is a yes"
 
 
 def test_of_several_in_one_call_each_counts_once(lab: Lab) -> None:
@@ -245,16 +257,19 @@ def test_new_says_with_whom_a_plan_will_share_alpha_and_refuses_too_few(lab: Lab
 def test_power_plans_for_the_worst_place_among_siblings(lab: Lab) -> None:
     asked = PowerRequest(metric="f1", effect=">0", gain="0.002", sd=0.002)
     begin(lab, "one", 3)
-    own = power(lab.repo.workspace, replace(asked, name="one"))  # not its own sibling
+    again = power(lab.repo.workspace, replace(asked, name="one"))  # its next try
     lab.repo.switch("main")
     first = power(lab.repo.workspace, asked)
     four = three(lab, "next", 10)
     found = power(lab.repo.workspace, asked)
-    assert own.needed is not None
+    assert again.needed is not None
     assert first.needed is not None
     assert found.needed is not None
-    assert own.needed < first.needed < found.needed
-    assert not any("alpha /" in each for each in own.assumed)
+    assert first.needed < found.needed
+    assert first.needed < again.needed
+    assert [each for each in again.assumed if "alpha /" in each] == [
+        "alpha / 6: other tries of this candidate had results"
+    ], "it is no sibling of its own"
     said = "alpha / 4: one, three, two have results on this baseline's data (Holm)"
     assert said in found.assumed
     planned = new(lab.repo.workspace, four, now=START).power
@@ -263,13 +278,15 @@ def test_power_plans_for_the_worst_place_among_siblings(lab: Lab) -> None:
 
 
 def test_power_pays_for_the_next_try(lab: Lab) -> None:
-    plan = begin(lab, "one", 3)
-    asked = PowerRequest(gain="0.002")
+    asked = PowerRequest(gain="0.002", sd=0.002)
+    lab.plan("idea", effect=">0", repeats=REPEATS, rules=2)
     once = power(lab.repo.workspace, asked)
+    begin(lab, "one", 3)
+    again = power(lab.repo.workspace, asked)  # another plan of it is its next try
     lab.change(5)
     other = power(lab.repo.workspace, asked)
-    assert plan.repeats == REPEATS
     assert once.needed is not None
     assert other.needed is not None
     assert once.needed < other.needed
+    assert again.needed == other.needed
     assert any("other tries of this candidate had results" in each for each in other.assumed)

@@ -21,7 +21,7 @@ from gitexp.records.terms import failure_text, parse_failure
 from gitexp.report import numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from gitexp.comparison.counting import Count
     from gitexp.comparison.eligible import Counted
@@ -55,7 +55,7 @@ def set_apart(count: Count, plan: Plan | None, *, paired: bool) -> tuple[Count, 
     left, right = (failing(side, rule) for side in sides)
     found = Collapsed(failure_text(rule), left, right, len(sides[0]), len(sides[1]))
     if len(left) > MOST * max(len(sides[0]), plan.fewest):
-        return replace(count, unjudged=f"not judged: {too_many(found)}"), found
+        return replace(count, unjudged=f"not judged: {too_many(found)}"), None
     gone = {*left, *right}
     one, two = (gone, gone) if paired else ({*left}, {*right})
     why = f"failed by {found.rule}"
@@ -80,6 +80,14 @@ def failing(side: Mapping[int, Counted], rule: FailureRule) -> tuple[int, ...]:
     """Return the seeds of repeats that failed by a rule; of folds the mean is meant."""
     meets = _MEETS[rule.op]
     return tuple(seed for seed, value in _values(side, rule).items() if meets(value, rule.limit))
+
+
+def kept(repeats: Iterable[Counted], plan: Plan | None) -> list[Counted]:
+    """Return the repeats that did not fail by a plan's rule, of which its test will be."""
+    every = dict(enumerate(repeats))
+    rule = parse_failure(plan.failure) if plan is not None and plan.failure else None
+    gone = () if rule is None else failing(every, rule)
+    return [item for number, item in every.items() if number not in gone]
 
 
 def too_many(found: Collapsed) -> str:

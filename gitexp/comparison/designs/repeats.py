@@ -86,6 +86,9 @@ def _intervals(
             )
             for share in (False, True)
         ]
+        level = question.effect.level(question.alpha)
+        if question.price > 1 and question.price * planned.smallest_p > level:
+            return own[0], own[1]  # no outcome excludes a value, as t would
         found = [one or other for one, other in zip(own, found, strict=True)]
     return found[0], found[1]
 
