@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import configparser
+import io
 import tomllib
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -282,6 +284,38 @@ def test_what_is_written_for_a_job_says_the_same(value: dict[str, object]) -> No
 def test_what_is_written_is_written_once(path: str, text: str) -> None:
     if path in packaging.BY_VALUE and (less := packaging.reduced(text.encode(), path)) is not None:
         assert packaging.reduced(less, path) == less
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(["[a]\n", "[b]\n", "a", "b", "=", ":", " ", "\t", "\n", "#", "1"])))
+def test_setup_cfg_is_read_as_configparser_reads_it(parts: list[str]) -> None:
+    text = "".join(parts)
+    stock = configparser.RawConfigParser(default_section="\n")
+    stock.optionxform = str  # type: ignore[assignment,method-assign]
+    try:
+        stock.read_string(text)
+    except configparser.Error:
+        assert packaging.reduced(text.encode(), "setup.cfg") is None
+        return
+    out = io.StringIO()
+    again = configparser.RawConfigParser(default_section="\n")
+    again.optionxform = str  # type: ignore[assignment,method-assign]
+    again.read_dict({name: dict(sorted(stock[name].items())) for name in sorted(stock.sections())})
+    again.write(out)
+    assert packaging.reduced(text.encode(), "setup.cfg") == out.getvalue().encode()
+
+
+@pytest.mark.parametrize("size", [25_000, 100_000])  # the latter took minutes
+def test_a_hostile_setup_cfg_is_read_or_refused_at_once(size: int) -> None:
+    few = size // 16
+    refused = [f"[m]\na{' ' * size}b", "[m]\n" + "a\n" * (size // 2), "[m]\n" + "=\n" * (size // 2)]
+    assert [packaging.reduced(each.encode(), "setup.cfg") for each in refused] == [None] * 3
+    names = "".join(f"{i}=\n" for i in range(few))
+    sections = "".join(f"[{i}]\na=\n" for i in range(few))
+    found = packaging.reduced(f"[\0]\n{names}{sections}".encode(), "setup.cfg")
+    assert found is not None
+    assert len(found) < 2 * size
+    assert packaging.reduced(f"[m]\na{' ' * size}= b".encode(), "setup.cfg") == b"[m]\na = b\n\n"
 
 
 def test_a_job_gets_the_file_that_was_digested(repo: BuiltRepo) -> None:

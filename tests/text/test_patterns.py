@@ -34,7 +34,11 @@ _QUADRATIC = 8  # times the time for four times the text: linear is 4, quadratic
 _REPEATS = {sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT}
 _LONG = 50  # a repeat that may be as long is one without end
 # By which method patterns are used that are handed on to somebody else.
-_HANDED_ON = {"gitexp.git.fsck._ENTRY": "match", "gitexp.git.worktree.status._FILTERS": "fullmatch"}
+_HANDED_ON = {
+    "gitexp.dvc.covered.packaging._OPTION": "match",
+    "gitexp.git.fsck._ENTRY": "match",
+    "gitexp.git.worktree.status._FILTERS": "fullmatch",
+}
 _METHODS = "search|match|fullmatch|findall|finditer|sub|subn|split"
 
 

@@ -51,6 +51,8 @@ _WORDS: Final = re.compile(r"[\s,:]+")
 _TEXTS: Final = re.compile(r"""["']([^"'\n]{1,300})["']""")  # of a setup.py, which is code
 _LICENSES: Final = ("license-files", "license_files")
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
+# As configparser's own, which takes quadratic time for blanks; an empty name where no line has one.
+_OPTION: Final = re.compile(r"(?P<option>(?:[^=:]*+(?=[=:]))?)(?P<vi>[=:]?)\s*+(?P<value>.*+)$")
 
 _Path = tuple[frozenset[str], ...]
 
@@ -142,16 +144,29 @@ def _texts(value: Json, key: str = "") -> Iterator[tuple[str, str]]:
             yield from _texts(item, key)
 
 
+class _Sections(configparser.RawConfigParser):
+    """Names as they are written, in time that is linear in the text."""
+
+    OPTCRE = _OPTION
+
+    def __init__(self) -> None:
+        # What is in the default section is in each: no line can name this one.
+        super().__init__(default_section="\n")
+
+    def optionxform(self, optionstr: str) -> str:
+        if not optionstr:  # the parser would go on, and copy all its errors for each further one
+            raise configparser.Error("a line without a name")
+        return optionstr
+
+
 def _sections(data: bytes) -> configparser.RawConfigParser:
-    found = configparser.RawConfigParser(default_section="\0")
-    found.optionxform = str  # type: ignore[assignment,method-assign]
+    found = _Sections()
     found.read_string(data.decode())
     return found
 
 
 def _written(sections: configparser.RawConfigParser, used: Collection[str]) -> bytes:
-    kept = configparser.RawConfigParser(default_section="\0")
-    kept.optionxform = str  # type: ignore[assignment,method-assign]
+    kept = _Sections()
     installs = not _INSTALLERS.isdisjoint(used)
     for name in sorted(sections.sections()):
         tool = re.split(r"[:.-]", name.removeprefix("tool:"))[0]
