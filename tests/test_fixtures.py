@@ -55,6 +55,8 @@ INTENDED: dict[str, str] = {
     "* list --runs --group-by * groups[5].*": "a group is described by its repeats that count",
     "* list --runs --group-by * groups[5].metrics[*].n": "of which one did not",
     "* power gain assumed": "that no two repeats share data is assumed, where nothing tells",
+    "* power gain support": "how likely a yes is",
+    "* power gain price.*": "of the repeats that may say yes, not of those that may say no",
     "* power *next": "the plan to type repeats what was asked about",
     "plain status notes": "outputs that a switch left out are named",
     "pipeline compare main *.across.*": "the test of several joins equal samples of the baseline",

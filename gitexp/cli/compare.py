@@ -157,7 +157,7 @@ def add_power(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what is to be found").add_argument
     what("--metric", metavar="NAME:max", help="default: the plan's")
     what("--effect", metavar="EFFECT", help='the promise, ">=5%%" (the plan\'s)')
-    what("--gain", metavar="SIZE", help="the true gain, 8%% or 0.01 (none at all)")
+    what("--expect", metavar="SIZE", help="the true gain, 8%% or 0.01; +/-: the change")
     what("--power", type=_rate, default=0.8, metavar="P", help="0.8")
     what("--alpha", type=float, metavar="P", help="the plan's, else 0.05")
     what("--n", type=whole_number, metavar="N", help="repeats or examples to judge")
@@ -181,12 +181,14 @@ def power(args: argparse.Namespace, context: Context) -> int:
 
       gitexp power                                   the plan of this branch
       gitexp power --metric f1:max --effect ">=5%"   without a plan, from the baseline's repeats
-      gitexp power --effect ">0" --gain 0.01 --sd 0.02         from numbers alone, anywhere
-      gitexp power --effect ">=5%" --baseline-value 0.72 --sd 0.02
-      gitexp power --design accuracy --effect ">0" --gain 0.02 --baseline-value 0.9
-      gitexp power --design auc --effect ">0" --gain 0.02 --baseline-value 0.8 --positives 0.3
+      gitexp power --effect ">0" --expect 0.01 --sd 0.02       from numbers alone, anywhere
+      gitexp power --effect ">=5%" --expect 8% --baseline-value 0.72 --sd 0.02
+      gitexp power --design accuracy --effect ">0" --expect 0.02 --baseline-value 0.9
+      gitexp power --design auc --effect ">0" --expect 0.02 --baseline-value 0.8 --positives 0.3
 
-    The answer follows from the promise and the spread; a measured effect has no part in it.
+    First how likely the promise is supported, if --expect is the truth; without it, which truth is
+    supported with 80 %. Then the repeats that tell the promise from no change, and what all costs.
+    The answers follow from promise and spread; a measured effect has no part in them.
     """
     metric, direction = parse_metric(args.metric) if args.metric else (None, None)
     request = filled(

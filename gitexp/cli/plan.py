@@ -57,6 +57,7 @@ def add_new(parser: argparse.ArgumentParser) -> None:
         "--param", action="append", default=[], metavar="KEY=VALUE", help="set in the first commit"
     )
     where("--dry-run", action="store_true", help="say what would be made")
+    where("--expect", metavar="SIZE", help="true effect, 8%% or 0.02: how likely is a yes")
     where(
         "--seeds",
         choices=[origin.value for origin in SeedOrigin],
@@ -164,6 +165,7 @@ def _request(args: argparse.Namespace, draft: PlanDraft) -> NewRequest:
         here=args.here,
         checkout=args.checkout,
         seeds=SeedOrigin(args.seeds) if args.seeds else None,
+        expect=args.expect,
         dry_run=args.dry_run,
     )
     baseline = draft.baseline or args.start or "HEAD"

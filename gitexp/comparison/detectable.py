@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison import advice, sides
 from gitexp.comparison.counting import FoundRuns, count
-from gitexp.comparison.designs import collapse, repeats, resplits
+from gitexp.comparison.designs import collapse, crossed, predictions, repeats, resplits
+from gitexp.comparison.designs.prediction_pairs import recorded_by
 from gitexp.comparison.measure import Question, Values, means_of, samples_of
 from gitexp.comparison.randomness.variation import equal
 from gitexp.comparison.tally import settle
@@ -21,9 +22,9 @@ from gitexp.model import dataclass
 from gitexp.model.clocked import is_clocked, is_resource
 from gitexp.model.comparison import Detectable, MetricComparison, Missing, Role, SignificanceResult
 from gitexp.model.design import Unit
-from gitexp.model.metrics import is_rounding, mean, recorded
+from gitexp.model.metrics import bare, is_rounding, mean, recorded
 from gitexp.model.metrics import spread as spread_of
-from gitexp.model.plan import Claim, Direction, HypothesisKind, OnFailed, Plan, Verdict
+from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind, OnFailed, Plan, Verdict
 from gitexp.model.run import Origin
 from gitexp.stats.decide import Evidence, decide
 from gitexp.stats.planned.detectable import (
@@ -40,13 +41,15 @@ from gitexp.stats.tests import NOUNS, named
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gitexp.comparison.counting import Count
+    from gitexp.comparison.counting import Count, SideCount
     from gitexp.comparison.eligible import Counted
     from gitexp.comparison.gather import RunPool
     from gitexp.comparison.sides import Named, ResolvedSide
+    from gitexp.comparison.tally import Settled
     from gitexp.model.design import Splits
     from gitexp.model.result import VarianceShare
     from gitexp.model.run import Run
+    from gitexp.stats.crossed import Squares
 
 POWER: Final = 0.8
 FEWEST_KNOWN: Final = 3  # repeats of a baseline whose spread says something
@@ -155,8 +158,7 @@ def _spread(metric: MetricComparison, plan: Plan, *, paired: bool) -> float | No
     if not paired:
         both = [sd for sd in (metric.sd_baseline, metric.sd_candidate) if sd is not None]
         return math.sqrt(sum(sd**2 for sd in both) / len(both)) if both else None
-    sign = -1.0 if plan.direction is Direction.MIN else 1.0
-    share = 1 + sign * plan.effect.margin if plan.effect.relative else 1.0
+    share = share_of(plan.effect, plan.direction)
     pairs = zip(metric.baseline_values, metric.candidate_values, strict=True)
     found = spread_of([new - share * old for (_, old), (_, new) in pairs])
     values = [value for _, value in (*metric.baseline_values, *metric.candidate_values)]
@@ -306,6 +308,10 @@ class Spread:
     runs: tuple[Run, ...] = ()  # observed ones of these inputs, wherever they are recorded
     splits: Splits | str | None = None  # how seeds divide one table anew, or why nobody knows
     price: int = 1  # what p is multiplied by, as other tries of the candidate had results
+    parts: bool = False  # whether repeats report the metric by folds or data sets, which are tested
+    crossed: bool = False  # whether all recorded predictions of one set, by which pairs are tested
+    noise: Squares | None = None  # repeats by the examples of the one set that they predicted
+    pairs: tuple[int, float] = (0, 0.0)  # of the plan asked about, and the spread of their gains
 
 
 def is_of_one_set(found: Spread) -> bool:
@@ -322,8 +328,9 @@ def of_baseline(world: RunPool, side: ResolvedSide, metric: str, asked: Named) -
     world.read([side.inputs], ())
     there, _ = world.of([side.inputs], None, [side.records, asked.holder])
     runs = tuple(item for item in there.values() if item.run.origin is Origin.OBSERVED)
-    values: list[float] = []
+    known: list[tuple[Counted, float]] = []
     used: list[Counted] = []
+    pairs = 0, 0.0
     price = 1
     if asked.plan is not None:
         at = sides.settled(world.repo, asked)
@@ -333,24 +340,63 @@ def of_baseline(world: RunPool, side: ResolvedSide, metric: str, asked: Named) -
         price = settled.count.chances(amended=again) if candidate.inputs != side.inputs else 1
         repeats = settled.count.baseline.repeats
         used = collapse.kept([repeats[seed] for seed in settled.baseline], asked.plan)
-        values = _values(used, metric, files)
-    if len(values) < FEWEST_KNOWN:
-        known = count(FoundRuns(runs), None, side.inputs, side.inputs, world.earlier)
-        used = collapse.kept(known.baseline.repeats.values(), asked.plan)
-        values = _values(used, metric, files)
+        known = _values(used, metric, files)
+        if settled.paired and metric == asked.plan.metric:
+            pairs = _of_pairs(settled, asked.plan)
+    if len(known) < FEWEST_KNOWN:
+        all_known = count(FoundRuns(runs), None, side.inputs, side.inputs, world.earlier)
+        used = collapse.kept(all_known.baseline.repeats.values(), asked.plan)
+        known = _values(used, metric, files)
+    values = [value for _, value in known]
     # what only rounding sets apart are copies, whose spread would promise an answer from two
     sd = spread_of(values) if len(values) >= FEWEST_KNOWN and not equal(values) else None
     mid = mean(values) if values else None
     top = world.repo.workspace.top
     splits = None if is_clocked(metric) else resplits.of_side(top, side, used)
-    return Spread(len(values), mid, sd, tuple(each.run for each in runs), splits, price)
+    told = Spread(len(values), mid, sd, tuple(each.run for each in runs), splits, price)
+    parts = (
+        s for item, _ in known for s in item.samples.values() if bare(s.metric) == bare(metric)
+    )
+    if any(s.fold is not None or s.dataset for s in parts):
+        return replace(told, parts=True)
+    shown = not is_clocked(metric) and predictions.is_known(metric) and is_of_one_set(told)
+    if not (shown and known and all(recorded_by(item, side) for item, _ in known)):
+        return replace(told, pairs=pairs)
+    noise = crossed.of_side(top, side, known, metric)
+    return replace(told, pairs=pairs, crossed=True, noise=noise)
 
 
-def _values(repeats: Iterable[Counted], metric: str, files: tuple[str, ...]) -> list[float]:
+def _of_pairs(settled: Settled, plan: Plan) -> tuple[int, float]:
+    """Return how many pairs count, and the spread of what they gain beyond the promise."""
+
+    def values(side: SideCount, at: ResolvedSide) -> dict[int, float]:
+        used = collapse.kept([side.repeats[seed] for seed in settled.count.pairs], plan)
+        found = _values(used, plan.metric, at.config.metrics)
+        return {item.repeat.seed: value for item, value in found}
+
+    left = values(settled.count.baseline, settled.sides[0])
+    right = values(settled.count.candidate, settled.sides[1])
+    share, seeds = share_of(plan.effect, plan.direction), sorted(left.keys() & right.keys())
+    found = spread_of([right[seed] - share * left[seed] for seed in seeds])
+    known = [*left.values(), *right.values()]
+    return (len(seeds), 0.0) if found is None or is_rounding(found, known) else (len(seeds), found)
+
+
+def share_of(effect: Effect, direction: Direction) -> float:
+    """Return from which share of the baseline's value a candidate's is told apart by the test."""
+    sign = -1.0 if direction is Direction.MIN else 1.0
+    return 1 + sign * effect.margin if effect.relative else 1.0
+
+
+def _values(
+    repeats: Iterable[Counted], metric: str, files: tuple[str, ...]
+) -> list[tuple[Counted, float]]:
     """Return the value of each repeat that has one; folds count as their mean."""
-    found = list[float]()
+    found: list[tuple[Counted, float]] = []
     for item in repeats:
         name = recorded(metric, {s.metric for s in item.samples.values()}, files)
         name = metric if name is None and is_resource(metric) else name or ""
-        found += (value for _, value in means_of(samples_of({item.repeat.seed: item}, name)))
+        found += (
+            (item, value) for _, value in means_of(samples_of({item.repeat.seed: item}, name))
+        )
     return found

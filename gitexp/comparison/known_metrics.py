@@ -22,7 +22,9 @@ from gitexp.errors import (
 from gitexp.git import objects
 from gitexp.git.discovery import project_folder
 from gitexp.git.worktree import status
-from gitexp.model import dataclass, field
+from gitexp.model import dataclass, field, replace
+from gitexp.model.clocked import is_resource
+from gitexp.model.design import Price
 from gitexp.model.ids import ABSENT, CommitHash
 from gitexp.model.metrics import (
     IN_FOLDS,
@@ -39,6 +41,7 @@ from gitexp.model.plan import Direction
 from gitexp.model.run import RepeatState, Run
 from gitexp.records.terms import parse_metric
 from gitexp.store import lookup
+from gitexp.system import curves
 from gitexp.system import metrics as metrics_staging
 
 if TYPE_CHECKING:
@@ -49,6 +52,8 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
     from gitexp.store.lookup import FoundRun
 
+PRICE = "gitexp.pricePerHour"
+_AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 LIMIT_BYTES = 64 << 20  # of a metrics file
 # A call in a script or, with its quotes escaped, in a notebook.
 _CALL = "[A-Za-z0-9_.]*log_metric.{0,220}"
@@ -101,6 +106,27 @@ class KnownMetrics:
         """Whether the folds in which a metric is reported have sizes; None where it has none."""
         found = recorded(name, self.folds, self.files)
         return None if found is None else self.folds[found]
+
+    def unseen(self, metric: str, start: CommitHash) -> list[str]:
+        """Say that a metric's name could not be checked, where that is so."""
+        if is_resource(metric):
+            return []
+        twice = plain(metric, self.files) == metric and len(self.files) > 1
+        if not self.names:
+            said = (
+                f"no metrics file and no run of {start[:9]} tells which metrics there are, so "
+                f"{metric} is taken at its word: the first repeat shows whether it is reported"
+            )
+        elif plain(metric, self.unread) != metric:
+            said = f"{metric} is taken at its word: {start[:9]} does not have that file yet"
+        elif self.unread and twice and not curves.is_curve(metric):
+            said = f"{start[:9]} does not have {', '.join(self.unread)} yet"
+        else:
+            return []
+        if twice:
+            one = by_file(metric, self.files[-1])
+            said += f"; where several of the metrics files give {metric}, name one of them: {one}"
+        return [said]
 
     def refuse_rule(self, step: str, *names: str, splits: str) -> None:
         """Refuse a stopping rule for metrics in folds, or for `splits` of one table."""
@@ -254,6 +280,29 @@ def duration_of(runs: Iterable[Run]) -> Duration | None:
         if walls:
             return Duration(run.id, sum(walls) / len(walls))
     return None
+
+
+def priced(repo: Repo | None, repeats: int, one: Duration | None) -> Price:
+    """Return what so many repeats on both sides cost: hours, and money where Git's settings say.
+
+    Raises `UsageError` where the settings name a price that is none.
+    """
+    if one is None:
+        return Price(2 * repeats, None, "no run of the baseline is recorded yet")
+    seconds = 2 * repeats * one.seconds
+    found = Price(2 * repeats, seconds, f"run {one.run[:8]}")
+    text = "" if repo is None else repo.settings.get(PRICE.lower(), "").strip()
+    if not text:
+        return found
+    if not _AMOUNT.fullmatch(text):
+        raise UsageError(
+            f"{PRICE} is no price",
+            found=text[:60],
+            where="Git's settings",
+            expected="a number: what an hour of one repeat costs",
+            next_step="git config gitexp.pricePerHour 2.50",
+        )
+    return replace(found, money=seconds / 3600 * float(text))
 
 
 def is_share(metric: str) -> bool:

@@ -7,13 +7,12 @@ that is not there: arithmetic needs neither a plan nor a repository.
 
 from __future__ import annotations
 
-import math
 import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions, siblings, sides
-from gitexp.comparison.designs import predictions, resplits
-from gitexp.comparison.detectable import FEWEST_KNOWN, Spread, is_of_one_set, of_baseline
+from gitexp.comparison.designs.foretold import Foretold
+from gitexp.comparison.detectable import FEWEST_KNOWN, Spread, of_baseline
 from gitexp.comparison.gather import RunPool
 from gitexp.comparison.known_metrics import (
     Duration,
@@ -21,14 +20,15 @@ from gitexp.comparison.known_metrics import (
     duration_of,
     known_metrics,
     last_duration,
+    priced,
 )
 from gitexp.comparison.sides import Named
 from gitexp.errors import NoRepositoryError, NotInitialisedError, UnbornBranchError, UsageError
 from gitexp.git import repository
 from gitexp.git.transaction.cache import Index, open_index
 from gitexp.model import dataclass, replace
-from gitexp.model.design import PowerDesign, PowerReport, PowerRequest, Price, Splits
-from gitexp.model.metrics import NO_RULE, ONE_TABLE
+from gitexp.model.design import PowerDesign, PowerReport, PowerRequest, Price, Splits, Support
+from gitexp.model.metrics import ONE_TABLE
 from gitexp.model.plan import (
     ALPHA,
     REPEATS,
@@ -38,10 +38,16 @@ from gitexp.model.plan import (
     HypothesisKind,
     Plan,
     Stopping,
+    Verdict,
 )
-from gitexp.records.terms import check_alpha, format_effect, parse_effect
-from gitexp.stats.planned import detectable
-from gitexp.stats.planned.foreseen import Outlook
+from gitexp.records.terms import (
+    check_alpha,
+    format_effect,
+    parse_effect,
+    parse_expected,
+    truth_text,
+)
+from gitexp.stats.planned.of_examples import OfArea, OfExamples, OfShare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +58,8 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
 
 _EXAMPLES = 1_000  # judged where nobody says a number
+_NO_CHANGE = Effect(HypothesisKind.SUPERIORITY, 0.0, relative=False)
+_EXPECTED = "the same with --expect SIZE, the true effect that you expect"
 _OF_EXAMPLES = {PowerDesign.ACCURACY: "the accuracy", PowerDesign.AREA: "the area"}
 
 
@@ -62,7 +70,7 @@ class _Terms:
     metric: str
     direction: Direction
     effect: Effect
-    gain: Effect | None
+    expect: Effect | None
     alpha: float
     power: float
     design: PowerDesign
@@ -86,10 +94,15 @@ class _Known:
     found: Spread = Spread(0, None, None)
     duration: Duration | None = None
     shared: tuple[str, ...] = ()  # experiments with results on the same data
+    repo: Repo | None = None
+
+    def price(self, repeats: int) -> Price:
+        """Return what so many repeats on both sides cost."""
+        return priced(self.repo, repeats, self.duration)
 
 
 def power(workspace: Workspace | None, request: PowerRequest | None = None) -> PowerReport:
-    """Say how many repeats, or examples, a promise needs, and what the planned ones find.
+    """Say how likely a promise is supported, and how many repeats, or examples, it needs.
 
     Parameters
     ----------
@@ -133,13 +146,15 @@ def _looked_up(workspace: Workspace | None, request: PowerRequest) -> _Known:
         return _known(repo, index, base, named, request.metric)
 
 
-def of_plan(repo: Repo, index: Index, plan: Plan, start: CommitHash) -> PowerReport | None:
+def of_plan(
+    repo: Repo, index: Index, plan: Plan, start: CommitHash, expect: str | None = None
+) -> PowerReport | None:
     """Return what a plan's repeats find; None for a claim about models, or without a spread."""
     if plan.claim is Claim.MODEL:
         return None
     base = sides.planned_baseline(repo, plan, Named(plan.branch, start), index)
     known = _known(repo, index, base, Named(plan.name, start, plan=plan), None)
-    request = PowerRequest()
+    request = PowerRequest(expect=expect)
     return _of_repeats(request, _terms(request, known), known) if known.found.sd else None
 
 
@@ -162,7 +177,7 @@ def _known(repo: Repo, index: Index, base: Named, named: Named, metric: str | No
     found = of_baseline(world, side, metric or "", named)
     seconds = last_duration(repo, side.config, base.holder, named.holder) or duration_of(found.runs)
     shared = siblings.sharing(world, side, named)
-    return _Known(named.plan, side.config, found, seconds, shared)
+    return _Known(named.plan, side.config, found, seconds, shared, repo)
 
 
 def _terms(request: PowerRequest, known: _Known) -> _Terms:
@@ -184,9 +199,7 @@ def _terms(request: PowerRequest, known: _Known) -> _Terms:
         effect = parse_effect(request.effect, direction)
     elif mine is not None:
         effect = mine.effect
-    gain = None
-    if request.gain is not None:
-        gain = parse_effect(f">={request.gain.lstrip('+')}", Direction.MAX)
+    expect = None if request.expect is None else parse_expected(request.expect, direction)
     models = mine is not None and mine.claim is Claim.MODEL
     design = request.design or (PowerDesign.ACCURACY if models else PowerDesign.PAIRED)
     planned, alpha = (REPEATS, ALPHA) if mine is None else (mine.repeats, mine.alpha)
@@ -196,7 +209,7 @@ def _terms(request: PowerRequest, known: _Known) -> _Terms:
         metric,
         direction,
         effect,
-        gain,
+        expect,
         alpha,
         request.power,
         design,
@@ -208,10 +221,24 @@ def _terms(request: PowerRequest, known: _Known) -> _Terms:
 
 
 def _of_repeats(request: PowerRequest, terms: _Terms, known: _Known) -> PowerReport:
-    found, sd = known.found, request.sd
-    one_side = sd if sd is not None else found.sd
-    if not one_side:
-        relative = any(each is not None and each.relative for each in (terms.effect, terms.gain))
+    found, paired = known.found, terms.design is PowerDesign.PAIRED
+    first_rules = terms.plan is not None and terms.plan.rules == 1  # they keep their test
+    told = Foretold(
+        terms.effect,
+        terms.direction,
+        terms.metric,
+        terms.units,
+        terms.level,
+        terms.stopping,
+        found,
+        paired,
+        found.splits if paired and not first_rules else None,
+        request.sd,
+        request.discordant,
+        own=request.effect is None,
+    )
+    if not (told.by_pairs or told.one_side):
+        relative = any(each is not None and each.relative for each in (terms.effect, terms.expect))
         mean_too = " --baseline-value 0.8" if relative and found.mean is None else ""
         raise UsageError(
             "the spread of the baseline is not known",
@@ -219,44 +246,33 @@ def _of_repeats(request: PowerRequest, terms: _Terms, known: _Known) -> PowerRep
             expected=f"{FEWEST_KNOWN} repeats with some variation, or --sd",
             next_step=f"gitexp power{_typed(request)} --sd 0.01{mean_too}",
         )
-    paired = terms.design is PowerDesign.PAIRED
-    spread = one_side * math.sqrt(2) if paired else one_side
-    band = terms.effect.kind is HypothesisKind.EQUIVALENCE
-    first_rules = terms.plan is not None and terms.plan.rules == 1  # they keep their test
-    splits = found.splits if paired and not first_rules else None
-    ratio = splits.ratio if isinstance(splits, Splits) else 0.0
-    rule = None if ratio else terms.stopping
-    outlook = Outlook(rule, terms.units, terms.level, paired, band, ratio)
-    mean = found.mean if request.area is None else request.area
-    _, distance = question = _question(terms, mean)
-    needed = reached = None
-    if distance is not None:
-        needed = outlook.needed(distance / spread, terms.power)
-        reached = outlook.power_at(distance / spread)
-    least = outlook.smallest(terms.units, terms.power)
-    basis = "the spread as given" if sd is not None else f"the spread of {found.n} baseline repeats"
-    assumed = [f"normal values; {basis}, {one_side:.3g}, also for the candidate"]
-    if paired:
-        assumed.append("as if common seeds had nothing in common; where they do, fewer will do")
-    if ratio or not is_of_one_set(found):
-        assumed.append(resplits.foretold(splits))
-    if paired and predictions.is_known(terms.metric) and is_of_one_set(found):
-        assumed.append(
-            "over repeats alone: the noise of the one test set that all of them predicted is left "
-            "out, which compare adds and more repeats do not lessen"
+    mean, spread = found.mean if request.area is None else request.area, told.spread
+    margin, truth = _in_units(terms.effect, mean), _truth(terms, mean)
+    cautious, best = told.outlooks(margin if truth is None else truth)
+    least = (cautious or best).smallest(terms.units, terms.power)
+    support = Support(least=None if least is None or told.band else margin + least * spread)
+    if truth is not None:
+        size = (margin if told.band else truth - margin) / spread
+        support = replace(
+            support,
+            chance=None if cautious is None else cautious.power_at(size),
+            up_to=None if cautious == best else best.power_at(size),
+            needed=None if cautious is None else cautious.needed(size, terms.power),
+            needed_from=None if cautious == best else best.needed(size, terms.power),
         )
-    if rule is not None:
-        assumed.append(f"the price of looking early, by the rule {rule.rule.value}")
-    elif terms.stopping is not None:
-        assumed.append(f"a single look: {NO_RULE}")
-    assumed += _divided(known)
+    needed = reached = None
+    if margin:  # what has to be told from no change at all
+        unchanged, other = told.outlooks(0.0)
+        needed = (unchanged or other).needed(abs(margin) / spread, terms.power)
+        reached = (unchanged or other).power_at(abs(margin) / spread)
     return replace(
-        _report(request, terms, "pairs" if paired else "repeats a side", question, needed),
+        _report(request, terms, margin, (needed, truth, support), mean),
+        unit="pairs" if paired else "repeats a side",
         spread=spread,
         reached=reached,
         detectable=None if least is None else least * spread,
-        price=_price(needed or terms.units, known.duration),
-        assumed=tuple(assumed),
+        price=known.price(support.needed or support.needed_from or terms.units),
+        assumed=(*told.assumed(), *_divided(known)),
     )
 
 
@@ -271,22 +287,34 @@ def _divided(known: _Known) -> Iterator[str]:
 def _report(
     request: PowerRequest,
     terms: _Terms,
-    unit: str,
-    question: tuple[str, float | None],
-    needed: int | None,
+    margin: float,
+    found: tuple[int | None, float | None, Support],
+    mean: float | None,
 ) -> PowerReport:
-    told, distance = question
+    """Return what is the same for repeats and examples."""
+    needed, truth, support = found
+    promise = format_effect(terms.effect, terms.metric, terms.direction)
+    shown = terms.effect.kind is HypothesisKind.EQUIVALENCE or margin <= 0
+    question = f"show that {promise}" if shown else f"refute the promise that {promise}"
+    if truth is not None:
+        gain = terms.expect or _NO_CHANGE
+        support = replace(support, truth=truth_text(gain, terms.metric, terms.direction))
+    if terms.effect.kind is HypothesisKind.EQUIVALENCE:
+        support = replace(support, verdict=Verdict.EQUIVALENT)
+    elif support.least is not None and mean is not None and mean > 0:
+        support = replace(support, least_share=support.least / mean)
     return PowerReport(
         metric=terms.metric,
-        promise=format_effect(terms.effect, terms.metric, terms.direction),
-        unit=unit,
-        question=told,
-        distance=distance,
+        promise=promise,
+        unit="examples",
+        question=f"{question}, if in truth nothing changes" if margin else question,
+        distance=abs(margin) or None,
         alpha=terms.alpha,
         power=terms.power,
         needed=needed,
         units=terms.units,
-        next_step=_next_step(terms, needed, distance, request),
+        support=support,
+        next_step=_next_step(terms, support, request),
     )
 
 
@@ -299,61 +327,52 @@ def _of_examples(request: PowerRequest, terms: _Terms, known: _Known) -> PowerRe
             expected="a number between 0 and 1",
             next_step="the same with --baseline-value 0.8",
         )
-    _, distance = question = _question(terms, level)
-    needed: int | None = None
-    assumed: tuple[str, ...]
+    margin, truth = _in_units(terms.effect, level), _truth(terms, level)
+    told: OfExamples
     if terms.design is PowerDesign.AREA:
         if request.share is None:
             raise UsageError(
                 "an area under a curve needs the share of positive examples",
                 next_step="the same with --positives 0.3",
             )
-        assumed = (
+        told = OfArea(level, terms.level, request.share, request.correlation)
+        assumed: tuple[str, ...] = (
             f"Hanley and McNeil's error of an area of {level:g}, {request.share:.0%} positive",
             f"a correlation of {request.correlation:g} between the two areas",
         )
-        if distance is not None:
-            needed = detectable.examples_needed_for_area(
-                level,
-                distance,
-                share=request.share,
-                correlation=request.correlation,
-                reach=detectable.found_at(terms.power, terms.level),
-            )
     else:
-        discordant, said = request.discordant, "as given"
-        if discordant is None:
-            other = min(1.0, level + (distance or 0.0))
-            discordant = level * (1 - other) + other * (1 - level)
-            said = (
-                "as if the two models' errors had nothing in common; where they do, fewer will do"
-            )
-        assumed = (f"{discordant:.1%} of the examples right in one model only, {said}",)
-        if distance is not None:
-            needed = detectable.examples_needed_for_share(
-                distance, discordant=discordant, power=terms.power, alpha=terms.level
-            )
+        told = OfShare(level, terms.level, request.discordant)
+        said = "as if the two models' errors had nothing in common; where they do, fewer will do"
+        said = said if request.discordant is None else "as given"
+        share = told.apart(margin if truth is None else truth)
+        assumed = (f"{share:.1%} of the examples right in one model only, {said}",)
+    band = terms.effect.kind is HypothesisKind.EQUIVALENCE
+    least = None if band else told.least(terms.units, margin, terms.power)
+    support = Support(least=least)
+    if truth is not None:
+        both = (truth, margin) if not band else (margin, abs(truth))  # the nearer limit alone
+        chance, number = told.chance(terms.units, *both), told.needed(*both, terms.power)
+        support = replace(support, chance=chance, needed=number)
+    tell = (0.0, -abs(margin))  # by as much as promised from no change
+    needed = told.needed(*tell, terms.power) if margin else None
+    reached = told.chance(terms.units, *tell) if margin else None
     assumed += tuple(_divided(known))
-    return replace(_report(request, terms, "examples", question, needed), assumed=assumed)
+    return replace(
+        _report(request, terms, margin, (needed, truth, support), level),
+        reached=reached,
+        assumed=assumed,
+    )
 
 
-def _question(terms: _Terms, mean: float | None) -> tuple[str, float | None]:
-    """Return what is told from what, and how far apart the two are in the metric's unit."""
-    promise = format_effect(terms.effect, terms.metric, terms.direction)
-    margin = _in_units(terms.effect, mean)
-    if terms.effect.kind is HypothesisKind.EQUIVALENCE:
-        return f"show that {promise}, if in truth nothing changes", margin
-    if terms.gain is None:
-        if margin == 0:
-            return f"show that {promise}", None
-        if margin < 0:
-            return f"show that {promise}, if in truth nothing changes", -margin
-        return f"refute the promise that {promise}, if in truth nothing changes", margin
-    gain = _in_units(terms.gain, mean)
-    true = format_effect(terms.gain, terms.metric, terms.direction)
-    if gain <= margin:
-        return f"tell from the promise that {promise}, if in truth {true}", (margin - gain) or None
-    return f"show that {promise}, if in truth {true}", gain - margin
+def _truth(terms: _Terms, mean: float | None) -> float | None:
+    """Return the true gain, in units of the metric; None where nobody says one.
+
+    What promises no gain is asked about no change.
+    """
+    if terms.expect is not None:
+        return _in_units(terms.expect, mean)
+    band = terms.effect.kind is HypothesisKind.EQUIVALENCE
+    return 0.0 if band or terms.effect.margin < 0 else None
 
 
 def _in_units(effect: Effect, mean: float | None) -> float:
@@ -368,25 +387,17 @@ def _in_units(effect: Effect, mean: float | None) -> float:
     return effect.margin * mean
 
 
-def _price(repeats: int, one: Duration | None) -> Price:
-    if one is None:
-        return Price(2 * repeats, None, "no run of the baseline is recorded yet")
-    return Price(2 * repeats, 2 * repeats * one.seconds, f"run {one.run[:8]}")
-
-
-def _next_step(
-    terms: _Terms, needed: int | None, distance: float | None, request: PowerRequest
-) -> str:
-    if distance is None:
-        return "the same with --gain SIZE, the true gain that should be found"
+def _next_step(terms: _Terms, support: Support, request: PowerRequest) -> str:
+    first = "" if support.truth else f"{_EXPECTED}; or "
     asked = _typed(request, "metric", "effect", "hypothesis")
     if terms.design in _OF_EXAMPLES:
-        return f"gitexp new NAME --claim model{asked}"
+        return f"{first}gitexp new NAME --claim model{asked}"
+    needed = support.needed or support.needed_from or (terms.units if first else None)
     if needed is None:
-        return "a larger margin, less noise or more data: no number of repeats is enough"
-    if terms.plan is not None and not _typed(request):
-        return exclusions.planning(terms.plan, needed)
-    return f"gitexp new NAME --repeats {needed}{asked}"
+        return "a smaller promise, less noise or more data: no number of repeats is enough"
+    if terms.plan is not None and not _typed(replace(request, expect=None)):
+        return first + exclusions.planning(terms.plan, needed)
+    return f"{first}gitexp new NAME --repeats {needed}{asked}"
 
 
 def _typed(request: PowerRequest, *more: str) -> str:
@@ -395,6 +406,7 @@ def _typed(request: PowerRequest, *more: str) -> str:
     terms = {
         "metric": request.metric and request.metric + way,
         "effect": request.effect,
+        "expect": request.expect,
         "alpha": request.alpha and f"{request.alpha:g}",
     }
     said = "".join(f" --{name} {shlex.quote(text)}" for name, text in terms.items() if text)

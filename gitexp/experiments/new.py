@@ -24,6 +24,7 @@ from gitexp.comparison.known_metrics import (
     last_duration,
     logged_metrics,
     metric_named,
+    priced,
     recorded_runs,
     usual_direction,
 )
@@ -48,7 +49,6 @@ from gitexp.git.transaction.transaction import NewBranch
 from gitexp.git.worktree import status
 from gitexp.git.writing import Message
 from gitexp.model.clocked import is_resource
-from gitexp.model.design import Price
 from gitexp.model.ids import ABSENT
 from gitexp.model.metrics import by_file, plain, recorded
 from gitexp.model.plan import (
@@ -68,7 +68,14 @@ from gitexp.model.report import NewReport
 from gitexp.provenance import private
 from gitexp.records import codec
 from gitexp.records.plan import check_hypothesis
-from gitexp.records.terms import check_looks, format_effect, parse_effect, parse_failure, sealed
+from gitexp.records.terms import (
+    check_looks,
+    format_effect,
+    parse_effect,
+    parse_expected,
+    parse_failure,
+    sealed,
+)
 from gitexp.report.numbers import listed
 from gitexp.store import plans
 from gitexp.store.replay import way_out
@@ -80,14 +87,17 @@ if TYPE_CHECKING:
     from gitexp.comparison.known_metrics import KnownMetrics
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.design import PowerReport
+    from gitexp.model.design import PowerReport, Price
     from gitexp.model.ids import Absent, CommitHash
     from gitexp.model.request import NewRequest
     from gitexp.model.workspace import Workspace
 
-_TWO_SIDES = 2
 _SIZES = {Direction.MAX: "larger", Direction.MIN: "smaller"}
 _ROOT_BYTES = 16
+_NO_CHANCE = (
+    "how likely a yes is cannot be said before the baseline's spread is known: gitexp run at the "
+    "baseline first, or gitexp power {} --expect {} --sd SD"
+)
 
 
 def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = None) -> NewReport:
@@ -123,8 +133,10 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
     config, _ = plans.config_of(repo, start)
     plan, unseen = _plan(repo, request, start, config, now or datetime.now(UTC))
     branch = plan.branch
-    found = _power(repo, plan, start)
+    found = _power(repo, plan, start, request.expect)
     warnings = [] if found is not None else unseen
+    if found is None and request.expect is not None:
+        warnings.append(_NO_CHANCE.format(plan.name, shlex.quote(request.expect)))
     warnings += filter(None, [mute_looks(plan)])
     warnings += [*drifted(repo, start, config), *_warnings(repo, plan, start)]
     warnings += filter(None, _paid_for(repo, plan, start))
@@ -259,7 +271,7 @@ def _plan(
     plan = sealed(with_terms(plan, later))
     refuse_rule(repo, plan, start, known, "the same without --stopping")
     collapse.refuse_usual(repo, plan, config, "the same without --failure")
-    return plan, _unseen(metric, known, start)
+    return plan, known.unseen(metric, start)
 
 
 def _seeds(request: NewRequest, claim: Claim, config: ProjectConfig) -> PlanSeeds | None:
@@ -351,45 +363,23 @@ def _param_files(
 
 
 def _price(repo: Repo, plan: Plan, start: CommitHash, config: ProjectConfig) -> Price:
-    repeats = _TWO_SIDES * plan.repeats
     duration = last_duration(repo, config, start, plan.baseline.commit)
-    if duration is None:
-        return Price(repeats, None, "no run of the baseline is recorded yet")
+    found = priced(repo, plan.repeats, duration)
     there: set[int] = set()
-    if plan.drawn:
+    if plan.drawn and duration is not None:
         base = recorded_runs(repo, plan.baseline.commit, config)
         there = {seed for it in base if not it.run.drawn for seed in finished_seeds(it)}
-    reusing = repeats - min(len(there), plan.repeats) if there else None
-    return Price(repeats, repeats * duration.seconds, f"run {duration.run[:8]}", reusing)
+    reusing = found.repeats - min(len(there), plan.repeats) if there else None
+    return replace(found, reusing=reusing)
 
 
-def _power(repo: Repo, plan: Plan, start: CommitHash) -> PowerReport | None:
+def _power(repo: Repo, plan: Plan, start: CommitHash, expect: str | None) -> PowerReport | None:
     """Return what the planned repeats find, where the baseline was run before."""
+    if expect is not None:
+        parse_expected(expect, plan.direction)
     with contextlib.suppress(GitexpError), open_index(repo.workspace) as index:
-        return power.of_plan(repo, index, plan, start)
+        return power.of_plan(repo, index, plan, start, expect)
     return None  # a baseline without settings, a share of nothing: the plan is none the worse
-
-
-def _unseen(metric: str, known: KnownMetrics, start: CommitHash) -> list[str]:
-    """Say that a metric's name could not be checked, where that is so."""
-    if is_resource(metric):
-        return []
-    several = plain(metric, known.files) == metric and len(known.files) > 1
-    if not known.names:
-        said = (
-            f"no metrics file and no run of {start[:9]} tells which metrics there are, so "
-            f"{metric} is taken at its word: the first repeat shows whether it is reported"
-        )
-    elif plain(metric, known.unread) != metric:
-        said = f"{metric} is taken at its word: {start[:9]} does not have that file yet"
-    elif known.unread and several and not curves.is_curve(metric):
-        said = f"{start[:9]} does not have {', '.join(known.unread)} yet"
-    else:
-        return []
-    if several:
-        one = by_file(metric, known.files[-1])
-        said += f"; where several of the metrics files give {metric}, name one of them: {one}"
-    return [said]
 
 
 def _warnings(repo: Repo, plan: Plan, start: CommitHash) -> list[str]:

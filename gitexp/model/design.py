@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
+from typing import Final
 
 from gitexp.model import dataclass
-from gitexp.model.plan import Claim, Direction, Effect
+from gitexp.model.plan import Claim, Direction, Effect, Verdict
 
 
 class Unit(enum.Enum):
@@ -61,6 +62,9 @@ class Design:
         return self.effect is not None and self.effect.one_sided
 
 
+NO_CHANGE: Final = "nothing changes"
+
+
 class PowerDesign(enum.Enum):
     """What the units are, and which test they get."""
 
@@ -78,9 +82,7 @@ class PowerRequest:
     metric: str | None = None
     direction: Direction | None = None
     effect: str | None = None  # the promise, ">=5%"
-    # The true gain to be found, "8%" or "0.01". None: no gain at all, which a promise other than
-    # zero has to be told from.
-    gain: str | None = None
+    expect: str | None = None  # the true effect, "8%" or "0.01"; with a sign the metric's change
     sd: float | None = None  # of the metric from repeat to repeat, on one side
     n: int | None = None  # repeats (examples) to judge; None: those of the plan
     alpha: float | None = None
@@ -98,7 +100,7 @@ class PowerRequest:
         """Whether it says promise and spread itself, so that nothing has to be looked up."""
         by_examples = self.design in {PowerDesign.ACCURACY, PowerDesign.AREA}
         noise = self.area if by_examples else self.sd
-        promise = self.effect or self.gain
+        promise = self.effect or self.expect
         return self.name is None and promise is not None and noise is not None
 
 
@@ -110,11 +112,30 @@ class Price:
     seconds: float | None  # at one job; None while no duration is known
     basis: str  # where the duration comes from
     reusing: int | None = None  # executions with --seeds committed, where the baseline has some
+    money: float | None = None  # by Git's gitexp.pricePerHour, where that and the time are known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Support:
+    """How likely a promise is supported, if something is true.
+
+    Where the noise of one test set is not known, two cases say what is possible: the two sides'
+    errors have nothing in common, and the examples add no noise at all.
+    """
+
+    verdict: Verdict = Verdict.SUPPORTED  # or equivalent
+    truth: str = ""  # as a clause, "f1 rises by 8 %"; "" where nobody said what is expected
+    chance: float | None = None  # with `units`; None without a truth, and where nobody can know
+    up_to: float | None = None  # the same without the noise of the test set
+    needed: int | None = None  # units at which the chance is `power`
+    needed_from: int | None = None  # the same without the noise of the test set
+    least: float | None = None  # the true gain that `units` support with `power`
+    least_share: float | None = None  # of the baseline's mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerReport:
-    """How many units an effect needs, and what so many find."""
+    """How likely a yes is; how many units tell the promise from no change, what so many find."""
 
     metric: str
     promise: str
@@ -130,6 +151,7 @@ class PowerReport:
     reached: float | None = None  # power at `units`
     # Distance that `units` find with `power`; None where no outcome of theirs reaches alpha.
     detectable: float | None = None
-    price: Price | None = None  # of the repeats that are needed, both sides
+    support: Support  # first of all answers
+    price: Price | None = None  # of the repeats that are needed, else of those planned; both sides
     assumed: tuple[str, ...] = ()  # what the numbers rest on
     next_step: str

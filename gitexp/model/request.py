@@ -28,6 +28,7 @@ class NewRequest(PlanDraft):
     here: bool = False  # put the plan on the current branch instead of a new one
     checkout: bool | None = None  # switch to the new branch; None: where the work tree is clean
     seeds: SeedOrigin | None = None  # where its seeds come from; None: what the settings say
+    expect: str | None = None  # the true effect, as in `PowerRequest`; no plan records it
     dry_run: bool = False
 
 

@@ -130,13 +130,17 @@ ANSWERS: Final[Mapping[str, Shape]] = {
     "NewReport": Shape(
         kind="new-report", keys=_NEXT, sparse="evaluator", wholes={"digest": _digest}
     ),
-    "Price": Shape(as_is="seconds", sparse="reusing"),
+    "Price": Shape(as_is="seconds", sparse="reusing money"),
     "AmendReport": Shape(
         kind="amend-report",
         wholes={"digest": _digest, "next": lambda report: cast("AmendReport", report).next_step},
     ),
     "PowerReport": Shape(
         kind="power-report", keys=_NEXT, as_is="distance spread alpha power reached detectable"
+    ),
+    "Support": Shape(
+        as_is="chance up_to least least_share",
+        sparse="truth chance up_to needed needed_from least least_share",
     ),
     "Witnessed": Shape(kind="witness-report"),
     # --- run, conclude, archive and what else ends an experiment

@@ -20,6 +20,7 @@ from decimal import Decimal
 from typing import cast
 
 from gitexp.errors import BadEffectError, BadFormatError, UnknownMetricError, UsageError
+from gitexp.model.design import NO_CHANGE
 from gitexp.model.ids import ParamValue, PlanDigest
 from gitexp.model.plan import (
     ALPHA_BELOW,
@@ -116,6 +117,34 @@ def format_effect(effect: Effect, metric: str, direction: Direction) -> str:
     if effect.margin < 0:
         return f"{metric} {worse} by {'less than' if effect.strict else 'at most'} {size}"
     return f"{metric} {better}" if effect.strict else f"{metric} does not get worse"
+
+
+def parse_expected(text: str, direction: Direction) -> Effect:
+    """Read a true effect, as a gain: ``8%``, ``0.02``; with a sign the change of the metric.
+
+    >>> [parse_expected(text, Direction.MIN).margin for text in ("8%", "-8%", "+0.5")]
+    [0.08, 0.08, -0.5]
+    """
+    said = text.strip()
+    try:
+        found = parse_effect(f">={said}", Direction.MAX)
+    except BadEffectError as error:
+        raise _bad(text, "is no size of a true effect", "8% or 0.02") from error
+    turned = said[:1] in {"+", "-"} and direction is Direction.MIN
+    return replace(found, margin=0.0 - found.margin) if turned else found
+
+
+def truth_text(gain: Effect, metric: str, direction: Direction) -> str:
+    """Say what is true, as a clause.
+
+    >>> truth_text(parse_expected("8%", Direction.MIN), "loss", Direction.MIN)
+    'loss falls by 8 %'
+    """
+    if gain.margin == 0:
+        return NO_CHANGE
+    up = (gain.margin > 0) is (direction is Direction.MAX)
+    size = _shown(abs(gain.margin), relative=gain.relative).replace("%", " %")
+    return f"{metric} {'rises' if up else 'falls'} by {size}"
 
 
 def told_apart(plan: Plan) -> str:

@@ -201,22 +201,22 @@ def test_either_side_tells_the_examples_of_a_seed(lab: Lab) -> None:
 
 def test_power_pays_for_what_re_splits_share(lab: Lab) -> None:
     experiment(lab, fifth)
-    asked = PowerRequest(metric="f1", effect=">0", gain="0.02", sd=0.01)
+    asked = PowerRequest(metric="f1", effect=">0", expect="0.02", sd=0.01)
     found = power(lab.repo.workspace, asked)
     ratio = TEST / (len(set().union(*map(fifth, SEEDS))) - TEST)
     error = 0.01 * 2**0.5 * (1 / 10 + ratio) ** 0.5
     reached = stats.nct.sf(stats.t.ppf(0.95, 9), 9, 0.02 / error)
-    assert found.reached == pytest.approx(reached)
+    assert found.support.chance == pytest.approx(reached)
     assert any(f"stays above {ratio**0.5:.2g} of the spread" in text for text in found.assumed)
-    least = replace(asked, gain=str(found.detectable))
-    assert power(lab.repo.workspace, least).reached == pytest.approx(0.8, abs=0.01)
-    small = power(lab.repo.workspace, replace(asked, gain="0.01"))
-    assert (small.needed, small.next_step.split(":")[0]) == (
+    least = replace(asked, expect=str(found.detectable))
+    assert power(lab.repo.workspace, least).support.chance == pytest.approx(0.8, abs=0.01)
+    small = power(lab.repo.workspace, replace(asked, expect="0.01"))
+    assert (small.support.needed, small.next_step.split(":")[0]) == (
         None,
-        "a larger margin, less noise or more data",
+        "a smaller promise, less noise or more data",
     )
 
 
 def test_what_power_does_not_know_of_splits_it_assumes() -> None:
-    asked = PowerRequest(metric="f1", effect=">0", gain="0.01", sd=0.01)
+    asked = PowerRequest(metric="f1", effect=">0", expect="0.01", sd=0.01)
     assert "repeats are independent (no re-splits of one table)" in power(None, asked).assumed

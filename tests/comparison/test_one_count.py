@@ -305,7 +305,7 @@ def powered(lab: Lab) -> Said:
     counted = status(lab.repo.workspace).baseline_counted
     if len(counted) < 3:
         return Said()
-    asked = PowerRequest(gain="0.01")
+    asked = PowerRequest(effect=">0", expect="0.01")  # else pairs of the plan tell the spread
     text = str(power(lab.repo.workspace, asked))
     assert f"the spread of {len(counted)} baseline repeats" in text
     return Said()

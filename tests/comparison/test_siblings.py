@@ -255,18 +255,15 @@ def test_new_says_with_whom_a_plan_will_share_alpha_and_refuses_too_few(lab: Lab
 
 
 def test_power_plans_for_the_worst_place_among_siblings(lab: Lab) -> None:
-    asked = PowerRequest(metric="f1", effect=">0", gain="0.002", sd=0.002)
+    asked = PowerRequest(metric="f1", effect=">0", expect="0.002", sd=0.002)
     begin(lab, "one", 3)
     again = power(lab.repo.workspace, replace(asked, name="one"))  # its next try
     lab.repo.switch("main")
     first = power(lab.repo.workspace, asked)
     four = three(lab, "next", 10)
     found = power(lab.repo.workspace, asked)
-    assert again.needed is not None
-    assert first.needed is not None
-    assert found.needed is not None
-    assert first.needed < found.needed
-    assert first.needed < again.needed
+    numbers = [each.support.needed or 0 for each in (first, again, found)]
+    assert 0 < numbers[0] < min(numbers[1:])
     assert [each for each in again.assumed if "alpha /" in each] == [
         "alpha / 6: other tries of this candidate had results"
     ], "it is no sibling of its own"
@@ -278,15 +275,13 @@ def test_power_plans_for_the_worst_place_among_siblings(lab: Lab) -> None:
 
 
 def test_power_pays_for_the_next_try(lab: Lab) -> None:
-    asked = PowerRequest(gain="0.002", sd=0.002)
+    asked = PowerRequest(expect="0.002", sd=0.002)
     lab.plan("idea", effect=">0", repeats=REPEATS, rules=2)
     once = power(lab.repo.workspace, asked)
     begin(lab, "one", 3)
     again = power(lab.repo.workspace, asked)  # another plan of it is its next try
     lab.change(5)
     other = power(lab.repo.workspace, asked)
-    assert once.needed is not None
-    assert other.needed is not None
-    assert once.needed < other.needed
-    assert again.needed == other.needed
+    assert 0 < (once.support.needed or 0) < (other.support.needed or 0)
+    assert again.support.needed == other.support.needed
     assert any("other tries of this candidate had results" in each for each in other.assumed)

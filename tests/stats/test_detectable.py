@@ -10,6 +10,7 @@ import pytest
 from gitexp.errors import DesignError
 from gitexp.stats.permutation import label_tails, sign_flip_tails
 from gitexp.stats.planned import detectable
+from gitexp.stats.planned.of_examples import OfArea, OfShare, area_error
 
 POWER = 0.8
 
@@ -86,24 +87,20 @@ def test_a_band_of_equivalence_needs_more_repeats_than_a_gain_of_that_size() -> 
 
 def test_the_error_of_an_area_without_signal_is_that_of_mann_and_whitney() -> None:
     # under the null the statistic's variance is (m + n + 1) / (12 m n)
-    assert detectable.area_error(0.5, 51, 58) == pytest.approx(math.sqrt(110 / (12 * 51 * 58)))
+    assert area_error(0.5, 51, 58) == pytest.approx(math.sqrt(110 / (12 * 51 * 58)))
     with pytest.raises(DesignError):
-        detectable.area_error(1.2, 10, 10)
+        area_error(1.2, 10, 10)
 
 
 def test_examples_needed_for_an_area_fall_with_correlation() -> None:
-    reach = detectable.found_at(POWER, 0.05)
-    apart, close = (
-        detectable.examples_needed_for_area(0.8, 0.05, share=0.3, correlation=r, reach=reach)
-        for r in (0.0, 0.6)
-    )
+    apart, close = (OfArea(0.8, 0.05, 0.3, r).needed(0.05, 0.0, POWER) for r in (0.0, 0.6))
     assert apart is not None
     assert close is not None
     assert close < apart
 
 
 def test_examples_needed_for_accuracy_are_those_of_the_normal_approximation() -> None:
-    n = detectable.examples_needed_for_share(0.05, discordant=0.2, power=POWER, alpha=0.05)
+    n = OfShare(0.8, 0.05, 0.2).needed(0.05, 0.0, POWER)
     z = 1.6449 * math.sqrt(0.2) + 0.8416 * math.sqrt(0.2 - 0.05**2)
     assert n == math.ceil((z / 0.05) ** 2)
-    assert detectable.examples_needed_for_share(0.3, discordant=0.2, power=POWER) is None
+    assert OfShare(0.6, 0.05, 0.2).needed(0.3, 0.0, POWER) is None

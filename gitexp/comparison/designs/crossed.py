@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gitexp.comparison.designs import predictions, repeats
-from gitexp.comparison.designs.prediction_pairs import Pair, read_pair, recorded_by
+from gitexp.comparison.designs.prediction_pairs import Pair, read_alone, read_pair, recorded_by
 from gitexp.comparison.measure import Answer, CountedSides, Question, Values, values_of
-from gitexp.errors import DesignError
+from gitexp.errors import DesignError, GitexpError
 from gitexp.model.clocked import is_clocked
 from gitexp.model.plan import Claim
 from gitexp.report import numbers
@@ -24,12 +24,16 @@ from gitexp.system.curves import is_curve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from gitexp.comparison.designs.predictions import Computed
     from gitexp.comparison.eligible import Counted
+    from gitexp.comparison.sides import ResolvedSide
+    from gitexp.stats.crossed import Squares
 
 LARGEST_BYTES = 512 << 20  # of all predictions files that are read at once
 FEWEST = 2  # pairs
+SHOWING = 3  # repeats of one side that tell the noise of its examples
 
 
 def is_crossed(situation: CountedSides) -> bool:
@@ -70,6 +74,27 @@ def counted(situation: CountedSides) -> list[tuple[Counted, Counted]]:
 def load(situation: CountedSides, columns: Sequence[str] = ()) -> tuple[Pair, ...]:
     """Read the predictions of all pairs of repeats; see `pairs.read_pair` for what is raised."""
     return tuple(read_pair(situation, *pair, columns) for pair in counted(situation))
+
+
+def of_side(
+    top: Path | None, side: ResolvedSide, known: Sequence[tuple[Counted, float]], metric: str
+) -> Squares | None:
+    """Return the mean squares of one side's repeats by examples, before there is a candidate.
+
+    `known`: repeats with the metric's value, all of one evaluation set. None where their
+    predictions are not here, or do not give the metric.
+    """
+    shown = known[:SHOWING]
+    sizes = [out.size for item, _ in shown if (out := recorded_by(item, side)) is not None]
+    if len(sizes) < SHOWING or sum(sizes) > LARGEST_BYTES:
+        return None
+    try:
+        alone = [read_alone(top, item, side) for item, _ in shown]
+        reported = [(value, value) for _, value in shown]
+        definition = predictions.identify(metric, alone, reported)
+        return crossed.squares(np.stack([predictions.added(definition, one)[0] for one in alone]))
+    except (GitexpError, ValueError):  # examples that differ in number
+        return None
 
 
 def measure(situation: CountedSides, question: Question, pairs: Sequence[Pair]) -> Answer | None:

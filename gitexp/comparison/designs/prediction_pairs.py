@@ -131,6 +131,15 @@ def read_pair(
     )
 
 
+def read_alone(top: Path | None, item: Counted, source: ResolvedSide) -> Pair:
+    """Read one repeat's predictions as a pair of it with itself; see `read_pair`."""
+    spec = source.config.predictions
+    cluster = "" if spec is None else spec.cluster or ""
+    table = _read(top, item, source, (cluster,) if cluster else ())
+    positive = None if spec is None else spec.positive
+    return replace(joined(table, table), positive=positive, cluster=cluster)
+
+
 def joined(one: PredictionTable, two: PredictionTable) -> Pair:
     """Put two tables into one order of examples; they must be of the same examples."""
     truth = dict(zip(one.ids, one.y_true, strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitexp.model.design import NO_CHANGE
 from gitexp.model.run import RepeatState, Run, other_seeds
 from gitexp.model.witness import Way, Witnessed
 from gitexp.report import caveats, numbers, words
@@ -78,7 +79,8 @@ def new(report: NewReport, _: Style = PLAIN) -> Sheet:
         facts.append(Fact("evaluator", report.evaluator))
     facts.append(Fact("price", _price(report.price)))
     if report.power is not None:
-        facts.append(Fact("power", _in_short(report.power)))
+        facts.append(Fact("power", _likely(report.power)))
+        facts += _otherwise(report.power)
     if report.commit is not None:
         facts.append(Fact("recorded", f"{report.commit[:SHORT]}, plan {plan.digest[:SHORT]}"))
     facts += [Fact("warning", text) for text in report.warnings]
@@ -137,7 +139,7 @@ def witnessed(found: Witnessed, _: Style = PLAIN) -> Sheet:
 def power(report: PowerReport, _: Style = PLAIN) -> Sheet:
     """Return the answer first, then what it rests on."""
     return Sheet(
-        headline=_needed(report), facts=tuple(_rests_on(report)), next_step=report.next_step
+        headline=_likely(report), facts=tuple(_rests_on(report)), next_step=report.next_step
     )
 
 
@@ -146,28 +148,48 @@ def _guard(guard: Guard) -> str:
     return f"{guard.metric} {guard.op} {unit}"
 
 
-def _needed(report: PowerReport) -> str:
-    """Return the answer of `gitexp power` in one line."""
-    chance = f"{report.power * 100:g} % power"
+def _likely(report: PowerReport) -> str:
+    """Return in one line how likely a yes is, and how many units make it so."""
+    found, units = report.support, f"{report.units:,} {report.unit}"
+    power, yes = f"{report.power * 100:g} %", found.verdict.value.upper()
+    if found.truth:
+        some, most = found.chance, found.up_to
+        chance = "" if some is None else _chance(some)
+        if most is not None:
+            chance = f"{chance} to {_chance(most)}" if chance else f"at most {_chance(most)}"
+        few, many = found.needed_from, found.needed
+        if few is not None and many is not None:
+            enough = f"{few:,} to {many:,} {report.unit} give {power}"
+        elif few is not None or many is not None:
+            enough = f"{few or many:,} {report.unit}{' or more' if few else ''} give {power}"
+        else:
+            enough = f"no number of {report.unit} gives {power}"
+        return f"{yes} with a chance of {chance} by {units}, if in truth {found.truth}; {enough}"
+    if found.least is None:
+        return f"no outcome of {units} is {yes}: none reaches alpha"
+    share = "" if found.least_share is None else f" ({numbers.percent(found.least_share)})"
+    size = f"{rounded(found.least)}{share} or more"
+    just = f"at just the promise at most {_chance(report.alpha)}"
+    return f"{yes} with a chance of {power} by {units}, if the true gain is {size}; {just}"
+
+
+def _chance(p: float) -> str:
+    """Return a probability in whole per cent, of which none is certain."""
+    whole = round(100 * p)
+    if 0 < whole < 100:  # noqa: PLR2004  certainty
+        return f"{whole} %"
+    return "less than 1 %" if whole < 1 else "more than 99 %"
+
+
+def _otherwise(report: PowerReport) -> Iterator[Fact]:
+    """Yield how the promise is told from no change, where that is another question."""
+    if report.distance is None or report.support.truth == NO_CHANGE:
+        return
+    said = f"no number of {report.unit} would {report.question}"
     if report.needed is not None:
-        return f"{report.needed:,} {report.unit} {report.question}, with {chance}"
-    if report.distance is not None:
-        no = f"no number of {report.unit} that could be run"
-        return f"{no} would {report.question} with {chance}"
-    if report.detectable is not None:
-        size = rounded(report.detectable)
-        return f"{report.units:,} {report.unit} {report.question} by {size} or more, with {chance}"
-    return f"no outcome of {report.units:,} {report.unit} could {report.question}"
-
-
-def _in_short(report: PowerReport) -> str:
-    """Return the line that `gitexp new` prints of it."""
-    if report.distance is not None:
-        return _needed(report)
-    if report.detectable is None:
-        return f"no outcome of {report.units:,} {report.unit} reaches alpha"
-    size, chance = rounded(report.detectable), f"{report.power * 100:g} %"
-    return f"{report.units:,} {report.unit} find a gain of {size} with {chance} power"
+        said = f"{report.needed:,} {report.unit} {report.question}, with {report.power * 100:g} %"
+    reached = "" if report.reached is None else f"; {report.units:,} with {_chance(report.reached)}"
+    yield Fact("no change", said + reached)
 
 
 def _rests_on(report: PowerReport) -> Iterator[Fact]:
@@ -177,10 +199,8 @@ def _rests_on(report: PowerReport) -> Iterator[Fact]:
     if report.spread is not None:
         yield Fact("spread", f"{rounded(report.spread)} of one of the {report.unit}")
     yield Fact("alpha", f"{report.alpha:g}")
+    yield from _otherwise(report)
     units = f"{report.units:,} {report.unit}"
-    if report.reached is not None:
-        reached = numbers.percent(report.reached, signed=False, decimals=0)
-        yield Fact("planned", f"{units} have a power of {reached}")
     if report.detectable is not None:
         yield Fact("finds", f"{units} find a distance of {rounded(report.detectable)}")
     elif report.spread is not None:
@@ -197,6 +217,8 @@ def _price(price: Price) -> str:
     if price.seconds is None:
         return f"{runs}; hours unknown, {price.basis}"
     said = f"{runs}, about {numbers.duration(price.seconds)} one after another ({price.basis})"
+    if price.money is not None:
+        said += f", {price.money:,.2f} by gitexp.pricePerHour"
     if price.reusing is None:
         return said
     fewer = numbers.amount(price.reusing, "repeat")

@@ -17,6 +17,7 @@ import numpy as np
 from scipy.special import nctdtr, ndtr, ndtri, stdtridf, stdtrit
 
 from gitexp.errors import DesignError
+from gitexp.model import dataclass
 from gitexp.stats.design import pairs_needed, smallest_p
 from gitexp.stats.distributions import standard_deviations
 from gitexp.stats.effects import bracket, crossing
@@ -82,7 +83,7 @@ def sample_size_mcnemar(
 
 
 def power_tost_paired(
-    n_pairs: int,
+    n_pairs: float,
     *,
     true_difference: float,
     sd_of_differences: float,
@@ -170,8 +171,8 @@ def power_at(n: int, size: float, *, alpha: float, paired: bool) -> float:
     return test(n, size, alpha=attained)
 
 
-def power_of_band(n: int, width: float, *, alpha: float, paired: bool) -> float:
-    """Return the power to show equivalence within `width`, where there is no true difference."""
+def power_of_band(n: int, width: float, *, alpha: float, paired: bool, truth: float = 0) -> float:
+    """Return the power to show equivalence within `width`, where `truth` is the true difference."""
     if width <= 0:
         return 0.0
     # two groups of n with spread 1 differ as n pairs whose spread is the root of 2; their t has
@@ -179,25 +180,44 @@ def power_of_band(n: int, width: float, *, alpha: float, paired: bool) -> float:
     spread = 1.0 if paired else math.sqrt(2)
     level = max(alpha, _least(n, paired=paired))
     return power_tost_paired(
-        n, true_difference=0.0, sd_of_differences=spread, margin=width, alpha=level
+        n, true_difference=truth, sd_of_differences=spread, margin=width, alpha=level
     )
 
 
-def power_of_splits(n: int, size: float, *, alpha: float, ratio: float, band: bool) -> float:
-    """Return the power of the corrected t of n splits of one table; see `ttests`.
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """What more pairs do not lessen."""
 
-    `ratio`: test examples for each training one, below whose root the standard error never comes.
+    # The least variance of the mean, in variances of a pair: for splits of one table the test
+    # examples for each training one, see `ttests`; for repeats over one test set its share.
+    variance: float
+    examples: int = 0  # of that test set, whose t has Satterthwaite's df; 0 for splits
 
-    >>> round(power_of_splits(10**6, 1.0, alpha=0.05, ratio=0.25, band=False), 2)
+
+def power_over_floor(
+    n: int, size: float, floor: Floor, *, alpha: float, truth: float | None = None
+) -> float:
+    """Return the power of a t test of n pairs whose standard error never falls below a floor.
+
+    `size`: in standard deviations of a pair; for equivalence the half-width of the band, and
+    `truth` the true difference.
+
+    >>> round(power_over_floor(10**6, 1.0, Floor(0.25), alpha=0.05), 2)
     0.64
     """
-    if n < 2 or size <= 0:  # noqa: PLR2004  no spread in one value
+    if n < (MIN_REPEATS if floor.examples else 2):  # no spread in one value
         return 0.0
-    size /= math.sqrt(1 + n * ratio)
-    if not band:
-        return power_paired_t_test(n, size, alpha=alpha)
+    own, rest, df = 1 / n, floor.variance, float(n - 1)
+    if floor.examples:
+        df = (own + rest) ** 2 / (own**2 / df + rest**2 / (floor.examples - 1))
+    error = math.sqrt(own + rest)
+    if truth is None:
+        return _t_power(size / error, df, alpha)
+    if size <= 0:
+        return 0.0
+    spread = error * math.sqrt(df + 1)  # of as many pairs as have these degrees of freedom
     return power_tost_paired(
-        n, true_difference=0.0, sd_of_differences=1.0, margin=size, alpha=alpha
+        df + 1, true_difference=truth, sd_of_differences=spread, margin=size, alpha=alpha
     )
 
 
@@ -215,40 +235,6 @@ def smallest_band(n: int, power: float, *, alpha: float, paired: bool) -> float 
     return crossing(gap, *bracket(gap, 0.0, 0.5))
 
 
-def examples_needed_for_share(
-    gain: float, *, discordant: float, power: float, alpha: float = 0.05
-) -> int | None:
-    """Return the examples at which McNemar's one-sided test finds a gain in accuracy.
-
-    `gain`: difference of the two shares, above 0. `discordant`: share of the examples that one side
-    alone has right; None where it is smaller than the gain.
-    """
-    if not 0 < gain <= discordant <= 1:
-        return None
-    lost, won = (discordant - gain) / 2, (discordant + gain) / 2
-    return math.ceil(sample_size_mcnemar(lost, won, power, alpha=2 * alpha))
-
-
-def area_error(area: float, n_positive: float, n_negative: float) -> float:
-    """Return the standard error of an area under the ROC curve, from its size alone.
-
-    See Hanley and McNeil (1982).
-    """
-    if not (0 < area < 1 and min(n_positive, n_negative) >= 1):
-        raise DesignError(
-            "no area under a curve",
-            found=f"{area:g} of {n_positive:g} and {n_negative:g} examples",
-            expected="an area between 0 and 1, an example of each class",
-        )
-    first, second = area / (2 - area), 2 * area**2 / (1 + area)
-    variance = (
-        area * (1 - area)
-        + (n_positive - 1) * (first - area**2)
-        + (n_negative - 1) * (second - area**2)
-    ) / (n_positive * n_negative)
-    return math.sqrt(variance)
-
-
 def found_at(power: float, alpha: float, df: float = math.inf) -> float:
     """Return how many standard errors lie between the null and what is found, one-sided.
 
@@ -257,32 +243,6 @@ def found_at(power: float, alpha: float, df: float = math.inf) -> float:
     """
     levels = (1 - alpha, power)
     return sum(float(stdtrit(df, at) if df < T_LIMIT else ndtri(at)) for at in levels)
-
-
-def examples_needed_for_area(
-    area: float, gain: float, *, share: float, correlation: float, reach: float
-) -> int | None:
-    """Return the examples at which two areas under ROC curves are told apart, one-sided.
-
-    `area`, `gain`: the baseline's, and by how much the candidate's is larger. `share`: of positive
-    examples, in (0, 1). `correlation`: of the two areas; about half where both models see the same
-    examples (Hanley and McNeil 1983). `reach`: see `found_at`.
-    """
-    rate(share, "the share of positives")
-    if gain <= 0 or area + gain >= 1:
-        return None
-
-    def excess(n: float) -> float:
-        one, two = (area_error(a, n * share, n * (1 - share)) for a in (area, area + gain))
-        error = math.sqrt(one**2 + two**2 - 2 * correlation * one * two)
-        return gain - reach * error
-
-    start = 1 / min(share, 1 - share)
-    if excess(start) >= 0:
-        return math.ceil(start)
-    if excess(MOST) < 0:
-        return None
-    return math.ceil(crossing(excess, *bracket(excess, start, 8.0)) - 1e-9)
 
 
 def error_behind(low: float, high: float, *, confidence: float, units: int) -> float:

@@ -45,14 +45,15 @@ class Outlook:
     alpha: float  # one-sided
     paired: bool
     band: bool  # the promise is equivalence: its effects are half-widths of the band
-    ratio: float = 0.0  # of pairs that split one table: test examples for each training one
+    floor: detectable.Floor | None = None  # of pairs that share examples
+    truth: float = 0.0  # the true difference, for a band
 
     def smallest(self, n: int, power: float) -> float | None:
         """Return the effect that n pairs, or repeats of each side, find with `power`.
 
         None where nothing can be found, as before the first look.
         """
-        if self.ratio:
+        if self.floor is not None:
             test = functools.partial(self._test, n, alpha=self.alpha, paired=self.paired)
             return detectable.smallest_of(lambda size: test(size) >= power, 16)
         if not self._always_valid:
@@ -92,11 +93,17 @@ class Outlook:
 
     @property
     def _test(self) -> Callable[..., float]:
-        if self.ratio:
-            return lambda n, size, *, alpha, paired: detectable.power_of_splits(  # noqa: ARG005
-                n, size, alpha=alpha, ratio=self.ratio, band=self.band
-            )
-        return detectable.power_of_band if self.band else detectable.power_at
+        if self.floor is not None:
+            return self._over_floor
+        if self.band:
+            return functools.partial(detectable.power_of_band, truth=self.truth)
+        return detectable.power_at
+
+    def _over_floor(self, n: int, size: float, *, alpha: float, paired: bool) -> float:
+        if self.floor is None or not paired:
+            return 0.0
+        truth = self.truth if self.band else None
+        return detectable.power_over_floor(n, size, self.floor, alpha=alpha, truth=truth)
 
     @property
     def _always_valid(self) -> bool:
@@ -116,6 +123,7 @@ class Outlook:
         """Return how often bets on signs decide within n repeats that are looked at all along."""
         noise = _noise(n)
         shift = size if self.paired else size / math.sqrt(2)  # differences of two groups vary more
+        noise = noise + (self.truth if self.paired else self.truth / math.sqrt(2))
         decided = wealth(noise + shift).max(axis=1) >= 1 / self.alpha
         if self.band:
             decided &= wealth(shift - noise).max(axis=1) >= 1 / self.alpha

@@ -1,0 +1,153 @@
+"""What a plan's repeats will find, before there are any: by the test that will decide."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from gitexp.comparison.designs import predictions, resplits
+from gitexp.comparison.detectable import is_of_one_set, share_of
+from gitexp.model import dataclass, replace
+from gitexp.model.design import Splits
+from gitexp.model.metrics import NO_RULE
+from gitexp.model.plan import HypothesisKind
+from gitexp.stats import metrics
+from gitexp.stats.planned.detectable import Floor
+from gitexp.stats.planned.foreseen import Outlook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.comparison.detectable import Spread
+    from gitexp.model.plan import Direction, Effect, Stopping
+
+_FEWEST_PAIRS = 5  # of a plan, whose own spread is taken instead of the baseline's
+_OF_LABELS = ("accuracy", "error_rate")  # of which --discordant speaks
+_LEFT_OUT = (
+    "over repeats alone: the noise of the one test set that all of them predicted is left out, "
+    "which compare adds and more repeats do not lessen"
+)
+_PARTS = (
+    "over means of repeats: compare tests the folds or data sets that the metric is reported by, "
+    "which share what more repeats do not lessen"
+)
+_CROSSED = (
+    "over repeats and the {} examples that all of them predict, whose noise more repeats do not "
+    "lessen: "
+)
+_BETWEEN = "from errors of both sides that have nothing in common to none of that noise"
+
+
+@dataclass(frozen=True, slots=True)
+class Foretold:
+    """A question about repeats, and what is known of their noise.
+
+    Notes
+    -----
+    On one test set nobody knows beforehand how many errors both sides have in common. So there are
+    two outlooks: `cautious` takes them for independent, as strangers' would be, `best` leaves the
+    noise of the test set out. Elsewhere both are the same; `cautious` is None where no recorded
+    prediction tells the noise.
+    """
+
+    effect: Effect
+    direction: Direction
+    metric: str
+    units: int  # planned, or asked about
+    level: float  # of each one-sided test, after all prices
+    stopping: Stopping | None
+    found: Spread
+    paired: bool
+    splits: Splits | str | None  # how seeds divide one table, where the plan's rules ask for it
+    sd: float | None = None  # of one side, as given
+    discordant: float | None = None  # share of examples that one side alone has right, as given
+    own: bool = True  # whether the promise is that of the plan, whose pairs tell the spread
+
+    @property
+    def band(self) -> bool:
+        """Whether equivalence is promised."""
+        return self.effect.kind is HypothesisKind.EQUIVALENCE
+
+    @property
+    def by_pairs(self) -> bool:
+        """Whether pairs of the plan tell the spread."""
+        n, sd = self.found.pairs
+        return self.paired and self.own and self.sd is None and n >= _FEWEST_PAIRS and sd > 0
+
+    @property
+    def one_side(self) -> float | None:
+        """The standard deviation of one side; None or zero: nobody knows."""
+        return self.found.sd if self.sd is None else self.sd
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation of a pair, or of a side's repeats."""
+        if self.by_pairs:
+            return self.found.pairs[1]
+        both = math.hypot(1, share_of(self.effect, self.direction))
+        return (self.one_side or 0.0) * both / (1 if self.paired else math.sqrt(2))
+
+    @property
+    def is_crossed(self) -> bool:
+        """Whether compare will test over repeats and examples."""
+        plain = self.paired and self.stopping is None and not isinstance(self.splits, Splits)
+        return plain and self.found.crossed
+
+    def outlooks(self, truth: float) -> tuple[Outlook | None, Outlook]:
+        """Return what will be found, cautiously and at best, if `truth` is the true gain."""
+        floor = Floor(self.splits.ratio) if isinstance(self.splits, Splits) else None
+        rule = None if floor else self.stopping
+        best = Outlook(rule, self.units, self.level, self.paired, self.band, floor)
+        if self.band:
+            best = replace(best, truth=truth / self.spread)
+        noise = self.found.noise
+        if self.found.parts or isinstance(self.splits, str):  # not known, nor to compare
+            return None, best
+        if not self.is_crossed:
+            return best, best
+        size = 2 if noise is None else noise.n_examples
+        best = replace(best, floor=Floor(0.0, size))
+        cautious = replace(best, floor=Floor(self._floor(truth), size))
+        return None if noise is None else cautious, cautious if self._said else best
+
+    @property
+    def _said(self) -> bool:
+        return self.discordant is not None and metrics.kind_of(self.metric) in _OF_LABELS
+
+    def _floor(self, truth: float) -> float:
+        """Return the variance that the test set gives the mean, in variances of a pair."""
+        noise = self.found.noise
+        if noise is None:
+            return 0.0
+        if self.discordant is not None and self._said:
+            each = self.discordant - truth**2 - 2 * noise.rest
+        else:
+            each = (noise.examples - noise.rest) / noise.n_repeats
+            each *= 1 + share_of(self.effect, self.direction) ** 2
+        return max(each, 0.0) / noise.n_examples / self.spread**2
+
+    def assumed(self) -> Iterator[str]:
+        """Say what the numbers rest on."""
+        n, sd = self.found.pairs
+        if self.by_pairs:
+            yield f"normal values; the spread of the plan's {n} pairs, {sd:.3g}"
+        else:
+            of = f"the spread of {self.found.n} baseline repeats"
+            basis = of if self.sd is None else "the spread as given"
+            yield f"normal values; {basis}, {self.one_side or 0:.3g}, also for the candidate"
+            if self.paired:
+                yield "as if common seeds had nothing in common; where they do, fewer will do"
+        if self.found.parts:
+            yield _PARTS
+        if isinstance(self.splits, Splits) or not is_of_one_set(self.found):
+            yield resplits.foretold(self.splits)
+        if self.paired and is_of_one_set(self.found) and predictions.is_known(self.metric):
+            noise, said = self.found.noise, _BETWEEN
+            if self._said:
+                said = f"{self.discordant:.1%} of them right on one side only"
+            known = self.is_crossed and noise is not None
+            yield _CROSSED.format(noise.n_examples) + said if known and noise else _LEFT_OUT
+        if isinstance(self.splits, Splits) and self.stopping is not None:
+            yield f"a single look: {NO_RULE}"
+        elif self.stopping is not None:
+            yield f"the price of looking early, by the rule {self.stopping.rule.value}"
