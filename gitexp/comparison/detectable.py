@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Final
 from gitexp.comparison import advice, sides
 from gitexp.comparison.counting import FoundRuns, count
 from gitexp.comparison.designs import collapse, crossed, predictions, repeats, resplits
+from gitexp.comparison.designs.foretold import FEWEST_KNOWN, Spread, is_of_one_set, share_of
 from gitexp.comparison.designs.prediction_pairs import recorded_by
 from gitexp.comparison.measure import Question, Values, means_of, samples_of
 from gitexp.comparison.randomness.variation import equal
 from gitexp.comparison.tally import settle
-from gitexp.model import dataclass
 from gitexp.model.clocked import is_clocked, is_resource
 from gitexp.model.comparison import Detectable, MetricComparison, Missing, Role, SignificanceResult
 from gitexp.model.design import Unit
 from gitexp.model.metrics import bare, is_rounding, mean, recorded
 from gitexp.model.metrics import spread as spread_of
-from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind, OnFailed, Plan, Verdict
+from gitexp.model.plan import Claim, Direction, HypothesisKind, OnFailed, Plan, Verdict
 from gitexp.model.run import Origin
 from gitexp.stats.decide import Evidence, decide
 from gitexp.stats.planned.detectable import (
@@ -46,13 +46,9 @@ if TYPE_CHECKING:
     from gitexp.comparison.gather import RunPool
     from gitexp.comparison.sides import Named, ResolvedSide
     from gitexp.comparison.tally import Settled
-    from gitexp.model.design import Splits
     from gitexp.model.result import VarianceShare
-    from gitexp.model.run import Run
-    from gitexp.stats.crossed import Squares
 
 POWER: Final = 0.8
-FEWEST_KNOWN: Final = 3  # repeats of a baseline whose spread says something
 FOLD: Final = NOUNS[Unit.FOLD]
 
 
@@ -298,29 +294,6 @@ def mute_looks(plan: Plan) -> str:
     return advice.cannot_decide(plan, mute[-1], f"{least:.2g} over all looks at best", then)
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """What a side's repeats say about noise."""
-
-    n: int  # repeats that count, with the metric
-    mean: float | None
-    sd: float | None
-    runs: tuple[Run, ...] = ()  # observed ones of these inputs, wherever they are recorded
-    splits: Splits | str | None = None  # how seeds divide one table anew, or why nobody knows
-    price: int = 1  # what p is multiplied by, as other tries of the candidate had results
-    parts: bool = False  # whether repeats report the metric by folds or data sets, which are tested
-    crossed: bool = False  # whether all recorded predictions of one set, by which pairs are tested
-    noise: Squares | None = None  # repeats by the examples of the one set that they predicted
-    pairs: tuple[int, float] = (0, 0.0)  # of the plan asked about, and the spread of their gains
-
-
-def is_of_one_set(found: Spread) -> bool:
-    """Whether all repeats recorded predictions of the same examples."""
-    repeats = [each for run in found.runs for each in run.repeats if each.evaluation is not None]
-    sets = {(each.evaluation, each.evaluation_basis) for each in repeats}
-    return len(sets) == 1 and {basis for _, basis in sets} == {"predictions"}
-
-
 def of_baseline(world: RunPool, side: ResolvedSide, metric: str, asked: Named) -> Spread:
     """Return mean and spread over the baseline's repeats that count; too few: over all known."""
     files = side.config.metrics
@@ -380,12 +353,6 @@ def _of_pairs(settled: Settled, plan: Plan) -> tuple[int, float]:
     found = spread_of([right[seed] - share * left[seed] for seed in seeds])
     known = [*left.values(), *right.values()]
     return (len(seeds), 0.0) if found is None or is_rounding(found, known) else (len(seeds), found)
-
-
-def share_of(effect: Effect, direction: Direction) -> float:
-    """Return from which share of the baseline's value a candidate's is told apart by the test."""
-    sign = -1.0 if direction is Direction.MIN else 1.0
-    return 1 + sign * effect.margin if effect.relative else 1.0
 
 
 def _values(

@@ -11,8 +11,8 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions, siblings, sides
-from gitexp.comparison.designs.foretold import Foretold
-from gitexp.comparison.detectable import FEWEST_KNOWN, Spread, of_baseline
+from gitexp.comparison.designs.foretold import FEWEST_KNOWN, Foretold, Spread, Terms
+from gitexp.comparison.detectable import of_baseline
 from gitexp.comparison.gather import RunPool
 from gitexp.comparison.known_metrics import (
     Duration,
@@ -37,7 +37,6 @@ from gitexp.model.plan import (
     Effect,
     HypothesisKind,
     Plan,
-    Stopping,
     Verdict,
 )
 from gitexp.records.terms import (
@@ -47,7 +46,7 @@ from gitexp.records.terms import (
     parse_expected,
     truth_text,
 )
-from gitexp.stats.planned.of_examples import OfArea, OfExamples, OfShare
+from gitexp.stats.planned.of_examples import OfExamples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,28 +60,6 @@ _EXAMPLES = 1_000  # judged where nobody says a number
 _NO_CHANGE = Effect(HypothesisKind.SUPERIORITY, 0.0, relative=False)
 _EXPECTED = "the same with --expect SIZE, the true effect that you expect"
 _OF_EXAMPLES = {PowerDesign.ACCURACY: "the accuracy", PowerDesign.AREA: "the area"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Terms:
-    """What is asked, with every default filled in."""
-
-    metric: str
-    direction: Direction
-    effect: Effect
-    expect: Effect | None
-    alpha: float
-    power: float
-    design: PowerDesign
-    units: int
-    stopping: Stopping | None = None
-    plan: Plan | None = None  # of this metric
-    factor: int = 1  # what p is multiplied by at worst: by Holm's place, and the price of a try
-
-    @property
-    def level(self) -> float:
-        """Of each one-sided test."""
-        return self.effect.level(self.alpha / self.factor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +157,7 @@ def _known(repo: Repo, index: Index, base: Named, named: Named, metric: str | No
     return _Known(named.plan, side.config, found, seconds, shared, repo)
 
 
-def _terms(request: PowerRequest, known: _Known) -> _Terms:
+def _terms(request: PowerRequest, known: _Known) -> Terms:
     plan = known.plan
     metric = request.metric or (plan.metric if plan is not None else None)
     if metric is None and request.is_complete:
@@ -205,7 +182,7 @@ def _terms(request: PowerRequest, known: _Known) -> _Terms:
     planned, alpha = (REPEATS, ALPHA) if mine is None else (mine.repeats, mine.alpha)
     if request.alpha is not None:
         alpha = check_alpha(request.alpha)
-    return _Terms(
+    return Terms(
         metric,
         direction,
         effect,
@@ -220,23 +197,9 @@ def _terms(request: PowerRequest, known: _Known) -> _Terms:
     )
 
 
-def _of_repeats(request: PowerRequest, terms: _Terms, known: _Known) -> PowerReport:
+def _of_repeats(request: PowerRequest, terms: Terms, known: _Known) -> PowerReport:
     found, paired = known.found, terms.design is PowerDesign.PAIRED
-    first_rules = terms.plan is not None and terms.plan.rules == 1  # they keep their test
-    told = Foretold(
-        terms.effect,
-        terms.direction,
-        terms.metric,
-        terms.units,
-        terms.level,
-        terms.stopping,
-        found,
-        paired,
-        found.splits if paired and not first_rules else None,
-        request.sd,
-        request.discordant,
-        own=request.effect is None,
-    )
+    told = Foretold(terms, request, found)
     if not (told.by_pairs or told.one_side):
         relative = any(each is not None and each.relative for each in (terms.effect, terms.expect))
         mean_too = " --baseline-value 0.8" if relative and found.mean is None else ""
@@ -286,7 +249,7 @@ def _divided(known: _Known) -> Iterator[str]:
 
 def _report(
     request: PowerRequest,
-    terms: _Terms,
+    terms: Terms,
     margin: float,
     found: tuple[int | None, float | None, Support],
     mean: float | None,
@@ -318,7 +281,7 @@ def _report(
     )
 
 
-def _of_examples(request: PowerRequest, terms: _Terms, known: _Known) -> PowerReport:
+def _of_examples(request: PowerRequest, terms: Terms, known: _Known) -> PowerReport:
     level = request.area if request.area is not None else known.found.mean
     if level is None or not 0 < level < 1:
         raise UsageError(
@@ -328,20 +291,21 @@ def _of_examples(request: PowerRequest, terms: _Terms, known: _Known) -> PowerRe
             next_step="the same with --baseline-value 0.8",
         )
     margin, truth = _in_units(terms.effect, level), _truth(terms, level)
-    told: OfExamples
     if terms.design is PowerDesign.AREA:
         if request.share is None:
             raise UsageError(
                 "an area under a curve needs the share of positive examples",
                 next_step="the same with --positives 0.3",
             )
-        told = OfArea(level, terms.level, request.share, request.correlation)
+        told = OfExamples(
+            level, terms.level, positives=request.share, correlation=request.correlation
+        )
         assumed: tuple[str, ...] = (
             f"Hanley and McNeil's error of an area of {level:g}, {request.share:.0%} positive",
             f"a correlation of {request.correlation:g} between the two areas",
         )
     else:
-        told = OfShare(level, terms.level, request.discordant)
+        told = OfExamples(level, terms.level, request.discordant)
         said = "as if the two models' errors had nothing in common; where they do, fewer will do"
         said = said if request.discordant is None else "as given"
         share = told.apart(margin if truth is None else truth)
@@ -364,7 +328,7 @@ def _of_examples(request: PowerRequest, terms: _Terms, known: _Known) -> PowerRe
     )
 
 
-def _truth(terms: _Terms, mean: float | None) -> float | None:
+def _truth(terms: Terms, mean: float | None) -> float | None:
     """Return the true gain, in units of the metric; None where nobody says one.
 
     What promises no gain is asked about no change.
@@ -387,7 +351,7 @@ def _in_units(effect: Effect, mean: float | None) -> float:
     return effect.margin * mean
 
 
-def _next_step(terms: _Terms, support: Support, request: PowerRequest) -> str:
+def _next_step(terms: Terms, support: Support, request: PowerRequest) -> str:
     first = "" if support.truth else f"{_EXPECTED}; or "
     asked = _typed(request, "metric", "effect", "hypothesis")
     if terms.design in _OF_EXAMPLES:

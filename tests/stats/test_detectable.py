@@ -10,7 +10,7 @@ import pytest
 from gitexp.errors import DesignError
 from gitexp.stats.permutation import label_tails, sign_flip_tails
 from gitexp.stats.planned import detectable
-from gitexp.stats.planned.of_examples import OfArea, OfShare, area_error
+from gitexp.stats.planned.of_examples import OfExamples, area_error
 
 POWER = 0.8
 
@@ -93,14 +93,17 @@ def test_the_error_of_an_area_without_signal_is_that_of_mann_and_whitney() -> No
 
 
 def test_examples_needed_for_an_area_fall_with_correlation() -> None:
-    apart, close = (OfArea(0.8, 0.05, 0.3, r).needed(0.05, 0.0, POWER) for r in (0.0, 0.6))
+    apart, close = (
+        OfExamples(0.8, 0.05, positives=0.3, correlation=r).needed(0.05, 0.0, POWER)
+        for r in (0.0, 0.6)
+    )
     assert apart is not None
     assert close is not None
     assert close < apart
 
 
 def test_examples_needed_for_accuracy_are_those_of_the_normal_approximation() -> None:
-    n = OfShare(0.8, 0.05, 0.2).needed(0.05, 0.0, POWER)
+    n = OfExamples(0.8, 0.05, 0.2).needed(0.05, 0.0, POWER)
     z = 1.6449 * math.sqrt(0.2) + 0.8416 * math.sqrt(0.2 - 0.05**2)
     assert n == math.ceil((z / 0.05) ** 2)
-    assert OfShare(0.6, 0.05, 0.2).needed(0.3, 0.0, POWER) is None
+    assert OfExamples(0.6, 0.05, 0.2).needed(0.3, 0.0, POWER) is None

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison.designs import predictions, resplits
-from gitexp.comparison.detectable import is_of_one_set, share_of
 from gitexp.model import dataclass, replace
-from gitexp.model.design import Splits
+from gitexp.model.design import PowerDesign, Splits
 from gitexp.model.metrics import NO_RULE
-from gitexp.model.plan import HypothesisKind
+from gitexp.model.plan import Direction, HypothesisKind
 from gitexp.stats import metrics
 from gitexp.stats.planned.detectable import Floor
 from gitexp.stats.planned.foreseen import Outlook
@@ -18,9 +17,12 @@ from gitexp.stats.planned.foreseen import Outlook
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.comparison.detectable import Spread
-    from gitexp.model.plan import Direction, Effect, Stopping
+    from gitexp.model.design import PowerRequest
+    from gitexp.model.plan import Effect, Plan, Stopping
+    from gitexp.model.run import Run
+    from gitexp.stats.crossed import Squares
 
+FEWEST_KNOWN: Final = 3  # repeats of a baseline whose spread says something
 _FEWEST_PAIRS = 5  # of a plan, whose own spread is taken instead of the baseline's
 _OF_LABELS = ("accuracy", "error_rate")  # of which --discordant speaks
 _LEFT_OUT = (
@@ -39,6 +41,57 @@ _BETWEEN = "from errors of both sides that have nothing in common to none of tha
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What is asked, with every default filled in."""
+
+    metric: str
+    direction: Direction
+    effect: Effect
+    expect: Effect | None
+    alpha: float
+    power: float
+    design: PowerDesign
+    units: int
+    stopping: Stopping | None = None
+    plan: Plan | None = None  # of this metric
+    factor: int = 1  # what p is multiplied by at worst: by Holm's place, and the price of a try
+
+    @property
+    def level(self) -> float:
+        """Of each one-sided test."""
+        return self.effect.level(self.alpha / self.factor)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What a side's repeats say about noise."""
+
+    n: int  # repeats that count, with the metric
+    mean: float | None
+    sd: float | None
+    runs: tuple[Run, ...] = ()  # observed ones of these inputs, wherever they are recorded
+    splits: Splits | str | None = None  # how seeds divide one table anew, or why nobody knows
+    price: int = 1  # what p is multiplied by, as other tries of the candidate had results
+    parts: bool = False  # whether repeats report the metric by folds or data sets, which are tested
+    crossed: bool = False  # whether all recorded predictions of one set, by which pairs are tested
+    noise: Squares | None = None  # repeats by the examples of the one set that they predicted
+    pairs: tuple[int, float] = (0, 0.0)  # of the plan asked about, and the spread of their gains
+
+
+def is_of_one_set(found: Spread) -> bool:
+    """Whether all repeats recorded predictions of the same examples."""
+    repeats = [each for run in found.runs for each in run.repeats if each.evaluation is not None]
+    sets = {(each.evaluation, each.evaluation_basis) for each in repeats}
+    return len(sets) == 1 and {basis for _, basis in sets} == {"predictions"}
+
+
+def share_of(effect: Effect, direction: Direction) -> float:
+    """Return from which share of the baseline's value a candidate's is told apart by the test."""
+    sign = -1.0 if direction is Direction.MIN else 1.0
+    return 1 + sign * effect.margin if effect.relative else 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Foretold:
     """A question about repeats, and what is known of their noise.
 
@@ -50,54 +103,62 @@ class Foretold:
     prediction tells the noise.
     """
 
-    effect: Effect
-    direction: Direction
-    metric: str
-    units: int  # planned, or asked about
-    level: float  # of each one-sided test, after all prices
-    stopping: Stopping | None
+    terms: Terms
+    request: PowerRequest
     found: Spread
-    paired: bool
-    splits: Splits | str | None  # how seeds divide one table, where the plan's rules ask for it
-    sd: float | None = None  # of one side, as given
-    discordant: float | None = None  # share of examples that one side alone has right, as given
-    own: bool = True  # whether the promise is that of the plan, whose pairs tell the spread
+
+    @property
+    def paired(self) -> bool:
+        """Whether seeds join the repeats of both sides."""
+        return self.terms.design is PowerDesign.PAIRED
+
+    @property
+    def splits(self) -> Splits | str | None:
+        """How seeds divide one table; plans of the first rules keep their test."""
+        plan = self.terms.plan
+        return self.found.splits if self.paired and (plan is None or plan.rules > 1) else None
 
     @property
     def band(self) -> bool:
         """Whether equivalence is promised."""
-        return self.effect.kind is HypothesisKind.EQUIVALENCE
+        return self.terms.effect.kind is HypothesisKind.EQUIVALENCE
 
     @property
     def by_pairs(self) -> bool:
         """Whether pairs of the plan tell the spread."""
         n, sd = self.found.pairs
-        return self.paired and self.own and self.sd is None and n >= _FEWEST_PAIRS and sd > 0
+        return (
+            self.paired
+            and self.request.effect is None
+            and self.request.sd is None
+            and n >= _FEWEST_PAIRS
+            and sd > 0
+        )
 
     @property
     def one_side(self) -> float | None:
         """The standard deviation of one side; None or zero: nobody knows."""
-        return self.found.sd if self.sd is None else self.sd
+        return self.found.sd if self.request.sd is None else self.request.sd
 
     @property
     def spread(self) -> float:
         """The standard deviation of a pair, or of a side's repeats."""
         if self.by_pairs:
             return self.found.pairs[1]
-        both = math.hypot(1, share_of(self.effect, self.direction))
+        both = math.hypot(1, share_of(self.terms.effect, self.terms.direction))
         return (self.one_side or 0.0) * both / (1 if self.paired else math.sqrt(2))
 
     @property
     def is_crossed(self) -> bool:
         """Whether compare will test over repeats and examples."""
-        plain = self.paired and self.stopping is None and not isinstance(self.splits, Splits)
+        plain = self.paired and self.terms.stopping is None and not isinstance(self.splits, Splits)
         return plain and self.found.crossed
 
     def outlooks(self, truth: float) -> tuple[Outlook | None, Outlook]:
         """Return what will be found, cautiously and at best, if `truth` is the true gain."""
         floor = Floor(self.splits.ratio) if isinstance(self.splits, Splits) else None
-        rule = None if floor else self.stopping
-        best = Outlook(rule, self.units, self.level, self.paired, self.band, floor)
+        rule = None if floor else self.terms.stopping
+        best = Outlook(rule, self.terms.units, self.terms.level, self.paired, self.band, floor)
         if self.band:
             best = replace(best, truth=truth / self.spread)
         noise = self.found.noise
@@ -112,18 +173,20 @@ class Foretold:
 
     @property
     def _said(self) -> bool:
-        return self.discordant is not None and metrics.kind_of(self.metric) in _OF_LABELS
+        return (
+            self.request.discordant is not None and metrics.kind_of(self.terms.metric) in _OF_LABELS
+        )
 
     def _floor(self, truth: float) -> float:
         """Return the variance that the test set gives the mean, in variances of a pair."""
         noise = self.found.noise
         if noise is None:
             return 0.0
-        if self.discordant is not None and self._said:
-            each = self.discordant - truth**2 - 2 * noise.rest
+        if self.request.discordant is not None and self._said:
+            each = self.request.discordant - truth**2 - 2 * noise.rest
         else:
             each = (noise.examples - noise.rest) / noise.n_repeats
-            each *= 1 + share_of(self.effect, self.direction) ** 2
+            each *= 1 + share_of(self.terms.effect, self.terms.direction) ** 2
         return max(each, 0.0) / noise.n_examples / self.spread**2
 
     def assumed(self) -> Iterator[str]:
@@ -133,7 +196,7 @@ class Foretold:
             yield f"normal values; the spread of the plan's {n} pairs, {sd:.3g}"
         else:
             of = f"the spread of {self.found.n} baseline repeats"
-            basis = of if self.sd is None else "the spread as given"
+            basis = of if self.request.sd is None else "the spread as given"
             yield f"normal values; {basis}, {self.one_side or 0:.3g}, also for the candidate"
             if self.paired:
                 yield "as if common seeds had nothing in common; where they do, fewer will do"
@@ -141,13 +204,13 @@ class Foretold:
             yield _PARTS
         if isinstance(self.splits, Splits) or not is_of_one_set(self.found):
             yield resplits.foretold(self.splits)
-        if self.paired and is_of_one_set(self.found) and predictions.is_known(self.metric):
+        if self.paired and is_of_one_set(self.found) and predictions.is_known(self.terms.metric):
             noise, said = self.found.noise, _BETWEEN
             if self._said:
-                said = f"{self.discordant:.1%} of them right on one side only"
+                said = f"{self.request.discordant:.1%} of them right on one side only"
             known = self.is_crossed and noise is not None
             yield _CROSSED.format(noise.n_examples) + said if known and noise else _LEFT_OUT
-        if isinstance(self.splits, Splits) and self.stopping is not None:
+        if isinstance(self.splits, Splits) and self.terms.stopping is not None:
             yield f"a single look: {NO_RULE}"
-        elif self.stopping is not None:
-            yield f"the price of looking early, by the rule {self.stopping.rule.value}"
+        elif self.terms.stopping is not None:
+            yield f"the price of looking early, by the rule {self.terms.stopping.rule.value}"

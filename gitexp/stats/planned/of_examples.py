@@ -7,7 +7,6 @@ argument.
 
 from __future__ import annotations
 
-import abc
 import math
 from typing import Final
 
@@ -22,60 +21,25 @@ _HALVINGS: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
-class OfExamples(abc.ABC):
-    """A baseline's level, and the level of the one-sided test."""
+class OfExamples:
+    """A baseline's share of right answers, or its area where the share of positives is given.
 
-    level: float
-    alpha: float
-
-    @abc.abstractmethod
-    def reach(self, n: float, truth: float, margin: float) -> float:
-        """Return how far beyond the critical value n examples are expected, in standard errors."""
-
-    @property
-    @abc.abstractmethod
-    def fewest(self) -> float:
-        """How many examples any error takes."""
-
-    def chance(self, n: int, truth: float, margin: float) -> float:
-        """Return the power to show a gain beyond `margin`, if `truth` is the true one."""
-        return float(ndtr(self.reach(n, truth, margin))) if n >= self.fewest else 0.0
-
-    def needed(self, truth: float, margin: float, power: float) -> int | None:
-        """Return the fewest examples with `power`; None where there is no such number."""
-        wanted = float(ndtri(rate(power, "power")))
-
-        def enough(n: int) -> bool:
-            return self.reach(n, truth, margin) >= wanted
-
-        low = math.ceil(self.fewest) - 1
-        high = low + 1
-        while not enough(high):
-            if high >= MOST:
-                return None
-            low, high = high, min(2 * high, MOST)
-        return halved(low, high, enough)
-
-    def least(self, n: int, margin: float, power: float) -> float | None:
-        """Return the smallest true gain that n examples show with `power`; None: none does."""
-        room = 1 - self.level - margin
-
-        def found(beyond: float) -> bool:
-            return beyond >= room or self.chance(n, margin + beyond, margin) >= power
-
-        beyond = smallest_of(found, _HALVINGS)
-        return None if beyond is None or beyond >= room else margin + beyond
-
-
-@dataclass(frozen=True, slots=True)
-class OfShare(OfExamples):
-    """A share of right answers.
-
-    >>> round(OfShare(0.9, 0.05, 0.08).chance(1_000, 0.02, 0.0), 2)
+    >>> round(OfExamples(0.9, 0.05, discordant=0.08).chance(1_000, 0.02, 0.0), 2)
     0.72
     """
 
+    level: float
+    alpha: float  # of the one-sided test
     discordant: float | None = None  # right on one side only; None: errors have nothing in common
+    positives: float | None = None  # in (0, 1)
+    correlation: float = 0.5  # of both areas over common examples (Hanley and McNeil 1983)
+
+    @property
+    def fewest(self) -> float:
+        """How many examples have a share, or an area."""
+        if self.positives is None:
+            return 1
+        return 1 / min(rate(self.positives, "the share of positives"), 1 - self.positives)
 
     def apart(self, truth: float) -> float:
         """Return the share of examples that one side alone has right."""
@@ -84,41 +48,45 @@ class OfShare(OfExamples):
         other = min(1.0, self.level + truth)
         return self.level * (1 - other) + other * (1 - self.level)
 
-    @property
-    def fewest(self) -> float:
-        """One example has a share."""
-        return 1
-
     def reach(self, n: float, truth: float, margin: float) -> float:
-        """Return it by McNemar's normal law; of fewer examples than the gain it says nothing."""
+        """Return how far beyond the critical value n examples are expected, in standard errors."""
+        critical, areas = float(ndtri(self.alpha)), (self.level, self.level + truth)
+        if self.positives is not None:
+            if not 0 < areas[1] < 1:
+                return -math.inf
+            classes = n * self.positives, n * (1 - self.positives)
+            one, two = (area_error(area, *classes) for area in areas)
+            error = math.sqrt(one**2 + two**2 - 2 * self.correlation * one * two)
+            return (truth - margin) / error + critical
         apart = self.apart(truth)
         if not max(abs(truth), abs(margin)) <= apart <= 1:
             return -math.inf
         null, real = math.sqrt(apart - margin**2), math.sqrt(apart - truth**2)
-        beyond = (truth - margin) * math.sqrt(n) + float(ndtri(self.alpha)) * null
+        beyond = (truth - margin) * math.sqrt(n) + critical * null
         return beyond / real if real else math.copysign(math.inf, beyond)
 
+    def chance(self, n: int, truth: float, margin: float) -> float:
+        """Return the power to show a gain beyond `margin`, if `truth` is the true one."""
+        return float(ndtr(self.reach(n, truth, margin))) if n >= self.fewest else 0.0
 
-@dataclass(frozen=True, slots=True)
-class OfArea(OfExamples):
-    """An area under the ROC curve."""
+    def needed(self, truth: float, margin: float, power: float) -> int | None:
+        """Return the fewest examples with `power`; None where there is no such number."""
+        wanted = float(ndtri(rate(power, "power")))
+        high = math.ceil(self.fewest)
+        low = high - 1
+        while self.reach(high, truth, margin) < wanted:
+            if high >= MOST:
+                return None
+            low, high = high, min(2 * high, MOST)
+        return halved(low, high, lambda n: self.reach(n, truth, margin) >= wanted)
 
-    share: float  # of positive examples, in (0, 1)
-    correlation: float  # of both areas; about half over common examples (Hanley and McNeil 1983)
-
-    @property
-    def fewest(self) -> float:
-        """One example of each class."""
-        return 1 / min(rate(self.share, "the share of positives"), 1 - self.share)
-
-    def reach(self, n: float, truth: float, margin: float) -> float:
-        """Return it by the errors of both areas."""
-        areas = self.level, self.level + truth
-        if not 0 < areas[1] < 1:
-            return -math.inf
-        one, two = (area_error(a, n * self.share, n * (1 - self.share)) for a in areas)
-        error = math.sqrt(one**2 + two**2 - 2 * self.correlation * one * two)
-        return (truth - margin) / error + float(ndtri(self.alpha))
+    def least(self, n: int, margin: float, power: float) -> float | None:
+        """Return the smallest true gain that n examples show with `power`; None: none does."""
+        room = 1 - self.level - margin
+        beyond = smallest_of(
+            lambda size: size >= room or self.chance(n, margin + size, margin) >= power, _HALVINGS
+        )
+        return None if beyond is None or beyond >= room else margin + beyond
 
 
 def area_error(area: float, n_positive: float, n_negative: float) -> float:
