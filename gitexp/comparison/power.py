@@ -11,7 +11,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions, siblings, sides
-from gitexp.comparison.designs.foretold import FEWEST_KNOWN, Foretold, Spread, Terms
+from gitexp.comparison.designs.foretold import FEWEST_KNOWN, Foretold, PowerTerms, Spread
 from gitexp.comparison.detectable import of_baseline
 from gitexp.comparison.gather import RunPool
 from gitexp.comparison.known_metrics import (
@@ -157,7 +157,7 @@ def _known(repo: Repo, index: Index, base: Named, named: Named, metric: str | No
     return _Known(named.plan, side.config, found, seconds, shared, repo)
 
 
-def _terms(request: PowerRequest, known: _Known) -> Terms:
+def _terms(request: PowerRequest, known: _Known) -> PowerTerms:
     plan = known.plan
     metric = request.metric or (plan.metric if plan is not None else None)
     if metric is None and request.is_complete:
@@ -182,7 +182,7 @@ def _terms(request: PowerRequest, known: _Known) -> Terms:
     planned, alpha = (REPEATS, ALPHA) if mine is None else (mine.repeats, mine.alpha)
     if request.alpha is not None:
         alpha = check_alpha(request.alpha)
-    return Terms(
+    return PowerTerms(
         metric,
         direction,
         effect,
@@ -197,7 +197,7 @@ def _terms(request: PowerRequest, known: _Known) -> Terms:
     )
 
 
-def _of_repeats(request: PowerRequest, terms: Terms, known: _Known) -> PowerReport:
+def _of_repeats(request: PowerRequest, terms: PowerTerms, known: _Known) -> PowerReport:
     found, paired = known.found, terms.design is PowerDesign.PAIRED
     told = Foretold(terms, request, found)
     if not (told.by_pairs or told.one_side):
@@ -249,7 +249,7 @@ def _divided(known: _Known) -> Iterator[str]:
 
 def _report(
     request: PowerRequest,
-    terms: Terms,
+    terms: PowerTerms,
     margin: float,
     found: tuple[int | None, float | None, Support],
     mean: float | None,
@@ -281,7 +281,7 @@ def _report(
     )
 
 
-def _of_examples(request: PowerRequest, terms: Terms, known: _Known) -> PowerReport:
+def _of_examples(request: PowerRequest, terms: PowerTerms, known: _Known) -> PowerReport:
     level = request.area if request.area is not None else known.found.mean
     if level is None or not 0 < level < 1:
         raise UsageError(
@@ -328,7 +328,7 @@ def _of_examples(request: PowerRequest, terms: Terms, known: _Known) -> PowerRep
     )
 
 
-def _truth(terms: Terms, mean: float | None) -> float | None:
+def _truth(terms: PowerTerms, mean: float | None) -> float | None:
     """Return the true gain, in units of the metric; None where nobody says one.
 
     What promises no gain is asked about no change.
@@ -351,7 +351,7 @@ def _in_units(effect: Effect, mean: float | None) -> float:
     return effect.margin * mean
 
 
-def _next_step(terms: Terms, support: Support, request: PowerRequest) -> str:
+def _next_step(terms: PowerTerms, support: Support, request: PowerRequest) -> str:
     first = "" if support.truth else f"{_EXPECTED}; or "
     asked = _typed(request, "metric", "effect", "hypothesis")
     if terms.design in _OF_EXAMPLES:

@@ -41,7 +41,7 @@ _BETWEEN = "from errors of both sides that have nothing in common to none of tha
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class PowerTerms:
     """What is asked, with every default filled in."""
 
     metric: str
@@ -103,7 +103,7 @@ class Foretold:
     prediction tells the noise.
     """
 
-    terms: Terms
+    terms: PowerTerms
     request: PowerRequest
     found: Spread
 
