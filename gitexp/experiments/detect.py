@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import posixpath
 import re
 import shlex
@@ -18,7 +16,6 @@ from gitexp.dvc.dvcpipeline import Pipeline, outermost, touches
 from gitexp.dvc.gitignore import refuse_ignored_pointers, refuse_tracked
 from gitexp.errors import (
     BadFormatError,
-    GitexpError,
     NoPipelineError,
     UnsafeInputError,
     UsageError,
@@ -26,14 +23,14 @@ from gitexp.errors import (
 from gitexp.execution import prepare
 from gitexp.execution.preflight.drift import fixed_seeds, has_seed, seed_rule
 from gitexp.execution.preflight.mentions import own_paths
+from gitexp.experiments import predictions
 from gitexp.git.discovery import project_folder
 from gitexp.git.upstream import USUAL
 from gitexp.git.worktree import status
 from gitexp.model import dataclass, replace
-from gitexp.model.config import DEFAULT_METRICS, Predictions, ProjectConfig
+from gitexp.model.config import DEFAULT_METRICS, ProjectConfig
 from gitexp.model.ids import ABSENT
 from gitexp.model.job import OutKind
-from gitexp.model.request import InitRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,6 +39,7 @@ if TYPE_CHECKING:
     from gitexp.git import refs
     from gitexp.git.repository import Repo
     from gitexp.model.job import Stage
+    from gitexp.model.request import InitRequest
     from gitexp.model.workspace import Workspace
 
 
@@ -49,12 +47,9 @@ PIPELINE = "dvc.yaml"
 _NO_STAGES = "dvc.yaml has no stages, as a logger writes it, and no command was given"
 PARAMS = "params.yaml"
 _LOGGED = "metrics are what the scripts log by gitexp.log_metric; no file is named"
-_ID_NAMES = ("id", "example_id", "row_id", "index", "idx", "key")
-_HEAD_BYTES = 1 << 16
 # Of a command: files of settings; other words are taken whole.
 _WORDS = re.compile(r"([\w.][\w./-]*\.(?:ya?ml|json|toml)\b)|[\w.][\w./-]*")
 _SHOWN = 10
-_MOST_TABLES = 100  # whose headers are read
 _PLAIN = re.compile(r"[A-Za-z0-9._/-]{1,200}")  # a name that is a pattern of itself
 
 
@@ -122,9 +117,7 @@ def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
     params = request.params or _params_files(folder, stages, resolved.top.params)
     params = with_seeds(folder, params, request)
     config = replace(start, params=params, metrics=metrics, outputs=outputs)
-    config, notes = _completed(
-        workspace, config, request, resolved.executed, [out.path for out in outs]
-    )
+    config, notes = _completed(workspace, config, request, resolved)
     if not metrics:
         no_file = "dvc.yaml declares no metrics file; name one under metrics: files:"
         notes.append(_LOGGED if logs_metrics(folder) else no_file)
@@ -193,7 +186,7 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
         metrics=metrics,
         outputs=outermost(request.outputs),
     )
-    config, more = _completed(workspace, config, request, (), request.outputs)
+    config, more = _completed(workspace, config, request, None)
     spec = config.predictions
     if spec is not None and spec.path not in metrics:
         config = replace(config, outputs=outermost((*config.outputs, spec.path)))
@@ -205,21 +198,27 @@ def _completed(
     workspace: Workspace,
     config: ProjectConfig,
     request: InitRequest,
-    stages: Sequence[Stage],
-    outs: Iterable[str],
+    resolved: pipeline.Resolved | None,
 ) -> tuple[ProjectConfig, list[str]]:
     """Add seed, predictions and interpreter, and return what stays open about them."""
     folder = project_folder(workspace.top or workspace.start, config.project)
-    seed = seed_rule(request, folder, config.params, stages)
+    stages = () if resolved is None else (*resolved.executed, *resolved.apart)
+    executed = () if resolved is None else resolved.executed
+    seed = seed_rule(request, folder, config.params, executed)
     notes = fixed_seeds(request, seed)
-    predictions = find_predictions(request, folder, outs)
-    if predictions is None:
+    outs = [out.path for stage in stages for out in stage.outs] or request.outputs
+    found = (
+        predictions.choose(folder, outs, stages, config.metrics).taken
+        if request.predictions is None
+        else predictions.named(folder, request.predictions)
+    )
+    if found is None:
         none = (
             "no per-example predictions were found (columns id, y_true, y_pred); "
             "`--claim model` needs them"
         )
-        notes += unnamed_predictions(workspace, config) or [none]
-    return replace(config, seed=seed, predictions=predictions, python=request.python), notes
+        notes += predictions.unnamed(workspace, config) or [none]
+    return replace(config, seed=seed, predictions=found, python=request.python), notes
 
 
 def _supposed_metrics(folder: Path) -> tuple[str, ...]:
@@ -341,58 +340,6 @@ def _drawn(folder: Path, stages: Sequence[Stage], paths: Iterable[str]) -> set[s
         and not any(touches(path, other) for other in known)
         and not any((folder / f"{one}.dvc").exists() for one in (path, *PurePath(path).parents))
     }
-
-
-def find_predictions(
-    request: InitRequest, folder: Path, outputs: Iterable[str]
-) -> Predictions | None:
-    """Return the output whose header has true and predicted labels."""
-    if request.predictions is not None:
-        found = _header(folder / request.predictions)
-        return _columns(request.predictions, found) or Predictions(request.predictions)
-    each = (_columns(path, _header(folder / path)) for path in outputs)
-    return next((found for found in each if found is not None), None)
-
-
-def unnamed_predictions(workspace: Workspace, config: ProjectConfig) -> list[str]:
-    """Say that a file which a run makes has predictions, and that the settings name none."""
-    top = workspace.top or workspace.start
-    folder = project_folder(top, config.project)
-    paths = list(config.outputs)
-    if config.pipeline is None:
-        there = sorted(path.name for path in folder.glob("*.csv"))[:_MOST_TABLES]
-        held = status.tracked(workspace, [posixpath.join(config.project, path) for path in there])
-        paths += [path for path in there if posixpath.join(config.project, path) not in held]
-    else:
-        with contextlib.suppress(GitexpError):  # of a pipeline that is broken `run` says it
-            stages = pipeline.look([(top, config)])[0].executed
-            paths += [out.path for stage in stages for out in stage.outs]
-    found = find_predictions(InitRequest(), folder, paths)
-    if found is None:
-        return []
-    step = f"gitexp init --predictions {shlex.quote(found.path)}"
-    return [f"{found.path} has per-example predictions; `--claim model` takes them after {step}"]
-
-
-def _header(path: Path) -> list[str]:
-    if path.suffix.lower() != ".csv" or not path.is_file():
-        return []
-    with path.open("rb") as stream:
-        line = stream.read(_HEAD_BYTES).split(b"\n", 1)[0]
-    try:
-        return next(csv.reader(io.StringIO(line.decode("utf-8-sig"))), [])
-    except (UnicodeDecodeError, csv.Error):
-        return []
-
-
-def _columns(path: str, header: Sequence[str]) -> Predictions | None:
-    names = {name.strip().lower(): name for name in header}
-    true = next((names[n] for n in ("y_true", "label", "target") if n in names), None)
-    pred = next((names[n] for n in ("y_pred", "prediction", "predicted") if n in names), None)
-    key = next((names[n] for n in _ID_NAMES if n in names), None)
-    if true is None or pred is None or key is None:
-        return None
-    return Predictions(path, id=key, y_true=true, y_pred=pred)
 
 
 def describe(config: ProjectConfig) -> list[tuple[str, str]]:

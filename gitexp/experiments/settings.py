@@ -12,7 +12,7 @@ from gitexp.dvc import gitignore, pipeline
 from gitexp.dvc.dvcpipeline import outermost
 from gitexp.errors import GitexpError, UsageError
 from gitexp.execution.preflight.drift import fixed_seeds, seed_rule
-from gitexp.experiments import detect
+from gitexp.experiments import detect, predictions
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction import layout
 from gitexp.records import config as config_format
@@ -44,9 +44,9 @@ def revise(
     notes: list[str] = []
     detect.check_folder(folder)
     detect.check_params(workspace, new.project, request.params)
-    predictions = config.predictions
-    if request.predictions and (predictions is None or predictions.path != request.predictions):
-        new = replace(new, predictions=detect.find_predictions(request, folder, ()))
+    before = config.predictions
+    if request.predictions and (before is None or before.path != request.predictions):
+        new = replace(new, predictions=predictions.named(folder, request.predictions))
         if new.pipeline is None and request.predictions not in new.metrics:
             new = replace(new, outputs=outermost((*new.outputs, request.predictions)))
     made = [path for path in new.outputs if path not in config.outputs]
@@ -62,8 +62,8 @@ def revise(
             new = replace(new, seed=rule)
     _refuse_another(workspace, top, request, config, new)
     changes = dict(detect.describe(new)).items() - dict(detect.describe(config)).items()
-    before = dict(detect.describe(config))
-    said = [f"{label} was {before.get(label, 'not set')}" for label, _ in sorted(changes)]
+    was = dict(detect.describe(config))
+    said = [f"{label} was {was.get(label, 'not set')}" for label, _ in sorted(changes)]
     if config_format.results_part(new) != config_format.results_part(config):
         said.append(_ACTING)
     return detect.proposed(new, made, (*said, *notes, *_unnamed(workspace, new)))
@@ -94,7 +94,7 @@ def _refuse_another(
 
 
 def _unnamed(workspace: Workspace, config: ProjectConfig) -> list[str]:
-    return [] if config.predictions else detect.unnamed_predictions(workspace, config)
+    return [] if config.predictions else predictions.unnamed(workspace, config)
 
 
 def _asked(request: InitRequest, config: ProjectConfig) -> ProjectConfig:
