@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,7 @@ from gitexp.records.terms import binding
 from gitexp.report import numbers
 from gitexp.rules.branches import governing, is_protected
 from gitexp.stats.stopping import inflated_alpha
+from gitexp.store import plans
 from gitexp.store.plan_files import plan_history
 from gitexp.store.plans import plan_named
 
@@ -57,12 +59,23 @@ def aside(repo: Repo, plan: Plan | None) -> str:
 
 
 def back_to_first(repo: Repo, plan: Plan | None, tip: CommitHash) -> str:
-    """Say if the plan had newer rules at some time of a tip's history."""
-    if plan is None or all(
-        was.rules <= plan.rules for was in plan_history(repo, plan, tip).values()
-    ):
+    """Say if the plan had newer rules at some time of a tip's history, or had to have them.
+
+    Whatever writes newer settings, or another plan by newer rules, writes these into each new plan:
+    one without them had the line taken out.
+    """
+    if plan is None or plan.rules > 1:
         return ""
-    return "judged by the first rules, which the plan went back to: "
+    history = plan_history(repo, plan, tip)
+    if any(was.rules > 1 for was in history.values()):
+        return "judged by the first rules, which the plan went back to: "
+    for first in [*history][:1]:
+        with contextlib.suppress(GitexpError):  # of old settings nothing follows
+            if plans.config_of(repo, first)[0].inputs_rules > 1:
+                return "judged by the first rules, though the project had newer ones before: "
+        if any(each.rules > 1 for each in plans.plans(repo, first)):
+            return "judged by the first rules, though a plan had newer ones before: "
+    return ""
 
 
 def prefix(counted: Count, evaluation: Evaluation, *, allowed: bool) -> str:

@@ -18,10 +18,10 @@ from gitexp.dvc.input_parts import collect
 from gitexp.errors import DataMissingError, GitexpError, NoSamplesError, UsageError
 from gitexp.git import objects
 from gitexp.git.transaction.cache import Kind
-from gitexp.git.transaction.layout import CONCLUSIONS
+from gitexp.git.transaction.layout import CONCLUSIONS, run_json
 from gitexp.model import replace
 from gitexp.model.comparison import Sibling, Siblings, SignificanceResult
-from gitexp.model.ids import ABSENT
+from gitexp.model.ids import ABSENT, RunId
 from gitexp.model.plan import Claim, Verdict
 from gitexp.report import numbers
 from gitexp.stats.design import pairs_needed
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 _MOST = 50  # that are tested again; of the rest p is taken for 1, which makes no other p smaller
 _FEW = 5  # experiments that are named
 _HOLM = "holm"
-_YES = frozenset((Verdict.SUPPORTED, Verdict.EQUIVALENT))
 
 
 def found(
@@ -139,7 +138,7 @@ def sharing(world: RunPool, baseline: ResolvedSide, mine: Named) -> tuple[str, .
                 named = sides.planned(world.repo, world.index, look())
                 other = commit if named.plan is None else named.plan.baseline.commit
                 theirs = () if other == commit else _data(world.repo, other, named.holder)
-                if not (data.isdisjoint(theirs) or _parted(world.repo, commit, other)):
+                if not (data.isdisjoint(theirs) or _parted(world.repo, plan, commit, other)):
                     found.append(name)
     return tuple(found)
 
@@ -196,7 +195,7 @@ def _others(world: RunPool, item: Draft, plan: Plan, asked: Collection[str]) -> 
         like = line.inputs[0] == baseline.inputs
         try:
             named = sides.planned(world.repo, world.index, look())
-            if named.plan is None or _parted(world.repo, commit, named.plan.baseline.commit):
+            if named.plan is None or _parted(world.repo, plan, commit, named.plan.baseline.commit):
                 continue
             one, same, new = _judged(world, named, named.plan, again=tested < _MOST)
         except GitexpError:  # `list` says what is wrong with it
@@ -287,8 +286,12 @@ def _data(repo: Repo, baseline: CommitHash, holder: CommitHash) -> Iterator[str]
     yield from (part.id for part in collect(state, {}) if part.kind == "data")
 
 
-def _parted(repo: Repo, one: CommitHash, other: CommitHash) -> bool:
-    """Whether a supported experiment was merged between two baselines: a new family begins."""
+def _parted(repo: Repo, plan: Plan | None, one: CommitHash, other: CommitHash) -> bool:
+    """Whether a new family began between two baselines: an experiment like these was supported.
+
+    It promised something of the same metric, and its plan and the runs that it counted are there:
+    else whoever merges what is true of anything else, or a copy of a conclusion, tries for nothing.
+    """
     commits = {one, other}
     if len(commits) == 1 or not all(objects.exists(repo, each) for each in commits):
         return False
@@ -296,9 +299,23 @@ def _parted(repo: Repo, one: CommitHash, other: CommitHash) -> bool:
         {entry.text: commit for entry in objects.list_dir(repo, commit, CONCLUSIONS)}
         for commit in commits
     )
-    for path in first.keys() ^ second.keys():
-        commit = first.get(path) or second[path]
-        conclusion = conclusion_named(repo, path.removesuffix(".yaml"), commit)
-        if conclusion is not ABSENT and conclusion.verdict in _YES:
-            return True
-    return False
+    return any(
+        _is_progress(repo, plan, path.removesuffix(".yaml"), first.get(path) or second[path])
+        for path in first.keys() ^ second.keys()
+    )
+
+
+def _is_progress(repo: Repo, plan: Plan | None, name: str, commit: CommitHash) -> bool:
+    try:
+        conclusion = conclusion_named(repo, name, commit)
+        own = plans.plan_named(repo, name, commit)
+    except GitexpError:  # what is wrong with it ends no family
+        return False
+    if conclusion is ABSENT or conclusion.verdict is not Verdict.SUPPORTED:
+        return False
+    if own is ABSENT or not conclusion.stands(own):
+        return False
+    runs = conclusion.comparison.candidate.runs
+    there = (objects.entry_at(repo, commit, run_json(RunId(run))) for run in runs)
+    like = plan is None or (own.metric, own.direction) == (plan.metric, plan.direction)
+    return like and bool(runs) and all(each is not ABSENT for each in there)

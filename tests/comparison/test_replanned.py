@@ -93,3 +93,18 @@ def test_settings_that_turn_a_metric_around_are_said(lab: Lab) -> None:
         "the plan says that f1 is better when larger, and the settings now say smaller"
         in one(lab).warnings
     )
+
+
+@pytest.mark.parametrize("newer", ["settings", "another plan", ""])
+def test_a_plan_without_the_rules_of_its_time_is_said_to_be(lab: Lab, newer: str) -> None:
+    """Whoever takes the line out of a new plan thaws the evaluator and has no siblings."""
+    lab.init(replace(CONFIG, inputs_rules=2) if newer == "settings" else CONFIG)
+    if newer == "another plan":
+        lab.plan("before", rules=2)
+    plan = lab.plan(effect=">0")
+    lab.change()
+    low = scores(0.6, range(10))
+    lab.record("b", {"f1": low}, of="main", plan=plan)
+    lab.record("c", {"f1": {seed: value + 0.1 for seed, value in low.items()}}, plan=plan)
+    said = one(lab).headline
+    assert said.startswith("judged by the first rules, though ") == bool(newer)

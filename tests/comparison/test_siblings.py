@@ -147,6 +147,27 @@ def test_a_supported_and_merged_experiment_begins_a_new_family(lab: Lab) -> None
     assert names(one(lab, "lost")) == ("one",)
 
 
+@pytest.mark.parametrize("way", ["a copy", "another metric", "no runs"])
+def test_what_is_no_progress_on_the_metric_begins_no_family(lab: Lab, way: str) -> None:
+    begin(lab, "one", 3)
+    conclude(lab.repo.workspace, words="yes", now=START)
+    lab.repo.switch("main")
+    left_out = [":!.gitexp/runs"] if way == "no runs" else []
+    lab.repo.git("restore", "--source=exp/one", "-SW", "--", ".gitexp", *left_out)
+    files = lab.repo.path / ".gitexp"
+    if way == "a copy":
+        text = (files / "conclusions/one.yaml").read_text()
+        (files / "conclusions/two.yaml").write_text(text)
+        (files / "conclusions/one.yaml").unlink()
+    elif way == "another metric":
+        for file in (files / "conclusions/one.yaml", files / "experiments/one.yaml"):
+            file.write_text(file.read_text().replace("metric: f1", "metric: size"))
+    lab.repo.git("add", "--all")
+    lab.repo.commit(at=lab.tick(), message="chore")
+    begin(lab, "next", 5)
+    assert names(one(lab)) == ("one",)
+
+
 def test_a_merged_or_archived_experiment_that_was_not_supported_still_counts(lab: Lab) -> None:
     begin(lab, "one", 3, gain=0.0)
     conclude(lab.repo.workspace, words="nothing", now=START)
