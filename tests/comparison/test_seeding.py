@@ -1117,3 +1117,33 @@ def test_what_the_command_itself_executes_is_told_before_anything_ran(command: s
 def test_options_of_other_packages_are_not_looked_for() -> None:
     script = "from lightning.pytorch.cli import LightningCLI\nLightningCLI()\n"
     assert code(script, SeedRule(arg="--seed_everything {seed}")).unheard == ""
+
+
+NAMES = [f"v{i}" for i in range(40)]
+EACH_OTHER = "".join(f"    {a} = {b}\n" for a in NAMES for b in NAMES if a != b)
+TWICE = "".join(f"v{i} = {{0}}\nv{i} = {{0}}\n".format(f"v{i + 1}") for i in range(40))
+JOINED = "".join(f"v{i} = os.path.join(v{i + 1}, v{i + 1})\n" for i in range(40))
+CALLED = "".join(f"def f{i}():\n    return f{(i + 1) % 40}()\n" for i in range(40))
+
+
+@pytest.mark.parametrize(
+    "end", ["v0.fit(r)", "F(**v0)", "F(random_state=v0)", "open(v0) or v0.fit()"]
+)
+@pytest.mark.parametrize(
+    "names",
+    [f"if r:\n{EACH_OTHER}", TWICE, f"{TWICE}v40 = 7\n", f"{JOINED}v40 = 'a'\nv40 = 'b'\n"],
+)
+def test_names_that_stand_for_each_other_in_many_ways_are_read_to_an_end(
+    names: str, end: str
+) -> None:
+    found = code(f"import os\n{FOREST}{names}{end}\n")
+    assert found.held(code("print(1)\n"))
+
+
+def test_functions_that_call_each_other_are_read_to_an_end() -> None:
+    assert code(f"{FOREST}{CALLED}F(**f0())\n").fast() is not None
+
+
+def test_what_a_file_holds_is_found_through_names_that_stand_for_each_other() -> None:
+    loaded = f"import joblib\nif r:\n{EACH_OTHER}    v39 = joblib.load(path)\n    v0.fit(r)\n"
+    assert "what a file holds" in str(code(loaded).held(code("print(1)\n")))

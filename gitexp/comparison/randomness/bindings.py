@@ -6,6 +6,7 @@ import ast
 import re
 from collections import defaultdict
 from itertools import chain, product
+from math import prod
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.randomness.syntax import (
@@ -39,8 +40,21 @@ DECLARES = frozenset(("add_argument", "option", "Option"))
 HOLDS = frozenset(("dict", "Namespace", "SimpleNamespace", "update", "replace", "set_defaults"))
 ROUNDS = 20  # of names that stand for names
 
+_MOST, _LONGEST = 1_000, 4_096  # paths that an expression may be, and characters of one
 _ORDERS = re.compile("^(permutation|shuffle)$")
 _AGAIN = ast.For | ast.While | ast.comprehension | ast.FunctionDef | ast.Lambda | ast.ClassDef
+
+
+@dataclass(frozen=True)
+class Met:
+    """Names above a value, and those that need no second look: one unknown makes all unknown."""
+
+    above: tuple[str, ...]
+    done: set[str]
+
+    def below(self, key: str) -> Met:
+        """Return what is above the values of a name."""
+        return Met((*self.above, key), self.done)
 
 
 @dataclass()
@@ -311,13 +325,16 @@ class Bindings:
             or (any(values) and name_of(node) in self._live)
         )
 
-    def _is_number(self, node: ast.expr, above: tuple[str, ...] = ()) -> bool:
+    def _is_number(self, node: ast.expr, met: dict[str, bool] | None = None) -> bool:
         """Whether a seed can be nothing but a number in the text, by all that its name gets."""
         if isinstance(node, ast.Constant):
             return type(node.value) is int
-        key = self._key(node)
-        found = [] if key in above else self._values.get(key, [])
-        return bool(found) and all(self._is_number(value, (*above, key)) for _, value in found)
+        key, met = self._key(node), {} if met is None else met
+        if key not in met:
+            met[key] = False  # of itself it is none
+            found = self._values.get(key, [])
+            met[key] = bool(found) and all(self._is_number(value, met) for _, value in found)
+        return met[key]
 
     def _origin(self, path: str, node: ast.expr) -> tuple[str, ast.expr]:
         """Return what a seed is in the end, and the file that has it."""
@@ -326,22 +343,29 @@ class Bindings:
                 path, node = found[0]
         return path, node
 
-    def _paths(self, node: ast.AST, above: tuple[str, ...] = ()) -> frozenset[str]:
+    def _paths(self, node: ast.AST, met: dict[str, frozenset[str]] | None = None) -> frozenset[str]:
         """Return what a path in the folder of a job may be; empty where it may be any."""
+        met = {} if met is None else met
         key = f"{called(node)[-1]}()" if isinstance(node, ast.Call) else name_of(node)
         if isinstance(node, ast.Constant) or key == "__file__":
             return frozenset(filter(None, (str(getattr(node, "value", key)),)))
         by, parts = path_parts(node, self._imported)
         if parts:
-            found = [self._paths(each, above) for each in parts]
+            found = [self._paths(each, met) for each in parts]
+            longest = sum(max(map(len, each), default=0) for each in found)
+            if longest > _LONGEST or prod(map(len, found)) > _MOST:
+                return frozenset()
             return frozenset(map(by.join, product(*found)))
         if isinstance(node, ast.Attribute) and self._is_module(node):
             key = node.attr
         asked = self._options_of().get(key[1:], ())
         is_given = any(text_of([e]) in self.commands for call in asked for e in call.args)
-        values = () if is_given or key in above else self._values.get(key, ())
-        found = [self._paths(value, (*above, key)) for _, value in values if not is_none(value)]
-        return frozenset().union(*found) if all(found) else frozenset()
+        if key not in met:
+            met[key] = frozenset()  # of itself it may be any
+            values = () if is_given else self._values.get(key, ())
+            found = [self._paths(value, met) for _, value in values if not is_none(value)]
+            met[key] = frozenset().union(*found) if all(found) else frozenset()
+        return met[key]
 
     def _is_absent(self, read: ast.Call) -> bool:
         """Whether a job that starts lacks the file that a call reads, or looks for."""

@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from gitexp.comparison.randomness.bindings import DECLARES, HOLDS, Bindings
+from gitexp.comparison.randomness.bindings import DECLARES, HOLDS, Bindings, Met
 from gitexp.comparison.randomness.syntax import (
     SEED_CALL,
     SEED_NAME,
@@ -27,6 +27,7 @@ from gitexp.comparison.randomness.syntax import (
     entries,
     is_of_data,
     is_of_settings,
+    is_source,
     name_of,
     root_of,
     spelled,
@@ -256,31 +257,36 @@ class Scripts(Bindings):
         given = [*given, *(e.value for e in call.keywords if WRAPPED.search(e.arg or ""))]
         return any(self._is_of_file(path, part) for each in given for part in wrapped(each))
 
-    def _is_of_file(self, path: str, node: ast.AST, above: tuple[str, ...] = ()) -> bool:
+    def _is_of_file(self, path: str, node: ast.AST) -> bool:
         """Whether a value is an object out of a file, or a part of it, that is given no seed."""
-        key, at = name_of(node), getattr(node, "lineno", 0)
-        if isinstance(node, ast.Call):
-            name = called(node, self._imported)
-            if name[-1] not in self._own and _OF_FILE.search(".".join(name)):
-                return not (is_of_settings(node, ".".join(name)) or self._is_absent(node))
-            key = f"{name[-1]}()"
-        if key in above or key in self._reseeded:
-            return False
-        values = self._values.get(key, [])
-        values = [(p, v) for p, v in values if p != path or v.lineno <= at] or values
-        if any(self._is_of_file(p, value, (*above, key)) for p, value in values):
-            return True
-        inner: ast.AST | None = None
-        match node:
-            case ast.Call(args=[first, *_]) if key in {"clone()", "deepcopy()", "copy()"}:
-                inner = first
-            case ast.Call(func=ast.Attribute(value=base)) if key not in self._values:
-                inner = base
-            case ast.Attribute(value=base) | ast.Subscript(value=base) if not values:
-                inner = base
-            case ast.ListComp(elt=part):
-                inner = part
-        return inner is not None and self._is_of_file(path, inner, above)
+        rest, seen = [(path, node)], {(path, node)}
+        while rest:
+            path, node = rest.pop()
+            key, at = name_of(node), getattr(node, "lineno", 0)
+            if isinstance(node, ast.Call):
+                name = called(node, self._imported)
+                if name[-1] not in self._own and _OF_FILE.search(".".join(name)):
+                    if not (is_of_settings(node, ".".join(name)) or self._is_absent(node)):
+                        return True
+                    continue
+                key = f"{name[-1]}()"
+            if key in self._reseeded:
+                continue
+            values: list[tuple[str, ast.AST]] = [*self._values.get(key, ())]
+            found = [(p, v) for p, v in values if p != path or getattr(v, "lineno", 0) <= at]
+            found = found or values
+            match node:
+                case ast.Call(args=[first, *_]) if key in {"clone()", "deepcopy()", "copy()"}:
+                    found.append((path, first))
+                case ast.Call(func=ast.Attribute(value=base)) if key not in self._values:
+                    found.append((path, base))
+                case ast.Attribute(value=base) | ast.Subscript(value=base) if not values:
+                    found.append((path, base))
+                case ast.ListComp(elt=part):
+                    found.append((path, part))
+            rest += [each for each in found if each not in seen]
+            seen.update(found)
+        return False
 
     def _is_clear(self, call: ast.Call, modules: Mapping[str, str]) -> bool:
         name, given = called(call, modules)[-1], call.args
@@ -298,49 +304,53 @@ class Scripts(Bindings):
             return root_of(given[0]) not in modules
         return name in {"print", "format", "log_params"} or all(map(self._is_known, unnamed))
 
-    def _is_known(self, node: ast.AST, above: tuple[str, ...] = ()) -> bool:  # noqa: C901, PLR0911
+    def _is_known(self, node: ast.AST, met: Met | None = None) -> bool:  # noqa: C901, PLR0911
         """Whether all entries of a mapping stand in the text, or in a file that was looked at."""
-        key = name_of(node)
-        if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and key not in above:
+        key, met = name_of(node), met or Met((), set())
+        if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and key not in met.above:
+            if key in met.done:
+                return True
             values = [value for _, value in self._values.get(key, ())]
             if values or key in self._open:
-                return all(self._is_known(each, (*above, key)) for each in values)
+                met.done.add(key)
+                return all(self._is_known(each, met.below(key)) for each in values)
         match node:
             case ast.Constant(value=value):
                 is_file = isinstance(value, str) and bool(SETTINGS.search(value))
                 name = str(value).rpartition("/")[2]
                 return name in self.files if is_file else value is None or isinstance(value, str)
             case ast.Dict():
-                texts = [text_of([k]) if k else self._is_known(v, above) for k, v in entries(node)]
+                texts = [text_of([k]) if k else self._is_known(v, met) for k, v in entries(node)]
                 return all(texts)
             case ast.Attribute(attr="argv") | ast.JoinedStr():
                 return bool(self.files)
             case ast.Name():
-                return key in above
+                return key in met.above
             case ast.Attribute(value=base) | ast.Subscript(value=base):
-                return self._is_known(base, above)
+                return self._is_known(base, met)
             case ast.Call():
-                return self._is_known_call(node, above)
+                return self._is_known_call(node, met)
             case ast.List(elts=parts) | ast.Tuple(elts=parts):
-                return all(self._is_known(each, above) for each in parts)
+                return all(self._is_known(each, met) for each in parts)
             case ast.DictComp():
-                return all(self._is_known(each.iter, above) for each in node.generators)
+                return all(self._is_known(each.iter, met) for each in node.generators)
             case ast.BinOp() | ast.BoolOp() | ast.IfExp():
                 parts = [e for e in ast.iter_child_nodes(node) if isinstance(e, ast.expr)]
                 parts = [e for e in parts if e is not getattr(node, "test", None)]
-                return all(self._is_known(each, above) for each in parts)
+                return all(self._is_known(each, met) for each in parts)
         return False
 
-    def _is_known_call(self, call: ast.Call, above: tuple[str, ...]) -> bool:
+    def _is_known_call(self, call: ast.Call, met: Met) -> bool:
         name = called(call, self._imported)[-1]
         if name in self._own:
-            values = self._values.get(f"{name}()", ())
+            values = self._values.get(f"{name}()", ()) if f"{name}()" not in met.done else ()
+            met.done.add(f"{name}()")
             fields = {key for arguments in self._own[name] for key in defaults_of(arguments)}
             if any(SEED_NAME.search(key) for key in fields - self._live):
                 return False
-            return all(self._is_known(value, (*above, name)) for _, value in values)
+            return all(self._is_known(value, met.below(name)) for _, value in values)
         if name in HOLDS and not call.args:
-            return all(e.arg or self._is_known(e.value, above) for e in call.keywords)
+            return all(e.arg or self._is_known(e.value, met) for e in call.keywords)
         if name == "parse_args":
             return all(text_of(each.args) for each in self._declarations())
         loads = name == "ConfigParser" or _LOADS.search(name)
@@ -352,7 +362,7 @@ class Scripts(Bindings):
         if searches:
             grids = [each.value for each in call.keywords if (each.arg or "").startswith("param_")]
             of = [*call.args[1:2], *grids]
-        return all(self._is_known(each, above) for each in of or base)
+        return all(self._is_known(each, met) for each in of or base)
 
     def strange(self, texts: Collection[str]) -> str:
         """Return a library, or a program, that may draw from a seed of its own, "" for none."""
@@ -383,7 +393,7 @@ class Scripts(Bindings):
         nodes = [node for found in self._nodes.values() for node in found]
         parents = {id(each): node for node in nodes for each in ast.iter_child_nodes(node)}
         held: set[str] = set()
-        rest = [node for node in nodes if _is_source(node, file)]
+        rest = [node for node in nodes if is_source(node, file)]
         while rest:
             node = rest.pop()
             up, looked_up = parents[id(node)], ""
@@ -424,14 +434,6 @@ class Scripts(Bindings):
             if is_global or is_strange or any(self._unseeded(path, fixes)):
                 return True
         return False
-
-
-def _is_source(node: ast.AST, file: str) -> bool:
-    """Whether it names a file, or gives all options ("")."""
-    if isinstance(node, ast.Call) and not file:
-        return called(node)[-1] == "parse_args"
-    named = isinstance(node, ast.Constant) and isinstance(node.value, str) and bool(file)
-    return named and str(getattr(node, "value", "")).endswith(file)
 
 
 def _is_anew(name: str, call: ast.Call, fixes: Collection[str]) -> bool:

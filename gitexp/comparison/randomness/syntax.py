@@ -321,3 +321,11 @@ def where_of(path: str, line: int, text: str) -> str:
         return f"{path}, line {line}"
     cells = [each for each in text.split("\n")[:line] if each.startswith(CELL)]
     return f"{path}, {cells[-1].removeprefix('#: ')}" if cells else path
+
+
+def is_source(node: ast.AST, file: str) -> bool:
+    """Whether it names a file, or gives all options ("")."""
+    if isinstance(node, ast.Call) and not file:
+        return called(node)[-1] == "parse_args"
+    named = isinstance(node, ast.Constant) and isinstance(node.value, str) and bool(file)
+    return named and str(getattr(node, "value", "")).endswith(file)
