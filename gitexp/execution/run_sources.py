@@ -15,13 +15,16 @@ from gitexp.dvc import surroundings
 from gitexp.dvc.composed import laid_over
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError, PreflightError, UnknownParamError, UsageError
+from gitexp.git import merging as git_diff
 from gitexp.git import objects
 from gitexp.git.discovery import project_folder
+from gitexp.git.transaction.layout import FOLDER
 from gitexp.git.writing import build_tree, write_bare_commit
 from gitexp.model import dataclass, field, replace
 from gitexp.model.config import ParamKey, ProjectConfig
 from gitexp.model.ids import ABSENT, Absent, BlobId, CommitHash, InputsDigest, ParamValue, TreeId
 from gitexp.model.run import MAX_SEED, Key, lone
+from gitexp.report.numbers import listed
 from gitexp.store import plans
 from gitexp.system import secrets
 from gitexp.text import params as params_format
@@ -379,6 +382,17 @@ def _names(declared: Sequence[str], read: Callable[[str], bytes | Absent]) -> It
                 yield str(ParamKey(file, key))
 
 
+_FEW = 3  # paths that are named
+
+
+def _unseen(main: RunSource, other: RunSource) -> list[str]:
+    """Return what rules 2 leave out of jobs and one side has otherwise."""
+    if main.config.inputs_rules == 1:
+        return []
+    changed = git_diff.changed_paths(main.repo, main.tree, other.tree)
+    return [each.path for each in changed if not each.path.startswith(f"{FOLDER}/")]
+
+
 def refuse_equal(main: RunSource, other: RunSource) -> None:
     """Refuse to run two sides of which `compare` could say nothing."""
     if main.inputs == other.inputs:
@@ -386,14 +400,18 @@ def refuse_equal(main: RunSource, other: RunSource) -> None:
         paths = surroundings.reached(main.repo, main.config, trees, trees)
         said, remedy = surroundings.told(main.config, paths) if paths else ("", "")
         lent = f", which has the candidate's {', '.join(other.swaps)}" if other.swaps else ""
+        unseen = _unseen(main, other)
+        if unseen and not paths:
+            said = f"{listed(unseen, _FEW)} of one side alone is in no job"
+            remedy = f"gitexp init --add-inputs {shlex.quote(unseen[0])}, where a job reads it"
         raise PreflightError(
             "both sides have the same inputs, so there would be nothing to compare",
             found=f"inputs {main.inputs[:7]} of candidate and baseline{lent}"
-            + (f"; {said}, and is no input" if paths else ""),
+            + (f"; {said}{', and is no input' if paths else ''}" if said else ""),
             where=f"{main.commit[:9]} and {other.commit[:9]}",
             expected="a change of code, parameters or data",
             next_step=f"{remedy}, commit, then gitexp run --with-baseline"
-            if paths
+            if remedy
             else 'change it, then gitexp run --commit -m "what changed" --with-baseline',
         )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.comparison.compare import compare
-from gitexp.errors import UsageError
+from gitexp.errors import PreflightError, UsageError
 from gitexp.execution.run import run
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
@@ -258,3 +258,15 @@ def test_no_layout_is_locked_out(tmp_path: Path, layout_: str) -> None:
     assert set(states(done)) == {RepeatState.FINISHED}, json.dumps(done.warnings)
     assert done.recorded[0].run.inputs == digest(repo)
     assert repo.status() == []
+
+
+def test_a_change_that_no_job_sees_is_named_where_both_sides_are_equal(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "r", f"import glob\n{TRAIN}", outputs=(), dvc_init=False)
+    repo.commit({"kb/a.md": "a\n"}, at=2)
+    new(repo.workspace, ASKED)
+    repo.commit({"kb/b.md": "b\n"}, at=3)
+    with pytest.raises(PreflightError, match="same inputs") as refused:
+        run(repo.workspace)
+    assert "kb/b.md of one side alone is in no job" in refused.value.found
+    assert refused.value.next_step.startswith("gitexp init --add-inputs kb/b.md, where a job reads")
+    init(repo.workspace, InitRequest(add_inputs=("kb/b.md",)))
