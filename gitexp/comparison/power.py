@@ -234,7 +234,7 @@ def _of_repeats(request: PowerRequest, terms: PowerTerms, known: _Known) -> Powe
         spread=spread,
         reached=reached,
         detectable=None if least is None else least * spread,
-        price=known.price(support.needed or support.needed_from or terms.units),
+        price=known.price(support.planned(terms.units) or terms.units),
         assumed=(*told.assumed(), *_divided(known)),
     )
 
@@ -356,7 +356,7 @@ def _next_step(terms: PowerTerms, support: Support, request: PowerRequest) -> st
     asked = _typed(request, "metric", "effect", "hypothesis")
     if terms.design in _OF_EXAMPLES:
         return f"{first}gitexp new NAME --claim model{asked}"
-    needed = support.needed or support.needed_from or (terms.units if first else None)
+    needed = terms.units if first else support.planned(terms.units)
     if needed is None:
         return "a smaller promise, less noise or more data: no number of repeats is enough"
     if terms.plan is not None and not _typed(replace(request, expect=None)):

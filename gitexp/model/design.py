@@ -132,6 +132,15 @@ class Support:
     least: float | None = None  # the true gain that `units` support with `power`
     least_share: float | None = None  # of the baseline's mean
 
+    def planned(self, units: int) -> int | None:
+        """Return how many to plan; where a lower bound is all that is known no fewer than `units`.
+
+        None where no number is enough.
+        """
+        if self.needed is not None or self.needed_from is None:
+            return self.needed
+        return max(self.needed_from, units)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerReport:

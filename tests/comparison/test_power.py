@@ -394,6 +394,8 @@ def test_the_chance_over_one_test_set_is_that_of_the_crossed_test(repo: BuiltRep
     shutil.rmtree(lab.repo.path / ".dvc" / "cache")
     blind = yes(lab.repo.workspace, **asked, expect=str(gain))
     assert (blind.chance, blind.up_to, blind.needed) == (None, told.up_to, None)
+    assert blind.needed_from is not None
+    assert blind.needed_from < blind.planned(10) == 10, "a lower bound is no plan"
     text = views.render(
         power(
             lab.repo.workspace,

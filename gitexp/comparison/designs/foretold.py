@@ -200,6 +200,8 @@ class Foretold:
             yield f"normal values; {basis}, {self.one_side or 0:.3g}, also for the candidate"
             if self.paired:
                 yield "as if common seeds had nothing in common; where they do, fewer will do"
+        if self.terms.plan is not None and self.terms.plan.guards_shown:
+            yield "that each guard-rail is shown to be kept, without which there is no yes"
         if self.found.parts:
             yield _PARTS
         if isinstance(self.splits, Splits) or not is_of_one_set(self.found):

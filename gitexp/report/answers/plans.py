@@ -185,7 +185,7 @@ def _otherwise(report: PowerReport) -> Iterator[Fact]:
     """Yield how the promise is told from no change, where that is another question."""
     if report.distance is None or report.support.truth == NO_CHANGE:
         return
-    said = f"no number of {report.unit} would {report.question}"
+    said = f"no number of {report.unit} is known to {report.question}"
     if report.needed is not None:
         said = f"{report.needed:,} {report.unit} {report.question}, with {report.power * 100:g} %"
     reached = "" if report.reached is None else f"; {report.units:,} with {_chance(report.reached)}"
@@ -218,7 +218,8 @@ def _price(price: Price) -> str:
         return f"{runs}; hours unknown, {price.basis}"
     said = f"{runs}, about {numbers.duration(price.seconds)} one after another ({price.basis})"
     if price.money is not None:
-        said += f", {price.money:,.2f} by gitexp.pricePerHour"
+        money = f"{price.money:,.2f}" if price.money >= 0.01 else "less than 0.01"  # noqa: PLR2004
+        said += f", {money} by gitexp.pricePerHour"
     if price.reusing is None:
         return said
     fewer = numbers.amount(price.reusing, "repeat")
