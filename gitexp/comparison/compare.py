@@ -122,9 +122,7 @@ def judge(
 ) -> Comparisons:
     """Test each candidate against its baseline, as `compare` does for names."""
     repo, index = world.repo, world.index
-    drafts = [
-        draft(world, base, candidate, options, candidates=len(pairs)) for base, candidate in pairs
-    ]
+    drafts = [draft(world, pair, options, candidates=len(pairs)) for pair in pairs]
     alone = [_of_selection(item) for item in drafts]
     results = _over_candidates(alone, options.adjust)
     call = _Call(
@@ -147,7 +145,7 @@ def judge(
     for number, (one, result) in enumerate(zip(alone, shared, strict=True)):
         item, over = drafts[number], siblings.factor(one, result)
         if over > 1 and item.sides.plan is not None and item.sides.plan.rules > 1:
-            paid = draft(world, *pairs[number], options, candidates=len(pairs), over=over)
+            paid = draft(world, pairs[number], options, candidates=len(pairs), over=over)
             drafts[number] = replace(item, measured=paid.measured)
     return Comparisons(
         replace(_finish(*its, call), order=_order(repo, index, its[0]), across=together)

@@ -73,10 +73,9 @@ class CompareOptions:
     adjust: str = "holm"
 
 
-def draft(  # noqa: PLR0913  two sides, and what surrounds them
+def draft(
     world: RunPool,
-    base: Named,
-    named: Named,
+    pair: tuple[Named, Named],
     options: CompareOptions,
     *,
     candidates: int = 1,
@@ -84,9 +83,9 @@ def draft(  # noqa: PLR0913  two sides, and what surrounds them
 ) -> Draft:
     """Find, count and test; see `comparison.compare.compare` for what is raised.
 
-    `over`: by what intervals pay for other experiments that share alpha.
+    `pair`: baseline and candidate; `over`: by what intervals pay for others that share alpha.
     """
-    repo, index = world.repo, world.index
+    (base, named), repo, index = pair, world.repo, world.index
     at = sides.settled(repo, named, base)
     candidate, baseline = (sides.source(repo, each, at, index) for each in (named, base))
     plan, swapped, warnings = _roles(world, (base, baseline), (named, candidate))

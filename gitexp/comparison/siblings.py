@@ -246,7 +246,7 @@ def _judged(
         return open_, data, False
     try:
         base = sides.planned_baseline(world.repo, plan, named, world.index)
-        item = draft(world, base, named, CompareOptions())
+        item = draft(world, (base, named), CompareOptions())
     except (NoSamplesError, DataMissingError):
         return open_, data, True
     primary = item.measured.primary
