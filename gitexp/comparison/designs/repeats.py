@@ -11,8 +11,8 @@ from gitexp.errors import DesignError
 from gitexp.model.metrics import mean, spread
 from gitexp.stats import effects, intervals
 from gitexp.stats.design import Unit, plan_test
-from gitexp.stats.planned.one_dataset import beside_repeats, run_on_repeats
-from gitexp.stats.tests import PAIRED_PERMUTATION, WELCH_T
+from gitexp.stats.planned.one_dataset import beside_repeats, run_on_repeats, student
+from gitexp.stats.tests import PAIRED_PERMUTATION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ def compare(question: Question, values: Values, *, paired: bool, decides: bool =
         refused = error.brief
     apart = question.inverts and not paired
     if result is not None and apart:
-        result = _larger(result, beside)
+        result = _larger(result, student(planned, design, left, right))
     confidence = question.confidence
     sizes = effects.paired_effects if paired else effects.independent_effects
     comparison = build(
@@ -93,12 +93,11 @@ def _intervals(
     return found[0], found[1]
 
 
-def _larger(result: SignificanceResult, beside: Sequence[SignificanceResult]) -> SignificanceResult:
+def _larger(result: SignificanceResult, t: SignificanceResult | None) -> SignificanceResult:
     """Return the larger p-values of a test of labels and of Welch's t, of which the interval is.
 
     By labels few values of a wide spread beside many are supported too often, by t skewed ones.
     """
-    t = next((item for item in beside if item.plan.test == WELCH_T.name), None)
     if t is None:
         return result
     plan = replace(result.plan, title=f"{result.plan.title}, or Welch's t: the larger p")

@@ -128,18 +128,25 @@ def beside_repeats(
     """
     old, new = finite(baseline, "baseline values"), finite(candidate, "candidate values")
     hypotheses.check_share(old, design.effect)
+    t = student(plan, design, old, new)
+    return *(() if t is None else (t,)), *by_ranks(plan, design, old, new)
+
+
+def student(
+    plan: PlannedTest, design: Design, baseline: Floats, candidate: Floats
+) -> SignificanceResult | None:
+    """Return the t test beside a permutation test, paired or Welch's; None where there is no t."""
+    old, new = finite(baseline, "baseline values"), finite(candidate, "candidate values")
     estimate = ttests.paired_difference if plan.paired else ttests.welch_difference
 
-    def student(below: Values, above: Values) -> Tails:
+    def tails(below: Values, above: Values) -> Tails:
         return estimate(above, below).tails
 
-    ranked = by_ranks(plan, design, old, new)
     t = beside(plan, tests.PAIRED_T if plan.paired else tests.WELCH_T)
     try:
-        statistic = estimate(new, old).t
-        return hypotheses.at_margins(t, design, (old, new), student, statistic), *ranked
+        return hypotheses.at_margins(t, design, (old, new), tails, estimate(new, old).t)
     except DesignError:
-        return ranked
+        return None
 
 
 def beside_predictions(
