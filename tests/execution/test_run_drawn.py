@@ -392,8 +392,8 @@ def test_what_ran_on_another_plans_seeds_makes_committed_ones_no_cheaper(
     run(repo.workspace)
     repo.git("switch", "-q", "main")
     why = ("--metric", "acc:max", "--effect", ">0", "--hypothesis", "a higher rate raises acc")
-    told = gitexp(repo, "new", "c", *why, "--repeats", "5", "--seeds", "drawn", "--dry-run")
-    assert "10 repeats on both sides" in told.out
+    told = gitexp(repo, "new", "c", *why, "--repeats", "6", "--seeds", "drawn", "--dry-run")
+    assert "12 repeats on both sides" in told.out
     assert "--seeds committed" not in told.out
 
 
@@ -415,7 +415,9 @@ def test_committed_seeds_are_asked_for_or_settled_and_said(tmp_path: Path) -> No
     assert json.loads(gitexp(repo, "compare", "--json").out)["plan"]["seeds"] == "committed"
     repo.switch("main")
     repo.commit({".gitexp/config.yaml": settings.replace("seeds: drawn", "seeds: committed")})
-    found = new(repo.workspace, ASKED).plan.seeds
+    found = new(
+        repo.workspace, replace(ASKED, repeats=6)
+    ).plan.seeds  # fewer decide nothing beside c
     assert found == PlanSeeds()
     assert found.origin is SeedOrigin.COMMITTED
 
