@@ -23,7 +23,7 @@ from gitexp.dvc import dvcpipeline, pipeline
 from gitexp.dvc.acting import Imports, NamedFiles, attributes, imported, instead, module, modules
 from gitexp.dvc.dvcpipeline import Pattern, touches
 from gitexp.dvc.pipeline import depends_on
-from gitexp.dvc.state import Patterns, ProjectState, executed, listed, mapping
+from gitexp.dvc.state import Patterns, ProjectState, executed, listed, mapping, texts_in
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
 from gitexp.git.objects import MODE_COMMIT, MODE_LINK
 from gitexp.git.tree import FILE_MODES, MODE_TREE
@@ -295,7 +295,7 @@ class FilledPipeline:
         return {name for entry in entries for name in self._references(entry) if self.filled(name)}
 
     def _references(self, entry: Json) -> set[str]:
-        return {_dotted(name) for text in _texts(entry) for name in _TEMPLATE.findall(text)}
+        return {_dotted(name) for text in texts_in(entry) for name in _TEMPLATE.findall(text)}
 
     def filled(self, name: str) -> dict[str, ParamValue]:
         """Return what a template stands for, from wherever it comes, without seeds."""
@@ -432,18 +432,6 @@ def paths(state: ProjectState, path: str) -> tuple[str, ...]:
 
 def _dotted(name: str) -> str:
     return re.sub(r"\[['\"]?([^\]'\"]*)['\"]?\]", r".\1", name.strip())
-
-
-def _texts(value: Json) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield key
-            yield from _texts(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _texts(item)
 
 
 def _sha(*texts: str) -> str:

@@ -94,7 +94,7 @@ def declared_stages(data: bytes, where: str, folder: str) -> tuple[DeclaredStage
     """
     document = yaml_loads(data, where=where, allow_aliases=True)
     top = mapping(document)
-    filled = _read(top, folder), frozenset(_texts(top.get("vars")))
+    filled = _read(top, folder), frozenset(texts_in(top.get("vars")))
     found = mapping(top.get("stages"))
     return tuple(_stage(name, mapping(body), folder, *filled) for name, body in found.items())
 
@@ -157,21 +157,21 @@ def _stage(
         outs=tuple(pattern for key in _OUT_SECTIONS for pattern in _patterns(inner.get(key), wdir)),
         words=frozenset().union(*(words(text, wdir) for text in commands)),
         frozen=inner.get("frozen") is True,
-        texts=texts.union(*(_texts(each.get(key)) for each in (body, inner) for key in _FILLED)),
+        texts=texts.union(*(texts_in(each.get(key)) for each in (body, inner) for key in _FILLED)),
     )
 
 
-def _texts(value: Json) -> Iterator[str]:
+def texts_in(value: Json) -> Iterator[str]:
     """Yield the texts in a value; a key of a mapping may be an item of a group."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield key
-            yield from _texts(item)
+            yield from texts_in(item)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from _texts(item)
+            yield from texts_in(item)
 
 
 def _read(section: Mapping[str, Json], wdir: str) -> tuple[Pattern, ...]:
