@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison import advice, selection, siblings, sides
 from gitexp.comparison.designs import collapse
 from gitexp.comparison.detectable import detectable, fragile, missing_repeats, obstacle_of
-from gitexp.comparison.draft import CompareOptions, draft
+from gitexp.comparison.draft import CompareOptions, draft, measurements
 from gitexp.comparison.gather import RunPool
 from gitexp.comparison.judged import Draft, Judged
 from gitexp.comparison.omnibus import across
@@ -145,8 +145,7 @@ def judge(
     for number, (one, result) in enumerate(zip(alone, shared, strict=True)):
         item, over = drafts[number], siblings.factor(one, result)
         if over > 1 and item.sides.plan is not None and item.sides.plan.rules > 1:
-            paid = draft(world, pairs[number], options, candidates=len(pairs), over=over)
-            drafts[number] = replace(item, measured=paid.measured)
+            drafts[number] = replace(item, measured=measurements(item.sides, options, over))
     return Comparisons(
         replace(_finish(*its, call), order=_order(repo, index, its[0]), across=together)
         for its in zip(drafts, shared, alone, known, strict=True)

@@ -74,16 +74,11 @@ class CompareOptions:
 
 
 def draft(
-    world: RunPool,
-    pair: tuple[Named, Named],
-    options: CompareOptions,
-    *,
-    candidates: int = 1,
-    over: float = 1,
+    world: RunPool, pair: tuple[Named, Named], options: CompareOptions, *, candidates: int = 1
 ) -> Draft:
     """Find, count and test; see `comparison.compare.compare` for what is raised.
 
-    `pair`: baseline and candidate; `over`: by what intervals pay for others that share alpha.
+    `pair`: baseline and candidate.
     """
     (base, named), repo, index = pair, world.repo, world.index
     at = sides.settled(repo, named, base)
@@ -140,7 +135,7 @@ def draft(
     measured = Measured()
     if not same:
         situation, copies, conditions = _with_chance(repo, situation, gathered.found)
-        measured = _measure(situation, options, over)
+        measured = measurements(situation, options)
     if plan is not None and len(everything.candidate.repeats) > len(
         settled.count.candidate.repeats
     ):
@@ -373,7 +368,8 @@ def _withheld(measured: Measured, problem: str, unjudged: str) -> Measured:
     return replace(measured, metrics=untested, still=still_why)
 
 
-def _measure(situation: CountedSides, options: CompareOptions, over: float) -> Measured:
+def measurements(situation: CountedSides, options: CompareOptions, over: float = 1) -> Measured:
+    """Test each metric of two sides; `over`: by what intervals pay for others that share alpha."""
     plan = situation.plan
     alpha = ALPHA if plan is None else plan.alpha
     directions = situation.candidate.config.directions
