@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 from gitexp.comparison import exclusions, failures, selection
 from gitexp.comparison.advice import cannot_decide, is_fixed, seed_ranges
 from gitexp.comparison.environments import Environments
+from gitexp.comparison.gather import RunPool
 from gitexp.comparison.known_metrics import known_metrics
 from gitexp.comparison.randomness.seeding import CANDIDATE
+from gitexp.comparison.sides import Named
 from gitexp.errors import GitexpError, IdleSeedError
 from gitexp.execution import absences, state
 from gitexp.execution.partners import helping
 from gitexp.execution.publish import NOT_RUN
+from gitexp.git.transaction.cache import open_index
 from gitexp.model import dataclass
 from gitexp.model.metrics import IN_FOLDS, NO_RULE, ONE_TABLE, OWN_METRIC, in_folds
 from gitexp.model.plan import Claim, Plan
@@ -22,10 +25,12 @@ from gitexp.model.report import PlannedRun, RecordedRun, RunReport
 from gitexp.model.run import Repeat, RepeatState
 from gitexp.report import numbers
 from gitexp.stats.design import smallest_p
+from gitexp.store.plans import plans
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from gitexp.comparison.tally import Settled
     from gitexp.execution.partners import Again
     from gitexp.execution.prepare import Prepared
     from gitexp.execution.record import PublishedCall
@@ -86,7 +91,8 @@ def too_few(seen: Situation, *, ran: bool = False) -> str:
         return ""
     # Of a look alone: what all looks together ask for is more, and takes numerics to tell.
     alone = smallest_p(wanted, wanted, paired=True, one_sided=plan.effect.one_sided)
-    least = min(1.0, chances * alone)
+    shares = 1 + _siblings(seen, plan, settled, min(1.0, chances * alone))
+    least = min(1.0, chances * shares * alone)
     if fewest := settled.fewest:
         least = float(wanted < fewest)
     if least <= plan.alpha or (plan.stopping is None and _have_sizes(seen, plan)):
@@ -95,16 +101,36 @@ def too_few(seen: Situation, *, ran: bool = False) -> str:
     of = f", times {chances} candidates under this plan" if chances > 1 else ""
     if of and count.place:
         of = f", times {chances} as try {count.place}"
+    of += f", times {shares} experiments with results on this data" if shares > 1 else ""
     are = "is" if plan.repeats == 1 else "are"
     then = f"{plan.repeats} {are} planned"
-    needed = settled.deciding(plan, chances)
+    needed = settled.deciding(plan, chances * shares)
     if plan.stopping is None and needed <= plan.repeats:
         then += f", --repeats {needed} would do"
     elif plan.stopping is None:
         # Of drawn seeds p pays for the versions of a plan, too.
-        needed = settled.deciding(plan, settled.amended(ran=ran) if plan.drawn else chances)
+        tries = settled.amended(ran=ran) if plan.drawn else chances
+        needed = settled.deciding(plan, tries * shares)
         then += f"; gitexp amend-plan --repeats {needed} --why TEXT plans what would do"
     return cannot_decide(plan, wanted, f"{least:.2g} at best{of}", then)
+
+
+def _siblings(seen: Situation, plan: Plan, settled: Settled, least: float) -> int:
+    """Return how many other experiments a plan shares alpha with, where that can leave it no yes.
+
+    `least`: the smallest p of the plan alone.
+    """
+    if plan.rules < 2 or least > plan.alpha or settled.fewest:  # noqa: PLR2004  decision 0041
+        return 0
+    with contextlib.suppress(GitexpError), open_index(seen.repo.workspace) as index:
+        world = RunPool(seen.repo, index)
+        most = len(world.tips) + sum(len(plans(seen.repo, tip.commit)) for tip in world.tips)
+        if least * most > plan.alpha:
+            from gitexp.comparison.siblings import sharing  # noqa: PLC0415  loads numerics
+
+            named = Named(seen.place.branch, seen.sides[0].commit, seen.place.branch, plan)
+            return len(sharing(world, settled.sides[0], named))
+    return 0
 
 
 def _have_sizes(seen: Situation, plan: Plan) -> bool | None:

@@ -11,6 +11,7 @@ import pytest
 from gitexp.comparison.compare import compare
 from gitexp.comparison.power import power
 from gitexp.errors import UsageError
+from gitexp.execution.run import run
 from gitexp.experiments.archive import archive
 from gitexp.experiments.conclude import conclude
 from gitexp.experiments.new import new
@@ -19,7 +20,7 @@ from gitexp.model.comparison import Comparison, Siblings
 from gitexp.model.design import PowerRequest
 from gitexp.model.ids import EvaluationDigest
 from gitexp.model.plan import PlanSeeds, Verdict
-from gitexp.model.request import NewRequest
+from gitexp.model.request import NewRequest, RunRequest
 from gitexp.records import codec, terms
 from gitexp.report.comparisons import text as render
 from gitexp.report.sheet import PLAIN
@@ -273,6 +274,21 @@ def test_new_says_with_whom_a_plan_will_share_alpha_and_refuses_too_few(lab: Lab
     assert "Holm's over 4" in (error.value.found or "")
     # What could not decide alone is said by the line on power, as ever.
     assert new(lab.repo.workspace, replace(asked, repeats=2), now=START).power is not None
+
+
+def test_run_says_that_a_plan_can_no_longer_be_a_yes_among_experiments_that_came_later(
+    lab: Lab,
+) -> None:
+    three(lab, "later", REPEATS)
+    lab.repo.switch("main")
+    plan = lab.plan("early", effect=">0", repeats=REPEATS, rules=2, baseline="main")
+    plan = terms.sealed(replace(plan, seeds=PlanSeeds(f"{9:032x}")))
+    lab.repo.commit({layout.plan_path("early"): codec.dump(plan)}, at=lab.tick(), message="plan")
+    lab.change(9)
+    said = " ".join(run(lab.repo.workspace, RunRequest(dry_run=True)).warnings)
+    assert "6 repeats a side cannot decide at alpha = 0.05: pairs of them reach" in said
+    assert "p = 0.062 at best, times 4 experiments with results on this data; 6 are planned" in said
+    assert "gitexp amend-plan --repeats 7 --why TEXT" in said
 
 
 def test_power_plans_for_the_worst_place_among_siblings(lab: Lab) -> None:
