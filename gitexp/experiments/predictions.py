@@ -37,6 +37,7 @@ class Choice:
 
     taken: Predictions | None
     paths: tuple[str, ...]
+    apart: str = ""  # the metrics file that keeps one from being taken
 
 
 def named(folder: Path, path: str) -> Predictions:
@@ -50,28 +51,46 @@ def choose(
     """Take the file that the first metrics file is computed from, and none where that is a guess.
 
     A plan freezes the choice, and `compare` sees by these rows whether repeats divide a table
-    anew: those of another part of the pipeline would hide it.
+    anew: those of another part of the pipeline would hide it. So none is taken either where another
+    metrics file, which a plan may name as well, is of another part.
     """
     each = (_columns(path, _header(folder / path)) for path in dict.fromkeys(paths))
-    found = [one for one in each if one is not None]
+    found = tuple(one for one in each if one is not None)
     every = tuple(one.path for one in found)
-    metric = posixpath.normpath(metrics[0]) if metrics else ""
+    files = [posixpath.normpath(path) for path in metrics]
+    taken = _of(found, stages, files[0] if files else "")
+    if taken is None:
+        return Choice(None, every, "".join(metrics[:1]))
+    apart = next((path for path in files[1:] if _is_apart(stages, path, taken.path)), "")
+    return Choice(None if apart else taken, every, apart)
+
+
+def _is_apart(stages: Sequence[Stage], metric: str, path: str) -> bool:
+    """Whether a metrics file and predictions are of parts that have nothing to do with another."""
+    needs, ends = pipeline.stage_needs(stages), [_makers(stages, each) for each in (metric, path)]
+    return all(ends) and not any(
+        other & pipeline.downstream(needs, one) for one, other in (ends, ends[::-1])
+    )
+
+
+def _of(found: Sequence[Predictions], stages: Sequence[Stage], metric: str) -> Predictions | None:
+    """Return the one of several that a metrics file is computed from."""
     scoring = _makers(stages, metric)
     if len(found) > 1:
         beside = [one for one in found if scoring & _makers(stages, one.path)]
         if len(beside) != 1:
             place = posixpath.dirname(metric)
-            near = (one for one in beside or found if metric)
             beside = [
-                one for one in near if posixpath.dirname(posixpath.normpath(one.path)) == place
+                one
+                for one in beside or found
+                if metric and posixpath.dirname(posixpath.normpath(one.path)) == place
             ]
         found = beside
     if len(found) != 1:
-        return Choice(None, every)
+        return None
     makers = _makers(stages, found[0].path)
     reached = pipeline.downstream(pipeline.stage_needs(stages), makers)
-    apart = scoring and makers and not scoring & reached
-    return Choice(None if apart else found[0], every)
+    return None if scoring and makers and not scoring & reached else found[0]
 
 
 def _makers(stages: Sequence[Stage], path: str) -> set[str]:
@@ -100,7 +119,7 @@ def unnamed(workspace: Workspace, config: ProjectConfig) -> list[str]:
     step = f"gitexp init --predictions {shlex.quote(path)}"
     if choice.taken is not None:
         return [f"{path} has per-example predictions; `--claim model` takes them after {step}"]
-    metric = config.metrics[0] if config.metrics else "the metric"
+    metric = choice.apart or "the metric"
     said = (
         f"{path} has per-example predictions, but {metric} does not depend on the stage that "
         f"writes it: if they are the predictions that {metric} scores, {step}"

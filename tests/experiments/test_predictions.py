@@ -60,6 +60,21 @@ CASES: dict[str, tuple[Written, str, str | None]] = {
     "one, beside": ({"t": ("d", "m.json"), "u": ("d", "p.csv")}, "m.json", None),
     "one, no metrics file": ({"t": ("d", "p.csv")}, "", "p.csv"),
     "one, a metric of no stage": ({"t": ("d", "a/p.csv")}, "m.json", "a/p.csv"),
+    "each part its own": (
+        {"eu": ("d", "eu/m.json eu/p.csv"), "us": ("d", "us/m.json us/p.csv")},
+        "eu/m.json us/m.json",
+        None,
+    ),
+    "one of two parts": (
+        {"eu": ("d", "eu/m.json eu/p.csv"), "us": ("d", "us/m.json")},
+        "eu/m.json us/m.json",
+        None,
+    ),
+    "of the test, not the training": (
+        {"t": ("d", "train/m.json w"), "score": ("w", "test/m.json p.csv")},
+        "test/m.json train/m.json",
+        "p.csv",
+    ),
 }
 
 
@@ -77,7 +92,7 @@ def test_the_predictions_of_the_metric_are_taken_or_none(
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(HEADER)
     for order in (outs, outs[::-1]):
-        choice = choose(tmp_path, order, stages, (metric,) if metric else ())
+        choice = choose(tmp_path, order, stages, metric.split())
         assert (choice.taken.path if choice.taken else None) == taken
         assert set(choice.paths) == set(tables)
 
