@@ -18,6 +18,7 @@ from gitexp.dvc import cache as objects
 from gitexp.dvc.cache_objects import object_file
 from gitexp.dvc.declared_data import Reader
 from gitexp.dvc.dvc_config import is_shared, protected
+from gitexp.dvc.hashing import BLOCK
 from gitexp.dvc.placement import misplaced
 from gitexp.errors import GitexpError
 from gitexp.git.objects import tree_id
@@ -76,7 +77,7 @@ _TOOLS: Final = frozenset(
     yarnrc
     """.split()  # noqa: SIM905  a list is three times as long
 )
-_LINE: Final = 1 << 16  # bytes of a line that are looked at together
+_PROMPT: Final = b">>>"
 
 
 def refused(
@@ -161,13 +162,20 @@ def _is_dotted(path: str) -> bool:
 
 
 def _is_doctest(path: str, md5: Md5, cache: CacheConfig | None) -> bool:
-    """Whether pytest, asked for nothing more, runs what a text holds: it does after a prompt."""
+    """Whether pytest, asked for nothing more, runs what a text holds: it does after a prompt.
+
+    One anywhere is enough: what begins a line, and which blanks may be before it, is Python's.
+    """
     name = objects.plain(posixpath.basename(path))
     if cache is None or not (name.startswith("test") and name.endswith(".txt")):
         return False
     try:
-        with open(object_file(cache, md5), encoding="latin-1") as text:  # noqa: PTH123  text
-            lines = iter(partial(text.readline, _LINE), "")
-            return any(line.lstrip().startswith(">>>") for line in lines)
+        with open(object_file(cache, md5), "rb") as file:  # noqa: PTH123  text
+            seen = b""
+            for piece in iter(partial(file.read, BLOCK), b""):
+                seen = seen[1 - len(_PROMPT) :] + piece  # a border may part a prompt
+                if _PROMPT in seen:
+                    return True
     except OSError:  # it is not here, or is a folder, and nothing of it is brought
-        return False
+        pass
+    return False

@@ -25,7 +25,7 @@ from gitexp.dvc import branch_code, cache_objects, dvc_config, exchange, placeme
 from gitexp.dvc.cache import open_cache, put
 from gitexp.dvc.cache_objects import CacheConfig
 from gitexp.dvc.exchange import folder_cache
-from gitexp.dvc.hashing import manifest_md5
+from gitexp.dvc.hashing import BLOCK, manifest_md5
 from gitexp.errors import ForeignRemoteError, UnsafeInputError
 from gitexp.git.repository import open_repository
 from gitexp.model.ids import CommitHash, Md5
@@ -322,6 +322,22 @@ def test_no_output_of_a_branch_is_placed_as_code(repo: BuiltRepo) -> None:
         dotted = name in DOTTED and way[:3] not in {"out", "dir"}
         assert (path in why) is (name in CODE or dotted), (name, way)
     assert all("would run as code" in said and "dvc checkout" in said for said in why.values())
+
+
+@pytest.mark.parametrize("before", [*range(-4, 2), BLOCK - 4, BLOCK])
+@pytest.mark.parametrize(
+    "text", [" >>> evil\n", "\r>>> evil", "\u2028>>> evil", "a >>> b", "a >> b"]
+)
+def test_a_prompt_is_found_wherever_it_lies_in_a_text(
+    repo: BuiltRepo, before: int, text: str
+) -> None:
+    cache = CacheConfig(repo.path.parent / "cache")
+    (repo.path / "new").write_text(" " * (BLOCK + before) + text)
+    repo.commit()
+    repo.git("update-ref", "refs/remotes/origin/main", "HEAD")
+    outs = [("test_notes.txt", put(cache, repo.path, "new").md5)]
+    why = branch_code.refused(open_repository(repo.workspace), repo.path, outs, cache)
+    assert bool(why) is (">>>" in text)
 
 
 @pytest.mark.slow
