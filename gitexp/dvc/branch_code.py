@@ -19,7 +19,7 @@ from gitexp.dvc.cache_objects import object_file
 from gitexp.dvc.declared_data import Reader
 from gitexp.dvc.dvc_config import is_shared, protected
 from gitexp.dvc.hashing import BLOCK
-from gitexp.dvc.placement import misplaced
+from gitexp.dvc.placement import ENVIRONMENTS, misplaced
 from gitexp.errors import GitexpError
 from gitexp.git.objects import tree_id
 from gitexp.model.ids import ABSENT, CommitHash
@@ -39,13 +39,13 @@ _PROGRAMS: Final = frozenset(
     """
     .bash .bat .bzl .c .cc .cjs .class .clj .cmake .cmd .code-workspace .coffee .cpp .csh .csproj
     .cts .cu .cxx .dart .desktop .dll .dvc .dylib .egg .egg-link .erl .ex .exe .exs .f90 .fish
-    .gemspec .go .gradle .groovy .h .hh .hpp .hta .ipynb .jar .java .jl .js .jsx .ksh .kt .kts .lnk
-    .lua .m .mex .mjs .mlx .msi .mts .nf .nix .node .php .ps1 .psd1 .psm1 .py .pyc .pyd .pyi .pyo
-    .pyw .pyx .pyz .r .rake .rb .rprofile .rs .scala .scr .service .sh .smk .so .svelte .swift .tcl
-    .ts .tsx .vbs .vue .war .wasm .wsf .zsh
+    .gemspec .go .gradle .groovy .h .hcl .hh .hpp .hta .ipynb .jar .java .jl .js .jsx .ksh .kt .kts
+    .lnk .lua .m .mex .mjs .mlx .msi .mts .nf .nix .node .php .ps1 .psd1 .psm1 .py .pyc .pyd .pyi
+    .pyo .pyw .pyx .pyz .qmd .r .rake .rb .rmd .rprofile .rs .scala .scr .service .sh .smk .so
+    .svelte .swift .tcl .tf .tfvars .tofu .ts .tsx .vbs .vue .war .wasm .wsf .zsh
     """.split()  # noqa: SIM905  a list is three times as long
 )
-_FOLDERS: Final = frozenset(
+_FOLDERS: Final = ENVIRONMENTS | frozenset(
     {"__pycache__", "__pypackages__", "dist-packages", "node_modules", "site-packages"}
 )
 _METADATA: Final = (".dist-info", ".egg-info", ".egg")  # folders; their entry points are loaded
@@ -53,28 +53,32 @@ _METADATA: Final = (".dist-info", ".egg-info", ".egg")  # folders; their entry p
 # `.yaml`.
 _SETTINGS: Final = frozenset(
     """
-    azure-pipelines.yaml babel.config.json build.bazel build.sbt build.xml buildout.cfg bun.lock
-    bun.lockb bunfig.toml cargo.lock cargo.toml cloudbuild.yaml compose.yaml composer.json
-    composer.lock conanfile.txt configure deno.json deno.jsonc devbox.json directory.build.props
-    directory.build.targets dvc.lock dvc.yaml environment.yaml flake.lock go.mod go.sum go.work
-    hatch.toml lefthook.yaml lerna.json meson.build mise.toml mix.lock mkdocs.yaml module.bazel
-    mypy.ini nextflow.config nx.json package-lock.json package.json pdm.lock pdm.toml phpunit.xml
-    pixi.lock pixi.toml pnpm-lock.yaml pnpm-workspace.yaml poetry.lock poetry.toml pom.xml
-    pre-commit-config.yaml prefect.yaml pyproject.toml pyrightconfig.json pytest.ini pytest.toml
-    renv.lock ruff.toml setup.cfg tox.ini tox.toml tsconfig.json turbo.json ty.toml unittest.cfg
-    uv.lock uv.toml vcpkg.json wandb/settings workspace.bazel yarn.lock
+    _metadata.yaml alembic.ini ansible.cfg azure-pipelines.yaml babel.config.json book.toml
+    build.bazel build.sbt build.xml buildout.cfg bun.lock bun.lockb bunfig.toml cargo.lock
+    cargo.toml cloudbuild.yaml compose.override.yaml compose.yaml composer.json composer.lock
+    conanfile.txt configure dbt_project.yaml deno.json deno.jsonc devbox.json
+    directory.build.props directory.build.targets dvc.lock dvc.yaml environment.yaml flake.lock
+    go.mod go.sum go.work gradle.properties hatch.toml lefthook.yaml lerna.json luigi.cfg
+    meson.build mise.local.toml mise.toml mise/config.toml mix.lock mkdocs.yaml module.bazel
+    mypy.ini myst.yaml nextflow.config nx.json package-lock.json package.json pdm.lock pdm.toml
+    phpunit.xml pixi.lock pixi.toml pnpm-lock.yaml pnpm-workspace.yaml poetry.lock poetry.toml
+    pom.xml pre-commit-config.yaml prefect.yaml pyproject.toml pyrightconfig.json pytest.ini
+    pytest.toml renv.lock ruff.toml serverless.yaml setup.cfg skaffold.yaml supervisord.conf
+    tox.ini tox.toml tsconfig.json turbo.json ty.toml unittest.cfg uv.lock uv.toml vcpkg.json
+    wandb/settings workspace.bazel workspace.yaml yarn.lock
     """.split()  # noqa: SIM905  a list is three times as long
 )
-# The same, whatever follows the first dot of the name (`Dockerfile.gpu`, `.eslintrc.json`).
+# The same, whatever follows the first dot of the name (`Dockerfile.gpu`, `bin/python3.11`).
 _TOOLS: Final = frozenset(
     """
-    babelrc brewfile bsdmakefile cmakelists cmakepresets cmakeuserpresets containerfile
-    coveragerc docker-compose dockerfile earthfile envrc eslintrc fastfile flake8 gemfile
-    gnumakefile guardfile ipython_config jenkinsfile jupyter_config jupyter_lab_config
+    _quarto babelrc bin/activate bin/python bin/python3 brewfile bsdmakefile cmakelists
+    cmakepresets cmakeuserpresets containerfile coveragerc docker-bake docker-compose dockerfile
+    earthfile envrc eslintrc fastfile flake8 gemfile gnumakefile gradlew guardfile
+    ipython_config jenkinsfile jupyter_config jupyter_lab_config jupyter_nbconvert_config
     jupyter_notebook_config jupyter_server_config justfile kbuild lintstagedrc makefile
-    matplotlibrc mlproject mocharc npmrc pipfile podfile prettierrc procfile pylintrc rakefile
-    rprofile sconscript sconstruct snakefile stylelintrc taskfile tiltfile vagrantfile wscript
-    yarnrc
+    matplotlibrc mlproject mocharc mvnw npmrc pipfile podfile prettierrc procfile pylintrc
+    rakefile rprofile rust-toolchain sconscript sconstruct scripts/activate scripts/python
+    snakefile stylelintrc taskfile tiltfile vagrantfile wscript yarnrc
     """.split()  # noqa: SIM905  a list is three times as long
 )
 _PROMPT: Final = b">>>"
@@ -112,19 +116,22 @@ def _code(path: str, md5: Md5, cache: CacheConfig | None, *, beside: bool) -> st
     `beside`: whether main has files of Git's there; else a folder is one of data, where any name
     may begin with a dot.
     """
-    for inside, each in _files(md5, cache):
-        file = f"{path}/{inside}" if inside else path
+    for file, each in _files(path, md5, cache):
         if _is_code(file, file if beside else path) or _is_doctest(file, each, cache):
-            return file
+            return file.rstrip("/")
     return ""
 
 
-def _files(md5: Md5, cache: CacheConfig | None) -> Iterator[tuple[str, Md5]]:
-    """Yield the output itself, and the files of a folder."""
-    yield "", md5
-    if cache is not None and md5.endswith(".dir"):
+def _files(path: str, md5: Md5, cache: CacheConfig | None) -> Iterator[tuple[str, Md5]]:
+    """Yield the output itself, or a folder (nothing loads one by its suffix) and its files."""
+    if not md5.endswith(".dir"):
+        yield path, md5
+        return
+    yield f"{path}/", md5
+    if cache is not None:
         with suppress(GitexpError):  # it is not here, or damaged, and is not brought
-            yield from ((entry.path, entry.md5) for entry in objects.read_manifest(cache, md5))
+            entries = objects.read_manifest(cache, md5)
+            yield from ((f"{path}/{entry.path}", entry.md5) for entry in entries)
 
 
 def _is_code(path: str, within: str) -> bool:
@@ -133,18 +140,19 @@ def _is_code(path: str, within: str) -> bool:
     `within`: how much of the path has no name with a dot before it, but of code.
     """
     folder, _, last = path.rpartition("/")
+    above = objects.plain(posixpath.basename(folder)).lstrip(".")
     last = objects.plain(last)
     name = last.lstrip(".")
     if name.endswith(".yml"):
         name = f"{name[:-4]}.yaml"
+    stem = name.partition(".")[0]
     return (
         posixpath.splitext(last)[1] in _PROGRAMS
         or ".so." in last
-        or name in _SETTINGS
-        or name.partition(".")[0] in _TOOLS
-        or f"{posixpath.basename(folder)}/{name}".lower() in _SETTINGS
+        or not _SETTINGS.isdisjoint((name, f"{above}/{name}"))
+        or not _TOOLS.isdisjoint((stem, f"{above}/{stem}"))
         or last in _FOLDERS
-        or last.endswith(_METADATA)
+        or last.endswith((*_METADATA, ".tf.json", ".tofu.json", ".tfvars.json"))
         or _is_place(folder)
         or _is_dotted(within)
     )

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 LINKS = frozenset({"hardlink", "symlink"})  # a write would reach the cache: verify after use
 PAUSE_S = 0.05
-_ENVIRONMENTS: Final = frozenset({".venv", "venv", "pyvenv.cfg", "conda-meta"})
+ENVIRONMENTS: Final = frozenset({".venv", "venv", "pyvenv.cfg", "conda-meta"})
 _PROGRAMS: Final = frozenset({"bin", "lib", "lib64", "scripts"})  # of an environment
 # A pipe is not waited for.
 _LOCK_FLAGS = (
@@ -246,7 +246,7 @@ def misplaced(project: Path, path: str) -> str:
     top = project.resolve()
     above = [top.joinpath(*parts[:count]) for count in range(1, len(parts) + 1)]
     if (
-        not _ENVIRONMENTS.isdisjoint(path.casefold().split("/"))
+        not ENVIRONMENTS.isdisjoint(map(objects.plain, parts))
         or any(str(place) in taken or _is_environment(place) for place in above)
         or (_is_environment(top) and parts[0].casefold() in _PROGRAMS)
     ):

@@ -260,34 +260,123 @@ def test_no_output_is_placed_among_programs(
 
 # Names of program text, of what is loaded and of tools' settings, wherever they lie, and of data.
 CODE: Final = (
-    "helper.py", "json.PY", "2.py", "helper.cpython-311-x86_64-linux-gnu.so", "helper.SO", "x.so.1",
-    "model-v1.so", "helper.pyc", "helper.pyd", "helper.dll", "helper.dylib", "index.js", "a.mjs",
-    "a.cjs", "a.ts", "a.tsx", "a.wasm", "addon.node", "a.R", "a.jl", "a.sh", "a.bat", "a.ps1",
-    "a.ipynb", "a.jar", "x.egg-link", "conftest.py", "x.py.", "x.py ", "x.\u200dpy", "plan.dvc",
-    "dvc.yaml", "DVC.yml", "dvc.lock", "pytest.ini", "pytest.toml", ".pytest.ini", "mypy.ini",
-    ".mypy.ini", "pylintrc", "ruff.toml", "noxfile.py", "SConstruct", "Justfile", ".justfile",
-    "Taskfile.yml", "Rakefile", "Gemfile.lock", "CMakeLists.txt", "build.gradle", "Dockerfile.gpu",
-    "docker-compose.override.yml", "compose.yaml", "package.json", "package-lock.json", "setup.cfg",
-    "GNUmakefile", "Makefile.am", ".eslintrc.json", ".npmrc", ".Rprofile", "pyproject.toml",
-    "jupyter_server_config.json", "matplotlibrc", "wandb/settings", "__pycache__/x",
-    "__PyCache__/x", "x.dist-info/entry_points.txt", "X.Egg-Info/entry_points.txt", "a.egg/x",
-    "node_modules/left-pad/x", "lib/site-packages/zz.pth", "test_it.txt",
+    "helper.py",
+    "json.PY",
+    "2.py",
+    "helper.cpython-311-x86_64-linux-gnu.so",
+    "helper.SO",
+    "x.so.1",
+    "model-v1.so",
+    "helper.pyc",
+    "helper.pyd",
+    "helper.dll",
+    "helper.dylib",
+    "index.js",
+    "a.mjs",
+    "a.cjs",
+    "a.ts",
+    "a.tsx",
+    "a.wasm",
+    "addon.node",
+    "a.R",
+    "a.jl",
+    "a.sh",
+    "a.bat",
+    "a.ps1",
+    "a.ipynb",
+    "a.jar",
+    "x.egg-link",
+    "conftest.py",
+    "x.py.",
+    "x.py ",
+    "x.\u200dpy",
+    "plan.dvc",
+    "dvc.yaml",
+    "DVC.yml",
+    "dvc.lock",
+    "pytest.ini",
+    "pytest.toml",
+    ".pytest.ini",
+    "mypy.ini",
+    ".mypy.ini",
+    "pylintrc",
+    "ruff.toml",
+    "noxfile.py",
+    "SConstruct",
+    "Justfile",
+    ".justfile",
+    "Taskfile.yml",
+    "Rakefile",
+    "Gemfile.lock",
+    "CMakeLists.txt",
+    "build.gradle",
+    "Dockerfile.gpu",
+    "docker-compose.override.yml",
+    "compose.yaml",
+    "package.json",
+    "package-lock.json",
+    "setup.cfg",
+    "GNUmakefile",
+    "Makefile.am",
+    ".eslintrc.json",
+    ".npmrc",
+    ".Rprofile",
+    "pyproject.toml",
+    "jupyter_server_config.json",
+    "matplotlibrc",
+    "wandb/settings",
+    "__pycache__/x",
+    "__PyCache__/x",
+    "x.dist-info/entry_points.txt",
+    "X.Egg-Info/entry_points.txt",
+    "a.egg/x",
+    "node_modules/left-pad/x",
+    "lib/site-packages/zz.pth",
+    "test_it.txt",
+    "compose.override.yaml",
+    "docker-bake.override.hcl",
+    "docker-bake.json",
+    "gradlew",
+    "mvnw",
+    "ansible.cfg",
+    ".mise.local.toml",
+    ".mise/config.toml",
+    "_quarto.yml",
+    "_quarto.yml.local",
+    "a.Rmd",
+    "a.qmd",
+    "main.tf",
+    "x_override.tf.json",
+    "x.auto.tfvars",
+    "myst.yml",
+    "book.toml",
+    "workspace.yaml",
+    "jupyter_nbconvert_config.json",
+    "env/bin/activate",
+    "env/bin/python3.11",
+    "Scripts/python",
+)
+# What makes an environment of a folder: where it is an output's own path, main vouches for nothing.
+PLACES: Final = (
+    "pyvenv.cfg", "PyVenv.cfg.", "venv/x", "Venv /x", ".venv/x", "conda-meta/history",
 )  # fmt: skip
 DATA: Final = (
     "model.pth", "x.csv", "x.parquet", "x.json", "x.yaml", "x.npy", "x.pkl", "x.pt", "x.onnx",
     "x.txt", "x.png", "report.html", "report.md", "report.svg", "prune_modules", "py", "x.py.csv",
     "train.en-pl.pl", "package.csv", "settings", "python", "test.txt", "config.json", "dvc.csv",
+    "config.yaml", "config/config.yaml", "workspace.csv", "compose.csv", "bin/1.npy", "lib/x.csv",
+    "env/x.csv", "scripts/notes.txt", "activate", "venv.csv", "train.py.json", "refs/heads.txt",
 )  # fmt: skip
 DOTTED: Final = (".env", ".DS_Store", ".hydra/config.yaml")  # data in a folder of data alone
 # Where a name lies: an output, or a file of an output that is a folder.
-DEPTHS: Final = ("NAME", "subN/NAME", "outN:NAME", "dirN:a/b-c/NAME", "heldN:NAME")
+DEPTHS: Final = ("NAME", "subN/NAME", "outN:NAME", "dirN:a/b-c/NAME", "heldN:NAME", "N.tf:NAME")
 
 
 def test_no_output_of_a_branch_is_placed_as_code(repo: BuiltRepo) -> None:
     cache = CacheConfig(repo.path.parent / "cache")
     repo.write({"data": "one\nx > y >> z\n", "prompt": "one\n >>> open('evil', 'w')\n"})
     plain, prompt = (put(cache, repo.path, name).md5 for name in ("data", "prompt"))
-    names = [(number, name, way) for number, name in enumerate((*CODE, *DATA, *DOTTED))
+    names = [(number, name, way) for number, name in enumerate((*CODE, *PLACES, *DATA, *DOTTED))
              for way in DEPTHS]  # fmt: skip
     outs: dict[tuple[str, str], tuple[str, Md5]] = {}
     for number, name, way in names:
@@ -314,14 +403,19 @@ def test_no_output_of_a_branch_is_placed_as_code(repo: BuiltRepo) -> None:
         every = [(f"{above}{path}", md5) for path, md5 in outs.values()]
         return branch_code.refused(open_repository(repo.workspace), repo.path, every, cache)
 
-    assert refused() == {}, "nothing came from anybody else"
+    def misplaced(above: str = "") -> set[str]:
+        named = (name for name in outs if name[0] in PLACES and ":" not in name[1])
+        return {f"{above}{outs[name][0]}" for name in named}
+
+    assert refused().keys() == misplaced(), "nothing else came from anybody else"
     repo.git("update-ref", "refs/remotes/origin/main", "main")
-    assert refused("own/") == {}, "main has the same outputs"
+    assert refused("own/").keys() == misplaced("own/"), "main has the same outputs"
     why = refused()
     for (name, way), (path, _) in outs.items():
-        dotted = name in DOTTED and way[:3] not in {"out", "dir"}
-        assert (path in why) is (name in CODE or dotted), (name, way)
-    assert all("would run as code" in said and "dvc checkout" in said for said in why.values())
+        dotted = name in DOTTED and way[:3] not in {"out", "dir", "N.t"}
+        assert (path in why) is (name in {*CODE, *PLACES} or dotted), (name, way)
+    code = [said for path, said in why.items() if path not in misplaced()]
+    assert all("would run as code" in said and "dvc checkout" in said for said in code)
 
 
 @pytest.mark.parametrize("before", [*range(-4, 2), BLOCK - 4, BLOCK])
