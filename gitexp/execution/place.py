@@ -31,8 +31,8 @@ from gitexp.git.worktree import restore, status
 from gitexp.git.writing import build_tree, write_bare_commit
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT, Absent, CommitHash
+from gitexp.rules.ranges import way_out
 from gitexp.store import plans
-from gitexp.store.replay import way_out
 from gitexp.system import environment as environment_staging
 from gitexp.system import imports, params
 

@@ -32,9 +32,9 @@ from gitexp.model.ids import ABSENT
 from gitexp.model.request import InitReport, InitRequest
 from gitexp.records import config as config_format
 from gitexp.records import configedit
+from gitexp.rules.ranges import way_out
 from gitexp.sharing import merge_driver
 from gitexp.store import plans
-from gitexp.store.replay import way_out
 from gitexp.text.foreign import Lines
 from gitexp.text.yamlwrite import yaml_dumps
 

@@ -77,8 +77,8 @@ from gitexp.records.terms import (
     sealed,
 )
 from gitexp.report.numbers import listed
+from gitexp.rules.ranges import way_out
 from gitexp.store import plans
-from gitexp.store.replay import way_out
 from gitexp.system import curves
 
 if TYPE_CHECKING:

@@ -128,7 +128,7 @@ def _committed(facts: Facts) -> Iterator[Finding]:
     """
     limit = facts.config.git_file_limit_bytes
     last = facts.last or facts.tree
-    then = ", and commit it" if facts.commit else ""
+    then = ", and commit it" if facts.made else ""
     tracked = Tracked(replace(facts, tree=last, config=settings(last)) if facts.last else facts)
     for change in facts.changes:
         if not change.is_file or change.new is None or _is_record(change.path):

@@ -69,6 +69,9 @@ class Facts:
     settled: bool = False  # whether another branch brought the commit, which was judged there
     # the commit that a range is held against, and that has `base`; None for a commit by itself
     onto: CommitHash | None = None
+    # of a commit to be that is refused, which command of Git's has stopped with it ("merge"; "" for
+    # none): its next steps are others than of one that is made, or made all the same: None
+    stopped: str | None = None
     # what it weighs that a range changes what `onto` has of the experiment it is called after
     later: Policy = Policy.OFF
     # what the last commit of the range holds; None for a commit by itself
@@ -110,6 +113,11 @@ class Facts:
         there = tree_of(self.objects, self.onto).entry(path)
         return there is not None and there == self.last.entry(path)
 
+    @property
+    def made(self) -> bool:
+        """Whether the commit is there once its finding is read."""
+        return self.stopped is None
+
     def below(self, folder: str) -> Iterator[TreeChange]:
         """Yield the changes in a folder."""
         return (change for change in self.changes if change.path.startswith(f"{folder}/"))
@@ -134,7 +142,7 @@ def put_back(
 ) -> Finding:
     """Return the finding that what was recorded is otherwise; a parent has it as it was."""
     paths = back or (path,)
-    step = restoring(facts.before[parent], *paths, commit=bool(facts.commit))
+    step = restoring(facts.before[parent], *paths, commit=facts.made)
     return Finding(message, step + then, path, paths, parent)
 
 
@@ -143,6 +151,22 @@ def restoring(source: CommitHash, *paths: str, commit: bool = True) -> str:
     named = " ".join(map(shlex.quote, paths))
     step = f"git restore --source={source[:12]} --staged --worktree -- {named}"
     return f"{step}, and commit it" if commit else step
+
+
+def dropping(facts: Facts, *paths: str) -> str:
+    """Return what to type for a commit to be without files or folders that it adds.
+
+    What was recorded before stays: only one that is made is taken away again, and a pick or rebase
+    that would make it is given up.
+    """
+    if not facts.made:
+        if facts.stopped in {"", "merge"}:
+            return f"git restore --staged -- {shlex.join(paths)}"
+        return f"git {facts.stopped} --abort"
+    if facts.tip:
+        return "drop this commit: git reset --soft HEAD^"
+    parent = (*facts.before, "--root")[0]
+    return f"drop this commit: git rebase -i {parent[:12]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.git.transaction.layout import environment_dir
+from gitexp.git.transaction.layout import environment_dir, run_dir
 from gitexp.model.config import ParamKey
 from gitexp.model.rules import Policy
 from gitexp.model.run import Origin, RepeatState
 from gitexp.rules.branches import is_experiment
-from gitexp.rules.facts import Finding, Rule
+from gitexp.rules.facts import Finding, Rule, dropping
 from gitexp.rules.recorded import new_runs
 from gitexp.store.plan_files import UnreadablePlan
 
@@ -35,7 +35,8 @@ def find(facts: Facts) -> Iterator[Finding]:
 
 
 def _run(facts: Facts, path: str, run: Run) -> Iterator[Finding]:
-    again = "gitexp run records all of it at once; drop this commit: git reset --soft HEAD^"
+    again = dropping(facts, run_dir(run.id))
+    again = f"gitexp run records all of it at once; {again}" if facts.made else again
     finished = [repeat for repeat in run.repeats if repeat.state is RepeatState.FINISHED]
     if any(repeat.environment is None for repeat in finished):
         yield Finding(f"run {run.id[:8]} does not say in which environment it ran", again, path)
@@ -73,7 +74,7 @@ def _metrics(facts: Facts) -> Iterator[Finding]:
                 f"{change.path} changed without a recorded run: environment, parameters and data"
                 " of this result are nowhere",
                 f"git restore --staged --worktree {shlex.quote(change.path)}; gitexp run"
-                if not facts.commit
+                if not facts.made
                 else "gitexp run, which records the result with all three",
                 change.path,
             )

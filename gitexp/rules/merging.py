@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from gitexp.rules.facts import Facts
 
 
+_AGAIN: Final = ", then merge again"
+
+
 def find(facts: Facts) -> Iterator[Finding]:
     """Look at the experiments that a protected branch gained, and at conclusions that changed."""
     if not (facts.tip and is_protected(facts.config, facts.branch)):
@@ -50,19 +53,22 @@ def _merged(facts: Facts, plan: Plan) -> Iterator[Finding]:
     """Say what the conclusion of an experiment lacks to be merged."""
     path = conclusion_path(plan.name)
 
-    def conclude(rest: str) -> str:
+    def conclude(how: str, then: str = "") -> str:
         branch = facts.outside.present(plan).branch
-        return f"git switch {shlex.quote(branch)} && gitexp conclude " + rest
+        step = f"git switch {shlex.quote(branch)} && gitexp conclude " + how
+        # Git switches to no branch in the midst of a merge.
+        return step + then if facts.made else "git merge --abort && " + step + _AGAIN
 
     try:
         found = _conclusion(facts.tree, path)
     except GitexpError as error:
-        again = f"gitexp conclude {shlex.quote(plan.name)} --amend -m TEXT"
-        yield Finding(f"the conclusion of {plan.name} cannot be read: {error}", again, path)
+        what = f"the conclusion of {plan.name} cannot be read: {error}"
+        step = f"gitexp conclude {shlex.quote(plan.name)} --amend -m TEXT"
+        yield Finding(what, step if facts.made else conclude("--amend -m TEXT"), path)
         return
     if found is None:
         what = f"{plan.name} is merged into {facts.branch} without a conclusion"
-        yield Finding(what, conclude("-m TEXT, then merge again"), path)
+        yield Finding(what, conclude("-m TEXT", _AGAIN), path)
         return
     if what := _contradicted(facts, plan, found):
         yield Finding(what, conclude("--amend -m TEXT"), path)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.git.transaction.layout import PLANS, plan_path, run_json, witness_dir
+from gitexp.git.transaction.layout import PLANS, plan_path, run_dir, run_json, witness_dir
 from gitexp.git.tree import Tree, tree_of
 from gitexp.model import replace
 from gitexp.model.ids import CommitHash
@@ -24,7 +24,7 @@ from gitexp.model.rules import Policy
 from gitexp.model.witness import Receipt, Way
 from gitexp.records import codec
 from gitexp.records.terms import binding
-from gitexp.rules.facts import Finding, Rule, of_commit, put_back
+from gitexp.rules.facts import Finding, Rule, dropping, of_commit, put_back
 from gitexp.rules.recorded import RUN_LIMIT, new_runs, readable_runs, runs_in
 from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_of, plan_paths, plans_in
 
@@ -197,9 +197,20 @@ def _runs(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             f"run {file.run[:8]} names the plan {run.plan.name} ({run.plan.digest[:8]}), which "
             + ("is in no commit before it" if plan is None else "came in the same commit"),
-            "gitexp run records a run after its plan; drop this commit: git reset --soft HEAD^",
+            _apart(facts, plan, run_dir(file.run)),
             file.change.path,
         )
+
+
+def _apart(facts: Facts, plan: Plan | None, run: str) -> str:
+    """Return what keeps a run from the commit that has its plan, or from one without it."""
+    if facts.made:
+        return f"gitexp run records a run after its plan; {dropping(facts, run)}"
+    if plan is None or facts.stopped:  # Git splits no commit in which it has stopped
+        return dropping(facts, run)
+    path = plan_path(plan.name)
+    message = shlex.quote(f"the plan of {plan.name}")
+    return f"git commit -m {message} -- {shlex.quote(path)} && git commit"
 
 
 def _witness(facts: Facts, ref: PlanRef, file: RunFile) -> Iterator[Finding]:

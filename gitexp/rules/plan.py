@@ -10,7 +10,7 @@ from gitexp.git.transaction.layout import PLANS, plan_path
 from gitexp.model.rules import Policy
 from gitexp.records.plan import check_hypothesis
 from gitexp.rules.branches import is_experiment, is_protected
-from gitexp.rules.facts import Finding, Rule, put_back
+from gitexp.rules.facts import Finding, Rule, dropping, put_back
 from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_of, plan_paths, plans_in, plans_on
 
 if TYPE_CHECKING:
@@ -58,11 +58,13 @@ def find(facts: Facts) -> Iterator[Finding]:
         path = was.path if isinstance(was, UnreadablePlan) else plan_path(was.name)
         yield put_back(facts, what, path, parent=number, then=then)
     elif facts.tip:
-        yield Finding(
-            f"{branch} has no plan: no hypothesis, no run",
+        step = (
             f"gitexp new {shlex.quote(name)} --here --metric NAME:max --effect '>=5%' "
-            "--hypothesis '...'",
+            "--hypothesis '...'"
         )
+        if facts.stopped in {"rebase", "am"}:  # HEAD is on no branch, or the plan comes later
+            step = f"git {facts.stopped} --continue"
+        yield Finding(f"{branch} has no plan: no hypothesis, no run", step)
 
 
 def _new(facts: Facts, own: Plan | UnreadablePlan | None) -> Iterator[Finding]:
@@ -119,8 +121,8 @@ def _second(facts: Facts, plan: Plan, path: str) -> Iterator[Finding]:
     names = ", ".join({each.name: 0 for each in others if each.name != plan.name})
     if names:
         what = f"the plan {plan.name} names {plan.branch}, which is the branch of {names}"
-        drop = "drop the commit that adds" if facts.commit else "leave out"
-        yield Finding(what, f"{drop} {path}, or commit it on {plan.branch}", path)
+        step = f"drop the commit that adds {path}, or commit it on {plan.branch}"
+        yield Finding(what, step if facts.made else dropping(facts, path), path)
 
 
 def _real(plan: Plan) -> Iterator[Finding]:

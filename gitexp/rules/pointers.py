@@ -20,7 +20,7 @@ from gitexp.git.tree import FILE_MODES
 from gitexp.model.ids import BlobId
 from gitexp.model.rules import Policy
 from gitexp.rules.data import LOCK, PIPELINE
-from gitexp.rules.facts import Finding, Rule
+from gitexp.rules.facts import Finding, Rule, dropping, restoring
 from gitexp.text.paramkeys import lookup
 from gitexp.text.params import parse
 
@@ -61,7 +61,10 @@ def _file(facts: Facts, change: TreeChange, name: str, *, pointer: bool) -> Iter
     try:
         data = facts.read(change.new, dvcpipeline.LIMIT) if change.new is not None else b""
         if _MARKERS.search(data):
-            step = f"git checkout --ours -- {named}"
+            if facts.parents and facts.parents[0].entry(path) is not None:
+                step = restoring(facts.before[0], path, commit=facts.made)
+            else:
+                step = dropping(facts, path)
             yield Finding(f"{path} has two sides of a merge in it", step, path)
             return
         if pointer:

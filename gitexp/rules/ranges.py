@@ -1,24 +1,41 @@
-"""The rules over all commits that a branch gained: for `check`, `review`, pre-push, the server."""
+"""The rules over all commits that a branch gained, and over the one that it is to gain.
+
+The former are asked by `check`, `review`, pre-push and the server; the latter by the hooks of
+`git commit` and `git merge`, and by whoever says how to go on with what is staged.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import CONFIG, ENVIRONMENTS, FOLDER, RUNS, plan_path
 from gitexp.git.tree import Tree, tree_of
+from gitexp.git.upstream import own
+from gitexp.git.worktree import staged, status
 from gitexp.model import dataclass, replace
 from gitexp.model.rules import NOBODY, Policy, Violation, Where
 from gitexp.rules import found, policies, unchanged
-from gitexp.rules.branches import is_protected
-from gitexp.rules.facts import Finding, of_commit, settings, settings_in, unread_settings
+from gitexp.rules.branches import Governing, governing, is_experiment, is_protected
+from gitexp.rules.facts import (
+    Finding,
+    TreeChange,
+    of_commit,
+    of_staged,
+    settings,
+    settings_in,
+    unread_settings,
+)
 from gitexp.rules.order import changed_plans
-from gitexp.store.plan_files import plan_history
+from gitexp.store.plan_files import plan_history, plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from gitexp.git.repository import Repo
+    from gitexp.git.worktree.staged import HookPlace
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
@@ -162,7 +179,84 @@ def unread(tree: Tree, where: Where) -> tuple[Violation, ...]:
     if not why:
         return ()
     said = f"{CONFIG} cannot be read, so the defaults count: {why}"
-    return (Violation(UNSEEN, Policy.ERROR, said, where, f"mend {CONFIG}, and commit it"),)
+    then = "commit it" if where.commit else "stage it"
+    return (Violation(UNSEEN, Policy.ERROR, said, where, f"mend {CONFIG}, and {then}"),)
+
+
+# --- the commit to be ---------------------------------------------------------------------------
+
+
+def to_be(place: HookPlace, objects: Objects) -> tuple[Governing, Facts, list[TreeChange]]:
+    """Return the settings that count, what they are asked about, and what the index changes."""
+    changes = [TreeChange(*each) for each in staged.staged(place)]
+    rules = governing(objects, place.folder, place.branch, place.head, place.env)
+    facts = of_staged(objects, place.parents, changes, branch=place.branch, config=rules.config)
+    return rules, replace(facts, stopped=place.stopped), changes
+
+
+def judged(place: HookPlace, facts: Facts) -> tuple[Violation, ...] | None:
+    """Return what is broken in an experiment's commit, or in a merge into a protected branch.
+
+    None of another one, which nobody asks about.
+    """
+    merging = bool(place.merged) and is_protected(facts.config, place.branch)
+    if not merging and not is_experiment(facts.config, place.branch):
+        return None
+    # What its upstream, or origin, has of it: a pull merges the branch with itself.
+    tips = own(place.folder, [place.branch], place.env) if merging else ()
+    if merging and {*place.merged} <= {at for name, at, _ in tips if name == place.branch}:
+        facts = replace(facts, arrived=frozenset())
+
+    def said(facts: Facts) -> tuple[Violation, ...]:
+        each = found(facts, policies(facts.config))
+        open_ = (violation for violation, finding in each if not _mends(place, facts, finding))
+        return (*open_, *unread(facts.tree, Where("", CONFIG, place.branch)))
+
+    broken = said(facts)
+    refused = any(each.policy is Policy.ERROR for each in broken)
+    return broken if refused or not broken else said(replace(facts, stopped=None))
+
+
+def _mends(place: HookPlace, facts: Facts, finding: Finding) -> bool:
+    """Return whether what is found only brings back what a commit took away, or wrote over."""
+    last = staged.changed(place, finding.back) if finding.back else None
+    if last is None:
+        return False
+
+    def state(tree: Tree, path: str) -> object:
+        return dict(tree.files(path)) or tree.entry(path)  # a folder that is staged has no id
+
+    broken = of_commit(facts.objects, last, branch=facts.branch).governed(facts.config)
+    return any(
+        all(state(facts.tree, p) == state(broken.parents[each.parent], p) for p in each.back)
+        for _, each in found(broken, policies(facts.config))
+        if {*each.back} >= {*finding.back}
+    )
+
+
+def way_out(repo: Repo, *, experiment: bool) -> str:
+    """Return what finishes that which stopped, or has a commit of what is staged be let through.
+
+    "" where nothing stopped, and nothing that is staged is refused; see `replay.way_out`.
+    """
+    from gitexp.store import replay  # noqa: PLC0415  a hook, which loads this file, has no time
+
+    found, top = replay.way_out(repo, experiment=experiment), repo.workspace.top
+    if top is None:
+        return found
+    place = staged.place(top, {})
+    conflicts = status.unmerged(repo.workspace)
+    if conflicts and place.stopped in {"", "merge"}:  # a merge is judged once it is settled
+        return found
+    with contextlib.suppress(GitexpError):
+        _, facts, changes = to_be(place, repo)
+        for each in judged(place, facts) or () if changes else ():
+            if each.policy is Policy.ERROR and each.where.path not in conflicts:
+                return each.next_step
+        had = bool(facts.parents) and plan_of(facts.parents[0], place.branch)
+        if not (found or had) and place.branch and plan_of(facts.tree, place.branch):
+            return "git commit"
+    return found
 
 
 def _is_cure(where: Where, cures: Collection[tuple[str, str]]) -> bool:

@@ -31,7 +31,7 @@ from gitexp.model.plan import Plan
 from gitexp.model.rules import Policy
 from gitexp.records.plan import CONCLUSION_BYTES, load_verdict
 from gitexp.rules.branches import is_protected
-from gitexp.rules.facts import Finding, Rule, put_back, restoring
+from gitexp.rules.facts import Finding, Rule, dropping, put_back, restoring
 from gitexp.rules.recorded import by_itself, new_runs, run_files, runs_in
 from gitexp.store.plan_files import UnreadablePlan, plan_at, plans_in
 
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 RECORDS: Final = (PLANS, CONCLUSIONS, WITNESSES, TOMBSTONES)
 SAMPLES_LIMIT: Final = 64 << 20
 ENVIRONMENT_LIMIT: Final = 4 << 20
-_AGAIN: Final = "drop this commit; gitexp run --resume records it again"
 
 
 def _others(facts: Facts) -> Iterator[Finding]:
@@ -59,6 +58,7 @@ def _others(facts: Facts) -> Iterator[Finding]:
             had = [n for n, p in enumerate(facts.parents) if p.entry(change.path) is not None]
             if not had and (what := _stray(facts, change.path)):
                 step = f"git rm -f -- {shlex.quote(change.path)}, and commit it"
+                step = step if facts.made else dropping(facts, change.path)
                 yield Finding(what, step, change.path, (change.path,) if facts.parents else ())
                 continue
             for number in had[:1] or range(len(facts.parents)):
@@ -340,27 +340,33 @@ def _finding(facts: Facts, run: RunId, path: str, what: str, parent: int) -> Fin
     return put_back(facts, what % run[:8], path, run_dir(run), parent=parent)
 
 
+def _again(facts: Facts, folder: str) -> str:
+    step = dropping(facts, folder)
+    return f"{step}; gitexp run --resume records it again" if facts.made else step
+
+
 def _digests(
     facts: Facts, run: RunId, path: str, record: Run | UnreadablePlan
 ) -> Iterator[Finding]:
+    again = _again(facts, run_dir(run))
     if isinstance(record, UnreadablePlan):
-        yield Finding(f"the record of run {run[:8]} cannot be read: {record.why}", _AGAIN, path)
+        yield Finding(f"the record of run {run[:8]} cannot be read: {record.why}", again, path)
         return
     if record.id != run:
-        yield Finding(f"the folder of run {run[:8]} holds run {record.id[:8]}", _AGAIN, path)
+        yield Finding(f"the folder of run {run[:8]} holds run {record.id[:8]}", again, path)
     table = samples_csv(run)
     try:
         data = facts.tree.read(table, SAMPLES_LIMIT)
     except GitexpError as error:
-        yield Finding(f"the samples of run {run[:8]} cannot be read: {error}", _AGAIN, table)
+        yield Finding(f"the samples of run {run[:8]} cannot be read: {error}", again, table)
         return
     if data is None:
-        yield Finding(f"run {run[:8]} has no samples.csv", _AGAIN, table)
+        yield Finding(f"run {run[:8]} has no samples.csv", again, table)
     elif hashlib.sha256(data).hexdigest() != record.samples_sha256:
-        yield Finding(f"the samples of run {run[:8]} are not what it vouches for", _AGAIN, table)
+        yield Finding(f"the samples of run {run[:8]} are not what it vouches for", again, table)
     why = _contradiction(facts, record)
     if why:
-        yield Finding(f"run {run[:8]} is not what it says: {why}", _AGAIN, path)
+        yield Finding(f"run {run[:8]} is not what it says: {why}", again, path)
 
 
 def _contradiction(facts: Facts, record: Run) -> str:
@@ -393,7 +399,7 @@ def _environments(facts: Facts) -> Iterator[Finding]:
             if had:
                 yield put_back(facts, what, change.path, folder, parent=had[0])
             else:
-                yield Finding(what, _AGAIN, change.path)
+                yield Finding(what, _again(facts, folder), change.path)
 
 
 def _environment(facts: Facts, change: TreeChange, name: str, file: str) -> str:

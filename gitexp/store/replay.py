@@ -303,17 +303,7 @@ def _source(repo: Repo, run: Run, base: CommitHash) -> Source:
 
 
 _SQUASH: Final = "SQUASH_MSG"
-_COMMIT: Final = "git commit --no-edit"
-# What stopped, by a file of the Git directory, and what ends it. The first counts: a rebase picks.
-_STOPPED: Final = {
-    "MERGE_HEAD": _COMMIT,
-    "rebase-merge": "git rebase --continue",
-    "rebase-apply/applying": "git am --continue",
-    "rebase-apply": "git rebase --continue",
-    "CHERRY_PICK_HEAD": "git cherry-pick --continue",
-    "REVERT_HEAD": "git revert --continue",
-    _SQUASH: _COMMIT,
-}
+_MERGES: Final = frozenset(("merge", _SQUASH))
 
 
 def way_out(repo: Repo, *, experiment: bool) -> str:
@@ -324,15 +314,20 @@ def way_out(repo: Repo, *, experiment: bool) -> str:
     is a person's.
     """
     found = status.unmerged(repo.workspace)
-    stopped = next((name for name in _STOPPED if (repo.workspace.git_dir / name).exists()), "")
-    if not stopped or (stopped == _SQUASH and not found):  # which `git restore` leaves for good
-        if refs.head(repo).branch is None and (repo.workspace.git_dir / "BISECT_LOG").exists():
+    git_dir = repo.workspace.git_dir
+    stopped = status.stopped(git_dir)
+    if (
+        found and not stopped and (git_dir / _SQUASH).exists()
+    ):  # which `git restore` leaves for good
+        stopped = _SQUASH
+    if not stopped:
+        if refs.head(repo).branch is None and (git_dir / "BISECT_LOG").exists():
             return "git bisect reset"
         return "git status, which says how to go on with what has conflicts" if found else ""
     head = refs.head(repo).commit
     made = frozenset[str]() if head is ABSENT else snapshot_paths(repo, head)
     side, stage, then = ("theirs", "3", "dvc checkout")
-    if experiment and not stopped.startswith("rebase"):
+    if experiment and stopped not in {"rebase", "am"}:
         side, stage, then = ("ours", "2", "gitexp run --with-baseline")
     taken = [
         path
@@ -340,7 +335,7 @@ def way_out(repo: Repo, *, experiment: bool) -> str:
         if stage in stages and not made.isdisjoint(with_parents(path))
     ]
     rest = [path for path in found if path not in taken]
-    steps = [_STOPPED[stopped]]
+    steps = ["git commit --no-edit" if stopped in _MERGES else f"git {stopped} --continue"]
     if taken:
         paths = shlex.join(f":/{path}" for path in taken)
         steps = [f"git checkout --{side} -- {paths}", f"git add -- {paths}", *steps, then]

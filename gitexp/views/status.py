@@ -34,11 +34,10 @@ from gitexp.model.ids import ABSENT, Md5
 from gitexp.model.listing import UnreadableRecord
 from gitexp.model.request import RunRequest
 from gitexp.model.views import StatusView
-from gitexp.rules.ranges import rewritten
+from gitexp.rules.ranges import rewritten, way_out
 from gitexp.store import lookup, plans
 from gitexp.store.conclusions import conclusion_named, ended_on
 from gitexp.store.plan_files import whole_plan
-from gitexp.store.replay import way_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

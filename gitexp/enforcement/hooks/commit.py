@@ -19,18 +19,16 @@ from gitexp.git import command
 from gitexp.git.catfile import CatFile
 from gitexp.git.discovery import discover
 from gitexp.git.transaction.layout import CONFIG, FOLDER
-from gitexp.git.upstream import own
 from gitexp.git.worktree import staged
 from gitexp.model.plan import Plan
-from gitexp.model.rules import HookAnswer, Where
+from gitexp.model.rules import HookAnswer
 from gitexp.provenance.trust_settings import Believing
 from gitexp.records.terms import effect_text
 from gitexp.report.escape import visible
-from gitexp.rules import check, policies
-from gitexp.rules.branches import Governing, governing, is_experiment, is_protected
+from gitexp.rules.branches import is_experiment
 from gitexp.rules.data import LOCK, PIPELINE, Tracked
-from gitexp.rules.facts import TreeChange, of_staged, settings, with_rules_of
-from gitexp.rules.ranges import unread
+from gitexp.rules.facts import settings, with_rules_of
+from gitexp.rules.ranges import judged, to_be
 from gitexp.store.plan_files import plan_of
 
 if TYPE_CHECKING:
@@ -49,34 +47,19 @@ def answer(call: HookCall) -> HookAnswer:
     """Judge a commit to be made: of an experiment, or a merge into a protected branch."""
     place = staged.place(call.folder, call.environ, merging=call.name == "pre-merge-commit")
     with CatFile(place.folder, place.env) as objects:
-        rules, facts, changes = _staged(place, objects)
-        seen = Believing(partial(discover, place.folder), here=True)
-        facts = replace(facts, outside=seen)
-        experiment = is_experiment(facts.config, place.branch)
-        merging = bool(place.merged) and is_protected(facts.config, place.branch)
-        if not merging and not experiment:
+        rules, facts, changes = to_be(place, objects)
+        facts = replace(facts, outside=Believing(partial(discover, place.folder), here=True))
+        violations = judged(place, facts)
+        if violations is None:
             return HookAnswer()
-        # What its upstream, or origin, has of it: a pull merges the branch with itself.
-        tips = own(place.folder, [place.branch], place.env) if merging else ()
-        if merging and {*place.merged} <= {at for name, at, _ in tips if name == place.branch}:
-            facts = replace(facts, arrived=frozenset())
-        violations = check(facts, policies(facts.config))
-        violations += unread(facts.tree, Where("", CONFIG, place.branch))
         unsettled = any(change.path == CONFIG for change in changes)
+        experiment = is_experiment(facts.config, place.branch)
         if experiment and not (violations or place.merged or unsettled) and rules.plain:
             remember(place, facts, rules.source)
         said = settings(facts.tree) if unsettled else facts.config
         return HookAnswer(
             violations, (_LATER,) if with_rules_of(said, facts.config) != said else ()
         )
-
-
-def _staged(place: HookPlace, objects: CatFile) -> tuple[Governing, Facts, list[TreeChange]]:
-    """Return the settings that count, what they are asked about, and what the index changes."""
-    changes = [TreeChange(*each) for each in staged.staged(place)]
-    rules = governing(objects, place.folder, place.branch, place.head, place.env)
-    facts = of_staged(objects, place.parents, changes, branch=place.branch, config=rules.config)
-    return rules, facts, changes
 
 
 FILE: Final = "gitexp/judged"  # in the Git directory of the work tree; hooks/pre-commit reads it
@@ -134,7 +117,7 @@ def prepare(call: HookCall) -> HookAnswer:
         return HookAnswer()
     place = staged.place(call.folder, call.environ)
     with CatFile(place.folder, place.env) as objects:
-        _, facts, _ = _staged(place, objects)
+        _, facts, _ = to_be(place, objects)
         if not is_experiment(facts.config, place.branch):
             return HookAnswer()
         plan = plan_of(facts.tree, place.branch)

@@ -14,6 +14,7 @@ from gitexp.errors import NoRepositoryError
 from gitexp.git import command
 from gitexp.git.catfile import EMPTY_TREE, HASH
 from gitexp.git.fsck import canonical_mode
+from gitexp.git.worktree import status
 from gitexp.model import dataclass
 from gitexp.model.ids import CommitHash, TreeId
 from gitexp.model.rules import TreeEntry
@@ -44,6 +45,11 @@ class HookPlace:
     def rebasing(self) -> bool:
         """Whether a rebase is under way."""
         return any((self.git_dir / name).exists() for name in _REBASES)
+
+    @property
+    def stopped(self) -> str:
+        """Which command of Git's has stopped, or stops if the commit is refused; "" for none."""
+        return "merge" if self.merged else status.stopped(self.git_dir)
 
     @property
     def parents(self) -> tuple[CommitHash, ...]:
@@ -84,7 +90,10 @@ def place(folder: Path, environ: Mapping[str, str], *, merging: bool = False) ->
 
 
 def staged(place: HookPlace) -> tuple[Staged, ...]:
-    """Return what the index has otherwise than HEAD, by path; not what ``add -N`` intends."""
+    """Return what the index has otherwise than HEAD, by path; not what ``add -N`` intends.
+
+    What is in conflict is in no commit until that is settled, and counts as HEAD has it.
+    """
     # Without -r a folder of a sparse index that is gone is told as one.
     arguments = ["diff-index", "-r", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames",
                  "--ignore-submodules=dirty", "--ita-invisible-in-index",
@@ -92,8 +101,9 @@ def staged(place: HookPlace) -> tuple[Staged, ...]:
     words = command.records(command.run(place.folder, arguments, env=place.env))
     found: list[Staged] = []
     for said, path in zip(words[::2], words[1::2], strict=True):
-        old_mode, new_mode, old, new, _ = said.lstrip(":").split(" ")
-        found.append((path, _entry(old_mode, old), _entry(new_mode, new)))
+        old_mode, new_mode, old, new, kind = said.lstrip(":").split(" ")
+        if kind != "U":
+            found.append((path, _entry(old_mode, old), _entry(new_mode, new)))
     return tuple(sorted(found, key=lambda item: item[0]))
 
 
@@ -127,6 +137,14 @@ def ref(place: HookPlace, name: str) -> str:
     """Return the hash that a ref of the work tree holds (ORIG_HEAD); "" where there is none."""
     arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", name]
     return _text(command.attempt(place.folder, arguments, env=place.env)[1]).strip()
+
+
+def changed(place: HookPlace, paths: Sequence[str]) -> CommitHash | None:
+    """Return the last commit of HEAD's history that changed files or folders; None for none."""
+    arguments = ["log", "-1", "--format=%H", "HEAD", "--", *paths]
+    env = {**place.env, "GIT_LITERAL_PATHSPECS": "1"}
+    code, out, _ = command.attempt(place.folder, arguments, env=env)
+    return None if code or not out else CommitHash(_text(out).strip())
 
 
 def commit_of(place: HookPlace, id_: str) -> CommitHash | None:

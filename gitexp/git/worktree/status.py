@@ -29,6 +29,20 @@ _LFS: Final = {"clean": "git-lfs clean -- %f", "smudge": "git-lfs smudge -- %f",
                "process": "git-lfs filter-process"}  # fmt: skip
 # Git splits `-c` at the first equals sign, which the name of a filter may have: this at the last.
 _OFF: Final = {"GITEXP_NONE": "", "GITEXP_NOT": "false"}
+# What stopped half-way, by a file of the Git directory. The first counts: a rebase picks.
+_STOPPED: Final = {
+    "MERGE_HEAD": "merge",
+    "rebase-merge": "rebase",
+    "rebase-apply/applying": "am",
+    "rebase-apply": "rebase",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+}
+
+
+def stopped(git_dir: Path) -> str:
+    """Return which command of Git's has stopped half-way: ``cherry-pick``; "" for none."""
+    return next((word for name, word in _STOPPED.items() if (git_dir / name).exists()), "")
 
 
 def dirty_tracked(workspace: Workspace, *, looking: bool = False) -> tuple[str, ...]:
