@@ -114,9 +114,8 @@ class Shape:
     least: Mapping[str, int] = field(default_factory=dict)
     reads: Mapping[str, Read] = field(default_factory=dict)
     writes: Mapping[str, Write] = field(default_factory=dict)
-    wholes: Mapping[str, Write] = field(
-        default_factory=dict
-    )  # key -> written from all fields; "a.b" where a is
+    # Key -> written from all fields; "a.b" where a is.
+    wholes: Mapping[str, Write] = field(default_factory=dict)
     check: Callable[[Fields], None] | None = None  # of what was read without complaint
     made: Callable[[object, Fields], object] | None = None  # of the value: it may give another
 
@@ -191,6 +190,12 @@ def _guards(fields: Fields, key: str) -> tuple[Guard, ...]:
     return _parsed(fields, key, lambda: tuple(map(parse_guard, fields.texts(key, ()))))
 
 
+def _failure(fields: Fields, key: str) -> str:
+    from gitexp.records.terms import failure_text, parse_failure
+
+    return _parsed(fields, key, lambda: failure_text(parse_failure(fields.text(key))))
+
+
 def _guards_json(value: object) -> Json:
     from gitexp.records.terms import guard_text
 
@@ -202,8 +207,7 @@ def _revision(fields: Fields, key: str) -> str:
     value = fields.raw(key)
     if isinstance(value, str):
         return value
-    child = fields.child(key)
-    return child.maybe_text("commit") or child.text("name")
+    return fields.child(key).maybe_text("commit") or fields.child(key).text("name")
 
 
 def _person(fields: Fields, key: str) -> Person:
@@ -255,8 +259,7 @@ def _values(fields: Fields, key: str) -> tuple[tuple[int, float], ...]:
 
 
 def _values_json(value: object) -> Json:
-    pairs = cast("tuple[tuple[int, float], ...]", value)
-    return [{"seed": seed, "value": float(number)} for seed, number in pairs]
+    return [{"seed": s, "value": float(v)} for s, v in cast("tuple[tuple[int, float], ...]", value)]
 
 
 def _two(fields: Fields, key: str) -> tuple[int, ...]:
@@ -389,6 +392,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
             "alpha": _alpha,
             "repeats": partial(Fields.integer, least=1, most=MAX_REPEATS),
             "guards": _guards,
+            "failure": _failure,
             "author": _person,
             "seeds": _plan_seeds,
             "rules": partial(Fields.integer, least=1, most=RULES),
@@ -406,7 +410,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "PlanDraft": Shape(
         closed=True,
         passed="name branch author created_at formerly amended seeds rules",
-        reads={"guards": _guards, "baseline": _revision},
+        reads={"guards": _guards, "failure": _failure, "baseline": _revision},
     ),
     # --- conclusions, tombstones, witnesses
     "Conclusion": Shape(

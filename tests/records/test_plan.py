@@ -184,6 +184,7 @@ def test_a_draft_may_leave_out_anything_but_not_mistype_it() -> None:
         (b"repeats: 8", b"repeats: 8\nstopping: {rule: peeking}", "stopping.rule"),
         (b"repeats: 8", b"repeats: 8\nstopping: {rule: pocock, looks: 99}", "stopping.looks"),
         (b"repeats: 8", b"repeats: 8\non_failed: ignore", "on_failed"),
+        (b"repeats: 8", b"repeats: 8\nfailure: x", "failure"),
     ],
 )
 def test_a_wrong_value_in_a_plan_is_named(old: bytes, new: bytes, key: str) -> None:
