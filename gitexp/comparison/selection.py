@@ -74,9 +74,14 @@ def next_try(count: Count, plan: Plan | None) -> str:
     if found is None or not found.price or count.candidate.repeats:
         return ""
     said = f"try {found.configurations} {found.how}: p will be multiplied by {found.price}"
-    if count.place <= len(count.after) + 1:
-        return said
-    return f"{said}, unless it has the numbers and files of an earlier one on every seed"
+    return f"{said}{unless(count)}"
+
+
+def unless(count: Count) -> str:
+    """Say when a candidate that has not run yet is no further try; "" where it is one anyway."""
+    if count.candidate.repeats or count.place <= len(count.after) + 1:
+        return ""
+    return ", unless it has the numbers and files of an earlier one on every seed"
 
 
 def of_sweep(

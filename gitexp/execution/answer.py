@@ -89,18 +89,21 @@ def too_few(seen: Situation, *, ran: bool = False) -> str:
     settled = seen.settled
     if settled is None or not any(s.side == CANDIDATE and s.choice.run for s in seen.sides):
         return ""
+    unless = selection.unless(settled.count)
     # Of a look alone: what all looks together ask for is more, and takes numerics to tell.
     alone = smallest_p(wanted, wanted, paired=True, one_sided=plan.effect.one_sided)
     shares = 1 + _siblings(seen, plan, settled, min(1.0, chances * alone))
     least = min(1.0, chances * shares * alone)
     if fewest := settled.fewest:
         least = float(wanted < fewest)
-    if least <= plan.alpha or (plan.stopping is None and _have_sizes(seen, plan)):
-        return ""  # or the test is one over folds
+    # Once it ran, `compare` knows whether it is a try of its own; else the test is one over folds.
+    known = (ran and unless) or (plan.stopping is None and _have_sizes(seen, plan))
+    if least <= plan.alpha or known:
+        return ""
     count = settled.count
     of = f", times {chances} candidates under this plan" if chances > 1 else ""
     if of and count.place:
-        of = f", times {chances} as try {count.place}"
+        of = f", times {chances} as try {count.place}{unless}"
     of += f", times {shares} experiments with results on this data" if shares > 1 else ""
     are = "is" if plan.repeats == 1 else "are"
     then = f"{plan.repeats} {are} planned"

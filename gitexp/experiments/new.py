@@ -347,7 +347,7 @@ def _check_metric(
         f"no metric is called {name}",
         found=name,
         expected=", ".join(sorted(names)[:20]),
-        next_step=f"the same with --metric {near[0]}" if near else "the same with one of these",
+        next_step=f"the same with {near[0] if near else 'one of these'} for {name}",
     )
 
 

@@ -338,9 +338,10 @@ def _changed(each: Installed, index: RecordIndex) -> Iterator[str]:
     settled = _settled(index.contents(each).record)
     for row in _hashed_rows(each, each.rows()):
         state, path = file_state(row.path), os.path.relpath(row.path, each.folder)
+        if path.startswith(".."):
+            continue  # a script, which nothing imports; a moved venv has other first lines
         if state is None:
-            if not path.startswith(".."):  # a script, which nothing imports, may be left out
-                yield f"{each.name}: {path} is missing"
+            yield f"{each.name}: {path} is missing"
         elif not (row.size == state[0] and state[2] <= settled) and not index.is_sound(row, state):
             yield f"{each.name}: {path}"
 

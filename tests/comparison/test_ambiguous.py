@@ -151,7 +151,7 @@ def test_a_file_that_is_not_there_yet_may_be_named_and_a_plain_name_is_doubted(
         assert said in done.out
         assert bool(said) == ("warning" in done.out), done.out
     missed = gitexp(repo, "new", "y", "--metric", "test:max", *PROSE, "--dry-run")
-    assert missed.says("unknown-metric", f"the same with --metric {FILES[1]}:test")
+    assert missed.says("unknown-metric", f"the same with {FILES[1]}:test for ")
 
 
 def test_a_name_that_only_one_file_gives_may_be_called_by_it_and_plans_on_both_names_share(

@@ -149,9 +149,10 @@ def test_more_than_are_planned_are_asked_for_by_an_amendment(
     run(repo.workspace, RunRequest(params=((ParamKey("params.yaml", "lr"), 0.3),)))
     said, *_, last = run(repo.workspace, RunRequest(dry_run=True)).warnings
     assert last.startswith("try 2 under this plan: p will be multiplied by 6, unless it has the")
-    assert "p = 0.19 at best, times 6 as try 2; 5 are planned; " in said
+    assert "p = 0.19 at best, times 6 as try 2, unless it has the numbers and files of an" in said
     assert said.endswith("gitexp amend-plan --repeats 7 --why TEXT plans what would do")
-    run(repo.workspace, RunRequest(seeds=plan_seeds(repo)))  # all but the snapshot
+    done = run(repo.workspace, RunRequest(seeds=plan_seeds(repo)))  # all but the snapshot
+    assert not any("cannot decide" in text for text in done.warnings), "compare knows by now"
     report = run(repo.workspace, asked)
     assert [each.seeds for each in report.planned] == [(7,), ()]
     assert any(text.startswith("1 more would not count: ") for text in report.warnings)

@@ -116,6 +116,18 @@ def test_an_edit_in_an_installed_file_is_found_by_its_size(tmp_path: Path) -> No
     assert patched(found, index) == ("lib: lib.py is missing",)
 
 
+def test_a_script_with_another_first_line_is_no_edit(tmp_path: Path) -> None:
+    site = tmp_path / "venv/lib/python3/site"
+    install(site, "lib", "x = 1\n")
+    index = distributions.SealedFile(tmp_path / "index.json", b"key")
+    found = distributions.scan([str(site)])
+    scripts = [*(tmp_path / "venv/bin").iterdir()]
+    assert scripts
+    for script in scripts:
+        script.write_text("#!/where/the/environment/lies/now/bin/python\n")
+    assert patched(found, index) == ()
+
+
 def test_what_is_kept_of_a_record_is_true_as_long_as_it_is_as_it_was(tmp_path: Path) -> None:
     site = tmp_path / "venv/lib/site"
     install(site, "lib", "x = 1\n")
