@@ -266,6 +266,8 @@ def _sentence(judged: Judged) -> str:
         alone, number = _p(judged.alone, refuted=judged.refuted), len(judged.siblings.experiments)
         family += f" alone; 1 of {number + 1} on the same data, Holm p = {p_words(p, plan.alpha)}"
         p = alone
+    if judged.siblings is not None and judged.siblings.missed:
+        family += f"; {len(judged.siblings.missed)} before it on the same data not counted"
     size = "" if judged.primary is None else f"{effect_words(judged.primary, plan.effect)}, "
     shown = "" if p is None else f": {size}p = {p_words(p, plan.alpha)}"
     shown += "" if p is None else f"{family}, alpha = {plan.alpha:g}"

@@ -9,20 +9,23 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+from collections import defaultdict
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import selection, sides
 from gitexp.comparison.draft import CompareOptions, draft
+from gitexp.comparison.sides import Named
 from gitexp.dvc.input_parts import collect
 from gitexp.errors import DataMissingError, GitexpError, NoSamplesError, UsageError
 from gitexp.git import objects
 from gitexp.git.transaction.cache import Kind
 from gitexp.git.transaction.layout import CONCLUSIONS, run_json
-from gitexp.model import replace
+from gitexp.model import dataclass, replace
 from gitexp.model.comparison import Sibling, Siblings, SignificanceResult
-from gitexp.model.ids import ABSENT, RunId
-from gitexp.model.plan import Claim, Verdict
+from gitexp.model.ids import ABSENT, Absent, RunId
+from gitexp.model.plan import Claim, HypothesisKind, Verdict
 from gitexp.report import numbers
 from gitexp.stats.design import pairs_needed
 from gitexp.stats.hypotheses import family
@@ -30,18 +33,20 @@ from gitexp.store import plans
 from gitexp.store.conclusions import conclusion_named
 from gitexp.store.experiments import experiment_lines
 from gitexp.store.merged_experiments import merged_lines
+from gitexp.store.records import read_run, run_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from gitexp.comparison.gather import RunPool
     from gitexp.comparison.judged import Draft
-    from gitexp.comparison.sides import Named, ResolvedSide
+    from gitexp.comparison.sides import ResolvedSide
     from gitexp.git.repository import Repo
-    from gitexp.model.comparison import Comparison, Selection
+    from gitexp.model.comparison import Conclusion, Selection
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
-    from gitexp.store.list_lines import ExperimentLine
+    from gitexp.store.ancestry import Addition
+    from gitexp.store.list_lines import ExperimentLine, RunLine
 
 _MOST = 50  # that are tested again; of the rest p is taken for 1, which makes no other p smaller
 _FEW = 5  # experiments that are named
@@ -64,10 +69,15 @@ def found(
     kept = _concluded(world.repo, plan, holder)
     there = tuple(_others(world, item, plan, asked))
     if kept is not None:
-        mine = () if kept.siblings is None else kept.siblings.experiments
-        newer = {each.name for each in there} - {each.name for each in mine}
-        return Siblings(mine, tuple(sorted(newer))) if mine or newer else None
-    return Siblings(there) if there else None
+        mine = () if kept.comparison.siblings is None else kept.comparison.siblings.experiments
+        names = {each.name for each in mine}
+        rest = [(one.name, began < kept.concluded_at) for one, began in there]
+        newer, missed = (
+            tuple(name for name, early in rest if early is was and name not in names)
+            for was in (False, True)
+        )
+        return Siblings(mine, newer, missed) if mine or newer or missed else None
+    return Siblings(tuple(one for one, _ in there)) if there else None
 
 
 def together(
@@ -119,27 +129,28 @@ def sharing(world: RunPool, baseline: ResolvedSide, mine: Named) -> tuple[str, .
     plan = mine.plan
     if plan is not None and plan.rules < 2:  # noqa: PLR2004  decision 0041
         return ()
-    own = () if plan is None else (plan.name, *plan.formerly)
     commit = baseline.commit if plan is None else plan.baseline.commit
     at = sides.settled(world.repo, mine)
     candidate = sides.source(world.repo, mine, at, world.index).inputs
-    data: set[str] | None = None
+    told = bool(baseline.config.predictions or baseline.config.evaluation)
+    data: _Data | None = None
     found, looked = [], 0
-    for name, (line, look) in sorted(_lines(world).items()):
-        tried = candidate != baseline.inputs and line.inputs[1] == candidate
-        if tried or not line.finished or not {name, *line.formerly}.isdisjoint(own):
-            continue
-        if line.inputs[0] == baseline.inputs:
-            found.append(name)
+    for other in _tried(world, plan):
+        if candidate != baseline.inputs and other.tried <= {candidate}:
+            continue  # another try of it, which has its price
+        if other.baseline in {"", baseline.inputs}:
+            found.append(other.name)
         elif looked < _MOST:
             looked += 1
-            data = {*_data(world.repo, commit, baseline.records)} if data is None else data
+            data = data or _Data(raw=frozenset(_raw(world.repo, commit, baseline.records)))
             with contextlib.suppress(GitexpError):  # `list` says what is wrong with it
-                named = sides.planned(world.repo, world.index, look())
-                other = commit if named.plan is None else named.plan.baseline.commit
-                theirs = () if other == commit else _data(world.repo, other, named.holder)
-                if not (data.isdisjoint(theirs) or _parted(world.repo, plan, commit, other)):
-                    found.append(name)
+                named = sides.planned(world.repo, world.index, other.look())
+                there = commit if named.plan is None else named.plan.baseline.commit
+                theirs = _Data(raw=frozenset(_raw(world.repo, there, named.holder)))
+                # Where predictions will tell data apart, only data in common do before.
+                same = data.has_common(theirs) or not (told or data.is_apart(theirs))
+                if same and not _parted(world.repo, plan, commit, there):
+                    found.append(other.name)
     return tuple(found)
 
 
@@ -179,30 +190,136 @@ def with_results(names: Sequence[str]) -> str:
     return f"{numbers.listed(names, _FEW)} {have} results on this baseline's data"
 
 
-def _others(world: RunPool, item: Draft, plan: Plan, asked: Collection[str]) -> Iterator[Sibling]:
-    """Yield the siblings with what each one's own test says, in the order of their names."""
-    baseline = item.sides.baseline
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """What tells the data of experiments apart, as far as anything does."""
+
+    evaluated: frozenset[str] = frozenset()  # identities of what repeats were measured on
+    raw: frozenset[str] = frozenset()  # data of DVC
+
+    def has_common(self, other: _Data) -> bool:
+        """Whether two surely have the same."""
+        return not (self.evaluated.isdisjoint(other.evaluated) and self.raw.isdisjoint(other.raw))
+
+    def is_apart(self, other: _Data) -> bool:
+        """Whether two surely have others; where nothing tells, they may be the same."""
+        told = (self.evaluated and other.evaluated) or (self.raw and other.raw)
+        return bool(told) and not self.has_common(other)
+
+
+@dataclass(frozen=True, slots=True)
+class _Other:
+    """An experiment as its runs show it, whatever became of its branch, plan file or settings."""
+
+    name: str
+    names: frozenset[str]  # that it ever had
+    baseline: str  # its inputs; "" where no run tells
+    look: Callable[[], Named]
+    tried: frozenset[str] = frozenset()  # inputs of its candidates of which a score was seen
+    began: datetime = datetime.max.replace(tzinfo=UTC)  # the first of these
+
+
+def _others(
+    world: RunPool, item: Draft, plan: Plan, asked: Collection[str]
+) -> Iterator[tuple[Sibling, datetime]]:
+    """Yield the siblings, with what each one's own test says and when the first run began."""
+    baseline, mine = item.sides.baseline, item.sides.candidate.inputs
     commit = plan.baseline.commit
-    data = {*_evaluation(item), *_data(world.repo, commit, baseline.records)}
-    lines = _lines(world)
+    data = _Data(_identities(item), frozenset(_raw(world.repo, commit, baseline.records)))
     tested = 0
-    for name in sorted(lines.keys() - {plan.name, *plan.formerly, *asked}):
-        line, look = lines[name]
-        if plan.name in line.formerly or not (line.finished or not line.plain):
+    for other in _tried(world, plan):
+        # What has this candidate alone is another try of it, which has its price.
+        if other.name in asked or other.tried <= {mine}:
             continue
-        if line.inputs[1] == item.sides.candidate.inputs:  # another try of it, which has its price
-            continue
-        like = line.inputs[0] == baseline.inputs
-        try:
-            named = sides.planned(world.repo, world.index, look())
-            if named.plan is None or _parted(world.repo, plan, commit, named.plan.baseline.commit):
-                continue
-            one, same, new = _judged(world, named, named.plan, again=tested < _MOST)
-        except GitexpError:  # `list` says what is wrong with it
-            continue
+        like = other.baseline in {"", baseline.inputs}
+        one, theirs, new = Sibling(other.name, 1.0, 1.0), _Data(), False
+        with contextlib.suppress(GitexpError):  # `list` says what is wrong; it had its chance
+            named = sides.planned(world.repo, world.index, other.look())
+            if named.plan is not None:
+                if _parted(world.repo, plan, commit, named.plan.baseline.commit):
+                    continue
+                one, theirs, new = _judged(world, named, named.plan, again=tested < _MOST)
         tested += new
-        if like or not same.isdisjoint(data):
-            yield one
+        if like or not data.is_apart(theirs):
+            yield replace(one, name=other.name), other.began
+
+
+def _tried(world: RunPool, plan: Plan | None) -> Iterator[_Other]:
+    """Yield the experiments but this one of which anybody saw a score, in the order of their names.
+
+    By their runs: branches, plan files and names can be changed once a result is known.
+    """
+    repo, lines = world.repo, _lines(world)
+    every = run_lines(repo, world.index, {item.tree: item.run for item in world.own.values()})
+    under: defaultdict[tuple[str, str], list[tuple[Addition, RunLine]]] = defaultdict(list)
+    for item in world.own.values():
+        ran = every[item.tree]
+        if ran.plan_digest and not ran.reported:
+            under[ran.plan_name, ran.plan_digest].append((item, ran))
+    found: dict[str, list[_Other]] = {}
+    for (called, digest), runs in under.items():
+        if plan is not None and plan.covered(called, digest):
+            continue
+        at = _placed(repo, lines, called, digest, runs)
+        if plan is not None and plan.name in at.names and _is_same(plan, at.look):
+            continue
+        other = (each for each in runs if each[1].inputs != at.baseline)
+        if tried := [line for item, line in other if _seen(world, item, line)]:
+            inputs, began = {each.inputs for each in tried}, min(each.started_at for each in tried)
+            at = replace(at, tried=frozenset(inputs), began=began)
+            found.setdefault(at.name, []).append(at)
+    for _, parts in sorted(found.items()):
+        yield replace(
+            parts[-1],
+            baseline=next((each.baseline for each in parts if each.baseline), ""),
+            tried=frozenset().union(*(each.tried for each in parts)),
+            began=min(each.began for each in parts),
+        )
+
+
+def _is_same(plan: Plan, look: Callable[[], Named]) -> bool:
+    """Whether an experiment is another version of this plan: what amendments and names leave."""
+    with contextlib.suppress(GitexpError):
+        own = look().plan
+        return own is not None and (own.created_at, own.seeds) == (plan.created_at, plan.seeds)
+    return False
+
+
+def _placed(
+    repo: Repo,
+    lines: Mapping[str, tuple[ExperimentLine, Callable[[], Named]]],
+    called: str,
+    digest: str,
+    runs: Sequence[tuple[Addition, RunLine]],
+) -> _Other:
+    """Return the experiment that runs belong to: one on a branch, else as their commit has it."""
+    at = lines.get(called)
+    near = {} if at is None or at[0].digest != digest else {called: at}
+    last = max((item for item, _ in runs), key=lambda item: item.order).commit
+    plan: Plan | Absent = ABSENT
+    if not near:
+        with contextlib.suppress(GitexpError):
+            plan = plans.plan_named(repo, called, last)
+    for name, (line, look) in (near or lines).items():
+        names = frozenset((name, *line.formerly))
+        if near or (plan and line.created_at == plan.created_at and called in names):
+            return _Other(name, names, line.inputs[0], look)
+    name = called if at is None or at[0].bad else f"{called} at {last[:7]}"
+    if plan is ABSENT:
+        return _Other(name, frozenset(), "", lambda: Named(called, last))
+    made = (each.inputs for _, each in runs if plan.was_baseline(each.commit, digest))
+    named = Named(called, last, plan.branch, plan)
+    names = frozenset((called, *plan.formerly))
+    return _Other(name, names, next(made, ""), lambda: named)
+
+
+def _seen(world: RunPool, item: Addition, line: RunLine) -> bool:
+    """Whether a score of any of its repeats may have been seen."""
+    if line.seeds or not line.others:
+        return bool(line.seeds)
+    with contextlib.suppress(GitexpError):
+        return any(each.shown for each in read_run(world.repo, item.tree, item.run)[0].own_repeats)
+    return True
 
 
 def _lines(world: RunPool) -> dict[str, tuple[ExperimentLine, Callable[[], Named]]]:
@@ -222,39 +339,38 @@ def _lines(world: RunPool) -> dict[str, tuple[ExperimentLine, Callable[[], Named
 
 def _judged(
     world: RunPool, named: Named, plan: Plan, *, again: bool
-) -> tuple[Sibling, frozenset[str], bool]:
+) -> tuple[Sibling, _Data, bool]:
     """Return an experiment's p-values before any sibling's, and what tells its evaluation data.
 
     Then whether it was tested for that, which is remembered until an own branch or archive moves.
     Where it cannot be tested it had its chance.
     """
     kept = _concluded(world.repo, plan, named.holder)
-    data = frozenset(_data(world.repo, plan.baseline.commit, named.holder))
+    raw = frozenset(_raw(world.repo, plan.baseline.commit, named.holder))
     if kept is not None:
-        ledger = () if kept.ledger is None else kept.ledger.evaluation
-        result = kept.metrics[0].result if kept.metrics else None
-        return _sibling(plan.name, result, kept.selection), data | {*ledger}, False
+        found = kept.comparison
+        ledger = () if found.ledger is None else found.ledger.evaluation
+        result = found.metrics[0].result if found.metrics else None
+        return _sibling(plan.name, result, found.selection), _Data(_fixed(ledger), raw), False
     own = "\n".join(sorted(f"{tip.ref} {tip.commit}" for tip in world.tips))
     where = hashlib.sha256(own.encode("utf-8", "surrogateescape")).hexdigest()
-    key = f"{where}:{plan.digest}:{plan.name}"
+    key = f"{where}:{plan.digest}:{plan.name}:{named.commit}"
     row = world.index.get(Kind.SIBLING, [key]).get(key)
     if row is not None:
         yes, no, of = json.loads(row)
-        return Sibling(plan.name, yes, no), data | {*of}, False
+        return Sibling(plan.name, yes, no), _Data(frozenset(of), raw), False
     open_ = Sibling(plan.name, 1.0, 1.0)
     if not again:
-        return open_, data, False
+        return open_, _Data(raw=raw), False
     try:
         base = sides.planned_baseline(world.repo, plan, named, world.index)
         item = draft(world, (base, named), CompareOptions())
     except (NoSamplesError, DataMissingError):
-        return open_, data, True
-    primary = item.measured.primary
-    result = None if primary is None else primary.result
-    one = _sibling(plan.name, result, item.selection)
-    of = sorted(set(_evaluation(item)))
+        return open_, _Data(raw=raw), True
+    result = None if (primary := item.measured.primary) is None else primary.result
+    one, of = _sibling(plan.name, result, item.selection), sorted(_identities(item))
     world.index.put(Kind.SIBLING, {key: json.dumps([one.p_support, one.p_refute, of]).encode()})
-    return one, data | {*of}, True
+    return one, _Data(frozenset(of), raw), True
 
 
 def _sibling(name: str, result: SignificanceResult | None, chosen: Selection | None) -> Sibling:
@@ -264,21 +380,26 @@ def _sibling(name: str, result: SignificanceResult | None, chosen: Selection | N
     return Sibling(name, _one(paid.p_support), _one(paid.p_refute))
 
 
-def _concluded(repo: Repo, plan: Plan, holder: CommitHash) -> Comparison | None:
+def _concluded(repo: Repo, plan: Plan, holder: CommitHash) -> Conclusion | None:
     conclusion = conclusion_named(repo, plan.name, holder)
     stands = conclusion is not ABSENT and conclusion.stands(plan)
-    return conclusion.comparison if conclusion is not ABSENT and stands else None
+    return conclusion if conclusion is not ABSENT and stands else None
 
 
-def _evaluation(item: Draft) -> Iterator[str]:
-    """Yield the identities of what repeats were measured on."""
-    for side in (item.sides.count.baseline, item.sides.count.candidate):
-        for each in side.repeats.values():
-            if each.repeat.evaluation is not None:
-                yield each.repeat.evaluation
+def _identities(item: Draft) -> frozenset[str]:
+    """Return the identities of what repeats were measured on."""
+    both = (item.sides.count.baseline, item.sides.count.candidate)
+    every = (each.repeat.evaluation for side in both for each in side.repeats.values())
+    return _fixed(each for each in every if each is not None)
 
 
-def _data(repo: Repo, baseline: CommitHash, holder: CommitHash) -> Iterator[str]:
+def _fixed(identities: Iterable[str]) -> frozenset[str]:
+    """Return them, or none where each seed has its own: these are parts of a table nobody names."""
+    found = frozenset(identities)
+    return found if len(found) == 1 else frozenset()
+
+
+def _raw(repo: Repo, baseline: CommitHash, holder: CommitHash) -> Iterator[str]:
     """Yield the data of DVC that a plan's baseline points to, by their hashes."""
     if not objects.exists(repo, baseline):
         return
@@ -289,8 +410,8 @@ def _data(repo: Repo, baseline: CommitHash, holder: CommitHash) -> Iterator[str]
 def _parted(repo: Repo, plan: Plan | None, one: CommitHash, other: CommitHash) -> bool:
     """Whether a new family began between two baselines: an experiment like these was supported.
 
-    It promised something of the same metric, and its plan and the runs that it counted are there:
-    else whoever merges what is true of anything else, or a copy of a conclusion, tries for nothing.
+    It promised to be better on the same metric, and its plan and the runs that it counted are
+    there: else whoever merges what is true anyway, or a copy of a conclusion, tries for nothing.
     """
     commits = {one, other}
     if len(commits) == 1 or not all(objects.exists(repo, each) for each in commits):
@@ -317,5 +438,7 @@ def _is_progress(repo: Repo, plan: Plan | None, name: str, commit: CommitHash) -
         return False
     runs = conclusion.comparison.candidate.runs
     there = (objects.entry_at(repo, commit, run_json(RunId(run))) for run in runs)
+    if own.effect.kind is not HypothesisKind.SUPERIORITY or own.effect.margin < 0:
+        return False  # that it is not worse, a comment can keep
     like = plan is None or (own.metric, own.direction) == (plan.metric, plan.direction)
     return like and bool(runs) and all(each is not ABSENT for each in there)

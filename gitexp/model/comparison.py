@@ -294,7 +294,8 @@ class Siblings:
 
     # Over which the deciding p-values are Holm's, in the order of their names.
     experiments: tuple[Sibling, ...]
-    newer: tuple[str, ...] = ()  # seen since the conclusion, which they do not change
+    newer: tuple[str, ...] = ()  # run since the conclusion, which they do not change
+    missed: tuple[str, ...] = ()  # run before it, and not in the clone where it was reached
 
 
 @dataclass(frozen=True, slots=True)

@@ -352,7 +352,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     ),
     "Collapsed": Shape(least=_counts("of_baseline of_candidate")),
     "Ledger": Shape(sparse="raw"),
-    "Siblings": Shape(sparse="newer"),
+    "Siblings": Shape(sparse="newer missed"),
     "SharedEvaluator": Shape(sparse="differing lent lacking"),
     "Side": Shape(as_is="wall_s", least=_counts("failed interrupted"), sparse="interrupted"),
     "MetricComparison": Shape(

@@ -183,6 +183,9 @@ def siblings_text(found: Siblings) -> str:
     if found.newer:
         listed = numbers.listed(found.newer, _FEW)
         parts.append(f"since the conclusion, and not counted: {listed}")
+    if found.missed:
+        listed = numbers.listed(found.missed, _FEW)
+        parts.append(f"before the conclusion, and unknown where it was reached: {listed}")
     return "; ".join(parts)
 
 

@@ -66,7 +66,9 @@ def test_what_a_baseline_reports_and_costs_is_known_from_its_runs_on_any_branch(
     experiment(lab, n=4, repeats=4)
     repo.switch("main")
     done = gitexp(repo, "new", "idea", *PLAN, "--metric", "f1x:max", "--dry-run")
-    assert done.says("unknown-metric", "no metric is called f1x", "the same with f1 for f1x"), done.out
+    assert done.says("unknown-metric", "no metric is called f1x", "the same with f1 for f1x"), (
+        done.out
+    )
     done = gitexp(repo, "new", "idea", *PLAN, "--metric", "f1:max", "--dry-run")
     assert done.code == 0, done.err
     assert "hours unknown" not in done.out

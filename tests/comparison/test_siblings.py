@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,12 +16,14 @@ from gitexp.execution.run import run
 from gitexp.experiments.archive import archive
 from gitexp.experiments.conclude import conclude
 from gitexp.experiments.new import new
+from gitexp.experiments.rename import rename
 from gitexp.git.transaction import layout
-from gitexp.model.comparison import Comparison, Siblings
+from gitexp.model.comparison import Comparison, Sibling, Siblings
 from gitexp.model.design import PowerRequest
 from gitexp.model.ids import EvaluationDigest
 from gitexp.model.plan import PlanSeeds, Verdict
 from gitexp.model.request import NewRequest, RunRequest
+from gitexp.model.run import RepeatState
 from gitexp.records import codec, terms
 from gitexp.report.comparisons import text as render
 from gitexp.report.sheet import PLAIN
@@ -50,13 +53,14 @@ def begin(  # noqa: PLR0913  what an experiment may differ in
     depth: int,
     *,
     gain: float = 0.05,
+    effect: str = ">0",
     start: str = "main",
     evaluation: str = EVALUATION,
     rules: int = 2,
 ) -> Plan:
     """Make a whole experiment on seeds of its own; its branch is checked out then."""
     lab.repo.switch(start)
-    plan = lab.plan(name, effect=">0", repeats=REPEATS, rules=rules, baseline=start)
+    plan = lab.plan(name, effect=effect, repeats=REPEATS, rules=rules, baseline=start)
     plan = terms.sealed(replace(plan, seeds=PlanSeeds(f"{depth:032x}")))
     lab.repo.commit({layout.plan_path(name): codec.dump(plan)}, at=lab.tick(), message="plan")
     lab.change(depth)
@@ -221,6 +225,95 @@ def begin_same(lab: Lab, name: str) -> Plan:
     return plan
 
 
+@pytest.mark.parametrize(
+    "way", ["branch renamed", "plan deleted", "settings broken", "name reused", "winner's code"]
+)
+def test_nothing_done_to_a_loser_afterwards_takes_it_out_of_the_family(lab: Lab, way: str) -> None:
+    loser = begin(lab, "one", 3, gain=0.0)
+    match way:
+        case "branch renamed":
+            lab.repo.git("branch", "-m", "exp/one", "exp/old-one")
+        case "plan deleted":
+            lab.repo.git("rm", "-q", layout.plan_path("one"))
+            lab.repo.commit(at=lab.tick(), message="tidy")
+        case "settings broken":
+            lab.repo.commit({layout.CONFIG: "metrics: [\n"}, at=lab.tick(), message="settings")
+        case "name reused":
+            rename(lab.repo.workspace, "one", "first")
+    name = "one" if way == "name reused" else "two"
+    begin(lab, name, 4)
+    if way == "winner's code":
+        lab.repo.switch("exp/one")
+        assert loser.drawn is not None
+        lab.change(4)
+        lab.record("x", {"f1": {next(loser.drawn.sequence()): 0.7}}, plan=loser, call="late")
+        lab.repo.switch("exp/two")
+    assert names(one(lab, name)) == ("first" if way == "name reused" else "one",)
+
+
+def test_a_loser_that_was_stopped_once_its_score_was_seen_is_one_of_them(lab: Lab) -> None:
+    plan = begin(lab, "one", 3)
+    lab.repo.switch("main")
+    other = lab.plan("two", effect=">0", repeats=REPEATS, rules=2)
+    other = terms.sealed(replace(other, seeds=PlanSeeds(f"{4:032x}")))
+    lab.repo.commit({layout.plan_path("two"): codec.dump(other)}, at=lab.tick(), message="plan")
+    lab.change(4)
+    assert other.drawn is not None
+    seed = next(other.drawn.sequence())
+    lab.record("x", {"f1": {}}, plan=other, call="stopped", failed=[seed])
+    assert one(lab, "one").siblings is None, "it failed, and nobody saw a score"
+    lab.change(5)
+    watched = replace(lab, ended=(RepeatState.LOST, "nobody knows"))
+    watched.record("y", {"f1": {}}, plan=other, call="watched", failed=[seed])
+    assert names(one(lab, "one")) == ("two",)
+    assert one(lab, "one").plan == plan
+
+
+def test_data_that_nothing_tells_apart_are_the_same(lab: Lab) -> None:
+    """As where main moves on by a comment between one idea and the next."""
+    begin(lab, "one", 3, gain=0.0, evaluation="")
+    lab.repo.switch("main")
+    lab.repo.commit(
+        {"train.py": "print('train')  # one did not help\n"}, at=lab.tick(), message="c"
+    )
+    begin(lab, "two", 4, evaluation="")
+    assert names(one(lab)) == ("one",)
+
+
+def test_that_nothing_is_worse_by_half_ends_no_family(lab: Lab) -> None:
+    begin(lab, "lost", 3, gain=0.0)
+    begin(lab, "noop", 4, effect=">=-50%")
+    assert conclude(lab.repo.workspace, words="not worse", now=START).conclusion.verdict is (
+        Verdict.SUPPORTED
+    )
+    lab.repo.switch("main")
+    lab.repo.git("merge", "--no-ff", "-q", "-m", "merge", "exp/noop")
+    begin(lab, "next", 5)
+    assert names(one(lab)) == ("lost", "noop")
+
+
+def test_what_ran_before_a_conclusion_that_did_not_know_it_is_said_in_line_1(
+    lab: Lab, tmp_path: Path
+) -> None:
+    begin(lab, "one", 3)
+    begin(lab, "two", 4)
+    other = build.clone(lab.repo, tmp_path / "other", "--no-local")
+    other.git("switch", "-q", "-C", "exp/one", "origin/exp/one")
+    other.git("branch", "-q", "-D", "exp/two")
+    assert (
+        conclude(
+            other.workspace, words="it rose", now=START + timedelta(minutes=lab.tick())
+        ).conclusion.comparison.siblings
+        is None
+    )
+    lab.repo.git("fetch", "-q", str(other.path), "exp/one:exp/one")
+    begin(lab, "three", 5)
+    found = one(lab, "one")
+    assert found.siblings == Siblings((), ("three",), ("two",))
+    assert "1 before it on the same data not counted" in found.headline
+    assert "unknown where it was reached: two" in render((found,), PLAIN)
+
+
 def test_plans_of_older_rules_are_judged_as_ever(lab: Lab) -> None:
     begin(lab, "one", 3)
     begin(lab, "two", 4, rules=1)
@@ -244,7 +337,7 @@ def test_a_broken_sibling_stops_nobody(lab: Lab) -> None:
     begin(lab, "one", 3)
     begin(lab, "two", 4)
     lab.repo.commit({layout.plan_path("two"): "no: plan\n"}, at=lab.tick(), message="broken")
-    assert one(lab, "one").siblings in {None, Siblings(())}
+    assert one(lab, "one").siblings == Siblings((Sibling("two", 1 / 64, 1.0),))
 
 
 def three(lab: Lab, name: str, repeats: int) -> NewRequest:
