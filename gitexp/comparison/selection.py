@@ -78,7 +78,7 @@ def next_try(count: Count, plan: Plan | None) -> str:
 
 
 def unless(count: Count) -> str:
-    """Say when a candidate that has not run yet is no further try; "" where it is one anyway."""
+    """Say what makes a candidate that has not run yet no further try; "" where it is one anyway."""
     if count.candidate.repeats or count.place <= len(count.after) + 1:
         return ""
     return ", unless it has the numbers and files of an earlier one on every seed"
