@@ -8,6 +8,7 @@ import re
 import tokenize
 from collections import defaultdict
 from functools import cache
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,9 @@ IDIOMS = {
 
 @cache
 def words(file: Path) -> tuple[str, ...]:
-    """Return the docstrings and comments of a file."""
-    return tuple(_words(file.read_text("utf-8")))
+    """Return the docstrings and comments of a file that has one of the idioms anywhere."""
+    source = file.read_text("utf-8")
+    return tuple(_words(source)) if any(map(re.search, IDIOMS.values(), repeat(source))) else ()
 
 
 def _words(source: str) -> Iterator[str]:
@@ -70,10 +72,9 @@ def test_modules_and_classes_are_nouns() -> None:
 def test_a_public_class_has_a_name_of_its_own() -> None:
     homes = defaultdict(list)
     for file in FILES:
-        for node in ast.parse(file.read_text("utf-8")).body:
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                assert node.name.lower() not in BANNED, file
-                homes[node.name].append(str(file.relative_to(ROOT)))
+        for name in re.findall(r"^class ([^\W_]\w*)", file.read_text("utf-8"), re.MULTILINE):
+            assert name.lower() not in BANNED, file
+            homes[name].append(str(file.relative_to(ROOT)))
     assert {name: files for name, files in homes.items() if len(files) > 1} == {}
 
 

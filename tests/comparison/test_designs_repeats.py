@@ -101,11 +101,11 @@ def apart(left: Sequence[float], right: Sequence[float], *, inverts: bool = True
 
 
 def test_where_repeats_do_not_pair_the_larger_p_of_labels_and_welch_decides() -> None:
-    """Five wide values beside thirty narrow ones: labels alone reject too often."""
+    """Five wide values beside many narrow ones: labels alone reject too often."""
     rng = np.random.default_rng(5)
     rejected = {True: 0, False: 0}
-    for _ in range(300):
-        left, right = rng.normal(0.6, 0.01, 30), rng.normal(0.6, 0.05, 5)
+    for many in [12] * 300 + [30] * 12:  # all labels, and drawn ones, which take thirty times as long
+        left, right = rng.normal(0.6, 0.01, many), rng.normal(0.6, 0.05, 5)
         for inverts in rejected:
             found = apart(left, right, inverts=inverts).comparison
             assert found is not None
@@ -117,8 +117,7 @@ def test_where_repeats_do_not_pair_the_larger_p_of_labels_and_welch_decides() ->
             rejected[inverts] += shown
             if inverts:
                 assert not shown or found.interval.low > 0, "the interval says the same"
-    assert rejected[True] <= 0.05 * 300 + 3 * (0.05 * 0.95 * 300) ** 0.5
-    assert rejected[True] <= rejected[False]
+    assert rejected[True] <= 0.05 * 312 + 3 * (0.05 * 0.95 * 312) ** 0.5 < rejected[False]
 
 
 @pytest.mark.parametrize(("many", "few", "decides"), [(30, 4, False), (4, 4, True), (30, 5, True)])

@@ -61,8 +61,9 @@ def _found() -> dict[str, tuple[re.Pattern[Any], set[str]]]:
                 text = sources[each.name] if name.startswith("_") else everything
                 used = {_HANDED_ON.get(place), *re.findall(rf"\b{name}\.({_METHODS})\b", text)}
                 found.setdefault(f"{place} {pattern.pattern!r}", (pattern, used - {None}))
+    direct = re.compile(rf"\bre\s*\.\s*(?:{_METHODS})\s*\(")
     for module, text in sources.items():
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(ast.parse(text)) if direct.search(text) else ():
             match node:
                 case ast.Call(
                     func=ast.Attribute(value=ast.Name("re"), attr=method),
@@ -154,9 +155,14 @@ def _growth(
     begin, unit, end = text
     found = list[float]()
     for size in _SIZES:
+        if size == _SIZES[-1] and not found:
+            break
         short, long = (begin + unit * (n // len(unit)) + end for n in (size // 4, size))
-        if found or (size < _SIZES[-1] and _steps(pattern, used, long) > floor):
-            slow, fast = (min(_steps(pattern, used, x) for _ in range(3)) for x in (long, short))
+        slow = _steps(pattern, used, long)
+        if found or slow > floor:
+            fast = min(_steps(pattern, used, short) for _ in range(3))
+            if slow >= _QUADRATIC * fast:  # or less only by chance
+                slow = min(slow, *(_steps(pattern, used, long) for _ in range(2)))
             found.append(slow / fast if slow > floor else 0)
             if found[-1] < _QUADRATIC or len(found) > 2:
                 break
