@@ -104,7 +104,9 @@ def test_where_repeats_do_not_pair_the_larger_p_of_labels_and_welch_decides() ->
     """Five wide values beside many narrow ones: labels alone reject too often."""
     rng = np.random.default_rng(5)
     rejected = {True: 0, False: 0}
-    for many in [12] * 300 + [30] * 12:  # all labels, and drawn ones, which take thirty times as long
+    for many in [12] * 300 + [
+        30
+    ] * 12:  # all labels, and drawn ones, which take thirty times as long
         left, right = rng.normal(0.6, 0.01, many), rng.normal(0.6, 0.05, 5)
         for inverts in rejected:
             found = apart(left, right, inverts=inverts).comparison

@@ -18,7 +18,7 @@ from gitexp.records import codec
 from gitexp.records import config as config_format
 from gitexp.records import plan as plan_format
 from tests.enforcement.hooks.world import PLAN, call, template
-from tests.lab.build import clone, copied, dvc, repository
+from tests.lab.build import BuiltRepo, clone, copied, dvc, repository
 from tests.lab.records import CONFIG, Lab, scores
 from tests.lab.shell import gitexp
 
@@ -26,34 +26,60 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.lab.build import BuiltRepo, Content
+    from tests.lab.build import Content
 
 OFF = ("-c", "core.hooksPath=/dev/null")
 END = layout.conclusion_path("deep")
 
 
-@pytest.fixture
-def repo(tmp_path: Path) -> BuiltRepo:
-    """A clone with hooks, of a server that has ``main`` and ``exp/deep`` and no gate yet."""
+def pair(folder: Path, make: Callable[[Path], None]) -> BuiltRepo:
+    """Copy a server and a clone of it, made once in a folder of both; return the clone."""
+    copied(folder, make, "a server with exp/deep", make.__name__)
+    config = folder / "clone/.git/config"
+    url = (folder / "server.git").resolve().as_uri()
+    config.write_text(re.sub(r"(?m)^(\turl = ).*$", rf"\g<1>{url}", config.read_text("utf-8")))
+    return BuiltRepo((folder / "clone").resolve(), hooks=False)  # about those of a push
 
-    def make(folder: Path) -> None:
-        made = template(folder.with_name("made"))
-        server = repository(folder, bare=True)
-        made.git(*OFF, "push", "-q", str(server.path), "main", "exp/deep")
 
-    server = copied(tmp_path / "server.git", make, "a server with exp/deep")
-    repo = clone(server, tmp_path / "clone")
+def with_hooks(folder: Path) -> None:
+    folder.mkdir()
+    made = template(folder.with_name("made"))
+    server = repository(folder / "server.git", bare=True)
+    made.git(*OFF, "push", "-q", str(server.path), "main", "exp/deep")
+    repo = clone(server, folder / "clone")
     repo.switch("exp/deep")
     install(repo.workspace)
-    return replace(repo, hooks=False)  # of a commit: this is about those of a push
+
+
+def with_gate(folder: Path) -> None:
+    pair(folder, with_hooks)
+    install(BuiltRepo(folder / "server.git").workspace)
+
+
+def with_a_merge(folder: Path) -> None:
+    repo = pair(folder, with_gate)
+    lab = Lab(repo)
+    plan = plan_format.load(repo.show(PLAN).encode(), PLAN)
+    for letter, of, value in (("b", "main", 0.6), ("c", "HEAD", 0.7)):
+        lab.record(letter, {"f1": scores(value, range(6))}, of=of, plan=plan)
+    conclude(repo.workspace, words="Deeper is better.")
+    repo.git(*OFF, "switch", "-q", "main")
+    repo.git(*OFF, "merge", "-q", "--no-ff", "--no-edit", "exp/deep")
+    assert call(repo, *OFF, "push", "-q", "origin", "main", "exp/deep").code == 0
+
+
+@pytest.fixture
+def repo(request: pytest.FixtureRequest, tmp_path: Path) -> BuiltRepo:
+    """A clone with hooks, of a server that has ``main`` and ``exp/deep``, and a gate if asked."""
+    if "merged" in request.fixturenames:
+        return pair(tmp_path, with_a_merge)
+    return pair(tmp_path, with_gate if "server" in request.fixturenames else with_hooks)
 
 
 @pytest.fixture
 def server(repo: BuiltRepo) -> BuiltRepo:
     """The same server, with its gate."""
-    server = type(repo)(repo.path.parent / "server.git")
-    install(server.workspace)
-    return server
+    return BuiltRepo(repo.path.parent / "server.git")
 
 
 def drop_the_plan(repo: BuiltRepo) -> None:
@@ -404,17 +430,8 @@ def checked(repo: BuiltRepo) -> list[str]:
 
 
 @pytest.fixture
-def merged(repo: BuiltRepo, server: BuiltRepo) -> BuiltRepo:
+def merged(repo: BuiltRepo) -> BuiltRepo:
     """A clone whose experiment the server's main has, concluded; its tag is nowhere yet."""
-    assert server.refs()
-    lab = Lab(repo)
-    plan = plan_format.load(repo.show(PLAN).encode(), PLAN)
-    for letter, of, value in (("b", "main", 0.6), ("c", "HEAD", 0.7)):
-        lab.record(letter, {"f1": scores(value, range(6))}, of=of, plan=plan)
-    conclude(repo.workspace, words="Deeper is better.")
-    repo.git(*OFF, "switch", "-q", "main")
-    repo.git(*OFF, "merge", "-q", "--no-ff", "--no-edit", "exp/deep")
-    assert call(repo, *OFF, "push", "-q", "origin", "main", "exp/deep").code == 0
     return repo
 
 
