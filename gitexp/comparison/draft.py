@@ -16,7 +16,7 @@ from gitexp.comparison.failures import Failure, after, standing
 from gitexp.comparison.judged import Draft, Measured, adjusted, troubles
 from gitexp.comparison.measure import Answer, CountedSides, Question
 from gitexp.comparison.randomness import seeding
-from gitexp.comparison.randomness.made_once import made_outside
+from gitexp.comparison.randomness.variation import made_outside
 from gitexp.comparison.tally import settle
 from gitexp.dvc.inputs import STAGE
 from gitexp.errors import NoSamplesError

@@ -7,7 +7,6 @@ every fourth case. So the p that decides is Holm's over all of them. See docs/de
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from collections import defaultdict
 from datetime import UTC, datetime
@@ -33,7 +32,7 @@ from gitexp.store import plans
 from gitexp.store.conclusions import conclusion_named
 from gitexp.store.experiments import experiment_lines
 from gitexp.store.merged_experiments import merged_lines
-from gitexp.store.records import read_run, run_lines
+from gitexp.store.tried import Tried, at_tips, tried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -45,8 +44,7 @@ if TYPE_CHECKING:
     from gitexp.model.comparison import Conclusion, Selection
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
-    from gitexp.store.ancestry import Addition
-    from gitexp.store.list_lines import ExperimentLine, RunLine
+    from gitexp.store.list_lines import ExperimentLine
 
 _MOST = 50  # that are tested again; of the rest p is taken for 1, which makes no other p smaller
 _FEW = 5  # experiments that are named
@@ -250,12 +248,9 @@ def _tried(world: RunPool, plan: Plan | None) -> Iterator[_Other]:
     By their runs: branches, plan files and names can be changed once a result is known.
     """
     repo, lines = world.repo, _lines(world)
-    every = run_lines(repo, world.index, {item.tree: item.run for item in world.own.values()})
-    under: defaultdict[tuple[str, str], list[tuple[Addition, RunLine]]] = defaultdict(list)
-    for item in world.own.values():
-        ran = every[item.tree]
-        if ran.plan_digest and not ran.reported:
-            under[ran.plan_name, ran.plan_digest].append((item, ran))
+    under: defaultdict[tuple[str, str], list[Tried]] = defaultdict(list)
+    for ran in tried(repo, world.index, world.tips, world.own.values()):
+        under[ran.plan, ran.digest].append(ran)
     found: dict[str, list[_Other]] = {}
     for (called, digest), runs in under.items():
         if plan is not None and plan.covered(called, digest):
@@ -263,9 +258,8 @@ def _tried(world: RunPool, plan: Plan | None) -> Iterator[_Other]:
         at = _placed(repo, lines, called, digest, runs)
         if plan is not None and plan.name in at.names and _is_same(plan, at.look):
             continue
-        other = (each for each in runs if each[1].inputs != at.baseline)
-        if tried := [line for item, line in other if _seen(world, item, line)]:
-            inputs, began = {each.inputs for each in tried}, min(each.started_at for each in tried)
+        if seen := [each for each in runs if each.seen and each.inputs != at.baseline]:
+            inputs, began = {each.inputs for each in seen}, min(each.began for each in seen)
             at = replace(at, tried=frozenset(inputs), began=began)
             found.setdefault(at.name, []).append(at)
     for _, parts in sorted(found.items()):
@@ -290,12 +284,12 @@ def _placed(
     lines: Mapping[str, tuple[ExperimentLine, Callable[[], Named]]],
     called: str,
     digest: str,
-    runs: Sequence[tuple[Addition, RunLine]],
+    runs: Sequence[Tried],
 ) -> _Other:
     """Return the experiment that runs belong to: one on a branch, else as their commit has it."""
     at = lines.get(called)
     near = {} if at is None or at[0].digest != digest else {called: at}
-    last = max((item for item, _ in runs), key=lambda item: item.order).commit
+    last = max(runs, key=lambda each: each.order).commit
     plan: Plan | Absent = ABSENT
     if not near:
         with contextlib.suppress(GitexpError):
@@ -307,19 +301,10 @@ def _placed(
     name = called if at is None or at[0].bad else f"{called} at {last[:7]}"
     if plan is ABSENT:
         return _Other(name, frozenset(), "", lambda: Named(called, last))
-    made = (each.inputs for _, each in runs if plan.was_baseline(each.commit, digest))
+    made = (each.inputs for each in runs if plan.was_baseline(each.source, digest))
     named = Named(called, last, plan.branch, plan)
     names = frozenset((called, *plan.formerly))
     return _Other(name, names, next(made, ""), lambda: named)
-
-
-def _seen(world: RunPool, item: Addition, line: RunLine) -> bool:
-    """Whether a score of any of its repeats may have been seen."""
-    if line.seeds or not line.others:
-        return bool(line.seeds)
-    with contextlib.suppress(GitexpError):
-        return any(each.shown for each in read_run(world.repo, item.tree, item.run)[0].own_repeats)
-    return True
 
 
 def _lines(world: RunPool) -> dict[str, tuple[ExperimentLine, Callable[[], Named]]]:
@@ -352,9 +337,7 @@ def _judged(
         ledger = () if found.ledger is None else found.ledger.evaluation
         result = found.metrics[0].result if found.metrics else None
         return _sibling(plan.name, result, found.selection), _Data(_fixed(ledger), raw), False
-    own = "\n".join(sorted(f"{tip.ref} {tip.commit}" for tip in world.tips))
-    where = hashlib.sha256(own.encode("utf-8", "surrogateescape")).hexdigest()
-    key = f"{where}:{plan.digest}:{plan.name}:{named.commit}"
+    key = f"{at_tips(world.tips)}:{plan.digest}:{plan.name}:{named.commit}"
     row = world.index.get(Kind.SIBLING, [key]).get(key)
     if row is not None:
         yes, no, of = json.loads(row)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison.eligible import is_under, was_under
 from gitexp.comparison.randomness import seeding
-from gitexp.comparison.randomness.made_once import made_by
 from gitexp.comparison.randomness.project_text import CODE
+from gitexp.comparison.randomness.variation import made_by
 from gitexp.dvc import cache as objects
 from gitexp.dvc import exchange, pipeline
 from gitexp.dvc.acting import NamedFiles, modules

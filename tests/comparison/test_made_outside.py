@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.comparison.counting import FoundRuns
-from gitexp.comparison.randomness.made_once import made_outside
+from gitexp.comparison.randomness.variation import made_outside
 from gitexp.model.ids import Md5
 from gitexp.model.run import FileHash, OnceRecord, StageOrigin
 from tests.comparison.test_drawn import both, judged

@@ -30,7 +30,7 @@ OURS: Final = frozenset(
 PROSE: Final = {
     "comparison/advice.py": {"why", "at", "seed_ranges(seeds)"},
     "comparison/exclusions.py": {"without"},
-    "comparison/randomness/made_once.py": {"min(repeats)", "sides.get(stage, '')"},
+    "comparison/randomness/variation.py": {"min(repeats)", "sides.get(stage, '')"},
     "comparison/draft.py": {"f' --seeds {seeds}' if seeds else ''"},
     "dvc/declared_data.py": {"call"},
     "enforcement/hooks/managers.py": {"name"},

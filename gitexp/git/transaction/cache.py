@@ -63,6 +63,7 @@ class Kind(enum.Enum):
     TALLY = 9  # tips of all refs, and a plan -> what of its records counts
     UNREADABLE = 10  # tree of one run's folder -> why it cannot be read, whatever is fetched
     DECLARED = 11  # settings, dvc.yaml and what fills it in -> what it declares
+    TRIED = 14  # own tips -> what was tried under which plan
     SIBLING = 13  # own tips, and a plan -> what its test says, and on which evaluation data
 
 
