@@ -66,7 +66,8 @@ def found(
         return None
     kept = _concluded(world.repo, plan, holder)
     there = tuple(_others(world, item, plan, asked))
-    if kept is not None:
+    # One of fewer repeats, as of a candidate that only failed, says nothing of these.
+    if kept and item.sides.count.candidate.repeats.keys() <= {*kept.comparison.candidate.seeds}:
         mine = () if kept.comparison.siblings is None else kept.comparison.siblings.experiments
         names = {each.name for each in mine}
         rest = [(one.name, began < kept.concluded_at) for one, began in there]
@@ -215,6 +216,7 @@ class _Other:
     look: Callable[[], Named]
     tried: frozenset[str] = frozenset()  # inputs of its candidates of which a score was seen
     began: datetime = datetime.max.replace(tzinfo=UTC)  # the first of these
+    amended: bool = False  # its plan, once there were any
 
 
 def _others(
@@ -234,10 +236,13 @@ def _others(
         with contextlib.suppress(GitexpError):  # `list` says what is wrong; it had its chance
             named = sides.planned(world.repo, world.index, other.look())
             if named.plan is not None:
-                if _parted(world.repo, plan, commit, named.plan.baseline.commit):
+                there = named.plan.baseline.commit
+                if other.baseline != baseline.inputs and _parted(world.repo, plan, commit, there):
                     continue
                 one, theirs, new = _judged(world, named, named.plan, again=tested < _MOST)
         tested += new
+        if other.amended:  # to what is true anyway, for all that anybody knows
+            one = Sibling(other.name, 1.0, 1.0)
         if like or not data.is_apart(theirs):
             yield replace(one, name=other.name), other.began
 
@@ -267,6 +272,7 @@ def _tried(world: RunPool, plan: Plan | None) -> Iterator[_Other]:
             parts[-1],
             baseline=next((each.baseline for each in parts if each.baseline), ""),
             tried=frozenset().union(*(each.tried for each in parts)),
+            amended=any(each.amended for each in parts) or len(parts) > 1,
             began=min(each.began for each in parts),
         )
 
@@ -297,7 +303,7 @@ def _placed(
     for name, (line, look) in (near or lines).items():
         names = frozenset((name, *line.formerly))
         if near or (plan and line.created_at == plan.created_at and called in names):
-            return _Other(name, names, line.inputs[0], look)
+            return _Other(name, names, line.inputs[0], look, amended=line.digest != digest)
     name = called if at is None or at[0].bad else f"{called} at {last[:7]}"
     if plan is ABSENT:
         return _Other(name, frozenset(), "", lambda: Named(called, last))

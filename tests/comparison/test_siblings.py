@@ -13,20 +13,23 @@ from gitexp.comparison.compare import compare
 from gitexp.comparison.power import power
 from gitexp.errors import UsageError
 from gitexp.execution.run import run
+from gitexp.experiments.amend_plan import amend_plan
 from gitexp.experiments.archive import archive
 from gitexp.experiments.conclude import conclude
 from gitexp.experiments.new import new
 from gitexp.experiments.rename import rename
+from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout
 from gitexp.model.comparison import Comparison, Sibling, Siblings
 from gitexp.model.design import PowerRequest
-from gitexp.model.ids import EvaluationDigest
-from gitexp.model.plan import PlanSeeds, Verdict
+from gitexp.model.ids import CommitHash, EvaluationDigest
+from gitexp.model.plan import PlanSeeds, Terms, Verdict
 from gitexp.model.request import NewRequest, RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.records import codec, terms
 from gitexp.report.comparisons import text as render
 from gitexp.report.sheet import PLAIN
+from gitexp.store.plan_files import plans_in
 from tests.lab import build
 from tests.lab.records import EVALUATION, START, Lab, one
 
@@ -290,6 +293,40 @@ def test_that_nothing_is_worse_by_half_ends_no_family(lab: Lab) -> None:
     lab.repo.git("merge", "--no-ff", "-q", "-m", "merge", "exp/noop")
     begin(lab, "next", 5)
     assert names(one(lab)) == ("lost", "noop")
+
+
+def test_a_loser_that_is_amended_to_what_is_true_anyway_gives_no_place_back(lab: Lab) -> None:
+    plan = begin(lab, "lost", 3, gain=0.0)
+    lab.repo.switch("exp/lost")
+    amend_plan(lab.repo.workspace, None, Terms(effect=">=-50%"), why="it is not worse", now=START)
+    (amended,) = plans_in(
+        open_repository(lab.repo.workspace).tree(CommitHash(lab.repo.hash("HEAD")))
+    )
+    assert plan.drawn is not None
+    seeds = list(itertools.islice(plan.drawn.sequence(), REPEATS))
+    for letter, of in (("x", "main"), ("y", "HEAD")):
+        values = {seed: 0.6 + 0.001 * (seed % 7) for seed in seeds}
+        lab.record(letter, {"f1": values}, of=of, plan=amended, call="call-again")
+    begin(lab, "two", 4)
+    assert one(lab, "two").siblings == Siblings((Sibling("lost", 1.0, 1.0),))
+
+
+def test_a_conclusion_of_fewer_repeats_keeps_no_family(lab: Lab) -> None:
+    plan = lab.plan("two", effect=">0", repeats=REPEATS, rules=2)
+    plan = terms.sealed(replace(plan, seeds=PlanSeeds(f"{4:032x}")))
+    lab.repo.commit({layout.plan_path("two"): codec.dump(plan)}, at=lab.tick(), message="plan")
+    lab.change(4)
+    assert plan.drawn is not None
+    seeds = list(itertools.islice(plan.drawn.sequence(), REPEATS))
+    values = {seed: 0.6 + 0.001 * (seed % 7) for seed in seeds}
+    lab.record("u", {"f1": values}, of="main", plan=plan, call="call")
+    lab.record("v", {"f1": {seeds[0]: 0.7}}, plan=plan, call="call")
+    conclude(lab.repo.workspace, words="no time", now=START + timedelta(minutes=lab.tick()))
+    begin(lab, "one", 3)
+    lab.repo.switch("exp/two")
+    lab.record("w", {"f1": {s: 0.1 + values[s] for s in seeds[1:]}}, of="HEAD~3", plan=plan)
+    found = one(lab, "two")
+    assert (found.pairs, found.siblings) == (REPEATS, Siblings((Sibling("one", 1 / 64, 1.0),)))
 
 
 def test_what_ran_before_a_conclusion_that_did_not_know_it_is_said_in_line_1(
