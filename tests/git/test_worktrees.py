@@ -177,7 +177,9 @@ def test_a_submodules_name_may_not_lead_out(project: BuiltRepo, tmp_path: Path) 
 
 @pytest.mark.slow
 def test_ten_thousand_files_take_a_moment(repo: BuiltRepo) -> None:
-    repo.commit({f"d{number % 100}/f{number}.txt": f"{number}\n" for number in range(10_000)})
+    files = (f"M 644 inline d{n % 100}/f{n}.txt\ndata <<.\n{n}\n.\n" for n in range(10_000))
+    head = "commit refs/heads/main\ncommitter Ada <ada@example.org> 0 +0000\ndata 0\n"
+    repo.git("fast-import", "--quiet", data=(head + "".join(files)).encode())
     commit = CommitHash(repo.hash())
     checkouts.add(repo.workspace, slot(repo), commit)
     (slot(repo) / "d1/f1.txt").write_text("edited\n")

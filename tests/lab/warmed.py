@@ -26,9 +26,15 @@ if TYPE_CHECKING:
 
 # Packages with what a command could import later; module and function that are the command.
 PROGRAMS = {
-    "dvc": (("dvc.cli", "dvc.repo"), "dvc.cli", "main"),
+    "dvc": (
+        ("dvc.cli", "dvc.repo", "dvc.cachemgr", "dvc.data_cloud", "dvc.dirs",
+         "dvc.utils.strictyaml", "dvc_data.hashfile", "dvc_data.index", "dulwich.porcelain",
+         "fsspec.implementations.local", "networkx", "pygit2", "rich.table", "ruamel.yaml",
+         "scmrepo.git.backend.pygit2"),
+        "dvc.cli", "main",
+    ),
     "gitexp": (("gitexp",), "gitexp.cli.main", "entry"),
-}
+}  # fmt: skip
 SCRIPTS = {"gitexp.__main__", "gitexp.dvc.scripts.dvctransfer", "gitexp.dvc.scripts.resolver"}
 
 
@@ -37,9 +43,13 @@ def import_all(program: str) -> Callable[[], int]:
     packages, module, function = PROGRAMS[program]
     for name in packages:
         package = importlib.import_module(name)
-        for each in pkgutil.walk_packages(package.__path__, f"{name}."):
+        own = name.startswith(("dvc", "gitexp")) and hasattr(package, "__path__")
+        inside = package.__path__ if own else ()
+        for each in pkgutil.walk_packages(inside, f"{name}."):
             if each.name not in SCRIPTS:
                 importlib.import_module(each.name)
+    if program == "dvc":
+        importlib.import_module("dvc.cli.parser").get_main_parser()  # is kept: half of a call
     assert program == "dvc" or "dvc" not in sys.modules
     compile_methods("__init__", "__repr__", "__eq__")  # or each child would have a first call
     return getattr(importlib.import_module(module), function)

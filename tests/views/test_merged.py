@@ -52,6 +52,7 @@ def pressed(button: str, mine: BuiltRepo, tmp_path: Path, change: dict[str, str]
     return clone(host, tmp_path / "fresh")
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("button", BUTTONS)
 @pytest.mark.parametrize("concluded", [True, False])
 def test_main_answers_after_each_button_here_and_in_a_fresh_clone(
@@ -127,6 +128,7 @@ def test_ones_own_archive_tag_answers_first(button: str, mine: BuiltRepo, tmp_pa
         assert not listed.source_lost
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("seen", ["planned", "run", "concluded"])
 @pytest.mark.parametrize("button", ["squash", "rebase"])
 def test_a_stale_branch_of_what_main_has_makes_no_second_row(
