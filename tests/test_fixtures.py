@@ -61,6 +61,8 @@ INTENDED: dict[str, str] = {
     "plain status notes": "outputs that a switch left out are named",
     "pipeline compare main *.across.*": "the test of several joins equal samples of the baseline",
     "pipeline compare main *.across.metrics[*].groups[*].n": "so it has one more of each",
+    "* compare *detectable.*": "what a design finds pays for siblings and tries, as its p does",
+    "* review *comparison.detectable.*": "as compare",
     "pipeline power *": "the spread is that of the baseline's repeats that count",
 }
 

@@ -255,7 +255,9 @@ def _finish(
     broken = [item.metric for item in metrics if item.broken]
     power = None
     if plan is not None and draft.measured.primary is not None:
-        power = detectable(draft.measured.primary, plan, paired=draft.sides.paired)
+        shared = configurations * (1 + (0 if known is None else len(known.experiments)))
+        left = replace(plan, alpha=plan.alpha / shared)  # by what p is multiplied, at the most
+        power = detectable(draft.measured.primary, left, paired=draft.sides.paired)
     return Comparison(
         baseline=side_of(draft.sides.baseline, draft.sides.count.baseline, lost=draft.lost[0]),
         candidate=side_of(draft.sides.candidate, draft.sides.count.candidate, lost=draft.lost[1]),

@@ -46,6 +46,7 @@ from gitexp.records.terms import (
     parse_expected,
     truth_text,
 )
+from gitexp.stats.design import pairs_needed
 from gitexp.stats.planned.of_examples import OfExamples
 
 if TYPE_CHECKING:
@@ -228,8 +229,14 @@ def _of_repeats(request: PowerRequest, terms: PowerTerms, known: _Known) -> Powe
         unchanged, other = told.outlooks(0.0)
         needed = (unchanged or other).needed(abs(margin) / spread, terms.power)
         reached = (unchanged or other).power_at(abs(margin) / spread)
+    report = _report(request, terms, margin, (needed, truth, support), mean)
+    if not report.support.truth:  # no plan that no outcome can support
+        alpha = terms.alpha / ((1 + len(known.shared)) * max(1, found.price))
+        can = pairs_needed(alpha, paired=paired, one_sided=terms.effect.one_sided)
+        enough = replace(terms, units=max(terms.units, can))
+        report = replace(report, next_step=_next_step(enough, report.support, request))
     return replace(
-        _report(request, terms, margin, (needed, truth, support), mean),
+        report,
         unit="pairs" if paired else "repeats a side",
         spread=spread,
         reached=reached,

@@ -165,8 +165,8 @@ def shared(plan: Plan, names: Sequence[str], price: int) -> str:
     if number * price == 1:
         return ""
     said = (
-        f"{with_results(names)}: until one of them is supported and merged, the p that decides is "
-        f"Holm's over {number}"
+        f"{with_results(names)}: until one is supported on {plan.metric} and merged, the p that "
+        f"decides is Holm's over {number}"
     )
     said = said if names else f"p will be multiplied by {price}"
     by_signs = not plan.evaluation and plan.claim is Claim.METHOD

@@ -177,7 +177,7 @@ def siblings_text(found: Siblings) -> str:
         listed = numbers.listed([each.name for each in found.experiments], _FEW)
         parts.append(
             f"{numbers.amount(len(found.experiments), 'other experiment')} on the same data "
-            f"({listed}), none of which was supported and merged between the baselines: the p that "
+            f"({listed}), with none supported on this metric and merged in between: the p that "
             "decides is Holm's over all"
         )
     if found.newer:

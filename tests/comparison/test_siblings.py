@@ -124,6 +124,19 @@ def test_the_interval_pays_for_siblings_as_p_does(lab: Lab) -> None:
     assert after.low > 0, "as the verdict is a yes"
 
 
+def test_what_a_design_finds_pays_for_siblings_too(lab: Lab) -> None:
+    begin(lab, "one", 3)
+    before = one(lab).detectable
+    begin(lab, "two", 4)
+    after = one(lab, "one").detectable
+    assert before is not None
+    assert after is not None
+    assert after.distance > before.distance
+    begin(lab, "three", 5)
+    begin(lab, "four", 6)
+    assert one(lab, "one").detectable is None, "no outcome of six pairs reaches alpha / 4"
+
+
 def test_of_several_in_one_call_each_counts_once(lab: Lab) -> None:
     for number, name in enumerate(("one", "two", "three")):
         begin(lab, name, 3 + number)
@@ -436,6 +449,8 @@ def test_power_plans_for_the_worst_place_among_siblings(lab: Lab) -> None:
     ], "it is no sibling of its own"
     said = "alpha / 4: one, three, two have results on this baseline's data (Holm)"
     assert said in found.assumed
+    unasked = power(lab.repo.workspace, PowerRequest(name="one", sd=0.002))
+    assert "--repeats 9" in unasked.next_step, "1 / 2^9 is the first below alpha / 3 / 6"
     planned = new(lab.repo.workspace, four, now=START).power
     assert planned is not None
     assert said in planned.assumed
