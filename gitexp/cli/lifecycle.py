@@ -148,7 +148,8 @@ def rename(args: argparse.Namespace, context: Context) -> int:
       gitexp rename deeper deeper-trees
 
     The plan remembers the old name, so the runs that carry it go on counting. Worktrees on the
-    branch follow. What a remote has is renamed by the git command that is printed.
+    branch follow; where `git branch -m` renamed it, plan and conclusion do. What a remote has is
+    renamed by the git command that is printed.
     """
     return show(gitexp.rename(context.workspace(), args.old, args.new, now=context.now()), context)
 

@@ -121,11 +121,17 @@ def no_plan(repo: Repo, named: Named) -> NoPlanError:
 
 
 def plan_back(repo: Repo, branch: str, tip: CommitHash) -> str:
-    """Return what brings back the plan that an experiment's branch had; "" where it had none."""
+    """Return what brings back the plan that an experiment's branch had; "" where it had none.
+
+    Where Git renamed the branch, that is what has the plan follow.
+    """
     prefix = plans.branch_prefix(repo)
     name = branch.removeprefix(prefix)
     if name == branch:
         return ""
+    there = plans.renamed(repo, branch, tip)
+    if there is not ABSENT:
+        return plans.renaming(there, branch)
     path = layout.plan_path(name)
     arguments = ["log", "-1", "--diff-filter=D", "--no-renames", "--format=%P", tip, "--", path]
     for parent in command.attempt(repo.workspace, arguments)[1].decode("ascii").split():
@@ -282,6 +288,8 @@ def _planned(repo: Repo, named: Named) -> Named:
     if not named.branch:
         return replace(named, plan=_plan_around(repo, named.commit))
     plan = plans.plan_of_branch(repo, named.branch, named.commit)
+    if plan is ABSENT and refs.read_ref(repo, refs.local(named.branch)) == named.commit:
+        plan = plans.renamed(repo, named.branch, named.commit)
     plan = plans.whole(repo, plan, named.commit)
     return replace(named, plan=None if plan is ABSENT else plan)
 
@@ -297,6 +305,9 @@ def _own(repo: Repo, index: Index, name: str) -> Named | None:
     for tip in own_tips(repo):
         if tip.ref == layout.archive_tag(bare):
             return _archived(repo, name, bare, _looked(repo, tip.name, tip.commit))
+    found = plans.renamed_tip(repo, bare)
+    if found is not None:
+        return Named(name, _looked(repo, found.branch, found.commit), found.branch)
     return _merged(repo, index, name, bare, prefix)
 
 

@@ -21,6 +21,7 @@ from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.tree import Tree
 from gitexp.git.upstream import known, own
+from gitexp.model import replace
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import ABSENT, CommitHash
 from gitexp.model.review import CheckedPlan, CheckReport
@@ -95,7 +96,9 @@ class RemoteFacts(trust_settings.Believing):
         repo = repository.open_repository(self._workspace)
         every = (each for tip in plans.own_tips(repo) for each in plans.plans(repo, tip.commit))
         found = (each for each in every if plan.name in each.formerly)
-        return next((each for each in found if each.created_at == plan.created_at), plan)
+        there = next((each for each in found if each.created_at == plan.created_at), None)
+        moved = plans.renamed_tip(repo, plan.name) if there is None else None
+        return there or (plan if moved is None else replace(plan, branch=moved.branch))
 
     def archived(self, plan: Plan, keeps: Callable[[CommitHash], bool]) -> str | None:
         """Return why its archive tag is not on the remote; "" where it is."""

@@ -87,6 +87,22 @@ class Situation:
         return self.request.repeats or (1 if self.plan is None else self.plan.repeats)
 
 
+def _plan(place: RunPlace, request: RunRequest) -> Plan | None:
+    """Return the plan that a run is under; None for an exploratory one."""
+    repo, branch, tip = place.repo, place.branch, place.tip
+    plan = plans.whole(repo, plans.plan_of_branch(repo, branch, tip), tip)
+    if plan is not ABSENT:
+        return plan
+    old = plans.renamed(repo, branch, tip)
+    if old is not ABSENT:
+        what = f"Git renamed {old.branch} to {branch}, and its plan is to follow"
+        raise NoPlanError(what, next_step=plans.renaming(old, branch))
+    if request.with_baseline:
+        what = f"{branch} has no plan, so there is no baseline to run"
+        raise NoPlanError(what, next_step=plan_back(repo, branch, tip))
+    return None
+
+
 def look(
     place: RunPlace,
     request: RunRequest,
@@ -100,14 +116,7 @@ def look(
     recorded first, were this no dry run.
     """
     repo = place.repo
-    plan = plans.plan_of_branch(repo, place.branch, place.tip)
-    plan = plans.whole(repo, plan, place.tip)
-    if plan is ABSENT and request.with_baseline:
-        raise NoPlanError(
-            f"{place.branch} has no plan, so there is no baseline to run",
-            next_step=plan_back(repo, place.branch, place.tip),
-        )
-    known = None if plan is ABSENT else plan
+    known = _plan(place, request)
     fallback = None if known is None else plans.plan_commit(repo, known, place.tip)
     known, beside = _under(known, request)
     commit = place.head if request.at is None else objects.resolve(repo, request.at)

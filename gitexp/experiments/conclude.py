@@ -170,4 +170,5 @@ def experiment_of(
         plan = plans.plan_of_branch(repo, branch, tip)
         if plan is not ABSENT:
             return branch, tip, whole_plan(repo, plan, tip)
+    lifecycle.check_renamed(repo, name)
     raise plans.no_branch(repo, name, "a branch here that holds an experiment of this name")

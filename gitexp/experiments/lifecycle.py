@@ -71,8 +71,9 @@ def find(repo: Repo, name: str) -> Standing:
     """Return an experiment that has a local branch, an archive tag, or both.
 
     Raises `PreconditionError` if there is but a tag that a fetch brought, and main or its branch
-    says something else.
+    says something else; or if Git renamed the branch.
     """
+    check_renamed(repo, name)
     prefix = plans.branch_prefix(repo)
     bare = name.removeprefix("exp-archive/").removeprefix(prefix)
     for branch in dict.fromkeys((f"{prefix}{bare}", name)):
@@ -101,6 +102,31 @@ def find(repo: Repo, name: str) -> Standing:
     plan = plans.plan_named(repo, bare, archived)
     known = None if plan is ABSENT else plan
     return Standing(bare, f"{prefix}{bare}", ABSENT, archived, known, whose)
+
+
+def renamed(repo: Repo, name: str) -> Standing | None:
+    """Return an experiment whose branch Git renamed, by its name or the branch's."""
+    prefix = plans.branch_prefix(repo)
+    bare = name.removeprefix(prefix)
+    branch = f"{prefix}{bare}"
+    tip = refs.read_ref(repo, refs.local(branch))
+    if tip is ABSENT:
+        moved = plans.renamed_tip(repo, bare)
+        if moved is None:
+            return None
+        branch, tip = moved.branch, moved.commit
+    plan = plans.renamed(repo, branch, tip)
+    return None if plan is ABSENT else Standing(plan.name, branch, tip, ABSENT, plan)
+
+
+def check_renamed(repo: Repo, name: str) -> None:
+    """Refuse to end an experiment, or to write to it, where Git renamed its branch alone."""
+    found = renamed(repo, name)
+    if found is not None and found.plan is not None:
+        raise PreconditionError(
+            f"Git renamed {found.plan.branch} to {found.branch}, and its plan is to follow",
+            next_step=plans.renaming(found.plan, found.branch),
+        )
 
 
 def is_kept(repo: Repo, standing: Standing) -> bool:

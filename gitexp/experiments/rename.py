@@ -47,9 +47,10 @@ if TYPE_CHECKING:
 def rename(workspace: Workspace, old: str, new: str, *, now: datetime | None = None) -> EndReport:
     """Rename an experiment; its runs go on counting, since the plan remembers its old name.
 
-    One commit moves plan and conclusion. Where no worktree is on the branch, all refs move at
-    once. Else the new branch appears first, the worktrees switch to it, and the old one goes: what
-    a crash leaves is two whole experiments, and the same command again finishes.
+    One commit moves plan and conclusion; a branch that Git renamed needs no more. Where no worktree
+    is on the branch, all refs move at once. Else the new branch appears first, the worktrees switch
+    to it, and the old one goes: what a crash leaves is two whole experiments, and the same command
+    again finishes.
 
     Raises
     ------
@@ -70,30 +71,30 @@ def rename(workspace: Workspace, old: str, new: str, *, now: datetime | None = N
     """
     check_name(new)
     repo = repository.open_repository(workspace)
-    standing = lifecycle.find(repo, old)
+    standing = lifecycle.renamed(repo, old) or lifecycle.find(repo, old)
     if standing.plan is None:
         raise NoPlanError(
             f"{standing.branch} has no plan, so there is only a branch to rename",
             next_step=f"git branch -m {shlex.quote(standing.branch)} ANOTHER-NAME",
         )
+    branch = f"{plans.branch_prefix(repo)}{new}"
     if new == standing.name:
-        raise UsageError("this is its name", found=new)
+        back = f"git branch -m {shlex.quote(standing.branch)} {shlex.quote(branch)}"
+        step = "" if standing.branch == branch else back
+        raise UsageError("this is its name", found=new, next_step=step)
     if lifecycle.is_removed(repo, standing.name, standing.commit):
         raise PreconditionError(f"{standing.name} was removed; its tombstone keeps its name")
     lifecycle.check_published(workspace, standing.branch)
     lifecycle.check_no_rebase(workspace, standing.branch)
-    branch = f"{plans.branch_prefix(repo)}{new}"
     when = (now or datetime.now(UTC)).replace(microsecond=0)
     old_tag = writing.object_of(repo, standing.tag) if _is_its(repo, standing) else ABSENT
     task = _Task(repo, standing, standing.plan, new, branch, old_tag, when)
-    on_it = _worktrees(workspace, standing)
-    commit = _begun(task) if on_it else None
-    if commit is None:
-        _check_absent(task)
-        commit = _carry_out(task, together=not on_it)
-    if on_it:
-        _switch(task, commit, on_it)
-        _drop(task)
+    if branch == standing.branch:  # Git moved it before
+        on_it: tuple[Checkout, ...] = ()
+        commit = _followed(task)
+    else:
+        on_it = _worktrees(workspace, standing)
+        commit = _moved_to(task, on_it)
     return EndReport(
         verb="rename",
         name=new,
@@ -103,6 +104,25 @@ def rename(workspace: Workspace, old: str, new: str, *, now: datetime | None = N
         notes=(standing.whose,) if standing.whose else (),
         next_step=_next(task, commit),
     )
+
+
+def _followed(task: _Task) -> CommitHash:
+    """Have plan and conclusion follow a branch that has the name."""
+    _check_unplanned(task)
+    files, message = _changes(task), Message(_words(task), identity.author(task.repo), task.when)
+    publish, where = transaction.publish, (task.repo.workspace, task.branch)
+    return publish(*where, lambda _: files, message, expected=task.standing.commit).commit
+
+
+def _moved_to(task: _Task, on_it: Sequence[Checkout]) -> CommitHash:
+    begun = _begun(task) if on_it else None
+    if begun is None:
+        _check_absent(task)
+        begun = _carry_out(task, together=not on_it)
+    if on_it:
+        _switch(task, begun, on_it)
+        _drop(task)
+    return begun
 
 
 def _is_its(repo: Repo, standing: Standing) -> bool:
@@ -133,6 +153,10 @@ def _check_absent(task: _Task) -> None:
         if there is not ABSENT:
             found = f"{ref} at {there[:9]}"
             raise ExistsError("this name is taken", found=found, next_step="choose another name")
+    _check_unplanned(task)
+
+
+def _check_unplanned(task: _Task) -> None:
     path = layout.plan_path(task.new)
     if objects.blob_id(task.repo, task.standing.commit, path) is not ABSENT:
         raise ExistsError(
@@ -164,8 +188,7 @@ def _carry_out(task: _Task, *, together: bool) -> CommitHash:
             if together:
                 moves[refs.local(task.standing.branch)] = task.standing.tip, ABSENT
         if task.old_tag is not ABSENT:
-            message = f"gitexp rename: {task.standing.name} to {task.new}"
-            tag = lifecycle.write_tag(task.repo, task.tag, commit, message, task.when)
+            tag = lifecycle.write_tag(task.repo, task.tag, commit, _words(task), task.when)
             written.append(tag)
             moves[task.tag] = ABSENT, tag
             moves[task.standing.tag] = task.old_tag, ABSENT
@@ -181,11 +204,14 @@ def _carry_out(task: _Task, *, together: bool) -> CommitHash:
 def _moved(
     task: _Task, build: Callable[[], transaction.Moves], guard: Callable[[], None] = lambda: None
 ) -> CommitHash:
-    message = f"gitexp rename: {task.standing.name} to {task.new}"
-    return lifecycle.moved(task.repo, build, message, task.when, guard).commit
+    return lifecycle.moved(task.repo, build, _words(task), task.when, guard).commit
 
 
-def _commit(task: _Task) -> tuple[CommitHash, list[str]]:
+def _words(task: _Task) -> str:
+    return f"gitexp rename: {task.plan.name} to {task.new}"
+
+
+def _changes(task: _Task) -> dict[str, Content]:
     repo, standing, plan = task.repo, task.standing, task.plan
     names = dict.fromkeys((*plan.formerly, plan.name))
     renamed = replace(
@@ -203,10 +229,15 @@ def _commit(task: _Task) -> tuple[CommitHash, list[str]]:
         named = replace(concluded, experiment=task.new)
         changes[layout.conclusion_path(plan.name)] = DELETE
         changes[layout.conclusion_path(task.new)] = codec.dump(named)
+    return changes
+
+
+def _commit(task: _Task) -> tuple[CommitHash, list[str]]:
+    repo, standing = task.repo, task.standing
     written: list[str] = []
-    tree = writing.build_tree(repo, standing.commit, changes, written=written)
-    text, who = f"gitexp rename: {plan.name} to {task.new}", identity.author(repo)
-    message = Message(text, who, task.when, identity.committer(repo))
+    tree = writing.build_tree(repo, standing.commit, _changes(task), written=written)
+    who = identity.author(repo)
+    message = Message(_words(task), who, task.when, identity.committer(repo))
     commit = writing.write_commit(repo, tree, [standing.commit], message)
     return commit, [*written, commit]
 
@@ -274,7 +305,7 @@ def _said(task: _Task, on_it: Sequence[Checkout]) -> list[str]:
     standing = task.standing
     lines = [f"plan {layout.plan_path(task.new)}; runs of {standing.name} go on counting"]
     if standing.tip is not ABSENT:
-        lines.append(f"branch {standing.branch} is {task.branch}")
+        lines.append(f"branch {task.plan.branch} is {task.branch}")
     if task.old_tag is not ABSENT:
         lines.append(f"tag exp-archive/{standing.name} is exp-archive/{task.new}")
     return [*lines, *(f"{place.top} is on {task.branch}" for place in on_it)]
@@ -282,7 +313,7 @@ def _said(task: _Task, on_it: Sequence[Checkout]) -> list[str]:
 
 def _next(task: _Task, commit: CommitHash) -> str:
     there = _there(task)
-    old, new, remote = task.standing.branch, task.branch, there.name
+    old, new, remote = task.plan.branch, task.branch, there.name
     parts: list[str] = []
     if there.branch:
         local = task.standing.tip is not ABSENT
@@ -297,7 +328,7 @@ def _next(task: _Task, commit: CommitHash) -> str:
 
 def _there(task: _Task) -> Remote:
     """Return what a remote has under the old name; what is known here, if it is silent."""
-    repo, old, tag = task.repo, task.standing.branch, task.standing.tag
+    repo, old, tag = task.repo, task.plan.branch, task.standing.tag
     known = [ref for ref, _ in refs.branches(repo, old) if upstream.followed(ref) == old]
     archived = refs.read_ref(repo, task.tag) is not ABSENT
     name = known[0].split("/")[2] if known else ""

@@ -41,8 +41,9 @@ _ZERO: Final = "0" * 40
 _LISTED: Final = ("refs/heads/", "refs/remotes/", "refs/tags/exp-archive/")
 _REMOTES: Final = "refs/remotes/"
 _ORIGIN: Final = "refs/remotes/origin/"
-_MADE: Final = b"gitexp "  # begins what gitexp writes into a reflog
+_MADE: Final = "gitexp "  # begins what gitexp writes into a reflog
 _MAKES: Final = re.compile(rb"commit\b|gitexp run:")  # of a reflog: what a commit's making says
+_RENAMED: Final = re.compile(r"Branch: renamed refs/heads/(.+) to refs/heads/(.+)")
 _TAG: Final = 4  # libgit2's number of the kind
 _BATCH: Final = 1_000  # hashes on one command line
 _UNDECODABLE: Final = re.compile("[\udc80-\udcff]")
@@ -125,15 +126,25 @@ def branches(repo: Repo, prefix: str = "") -> tuple[tuple[str, CommitHash], ...]
 
 def made_here(repo: Repo, tag: str) -> bool:
     """Return whether gitexp put a tag where it is, in this clone: a fetch keeps no such log."""
+    return any(said.startswith(_MADE) for said in _log(repo, tag)[:1])
+
+
+def called_before(repo: Repo, branch: str) -> str:
+    """Return what a branch was called here before its last renaming, by Git's log; "" for none."""
+    found = filter(None, map(_RENAMED.fullmatch, _log(repo, local(branch))))
+    return next((each[1] for each in found if each[2] == branch), "")
+
+
+def _log(repo: Repo, ref: str) -> list[str]:
+    """Return what Git's log of a ref says, the newest first; nothing where none is kept."""
     if repo.reftable:
-        asked = ["reflog", "show", "-1", "--format=%gs", "--end-of-options", tag, "--"]
-        code, out, _ = command.attempt(repo.workspace, asked)
-        return code == 0 and out.startswith(_MADE)
+        asked = ["reflog", "show", "--format=%gs", "--end-of-options", ref, "--"]
+        return command.lines(command.attempt(repo.workspace, asked)[1])
     try:
-        log = (repo.workspace.common_dir / "logs" / tag).read_bytes().removesuffix(b"\n")
-    except OSError:
-        return False
-    return log.rpartition(b"\n")[2].partition(b"\t")[2].startswith(_MADE)
+        data = (repo.workspace.common_dir / "logs" / ref).read_bytes()
+    except (OSError, ValueError):
+        return []
+    return [line.partition("\t")[2] for line in reversed(command.lines(data))]
 
 
 def beginning(repo: Repo) -> str:

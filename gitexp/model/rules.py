@@ -125,6 +125,9 @@ class Outside:
         """Return a plan under the name that its experiment has now."""
         return plan
 
+    def renamed(self, branch: str, commit: CommitHash) -> Plan | None:
+        """Return the plan that a commit has of an experiment whose branch Git renamed to this."""
+
     def archived(self, plan: Plan, keeps: Callable[[CommitHash], bool]) -> str | None:
         """Return why the archive tag of an experiment is not on the remote; "" where it is."""
 

@@ -6,6 +6,7 @@ server took and when, lines of ``TIME REF COMMIT`` as its hook pre-receive write
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +22,8 @@ from gitexp.text.foreign import lines
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Plan
     from gitexp.model.witness import Receipt
     from gitexp.model.workspace import Workspace
 
@@ -62,6 +65,16 @@ class Believing(Outside):
         if vouched(receipt, token, self._trust)[0] is not None:
             return True
         return self._here and receipt.way is Way.PUSH and _took(self._where(), receipt)
+
+    def renamed(self, branch: str, commit: CommitHash) -> Plan | None:
+        """Return the plan that a commit has of an experiment whose branch Git renamed to this."""
+        # A hook opens no repository but where it refuses.
+        from gitexp.git.repository import open_repository  # noqa: PLC0415
+        from gitexp.store import plans  # noqa: PLC0415
+
+        with contextlib.suppress(GitexpError):
+            return plans.renamed(open_repository(self._where()), branch, commit) or None
+        return None
 
 
 def vouched(receipt: Receipt, token: bytes, trust: Trust) -> tuple[datetime | None, str]:

@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import PLANS, plan_path
+from gitexp.model.ids import CommitHash
 from gitexp.model.rules import Policy
 from gitexp.records.plan import check_hypothesis
 from gitexp.rules.branches import is_experiment, is_protected
 from gitexp.rules.facts import Finding, Rule, dropping, put_back
-from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_of, plan_paths, plans_in, plans_on
+from gitexp.store.plan_files import (
+    UnreadablePlan,
+    is_beside,
+    plan_at,
+    plan_of,
+    plan_paths,
+    plans_in,
+    plans_on,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,9 +71,19 @@ def find(facts: Facts) -> Iterator[Finding]:
             f"gitexp new {shlex.quote(name)} --here --metric NAME:max --effect '>=5%' "
             "--hypothesis '...'"
         )
+        if old := _renamed(facts, branch):
+            step = f"gitexp rename {shlex.quote(old.name)} {shlex.quote(name)}"
         if facts.stopped in {"rebase", "am"}:  # HEAD is on no branch, or the plan comes later
             step = f"git {facts.stopped} --continue"
         yield Finding(f"{branch} has no plan: no hypothesis, no run", step)
+
+
+def _renamed(facts: Facts, branch: str) -> Plan | None:
+    """Return the plan of an experiment whose branch Git renamed to this one."""
+    at = next((each for each in (facts.commit, *facts.before) if each), "")
+    if not at or not any(is_beside(plan, branch) for plan in plans_in(facts.tree)):
+        return None  # a hook would open the repository for the answer
+    return facts.outside.renamed(branch, CommitHash(at))
 
 
 def _new(facts: Facts, own: Plan | UnreadablePlan | None) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ branch has the same inputs.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import zlib
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.git import objects
+from gitexp.git.refs import local
 from gitexp.git.transaction.cache import Index, Kind, with_a_child
 from gitexp.git.transaction.layout import CONCLUSIONS, CONFIG, FOLDER, FOLDERS, conclusion_path
 from gitexp.model import dataclass, field, replace
@@ -28,7 +30,7 @@ from gitexp.store.ancestry import listings
 from gitexp.store.conclusions import rewritten
 from gitexp.store.list_lines import ExperimentLine, cut, decoded_experiments, encode_experiment
 from gitexp.store.plan_files import parse_settings
-from gitexp.store.plans import Tip, plan_named, plan_of_branch
+from gitexp.store.plans import Tip, plan_named, plan_of_branch, renamed
 from gitexp.store.records import is_lasting, run_line, run_lines
 
 if TYPE_CHECKING:
@@ -112,7 +114,18 @@ def experiment_lines(
         return _read(repo, index, tips, keys, known)
 
     found = with_a_child(index, keys, remembered, read)
-    return {tip: found[tip] for tip in keys}
+    named = {tip: found[tip] if found[tip].name else _renamed(repo, tip) for tip in keys}
+    other = [each for each in named.values() if isinstance(each, Tip)]
+    own = experiment_lines(repo, index, other, known) if other else {}
+    return {tip: own[each] if isinstance(each, Tip) else found[tip] for tip, each in named.items()}
+
+
+def _renamed(repo: Repo, tip: Tip) -> Tip | None:
+    """Return a branch under the name that its plan has, where Git renamed it."""
+    with contextlib.suppress(GitexpError):
+        plan = renamed(repo, tip.branch, tip.commit) if tip.local else ABSENT
+        return None if plan is ABSENT else Tip(local(plan.branch), tip.commit)
+    return None
 
 
 def _read(

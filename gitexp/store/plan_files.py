@@ -11,6 +11,7 @@ so the two can only differ in speed.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import re
 from collections import defaultdict
@@ -19,8 +20,9 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import DamagedDataError, GitexpError, UnsafeInputError
 from gitexp.git import fsck
-from gitexp.git.transaction.layout import CONFIG, PLANS, plan_path
+from gitexp.git.transaction.layout import CONFIG, PLANS, archive_tag, plan_path
 from gitexp.git.tree import FILE_MODES, Tree, tree_of
+from gitexp.git.upstream import followed, short
 from gitexp.model import dataclass, fields, replace
 from gitexp.model.plan import Amendment, Plan, PlanSeeds
 from gitexp.records import config as config_format
@@ -201,6 +203,54 @@ def plan_of(tree: Tree, branch: str) -> Plan | UnreadablePlan | None:
     if mine:
         return max(mine, key=lambda plan: (plan.created_at, plan.name))
     return first if isinstance(first, UnreadablePlan) else None
+
+
+def is_beside(plan: Plan, branch: str) -> bool:
+    """Return whether a branch is called like that of a plan, but for the experiment's name."""
+    prefix = plan.branch.removesuffix(plan.name)
+    return branch != plan.branch and prefix not in {"", plan.branch} and branch.startswith(prefix)
+
+
+def renamed(
+    objects: Objects,
+    branch: str,
+    commit: CommitHash,
+    refs: Mapping[str, CommitHash],
+    before: str = "",
+) -> Plan | None:
+    """Return the plan of the experiment whose branch Git renamed to this one; None for none.
+
+    That is the newest plan without a branch and an archive of its own that this branch alone goes
+    on with: neither main has it, nor another branch here that is not an experiment of its own.
+
+    `before`: what the branch was called by Git's log, if that is known: others may go on from it.
+    """
+    tree = tree_of(objects, commit)
+    if plan_of(tree, branch) is not None:
+        return None
+    there = {ref for ref in refs if not before or followed(ref) != before}
+    alive = {short(ref) for ref in there}
+    own = [(short(ref), refs[ref]) for ref in there if ref.startswith("refs/heads/")]
+    own += [(tree.main, refs[ref]) for ref in there if tree.main and followed(ref) == tree.main]
+    own.sort(key=lambda each: each[0] != tree.main)  # main has what was merged
+
+    def has(name: str, tip: CommitHash, plan: Plan, prefix: str) -> bool:
+        stacked = name.startswith(prefix)
+        if stacked and plan.branch == before:
+            return False
+        with contextlib.suppress(GitexpError):  # its own line says what is wrong
+            there = tree_of(objects, tip)
+            held = there.entry(plan_path(plan.name)) is not None
+            return held and not (stacked and plan_of(there, name) is not None)
+        return False
+
+    for plan in sorted(plans_in(tree), key=lambda plan: plan.created_at, reverse=True):
+        prefix = plan.branch.removesuffix(plan.name)
+        if not is_beside(plan, branch) or plan.branch in alive or archive_tag(plan.name) in refs:
+            continue
+        if not any(has(name, tip, plan, prefix) for name, tip in own if name != branch):
+            return plan
+    return None
 
 
 def settings(tree: Tree) -> ProjectConfig | None:

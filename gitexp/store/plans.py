@@ -20,7 +20,16 @@ from gitexp.model import dataclass
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import ABSENT, Absent, BlobId, CommitHash
 from gitexp.model.plan import Plan
-from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_of, plans_in, settings, whole_plan
+from gitexp.store import plan_files
+from gitexp.store.plan_files import (
+    UnreadablePlan,
+    is_beside,
+    plan_at,
+    plan_of,
+    plans_in,
+    settings,
+    whole_plan,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -132,6 +141,35 @@ def plans(repo: Repo, commit: CommitHash) -> list[Plan]:
 def plan_of_branch(repo: Repo, branch: str, commit: CommitHash) -> Plan | Absent:
     """Return the plan that lives on a branch, as `plan_of` does."""
     return _readable(plan_of(repo.tree(commit), branch))
+
+
+def renamed(repo: Repo, branch: str, commit: CommitHash) -> Plan | Absent:
+    """Return the plan of the experiment whose branch Git renamed to this one.
+
+    A remote may have the old name still, where Git's log tells of the renaming.
+    """
+    if not any(is_beside(plan, branch) for plan in plans_in(repo.tree(commit))):
+        return ABSENT
+    old = refs.called_before(repo, branch)
+    return plan_files.renamed(repo, branch, commit, dict(refs.branches(repo)), old) or ABSENT
+
+
+def renamed_tip(repo: Repo, name: str) -> Tip | None:
+    """Return the branch here to which Git renamed that of an experiment."""
+    path = plan_path(name)
+    for tip in tips(repo) if refs.is_valid(f"refs/heads/{name}") else ():
+        if tip.local and repo.tree(tip.commit).entry(path) is not None:
+            with contextlib.suppress(GitexpError):  # its own line says what is wrong
+                found = renamed(repo, tip.branch, tip.commit)
+                if found is not ABSENT and found.name == name:
+                    return tip
+    return None
+
+
+def renaming(plan: Plan, branch: str) -> str:
+    """Return what has a plan follow its branch, which Git renamed."""
+    name = branch.removeprefix(plan.branch.removesuffix(plan.name))
+    return f"gitexp rename {shlex.quote(plan.name)} {shlex.quote(name)}"
 
 
 def plan_named(repo: Repo, name: str, commit: CommitHash) -> Plan | Absent:

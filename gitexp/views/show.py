@@ -112,6 +112,7 @@ def _experiment(repo: Repo, index: Index, named: Named) -> ShownExperiment:
         if found is ABSENT:
             # An archive, or a branch that was renamed: the plan of this name is meant.
             found = plans.plan_named(repo, name.rpartition("/")[2], commit)
+            found = found or plans.renamed(repo, branch, commit)
         if found is not ABSENT:
             plan = whole_plan(repo, found, commit)
             added = plans.plan_commit(repo, plan, commit)

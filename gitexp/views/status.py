@@ -30,7 +30,7 @@ from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.worktree import status as git_status
 from gitexp.model import dataclass, field
-from gitexp.model.ids import ABSENT, Md5
+from gitexp.model.ids import ABSENT, Absent, Md5
 from gitexp.model.listing import UnreadableRecord
 from gitexp.model.request import RunRequest
 from gitexp.model.views import StatusView
@@ -77,6 +77,7 @@ class _Facts:
     failed: tuple[Failure, ...] = ()
     idle: bool = False  # further repeats would be copies, and `run` refuses them
     mend: str = ""  # what to do first where `run` refuses
+    renaming: str = ""  # what has the plan follow its branch, which Git renamed
     verdict: str | None = None
     shallow: bool = False
     helped: Callable[[str], str] = str  # what has to be done before a step where pairs wait
@@ -153,7 +154,7 @@ def _look(repo: Repo, index: Index, branch: str, commit: CommitHash, facts: _Fac
     added: CommitHash | None = None
     main: CommitHash | None = None
     try:
-        plan = plans.plan_of_branch(repo, branch, commit)
+        plan = _plan(repo, branch, commit, facts)
         if plan is not ABSENT:
             facts.plan = whole_plan(repo, plan, commit)
             wrong = rewritten(repo, plan, commit)
@@ -195,6 +196,15 @@ def _look(repo: Repo, index: Index, branch: str, commit: CommitHash, facts: _Fac
     if main is not None:
         here = planned(repo, index, here)
     _count(repo, index, here, added, facts)
+
+
+def _plan(repo: Repo, branch: str, commit: CommitHash, facts: _Facts) -> Plan | Absent:
+    """Return the branch's plan, also where Git renamed the branch alone."""
+    plan = plans.plan_of_branch(repo, branch, commit)
+    if plan is ABSENT and (plan := plans.renamed(repo, branch, commit)) is not ABSENT:
+        facts.renaming = plans.renaming(plan, branch)
+        facts.notes.append(f"Git renamed {plan.branch} to {branch}, and its plan is to follow")
+    return plan
 
 
 def _absent(repo: Repo, state: ProjectState) -> Iterator[str]:
@@ -345,6 +355,7 @@ def _next_step(repo: Repo, facts: _Facts, live: LiveRuns) -> str:
         (not facts.initialised, facts.settings_step or "gitexp init"),
         (head.branch is None, "git switch BRANCH"),
         (plan is None, lost or "gitexp new NAME"),
+        (bool(facts.renaming), facts.renaming),
         (bool(facts.dirty), 'gitexp run --commit -m "what changed"'),
     )
     step = next((step for fits, step in situations if fits), "")

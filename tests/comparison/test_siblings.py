@@ -98,6 +98,14 @@ def test_the_p_that_decides_is_holms_over_all_that_have_a_result(lab: Lab) -> No
         assert "p = 0.016 alone; 1 of 2 on the same data, Holm p = 0.031" in result.headline
 
 
+def test_a_sibling_whose_branch_git_renamed_is_one_still(lab: Lab) -> None:
+    begin(lab, "one", 3)
+    begin(lab, "two", 4)
+    lab.repo.git("branch", "-m", "exp/one", "exp/uno")
+    assert names(one(lab, "two")) == ("one",)
+    assert names(one(lab, "one")) == names(one(lab, "exp/uno")) == ("two",)
+
+
 def test_a_yes_that_is_none_among_its_siblings_is_open(lab: Lab) -> None:
     for number, name in enumerate(("one", "two", "three", "four")):
         begin(lab, name, 3 + number, gain=0.0 if name == "three" else 0.05)

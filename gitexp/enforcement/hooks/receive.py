@@ -34,6 +34,7 @@ from gitexp.rules.facts import settings
 from gitexp.rules.order import is_ordered
 from gitexp.rules.ranges import Gained, check_range
 from gitexp.rules.recorded import keeps
+from gitexp.store import plan_files
 from gitexp.store.plan_files import plan_at
 
 if TYPE_CHECKING:
@@ -112,6 +113,10 @@ class Gate(trust_settings.Believing):
         tips = [tip for ref, tip in refs if ref in own or followed(ref) == plan.branch]
         added = partial(staged.added, self.place.folder, self.place.env)
         return is_ordered(self.objects, added, tips, plan, commit)
+
+    def renamed(self, branch: str, commit: CommitHash) -> Plan | None:
+        """Return the plan that a commit has of an experiment whose branch Git renamed to this."""
+        return plan_files.renamed(self.objects, branch, commit, self.refs())
 
     def known(self, branch: str) -> Collection[CommitHash]:
         """Return what the user's own branches of a name hold."""

@@ -16,7 +16,7 @@ from gitexp.model.report import Level
 from gitexp.store import lookup
 from gitexp.store.ancestry import shallow_commits
 from gitexp.store.conclusions import contradiction
-from gitexp.store.plans import branch_prefix, plan_of_branch
+from gitexp.store.plans import branch_prefix, plan_of_branch, renamed, renaming
 from gitexp.store.records import read_run
 from gitexp.upkeep.doctor.place import Curable, tip_of
 
@@ -141,6 +141,9 @@ def unplanned(place: CheckedRepository) -> Iterator[Curable]:
             what = "a branch named as an experiment without a plan; dvc exp branch makes such"
             other = f"git branch -m {branch} ANOTHER-NAME"
             step = f"git switch {branch}, then gitexp new NAME --here; or {other}"
+            old = renamed(place.repo, tip.branch, tip.commit)
+            if old is not ABSENT:
+                what, step = f"Git renamed {old.branch} to this", renaming(old, tip.branch)
             yield Curable(what, tip.branch, step, level=Level.NOTE)
 
 
