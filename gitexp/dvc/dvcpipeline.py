@@ -33,14 +33,14 @@ def declares(path: str) -> bool:
     return ours and ".dvc" not in above
 
 
-def bound(size: int, where: str) -> None:
-    """Refuse more bytes of pointers and locks in one tree than any project has."""
-    if size > MOST:
+def bound(size: int, where: str, what: str = "DVC's files", most: int = MOST) -> None:
+    """Refuse more bytes of pointers and locks, or of others, in one tree than any project has."""
+    if size > most:
         raise UnsafeInputError(
-            "DVC's files are larger than those of any project",
-            found=f"{size} bytes of .dvc files and dvc.lock, or more",
+            f"{what} are larger than those of any project",
+            found=f"{size} bytes of them, or more",
             where=where,
-            expected=f"at most {MOST} bytes in one state",
+            expected=f"at most {most} bytes in one state",
         )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
@@ -18,12 +19,11 @@ from typing import TYPE_CHECKING
 from gitexp.dvc import dvcpipeline
 from gitexp.dvc.dvcfiles import DvcFiles
 from gitexp.dvc.dvcpipeline import Pattern
-from gitexp.errors import UnsafeInputError
 from gitexp.git import objects
 from gitexp.git.objects import Entry
 from gitexp.model import dataclass, field, replace
 from gitexp.model.ids import Absent, TreeId
-from gitexp.text.foreign import with_parents
+from gitexp.text.foreign import Steps, with_parents
 from gitexp.text.yamltext import yaml_loads
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _WORDS = re.compile(r"""[\s"'=,;|&<>()`]+""")
 MOST_STEPS = 5_000_000  # seconds
 MOST_MEETINGS = 20_000_000  # likewise
+_MOST_LETTERS = 20_000_000  # bytes; of folders, each before all paths that start there
 TEXT_LIMIT_BYTES = 1 << 20
 _FILLED = ("vars", "foreach", "matrix")
 _OUT_SECTIONS = ("outs", "metrics", "plots")
@@ -45,30 +46,29 @@ class Patterns:
     """Many patterns at once: a path is looked up, since a branch may declare 100,000 of them."""
 
     exact: frozenset[str]
-    above: frozenset[str]  # folders that lead to those
+    ordered: tuple[str, ...]  # the same: what lies in a folder follows it
     holes: tuple[Pattern, ...]
-    steps: int = 0
+    steps: Steps
 
     @classmethod
     def of(cls, patterns: Iterable[Pattern]) -> Patterns:
         """Keep each pattern once."""
         found = dict.fromkeys(patterns)
         exact = frozenset(each.text for each in found if each.literal)
-        above = frozenset(part for text in exact for part in with_parents(text)[1:])
-        return cls(exact, above, tuple(each for each in found if not each.literal))
+        holes = tuple(each for each in found if not each.literal)
+        steps = Steps("the templates of dvc.yaml", "dvc.yaml", MOST_STEPS)
+        return cls(exact, tuple(sorted(exact)), holes, steps)
 
     def touch(self, path: str) -> bool:
         """Whether one of them touches the path."""
         parts = with_parents(path)
-        if path in self.above or not self.exact.isdisjoint(parts):
+        below = f"{path}/"
+        at = bisect_left(self.ordered, below)
+        if self.ordered[at : at + 1] and self.ordered[at].startswith(below):
             return True
-        self.steps += len(self.holes) * len(parts)
-        if self.steps > MOST_STEPS:
-            raise UnsafeInputError(
-                "the templates of dvc.yaml take too long over these paths",
-                found=f"{len(self.holes)} templated paths",
-                where="dvc.yaml",
-            )
+        if not self.exact.isdisjoint(parts):
+            return True
+        self.steps.take(len(self.holes) * len(parts), len(self.holes))
         return any(each.touches_any(parts) for each in self.holes)
 
 
@@ -79,7 +79,8 @@ class DeclaredStage:
     name: str  # without "@item"
     wdir: str  # relative to the project folder
     deps: tuple[Pattern, ...]
-    read: tuple[Pattern, ...]  # what fills in its templates, and its params files
+    # What fills in its templates, and its params files; what does in all stages is the first one's.
+    read: tuple[Pattern, ...]
     outs: tuple[Pattern, ...]
     words: frozenset[str]  # of its commands, as paths relative to the project folder
     frozen: bool
@@ -94,9 +95,13 @@ def declared_stages(data: bytes, where: str, folder: str) -> tuple[DeclaredStage
     """
     document = yaml_loads(data, where=where, allow_aliases=True)
     top = mapping(document)
-    filled = _read(top, folder), frozenset(texts_in(top.get("vars")))
-    found = mapping(top.get("stages"))
-    return tuple(_stage(name, mapping(body), folder, *filled) for name, body in found.items())
+    letters = Steps("the paths of dvc.yaml", where, _MOST_LETTERS)
+    shared = _read(top, _Folder(folder, letters)), frozenset(texts_in(top.get("vars")))
+    found: list[DeclaredStage] = []
+    for name, body in mapping(top.get("stages")).items():
+        found.append(_stage(name, mapping(body), _Folder(folder, letters), *shared))
+        shared = (), frozenset()
+    return tuple(found)
 
 
 def executed(declared: Sequence[DeclaredStage], targets: Sequence[str]) -> frozenset[str]:
@@ -128,8 +133,11 @@ def base_name(name: str) -> str:
 
 def words(command: str, folder: str) -> frozenset[str]:
     """Return what could be paths in a command, relative to the project folder."""
-    found = (word for word in _WORDS.split(command) if word and not word.startswith("-"))
-    return frozenset(join(folder, word) for word in found)
+    return frozenset(join(folder, word) for word in _split(command))
+
+
+def _split(command: str) -> list[str]:
+    return [word for word in _WORDS.split(command) if word and not word.startswith("-")]
 
 
 def join(folder: str, path: str) -> str:
@@ -137,25 +145,47 @@ def join(folder: str, path: str) -> str:
     return posixpath.normpath(posixpath.join(folder, path))
 
 
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """Where the paths of a stage start, which is written before each of them."""
+
+    path: str  # relative to the project folder
+    letters: Steps
+
+    def below(self, names: Sequence[str]) -> list[str]:
+        self.letters.take(len(self.path) * len(names), len(names))
+        return [join(self.path, name) for name in names]
+
+    def patterns(self, section: Json) -> tuple[Pattern, ...]:
+        names: list[str] = []
+        for entry in listed(section):
+            if isinstance(entry, str):
+                names.append(entry)
+            else:
+                names.extend(mapping(entry))
+        return tuple(map(Pattern.of, self.below([name for name in names if "://" not in name])))
+
+
 def _stage(
     name: str,
     body: Mapping[str, Json],
-    folder: str,
-    filled: tuple[Pattern, ...],
+    folder: _Folder,
+    shared: tuple[Pattern, ...],
     texts: frozenset[str],
 ) -> DeclaredStage:
     inner = mapping(body.get("do")) or body
     wdir_text = inner.get("wdir")
-    wdir = join(folder, wdir_text) if isinstance(wdir_text, str) else folder
+    wdir = join(folder.path, wdir_text) if isinstance(wdir_text, str) else folder.path
     wdir = "" if wdir == "." else wdir
+    place = _Folder(wdir, folder.letters)
     commands = [text for text in listed(inner.get("cmd")) if isinstance(text, str)]
     return DeclaredStage(
         name=name,
         wdir=wdir,
-        deps=_patterns(inner.get("deps"), wdir),
-        read=(*filled, *_read(inner, wdir)),
-        outs=tuple(pattern for key in _OUT_SECTIONS for pattern in _patterns(inner.get(key), wdir)),
-        words=frozenset().union(*(words(text, wdir) for text in commands)),
+        deps=place.patterns(inner.get("deps")),
+        read=(*shared, *_read(inner, place)),
+        outs=tuple(each for key in _OUT_SECTIONS for each in place.patterns(inner.get(key))),
+        words=frozenset().union(*(place.below(_split(text)) for text in commands)),
         frozen=inner.get("frozen") is True,
         texts=texts.union(*(texts_in(each.get(key)) for each in (body, inner) for key in _FILLED)),
     )
@@ -174,22 +204,12 @@ def texts_in(value: Json) -> Iterator[str]:
             yield from texts_in(item)
 
 
-def _read(section: Mapping[str, Json], wdir: str) -> tuple[Pattern, ...]:
+def _read(section: Mapping[str, Json], place: _Folder) -> tuple[Pattern, ...]:
     """Return the files of ``vars`` and ``params``, and the params.yaml that DVC reads unasked."""
     files = (item for item in listed(section.get("vars")) if isinstance(item, str))
     of_params = (name for item in listed(section.get("params")) for name in mapping(item))
     names = [*(item.partition(":")[0] for item in files), "params.yaml", *of_params]
-    return tuple(Pattern.of(join(wdir, name)) for name in names)
-
-
-def _patterns(section: Json, wdir: str) -> tuple[Pattern, ...]:
-    names: list[str] = []
-    for entry in listed(section):
-        if isinstance(entry, str):
-            names.append(entry)
-        else:
-            names.extend(mapping(entry))
-    return tuple(Pattern.of(join(wdir, name)) for name in names if "://" not in name)
+    return tuple(map(Pattern.of, place.below(names)))
 
 
 def mapping(value: Json) -> Mapping[str, Json]:
@@ -204,8 +224,10 @@ def listed(value: Json) -> list[Json]:
 
 @dataclass(slots=True)
 class FilesRead:
-    """How much of DVC's files was read of a state; one that is read again counts once."""
+    """How much of some files was read of a state; one that is read again counts once."""
 
+    what: str = "DVC's files"
+    most: int = dvcpipeline.MOST  # bytes
     total: int = 0
     seen: set[str] = field(default_factory=set)
 
@@ -214,7 +236,7 @@ class FilesRead:
         if path not in self.seen:
             self.seen.add(path)
             self.total += size
-        dvcpipeline.bound(self.total, path)
+        dvcpipeline.bound(self.total, path, self.what, self.most)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from gitexp.errors import BadFormatError, UnsafeInputError
-from gitexp.model import dataclass
+from gitexp.model import dataclass, field
 
 _DRIVE = re.compile(r"[^/]:")  # whatever the letter: Windows joins nothing to what begins so
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -125,7 +125,28 @@ class _Pattern:
     weight: int  # of a step; a new letter is asked of each class
 
 
-def matcher(patterns: Iterable[str]) -> Matcher:
+@dataclass(slots=True)
+class Steps:
+    """What was done for all that somebody wrote of one kind: as many times as there are paths."""
+
+    what: str = "the patterns"
+    where: str = "inputs.ignore"
+    most: int = field(default_factory=lambda: MAX_STEPS)
+    taken: int = 0
+
+    def take(self, count: int, many: int) -> None:
+        """Count steps for so many; `UnsafeInputError` where all are too many."""
+        self.taken += count
+        if self.taken > self.most:
+            raise UnsafeInputError(
+                f"{self.what} take too long over these paths",
+                found=f"{many} of them",
+                where=self.where,
+                expected=f"at most {self.most} steps",
+            )
+
+
+def matcher(patterns: Iterable[str], steps: Steps | None = None) -> Matcher:
     r"""Return a function that tells whether a path is matched.
 
     `patterns`: lines as in .gitignore: blank lines and comments are skipped; ``/`` at the start or
@@ -141,22 +162,14 @@ def matcher(patterns: Iterable[str]) -> Matcher:
         rule for rule in (_parse(line) for line in _limited(patterns)) if rule is not None
     )
     folders: dict[str, bool] = {}
-    steps = 0
+    counted = steps or Steps()
 
     def word(parts: tuple[str, ...], *, folder: bool) -> bool:
         """Return the last word that is said of a path alone, not of what it lies in."""
-        nonlocal steps
         for rule in reversed(rules):
             if folder or not rule.folders_only:
                 matched, taken = _match_segments(rule.segments, parts)
-                steps += taken * rule.weight
-                if steps > MAX_STEPS:
-                    raise UnsafeInputError(
-                        "the patterns take too long over these paths",
-                        found=f"{len(rules)} patterns",
-                        where="inputs.ignore",
-                        expected=f"at most {MAX_STEPS} steps",
-                    )
+                counted.take(taken * rule.weight, len(rules))
                 if matched:
                     return not rule.negated
         return False

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.dvc import inputs
-from gitexp.dvc.input_parts import collect
+from gitexp.dvc.input_parts import collect, ignore_rules, written
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError
 from gitexp.git.objects import commit_info, walk_tree
@@ -24,7 +24,7 @@ from gitexp.model.ids import CommitHash
 from gitexp.model.workspace import Workspace
 from gitexp.store import plans
 from tests.fixtures import write
-from tests.lab.dvc_trees import drawn
+from tests.lab.dvc_trees import drawn, packaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,6 +52,19 @@ def test_drawn_trees_have_the_inputs_that_they_had(block: str, repo: BuiltRepo) 
     first = int(block) * BLOCK
     answers = [answer for number in range(first, first + BLOCK) for answer in of(opened, number)]
     assert digest_of(answers) == FROZEN[block]
+
+
+def test_drawn_packages_have_the_inputs_that_they_had_by_rules_2(repo: BuiltRepo) -> None:
+    """They change with the files that are left out, so these are digested, too."""
+    opened = open_repository(repo.workspace)
+    answers = []
+    for number in range(BLOCK):
+        drawn_ = packaged(number)
+        state = ProjectState(opened, drawn_.write(opened), drawn_.config)
+        rules = ignore_rules(state, {})
+        why = [f"{entry.text}: {rules.why(entry.text)}" for entry in state.files()]
+        answers += [inputs.digest(state), *why, json.dumps(written(state, {}), sort_keys=True)]
+    assert digest_of(answers) == FROZEN["rules 2"]
 
 
 def of(repo: Repo, number: int) -> list[str]:

@@ -6,6 +6,7 @@ The same number gives the same tree for ever: what was digested of it once is he
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -128,6 +129,85 @@ def drawn(number: int) -> DrawnTree:  # noqa: C901  the order of the draws is fr
     for _ in range(dice.below(2)):
         put(_join(dice.one(FOLDERS), dice.one(("odd.dvc", "dvc.lock", "dvc.yaml"))), dice.one(ODD))
     return DrawnTree(_apart(files), _config(dice, project, pipeline), _overrides(dice))
+
+
+_PARTS = ("a", "src", "tests", "docs", "lib", "x.y")
+_NAMES = (
+    "README.md",
+    "LICENSE",
+    "NOTES.md",
+    "test_a.py",
+    "mod.py",
+    "a.ipynb",
+    "uv.lock",
+    "mypy.ini",
+)
+
+
+def packaged(number: int) -> DrawnTree:
+    """Draw a tree in which packages, parameters and stages name files that nobody else reads."""
+    dice = _Dice(number)
+
+    def path() -> str:
+        return "/".join((*(dice.one(_PARTS) for _ in range(dice.below(4))), dice.one(_NAMES)))
+
+    def word() -> str:
+        odd = (
+            ".",
+            "..",
+            "../..",
+            "x.y.mod",
+            "a/x.y",
+            "LIC*",
+            "src/../NOTES.md",
+            "../lib/tox",
+            "-v",
+        )
+        up = "../" * dice.below(4)
+        return dice.one(
+            (path(), up + path(), up + dice.one(_NAMES), dice.one(_PARTS), dice.one(odd))
+        )
+
+    def words() -> str:
+        return json.dumps([word() for _ in range(dice.below(5) * dice.one((1, 1, 9)))])
+
+    def package(name: str) -> str:
+        if name == "setup.py":
+            return f"setup({words()})\n"
+        if name == "setup.cfg":
+            return (
+                f"[metadata]\nname = x\nlicense_files =\n    LIC*\n    {word()}\n"
+                f"[mypy]\na = {word()}\n"
+                f"[options]\ntext = file: {word()}, {word()}\n[options.extras_require]\ndev = a\n"
+            )
+        return (
+            f"[project]\nreadme = {json.dumps(word())}\nlicense-files = {words()}\n"
+            f"[tool.ruff]\na = 1\n[tool.q.'b c']\nd = {{e = {words()}, f = {{g = 1}}}}\n"
+        )
+
+    files = {path(): f"{dice.below(3)}\n" for _ in range(6 + dice.below(20))}
+    texts: dict[str, str] = {}
+    for _ in range(dice.below(6)):
+        name = dice.one(("pyproject.toml", "pyproject.toml", "setup.cfg", "setup.py"))
+        text = texts.setdefault(name, package(name)) if dice.chance(50) else package(name)
+        files[_join("/".join(dice.one(_PARTS) for _ in range(dice.below(3))), name)] = text
+    files["params.yaml"] = f"lr: 1\nt: {words()}\nu: {word()}\n"
+    files["more.yaml"] = f"v: {words()}\n"
+    top = f"vars: [{{q: {words()}}}, more.yaml]\n" if dice.chance(50) else ""
+    files["dvc.yaml"] = f"{top}stages:\n  last: {{cmd: x}}\n" + "".join(
+        f"  s{n}:\n    cmd: python {word()}\n"
+        f"    wdir: {dice.one(('.', 'a', 'a/src', 'lib', '../o'))}\n"
+        f"    deps: {words()}\n    params: [{{more.yaml: [v]}}]\n    vars: [{{w: {words()}}}]\n"
+        for n in range(dice.below(4))
+    )
+    config = ProjectConfig(
+        inputs_ignore=dice.one((DEFAULT_INPUTS_IGNORE, ("lib/", "*.lock"))),
+        inputs_rules=2,
+        pipeline="dvc.yaml",
+        params=("params.yaml",),
+        seed=SeedRule(),
+    )
+    return DrawnTree(_apart({at: (FILE, _bytes(text)) for at, text in files.items()}), config, {})
 
 
 def _config(dice: _Dice, project: str, pipeline: str | None) -> ProjectConfig:

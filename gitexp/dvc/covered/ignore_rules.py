@@ -13,16 +13,17 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc.covered import packaging
-from gitexp.dvc.state import NO_FILES, Patterns, ProjectState, join, words
+from gitexp.dvc.state import NO_FILES, FilesRead, Patterns, ProjectState, join, words
 from gitexp.errors import GitexpError
 from gitexp.git.objects import blob_hash
 from gitexp.model import dataclass, field
 from gitexp.model.ids import ABSENT
 from gitexp.text import foreign, params
-from gitexp.text.foreign import with_parents
+from gitexp.text.foreign import Steps, with_parents
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Self
 
     from gitexp.git.objects import Entry
 
@@ -73,7 +74,75 @@ _OF_TOOL: Final = {
     for name in names
 }
 BY_PATTERN: Final = "inputs.ignore in .gitexp/config.yaml names it"
-_MODULE: Final = re.compile(r"\w+(?:\.\w+)+")
+# Of parts: no name of Python's own has a tenth as many, and each may be the end.
+_MODULE: Final = re.compile(r"\w+(?:\.\w+){1,99}")
+_MOST_STEPS: Final = 20_000_000  # seconds
+_MOST_BYTES: Final = 4 << 20  # of a thousand packages
+_FEW: Final = 256  # letters
+_UP: Final = re.compile(r"(?:\.\./)*+(?:\.\.?\Z)?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Relative:
+    """Normal paths from whichever folder: by how many folders they lead up first, "" for one."""
+
+    groups: tuple[tuple[int, frozenset[str], bool], ...]  # and whether they are few
+
+    @classmethod
+    def of(cls, paths: Iterable[str], more: Callable[[str], Iterable[str]] = lambda _: ()) -> Self:
+        """Sort paths, and what more is meant by each."""
+        found: dict[int, set[str]] = {}
+        for path in paths:
+            match = _UP.match(path)
+            end = match.end() if match else 0
+            found.setdefault((end + 1) // 3, set()).update((path[end:], *more(path[end:])))
+        every = ((up, frozenset(group)) for up, group in sorted(found.items()))
+        return cls(tuple((up, group, sum(map(len, group)) < _FEW) for up, group in every))
+
+    def names(self) -> set[str]:
+        return {posixpath.basename(path) for _, group, _ in self.groups for path in group}
+
+
+@dataclass(slots=True)
+class _Words:
+    """Words that may be paths from many folders: kept once, as there are too many pairs."""
+
+    whole: set[str]  # from the top
+    below: dict[str, dict[frozenset[str], None]] = field(default_factory=dict)
+    steps: Steps = field(default_factory=lambda: Steps("the words", "params.yaml", _MOST_STEPS))
+
+    def start(self, folder: str, paths: _Relative) -> None:
+        """Let paths start in a folder, too; none leads back from outside of the project."""
+        parts = folder.split("/") if folder else []
+        for up, group, few in paths.groups:
+            if up > len(parts) or folder.startswith(("/", "../")) or folder == "..":
+                return
+            above = "/".join(parts[: len(parts) - up])
+            if "" in group:
+                self.whole.add(above)
+            if few:
+                self.whole.update(f"{above}/{path}" if above else path for path in group)
+            else:
+                self.below.setdefault(above, {})[group] = None
+
+    def has(self, path: str, parts: Sequence[str]) -> bool:
+        """Whether one of them is the path; `parts`: itself, and the folders that it lies in."""
+        return path in self.whole or any(path[cut:] in group for cut, group in self._at(parts, 1))
+
+    def touch(self, parts: Sequence[str]) -> bool:
+        """Whether one of them is a path, or a folder that it lies in."""
+        return not self.whole.isdisjoint(parts) or any(
+            each[cut:] in group
+            for cut, group in self._at(parts, len(parts))
+            for each in parts
+            if len(each) > cut
+        )
+
+    def _at(self, parts: Sequence[str], times: int) -> Iterator[tuple[int, frozenset[str]]]:
+        for folder in (*parts[1:], "") if self.below else ():
+            if groups := self.below.get(folder):
+                self.steps.take(len(groups) * times, len(groups))
+                yield from ((len(folder) + bool(folder), group) for group in groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +150,85 @@ class _Named:
     """Paths that a stage or the configuration names: no pattern can make us overlook them."""
 
     deps: Patterns
-    words: frozenset[str]
+    words: _Words
 
     @classmethod
-    def of(cls, state: ProjectState, more: Iterable[str] = ()) -> _Named:
-        found = set(state.config.evaluation).union(*(stage.words for stage in state.stages), more)
+    def of(cls, state: ProjectState) -> _Named:
+        found = set(state.config.evaluation).union(*(stage.words for stage in state.stages))
         if state.config.command is not None:
             found |= words(state.config.command, "")
         if state.config.pipeline is not None:
             found.add(state.config.pipeline)
         named = (dep for stage in state.stages for dep in (*stage.deps, *stage.read))
         deps = (dep for dep in named if dep.says_something)
-        return cls(Patterns.of(deps), frozenset(found))
+        return cls(Patterns.of(deps), _Words(found))
 
     def has(self, path: str) -> bool:
-        return not self.words.isdisjoint(with_parents(path)) or self.deps.touch(path)
+        return self.words.touch(with_parents(path)) or self.deps.touch(path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a file of packaging says, in whichever folder it lies."""
+
+    words: _Relative
+    licenses: foreign.Matcher | None
+    less: bytes | None = None  # what is written in its place
+    id: str = ""  # of that
+
+
+@dataclass(slots=True)
+class _Packaging:
+    """The files of packaging of a state: each is read once, in however many folders it lies."""
+
+    state: ProjectState
+    tools: frozenset[str]
+    taken: FilesRead
+    said: dict[tuple[str, str], _Said | None] = field(default_factory=dict)
+    steps: Steps = field(default_factory=lambda: Steps("the licences' patterns", "pyproject.toml"))
+
+    def of(self, entry: Entry, name: str) -> _Said | None:
+        """Return what a file says; None where it is too large, and counts as it is."""
+        key = entry.id, name
+        if key not in self.said:
+            self.said[key] = self._read(entry.text, name)
+        return self.said[key]
+
+    def _read(self, path: str, name: str) -> _Said | None:
+        try:
+            data = self.state.read(path)
+        except GitexpError:
+            return None
+        if data is ABSENT:
+            return None
+        self.taken.take(path, len(data))
+        found, globs = packaging.named(data, name)
+        named = _Relative.of(found)
+        try:
+            fits = foreign.matcher(globs, self.steps) if globs else None
+        except GitexpError:
+            return _Said(named, None)
+        less = packaging.reduced(data, name, self.tools) if name in packaging.BY_VALUE else None
+        if less is None or less == data:
+            return _Said(named, fits)
+        self.taken.total += len(less)
+        return _Said(named, fits, less, blob_hash(less))
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """What packaging names: what is built may hold it."""
+
+    words: _Words
+    licenses: dict[str, list[foreign.Matcher]]  # by folder
+
+    def has(self, path: str) -> bool:
+        parts = with_parents(path)
+        return self.words.has(path, parts) or any(
+            fits(path.removeprefix(f"{folder}/"))
+            for folder in (*parts[1:], "")
+            for fits in self.licenses.get(folder, ())
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,46 +239,38 @@ class IgnoreRules:
     patterns: foreign.Matcher  # of `inputs.ignore`
     included: foreign.Matcher | None = None  # of `inputs.include`; None by rules 1
     used: frozenset[str] = frozenset()  # names of what the commands call
-    built: Callable[[str], bool] = field(default=lambda _: False)  # whether packaging names a path
+    built: _Built | None = None
     written: Mapping[str, bytes] = field(default_factory=dict)  # files that are not as committed
+    ids: Mapping[str, str] = field(default_factory=dict)  # of those
 
     @classmethod
     def of(cls, state: ProjectState, values: Iterable[object] = ()) -> IgnoreRules:
         """Read what a state names; `values`: of its parameters, which may be paths, too."""
         patterns = _matcher(state.config.inputs_ignore)
+        named = _Named.of(state)
         if state.config.inputs_rules == 1:
-            return cls(_Named.of(state), patterns)
+            return cls(named, patterns)
         included = _matcher(state.config.inputs_include)
-        named = _Named.of(state, _by_value(state, values))
-        named = _Named(named.deps, named.words.union(*map(_of_module, named.words)))
-        used = frozenset(posixpath.basename(word) for word in named.words)
-        tools = used & packaging.KNOWN
+        taken = FilesRead("files of packages and parameters", _MOST_BYTES)
+        used = frozenset(_with_values(named.words, state, values, taken))
+        said = _Packaging(state, used & packaging.KNOWN, taken)
+        built = _Built(_Words(set()), {})
         written: dict[str, bytes] = {}
-        words_: set[str] = set()
-        licenses: list[tuple[str, foreign.Matcher]] = []
+        ids: dict[str, str] = {}
         for entry in state.files():
             folder, name = posixpath.split(entry.text)
             if name not in packaging.NAMING or entry.mode in NO_FILES:
                 continue
-            with contextlib.suppress(GitexpError):  # too large: it counts as it is
-                data = state.read(entry.text)
-                if data is ABSENT:
-                    continue
-                found, globs = packaging.named(data, name)
-                words_.update(join(folder, word) for word in found)
-                licenses += [(f"{folder}/" if folder else "", foreign.matcher(globs))] * bool(globs)
-                whole = named.has(entry.text) or included(entry.text)
-                less = None if whole else packaging.reduced(data, name, tools)
-                if less is not None and name in packaging.BY_VALUE and less != data:
-                    written[entry.text] = less
-
-        def built(path: str) -> bool:
-            return path in words_ or any(
-                path.startswith(folder) and fits(path.removeprefix(folder))
-                for folder, fits in licenses
-            )
-
-        return cls(named, patterns, included, used, built, written)
+            file = said.of(entry, name)
+            if file is None:
+                continue
+            built.words.start(folder, file.words)
+            if file.licenses is not None:
+                built.licenses.setdefault(folder, []).append(file.licenses)
+            whole = file.less is None or named.has(entry.text) or included(entry.text)
+            if file.less is not None and not whole:
+                written[entry.text], ids[entry.text] = file.less, file.id
+        return cls(named, patterns, included, used, built, written, ids)
 
     def ignores(self, path: str) -> bool:
         """Whether a file is left out of digest and folder."""
@@ -156,14 +281,13 @@ class IgnoreRules:
         said = BY_PATTERN if self.patterns(path) else ""
         if self.included is not None:
             said = said or self._by_default(path)
-        if not said or self.named.has(path) or self.built(path):
+        if not said or self.named.has(path) or (self.built is not None and self.built.has(path)):
             return ""
         return "" if self.included is not None and self.included(path) else said
 
     def id(self, entry: Entry) -> str:
         """Return the id of what stands for a file in the job's folder."""
-        less = self.written.get(entry.text)
-        return entry.id if less is None else blob_hash(less)
+        return self.ids.get(entry.text, entry.id)
 
     def _by_default(self, path: str) -> str:
         """Return what kind of file it is that people and their tools alone read; "" for others."""
@@ -198,19 +322,31 @@ def _of_module(word: str) -> Iterable[str]:
     return [join(base, each) for base in (folder, join(folder, "src")) for each in files]
 
 
-def _by_value(state: ProjectState, values: Iterable[object]) -> Iterable[str]:
-    """Return the words of parameters, and of what fills in a template, that may be paths."""
+def _with_values(
+    named: _Words, state: ProjectState, values: Iterable[object], taken: FilesRead
+) -> set[str]:
+    """Add words of parameters, and of what fills in a template, that may be paths; modules, too.
+
+    Return the names that end any of them: what the commands call is among those.
+    """
     texts = set(_flat(values))
     texts.update(text for stage in state.stages for text in stage.texts)
     known = {*state.config.params}
     for path in {dep.text for stage in state.stages for dep in stage.read if dep.literal} - known:
-        with contextlib.suppress(GitexpError):
+        try:
             data = state.read(path)
-            held = {} if data is ABSENT else params.flat(data, path)
-            texts.update(_flat(held.values()))
-    folders = {"", *(stage.wdir for stage in state.stages)}
-    likely = [w for text in texts for w in text.split() if w == text or "/" in w or "." in w]
-    return {path for word in likely for folder in folders for path in words(word, folder)}
+        except GitexpError:
+            continue
+        if data is not ABSENT:
+            taken.take(path, len(data))
+            with contextlib.suppress(GitexpError):
+                texts.update(_flat(params.flat(data, path).values()))
+    likely = (w for text in texts for w in text.split() if w == text or "/" in w or "." in w)
+    found = _Relative.of((path for word in likely for path in words(word, "")), _of_module)
+    named.whole.update(*map(_of_module, tuple(named.whole)))
+    for folder in {"", *(stage.wdir for stage in state.stages)}:
+        named.start(folder, found)
+    return found.names().union(map(posixpath.basename, named.whole))
 
 
 def _flat(values: Iterable[object]) -> Iterator[str]:

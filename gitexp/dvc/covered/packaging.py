@@ -7,7 +7,6 @@ who works on the project, and addresses. A job gets the file without them: none 
 from __future__ import annotations
 
 import configparser
-import io
 import json
 import posixpath
 import re
@@ -18,7 +17,7 @@ from gitexp.errors import GitexpError
 from gitexp.text import params
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from gitexp.text.jsontext import Json
 
@@ -54,42 +53,59 @@ _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 # As configparser's own, which takes quadratic time for blanks; an empty name where no line has one.
 _OPTION: Final = re.compile(r"(?P<option>(?:[^=:]*+(?=[=:]))?)(?P<vi>[=:]?)\s*+(?P<value>.*+)$")
 
+_CFG_LIMIT: Final = 128 << 10  # bytes; the parser takes ten times as long as that of TOML
+_LONGEST: Final = 4 << 20  # letters; of 1 MiB at most
+
 _Path = tuple[frozenset[str], ...]
 
 
 @lru_cache(maxsize=64)  # commits after commits have the same file
 def reduced(data: bytes, name: str, used: frozenset[str] = frozenset()) -> bytes | None:
-    """Return what of such a file acts, by value; None where it cannot be read: then all of it does.
+    """Return what of such a file acts, by value.
+
+    None where it cannot be read, or is far longer written out: then all of it does.
 
     `used`: what the commands call: the table of a tool among them counts, and for who installs
     packages the groups, too.
     """
-    try:
-        if name == "setup.cfg":
-            return _written(_sections(data), used)
-        value = params.parse(data, name)
-    except (GitexpError, configparser.Error, UnicodeDecodeError):
+    value = _parsed(data, name)
+    if value is None:
         return None
-    return toml(_without(value, _dropped(used))).encode()
+    if name == "setup.cfg":
+        return _cfg(value, used).encode()
+    less = toml(_without(value, _dropped(used)))
+    return None if less is None else less.encode()
 
 
 @lru_cache(maxsize=64)
 def named(data: bytes, name: str) -> tuple[frozenset[str], tuple[str, ...]]:
     """Return words that may be files (readme, licence, version), and patterns of licences."""
-    try:
-        if name == "setup.py":
-            return frozenset(_TEXTS.findall(data.decode())), ()
-        if name == "setup.cfg":
-            sections = _sections(data)
-            value: Json = {each: dict(sections[each].items()) for each in sections.sections()}
-        else:
-            value = params.parse(data, name)
-    except (GitexpError, configparser.Error, UnicodeDecodeError):
-        return frozenset(), ()
+    if name == "setup.py":
+        try:
+            return frozenset(map(posixpath.normpath, _TEXTS.findall(data.decode()))), ()
+        except UnicodeDecodeError:
+            return frozenset(), ()
+    value = _parsed(data, name) or {}
     pairs = [*_texts(_without(value, _dropped(())))]
     words = (word for _, text in pairs for word in _WORDS.split(text) if word)
     licenses = (word for key, text in pairs if key in _LICENSES for word in _WORDS.split(text))
     return frozenset(map(posixpath.normpath, words)), tuple(f"/{each}" for each in licenses if each)
+
+
+@lru_cache(maxsize=2)  # what a file names, and what is written of it, are asked for in turn
+def _parsed(data: bytes, name: str) -> dict[str, Json] | None:
+    """Return the tables of a file; None where it cannot be read."""
+    try:
+        if name != "setup.cfg":
+            value = params.parse(data, name)
+            return value if isinstance(value, dict) else None
+        if len(data) > _CFG_LIMIT:
+            return None
+        found = _Sections()
+        found.read_string(data.decode())
+        return {each: dict(found.items(each)) for each in found.sections()}
+    except (GitexpError, configparser.Error, UnicodeDecodeError):
+        return None
 
 
 def _dropped(used: Collection[str]) -> Sequence[_Path]:
@@ -152,6 +168,7 @@ class _Sections(configparser.RawConfigParser):
     def __init__(self) -> None:
         # What is in the default section is in each: no line can name this one.
         super().__init__(default_section="\n")
+        self.converters.clear()  # a section would be given each, which takes longer than its lines
 
     def optionxform(self, optionstr: str) -> str:
         if not optionstr:  # the parser would go on, and copy all its errors for each further one
@@ -159,36 +176,40 @@ class _Sections(configparser.RawConfigParser):
         return optionstr
 
 
-def _sections(data: bytes) -> configparser.RawConfigParser:
-    found = _Sections()
-    found.read_string(data.decode())
-    return found
-
-
-def _written(sections: configparser.RawConfigParser, used: Collection[str]) -> bytes:
-    kept = _Sections()
+def _cfg(sections: Mapping[str, Json], used: Collection[str]) -> str:
+    """Write a setup.cfg by sorted names, as configparser would."""
     installs = not _INSTALLERS.isdisjoint(used)
-    for name in sorted(sections.sections()):
+    tools = {"testenv", *_TOOLS}.difference(used)
+    out: list[str] = []
+    for name, section in sorted(sections.items()):
         tool = re.split(r"[:.-]", name.removeprefix("tool:"))[0]
-        if name != "options" and _plain(tool) in {"testenv", *_TOOLS}.difference(used):
+        if not isinstance(section, dict) or (name != "options" and _plain(tool) in tools):
             continue
         extras = name == "options.extras_require" and not installs
-        kept[name] = {
-            key: value
-            for key, value in sorted(sections[name].items())
+        kept = [
+            f"{key} = {value}".replace("\n", "\n\t")
+            for key, value in sorted(section.items())
             if not (extras and _plain(key) in _GROUPS)
             and not (name == "metadata" and _plain(key) in {"url", "project-urls", "download-url"})
-        }
-        if sections[name] and not kept[name]:
-            kept.remove_section(name)
-    out = io.StringIO()
-    kept.write(out)
-    return out.getvalue().encode()
+        ]
+        if kept or not section:
+            out += [f"[{name}]", *kept, ""]
+    return "".join(f"{line}\n" for line in out)
 
 
-def toml(value: Json) -> str:
-    """Write a table by sorted keys, so that equal values have equal bytes."""
-    return "".join(_table(value, "")).lstrip("\n") if isinstance(value, dict) else ""
+def toml(value: Json) -> str | None:
+    """Write a table by sorted keys, so that equal values have equal bytes; None above a length.
+
+    The names above a table stand before each: one long name above many is written as many times.
+    """
+    out: list[str] = []
+    length = 0
+    for piece in _table(value, "") if isinstance(value, dict) else ():
+        length += len(piece)
+        if length > _LONGEST:
+            return None
+        out.append(piece)
+    return "".join(out).lstrip("\n")
 
 
 def _table(value: dict[str, Json], path: str) -> Iterator[str]:
