@@ -131,7 +131,6 @@ def sharing(world: RunPool, baseline: ResolvedSide, mine: Named) -> tuple[str, .
     commit = baseline.commit if plan is None else plan.baseline.commit
     at = sides.settled(world.repo, mine)
     candidate = sides.source(world.repo, mine, at, world.index).inputs
-    told = bool(baseline.config.predictions or baseline.config.evaluation)
     data: _Data | None = None
     found, looked = [], 0
     for other in _tried(world, plan):
@@ -146,9 +145,7 @@ def sharing(world: RunPool, baseline: ResolvedSide, mine: Named) -> tuple[str, .
                 named = sides.planned(world.repo, world.index, other.look())
                 there = commit if named.plan is None else named.plan.baseline.commit
                 theirs = _Data(raw=frozenset(_raw(world.repo, there, named.holder)))
-                # Where predictions will tell data apart, only data in common do before.
-                same = data.has_common(theirs) or not (told or data.is_apart(theirs))
-                if same and not _parted(world.repo, plan, commit, there):
+                if data.has_common(theirs) and not _parted(world.repo, plan, commit, there):
                     found.append(other.name)
     return tuple(found)
 

@@ -11,11 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitexp.comparison.sides import plan_back
 from gitexp.errors import (
     BareRepositoryError,
     DetachedHeadError,
     DirtyTreeError,
     GitexpError,
+    NoPlanError,
     PreflightError,
     UnknownRevisionError,
     UntrustedSourceError,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from gitexp.git.repository import Repo
+    from gitexp.model.plan import Plan
     from gitexp.model.request import RunRequest
     from gitexp.model.workspace import Workspace
     from gitexp.system.environment import Captured
@@ -301,3 +304,19 @@ def announced(place: RunPlace) -> str:
         f"{names} would be committed first; what is said here is of the commit before, and a "
         "new state starts with none of the repeats that count"
     )
+
+
+def plan_of(place: RunPlace, request: RunRequest) -> Plan | None:
+    """Return the plan that a run is under; None for an exploratory one."""
+    repo, branch, tip = place.repo, place.branch, place.tip
+    plan = plans.whole(repo, plans.plan_of_branch(repo, branch, tip), tip)
+    if plan is not ABSENT:
+        return plan
+    old = plans.renamed(repo, branch, tip)
+    if old is not ABSENT:
+        what = f"Git renamed {old.branch} to {branch}, and its plan is to follow"
+        raise NoPlanError(what, next_step=plans.renaming(old, branch))
+    if request.with_baseline:
+        what = f"{branch} has no plan, so there is no baseline to run"
+        raise NoPlanError(what, next_step=plan_back(repo, branch, tip))
+    return None

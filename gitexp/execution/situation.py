@@ -11,13 +11,20 @@ from gitexp.comparison import eligible, frozen, tally
 from gitexp.comparison.gather import RecordedBefore
 from gitexp.comparison.randomness.seeding import BASELINE, CANDIDATE
 from gitexp.comparison.selection import has_fixed_number
-from gitexp.comparison.sides import Named, plan_back
+from gitexp.comparison.sides import Named
 from gitexp.dvc.dvcpipeline import outermost
 from gitexp.dvc.gitignore import refuse_ignored_pointers
 from gitexp.dvc.inputs import compute
-from gitexp.errors import NoPipelineError, NoPlanError, NotInitialisedError, UsageError
+from gitexp.errors import NoPipelineError, NotInitialisedError, UsageError
 from gitexp.execution import partners, run_sources, snapshot
-from gitexp.execution.place import RunPlace, check_trust, chosen_python, installed_in, remembered_in
+from gitexp.execution.place import (
+    RunPlace,
+    check_trust,
+    chosen_python,
+    installed_in,
+    plan_of,
+    remembered_in,
+)
 from gitexp.execution.preflight import checks
 from gitexp.execution.run_sources import RunSource, SeedChoice
 from gitexp.execution.workdir import WorkDir
@@ -87,22 +94,6 @@ class Situation:
         return self.request.repeats or (1 if self.plan is None else self.plan.repeats)
 
 
-def _plan(place: RunPlace, request: RunRequest) -> Plan | None:
-    """Return the plan that a run is under; None for an exploratory one."""
-    repo, branch, tip = place.repo, place.branch, place.tip
-    plan = plans.whole(repo, plans.plan_of_branch(repo, branch, tip), tip)
-    if plan is not ABSENT:
-        return plan
-    old = plans.renamed(repo, branch, tip)
-    if old is not ABSENT:
-        what = f"Git renamed {old.branch} to {branch}, and its plan is to follow"
-        raise NoPlanError(what, next_step=plans.renaming(old, branch))
-    if request.with_baseline:
-        what = f"{branch} has no plan, so there is no baseline to run"
-        raise NoPlanError(what, next_step=plan_back(repo, branch, tip))
-    return None
-
-
 def look(
     place: RunPlace,
     request: RunRequest,
@@ -116,7 +107,7 @@ def look(
     recorded first, were this no dry run.
     """
     repo = place.repo
-    known = _plan(place, request)
+    known = plan_of(place, request)
     fallback = None if known is None else plans.plan_commit(repo, known, place.tip)
     known, beside = _under(known, request)
     commit = place.head if request.at is None else objects.resolve(repo, request.at)

@@ -64,9 +64,10 @@ def load(
     twice = next((name for name in names if times[name] > 1), None)
     if twice is not None:
         raise BadFormatError("a column is there twice", found=twice[:60], where=where)
-    own = [name for name in columns if times[name] == 1]
+    scored, own = {*names}, [name for name in columns if times[name] == 1]
     kept = [*wanted, *names, *own]
-    at = [header.index(name) for name in kept]
+    places = {name: at for at, name in enumerate(header)}  # those that are kept are there once
+    at = [places[name] for name in kept]
     rows = [[line[index] for index in at] for line in lines]  # no other cell stays in memory
     if not rows:
         raise _empty(where)
@@ -85,7 +86,7 @@ def load(
         scores={
             name: tuple(_score(cell, name, f"{where}, row {n}") for n, cell in enumerate(found, 1))
             for name, found in cells.items()
-            if name in names
+            if name in scored
         },
         columns={name: labels(name) for name in own},
         header=tuple(map(str, header)),

@@ -75,7 +75,7 @@ def test_metrics_in_an_output_are_found_named_read_and_never_committed(
     (repo.path / "eval" / "metrics.json").unlink()
     wrong = gitexp(repo, "new", "x", "--metric", "acc:max", *PLAN)
     assert wrong.code == 2
-    assert wrong.says("unknown-metric", "--metric acc.test")
+    assert wrong.says("unknown-metric", "the same with acc.test for acc")
     dvc(repo.path, "checkout")
     right = ("new", "x", "--metric", "acc.test:max", *PLAN, "--param", "lr=0.7")
     assert gitexp(repo, *right).code == 0
