@@ -7,6 +7,7 @@ clone of the repository counts the same way, and adding commits never reorders o
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 from collections import defaultdict
 from typing import TYPE_CHECKING
@@ -166,6 +167,27 @@ def listings(
     if fresh:
         index.put(Kind.LISTING, fresh)
     return {commit: {} if tree is ABSENT else known[tree] for commit, tree in trees.items()}
+
+
+def added_by(
+    repo: Repo,
+    index: Index,
+    commits: Iterable[CommitHash],
+    known: Collection[tuple[RunId, TreeId]],
+    most: int,
+) -> set[tuple[RunId, TreeId]]:
+    """Return the runs beside the known that some commits added, or somewhat more than the most."""
+    remembered = index.all(Kind.GRAPH)
+    reader = _Reader(repo)
+    found: set[tuple[RunId, TreeId]] = set()
+    for commit in commits:
+        if len(found) > most:
+            break
+        with contextlib.suppress(GitexpError):  # one that cannot be read adds nothing
+            row = remembered.get(commit)
+            added = (reader.node(commit) if row is None else _decode(row)).added
+            found.update(each for each in added if each not in known)
+    return found
 
 
 def _tree_of(repo: Repo, commit: CommitHash, folder: str) -> TreeId | Absent:

@@ -528,7 +528,11 @@ def test_what_dvc_has_thousands_of_is_read_once_or_named(
 
 
 def many_runs(repo: BuiltRepo, name: str, table: bytes, rows: int, count: int) -> None:
-    """Make hub/exp/NAME with so many runs that share one file of samples."""
+    """Make hub/exp/NAME with so many runs that share one file of samples.
+
+    `name`: NAME, or NAME=OTHER with the run ids of another.
+    """
+    name, _, ids = name.partition("=")
     env = git_environment() | {"GIT_INDEX_FILE": str(repo.path / ".git" / "many-index")}
 
     def git(*argv: str, data: bytes = b"") -> str:
@@ -545,7 +549,7 @@ def many_runs(repo: BuiltRepo, name: str, table: bytes, rows: int, count: int) -
     record |= {"inputs": "0" * 64, "plan": None}
     lines = []
     for number in range(count):
-        digest = hashlib.sha256(f"{name}{number}".encode()).digest()
+        digest = hashlib.sha256(f"{ids or name}{number}".encode()).digest()
         record["id"] = base64.b32encode(digest).decode().lower()[:16]
         data = json.dumps(record).encode()
         folder = f".gitexp/runs/{record['id'][:2]}/{record['id']}"
@@ -666,6 +670,7 @@ def test_doctor_passes_over_what_is_too_much_and_names_it(
 
     monkeypatch.setattr(place, "_MOST_RUNS", 20)
     monkeypatch.setattr(place, "_MOST_COMMITS", 50)
+    monkeypatch.setattr(place, "_MOST_BYTES", 500_000)
     monkeypatch.setattr(place, "_TIMES", 2)
     code, _ = asked()
     table = HEAD + b"acc,7,,,,,0.8\n"
@@ -673,13 +678,25 @@ def test_doctor_passes_over_what_is_too_much_and_names_it(
     many_runs(attacked, "many", table, 1, 60)
     long_line(attacked, "few-commits", 40)
     long_line(attacked, "long", 5_000)
-    for number in range(4):  # each below the bar, and all of them above it
-        many_runs(attacked, f"part{number:02}", table, 1, 19)
+    rows = b"".join(b"acc,7,%d,,,,,0.8\n" % n for n in range(10_000))
+    many_runs(attacked, "large", HEAD + rows, 10_000, 3)
+    many_runs(attacked, "past", table, 1, 25)  # which its tip has no more
+    past = attacked.git("commit-tree", "main^{tree}", "-p", "hub/exp/past", "-m", "x").strip()
+    attacked.git("update-ref", "refs/remotes/hub/exp/past", past)
+    many_runs(attacked, "other=few", table + b"acc,8,,,,,0.8\n", 2, 18)
+    for number in range(2):  # each below the bar, and all of them above it
+        many_runs(attacked, f"part{number:02}", table, 1, 1 + number)
     again, found = asked()
     assert again == code, [each for each in found["findings"] if each["level"] != "note"][:3]
     said = json.dumps(found)
-    for name, held in (("many", "60 runs"), ("long", "more than 50 commits")):
+    for name, held in (
+        ("many", "60 runs"),
+        ("past", "25 runs"),
+        ("long", "more than 50 commits"),
+        ("large", "[0-9]{6} bytes of records"),
+    ):
         assert re.search(rf'[^{{]*{held}[^}}]*hub/exp/{name}"', said), name
-    assert "hub/exp/part03" in said
-    assert not {word for word in ("hub/exp/few", "hub/exp/few-commits") if f'{word}"' in said}
+    assert "hub/exp/part01" in said
+    heard = {f"hub/exp/{word}" for word in ("few", "few-commits", "other", "part00")}
+    assert not {word for word in heard if f'{word}"' in said}
     assert before

@@ -14,16 +14,17 @@ from gitexp.git.objects import commit_info
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import Index
+from gitexp.git.tree import MODE_TREE
 from gitexp.git.worktree import checkouts
 from gitexp.model import dataclass, replace
-from gitexp.model.ids import ABSENT, Absent
+from gitexp.model.ids import ABSENT, Absent, BlobId
 from gitexp.model.report import Level, Trouble
-from gitexp.store.ancestry import Graph, listings
+from gitexp.store.ancestry import Graph, added_by, listings
 from gitexp.store.conclusions import true_places
 from gitexp.store.plans import tips
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from gitexp.execution.state import State
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from gitexp.store.ancestry import Addition
     from gitexp.store.plans import Tip
 
-_MOST_COMMITS, _MOST_RUNS = 10_000, 500  # of one branch that others brought
+# Of one branch that others brought; a MiB of records takes a third of a second.
+_MOST_COMMITS, _MOST_RUNS, _MOST_BYTES = 10_000, 500, 8 << 20
 _TIMES = 5  # as much of all of them
 _SLOTS = f"/{layout.TMP}/worktrees/"
 
@@ -90,30 +92,55 @@ class CheckedRepository:
         """Others' branches that hold more than we read of one, or of all, and what that is."""
         every = tips(self.repo)
         own = [tip.commit for tip in every if tip.own]
-        lines = set(Graph(self.repo, self.memory, own).nodes)
-        known = {run for runs in listings(self.repo, self.memory, own).values() for run in runs}
+        history = Graph(self.repo, self.memory, own)
+        lines = set(history.nodes)
+        known = {(item.run, item.tree) for item in history.every()}
+        for runs in listings(self.repo, self.memory, own).values():
+            known |= runs.items()
         files = {file for commit in own for file in self._files(commit)}
         found: dict[str, str] = {}
-        commits, runs = _TIMES * _MOST_COMMITS, _TIMES * _MOST_RUNS
+        left = [_TIMES * most for most in (_MOST_COMMITS, _MOST_RUNS, _MOST_BYTES)]
         for tip in every:
-            most = min(_MOST_COMMITS, commits)
+            most, most_runs, most_bytes = map(min, (_MOST_COMMITS, _MOST_RUNS, _MOST_BYTES), left)
             ahead = self._ahead(tip.commit, lines, most)
-            commits -= len(ahead)
+            left[0] -= len(ahead)
             if len(ahead) > most:
                 found[tip.ref] = f"more than {most} commits that no other branch has"
                 continue
             (listed,) = listings(self.repo, self.memory, [tip.commit]).values()
-            fresh, added = listed.keys() - known, self._files(tip.commit) - files
+            fresh = listed.items() - known
+            fresh |= added_by(self.repo, self.memory, ahead, known, most_runs)
+            added = self._files(tip.commit) - files
             for many, what in ((len(fresh), "runs"), (len(added), "plans and environments")):
-                if many > min(_MOST_RUNS, runs):
+                if many > most_runs:
                     found[tip.ref] = f"{many} {what} that no other branch has"
             if tip.ref in found:
                 continue
-            runs -= len(fresh) + len(added)
+            size = self._size(fresh, added)
+            if size > most_bytes:
+                found[tip.ref] = f"{size} bytes of records that no other branch has"
+                continue
+            left[1] -= len(fresh) + len(added)
+            left[2] -= size
             lines |= ahead
             known |= fresh
             files |= added
         return found
+
+    def _size(
+        self, runs: Iterable[tuple[RunId, TreeId]], files: Iterable[tuple[str, TreeEntry]]
+    ) -> int:
+        """Return how many bytes some records have; what lies in many is read as often."""
+        blobs = [BlobId(entry.id) for _, entry in files if entry.mode != MODE_TREE]
+        for _, tree in runs:
+            with contextlib.suppress(GitexpError):
+                entries = self.repo.load_tree(tree).entries.values()
+                blobs += [BlobId(id_) for mode, id_ in entries if mode != MODE_TREE]
+        size = 0
+        for blob in blobs:
+            with contextlib.suppress(GitexpError):  # another check says why
+                size += self.repo.size(blob, fetch=False)
+        return size
 
     def _files(self, commit: CommitHash) -> set[tuple[str, TreeEntry]]:
         found: set[tuple[str, TreeEntry]] = set()
