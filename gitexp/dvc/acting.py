@@ -17,7 +17,7 @@ from gitexp.errors import GitexpError
 from gitexp.git.tree import join
 from gitexp.model import dataclass
 from gitexp.model.ids import ABSENT
-from gitexp.text.foreign import with_parents
+from gitexp.text.foreign import Steps, with_parents
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -33,6 +33,10 @@ _IMPORT = re.compile(r"^[ \t]*import\s+([^\n#;]*)", re.MULTILINE)
 _BY_NAME = re.compile(r"import_module\(\s*[\"']\.*([\w.]+)|\s-m\s+([\w.]+)")
 _COMMENT = re.compile(r"#[^\n]*")
 _WORDS = re.compile(r"[\w.-]+")
+# Of a dotted name: Python's own have a tenth as many, and each may be the end of one.
+_MOST_PARTS = 100
+_LONGEST = 500  # letters
+_MOST_STEPS = 20_000_000  # seconds
 
 
 def attributes(state: ProjectState, paths: Iterable[str]) -> set[str]:
@@ -95,7 +99,7 @@ def imported(
             new = {*named.imported(told)} - reached
             reached |= new
             pending += new
-    parts = {".".join(each.split(".")[:n]) for each in names for n in range(1, each.count(".") + 2)}
+    parts = {each for name in names for each in _prefixes(name)}
     above = {folder for path in reached for folder in with_parents(module(path))[1:]}
     packages = {each for each in above - real if _ends_in(each, parts)}
     folders = dict.fromkeys(("", *map(posixpath.dirname, code)))
@@ -104,7 +108,7 @@ def imported(
 
 
 def _ends_in(path: str, dotted: Collection[str]) -> bool:
-    parts = path.split("/")
+    parts = path.split("/")[-_MOST_PARTS:]
     return any(".".join(parts[n:]) in dotted for n in range(len(parts)))
 
 
@@ -132,6 +136,8 @@ class NamedFiles:
             parts = parts[:-1] if parts[-1] in {"__init__", "__main__"} else parts
             if path.endswith(".py") and parts:
                 self._by_module[parts[-1]].append((parts, path))
+        self._found: dict[str, list[str]] = {}
+        self._steps = Steps("the names of modules", "what is imported", _MOST_STEPS)
 
     def named(self, text: str) -> Iterator[str]:
         """Yield the files that a command or a shell script names."""
@@ -140,24 +146,46 @@ class NamedFiles:
 
     def called(self, names: Iterable[str]) -> Iterator[str]:
         """Yield the files of some names, in whatever folder."""
-        for name in names:
+        for name in dict.fromkeys(names):
             yield from self._by_name.get(name, ())
 
     def imported(self, modules: Iterable[str]) -> Iterator[str]:
-        """Yield the files that some modules may be, and the packages above them."""
-        for module in modules:
-            parts = module.split(".")
-            for n in range(1, len(parts) + 1):  # packages above it are executed, too
-                for own, path in self._by_module.get(parts[n - 1], ()):
-                    if own[-n:] == parts[:n]:
-                        yield path
+        """Yield the files that some modules may be, and the packages above them.
+
+        Raises `UnsafeInputError` where many names may each be many files.
+        """
+        told = (each for module in modules for each in _prefixes(short(module)))
+        for module in dict.fromkeys(told):  # packages above it are executed, too
+            there = self._by_module.get(module.rpartition(".")[2], ())
+            if there and module not in self._found:
+                parts = module.split(".")
+                self._steps.take(len(there), len(there))
+                self._found[module] = [path for own, path in there if own[-len(parts) :] == parts]
+            found = self._found.get(module, ())
+            self._steps.take(len(found), len(found))
+            yield from found
+
+
+def short(module: str) -> str:
+    """Return a dotted name without what no module has: parts above a number, or so many letters."""
+    return ".".join(module[:_LONGEST].split(".", _MOST_PARTS)[:_MOST_PARTS])
+
+
+def _prefixes(module: str) -> Iterator[str]:
+    """Yield the packages above a module, the outermost first, and itself."""
+    at = module.find(".")
+    while at >= 0:
+        yield module[:at]
+        at = module.find(".", at + 1)
+    yield module
 
 
 def modules(text: str) -> Iterator[str]:
     """Yield the dotted names that a text imports; what it imports from a module may be one, too."""
-    for package, names in _FROM.findall(text):
+    for above, names in _FROM.findall(text):
+        package = short(above.strip("."))
         for name in _COMMENT.sub("", names).strip("() \n\\").split(","):
-            yield ".".join(filter(None, (package.strip("."), *name.split()[:1])))
+            yield ".".join(filter(None, (package, *map(short, name.split()[:1]))))
     for names in _IMPORT.findall(text):
-        yield from (name.split()[0] for name in names.split(",") if name.strip())
-    yield from (name for name, _ in _BY_NAME.findall(text) if name)
+        yield from (short(name.split()[0]) for name in names.split(",") if name.strip())
+    yield from (short(name) for name, _ in _BY_NAME.findall(text) if name)

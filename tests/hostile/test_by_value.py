@@ -7,8 +7,6 @@ are counted, not seconds: of twice the size both may be about twice as many, or 
 from __future__ import annotations
 
 import contextlib
-import sys
-import tracemalloc
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +19,7 @@ from gitexp.dvc.state import ProjectState
 from gitexp.errors import UnsafeInputError
 from gitexp.text import foreign
 from tests.dvc.test_inputs import CONFIG, tree_with
+from tests.lab import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,28 +111,21 @@ def place() -> tuple[Repo, TreeId]:
     return tree_with({})
 
 
-def cost(place: tuple[Repo, TreeId], files: Files) -> tuple[int, int]:
-    """Return how many calls the inputs of a state take, and how many bytes at once."""
+def laid(place: tuple[Repo, TreeId], files: Files) -> ProjectState:
     over = {path: (text.encode(), False) for path, text in files.items()}
-    here = ProjectState(*place, RULES_2, walked=(), over=over)
+    return ProjectState(*place, RULES_2, walked=(), over=over)
+
+
+def cost(here: ProjectState) -> tuple[int, int]:
+    """Return how many calls the inputs of a state take, and how many bytes at once."""
     for each in (packaging.named, packaging.reduced, packaging._parsed, state.declared_stages):  # noqa: SLF001
         each.cache_clear()
-    count = 0
 
-    def seen(_frame: object, event: str, _arg: object) -> None:
-        nonlocal count
-        count += event in {"call", "c_call"}
-
-    tracemalloc.start()
-    sys.setprofile(seen)
-    try:
+    def work() -> None:
         with contextlib.suppress(UnsafeInputError):
             collect(here, {})
-    finally:
-        sys.setprofile(None)
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-    return count, peak
+
+    return counted.cost(work)
 
 
 @pytest.mark.parametrize("kind", MANY)
@@ -142,7 +134,7 @@ def test_of_twice_the_size_are_about_twice_the_operations(
 ) -> None:
     monkeypatch.setattr(state, "_MOST_LETTERS", 1_000_000)  # of twenty
     monkeypatch.setattr(packaging, "_LONGEST", 200_000)  # of four million
-    once, twice = (cost(place, MANY[kind](size)) for size in (100, 200))
+    once, twice = (cost(laid(place, MANY[kind](size))) for size in (100, 200))
     for few, many in zip(once, twice, strict=True):
         assert many < 2.6 * few
 
@@ -151,8 +143,7 @@ def test_what_is_too_much_is_named(
     place: tuple[Repo, TreeId], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def asked(files: Files) -> None:
-        over = {path: (text.encode(), False) for path, text in files.items()}
-        collect(ProjectState(*place, RULES_2, walked=(), over=over), {})
+        collect(laid(place, files), {})
 
     monkeypatch.setattr(ignore_rules, "_MOST_BYTES", 30_000)
     alike = folders(100, "pyproject.toml", text=f"# {'x' * 2_000}\n")
