@@ -24,7 +24,7 @@ from gitexp.execution.state import State, resumption
 from gitexp.execution.workdir import WorkDir, share
 from gitexp.git import objects, refs
 from gitexp.git.command import translating
-from gitexp.git.discovery import project_folder
+from gitexp.git.discovery import plain_bytes, project_folder
 from gitexp.git.refs import local, read_ref
 from gitexp.git.transaction import layout, transaction
 from gitexp.git.transaction.failpoints import FailPoint
@@ -37,7 +37,7 @@ from gitexp.model.job import FILES, Outcome
 from gitexp.model.run import FileHash, StageOrigin
 from gitexp.provenance import private
 from gitexp.records import plan as plan_format
-from gitexp.store import calls, lookup
+from gitexp.store import lookup
 from gitexp.system import environment
 from gitexp.text import params as params_format
 
@@ -354,7 +354,7 @@ def _kept_files(ended: Ended, chosen: Outcome, attempt: Path) -> Iterator[tuple[
                 expected=", ".join(ended.first.keep),
             )
         with translating("cannot read what a repeat made", str(attempt)):
-            data = calls.plain_bytes(path)
+            data = plain_bytes(path)
         yield each.path, data
 
 

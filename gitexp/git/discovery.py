@@ -17,6 +17,7 @@ from gitexp.git import command
 from gitexp.model.workspace import Workspace
 
 _KEY_BYTES: Final = 32
+_PLAIN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def discover(start: Path | str) -> Workspace:
@@ -115,3 +116,9 @@ def user_key(git_dir: Path) -> bytes | None:
     except OSError:
         return None
     return made
+
+
+def plain_bytes(path: Path, limit: int = -1) -> bytes:
+    """Return the bytes of a file, or as many of its first: through no link, waiting for no pipe."""
+    with os.fdopen(os.open(path, _PLAIN), "rb") as file:
+        return file.read(limit)

@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
-from gitexp.git.discovery import user_key
+from gitexp.git.discovery import plain_bytes, user_key
 from gitexp.git.transaction import layout, locks
 from gitexp.model import dataclass
 from gitexp.text.jsontext import Json, json_loads
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 STATE_LIMIT_BYTES = 16 << 20
 _SEAL_BYTES: Final = 16
 FOLDERS: Final = ("runs", "worktrees", "environments")
-_PLAIN: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +155,6 @@ def is_own(proofs_: Path, run: str, told: Json) -> bool:
         and isinstance(told, str)
         and secrets.compare_digest(known.encode(), told.encode("utf-8", "replace"))
     )
-
-
-def plain_bytes(path: Path, limit: int = -1) -> bytes:
-    """Return the bytes of a regular file, or as many of its first, never through a link."""
-    with os.fdopen(os.open(path, _PLAIN), "rb") as file:
-        return file.read(limit)
 
 
 def noted(path: Path) -> Call:

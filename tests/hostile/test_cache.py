@@ -246,11 +246,20 @@ def test_an_index_whose_write_was_killed_is_thrown_away(tmp_path: Path) -> None:
     assert 0 < ended < 4  # the control
 
 
-def test_a_pipe_in_place_of_the_index_is_not_waited_for(full: BuiltRepo) -> None:
+@pytest.mark.parametrize(
+    "name",
+    ["gitexp/index.sqlite", "gitexp/locks/publish-aa.json", "gitexp/locks/publish", "index.lock"],
+)
+def test_a_pipe_in_place_of_a_file_of_the_git_directory_is_not_waited_for(
+    full: BuiltRepo, name: str
+) -> None:
     honest = answers(full)
-    layout.index_file(full.workspace).unlink()
-    os.mkfifo(layout.index_file(full.workspace))
+    place = full.path / ".git" / name
+    place.parent.mkdir(exist_ok=True)
+    place.unlink(missing_ok=True)
+    os.mkfifo(place)
     assert answers(full) == honest
+    assert {dispatch(["-C", str(full.path), verb]) for verb in ("status", "doctor")} <= {0, 1}
 
 
 # --- what a dead process says of its locks --------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
+from gitexp.git.discovery import plain_bytes
 from gitexp.git.transaction import layout, locks
 from gitexp.store import calls
 from tests.lab.recorded import run_id
@@ -106,7 +107,7 @@ def test_a_call_or_a_state_behind_a_link_is_no_call(place: Workspace, tmp_path: 
     (folder / "state.json").symlink_to(tmp_path / "moved" / "state.json")
     assert calls.folders(place) == ()
     with pytest.raises(OSError, match=r"symbolic link|Too many"):
-        calls.plain_bytes(folder / "state.json")
+        plain_bytes(folder / "state.json")
 
 
 # --- whose a call is ------------------------------------------------------------------------------
@@ -254,4 +255,4 @@ def test_a_pipe_in_place_of_a_state_keeps_nobody_waiting(place: Workspace) -> No
     path.unlink()
     os.mkfifo(path)
     assert calls.folders(place) == ()
-    assert calls.plain_bytes(path) == b""
+    assert plain_bytes(path) == b""

@@ -17,6 +17,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Self
 
 from gitexp.errors import LockedError
+from gitexp.git.discovery import plain_bytes
 from gitexp.model import dataclass
 
 if sys.platform == "win32":  # pragma: no cover - the workflow runs it there
@@ -168,7 +169,7 @@ class FileLock:
     def holder(self) -> str:
         """Return who wrote into the file last, for a message."""
         with contextlib.suppress(OSError, ValueError):
-            owner = Owner.parse(self.path.read_text(encoding="utf-8"))
+            owner = Owner.parse(plain_bytes(self.path, 1000).decode())
             if owner is not None:
                 return f"process {owner.pid} on {owner.host_name}"
         return "an unknown process"

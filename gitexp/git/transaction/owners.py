@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.git import objects, refs
 from gitexp.git.command import translated
+from gitexp.git.discovery import plain_bytes
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.locks import FileLock, Owner, is_dead, this_process
 from gitexp.git.worktree import checkouts, restore
@@ -181,8 +182,7 @@ def _clear_git_lock(common: Path, path: Path, owned: OwnerFile) -> None:
 
 def _content(path: Path) -> bytes | None:
     try:
-        with path.open("rb") as file:
-            return file.read(200)
+        return plain_bytes(path, 200)
     except OSError:
         return None
 
@@ -194,7 +194,7 @@ def path_of(workspace: Workspace, id_: str) -> Path:
 
 def _load(path: Path) -> OwnerFile | None:
     try:
-        value = json.loads(path.read_bytes()[:10_000])
+        value = json.loads(plain_bytes(path, 10_000))
         return OwnerFile(
             id=_hex(value["id"]),
             host=str(value["host"]),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import ExistsError, LockedError
 from gitexp.git import command
+from gitexp.git.discovery import plain_bytes
 from gitexp.model import dataclass
 from gitexp.model.ids import ABSENT, Absent, CommitHash
 
@@ -158,8 +159,7 @@ def path_of(checkout: Checkout) -> Path:
 def owner_of(checkout: Checkout) -> str:
     """Return the line in a worktree's ``index.lock``; "" where there is none or it is git's."""
     try:
-        with path_of(checkout).open("rb") as file:
-            return file.read(200).decode("ascii").strip()
+        return plain_bytes(path_of(checkout), 200).decode("ascii").strip()
     except (OSError, UnicodeDecodeError):
         return ""
 

@@ -17,6 +17,7 @@ from gitexp.execution.resume import dead_call, dead_slots, record
 from gitexp.execution.state import finished, is_recorded, live_runs
 from gitexp.execution.workdir import is_own_slot, remove_slots
 from gitexp.git import command
+from gitexp.git.discovery import plain_bytes
 from gitexp.git.refs import local
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout
@@ -113,7 +114,7 @@ def _old_objects(place: CheckedRepository, workdir: WorkDir) -> list[Path]:
     runs = calls.within(workdir.runs)
     for path in (path for run in runs for path in run.glob("jobs/*/*/outcome.json")):
         with suppress(GitexpError, OSError):
-            outcome = codec.load(Outcome, calls.plain_bytes(path), str(path))
+            outcome = codec.load(Outcome, plain_bytes(path), str(path))
             recorded = path.parents[3].name in place.recorded
             made[recorded].update(out.md5 for stage in outcome.stages for out in stage.outs)
     held = command.run(workdir.root, ["ls-files", "-z", "--", CACHE]).decode("utf-8", "replace")
