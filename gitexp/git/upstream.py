@@ -41,6 +41,18 @@ def followed(ref: str) -> str:
     return ref.removeprefix(_REMOTES).partition("/")[2] if ref.startswith(_REMOTES) else ""
 
 
+RefsByName = dict[str, list[tuple[str, CommitHash]]]
+"""Short name -> the refs that are called so, with their commits."""
+
+
+def by_name(refs: Iterable[tuple[str, CommitHash]]) -> RefsByName:
+    """Return refs by their short names, for those who ask many times."""
+    found: RefsByName = {}
+    for ref, commit in refs:
+        found.setdefault(short(ref), []).append((ref, commit))
+    return found
+
+
 _HEADS = "refs/heads/"
 _ORIGIN = "refs/remotes/origin/"
 USUAL: Final = ("main", "master")

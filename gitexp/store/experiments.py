@@ -13,14 +13,16 @@ import itertools
 import os
 import zlib
 from datetime import UTC, datetime
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.git import objects
-from gitexp.git.refs import local
+from gitexp.git.refs import branches, local
 from gitexp.git.transaction.cache import Index, Kind, with_a_child
 from gitexp.git.transaction.layout import CONCLUSIONS, CONFIG, FOLDER, FOLDERS, conclusion_path
+from gitexp.git.upstream import by_name
 from gitexp.model import dataclass, field, replace
 from gitexp.model.ids import ABSENT, Absent, BlobId, CommitHash, RunId, TreeId
 from gitexp.model.metrics import pooled
@@ -34,9 +36,10 @@ from gitexp.store.plans import Tip, plan_named, plan_of_branch, renamed
 from gitexp.store.records import is_lasting, run_line, run_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from gitexp.git.repository import Repo
+    from gitexp.git.upstream import RefsByName
     from gitexp.model.plan import Person, Plan
     from gitexp.store.list_lines import RunLine
 
@@ -114,16 +117,17 @@ def experiment_lines(
         return _read(repo, index, tips, keys, known)
 
     found = with_a_child(index, keys, remembered, read)
-    named = {tip: found[tip] if found[tip].name else _renamed(repo, tip) for tip in keys}
+    refs = cache(lambda: by_name(branches(repo)))
+    named = {tip: found[tip] if found[tip].name else _renamed(repo, tip, refs) for tip in keys}
     other = [each for each in named.values() if isinstance(each, Tip)]
     own = experiment_lines(repo, index, other, known) if other else {}
     return {tip: own[each] if isinstance(each, Tip) else found[tip] for tip, each in named.items()}
 
 
-def _renamed(repo: Repo, tip: Tip) -> Tip | None:
+def _renamed(repo: Repo, tip: Tip, refs: Callable[[], RefsByName]) -> Tip | None:
     """Return a branch under the name that its plan has, where Git renamed it."""
     with contextlib.suppress(GitexpError):
-        plan = renamed(repo, tip.branch, tip.commit) if tip.local else ABSENT
+        plan = renamed(repo, tip.branch, tip.commit, refs) if tip.local else ABSENT
         return None if plan is ABSENT else Tip(local(plan.branch), tip.commit)
     return None
 

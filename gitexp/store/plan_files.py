@@ -32,8 +32,9 @@ from gitexp.text.fields import Fields
 from gitexp.text.yamltext import scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from gitexp.git.upstream import RefsByName
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
     from gitexp.model.rules import Objects
@@ -215,7 +216,7 @@ def renamed(
     objects: Objects,
     branch: str,
     commit: CommitHash,
-    refs: Mapping[str, CommitHash],
+    refs: RefsByName,
     before: str = "",
 ) -> Plan | None:
     """Return the plan of the experiment whose branch Git renamed to this one; None for none.
@@ -223,19 +224,15 @@ def renamed(
     That is the newest plan without a branch and an archive of its own that this branch alone goes
     on with: neither main has it, nor another branch here that is not an experiment of its own.
 
-    `before`: what the branch was called by Git's log, if that is known: others may go on from it.
+    `refs`: all there are, by their short names; `before`: what the branch was called by Git's log,
+    if that is known: others may go on from it.
     """
     tree = tree_of(objects, commit)
     if plan_of(tree, branch) is not None:
         return None
-    there = {ref for ref in refs if not before or followed(ref) != before}
-    alive = {short(ref) for ref in there}
-    own = [(short(ref), refs[ref]) for ref in there if ref.startswith("refs/heads/")]
-    own += [(tree.main, refs[ref]) for ref in there if tree.main and followed(ref) == tree.main]
-    own.sort(key=lambda each: each[0] != tree.main)  # main has what was merged
 
-    def has(name: str, tip: CommitHash, plan: Plan, prefix: str) -> bool:
-        stacked = name.startswith(prefix)
+    def goes_on(name: str, tip: CommitHash, plan: Plan) -> bool:
+        stacked = name.startswith(plan.branch.removesuffix(plan.name))
         if stacked and plan.branch == before:
             return False
         with contextlib.suppress(GitexpError):  # its own line says what is wrong
@@ -245,12 +242,29 @@ def renamed(
         return False
 
     for plan in sorted(plans_in(tree), key=lambda plan: plan.created_at, reverse=True):
-        prefix = plan.branch.removesuffix(plan.name)
-        if not is_beside(plan, branch) or plan.branch in alive or archive_tag(plan.name) in refs:
-            continue
-        if not any(has(name, tip, plan, prefix) for name, tip in own if name != branch):
-            return plan
+        if is_beside(plan, branch) and not _has_own_ref(plan, refs, before):
+            others = _others(refs, branch, tree.main)
+            if not any(goes_on(name, tip, plan) for name, tip in others):
+                return plan
     return None
+
+
+def _has_own_ref(plan: Plan, refs: RefsByName, before: str) -> bool:
+    branches = refs.get(plan.branch, ())
+    tag = archive_tag(plan.name)
+    archives = refs.get(short(tag), ())
+    alive = any(not before or followed(ref) != before for ref, _ in branches)
+    return alive or any(ref == tag for ref, _ in archives)
+
+
+def _others(refs: RefsByName, branch: str, main: str) -> Iterator[tuple[str, CommitHash]]:
+    """Yield main, which has what was merged, and the other branches here."""
+    for ref, tip in refs.get(main, ()):
+        if ref.startswith("refs/heads/") or followed(ref):
+            yield main, tip
+    for name, places in refs.items():
+        if name not in {main, branch}:
+            yield from ((name, tip) for ref, tip in places if ref.startswith("refs/heads/"))
 
 
 def settings(tree: Tree) -> ProjectConfig | None:

@@ -15,7 +15,7 @@ from gitexp.git import objects, refs
 from gitexp.git.objects import blob_id, exists, origins
 from gitexp.git.transaction.layout import ARCHIVE_TAGS, CONFIG, DATA_BRANCH, archive_tag, plan_path
 from gitexp.git.tree import FILE_MODES, Tree
-from gitexp.git.upstream import short
+from gitexp.git.upstream import by_name, short
 from gitexp.model import dataclass
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import ABSENT, Absent, BlobId, CommitHash
@@ -32,9 +32,10 @@ from gitexp.store.plan_files import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from gitexp.git.repository import Repo
+    from gitexp.git.upstream import RefsByName
 
 _MOST_TIPS = 200  # looked at for settings
 
@@ -143,15 +144,22 @@ def plan_of_branch(repo: Repo, branch: str, commit: CommitHash) -> Plan | Absent
     return _readable(plan_of(repo.tree(commit), branch))
 
 
-def renamed(repo: Repo, branch: str, commit: CommitHash) -> Plan | Absent:
+def renamed(
+    repo: Repo,
+    branch: str,
+    commit: CommitHash,
+    known: Callable[[], RefsByName] | None = None,
+) -> Plan | Absent:
     """Return the plan of the experiment whose branch Git renamed to this one.
 
-    A remote may have the old name still, where Git's log tells of the renaming.
+    A remote may have the old name still, where Git's log tells of the renaming. `known`: the refs
+    `by_name`, for those who ask of many branches.
     """
     if not any(is_beside(plan, branch) for plan in plans_in(repo.tree(commit))):
         return ABSENT
     old = refs.called_before(repo, branch)
-    return plan_files.renamed(repo, branch, commit, dict(refs.branches(repo)), old) or ABSENT
+    there = by_name(refs.branches(repo)) if known is None else known()
+    return plan_files.renamed(repo, branch, commit, there, old) or ABSENT
 
 
 def renamed_tip(repo: Repo, name: str) -> Tip | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.cli.dispatch import dispatch
 from gitexp.dvc import cache, placement
 from gitexp.dvc.cache_objects import CacheConfig
 from gitexp.execution.run import run
@@ -16,6 +17,7 @@ from gitexp.git.transaction.layout import index_file
 from gitexp.model.request import RunRequest
 from gitexp.views.list_runs import list_experiments
 from tests.execution.test_run import plain
+from tests.lab.counted import cost
 from tests.lab.recorded import a_plan, config_file, plan_file
 from tests.lab.shell import gitexp
 
@@ -107,6 +109,35 @@ def test_two_thousand_branches_are_listed_and_the_index_may_go(repo: BuiltRepo) 
     assert list_experiments(repo.workspace) == listed
     index_file(repo.workspace).unlink()
     assert list_experiments(repo.workspace) == listed
+
+
+def branched(repo: BuiltRepo, base: str, kind: str, numbers: range) -> None:
+    """Add branches of experiments, of experiments on others, of none, and renamed ones."""
+    said = b""
+    for number in numbers:
+        named = {"stacked": "b7", "orphaned": "gone"}.get(kind, f"b{number}")
+        files = {"a": b"1"} if kind == "unplanned" else plan_file(a_plan(named, base))
+        said += f"commit refs/heads/exp/b{number}\ncommitter A <a@b> 1700000000 +0000\n".encode()
+        said += f"data 1\na\nfrom {base}\n".encode()
+        for path, data in files.items():
+            said += f"M 644 inline {path}\ndata {len(data)}\n".encode() + data + b"\n"
+    repo.git("fast-import", "--quiet", data=said)
+
+
+@pytest.mark.parametrize("kind", ["planned", "stacked", "unplanned", "orphaned"])
+def test_an_answer_takes_calls_in_proportion_to_the_branches(repo: BuiltRepo, kind: str) -> None:
+    base = repo.commit(config_file())
+    calls: dict[str, list[int]] = {}
+    for numbers in (range(40), range(40, 160)):
+        branched(repo, base, kind, numbers)
+        for verb in ("list", "status", "doctor", "check", "show"):
+            index_file(repo.workspace).unlink(missing_ok=True)
+            asked = ["-C", str(repo.path), verb, *(["main"] if verb == "show" else [])]
+            codes: list[int] = []
+            count = cost(lambda: codes.append(dispatch(asked)))[0]  # noqa: B023  called at once
+            assert codes[0] in {0, 1}
+            calls.setdefault(verb, []).append(count)
+    assert all(after < 5.5 * before for before, after in calls.values()), calls
 
 
 def test_where_nothing_can_be_linked_outputs_are_copied(tmp_path: Path) -> None:

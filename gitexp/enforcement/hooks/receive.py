@@ -21,7 +21,7 @@ from gitexp.git.transaction.layout import (
     tombstone_path,
 )
 from gitexp.git.tree import Tree, tree_of
-from gitexp.git.upstream import followed, known
+from gitexp.git.upstream import by_name, followed, known
 from gitexp.git.worktree import staged
 from gitexp.model import dataclass
 from gitexp.model.config import ProjectConfig
@@ -116,7 +116,7 @@ class Gate(trust_settings.Believing):
 
     def renamed(self, branch: str, commit: CommitHash) -> Plan | None:
         """Return the plan that a commit has of an experiment whose branch Git renamed to this."""
-        return plan_files.renamed(self.objects, branch, commit, self.refs())
+        return plan_files.renamed(self.objects, branch, commit, by_name(self.refs().items()))
 
     def known(self, branch: str) -> Collection[CommitHash]:
         """Return what the user's own branches of a name hold."""

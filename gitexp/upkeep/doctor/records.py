@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, NewerFormatError
 from gitexp.git.objects import history, list_dir, look_at, walk_tree
-from gitexp.git.refs import local
+from gitexp.git.refs import branches, local
 from gitexp.git.transaction import layout
+from gitexp.git.upstream import by_name
 from gitexp.model.ids import ABSENT, EnvironmentDigest, RunId
 from gitexp.model.report import Level
 from gitexp.store import lookup
@@ -126,6 +128,7 @@ def _environments(place: CheckedRepository, tip: Tip, seen: set[str]) -> Iterato
 def unplanned(place: CheckedRepository) -> Iterator[Curable]:
     """Yield local branches that look like experiments and are none."""
     prefix = branch_prefix(place.repo)
+    refs = cache(lambda: by_name(branches(place.repo)))
     for tip in place.tips:
         if not tip.local or not tip.branch.startswith(prefix):
             continue
@@ -141,7 +144,7 @@ def unplanned(place: CheckedRepository) -> Iterator[Curable]:
             what = "a branch named as an experiment without a plan; dvc exp branch makes such"
             other = f"git branch -m {branch} ANOTHER-NAME"
             step = f"git switch {branch}, then gitexp new NAME --here; or {other}"
-            old = renamed(place.repo, tip.branch, tip.commit)
+            old = renamed(place.repo, tip.branch, tip.commit, refs)
             if old is not ABSENT:
                 what, step = f"Git renamed {old.branch} to this", renaming(old, tip.branch)
             yield Curable(what, tip.branch, step, level=Level.NOTE)
