@@ -12,7 +12,9 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from gitexp.dvc.dvcpipeline import (
+    MOST,
     Pipeline,
+    bound,
     declared_outs,
     dependency_path,
     load_mapping,
@@ -23,7 +25,7 @@ from gitexp.dvc.dvcpipeline import (
     stage_wdirs,
 )
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
-from gitexp.model import dataclass, replace
+from gitexp.model import dataclass, field, replace
 from gitexp.model.ids import MD5, Absent, Md5, ParamTree
 from gitexp.model.job import StageRecord
 from gitexp.model.run import FileHash
@@ -41,6 +43,23 @@ _OUT_KEYS = _PLAIN_HASH_KEYS | frozenset(
 _POINTER_KEYS = frozenset(
     ("desc", "md5", "wdir", "frozen", "locked", "deps", "outs", "always_changed", "meta")
 )
+
+
+@dataclass(slots=True)
+class FilesRead:
+    """How much of some files was read of a state; one that is read again counts once."""
+
+    what: str = "DVC's files"
+    most: int = MOST  # bytes
+    total: int = 0
+    seen: set[str] = field(default_factory=set)
+
+    def take(self, path: str, size: int) -> None:
+        """Count a file; `UnsafeInputError` where all are too much to be read."""
+        if path not in self.seen:
+            self.seen.add(path)
+            self.total += size
+        bound(self.total, path, self.what, self.most)
 
 
 @dataclass(frozen=True, slots=True)

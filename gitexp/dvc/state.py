@@ -17,13 +17,14 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import dvcpipeline
-from gitexp.dvc.dvcfiles import DvcFiles
+from gitexp.dvc.dvcfiles import DvcFiles, FilesRead
 from gitexp.dvc.dvcpipeline import Pattern
+from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.git.objects import Entry
 from gitexp.model import dataclass, field, replace
 from gitexp.model.ids import Absent, TreeId
-from gitexp.text.foreign import Steps, with_parents
+from gitexp.text.foreign import Steps, matcher, with_parents
 from gitexp.text.yamltext import yaml_loads
 
 if TYPE_CHECKING:
@@ -39,6 +40,13 @@ TEXT_LIMIT_BYTES = 1 << 20
 _FILLED = ("vars", "foreach", "matrix")
 _OUT_SECTIONS = ("outs", "metrics", "plots")
 NO_FILES = (objects.MODE_LINK, objects.MODE_COMMIT)
+_LIVE_PATH = re.compile(
+    r"(.+)/(metrics\.json\b|plots(?=/(?:custom|images|metrics|sklearn)\b)).*", re.DOTALL
+)
+_LIVE_FILES = re.compile(
+    r"(?:metrics\.json|params\.yaml|report\.\w+|dvc\.yaml|plots/.+)", re.DOTALL
+)
+_OF_PIPELINE = re.compile(rb"stages|vars|\$\{")
 
 
 @dataclass(slots=True)
@@ -70,6 +78,15 @@ class Patterns:
             return True
         self.steps.take(len(self.holes) * len(parts), len(self.holes))
         return any(each.touches_any(parts) for each in self.holes)
+
+
+def live_folders(paths: Sequence[str]) -> Iterator[str]:
+    """Yield the folders of DVCLive: those called so, and those that have its metrics and plots."""
+    pairs = {match.groups() for match in map(_LIVE_PATH.fullmatch, paths) if match}
+    yield from (each for each, what in pairs if what == "plots" and (each, "metrics.json") in pairs)
+    for path in paths:
+        if "dvclive/" in path:
+            yield from (f for f in with_parents(path)[1:] if posixpath.basename(f) == "dvclive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,23 +239,6 @@ def listed(value: Json) -> list[Json]:
     return list(value) if isinstance(value, (list, tuple)) else [] if value is None else [value]
 
 
-@dataclass(slots=True)
-class FilesRead:
-    """How much of some files was read of a state; one that is read again counts once."""
-
-    what: str = "DVC's files"
-    most: int = dvcpipeline.MOST  # bytes
-    total: int = 0
-    seen: set[str] = field(default_factory=set)
-
-    def take(self, path: str, size: int) -> None:
-        """Count a file; `UnsafeInputError` where all are too much to be read."""
-        if path not in self.seen:
-            self.seen.add(path)
-            self.total += size
-        dvcpipeline.bound(self.total, path, self.what, self.most)
-
-
 @dataclass(frozen=True)
 class ProjectState:
     """A tree, and the settings by which it is read; paths are relative to the project folder."""
@@ -377,7 +377,57 @@ class ProjectState:
         if config.predictions is not None:
             found.add(config.predictions.path)
         found.update(out.text for stage in self.stages for out in stage.outs if out.literal)
-        return frozenset(found.union(self._filled_in()))
+        return frozenset(found.union(self._filled_in(), self.logged))
+
+    @cached_property
+    def logged(self) -> frozenset[str]:
+        """Files that DVCLive wrote, by rules 2: each repeat writes its own."""
+        return self.logs(entry.text for entry in self.files() if entry.mode not in NO_FILES)
+
+    def logs(self, paths: Iterable[str]) -> frozenset[str]:
+        """Return those of some paths to which DVCLive writes, by rules 2.
+
+        What a stage or the settings read is an input all the same, but for words of a command:
+        they say where to write.
+        """
+        if self.config.inputs_rules == 1:
+            return frozenset()
+        paths = frozenset(paths)
+        config, folders = self.config, self._live_folders(paths)
+        read = (dep for stage in self.stages for dep in (*stage.deps, *stage.read))
+        known = Patterns.of(dep for dep in read if dep.says_something)
+        own, included = {*config.params, *config.evaluation}, matcher(config.inputs_include)
+
+        def is_log(path: str) -> bool:
+            above = folders.intersection(with_parents(path)[1:])
+            lies = any(_LIVE_FILES.fullmatch(path, len(each) + 1) for each in above)
+            if not (lies or path == "dvc.yaml") or path in own or known.touch(path):
+                return False
+            declares = path.endswith("dvc.yaml") and _OF_PIPELINE.search(self._text(path))
+            return path != config.pipeline and not (declares or included(path))
+
+        return frozenset(filter(is_log, paths) if folders else ())
+
+    def _live_folders(self, more: Iterable[str]) -> set[str]:
+        """Return the folders into which DVCLive writes: one that holds code is a package."""
+        files = {*more, *(entry.text for entry in self.files())}
+        found = set(live_folders([*files, *self._named_logs()]))
+        return found.difference(
+            folder for path in files if path.endswith(".py") for folder in with_parents(path)
+        )
+
+    def _named_logs(self) -> Iterator[str]:
+        for path in {self.config.pipeline or "dvc.yaml", "dvc.yaml"}:
+            for word in _split(self._text(path).decode("utf-8", "replace")):
+                if _LIVE_PATH.fullmatch(word):
+                    yield join(posixpath.dirname(path), word)
+
+    def _text(self, path: str) -> bytes:
+        """Return a file, nothing of one that is absent or too large."""
+        try:
+            return self.read(path) or b""
+        except GitexpError:
+            return b""
 
     def _filled_in(self) -> Iterator[str]:
         """Yield outputs of dvc.lock for which a template of their stage can stand.

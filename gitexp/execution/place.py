@@ -95,6 +95,8 @@ def check_clean(place: RunPlace, *, dry: bool = False) -> None:
     dirty = status.dirty_tracked(place.workspace, looking=dry)
     if dirty:
         _check_merged(place)
+        dirty = plans.acting(place.repo, place.head, dirty)
+    if dirty:
         made = _made(place, dirty)
         mend = f"git restore -SW {shlex.join(made)}, as a run makes and commits it" if made else ""
         if made and len(made) < len(dirty):

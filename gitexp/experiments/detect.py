@@ -14,6 +14,7 @@ from gitexp.comparison.randomness import seeding
 from gitexp.dvc import dvcpipeline, pipeline
 from gitexp.dvc.dvcpipeline import Pipeline, outermost, touches
 from gitexp.dvc.gitignore import refuse_ignored_pointers, refuse_tracked
+from gitexp.dvc.state import live_folders
 from gitexp.errors import (
     BadFormatError,
     NoPipelineError,
@@ -114,7 +115,7 @@ def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
     outputs = request.outputs or tuple(sorted(made | (drawn - set(metrics))))
     cached = [out.path for out in outs if out.cache]
     refuse_tracked(workspace, project, cached)
-    params = request.params or _params_files(folder, stages, resolved.top.params)
+    params = request.params or _params_files(folder, stages, _own_params(resolved.top))
     params = with_seeds(folder, params, request)
     config = replace(start, params=params, metrics=metrics, outputs=outputs)
     config, notes = _completed(workspace, config, request, resolved)
@@ -296,6 +297,12 @@ def _params_files(folder: Path, stages: Sequence[Stage], more: Sequence[str]) ->
     made = [out.path for stage in stages for out in stage.outs]  # a logger's copy, say
     shown = [file for file in more if not any(touches(file, path) for path in made)]
     return tuple(dict.fromkeys([*first, *named, *shown]))
+
+
+def _own_params(shown: Pipeline) -> list[str]:
+    """Return the params files that dvc.yaml shows without copies that DVCLive makes of them."""
+    logs = {*live_folders((*shown.metrics, *shown.plots, *shown.params))}
+    return [path for path in shown.params if posixpath.dirname(path) not in logs]
 
 
 def _logged(workspace: Workspace, top: Path, project: str) -> list[Pipeline]:

@@ -163,6 +163,8 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
     base = start if request.here else NewBranch(start)
     published = transaction.publish(workspace, branch, lambda _: files, said, expected=base)
     dirty = () if request.here or workspace.top is None else status.dirty_tracked(workspace)
+    if start == head.commit:  # a switch takes along what is equal on both
+        dirty = plans.acting(repo, start, dirty)
     switched = not request.here and _switch(workspace, branch, dirty, checkout=request.checkout)
     on_it = switched or request.here
     left = [f"{path} was left as it is in the work tree" for path in published.not_updated]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import posixpath
 import shlex
 from typing import TYPE_CHECKING
 
@@ -32,12 +33,29 @@ from gitexp.store.plan_files import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from gitexp.git.repository import Repo
     from gitexp.git.upstream import RefsByName
 
 _MOST_TIPS = 200  # looked at for settings
+
+
+def acting(
+    repo: Repo, commit: CommitHash, paths: Sequence[str], config: ProjectConfig | None = None
+) -> tuple[str, ...]:
+    """Return paths of a commit, or that have changed since, without those that DVCLive writes.
+
+    `paths`: from the top. A dvc.yaml stays, as nobody has read a new one.
+    """
+    try:
+        config = config or config_of(repo, commit)[0]
+        state = ProjectState(repo, objects.commit_info(repo, commit).tree, config)
+        inner = {path: posixpath.relpath(f"/{path}", f"/{config.project}") for path in paths}
+        logs = state.logs(path for path in inner.values() if not path.endswith("dvc.yaml"))
+    except GitexpError:
+        return (*paths,)
+    return tuple(path for path in paths if inner[path] not in logs)
 
 
 def config_of(

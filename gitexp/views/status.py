@@ -145,6 +145,8 @@ def _facts(
     head = refs.head(repo)
     facts = _Facts(head, dirty, unreadable=list(unreadable))
     if head.commit is not ABSENT:
+        if dirty and not git_status.unmerged(repo.workspace):
+            facts.dirty = plans.acting(repo, head.commit, dirty)
         with open_index(repo.workspace) as index:
             _look(repo, index, head.branch or "", head.commit, facts)
     return facts

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gitexp.git.repository import Repo
+    from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import InputsDigest
     from tests.lab.build import BuiltRepo, Content
 
@@ -334,3 +335,85 @@ def test_a_job_gets_the_file_that_was_digested(repo: BuiltRepo) -> None:
 def _state(opened: Repo) -> ProjectState:
     tree = commit_info(opened, resolve(opened, "HEAD")).tree
     return ProjectState(opened, tree, replace(RULES_2, seed=SeedRule()))
+
+
+# What DVCLive writes: each repeat makes its own, so what is committed of it is no input.
+LIVE = {
+    "its metrics": "{}/metrics.json",
+    "its parameters": "{}/params.yaml",
+    "a plot": "{}/plots/metrics/train/f1.tsv",
+    "another plot": "{}/plots/sklearn/roc.json",
+    "an image": "{}/plots/images/0.png",
+    "a report": "{}/report.html",
+    "its dvc.yaml": "{}/dvc.yaml",
+}
+MOVED = """\
+params:
+- logs/live/params.yaml
+metrics:
+- logs/live/metrics.json
+plots:
+- logs/live/plots/metrics:
+    x: step
+"""
+FOLDERS: dict[str, tuple[str, dict[str, Content]]] = {
+    "its own": ("dvclive", {}),
+    "its own, in a folder": ("src/dvclive", {}),
+    "one that dvc.yaml declares": ("logs/live", {"dvc.yaml": f"{MOVED}stages: {{}}\n"}),
+    "one with its metrics and plots": (
+        "runs/a b", {"runs/a b/metrics.json": "{}", "runs/a b/plots/metrics/f1.tsv": "0"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("folder", "there"), FOLDERS.values(), ids=FOLDERS)
+@pytest.mark.parametrize("path", LIVE.values(), ids=LIVE)
+def test_what_dvclive_wrote_keeps_the_inputs_and_no_job_sees_it(
+    folder: str, there: dict[str, Content], path: str
+) -> None:
+    path, plain = path.format(folder), replace(RULES_2, pipeline=None, command="python train.py")
+    for config in (RULES_2, plain):
+        committed = {**there, path: "f1: 0.9\n"}
+        assert digest(committed, config) == digest(there, config)
+        opened, tree = tree_with(committed)
+        gone = left_out(ProjectState(opened, tree, config), ())
+        assert any(f"{path}/".startswith(f"{each}/") for each in gone)
+    assert digest(committed) != digest(there), "by rules 1 it counts as ever"
+
+
+def test_the_dvc_yaml_that_dvclive_writes_beside_a_command_keeps_the_inputs() -> None:
+    config = replace(RULES_2, pipeline=None, command="python train.py")
+    assert digest({"dvc.yaml": MOVED}, config) == digest({"dvc.yaml": None}, config)
+    assert digest({"dvc.yaml": MOVED}) != digest({"dvc.yaml": None}), "but not by rules 1"
+
+
+READ: dict[str, tuple[dict[str, Content], ProjectConfig]] = {
+    "by a stage": ({"dvc.yaml": "stages: {a: {cmd: x, deps: [dvclive/params.yaml]}}\n"}, RULES_2),
+    "as parameters of a stage": (
+        {"dvc.yaml": "stages: {a: {cmd: x, params: [dvclive/params.yaml: ]}}\n"}, RULES_2,
+    ),
+    "as parameters": ({}, replace(RULES_2, params=("params.yaml", "dvclive/params.yaml"))),
+    "as what is tested on": ({}, replace(RULES_2, evaluation=("dvclive/params.yaml",))),
+    "as included": ({}, replace(RULES_2, inputs_include=("/dvclive/params.yaml",))),
+    "by code in a package of its name": ({"dvclive/__init__.py": ""}, RULES_2),
+    "in a folder of code": (
+        {"dvclive/a.py": "", "dvclive/metrics.json": "", "dvclive/plots/metrics/a.tsv": ""}, RULES_2
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("there", "config"), READ.values(), ids=READ)
+def test_a_file_of_dvclives_name_that_is_read_counts(
+    there: dict[str, Content], config: ProjectConfig
+) -> None:
+    one, other = ({**there, "dvclive/params.yaml": f"a: {number}\n"} for number in (1, 2))
+    assert digest(one, config) != digest(other, config)
+    opened, tree = tree_with(one)
+    assert "dvclive/params.yaml" not in left_out(ProjectState(opened, tree, config), ())
+
+
+@pytest.mark.parametrize("path", ["metrics.json", "plots/metrics/a.tsv", "params.yaml"])
+def test_the_projects_own_folder_is_none_of_dvclive(path: str) -> None:
+    has: dict[str, Content] = {"metrics.json": "{}", "plots/metrics/b.tsv": "0"}
+    config = replace(RULES_2, metrics=(), pipeline=None, command="x")
+    assert digest({**has, path: "b: 1\n"}, config) != digest(has, config)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,7 @@ from gitexp.records import config as config_format
 from gitexp.views.diff import inputs
 from gitexp.views.status import status
 from tests.execution.test_run import digest, plain, states
+from tests.lab.build import DVC_FILES, repository
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -270,3 +273,82 @@ def test_a_change_that_no_job_sees_is_named_where_both_sides_are_equal(tmp_path:
     assert "kb/b.md of one side alone is in no job" in refused.value.found
     assert refused.value.next_step.startswith("gitexp init --add-inputs kb/b.md, where a job reads")
     init(repo.workspace, InitRequest(add_inputs=("kb/b.md",)))
+
+
+LIVE = """\
+import json, os, pathlib, random, re
+text = open("params.yaml").read()
+seed, lr = int(re.search(r"seed: (\\d+)", text)[1]), float(re.search(r"lr: ([\\d.]+)", text)[1])
+acc, old = lr + random.Random(seed).random(), pathlib.Path("logs/live/metrics.json")
+os.makedirs("logs/live/plots/metrics", exist_ok=True)
+seen = json.load(open(old))["acc"] if old.exists() else 0
+json.dump({"acc": acc, "seen": seen}, open(old, "w"))
+open("logs/live/params.yaml", "w").write(text)
+open("logs/live/plots/metrics/acc.tsv", "w").write(f"step\\tacc\\n0\\t{acc}\\n")
+"""
+DECLARED = """\
+params:
+- logs/live/params.yaml
+metrics:
+- logs/live/metrics.json
+plots:
+- logs/live/plots/metrics:
+    x: step
+"""
+STAGE = (
+    "stages:\n  train:\n    cmd: python train.py\n    deps: [train.py]\n    params: [lr, seed]\n"
+)
+
+
+def trained(path: Path, *, stages: bool, train: str = LIVE) -> BuiltRepo:
+    """A project whose training was called by hand, with all that DVCLive writes committed."""
+    repo = repository(path)
+    repo.commit({**DVC_FILES, "train.py": train, "params.yaml": "lr: 0.25\nseed: 7\n"})
+    by_hand(repo)
+    repo.commit({"dvc.yaml": DECLARED + STAGE * stages})
+    repo.git("add", "-A")
+    repo.git("commit", "-qm", "trained")
+    made = init(
+        repo.workspace, InitRequest(command=None if stages else "python train.py", dvc_init=True)
+    )
+    assert not [note for note in made.notes if "holds its seed" in note], made.notes
+    assert "params: [params.yaml]\n" in repo.show(layout.CONFIG)
+    return repo
+
+
+def by_hand(repo: BuiltRepo) -> None:
+    subprocess.run([sys.executable, "train.py"], cwd=repo.path, check=True)
+
+
+@pytest.mark.parametrize("stages", [False, True])
+def test_what_dvclive_writes_is_of_a_training_and_stops_none(
+    tmp_path: Path, *, stages: bool
+) -> None:
+    repo = trained(tmp_path / "p", stages=stages)
+    new(repo.workspace, ASKED)
+    repo.commit({"params.yaml": "lr: 0.5\nseed: 7\n"})
+    by_hand(repo)
+    written = repo.status()
+    assert len(written) == 3
+    assert "--commit" not in status(repo.workspace).next_step
+    first = run(repo.workspace, RunRequest())
+    assert set(states(first)) == {RepeatState.FINISHED}
+    seen = {row.value for each in first.recorded for row in each.samples if row.metric == "seen"}
+    assert seen == {0}, "no repeat saw a score that was committed, or left there"
+    assert [
+        x for each in first.recorded for repeat in each.run.repeats for x in repeat.warnings
+    ] == []
+    assert repo.status() == written, "and what lay in the work tree is there"
+    repo.git("commit", "-qam", "trained by hand")
+    assert run(repo.workspace, RunRequest()).recorded == (), "its commit has the same inputs"
+    (found,) = compare(repo.workspace)
+    assert found.pairs == 2
+    assert [item.what for item in found.changes or ()] == ["lr"]
+
+
+@pytest.mark.parametrize("stages", [False, True])
+def test_a_score_that_dvclive_left_before_is_not_read(tmp_path: Path, *, stages: bool) -> None:
+    repo = trained(tmp_path / "p", stages=stages)
+    repo.commit({"train.py": "print('no metrics')\n"})
+    ran = run(repo.workspace, RunRequest())
+    assert not [row for each in ran.recorded for row in each.samples]

@@ -34,6 +34,7 @@ from gitexp.model import dataclass, replace
 from gitexp.model.config import ParamKey, ProjectConfig
 from gitexp.model.ids import BlobId, CommitHash
 from gitexp.model.plan import Claim
+from gitexp.store import plans
 from gitexp.text import params
 from gitexp.text.jsontext import json_loads
 
@@ -306,14 +307,15 @@ class Code(ProjectText):
 def read(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Code:
     """Read the text of everything that a commit could execute."""
     texts: list[tuple[str, str]] = []
-    files: list[str] = []
     whole, room = True, _MOST_BYTES
-    for entry in objects.walk_tree(repo, commit):
-        path = entry.path.decode("utf-8", "replace")
-        files.append(path)
+    every = (*objects.walk_tree(repo, commit),)
+    acting = {*plans.acting(repo, commit, [entry.text for entry in every], config)}
+    files = [entry.path.decode("utf-8", "replace") for entry in every]
+    for path, entry in zip(files, every, strict=True):
         if entry.mode == objects.MODE_COMMIT:
             whole = False
-        if _NO_CODE.search(path) or entry.mode in {objects.MODE_COMMIT, objects.MODE_LINK}:
+        linked = entry.mode in {objects.MODE_COMMIT, objects.MODE_LINK}
+        if _NO_CODE.search(path) or linked or entry.text not in acting:
             continue
         if len(texts) >= _MOST or room < 0:
             return Code(tuple(texts), config, whole=False)

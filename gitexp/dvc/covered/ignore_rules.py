@@ -13,7 +13,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc.covered import packaging
-from gitexp.dvc.state import NO_FILES, FilesRead, Patterns, ProjectState, join, words
+from gitexp.dvc.dvcfiles import FilesRead
+from gitexp.dvc.state import NO_FILES, Patterns, ProjectState, join, words
 from gitexp.errors import GitexpError
 from gitexp.git.objects import blob_hash
 from gitexp.model import dataclass, field
