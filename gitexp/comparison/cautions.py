@@ -53,7 +53,7 @@ def aside(repo: Repo, plan: Plan | None) -> str:
     main = [
         each for each in own(repo.workspace, config.protected) if is_protected(config, each.name)
     ]
-    if not main or any(objects.is_ancestor(repo, plan.baseline.commit, at) for _, at, _ in main):
+    if not main or any(plans.stood_on(repo, at, plan.baseline.commit) for _, at, _ in main):
         return ""
     return f"the baseline is not of {main[0].name}: "
 

@@ -319,15 +319,13 @@ def _check_files(dvc_dir: Path) -> None:
 
 
 def protected(folder: Path) -> Iterator[str]:
-    """Yield what the protected branch of the user's upstream is, and was where HEAD left it.
+    """Yield what the protected branch of the user's upstream is.
 
     A local branch is none: whatever was merged into it would be believed before anybody took it.
+    Nor is an older commit: a pull request may bring one that another of its commits takes back, so
+    nobody who merged it has seen it.
     """
-    for commit in [each for _, each, ref in own(folder, USUAL) if ref.startswith("refs/remotes/")]:
-        yield commit
-        code, out, _ = command.attempt(folder, ["merge-base", "HEAD", commit])
-        if code == 0:
-            yield out.decode("ascii").split("\n")[0]
+    yield from (each for _, each, ref in own(folder, USUAL) if ref.startswith("refs/remotes/"))
 
 
 def is_shared(folder: Path) -> bool:

@@ -195,7 +195,7 @@ def _behind(asked: ReviewContext, plan: Plan, comparison: Comparison | None) -> 
     commit = plan.baseline.commit
     if not objects.exists(asked.repo, commit):
         return None
-    if not objects.is_ancestor(asked.repo, commit, asked.base):
+    if not plans.stood_on(asked.repo, asked.base, commit):
         return None
     newer = sum(1 for _ in objects.history(asked.repo, [asked.base], hide=[commit]))
     other: bool | None = None

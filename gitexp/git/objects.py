@@ -121,6 +121,21 @@ def is_ancestor(repo: Repo, ancestor: CommitHash, commit: CommitHash) -> bool:
         return False
 
 
+def brought_by(repo: Repo, commit: CommitHash, tip: CommitHash) -> CommitHash | Absent:
+    """Return the commit of a branch's own line that brought a commit of its history; or ABSENT.
+
+    That is the commit itself where the branch stood on it, else a merge. The line goes by first
+    parents.
+    """
+    if not is_ancestor(repo, commit, tip):
+        return ABSENT
+    asked = ["rev-list", "--first-parent", "--parents", tip, f"^{commit}", "--"]
+    after = command.lines(command.run(repo.workspace, asked))[-1:]
+    if not after or after[0].split(" ")[1:2] == [commit]:
+        return commit
+    return CommitHash(after[0].split(" ")[0])
+
+
 def is_signed(repo: Repo, commit: CommitHash) -> bool:
     """Return whether a commit carries a signature; who made it, and whether it is good, is open."""
     signature, _ = repo.load(commit, pygit2.Commit).gpg_signature

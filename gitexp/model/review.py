@@ -63,7 +63,7 @@ class ReviewedExperiment:
     comparison: Comparison | None  # with the planned baseline
     problem: str = ""  # why there is no comparison; "" where there is one
     next_step: str = ""  # what to do about it
-    behind: Behind | None = None  # None where the baseline is not in the history of the base
+    behind: Behind | None = None  # None where the base never stood on the baseline
     recorded_by: tuple[RecordedBy, ...] = ()
     concluded: str | None = None  # the author's words; None without a conclusion
 

@@ -122,7 +122,7 @@ def _who(by: RecordedBy) -> Iterator[str | Foreign]:
 def _verdict(item: ReviewedExperiment) -> Iterator[str | Foreign]:
     yield f"{word_of(item)} "
     yield Foreign(item.name, _SHORT)
-    yield " (its baseline is not in the history of the base)" if item.behind is None else ""
+    yield " (the base never stood on its baseline)" if item.behind is None else ""
     comparison = item.comparison
     if comparison is None:
         yield ": "
@@ -242,7 +242,7 @@ def _listed(names: Iterable[str]) -> Iterator[str | Foreign]:
 def _baseline(item: ReviewedExperiment) -> Iterator[str | Foreign]:
     behind = item.behind
     if behind is None:
-        yield "the baseline is not in the history of the base"
+        yield "the base never stood on the baseline"
     elif not behind.commits:
         yield "the baseline is the base"
     else:

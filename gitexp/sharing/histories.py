@@ -10,7 +10,7 @@ import shlex
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import gitignore, inputs
+from gitexp.dvc import gitignore
 from gitexp.errors import BusyBranchError, GitexpError, LockedError, MovedRefError, UnsafeInputError
 from gitexp.execution import snapshot
 from gitexp.git import merging, objects, refs, writing
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gitexp.git.merging import Conflict, Side
     from gitexp.git.repository import Repo
     from gitexp.git.writing import Content
-    from gitexp.model.ids import Absent, CommitHash, InputsDigest
+    from gitexp.model.ids import Absent, CommitHash
     from gitexp.sharing.places import Shared
     from gitexp.store.replay import OwnRecords, Route
 
@@ -44,7 +44,7 @@ def takes(repo: Repo, tip: CommitHash, own: OwnRecords) -> bool:
         return False
     run, repeat = made[0]
     try:
-        if inputs_of(repo, tip) != run.inputs:
+        if plans.inputs_of(repo, tip) != run.inputs:
             return False
         config, _ = plans.config_of(repo, tip)
         read = partial(objects.read_blob, repo, tip)
@@ -52,15 +52,6 @@ def takes(repo: Repo, tip: CommitHash, own: OwnRecords) -> bool:
         return not snapshot.is_written(repo, read, config, lookup.runs_at(repo, tip), state)
     except GitexpError:
         return False  # what cannot be read is left as it is
-
-
-def inputs_of(repo: Repo, commit: CommitHash) -> InputsDigest | None:
-    """Return a commit's inputs; None where they cannot be told."""
-    try:
-        config, _ = plans.config_of(repo, commit)
-        return inputs.compute(repo, objects.commit_info(repo, commit).tree, config)
-    except GitexpError:
-        return None
 
 
 _LIMIT = 64 << 20
@@ -220,8 +211,8 @@ def _merged(
         # A lock that is half theirs and half ours would describe no execution at all.
         message = shared.message(f"gitexp sync: {visible(branch)} and {shared.remote}'s")
         probe = writing.write_commit(repo, tree, [theirs, ours], message)
-        now = inputs_of(repo, probe)
-        own = now == inputs_of(repo, ours) != inputs_of(repo, theirs)
+        now = plans.inputs_of(repo, probe)
+        own = now == plans.inputs_of(repo, ours) != plans.inputs_of(repo, theirs)
         side, whose = (ours, "ours") if own else (theirs, f"{shared.remote}'s")
         kept = f"dvc.lock and metrics are {whose}"
         tree = writing.build_tree(repo, tree, _entries(shared, side, paths), written=written)

@@ -10,6 +10,7 @@ import posixpath
 import shlex
 from typing import TYPE_CHECKING
 
+from gitexp.dvc import inputs
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError, NoPlanError, NotInitialisedError, UnknownExperimentError
 from gitexp.git import objects, refs
@@ -19,7 +20,7 @@ from gitexp.git.tree import FILE_MODES, Tree
 from gitexp.git.upstream import by_name, short
 from gitexp.model import dataclass
 from gitexp.model.config import ProjectConfig
-from gitexp.model.ids import ABSENT, Absent, BlobId, CommitHash
+from gitexp.model.ids import ABSENT, Absent, BlobId, CommitHash, InputsDigest
 from gitexp.model.plan import Plan
 from gitexp.store import plan_files
 from gitexp.store.plan_files import (
@@ -299,6 +300,28 @@ def tips(repo: Repo) -> tuple[Tip, ...]:
         )
         for ref, commit in found
     )
+
+
+def inputs_of(repo: Repo, commit: CommitHash) -> InputsDigest | None:
+    """Return a commit's inputs; None where they cannot be told."""
+    try:
+        config, _ = config_of(repo, commit)
+        return inputs.compute(repo, objects.commit_info(repo, commit).tree, config)
+    except GitexpError:
+        return None
+
+
+def stood_on(repo: Repo, main: CommitHash, commit: CommitHash) -> bool:
+    """Return whether a branch ever had the inputs of a commit in its history.
+
+    What a merge brought along, and another commit of it took back, nobody has looked at.
+    """
+    at = objects.brought_by(repo, commit, main)
+    if at is ABSENT or at == commit:
+        return at == commit
+    mine = inputs_of(repo, commit)
+    near = (at, *objects.commit_info(repo, at).parents)
+    return mine is not None and any(inputs_of(repo, each) == mine for each in near)
 
 
 def own_tips(repo: Repo) -> tuple[Tip, ...]:

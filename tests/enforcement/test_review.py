@@ -187,12 +187,25 @@ def test_a_baseline_that_main_does_not_have_is_said_in_the_first_line(
     ):
         dispatch(["-C", str(lab.repo.path), *argv])
         said.append(next(line for line in capsys.readouterr().out.splitlines() if "SUPP" in line))
-    assert "SUPPORTED deep (its baseline is not in the history of the base): f1 +8" in said[0]
-    assert "(its baseline is not in the history of the base)" in said[1]
+    assert "SUPPORTED deep (the base never stood on its baseline): f1 +8" in said[0]
+    assert "(the base never stood on its baseline)" in said[1]
     assert "SUPPORTED  the baseline is not of main: " in said[2]
-    lab.repo.git("branch", "-f", "main", "weak")  # the control
-    dispatch(["-C", str(lab.repo.path), "compare"])
-    assert "not of main" not in capsys.readouterr().out
+    # What another commit of the same branch takes back main never had.
+    lab.repo.switch("weak")
+    lab.repo.git("revert", "--no-edit", "HEAD")
+    lab.repo.switch("main")
+    lab.repo.git("merge", "-q", "--no-ff", "-m", "tidy", "weak")
+    lab.repo.git("branch", "-f", "weak", "weak^")
+    dispatch(["-C", str(lab.repo.path), "compare", "exp/deep"])
+    assert "the baseline is not of main: " in capsys.readouterr().out
+    dispatch(["-C", str(lab.repo.path), "review", "main...exp/deep"])
+    assert "the base never stood on its baseline" in capsys.readouterr().out
+    lab.repo.git("reset", "-q", "--hard", "HEAD^")  # the controls
+    lab.repo.git("merge", "-q", "--no-ff", "-m", "weaken", "weak")
+    for tip in ("main", "weak"):
+        lab.repo.git("reset", "-q", "--hard", tip)
+        dispatch(["-C", str(lab.repo.path), "compare", "exp/deep"])
+        assert "not of main" not in capsys.readouterr().out
 
 
 def test_a_baseline_that_is_not_in_the_clone_is_named(lab: Lab) -> None:

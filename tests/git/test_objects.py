@@ -503,3 +503,18 @@ def test_the_size_of_a_blob_needs_no_content(repo: BuiltRepo, opened: Repo) -> N
     with pytest.raises(DamagedDataError, match="missing") as caught:
         opened.size(BlobId("1" * 40))
     assert (caught.value.where, caught.value.next_step) == ("1" * 40, "git fetch, then git fsck")
+
+
+def test_what_brought_a_commit_to_a_branch_is_itself_or_a_merge(repo: BuiltRepo) -> None:
+    first = CommitHash(repo.commit({"a": "1"}))
+    repo.switch("side", create=True)
+    inner, last = (CommitHash(repo.commit({"b": f"{at}"}, at=at)) for at in (1, 2))
+    repo.switch("main")
+    second = CommitHash(repo.commit({"a": "2"}, at=3))
+    repo.git("merge", "-q", "--no-ff", "-m", "m", "side")
+    merge, tip = CommitHash(repo.hash()), CommitHash(repo.commit({"a": "3"}, at=5))
+    opened = open_repository(repo.workspace)
+    own = (first, second, merge, tip)
+    assert [objects.brought_by(opened, each, tip) for each in own] == list(own)
+    assert {objects.brought_by(opened, each, tip) for each in (inner, last)} == {merge}
+    assert objects.brought_by(opened, tip, merge) is ABSENT

@@ -631,13 +631,23 @@ def test_a_global_setting_does_not_hide_what_goes_before_it(placed: BuiltRepo) -
     refuse(placed)
 
 
-def test_an_older_main_from_which_a_branch_began_counts(placed: BuiltRepo) -> None:
+def test_an_older_main_from_which_a_branch_began_does_not_count(placed: BuiltRepo) -> None:
     text = placed.show(".dvc/config")
-    placed.switch("main")
-    placed.commit({".dvc/config": text.replace("/store", "/moved")}, at=2)
-    placed.git("update-ref", "refs/remotes/origin/main", "main")
-    placed.switch("exp/evil")
-    refuse(placed)
+    placed.commit({".dvc/config": text.replace("/store", "/evil")}, at=2)
+    began = placed.hash()
+    placed.commit({".dvc/config": text}, at=3)  # what is merged differs in nothing
+    for how in (("--no-ff", "-m", "tidy"), ("--ff-only",)):
+        placed.switch("main")
+        placed.git("merge", "-q", *how, "exp/evil")
+        placed.git("update-ref", "refs/remotes/origin/main", "main")
+        refuse(placed)  # the control
+        placed.git("switch", "-q", "-C", "exp/next", began)
+        with pytest.raises(ForeignRemoteError):
+            refuse(placed)
+        agree(placed)
+        refuse(placed)
+        placed.git("branch", "-f", "main", "exp/evil~2")
+        shutil.rmtree(placed.path / ".git/gitexp/agreed")
 
 
 def test_where_nothing_came_from_others_all_is_ones_own(placed: BuiltRepo) -> None:
