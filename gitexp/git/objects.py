@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
+from bisect import bisect_left
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -130,10 +131,15 @@ def brought_by(repo: Repo, commit: CommitHash, tip: CommitHash) -> CommitHash | 
     if not is_ancestor(repo, commit, tip):
         return ABSENT
     asked = ["rev-list", "--first-parent", "--parents", tip, f"^{commit}", "--"]
-    after = command.lines(command.run(repo.workspace, asked))[-1:]
-    if not after or after[0].split(" ")[1:2] == [commit]:
+    after = [
+        [*map(CommitHash, line.split(" "))]
+        for line in command.lines(command.run(repo.workspace, asked))
+    ]
+    if not after or after[-1][1:2] == [commit]:
         return commit
-    return CommitHash(after[0].split(" ")[0])
+    # Those that have it stand before those that were there when it was made.
+    number = bisect_left(after, x=True, key=lambda line: not is_ancestor(repo, commit, line[0]))
+    return CommitHash(after[number - 1][0])
 
 
 def is_signed(repo: Repo, commit: CommitHash) -> bool:
