@@ -63,6 +63,16 @@ INTENDED: dict[str, str] = {
     "pipeline compare main *.across.metrics[*].groups[*].n": "so it has one more of each",
     "* compare *detectable.*": "what a design finds pays for siblings and tries, as its p does",
     "* review *comparison.detectable.*": "as compare",
+    "collapsing list experiments[0].collapsed": "what failed by the plan's rule is said",
+    "collapsing list experiments[0].finished": "and counts as compare has it: not",
+    "collapsing list experiments[0].primary.mean": "a mean is not over good and bad runs",
+    "collapsing list experiments[0].primary.n": "nor",
+    "collapsing list experiments[0].primary.sd": "nor",
+    "collapsing status *counted": "nor by status",
+    "collapsing power large assumed[0]": "nor by power does what compare leaves out with its pair",
+    "collapsing power large detectable": "as the spread",
+    "collapsing power large spread": "as there",
+    "collapsing power large support.*": "as there",
     "pipeline power *": "the spread is that of the baseline's repeats that count",
 }
 

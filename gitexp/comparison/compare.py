@@ -13,8 +13,7 @@ import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import advice, selection, siblings, sides
-from gitexp.comparison.designs import collapse
+from gitexp.comparison import advice, collapse, selection, siblings, sides
 from gitexp.comparison.detectable import detectable, fragile, missing_repeats, obstacle_of
 from gitexp.comparison.draft import CompareOptions, draft, measurements
 from gitexp.comparison.gather import RunPool

@@ -11,9 +11,9 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from gitexp.comparison import advice, sides
+from gitexp.comparison import advice, collapse, sides
 from gitexp.comparison.counting import FoundRuns, count
-from gitexp.comparison.designs import collapse, crossed, predictions, repeats, resplits
+from gitexp.comparison.designs import crossed, predictions, repeats, resplits
 from gitexp.comparison.designs.foretold import FEWEST_KNOWN, Spread, is_of_one_set, share_of
 from gitexp.comparison.designs.prediction_pairs import recorded_by
 from gitexp.comparison.measure import Question, Values, means_of, samples_of
@@ -311,8 +311,7 @@ def of_baseline(world: RunPool, side: ResolvedSide, metric: str, asked: Named) -
         settled = settle(world, side, candidate, asked.plan)
         again = bool(settled.count.candidate.repeats)  # another plan is its next try
         price = settled.count.chances(amended=again) if candidate.inputs != side.inputs else 1
-        repeats = settled.count.baseline.repeats
-        used = collapse.kept([repeats[seed] for seed in settled.baseline], asked.plan)
+        used = [settled.judged.baseline.repeats[seed] for seed in settled.baseline]
         known = _values(used, metric, files)
         if settled.paired and metric == asked.plan.metric:
             pairs = _of_pairs(settled, asked.plan)
@@ -343,12 +342,12 @@ def _of_pairs(settled: Settled, plan: Plan) -> tuple[int, float]:
     """Return how many pairs count, and the spread of what they gain beyond the promise."""
 
     def values(side: SideCount, at: ResolvedSide) -> dict[int, float]:
-        used = collapse.kept([side.repeats[seed] for seed in settled.count.pairs], plan)
+        used = [side.repeats[seed] for seed in settled.judged.pairs]
         found = _values(used, plan.metric, at.config.metrics)
         return {item.repeat.seed: value for item, value in found}
 
-    left = values(settled.count.baseline, settled.sides[0])
-    right = values(settled.count.candidate, settled.sides[1])
+    left = values(settled.judged.baseline, settled.sides[0])
+    right = values(settled.judged.candidate, settled.sides[1])
     share, seeds = share_of(plan.effect, plan.direction), sorted(left.keys() & right.keys())
     found = spread_of([right[seed] - share * left[seed] for seed in seeds])
     known = [*left.values(), *right.values()]

@@ -8,8 +8,17 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import advice, cautions, exclusions, frozen, measure, selection, sides
-from gitexp.comparison.designs import choose, collapse, predictions, slices, still
+from gitexp.comparison import (
+    advice,
+    cautions,
+    collapse,
+    exclusions,
+    frozen,
+    measure,
+    selection,
+    sides,
+)
+from gitexp.comparison.designs import choose, predictions, slices, still
 from gitexp.comparison.designs.prediction_pairs import recorded_by
 from gitexp.comparison.environments import Environments
 from gitexp.comparison.failures import Failure, after, standing
@@ -90,7 +99,7 @@ def draft(
     settled = settle(world, baseline, candidate, plan, options.pool)
     gathered = settled.gathered
     everything, evaluation = settled.everything, settled.evaluation
-    counted, collapsed = collapse.set_apart(settled.count, plan, paired=settled.paired)
+    counted, collapsed = settled.judged, settled.collapsed
     same = baseline.inputs == candidate.inputs
     failed = standing(repo, settled)
     shared, choice = frozen.standing(repo, plan, candidate, counted)

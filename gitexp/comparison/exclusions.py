@@ -10,7 +10,7 @@ import shlex
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from gitexp.comparison import eligible, failures
+from gitexp.comparison import collapse, eligible, failures
 from gitexp.comparison.counting import (
     CONTRADICTED,
     ELSEWHERE,
@@ -69,7 +69,8 @@ def uncounted(repo: Repo, settled: Settled) -> tuple[str, ...]:
     if plan is None:
         return ()
     lines: list[str] = []
-    if len(settled.candidate) < settled.count.left_of(plan.repeats):
+    lines += filter(None, [collapse.told(settled.collapsed)])
+    if len(settled.candidate) < settled.judged.left_of(plan.repeats):
         lines += _of_other_inputs(repo, found, plan, baseline, candidate)
     if settled.count.in_pairs:
         lines += Environments(repo).without_partner(found, settled.count, baseline.inputs)
@@ -98,7 +99,7 @@ def of_settled(repo: Repo, settled: Settled, plan: Plan, branch: str | None) -> 
     if baseline.inputs != candidate.inputs:
         on_it = branch == plan.branch
         enough = _deciding(settled, plan)
-        step = onward(plan, settled.count, paired=settled.paired, on_it=on_it, enough=enough)
+        step = onward(plan, settled.judged, paired=settled.paired, on_it=on_it, enough=enough)
     if plan.stopping is not None:
         from gitexp.comparison.designs import lacks_rule  # noqa: PLC0415  loads numerics
 

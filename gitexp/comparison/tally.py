@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import selection, sides
+from gitexp.comparison import collapse, selection, sides
 from gitexp.comparison.counting import UNPAIRED, Count, Evaluation, count, evaluation_of
 from gitexp.comparison.gather import Gathered, RunPool, gather
 from gitexp.errors import GitexpError
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.sides import Named, ResolvedSide
     from gitexp.git.repository import Repo
+    from gitexp.model.comparison import Collapsed
     from gitexp.model.plan import Plan
     from gitexp.store.plans import Tip
 
@@ -42,6 +43,8 @@ class Settled:
     gathered: Gathered
     count: Count  # without what came after a look
     everything: Count  # with it
+    judged: Count  # of `count`, without what failed by the plan's rule: what `compare` tests
+    collapsed: Collapsed | None  # that
     evaluation: Evaluation
 
     @property
@@ -53,12 +56,13 @@ class Settled:
     def full(self) -> bool:
         """Whether no further repeat would count."""
         there = self.count.pairs if self.paired else self.count.candidate.repeats
-        fixed = self.plan is not None and selection.has_fixed_number(self.plan)
-        return fixed and self.plan is not None and len(there) >= self._planned
+        if self.plan is None or not selection.has_fixed_number(self.plan):
+            return False
+        return len(there) >= self.count.left_of(self.plan.repeats)
 
     @property
     def _planned(self) -> int:
-        return 1 if self.plan is None else self.count.left_of(self.plan.repeats)
+        return 1 if self.plan is None else self.judged.left_of(self.plan.repeats)
 
     @property
     def late(self) -> frozenset[int]:
@@ -96,19 +100,19 @@ class Settled:
     @property
     def candidate(self) -> tuple[int, ...]:
         """The candidate's seeds that count."""
-        return tuple(sorted(self.count.candidate.repeats))
+        return tuple(sorted(self.judged.candidate.repeats))
 
     @property
     def baseline(self) -> tuple[int, ...]:
         """The baseline's: once there are as many pairs as planned, those with a partner."""
-        pairs = self.count.pairs
-        return pairs if len(pairs) >= self._planned else tuple(sorted(self.count.baseline.repeats))
+        pairs = self.judged.pairs
+        return pairs if len(pairs) >= self._planned else tuple(sorted(self.judged.baseline.repeats))
 
     @property
     def by_run(self) -> dict[str, tuple[int, ...]]:
         """The seeds that count of each run that has any, or that only lacks partners."""
         found: dict[str, set[int]] = {u.run: set() for u in self.count.unused if u.why == UNPAIRED}
-        sides = ((self.candidate, self.count.candidate), (self.baseline, self.count.baseline))
+        sides = ((self.candidate, self.judged.candidate), (self.baseline, self.judged.baseline))
         for seeds, side in sides:
             for seed in seeds:
                 found.setdefault(side.repeats[seed].found.run.id, set()).add(seed)
@@ -116,8 +120,8 @@ class Settled:
 
     def summary(self, metric: str) -> MetricSummary | None:
         """Return what `compare` shows of the candidate: over its pairs, where there are any."""
-        repeats = self.count.candidate.repeats
-        used = self.count.pairs if self.paired else tuple(repeats)
+        repeats = self.judged.candidate.repeats
+        used = self.judged.pairs if self.paired else tuple(repeats)
         samples = [s for seed in used for s in repeats[seed].samples.values() if s.metric == metric]
         return next((each for each in summarise(samples) if each.metric == metric), None)
 
@@ -129,6 +133,7 @@ class Tally:
     seeds: tuple[int, ...]
     primary: MetricSummary | None
     by_run: Mapping[str, Sequence[int]]
+    collapsed: str = ""  # see `collapse.told`
 
 
 NOTHING = Tally((), None, {})
@@ -153,7 +158,10 @@ def settle(
         counted = replace(counted, unjudged=why)
     elif plan is not None and (twice := selection.drawn_twice(found, counted, plan, earlier)):
         counted = replace(counted, warnings=(*counted.warnings, twice))
-    return Settled((baseline, candidate), plan, gathered, counted, everything, evaluation)
+    both = bool(counted.pairs) and evaluation.same
+    judged, gone = collapse.set_apart(counted, plan, paired=both)
+    sides = (baseline, candidate)
+    return Settled(sides, plan, gathered, counted, everything, judged, gone, evaluation)
 
 
 def sources(
@@ -209,7 +217,8 @@ def tallies(
         world.read(both, [plan for plan, _, _ in left.values()])
         for key, (plan, baseline, candidate) in left.items():
             settled = settle(world, baseline, candidate, plan)
-            found[key] = Tally(settled.candidate, settled.summary(plan.metric), settled.by_run)
+            primary, gone = settled.summary(plan.metric), collapse.told(settled.collapsed)
+            found[key] = Tally(settled.candidate, primary, settled.by_run, gone)
         index.put(Kind.TALLY, {key: _encoded(found[key]) for key in lacking})
     return {name: found.get(key, NOTHING) for key, name in keys.items()}
 
@@ -230,9 +239,9 @@ def _sources(
 def _encoded(tally: Tally) -> bytes:
     one = tally.primary
     primary = None if one is None else [one.metric, one.n, one.mean, one.sd]
-    return json.dumps([tally.seeds, primary, tally.by_run]).encode("ascii")
+    return json.dumps([tally.seeds, primary, tally.by_run, tally.collapsed]).encode("ascii")
 
 
 def _decoded(row: bytes) -> Tally:
-    seeds, primary, by_run = json.loads(row)
-    return Tally(tuple(seeds), None if primary is None else MetricSummary(*primary), by_run)
+    seeds, primary, *rest = json.loads(row)
+    return Tally(tuple(seeds), None if primary is None else MetricSummary(*primary), *rest)

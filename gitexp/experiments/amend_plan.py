@@ -11,8 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import frozen, sides
-from gitexp.comparison.designs import collapse
+from gitexp.comparison import collapse, frozen, sides
 from gitexp.comparison.detectable import mute_looks
 from gitexp.comparison.eligible import finished_seeds, is_under
 from gitexp.comparison.known_metrics import duration_of, known_metrics, metric_named, recorded_runs

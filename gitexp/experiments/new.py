@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import exclusions, frozen, power, selection, siblings, tally
-from gitexp.comparison.designs import collapse
+from gitexp.comparison import collapse, exclusions, frozen, power, selection, siblings, tally
 from gitexp.comparison.detectable import mute_looks
 from gitexp.comparison.eligible import finished_seeds
 from gitexp.comparison.gather import RunPool

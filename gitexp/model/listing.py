@@ -69,6 +69,7 @@ class ExperimentSummary:
     created_at: datetime | None
     baseline: str = ""  # as the plan's author typed it
     rewritten: str = ""  # whose its conclusion is as it stands, where it names another
+    collapsed: str = ""  # what failed by the plan's own rule, and is in no mean
     source_lost: bool = False  # of a merged one: no ref leads to what ran (squashed, rebased)
     archived: bool = False  # its branch is there, and an archive tag of this name as well
 

@@ -81,7 +81,7 @@ ANSWERS: Final[Mapping[str, Shape]] = {
     "MetricSummary": Shape(as_is="mean sd"),
     # --- list
     "ExperimentList": Shape(kind="list"),
-    "ExperimentSummary": Shape(sparse="archived rewritten"),
+    "ExperimentSummary": Shape(sparse="archived collapsed rewritten"),
     "RunList": Shape(kind="run-list"),
     "RunSummary": Shape(
         sparse="fetched",

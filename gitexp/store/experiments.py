@@ -239,7 +239,7 @@ def line_of_plan(
         formerly=plan.formerly,
         digest=plan.digest,
         inputs=(min(base, default=""), "" if tried is None else tried.inputs),
-        plain=told and _is_plain(plan, runs, mine, base),
+        plain=told and not plan.failure and _is_plain(plan, runs, mine, base),
         bad=bad,
         lasting=lasting,
     )

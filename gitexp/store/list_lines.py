@@ -81,6 +81,7 @@ class ExperimentLine:
     digest: str = ""  # of the plan
     inputs: tuple[str, str] = ("", "")  # of baseline and candidate, where a run tells them
     plain: bool = True  # all of these repeats count, unless others had seen them
+    collapsed: str = ""  # what of them failed by the plan's own rule, and is in no mean
     seen: str = ""  # inputs and plan (see `sight`) of what was run beyond the baseline's tree
     bad: str = ""  # the plan, or the conclusion, cannot be read
     unread: tuple[tuple[str, str], ...] = ()  # runs in the tip's tree that cannot be read, and why

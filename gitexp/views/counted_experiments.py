@@ -140,7 +140,12 @@ class CountedExperiments:
         for name, tally in tallies(self._repo, self._index, self._there, looks).items():
             who = asked[name]
             self._tallies[who] = tally
-            settled[who] = replace(lines[who], finished=len(tally.seeds), primary=tally.primary)
+            settled[who] = replace(
+                lines[who],
+                finished=len(tally.seeds),
+                primary=tally.primary,
+                collapsed=tally.collapsed,
+            )
         return settled
 
     def _is_seen(self, line: ExperimentLine) -> bool:

@@ -330,6 +330,7 @@ def _summary(
         primary=line.primary,
         author=line.author,
         rewritten=line.rewritten,
+        collapsed=line.collapsed,
         created_at=line.created_at,
         baseline=line.baseline,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,11 @@ from gitexp.model.plan import Direction, Guard, OnFailed, Terms, Verdict
 from gitexp.model.request import NewRequest
 from gitexp.records import codec
 from gitexp.records.terms import sealed
+from gitexp.report import views
 from gitexp.report.comparisons import text as render
 from gitexp.report.sheet import PLAIN
+from gitexp.views.list_runs import list_experiments
+from gitexp.views.status import status
 from tests.lab.records import Lab, one, scores
 
 if TYPE_CHECKING:
@@ -75,6 +79,21 @@ def test_the_effect_is_that_of_the_runs_that_do_not_fail(lab: Lab) -> None:
     )
     assert {item.why for item in found.unused} == {"failed by f1<0.3"}
     assert codec.load(type(found), codec.dump(found), "answer") == replace(found, words="")
+
+
+def test_list_and_status_say_what_their_means_are_without(lab: Lab) -> None:
+    compared(lab, baseline=[2], candidate=[7])
+    said = "failed by f1<0.3: candidate 1 of 10, baseline 1 of 10; means are of the others"
+    listed = list_experiments(lab.repo.workspace)
+    (found,) = listed.experiments
+    assert (found.finished, found.collapsed) == (8, said)
+    assert found.primary is not None
+    assert found.primary.mean > 0.5
+    assert f"deep: {said}" in views.render(listed, "text")
+    assert json.loads(views.render(listed, "json"))["experiments"][0]["collapsed"] == said
+    view = status(lab.repo.workspace)
+    assert (len(view.counted), view.not_counted) == (8, (said,))
+    assert view.next_step == "gitexp compare", "nothing stands in for them"
 
 
 def test_a_candidate_that_fails_more_often_is_not_supported(lab: Lab) -> None:

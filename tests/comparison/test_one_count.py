@@ -171,6 +171,28 @@ def changed_since(lab: Lab) -> None:
     lab.repo.commit({"tests/test_a.py": "x = 1\n"}, at=lab.tick())
 
 
+def collapsing(lab: Lab, *left: int) -> None:
+    lab.init()
+    plan = lab.plan(effect=">0", failure="f1<0.3")
+    lab.change()
+    sides = ((scores(0.6, TEN), left), (high(TEN), (7,)))
+    low, good = ({s: 0.05 if s in gone else v for s, v in side.items()} for side, gone in sides)
+    lab.record("b", {"f1": low}, of="main", plan=plan)
+    lab.record("c", {"f1": good}, plan=plan)
+
+
+def both_collapsing(lab: Lab) -> None:
+    collapsing(lab, 2)
+
+
+def collapsing_alike(lab: Lab) -> None:
+    collapsing(lab, 7)
+
+
+def mostly_collapsing(lab: Lab) -> None:
+    collapsing(lab, 2, 3, 4)
+
+
 def unpaired_baseline(lab: Lab) -> None:
     lab.init()
     lab.record("x", {"f1": scores(0.6, range(20, 23))})
@@ -182,7 +204,7 @@ def unpaired_baseline(lab: Lab) -> None:
 WORLDS = (
     plain, extra_repeats, extra_pairs, before_the_plan, seen_elsewhere, twin, failed, again,
     amended, two_environments, older_baseline, stopping, variants, changed_since,
-    unpaired_baseline,
+    unpaired_baseline, collapsing, both_collapsing, collapsing_alike, mostly_collapsing,
 )  # fmt: skip
 
 

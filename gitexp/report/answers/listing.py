@@ -42,6 +42,8 @@ def experiments(view: ExperimentList, style: Style = PLAIN) -> Sheet:
     lost = [item.name for item in view.experiments if item.source_lost]
     facts = [Fact("note", f"source lost (squashed): {numbers.listed(lost, MANY)}")] if lost else []
     facts += [Fact("warning", item.rewritten) for item in view.experiments if item.rewritten]
+    gone = [(item.name, item.collapsed) for item in view.experiments if item.collapsed]
+    facts += [Fact("note", f"{name}: {text}") for name, text in gone[:MANY]]
     if style.metrics and not names:
         facts.append(
             Fact("note", "of an experiment the primary metric alone is asked; --runs asks all")

@@ -120,11 +120,23 @@ def refuse_usual(repo: Repo, plan: Plan, config: ProjectConfig, step: str) -> No
 
 def prefix(found: Collapsed | None) -> str:
     """Return what line 1 says of runs that are left out."""
+    said = _said(found)
+    if found is None or not said:
+        return ""
+    return f"among runs that do not fail by {found.rule} (failed: {said}): "
+
+
+def told(found: Collapsed | None) -> str:
+    """Return what lists and `status` say of them; "" where none is left out."""
+    said = _said(found)
+    return f"failed by {found.rule}: {said}; means are of the others" if found and said else ""
+
+
+def _said(found: Collapsed | None) -> str:
     if found is None or not (found.baseline or found.candidate):
         return ""
     candidate = f"candidate {len(found.candidate)} of {found.of_candidate}"
-    baseline = f"baseline {len(found.baseline)} of {found.of_baseline}"
-    return f"among runs that do not fail by {found.rule} (failed: {candidate}, {baseline}): "
+    return f"{candidate}, baseline {len(found.baseline)} of {found.of_baseline}"
 
 
 def obstacle(found: Collapsed | None) -> str:
