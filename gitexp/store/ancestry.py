@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError, RefusedTreeError
 from gitexp.git.objects import commit_info, list_dir, tree_id
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from gitexp.git.repository import Repo
+
+# Read of one branch that others brought, beside what one's own have; a MiB of records takes a third
+# of a second.
+MOST_COMMITS: Final = 10_000
+MOST_RECORDS: Final = 500
+MOST_BYTES: Final = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +99,13 @@ class Graph:
             self._every = tuple(Addition(*each, order) for order, each in enumerate(added))
         return self._every
 
-    def conclusions(self) -> tuple[BlobId, ...]:
-        """Return every version of a conclusion that the history holds, each once."""
-        blobs = (blob for node in self.nodes.values() for blob in node.concluded)
-        return tuple(dict.fromkeys(blobs))
+    def conclusions(self) -> dict[BlobId, list[CommitHash]]:
+        """Return every version of a conclusion that the history holds, and what added it."""
+        found: defaultdict[BlobId, list[CommitHash]] = defaultdict(list)
+        for commit, node in self.nodes.items():
+            for blob in node.concluded:
+                found[blob].append(commit)
+        return dict(found)
 
     def led_to(self, tips: Sequence[CommitHash]) -> frozenset[CommitHash]:
         """Return these tips and all that is known of their history."""

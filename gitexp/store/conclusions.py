@@ -15,7 +15,7 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError, PreconditionError
-from gitexp.git import refs
+from gitexp.git import fsck, refs
 from gitexp.git.objects import blob_id, commit_info, is_ancestor, list_dir, origins, read_blob
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import Index, Kind
@@ -27,11 +27,12 @@ from gitexp.model.ids import ABSENT, Absent, BlobId, CommitHash, EvaluationDiges
 from gitexp.model.witness import Receipt, Stored, Way
 from gitexp.records import codec
 from gitexp.store import plans
-from gitexp.store.ancestry import Graph, runs_in
-from gitexp.store.plans import Tip, tips
+from gitexp.store.ancestry import MOST_BYTES, MOST_RECORDS, Graph, runs_in
+from gitexp.store.plans import Tip, own_tips
+from gitexp.store.records import is_lasting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from gitexp.git.repository import Repo
     from gitexp.model.plan import Person, Plan
@@ -100,37 +101,60 @@ class Use:
 
 
 def uses(repo: Repo, index: Index, *beside: CommitHash) -> tuple[Use, ...]:
-    """Return all decisions in the history of branches, remotes and archives, oldest first.
+    """Return the decisions in the history of own branches, own archives and main, oldest first.
 
     A conclusion that gives no verdict has decided nothing; one that was amended is one decision
-    for each version. What cannot be read says nothing, and neither does what no ref leads to.
+    for each version. One that came without its plan, or whose runs this history never had, is
+    nobody's decision, and what cannot be read says nothing. `beside`: what is asked about.
+
+    Raises `UnsafeInputError` where that adds more than is read of others.
     """
-    blobs = Graph(repo, index, [*(tip.commit for tip in tips(repo)), *beside]).conclusions()
-    known = index.get(Kind.USE, blobs)
-    found: list[Use] = []
-    for id_ in blobs:
-        row = known.get(id_)
+    trusted = [tip.commit for tip in own_tips(repo)]
+    trusted += [each.commit for each in own(repo.workspace, USUAL)]
+    graph = Graph(repo, index, [*trusted, *beside])
+    added = {f"{id_}:{at}": at for id_, every in graph.conclusions().items() for at in every}
+    mine = graph.led_to(trusted)
+    _refuse_more(repo, {BlobId(key[:-41]) for key, at in added.items() if at not in mine})
+    known = index.get(Kind.USE, added)
+    runs = {item.run for item in graph.every()}
+    found: set[Use] = set()
+    for key, commit in added.items():
+        row = known.get(key)
         if row is None:
-            row = _row(repo, id_)
-            if row is None:  # a newer gitexp may be able to read it
+            row = _row(repo, BlobId(key[:-41]), commit)
+            if row is None:
                 continue
-            index.put(Kind.USE, {id_: row})  # one by one: what was read is kept, whatever comes
-        use = _decoded(row)
-        if use is not None:
-            found.append(use)
+            index.put(Kind.USE, {key: row})  # one by one: what was read is kept, whatever comes
+        use, rests_on = _decoded(row)
+        if rests_on and runs.issuperset(rests_on):
+            found.add(use)
     return tuple(sorted(found, key=lambda use: (use.concluded_at, use.experiment)))
 
 
-def _row(repo: Repo, id_: BlobId) -> bytes | None:
+def _refuse_more(repo: Repo, blobs: Collection[BlobId]) -> None:
+    """Refuse conclusions of others that are more than is read of them."""
+    where = "the history of this branch, beside yours"
+    fsck.refuse_more(len(blobs), MOST_RECORDS, "conclusions", where)
+    size = sum(repo.size(blob, fetch=False) for blob in blobs)
+    fsck.refuse_more(size, MOST_BYTES, "bytes of conclusions", where)
+
+
+def _row(repo: Repo, id_: BlobId, commit: CommitHash) -> bytes | None:
+    """Return what to remember of a conclusion, that it can never be read, too; None: nothing."""
     try:
         data = repo.read(id_, codec.limit(Conclusion))
         found = codec.load(Conclusion, data, id_[:9])
-    except GitexpError:
-        return None
-    if found.verdict is None:
+        own_plan = plans.plan_named(repo, found.experiment, commit)
+    except GitexpError as error:
+        return b"null" if is_lasting(error) else None
+    under = found.comparison.plan
+    if found.verdict is None or under is None or own_plan is ABSENT:
         return b"null"
-    value = [found.experiment, found.concluded_at.isoformat(), sorted(_evaluation(found))]
-    return json.dumps(value).encode("ascii")
+    if not own_plan.covered(under.name, under.digest):
+        return b"null"
+    runs = sorted(found.comparison.candidate.runs)
+    at = found.concluded_at.isoformat()
+    return json.dumps([found.experiment, at, sorted(_evaluation(found)), runs]).encode("ascii")
 
 
 def _evaluation(found: Conclusion) -> set[str]:
@@ -141,12 +165,12 @@ def _evaluation(found: Conclusion) -> set[str]:
     return set() if single is None else {single}
 
 
-def _decoded(row: bytes) -> Use | None:
-    value: tuple[str, str, list[str]] | None = json.loads(row)
-    if value is None:
-        return None
-    experiment, concluded_at, evaluation = value
-    return Use(experiment, concluded_at, frozenset(EvaluationDigest(text) for text in evaluation))
+def _decoded(row: bytes) -> tuple[Use, list[str]]:
+    """Return a decision with the runs that it rests on; without any it decided nothing."""
+    value: tuple[str, str, list[str], list[str]] = json.loads(row) or ("", "", [], [])
+    experiment, concluded_at, evaluation, runs = value
+    of = frozenset(EvaluationDigest(text) for text in evaluation)
+    return Use(experiment, concluded_at, of), runs
 
 
 # --- receipts -----------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ class RunLine:
     plain: bool = False  # of a commit as it is, one environment and seed, without linked data
     metrics: tuple[MetricSummary, ...] = ()  # over seeds: folds of one seed are averaged first
     bad: str = ""
-    lasting: bool = True  # with `bad`: no fetch and no newer gitexp changes that
+    lasting: bool = True  # with `bad`: no fetch changes that
 
     @property
     def begun(self) -> tuple[int, ...]:
@@ -85,7 +85,7 @@ class ExperimentLine:
     seen: str = ""  # inputs and plan (see `sight`) of what was run beyond the baseline's tree
     bad: str = ""  # the plan, or the conclusion, cannot be read
     unread: tuple[tuple[str, str], ...] = ()  # runs in the tip's tree that cannot be read, and why
-    lasting: bool = True  # no fetch, and no newer gitexp, changes what is bad or unread
+    lasting: bool = True  # no fetch changes what is bad or unread
 
 
 def line_of(run: Run, samples: Sequence[Sample]) -> RunLine:

@@ -15,7 +15,7 @@ import contextlib
 import hashlib
 import json
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.git import objects, refs
@@ -31,7 +31,7 @@ from gitexp.store.list_lines import ExperimentLine, RunLine, decoded_experiments
 from gitexp.store.lookup import lines_by_addition
 from gitexp.store.plan_files import plan_paths
 from gitexp.store.plans import Tip, is_experiments, own_tips, places, plan_named
-from gitexp.store.records import run_lines
+from gitexp.store.records import is_lasting, run_lines
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -196,32 +196,35 @@ def _lines(
         *(str(objects.tree_id(repo, commit, path)) for path in (CONCLUSIONS, RUNS)),
     )
     row = index.get(Kind.MERGED, [whole]).get(whole)
-    rows: _Rows | None = None
+    found: tuple[_Rows, dict[str, str]] | None = None
     with contextlib.suppress(ValueError):
-        rows = None if row is None else json.loads(row)
-    if rows is None:
-        rows, bad = _work_out(repo, index, commit, blobs)
-        if not bad:
-            index.put(Kind.MERGED, {whole: json.dumps(rows).encode("ascii")})
-        for name, why in bad.items():
-            yield MergedLine(ExperimentLine(name=name, bad=why), where, commit, None)
+        found = None if row is None else json.loads(row)
+    if found is None:
+        rows, bad, lasting = _work_out(repo, index, commit, blobs)
+        found = rows, bad
+        if lasting:
+            index.put(Kind.MERGED, {whole: json.dumps(found).encode("ascii")})
+    rows, bad = found
+    for name, why in bad.items():
+        yield MergedLine(ExperimentLine(name=name, bad=why), where, commit, None)
     lines = decoded_experiments({name: line.encode() for name, (_, line) in rows.items()})
     for name, line in lines.items():
         source = rows[name][0]
         yield MergedLine(line, where, commit, CommitHash(source) if source else None)
 
 
+_BAD: Final = "unreadable"  # in the place of a source
 _Rows = dict[str, tuple[str, str]]  # name -> (source commit or "", the line as a row)
 
 
 def _work_out(
     repo: Repo, index: Index, commit: CommitHash, blobs: Mapping[str, str]
-) -> tuple[_Rows, dict[str, str]]:
-    """Return rows by name, and why other plans, and runs, cannot be read."""
+) -> tuple[_Rows, dict[str, str], bool]:
+    """Return rows by name, why other plans, and runs, cannot be read, and whether that stays so."""
     try:
         plan_paths(repo.tree(commit))
     except GitexpError as error:
-        return {}, {PLANS: error.brief}
+        return {}, {PLANS: error.brief}, is_lasting(error)
     held = listings(repo, index, [commit])[commit]
     lines = run_lines(repo, index, {tree: run for run, tree in held.items()})
     groups: defaultdict[str, dict[TreeId, RunLine]] = defaultdict(dict)
@@ -241,43 +244,47 @@ def _work_out(
     known = index.get(Kind.MERGED, keys.values())
     rows: _Rows = {}
     bad: dict[str, str] = {line.id: line.bad for line in lines.values() if line.bad}
-    whole = not bad  # a row that lacks a run is not remembered
+    whole = all(line.lasting for line in lines.values())  # a row that may lack a run is not kept
+    lasting = whole
     for name, key in keys.items():
         row = known.get(key)
         if row is None:
-            row, why = _row(repo, commit, name, {**groups[""], **groups[name]})
-            if why:
-                bad[name] = why
-                continue
-            if whole:
+            row, stays = _row(repo, commit, name, {**groups[""], **groups[name]})
+            lasting = lasting and stays
+            if whole and stays:
                 index.put(Kind.MERGED, {key: row})
-        source, _, line_row = row.decode().partition(" ")
-        rows[name] = source, line_row
-    return rows, bad
+        source, _, line_row = row.decode("utf-8", "backslashreplace").partition(" ")
+        if source == _BAD:
+            bad[name] = line_row
+        else:
+            rows[name] = source, line_row
+    return rows, bad, lasting
 
 
 def _row(
     repo: Repo, commit: CommitHash, name: str, lines: Mapping[TreeId, RunLine]
-) -> tuple[bytes, str]:
-    """Return a plan's row, or why it has none."""
+) -> tuple[bytes, bool]:
+    """Return a plan's row, or why it has none, and whether that stays so."""
     try:
         plan = plan_named(repo, name, commit)
     except GitexpError as error:
-        return b"", error.brief
+        return _unreadable(error.brief), is_lasting(error)
     if plan is ABSENT or plan.name != name:
-        return b"", "the file's name is not the plan's"
+        return _unreadable("the file's name is not the plan's"), True
     line = line_of_plan(repo, plan, commit, lines)
     if line.bad:
-        return b"", line.bad
+        return _unreadable(line.bad), line.lasting
     under = [item for item in lines.values() if plan.covers(item.plan_name, item.plan_digest)]
     newest = newest_of(plan, lines.values())
     # Which of several variants stands for the candidate is for `merged` to say.
     several = {item.inputs for item in under if item.seeds} - {*line.inputs}
     line = replace(line, plain=line.plain and not several)
-    return b"%s %s" % (
-        b"" if newest is None else newest.commit.encode(),
-        encode_experiment(line),
-    ), ""
+    source = "" if newest is None else newest.commit
+    return b"%s %s" % (source.encode(), encode_experiment(line)), True
+
+
+def _unreadable(why: str) -> bytes:
+    return f"{_BAD} {why}".encode("utf-8", "backslashreplace")
 
 
 def _digest(*parts: str) -> str:

@@ -24,6 +24,7 @@ from gitexp.errors import (
     DamagedDataError,
     GitexpError,
     MissingObjectError,
+    NewerFormatError,
     UnsafeInputError,
 )
 from gitexp.git.transaction.cache import Index, Kind, with_a_child
@@ -130,8 +131,11 @@ def _table(
 
 
 def is_lasting(error: GitexpError) -> bool:
-    """Return whether a record can never be read: no fetch, and no newer gitexp, changes it."""
-    kinds = (BadFormatError, DamagedDataError, UnsafeInputError)
+    """Return whether a record stays unreadable, whatever is fetched.
+
+    A newer gitexp begins its index anew, so what it alone can read is remembered, too.
+    """
+    kinds = (BadFormatError, DamagedDataError, NewerFormatError, UnsafeInputError)
     return isinstance(error, kinds) and not isinstance(error, MissingObjectError)
 
 

@@ -148,3 +148,39 @@ def test_a_conclusion_that_no_tip_shows_any_more_still_counts(lab: Lab, then: st
     found = one(lab).ledger
     assert found is not None
     assert found.experiments == ("one",)
+
+
+@pytest.mark.parametrize(
+    ("ref", "lacking", "counts"),
+    [
+        ("refs/heads/copy", "", True),  # the control
+        ("refs/heads/copy", layout.PLANS, False),
+        ("refs/heads/copy", layout.RUNS, False),
+        ("refs/remotes/origin/main", "", True),
+        ("refs/remotes/origin/exp/evil", "", False),
+        ("refs/remotes/eve/main", "", False),
+        ("refs/tags/exp-archive/evil", "", False),
+    ],
+)
+def test_a_decision_is_one_of_own_branches_and_main_with_its_plan_and_runs(
+    lab: Lab,
+    ref: str,
+    lacking: str,
+    counts: bool,  # noqa: FBT001
+) -> None:
+    lab.init()
+    repo = lab.repo
+    decide(lab, "evil", "fg")
+    repo.switch("main")
+    repo.git("switch", "--quiet", "--detach")
+    repo.git("checkout", "--quiet", "exp/evil", "--", ".gitexp")
+    if lacking:
+        repo.git("rm", "--quiet", "-r", "--force", lacking)
+    forged = repo.commit({}, at=lab.tick())
+    begin(lab, "two", "de")
+    repo.git("branch", "--quiet", "-D", "exp/evil")
+    repo.git("update-ref", "refs/remotes/origin/x", "main")
+    repo.git("update-ref", ref, forged)
+    found = one(lab).ledger
+    assert found is not None
+    assert found.experiments == (("evil",) if counts else ())

@@ -25,20 +25,26 @@ from hypothesis import strategies as st
 from gitexp.cli.dispatch import dispatch
 from gitexp.dvc import dvcfiles, dvcpipeline
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
+from gitexp.experiments.conclude import conclude
+from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import Index, Kind
+from gitexp.model.ids import CommitHash
 from gitexp.model.run import Run
 from gitexp.records import codec
 from gitexp.records import plan as plan_format
+from gitexp.store.conclusions import uses
 from gitexp.text import foreign, paramkeys, params
 from gitexp.text import samples as samples_format
 from gitexp.upkeep.doctor import place
 from tests.hostile.test_reading import attacked, paths
 from tests.hostile.test_trees import Odd, ordered
-from tests.lab.build import git_environment
+from tests.lab.build import git_environment, repository
+from tests.lab.counted import cost
+from tests.lab.records import START, Lab, experiment, scores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from gitexp.model.plan import Plan
@@ -700,3 +706,116 @@ def test_doctor_passes_over_what_is_too_much_and_names_it(
     heard = {f"hub/exp/{word}" for word in ("few", "few-commits", "other", "part00")}
     assert not {word for word in heard if f'{word}"' in said}
     assert before
+
+
+# --- what one fetched branch costs all others -----------------------------------------------------
+
+BESIDE: Final[tuple[tuple[str, ...], ...]] = (
+    *(("list",), ("list", "--runs"), ("status",), ("check",), ("compare", "deep")),
+    *(("show", "deep"), ("review", "main...exp/deep"), ("run", "--dry-run")),
+)
+VALUES: Final = "- a\n" * 20_000
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> BuiltRepo:
+    """Give an experiment with all its repeats, on evaluation data that another was decided on."""
+    lab = Lab(repository(tmp_path_factory.mktemp("judged") / "p"))
+    experiment(lab)
+    conclude(lab.repo.workspace, words="it was so", now=START)
+    lab.repo.switch("main")
+    plan = lab.plan("other")
+    lab.change(5)
+    for letter, of in (("d", "main"), ("e", "HEAD")):
+        lab.record(letter, {"f1": scores(0.6 + 0.05 * (of == "HEAD"), range(10))}, of=of, plan=plan)
+    lab.repo.switch("exp/deep")
+    return lab.repo
+
+
+def imported(
+    repo: BuiltRepo, ref: str, files: Iterable[tuple[str, bytes]], commits: int = 1
+) -> None:
+    """Make a branch from main with files, and so many commits above that change nothing."""
+    head = b"commit %b\ncommitter M <m@x> %d +0000\ndata 1\nx\n"
+    text = head % (ref.encode(), 1_700_000_000) + b"from %b\n" % repo.hash("main").encode()
+    for path, data in files:
+        text += b"M 100644 inline %b\ndata %d\n%b\n" % (path.encode(), len(data), data)
+    text += b"".join(head % (ref.encode(), 1_700_000_000 + n) for n in range(1, commits))
+    subprocess.run(
+        ["git", "fast-import", "--quiet"], cwd=repo.path, env=git_environment(), input=text,
+        check=True,
+    )  # fmt: skip
+
+
+def unreadable(repo: BuiltRepo, head: str, *, plans: bool = False) -> Iterator[tuple[str, bytes]]:
+    """Yield conclusions that cannot be read, each another, and plans with them."""
+    plan = repo.show(layout.plan_path("deep"), "exp/deep")
+    for number in range(10):
+        name = f"evil{number}"
+        if plans:
+            text = plan.replace("name: deep", f"name: {name}").replace("exp/deep", f"exp/{name}")
+            yield layout.plan_path(name), text.encode()
+        yield layout.conclusion_path(name), f"{head}\n# {number}\nx:\n{VALUES}".encode()
+
+
+def bad_conclusions(repo: BuiltRepo) -> None:
+    imported(repo, "refs/remotes/hub/exp/evil", unreadable(repo, "$schema: gitexp/conclusion@1"))
+
+
+def newer_conclusions(repo: BuiltRepo) -> None:
+    imported(repo, "refs/remotes/hub/exp/evil", unreadable(repo, "$schema: gitexp/conclusion@9"))
+
+
+def bad_merged(repo: BuiltRepo) -> None:
+    files = unreadable(repo, "$schema: gitexp/conclusion@1", plans=True)
+    imported(repo, "refs/remotes/hub/notes", files)
+
+
+def newer_merged(repo: BuiltRepo) -> None:
+    files = unreadable(repo, "$schema: gitexp/conclusion@9", plans=True)
+    imported(repo, "refs/remotes/hub/notes", files)
+
+
+HOSTILE: Final[dict[str, Callable[[BuiltRepo], None]]] = {
+    each.__name__: each for each in (bad_conclusions, newer_conclusions, bad_merged, newer_merged)
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_what_a_fetched_branch_holds_costs_other_answers_nothing(
+    judged: BuiltRepo, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def costs() -> dict[str, int]:
+        found = {}
+        for argv in BESIDE:
+            ask = partial(dispatch, ["-C", str(judged.path), *argv])
+            ask()  # fills the index
+            found[" ".join(argv)], _ = cost(ask)
+        return found
+
+    try:
+        before = costs()
+        HOSTILE[kind](judged)
+        after = costs()
+    finally:
+        forget(judged)
+        capsys.readouterr()
+    assert {verb: n for verb, n in after.items() if n > 2 * before[verb]} == {}, before
+
+
+def test_more_conclusions_of_others_than_are_read_stop_the_question_about_them(
+    judged: BuiltRepo,
+) -> None:
+    repo, index = open_repository(judged.workspace), Index(None)
+    before = uses(repo, index)
+    try:
+        for number in (500, 501):
+            files = ((layout.conclusion_path(f"e{n}"), b"# %d" % n) for n in range(number))
+            imported(judged, f"refs/remotes/hub/exp/n{number}", files)
+        few, many = (CommitHash(judged.hash(f"hub/exp/n{number}")) for number in (500, 501))
+        assert uses(repo, index) == uses(repo, index, few) == before
+        with pytest.raises(UnsafeInputError, match="more conclusions than any project has"):
+            uses(repo, index, many)
+    finally:
+        forget(judged)
