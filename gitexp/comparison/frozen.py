@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison.eligible import is_under
 from gitexp.comparison.known_metrics import logged_metrics
 from gitexp.dvc import evaluator, inputs
+from gitexp.dvc.acting import paths
 from gitexp.dvc.composed import differing_entries, laid_over
 from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.evaluator import Evaluator
@@ -67,9 +68,16 @@ class Frozen:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The files that only the evaluator reads, but those of parameters it shares."""
+        """The files that only the evaluator reads, and those of its parameters; none is made."""
         params_files = (each.file for each in self.evaluator.params)
-        return tuple(dict.fromkeys((*self.evaluator.files, *params_files)))
+        read = evaluator.FilledPipeline(self.state)
+        every = dict.fromkeys((*self.evaluator.files, *params_files))
+        return tuple(path for path in every if not read.makers(path))
+
+    @property
+    def names(self) -> list[str]:
+        """What is frozen; what a stage of the reference makes is not."""
+        return sorted(name for name, there in self.content.items() if there != evaluator.MADE)
 
     def makers(self, stages: Iterable[Stage]) -> tuple[str, ...]:
         """Return which stages of a pipeline make what is frozen."""
@@ -93,9 +101,16 @@ class Frozen:
         names = evaluator.differing(self.content, there)
         return tuple(each for each in names if not _covers(self.plan.unfrozen, each))
 
-    def digest(self, state: ProjectState) -> str:
-        """Return the digest of a state's evaluator; "" where nothing is frozen."""
-        there = evaluator.content(self.evaluator, state)
+    def digest(self, state: ProjectState, *, grouped: bool = True) -> str:
+        """Return the digest of a state's evaluator; "" where nothing is frozen.
+
+        `grouped`: False for that of versions which did not know what groups of stages make.
+        """
+        found = self.evaluator
+        if not grouped:
+            giving = _givers(self.state, self.plan.metric, self.at)
+            found = evaluator.evaluator(self.state, giving, self.plan.frozen, grouped=False)
+        there = evaluator.content(found, state)
         text = "\0".join(f"{name}\0{id_}" for name, id_ in sorted(there.items()))
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest() if there else ""
 
@@ -112,7 +127,7 @@ class Frozen:
                 file = self.evaluator.pipeline
             elif self.content.get(name, " ").count(" ") != 1:  # no file: a parameter
                 file = name.rpartition(":")[0] or "params.yaml"
-            there = evaluator.paths(self.state, file) or evaluator.paths(state, file) or (file,)
+            there = paths(self.state, file) or paths(state, file) or (file,)
             only = file == name or self._only(state, file, names)
             (whole if only else parts).extend(
                 f":/{posixpath.normpath(self.state.at(path))}" for path in there
@@ -167,7 +182,7 @@ def summary(repo: Repo, plan: Plan, start: CommitHash) -> str:
         return ""
     if known is None or not (known.content or known.lacking):
         return ""
-    names = numbers.listed(sorted(known.content), _MANY)
+    names = numbers.listed(known.names, _MANY)
     own = known.differing(plans.state_of(repo, start, start))
     said = (
         f"frozen: {names}" * bool(names),
@@ -179,12 +194,13 @@ def summary(repo: Repo, plan: Plan, start: CommitHash) -> str:
 
 def refuse_unknown(state: ProjectState, names: Iterable[str]) -> None:
     """Refuse names of which a state has no file and no parameter; `UsageError`."""
+    makers = evaluator.FilledPipeline(state).makers
     for name in names:
-        known = evaluator.content(Evaluator(named=(name,)), state)
+        known = {*evaluator.content(Evaluator(named=(name,)), state).values()} - {evaluator.MADE}
         if name != evaluator.NOTHING and not known:
             raise UsageError(
                 "this cannot be frozen",
-                found=name,
+                found=name + ", which a stage makes" * bool(makers(name)),
                 expected="a tracked file or folder, a parameter such as eval.threshold, or none",
             )
 
@@ -228,7 +244,12 @@ def standing(
         state = candidate.state(repo)
         names = known.differing(state)
         step = choice(known, state, names, candidate.commit) if names else ""
-        recorded |= {known.digest(state)} - {""}
+        now = known.digest(state)
+        if recorded - {now}:
+            recorded = {
+                now if each == known.digest(state, grouped=False) else each for each in recorded
+            }
+        recorded |= {now} - {""}
     elif not recorded:
         lacking = lacking or "the source of the candidate is gone"
     if len(recorded) > 1 and not names:

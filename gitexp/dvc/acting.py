@@ -1,4 +1,4 @@
-"""What acts on files of a state without being them: attributes, and what Python takes instead.
+"""What lies at a path of a state, and what acts on it: attributes, what Python takes instead.
 
 Paths are relative to the project folder. What a command, or code, names or imports is found by the
 names alone, nothing is resolved.
@@ -13,10 +13,12 @@ import sys
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from gitexp.errors import GitexpError
-from gitexp.git.tree import join
+from gitexp.dvc.dvcpipeline import Pattern
+from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
+from gitexp.git.objects import MODE_COMMIT, MODE_LINK
+from gitexp.git.tree import FILE_MODES, MODE_TREE, join
 from gitexp.model import dataclass
-from gitexp.model.ids import ABSENT
+from gitexp.model.ids import ABSENT, BlobId
 from gitexp.text.foreign import Steps, with_parents
 
 if TYPE_CHECKING:
@@ -189,3 +191,54 @@ def modules(text: str) -> Iterator[str]:
     for names in _IMPORT.findall(text):
         yield from (short(name.split()[0]) for name in names.split(",") if name.strip())
     yield from (short(name) for name, _ in _BY_NAME.findall(text) if name)
+
+
+def single_files(state: ProjectState, deps: Iterable[str]) -> Iterator[str]:
+    """Yield those dependencies that are single files, and what a link leads to."""
+    for dep in deps:
+        pattern = Pattern.of(dep)
+        if not pattern.literal:
+            files = (entry.text for entry in state.files())
+            yield from (path for path in files if pattern.says_something and pattern.matches(path))
+            continue
+        entry = state.entry(state.at(dep))
+        if entry is ABSENT:
+            yield from content_at(state, dep)
+        elif entry.mode not in {MODE_TREE, MODE_COMMIT}:
+            yield dep
+            if entry.mode == MODE_LINK:
+                target = state.repo.read(BlobId(entry.id)).decode("utf-8", "surrogateescape")
+                path = posixpath.normpath(posixpath.join(posixpath.dirname(dep), target))
+                yield from (each for each in content_at(state, path) if each == path)
+
+
+def content_at(state: ProjectState, path: str) -> dict[str, str]:
+    """Return what lies at a path, or below it; of data what their pointer says."""
+    found: dict[str, str] = {}
+    for name in paths(state, path):
+        entry = state.entry(state.at(name))
+        if entry is not ABSENT and name != f"{path}.dvc":
+            found[name] = f"{entry.mode:o} {entry.id}"
+        if entry is not ABSENT and name == f"{path}.dvc":
+            try:
+                outs = [out for _, out in state.dvc.outs(name) if out.path == path]
+                ids = [f"{each.hash} {each.md5}" for each in outs]
+            except (BadFormatError, UnsafeInputError):
+                ids = [f"pointer {entry.id}"]
+            found.update((path, text) for text in ids if not text.endswith(".dir"))
+    return found
+
+
+def paths(state: ProjectState, path: str) -> tuple[str, ...]:
+    """Return the tracked files that a path stands for: itself, those below it, or a pointer."""
+    full = state.at(path)
+    if not path or full.startswith(("../", "/")) or "\0" in path:
+        return ()
+    entry = state.entry(full)
+    if entry is not ABSENT and entry.mode != MODE_TREE:
+        return (path,)
+    if entry is not ABSENT:
+        every = (each.text for each in state.files())
+        return tuple(each for each in every if each.startswith(f"{path.rstrip('/')}/"))
+    pointer = state.entry(f"{full}.dvc")
+    return () if pointer is ABSENT or pointer.mode not in FILE_MODES else (f"{path}.dvc",)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import dvcpipeline
-from gitexp.dvc.evaluator import paths
+from gitexp.dvc.acting import paths
 from gitexp.dvc.state import ProjectState, listed, mapping
 from gitexp.errors import BadFormatError, UnknownParamError, UnsafeInputError
 from gitexp.git.objects import MODE_EXECUTABLE

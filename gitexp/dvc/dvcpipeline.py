@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import product
 
 from gitexp.errors import UnsafeInputError
 from gitexp.model import dataclass
@@ -16,6 +18,8 @@ from gitexp.text.yamltext import yaml_loads
 
 LIMIT = 16 * MIB  # a dvc.lock of some thousand stages
 MOST = 8 * MIB  # of all pointers and locks of a tree: seconds to read; a pointer has 100 bytes
+
+_MOST_ITEMS = 1_000  # of a group; of more the templates stand for any name
 
 _HOLE = re.compile(r"\$\{(?:[^}$]|\$(?!\{))*+\}")
 
@@ -231,6 +235,24 @@ def load_pipeline(data: bytes, where: str, folder: str = "", *, resolved: bool =
 def written_stages(data: bytes, where: str, folder: str = "") -> tuple[Stage, ...]:
     """Return the stages as they are written: a group as one stage, templates as they stand."""
     return tuple(_stage(name, fields, where, folder) for name, fields in _written(data, where))
+
+
+def group_items(body: Mapping[str, Json], value: Callable[[Json], Json]) -> list[dict[str, Json]]:
+    """Return what `item` and `key` are in each stage of a group; nothing of one that is too large.
+
+    `value`: what is written, with the values of its templates.
+    """
+    over, axes = value(body.get("foreach")), value(body.get("matrix"))
+    found: Iterable[dict[str, Json]] = ()
+    if isinstance(over, Mapping) and len(over) <= _MOST_ITEMS:
+        found = ({"key": key, "item": each} for key, each in over.items())
+    if isinstance(over, list) and len(over) <= _MOST_ITEMS:
+        found = ({"item": each} for each in over)
+    if isinstance(axes, Mapping):
+        lists = [each for each in axes.values() if isinstance(each, list)]
+        if len(lists) == len(axes) and math.prod(map(len, lists)) <= _MOST_ITEMS:
+            found = ({"item": dict(zip(axes, each, strict=True))} for each in product(*lists))
+    return [*found]
 
 
 def stage_wdirs(data: bytes, where: str, folder: str = "") -> dict[str, str]:

@@ -16,20 +16,28 @@ import hashlib
 import posixpath
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Final
 
 from gitexp.dvc import dvcpipeline, pipeline
-from gitexp.dvc.acting import Imports, NamedFiles, attributes, imported, instead, module, modules
+from gitexp.dvc.acting import (
+    Imports,
+    NamedFiles,
+    attributes,
+    content_at,
+    imported,
+    instead,
+    module,
+    modules,
+    single_files,
+)
 from gitexp.dvc.dvcpipeline import Pattern, touches
 from gitexp.dvc.pipeline import depends_on
 from gitexp.dvc.state import Patterns, ProjectState, executed, listed, mapping, texts_in
-from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
-from gitexp.git.objects import MODE_COMMIT, MODE_LINK
-from gitexp.git.tree import FILE_MODES, MODE_TREE
+from gitexp.errors import GitexpError
 from gitexp.model import dataclass, field, replace
 from gitexp.model.config import ParamKey
-from gitexp.model.ids import ABSENT, BlobId, ParamValue
+from gitexp.model.ids import ABSENT, ParamValue
 from gitexp.model.job import Stage, StageParams
 from gitexp.text import params
 from gitexp.text.fields import param_json
@@ -37,10 +45,12 @@ from gitexp.text.jsontext import Json, json_dumps_compact
 from gitexp.text.paramkeys import flatten, lookup, param_key
 
 NOTHING: Final = "none"  # in a plan's `frozen`: the evaluation is not
+MADE: Final = "made by a stage"  # instead of a digest
 SETTINGS: Final = ".gitexp/config.yaml"
 _TEMPLATE = re.compile(r"\$\{([^{}]*)\}")
 _MOST_STAGES = 1_000
 _VARIABLE = "GITEXP_SEED"
+_NOTHING_OWN: Final[Mapping[str, Json]] = {}
 _ASIDE = frozenset(("deps", "outs", "metrics", "plots", "desc", "meta", "always_changed"))
 
 
@@ -59,9 +69,12 @@ class Evaluator:
     columns: bool = False  # whether settings say what the columns of predictions mean
     lacking: str = ""  # why the stage that makes the metric is not frozen; "" where it is
     seeded: bool = False  # a frozen stage takes the seed: it may train, and not look like it
+    grouped: bool = True  # False: as before the outputs of groups of stages were known by name
 
 
-def evaluator(state: ProjectState, metrics: Iterable[str], named: Collection[str]) -> Evaluator:
+def evaluator(
+    state: ProjectState, metrics: Iterable[str], named: Collection[str], *, grouped: bool = True
+) -> Evaluator:
     """Find the evaluator in a reference state.
 
     `metrics`: files of which one gives the planned metric. `named`: what a plan adds, or `NOTHING`.
@@ -69,10 +82,12 @@ def evaluator(state: ProjectState, metrics: Iterable[str], named: Collection[str
     if NOTHING in named:
         return Evaluator(lacking="as its plan says")
     columns = state.config.predictions is not None
-    found = Evaluator(state.config.pipeline or "", named=tuple(named), columns=columns)
+    found = Evaluator(
+        state.config.pipeline or "", named=tuple(named), columns=columns, grouped=grouped
+    )
     if state.config.pipeline is None:
         return replace(found, lacking="one command trains and evaluates")
-    read, makers = FilledPipeline(state), dict[str, str]()
+    read, makers = FilledPipeline(state, grouped=grouped), dict[str, str]()
     if len(read.stages) > _MOST_STAGES:
         return replace(found, lacking=f"more than {_MOST_STAGES} stages")
     for file in metrics:
@@ -96,9 +111,9 @@ def evaluator(state: ProjectState, metrics: Iterable[str], named: Collection[str
     by_key = {*state.config.params, *(each.file for each in _params(read.stages))}
     deps = dict.fromkeys(dep for each in mine for dep in each.deps)
     deps |= dict.fromkeys(sorted(called - beside - by_key))
-    own = [d for d in deps if d not in theirs and not any(touches(d, out) for out in outs)]
+    own = [d for d in deps if d not in theirs and not read.is_made(d, outs)]
     by_value = [dep for dep in own if dep in state.config.params]
-    files = tuple(dict.fromkeys(_single(state, [d for d in own if d not in by_value])))
+    files = tuple(dict.fromkeys(single_files(state, [d for d in own if d not in by_value])))
     return replace(
         found,
         makers=tuple(makers.items()),
@@ -121,7 +136,8 @@ def content(
 
     `overrides`: parameters laid over it, by `ParamKey`. `installed`: what its imports import.
     """
-    read, config, ids = FilledPipeline(state), state.config, dict[str, str]()
+    read, ids = FilledPipeline(state, grouped=found.grouped), dict[str, str]()
+    config = state.config
     given = {*config.metrics, *(() if config.predictions is None else (config.predictions.path,))}
     for stage, out in found.makers:
         ids[f"{found.pipeline}:{stage}"] = read.entries_of(out)
@@ -129,8 +145,7 @@ def content(
     if found.columns:
         ids[f"{SETTINGS}:predictions"] = _sha(repr(config.predictions))
     for path in found.files:
-        made = any(read.makes(each, path) for each in read.stages)
-        ids |= {path: "made by a stage"} if made else content_at(state, path)
+        ids |= {path: MADE} if read.makers(path) else content_at(state, path)
     read_here = [*found.files, *(each.file for each in found.params), *found.named]
     watched = found.imports.watched(installed) if found.makers else frozenset()
     for path in (*attributes(state, read_here), *instead(state, watched)):
@@ -138,7 +153,7 @@ def content(
         if entry is not ABSENT:
             ids.setdefault(path, f"{entry.mode:o} {entry.id}")
     outs = (out.path.rstrip("/") for stage in read.stages for out in stage.outs)
-    ids.update((out, "made by a stage") for out in outs if {out, module(out)} & watched)
+    ids.update((out, MADE) for out in outs if {out, module(out)} & watched)
     values = dict[str, ParamValue]()
     for each in found.params:
         values |= read.leaves(each, found.shared)
@@ -146,7 +161,8 @@ def content(
         values |= read.filled(name)
     for name in found.named:
         key = param_key(name)
-        ids |= (there := content_at(state, name))
+        there = content_at(state, name)
+        ids |= {path: MADE if read.makers(path) else id_ for path, id_ in there.items()}
         values |= {} if there else read.leaves(StageParams(key.file, (key.key,)))
     values |= {name: value for name, value in (overrides or {}).items() if name in values}
     return ids | {name: _sha(repr(value)) for name, value in values.items()}
@@ -160,8 +176,8 @@ def differing(one: Mapping[str, str], other: Mapping[str, str]) -> tuple[str, ..
 class FilledPipeline:
     """The pipeline of a state, with the values that fill in its templates."""
 
-    def __init__(self, state: ProjectState) -> None:
-        self._state = state
+    def __init__(self, state: ProjectState, *, grouped: bool = True) -> None:
+        self._state, self._grouped = state, grouped
         self._path = state.config.pipeline or ""
         self._folder = posixpath.dirname(self._path)
         self._seeds = {str(key) for key in state.config.seed.every}
@@ -183,7 +199,7 @@ class FilledPipeline:
         """What templates are filled in from: a name, with a mapping."""
         every = [*listed(self._top.get("vars"))]
         for body in self._entries.values():
-            every += [each for each in listed(body.get("vars")) if isinstance(each, str)]
+            every += [each for each in self._own_vars(body) if isinstance(each, str)]
         found: list[tuple[str, Json]] = []
         files = dict.fromkeys(
             ["params.yaml", *(x.partition(":")[0] for x in every if isinstance(x, str))]
@@ -203,6 +219,15 @@ class FilledPipeline:
             data = self._state.read(file)
             return {} if data is ABSENT else params.parse(data, file)
         return {}
+
+    def _own_vars(self, body: Mapping[str, Json]) -> list[Json]:
+        inner = mapping(body.get("do")) if self._grouped else {}
+        return [*listed(body.get("vars")), *listed(inner.get("vars"))]
+
+    def is_made(self, path: str, outs: Iterable[str]) -> bool:
+        """Tell whether a stage makes a dependency, of which `outs` are all outputs."""
+        alike = any(touches(path, out) for out in outs)
+        return alike or (self._grouped and bool(self.makers(path)))
 
     def makes(self, stage: Stage, file: str) -> bool:
         """Tell whether a stage makes a file, or what lies in it, or a folder with it."""
@@ -319,24 +344,51 @@ class FilledPipeline:
                 found |= {p for p in named if p in paths or posixpath.basename(p) not in names}
         return found
 
-    def _filled(self, text: str) -> str:
+    def _filled(self, text: str, own: Mapping[str, Json] = _NOTHING_OWN) -> str:
         def value(hole: re.Match[str]) -> str:
-            there = list(self.filled(_dotted(hole[1])).values())
+            name = _dotted(hole[1])
+            there: list[object] = [*self.filled(name).values()]
+            with contextlib.suppress(GitexpError):
+                there = [lookup(own, name)]
             plain = len(there) == 1 and isinstance(there[0], str | int | float)
-            return str(there[0]) if plain else hole[0]
+            said = str(there[0]) if plain else hole[0]
+            return said.lower() if there and isinstance(there[0], bool) else said
 
         return _TEMPLATE.sub(value, text)
 
-    def _fill(self, text: str) -> str:
-        return posixpath.normpath(self._filled(text)) if "${" in text else text
+    def _fill(self, text: str, own: Mapping[str, Json] = _NOTHING_OWN) -> str:
+        return posixpath.normpath(self._filled(text, own)) if "${" in text else text
+
+    def _value(self, written: Json, own: Mapping[str, Json]) -> Json:
+        """Return what a group goes over, wherever it stands."""
+        if isinstance(written, list | tuple):
+            return [self._value(each, own) for each in written]
+        if isinstance(written, Mapping):
+            return {key: self._value(each, own) for key, each in written.items()}
+        hole = _TEMPLATE.fullmatch(written.strip()) if isinstance(written, str) else None
+        name = _dotted(hole[1]) if hole else ""
+        for values in (own, *(each for _, each in self._sources)) if name else ():
+            with contextlib.suppress(GitexpError):
+                return param_json(lookup(values, name))
+        return self._filled(written, own) if isinstance(written, str) else written
 
     def _named(self, stage: Stage) -> Stage:
-        """Return a stage with the paths that its templates stand for."""
+        """Return a stage with the paths that its templates stand for, a group with all of them."""
+        body = self._entries.get(stage.name, {}) if self._grouped else {}
+        own: dict[str, Json] = {}
+        for each in self._own_vars(body):
+            own |= mapping(each)
+        items = dvcpipeline.group_items(body, partial(self._value, own=own))
+        values = [own | each for each in items] or [own]
+
+        def fill(text: str) -> list[str]:
+            return [*dict.fromkeys(self._fill(text, each) for each in values)]
+
         return replace(
             stage,
-            deps=tuple(map(self._fill, stage.deps)),
-            params=tuple(replace(each, file=self._fill(each.file)) for each in stage.params),
-            outs=tuple(replace(out, path=self._fill(out.path)) for out in stage.outs),
+            deps=tuple(dict.fromkeys(path for dep in stage.deps for path in fill(dep))),
+            params=tuple(replace(p, file=file) for p in stage.params for file in fill(p.file)),
+            outs=tuple(replace(out, path=path) for out in stage.outs for path in fill(out.path)),
         )
 
     def leaves(
@@ -377,57 +429,6 @@ def _acting(entry: Mapping[str, Json]) -> Json:
         plain["cmd"] = [plain["cmd"]]
     names = sorted(listed(plain.pop("params", None)), key=repr)
     return {**plain, **({"params": names} if names else {})}
-
-
-def _single(state: ProjectState, deps: Iterable[str]) -> Iterator[str]:
-    """Yield those dependencies that are single files, and what a link leads to."""
-    for dep in deps:
-        pattern = Pattern.of(dep)
-        if not pattern.literal:
-            files = (entry.text for entry in state.files())
-            yield from (path for path in files if pattern.says_something and pattern.matches(path))
-            continue
-        entry = state.entry(state.at(dep))
-        if entry is ABSENT:
-            yield from content_at(state, dep)
-        elif entry.mode not in {MODE_TREE, MODE_COMMIT}:
-            yield dep
-            if entry.mode == MODE_LINK:
-                target = state.repo.read(BlobId(entry.id)).decode("utf-8", "surrogateescape")
-                path = posixpath.normpath(posixpath.join(posixpath.dirname(dep), target))
-                yield from (each for each in content_at(state, path) if each == path)
-
-
-def content_at(state: ProjectState, path: str) -> dict[str, str]:
-    """Return what lies at a path, or below it; of data what their pointer says."""
-    found: dict[str, str] = {}
-    for name in paths(state, path):
-        entry = state.entry(state.at(name))
-        if entry is not ABSENT and name != f"{path}.dvc":
-            found[name] = f"{entry.mode:o} {entry.id}"
-        if entry is not ABSENT and name == f"{path}.dvc":
-            try:
-                outs = [out for _, out in state.dvc.outs(name) if out.path == path]
-                ids = [f"{each.hash} {each.md5}" for each in outs]
-            except (BadFormatError, UnsafeInputError):
-                ids = [f"pointer {entry.id}"]
-            found.update((path, text) for text in ids if not text.endswith(".dir"))
-    return found
-
-
-def paths(state: ProjectState, path: str) -> tuple[str, ...]:
-    """Return the tracked files that a path stands for: itself, those below it, or a pointer."""
-    full = state.at(path)
-    if not path or full.startswith(("../", "/")) or "\0" in path:
-        return ()
-    entry = state.entry(full)
-    if entry is not ABSENT and entry.mode != MODE_TREE:
-        return (path,)
-    if entry is not ABSENT:
-        every = (each.text for each in state.files())
-        return tuple(each for each in every if each.startswith(f"{path.rstrip('/')}/"))
-    pointer = state.entry(f"{full}.dvc")
-    return () if pointer is ABSENT or pointer.mode not in FILE_MODES else (f"{path}.dvc",)
 
 
 def _dotted(name: str) -> str:

@@ -49,6 +49,11 @@ if TYPE_CHECKING:
     from gitexp.model.job import Stage
 
 EXIT_CANCELLED = 128 + signal.SIGTERM
+_BY_PLAN = "a metric by the evaluator that the plan froze"
+_LET_IT = (
+    "let that stage leave it alone; or, where it is no part of the evaluation: gitexp amend-plan "
+    "--frozen none --why TEXT"
+)
 
 
 class _TimeoutError(Exception):
@@ -178,6 +183,7 @@ def _run_stages(
             _check_same(attempt, project, fixed, f"before {stage.name}")
         if not stage.frozen:
             _run_once(attempt, stage, slot, cache, stop)
+            _note_rewritten(attempt, project, fixed, stage)
             _check_code(attempt, slot, code, stage)
     if first:
         _check_same(attempt, project, fixed, "before the stages of a seed")
@@ -189,10 +195,10 @@ def _run_stages(
             _check_same(attempt, project, fixed, f"before {stage.name}")
         if not (stage.frozen or stage in first):
             _note(attempt, stage, _execute_stage(attempt, stage, project, cache, stop))
+            _note_rewritten(attempt, project, fixed, stage)
             _check_code(attempt, slot, code, stage)
-    for made in (each for each in attempt.stages if each.name in job.evaluators):
-        outs = {out.path: str(out.md5) for out in made.outs}
-        _check_same(attempt, project, outs, f"after {made.name}")
+    for name, outs in _measured(attempt).items():
+        _check_same(attempt, project, outs, f"after {name}")
 
 
 def _run_once(
@@ -292,14 +298,37 @@ def _fixed(attempt: Attempt, project: Path) -> dict[str, str]:
     return {path: _md5(attempt, project, path) for path in attempt.job.frozen}
 
 
+def _measured(attempt: Attempt) -> dict[str, dict[str, str]]:
+    """Return what the stages of the evaluator have made: stage -> path -> MD5."""
+    ended = (each for each in attempt.stages if each.name in attempt.job.evaluators)
+    return {each.name: {out.path: str(out.md5) for out in each.outs} for each in ended}
+
+
+def _note_rewritten(
+    attempt: Attempt, project: Path, fixed: Mapping[str, str], stage: Stage
+) -> None:
+    """Note what of the evaluator a stage was the first to rewrite."""
+    files = dict(fixed)
+    for name, outs in _measured(attempt).items():
+        files |= {} if name == stage.name else outs
+    for path, md5 in files.items():
+        if path not in attempt.rewritten and _md5(attempt, project, path) != md5:
+            attempt.rewritten[path] = stage.name
+
+
 def _check_same(attempt: Attempt, project: Path, files: Mapping[str, str], when: str) -> None:
     """Refuse a repeat in which a stage had its hands in how it is measured."""
-    touched = [path for path, md5 in files.items() if _md5(attempt, project, path) != md5]
-    if touched:
+    by = {
+        path: attempt.rewritten.get(path, "a stage")
+        for path, md5 in files.items()
+        if _md5(attempt, project, path) != md5
+    }
+    if by:
         raise EvaluatorError(
             "a stage rewrote what the plan's evaluator reads or made",
-            found=f"{', '.join(touched[:5])}, {when}",
-            expected="a metric by the evaluator that the plan froze",
+            found=", ".join(f"{path} by {name}" for path, name in [*by.items()][:5]) + f", {when}",
+            expected=_BY_PLAN,
+            next_step=_LET_IT,
         )
 
 
@@ -327,7 +356,8 @@ def _check_code(attempt: Attempt, slot: Path, before: Mapping[str, str], stage: 
         raise EvaluatorError(
             "a stage changed or left code that the plan's evaluator may import",
             found=f"{', '.join(found[:5])}, by {stage.name}, whose outs do not name it",
-            expected="a metric by the evaluator that the plan froze",
+            expected=_BY_PLAN,
+            next_step=_LET_IT,
         )
 
 
@@ -386,7 +416,9 @@ def _how(code: int) -> str:
 
 
 def _one_line(error: GitexpError) -> str:
-    if isinstance(error, OtherOutputError):  # nobody has a way on but by what it says
+    if isinstance(
+        error, EvaluatorError | OtherOutputError
+    ):  # nobody has a way on but by what it says
         return " ".join(str(error).split())
     told = {"found", "where"}
     parts = [error.summary, *(text for label, text in error.lines() if label in told)]

@@ -16,7 +16,7 @@ from gitexp.comparison.detectable import mute_looks
 from gitexp.comparison.eligible import finished_seeds, is_under
 from gitexp.comparison.known_metrics import duration_of, known_metrics, metric_named, recorded_runs
 from gitexp.comparison.sides import Named
-from gitexp.dvc import evaluator
+from gitexp.dvc.acting import paths
 from gitexp.dvc.composed import laid_over
 from gitexp.errors import GitexpError, UsageError
 from gitexp.experiments import lifecycle
@@ -218,11 +218,11 @@ def _evaluator(repo: Repo, tip: CommitHash, plan: Plan, terms: Terms) -> dict[st
         )
     if known is not None:
         for name in asked:
-            if name not in known.content and not evaluator.paths(there, name):
+            if name not in known.content and not paths(there, name):
                 raise UsageError(
                     "the plan does not freeze this",
                     found=name,
-                    expected=", ".join(sorted(known.content)) or known.lacking,
+                    expected=", ".join(known.names) or known.lacking,
                 )
         laid_over(known.state, there, asked)  # or it says why that cannot be done
     return {"unfrozen": (*kept, *asked)}

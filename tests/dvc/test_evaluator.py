@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.dvc import evaluator, inputs
+from gitexp.dvc import dvcpipeline, evaluator, inputs
 from gitexp.dvc.composed import laid_over
+from gitexp.dvc.scripts.resolver import resolve
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import UnsafeInputError
 from gitexp.git import objects, repository
@@ -18,7 +20,10 @@ from gitexp.model.run import Parts
 from gitexp.system import observed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gitexp.git.repository import Repo
+    from gitexp.text.jsontext import Json
     from tests.lab.build import BuiltRepo, Content
 
 PIPELINE = """\
@@ -195,6 +200,23 @@ RENAMED = edit("  evaluate:\n", "  score:\n")
             {"dvc.yaml": edit("[model.pkl]\n", "[model.pkl, src/evaluate.py]\n")},
             {"src/evaluate.py"},
             id="made by another stage",
+        ),
+        *(
+            pytest.param(
+                {
+                    "dvc.yaml": PIPELINE
+                    + f"  mine:\n    foreach: {over}\n    do:\n      cmd: ./mine ${{item}}\n"
+                    f"      outs: ['{out}': {{cache: false}}]\n"
+                },
+                {"judge.md"},
+                id=f"made by a group: {out}",
+            )
+            for over, out in (
+                ("[judge.md]", "${item}"),
+                ("[{p: judge.md}]", "${item.p}"),
+                ("{a: {p: judge}}", "${item.p}.md"),
+                ("${unknown}", "judge${item}"),
+            )
         ),
         *(  # what acts on a frozen file, or is imported instead of it, or of what it imports
             pytest.param({path: "# mine\n"}, {path}, id=path)
@@ -513,3 +535,102 @@ def test_what_an_imported_distribution_requires_is_not_taken_from_the_candidate(
     assert evaluator.differing(
         evaluator.content(found, before, {}, names), evaluator.content(found, at(repo), {}, names)
     ) == ("src/joblib.py",)
+
+
+KEPT: Json = {"cache": False}
+KINDS: dict[str, Callable[[str], dict[str, Json]]] = {
+    "outs": lambda path: {"outs": [path]},
+    "outs in Git": lambda path: {"outs": [{path: KEPT}]},
+    "metrics": lambda path: {"metrics": [path]},
+    "metrics in Git": lambda path: {"metrics": [{path: KEPT}]},
+    "plots": lambda path: {"plots": [{path: {"cache": False, "x": "a"}}]},
+}
+GROUPS: dict[str, tuple[dict[str, Json], str]] = {
+    "list": ({"foreach": ["tree", "forest"]}, "out/${item}.json"),
+    "list of params": ({"foreach": "${models}"}, "out/${item}.json"),
+    "list of templates": ({"foreach": ["${models[0]}", "${models[1]}"]}, "out/${item}.json"),
+    "mappings": ({"foreach": [{"n": "tree"}, {"n": "forest"}]}, "out/${item.n}.json"),
+    "mapping": ({"foreach": {"tree": 1, "forest": 2}}, "out/${key}.json"),
+    "mapping of params": ({"foreach": "${by}"}, "${folder}/${item.file}"),
+    "whole names": (
+        {"foreach": {"a": {"p": "out/tree.json"}, "b": {"p": "out/forest.json"}}},
+        "${item.p}",
+    ),
+    "vars of a file": ({"foreach": "${kinds}"}, "out/${item.name}.${item.deep.as}"),
+    "inline vars": ({"foreach": "${given}"}, "out/${item}.json"),
+    "own vars": ({"foreach": ["tree", "forest"]}, "${mine}/${item}.json"),
+    "own folder": ({"foreach": ["tree", "forest"], "wdir": "out"}, "${item}.json"),
+    "folder of templates": ({"foreach": ["out"], "wdir": "${item}"}, "."),
+    "matrix": ({"matrix": {"model": ["tree", "forest"], "n": [1, 2]}}, "out/${item.model}.json"),
+    "matrix of params": ({"matrix": {"m": "${models}"}}, "out/${item[m]}.json"),
+    "matrix of mappings": ({"matrix": {"m": "${kinds}"}}, "out/${item.m.name}.json"),
+    "flags": ({"foreach": [True, False]}, "out/${item}"),
+    "folder": ({"foreach": ["out"]}, "${item}"),
+    "folder above": ({"foreach": ["ou"]}, "${item}t/"),
+    "no group": ({"vars": [{"n": "out"}]}, "${n}"),
+}
+DATA: dict[str, Content] = {
+    "params.yaml": "seed: 1\nmodels: [tree, forest]\nfolder: out\n"
+    "by: {tree: {file: tree.json}, forest: {file: forest.json}}\n",
+    "more.yaml": "kinds:\n- {name: tree, deep: {as: json}}\n- {name: forest, deep: {as: json}}\n",
+    "train.py": "#\n",
+    "summary.py": "#\n",
+    **{f"out/{name}": "1\n" for name in ("tree.json", "forest.json", "true", "false")},
+}
+SUMMED = replace(CONFIG, metrics=("summary.json",))
+
+
+def grouped(group: str, kind: str) -> str:
+    """Return a pipeline of a group of stages, and one that reads what Git holds of its outputs."""
+    over, path = GROUPS[group]
+    made = ["out/true", "out/false"] if group == "flags" else ["out/tree.json", "out/forest.json"]
+    folder = str(over.get("wdir", "."))
+    body: dict[str, Json] = {"cmd": "python train.py", "params": ["seed"], **KINDS[kind](path)}
+    body |= {"vars": [{"mine": "out"}]} if "mine" in path else {}
+    body |= {"wdir": folder} if folder != "." else {}
+    given = {key: value for key, value in over.items() if key != "wdir"}
+    stage = {**given, "do": body} if "foreach" in given else {**given, **body}
+    last: Json = {
+        "cmd": f"python summary.py {made[0]}",
+        "deps": ["summary.py", *made],
+        "metrics": [{"summary.json": KEPT}],
+    }
+    top: Json = ["more.yaml", {"given": ["tree", "forest"]}]
+    return json.dumps({"vars": top, "stages": {"train": stage, "summary": last}})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("group", GROUPS)
+def test_what_a_stage_makes_is_not_frozen_however_it_is_written(
+    repo: BuiltRepo, group: str, kind: str
+) -> None:
+    """DVC's own resolver says which files that are."""
+    repo.commit({**DATA, "dvc.yaml": grouped(group, kind)})
+    state = at(repo, SUMMED)
+    found = evaluator.evaluator(state, SUMMED.metrics, ())
+    assert not found.lacking
+    assert found.files == ("summary.py",)
+    assert evaluator.content(found, state).keys() == {"dvc.yaml:summary", "summary.py"}
+    said = json.dumps(resolve(str(repo.path / "dvc.yaml"), {})).encode()
+    stages = dvcpipeline.load_pipeline(said, "dvc.yaml", resolved=True).stages
+    made = {out.path for each in stages for out in each.outs}
+    assert made
+    assert {
+        out.path for each in evaluator.FilledPipeline(state).stages for out in each.outs
+    } == made
+
+
+def test_what_a_plan_names_of_outputs_is_no_evaluator_either(repo: BuiltRepo) -> None:
+    """Older plans may name them; a stage that only a candidate has takes nothing out."""
+    repo.commit({**DATA, "dvc.yaml": grouped("list", "metrics in Git"), "judge.md": "Be fair.\n"})
+    one = at(repo, SUMMED)
+    found = evaluator.evaluator(one, SUMMED.metrics, ("out", "judge.md"))
+    more = {"judge.md": {"cmd": "./mine", "outs": [{"judge.md": KEPT}]}}
+    text = json.loads(grouped("list", "metrics in Git"))
+    text["stages"] |= more
+    repo.commit({"out/tree.json": "2\n"}, at=2)
+    two = at(repo, SUMMED)
+    repo.commit({"dvc.yaml": json.dumps(text)}, at=3)
+    here, same, other = (evaluator.content(found, each) for each in (one, two, at(repo, SUMMED)))
+    assert evaluator.differing(here, same) == ()
+    assert evaluator.differing(here, other) == ("judge.md",)
