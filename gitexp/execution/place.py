@@ -23,7 +23,6 @@ from gitexp.errors import (
     UntrustedSourceError,
     UsageError,
 )
-from gitexp.execution.jobs import lies_in
 from gitexp.execution.run_sources import assigned, undeclared
 from gitexp.git import command, objects, refs, repository
 from gitexp.git.discovery import project_folder
@@ -39,7 +38,7 @@ from gitexp.system import environment as environment_staging
 from gitexp.system import imports, params
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from gitexp.git.repository import Repo
     from gitexp.model.plan import Plan
@@ -97,15 +96,11 @@ def check_clean(place: RunPlace, *, dry: bool = False) -> None:
         _check_merged(place)
         dirty = plans.acting(place.repo, place.head, dirty)
     if dirty:
-        made = _made(place, dirty)
-        mend = f"git restore -SW {shlex.join(made)}, as a run makes and commits it" if made else ""
-        if made and len(made) < len(dirty):
-            mend += f"; then {DirtyTreeError.hint}"
         raise DirtyTreeError(
             "there are uncommitted changes, and a run executes a commit",
             found=", ".join(dirty[:_SHOWN]) + (" ..." if len(dirty) > _SHOWN else ""),
             where=str(place.top),
-            next_step=mend,
+            next_step=plans.committing(place.repo, place.head, dirty),
         )
 
 
@@ -120,20 +115,6 @@ def _check_merged(place: RunPlace) -> None:
             where=str(place.top),
             next_step=way_out(place.repo, experiment=plan is not ABSENT),
         )
-
-
-def _made(place: RunPlace, dirty: Sequence[str]) -> list[str]:
-    """Return the changed paths that runs make and HEAD holds: numbers of another state."""
-    try:
-        config, _ = plans.config_of(place.repo, place.head)
-    except GitexpError:
-        return []
-    made = [posixpath.join(config.project, out) for out in (*config.metrics, *config.outputs)]
-    return [
-        path
-        for path in dirty
-        if lies_in(path, made) and objects.entry_at(place.repo, place.head, path) is not ABSENT
-    ]
 
 
 # A program installed by these lives in an environment of its own, which is not the project's.

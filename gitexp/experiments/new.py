@@ -164,28 +164,33 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
     dirty = () if request.here or workspace.top is None else status.dirty_tracked(workspace)
     if start == head.commit:  # a switch takes along what is equal on both
         dirty = plans.acting(repo, start, dirty)
-    switched = not request.here and _switch(workspace, branch, dirty, checkout=request.checkout)
+    apart = plans.apart(repo, head.commit, published.commit, dirty)
+    asked = False if request.here or apart else request.checkout
+    switched = _switch(workspace, branch, dirty, checkout=asked)
     on_it = switched or request.here
     left = [f"{path} was left as it is in the work tree" for path in published.not_updated]
-    if dirty and request.checkout is None:
+    if dirty and not switched and request.checkout is not False:
         left.append(
             f"not committed: {listed(dirty, 3)}; so {branch} is not checked out, and git switch "
-            "takes the changes along"
+            f"takes the {'rest' if apart else 'changes'} along"
         )
     return replace(
         report,
         commit=published.commit,
         checked_out=on_it,
         warnings=(*warnings, *left),
-        next_step=_next_step(request, plan, on_it=on_it, bare=workspace.top is None),
+        next_step=_on_branch(request, plan) if on_it else _to(workspace, branch, apart),
     )
 
 
-def _next_step(request: NewRequest, plan: Plan, *, on_it: bool, bare: bool) -> str:
-    if bare:
-        return f"git fetch in a clone, then git switch {shlex.quote(plan.branch)} there"
-    if not on_it:
-        return f"git switch {shlex.quote(plan.branch)}"
+def _to(workspace: Workspace, branch: str, apart: Sequence[str]) -> str:
+    step = f"git switch {shlex.quote(branch)}"
+    if workspace.top is None:
+        return f"git fetch in a clone, then {step} there"
+    return f"{plans.stashing(apart)} && {step}" if apart else step
+
+
+def _on_branch(request: NewRequest, plan: Plan) -> str:
     run = exclusions.running(plan)
     more = f"{run}, or change more and commit it first"
     return more if request.params else exclusions.CHANGE + run
@@ -433,9 +438,7 @@ def _switch(
     workspace: Workspace, branch: str, dirty: Sequence[str], *, checkout: bool | None
 ) -> bool:
     """Switch to the branch where asked to, or where nothing can be lost by it."""
-    if workspace.top is None or checkout is False:
-        return False
-    if checkout is None and dirty:
+    if workspace.top is None or checkout is False or (checkout is None and dirty):
         return False
     command.run(workspace, ["switch", "--quiet", "--no-guess", branch])
     return True

@@ -32,6 +32,7 @@ from gitexp.store.plan_files import (
     settings,
     whole_plan,
 )
+from gitexp.text.foreign import with_parents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -57,6 +58,47 @@ def acting(
     except GitexpError:
         return (*paths,)
     return tuple(path for path in paths if inner[path] not in logs)
+
+
+def committing(repo: Repo, commit: CommitHash, dirty: Sequence[str]) -> str:
+    """Return what runs the changes of the work tree, to be pasted as it is.
+
+    What runs make and the commit holds is numbers of another state, as `dvc exp run` leaves them:
+    it waits in the stash, and the run makes and commits its own.
+    """
+    made = _made(repo, commit, dirty)
+    run = "gitexp run" if len(made) == len(dirty) else 'gitexp run --commit -m "what changed"'
+    return f"{stashing(made)} && {run}" if made else run
+
+
+def apart(
+    repo: Repo, head: CommitHash | Absent, new: CommitHash, dirty: Sequence[str]
+) -> list[str]:
+    """Return changed paths over which `git switch` would stumble: they differ there."""
+    if head is ABSENT:
+        return []
+    both = ([objects.entry_at(repo, each, path) for path in dirty] for each in (head, new))
+    return [path for path, one, two in zip(dirty, *both, strict=True) if one != two]
+
+
+def stashing(paths: Sequence[str]) -> str:
+    """Return what puts changed paths, from the top, away in whatever folder it is typed."""
+    return f"git stash push -q -- {shlex.join(f':/{path}' for path in paths)}"
+
+
+def _made(repo: Repo, commit: CommitHash, dirty: Sequence[str]) -> list[str]:
+    try:
+        config, _ = config_of(repo, commit)
+        state = ProjectState(repo, objects.commit_info(repo, commit).tree, config)
+        made = [*config.metrics, *config.outputs]
+        # Of stages that no run executes the lock says what they take.
+        if state.lock_path and not (config.targets or any(s.frozen for s in state.stages)):
+            made.append(state.lock_path)
+    except GitexpError:
+        return []
+    full = {posixpath.join(config.project, out) for out in made}
+    there = (path for path in dirty if not full.isdisjoint(with_parents(path)))
+    return [path for path in there if objects.entry_at(repo, commit, path) is not ABSENT]
 
 
 def config_of(

@@ -358,7 +358,7 @@ def _next_step(repo: Repo, facts: _Facts, live: LiveRuns) -> str:
         (head.branch is None, "git switch BRANCH"),
         (plan is None, lost or "gitexp new NAME"),
         (bool(facts.renaming), facts.renaming),
-        (bool(facts.dirty), 'gitexp run --commit -m "what changed"'),
+        (bool(facts.dirty), plans.committing(repo, head.commit, facts.dirty)),
     )
     step = next((step for fits, step in situations if fits), "")
     return step or ("gitexp new NAME" if plan is None else _next_of_plan(repo, plan, facts))

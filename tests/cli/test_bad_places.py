@@ -76,7 +76,7 @@ def test_a_dirty_tree_is_not_run_and_keeps_its_changes(experiment: BuiltRepo) ->
     experiment.write({"train.py": "print('edited')\n"})
     done = gitexp(experiment, "run")
     assert done.code == 3
-    assert done.says("error[dirty-tree]", "train.py", "git commit -a", "--commit")
+    assert done.says("error[dirty-tree]", "train.py", "gitexp run --commit -m", "--commit")
     assert (experiment.path / "train.py").read_text() == "print('edited')\n"
     shown = gitexp(experiment, "status")
     assert "uncommitted  train.py" in shown.out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -336,22 +337,24 @@ def test_uncommitted_changes_are_named_and_nothing_is_run(experiment: BuiltRepo)
     assert experiment.path.joinpath("params.yaml").read_text() == "lr: 9\nseed: 1\n"
 
 
-def test_a_changed_file_that_runs_make_is_told_to_be_restored(experiment: BuiltRepo) -> None:
+def test_a_changed_file_that_runs_make_is_put_away_and_not_lost(experiment: BuiltRepo) -> None:
     held = experiment.path.joinpath("metrics.json").read_text()
     experiment.write({"metrics.json": "{}"})
     experiment.git("add", "metrics.json")
     with pytest.raises(DirtyTreeError) as caught:
         run(experiment.workspace)
-    step, _, why = caught.value.next_step.partition(",")
-    assert "commit -a" not in why
-    experiment.git(*step.split()[1:])
+    step, _, then = caught.value.next_step.partition(" && ")
+    assert then == "gitexp run"
+    experiment.git(*shlex.split(step)[1:])
     assert experiment.status() == []
     assert experiment.path.joinpath("metrics.json").read_text() == held
+    assert experiment.show("metrics.json", "stash@{0}") == "{}"
     experiment.write({"metrics.json": "{}", "params.yaml": "lr: 9\nseed: 1\n"})
     with pytest.raises(DirtyTreeError) as caught:
         run(experiment.workspace)
     assert "metrics.json" in caught.value.next_step
-    assert "; then git commit -a" in caught.value.next_step
+    assert "params.yaml" not in caught.value.next_step
+    assert caught.value.next_step.endswith(' && gitexp run --commit -m "what changed"')
 
 
 def test_numbers_of_before_the_first_run_give_way_and_are_kept(tmp_path: Path) -> None:
