@@ -21,6 +21,7 @@ from gitexp.model.metrics import MetricSummary, summarise
 from gitexp.stats.design import pairs_needed
 from gitexp.store import plans
 from gitexp.store.lookup import FoundRun
+from gitexp.store.records import is_lasting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -216,10 +217,15 @@ def tallies(
         left = {key: it for key, it in lacking.items() if key not in found}
         world.read(both, [plan for plan, _, _ in left.values()])
         for key, (plan, baseline, candidate) in left.items():
-            settled = settle(world, baseline, candidate, plan)
+            try:
+                settled = settle(world, baseline, candidate, plan)
+            except GitexpError as error:  # a history that cannot be read, or is too long
+                if is_lasting(error):
+                    found[key] = NOTHING
+                continue
             primary, gone = settled.summary(plan.metric), collapse.told(settled.collapsed)
             found[key] = Tally(settled.candidate, primary, settled.by_run, gone)
-        index.put(Kind.TALLY, {key: _encoded(found[key]) for key in lacking})
+        index.put(Kind.TALLY, {key: _encoded(found[key]) for key in lacking.keys() & found.keys()})
     return {name: found.get(key, NOTHING) for key, name in keys.items()}
 
 

@@ -10,15 +10,18 @@ from __future__ import annotations
 import contextlib
 import heapq
 from collections import defaultdict
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from gitexp.errors import GitexpError, RefusedTreeError
+from gitexp.errors import GitexpError, RefusedTreeError, UnsafeInputError
 from gitexp.git.objects import commit_info, list_dir, tree_id
+from gitexp.git.refs import head
 from gitexp.git.transaction.cache import Index, Kind
 from gitexp.git.transaction.layout import CONCLUSIONS, RUNS
 from gitexp.git.tree import MODE_TREE
 from gitexp.model import dataclass
 from gitexp.model.ids import ABSENT, RUN_ID, Absent, BlobId, CommitHash, RunId, TreeId
+from gitexp.store.plans import trusted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -55,13 +58,19 @@ class Graph:
     """The commits that can be reached from some tips.
 
     One that cannot be read ends its history, and is in `broken`: it is one branch's, and stops no
-    question about others. The index remembers commits from one process to the next.
+    question about others; so is a tip that has more beside one's own than is read of others. The
+    index remembers commits from one process to the next.
     """
 
     def __init__(self, repo: Repo, index: Index, tips: Iterable[CommitHash]) -> None:
         self.tips = tuple(dict.fromkeys(tips))
         self.broken: dict[CommitHash, GitexpError] = {}
-        self.nodes = _nodes(repo, index, self.tips, self.broken)
+        walk = _Walk(repo, index, self.broken)
+        for tip in self.tips:
+            walk.add(tip)
+        self.nodes = walk.nodes
+        if fresh := walk.fresh():
+            index.put(Kind.GRAPH, fresh)
         self._every: tuple[Addition, ...] | None = None
         self._before: dict[CommitHash, frozenset[CommitHash]] = {}
 
@@ -206,36 +215,75 @@ def _tree_of(repo: Repo, commit: CommitHash, folder: str) -> TreeId | Absent:
         return ABSENT
 
 
-def _nodes(
-    repo: Repo, index: Index, tips: Sequence[CommitHash], broken: dict[CommitHash, GitexpError]
-) -> dict[CommitHash, Node]:
-    """Read the graph: what is remembered from the index, the rest from Git."""
-    remembered = index.all(Kind.GRAPH)
-    shallow = shallow_commits(repo)
-    reader = _Reader(repo)
-    nodes: dict[CommitHash, Node] = {}
-    fresh: dict[str, bytes] = {}
-    waiting = list(tips)
-    while waiting:
-        commit = waiting.pop()
-        if commit in nodes:
-            continue
-        row = remembered.get(commit)
-        if row is not None:
-            node = _decode(row)
-        else:
-            try:
-                node = reader.node(commit)
-            except GitexpError as error:
-                broken[commit], nodes[commit] = error, Node(())
+class _Walk:
+    """Reads the graph: what is remembered from the index, the rest from Git."""
+
+    def __init__(self, repo: Repo, index: Index, broken: dict[CommitHash, GitexpError]) -> None:
+        self.nodes: dict[CommitHash, Node] = {}
+        self._repo, self._reader, self._broken = repo, _Reader(repo), broken
+        self._remembered = index.all(Kind.GRAPH)
+        self._read: dict[CommitHash, Node] = {}
+
+    def add(self, tip: CommitHash) -> None:
+        """Take in what a tip reaches, unless that is longer than is read of others."""
+        found = self._beyond(tip, self.nodes, ())
+        if found is None:
+            found = self._beyond(tip, self.nodes, self._own)
+        if found is None:
+            found = {tip: Node(())}
+            self._broken[tip] = UnsafeInputError(
+                "a branch is longer than is read of others",
+                found=f"more than {MOST_COMMITS} commits that no branch of yours has",
+                where=tip[:9],
+                expected="the commits of an experiment",
+                next_step="ask whoever pushed it; all of it is read once a branch of yours has it",
+            )
+        self.nodes |= found
+
+    def fresh(self) -> dict[str, bytes]:
+        """Return the rows that are to be remembered."""
+        # The parents of a shallow commit appear when somebody fetches them.
+        known = {*self._remembered, *self._broken, *shallow_commits(self._repo)}
+        return {at: _encode(node) for at, node in self.nodes.items() if at not in known}
+
+    @cached_property
+    def _own(self) -> Collection[CommitHash]:
+        """The commits of own branches and archives, of main and of HEAD."""
+        found: dict[CommitHash, Node] = {}
+        for tip in (*trusted(self._repo), head(self._repo).commit):
+            if tip is not ABSENT:
+                found |= self._beyond(tip, found, None) or {}
+        return found.keys()
+
+    def _beyond(
+        self, tip: CommitHash, known: Collection[CommitHash], own: Collection[CommitHash] | None
+    ) -> dict[CommitHash, Node] | None:
+        """Return what a tip has beside the known; None where that is too much beside own ones.
+
+        `own`: None has no limit.
+        """
+        found: dict[CommitHash, Node] = {}
+        waiting, left = [tip], MOST_COMMITS
+        while waiting:
+            commit = waiting.pop()
+            if commit in found or commit in known:
                 continue
-            if commit not in shallow:  # its parents appear when somebody fetches them
-                fresh[commit] = _encode(node)
-        nodes[commit] = node
-        waiting.extend(node.parents)
-    if fresh:
-        index.put(Kind.GRAPH, fresh)
-    return nodes
+            left -= own is not None and commit not in own
+            if left < 0:
+                return None
+            node = found[commit] = self._node(commit)
+            waiting.extend(node.parents)
+        return found
+
+    def _node(self, commit: CommitHash) -> Node:
+        if commit not in self._read:
+            row = self._remembered.get(commit)
+            try:
+                node = self._reader.node(commit) if row is None else _decode(row)
+            except GitexpError as error:
+                self._broken[commit], node = error, Node(())
+            self._read[commit] = node
+        return self._read[commit]
 
 
 def shallow_commits(repo: Repo) -> frozenset[str]:

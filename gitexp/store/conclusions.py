@@ -28,7 +28,6 @@ from gitexp.model.witness import Receipt, Stored, Way
 from gitexp.records import codec
 from gitexp.store import plans
 from gitexp.store.ancestry import MOST_BYTES, MOST_RECORDS, Graph, runs_in
-from gitexp.store.plans import Tip, own_tips
 from gitexp.store.records import is_lasting
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 
     from gitexp.git.repository import Repo
     from gitexp.model.plan import Person, Plan
+    from gitexp.store.plans import Tip
 
 
 _TOKEN_LIMIT: Final = 64 << 10
@@ -109,8 +109,7 @@ def uses(repo: Repo, index: Index, *beside: CommitHash) -> tuple[Use, ...]:
 
     Raises `UnsafeInputError` where that adds more than is read of others.
     """
-    trusted = [tip.commit for tip in own_tips(repo)]
-    trusted += [each.commit for each in own(repo.workspace, USUAL)]
+    trusted = plans.trusted(repo)
     graph = Graph(repo, index, [*trusted, *beside])
     added = {f"{id_}:{at}": at for id_, every in graph.conclusions().items() for at in every}
     mine = graph.led_to(trusted)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gitexp.dvc import inputs
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError, NoPlanError, NotInitialisedError, UnknownExperimentError
-from gitexp.git import objects, refs
+from gitexp.git import objects, refs, upstream
 from gitexp.git.objects import blob_id, exists, origins
 from gitexp.git.transaction.layout import ARCHIVE_TAGS, CONFIG, DATA_BRANCH, archive_tag, plan_path
 from gitexp.git.tree import FILE_MODES, Tree
@@ -369,6 +369,12 @@ def stood_on(repo: Repo, main: CommitHash, commit: CommitHash) -> bool:
 def own_tips(repo: Repo) -> tuple[Tip, ...]:
     """Return the tips whose records are the user's own."""
     return tuple(tip for tip in tips(repo) if tip.own)
+
+
+def trusted(repo: Repo) -> list[CommitHash]:
+    """Return the commits of own branches and archives, and of main here, upstream and on origin."""
+    mains = (each.commit for each in upstream.own(repo.workspace, upstream.USUAL))
+    return list(dict.fromkeys((*(tip.commit for tip in own_tips(repo)), *mains)))
 
 
 def places(repo: Repo, every: Iterable[Tip] | None = None) -> Iterator[tuple[str, CommitHash]]:

@@ -33,6 +33,8 @@ from gitexp.model.ids import CommitHash
 from gitexp.model.run import Run
 from gitexp.records import codec
 from gitexp.records import plan as plan_format
+from gitexp.store import ancestry
+from gitexp.store.ancestry import Graph
 from gitexp.store.conclusions import uses
 from gitexp.text import foreign, paramkeys, params
 from gitexp.text import samples as samples_format
@@ -736,11 +738,12 @@ def imported(
     repo: BuiltRepo, ref: str, files: Iterable[tuple[str, bytes]], commits: int = 1
 ) -> None:
     """Make a branch from main with files, and so many commits above that change nothing."""
-    head = b"commit %b\ncommitter M <m@x> %d +0000\ndata 1\nx\n"
-    text = head % (ref.encode(), 1_700_000_000) + b"from %b\n" % repo.hash("main").encode()
+    name = ref.encode()
+    head = b"commit %b\ncommitter M <m@x> %%d +0000\ndata %d\n%b\n" % (name, len(name), name)
+    text = head % 1_700_000_000 + b"from %b\n" % repo.hash("main").encode()
     for path, data in files:
         text += b"M 100644 inline %b\ndata %d\n%b\n" % (path.encode(), len(data), data)
-    text += b"".join(head % (ref.encode(), 1_700_000_000 + n) for n in range(1, commits))
+    text += b"".join(head % (1_700_000_000 + n) for n in range(1, commits))
     subprocess.run(
         ["git", "fast-import", "--quiet"], cwd=repo.path, env=git_environment(), input=text,
         check=True,
@@ -776,8 +779,13 @@ def newer_merged(repo: BuiltRepo) -> None:
     imported(repo, "refs/remotes/hub/notes", files)
 
 
+def long_history(repo: BuiltRepo) -> None:
+    imported(repo, "refs/remotes/hub/exp/evil", (), 5_000)
+
+
 HOSTILE: Final[dict[str, Callable[[BuiltRepo], None]]] = {
-    each.__name__: each for each in (bad_conclusions, newer_conclusions, bad_merged, newer_merged)
+    each.__name__: each
+    for each in (bad_conclusions, newer_conclusions, bad_merged, newer_merged, long_history)
 }
 
 
@@ -819,3 +827,53 @@ def test_more_conclusions_of_others_than_are_read_stop_the_question_about_them(
             uses(repo, index, many)
     finally:
         forget(judged)
+
+
+def uncertain(repo: BuiltRepo, name: str) -> Iterator[tuple[str, bytes]]:
+    """Yield an experiment of which only a look at all of its records tells what counts."""
+    for path in repo.files("exp/deep"):
+        text = repo.show(path, "exp/deep").replace("exp/deep", f"exp/{name}")
+        text = text.replace("name: deep", f"name: {name}").replace(
+            '"name":"deep"', f'"name":"{name}"'
+        )
+        text = text.replace('"name": "deep"', f'"name": "{name}"')
+        if path.startswith(".gitexp/") and "conclusion" not in path:
+            yield path.replace("deep.yaml", f"{name}.yaml"), text.encode()
+            if layout.RUNS in path:
+                again = text.replace("c" * 16, "cz" + "c" * 14)
+                yield path.replace("cc/" + "c" * 16, "cz/cz" + "c" * 14), again.encode()
+
+
+def test_a_longer_branch_of_others_than_is_read_stops_the_question_about_it(
+    judged: BuiltRepo, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ancestry, "MOST_COMMITS", 20)
+    repo, index = open_repository(judged.workspace), Index(None)
+    try:
+        for number in (20, 21):
+            files = uncertain(judged, f"n{number}")
+            imported(judged, f"refs/remotes/hub/exp/n{number}", files, number)
+        imported(judged, "refs/heads/mine", (), 30)
+        imported(judged, "refs/remotes/hub/exp/next", (), 30)
+        few, many, own = (
+            CommitHash(judged.hash(name)) for name in ("hub/exp/n20", "hub/exp/n21", "mine")
+        )
+        judged.git("update-ref", "refs/remotes/hub/exp/next", own)
+        assert len(Graph(repo, index, [few]).nodes) > 20
+        assert len(Graph(repo, index, [own]).nodes) > 30
+        known = len(index.all(Kind.GRAPH))
+        graph = Graph(repo, index, [own, many])
+        assert (set(graph.broken), len(index.all(Kind.GRAPH))) == ({many}, known)
+        with pytest.raises(UnsafeInputError, match="longer than is read of others"):
+            graph.additions([many])
+        assert graph.additions([own]) == Graph(repo, index, [own]).additions()
+        assert dispatch(["-C", str(judged.path), "list", "--json"]) == 0
+        listed = json.loads(capsys.readouterr().out)["experiments"]
+        counted = {each["name"]: each["finished"] for each in listed}
+        assert (counted["n21"], counted["deep"]) == (0, 10)
+        for name, code in (("hub/exp/next", 0), ("hub/exp/n21", 3)):
+            assert dispatch(["-C", str(judged.path), "show", name]) == code
+        assert "more than 20 commits that no branch of yours has" in capsys.readouterr().err
+    finally:
+        forget(judged)
+        judged.git("update-ref", "-d", "refs/heads/mine")
