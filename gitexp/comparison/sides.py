@@ -301,7 +301,7 @@ def _own(repo: Repo, index: Index, name: str) -> Named | None:
         commit = refs.read_ref(repo, refs.local(branch))
         if commit is not ABSENT:
             return Named(name, _looked(repo, branch, commit), branch)
-    bare = name.removeprefix(prefix)
+    bare = _bare(name, prefix)
     for tip in own_tips(repo):
         if tip.ref == layout.archive_tag(bare):
             return _archived(repo, name, bare, _looked(repo, tip.name, tip.commit))
@@ -314,7 +314,7 @@ def _own(repo: Repo, index: Index, name: str) -> Named | None:
 def _theirs(repo: Repo, index: Index, name: str) -> Named | None:
     """Return what it stands for elsewhere: a branch of a remote, an archive, merged records."""
     prefix = plans.branch_prefix(repo)
-    wanted, bare = (name, f"{prefix}{name}"), name.removeprefix(prefix)
+    wanted, bare = (name, f"{prefix}{name}"), _bare(name, prefix)
     every = refs.branches(repo)
     for ref, commit in every:
         short = upstream.followed(ref)
@@ -324,6 +324,12 @@ def _theirs(repo: Repo, index: Index, name: str) -> Named | None:
         if ref == layout.archive_tag(bare):
             return _archived(repo, name, bare, _looked(repo, ref.split("/", 2)[2], commit))
     return _merged(repo, index, name, bare)
+
+
+def _bare(name: str, prefix: str) -> str:
+    """Return an experiment's name of what stands for it: a branch, or the tag of its archive."""
+    tag = layout.archive_tag("").removeprefix("refs/tags/")
+    return name.removeprefix(tag) if name.startswith(tag) else name.removeprefix(prefix)
 
 
 def _looked(repo: Repo, where: str, commit: CommitHash) -> CommitHash:

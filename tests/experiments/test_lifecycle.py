@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.compare import compare
 from gitexp.errors import (
     BusyBranchError,
     ConfirmationError,
@@ -71,6 +72,19 @@ def merge(lab: Lab) -> None:
 def states(repo: BuiltRepo, query: ListQuery | None = None) -> dict[str, str]:
     found = list_experiments(repo.workspace, query or ListQuery())
     return {item.name: item.state for item in found.experiments}
+
+
+def test_the_tag_of_an_archive_stands_for_its_experiment(lab: Lab) -> None:
+    archive(lab.repo.workspace, "deep", abandon=True)
+    (by_name,), (by_tag,) = (
+        compare(lab.repo.workspace, [name], now=START) for name in ("deep", "exp-archive/deep")
+    )
+    assert (by_tag.verdict, by_tag.plan) == (by_name.verdict, by_name.plan)
+    assert by_tag.candidate.seeds == by_name.candidate.seeds
+    for name in ("deep", "exp-archive/deep"):
+        view = show(lab.repo.workspace, name)
+        assert isinstance(view, ShownExperiment)
+        assert view.plan is not None
 
 
 # --- archive ------------------------------------------------------------------------------------
