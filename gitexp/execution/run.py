@@ -27,7 +27,9 @@ from gitexp.execution.preflight.drift import AMEND, drifted, refuse_unmade
 from gitexp.execution.prepare import SharedCall, foresee, prepare
 from gitexp.execution.publish import publish
 from gitexp.execution.record import Ended
+from gitexp.execution.run_sources import in_files
 from gitexp.execution.workdir import WorkDir, remove_slots
+from gitexp.git import objects
 from gitexp.git.command import translating
 from gitexp.git.transaction import owners
 from gitexp.model.ids import RunId
@@ -107,7 +109,10 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
     made: list[RunId] = []
     lock = states.beginning(workspace)
     with nullcontext(lock) if request.dry_run else lock as beginning:
-        place, resumed, told = _begin(find_place(workspace, request), request, now(), variables)
+        place = find_place(workspace, request)
+        at = place.head if request.at is None else objects.resolve(place.repo, request.at)
+        request = replace(request, params=in_files(place.repo, at, request.params))
+        place, resumed, told = _begin(place, request, now(), variables)
         seen = situation.look(place, resumed.request, variables, resumed.runs, resumed.pending)
         _refuse_unmade(seen)
         planned = answer.planned(seen)

@@ -245,6 +245,26 @@ def params_of(
     return values
 
 
+def in_files(
+    repo: Repo, commit: CommitHash, params: tuple[tuple[ParamKey, ParamValue], ...]
+) -> tuple[tuple[ParamKey, ParamValue], ...]:
+    """Return parameters of the only params file that has each, where there is no params.yaml."""
+    known: Iterable[ParamKey] = ()
+    with contextlib.suppress(GitexpError):  # told by whoever reads them next
+        known = params_of(repo, commit, plans.config_of(repo, commit)[0]) if params else ()
+    if any(each.file == "params.yaml" for each in known):
+        return params
+    found = {key: [each for each in known if str(key) == each.key] or [key] for key, _ in params}
+    for key, value in params:
+        if found[key][1:]:
+            raise UnknownParamError(
+                f"several params files have {key}",
+                expected=" or ".join(map(str, found[key])),
+                next_step=f"the same with --param {found[key][0]}={value}",
+            )
+    return tuple((found[key][0], value) for key, value in params)
+
+
 def undeclared(
     repo: Repo, commit: CommitHash, config: ProjectConfig, key: ParamKey, value: ParamValue
 ) -> str:

@@ -39,7 +39,7 @@ from gitexp.errors import (
     UsageError,
 )
 from gitexp.execution.preflight.drift import drifted, refuse_unmade
-from gitexp.execution.run_sources import assigned, undeclared
+from gitexp.execution.run_sources import assigned, in_files, undeclared
 from gitexp.experiments.lifecycle import check_branch, check_name
 from gitexp.git import command, identity, objects, refs, repository
 from gitexp.git.transaction import layout, transaction
@@ -130,6 +130,7 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
         raise refs.unborn(repo, head)
     start = objects.resolve(repo, request.start or "HEAD")
     config, _ = plans.config_of(repo, start)
+    request = replace(request, params=in_files(repo, start, request.params))
     plan, unseen = _plan(repo, request, start, config, now or datetime.now(UTC))
     branch = plan.branch
     found = _power(repo, plan, start, request.expect)

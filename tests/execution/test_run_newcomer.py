@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.errors import GitexpError, PreflightError
+from gitexp.errors import GitexpError, PreflightError, UnknownParamError
 from gitexp.execution.run import run
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
@@ -255,6 +255,32 @@ def test_a_params_file_of_an_odd_name_is_found_where_none_was_said(tmp_path: Pat
     assert refused.value.next_step.startswith("gitexp init --params params.json.in, then")
 
 
+def test_a_parameter_without_a_file_is_of_the_only_one_that_has_it(tmp_path: Path) -> None:
+    repo = build_repository(tmp_path / "r")
+    train = PLAIN_TRAIN.replace("params.yaml", "conf.yaml")
+    files = {"conf.yaml": "lr: 0.1\nboth: 1\nseed: 1\n", "more.json": '{"both": 1, "deep": 1}'}
+    repo.commit({"train.py": train, **files})
+    named = ("conf.yaml", "more.json")
+    init(repo.workspace, InitRequest(command="python train.py", params=named))
+    wanted = NewRequest(
+        name="faster", hypothesis="a larger step raises accuracy", metric="acc", effect=">0",
+        direction=Direction.MAX,
+    )  # fmt: skip
+    with pytest.raises(UnknownParamError, match="several params files have both") as refused:
+        new(repo.workspace, replace(wanted, params=lr(2, "both")))
+    assert refused.value.expected == "conf.yaml:both or more.json:both"
+    assert refused.value.next_step == "the same with --param conf.yaml:both=2"
+    with pytest.raises(UnknownParamError, match="several"):
+        run(repo.workspace, RunRequest(params=lr(2, "both")))
+    new(repo.workspace, replace(wanted, params=(*lr(0.2), *lr(3, "deep"))))
+    assert "lr: 0.2" in repo.show("conf.yaml")
+    assert '"deep": 3' in repo.show("more.json")
+    (made,) = run(repo.workspace, RunRequest(params=lr(0.5), seeds=(5,))).recorded
+    assert dict(made.run.source.overrides) == {"conf.yaml:lr": 0.5}
+    run(repo.workspace, RunRequest(params=lr(0.7), seeds=(6,), commit_message="larger"))
+    assert "lr: 0.7" in repo.show("conf.yaml")
+
+
 def test_a_parameter_of_another_file_is_refused_with_its_whole_name(tmp_path: Path) -> None:
     repo = build_repository(tmp_path / "r")
     text = "[train]\nlr = 0.1\nseed = 1\n"
@@ -267,15 +293,14 @@ def test_a_parameter_of_another_file_is_refused_with_its_whole_name(tmp_path: Pa
         direction=Direction.MAX,
         seeds=SeedOrigin.COMMITTED,
     )  # fmt: skip
-    for params in (lr(0.2, "train.lr"), lr(0.2, "lr")):
+    with pytest.raises(GitexpError) as refused:
+        new(repo.workspace, replace(wanted, params=lr(0.2)))
+    assert refused.value.next_step == said
+    assert refused.value.summary == "there is no parameter lr"
+    for message in (None, "larger"):
         with pytest.raises(GitexpError) as refused:
-            new(repo.workspace, replace(wanted, params=params))
+            run(repo.workspace, RunRequest(params=lr(0.2), commit_message=message))
         assert refused.value.next_step == said
-        assert refused.value.summary == f"there is no parameter {params[0][0]}"
-        for message in (None, "larger"):
-            with pytest.raises(GitexpError) as refused:
-                run(repo.workspace, RunRequest(params=params, commit_message=message))
-            assert refused.value.next_step == said
     good = (ParamKey("conf.toml", "train.lr"), 0.2)
     with pytest.raises(GitexpError):
         run(repo.workspace, RunRequest(params=(good, *lr(0.2)), commit_message="larger"))
