@@ -11,7 +11,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from gitexp.comparison import advice, collapse, sides
+from gitexp.comparison import advice, collapse, exclusions, sides
 from gitexp.comparison.counting import FoundRuns, count
 from gitexp.comparison.designs import crossed, predictions, repeats, resplits
 from gitexp.comparison.designs.foretold import FEWEST_KNOWN, Spread, is_of_one_set, share_of
@@ -19,6 +19,7 @@ from gitexp.comparison.designs.prediction_pairs import recorded_by
 from gitexp.comparison.measure import Question, Values, means_of, samples_of
 from gitexp.comparison.randomness.variation import equal
 from gitexp.comparison.tally import settle
+from gitexp.git import refs
 from gitexp.model.clocked import is_clocked, is_resource
 from gitexp.model.comparison import Detectable, MetricComparison, Missing, Role, SignificanceResult
 from gitexp.model.design import Unit
@@ -304,13 +305,18 @@ def of_baseline(world: RunPool, side: ResolvedSide, metric: str, asked: Named) -
     known: list[tuple[Counted, float]] = []
     used: list[Counted] = []
     pairs = 0, 0.0
-    price = 1
+    price, again, step = 1, 0, ""
     if asked.plan is not None:
         at = sides.settled(world.repo, asked)
         candidate = sides.source(world.repo, asked, at, world.index)
         settled = settle(world, side, candidate, asked.plan)
-        again = bool(settled.count.candidate.repeats)  # another plan is its next try
-        price = settled.count.chances(amended=again) if candidate.inputs != side.inputs else 1
+        if candidate.inputs != side.inputs:
+            price = settled.chances
+            other = settled.amended() if settled.count.place else price
+            again = other if other > price or settled.everything.candidate.repeats else 0
+            on_it = refs.head(world.repo).branch == asked.plan.branch
+            paired = settled.paired
+            step = exclusions.onward(asked.plan, settled.count, paired=paired, on_it=on_it)
         used = [settled.judged.baseline.repeats[seed] for seed in settled.baseline]
         known = _values(used, metric, files)
         if settled.paired and metric == asked.plan.metric:
@@ -326,6 +332,7 @@ def of_baseline(world: RunPool, side: ResolvedSide, metric: str, asked: Named) -
     top = world.repo.workspace.top
     splits = None if is_clocked(metric) else resplits.of_side(top, side, used)
     told = Spread(len(values), mid, sd, tuple(each.run for each in runs), splits, price)
+    told = replace(told, again=again, step=step)
     parts = (
         s for item, _ in known for s in item.samples.values() if bare(s.metric) == bare(metric)
     )

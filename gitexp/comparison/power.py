@@ -183,7 +183,7 @@ def _terms(request: PowerRequest, known: _Known) -> PowerTerms:
     planned, alpha = (REPEATS, ALPHA) if mine is None else (mine.repeats, mine.alpha)
     if request.alpha is not None:
         alpha = check_alpha(request.alpha)
-    return PowerTerms(
+    terms = PowerTerms(
         metric,
         direction,
         effect,
@@ -194,7 +194,10 @@ def _terms(request: PowerRequest, known: _Known) -> PowerTerms:
         request.n or (_EXAMPLES if design in _OF_EXAMPLES else planned),
         mine.stopping if mine is not None and request.n is None else None,
         mine,
-        (len(known.shared) + 1) * known.found.price,
+        known.shared,
+    )
+    return replace(
+        terms, price=known.found.price if terms.own else known.found.again or known.found.price
     )
 
 
@@ -208,7 +211,7 @@ def _of_repeats(request: PowerRequest, terms: PowerTerms, known: _Known) -> Powe
             "the spread of the baseline is not known",
             found=f"{found.n} repeats that report {terms.metric}",
             expected=f"{FEWEST_KNOWN} repeats with some variation, or --sd",
-            next_step=f"gitexp power{_typed(request)} --sd 0.01{mean_too}",
+            next_step=f"gitexp power{_name(request)}{_typed(request)} --sd 0.01{mean_too}",
         )
     mean, spread = found.mean if request.area is None else request.area, told.spread
     margin, truth = _in_units(terms.effect, mean), _truth(terms, mean)
@@ -230,28 +233,57 @@ def _of_repeats(request: PowerRequest, terms: PowerTerms, known: _Known) -> Powe
         needed = (unchanged or other).needed(abs(margin) / spread, terms.power)
         reached = (unchanged or other).power_at(abs(margin) / spread)
     report = _report(request, terms, margin, (needed, truth, support), mean)
-    if not report.support.truth:  # no plan that no outcome can support
-        alpha = terms.alpha / ((1 + len(known.shared)) * max(1, found.price))
-        can = pairs_needed(alpha, paired=paired, one_sided=terms.effect.one_sided)
-        enough = replace(terms, units=max(terms.units, can))
-        report = replace(report, next_step=_next_step(enough, report.support, request))
     return replace(
         report,
+        next_step=_onward(terms, report.support, request, known),
         unit="pairs" if paired else "repeats a side",
         spread=spread,
         reached=reached,
         detectable=None if least is None else least * spread,
         price=known.price(support.planned(terms.units) or terms.units),
-        assumed=(*told.assumed(), *_divided(known)),
+        assumed=(*told.assumed(), *_divided(terms, known)),
     )
 
 
-def _divided(known: _Known) -> Iterator[str]:
-    """Say by what alpha is divided, where it is."""
-    if known.shared:
-        yield f"alpha / {len(known.shared) + 1}: {siblings.with_results(known.shared)} (Holm)"
-    if known.found.price > 1:
-        yield f"alpha / {known.found.price}: other tries of this candidate had results"
+def _can_decide(terms: PowerTerms) -> int:
+    """Return the fewest repeats of which some outcome reaches alpha."""
+    paired = terms.design is PowerDesign.PAIRED
+    alpha = terms.alpha / terms.factor
+    return pairs_needed(alpha, paired=paired, one_sided=terms.effect.one_sided)
+
+
+def _onward(terms: PowerTerms, support: Support, request: PowerRequest, known: _Known) -> str:
+    """Return what brings a question about repeats further: of a plan as it stands its own step."""
+    plan, again = terms.plan, known.found.again
+    can = max(terms.units, _can_decide(terms))
+    needed = support.planned(terms.units) if support.truth else can
+    if plan is None or not terms.own or needed is None:
+        return _next_step(terms, support, request, needed)
+    first, step = "" if support.truth else f"{_EXPECTED}; or ", known.found.step
+    if needed <= plan.repeats and not step.startswith(exclusions.COMPARE):
+        return first + step
+    if not again:
+        return f"{first}gitexp amend-plan{_name(request)} --repeats {needed} --why TEXT"
+    other = replace(terms, price=again, units=max(needed, plan.repeats + 1))
+    new = _of_repeats(request, other, known).next_step
+    return f"{first}{step}; to go on: {new.removeprefix(first)}" if needed <= plan.repeats else new
+
+
+def _divided(terms: PowerTerms, known: _Known) -> Iterator[str]:
+    """Say by what alpha is divided, where it is, and what it would be of a next try."""
+    shared, again = known.shared, known.found.again
+    if shared:
+        yield f"alpha / {len(shared) + 1}: {siblings.with_results(shared)} (Holm)"
+    if terms.price > 1 and terms.own:
+        yield f"alpha / {terms.price}: tries before this one had results"
+    elif terms.price > 1:
+        yield f"alpha / {terms.price}: this would be the next try, and others had results"
+    if terms.own and again > terms.price:
+        can = _can_decide(replace(terms, price=again))
+        yield (
+            f"the plan as it stands; an amendment of it, or another plan of this candidate, is its "
+            f"next try: alpha / {again}, {can} repeats at least"
+        )
 
 
 def _report(
@@ -327,7 +359,7 @@ def _of_examples(request: PowerRequest, terms: PowerTerms, known: _Known) -> Pow
     tell = (0.0, -abs(margin))  # by as much as promised from no change
     needed = told.needed(*tell, terms.power) if margin else None
     reached = told.chance(terms.units, *tell) if margin else None
-    assumed += tuple(_divided(known))
+    assumed += tuple(_divided(terms, known))
     return replace(
         _report(request, terms, margin, (needed, truth, support), level),
         reached=reached,
@@ -358,17 +390,24 @@ def _in_units(effect: Effect, mean: float | None) -> float:
     return effect.margin * mean
 
 
-def _next_step(terms: PowerTerms, support: Support, request: PowerRequest) -> str:
+def _next_step(
+    terms: PowerTerms, support: Support, request: PowerRequest, needed: int | None = None
+) -> str:
+    """Return the call that begins an experiment with so many repeats."""
     first = "" if support.truth else f"{_EXPECTED}; or "
     asked = _typed(request, "metric", "effect", "hypothesis")
     if terms.design in _OF_EXAMPLES:
         return f"{first}gitexp new NAME --claim model{asked}"
-    needed = terms.units if first else support.planned(terms.units)
     if needed is None:
         return "a smaller promise, less noise or more data: no number of repeats is enough"
     if terms.plan is not None and not _typed(replace(request, expect=None)):
         return first + exclusions.planning(terms.plan, needed)
     return f"{first}gitexp new NAME --repeats {needed}{asked}"
+
+
+def _name(request: PowerRequest) -> str:
+    """Return the experiment as it was named, for the next command line."""
+    return "" if request.name is None else f" {shlex.quote(request.name)}"
 
 
 def _typed(request: PowerRequest, *more: str) -> str:

@@ -445,7 +445,7 @@ def test_run_says_that_a_plan_can_no_longer_be_a_yes_among_experiments_that_came
 def test_power_plans_for_the_worst_place_among_siblings(lab: Lab) -> None:
     asked = PowerRequest(metric="f1", effect=">0", expect="0.002", sd=0.002)
     begin(lab, "one", 3)
-    again = power(lab.repo.workspace, replace(asked, name="one"))  # its next try
+    again = power(lab.repo.workspace, replace(asked, name="one", n=8))  # its next try
     lab.repo.switch("main")
     first = power(lab.repo.workspace, asked)
     four = three(lab, "next", 10)
@@ -453,25 +453,52 @@ def test_power_plans_for_the_worst_place_among_siblings(lab: Lab) -> None:
     numbers = [each.support.needed or 0 for each in (first, again, found)]
     assert 0 < numbers[0] < min(numbers[1:])
     assert [each for each in again.assumed if "alpha /" in each] == [
-        "alpha / 6: other tries of this candidate had results"
+        "alpha / 6: this would be the next try, and others had results"
     ], "it is no sibling of its own"
     said = "alpha / 4: one, three, two have results on this baseline's data (Holm)"
     assert said in found.assumed
-    unasked = power(lab.repo.workspace, PowerRequest(name="one", sd=0.002))
+    unasked = power(lab.repo.workspace, PowerRequest(name="one", sd=0.002, n=6))
+    assert unasked.support.least is not None, "1 / 64 is below alpha / 3"
+    unasked = power(lab.repo.workspace, PowerRequest(name="one", sd=0.002, n=7))
     assert "--repeats 9" in unasked.next_step, "1 / 2^9 is the first below alpha / 3 / 6"
     planned = new(lab.repo.workspace, four, now=START).power
     assert planned is not None
     assert said in planned.assumed
 
 
-def test_power_pays_for_the_next_try(lab: Lab) -> None:
+def test_power_of_a_plan_is_that_of_the_plan_as_it_stands(lab: Lab) -> None:
     asked = PowerRequest(expect="0.002", sd=0.002)
     lab.plan("idea", effect=">0", repeats=REPEATS, rules=2)
     once = power(lab.repo.workspace, asked)
-    begin(lab, "one", 3)
-    again = power(lab.repo.workspace, asked)  # another plan of it is its next try
+    plan = begin(lab, "one", 3)
+    again = power(lab.repo.workspace, asked)
+    assert again.support.needed == once.support.needed, "its own repeats are no other try"
+    said = "its next try: alpha / 6, 7 repeats at least"
+    assert [each.endswith(said) for each in again.assumed].count(True) == 1
+    unasked = power(lab.repo.workspace, PowerRequest(sd=0.002))
+    assert "; or gitexp compare; to go on: gitexp new NAME --baseline main" in unasked.next_step
+    assert "--repeats 7" in unasked.next_step
+    more = power(lab.repo.workspace, replace(asked, n=REPEATS + 1))
+    likely = power(lab.repo.workspace, replace(asked, expect="0.001"))
+    assert "gitexp new NAME --baseline main" in likely.next_step
     lab.change(5)
-    other = power(lab.repo.workspace, asked)
+    other = power(lab.repo.workspace, replace(asked, n=plan.repeats))
     assert 0 < (once.support.needed or 0) < (other.support.needed or 0)
-    assert again.support.needed == other.support.needed
-    assert any("other tries of this candidate had results" in each for each in other.assumed)
+    assert more.support.needed == other.support.needed
+    assert "alpha / 6: tries before this one had results" in other.assumed
+
+
+def test_the_next_step_of_a_plan_without_results_is_of_this_plan(lab: Lab) -> None:
+    lab.plan("idea", effect=">0", repeats=4, rules=2)
+    lab.change(4)
+    lab.repo.switch("main")
+    with pytest.raises(UsageError) as caught:
+        power(lab.repo.workspace, PowerRequest(name="idea"))
+    assert caught.value.next_step == "gitexp power idea --sd 0.01"
+    few = power(lab.repo.workspace, PowerRequest(name="idea", sd=0.01))
+    assert few.next_step.endswith("; or gitexp amend-plan idea --repeats 5 --why TEXT")
+    plan = lab.plan("other", effect=">0", repeats=5, rules=2)
+    lab.change(5)
+    enough = power(lab.repo.workspace, PowerRequest(sd=0.01))
+    assert plan.repeats == 5
+    assert enough.next_step.endswith("; or gitexp run --with-baseline")

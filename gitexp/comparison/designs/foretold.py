@@ -54,7 +54,21 @@ class PowerTerms:
     units: int
     stopping: Stopping | None = None
     plan: Plan | None = None  # of this metric
-    factor: int = 1  # what p is multiplied by at worst: by Holm's place, and the price of a try
+    shared: tuple[str, ...] = ()  # experiments with results on the same data
+    price: int = 1  # what p is multiplied by for the tries before
+
+    @property
+    def factor(self) -> int:
+        """What p is multiplied by at worst: by Holm's place, and the price of a try."""
+        return (len(self.shared) + 1) * self.price
+
+    @property
+    def own(self) -> bool:
+        """Whether it is the plan that is asked about, as it stands."""
+        plan = self.plan
+        return plan is not None and (plan.effect, plan.alpha, plan.repeats, plan.direction) == (
+            *(self.effect, self.alpha, self.units, self.direction),
+        )
 
     @property
     def level(self) -> float:
@@ -71,7 +85,9 @@ class Spread:
     sd: float | None
     runs: tuple[Run, ...] = ()  # observed ones of these inputs, wherever they are recorded
     splits: Splits | str | None = None  # how seeds divide one table anew, or why nobody knows
-    price: int = 1  # what p is multiplied by, as other tries of the candidate had results
+    price: int = 1  # what p is multiplied by for the tries before the plan's candidate
+    again: int = 0  # of its next try, by another plan or an amendment; 0: it has no result yet
+    step: str = ""  # what runs what the plan lacks, or compares; "" without a plan
     parts: bool = False  # whether repeats report the metric by folds or data sets, which are tested
     crossed: bool = False  # whether all recorded predictions of one set, by which pairs are tested
     noise: Squares | None = None  # repeats by the examples of the one set that they predicted
