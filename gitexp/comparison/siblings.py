@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison import selection, sides
 from gitexp.comparison.draft import CompareOptions, draft
 from gitexp.comparison.sides import Named
+from gitexp.dvc import declared_data
 from gitexp.dvc.input_parts import collect
 from gitexp.errors import DataMissingError, GitexpError, NoSamplesError, UsageError
 from gitexp.git import objects
@@ -65,7 +66,10 @@ def found(
     if plan is None or plan.rules < 2 or not item.sides.count.candidate.repeats:  # noqa: PLR2004  decision 0041
         return None
     kept = _concluded(world.repo, plan, holder)
-    there = tuple(_others(world, item, plan, asked))
+    both, commit = (item.sides.baseline, item.sides.candidate), plan.baseline.commit
+    data = _Data(_identities(item), frozenset(_raw(world.repo, commit, both[0].records)))
+    about = _Asked(plan, both[0].inputs, both[1].inputs, commit, data, named=asked)
+    there = tuple(_others(world, about))
     # One of fewer repeats, as of a candidate that only failed, says nothing of these.
     if kept and item.sides.count.candidate.repeats.keys() <= {*kept.comparison.candidate.seeds}:
         mine = () if kept.comparison.siblings is None else kept.comparison.siblings.experiments
@@ -121,9 +125,10 @@ def _one(p: float | None) -> float:
 
 
 def sharing(world: RunPool, baseline: ResolvedSide, mine: Named) -> tuple[str, ...]:
-    """Return the experiments with results on a baseline's data, before there is a comparison.
+    """Return the siblings of what is planned, before there is a comparison, by the rule of one.
 
-    `mine`: what is planned, which is none of them, nor is another try of it.
+    What its repeats will be measured on is told by those that the baseline has, else by files that
+    Git or DVC holds; where neither does, nothing tells its data apart.
     """
     plan = mine.plan
     if plan is not None and plan.rules < 2:  # noqa: PLR2004  decision 0041
@@ -131,23 +136,27 @@ def sharing(world: RunPool, baseline: ResolvedSide, mine: Named) -> tuple[str, .
     commit = baseline.commit if plan is None else plan.baseline.commit
     at = sides.settled(world.repo, mine)
     candidate = sides.source(world.repo, mine, at, world.index).inputs
-    data: _Data | None = None
-    found, looked = [], 0
-    for other in _tried(world, plan):
-        if candidate != baseline.inputs and other.tried <= {candidate}:
-            continue  # another try of it, which has its price
-        if other.baseline in {"", baseline.inputs}:
-            found.append(other.name)
-        elif looked < _MOST:
-            looked += 1
-            data = data or _Data(raw=frozenset(_raw(world.repo, commit, baseline.records)))
-            with contextlib.suppress(GitexpError):  # `list` says what is wrong with it
-                named = sides.planned(world.repo, world.index, other.look())
-                there = commit if named.plan is None else named.plan.baseline.commit
-                theirs = _Data(raw=frozenset(_raw(world.repo, there, named.holder)))
-                if data.has_common(theirs) and not _parted(world.repo, plan, commit, there):
-                    found.append(other.name)
-    return tuple(found)
+    data = _Data(
+        _foreseen(world, baseline, mine.holder),
+        frozenset(_raw(world.repo, commit, baseline.records)),
+    )
+    changed = "" if candidate == baseline.inputs else candidate
+    asked = _Asked(plan, baseline.inputs, changed, commit, data, judged=False)
+    return tuple(one.name for one, _ in _others(world, asked))
+
+
+def _foreseen(world: RunPool, baseline: ResolvedSide, holder: CommitHash) -> frozenset[str]:
+    """Return what identifies the data that a baseline is measured on; nothing if none tells."""
+    world = world.at(baseline.records, holder)
+    world.read([baseline.inputs], ())
+    runs, _ = world.of([baseline.inputs], None, [baseline.records, holder])
+    repeats = [each for item in runs.values() for each in item.run.repeats if each.evaluation]
+    if len({each.seed for each in repeats}) > 1:  # a single one may be of its seed's own part
+        return _fixed(each.evaluation for each in repeats if each.evaluation)
+    with contextlib.suppress(GitexpError):
+        known = declared_data.foreseen(baseline.state(world.repo))
+        return frozenset() if known is None else frozenset({known})
+    return frozenset()
 
 
 def shared(plan: Plan, names: Sequence[str], price: int) -> str:
@@ -216,31 +225,41 @@ class _Other:
     amended: bool = False  # its plan, once there were any
 
 
-def _others(
-    world: RunPool, item: Draft, plan: Plan, asked: Collection[str]
-) -> Iterator[tuple[Sibling, datetime]]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An experiment whose siblings are asked for."""
+
+    plan: Plan | None
+    baseline: str  # its inputs
+    candidate: str  # likewise; "" where it is the baseline as yet
+    commit: CommitHash  # of the baseline
+    data: _Data
+    judged: bool = True  # whether their p-values are asked for, too
+    named: Collection[str] = ()  # others that have their place in a family of the call already
+
+
+def _others(world: RunPool, asked: _Asked) -> Iterator[tuple[Sibling, datetime]]:
     """Yield the siblings, with what each one's own test says and when the first run began."""
-    baseline, mine = item.sides.baseline, item.sides.candidate.inputs
-    commit = plan.baseline.commit
-    data = _Data(_identities(item), frozenset(_raw(world.repo, commit, baseline.records)))
-    tested = 0
+    plan, data, tested = asked.plan, asked.data, 0
     for other in _tried(world, plan):
         # What has this candidate alone is another try of it, which has its price.
-        if other.name in asked or other.tried <= {mine}:
+        if other.name in asked.named or other.tried <= {asked.candidate}:
             continue
-        like = other.baseline in {"", baseline.inputs}
+        same = other.baseline == asked.baseline
         one, theirs, new = Sibling(other.name, 1.0, 1.0), _Data(), False
         with contextlib.suppress(GitexpError):  # `list` says what is wrong; it had its chance
-            named = sides.planned(world.repo, world.index, other.look())
-            if named.plan is not None:
+            named = None if same and not asked.judged else other.look()
+            named = named and sides.planned(world.repo, world.index, named)
+            if named is not None and named.plan is not None:
                 there = named.plan.baseline.commit
-                if other.baseline != baseline.inputs and _parted(world.repo, plan, commit, there):
+                if not same and _parted(world.repo, plan, asked.commit, there):
                     continue
-                one, theirs, new = _judged(world, named, named.plan, again=tested < _MOST)
+                again = tested < _MOST and (asked.judged or bool(data.evaluated))
+                one, theirs, new = _judged(world, named, named.plan, again=again)
         tested += new
         if other.amended:  # to what is true anyway, for all that anybody knows
             one = Sibling(other.name, 1.0, 1.0)
-        if like or not data.is_apart(theirs):
+        if same or not other.baseline or not data.is_apart(theirs):
             yield replace(one, name=other.name), other.began
 
 

@@ -6,6 +6,7 @@ reads each folder and each file once.
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,8 @@ from gitexp.errors import BadFormatError, UnsafeInputError
 from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, commit_info, entry_at, list_dir
 from gitexp.git.tree import MODE_TREE
 from gitexp.model import dataclass, replace
-from gitexp.model.ids import ABSENT, BlobId, CommitHash, Md5, TreeId
+from gitexp.model.ids import ABSENT, BlobId, CommitHash, EvaluationDigest, Md5, TreeId
+from gitexp.text.jsontext import json_dumps_compact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,6 +30,8 @@ PLAIN = "md5"
 BY_DVC_2 = "written by DVC 2"  # its objects lie elsewhere, in the cache and on the remote
 _PIPELINE, _LOCK = "dvc.yaml", "dvc.lock"
 _SKIPPED = frozenset({".dvc", ".gitexp"})
+_LFS = b"version https://git-lfs"
+LIMIT_EVALUATION = 64 << 20  # bytes of a file that are hashed to plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,3 +219,33 @@ def _plain(out: HashedPath, file: str, delegated: list[str], *, push: bool) -> t
         return ()
     needed = Needed(out.path, out.md5, out.size or 0, out.nfiles, out.isexec, file, push)
     return (needed,)
+
+
+def identity(content: Iterable[tuple[str, str]]) -> EvaluationDigest:
+    """Return what identifies evaluation data, of which hashes are given by path."""
+    rows = [list(pair) for pair in sorted(content)]
+    return EvaluationDigest(hashlib.sha256(json_dumps_compact(rows)).hexdigest())
+
+
+def foreseen(state: ProjectState) -> EvaluationDigest | None:
+    """Return what will identify a state's declared evaluation data; None where no file tells.
+
+    What a stage makes may be made otherwise, and what a filter of Git writes is not what Git holds.
+    """
+    config, found = state.config, list[tuple[str, str]]()
+    if config.predictions is not None:
+        return None
+    data = pointed(state).data if config.evaluation else {}
+    for path in config.evaluation:
+        name = path.rstrip("/")
+        entry = state.entry(state.at(name))
+        text = state.read(name, LIMIT_EVALUATION) if entry is not ABSENT else ABSENT
+        if entry is not ABSENT and entry.mode in {MODE_BLOB, MODE_EXECUTABLE}:
+            if text is ABSENT or text.startswith(_LFS) or name in state.outputs:
+                return None
+            found.append((path, hashlib.md5(text, usedforsecurity=False).hexdigest()))
+        elif name in data and data[name].by.endswith(".dvc") and (md5 := data[name].md5):
+            found.append((path, md5))
+        else:
+            return None
+    return identity(found) if found else None

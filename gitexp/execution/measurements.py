@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import stage_records
 from gitexp.dvc.cache import put
+from gitexp.dvc.declared_data import identity
 from gitexp.errors import BadMetricError, UnsafeInputError
 from gitexp.execution.jobs import lies_in
 from gitexp.git.worktree import status
@@ -236,11 +237,11 @@ def _evaluation(job: Job, project: Path, memo: Memo) -> tuple[EvaluationDigest |
         table = predictions_format.load(data, job.predictions, job.predictions.path)
         return predictions_format.evaluation_digest(table), "predictions"
     if job.evaluation:
-        rows = [
-            [path, stage_records.hash_path(project, path.rstrip("/"), memo=memo).md5]
-            for path in sorted(job.evaluation)
-        ]
-        return EvaluationDigest(hashlib.sha256(json_dumps_compact(rows)).hexdigest()), "evaluation"
+        there = (
+            (path, stage_records.hash_path(project, path.rstrip("/"), memo=memo).md5)
+            for path in job.evaluation
+        )
+        return identity(there), "evaluation"
     if job.data_pointers:
         data = json_dumps_compact(sorted(job.data_pointers))
         return EvaluationDigest(hashlib.sha256(data).hexdigest()), "data"

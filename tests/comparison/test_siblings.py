@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from dataclasses import replace
 from datetime import timedelta
@@ -30,8 +31,9 @@ from gitexp.records import codec, terms
 from gitexp.report.comparisons import text as render
 from gitexp.report.sheet import PLAIN
 from gitexp.store.plan_files import plans_in
+from gitexp.text.jsontext import json_dumps_compact
 from tests.lab import build
-from tests.lab.records import EVALUATION, START, Lab, one
+from tests.lab.records import CONFIG, EVALUATION, START, Lab, one
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -412,6 +414,78 @@ def three(lab: Lab, name: str, repeats: int) -> NewRequest:
         repeats=repeats,
         dry_run=True,
     )
+
+
+def moved(lab: Lab, files: dict[str, str]) -> None:
+    """Let main move on."""
+    lab.repo.switch("main")
+    lab.repo.commit(files, at=lab.tick(), message="moved on")
+
+
+DECLARED = replace(CONFIG, evaluation=("test.csv",))
+TESTED = "x,y\n"
+
+
+def digest_of(text: str) -> str:
+    """Return the identity of what the settings declare, as a run records it."""
+    rows = [["test.csv", hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()]]
+    return hashlib.sha256(json_dumps_compact(rows)).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("way", "known", "counted"),
+    [
+        ("nothing tells", "", ("one",)),
+        ("the same declared file", TESTED, ("one",)),
+        ("another declared file", "x,z\n", ()),
+        ("not tracked", "", ("one",)),
+        ("baseline's repeats elsewhere", "", ()),
+        ("one repeat elsewhere", "", ("one",)),
+    ],
+)
+def test_what_is_planned_has_the_siblings_that_compare_will_count(
+    lab: Lab, way: str, known: str, counted: tuple[str, ...]
+) -> None:
+    declared = "declared" in way or way == "not tracked"
+    if declared:
+        lab.init(DECLARED, {"test.csv": TESTED})
+    lab = replace(lab, basis="evaluation" if declared else "predictions")
+    first = digest_of(TESTED) if declared else "" if way == "nothing tells" else EVALUATION
+    begin(lab, "one", 3, gain=0.0, evaluation=first)
+    moved(lab, {"train.py": "print('train')  # again\n", **({"test.csv": known} if known else {})})
+    if way == "not tracked":
+        lab.repo.git("rm", "-q", "test.csv")
+        lab.repo.commit(at=lab.tick(), message="kept elsewhere")
+    if "elsewhere" in way:
+        seeds = range(900, 901 if way.startswith("one") else 903)
+        lab.record("z", {"f1": {s: 0.6 + s / 1e5 for s in seeds}}, evaluation=OTHER)
+    request = NewRequest(
+        name="next",
+        hypothesis="A deeper model raises F1 at all.",
+        metric="f1",
+        effect=">0",
+        repeats=REPEATS,
+        dry_run=True,
+    )
+    said = " ".join(new(lab.repo.workspace, request, now=START).warnings)
+    assert ("has results on this baseline's data" in said) is bool(counted)
+    asked = power(lab.repo.workspace, PowerRequest(metric="f1", effect=">0", sd=0.01))
+    assert any("alpha / 2" in each for each in asked.assumed) is bool(counted)
+    later = {"the same": digest_of(TESTED), "another": digest_of(known)}.get(way[:8].strip(), "")
+    later = OTHER if way == "baseline's repeats elsewhere" else later
+    begin(lab, "two", 4, evaluation=later)
+    assert names(one(lab)) == counted
+
+
+def test_a_baseline_that_moved_on_past_a_win_has_a_new_family_before_there_is_a_result(
+    lab: Lab,
+) -> None:
+    begin(lab, "one", 3)
+    conclude(lab.repo.workspace, words="yes", now=START)
+    lab.repo.switch("main")
+    lab.repo.git("merge", "--no-ff", "-q", "-m", "merge", "exp/one")
+    found = power(lab.repo.workspace, PowerRequest(metric="f1", effect=">0", sd=0.01))
+    assert not [each for each in found.assumed if "alpha /" in each]
 
 
 def test_new_says_with_whom_a_plan_will_share_alpha_and_refuses_too_few(lab: Lab) -> None:
