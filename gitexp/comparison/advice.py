@@ -80,7 +80,7 @@ def _next_of_plan(judged: Judged, plan: Plan, found: Detectable | None) -> str:
         pairs = judged.sides.paired
         step = exclusions.onward(plan, count, paired=pairs, on_it=on_it, enough=_target(judged))
         if not step.startswith(exclusions.COMPARE):  # a repeat may lack the planned metric
-            return failures.after(judged.draft.failed, step, plan)
+            return failures.after(judged.draft.failed, step, plan, lambda: _shares(judged))
     if judged.verdict is Verdict.INCONCLUSIVE and judged.problem and (again := _again(judged)):
         return again
     if judged.draft.concluded:
@@ -330,7 +330,7 @@ def _needed(judged: Judged) -> int:
     if model and plan.effect.margin != 0:
         return MIN_BOOTSTRAP_EXAMPLES
     needed = pairs_needed(
-        plan.alpha / max(1, judged.family * judged.sides.count.chances(amended=amended)),
+        plan.alpha / max(1, _shares(judged) * judged.sides.count.chances(amended=amended)),
         paired=judged.sides.paired or model,
         one_sided=plan.effect.one_sided,
     )
@@ -338,6 +338,12 @@ def _needed(judged: Judged) -> int:
         return needed
     # Its looks have a price of their own, and each further pair halves the smallest p.
     return max(needed, _units(judged) + math.ceil(math.log2(result.plan.smallest_p / plan.alpha)))
+
+
+def _shares(judged: Judged) -> int:
+    """Return among how many alpha is shared: candidates of the call, and siblings."""
+    siblings = () if judged.siblings is None else judged.siblings.experiments
+    return judged.family + len(siblings)
 
 
 def _target(judged: Judged) -> int:

@@ -134,7 +134,7 @@ def judge(
     together = across(drafts)
     own = {item.sides.plan.name for item in drafts if item.sides.plan is not None}
     known = [
-        siblings.found(world, item, named.holder, own)
+        siblings.found(world, item, named.holder, _test, own)
         for item, (_, named) in zip(drafts, pairs, strict=True)
     ]
     shared = [
@@ -168,6 +168,10 @@ def _order(repo: Repo, index: Index, draft: Draft) -> OrderGrade | None:
         return None
     side = draft.sides.baseline if draft.swapped else draft.sides.candidate
     return order_evidence.grade(repo, index, draft.sides.plan, side.records)[0]
+
+
+def _test(world: RunPool, pair: tuple[Named, Named]) -> Draft:
+    return draft(world, pair, CompareOptions())
 
 
 def exit_code(comparisons: Sequence[Comparison]) -> int:

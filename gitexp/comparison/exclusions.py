@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison import collapse, eligible, failures
@@ -107,12 +108,26 @@ def of_settled(repo: Repo, settled: Settled, plan: Plan, branch: str | None) -> 
         shown = ((s, [*c.repeats.values()]) for s, c in zip(settled.sides, sides, strict=True))
         with contextlib.suppress(GitexpError):  # predictions that are not here: `compare` says it
             step = without_rule(plan) if lacks_rule(repo.workspace.top, plan, shown) else step
-    return failures.after(failures.standing(repo, settled), step, plan)
+    shared = partial(sharing, repo, settled)
+    return failures.after(failures.standing(repo, settled), step, plan, shared)
 
 
-def amending(settled: Settled, plan: Plan, *, ran: bool = False) -> str:
+def sharing(repo: Repo, settled: Settled) -> int:
+    """Return among how many experiments a plan shares alpha, before `compare` says it."""
+    plan = settled.plan
+    if plan is None or plan.claim is Claim.MODEL or plan.rules < 2:  # noqa: PLR2004  decision 0041
+        return 1
+    with contextlib.suppress(GitexpError):  # `compare` says what is wrong
+        from gitexp.comparison.siblings import shares  # noqa: PLC0415  loads numerics
+
+        return shares(repo, settled)
+    return 1
+
+
+def amending(repo: Repo, settled: Settled, plan: Plan, *, ran: bool = False) -> str:
     """Return what goes on with other seeds: an amendment has to change something."""
-    needed = max(settled.deciding(plan, settled.amended(ran=ran)), plan.repeats + 1)
+    chances = settled.amended(ran=ran) * sharing(repo, settled)
+    needed = max(settled.deciding(plan, chances), plan.repeats + 1)
     return f"gitexp amend-plan --repeats {needed} --why TEXT"
 
 

@@ -6,10 +6,13 @@ Values are never read.
 from __future__ import annotations
 
 import contextlib
+import itertools
+import math
 import posixpath
 import re
 import shlex
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison.eligible import is_under, unique, was_under
@@ -24,9 +27,10 @@ from gitexp.model.job import CHANGED_LINKS
 from gitexp.model.plan import Claim, OnFailed, Plan
 from gitexp.model.run import Repeat, RepeatState
 from gitexp.records.terms import guard_text
+from gitexp.report import numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from gitexp.comparison.counting import FoundRuns, SideCount
     from gitexp.comparison.sides import ResolvedSide
@@ -34,6 +38,8 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
 
 NO_MODULE: Final = re.compile(r"No module named '?([\w.]{1,100})")
+_CHANCE: Final = 0.8
+_FEWEST_GOOD: Final = 0.1  # of seeds: below, nobody would go on
 _SEVERAL: Final = re.compile(r"several metrics files give (.+?); ([^;]+)")
 
 
@@ -49,7 +55,8 @@ class Failure:
     remedy: str = ""  # where the plan asks for what no run can give
     path: str = ""  # where in the project a module lies that was not found
     seen: str = ""  # what brings it into the job's folder, which it is left out of
-    amend: str = ""  # what drops a seed that failed each time that it ran
+    # what drops a seed that failed each time that it ran, by how many experiments share alpha
+    amend: Callable[[int], str] | None = None
     of_snapshot: bool = False  # for which alone it ran: what counts is judged without it
     passable: bool = False  # and the repeats that count do not need what it failed in
 
@@ -90,8 +97,13 @@ def standing(repo: Repo, settled: Settled) -> tuple[Failure, ...]:
     )
 
 
-def after(failed: Sequence[Failure], step: str, plan: Plan | None) -> str:
-    """Return what to type next: not the call that failed, before that is mended."""
+def after(
+    failed: Sequence[Failure], step: str, plan: Plan | None, shares: Callable[[], int] = lambda: 1
+) -> str:
+    """Return what to type next: not the call that failed, before that is mended.
+
+    `shares`: among how many experiments the plan shares alpha.
+    """
     goes_on = "gitexp run" in step
     left = [item for item in failed if not (item.interrupted or item.dropped)]
     mend = next((item for item in left if goes_on or not item.of_snapshot), None)
@@ -104,7 +116,7 @@ def after(failed: Sequence[Failure], step: str, plan: Plan | None) -> str:
     drops = mend.passable or (plan is not None and plan.on_failed is OnFailed.DROP)
     rest = step.replace("gitexp run", "gitexp run --keep-going", 1)
     without = f"; or, to go on without it, {rest}" if drops and goes_on else ""
-    without += f"; or, as it fails each time, {mend.amend}" if mend.amend else ""
+    without += f"; or, as it fails each time, {mend.amend(shares())}" if mend.amend else ""
     if mend.remedy or plan is None or mend.side != "baseline":
         return f"{way}, then {step}" + without
     # The baseline is a commit, which no change of its branch mends.
@@ -187,8 +199,10 @@ def _failed(
     yield Failure(name, item.run.id, text, interrupted), of_newest[0]
 
 
-def _dropping(settled: Settled, plan: Plan, source: ResolvedSide, side: SideCount) -> str:
-    """Return what drops a seed that failed more than once; "" for none."""
+def _dropping(
+    settled: Settled, plan: Plan, source: ResolvedSide, side: SideCount
+) -> Callable[[int], str] | None:
+    """Return what drops a seed that failed more than once; None for none."""
     seeds = {seed for seed, _ in side.failed}
     tries = Counter(
         repeat.seed
@@ -199,12 +213,38 @@ def _dropping(settled: Settled, plan: Plan, source: ResolvedSide, side: SideCoun
     )
     again = any(n > 1 for n in tries.values()) and side.repeats  # else all fail, and are mended
     if not again or plan.on_failed is OnFailed.DROP or plan.claim is Claim.MODEL:
-        return ""
-    step = "gitexp amend-plan --on-failed drop"
-    if plan.drawn and plan.stopping is None:  # p pays for the version before
-        needed = settled.deciding(plan, settled.amended())
+        return None
+    return partial(_dropped, settled, plan)
+
+
+def _dropped(settled: Settled, plan: Plan, shares: int) -> str:
+    """Return the call that drops what fails, and what it costs: p pays for the version before."""
+    step, price = "gitexp amend-plan --on-failed drop", settled.amended()
+    if plan.drawn and plan.stopping is None:
+        needed = with_failures(settled, settled.deciding(plan, price * shares))
         step += f" --repeats {needed}" if needed > plan.repeats else ""
-    return f"{step} --why TEXT"
+    lost = sum(len(side.repeats) for side in (settled.count.baseline, settled.count.candidate))
+    costs = [f"p times {price}"] * (price > 1)
+    costs += [f"{numbers.amount(lost, 'finished repeat')} will not count"] * bool(plan.drawn)
+    return f"{step} --why TEXT" + (f" ({', '.join(costs)})" if costs else "")
+
+
+def with_failures(settled: Settled, needed: int) -> int:
+    """Return how many repeats leave so many, if as many seeds fail as did: in four of five cases.
+
+    Where none failed, or nearly all do, these are the same: no number makes up for that.
+    """
+    count = settled.count
+    failed = {*itertools.chain(*count.failed)}
+    tried = failed.union(count.baseline.repeats, count.candidate.repeats)
+    good = 1 - len(failed) / max(1, len(tried))
+    if good >= 1 or good < _FEWEST_GOOD:
+        return needed
+    for n in itertools.count(needed):
+        left = (math.comb(n, k) * good**k * (1 - good) ** (n - k) for k in range(needed, n + 1))
+        if sum(left) >= _CHANCE:
+            return n
+    return needed
 
 
 def _of_snapshot(repo: Repo, settled: Settled, plan: Plan) -> Iterator[tuple[Failure, Repeat]]:

@@ -13,24 +13,23 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import selection, sides
-from gitexp.comparison.draft import CompareOptions, draft
+from gitexp.comparison import selection, sides, tally
+from gitexp.comparison.gather import RunPool
 from gitexp.comparison.sides import Named
 from gitexp.dvc import declared_data
 from gitexp.dvc.input_parts import collect
 from gitexp.errors import DataMissingError, GitexpError, NoSamplesError, UsageError
 from gitexp.git import objects
-from gitexp.git.transaction.cache import Kind
-from gitexp.git.transaction.layout import CONCLUSIONS, run_json
+from gitexp.git.transaction.cache import Kind, open_index
 from gitexp.model import dataclass, replace
 from gitexp.model.comparison import Sibling, Siblings, SignificanceResult
-from gitexp.model.ids import ABSENT, Absent, RunId
-from gitexp.model.plan import Claim, HypothesisKind, Verdict
+from gitexp.model.ids import ABSENT, Absent
+from gitexp.model.plan import Claim
 from gitexp.report import numbers
 from gitexp.stats.design import pairs_needed
 from gitexp.stats.hypotheses import family
 from gitexp.store import plans
-from gitexp.store.conclusions import conclusion_named
+from gitexp.store.conclusions import conclusion_named, parted
 from gitexp.store.experiments import experiment_lines
 from gitexp.store.merged_experiments import merged_lines
 from gitexp.store.tried import Tried, at_tips, tried
@@ -38,14 +37,17 @@ from gitexp.store.tried import Tried, at_tips, tried
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from gitexp.comparison.gather import RunPool
+    from gitexp.comparison.counting import Count
     from gitexp.comparison.judged import Draft
     from gitexp.comparison.sides import ResolvedSide
+    from gitexp.comparison.tally import Settled
     from gitexp.git.repository import Repo
     from gitexp.model.comparison import Conclusion, Selection
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
     from gitexp.store.list_lines import ExperimentLine
+
+    Test = Callable[[RunPool, tuple[Named, Named]], Draft]
 
 _MOST = 50  # that are tested again; of the rest p is taken for 1, which makes no other p smaller
 _FEW = 5  # experiments that are named
@@ -53,22 +55,27 @@ _HOLM = "holm"
 
 
 def found(
-    world: RunPool, item: Draft, holder: CommitHash, asked: Collection[str] = ()
+    world: RunPool,
+    item: Draft,
+    holder: CommitHash,
+    test: Test,
+    asked: Collection[str] = (),
 ) -> Siblings | None:
     """Return the siblings of a comparison; None where it has none.
 
     What was concluded keeps those that it had, and names the newer ones.
 
-    `holder`: whose history has the records; `asked`: experiments that have their place in a family
-    of the same call already.
+    `holder`: whose history has the records; `test`: how each of them is tested; `asked`:
+    experiments that have their place in a family of the same call already.
     """
     plan = item.sides.plan
     if plan is None or plan.rules < 2 or not item.sides.count.candidate.repeats:  # noqa: PLR2004  decision 0041
         return None
     kept = _concluded(world.repo, plan, holder)
     both, commit = (item.sides.baseline, item.sides.candidate), plan.baseline.commit
-    data = _Data(_identities(item), frozenset(_raw(world.repo, commit, both[0].records)))
-    about = _Asked(plan, both[0].inputs, both[1].inputs, commit, data, named=asked)
+    raw = frozenset(_raw(world.repo, commit, both[0].records))
+    data = _Data(_identities(item.sides.count), raw)
+    about = _Asked(plan, both[0].inputs, both[1].inputs, commit, data, test, asked)
     there = tuple(_others(world, about))
     # One of fewer repeats, as of a candidate that only failed, says nothing of these.
     if kept and item.sides.count.candidate.repeats.keys() <= {*kept.comparison.candidate.seeds}:
@@ -125,23 +132,32 @@ def _one(p: float | None) -> float:
 
 
 def sharing(world: RunPool, baseline: ResolvedSide, mine: Named) -> tuple[str, ...]:
-    """Return the siblings of what is planned, before there is a comparison, by the rule of one.
+    """Return the siblings of what is planned, before there is a comparison, by the rule of one."""
+    at = sides.settled(world.repo, mine)
+    candidate = sides.source(world.repo, mine, at, world.index)
+    return _planned(world, mine.plan, baseline, replace(candidate, records=mine.holder))
 
-    What its repeats will be measured on is told by those that the baseline has, else by files that
-    Git or DVC holds; where neither does, nothing tells its data apart.
+
+def shares(repo: Repo, settled: Settled) -> int:
+    """Return among how many experiments a plan shares alpha, itself one of them."""
+    with open_index(repo.workspace) as index:
+        return 1 + len(_planned(RunPool(repo, index), settled.plan, *settled.sides))
+
+
+def _planned(
+    world: RunPool, plan: Plan | None, baseline: ResolvedSide, candidate: ResolvedSide
+) -> tuple[str, ...]:
+    """Return the siblings; what tells the data is what repeats of the baseline have been on.
+
+    Else files that Git or DVC holds; where neither tells, nothing sets data apart.
     """
-    plan = mine.plan
     if plan is not None and plan.rules < 2:  # noqa: PLR2004  decision 0041
         return ()
     commit = baseline.commit if plan is None else plan.baseline.commit
-    at = sides.settled(world.repo, mine)
-    candidate = sides.source(world.repo, mine, at, world.index).inputs
-    data = _Data(
-        _foreseen(world, baseline, mine.holder),
-        frozenset(_raw(world.repo, commit, baseline.records)),
-    )
-    changed = "" if candidate == baseline.inputs else candidate
-    asked = _Asked(plan, baseline.inputs, changed, commit, data, judged=False)
+    raw = frozenset(_raw(world.repo, commit, baseline.records))
+    data = _Data(_foreseen(world, baseline, candidate.records), raw)
+    changed = "" if candidate.inputs == baseline.inputs else candidate.inputs
+    asked = _Asked(plan, baseline.inputs, changed, commit, data)
     return tuple(one.name for one, _ in _others(world, asked))
 
 
@@ -159,8 +175,10 @@ def _foreseen(world: RunPool, baseline: ResolvedSide, holder: CommitHash) -> fro
     return frozenset()
 
 
-def shared(plan: Plan, names: Sequence[str], price: int) -> str:
+def shared(plan: Plan, names: Sequence[str], price: int, *, by_signs: bool) -> str:
     """Say with which experiments a new plan shares alpha; "" with none.
+
+    `by_signs`: whether its test flips the signs of pairs, as far as anybody knows.
 
     Raises
     ------
@@ -175,7 +193,7 @@ def shared(plan: Plan, names: Sequence[str], price: int) -> str:
         f"decides is Holm's over {number}"
     )
     said = said if names else f"p will be multiplied by {price}"
-    by_signs = not plan.evaluation and plan.claim is Claim.METHOD
+    by_signs = by_signs and plan.claim is Claim.METHOD
     least, needed = (
         pairs_needed(plan.alpha / by, one_sided=plan.effect.one_sided) for by in (1, number * price)
     )
@@ -234,7 +252,7 @@ class _Asked:
     candidate: str  # likewise; "" where it is the baseline as yet
     commit: CommitHash  # of the baseline
     data: _Data
-    judged: bool = True  # whether their p-values are asked for, too
+    test: Test | None = None  # None: their p-values are not asked for
     named: Collection[str] = ()  # others that have their place in a family of the call already
 
 
@@ -248,14 +266,14 @@ def _others(world: RunPool, asked: _Asked) -> Iterator[tuple[Sibling, datetime]]
         same = other.baseline == asked.baseline
         one, theirs, new = Sibling(other.name, 1.0, 1.0), _Data(), False
         with contextlib.suppress(GitexpError):  # `list` says what is wrong; it had its chance
-            named = None if same and not asked.judged else other.look()
+            named = None if same and asked.test is None else other.look()
             named = named and sides.planned(world.repo, world.index, named)
             if named is not None and named.plan is not None:
                 there = named.plan.baseline.commit
-                if not same and _parted(world.repo, plan, asked.commit, there):
+                if not same and parted(world.repo, plan, asked.commit, there):
                     continue
-                again = tested < _MOST and (asked.judged or bool(data.evaluated))
-                one, theirs, new = _judged(world, named, named.plan, again=again)
+                again = tested < _MOST and (asked.test is not None or bool(data.evaluated))
+                one, theirs, new = _judged(world, named, named.plan, asked.test, again=again)
         tested += new
         if other.amended:  # to what is true anyway, for all that anybody knows
             one = Sibling(other.name, 1.0, 1.0)
@@ -345,7 +363,7 @@ def _lines(world: RunPool) -> dict[str, tuple[ExperimentLine, Callable[[], Named
 
 
 def _judged(
-    world: RunPool, named: Named, plan: Plan, *, again: bool
+    world: RunPool, named: Named, plan: Plan, test: Test | None, *, again: bool
 ) -> tuple[Sibling, _Data, bool]:
     """Return an experiment's p-values before any sibling's, and what tells its evaluation data.
 
@@ -367,13 +385,16 @@ def _judged(
     open_ = Sibling(plan.name, 1.0, 1.0)
     if not again:
         return open_, _Data(raw=raw), False
+    base = sides.planned_baseline(world.repo, plan, named, world.index)
+    if test is None:
+        both = tally.sources(world.repo, world.index, plan, named)[:2]
+        return open_, _Data(_identities(tally.settle(world, *both, plan).judged), raw), True
     try:
-        base = sides.planned_baseline(world.repo, plan, named, world.index)
-        item = draft(world, (base, named), CompareOptions())
+        item = test(world, (base, named))
     except (NoSamplesError, DataMissingError):
         return open_, _Data(raw=raw), True
     result = None if (primary := item.measured.primary) is None else primary.result
-    one, of = _sibling(plan.name, result, item.selection), sorted(_identities(item))
+    one, of = _sibling(plan.name, result, item.selection), sorted(_identities(item.sides.count))
     world.index.put(Kind.SIBLING, {key: json.dumps([one.p_support, one.p_refute, of]).encode()})
     return one, _Data(frozenset(of), raw), True
 
@@ -391,11 +412,11 @@ def _concluded(repo: Repo, plan: Plan, holder: CommitHash) -> Conclusion | None:
     return conclusion if conclusion is not ABSENT and stands else None
 
 
-def _identities(item: Draft) -> frozenset[str]:
-    """Return the identities of what repeats were measured on."""
-    both = (item.sides.count.baseline, item.sides.count.candidate)
-    every = (each.repeat.evaluation for side in both for each in side.repeats.values())
-    return _fixed(each for each in every if each is not None)
+def _identities(count: Count) -> frozenset[str]:
+    """Return the identities of what repeats were measured on; none where a side has none."""
+    sides = count.baseline.repeats.values(), count.candidate.repeats.values()
+    every = [each.repeat.evaluation for side in sides for each in side]
+    return _fixed(each for each in every if each is not None and all(sides))
 
 
 def _fixed(identities: Iterable[str]) -> frozenset[str]:
@@ -410,40 +431,3 @@ def _raw(repo: Repo, baseline: CommitHash, holder: CommitHash) -> Iterator[str]:
         return
     state = plans.state_of(repo, baseline, holder)
     yield from (part.id for part in collect(state, {}) if part.kind == "data")
-
-
-def _parted(repo: Repo, plan: Plan | None, one: CommitHash, other: CommitHash) -> bool:
-    """Whether a new family began between two baselines: an experiment like these was supported.
-
-    It promised to be better on the same metric, and its plan and the runs that it counted are
-    there: else whoever merges what is true anyway, or a copy of a conclusion, tries for nothing.
-    """
-    commits = {one, other}
-    if len(commits) == 1 or not all(objects.exists(repo, each) for each in commits):
-        return False
-    first, second = (
-        {entry.text: commit for entry in objects.list_dir(repo, commit, CONCLUSIONS)}
-        for commit in commits
-    )
-    return any(
-        _is_progress(repo, plan, path.removesuffix(".yaml"), first.get(path) or second[path])
-        for path in first.keys() ^ second.keys()
-    )
-
-
-def _is_progress(repo: Repo, plan: Plan | None, name: str, commit: CommitHash) -> bool:
-    try:
-        conclusion = conclusion_named(repo, name, commit)
-        own = plans.plan_named(repo, name, commit)
-    except GitexpError:  # what is wrong with it ends no family
-        return False
-    if conclusion is ABSENT or conclusion.verdict is not Verdict.SUPPORTED:
-        return False
-    if own is ABSENT or not conclusion.stands(own):
-        return False
-    runs = conclusion.comparison.candidate.runs
-    there = (objects.entry_at(repo, commit, run_json(RunId(run))) for run in runs)
-    if own.effect.kind is not HypothesisKind.SUPERIORITY or own.effect.margin < 0:
-        return False  # that it is not worse, a comment can keep
-    like = plan is None or (own.metric, own.direction) == (plan.metric, plan.direction)
-    return like and bool(runs) and all(each is not ABSENT for each in there)

@@ -17,7 +17,7 @@ from gitexp.errors import GitexpError
 from gitexp.git.transaction.cache import Index, Kind
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import CommitHash, InputsDigest
-from gitexp.model.metrics import MetricSummary, summarise
+from gitexp.model.metrics import MetricSummary, in_folds, recorded, summarise
 from gitexp.stats.design import pairs_needed
 from gitexp.store import plans
 from gitexp.store.lookup import FoundRun
@@ -79,14 +79,27 @@ class Settled:
 
     @property
     def fewest(self) -> int:
-        """How many pairs the test of their predictions needs; 0 where signs are flipped."""
-        if self.plan is None or not all(each.config.predictions for each in self.sides):
+        """How many pairs the test of their predictions, or parts, needs; 0: signs are flipped."""
+        if self.plan is None:
+            return 0
+        if self.plan.stopping is None and self._has_parts(self.plan.metric):
+            return 1
+        if not all(each.config.predictions for each in self.sides):
             return 0
         from gitexp.comparison.designs import fewest_of_predictions  # noqa: PLC0415  loads numerics
 
         both = (self.everything.baseline.repeats, self.everything.candidate.repeats)
         recorded = [item.repeat for side in both for item in side.values()]
         return fewest_of_predictions(self.plan, recorded)
+
+    def _has_parts(self, metric: str) -> bool:
+        """Whether records have a metric by data sets, or by folds whose sizes are known."""
+        inputs = {side.inputs for side in self.sides}
+        runs = [item for item in self.gathered.found if item.run.inputs in inputs]
+        samples = [one for item in runs for one in item.samples]
+        name = recorded(metric, {one.metric for one in samples}, self.sides[1].config.metrics)
+        mine = [one for one in samples if one.metric == name]
+        return len({one.dataset for one in mine}) > 1 or in_folds(mine).get(name or "", False)
 
     def deciding(self, plan: Plan, chances: int) -> int:
         """Return how many pairs can decide where p is multiplied by so much."""

@@ -17,7 +17,7 @@ from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, commit_info, entry_at
 from gitexp.git.tree import MODE_TREE
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT, BlobId, CommitHash, EvaluationDigest, Md5, TreeId
-from gitexp.text.jsontext import json_dumps_compact
+from gitexp.text.predictions import declared_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -221,12 +221,6 @@ def _plain(out: HashedPath, file: str, delegated: list[str], *, push: bool) -> t
     return (needed,)
 
 
-def identity(content: Iterable[tuple[str, str]]) -> EvaluationDigest:
-    """Return what identifies evaluation data, of which hashes are given by path."""
-    rows = [list(pair) for pair in sorted(content)]
-    return EvaluationDigest(hashlib.sha256(json_dumps_compact(rows)).hexdigest())
-
-
 def foreseen(state: ProjectState) -> EvaluationDigest | None:
     """Return what will identify a state's declared evaluation data; None where no file tells.
 
@@ -248,4 +242,4 @@ def foreseen(state: ProjectState) -> EvaluationDigest | None:
             found.append((path, md5))
         else:
             return None
-    return identity(found) if found else None
+    return declared_digest(found) if found else None

@@ -12,7 +12,6 @@ from gitexp.comparison.environments import Environments
 from gitexp.comparison.gather import RunPool
 from gitexp.comparison.known_metrics import known_metrics
 from gitexp.comparison.randomness.seeding import CANDIDATE
-from gitexp.comparison.sides import Named
 from gitexp.errors import GitexpError, IdleSeedError
 from gitexp.execution import absences, state
 from gitexp.execution.partners import helping
@@ -80,7 +79,7 @@ def too_few(seen: Situation, *, ran: bool = False) -> str:
     plan = seen.plan
     if plan is None or plan.claim is Claim.MODEL or seen.request.seeds:
         return ""
-    wanted, chances = seen.wanted, 1 if plan.stopping else seen.chances
+    wanted, chances = seen.wanted, seen.chances
     if is_fixed(plan):
         wanted = min(wanted, plan.repeats)
         wanted -= 0 if seen.settled is None else len(seen.settled.count.ended)
@@ -90,9 +89,8 @@ def too_few(seen: Situation, *, ran: bool = False) -> str:
     if settled is None or not any(s.side == CANDIDATE and s.choice.run for s in seen.sides):
         return ""
     unless = selection.unless(settled.count)
-    # Of a look alone: what all looks together ask for is more, and takes numerics to tell.
-    alone = smallest_p(wanted, wanted, paired=True, one_sided=plan.effect.one_sided)
-    shares = 1 + _siblings(seen, plan, settled, min(1.0, chances * alone))
+    alone = _least(plan, wanted)
+    shares = _shares(seen, plan, settled, min(1.0, chances * alone))
     least = min(1.0, chances * shares * alone)
     if fewest := settled.fewest:
         least = float(wanted < fewest)
@@ -101,9 +99,9 @@ def too_few(seen: Situation, *, ran: bool = False) -> str:
     if least <= plan.alpha or known:
         return ""
     count = settled.count
-    of = f", times {chances} candidates under this plan" if chances > 1 else ""
-    if of and count.place:
-        of = f", times {chances} as try {count.place}{unless}"
+    of = " over all looks" if plan.stopping else ""
+    tries = f" as try {count.place}{unless}" if count.place else " candidates under this plan"
+    of += f", times {chances}{tries}" if chances > 1 else ""
     of += f", times {shares} experiments with results on this data" if shares > 1 else ""
     are = "is" if plan.repeats == 1 else "are"
     then = f"{plan.repeats} {are} planned"
@@ -112,28 +110,35 @@ def too_few(seen: Situation, *, ran: bool = False) -> str:
         then += f", --repeats {needed} would do"
     elif plan.stopping is None:
         # Of drawn seeds p pays for the versions of a plan, too.
-        tries = settled.amended(ran=ran) if plan.drawn else chances
-        needed = settled.deciding(plan, tries * shares)
+        again = settled.amended(ran=ran) if plan.drawn else chances
+        needed = settled.deciding(plan, again * shares)
         then += f"; gitexp amend-plan --repeats {needed} --why TEXT plans what would do"
-    return cannot_decide(plan, wanted, f"{least:.2g} at best{of}", then)
+    at = of.partition(",")
+    return cannot_decide(plan, wanted, f"{least:.2g}{at[0]} at best{at[1]}{at[2]}", then)
 
 
-def _siblings(seen: Situation, plan: Plan, settled: Settled, least: float) -> int:
-    """Return how many other experiments a plan shares alpha with, where that can leave it no yes.
+def _least(plan: Plan, n: int) -> float:
+    """Return the smallest p of so many pairs, over all looks where a plan has several."""
+    if plan.stopping is None:
+        return smallest_p(n, n, paired=True, one_sided=plan.effect.one_sided)
+    from gitexp.stats.stopping import least_p  # noqa: PLC0415  loads numerics
+
+    return least_p(plan.stopping, plan.repeats, n, one_sided=plan.effect.one_sided)
+
+
+def _shares(seen: Situation, plan: Plan, settled: Settled, least: float) -> int:
+    """Return among how many experiments a plan shares alpha, where that can leave it no yes.
 
     `least`: the smallest p of the plan alone.
     """
-    if plan.rules < 2 or least > plan.alpha or settled.fewest:  # noqa: PLR2004  decision 0041
-        return 0
+    if settled.fewest:
+        return 1
     with contextlib.suppress(GitexpError), open_index(seen.repo.workspace) as index:
-        world = RunPool(seen.repo, index)
-        most = len(world.tips) + sum(len(plans(seen.repo, tip.commit)) for tip in world.tips)
-        if least * most > plan.alpha:
-            from gitexp.comparison.siblings import sharing  # noqa: PLC0415  loads numerics
-
-            named = Named(seen.place.branch, seen.sides[0].commit, seen.place.branch, plan)
-            return len(sharing(world, settled.sides[0], named))
-    return 0
+        tips = RunPool(seen.repo, index).tips
+        most = len(tips) + sum(len(plans(seen.repo, tip.commit)) for tip in tips)
+        if least * most <= plan.alpha:
+            return 1
+    return exclusions.sharing(seen.repo, settled)
 
 
 def _have_sizes(seen: Situation, plan: Plan) -> bool | None:
@@ -292,7 +297,7 @@ def helped(seen: Situation, step: str, done: Collection[tuple[str, int]] = ()) -
     left = waiting(seen, done)
     if seen.plan is None or seen.settled is None or not left:
         return step
-    amend = exclusions.amending(seen.settled, seen.plan, ran=bool(done))
+    amend = exclusions.amending(seen.repo, seen.settled, seen.plan, ran=bool(done))
     return helping(step, left, amend)
 
 
@@ -300,7 +305,10 @@ def _waiting(seen: Situation, item: Again, *, ran: bool) -> str:
     """Say which pairs nothing that runs here now would complete."""
     amend = ""
     if seen.plan is not None and seen.settled is not None:
-        amend = exclusions.amending(seen.settled, seen.plan, ran=ran) + " goes on with other seeds"
+        amend = (
+            exclusions.amending(seen.repo, seen.settled, seen.plan, ran=ran)
+            + " goes on with other seeds"
+        )
     pairs = "1 pair waits" if item.n == 1 else f"{item.n} pairs wait"
     pairs = f"{pairs} ({numbers.seeds(item.waiting)})"
     if not item.how:

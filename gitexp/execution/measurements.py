@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import stage_records
 from gitexp.dvc.cache import put
-from gitexp.dvc.declared_data import identity
 from gitexp.errors import BadMetricError, UnsafeInputError
 from gitexp.execution.jobs import lies_in
 from gitexp.git.worktree import status
@@ -241,7 +240,7 @@ def _evaluation(job: Job, project: Path, memo: Memo) -> tuple[EvaluationDigest |
             (path, stage_records.hash_path(project, path.rstrip("/"), memo=memo).md5)
             for path in job.evaluation
         )
-        return identity(there), "evaluation"
+        return predictions_format.declared_digest(there), "evaluation"
     if job.data_pointers:
         data = json_dumps_compact(sorted(job.data_pointers))
         return EvaluationDigest(hashlib.sha256(data).hexdigest()), "data"

@@ -238,7 +238,9 @@ class Partners:
             found="; ".join(f"{numbers.seeds(each.waiting)}: {each.how}" for each in waiting),
             where=f"run {first.found.run.id[:8]}",
             expected=expected,
-            next_step=helping(step, waiting, exclusions.amending(self.tally, self.plan)),
+            next_step=helping(
+                step, waiting, exclusions.amending(self.source.state.repo, self.tally, self.plan)
+            ),
         )
 
     def _grouped(

@@ -423,16 +423,16 @@ def _warnings(repo: Repo, plan: Plan, start: CommitHash) -> list[str]:
 
 def _paid_for(repo: Repo, plan: Plan, start: CommitHash) -> tuple[str, str]:
     """Say what p is multiplied by where other plans had this candidate, and who shares alpha."""
-    said, names, price = "", tuple[str, ...](), 1
+    said, names, price, fewest = "", tuple[str, ...](), 1, 0
     with contextlib.suppress(GitexpError), open_index(repo.workspace) as index:
         named, world = Named(plan.branch, start), RunPool(repo, index)
         baseline, candidate, _ = tally.sources(repo, index, plan, named, start)
         names = siblings.sharing(world, baseline, replace(named, plan=plan))
-        if plan.drawn and baseline.inputs != candidate.inputs:
-            count = tally.settle(world, baseline, candidate, plan).count
-            if count.after:
-                said, price = selection.next_try(count, plan), count.chances()
-    return siblings.shared(plan, names, price), said
+        settled = tally.settle(world, baseline, candidate, plan)
+        fewest = settled.fewest
+        if plan.drawn and baseline.inputs != candidate.inputs and settled.count.after:
+            said, price = selection.next_try(settled.count, plan), settled.chances
+    return siblings.shared(plan, names, price, by_signs=not fewest), said
 
 
 def _switch(

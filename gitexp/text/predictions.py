@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError
@@ -109,6 +109,12 @@ def load(
 def evaluation_digest(table: PredictionTable) -> EvaluationDigest:
     """Compute the identity of the evaluation data: the digest of the sorted (id, y_true)."""
     rows: Json = sorted([i, truth] for i, truth in zip(table.ids, table.y_true, strict=True))
+    return EvaluationDigest(hashlib.sha256(json_dumps_compact(rows)).hexdigest())
+
+
+def declared_digest(content: Iterable[tuple[str, str]]) -> EvaluationDigest:
+    """Compute the identity of declared evaluation data, whose hashes are given by path."""
+    rows: Json = [[path, digest] for path, digest in sorted(content)]
     return EvaluationDigest(hashlib.sha256(json_dumps_compact(rows)).hexdigest())
 
 

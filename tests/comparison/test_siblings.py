@@ -516,6 +516,60 @@ def test_run_says_that_a_plan_can_no_longer_be_a_yes_among_experiments_that_came
     assert "gitexp amend-plan --repeats 7 --why TEXT" in said
 
 
+@pytest.mark.parametrize("ran", [False, True])
+def test_the_number_that_run_and_compare_name_decides(lab: Lab, *, ran: bool) -> None:
+    """It pays for siblings, and after a look for the amendment itself."""
+    begin(lab, "one", 3, gain=0.0)
+    lab.repo.switch("main")
+    plan = lab.plan("few", effect=">0", repeats=3, rules=2)
+    plan = terms.sealed(replace(plan, seeds=PlanSeeds(f"{9:032x}")))
+    lab.repo.commit({layout.plan_path("few"): codec.dump(plan)}, at=lab.tick(), message="plan")
+    lab.change(9)
+    said = " ".join(run(lab.repo.workspace, RunRequest(dry_run=True)).warnings)
+    assert "amend-plan --repeats 6 --why" in said, "1 / 64 is below alpha / 2"
+    needed = 6
+    if ran:
+        complete(lab, plan, "pq")
+        found = one(lab)
+        assert found.verdict is Verdict.UNDECIDABLE
+        assert "gitexp amend-plan --repeats 8" in found.next_step, "1 / 256, below alpha / 2 / 6"
+        needed = 8
+    for repeats in (needed - 1, needed):
+        where = lab.repo.hash("HEAD")
+        when = START + timedelta(minutes=lab.tick())
+        amend_plan(lab.repo.workspace, None, Terms(repeats=repeats), why="said so", now=when)
+        (amended,) = (
+            each
+            for each in plans_in(
+                open_repository(lab.repo.workspace).tree(CommitHash(lab.repo.hash("HEAD")))
+            )
+            if each.name == "few"
+        )
+        said = " ".join(run(lab.repo.workspace, RunRequest(dry_run=True)).warnings)
+        assert ("cannot decide" in said) is (repeats < needed)
+        complete(lab, amended, "rs" if repeats < needed else "uv")
+        assert (one(lab).verdict is Verdict.SUPPORTED) is (repeats == needed)
+        if repeats < needed:
+            lab.repo.git("reset", "-q", "--hard", where)
+
+
+def complete(lab: Lab, plan: Plan, letters: str) -> None:
+    """Record all repeats of a plan, with the best outcome there is."""
+    assert plan.drawn is not None
+    spent = {
+        int(row.split(",")[1])
+        for file in lab.repo.path.glob(".gitexp/runs/*/*/samples.csv")
+        for row in file.read_text().splitlines()
+        if row.startswith("f1,")
+    }
+    fresh = (seed for seed in plan.drawn.sequence() if seed not in spent)
+    seeds = list(itertools.islice(fresh, plan.repeats))
+    low = {seed: 0.6 + 0.001 * (seed % 7) for seed in seeds}
+    high = {seed: value + 0.05 + 0.0001 * (seed % 5 - 2) for seed, value in low.items()}
+    for letter, values, of in zip(letters, (low, high), ("main", "HEAD"), strict=True):
+        lab.record(letter, {"f1": values}, of=of, plan=plan, call=f"call-{letters}")
+
+
 def test_power_plans_for_the_worst_place_among_siblings(lab: Lab) -> None:
     asked = PowerRequest(metric="f1", effect=">0", expect="0.002", sd=0.002)
     begin(lab, "one", 3)

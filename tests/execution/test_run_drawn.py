@@ -478,7 +478,8 @@ def test_what_is_printed_next_goes_by_the_test_of_predictions(
         (tmp_path / str(last)).touch()
         for _ in range(2):
             done = run(repo.workspace, RunRequest(keep_going=True))
-        assert "each time, gitexp amend-plan --on-failed drop --why TEXT" in done.next_step
+        step = "each time, gitexp amend-plan --on-failed drop --repeats 5 --why TEXT (p times 6, "
+        assert f"{step}7 finished repeats will not count)" in done.next_step
 
 
 SPLITS = TRAIN + (
@@ -526,4 +527,4 @@ def test_a_rule_is_kept_where_seeds_have_examples_of_their_own(tmp_path: Path) -
     assert [len(each.run.own_repeats) for each in found.recorded] == [3, 3]
     assert found.next_step == status(repo.workspace).next_step == "gitexp run --until-decided"
     repo.switch("main")
-    assert new(repo.workspace, replace(ASKED, name="y", stopping=LOOKS)).commit
+    assert new(repo.workspace, replace(ASKED, name="y", repeats=8, stopping=LOOKS)).commit
