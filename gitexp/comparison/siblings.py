@@ -29,10 +29,10 @@ from gitexp.report import numbers
 from gitexp.stats.design import pairs_needed
 from gitexp.stats.hypotheses import family
 from gitexp.store import plans
-from gitexp.store.conclusions import conclusion_named, parted
+from gitexp.store.conclusions import conclusion_named
 from gitexp.store.experiments import experiment_lines
 from gitexp.store.merged_experiments import merged_lines
-from gitexp.store.tried import Tried, at_tips, tried
+from gitexp.store.tried import Tried, at_tips, parted, tried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence

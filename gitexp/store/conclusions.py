@@ -16,32 +16,14 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError, PreconditionError
 from gitexp.git import fsck, refs
-from gitexp.git.objects import (
-    blob_id,
-    commit_info,
-    entry_at,
-    exists,
-    is_ancestor,
-    list_dir,
-    origins,
-    read_blob,
-)
+from gitexp.git.objects import blob_id, commit_info, is_ancestor, list_dir, origins, read_blob
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import Index, Kind
 from gitexp.git.transaction.layout import conclusion_path, witness_dir
 from gitexp.git.upstream import USUAL, followed, own
 from gitexp.model import dataclass
 from gitexp.model.comparison import Conclusion
-from gitexp.model.ids import (
-    ABSENT,
-    Absent,
-    BlobId,
-    CommitHash,
-    EvaluationDigest,
-    PlanDigest,
-    RunId,
-)
-from gitexp.model.plan import HypothesisKind, Verdict
+from gitexp.model.ids import ABSENT, Absent, BlobId, CommitHash, EvaluationDigest, PlanDigest
 from gitexp.model.witness import Receipt, Stored, Way
 from gitexp.records import codec
 from gitexp.store import plans
@@ -412,40 +394,3 @@ def _told(repo: Repo, tag: Tip, plan: Plan | Absent) -> str:
     if plan is ABSENT:
         return said
     return f"{said}, its plan by {plan.author.name} <{plan.author.email}>"
-
-
-def parted(repo: Repo, plan: Plan | None, one: CommitHash, other: CommitHash) -> bool:
-    """Whether a new family began between two baselines: an experiment like these was supported.
-
-    It promised to be better on the same metric, and its plan and the runs that it counted are
-    there: else whoever merges what is true anyway, or a copy of a conclusion, tries for nothing.
-    """
-    commits = {one, other}
-    if len(commits) == 1 or not all(exists(repo, each) for each in commits):
-        return False
-    first, second = (
-        {entry.text: commit for entry in list_dir(repo, commit, layout.CONCLUSIONS)}
-        for commit in commits
-    )
-    return any(
-        _is_progress(repo, plan, path.removesuffix(".yaml"), first.get(path) or second[path])
-        for path in first.keys() ^ second.keys()
-    )
-
-
-def _is_progress(repo: Repo, plan: Plan | None, name: str, commit: CommitHash) -> bool:
-    try:
-        conclusion = conclusion_named(repo, name, commit)
-        own = plans.plan_named(repo, name, commit)
-    except GitexpError:  # what is wrong with it ends no family
-        return False
-    if conclusion is ABSENT or conclusion.verdict is not Verdict.SUPPORTED:
-        return False
-    if own is ABSENT or not conclusion.stands(own):
-        return False
-    runs = conclusion.comparison.candidate.runs
-    there = (entry_at(repo, commit, layout.run_json(RunId(run))) for run in runs)
-    if own.effect.kind is not HypothesisKind.SUPERIORITY or own.effect.margin < 0:
-        return False  # that it is not worse, a comment can keep
-    like = plan is None or (own.metric, own.direction) == (plan.metric, plan.direction)
-    return like and bool(runs) and all(each is not ABSENT for each in there)

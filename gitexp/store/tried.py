@@ -10,9 +10,14 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
+from gitexp.git.objects import entry_at, exists, list_dir
+from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import Kind
 from gitexp.model import dataclass, replace
-from gitexp.model.ids import CommitHash
+from gitexp.model.ids import ABSENT, CommitHash, RunId
+from gitexp.model.plan import HypothesisKind, Verdict
+from gitexp.store import plans
+from gitexp.store.conclusions import conclusion_named
 from gitexp.store.records import read_run, run_lines
 
 if TYPE_CHECKING:
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
 
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
+    from gitexp.model.plan import Plan
     from gitexp.store.ancestry import Addition
     from gitexp.store.list_lines import RunLine
     from gitexp.store.plans import Tip
@@ -90,3 +96,40 @@ def _seen(repo: Repo, item: Addition, line: RunLine) -> bool:
     with contextlib.suppress(GitexpError):
         return any(each.shown for each in read_run(repo, item.tree, item.run)[0].own_repeats)
     return True
+
+
+def parted(repo: Repo, plan: Plan | None, one: CommitHash, other: CommitHash) -> bool:
+    """Whether a new family began between two baselines: an experiment like these was supported.
+
+    It promised to be better on the same metric, and its plan and the runs that it counted are
+    there: else whoever merges what is true anyway, or a copy of a conclusion, tries for nothing.
+    """
+    commits = {one, other}
+    if len(commits) == 1 or not all(exists(repo, each) for each in commits):
+        return False
+    first, second = (
+        {entry.text: commit for entry in list_dir(repo, commit, layout.CONCLUSIONS)}
+        for commit in commits
+    )
+    return any(
+        _is_progress(repo, plan, path.removesuffix(".yaml"), first.get(path) or second[path])
+        for path in first.keys() ^ second.keys()
+    )
+
+
+def _is_progress(repo: Repo, plan: Plan | None, name: str, commit: CommitHash) -> bool:
+    try:
+        conclusion = conclusion_named(repo, name, commit)
+        own = plans.plan_named(repo, name, commit)
+    except GitexpError:  # what is wrong with it ends no family
+        return False
+    if conclusion is ABSENT or conclusion.verdict is not Verdict.SUPPORTED:
+        return False
+    if own is ABSENT or not conclusion.stands(own):
+        return False
+    runs = conclusion.comparison.candidate.runs
+    there = (entry_at(repo, commit, layout.run_json(RunId(run))) for run in runs)
+    if own.effect.kind is not HypothesisKind.SUPERIORITY or own.effect.margin < 0:
+        return False  # that it is not worse, a comment can keep
+    like = plan is None or (own.metric, own.direction) == (plan.metric, plan.direction)
+    return like and bool(runs) and all(each is not ABSENT for each in there)
