@@ -175,7 +175,7 @@ def _is_doctest(path: str, md5: Md5, cache: CacheConfig | None) -> bool:
     One anywhere is enough: what begins a line, and which blanks may be before it, is Python's.
     """
     name = objects.plain(posixpath.basename(path))
-    if cache is None or not (name.startswith("test") and name.endswith(".txt")):
+    if cache is None or not (md5 and name.startswith("test") and name.endswith(".txt")):
         return False
     try:
         with open(object_file(cache, md5), "rb") as file:  # noqa: PTH123  text

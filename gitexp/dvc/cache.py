@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import cache_objects, dvc_config, gitignore, hashing, links
 from gitexp.dvc.cache_objects import DEFAULT_TYPES, TEMPORARY, CacheConfig
-from gitexp.dvc.hashing import Memo, twin
+from gitexp.dvc.hashing import Memo, check_md5, twin
 from gitexp.errors import BadFormatError, DamagedDataError, DataMissingError, UnsafeInputError
 from gitexp.model import dataclass
-from gitexp.model.ids import MD5, Md5
+from gitexp.model.ids import Md5
 from gitexp.model.run import FileHash
 from gitexp.text.foreign import with_parents
 
@@ -48,18 +48,6 @@ class ManifestEntry:
     md5: Md5
 
 
-def check_md5(text: str, *, where: str) -> Md5:
-    """Return `text` as the hash of a file or folder."""
-    if MD5.fullmatch(text):
-        return Md5(text)
-    raise UnsafeInputError(
-        "a hash does not have the form of an MD5",
-        found=repr(text[:80]),
-        where=where,
-        expected="32 lower-case hex digits",
-    )
-
-
 def check_path(path: str, *, where: str) -> str:
     """Return `path` if it is a plain relative POSIX path that stays in its place.
 
@@ -79,6 +67,13 @@ def check_path(path: str, *, where: str) -> str:
 
 def parse_manifest(content: bytes, *, where: str) -> tuple[ManifestEntry, ...]:
     """Return the entries of a ``.dir`` object."""
+    entries = manifest_entries(content, where=where)
+    _check_together(entries, where)
+    return entries
+
+
+def manifest_entries(content: bytes, *, where: str) -> tuple[ManifestEntry, ...]:
+    """Return the same, each checked by itself alone: two may have one place."""
     if len(content) > MANIFEST_LIMIT:
         raise UnsafeInputError(
             "a folder's manifest is too large",
@@ -92,9 +87,7 @@ def parse_manifest(content: bytes, *, where: str) -> tuple[ManifestEntry, ...]:
         raise _malformed(where, str(error)) from error
     if not isinstance(rows, list):
         raise _malformed(where, "no list")
-    entries = tuple(_entry(row, where) for row in rows)
-    _check_together(entries, where)
-    return entries
+    return tuple(_entry(row, where) for row in rows)
 
 
 def _entry(row: object, where: str) -> ManifestEntry:

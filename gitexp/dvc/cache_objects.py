@@ -169,6 +169,7 @@ def _name(cache: CacheConfig, md5: Md5, temporary: str, size: int) -> None:
 
 
 def _file_in(folder: Path | str, md5: Md5, layout: str = "files/md5") -> str:
+    md5 = hashing.check_md5(md5, where=f"{folder}/{layout}")  # nothing else becomes a path
     return f"{folder}/{layout}/{md5[:2]}/{md5[2:]}"
 
 

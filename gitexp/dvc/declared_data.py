@@ -48,7 +48,7 @@ class Pointed:
 
 @dataclass(frozen=True, slots=True)
 class PointedData:
-    """All of a state, by path; files that could not be read beside it."""
+    """All of a state, by path; files that could not be read beside it, and malformed hashes."""
 
     data: dict[str, Pointed]
     unreadable: tuple[str, ...]
@@ -59,13 +59,15 @@ def pointed(state: ProjectState) -> PointedData:
     files = state.dvc_files(lambda path: _wdirs(state, path), base=state.config.project)
     found: dict[str, Pointed] = {}
     too_large: tuple[str, ...] = ()
+    odd: list[str] = []
     try:
         for path, _, out in files.outputs:
+            odd += _odd(files.at(path), (out,))
             found[out.path] = Pointed(out.path, path, out.md5, out.size, out.nfiles, out.cache)
     except UnsafeInputError as error:  # all together are too much
         too_large = (f"{error.where}: {error.summary}",)
     bad = (f"{files.at(path)}: {error.summary}" for path, error in files.unreadable.items())
-    return PointedData(found, (*bad, *too_large))
+    return PointedData(found, (*bad, *odd, *too_large))
 
 
 def _wdirs(state: ProjectState, path: str) -> dict[str, str]:
@@ -99,6 +101,7 @@ class Needs:
     # What only DVC can send, with the reason: templates that may say ``push: false``, a remote of
     # its own, imports, what DVC 2 wrote.
     delegated: tuple[str, ...]
+    odd: tuple[str, ...] = ()  # what no file can be known by, with the reason in brackets
 
 
 class Reader:
@@ -113,12 +116,14 @@ class Reader:
         """Return what these commits need together; each object is named once."""
         outs: dict[tuple[str, bool], Needed] = {}
         delegated: dict[str, None] = {}
+        odd: dict[str, None] = {}
         for commit in commits:
             found = self.of(commit)
             for out in found.outs:
                 outs.setdefault((out.md5, out.push), out)
             delegated.update(dict.fromkeys(found.delegated))
-        return Needs(tuple(outs.values()), tuple(delegated))
+            odd.update(dict.fromkeys(found.odd))
+        return Needs(tuple(outs.values()), tuple(delegated), tuple(odd))
 
     def of(self, commit: CommitHash) -> Needs:
         """Return what one commit needs."""
@@ -126,6 +131,7 @@ class Reader:
         files = dict(self.files(tree))
         outs: list[Needed] = []
         delegated: list[str] = []
+        odd: list[str] = []
         for path, id_ in sorted(files.items()):
             folder, name = posixpath.split(path)
             if name == _PIPELINE:
@@ -136,12 +142,14 @@ class Reader:
                 try:
                     self._read[key] = self._file(path, files)
                 except (BadFormatError, UnsafeInputError) as error:
-                    self._read[key] = Needs((), (f"{path}: {error.summary}",))
+                    why = f"{path} ({error.summary})"
+                    self._read[key] = Needs((), (f"{path}: {error.summary}",), (why,))
             found = self._read[key]
             # A metric that dvc.yaml's template gives to Git stands in the tree.
             outs += [out for out in found.outs if entry_at(self._repo, tree, out.path) is ABSENT]
             delegated += found.delegated
-        return Needs(tuple(outs), tuple(delegated))
+            odd += found.odd
+        return Needs(tuple(outs), tuple(delegated), tuple(odd))
 
     def files(self, tree: TreeId) -> tuple[tuple[str, str], ...]:
         """Return (path, blob) of DVC's files below a folder."""
@@ -186,7 +194,7 @@ def _pointer(files: DvcFiles, path: str) -> Needs:
         outs += [
             replace(each, imported=bool(pointer.deps), remote=out.own_remote) for each in plain
         ]
-    return Needs(tuple(outs), tuple(delegated))
+    return Needs(tuple(outs), tuple(delegated), _odd(path, pointer.outs))
 
 
 def _lock(files: DvcFiles, path: str) -> Needs:
@@ -208,7 +216,15 @@ def _lock(files: DvcFiles, path: str) -> Needs:
             delegated.append(f"{where}: {name} has a remote of its own")
         plain = _plain(out, path, delegated, push=flag is None or flag.push)
         outs += [replace(each, remote="" if flag is None else flag.remote) for each in plain]
-    return Needs(tuple(outs), tuple(delegated))
+    return Needs(tuple(outs), tuple(delegated), _odd(path, (out for _, out in files.outs(path))))
+
+
+def _odd(file: str, outs: Iterable[HashedPath]) -> tuple[str, ...]:
+    return tuple(
+        f"{file}: {out.written} (a hash does not have the form of an MD5)"
+        for out in outs
+        if out.odd and out.cache
+    )
 
 
 def _plain(out: HashedPath, file: str, delegated: list[str], *, push: bool) -> tuple[Needed, ...]:

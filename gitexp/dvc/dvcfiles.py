@@ -77,6 +77,7 @@ class HashedPath:
     cache: bool = True  # of a lock as dvc.yaml says; `DvcFiles.outs` looks there
     push: bool = True  # these two as a pointer says
     own_remote: str = ""
+    odd: bool = False  # what stands there as its MD5 is none, and DVC takes it all the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +310,7 @@ def _hashed_path(fields: Fields, where: str, wdir: str, *, up: bool) -> HashedPa
         isexec=read_flag(fields, "isexec"),
         hash=method,
         needs_dvc=is_url(path) or not plain or (md5 is not None and not known),
+        odd=bool(md5) and MD5.fullmatch(str(md5).lower()) is None,
     )
 
 

@@ -13,11 +13,17 @@ import posixpath
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gitexp.dvc import cache, dvc_config, links
+from gitexp.dvc import cache, dvc_config, hashing, links
 from gitexp.dvc import cache_objects as objects
 from gitexp.dvc.cache_objects import CacheConfig
 from gitexp.dvc.pipeline import by_script
-from gitexp.errors import DamagedDataError, DataMissingError, DvcFailedError
+from gitexp.errors import (
+    BadFormatError,
+    DamagedDataError,
+    DataMissingError,
+    DvcFailedError,
+    UnsafeInputError,
+)
 from gitexp.model import dataclass
 
 if TYPE_CHECKING:
@@ -44,6 +50,7 @@ class CopiedObjects:
     objects: int  # their number, and their bytes
     size: int
     lacking: tuple[Md5, ...] = ()  # files and folders that are on neither side, or not whole
+    odd: tuple[str, ...] = ()  # those of `lacking` whose manifest is none, with the reason
 
 
 def remote_of(
@@ -83,10 +90,15 @@ def send(here: CacheConfig, there: CacheConfig, wanted: Iterable[Md5]) -> Copied
     """Copy what is lacking `there`, or the other way round: a folder's members first."""
     count = size = 0
     lacking: dict[Md5, None] = {}
+    odd: list[str] = []
     with links.explained(str(there.dir)):
         for md5 in dict.fromkeys(wanted):
-            cache.check_md5(md5, where="an output's hash")
-            members = _members(here, there, md5)
+            hashing.check_md5(md5, where="an output's hash")
+            try:
+                members = _members(here, there, md5)
+            except (BadFormatError, UnsafeInputError) as error:  # of somebody: all others go on
+                members = None
+                odd.append(f"object {md5} ({error.brief})")
             if members is None:
                 lacking[md5] = None
                 continue
@@ -104,7 +116,7 @@ def send(here: CacheConfig, there: CacheConfig, wanted: Iterable[Md5]) -> Copied
                 count, size = count + 1, size + len(content)
     if count:
         objects.flush()
-    return CopiedObjects(count, size, tuple(lacking))
+    return CopiedObjects(count, size, tuple(lacking), tuple(odd))
 
 
 def take(here: CacheConfig, there: CacheConfig, md5: Md5) -> bool:
@@ -132,6 +144,7 @@ class MovedByDvc(NamedTuple):
     imports: tuple[str, ...]  # `.dvc` files
     left: Mapping[str, str]  # commits that it cannot read, and why
     missing: tuple[str, ...]  # objects that are on neither side
+    odd: tuple[str, ...]  # hashes and lists of files that are none, of which DVC is told nothing
 
 
 def by_dvc(
@@ -152,7 +165,7 @@ def by_dvc(
         "root": str(root),
         "top": str(dvc_config.top_of(root)),
         "revs": list(revs),
-        "objects": list(objects),
+        "objects": [hashing.check_md5(md5, where="an output's hash") for md5 in objects],
     }
 
     def refused(said: str) -> DvcFailedError:
@@ -168,8 +181,8 @@ def by_dvc(
     answer = json.loads(said.rpartition(b"\n")[2] or said)
     if "error" in answer:
         raise refused(str(answer["error"])[:2000])
-    imports, missing = (tuple(map(str, answer[key])) for key in ("imports", "missing"))
-    return MovedByDvc(int(answer["count"]), imports, dict(answer["left"]), missing)
+    imports, missing, odd = (tuple(map(str, answer[key])) for key in ("imports", "missing", "odd"))
+    return MovedByDvc(int(answer["count"]), imports, dict(answer["left"]), missing, odd)
 
 
 def _members(here: CacheConfig, there: CacheConfig, md5: Md5) -> tuple[Md5, ...] | None:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import ChangingFileError, DataMissingError, UnsafeInputError
 from gitexp.model import dataclass, field
-from gitexp.model.ids import Md5
+from gitexp.model.ids import MD5, Md5
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,6 +88,18 @@ class Memo:
 def stat_key(seen: os.stat_result) -> StatKey:
     """Return what changes whenever a file's bytes do."""
     return (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
+
+
+def check_md5(text: str, *, where: str) -> Md5:
+    """Return `text` as the hash of a file or folder."""
+    if MD5.fullmatch(text):
+        return Md5(text)
+    raise UnsafeInputError(
+        "a hash does not have the form of an MD5",
+        found=repr(text[:80]),
+        where=where,
+        expected="32 lower-case hex digits",
+    )
 
 
 def hash_file(path: str, memo: Memo | None = None) -> FileDigest:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import cache as objects
 from gitexp.dvc import cache_objects, dvc_config, gitignore, hashing, links, stage_records
-from gitexp.dvc.cache import Damage, ManifestEntry, check_md5, check_path
+from gitexp.dvc.cache import Damage, ManifestEntry, check_path
 from gitexp.dvc.cache_objects import TEMPORARY, CacheConfig
 from gitexp.errors import (
     ChangingFileError,
@@ -67,7 +67,7 @@ def materialise(
     """
     md5 = out.md5
     check_path(path, where="an output's path")
-    check_md5(md5, where=path)
+    hashing.check_md5(md5, where=path)
     gone = objects.missing(cache, md5)
     if gone:
         raise DataMissingError(

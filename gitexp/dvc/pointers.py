@@ -116,8 +116,7 @@ def data_state(
             continue
         md5, by_dvc_2 = out.md5, out.hash != HASH
         if md5 is None:
-            why = "its content has no hash that is known here"
-            delegated.append(Delegated(path, declared, why))
+            delegated.append(_unknown(path, declared, odd=out.odd))
             continue
         if path in given:
             continue
@@ -146,6 +145,13 @@ def data_state(
         tuple(_to_project(o.path, project) for f, _, o in there.outputs if f.endswith(".dvc")),
         tuple(unasked),
     )
+
+
+def _unknown(path: str, declared: str, *, odd: bool) -> Delegated:
+    if odd:  # DVC would go wherever that leads
+        why = "a hash does not have the form of an MD5"
+        return Delegated(path, declared, why, "dvc add it anew, where it was made, and commit")
+    return Delegated(path, declared, "its content has no hash that is known here")
 
 
 def _missing(cache: CacheConfig, md5: Md5) -> tuple[Md5, ...]:

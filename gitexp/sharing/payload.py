@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import posixpath
 import shlex
@@ -140,13 +141,14 @@ def send(
         lacking: tuple[str, ...] = ()
         if revs and (found.outs or found.delegated):
             done = exchange.by_dvc("push", depot.project, revs, trust=depot.trust)
-            count, lacking = done.objects, _unsent(done, wanted, (*tips, data))
+            ends = tips if data in shared.known() else (*tips, data)
+            count, lacking = done.objects, _unsent(done, wanted, ends)
         return DataMoved(by="dvc", remote=name, objects=count, lacking=lacking)
     cache = open_cache(depot.project)
     moved = exchange.send(cache, exchange.folder_cache(folder), [out.md5 for out in wanted])
     return DataMoved(
         by="gitexp", remote=name, objects=moved.objects, size=moved.size,
-        lacking=_named(wanted, moved.lacking),
+        lacking=(*_named(wanted, moved.lacking), *_few((*found.odd, *moved.odd))),
     )  # fmt: skip
 
 
@@ -181,7 +183,7 @@ def _unsent(
             )
     known = {out.md5 for out in outs}
     more = (f"object {md5}" for md5 in done.missing if md5 not in known)
-    return (*_named(outs, done.missing), *more, *_unread(done))
+    return (*_named(outs, done.missing), *more, *_unread(done), *_few(done.odd))
 
 
 def _unread(done: exchange.MovedByDvc) -> Iterator[str]:
@@ -213,13 +215,13 @@ def bring(shared: Shared, depot: Depot | None, tips: Collection[CommitHash]) -> 
         gone = _named(own, [out.md5 for out in own if not has(cache, out.md5)])
         return DataMoved(
             by="dvc", remote=name, objects=done.objects, imported=left,
-            lacking=(*left, *gone, *_unread(done)),
+            lacking=(*left, *gone, *_unread(done), *_few(done.odd)),
         )  # fmt: skip
     wanted: list[Md5] = [*(out.md5 for out in found.outs), *products]
     moved = exchange.send(exchange.folder_cache(folder), cache, wanted)
     return DataMoved(
         by="gitexp", remote=name, objects=moved.objects, size=moved.size,
-        lacking=_named(found.outs, moved.lacking),
+        lacking=(*_named(found.outs, moved.lacking), *_few((*found.odd, *moved.odd))),
         imported=_named((out for out in found.outs if out.imported), moved.lacking),
     )  # fmt: skip
 
@@ -385,6 +387,9 @@ def _pointers(shared: Shared) -> Iterator[tuple[str, CommitHash]]:
 
 
 def _named(outs: Iterable[Needed], lacking: Collection[str]) -> tuple[str, ...]:
-    found = list(dict.fromkeys(out.path for out in outs if out.md5 in lacking))
-    more = len(found) - SHOWN
-    return (*found[:SHOWN], *((f"and {more} more",) if more > 0 else ()))
+    return _few(dict.fromkeys(out.path for out in outs if out.md5 in lacking))
+
+
+def _few(names: Collection[str]) -> tuple[str, ...]:
+    more = len(names) - SHOWN
+    return (*itertools.islice(names, SHOWN), *((f"and {more} more",) if more > 0 else ()))

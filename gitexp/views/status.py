@@ -216,7 +216,8 @@ def _absent(repo: Repo, state: ProjectState) -> Iterator[str]:
         return
     try:
         project = project_folder(workspace.top, folder)
-        held = (each for each in pointed(state).data.values() if each.cache)
+        there = pointed(state)
+        held = (each for each in there.data.values() if each.cache)
         gone = [each for each in held if not os.path.lexists(project / each.path)]
         cache = open_cache(project) if gone else None
         outs = ((posixpath.join(folder, o.path), Md5(o.md5 or "")) for o in gone)
@@ -228,7 +229,7 @@ def _absent(repo: Repo, state: ProjectState) -> Iterator[str]:
             yield f"{each.path} is left out, and dvc checkout would write it: {why}"
             return
     here = [o.path for o in gone if cache is not None and o.md5 and has(cache, Md5(o.md5))]
-    if here:
+    if here and not there.unreadable:  # of a hash that is none DVC would make a path
         more = f" and {len(here) - 1} more" if here[1:] else ""
         lies, it = ("lie", "them") if more else ("lies", "it")
         yield f"{here[0]}{more} {lies} in the cache, not in the work tree: dvc checkout brings {it}"

@@ -10,7 +10,7 @@ import hashlib
 import shlex
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import cache
+from gitexp.dvc import cache, hashing
 from gitexp.errors import (
     DamagedDataError,
     DataMissingError,
@@ -196,7 +196,7 @@ def _read(
     output = recorded_by(item, source)
     if output is None:
         raise DesignError("a repeat recorded no predictions", where=where)
-    md5 = cache.check_md5(output.md5, where=where)
+    md5 = hashing.check_md5(output.md5, where=where)
     # dvc fetch knows the committed seed's alone.
     bring = " ".join(("gitexp pull", *map(shlex.quote, item.found.refs[:1]), "--data"))
     data = _bytes(top, source.config.project, md5, where, bring)

@@ -121,4 +121,6 @@ def _step(place: HookPlace, config: ProjectConfig, outs: Sequence[Needed], usual
         cache = open_cache(project_folder(place.folder, config.project))
     for path, why in _refused(place, outs, cache).items():
         return f"  next      no dvc checkout, which writes {path}: {why}"
+    if place.head and (odd := Reader(open_repository(discover(place.folder))).of(place.head).odd):
+        return f"  next      no dvc checkout, which goes where it leads: {odd[0]}"
     return f"  next      {usual}"
