@@ -25,12 +25,12 @@ from gitexp.git.transaction.cache import Index, open_index
 from gitexp.model import dataclass, replace
 from gitexp.model.comparison import Comparison, Siblings, Side, SignificanceResult
 from gitexp.model.ids import ABSENT
-from gitexp.model.plan import Claim, Plan, Verdict
+from gitexp.model.plan import Claim, Verdict
 from gitexp.provenance import order_evidence
 from gitexp.report.comparisons import Comparisons
 from gitexp.stats.decide import Evidence, decide
 from gitexp.stats.hypotheses import ADJUSTMENTS, family
-from gitexp.store.conclusions import conclusion_named, told
+from gitexp.store.conclusions import conclusion_named, is_of_others, told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,21 +93,24 @@ def compare(
     with open_index(workspace) as index:
         pairs = _pairs(repo, index, names)
         found = judge(RunPool(repo, index), pairs, options, now=now, program=program)
-    return Comparisons(
-        replace(item, words=_concluded(repo, item.plan, pair))
-        for item, pair in zip(found, pairs, strict=True)
-    )
+        return Comparisons(
+            replace(item, words=_concluded(repo, index, item, pair))
+            for item, pair in zip(found, pairs, strict=True)
+        )
 
 
-def _concluded(repo: Repo, plan: Plan | None, pair: tuple[Named, Named]) -> str:
+def _concluded(repo: Repo, index: Index, found: Comparison, pair: tuple[Named, Named]) -> str:
     """Return the author's words, "" where nothing was concluded or it cannot be read."""
+    plan = found.plan
     if plan is None:
         return ""
     for named in reversed(pair):
         with contextlib.suppress(GitexpError):
             conclusion = conclusion_named(repo, plan.name, named.holder)
             if conclusion is not ABSENT:
-                return told(repo, conclusion, plan, named.holder)
+                about = conclusion.comparison.candidate.inputs
+                changed = is_of_others(repo, index, found.candidate, about)
+                return told(repo, conclusion, plan, named.holder, changed=changed)
     return ""
 
 

@@ -6,6 +6,7 @@ The verdict waits for the other candidates of the same call, over which alpha is
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import (
@@ -37,7 +38,7 @@ from gitexp.model.comparison import Change, Role
 from gitexp.model.metrics import NO_RULE
 from gitexp.model.plan import ALPHA, Claim, Plan
 from gitexp.report import numbers
-from gitexp.store.conclusions import is_concluded
+from gitexp.store.conclusions import is_concluded, is_of_others
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -183,7 +184,8 @@ def draft(
         lost=_are_lost(repo, (baseline, candidate), counted),
         swapped=swapped,
         same=same,
-        concluded=plan is not None and is_concluded(repo, plan, named.commit),
+        concluded=plan is not None
+        and is_concluded(repo, plan, named.commit, partial(is_of_others, repo, index, candidate)),
         remedy=_remedy(repo, situation, copies, measured),
         selection=selection.of_variants(counted, plan)
         or selection.of_sweep(repo, index, candidate, plan, gathered.found),

@@ -147,7 +147,11 @@ def _experiment(asked: ReviewContext, plan: Plan, checked: CheckedPlan) -> Revie
     try:
         conclusion = conclusions.conclusion_named(asked.repo, plan.name, asked.head)
         if conclusion is not ABSENT:
-            concluded = conclusions.told(asked.repo, conclusion, plan, asked.head)
+            about = conclusion.comparison.candidate.inputs
+            changed = comparison is not None and conclusions.is_of_others(
+                asked.repo, asked.index, comparison.candidate, about
+            )
+            concluded = conclusions.told(asked.repo, conclusion, plan, asked.head, changed=changed)
     except GitexpError as error:
         problem = problem or f"the conclusion cannot be read: {error}"
     return ReviewedExperiment(

@@ -13,12 +13,13 @@ from gitexp.git import objects, refs, repository, writing
 from gitexp.git import remote as remote_git
 from gitexp.git.remote import Lease
 from gitexp.git.transaction import layout, transaction
+from gitexp.git.transaction.cache import open_index
 from gitexp.model import dataclass
 from gitexp.model.ids import ABSENT, CommitHash
 from gitexp.model.sharing import EndReport, Tombstone
 from gitexp.records import codec
 from gitexp.report.escape import prose, visible
-from gitexp.store.conclusions import conclusion_named
+from gitexp.store.conclusions import conclusion_named, is_changed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -208,7 +209,10 @@ def _verdict(repo: Repo, standing: Standing, plan: Plan) -> str:
         return "the conclusion cannot be read"
     if found is ABSENT:
         return "not concluded"
-    return found.told(plan)
+    with open_index(repo.workspace) as index:
+        about = found.comparison.candidate.inputs
+        changed = standing.tip is not ABSENT and is_changed(repo, index, standing.tip, about)
+        return found.told(plan, changed=changed)
 
 
 def check_tag(repo: Repo, standing: Standing, *, over_tombstone: bool = False) -> None:

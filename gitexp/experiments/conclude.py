@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import sides
@@ -14,6 +15,7 @@ from gitexp.experiments import lifecycle
 from gitexp.experiments.archive import archive
 from gitexp.git import identity, objects, refs, repository
 from gitexp.git.transaction import layout, transaction
+from gitexp.git.transaction.cache import open_index
 from gitexp.git.writing import Message
 from gitexp.model.comparison import Conclusion
 from gitexp.model.ids import ABSENT
@@ -22,7 +24,7 @@ from gitexp.provenance import private
 from gitexp.records import codec
 from gitexp.report.escape import visible
 from gitexp.store import plans
-from gitexp.store.conclusions import ended_on, is_concluded
+from gitexp.store.conclusions import ended_on, is_changed, is_concluded
 from gitexp.store.plan_files import whole_plan
 
 if TYPE_CHECKING:
@@ -93,7 +95,10 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
         lifecycle.check_published(workspace, branch)
     path = layout.conclusion_path(plan.name)
     replaced = objects.blob_id(repo, tip, path) is not ABSENT
-    if replaced and not amend and is_concluded(repo, plan, tip):
+    with open_index(workspace) as index:
+        changed = partial(is_changed, repo, index, tip)
+        stands = replaced and not amend and is_concluded(repo, plan, tip, changed)
+    if stands:
         raise ExistsError(
             f"{plan.name} has a conclusion already",
             where=f"{path} on {branch}",

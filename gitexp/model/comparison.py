@@ -175,9 +175,15 @@ class Conclusion:
         """Whom it names."""
         return Person(self.author_name, self.author_email)
 
-    def told(self, plan: Plan, what: str = "") -> str:
-        """Return what an answer says of a plan: `what`, and first that the plan was another."""
+    def told(self, plan: Plan, what: str = "", *, changed: bool = False) -> str:
+        """Return what an answer says of a plan: `what`, and first that the plan was another.
+
+        `changed`: whether the candidate has other inputs since.
+        """
         verdict = "no verdict" if self.verdict is None else self.verdict.value
+        if self.stands(plan) and changed:
+            at = self.comparison.candidate.commit[:9]
+            return f"at {at}, before the inputs changed, {verdict}{f': {what}' if what else ''}"
         if self.stands(plan):
             return what or verdict
         digest = "" if self.comparison.plan is None else f" {self.comparison.plan.digest[:7]}"

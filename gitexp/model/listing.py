@@ -54,8 +54,8 @@ class ExperimentSummary:
     branch: str
     commit: str
     state: (
-        # "planned", "running", "run", "concluded", "amended" (that is, concluded before it was),
-        # "merged", "archived", "removed", "no plan"
+        # "planned", "running", "run", "concluded", "amended" and "changed" (that is, concluded
+        # before plan, or inputs, were), "merged", "archived", "removed", "no plan"
         str
     )
     verdict: Verdict | None

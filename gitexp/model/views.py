@@ -58,6 +58,7 @@ class ShownExperiment:
     source_lost: bool = False  # no ref leads to the commit that ran: squashed or rebased
     failed: tuple[str, ...] = ()  # as `StatusView` has it
     next_step: str = ""  # where something failed, and repeats lack
+    changed: bool = False  # its branch has other inputs than the conclusion is about
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ class StatusView:
     next_step: str
     not_counted: tuple[str, ...] = ()  # why finished repeats of this experiment do not count
     failed: tuple[str, ...] = ()  # what failed of these inputs and was not made up for
+    changed: bool = False  # it was concluded, with other inputs than these
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ ANSWERS: Final[Mapping[str, Shape]] = {
     # --- show, status, diff, inputs, logs
     "ShownExperiment": Shape(
         kind="shown-experiment",
-        sparse="failed",
+        sparse="failed changed",
         omitted="next_step",
         wholes={"plan.digest": _digest},
     ),
@@ -101,6 +101,7 @@ ANSWERS: Final[Mapping[str, Shape]] = {
     "StatusView": Shape(
         kind="status",
         keys=_NEXT,
+        sparse="changed",
         blank="verdict",
         wholes={
             "plan.digest": _digest,

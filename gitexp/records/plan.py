@@ -58,8 +58,11 @@ def _refuse_conflict(data: bytes, where: str) -> None:
 CONCLUSION_BYTES = 16 << 20
 
 
-def load_verdict(data: bytes, where: str) -> tuple[Verdict | None, str, Person]:
-    """Read a conclusion's verdict, None where it gives none, its plan's digest, and its author."""
+def load_verdict(data: bytes, where: str) -> tuple[Verdict | None, str, Person, str]:
+    """Read a conclusion's verdict, None where it gives none, its plan's digest, and its author.
+
+    Then of which inputs of the candidate it is.
+    """
     value = yaml_loads(data, where=where, limit=CONCLUSION_BYTES)
     schema_of(value, "conclusion", where)
     fields = Fields(value, where)
@@ -67,7 +70,8 @@ def load_verdict(data: bytes, where: str) -> tuple[Verdict | None, str, Person]:
     author = fields.child("author")
     who = Person(author.text("name"), author.text("email", ""))
     fields.time("concluded_at")
-    plan = fields.child("comparison").maybe_child("plan")
+    comparison = fields.child("comparison")
+    plan = comparison.maybe_child("plan")
     digest = "" if plan is None else codec.read(Plan, plan).digest
     verdict = fields.word("verdict", Verdict) if fields.has("verdict") else None
-    return verdict, digest, who
+    return verdict, digest, who, comparison.child("candidate").text("inputs")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from gitexp.errors import GitexpError, PreconditionError
 from gitexp.git import fsck, refs
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from gitexp.git.repository import Repo
+    from gitexp.model.ids import InputsDigest
     from gitexp.model.plan import Person, Plan
     from gitexp.store.plans import Tip
 
@@ -76,19 +77,62 @@ def rewritten(repo: Repo, name: str, who: Person, tip: CommitHash) -> str:
     return f"the conclusion of {name} names {who.name}, and {by} committed it" if by else ""
 
 
-def told(repo: Repo, found: Conclusion, plan: Plan, tip: CommitHash) -> str:
+def told(
+    repo: Repo, found: Conclusion, plan: Plan, tip: CommitHash, *, changed: bool = False
+) -> str:
     """Return the words of a conclusion, and what else has to be said of them."""
     other = rewritten(repo, plan.name, found.author, tip)
-    return found.told(plan, found.words) + (f" ({other})" if other else "")
+    return found.told(plan, found.words, changed=changed) + (f" ({other})" if other else "")
 
 
-def is_concluded(repo: Repo, plan: Plan, commit: CommitHash) -> bool:
-    """Return whether a plan as it is has its conclusion; what cannot be read is taken for one."""
+def is_concluded(
+    repo: Repo, plan: Plan, commit: CommitHash, changed: Callable[[InputsDigest], bool]
+) -> bool:
+    """Return whether a plan as it is has its conclusion; what cannot be read is taken for one.
+
+    `changed`: tells whether the candidate has other inputs than these.
+    """
     try:
         found = conclusion_named(repo, plan.name, commit)
     except GitexpError:
         return True
-    return found is not ABSENT and found.stands(plan)
+    return (
+        found is not ABSENT
+        and found.stands(plan)
+        and not changed(found.comparison.candidate.inputs)
+    )
+
+
+def is_changed(repo: Repo, index: Index, commit: CommitHash, concluded: InputsDigest) -> bool:
+    """Return whether a branch has other inputs than its conclusion is about; not where unknown."""
+    try:
+        return not has_inputs(repo, index, commit, commit, concluded)
+    except GitexpError:
+        return False
+
+
+def is_of_others(repo: Repo, index: Index, now: _Compared, concluded: InputsDigest) -> bool:
+    """Return the same of a candidate whose own commit may be gone."""
+    return now.inputs != concluded and is_changed(repo, index, now.commit, concluded)
+
+
+def has_inputs(
+    repo: Repo, index: Index, commit: CommitHash, fallback: CommitHash, wanted: InputsDigest
+) -> bool:
+    """Return whether these are a commit's inputs; `fallback` has the settings where it has none."""
+    from gitexp.dvc import inputs  # noqa: PLC0415  as `list` reads records
+    from gitexp.dvc.state import ProjectState  # noqa: PLC0415
+
+    config, _ = plans.config_of(repo, commit, fallback)
+    tree = commit_info(repo, commit).tree
+    return inputs.is_of(ProjectState(repo, tree, config), wanted, index=index)
+
+
+class _Compared(Protocol):
+    @property
+    def commit(self) -> CommitHash: ...
+    @property
+    def inputs(self) -> InputsDigest: ...
 
 
 @dataclass(frozen=True, slots=True)

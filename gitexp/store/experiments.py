@@ -21,15 +21,22 @@ from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.git.refs import branches, local
 from gitexp.git.transaction.cache import Index, Kind, with_a_child
-from gitexp.git.transaction.layout import CONCLUSIONS, CONFIG, FOLDER, FOLDERS, conclusion_path
+from gitexp.git.transaction.layout import (
+    CONCLUSIONS,
+    CONFIG,
+    FOLDER,
+    FOLDERS,
+    conclusion_path,
+    tombstone_path,
+)
 from gitexp.git.upstream import by_name
 from gitexp.model import dataclass, field, replace
-from gitexp.model.ids import ABSENT, Absent, BlobId, CommitHash, RunId, TreeId
+from gitexp.model.ids import ABSENT, Absent, BlobId, CommitHash, InputsDigest, RunId, TreeId
 from gitexp.model.metrics import pooled
 from gitexp.records.plan import CONCLUSION_BYTES, load_verdict
 from gitexp.store import plans
 from gitexp.store.ancestry import listings
-from gitexp.store.conclusions import rewritten
+from gitexp.store.conclusions import is_changed, rewritten
 from gitexp.store.list_lines import ExperimentLine, cut, decoded_experiments, encode_experiment
 from gitexp.store.plan_files import parse_settings
 from gitexp.store.plans import Tip, plan_named, plan_of_branch, renamed
@@ -73,6 +80,12 @@ class _Common:
             time = objects.commit_info(self.repo, commit).time if there else None
             self._made[commit] = time and time.astimezone(UTC)
         return self._made[commit]
+
+    def is_changed(self, plan: Plan, concluded: str, commit: CommitHash) -> bool:
+        """Return whether a tip has other inputs than its conclusion; nobody is asked for files."""
+        repo, found = self.repo, InputsDigest(concluded)
+        gone = objects.blob_id(repo, commit, tombstone_path(plan.name)) is not ABSENT  # removed
+        return not (repo.partial or gone) and is_changed(repo, self.index, commit, found)
 
     def inputs(self, commit: CommitHash) -> str:
         """Return a tip's inputs; each is worked out, so only where nothing else tells them."""
@@ -188,10 +201,16 @@ def _work_out(
         )
     line = line_of_plan(repo, plan, tip.commit, runs, near=True)
     before = common.held(plan.baseline.commit)
+    newest = newest_of(plan, runs.values())
+    current = (line.plain or line.about) and _is_current(common, newest, tip.commit)
+    seen = current and newest is not None and newest.inputs == line.about
+    changed = bool(line.about) and not seen and common.is_changed(plan, line.about, tip.commit)
     return replace(
         line,
+        concluded="changed" if changed else line.concluded,
+        verdict="" if changed else line.verdict,
         created_at=max(plan.created_at, common.made(plan.baseline.commit) or plan.created_at),
-        plain=line.plain and _is_current(common, newest_of(plan, runs.values()), tip.commit),
+        plain=line.plain and bool(current),
         seen=_seen(run for tree, run in runs.items() if tree not in before),
         unread=_unread(runs.values()),
         lasting=line.lasting and all(run.lasting for run in runs.values()),
@@ -221,7 +240,7 @@ def line_of_plan(
     # Else it is called otherwise than the plan calls it; see `model.metricname`.
     told = not mine or sum(part.n for part in parts) == len(seeds)
     told = told and not any(line.bad for line in lines.values())
-    concluded, verdict, bad, lasting, who = _conclusion(repo, commit, plan)
+    concluded, verdict, bad, lasting, who, about = _conclusion(repo, commit, plan)
     return ExperimentLine(
         name=plan.name,
         hypothesis=cut(plan.hypothesis),
@@ -233,6 +252,7 @@ def line_of_plan(
         concluded=concluded,
         verdict=verdict,
         author=cut(plan.author.name),
+        about=about,
         rewritten="" if who is None or not near else cut(rewritten(repo, plan.name, who, commit)),
         created_at=plan.created_at,
         baseline=cut(plan.baseline.name),
@@ -336,24 +356,24 @@ def _is_current(common: _Common, newest: RunLine | None, commit: CommitHash) -> 
 
 def _conclusion(
     repo: Repo, commit: CommitHash, plan: Plan
-) -> tuple[str, str, str, bool, Person | None]:
+) -> tuple[str, str, str, bool, Person | None, str]:
     """Return how far an experiment is concluded, its verdict, and why that cannot be read.
 
-    Then whether that, if anything, stays so; and whom the conclusion names.
+    Then whether that, if anything, stays so; whom the conclusion names, and of which inputs it is.
     """
     if objects.tree_id(repo, commit, CONCLUSIONS) is ABSENT:
-        return "", "", "", True, None
+        return "", "", "", True, None, ""
     try:
         path = conclusion_path(plan.name)
         data = objects.read_blob(repo, commit, path, CONCLUSION_BYTES)
         if data is ABSENT:
-            return "", "", "", True, None
-        found, digest, who = load_verdict(data, f"{commit[:9]}:{path}")
+            return "", "", "", True, None, ""
+        found, digest, who, about = load_verdict(data, f"{commit[:9]}:{path}")
     except GitexpError as error:
-        return "concluded", "", error.brief, is_lasting(error), None
+        return "concluded", "", error.brief, is_lasting(error), None, ""
     if digest != plan.digest:
-        return "amended", "", "", True, who
-    return "concluded", "" if found is None else str(found.value), "", True, who
+        return "amended", "", "", True, who, ""
+    return "concluded", "" if found is None else str(found.value), "", True, who, about
 
 
 def _without_plan(

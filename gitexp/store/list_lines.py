@@ -72,9 +72,11 @@ class ExperimentLine:
     planned: int = 0
     runs: int = 0  # in the tip's tree, under the plan; without a plan: started on this branch
     finished: int = 0  # candidate's seeds with a finished repeat, of the newest inputs
-    concluded: str = ""  # "concluded"; "amended" where the plan was, since; "" where it is neither
+    # "concluded"; "amended" or "changed" where plan or inputs were, since; "" where it is none.
+    concluded: str = ""
     verdict: str = ""  # "" where there is no conclusion of this plan, or it gives none
     author: str = ""
+    about: str = ""  # inputs of a conclusion of this plan
     rewritten: str = ""  # whose the conclusion is as it stands, where it names another
     baseline: str = ""  # as the plan's author typed it
     formerly: tuple[str, ...] = ()  # names it had before

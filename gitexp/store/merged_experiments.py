@@ -23,9 +23,8 @@ from gitexp.git.transaction.cache import Index, Kind
 from gitexp.git.transaction.layout import CONCLUSIONS, FOLDERS, PLANS, RUNS, conclusion_path
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT, CommitHash, InputsDigest, TreeId
-from gitexp.store import plans
 from gitexp.store.ancestry import Addition, Graph, listings
-from gitexp.store.conclusions import conclusion_named
+from gitexp.store.conclusions import conclusion_named, has_inputs
 from gitexp.store.experiments import line_of_plan, newest_of
 from gitexp.store.list_lines import ExperimentLine, RunLine, decoded_experiments, encode_experiment
 from gitexp.store.lookup import lines_by_addition
@@ -121,13 +120,8 @@ def _concluded(repo: Repo, plan: Plan, commit: CommitHash) -> Side | None:
 def _has(
     repo: Repo, index: Index, commit: CommitHash, fallback: CommitHash, wanted: InputsDigest
 ) -> bool:
-    from gitexp.dvc import inputs
-    from gitexp.dvc.state import ProjectState
-
     try:
-        config, _ = plans.config_of(repo, commit, fallback)
-        tree = objects.commit_info(repo, commit).tree
-        return inputs.is_of(ProjectState(repo, tree, config), wanted, index=index)
+        return has_inputs(repo, index, commit, fallback, wanted)
     except GitexpError:  # then it is not a state that could stand for the candidate
         return False
 

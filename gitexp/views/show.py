@@ -20,7 +20,7 @@ from gitexp.model.metrics import summarise
 from gitexp.model.views import ShownExperiment, ShownRun
 from gitexp.store import lookup, plans
 from gitexp.store.ancestry import Graph
-from gitexp.store.conclusions import conclusion_named, ended_on, rewritten, written_by
+from gitexp.store.conclusions import conclusion_named, ended_on, is_changed, rewritten, written_by
 from gitexp.store.list_lines import shown
 from gitexp.store.plan_files import whole_plan
 from gitexp.store.plans import own_tips, tips
@@ -107,6 +107,7 @@ def _experiment(repo: Repo, index: Index, named: Named) -> ShownExperiment:
     plan: Plan | None = None
     added: CommitHash | None = None
     conclusion: Conclusion | None = None
+    changed = False
     try:
         found = plans.plan_of_branch(repo, branch, commit) if branch else ABSENT
         if found is ABSENT:
@@ -120,6 +121,9 @@ def _experiment(repo: Repo, index: Index, named: Named) -> ShownExperiment:
             conclusion = None if written is ABSENT else written
             if conclusion is not None and not conclusion.stands(plan):
                 notes.append(f"concluded {conclusion.told(plan)}")
+            elif conclusion is not None and not (named.where or named.lost or named.removed):
+                changed = is_changed(repo, index, commit, conclusion.comparison.candidate.inputs)
+                notes += [f"concluded {conclusion.told(plan, changed=True)}"] if changed else []
             if conclusion is not None:
                 notes += filter(None, [rewritten(repo, plan.name, conclusion.author, commit)])
             by = written_by(repo, plan_path(plan.name), plan.author, commit)
@@ -160,6 +164,7 @@ def _experiment(repo: Repo, index: Index, named: Named) -> ShownExperiment:
         source_lost=named.lost,
         failed=tuple(item.text for item in failed),
         next_step="" if step == exclusions.COMPARE else step,
+        changed=changed,
     )
 
 

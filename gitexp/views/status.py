@@ -36,7 +36,7 @@ from gitexp.model.request import RunRequest
 from gitexp.model.views import StatusView
 from gitexp.rules.ranges import rewritten, way_out
 from gitexp.store import lookup, plans
-from gitexp.store.conclusions import conclusion_named, ended_on
+from gitexp.store.conclusions import conclusion_named, ended_on, is_changed
 from gitexp.store.plan_files import whole_plan
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class _Facts:
     mend: str = ""  # what to do first where `run` refuses
     renaming: str = ""  # what has the plan follow its branch, which Git renamed
     verdict: str | None = None
+    changed: bool = False  # of other inputs than these
     shallow: bool = False
     helped: Callable[[str], str] = str  # what has to be done before a step where pairs wait
     notes: list[str] = field(default_factory=list)
@@ -117,6 +118,7 @@ def status(workspace: Workspace) -> StatusView:
         next_step=_BARE if workspace.top is None else _next_step(repo, facts, live),
         not_counted=facts.not_counted,
         failed=tuple(item.text for item in facts.failed),
+        changed=facts.changed,
     )
 
 
@@ -164,7 +166,8 @@ def _look(repo: Repo, index: Index, branch: str, commit: CommitHash, facts: _Fac
             facts.mend = "" if wrong is None else wrong.next_step
             added = plans.plan_commit(repo, plan, commit)
             main = ended_on(repo, branch, commit)
-            _conclusion(repo, plan, main or commit, facts)
+            changed = None if main else partial(is_changed, repo, index, commit)
+            _conclusion(repo, plan, main or commit, facts, changed)
             if main is not None:
                 facts.notes.append(f"{repo.main} has all of {branch}, and its conclusion")
     except GitexpError as error:
@@ -235,11 +238,23 @@ def _absent(repo: Repo, state: ProjectState) -> Iterator[str]:
         yield f"{here[0]}{more} {lies} in the cache, not in the work tree: dvc checkout brings {it}"
 
 
-def _conclusion(repo: Repo, plan: Plan, commit: CommitHash, facts: _Facts) -> None:
+def _conclusion(
+    repo: Repo,
+    plan: Plan,
+    commit: CommitHash,
+    facts: _Facts,
+    changed: Callable[[InputsDigest], bool] | None,
+) -> None:
     found = conclusion_named(repo, plan.name, commit)
-    if found is not ABSENT and found.stands(plan):
+    if found is ABSENT:
+        return
+    about = found.comparison.candidate.inputs
+    facts.changed = found.stands(plan) and changed is not None and changed(about)
+    if facts.changed:
+        facts.notes.append(f"concluded {found.told(plan, changed=True)}")
+    elif found.stands(plan):
         facts.verdict = "" if found.verdict is None else str(found.verdict.value)
-    elif found is not ABSENT:
+    else:
         facts.notes.append(f"concluded {found.told(plan)}")
 
 

@@ -220,3 +220,65 @@ def test_a_conclusion_is_that_of_the_plan_it_was_reached_under(
             after = gitexp(lab.repo, "status").out
             assert after.startswith("REFUTED")
             assert "earlier" not in after
+
+
+@pytest.mark.parametrize("more", ["changed", "run again"])
+@pytest.mark.parametrize("verb", SAYING)
+def test_a_conclusion_is_that_of_the_inputs_it_was_reached_on(
+    lab: Lab, verb: str, more: str
+) -> None:
+    plan = experiment(lab)
+    at = conclude(lab.repo.workspace, words="It holds.", now=START).conclusion.comparison
+    assert gitexp(lab.repo, "list").out.count("supported") == 1  # and kept in the index
+    lab.change(depth=9)
+    if more == "run again":
+        lab.record("e", {"f1": scores(0.5, range(10))}, plan=plan)
+    earlier = f"at {at.candidate.commit[:9]}, before the inputs changed, supported"
+    if verb == "archive":
+        lab.repo.switch("main")
+    done, answer = (gitexp(lab.repo, verb, *SAYING[verb], *how) for how in ([], ["--json"]))
+    if more == "changed" and verb in {"compare", "conclude"}:
+        assert done.says("nothing to compare with", "gitexp run")
+        return
+    said = done.out + (lab.repo.git("tag", "-n9") if verb == "archive" else "")
+    assert done.code in {0, 1}, done.err
+    step = "gitexp run" if more == "changed" else "gitexp compare"
+    match verb:
+        case "status":
+            assert f"concluded {earlier}" in said
+            assert ", concluded, then changed" in said.splitlines()[0]
+            assert f"next: {step}" in said
+            told = answer.json
+            assert (told["concluded"], told["verdict"], told["changed"]) == (False, None, True)
+        case "show":
+            assert said.startswith("CHANGED"), said
+            assert f"concluded {earlier}" in said
+            assert step in said.splitlines()[-1]
+            assert answer.json["changed"] is True
+        case "list":
+            assert " concluded, then changed " in said
+            assert "supported" not in said
+            assert '"state":"changed","verdict":null' in answer.out.replace(" ", ""), answer.out
+            assert gitexp(lab.repo, "list", "--state", "changed").out == done.out
+        case "compare":
+            assert said.startswith("REFUTED")
+            assert f"{earlier}: It holds." in said
+            assert said.splitlines()[-1] == 'next: gitexp conclude -m "what was learned"'
+            assert earlier in str(answer.json["words"])
+        case "review":
+            assert (earlier in answer.out) is (more == "run again")
+        case "archive":
+            assert f"verdict: {earlier}" in said
+        case _:
+            assert gitexp(lab.repo, "status").out.startswith("REFUTED")
+
+
+@pytest.mark.parametrize("verb", ["status", "show", "list", "compare", "review"])
+def test_what_is_no_input_changes_no_conclusion(lab: Lab, verb: str) -> None:
+    experiment(lab)
+    conclude(lab.repo.workspace, words="It holds.", now=START)
+    lab.repo.commit({"docs/notes.md": "Deep is good.\n"}, at=lab.tick())
+    done = gitexp(lab.repo, verb, *SAYING[verb])
+    assert done.code == 0
+    assert "supported" in done.out.casefold()
+    assert "changed," not in done.out

@@ -63,13 +63,15 @@ def experiment(view: ShownExperiment, style: Style = PLAIN) -> Sheet:
     if plan is not None:
         word, headline = "NO CONCLUSION", f"{plan.name}: {promise(plan)}"
         step = f"gitexp compare {shlex.quote(plan.name)}"
-        stands = done is not None and done.stands(plan)
-        if not stands and all(item.exploratory for item in view.runs):  # or of an earlier plan
+        stands = done is not None and done.stands(plan) and not view.changed
+        of_now = [item for item in view.runs if item.inputs == view.inputs or not view.changed]
+        if not stands and all(item.exploratory for item in of_now):  # or of an earlier plan
             step = f"git switch {shlex.quote(view.branch)} && gitexp run --with-baseline"
         step = step if stands else view.next_step or step
-    if done is not None and plan is not None and done.stands(plan):
-        word, good = verdict_word(done.comparison), is_good(done.verdict)
-        headline = done.comparison.headline
+        word = "CHANGED" if view.changed else word
+        if done is not None and stands:
+            word, good = verdict_word(done.comparison), is_good(done.verdict)
+            headline = done.comparison.headline
     return Sheet(
         headline=headline,
         word=word,
@@ -281,7 +283,8 @@ def _standing(view: StatusView) -> str:
         return "not a gitexp project"
     if view.plan is None:
         return "no plan, so runs here are exploratory"
-    return promise(view.plan) + ("" if view.verdict is not None else ", not concluded")
+    open_ = ", concluded, then changed" if view.changed else ", not concluded"
+    return promise(view.plan) + ("" if view.verdict is not None else open_)
 
 
 def _seeds(seeds: tuple[int, ...], planned: int) -> str:

@@ -198,7 +198,8 @@ def _experiment(item: ExperimentSummary, style: Style) -> tuple[Cell, ...]:
     mean, sd = ("", "") if primary is None else numbers.mean_sd(primary.mean, primary.sd)
     return (
         item.name or item.branch,
-        f"{item.state}, archived" if item.archived else item.state,
+        ("concluded, then " if item.state == "changed" else "")
+        + (f"{item.state}, archived" if item.archived else item.state),
         "" if item.verdict is None else item.verdict.value,
         f"{item.finished}/{max(item.finished, item.planned)}" if item.planned else "",
         item.metric,
