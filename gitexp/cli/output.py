@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import sys
 from typing import TYPE_CHECKING, TextIO
 
@@ -50,6 +51,16 @@ class Printer:
             return color == "always"
 
         return cls(sys.stdout, sys.stderr, wants(sys.stdout), wants(sys.stderr), quiet, verbose)
+
+    @property
+    def columns(self) -> int:
+        """Return how wide the terminal of answers is, 0 where there is none."""
+        return shutil.get_terminal_size().columns if self.out.isatty() else 0
+
+    @property
+    def unicode(self) -> bool:
+        """Return whether answers may have letters beyond ASCII."""
+        return (self.out.encoding or "").lower().replace("-", "") == "utf8"
 
     def answer(self, text: str) -> None:
         """Print what was asked for; what a renderer forgot to write out is, here."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import UnsafeInputError, UsageError
 from gitexp.git import command
+from gitexp.model import replace
 from gitexp.report import RENDERERS, render_comparisons
 from gitexp.report.sheet import Style
 from gitexp.report.views import render
@@ -72,8 +73,10 @@ def show_comparisons(
 ) -> None:
     """Render as asked, and print or write."""
     printer = context.printer
-    colour = printer.color_out and args.output is None
-    style = Style(color=colour, quiet=printer.quiet, verbose=printer.verbose)
+    style = Style(quiet=printer.quiet, verbose=printer.verbose, unicode=True)
+    if args.output is None:
+        here = printer.color_out, printer.columns, printer.unicode
+        style = replace(style, color=here[0], columns=here[1], unicode=here[2])
     text = render_comparisons(format_of(args, context), comparisons, style)
     if path := deliver(text, args, context, "the report cannot be written"):
         printer.say(f"wrote {path}")

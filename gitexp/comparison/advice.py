@@ -11,7 +11,7 @@ from gitexp.comparison import exclusions, failures
 from gitexp.comparison.selection import factor, has_fixed_number
 from gitexp.model.plan import Claim, Effect, Plan, Verdict
 from gitexp.records.terms import format_effect, told_apart
-from gitexp.report import numbers
+from gitexp.report import numbers, words
 from gitexp.stats.design import counted, lacking, pairs_needed
 from gitexp.stats.tests import MIN_BOOTSTRAP_EXAMPLES, named
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
         SignificanceResult,
     )
 
-BEFORE = {Verdict.REFUTED: "rejected that ", Verdict.INCONCLUSIVE: "not shown that "}
 _DECIDED = frozenset((Verdict.SUPPORTED, Verdict.REFUTED, Verdict.EQUIVALENT))
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 
@@ -271,7 +270,7 @@ def _sentence(judged: Judged) -> str:
     size = "" if judged.primary is None else f"{effect_words(judged.primary, plan.effect)}, "
     shown = "" if p is None else f": {size}p = {p_words(p, plan.alpha)}"
     shown += "" if p is None else f"{family}, alpha = {plan.alpha:g}"
-    return f"{BEFORE.get(verdict, '')}{promise}{shown}"
+    return f"{words.BEFORE.get(verdict, '')}{promise}{shown}"
 
 
 def _p(result: SignificanceResult | None, *, refuted: bool) -> float | None:

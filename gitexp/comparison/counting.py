@@ -9,7 +9,7 @@ only.
   could choose the variant that was lucky with just these seeds.
 * Later measurements cannot bias an earlier one. A run spends a seed unless the sample that counts
   comes before it in ancestry; on parallel lines, where only clocks could tell, the seed is spent,
-  unless others ran it there (`provenance.strangers`).
+  unless others ran it there (`provenance.contradicted`).
   (Were it always spent, running an unwelcome seed once more without a plan would remove it.)
 * The same key never adds to n: the first in ancestry counts, on parallel lines the smallest id.
 * By the first rules each side uses one environment, one set of links and one of fixed seeds: the

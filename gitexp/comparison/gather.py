@@ -16,8 +16,7 @@ from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT
 from gitexp.model.metrics import recorded, several
 from gitexp.model.run import Origin
-from gitexp.provenance.contradicted import Sources
-from gitexp.provenance.strangers import in_order, strange_to
+from gitexp.provenance.contradicted import Sources, in_order, strange_to
 from gitexp.rules.facts import restoring
 from gitexp.store import lookup
 from gitexp.store.ancestry import Addition, Graph, listings

@@ -29,7 +29,7 @@ from gitexp.model.plan import ALPHA, Claim, Direction, Effect, HypothesisKind, P
 from gitexp.model.run import Origin, Repeat, RepeatState, Run, Sample
 from gitexp.model.run import Source as RunSource
 from gitexp.records.terms import check_alpha, format_effect
-from gitexp.report import numbers
+from gitexp.report import numbers, words
 from gitexp.stats.decide import Evidence, decide
 from gitexp.store.lookup import FoundRun
 from gitexp.text import plainfile, predictions
@@ -327,4 +327,4 @@ def _headline(
         return f"not shown that {promise}: {why}"
     decides = (result.p_refute if verdict is Verdict.REFUTED else result.p_support) or 0.0
     said = f"{advice.effect_words(metric, effect)}, p = {advice.p_words(decides, question.alpha)}"
-    return f"{advice.BEFORE.get(verdict, '')}{promise}: {said}, alpha = {question.alpha:g}"
+    return f"{words.BEFORE.get(verdict, '')}{promise}: {said}, alpha = {question.alpha:g}"

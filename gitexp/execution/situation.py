@@ -36,7 +36,7 @@ from gitexp.git.worktree import status
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT, CommitHash, EnvironmentDigest, RunId
 from gitexp.model.run import RepeatState, Run
-from gitexp.provenance.strangers import in_order, strange_to
+from gitexp.provenance.contradicted import in_order, strange_to
 from gitexp.store import lookup, plans
 
 if TYPE_CHECKING:

@@ -2,10 +2,15 @@
 
 Numbers can be made up; these contradictions are free to find. What cannot be looked at - a source
 that a rebase or a squash has lost, the far side of a shallow clone - contradicts nothing.
+
+And whose a record is: of who committed it. What others run beside an experiment takes nothing from
+it: else whoever may push could spend its seeds. See docs/decisions/0037, and 0044 on what was
+replayed.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import inputs
@@ -13,7 +18,7 @@ from gitexp.dvc.composed import laid_over
 from gitexp.dvc.input_parts import params_values
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError
-from gitexp.git import objects
+from gitexp.git import objects, refs
 from gitexp.git.transaction.layout import CONFIG, plan_path
 from gitexp.model import replace
 from gitexp.model.ids import ABSENT
@@ -23,7 +28,7 @@ from gitexp.store import plans
 from gitexp.store.plan_files import parse_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
@@ -31,6 +36,10 @@ if TYPE_CHECKING:
     from gitexp.model.ids import CommitHash, InputsDigest, ParamValue
     from gitexp.model.plan import Plan
     from gitexp.model.run import Run, Sample
+    from gitexp.store.lookup import FoundRun
+
+    Earlier = Callable[[FoundRun, FoundRun], bool]
+    Strange = Callable[[CommitHash], bool]
 
 
 _NEVER: Final = frozenset({"params", "data", "code"})  # what no run takes of another commit
@@ -95,3 +104,55 @@ class Sources:
         if own is ABSENT:
             return plans.config_of(self._repo, commit, added)[0]
         return parse_settings(self._repo.read(own), own)
+
+
+def strange_to(repo: Repo, plan: Plan | None, recorded: Iterable[FoundRun]) -> Strange:
+    """Return what tells commits of others from those of a plan's author and of who ran it.
+
+    Whose runs were made in this clone has made all that was, whatever name it has.
+
+    `recorded`: runs under the plan, in the history that is asked about.
+    """
+    if plan is None:
+        return lambda _: False
+    mine = {item.commit for item in recorded}
+    people = {*plan.author.marks}.union(*(_marks(repo, commit) for commit in mine))
+
+    @cache
+    def own() -> frozenset[CommitHash]:
+        made = refs.committed_here(repo)
+        return frozenset() if made.isdisjoint(mine) else made
+
+    @cache
+    def is_strange(commit: CommitHash) -> bool:
+        marks = _marks(repo, commit)
+        return bool(marks) and people.isdisjoint(marks) and commit not in own()
+
+    return is_strange
+
+
+def in_order(earlier: Earlier, strange: Strange) -> Earlier:
+    """Return the order in which runs could be known: others' parallel ones come after one's own.
+
+    Parallel is also what lies on another one and began before that ended: `sync` put it there.
+    """
+
+    def before(one: FoundRun, other: FoundRun) -> bool:
+        together = bool(one.run.call) and one.run.call == other.run.call
+        began = together or one.run.ended_at <= other.run.started_at
+        return began and earlier(one, other)  # which may cost a walk over the history
+
+    def is_earlier(one: FoundRun, other: FoundRun) -> bool:
+        beside = strange(other.commit) and not strange(one.commit) and not before(other, one)
+        return beside or before(one, other)
+
+    return is_earlier
+
+
+def _marks(repo: Repo, commit: CommitHash) -> set[str]:
+    """Return what a commit's author is called; nothing where it cannot be read."""
+    try:
+        who = objects.commit_info(repo, commit).author
+    except GitexpError:
+        return set()
+    return {*who.marks}

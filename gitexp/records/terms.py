@@ -119,6 +119,29 @@ def format_effect(effect: Effect, metric: str, direction: Direction) -> str:
     return f"{metric} {better}" if effect.strict else f"{metric} does not get worse"
 
 
+def denied_effect(effect: Effect, metric: str, direction: Direction) -> str:
+    """Say that an effect is not there.
+
+    >>> denied_effect(parse_effect(">=5%", Direction.MAX), "f1", Direction.MAX)
+    'f1 did not rise by 5 %'
+    >>> denied_effect(parse_effect(">=-2%", Direction.MIN), "loss", Direction.MIN)
+    'loss rose by more than 2 %'
+    """
+    size = _shown(abs(effect.margin), relative=effect.relative).replace("%", " %")
+    if effect.kind is HypothesisKind.TWO_SIDED:
+        return f"{metric} did not change"
+    if effect.kind is HypothesisKind.EQUIVALENCE:
+        return f"{metric} changed by {size} or more"
+    up = direction is Direction.MAX
+    if effect.margin > 0 or (effect.margin == 0 and effect.strict):
+        by = f" by {size}" if effect.margin else ""
+        return f"{metric} did not {'rise' if up else 'fall'}{by}"
+    worse = "fell" if up else "rose"
+    if effect.margin < 0:
+        return f"{metric} {worse} by {f'{size} or more' if effect.strict else f'more than {size}'}"
+    return f"{metric} got worse"
+
+
 def parse_expected(text: str, direction: Direction) -> Effect:
     """Read a true effect, as a gain: ``8%``, ``0.02``; with a sign the change of the metric.
 

@@ -9,9 +9,10 @@ import importlib
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+from gitexp.model import replace
 from gitexp.model.comparison import Comparison
 from gitexp.records import codec
-from gitexp.report import numbers, render_comparisons, supplements, words
+from gitexp.report import glance, numbers, render_comparisons, supplements, words
 from gitexp.report import sheet as sheets
 from gitexp.report.escape import escaped, prose
 from gitexp.report.sheet import PLAIN, Cell, Fact, Grid, Sheet, Style, csv_rows, is_good, shortened
@@ -70,7 +71,12 @@ COLUMNS: Final = tuple(_FLAT)
 
 def text(comparisons: tuple[Comparison, ...], style: Style) -> str:
     """Return comparisons for a terminal: verdict first, plain tables, next command last."""
-    return sheets.text(sheet(comparisons, style), style)
+    made = sheet(comparisons, style)
+    seen = tuple(
+        glance.sheet_of(item, style, grid(item) if style.verbose and item.metrics else None)
+        for item in comparisons
+    )
+    return sheets.text(replace(made, parts=(*made.parts[: -len(seen)], *seen)), style)
 
 
 def markdown(comparisons: tuple[Comparison, ...], style: Style) -> str:

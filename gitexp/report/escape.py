@@ -8,7 +8,12 @@ comes out can end a cell, open a tag, colour a terminal, mention a person or sta
 from __future__ import annotations
 
 import re
+import textwrap
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LIMIT = 200  # characters of a name, path or value
 PROSE_LIMIT = 2_000  # characters of a hypothesis or a conclusion
@@ -142,3 +147,44 @@ def _units(char: str) -> str:
         return f"\\u{code:04x}"
     code -= _BMP + 1
     return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+
+
+def wrapped(line: str, columns: int, indent: int = 0) -> str:
+    """Return a line broken at blanks where it is wider than `columns`, 0 for no limit."""
+    if not columns or width(line) <= columns:
+        return line
+    return textwrap.fill(
+        line,
+        max(columns, indent + 20),
+        subsequent_indent=" " * indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+        drop_whitespace=True,
+    )
+
+
+def table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> list[str]:
+    """Return aligned lines, two spaces between columns, no trailing space.
+
+    `rows`: the first is the header. Texts are escaped already.
+
+    >>> table([["metric", "n"], ["f1", "10"]], right=frozenset({1}))
+    ['metric   n', 'f1      10']
+    """
+    if not rows:
+        return []
+    columns = max(len(row) for row in rows)
+    full = [[*row, *[""] * (columns - len(row))] for row in rows]
+    set_columns = [
+        _column([row[index] for row in full], flush_right=index in right)
+        for index in range(columns)
+    ]
+    return ["  ".join(cells).rstrip() for cells in zip(*set_columns, strict=True)]
+
+
+def _column(cells: Sequence[str], *, flush_right: bool) -> list[str]:
+    taken = [width(cell) for cell in cells]
+    widest = max(taken)
+    if flush_right:
+        return [" " * (widest - used) + cell for cell, used in zip(cells, taken, strict=True)]
+    return [cell + " " * (widest - used) for cell, used in zip(cells, taken, strict=True)]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gitexp.model import dataclass, replace
 from gitexp.model.plan import Amendment, Verdict
 from gitexp.report import escape
-from gitexp.report.escape import html, width
+from gitexp.report.escape import html, table, wrapped
 from gitexp.text.fields import param_json, time_text
 from gitexp.text.jsontext import json_dumps_compact
 
@@ -43,6 +43,8 @@ class Style:
     """What the command line knows about the reader."""
 
     color: bool = False  # the stream takes ANSI colours; only the text renderers look
+    columns: int = 0  # of the terminal; 0: none is there, and nothing is cut or wrapped
+    unicode: bool = False  # it shows what is not ASCII
     quiet: bool = False  # the verdict line, or the names, alone
     verbose: bool = False  # every run that was left aside, every reason, every row
     now: datetime | None = None  # ages are counted from it; without it moments are shown
@@ -72,6 +74,7 @@ class Grid:
     right: frozenset[int] = frozenset()
     left_out: int = 0  # rows that only a verbose reader wants
     below: Mapping[int, int] | None = None  # columns that a narrow page sets below another one
+    breaks: Mapping[int, str] | None = None  # lines of ours above rows, by number
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class Sheet:
     # news
     word: str = ""
     good: bool | None = None
+    below: str = ""  # a second line, on a terminal
     # `title`, `lead`: how a document of it begins; whoever sits at a terminal has just asked
     title: str = ""
     lead: tuple[Fact, ...] = ()
@@ -164,7 +168,8 @@ def _head_text(sheet: Sheet, style: Style) -> str:
 
 def _text(sheet: Sheet, style: Style) -> Iterator[str]:
     if head := _head_text(sheet, style):
-        yield head
+        below = [_line(sheet.below)] if sheet.below else []
+        yield "\n".join(wrapped(line, style.columns) for line in (head, *below))
     for grid in sheet.grids:
         titled = bool(grid.title) and len(sheet.grids) > 1
         title = [_line(grid.title)] if titled else []
@@ -175,10 +180,13 @@ def _text(sheet: Sheet, style: Style) -> Iterator[str]:
     yield from _items(
         sheet.items, _line, lambda fact: f"  {fact.label:<{_LABEL}}  {_line(fact.text)}"
     )
-    if sheet.facts:
-        yield "\n".join(_facts_text(sheet.facts))
-    if sheet.next_step:
-        yield f"next: {_line(sheet.next_step)}"
+    facts = [*_facts_text(sheet.facts, style.columns)] if sheet.facts else []
+    step = [f"next: {_line(sheet.next_step)}"] if sheet.next_step else []
+    yield from (
+        ["\n".join((*facts, *step))]
+        if sheet.below
+        else ["\n".join(each) for each in (facts, step) if each]
+    )
 
 
 def _long_span(raw: str) -> str:
@@ -267,7 +275,10 @@ def _grid_text(grid: Grid) -> list[str]:
         for row in grid.rows
     ]
     header = [escape.visible(name, limit=_CELL_LIMIT) for name in grid.header]
-    return table([header, *body], right=numeric(grid))
+    lines = table([header, *body], right=numeric(grid))
+    for number, said in sorted((grid.breaks or {}).items(), reverse=True):
+        lines.insert(number + 1, _line(said))
+    return lines
 
 
 def grid_markdown(grid: Grid) -> Iterator[str]:
@@ -287,13 +298,13 @@ def _span(text: str) -> str:
     return escape.markdown(text, cell=True)
 
 
-def _facts_text(facts: tuple[Fact, ...]) -> Iterator[str]:
+def _facts_text(facts: tuple[Fact, ...], columns: int) -> Iterator[str]:
     widest = max(len(fact.label) for fact in facts)
     before = ""
     for fact in facts:
         label = "" if fact.label == before else fact.label
         before = fact.label
-        yield f"{label:<{widest}}  {_line(fact.text)}"
+        yield wrapped(f"{label:<{widest}}  {_line(fact.text)}", columns, widest + 2)
 
 
 def _cell_csv(cell: Cell) -> str:
@@ -348,33 +359,6 @@ def value_text(value: ParamValue) -> str:
 def paint(word: str, good: bool | None, style: Style) -> str:  # noqa: FBT001  a third value is none
     """Return a verdict's word in its colour, where there is colour; the word says it too."""
     return f"\x1b[1;{_COLORS[good]}m{word}\x1b[0m" if style.color and word else word
-
-
-def table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> list[str]:
-    """Return aligned lines, two spaces between columns, no trailing space.
-
-    `rows`: the first is the header. Texts are escaped already.
-
-    >>> table([["metric", "n"], ["f1", "10"]], right=frozenset({1}))
-    ['metric   n', 'f1      10']
-    """
-    if not rows:
-        return []
-    columns = max(len(row) for row in rows)
-    full = [[*row, *[""] * (columns - len(row))] for row in rows]
-    set_columns = [
-        _column([row[index] for row in full], flush_right=index in right)
-        for index in range(columns)
-    ]
-    return ["  ".join(cells).rstrip() for cells in zip(*set_columns, strict=True)]
-
-
-def _column(cells: Sequence[str], *, flush_right: bool) -> list[str]:
-    taken = [width(cell) for cell in cells]
-    widest = max(taken)
-    if flush_right:
-        return [" " * (widest - used) + cell for cell, used in zip(cells, taken, strict=True)]
-    return [cell + " " * (widest - used) for cell, used in zip(cells, taken, strict=True)]
 
 
 def tables(sheet: Sheet, _: Style = PLAIN) -> str:

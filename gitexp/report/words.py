@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 
+# What stands before a promise in the first line.
+BEFORE = {Verdict.REFUTED: "rejected that ", Verdict.INCONCLUSIVE: "not shown that "}
 _RATIO = re.compile(r"(?<![0-9.])[0-9.]+ times")
 KINDS = {  # of changes, and what one is called; another kind by its name
     "config": "setting",
@@ -104,7 +106,7 @@ def facts(comparison: Comparison) -> list[Fact]:
         Fact("candidate", side_text(comparison.candidate)),
         *(Fact("differs", text) for text in differences(comparison)),
         *unused(comparison),
-        *_looks(comparison),
+        *looks(comparison),
         *_notes(comparison),
     ]
 
@@ -313,7 +315,8 @@ def _over(comparison: Comparison) -> str:
     return f"over its seeds{', each with an evaluation set of its own' if several else ''}"
 
 
-def _looks(comparison: Comparison) -> Iterator[Fact]:
+def looks(comparison: Comparison) -> Iterator[Fact]:
+    """Yield how often others looked at results of these states."""
     if comparison.plan is not None:
         after, drawn = "", comparison.plan.drawn is not None
         if comparison.looks:

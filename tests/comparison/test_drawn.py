@@ -34,7 +34,7 @@ from gitexp.model.plan import (
 )
 from gitexp.model.request import NewRequest
 from gitexp.model.run import Origin, PlanRef, RepeatState, Resources
-from gitexp.provenance import strangers
+from gitexp.provenance import contradicted
 from gitexp.records import codec
 from gitexp.records.terms import sealed
 from gitexp.report import numbers, words
@@ -392,7 +392,7 @@ def test_what_ran_meanwhile_is_no_later_for_being_on_top(place: int, *, others: 
     """A rebase moves a record, and nobody has seen any more for it."""
     mine = [lasting(each) for each in both(0, 4, order=3)]
     outside = lasting(run("z", CANDIDATE, SEEDS[:2], order=place, plan=None))
-    order = strangers.in_order(in_line, lambda commit: others and commit == outside.commit)
+    order = contradicted.in_order(in_line, lambda commit: others and commit == outside.commit)
     result, why = judged(*mine, beside=(outside,), by=order)
     assert (set(result.pairs), result.spent) == ({*SEEDS[:4]}, set())
     assert why.startswith("not judged: 2 seeds of the plan ran outside it") is not others

@@ -53,7 +53,7 @@ class Text(HTMLParser):
 
 def said(name: str, comparison: Comparison) -> str:
     """Return what a person reads of a format, in the letters of a terminal."""
-    page = render(name, (comparison,), PLAIN)
+    page = render(name, (comparison,), Style(verbose=name == "text"))
     if name == "html":
         return "\n".join(Text(page).said)
     if name == "latex":

@@ -163,6 +163,10 @@ def across_of(text: str) -> OmnibusComparison:
 @pytest.mark.parametrize("case", sorted(samples.ALL))
 def test_output_is_as_it_was_looked_at(name: str, case: str, *, update_golden: bool) -> None:
     text = render(name, samples.ALL[case], Style())
+    if name == "text":
+        text += "\n" + render(
+            name, samples.ALL[case], Style(verbose=True, unicode=True, columns=100)
+        )
     path = GOLDEN / f"{case}.{SUFFIX.get(name, name)}"
     if update_golden:
         path.parent.mkdir(exist_ok=True)
@@ -179,7 +183,7 @@ def test_what_qualifies_a_verdict_is_in_every_report_that_is_read(name: str) -> 
         ledger=Ledger((), ("one-before",), None),
         selection=Selection(3, how="under this plan", fresh=False, inflation=0.14),
     )
-    said = render(name, (item,), Style())
+    said = render(name, (item,), Style(verbose=name == "text"))
     assert "one-before" in said
     assert "3 configurations were run under this plan" in said
 
@@ -443,7 +447,8 @@ def test_what_stands_beside_has_the_p_value_of_the_side_that_decided(
     other = replace(RESULT, p_support=0.001, p_refute=0.4)
     one = replace(base.metrics[0], beside=(other,))
     value = (replace(base, verdict=verdict, metrics=(one, *base.metrics[1:])),)
-    (line,) = [each for each in render("text", value, Style()).split("\n") if "beside" in each]
+    said = render("text", value, Style(verbose=True))
+    (line,) = [each for each in said.split("\n") if "beside" in each]
     assert f"p = {p}" in line
 
 
@@ -457,4 +462,4 @@ def test_folds_and_data_sets_are_shown_by_their_names_and_a_posterior_in_per_cen
     assert '<th scope="col">data set</th>' in page
     assert "it rises in 2 of 2" in page
     said = "Bayesian signed-rank: 93 % above +0.01, 7 % within, <1 % below -0.01, decides nothing"
-    assert said in render("text", value, Style())
+    assert said in render("text", value, Style(verbose=True))
