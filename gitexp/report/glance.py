@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 WIDTH: Final = 78  # columns where no terminal says how many it has
 _PLOT = range(13, 31)  # columns of the plot; with less room there is none
 _NAME = 24  # columns of a name
+_FEW, _LIST = 2, 30  # changes of a kind that are named, and the columns they take at most
 _WIDER = 2  # as wide as the primary metric's part of the axis others may stretch it, either way
 _GROUPS: Final = {
     "decision": ("verdict", "test", "why", "verdict by", "beside", "claim", "family"),
@@ -47,7 +48,8 @@ _GROUPS: Final = {
 
 def sheet_of(comparison: Comparison, style: Style, whole: Grid | None = None) -> Sheet:
     """Return what a terminal shows of one candidate; `whole`: the table in full, for ``-v``."""
-    sentence, rest = said(comparison)
+    # A line alone says all that the recorded one does.
+    sentence, rest = (comparison.headline, "") if style.quiet else said(comparison)
     groups = supplements.groups_sheet(comparison, style)
     facts = [*_facts(comparison)]
     details = "" if style.verbose else _hidden(comparison)
@@ -91,8 +93,8 @@ def _measured(plan: Plan, main: MetricComparison) -> str:
     share = plan.effect.relative and main.relative is not None
     size, interval = _change(main, share=share), _limits(main, share=share)
     if not interval or (found := main.interval) is None:
-        return f"measured {size}"
-    return f"measured {size}, {found.confidence * 100:.3g} % CI {interval}"
+        return size
+    return f"{size}, {found.confidence * 100:.3g} % CI {interval}"
 
 
 def _change(metric: MetricComparison, *, share: bool) -> str:
@@ -140,10 +142,8 @@ def _facts(comparison: Comparison) -> Iterator[Fact]:
     """Yield what changed, and each thing that weakens the answer."""
     if comparison.words:
         yield Fact("concluded", prose(comparison.words))
-    if lines := words.differences(comparison):
-        *changed, same = lines if lines[-1].startswith("same ") else [*lines, ""]
-        known = f" ({same})" if same else ""
-        yield Fact("changed", f"{'; '.join(changed) or 'nothing'}{known}")
+    if comparison.baseline.runs or comparison.candidate.runs:
+        yield Fact("changed", _changed(comparison))
     yield from (Fact("reason", text) for text in comparison.reasons)
     yield from (Fact("warning", text) for text in comparison.warnings)
     if comparison.plan is not None:
@@ -155,6 +155,17 @@ def _facts(comparison: Comparison) -> Iterator[Fact]:
     weak = ("failed", "unfinished", "selection", "siblings", "evaluator")
     yield from (Fact(name, text) for name, text in caveats.lines(comparison) if name in weak)
     yield from words.unused(comparison)
+
+
+def _changed(comparison: Comparison) -> str:
+    """Return what differs, a few of each kind; ``-v`` has all."""
+    found = []
+    for kind, changes in words.by_kind(comparison).items():
+        shown = [words.change_text(kind, each) for each in changes]
+        of = words.KINDS.get(kind, kind)
+        many = len(shown) > _FEW or (len(shown) > 1 and len(", ".join(shown)) > _LIST)
+        found.append(f"{kind}: {numbers.amount(len(shown), of) if many else ', '.join(shown)}")
+    return "; ".join(found) or f"nothing: {', '.join(words.differences(comparison))}"
 
 
 def _hidden(comparison: Comparison) -> str:

@@ -206,7 +206,7 @@ def _markdown(sheet: Sheet) -> Iterator[str]:
     for fact in sheet.lead:
         yield f"{fact.label.capitalize()}: {escape.markdown(fact.text, limit=escape.PROSE_LIMIT)}"
     for grid in sheet.grids:
-        if grid.title and len(sheet.grids) > 1:
+        if grid.title.strip() and len(sheet.grids) > 1:  # blanks in bold are a line across
             yield f"**{_span(grid.title)}**"
         yield "\n".join(grid_markdown(grid))
         yield from _left_out(grid)

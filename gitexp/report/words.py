@@ -167,12 +167,7 @@ def differences(comparison: Comparison) -> list[str]:
     lines: list[str] = []
     changed = by_kind(comparison)
     for kind, changes in changed.items():
-        shown = [
-            f"{change.what} {change.baseline or '(none)'} -> {change.candidate or '(none)'}"
-            if kind != "code"
-            else f"{change.what}{_code_word(change.baseline, change.candidate)}"
-            for change in changes[:MANY]
-        ]
+        shown = [change_text(kind, change) for change in changes[:MANY]]
         more = len(changes) - MANY
         if more > 0:
             shown.append(f"and {more} more")
@@ -181,6 +176,13 @@ def differences(comparison: Comparison) -> list[str]:
     if same:
         lines.append("same " + ", same ".join(same))
     return lines
+
+
+def change_text(kind: str, change: Change) -> str:
+    """Return one change: a value before and after, or a file."""
+    if kind == "code":
+        return f"{change.what}{_code_word(change.baseline, change.candidate)}"
+    return f"{change.what} {change.baseline or '(none)'} -> {change.candidate or '(none)'}"
 
 
 def by_kind(comparison: Comparison) -> dict[str, list[Change]]:

@@ -15,7 +15,7 @@ from gitexp.model.config import Predictions
 from gitexp.model.plan import Claim, Guard, Verdict
 from gitexp.report import render_comparisons, words
 from gitexp.report.comparisons import text as render
-from gitexp.report.sheet import PLAIN, Style
+from gitexp.report.sheet import Style
 from tests.comparison.test_predicted import predictions
 from tests.lab.records import CONFIG, START, Lab, experiment, one, scores
 
@@ -293,4 +293,4 @@ def test_watched_metrics_of_the_same_numbers_are_counted_once(lab: Lab) -> None:
         lab.record(letter, {**values, "auc": {s: v * v for s, v in loss.items()}}, of=of, plan=plan)
     found = one(lab)
     assert not [it for it in found.warnings if "does not reach" in it]
-    assert "2 different of 3 watched metrics" in render((found,), PLAIN)
+    assert "2 different of 3 watched metrics" in render((found,), Style(verbose=True))

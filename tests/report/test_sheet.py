@@ -320,6 +320,7 @@ READER = MarkdownIt("commonmark", {"html": True}).enable("table")
 @settings(max_examples=60)
 @given(sheets)
 @example(Sheet(grids=(Grid("t", ("a",), ((" ",), ("`\\|",), ("~~~",))),), headline="# x"))
+@example(Sheet(grids=(Grid("", ("",), ()), Grid(" ", ("",), ()))))
 def test_a_reader_of_markdown_finds_our_tables_and_no_link_image_or_tag(shown: Sheet) -> None:
     tokens = READER.parse(sheet.markdown(shown))
     inline = [child for token in tokens for child in token.children or ()]

@@ -1,0 +1,128 @@
+"""What a terminal shows of a comparison: fourteen lines, a plot whose axis means one thing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.model.plan import Direction, Effect, HypothesisKind, Verdict
+from gitexp.model.result import Role, SignificanceResult
+from gitexp.records.terms import denied_effect
+from gitexp.report import render_comparisons as render
+from gitexp.report.escape import width
+from gitexp.report.sheet import Style
+from tests.lab import samples
+
+if TYPE_CHECKING:
+    from gitexp.model.comparison import Comparison
+    from gitexp.model.result import MetricComparison
+
+LOW = SignificanceResult(samples.planned(), 0.002, 0.001, 0.999)
+
+
+def of(*metrics: MetricComparison, verdict: Verdict = Verdict.SUPPORTED) -> Comparison:
+    """Return a comparison of these metrics that nothing weakens."""
+    base = samples.supported()
+    said = {Verdict.SUPPORTED: "", Verdict.REFUTED: "rejected that "}[verdict]
+    return replace(
+        base,
+        verdict=verdict,
+        headline=f"{said}f1 rises by at least 5 %: +7 %, p = 0.001, alpha = 0.05",
+        metrics=metrics,
+        unused=(),
+        warnings=(),
+    )
+
+
+def secondary(name: str, sign: int, direction: Direction | None, p: float) -> MetricComparison:
+    moved = tuple(value * (1 + 0.04 * sign) for value in samples.BASELINE)
+    return samples.metric(
+        name, role=Role.WATCHED, direction=direction, candidate=moved, p_adjusted=p, result=LOW
+    )
+
+
+def lines(comparison: Comparison, style: Style = Style()) -> list[str]:  # noqa: B008  frozen
+    return render("text", (comparison,), style).rstrip("\n").split("\n")
+
+
+SIX = (
+    samples.metric(result=LOW),
+    secondary("precision", 1, Direction.MAX, 0.01),
+    secondary("recall", -1, Direction.MAX, 0.01),
+    secondary("log_loss", -1, Direction.MIN, 0.01),
+    secondary("brier", 1, Direction.MIN, 0.01),
+    secondary("roc_auc", 1, Direction.MAX, 0.3),
+)
+
+
+@pytest.mark.parametrize("unicode", [False, True])
+@pytest.mark.parametrize("verdict", [Verdict.SUPPORTED, Verdict.REFUTED])
+def test_what_nothing_weakens_takes_fourteen_lines_of_78_columns(
+    verdict: Verdict, *, unicode: bool
+) -> None:
+    for columns in (78, 100):
+        shown = lines(of(*SIX, verdict=verdict), Style(unicode=unicode, columns=columns))
+        assert len(shown) <= 14
+        assert max(map(width, shown[:-1])) <= columns
+    assert shown[-1].startswith("next: gitexp ")
+
+
+def test_better_and_worse_are_said_by_sign_and_word_and_both_ways_of_a_metric() -> None:
+    shown = "\n".join(lines(of(*SIX), Style(unicode=True, columns=100)))
+    words = {name: re.search(rf"^{name} .*?([▲▼] \w+)?$", shown, re.MULTILINE) for name in
+             ("precision", "recall", "log_loss", "brier", "roc_auc")}  # fmt: skip
+    found = {name: match and match[1] for name, match in words.items()}
+    assert found == {
+        "precision": "▲ better", "recall": "▼ worse", "log_loss": "▲ better", "brier": "▼ worse",
+        "roc_auc": None,
+    }  # fmt: skip
+    assert "✓ met" in shown
+
+
+def test_where_a_direction_is_not_known_the_axis_is_of_more_and_less() -> None:
+    odd = secondary("odd", -1, None, 0.01)
+    known = {each.metric: at(each, *SIX) for each in SIX[1:4]}
+    unknown = {each.metric: at(each, *SIX, odd) for each in SIX[1:4]}
+    right = {"precision": True, "recall": False, "log_loss": True}
+    assert known == right
+    assert unknown == right | {"log_loss": False}  # it fell
+    assert "▼ lower" in "\n".join(lines(of(*SIX, odd), Style(unicode=True, columns=100)))
+
+
+def at(metric: MetricComparison, *metrics: MetricComparison) -> bool:
+    """Return whether a metric's dot lies to the right of zero."""
+    shown = lines(of(*metrics), Style(unicode=True, columns=110))
+    header = next(line for line in shown if "+5 %" in line and "interval" in line)
+    zero = re.search(r"(?<= )0(?= )", header)
+    row = next(line for line in shown if line.startswith(f"{metric.metric} "))
+    assert zero is not None
+    return row.index("●") > zero.start()
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_each_thing_that_weakens_an_answer_is_shown(*, verbose: bool) -> None:
+    base = of(*SIX)
+    weak = replace(base, warnings=("one", "two"), reasons=("three",), looks=3)
+    shown = "\n".join(lines(weak, Style(verbose=verbose)))
+    for text in ("one", "two", "three", "looks"):
+        assert text in shown
+    assert shown.count("one\n") == 1
+
+
+@pytest.mark.parametrize("direction", Direction)
+@pytest.mark.parametrize("kind", HypothesisKind)
+@pytest.mark.parametrize("margin", [-0.02, 0.0, 0.05])
+@pytest.mark.parametrize("strict", [False, True])
+def test_what_was_refuted_is_denied_in_plain_words(
+    direction: Direction, kind: HypothesisKind, margin: float, *, strict: bool
+) -> None:
+    effect = Effect(kind, margin, relative=True, strict=strict)
+    said = denied_effect(effect, "loss", direction)
+    assert re.fullmatch(
+        r"loss (did not (rise|fall|change)|rose|fell|got worse|changed)( by .*)?", said
+    )
+    if kind is HypothesisKind.SUPERIORITY and margin < 0:
+        assert ("fell" in said) is (direction is Direction.MAX)
