@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import pygit2
 from pygit2.enums import SortMode
 
-from gitexp.errors import RefusedTreeError, UnknownRevisionError
+from gitexp.errors import GitexpError, RefusedTreeError, UnknownRevisionError
 from gitexp.git import command, fsck, repository
 from gitexp.git.tree import FILE_MODES, MODE_TREE, READ_LIMIT
 from gitexp.git.upstream import USUAL
@@ -27,7 +27,7 @@ from gitexp.model.plan import Person
 from gitexp.text.fields import near
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from gitexp.git.fsck import SoundTree
     from gitexp.git.repository import Repo
@@ -264,6 +264,32 @@ def walk_tree(repo: Repo, tree: TreeId | CommitHash) -> Iterator[Entry]:
             else:
                 yield Entry(mode, prefix + name, id_)
         pending.extend(reversed(below))
+
+
+def weight(
+    repo: Repo, id_: str, seen: dict[str, tuple[int, int]], without: Collection[str], depth: int = 3
+) -> tuple[int, int]:
+    """Return how many files lie below a tree, and their bytes; each as often as it lies there.
+
+    Headers are read, no contents. `seen`: takes what each folder and file has. `without`: folders
+    and files that do not count.
+    """
+    files = size = 0
+    entries: Mapping[bytes, tuple[int, str]] = {}
+    with contextlib.suppress(GitexpError):  # nothing in it is read
+        entries = repo.load_tree(TreeId(id_)).entries
+    for mode, inner in entries.values():
+        if inner in without or (mode == MODE_TREE and not depth):
+            continue
+        if inner not in seen and mode == MODE_TREE:
+            weight(repo, inner, seen, without, depth - 1)
+        elif inner not in seen:
+            seen[inner] = 0, 0
+            with contextlib.suppress(GitexpError):
+                seen[inner] = 1, repo.size(BlobId(inner), fetch=False)
+        files, size = files + seen[inner][0], size + seen[inner][1]
+    seen[id_] = files, size
+    return files, size
 
 
 def list_dir(repo: Repo, tree: TreeId | CommitHash, path: str = "") -> tuple[Entry, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
 import zlib
 from datetime import UTC, datetime
@@ -26,6 +27,8 @@ from gitexp.git.transaction.layout import (
     CONFIG,
     FOLDER,
     FOLDERS,
+    PLANS,
+    RUNS,
     conclusion_path,
     tombstone_path,
 )
@@ -41,6 +44,7 @@ from gitexp.store.list_lines import ExperimentLine, cut, decoded_experiments, en
 from gitexp.store.plan_files import parse_settings
 from gitexp.store.plans import Tip, plan_named, plan_of_branch, renamed
 from gitexp.store.records import is_lasting, run_line, run_lines
+from gitexp.store.tried import at_tips
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -52,6 +56,8 @@ if TYPE_CHECKING:
 
 _PIPELINE: Final = "dvc.yaml"
 _NO_INPUTS: Final = frozenset((os.fsencode(FOLDER), b".gitignore"))
+_LISTED: Final = (RUNS, PLANS, CONCLUSIONS)
+_MOST_FILES, _MOST_BYTES = 4_000, 32 << 20  # read of one branch of others: a second or two
 _FEW: Final = 8  # runs of a branch that are read for its line alone, and not remembered
 
 
@@ -111,6 +117,62 @@ class _Common:
             found = frozenset(map(os.fsencode, made if alone else ()))
             self._written[settings, pipeline] = found
         return self._written[settings, pipeline]
+
+
+def passed_over(repo: Repo, index: Index, every: Sequence[Tip]) -> dict[Tip, str]:
+    """Return the tips of others that hold more than a list reads of one, and what that is.
+
+    That is of what neither own branches and archives nor main have. It follows from all tips.
+    """
+    others = [tip for tip in every if not tip.own]
+    key = at_tips(every)
+    row = index.get(Kind.OVER, [key]).get(key) if others else b"{}"
+    said = json.loads(row) if row else _above(repo, index, others)
+    if row is None:
+        index.put(Kind.OVER, {key: json.dumps(said).encode()})
+    return {tip: said[tip.ref] for tip in others if tip.ref in said}
+
+
+def _above(repo: Repo, index: Index, tips: Iterable[Tip]) -> dict[str, str]:
+    """Return what is too much at which refs."""
+    trees = {tip: _folders(repo, tip.commit) for tip in tips}
+    every = {tree for folders in trees.values() for tree in folders}
+    rows = {tree: row.split() for tree, row in index.get(Kind.WEIGHT, every).items()}
+    weights = {tree: (int(files), int(size)) for tree, (files, size) in rows.items()}
+    fresh = every - weights.keys()
+    for tree in fresh:
+        objects.weight(repo, tree, weights, ())
+    index.put(Kind.WEIGHT, {tree: b"%d %d" % weights[tree] for tree in fresh})
+    large = {tip: folders for tip, folders in trees.items() if _too_much(weights, folders)}
+    mine = _mine(repo, index) if large else set()
+    left: dict[str, tuple[int, int]] = {}
+    for tree in {tree for folders in large.values() for tree in folders}:
+        objects.weight(repo, tree, left, mine)
+    said = {tip.ref: _too_much(left, folders) for tip, folders in large.items()}
+    return {ref: what for ref, what in said.items() if what}
+
+
+def _mine(repo: Repo, index: Index) -> set[str]:
+    """Return the runs and files that own branches, own archives and main have."""
+    held = listings(repo, index, plans.trusted(repo))
+    found = {str(tree) for runs in held.values() for tree in runs.values()}
+    for commit, path in itertools.product(held, _LISTED[1:]):
+        with contextlib.suppress(GitexpError):
+            found.update(entry.id for entry in objects.list_dir(repo, commit, path))
+    return found
+
+
+def _folders(repo: Repo, commit: CommitHash) -> list[str]:
+    with contextlib.suppress(GitexpError):  # its own line says why
+        trees = (objects.tree_id(repo, commit, path) for path in _LISTED)
+        return [tree for tree in trees if tree is not ABSENT]
+    return []
+
+
+def _too_much(weights: Mapping[str, tuple[int, int]], folders: Sequence[str]) -> str:
+    files, size = (sum(weights[tree][n] for tree in folders) for n in (0, 1))
+    held = f"{files} files" if files > _MOST_FILES else f"{size} bytes" * (size > _MOST_BYTES)
+    return f"{held} of records that no branch of yours has: passed over" if held else ""
 
 
 def experiment_lines(

@@ -25,6 +25,7 @@ from gitexp.report.answers.listing import differing_params
 from gitexp.store import calls
 from gitexp.store.ancestry import listings, shallow_commits
 from gitexp.store.conclusions import ended_on, true_places
+from gitexp.store.experiments import passed_over
 from gitexp.store.list_lines import shown
 from gitexp.store.merged_experiments import merged_lines
 from gitexp.store.plans import branch_prefix, plan_named, tips
@@ -69,7 +70,7 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
     prefix = branch_prefix(repo)
     running = calls.busy_branches(workspace)
     with open_index(workspace) as index:
-        there = tips(repo)
+        there, over = _read_tips(repo, index)
         chosen = _chosen(repo, there, query)
         counted = CountedExperiments(repo, index, there, chosen)
         lines = counted.lines
@@ -80,7 +81,7 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
             del lines[tip]
     every = [(line.name or tip.branch, tip.name, line) for tip, line in lines.items()]
     every += [(item.line.name, item.where, item.line) for item in merged]
-    bad = [UnreadableRecord(name, where, line.bad) for name, where, line in every if line.bad]
+    bad = [*over, *(UnreadableRecord(name, at, line.bad) for name, at, line in every if line.bad)]
     runs = {run: (tip.name, why) for tip, line in lines.items() for run, why in line.unread}
     bad += [UnreadableRecord(run, where, why) for run, (where, why) in runs.items()]
     summaries = [
@@ -112,6 +113,14 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
         tuple(dict.fromkeys(bad)),  # main and what is merged into it may name the same
         bool(shallow_commits(repo)),
     )
+
+
+def _read_tips(repo: Repo, index: Index) -> tuple[tuple[Tip, ...], list[UnreadableRecord]]:
+    """Return the tips that are read, and what is said of those that hold too much."""
+    every = tips(repo)
+    over = passed_over(repo, index, every)
+    bad = [UnreadableRecord(tip.branch, tip.name, why) for tip, why in over.items()]
+    return tuple(tip for tip in every if tip not in over), bad
 
 
 def _leave_out_ended(
@@ -212,7 +221,8 @@ def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:
     """
     repo = repository.open_repository(workspace)
     with open_index(workspace) as index:
-        every = tuple(sorted(tips(repo), key=lambda tip: not tip.own))
+        there, over = _read_tips(repo, index)
+        every = tuple(sorted(there, key=lambda tip: not tip.own))
         held = listings(repo, index, dict.fromkeys(tip.commit for tip in every))
         trees: dict[TreeId, RunId] = {}
         holders: dict[TreeId, list[str]] = {}
@@ -239,10 +249,13 @@ def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:
         marks = {(name, line.digest) for name in (line.name, *line.formerly) if line.name}
         plans[False] |= marks  # by whether it is for an own run
         plans[True] |= marks if who.own else set()
-    bad = tuple(
-        UnreadableRecord(line.id, holders[tree][0], line.bad)
-        for tree, line in lines.items()
-        if line.bad
+    bad = (
+        *over,
+        *(
+            UnreadableRecord(line.id, holders[tree][0], line.bad)
+            for tree, line in lines.items()
+            if line.bad
+        ),
     )
     summaries = [
         replace(

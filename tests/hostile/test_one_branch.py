@@ -33,7 +33,7 @@ from gitexp.model.ids import CommitHash
 from gitexp.model.run import Run
 from gitexp.records import codec
 from gitexp.records import plan as plan_format
-from gitexp.store import ancestry
+from gitexp.store import ancestry, experiments
 from gitexp.store.ancestry import Graph
 from gitexp.store.conclusions import uses
 from gitexp.text import foreign, paramkeys, params
@@ -423,7 +423,7 @@ PLANS: Final[dict[str, tuple[int, int, str, str]]] = {
     "small": (2_000, 2_000, "", ""),  # read, each once
     "one blob": (30, 1, BULK, ""),
     "one blob that is no plan": (30, 1, f"{BULK}x: [", ""),
-    "too many": (10_001, 1, "", "10001 records in a folder"),
+    "too many": (10_001, 1, "", "10001 (?:records in a folder|files of records)"),
     "too large": (61, 61, BULK, "[0-9]+ bytes of plans"),
 }
 
@@ -571,9 +571,9 @@ def many_runs(repo: BuiltRepo, name: str, table: bytes, rows: int, count: int) -
 HEAD: Final = b"metric,seed,rep,fold,dataset,n_train,n_test,value\n"
 TABLES: Final[dict[str, tuple[int, int]]] = {  # rows that are there, rows that run.json tells
     "true": (1_000, 1_000),  # the control
-    "many": (2_000_000, 2_000_000),
-    "few told": (2_000_000, 10),
-    "as many told as we read": (2_000_000, samples_format.MOST_ROWS),
+    "many": (1_500_000, 1_500_000),
+    "few told": (1_500_000, 10),
+    "as many told as we read": (1_500_000, samples_format.MOST_ROWS),
 }
 
 
@@ -583,13 +583,45 @@ def test_large_tables_of_samples_are_refused_before_they_are_read(
 ) -> None:
     for kind, (rows, told) in TABLES.items():
         table = HEAD + b"".join(b"acc,7,%d,,,,,0.8\n" % n for n in range(rows))
-        many_runs(attacked, kind.replace(" ", "-"), table, told, 30)
+        many_runs(attacked, kind.replace(" ", "-"), table, told, 30 if kind == "true" else 1)
     with bounded():
         assert answers(attacked, capsys) == before
     assert dispatch(["-C", str(attacked.path), "list", "--runs", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert sum("hub/exp/true" in json.dumps(item) for item in found["runs"]) == 30
-    assert len(found["unreadable"]) == 90
+    assert len(found["unreadable"]) == 3
+
+
+@pytest.mark.parametrize("verb", [("list",), ("list", "--runs")])
+def test_a_list_passes_over_a_branch_of_others_with_more_records_than_it_reads(
+    attacked: BuiltRepo,
+    before: dict[str, object],
+    verb: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(experiments, "_MOST_FILES", 30)
+    monkeypatch.setattr(experiments, "_MOST_BYTES", 500_000)
+    rows = b"".join(b"acc,7,%d,,,,,0.8\n" % n for n in range(10_000))
+    many_runs(attacked, "few", HEAD + b"acc,7,,,,,,0.8\n", 1, 10)
+    many_runs(attacked, "files", HEAD + b"acc,7,,,,,,0.8\n", 1, 20)
+    many_runs(attacked, "bytes", HEAD + rows, 10_000, 5)
+    many_runs(attacked, "mine", HEAD + rows, 10_000, 5)
+    attacked.git("update-ref", "refs/heads/exp/mine", "hub/exp/mine")  # others, too, have it then
+    attacked.git("update-ref", "refs/remotes/hub/exp/like-mine", "hub/exp/mine")
+    try:
+        for _ in range(2):  # the second time by the index
+            assert dispatch(["-C", str(attacked.path), *verb, "--json"]) == 0
+            found = json.loads(capsys.readouterr().out)
+            said = {item["where"]: item["why"] for item in found["unreadable"]}
+            assert said.keys() == {"hub/exp/files", "hub/exp/bytes"}
+            assert re.match("[0-9]+ files of records", said["hub/exp/files"])
+            assert re.match("[0-9]+ bytes of records", said["hub/exp/bytes"])
+            assert "hub/exp/few" in json.dumps(found)
+            assert '"exp/mine"' in json.dumps(found)
+        assert answers(attacked, capsys)["show a"] == before["show a"]
+    finally:
+        attacked.git("update-ref", "-d", "refs/heads/exp/mine")
 
 
 def test_what_cannot_be_read_is_remembered_too(
@@ -676,9 +708,9 @@ def test_doctor_passes_over_what_is_too_much_and_names_it(
             code = dispatch(["-C", str(attacked.path), "doctor", "--json"])
         return code, json.loads(capsys.readouterr().out)
 
-    monkeypatch.setattr(place, "_MOST_RUNS", 20)
-    monkeypatch.setattr(place, "_MOST_COMMITS", 50)
-    monkeypatch.setattr(place, "_MOST_BYTES", 500_000)
+    monkeypatch.setattr(place, "MOST_RECORDS", 20)
+    monkeypatch.setattr(place, "MOST_COMMITS", 50)
+    monkeypatch.setattr(place, "MOST_BYTES", 500_000)
     monkeypatch.setattr(place, "_TIMES", 2)
     code, _ = asked()
     table = HEAD + b"acc,7,,,,,0.8\n"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import GitexpError
 from gitexp.execution import state as states
 from gitexp.execution.workdir import WorkDir
-from gitexp.git.objects import commit_info
+from gitexp.git.objects import commit_info, weight
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import Index
@@ -19,7 +19,14 @@ from gitexp.git.worktree import checkouts
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT, Absent, BlobId
 from gitexp.model.report import Level, Trouble
-from gitexp.store.ancestry import Graph, added_by, listings
+from gitexp.store.ancestry import (
+    MOST_BYTES,
+    MOST_COMMITS,
+    MOST_RECORDS,
+    Graph,
+    added_by,
+    listings,
+)
 from gitexp.store.conclusions import true_places
 from gitexp.store.plans import tips
 
@@ -35,9 +42,7 @@ if TYPE_CHECKING:
     from gitexp.store.ancestry import Addition
     from gitexp.store.plans import Tip
 
-# Of one branch that others brought; a MiB of records takes a third of a second.
-_MOST_COMMITS, _MOST_RUNS, _MOST_BYTES = 10_000, 500, 8 << 20
-_TIMES = 5  # as much of all of them
+_TIMES = 5  # as much of all branches that others brought as of one
 _SLOTS = f"/{layout.TMP}/worktrees/"
 
 
@@ -76,6 +81,7 @@ class CheckedRepository:
         self.now_s = now_s
         self.repo: Repo = open_repository(workspace)
         self.memory = Index(None)
+        self._weights: dict[str, tuple[int, int]] = {}
 
     @cached_property
     def tips(self) -> tuple[Tip, ...]:
@@ -99,9 +105,9 @@ class CheckedRepository:
             known |= runs.items()
         files = {file for commit in own for file in self._files(commit)}
         found: dict[str, str] = {}
-        left = [_TIMES * most for most in (_MOST_COMMITS, _MOST_RUNS, _MOST_BYTES)]
+        left = [_TIMES * most for most in (MOST_COMMITS, MOST_RECORDS, MOST_BYTES)]
         for tip in every:
-            most, most_runs, most_bytes = map(min, (_MOST_COMMITS, _MOST_RUNS, _MOST_BYTES), left)
+            most, most_runs, most_bytes = map(min, (MOST_COMMITS, MOST_RECORDS, MOST_BYTES), left)
             ahead = self._ahead(tip.commit, lines, most)
             left[0] -= len(ahead)
             if len(ahead) > most:
@@ -131,15 +137,11 @@ class CheckedRepository:
         self, runs: Iterable[tuple[RunId, TreeId]], files: Iterable[tuple[str, TreeEntry]]
     ) -> int:
         """Return how many bytes some records have; what lies in many is read as often."""
-        blobs = [BlobId(entry.id) for _, entry in files if entry.mode != MODE_TREE]
-        for _, tree in runs:
-            with contextlib.suppress(GitexpError):
-                entries = self.repo.load_tree(tree).entries.values()
-                blobs += [BlobId(id_) for mode, id_ in entries if mode != MODE_TREE]
-        size = 0
-        for blob in blobs:
+        size = sum(weight(self.repo, tree, self._weights, (), 0)[1] for _, tree in runs)
+        for _, entry in files:
             with contextlib.suppress(GitexpError):  # another check says why
-                size += self.repo.size(blob, fetch=False)
+                if entry.mode != MODE_TREE:
+                    size += self.repo.size(BlobId(entry.id), fetch=False)
         return size
 
     def _files(self, commit: CommitHash) -> set[tuple[str, TreeEntry]]:
