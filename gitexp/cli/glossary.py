@@ -82,6 +82,8 @@ def _of_error(error: type[GitexpError]) -> GlossaryEntry:
 
 def help_of(word: str) -> str:
     """Return what ``gitexp help WORD`` prints."""
+    if _plain(word) == "words":
+        return _words()
     found = _found(word) or _found(word.removesuffix("s"))
     if not found:
         known = {_plain(each): each for term in _all() for each in term.words}
@@ -96,6 +98,15 @@ def help_of(word: str) -> str:
     return "\n\n".join(
         "\n".join([", ".join(term.words), *(f"  {line}" for line in term.lines)]) for term in found
     )
+
+
+def _words() -> str:
+    """Return every word with an explanation, by its chapter."""
+    found: dict[str, list[str]] = {}
+    for term in _all():
+        found.setdefault(term.chapter, []).append(term.words[0])
+    chapters = (f"{chapter}\n  {', '.join(names)}" for chapter, names in found.items())
+    return "\n\n".join((*chapters, "gitexp help WORD explains one."))
 
 
 def _plain(word: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
-from gitexp.errors import UnsafeInputError, UsageError
+from gitexp.errors import PreconditionError, UnsafeInputError, UsageError
 from gitexp.git import command
 from gitexp.model import replace
 from gitexp.report import RENDERERS, render_comparisons
@@ -95,8 +96,15 @@ def format_of(args: argparse.Namespace, context: Context) -> str:
     if named is not None:
         return named
     ending = Path(args.output or "").suffix.lower().removeprefix(".")
-    name = _ENDINGS.get(ending, ending)
-    return name if name in RENDERERS else "text"
+    name = _ENDINGS.get(ending, ending or "text")
+    if name not in RENDERERS:
+        known = [f".{each}" for each in (*RENDERERS, *_ENDINGS) if each not in _ENDINGS.values()]
+        raise UsageError(
+            "no format is known by the file's ending",
+            found=f".{ending}",
+            expected=f"{', '.join(known)}; or --format",
+        )
+    return name
 
 
 def deliver(text: str, args: argparse.Namespace, context: Context, problem: str) -> Path | None:
@@ -117,8 +125,14 @@ def deliver(text: str, args: argparse.Namespace, context: Context, problem: str)
                 next_step="name another file",
             )
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    except FileNotFoundError as error:
+        raise PreconditionError(
+            problem,
+            found="no such folder",
+            where=str(path.parent),
+            next_step=f"mkdir -p {quote(str(path.parent))}",
+        ) from error
     except OSError as error:
         raise UsageError(problem, found=error.strerror or "", where=str(path)) from error
     return path

@@ -129,3 +129,8 @@ def test_every_effect_size_is_explained() -> None:
     assert names
     for name in names:
         assert glossary.find(name) is not None, name
+
+
+def test_help_words_has_every_word() -> None:
+    listed = glossary.help_of("words")
+    assert all(term.words[0] in listed for term in glossary.terms())

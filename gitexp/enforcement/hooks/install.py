@@ -104,7 +104,7 @@ def _by_manager(place: HookFolder, manager: Manager, path: Path) -> Hook | None:
     name = path.name
     told = place.top is not None and managers.calls(manager, place.top, name)
     if not managers.runs(manager, place.folder, name):
-        why = f"{manager.activate} has not been called for it"
+        why = f"{manager.activate}{NOT_CALLED}"
         return Hook(name, HookState.DEAD, why) if told else None
     if told:
         return Hook(name, HookState.MANAGED, f"by {manager.name}")
@@ -134,6 +134,7 @@ def _is_ours(path: Path) -> bool:
     return data is not None and shims.is_ours(data)
 
 
+NOT_CALLED: Final = " has not been called for it"  # behind the command of a manager
 _FSCK: Final = "receive.fsckObjects"
 
 

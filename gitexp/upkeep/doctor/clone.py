@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.dvc import inputs
 from gitexp.dvc.cache import open_cache, unfinished
 from gitexp.dvc.dvc_config import has_dvc
-from gitexp.enforcement.hooks.install import status
+from gitexp.enforcement.hooks.install import NOT_CALLED, status
 from gitexp.errors import GitexpError
 from gitexp.git import refs
 from gitexp.git.discovery import project_folder
@@ -264,11 +264,17 @@ def hooks(place: CheckedRepository) -> Iterator[Curable]:
     report = status(place.workspace)
     if all(hook.state in {HookState.ABSENT, HookState.FOREIGN} for hook in report.hooks):
         return
+    found: dict[tuple[str, str, Level], list[str]] = {}
     for hook in report.hooks:
         what = _SAID.get(hook.state, "a hook of gitexp may not do what it should")
         if hook.runs and not hook.note.startswith(("its Python", "of another")):
             continue
         what += f": {hook.note}" if hook.note else ""
         first = "remove it, then " if hook.state is HookState.CHANGED else ""
+        step = f"{first}gitexp hooks install"
         level = Level.PROBLEM if hook.state is HookState.DEAD else Level.NOTE
-        yield Curable(what, hook.name, f"{first}gitexp hooks install", level=level)
+        if hook.note.endswith(NOT_CALLED):  # whoever cloned the project has asked for none yet
+            step, level = hook.note.removesuffix(NOT_CALLED), Level.NOTE
+        found.setdefault((what, step, level), []).append(hook.name)
+    for (what, step, level), names in found.items():
+        yield Curable(what, ", ".join(names), step, level=level)
