@@ -171,9 +171,10 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
     on_it = switched or request.here
     left = [f"{path} was left as it is in the work tree" for path in published.not_updated]
     if dirty and not switched and request.checkout is not False:
+        those = "rest" if apart else "changes"
         left.append(
             f"not committed: {listed(dirty, 3)}; so {branch} is not checked out, and git switch "
-            f"takes the {'rest' if apart else 'changes'} along"
+            f"takes the {those} along"
         )
     return replace(
         report,

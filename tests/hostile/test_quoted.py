@@ -19,8 +19,8 @@ QUOTED: Final = re.compile(r"\b(shlex\.)?(quote|quoted|join)\(")
 OURS: Final = frozenset(
     """
     meant[0] args.name args.witness args.max_repeats _SED _WORD kind found.needed seeds needed
-    _typed(request) mean_too ref.commit name_or_error code commit plan run value found
-    layout.CONFIG plan.repeats price NAME key verb layout.ENVIRONMENTS layout.run_dir(run)
+    _typed(request) _name(request) mean_too ref.commit name_or_error code commit plan run value
+    found layout.CONFIG plan.repeats price NAME key verb layout.ENVIRONMENTS layout.run_dir(run)
     rules.expected option also asked call.commit expected _any(moves) place.age_s(path)/60 what
     seed_ranges(dict.fromkeys(left)) failed[-1] near options ','.join(others)
     call.rpartition('--on')[2] '--with-baseline'if_left_else''
@@ -35,6 +35,7 @@ PROSE: Final = {
     "dvc/declared_data.py": {"call"},
     "enforcement/hooks/managers.py": {"name"},
     "execution/preflight/drift.py": {"call"},
+    "experiments/new.py": {"those"},
     "execution/state.py": {"said"},
     "report/answers/plans.py": {"where"},
     "report/caveats.py": {"them"},
