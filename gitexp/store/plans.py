@@ -142,10 +142,15 @@ def state_of(repo: Repo, commit: CommitHash, fallback: CommitHash) -> ProjectSta
 
 
 def settled_on(repo: Repo) -> str:
-    """Return a branch, here or of a remote, that holds settings; "" where none does."""
-    for ref, tip in refs.branches(repo)[:_MOST_TIPS]:
+    """Return a branch, here, upstream or of origin, that holds settings; "" where none does.
+
+    What another remote has is nobody's advice to merge.
+    """
+    known = {each.ref for each in upstream.own(repo.workspace, ["*"])}
+    there = [(ref, tip) for ref, tip in refs.branches(repo) if ref in known]
+    for ref, tip in there[:_MOST_TIPS]:
         with contextlib.suppress(GitexpError):
-            if not ref.startswith("refs/tags/") and blob_id(repo, tip, CONFIG) is not ABSENT:
+            if blob_id(repo, tip, CONFIG) is not ABSENT:
                 return ref.split("/", 2)[2]
     return ""
 

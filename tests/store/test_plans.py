@@ -64,6 +64,27 @@ def test_where_another_branch_has_the_settings_the_error_names_it(repo: BuiltRep
     assert plans.settings_step("") == ""
 
 
+@pytest.mark.parametrize(
+    ("ref", "named"),
+    [
+        ("refs/remotes/origin/settings", "origin/settings"),
+        ("refs/remotes/fork/main", "fork/main"),  # the upstream of main here
+        ("refs/remotes/eve/main", ""),
+        ("refs/remotes/eve/help", ""),
+        ("refs/tags/exp-archive/x", ""),
+    ],
+)
+def test_nobody_is_led_to_settings_of_a_stranger(repo: BuiltRepo, ref: str, named: str) -> None:
+    start = repo.commit({"a": "1"})
+    repo.git("update-ref", ref, repo.commit(config_file()))
+    repo.git("reset", "--quiet", "--hard", start)
+    repo.git("config", "remote.fork.url", "x")
+    repo.git("config", "remote.fork.fetch", "+refs/heads/*:refs/remotes/fork/*")
+    repo.git("config", "branch.main.remote", "fork")
+    repo.git("config", "branch.main.merge", "refs/heads/main")
+    assert plans.settled_on(open_repository(repo.workspace)) == named
+
+
 def test_the_prefix_of_branches_is_that_of_the_settings_at_head(repo: BuiltRepo) -> None:
     opened = open_repository(repo.workspace)
     assert plans.branch_prefix(opened) == ProjectConfig().branch_prefix  # no commit yet
