@@ -109,6 +109,9 @@ def content(project: Path, file: str) -> bytes:
 
 WHOLE_LIMIT = 64 << 20  # bytes
 _BLOCK = 1 << 20
+_LEAST_BYTES = 64  # of a link: what is shorter can be guessed
+_SECRETS = ("secret", "passw", "credential")  # within the name of a file or folder
+_BEGINS = (".env", ".netrc", "_netrc", ".pgpass", ".ssh", ".aws", ".npmrc", ".pypirc", "id_rsa")
 _MARKS = ("pyvenv.cfg", "conda-meta")  # of an environment
 
 LinkState = tuple[int, int, int]  # size, mtime_ns, inode
@@ -133,15 +136,20 @@ def linked_states(links: Sequence[LinkedPath]) -> Mapping[str, LinkState]:
 
 
 def linked_fingerprint(links: Sequence[LinkedPath]) -> str:
-    """Return the sha256 of the linked data, "" if nothing that counts is linked."""
+    """Return the sha256 of the linked data, "" if nothing that counts is linked.
+
+    It is published with the record: who guesses what is linked, as a password may be, knows by it
+    that he is right. So nothing counts that is called like a secret, nor a link to few bytes.
+    """
     state = hashlib.sha256()
     counted = False
     for link in sorted(links, key=lambda each: each.path):
         if _is_environment(link.target) or _is_secret(link.path):
             continue
-        for path, seen in sorted(_walk(link.target)):
-            if _is_secret(path):
-                continue
+        files = [(path, seen) for path, seen in _walk(link.target) if not _is_secret(path)]
+        if sum(seen.st_size for _, seen in files) < _LEAST_BYTES:
+            continue
+        for path, seen in sorted(files):
             counted = True
             full = f"{link.target}/{path}" if path else link.target
             named = f"{link.path}\0{path}\0{seen.st_size}\0"
@@ -195,5 +203,9 @@ def _is_environment(target: str) -> bool:
 
 
 def _is_secret(path: str) -> bool:
-    name = path.rpartition("/")[2].lower()
-    return name.startswith(".env") or name.endswith((".pem", ".key")) or "secret" in name
+    return any(
+        name.startswith(_BEGINS)
+        or name.endswith((".pem", ".key"))
+        or any(word in name for word in _SECRETS)
+        for name in path.lower().split("/")
+    )

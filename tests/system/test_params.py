@@ -151,7 +151,11 @@ def data(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
     (folder / "deep/er").mkdir(parents=True)
     (folder / "__pycache__").mkdir()
-    for name, text in (("a.csv", "1\n"), ("deep/er/b.csv", "2\n"), ("__pycache__/x.pyc", "x")):
+    for name, text in (
+        ("a.csv", "1" * 64),
+        ("deep/er/b.csv", "2" * 64),
+        ("__pycache__/x.pyc", "x"),
+    ):
         (folder / name).write_text(text)
     (folder / "link").symlink_to("a.csv")
     os.mkfifo(folder / "pipe")
@@ -183,6 +187,37 @@ def test_what_changed_or_went_is_named_and_what_came_is_not(data: Path) -> None:
     assert params.changed_links(before, after) == ("data/a.csv", "data/deep/er/b.csv")
 
 
+LONG = b"0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "told"),
+    [
+        ("data.csv", LONG, True),  # the control
+        ("data.csv", LONG[:-1], False),
+        ("deep/data.csv", LONG, True),
+        ("password.txt", LONG, False),
+        (".env.d/db", LONG, False),
+        (".netrc", LONG, False),
+        ("aws/credentials", LONG, False),
+        ("tokenizer.json", LONG, True),
+    ],
+)
+def test_what_can_be_guessed_has_no_fingerprint(
+    tmp_path: Path,
+    path: str,
+    content: bytes,
+    told: bool,  # noqa: FBT001
+) -> None:
+    file = tmp_path / "project" / path
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    top = path.split("/", maxsplit=1)[0]
+    assert bool(fingerprint((path, file))) is told
+    assert bool(fingerprint((top, tmp_path / "project" / top))) is told
+    assert bool(fingerprint(("all", tmp_path / "project"))) is told
+
+
 def fingerprint(*links: tuple[str, Path]) -> str:
     return params.linked_fingerprint([LinkedPath(path, str(target)) for path, target in links])
 
@@ -194,14 +229,14 @@ def test_a_fingerprint_is_of_names_and_bytes_and_of_nothing_else(
     assert len(first) == 64
     copy = tmp_path / "copy"
     (copy / "deep/er").mkdir(parents=True)
-    (copy / "deep/er/b.csv").write_text("2\n")
-    (copy / "a.csv").write_text("1\n")
+    (copy / "deep/er/b.csv").write_text("2" * 64)
+    (copy / "a.csv").write_text("1" * 64)
     assert fingerprint(("data", copy)) == first  # wherever it lies, without links and caches
     assert fingerprint(("other", copy)) != first
     (copy / "a.csv").rename(copy / "c.csv")
     assert fingerprint(("data", copy)) != first
     (copy / "c.csv").rename(copy / "a.csv")
-    (copy / "a.csv").write_text("3\n")
+    (copy / "a.csv").write_text("3" * 64)
     assert fingerprint(("data", copy)) != first
     one, two = ("x", data / "a.csv"), ("y", data / "deep/er/b.csv")
     assert fingerprint(one, two) == fingerprint(two, one) != fingerprint(one)
@@ -224,7 +259,7 @@ def test_two_folders_have_one_fingerprint_just_where_they_hold_the_same(
     for files in (one, other):
         folder = tmp_path_factory.mktemp("linked")
         for name, content in files.items():
-            (folder / name).write_bytes(content)
+            (folder / name).write_bytes(LONG + content)
         found.append(fingerprint(("d", folder)))
     assert (found[0] == found[1]) == (one == other)
 
