@@ -149,18 +149,21 @@ def _units(char: str) -> str:
     return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
 
 
+_KEPT = re.compile(r"(?<=[0-9\]]) (?=%)|(?<=,) (?=[-+][0-9.]+\])")
+
+
 def wrapped(line: str, columns: int, indent: int = 0) -> str:
     """Return a line broken at blanks where it is wider than `columns`, 0 for no limit."""
     if not columns or width(line) <= columns:
         return line
+    kept = _KEPT.sub("\u00a0", line)  # a blank within a number, which no text of ours has
     return textwrap.fill(
-        line,
+        kept,
         max(columns, indent + 20),
         subsequent_indent=" " * indent,
         break_on_hyphens=False,
         break_long_words=False,
-        drop_whitespace=True,
-    )
+    ).replace("\u00a0", " ")
 
 
 def table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> list[str]:

@@ -283,7 +283,8 @@ def _taken(rows: Sequence[Sequence[str]]) -> int:
 class _Axis:
     """What the plot spans, as shares of the baseline.
 
-    Better is to the right where that is known of all, else more.
+    Better is to the right; what is better of no metric more is, and of some metric alone it has no
+    place.
     """
 
     low: float
@@ -305,16 +306,19 @@ def _span(metric: MetricComparison, *, oriented: bool) -> tuple[float, float, fl
     if metric.relative is None or found is None or found.low is None or found.high is None:
         return None
     every = (found.low, metric.relative, found.high)
+    if oriented and metric.direction is None:
+        return None
     if oriented and metric.direction is Direction.MIN:
         every = (-found.high, -metric.relative, -found.low)
     return every if all(map(math.isfinite, every)) else None
 
 
 def _axis(comparison: Comparison, metrics: Sequence[MetricComparison]) -> _Axis | None:
-    oriented = all(each.direction is not None for each in metrics if each.relative is not None)
+    main, target = words.primary(comparison), None
+    known = [each.direction is not None for each in metrics]
+    oriented = any(known) if main is None else main.direction is not None
     every = ((each.metric, _span(each, oriented=oriented)) for each in metrics)
     spans = {name: span for name, span in every if span is not None}
-    main, target = words.primary(comparison), None
     if main is not None and main.metric in spans and comparison.effect is not None:
         effect = comparison.effect
         if effect.kind is HypothesisKind.SUPERIORITY and (

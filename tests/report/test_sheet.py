@@ -497,3 +497,13 @@ def test_tables_in_csv_stand_one_below_the_other_and_none_is_an_empty_line() -> 
     two = Sheet(grids=(Grid("t", ("a",), ((1,),)), Grid("u", ("b",), ())))
     assert sheet.tables(two) == "a\n1\n\nb\n"
     assert sheet.tables(Sheet(headline="nothing")) == "\n"
+
+
+def test_a_line_is_broken_at_blanks_that_are_in_no_number() -> None:
+    line = "reason  f1 rose by 7.7 %, 95 % CI [+7.1, +8.3] %: " + "word " * 30
+    for columns in range(40, 110):
+        broken = escape.wrapped(line, columns, 8).split("\n")
+        assert max(map(len, broken)) <= columns
+        assert " ".join(each.strip() for each in broken) == line.strip()
+        assert not [each for each in broken if each.strip().startswith(("%", "+8.3"))]
+    assert escape.wrapped(line, 0) == line
