@@ -37,6 +37,7 @@ from gitexp.model.clocked import is_clocked
 from gitexp.model.comparison import Change, Role
 from gitexp.model.metrics import NO_RULE
 from gitexp.model.plan import ALPHA, Claim, Plan
+from gitexp.provenance import private
 from gitexp.report import numbers
 from gitexp.store.conclusions import is_concluded, is_of_others
 
@@ -97,9 +98,9 @@ def draft(
     if plan is not None and plan.lent:
         base = sides.planned_baseline(repo, plan, named, index)
         baseline = replace(sides.source(repo, base, at, index), name=baseline.name)
+    candidate, kept = _private(repo, candidate, options)
     settled = settle(world, baseline, candidate, plan, options.pool)
-    gathered = settled.gathered
-    everything, evaluation = settled.everything, settled.evaluation
+    gathered, everything, evaluation = settled.gathered, settled.everything, settled.evaluation
     counted, collapsed = settled.judged, settled.collapsed
     same = baseline.inputs == candidate.inputs
     failed = standing(repo, settled)
@@ -166,6 +167,7 @@ def draft(
         changes=(*differ, *around),
         warnings=(
             *warnings,
+            *kept,
             *gathered.warnings,
             *told,
             *conditional,
@@ -195,6 +197,16 @@ def draft(
         evaluator=shared,
         choice=choice.replace("\n", "; "),  # of an answer it is one line
     )
+
+
+def _private(
+    repo: Repo, side: ResolvedSide, options: CompareOptions
+) -> tuple[ResolvedSide, list[str]]:
+    """Return a side that shows no smaller group than main allows, and what holds instead."""
+    if not (options.by or options.categories):
+        return side, []
+    config, kept = private.held(repo, side.config)
+    return replace(side, config=config), [text for text in kept if "min_slice" in text]
 
 
 def _roles(

@@ -218,7 +218,8 @@ def _recorded_by(asked: ReviewContext, comparison: Comparison) -> tuple[Recorded
     """Return who committed the repeats that count, each person once, in order."""
     found: list[tuple[set[str], RecordedBy]] = []
     side = comparison.candidate
-    way = plans.config_of(asked.repo, asked.head, asked.base)[0].identity
+    config = plans.config_of(asked.repo, asked.head, asked.base)[0]
+    way = private.held(asked.repo, config)[0].identity
     for item in lookup.runs_at(asked.repo, asked.head, asked.index, inputs={side.inputs}):
         seeds = set(finished_seeds(item)).intersection(side.seeds)
         if item.run.id not in side.runs or not seeds:

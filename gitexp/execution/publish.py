@@ -135,7 +135,8 @@ def _record(
     repo: Repo, ended: Ended, now: datetime, places: Sequence[str], people: Sequence[str]
 ) -> Record:
     made = records.with_examples(repo, ended, record_of(ended, now))
-    return replace(made, run=private.run(made.run, ended.config.identity, places, people))
+    way = private.held(repo, ended.config)[0].identity
+    return replace(made, run=private.run(made.run, way, places, people))
 
 
 def _keep(ended: Ended, workdir: WorkDir, made: Record, once: tuple[Path, ...]) -> Record:

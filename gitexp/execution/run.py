@@ -37,6 +37,7 @@ from gitexp.model.plan import MAX_REPEATS
 from gitexp.model.report import ProgressEvent, ProgressKind, RunReport
 from gitexp.model.request import RunRequest
 from gitexp.model.run import MAX_SEED, last_line
+from gitexp.provenance import private
 from gitexp.report import numbers
 
 if TYPE_CHECKING:
@@ -301,6 +302,9 @@ def _perform(
         resume.close(workdir, [each.state for each in prepared])
         return answer.Performed((), execution.interrupted, execution.problems)
     warnings = [*execution.problems, *execution.warnings]
+    warnings += [
+        text for text in private.held(seen.repo, sides[-1].config)[1] if "identity" in text
+    ]
     warnings += watch.said({each.state.side: each.finished() for each in sides}, execution.idle)
     if any(len(each.finished()) < len(each.outcomes) for each in sides):
         ended = [outcome for each in sides for outcome in each.outcomes.values() if outcome]

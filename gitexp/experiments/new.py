@@ -267,7 +267,7 @@ def _plan(
         alpha=ALPHA if request.alpha is None else request.alpha,
         repeats=repeats,
         baseline=_baseline(repo, request.baseline or "HEAD"),
-        author=private.person(identity.author(repo), config.identity),
+        author=private.person(identity.author(repo), private.held(repo, config)[0].identity),
         created_at=now.replace(microsecond=0),
         guards=request.guards or (),
         evaluation=declared,

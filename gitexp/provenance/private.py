@@ -7,15 +7,17 @@ them, so `drop` is the stronger word. The author of a commit is Git's to name.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from gitexp.errors import NotInitialisedError
-from gitexp.git import identity
-from gitexp.model.config import Identity
+from gitexp.errors import GitexpError, NotInitialisedError
+from gitexp.git import identity, upstream
+from gitexp.model.config import Identity, ProjectConfig
 from gitexp.model.plan import WITHHELD, Person, covered
 from gitexp.store import plans
+from gitexp.store.plan_files import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from gitexp.model.ids import CommitHash
     from gitexp.model.run import Repeat, Run
 
+_STRICTNESS: Final = (Identity.FULL, Identity.HASH, Identity.DROP)
 _SHORTEST: Final = 2  # characters of a name that is looked for as a word of its own
 # Accounts that many have name nobody, and are words of other meaning: a root mean square.
 _ANYBODY: Final = frozenset(
@@ -43,11 +46,32 @@ _FOLDERS: Final = re.compile(
 
 def author(repo: Repo, commit: CommitHash) -> Person:
     """Return who is at work, as records behind a commit name him by the settings in it."""
-    who = identity.author(repo)
-    try:
-        return person(who, plans.config_of(repo, commit)[0].identity)
-    except NotInitialisedError:
-        return who
+    config = ProjectConfig()
+    with contextlib.suppress(NotInitialisedError):
+        config = plans.config_of(repo, commit)[0]
+    return person(identity.author(repo), held(repo, config)[0].identity)
+
+
+def held(repo: Repo, config: ProjectConfig) -> tuple[ProjectConfig, tuple[str, ...]]:
+    """Return settings that keep as much private as main's, and which of those hold instead.
+
+    Of main here, upstream and on origin the strictest counts: else whoever writes a branch would
+    say what the records of those who run it tell of them.
+    """
+    way, least = config.identity, config.min_slice
+    for each in upstream.own(repo.workspace, upstream.USUAL):
+        with contextlib.suppress(GitexpError):
+            theirs = settings(repo.tree(each.commit)) or config
+            way = max(way, theirs.identity, key=_STRICTNESS.index)
+            least = max(least, theirs.min_slice)
+    said = []
+    if way is not config.identity:
+        said.append(
+            f"record.identity: {way.value} holds, which is main's, not {config.identity.value}"
+        )
+    if least != config.min_slice:
+        said.append(f"privacy.min_slice: {least} holds, which is main's, not {config.min_slice}")
+    return replace(config, identity=way, min_slice=least), tuple(said)
 
 
 def person(who: Person, way: Identity) -> Person:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from gitexp.cli.dispatch import dispatch
+from gitexp.git.transaction import layout
 from gitexp.model.config import Predictions
 from gitexp.model.ids import Md5
 from gitexp.model.plan import Claim
@@ -187,3 +188,21 @@ def test_one_long_label_takes_its_own_room_only(
         assert tracemalloc.get_traced_memory()[1] < 400 << 20  # each as long: 1.6 GB
     finally:
         tracemalloc.stop()
+
+
+def test_a_group_that_main_holds_too_small_is_shown_by_no_branch(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models(lab, lambda i: "rare" if i < 3 else f"common{i % 2}")
+    asked = ("compare", "--by", "group", "-v")
+    assert "rare" in said(lab, capsys, *asked, codes=range(7))  # the control
+    text = lab.repo.show(layout.CONFIG, "main").replace("min_slice: 1\n", "min_slice: 10\n")
+    branch = lab.repo.git("branch", "--show-current").strip()
+    lab.repo.switch("main")
+    lab.repo.commit({layout.CONFIG: text}, at=lab.tick())
+    lab.repo.switch(branch)
+    shown = said(lab, capsys, *asked, codes=range(7))
+    assert "rare" not in shown
+    assert "fewer than 10 examples" in shown
+    assert "min_slice: 10 holds, which is main's" in " ".join(shown.split())
+    assert "min_slice" not in said(lab, capsys, "compare", codes=range(7))

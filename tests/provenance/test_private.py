@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout
 from gitexp.model.config import Identity
+from gitexp.model.ids import CommitHash
 from gitexp.model.plan import WITHHELD, Person
 from gitexp.model.run import Repeat, RepeatState, Resources, Run
 from gitexp.provenance import private
 from gitexp.records import codec
+from gitexp.records import config as config_format
+from gitexp.store import plans
 from tests.lab.records import CONFIG, Lab
 from tests.lab.shell import PLAN, gitexp
 
@@ -123,3 +127,58 @@ def test_no_record_of_an_experiment_names_anybody(repo: BuiltRepo, way: Identity
     repo.switch("main")
     assert gitexp(repo, "rm", "deep", "--yes", "-m", "gone").code == 0
     assert "Ada" not in repo.show(layout.tombstone_path("deep"), "exp-archive/deep")
+
+
+@pytest.mark.parametrize("ref", ["refs/heads/main", "refs/remotes/origin/main"])
+@pytest.mark.parametrize(
+    ("of_main", "of_branch", "holds"),
+    [
+        ((Identity.DROP, 10), (Identity.FULL, 2), (Identity.DROP, 10)),
+        ((Identity.DROP, 10), (Identity.HASH, 10), (Identity.DROP, 10)),
+        ((Identity.HASH, 5), (Identity.DROP, 3), (Identity.DROP, 5)),
+        ((Identity.FULL, 2), (Identity.HASH, 9), (Identity.HASH, 9)),
+    ],
+)
+def test_a_branch_takes_nobody_the_privacy_that_main_has(
+    repo: BuiltRepo,
+    ref: str,
+    of_main: tuple[Identity, int],
+    of_branch: tuple[Identity, int],
+    holds: tuple[Identity, int],
+) -> None:
+    def settled(identity: Identity, least: int) -> CommitHash:
+        config = replace(CONFIG, identity=identity, min_slice=least)
+        return CommitHash(repo.commit({layout.CONFIG: config_format.dump_template(config)}))
+
+    protected = settled(*of_main)
+    repo.switch("exp/x", create=True)
+    tip = settled(*of_branch)
+    if ref != "refs/heads/main":
+        repo.git("branch", "--quiet", "-D", "main")
+    repo.git("update-ref", ref, protected)
+    opened = open_repository(repo.workspace)
+    found, said = private.held(opened, plans.config_of(opened, tip)[0])
+    assert (found.identity, found.min_slice) == holds
+    assert len(said) == (holds[0] is not of_branch[0]) + (holds[1] != of_branch[1])
+    assert all("main's" in text for text in said)
+    name = private.author(opened, tip).name
+    assert (name == WITHHELD) is (holds[0] is Identity.DROP)
+
+
+def test_the_main_of_a_stranger_says_nothing_of_privacy(repo: BuiltRepo) -> None:
+    Lab(repo).init()
+    start = repo.hash()
+    config = replace(CONFIG, identity=Identity.DROP)
+    theirs = repo.commit({layout.CONFIG: config_format.dump_template(config)})
+    repo.git("update-ref", "refs/remotes/eve/main", theirs)
+    repo.git("reset", "--quiet", "--hard", start)
+    assert private.held(open_repository(repo.workspace), CONFIG) == (CONFIG, ())
+
+
+def test_a_plan_of_a_branch_names_nobody_whom_main_withholds(repo: BuiltRepo) -> None:
+    lab = Lab(repo)
+    lab.init(replace(CONFIG, identity=Identity.DROP))
+    repo.switch("other", create=True)
+    repo.commit({layout.CONFIG: config_format.dump_template(CONFIG)})
+    assert gitexp(repo, "new", "deep", *PLAN).code == 0
+    assert "withheld" in repo.show(layout.plan_path("deep"))
