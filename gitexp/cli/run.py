@@ -73,7 +73,8 @@ def run(args: argparse.Namespace, context: Context) -> int:
 
     Without options it makes the repeats that the plan of this branch still lacks. On a branch
     without a plan the run is exploratory: it never counts for a candidate; an experiment that
-    begins there may count it for its baseline. What a killed call had begun is recorded first; if
+    begins there may count it for its baseline. With --until-decided the exit code is that of the
+    verdict, as `compare` has it. What a killed call had begun is recorded first; if
     it had finished repeats of another state, that is asked about.
     """
     if args.commit != (args.message is not None):
@@ -135,12 +136,15 @@ def _run(request: RunRequest, args: argparse.Namespace, context: Context) -> Run
 
 
 def exit_code(report: RunReport) -> int:
-    """Return 130 if interrupted, 5 if a repeat did not finish, 3 if no seed acts, else 0."""
+    """Return 130 if interrupted, 5 if a repeat did not finish, 3 if no seed acts.
+
+    Else 0, or with --until-decided the answer of the last look, as `compare` has it.
+    """
     if report.interrupted:
         return EXIT_INTERRUPTED
     if report.failed:
         return EXIT_COMMAND_FAILED
-    return 0 if report.stopped is None else report.stopped.exit_code
+    return report.exit_code if report.stopped is None else report.stopped.exit_code
 
 
 def seeds(text: str) -> tuple[int, ...]:

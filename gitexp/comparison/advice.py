@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         SignificanceResult,
     )
 
-_DECIDED = frozenset((Verdict.SUPPORTED, Verdict.REFUTED, Verdict.EQUIVALENT))
+DECIDED = frozenset((Verdict.SUPPORTED, Verdict.REFUTED, Verdict.EQUIVALENT))
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 
 
@@ -38,7 +38,7 @@ def headline(judged: Judged) -> str:
 def _of_one_value(judged: Judged) -> str:
     """Say of a verdict that one side always reports the same: it has to have no chance in it."""
     one = "" if judged.primary is None else judged.primary.one_valued
-    decided = judged.verdict in _DECIDED
+    decided = judged.verdict in DECIDED
     return f"; the {one} always reports the same" if one and decided else ""
 
 
@@ -124,7 +124,7 @@ def reasons(judged: Judged) -> tuple[str, ...]:
         found.append(judged.problem)
     if plan is None or plan.claim is Claim.MODEL or judged.verdict is Verdict.NOT_COMPARABLE:
         return tuple(found)
-    if plan.stopping is not None and judged.verdict in _DECIDED:  # the rest need not be run
+    if plan.stopping is not None and judged.verdict in DECIDED:  # the rest need not be run
         return tuple(found)
     if judged.draft.remedy:  # more repeats would be more copies
         return tuple(found)

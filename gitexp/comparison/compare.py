@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.counting import SideCount
     from gitexp.comparison.sides import Named, ResolvedSide
     from gitexp.git.repository import Repo
+    from gitexp.model.plan import Plan
     from gitexp.model.witness import OrderGrade
     from gitexp.model.workspace import Workspace
 
@@ -97,6 +98,17 @@ def compare(
             replace(item, words=_concluded(repo, index, item, pair))
             for item, pair in zip(found, pairs, strict=True)
         )
+
+
+def decided(workspace: Workspace, plan: Plan, branch: str) -> Comparison | None:
+    """Return what a plan's stopping rule has decided of a branch; None where it is open."""
+    if plan.stopping is None:
+        return None
+    try:
+        (found,) = compare(workspace, [branch])
+    except GitexpError:  # `compare` says it
+        return None
+    return found if found.verdict in advice.DECIDED else None
 
 
 def _concluded(repo: Repo, index: Index, found: Comparison, pair: tuple[Named, Named]) -> str:

@@ -44,10 +44,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gitexp.execution.engines import Engine
+    from gitexp.execution.run_sources import RunSource
     from gitexp.execution.situation import Situation
     from gitexp.model.workspace import Workspace
 
 PROGRAM_NAME = "gitexp"
+_RUNNING_ON = (
+    "the plan's stopping rule has decided, {}: further repeats are paid for and change nothing of "
+    "that; gitexp run --repeats {} --with-baseline runs them all the same"
+)
 _GROUP = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]{0,63}")
 
 
@@ -116,6 +121,7 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         place, resumed, told = _begin(place, request, now(), variables)
         seen = situation.look(place, resumed.request, variables, resumed.runs, resumed.pending)
         _refuse_unmade(seen)
+        seen, over = _unless_decided(seen, resumed)
         planned = answer.planned(seen)
         source = seen.sides[0]
         drift = [*drifted(seen.repo, source.commit, source.config, seen.plan)]
@@ -126,7 +132,7 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         ):
             for text in filter(None, texts):
                 tell(ProgressEvent(kind, text))
-        told += tuple(filter(None, (*drift, taken)))
+        told += tuple(filter(None, (over, *drift, taken)))
         done = answer.Performed(resumed.recovered, warnings=told)
         _refuse_double(seen)
         if seen.request.dry_run and seen.request.commit_message is None:
@@ -167,6 +173,29 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         warnings=(*done.warnings, *performed.warnings),
     )
     return answer.report(seen, planned, done)
+
+
+def _unless_decided(seen: Situation, resumed: resume.Resumed) -> tuple[Situation, str]:
+    """Leave repeats out that come after a decision, where nobody asks for them; and say so."""
+    asked, plan = seen.request, seen.plan
+    more = asked.seeds or asked.at or asked.params or asked.repeats or asked.again or resumed.calls
+    ahead = asked.dry_run and asked.commit_message is not None  # another state than the branch's
+    if plan is None or plan.stopping is None or more or ahead:
+        return seen, ""
+    from gitexp.comparison.compare import decided  # noqa: PLC0415  loads numerics
+
+    found = decided(seen.repo.workspace, plan, seen.place.branch)
+    if found is None:
+        return seen, ""
+    verdict = found.verdict.value if found.verdict else ""
+    sides = tuple(map(_without_repeats, seen.sides))
+    return replace(seen, sides=sides, again=()), _RUNNING_ON.format(verdict, plan.repeats)
+
+
+def _without_repeats(source: RunSource) -> RunSource:
+    choice = source.choice
+    left = tuple(seed for seed in choice.run if seed == choice.for_snapshot)
+    return replace(source, choice=replace(choice, run=left))
 
 
 def _refuse_unmade(seen: Situation) -> None:

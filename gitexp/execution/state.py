@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from gitexp.comparison.tally import Settled
     from gitexp.execution.workdir import WorkDir
     from gitexp.git.repository import Repo
     from gitexp.model.plan import Plan
@@ -314,7 +315,18 @@ def next_command(repo: Repo, branch: str, plan: Plan) -> str:
     named = Named(branch, objects.resolve(repo, refs.local(branch)), branch, plan)
     with open_index(repo.workspace) as index:
         settled = tally.of_plan(repo, index, plan, named)
-    return exclusions.of_settled(repo, settled, plan, refs.head(repo).branch)
+    return of_settled(repo, settled, plan, branch)
+
+
+def of_settled(repo: Repo, settled: Settled, plan: Plan, branch: str) -> str:
+    """Return the same of what was counted; where a stopping rule has decided, what concludes it."""
+    step = exclusions.of_settled(repo, settled, plan, refs.head(repo).branch)
+    if plan.stopping is not None and step.endswith(exclusions.running(plan)) and settled.candidate:
+        from gitexp.comparison.compare import decided  # noqa: PLC0415  loads numerics
+
+        found = decided(repo.workspace, plan, branch)
+        return step if found is None else found.next_step
+    return step
 
 
 def going_on(workdir: WorkDir, state: State, job: Job) -> Job:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import sides
+from gitexp.comparison.advice import DECIDED
 from gitexp.comparison.compare import compare
 from gitexp.comparison.exclusions import planning
 from gitexp.errors import NoSamplesError, NoStoppingRuleError, OtherEnvironmentError, UsageError
@@ -95,7 +96,8 @@ def until_decided(
         if found.waiting:  # behind these no pair counts
             break
     if not rounds:  # nothing to do: say so as any run would
-        there = max(_have(seen), 1)
+        over = seen is not None and seen.verdict in DECIDED  # then `run` begins none
+        there = None if over else max(_have(seen), 1)
         rounds.append(run(replace(request, repeats=there, with_baseline=True)))
     return _joined(rounds, seen)
 
@@ -156,5 +158,6 @@ def _joined(rounds: list[RunReport], seen: Comparison | None) -> RunReport:
         warnings=tuple(dict.fromkeys(text for found in rounds for text in found.warnings)),
         not_updated=tuple(dict.fromkeys(text for found in rounds for text in found.not_updated)),
         verdict="" if seen is None or last.dry_run else verdict_line(seen),
+        exit_code=0 if seen is None or last.dry_run else seen.exit_code,
         next_step=last.next_step if seen is None or not _is_over(seen) else seen.next_step,
     )

@@ -117,6 +117,7 @@ class RunReport:
     # Why repeats were not begun: the seed does not act, or another environment binds theirs.
     stopped: GitexpError | None = None
     waiting: bool = False  # whether a pair waits for another environment
+    exit_code: int = 0  # of `verdict`, as `compare` has it
 
     @property
     def failed(self) -> bool:

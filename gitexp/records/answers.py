@@ -149,7 +149,7 @@ ANSWERS: Final[Mapping[str, Shape]] = {
         kind="run-report",
         keys={**_NEXT, "recorded": "runs"},
         sparse="stopped",
-        omitted="waiting",
+        omitted="waiting exit_code",
         writes={"stopped": _error},
     ),
     "RecordedRun": Shape(

@@ -37,7 +37,7 @@ def check_hypothesis(text: str) -> None:
         raise BadHypothesisError(
             "the hypothesis says nothing yet",
             found=repr(said),
-            expected="a sentence that a result can contradict",
+            expected=f"a sentence of {_SHORTEST} words or more that a result can contradict",
             next_step='--hypothesis "engineered features raise F1 by at least 5%"',
         )
 

@@ -11,6 +11,7 @@ from gitexp.comparison.gather import RunPool
 from gitexp.comparison.sides import Named
 from gitexp.comparison.tally import settle, sources
 from gitexp.errors import GitexpError, UnknownExperimentError, UnknownRevisionError, UnknownRunError
+from gitexp.execution.state import of_settled
 from gitexp.git import refs, repository
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.transaction.layout import plan_path
@@ -145,7 +146,7 @@ def _experiment(repo: Repo, index: Index, named: Named) -> ShownExperiment:
     failed = () if settled is None else failures.standing(repo, settled)
     step = ""
     if plan is not None and settled is not None and failed:
-        step = exclusions.of_settled(repo, settled, plan, refs.head(repo).branch)
+        step = of_settled(repo, settled, plan, plan.branch)
     return ShownExperiment(
         branch=branch or name,
         commit=commit,

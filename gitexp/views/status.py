@@ -24,7 +24,7 @@ from gitexp.dvc.declared_data import pointed
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError, NotInitialisedError, PreflightError
 from gitexp.execution.preflight.drift import AMEND, drifted, refuse_unmade
-from gitexp.execution.state import live_runs, resumption
+from gitexp.execution.state import live_runs, of_settled, resumption
 from gitexp.git import objects, refs, repository
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.cache import open_index
@@ -416,7 +416,7 @@ def _next_of_plan(repo: Repo, plan: Plan, facts: _Facts) -> str:
         return f"gitexp show {shlex.quote(plan.name)}"
     step = exclusions.running(plan)
     if facts.settled is not None:
-        step = exclusions.of_settled(repo, facts.settled, plan, facts.head.branch)
+        step = of_settled(repo, facts.settled, plan, facts.head.branch or plan.branch)
     if step.startswith(exclusions.CHANGE):
         return step
     if facts.mend and "gitexp run" in step:

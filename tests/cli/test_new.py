@@ -81,6 +81,7 @@ def test_what_a_baseline_reports_and_costs_is_known_from_its_runs_on_any_branch(
         (["--hypothesis", ""], 2, ["error[bad-hypothesis]"]),
         (["--hypothesis", "  \n "], 2, ["error[bad-hypothesis]"]),
         (["--hypothesis", "CHANGE raises METRIC by at least SIZE"], 2, ["says nothing yet"]),
+        (["--hypothesis", "lr helps"], 2, ["found     'lr helps'", "of 3 words or more"]),
         (["--hypothesis", "todo"], 2, ["error[bad-hypothesis]", "a result can contradict"]),
         (["--metric", "f2:max"], 2, ["error[unknown-metric]", "f1, loss"]),
         (["--metric", "los"], 2, ["error[unknown-metric]", "the same with loss for los"]),

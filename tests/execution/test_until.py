@@ -16,6 +16,8 @@ from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.report import views
 from tests.lab.build import repository
+from tests.lab.records import Lab, scores
+from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,6 +89,7 @@ def test_it_looks_when_the_plan_says_and_ends_with_its_last_look(tmp_path: Path)
     assert len(seeds(report, "candidate")) == 6
     assert report.snapshot == "written, with the committed seed 7"  # in the first of two rounds
     assert report.verdict.startswith(("INCONCLUSIVE", "SUPPORTED"))
+    assert report.exit_code == (0 if report.verdict.startswith("SUPPORTED") else 6)
 
 
 @pytest.mark.slow
@@ -111,3 +114,54 @@ def test_a_dry_run_says_what_the_first_round_would_be(tmp_path: Path) -> None:
     report = until_decided(repo.workspace, RunRequest(dry_run=True))
     assert report.verdict == ""
     assert [len(side.seeds) for side in report.planned] == [4, 4]
+
+
+RULES = (Stopping(StoppingRule.ALWAYS_VALID), Stopping(StoppingRule.POCOCK, 2))
+DRAWS = """\
+import json, os, random
+score = random.Random(int(os.environ["GITEXP_SEED"])).gauss(0.6, 0.1)
+json.dump({"f1": score}, open("metrics.json", "w"))
+"""
+GAINS = {"supported": 0.1, "refuted": -0.1, "open": 0.0}
+
+
+def recorded(lab: Lab, stopping: Stopping, gain: float) -> None:
+    """Record both sides of half an experiment of sixteen repeats."""
+    lab.init(files={"train.py": DRAWS})
+    plan = lab.plan(effect=">0", repeats=16, stopping=stopping)
+    lab.change()
+    low = scores(0.6, range(8))
+    high = {
+        seed: value + gain + (0.001 + seed / 10_000) * (-1) ** seed for seed, value in low.items()
+    }
+    lab.record("b", {"f1": low}, of="main", plan=plan)
+    lab.record("c", {"f1": high}, plan=plan)
+
+
+@pytest.mark.parametrize("came", GAINS)
+@pytest.mark.parametrize("stopping", RULES, ids=lambda each: each.rule.value)
+def test_what_is_decided_early_is_concluded_and_not_run_on_unasked(
+    repo: BuiltRepo, stopping: Stopping, came: str
+) -> None:
+    recorded(Lab(repo), stopping, GAINS[came])
+    compared = gitexp(repo, "compare")
+    over = came != "open"
+    step = 'gitexp conclude -m "what was learned"' if over else "gitexp run --until-decided"
+    for verb in ("compare", "status"):
+        assert gitexp(repo, verb).out.endswith(f"next: {step}\n"), verb
+    for how in ((), ("--with-baseline",)):
+        planned = gitexp(repo, "run", "--dry-run", *how)
+        said = f"the plan's stopping rule has decided, {came}: further repeats"
+        assert (said in planned.out) is over
+        assert ("gitexp run --repeats 16 --with-baseline" in planned.out) is over
+        assert ("would run seed 0\n" in planned.out) is over  # for the snapshot alone
+    assert "would run seeds" in gitexp(repo, "run", "--dry-run", "--repeats", "16").out
+    if over:
+        done = gitexp(repo, "run", "--until-decided")
+        assert done.code == compared.code == (0 if came == "supported" else 1)
+        assert done.out.startswith(f"{came.upper()}  ")
+        assert "baseline" not in done.err  # of which no snapshot is made
+        again = gitexp(repo, "run")
+        assert again.code == 0
+        assert said in again.out
+        assert again.out.endswith(f"next: {step}\n")

@@ -63,8 +63,8 @@ UNSIZED = (
     f"data of its own; with n_train and n_test the test is another: {HOW}"
 )
 ALIKE = 0.1  # above: folds may be fresh for every seed; generous, as more copies are no more data
-AVERAGED = "the folds are the same for every {0}: averaged over {0}s within each fold"
-COPIES = "the folds are the same for every {}, and each counts: more copies may make a verdict"
+AVERAGED = "the folds look the same for every {0}: averaged over {0}s within each fold"
+COPIES = "the folds look the same for every {}, and each counts: more copies may make a verdict"
 _FEWEST = 2
 
 
