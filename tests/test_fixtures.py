@@ -67,6 +67,7 @@ INTENDED: dict[str, str] = {
     "* power gain support": "how likely a yes is",
     "* power gain price.*": "of the repeats that may say yes, not of those that may say no",
     "* power *next": "the plan to type repeats what was asked about",
+    "pipeline run --dry-run --with-baseline found": "that nothing was changed is said",
     "plain status notes": "outputs that a switch left out are named",
     "pipeline compare main *.across.*": "the test of several joins equal samples of the baseline",
     "pipeline compare main *.across.metrics[*].groups[*].n": "so it has one more of each",

@@ -102,6 +102,20 @@ def written(state: ProjectState, overrides: Mapping[str, ParamValue]) -> dict[st
     return {state.at(path): text.decode() for path, text in found.items()}
 
 
+def ignored(state: ProjectState, paths: Iterable[str]) -> list[str]:
+    """Return which files rules 2 alone leave out of jobs: no outputs, and nothing of DVC's or ours.
+
+    `paths`: from the tree's top; what is returned is below the project folder, as settings have it.
+    """
+    project = f"{state.config.project}/" if state.config.project else ""
+    rules, outputs = ignore_rules(state, {}), state.outputs
+    within = (path.removeprefix(project) for path in paths if path.startswith(project))
+    plain = (path for path in within if not path.endswith((".dvc", *_SKIPPED_NAMES)))
+    if state.config.inputs_rules == 1:
+        return []
+    return [path for path in plain if not _within(path, outputs) and rules.ignores(path)]
+
+
 def left_out(
     state: ProjectState, made: Iterable[str], overrides: Mapping[str, ParamValue] | None = None
 ) -> tuple[str, ...]:

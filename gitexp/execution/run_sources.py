@@ -13,12 +13,12 @@ from gitexp.comparison.randomness.seeding import BASELINE
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc import surroundings
 from gitexp.dvc.composed import laid_over
+from gitexp.dvc.input_parts import ignored
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError, PreflightError, UnknownParamError, UsageError
 from gitexp.git import merging as git_diff
 from gitexp.git import objects
 from gitexp.git.discovery import project_folder
-from gitexp.git.transaction.layout import FOLDER
 from gitexp.git.writing import build_tree, write_bare_commit
 from gitexp.model import dataclass, field, replace
 from gitexp.model.config import ParamKey, ProjectConfig
@@ -407,10 +407,8 @@ _FEW = 3  # paths that are named
 
 def _unseen(main: RunSource, other: RunSource) -> list[str]:
     """Return what rules 2 leave out of jobs and one side has otherwise."""
-    if main.config.inputs_rules == 1:
-        return []
-    changed = git_diff.changed_paths(main.repo, main.tree, other.tree)
-    return [each.path for each in changed if not each.path.startswith(f"{FOLDER}/")]
+    paths = [each.path for each in git_diff.changed_paths(main.repo, main.tree, other.tree)]
+    return [*dict.fromkeys(path for each in (main, other) for path in ignored(each.state, paths))]
 
 
 def refuse_equal(main: RunSource, other: RunSource) -> None:
@@ -424,10 +422,11 @@ def refuse_equal(main: RunSource, other: RunSource) -> None:
         if unseen and not paths:
             said = f"{listed(unseen, _FEW)} of one side alone is in no job"
             remedy = f"gitexp init --add-inputs {shlex.quote(unseen[0])}, where a job reads it"
+        said = said or "nothing was changed that acts on a result"
         raise PreflightError(
             "both sides have the same inputs, so there would be nothing to compare",
             found=f"inputs {main.inputs[:7]} of candidate and baseline{lent}"
-            + (f"; {said}{', and is no input' if paths else ''}" if said else ""),
+            f"; {said}{', and is no input' if paths else ''}",
             where=f"{main.commit[:9]} and {other.commit[:9]}",
             expected="a change of code, parameters or data",
             next_step=f"{remedy}, commit, then gitexp run --with-baseline"

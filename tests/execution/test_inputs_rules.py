@@ -275,6 +275,47 @@ def test_a_change_that_no_job_sees_is_named_where_both_sides_are_equal(tmp_path:
     init(repo.workspace, InitRequest(add_inputs=("kb/b.md",)))
 
 
+NO_CHANGE = "; nothing was changed that acts on a result"
+
+
+@pytest.mark.parametrize("project", ["", "sub/"])
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("model.pkl.dvc", f"outs:\n- md5: {'0' * 32}\n  path: model.pkl\n"),
+        ("metrics.json", '{"acc": 1}\n'),
+        ("docs/curve.png", "a\n"),
+        (
+            "docs/curve.png.dvc",
+            f"outs:\n- md5: {'0' * 32}\n  path: curve.png\n",
+        ),
+        ("docs/.gitignore", "/curve.png\n"),
+        (".gitignore", "/model.pkl\n"),
+    ],
+)
+def test_an_output_is_never_proposed_as_an_input(
+    tmp_path: Path, path: str, content: str, project: str
+) -> None:
+    repo = repository(tmp_path / "r")
+    repo.commit({f"{project}train.py": TRAIN, "README.md": "a\n"})
+    outs = ("model.pkl", "docs/curve.png")
+    asked = InitRequest(
+        command="python train.py",
+        metrics=("metrics.json",),
+        outputs=outs,
+        project=project.rstrip("/") or None,
+        dvc_init=True,
+    )
+    init(repo.workspace, asked)
+    new(repo.workspace, ASKED)
+    repo.commit({f"{project}{path}": content}, at=3)
+    with pytest.raises(PreflightError, match="same inputs") as refused:
+        run(repo.workspace)
+    assert refused.value.found.endswith(NO_CHANGE), refused.value
+    assert "add-inputs" not in (refused.value.next_step or "")
+    assert "change it" in (refused.value.next_step or "")
+
+
 LIVE = """\
 import json, os, pathlib, random, re
 text = open("params.yaml").read()
