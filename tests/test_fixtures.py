@@ -58,6 +58,7 @@ INTENDED: dict[str, str] = {
     "* power gain needed": "so it pays for no try before it",
     "* power gain reached": "nor does this",
     "* power gain detectable": "nor this",
+    "folds power gain spread": "as the corrected t over folds has it, which decides",
     "collapsing compare large headline": "the number that would do pays for siblings",
     "collapsing compare large reasons[0]": "as there",
     "collapsing review *comparison.headline": "as there",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison import advice, collapse, exclusions, sides
 from gitexp.comparison.counting import FoundRuns, count
-from gitexp.comparison.designs import crossed, predictions, repeats, resplits
+from gitexp.comparison.designs import crossed, folds, predictions, repeats, resplits
 from gitexp.comparison.designs.foretold import FEWEST_KNOWN, Spread, is_of_one_set, share_of
 from gitexp.comparison.designs.prediction_pairs import recorded_by
 from gitexp.comparison.measure import Question, Values, means_of, samples_of
@@ -23,7 +23,7 @@ from gitexp.git import refs
 from gitexp.model.clocked import is_clocked, is_resource
 from gitexp.model.comparison import Detectable, MetricComparison, Missing, Role, SignificanceResult
 from gitexp.model.design import Unit
-from gitexp.model.metrics import bare, is_rounding, mean, recorded
+from gitexp.model.metrics import is_rounding, mean, recorded
 from gitexp.model.metrics import spread as spread_of
 from gitexp.model.plan import Claim, Direction, HypothesisKind, OnFailed, Plan, Verdict
 from gitexp.model.run import Origin
@@ -333,11 +333,14 @@ def of_baseline(world: RunPool, side: ResolvedSide, metric: str, asked: Named) -
     splits = None if is_clocked(metric) else resplits.of_side(top, side, used)
     told = Spread(len(values), mid, sd, tuple(each.run for each in runs), splits, price)
     told = replace(told, again=again, step=step)
-    parts = (
-        s for item, _ in known for s in item.samples.values() if bare(s.metric) == bare(metric)
-    )
-    if any(s.fold is not None or s.dataset for s in parts):
-        return replace(told, parts=True)
+    names = {s.metric for item, _ in known for s in item.samples.values()}
+    name = recorded(metric, names, files) or metric
+    cells = samples_of({item.repeat.seed: item for item, _ in known}, name).values()
+    sets = {dataset for each in cells for _, _, dataset in each}
+    if len(sets) > 1:
+        return replace(told, datasets=len(sets))
+    if (by_fold := folds.known((item for item, _ in known), name)) is not None:
+        return replace(told, folds=by_fold)
     shown = not is_clocked(metric) and predictions.is_known(metric) and is_of_one_set(told)
     if not (shown and known and all(recorded_by(item, side) for item, _ in known)):
         return replace(told, pairs=pairs)

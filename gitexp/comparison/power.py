@@ -46,7 +46,6 @@ from gitexp.records.terms import (
     parse_expected,
     truth_text,
 )
-from gitexp.stats.design import pairs_needed
 from gitexp.stats.planned.of_examples import OfExamples
 
 if TYPE_CHECKING:
@@ -237,25 +236,18 @@ def _of_repeats(request: PowerRequest, terms: PowerTerms, known: _Known) -> Powe
         report,
         next_step=_onward(terms, report.support, request, known),
         unit="pairs" if paired else "repeats a side",
-        spread=spread,
+        spread=spread * told.of_pair,
         reached=reached,
         detectable=None if least is None else least * spread,
         price=known.price(support.planned(terms.units) or terms.units),
-        assumed=(*told.assumed(), *_divided(terms, known)),
+        assumed=(*told.assumed(), *_divided(terms, request, known)),
     )
-
-
-def _can_decide(terms: PowerTerms) -> int:
-    """Return the fewest repeats of which some outcome reaches alpha."""
-    paired = terms.design is PowerDesign.PAIRED
-    alpha = terms.alpha / terms.factor
-    return pairs_needed(alpha, paired=paired, one_sided=terms.effect.one_sided)
 
 
 def _onward(terms: PowerTerms, support: Support, request: PowerRequest, known: _Known) -> str:
     """Return what brings a question about repeats further: of a plan as it stands its own step."""
     plan, again = terms.plan, known.found.again
-    can = max(terms.units, _can_decide(terms))
+    can = max(terms.units, Foretold(terms, request, known.found).can_decide())
     needed = support.planned(terms.units) if support.truth else can
     if plan is None or not terms.own or needed is None:
         return _next_step(terms, support, request, needed)
@@ -269,7 +261,7 @@ def _onward(terms: PowerTerms, support: Support, request: PowerRequest, known: _
     return f"{first}{step}; to go on: {new.removeprefix(first)}" if needed <= plan.repeats else new
 
 
-def _divided(terms: PowerTerms, known: _Known) -> Iterator[str]:
+def _divided(terms: PowerTerms, request: PowerRequest, known: _Known) -> Iterator[str]:
     """Say by what alpha is divided, where it is, and what it would be of a next try."""
     shared, again = known.shared, known.found.again
     if shared:
@@ -279,7 +271,7 @@ def _divided(terms: PowerTerms, known: _Known) -> Iterator[str]:
     elif terms.price > 1:
         yield f"alpha / {terms.price}: this would be the next try, and others had results"
     if terms.own and again > terms.price:
-        can = _can_decide(replace(terms, price=again))
+        can = Foretold(replace(terms, price=again), request, known.found).can_decide()
         yield (
             f"the plan as it stands; an amendment of it, or another plan of this candidate, is its "
             f"next try: alpha / {again}, {can} repeats at least"
@@ -359,7 +351,7 @@ def _of_examples(request: PowerRequest, terms: PowerTerms, known: _Known) -> Pow
     tell = (0.0, -abs(margin))  # by as much as promised from no change
     needed = told.needed(*tell, terms.power) if margin else None
     reached = told.chance(terms.units, *tell) if margin else None
-    assumed += tuple(_divided(terms, known))
+    assumed += tuple(_divided(terms, request, known))
     return replace(
         _report(request, terms, margin, (needed, truth, support), level),
         reached=reached,

@@ -40,6 +40,16 @@ class Splits:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownFolds:
+    """The folds in which repeats report a metric, before there is a candidate."""
+
+    number: int  # of each repeat; of all together where they are the same for every seed
+    splits: Splits  # of one repeat
+    sd: float  # of a fold's value
+    same: bool = False  # whether more repeats are no more folds
+
+
+@dataclass(frozen=True, slots=True)
 class Design:
     """All that may choose a test."""
 

@@ -22,7 +22,7 @@ from gitexp.model.design import PowerDesign, PowerRequest
 from gitexp.model.ids import Md5
 from gitexp.model.plan import Direction, SeedOrigin, Stopping, StoppingRule, Verdict
 from gitexp.model.request import NewRequest
-from gitexp.model.run import FileHash, Resources
+from gitexp.model.run import FileHash, Resources, Sample
 from gitexp.report import views
 from gitexp.text.predictions import evaluation_digest, load
 from tests.lab.records import CONFIG, START, Lab
@@ -407,6 +407,53 @@ def test_the_chance_over_one_test_set_is_that_of_the_crossed_test(repo: BuiltRep
         "text",
     )
     assert text.startswith("SUPPORTED with a chance of at most ")
+
+
+@pytest.mark.parametrize("way", ["fresh folds", "the same folds", "no sizes", "a summary, too"])
+def test_the_chance_over_folds_is_that_of_the_corrected_t(repo: BuiltRepo, way: str) -> None:
+    lab, dice, seeds, folds = Lab(repo), np.random.default_rng(5), 6, 5
+    lab.init()
+    table = dice.normal(0.6, 0.02, (seeds, folds))
+    if way == "the same folds":
+        table += np.linspace(-0.1, 0.1, folds)
+    sizes = (None, None) if way == "no sizes" else (400, 100)
+    cells = [(seed, fold) for seed in range(seeds) for fold in range(folds)]
+    rows = [Sample("f1", s, float(table[s, k]), None, k, "", *sizes) for s, k in cells]
+    if way == "a summary, too":
+        rows += [Sample("f1", s, float(table[s].mean())) for s in range(seeds)]
+    lab.record("a", {}, evaluation="", samples=tuple(rows))
+    asked = ask(lab, effect=">0", expect="0.02", n=4)
+    report = power(repo.workspace, asked)
+    found = report.support
+    if way in {"no sizes", "a summary, too"}:  # as compare tests means of repeats
+        assert (found.chance, found.up_to) == (0.0, None), "signs of four pairs decide nothing"
+        return
+    values = table.ravel() if way == "fresh folds" else table.mean(axis=0)
+    units = folds * (4 if way == "fresh folds" else 1)
+    size = 0.02 / (values.std(ddof=1) * 2**0.5) / math.sqrt(1 / units + 0.25)
+    limit = stats.t.isf(0.05, units - 1)
+    assert found.chance == pytest.approx(stats.nct.sf(limit, units - 1, size), abs=1e-6)
+    assert found.up_to == 1.0, "common folds may leave no noise at all"
+    text = views.render(report, "text")
+    assert "to more than 99 % by 4 pairs" in text
+    assert "reaches alpha" not in text
+    assert "--repeats 4" in report.next_step
+    none = power(repo.workspace, replace(asked, expect="0"))
+    assert none.support.up_to == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("sets", [4, 6])
+def test_data_sets_decide_however_few_the_repeats(repo: BuiltRepo, sets: int) -> None:
+    lab = Lab(repo)
+    lab.init()
+    cells = [(seed, k) for seed in range(3) for k in range(sets)]
+    rows = tuple(Sample("f1", s, 0.6 + 0.01 * (s + k), None, None, f"d{k}") for s, k in cells)
+    lab.record("a", {}, evaluation="", samples=rows)
+    for n in (2, 20):
+        report = power(repo.workspace, ask(lab, effect=">0", expect="0.02", n=n))
+        assert (report.support.chance, report.support.up_to) == (None, float(sets > 4))
+        bare = power(repo.workspace, ask(lab, effect=">0", n=n))
+        assert (bare.support.least is None) is (sets == 4), "1 / 16 is above alpha"
 
 
 def test_the_spread_of_the_plans_own_pairs_is_taken_once_there_are_five(lab: Lab) -> None:

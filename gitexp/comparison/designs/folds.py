@@ -24,20 +24,24 @@ from gitexp.comparison.measure import (
     lacking_note,
     over_parts,
     parts_of,
+    samples_of,
     values_of,
     with_posterior,
 )
 from gitexp.errors import DesignError
 from gitexp.model.comparison import EffectSize, Role
-from gitexp.model.metrics import NO_RULE, in_folds, mean
+from gitexp.model.design import KnownFolds
+from gitexp.model.metrics import NO_RULE, in_folds, mean, spread
+from gitexp.model.plan import ALPHA
+from gitexp.model.result import Part
 from gitexp.stats import effects, ttests
 from gitexp.stats.design import Splits, Unit, plan_test
 from gitexp.stats.planned import datasets
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from gitexp.model.result import Part
+    from gitexp.comparison.eligible import Counted
     from gitexp.model.run import Sample
     from gitexp.stats.ttests import Regions
 
@@ -102,6 +106,28 @@ def measure(situation: CountedSides, question: Question) -> Answer | None:
         kept = scores if len(scores) <= MOST_KEPT else ()
         answer = replace(answer, comparison=replace(answer.comparison, parts=kept))
     return replace(answer, warnings=(*answer.warnings, *said))
+
+
+def known(used: Iterable[Counted], metric: str) -> KnownFolds | None:
+    """Return the folds of one side's repeats; None where none has any, or nothing tells the sizes.
+
+    That they are the same for every seed is seen in the values of a side as in differences.
+    """
+    by_seed = samples_of({item.repeat.seed: item for item in used}, metric)
+    scores = tuple(
+        Part(seed, rep, fold, one.n_train, one.n_test, dataset, one.value, 0.0)
+        for seed, cells in sorted(by_seed.items())
+        for (rep, fold, dataset), one in cells.items()
+    )
+    if len(scores) < _FEWEST or any(part.rep is None and part.fold is None for part in scores):
+        return None
+    if (splits := _splits(scores)) is None:
+        return None
+    units = units_of(scores, ALPHA)
+    sd, same = spread([part.baseline for part in units]), len(units) < len(scores)
+    number = len(units) if same else len(scores) // len(by_seed)
+    each = replace(splits, repetitions=splits.repetitions // len(by_seed))
+    return KnownFolds(number, each, sd or 0.0, same)
 
 
 def units_of(scores: tuple[Part, ...], alpha: float) -> tuple[Part, ...]:

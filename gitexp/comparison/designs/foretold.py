@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison.designs import predictions, resplits
 from gitexp.model import dataclass, replace
-from gitexp.model.design import PowerDesign, Splits
+from gitexp.model.design import KnownFolds, PowerDesign, Splits
 from gitexp.model.metrics import NO_RULE
 from gitexp.model.plan import Direction, HypothesisKind
 from gitexp.stats import metrics
+from gitexp.stats.design import pairs_needed, smallest_p
 from gitexp.stats.planned.detectable import Floor
 from gitexp.stats.planned.foreseen import Outlook
+from gitexp.stats.tests import MIN_REPEATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,10 +31,15 @@ _LEFT_OUT = (
     "over repeats alone: the noise of the one test set that all of them predicted is left out, "
     "which compare adds and more repeats do not lessen"
 )
-_PARTS = (
-    "over means of repeats: compare tests the folds or data sets that the metric is reported by, "
-    "which share what more repeats do not lessen"
+_DATA_SETS = (
+    "over {} data sets, however many repeats each value is the mean of: how gains differ between "
+    "them no baseline foretells"
 )
+_FOLDS = (
+    "over the folds of all repeats by the corrected t: they share data, which more do not lessen"
+)
+_SAME = "the folds are the same for every seed: more repeats are not more folds"
+_FIVE_BY_TWO = "of 5 x 2 folds compare takes the combined F, which finds no less than the t"
 _CROSSED = (
     "over repeats and the {} examples that all of them predict, whose noise more repeats do not "
     "lessen: "
@@ -88,7 +95,8 @@ class Spread:
     price: int = 1  # what p is multiplied by for the tries before the plan's candidate
     again: int = 0  # of its next try, by another plan or an amendment; 0: it has no result yet
     step: str = ""  # what runs what the plan lacks, or compares; "" without a plan
-    parts: bool = False  # whether repeats report the metric by folds or data sets, which are tested
+    datasets: int = 0  # by which repeats report the metric, and which are tested
+    folds: KnownFolds | None = None  # likewise by folds whose sizes are known
     crossed: bool = False  # whether all recorded predictions of one set, by which pairs are tested
     noise: Squares | None = None  # repeats by the examples of the one set that they predicted
     pairs: tuple[int, float] = (0, 0.0)  # of the plan asked about, and the spread of their gains
@@ -145,6 +153,7 @@ class Foretold:
         n, sd = self.found.pairs
         return (
             self.paired
+            and self.folds is None
             and self.request.effect is None
             and self.request.sd is None
             and n >= _FEWEST_PAIRS
@@ -152,9 +161,15 @@ class Foretold:
         )
 
     @property
+    def folds(self) -> KnownFolds | None:
+        """The folds that compare will test, in pairs alone."""
+        return self.found.folds if self.paired else None
+
+    @property
     def one_side(self) -> float | None:
-        """The standard deviation of one side; None or zero: nobody knows."""
-        return self.found.sd if self.request.sd is None else self.request.sd
+        """The standard deviation of one side, of its folds if any; None or zero: nobody knows."""
+        own = self.found.sd if self.folds is None else self.folds.sd
+        return own if self.request.sd is None else self.request.sd
 
     @property
     def spread(self) -> float:
@@ -165,20 +180,49 @@ class Foretold:
         return (self.one_side or 0.0) * both / (1 if self.paired else math.sqrt(2))
 
     @property
+    def of_pair(self) -> float:
+        """The standard error of one pair's mean, in its spread: of folds that share data."""
+        folds = self.folds
+        return 1.0 if folds is None else math.sqrt(1 / folds.number + folds.splits.ratio)
+
+    @property
     def is_crossed(self) -> bool:
         """Whether compare will test over repeats and examples."""
         plain = self.paired and self.terms.stopping is None and not isinstance(self.splits, Splits)
         return plain and self.found.crossed
 
+    def can_decide(self) -> int:
+        """Return the fewest repeats of which an outcome of the test that decides reaches alpha."""
+        folds = self.folds
+        if self.found.datasets:  # however many repeats
+            return 1
+        if folds is not None:
+            return 1 if folds.number > 1 else 2
+        if self.is_crossed:
+            return MIN_REPEATS
+        if isinstance(self.splits, Splits):
+            return resplits.FEWEST
+        alpha = self.terms.alpha / self.terms.factor
+        return pairs_needed(alpha, paired=self.paired, one_sided=self.terms.effect.one_sided)
+
     def outlooks(self, truth: float) -> tuple[Outlook | None, Outlook]:
         """Return what will be found, cautiously and at best, if `truth` is the true gain."""
         floor = Floor(self.splits.ratio) if isinstance(self.splits, Splits) else None
+        if (folds := self.folds) is not None:
+            floor = Floor(folds.splits.ratio, folds=folds.number, same=folds.same)
         rule = None if floor else self.terms.stopping
         best = Outlook(rule, self.terms.units, self.terms.level, self.paired, self.band, floor)
         if self.band:
             best = replace(best, truth=truth / self.spread)
         noise = self.found.noise
-        if self.found.parts or isinstance(self.splits, str):  # not known, nor to compare
+        if folds is not None and floor is not None:
+            return best, replace(best, floor=replace(floor, common=True))
+        if sets := self.found.datasets:
+            can = smallest_p(sets, sets, paired=True, one_sided=True) <= self.terms.level
+            return None, replace(
+                best, floor=Floor(0.0, folds=sets if can else 1, same=True, common=can)
+            )
+        if isinstance(self.splits, str):  # not known, nor to compare
             return None, best
         if not self.is_crossed:
             return best, best
@@ -212,15 +256,18 @@ class Foretold:
             yield f"normal values; the spread of the plan's {n} pairs, {sd:.3g}"
         else:
             of = f"the spread of {self.found.n} baseline repeats"
+            of = of if self.folds is None else f"{of} from fold to fold"
             basis = of if self.request.sd is None else "the spread as given"
             yield f"normal values; {basis}, {self.one_side or 0:.3g}, also for the candidate"
-            if self.paired:
+            if self.paired and self.folds is None:
                 yield "as if common seeds had nothing in common; where they do, fewer will do"
         if self.terms.plan is not None and self.terms.plan.guards_shown:
             yield "that each guard-rail is shown to be kept, without which there is no yes"
-        if self.found.parts:
-            yield _PARTS
-        if isinstance(self.splits, Splits) or not is_of_one_set(self.found):
+        if self.found.datasets:
+            yield _DATA_SETS.format(self.found.datasets)
+        yield from self._of_folds()
+        resplit = isinstance(self.splits, Splits) or not is_of_one_set(self.found)
+        if self.folds is None and resplit:
             yield resplits.foretold(self.splits)
         if self.paired and is_of_one_set(self.found) and predictions.is_known(self.terms.metric):
             noise, said = self.found.noise, _BETWEEN
@@ -228,7 +275,20 @@ class Foretold:
                 said = f"{self.request.discordant:.1%} of them right on one side only"
             known = self.is_crossed and noise is not None
             yield _CROSSED.format(noise.n_examples) + said if known and noise else _LEFT_OUT
-        if isinstance(self.splits, Splits) and self.terms.stopping is not None:
+        single = self.folds is not None or isinstance(self.splits, Splits)
+        if single and self.terms.stopping is not None:
             yield f"a single look: {NO_RULE}"
         elif self.terms.stopping is not None:
             yield f"the price of looking early, by the rule {self.terms.stopping.rule.value}"
+
+    def _of_folds(self) -> Iterator[str]:
+        """Say what is taken for granted of folds."""
+        folds = self.folds
+        if folds is None:
+            return
+        yield _FOLDS
+        if folds.same:
+            yield _SAME
+        whole = folds.splits.repetitions * (1 if folds.same else self.terms.units)
+        if replace(folds.splits, repetitions=whole).five_by_two:
+            yield _FIVE_BY_TWO

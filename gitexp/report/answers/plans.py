@@ -161,7 +161,10 @@ def _likely(report: PowerReport) -> str:
         if few is not None and many is not None:
             enough = f"{few:,} to {many:,} {report.unit} give {power}"
         elif few is not None or many is not None:
-            enough = f"{few or many:,} {report.unit}{' or more' if few else ''} give {power}"
+            number = few or many or 0
+            enough = f"{number:,} {report.unit}{' or more' if few else ''} give {power}"
+            if number == 1:
+                enough = f"one of the {report.unit} may give {power}"
         else:
             enough = f"no number of {report.unit} gives {power}"
         return f"{yes} with a chance of {chance} by {units}, if in truth {found.truth}; {enough}"

@@ -192,6 +192,13 @@ class Floor:
     # examples for each training one, see `ttests`; for repeats over one test set its share.
     variance: float
     examples: int = 0  # of that test set, whose t has Satterthwaite's df; 0 for splits
+    folds: int = 1  # of each pair, whose variance is then that of a fold
+    same: bool = False  # whether all pairs have the same folds, which so are no more of them
+    common: bool = False  # whether both sides have all noise in common, so that none is left
+
+    def units(self, n: int) -> int:
+        """Return how many values n pairs give to the test."""
+        return self.folds if self.same else n * self.folds
 
 
 def power_over_floor(
@@ -205,6 +212,7 @@ def power_over_floor(
     >>> round(power_over_floor(10**6, 1.0, Floor(0.25), alpha=0.05), 2)
     0.64
     """
+    n = floor.units(n)
     if n < (MIN_REPEATS if floor.examples else 2):  # no spread in one value
         return 0.0
     own, rest, df = 1 / n, floor.variance, float(n - 1)

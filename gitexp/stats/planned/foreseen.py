@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gitexp.model import dataclass
+from gitexp.model import dataclass, replace
 from gitexp.model.plan import Stopping, StoppingRule
 from gitexp.stats.planned import detectable
 from gitexp.stats.stopping import FEWEST, nominal_level, wealth
@@ -54,6 +54,9 @@ class Outlook:
         None where nothing can be found, as before the first look.
         """
         if self.floor is not None:
+            if self.floor.common:
+                noisy = replace(self, floor=replace(self.floor, common=False))
+                return noisy.smallest(n, power)
             test = functools.partial(self._test, n, alpha=self.alpha, paired=self.paired)
             return detectable.smallest_of(lambda size: test(size) >= power, 16)
         if not self._always_valid:
@@ -75,6 +78,8 @@ class Outlook:
         """
         if not self._always_valid:
             level = self._level(len(self._looks))
+            if self.floor is not None:
+                return self._fewest(size, power)
             return detectable.fewest(self._test, size, power, alpha=level, paired=self.paired)
         least = max(FEWEST, math.ceil(-math.log2(self.alpha)))
         low, high = least - 1, least
@@ -83,6 +88,19 @@ class Outlook:
                 return None
             low, high = high, min(2 * high, MOST_PAIRS)
         return detectable.halved(low, high, lambda n: self._power_of_bets(n, size) >= power)
+
+    def _fewest(self, size: float, power: float) -> int | None:
+        """Return the fewest pairs of a t test, which has no level that so many relabellings set."""
+
+        def enough(n: int) -> bool:
+            return self._over_floor(n, size, alpha=self.alpha, paired=self.paired) >= power
+
+        high = 1
+        while not enough(high):
+            high *= 2
+            if high > detectable.MOST:
+                return None
+        return detectable.halved(high // 2, high, enough)
 
     def power_at(self, size: float) -> float:
         """Return with which power all planned repeats find an effect of `size`."""
@@ -102,6 +120,8 @@ class Outlook:
     def _over_floor(self, n: int, size: float, *, alpha: float, paired: bool) -> float:
         if self.floor is None or not paired:
             return 0.0
+        if self.floor.common and self.floor.units(n) > 1:
+            return 1.0 if size > abs(self.truth) else alpha
         truth = self.truth if self.band else None
         return detectable.power_over_floor(n, size, self.floor, alpha=alpha, truth=truth)
 
