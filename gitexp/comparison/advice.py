@@ -96,6 +96,7 @@ def _end(judged: Judged, plan: Plan, found: Detectable | None) -> str:
         needed, left = _needed(judged), judged.sides.count.left_of(plan.repeats)
         if plan.claim is Claim.METHOD and _by_repeats(judged) and needed > left:
             why = f"{counted(left, 'repeat')} cannot decide"
+            needed = failures.with_failures(plan, judged.sides.count, needed)
             needed = max(needed, plan.repeats + 1)  # an amendment without a change is none
             return f'gitexp amend-plan{name} --repeats {needed} --why "{why}"'
     if judged.verdict is not Verdict.INCONCLUSIVE or plan.claim is Claim.MODEL or plan.stopping:

@@ -127,7 +127,8 @@ def sharing(repo: Repo, settled: Settled) -> int:
 def amending(repo: Repo, settled: Settled, plan: Plan, *, ran: bool = False) -> str:
     """Return what goes on with other seeds: an amendment has to change something."""
     chances = settled.amended(ran=ran) * sharing(repo, settled)
-    needed = max(settled.deciding(plan, chances), plan.repeats + 1)
+    enough = settled.deciding(plan, chances)
+    needed = max(failures.with_failures(plan, settled.count, enough), plan.repeats + 1)
     return f"gitexp amend-plan --repeats {needed} --why TEXT"
 
 

@@ -32,14 +32,14 @@ from gitexp.report import numbers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from gitexp.comparison.counting import FoundRuns, SideCount
+    from gitexp.comparison.counting import Count, FoundRuns, SideCount
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.comparison.tally import Settled
     from gitexp.git.repository import Repo
 
 NO_MODULE: Final = re.compile(r"No module named '?([\w.]{1,100})")
 _CHANCE: Final = 0.8
-_FEWEST_GOOD: Final = 0.1  # of seeds: below, nobody would go on
+_FEWEST_GOOD: Final = 0.25  # of seeds: below, nobody would go on
 _SEVERAL: Final = re.compile(r"several metrics files give (.+?); ([^;]+)")
 
 
@@ -221,7 +221,8 @@ def _dropped(settled: Settled, plan: Plan, shares: int) -> str:
     """Return the call that drops what fails, and what it costs: p pays for the version before."""
     step, price = "gitexp amend-plan --on-failed drop", settled.amended()
     if plan.drawn and plan.stopping is None:
-        needed = with_failures(settled, settled.deciding(plan, price * shares))
+        dropping = replace(plan, on_failed=OnFailed.DROP)
+        needed = with_failures(dropping, settled.count, settled.deciding(plan, price * shares))
         step += f" --repeats {needed}" if needed > plan.repeats else ""
     lost = sum(len(side.repeats) for side in (settled.count.baseline, settled.count.candidate))
     costs = [f"p times {price}"] * (price > 1)
@@ -229,12 +230,14 @@ def _dropped(settled: Settled, plan: Plan, shares: int) -> str:
     return f"{step} --why TEXT" + (f" ({', '.join(costs)})" if costs else "")
 
 
-def with_failures(settled: Settled, needed: int) -> int:
+def with_failures(plan: Plan, count: Count, needed: int) -> int:
     """Return how many repeats leave so many, if as many seeds fail as did: in four of five cases.
 
-    Where none failed, or nearly all do, these are the same: no number makes up for that.
+    Where none failed, or others stand in for them, these are the same; so they are where nearly all
+    fail, which no number makes up for.
     """
-    count = settled.count
+    if plan.on_failed is not OnFailed.DROP or not plan.ends_seeds:
+        return needed
     failed = {*itertools.chain(*count.failed)}
     tried = failed.union(count.baseline.repeats, count.candidate.repeats)
     good = 1 - len(failed) / max(1, len(tried))

@@ -111,7 +111,7 @@ def too_few(seen: Situation, *, ran: bool = False) -> str:
     elif plan.stopping is None:
         # Of drawn seeds p pays for the versions of a plan, too.
         again = settled.amended(ran=ran) if plan.drawn else chances
-        needed = settled.deciding(plan, again * shares)
+        needed = failures.with_failures(plan, count, settled.deciding(plan, again * shares))
         then += f"; gitexp amend-plan --repeats {needed} --why TEXT plans what would do"
     at = of.partition(",")
     return cannot_decide(plan, wanted, f"{least:.2g}{at[0]} at best{at[1]}{at[2]}", then)

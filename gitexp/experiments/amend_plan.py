@@ -11,9 +11,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import collapse, frozen, sides
+from gitexp.comparison import collapse, exclusions, failures, frozen, selection, sides, tally
+from gitexp.comparison.advice import cannot_decide
 from gitexp.comparison.detectable import mute_looks
 from gitexp.comparison.eligible import finished_seeds, is_under
+from gitexp.comparison.gather import RunPool
 from gitexp.comparison.known_metrics import duration_of, known_metrics, metric_named, recorded_runs
 from gitexp.comparison.sides import Named
 from gitexp.dvc.acting import paths
@@ -27,16 +29,19 @@ from gitexp.git.transaction import layout, transaction
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.writing import Message
 from gitexp.model.metrics import recorded
-from gitexp.model.plan import MOST_AMENDMENTS, Amendment, BaselineRef, with_terms
+from gitexp.model.plan import MOST_AMENDMENTS, Amendment, BaselineRef, Claim, with_terms
 from gitexp.model.report import AmendReport, Term
 from gitexp.provenance import order_evidence, private
 from gitexp.records import codec
 from gitexp.records.terms import binding, parse_effect, sealed
 from gitexp.report import numbers
 from gitexp.report.escape import visible
+from gitexp.stats.design import smallest_p
 from gitexp.store import lookup, plans
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.model.ids import CommitHash
@@ -111,6 +116,7 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
     with open_index(workspace) as index:
         order = order_evidence.order_at(repo, index, plan, tip)
         spent = _spent(repo, index, amended, branch, tip)
+        costs = tuple(_costs(repo, index, Named(branch, tip, branch), (plan, amended)))
     report = AmendReport(
         plan=amended,
         before=plan.digest,
@@ -123,6 +129,7 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
         warnings=(
             *(_unreported(repo, amended) if amended.metric != plan.metric else ()),
             *filter(None, [mute_looks(amended)]),
+            *costs,
         ),
     )
     if dry_run:
@@ -145,6 +152,46 @@ def _spent(repo: Repo, index: Index, plan: Plan, branch: str, tip: CommitHash) -
     everywhere = lookup.runs_by_inputs(repo, inputs, index=index, also=[tip])
     others = (item for item in everywhere if item.run.inputs == inputs and not is_under(item, plan))
     return tuple(sorted({seed for item in others for seed in finished_seeds(item)}))
+
+
+def _costs(repo: Repo, index: Index, named: Named, terms: tuple[Plan, Plan]) -> Iterator[str]:
+    """Say what counts no more, what p pays, and whether so many repeats can decide then.
+
+    `terms`: the plan as it is, and as it will be.
+    """
+    amended = terms[1]
+    if amended.claim is Claim.MODEL:
+        return
+    try:
+        added = plans.plan_commit(repo, terms[0], named.commit)
+        read = (tally.sources(repo, index, t, replace(named, plan=t), added)[:2] for t in terms)
+        world = RunPool(repo, index)
+        old, new = (
+            tally.settle(world, *both, each) for both, each in zip(read, terms, strict=True)
+        )
+    except GitexpError:  # then nothing can be run either, and `run` says why
+        return
+    lost = len(old.count.baseline.repeats.keys() - new.count.baseline.repeats.keys())
+    lost += len(old.count.candidate.repeats.keys() - new.count.candidate.repeats.keys())
+    if lost:
+        repeats = numbers.amount(lost, "finished repeat")
+        yield f"{repeats} that counted {'counts' if lost == 1 else 'count'} no more"
+    if said := selection.next_try(new.count, amended):
+        yield said
+    if amended.stopping is not None:
+        return
+    n, chances = amended.repeats, new.chances * exclusions.sharing(repo, new)
+    enough = new.deciding(amended, chances)
+    needed = failures.with_failures(amended, old.count, enough)
+    if n < enough:
+        alone = smallest_p(n, n, paired=True, one_sided=amended.effect.one_sided)
+        least = 1.0 if new.fewest else min(1.0, chances * alone)
+        yield cannot_decide(amended, n, f"{least:.2g} at best", f"--repeats {needed} would do")
+    elif n < needed:
+        yield (
+            f"if seeds fail as often as they did, {n} repeats may leave too few pairs to decide: "
+            f"{enough} are needed, which --repeats {needed} leave in four of five cases"
+        )
 
 
 def _unreported(repo: Repo, plan: Plan) -> tuple[str, ...]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gitexp.experiments.amend_plan import amend_plan
 from gitexp.git.transaction import layout
-from gitexp.model.plan import Terms
+from gitexp.model.plan import OnFailed, PlanSeeds, Terms
+from gitexp.records import codec
 from gitexp.records import plan as plan_format
+from gitexp.records.terms import sealed
 from tests.lab.records import START, Lab, experiment
 from tests.lab.shell import gitexp
 
@@ -120,7 +125,7 @@ def test_a_new_name_says_what_it_costs_where_the_baselines_runs_do_not_have_it(l
     assert done.code == 0, done.err
     assert "none of 4 recorded repeats of the baseline has f1_macro" in done.out
     assert "run --with-baseline makes 4 anew, about 12 s" in done.out
-    assert len(gitexp(lab.repo, *renamed, "f1_macro:max", "--json").json["warnings"]) == 1
+    assert len(gitexp(lab.repo, *renamed, "f1_macro:max", "--json").json["warnings"]) == 3
     assert "warning" not in gitexp(lab.repo, *renamed[:-1], "--alpha", "0.01").out
 
 
@@ -164,3 +169,44 @@ def test_what_the_baseline_scored_beside_a_candidate_counts_for_no_amended_plan(
         assert (side["counting"], side["seeds"]) == ([], [4, 5, 6, 7])
     runs = gitexp(lab.repo, "show", "deep", "--json").json["runs"]
     assert [run["counts"] for run in runs if run["counts"]] == [[4, 5, 6, 7]]
+
+
+def test_what_drops_a_seed_that_always_fails_says_its_price_and_asks_for_enough(
+    repo: BuiltRepo,
+) -> None:
+    lab = Lab(repo)
+    lab.init()
+    drawn = lab.plan("bad", effect=">0", repeats=8, rules=2)
+    drawn = sealed(replace(drawn, seeds=PlanSeeds("5" * 32)))
+    repo.commit({layout.plan_path("bad"): codec.dump(drawn)}, at=lab.tick(), message="plan")
+    lab.change()
+    few = gitexp(repo, "amend-plan", "--repeats", "4", "--why", "less", "--dry-run").out
+    assert "4 repeats a side cannot decide at alpha = 0.05" in few
+    assert "--repeats 5 would do" in few
+    assert (
+        "warning" not in gitexp(repo, "amend-plan", "--repeats", "5", "--why", WHY, "--dry-run").out
+    )
+
+    def record(terms: Plan, letters: str, skipped: int) -> None:
+        assert terms.drawn is not None
+        every = list(itertools.islice(terms.drawn.sequence(), skipped + terms.repeats))[skipped:]
+        low = {seed: 0.6 + 0.001 * (seed % 7) for seed in every}
+        high = {seed: value + 0.05 + 0.0001 * (seed % 5) for seed, value in low.items()}
+        good = dict(list(low.items())[2:])
+        lab.record(letters[0], {"f1": good}, of="main", plan=terms, failed=every[:2], call="one")
+        lab.record(letters[1], {"f1": high}, plan=terms, call="one")
+        lab.record(letters[2], {"f1": {}}, of="main", plan=terms, failed=every[:2], call="two")
+
+    record(drawn, "bcd", 0)
+    step = gitexp(repo, "compare").out
+    price = "(p times 6, 14 finished repeats will not count)"
+    assert f"amend-plan --on-failed drop --repeats 11 --why TEXT {price}" in step
+    drop = ("amend-plan", "--on-failed", "drop", "--why", "lr .1 diverges")
+    for more in (("--dry-run",), ("--repeats", "11", "--dry-run")):
+        said = gitexp(repo, *drop, *more).out
+        assert "14 finished repeats that counted count no more" in said
+        assert "p will be multiplied by 6" in said
+        assert ("7 are needed, which --repeats 11 leave" in said) is ("--repeats" not in more)
+    terms, when = Terms(on_failed=OnFailed.DROP, repeats=11), START + timedelta(minutes=lab.tick())
+    record(amend_plan(repo.workspace, None, terms, why=WHY, now=when).plan, "efg", 8)
+    assert gitexp(repo, "compare").out.startswith("SUPPORTED")
