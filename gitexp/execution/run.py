@@ -331,9 +331,8 @@ def _perform(
         resume.close(workdir, [each.state for each in prepared])
         return answer.Performed((), execution.interrupted, execution.problems)
     warnings = [*execution.problems, *execution.warnings]
-    warnings += [
-        text for text in private.held(seen.repo, sides[-1].config)[1] if "identity" in text
-    ]
+    told = (text for each in sides for text in private.held(seen.repo, each.config)[1])
+    warnings += dict.fromkeys(text for text in told if "identity" in text)
     warnings += watch.said({each.state.side: each.finished() for each in sides}, execution.idle)
     if any(len(each.finished()) < len(each.outcomes) for each in sides):
         ended = [outcome for each in sides for outcome in each.outcomes.values() if outcome]

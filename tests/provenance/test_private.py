@@ -9,20 +9,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.execution.run import run as execute
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout
 from gitexp.model.config import Identity
 from gitexp.model.ids import CommitHash
 from gitexp.model.plan import WITHHELD, Person
+from gitexp.model.request import RunRequest
 from gitexp.model.run import Repeat, RepeatState, Resources, Run
 from gitexp.provenance import private
 from gitexp.records import codec
 from gitexp.records import config as config_format
 from gitexp.store import plans
+from tests.execution.test_run import plain
 from tests.lab.records import CONFIG, Lab
 from tests.lab.shell import PLAN, gitexp
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.lab.build import BuiltRepo
 
 LOG = (
@@ -182,3 +187,22 @@ def test_a_plan_of_a_branch_names_nobody_whom_main_withholds(repo: BuiltRepo) ->
     repo.commit({layout.CONFIG: config_format.dump_template(CONFIG)})
     assert gitexp(repo, "new", "deep", *PLAN).code == 0
     assert "withheld" in repo.show(layout.plan_path("deep"))
+
+
+def test_run_says_that_main_withholds_more_than_the_branch(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "p")
+    open_text = repo.show(layout.CONFIG)
+    repo.commit({layout.CONFIG: open_text.replace("identity: full", "identity: drop")})
+    assert gitexp(repo, "new", "deep", *PLAN, "--metric", "acc:max").code == 0
+    repo.switch("exp/deep")
+    repo.commit({layout.CONFIG: open_text, "params.yaml": "lr: 0.2\nseed: 7\n"})
+    report = execute(repo.workspace, RunRequest(with_baseline=True))
+    (said,) = (text for text in report.warnings if "identity" in text)
+    assert said == "record.identity: drop holds, which is main's, not full"
+    for path in (path for path in repo.files() if path.endswith("run.json")):
+        text = repo.show(path)
+        assert (WITHHELD in text, repo.by[0] in text, platform.node() in text) == (
+            True,
+            False,
+            False,
+        )
