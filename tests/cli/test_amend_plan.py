@@ -126,7 +126,7 @@ def test_a_new_name_says_what_it_costs_where_the_baselines_runs_do_not_have_it(l
     assert "none of 4 recorded repeats of the baseline has f1_macro" in done.out
     assert "run --with-baseline makes 4 anew, about 12 s" in done.out
     assert len(gitexp(lab.repo, *renamed, "f1_macro:max", "--json").json["warnings"]) == 3
-    assert "warning" not in gitexp(lab.repo, *renamed[:-1], "--alpha", "0.01").out
+    assert "none of 4 recorded" not in gitexp(lab.repo, *renamed[:-1], "--alpha", "0.01").out
 
 
 def test_without_a_plan_it_says_what_cannot_be_amended(lab: Lab) -> None:
