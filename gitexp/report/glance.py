@@ -152,7 +152,11 @@ def _facts(comparison: Comparison) -> Iterator[Fact]:
         yield Fact("order", order_words(comparison.order))
     if comparison.looks:
         yield from words.looks(comparison)
-    weak = ("failed", "unfinished", "selection", "siblings", "evaluator")
+    sides = comparison.baseline, comparison.candidate
+    if comparison.missing is None and any(side.failed for side in sides):
+        yield Fact("repeats", words.unfinished(*sides))
+    weak = ["failed", "unfinished", "selection", "siblings", "evaluator"]
+    weak += ["ledger"] if comparison.ledger is not None and comparison.ledger.experiments else []
     yield from (Fact(name, text) for name, text in caveats.lines(comparison) if name in weak)
     yield from words.unused(comparison)
 

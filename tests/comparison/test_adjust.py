@@ -9,7 +9,7 @@ import pytest
 from gitexp.comparison.compare import CompareOptions, compare
 from gitexp.errors import UsageError
 from gitexp.report.comparisons import text as render
-from gitexp.report.sheet import PLAIN
+from gitexp.report.sheet import Style
 from tests.lab.records import START, Lab, one, scores
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def test_watched_metrics_are_a_family(lab: Lab, method: str, f1: float, said: st
     result = one(lab, "main", "idea", options=CompareOptions(adjust=method))
     assert result.adjustment == method
     assert result.metrics[0].p_adjusted == pytest.approx(f1)
-    shown = render((result,), PLAIN)
+    shown = render((result,), Style(verbose=True))
     assert said in shown
     assert "2 watched metrics, " in shown
 

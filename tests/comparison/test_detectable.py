@@ -12,7 +12,7 @@ from gitexp.comparison.detectable import POWER, detectable
 from gitexp.model.plan import Stopping, StoppingRule, Verdict
 from gitexp.model.result import VarianceShare
 from gitexp.report.comparisons import text as render
-from gitexp.report.sheet import PLAIN
+from gitexp.report.sheet import Style
 from gitexp.stats.planned.detectable import crossed_repeats_needed
 from tests.lab.records import Lab, experiment, one, scores
 
@@ -44,7 +44,7 @@ def test_it_prints_the_smallest_effect_that_it_finds(lab: Lab) -> None:
     assert (found.units, found.unit, found.power) == (10, "pairs", 0.8)
     assert found.spread == pytest.approx(0.021, abs=0.002)
     assert found.distance == pytest.approx(0.85 * found.spread, rel=0.03), "Cohen's dz at n = 10"
-    assert "with 80 % power" in render((result,), PLAIN)
+    assert "with 80 % power" in render((result,), Style(verbose=True))
 
 
 def test_what_it_finds_does_not_depend_on_what_came_out(lab: Lab) -> None:
@@ -88,7 +88,7 @@ def test_equivalence_is_about_the_band(lab: Lab) -> None:
     assert result.detectable is not None
     assert result.detectable.needed is not None
     assert result.detectable.needed > 60
-    assert "show equivalence within" in render((result,), PLAIN)
+    assert "show equivalence within" in render((result,), Style(verbose=True))
 
 
 def test_more_repeats_do_not_make_up_for_a_small_test_set() -> None:

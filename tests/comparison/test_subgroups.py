@@ -20,7 +20,7 @@ from gitexp.model.plan import Claim, Direction, Stopping, StoppingRule, Verdict
 from gitexp.model.run import FileHash
 from gitexp.records import codec
 from gitexp.report.comparisons import text as render
-from gitexp.report.sheet import PLAIN
+from gitexp.report.sheet import Style
 from tests.lab.records import CONFIG, Lab, one
 
 if TYPE_CHECKING:
@@ -247,7 +247,7 @@ def test_what_a_crossed_design_finds_has_the_noise_of_the_test_set_in_it(lab: La
     z = 1.645 + 0.842  # what a normal statistic needs; t with few degrees of freedom needs more
     assert found.distance > z * variance.standard_error
     assert found.distance < 2 * z * variance.standard_error
-    said = render((result,), PLAIN)
+    said = render((result,), Style(verbose=True))
     assert f"4 pairs on the same {N} examples, standard error {variance.standard_error:.2g}" in said
     assert "the method, over its seeds and over examples like these; which of two" in said
 
@@ -261,7 +261,7 @@ def test_a_stopping_rule_says_that_it_leaves_the_noise_of_the_test_set_out(lab: 
     record(lab, "c", dict.fromkeys(range(6), 1.0), shift=2, plan=plan)
     result = one(lab)
     assert any("the noise of the one test set left out" in said for said in result.warnings)
-    said = render((result,), PLAIN)
+    said = render((result,), Style(verbose=True))
     assert "the method, over its seeds, on this one evaluation set; which of two" in said
 
 

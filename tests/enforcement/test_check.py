@@ -19,7 +19,7 @@ from gitexp.model.witness import Grade
 from gitexp.records import codec
 from gitexp.records import config as config_format
 from gitexp.report.comparisons import text as render
-from gitexp.report.sheet import PLAIN
+from gitexp.report.sheet import Style
 from tests.lab.build import clone
 from tests.lab.records import CONFIG, START, Lab, experiment
 from tests.lab.shell import gitexp
@@ -209,7 +209,7 @@ def test_a_comparison_states_how_sure_the_order_is(lab: Lab) -> None:
     (found,) = compare(lab.repo.workspace)
     assert found.order is not None
     assert found.order.grade is Grade.HISTORY
-    assert "order" in render((found,), PLAIN)
+    assert "order" in render((found,), Style(verbose=True))
 
 
 def test_a_conclusion_states_how_sure_the_order_is_where_it_is_made_and_shown(lab: Lab) -> None:
