@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 78  # columns where no terminal says how many it has
 _PLOT = range(13, 31)  # columns of the plot; with less room there is none
-_NAME = 24  # columns of a name
 _FEW, _LIST = 2, 30  # changes of a kind that are named, and the columns they take at most
 _WIDER = 2  # as wide as the primary metric's part of the axis others may stretch it, either way
 _GROUPS: Final = {
@@ -86,7 +85,8 @@ def said(comparison: Comparison) -> tuple[str, str]:
         return headline, ""
     if verdict is Verdict.REFUTED:
         claim = denied_effect(plan.effect, plan.metric, plan.direction)
-    return f"{before}{claim}: {_measured(plan, main)}", f"p = {rest}"
+    rest, broken, which = rest.partition("; BROKEN: ")
+    return f"{before}{claim}: {_measured(plan, main)}{broken}{which}", f"p = {rest}"
 
 
 def _measured(plan: Plan, main: MetricComparison) -> str:
@@ -234,14 +234,13 @@ def _names(comparison: Comparison) -> tuple[str, str]:
 def _row(comparison: Comparison, metric: MetricComparison, style: Style) -> list[str]:
     digits, share = numbers.decimals_for(metric), metric.relative is not None
     low, high, _ = _both(metric, share=share)
-    name = metric.metric
-    half = _NAME // 2
+    level = "" if metric.interval is None else words.other_confidence(comparison, metric.interval)
     return [
-        name if len(name) <= _NAME else f"{name[: half - 1]}..{name[1 - half :]}",
+        metric.metric,
         numbers.number(metric.mean_baseline, digits),
         numbers.number(metric.mean_candidate, digits),
         _change(metric, share=share),
-        f"[{low}, {high}]" if low else "",
+        f"[{low}, {high}]{level}" if low else "",
         _judgement(comparison, metric, style),
     ]
 
@@ -256,7 +255,7 @@ def _judgement(comparison: Comparison, metric: MetricComparison, style: Style) -
             return f"{no} missed" if comparison.verdict is Verdict.REFUTED else f"{open_} open"
         case Role.GUARD:
             word = words.role_note(comparison, metric)
-            return f"{no if metric.broken else yes if word.endswith(' kept') else open_} {word}"
+            return f"{no if metric.broken else yes if word == words.KEPT else open_} {word}"
         case Role.WATCHED:
             return _secondary(comparison, metric, style)
 

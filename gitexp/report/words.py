@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 
 from gitexp.model.comparison import LATE, Change, Comparison, Side
 from gitexp.model.plan import Claim, Effect, HypothesisKind, SeedOrigin, Verdict
-from gitexp.model.result import MetricComparison, Part, Role, SignificanceResult, VarianceShare
+from gitexp.model.result import (
+    Interval,
+    MetricComparison,
+    Part,
+    Role,
+    SignificanceResult,
+    VarianceShare,
+)
 from gitexp.report import caveats, numbers
 from gitexp.report.escape import prose
 from gitexp.report.sheet import MANY, SHORT, Fact, amendment_words, order_words
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
 
 # What stands before a promise in the first line.
 BEFORE = {Verdict.REFUTED: "rejected that ", Verdict.INCONCLUSIVE: "not shown that "}
+KEPT = "guard-rail, kept"
 _RATIO = re.compile(r"(?<![0-9.])[0-9.]+ times")
 KINDS = {  # of changes, and what one is called; another kind by its name
     "config": "setting",
@@ -58,7 +66,7 @@ def role_note(comparison: Comparison, metric: MetricComparison) -> str:
             found = metric.result
             p = None if found is None else found.p_support
             kept = found is not None and p is not None and p <= found.plan.alpha
-            return "guard-rail, kept" if kept else "guard-rail, not shown to be kept"
+            return KEPT if kept else "guard-rail, not shown to be kept"
         case Role.WATCHED:
             if metric.p_adjusted is None:
                 return "watched, no verdict"
@@ -76,9 +84,14 @@ def interval(comparison: Comparison, metric: MetricComparison, decimals: int) ->
     """Return a metric's interval; with its confidence, where that is not in the title."""
     found = metric.interval
     shown = numbers.interval_text(found, decimals)
-    if found is None or found.confidence == _first_confidence(comparison):
-        return shown
-    return f"{shown} {found.confidence * 100:.3g} %"
+    return shown if found is None else f"{shown}{other_confidence(comparison, found)}"
+
+
+def other_confidence(comparison: Comparison, interval: Interval) -> str:
+    """Return an interval's confidence, where it is not that of the title."""
+    if interval.confidence == _first_confidence(comparison):
+        return ""
+    return f" {interval.confidence * 100:.3g} %"
 
 
 def _first_confidence(comparison: Comparison) -> float | None:

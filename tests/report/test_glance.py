@@ -106,6 +106,35 @@ def at(metric: MetricComparison, shown: list[str]) -> bool:
     return row.index("●") > zero.start()
 
 
+def test_a_guard_rail_has_a_tick_where_it_is_shown_to_be_kept() -> None:
+    open_ = samples.metric("latency", role=Role.GUARD, direction=Direction.MIN, result=LOW)
+    kept = replace(open_, metric="size", result=replace(LOW, p_support=0.001))
+    open_ = replace(open_, result=replace(LOW, p_support=0.4))
+    broken = replace(open_, metric="memory", broken=True)
+    base = of(SIX[0], open_, kept, broken)
+    base = replace(base, headline=f"{base.headline}; BROKEN: memory")
+    shown = lines(base, Style(unicode=True, columns=110))
+    assert shown[0].endswith("; BROKEN: memory")
+    ends = {line.split(" ")[0]: line for line in shown[4:8]}
+    assert ends["latency"].endswith("? guard-rail, not shown to be kept")
+    assert ends["size"].endswith("✓ guard-rail, kept")
+    assert ends["memory"].endswith("✗ guard-rail, BROKEN")
+
+
+def test_each_interval_has_its_level_and_each_metric_its_whole_name() -> None:
+    assert SIX[1].interval is not None
+    other = replace(
+        SIX[1],
+        metric="eval/forest_large.json:avg_precision",
+        interval=replace(SIX[1].interval, confidence=0.9),
+    )
+    near = replace(SIX[2], metric="eval/forest_small.json:avg_precision")
+    shown = "\n".join(lines(of(SIX[0], other, near), Style(columns=80)))
+    assert "95 % interval" in shown
+    assert re.search(rf"{other.metric} .*\] 90 %", shown)
+    assert re.search(rf"{near.metric} .*\](?! [0-9])", shown)
+
+
 @pytest.mark.parametrize("verbose", [False, True])
 def test_each_thing_that_weakens_an_answer_is_shown(*, verbose: bool) -> None:
     base = of(*SIX)
