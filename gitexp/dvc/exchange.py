@@ -27,7 +27,7 @@ from gitexp.errors import (
 from gitexp.model import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from gitexp.model.ids import Md5
 
@@ -83,7 +83,7 @@ def bring(
     if remote.folder is not None:
         send(folder_cache(remote.folder), cache, wanted)
     else:
-        by_dvc("fetch", project, (), objects=wanted)
+        by_dvc(project, (), objects=wanted)
 
 
 def send(here: CacheConfig, there: CacheConfig, wanted: Iterable[Md5]) -> CopiedObjects:
@@ -147,26 +147,38 @@ class MovedByDvc(NamedTuple):
     odd: tuple[str, ...]  # hashes and lists of files that are none, of which DVC is told nothing
 
 
-def by_dvc(
-    verb: str,
+def sent_by_dvc(
     project: Path,
     revs: Sequence[str],
+    elsewhere: Collection[tuple[str, Md5]] | None,
     *,
-    objects: Sequence[Md5] = (),
     trust: bool = False,
 ) -> MovedByDvc:
-    """Let DVC push or fetch what commits need, or `objects`."""
+    """Let DVC push what commits need.
+
+    `elsewhere`: what may go to a remote that an output names, by its name and hash; None for
+    whatever commits say.
+    """
+    own = None if elsewhere is None else sorted(elsewhere)
+    return _by_dvc("push", project, {"revs": [*revs], "objects": [], "elsewhere": own}, trust=trust)
+
+
+def by_dvc(
+    project: Path, revs: Sequence[str], *, objects: Sequence[Md5] = (), trust: bool = False
+) -> MovedByDvc:
+    """Let DVC fetch what commits need, or `objects`."""
+    wanted = [hashing.check_md5(md5, where="an output's hash") for md5 in objects]
+    asked = {"revs": [*revs], "objects": wanted, "elsewhere": None}
+    return _by_dvc("fetch", project, asked, trust=trust)
+
+
+def _by_dvc(verb: str, project: Path, asked: Mapping[str, object], *, trust: bool) -> MovedByDvc:
     dvc_dir = dvc_config.find_dvc_dir(project)
     if not trust:
         dvc_config.refuse_foreign(dvc_dir, os.environ)
     root = dvc_dir.parent
-    question = {
-        "verb": verb,
-        "root": str(root),
-        "top": str(dvc_config.top_of(root)),
-        "revs": list(revs),
-        "objects": [hashing.check_md5(md5, where="an output's hash") for md5 in objects],
-    }
+    places = {"verb": verb, "root": str(root), "top": str(dvc_config.top_of(root))}
+    question = {"places": places, **asked}
 
     def refused(said: str) -> DvcFailedError:
         more = "; --no-data leaves data out" if verb == "push" else ""

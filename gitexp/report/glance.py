@@ -144,6 +144,8 @@ def _facts(comparison: Comparison) -> Iterator[Fact]:
         yield Fact("concluded", prose(comparison.words))
     if comparison.baseline.runs or comparison.candidate.runs:
         yield Fact("changed", _changed(comparison))
+    else:  # two plain files: which test is what was asked
+        yield from (each for each in words.facts(comparison) if each.label in {"test", "why"})
     yield from (Fact("reason", text) for text in comparison.reasons)
     yield from (Fact("warning", text) for text in comparison.warnings)
     if comparison.plan is not None:

@@ -21,7 +21,7 @@ from gitexp.git.transaction import layout
 from gitexp.git.upstream import followed
 from gitexp.git.worktree import checkouts
 from gitexp.model import dataclass
-from gitexp.model.ids import ABSENT
+from gitexp.model.ids import ABSENT, CommitHash
 from gitexp.model.sharing import BranchOutcome, DataMoved
 from gitexp.sharing.places import new_commits
 from gitexp.store import lookup, plans
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from gitexp.dvc.declared_data import Needed, Needs
     from gitexp.dvc.exchange import DataRemote
-    from gitexp.model.ids import Absent, CommitHash, Md5
+    from gitexp.model.ids import Absent, Md5
     from gitexp.model.sharing import BranchMove
     from gitexp.sharing.places import Shared
 
@@ -140,7 +140,8 @@ def send(
         revs, count = _revs(shared, tips, data), 0
         lacking: tuple[str, ...] = ()
         if revs and (found.outs or found.delegated):
-            done = exchange.by_dvc("push", depot.project, revs, trust=depot.trust)
+            own = _elsewhere(shared, depot)
+            done = exchange.sent_by_dvc(depot.project, revs, own, trust=depot.trust)
             ends = tips if data in shared.known() else (*tips, data)
             count, lacking = done.objects, _unsent(done, wanted, ends)
         return DataMoved(by="dvc", remote=name, objects=count, lacking=lacking)
@@ -164,6 +165,18 @@ def _check_remotes(depot: Depot, outs: Iterable[Needed], environ: Mapping[str, s
                 next_step=f"dvc remote add {shlex.quote(out.remote)} URL, or give --no-data to "
                 "share only what Git holds",
             )
+
+
+def _elsewhere(shared: Shared, depot: Depot) -> frozenset[tuple[str, Md5]] | None:
+    """Return what may go to a remote of its own: what main sends there; None for all.
+
+    A pointer of anybody may name any bytes of the cache, and a remote that others read.
+    """
+    if depot.trust or not dvc_config.is_shared(depot.project):
+        return None
+    main = [CommitHash(each) for each in dvc_config.protected(depot.project)]
+    outs = Reader(shared.repo).needs(main).outs
+    return frozenset((out.remote, out.md5) for out in outs if out.remote)
 
 
 def _unsent(
@@ -208,7 +221,7 @@ def bring(shared: Shared, depot: Depot | None, tips: Collection[CommitHash]) -> 
     if folder is None or any(each.endswith(BY_DVC_2) for each in found.delegated):
         runs = set(products.values())
         revs = [*tips, *(at for run, at in (_pointers(shared) if runs else ()) if run in runs)]
-        done = exchange.by_dvc("fetch", depot.project, revs, trust=depot.trust)
+        done = exchange.by_dvc(depot.project, revs, trust=depot.trust)
         here = {each.declared for each in found.outs if each.imported and has(cache, each.md5)}
         left = tuple(path for path in done.imports if path not in here)
         own = [out for out in found.outs if not out.imported]
@@ -342,7 +355,7 @@ def _follow(
                 source = exchange.folder_cache(remote.folder)
                 exchange.send(source, cache, [out.md5 for out in wanted])
             else:
-                exchange.by_dvc("fetch", project, [move.after], trust=depot.trust)
+                exchange.by_dvc(project, [move.after], trust=depot.trust)
         no = branch_code.refused(shared.repo, top, ((o.path, o.md5) for o in wanted), cache)
         with placement.main_lock(project):
             result = refresh(top, wanted, cache, no)

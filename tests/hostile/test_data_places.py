@@ -954,7 +954,7 @@ def test_dvc_asks_no_place_that_a_commit_names(repo: BuiltRepo, server: str) -> 
     for path, each in files.items():
         files[path] = each.replace("SERVER", server).replace("SECRET", str(secret))
     commit = CommitHash(repo.commit({".dvc/config": text, **files}, at=2))
-    count, imports, *_ = exchange.by_dvc("fetch", repo.path, [commit])
+    count, imports, *_ = exchange.by_dvc(repo.path, [commit])
     assert count == len(plain)
     assert sorted(imports) == sorted(f"{name}.dvc" for name in IMPORTS)
     assert [path for path in Store.asked if not path.startswith("/mine")] == []

@@ -340,7 +340,7 @@ def test_a_manifest_that_is_another_one_later_is_neither_believed_nor_kept(
         out = {"path": f"d{times}", "hash": "md5", "md5": names[-1], "nfiles": 1}
         pointers[f"d{times}.dvc"] = json.dumps({"outs": [out]})
     commit = CommitHash(team.a.commit(pointers, at=50))
-    moved = exchange.by_dvc("fetch", team.a.path, [commit])
+    moved = exchange.by_dvc(team.a.path, [commit])
     assert any("object" in each and "does not have the form" in each for each in moved.odd)
     at = CacheConfig(team.a.path / ".dvc/cache")
     assert cache.missing(at, Md5(names[0])) == ()  # the control

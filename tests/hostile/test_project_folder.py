@@ -263,7 +263,7 @@ def test_a_password_goes_by_no_repository_of_the_branchs(repo: BuiltRepo) -> Non
     doors: list[Callable[[Path], object]] = [
         lambda sub: exchange.remote_of(sub, {}),
         lambda sub: exchange.remote_of(sub, {}, trust=True),
-        lambda sub: exchange.by_dvc("push", sub, [], trust=True),
+        lambda sub: exchange.sent_by_dvc(sub, [], None, trust=True),
         lambda sub: open_cache(sub, {}),
     ]
     for door in doors:

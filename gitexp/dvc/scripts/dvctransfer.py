@@ -12,12 +12,14 @@ takes nothing else.
 A commit names places, too: where an import came from, with settings that may be a program. None of
 them is asked: what DVC would bring from there is left out, and named.
 
-Stdin: ``{"verb": "push"|"fetch", "root": PATH, "top": PATH, "revs": [HASH, ...], "objects": [MD5,
-...]}``, both paths absolute, `top` that of the Git work tree; objects are fetched instead of what
-revs need. Stdout, last line: ``{"count": NUMBER, "imports": [PATH, ...], "left": {HASH: TEXT},
-"missing": [MD5, ...], "odd": [TEXT, ...]}``, paths of ``.dvc`` files from the top of the Git
-repository; commits that DVC passes over with a warning, and why; objects that it finds nowhere;
-malformed hashes and manifests, with the reason in brackets. Or ``{"error": TEXT}``.
+Stdin: ``{"places": {"verb": "push"|"fetch", "root": PATH, "top": PATH}, "revs": [HASH, ...],
+"objects": [MD5, ...], "elsewhere": [[REMOTE, MD5], ...]|null}``, both paths absolute, `top` that of
+the Git work tree; objects are fetched instead of what revs need; nothing but what `elsewhere` has
+goes to a remote that an output names. Stdout, last line: ``{"count": NUMBER, "imports": [PATH,
+...], "left": {HASH: TEXT}, "missing": [MD5, ...], "odd": [TEXT, ...]}``, paths of ``.dvc`` files
+from the top of the Git repository; commits that DVC passes over with a warning, and why; objects
+that it finds nowhere; malformed hashes and manifests, and what may not go where its output says,
+with the reason in brackets. Or ``{"error": TEXT}``.
 """
 
 from __future__ import annotations
@@ -71,7 +73,10 @@ _PART = re.compile(r"[0-9a-f]{2,32}(?:\.dir)?")  # of a hash: DVC lists by what 
 
 
 def transfer(
-    verb: str, root: str, top: str, revs: list[str], objects: list[str]
+    places: dict[str, str],
+    revs: list[str],
+    objects: list[str],
+    elsewhere: list[tuple[str, str]] | None,
 ) -> dict[str, object]:
     """Move what the commits need, nothing of the work tree, to or from its remote of today.
 
@@ -87,7 +92,9 @@ def transfer(
     collecting._collect_indexes = _collect  # noqa: SLF001  there is no other way in
     for module in (pushing, fetching):
         module._log_missing = _note_missing  # type: ignore[attr-defined]  # noqa: SLF001
-    _hold_hashes(verb)
+    verb, root, top = (places[key] for key in ("verb", "root", "top"))
+    allowed = None if elsewhere is None else {(remote, md5) for remote, md5 in elsewhere}
+    _hold_hashes(verb, allowed)
     try:
         git = SCM(top, search_parent_directories=False)
         with Repo(root, scm=git) as here:
@@ -159,8 +166,16 @@ def _pointer(file: SingleStageFile, found: dict[str, list[dict[str, object]]], t
     return _load_pointer(file, found, text)
 
 
-def _hold_hashes(verb: str) -> None:
-    """Let DVC know no hash that is none; there is no other way in."""
+def _hold_hashes(verb: str, elsewhere: set[tuple[str, str]] | None) -> None:
+    """Let DVC know no hash that is none, nor a place that main does not name for one."""
+
+    def hashes_of(out: output.Output) -> None:
+        _hashes_of(out)
+        one = out.remote, str(out.hash_info.value or "")
+        if verb == "push" and elsewhere is not None and out.remote and one not in elsewhere:
+            why = f"to the DVC remote {out.remote}, as main does not say; --trust sends it"
+            _odd[f"{_where(out)} ({why})"] = None
+            _forget(out)
 
     def move(
         src: HashFileDB, dest: HashFileDB, ids: Iterable[HashInfo], **options: object
@@ -177,7 +192,7 @@ def _hold_hashes(verb: str) -> None:
         return done._replace(transferred=done.transferred - false)
 
     for owner, name, ours in (
-        (output.Output, "_compute_meta_hash_info_from_files", _hashes_of),
+        (output.Output, "_compute_meta_hash_info_from_files", hashes_of),
         (ObjectDB, "_oid_parts", lambda _db, oid: _parts(oid)),
         (LocalHashFileDB, "oid_to_path", lambda db, oid: "/".join((db.path, *_parts(oid)))),
         (ObjectDB, "list_oids_exists", _exist),
@@ -213,8 +228,7 @@ def _exist(db: ObjectDB, oids: Iterable[str], jobs: int | None = None) -> Iterat
 
 def _hashes_of(out: output.Output) -> None:
     """Find the hash of an output, as its pointer or lock has it; forget one that is none."""
-    file = out.stage.path.lstrip("/").replace("dvc.yaml", "dvc.lock")
-    where = f"{file}: {out.def_path}"
+    where = _where(out)
     name = "md5" if out.hash_name == "md5-dos2unix" else out.hash_name
     try:
         for file in out.files or ():
@@ -224,8 +238,16 @@ def _hashes_of(out: output.Output) -> None:
         check_md5(str(out.hash_info.value or "0" * 32), where=where)
     except GitexpError as error:
         _note(where, error)
-        out.clear()
-        out.use_cache = False  # nor has it a place of its own on a remote with versions
+        _forget(out)
+
+
+def _where(out: output.Output) -> str:
+    return f"{out.stage.path.lstrip('/').replace('dvc.yaml', 'dvc.lock')}: {out.def_path}"
+
+
+def _forget(out: output.Output) -> None:
+    out.clear()
+    out.use_cache = False  # nor has it a place of its own on a remote with versions
 
 
 def _note(what: str, error: GitexpError) -> None:
