@@ -988,3 +988,51 @@ def test_dvc_goes_by_no_address_of_a_branch_that_is_sent_along(team: Team, serve
         assert asked(team, verb) == 2
     assert asked(team, "pull", "--data") == 2
     assert Store.seen == []
+
+
+# --- remotes of outputs ---------------------------------------------------------------------------
+
+POINTER: Final = "outs: [{{path: {0}, hash: md5, md5: {1}, size: 1, remote: public}}]\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["branch", "other branch", "main of a fork"])
+@pytest.mark.parametrize("verb", ["push", "sync"])
+def test_no_pointer_sends_what_is_private_to_a_remote_that_main_does_not_name_for_it(
+    team: Team, place: str, verb: str
+) -> None:
+    public = team.store.parent / "public"
+    local = team.a.path / ".dvc/config.local"
+    local.write_text(f"['remote \"public\"']\n    url = {public}\n")
+    secret, open_ = (_put(team, name) for name in ("s", "o"))
+    team.a.switch("main")
+    team.a.commit({"s.dvc": POINTER.format("s", secret).replace(", remote: public", "")}, at=40)
+    team.a.commit({"o.dvc": POINTER.format("o", open_)}, at=41)
+    team.a.git("push", "-q", "--no-verify", "origin", "main")
+    team.a.git("switch", "-q", "-c", EVIL, "main")
+    files = {"x.dvc": POINTER.format("x", secret)}
+    if place != "branch":  # one that only came by, on the way of one's own
+        files["o.dvc"] = POINTER.format("o", secret)
+    team.a.commit(files, at=42)
+    if place == "main of a fork":
+        team.a.git("update-ref", "refs/remotes/mallory/main", EVIL)
+    if place != "branch":
+        team.a.git("switch", "-q", "-c", "exp/next", EVIL)
+        team.a.commit({"x.dvc": POINTER.format("x", open_)}, at=43)
+    done = gitexp(team.a, verb)
+    assert done.returncode == 0, done.stderr
+    sent = {path.read_text() for path in public.rglob("*") if path.is_file()}
+    assert sent <= {"o"}
+    assert place == "branch" or sent == {"o"}  # the control: main's own, and what is the same
+    if place == "branch":
+        assert "as main does not say" in done.stdout
+    gitexp(team.a, verb, "--trust")
+    sent = {path.read_text() for path in public.rglob("*") if path.is_file()}
+    assert "s" in sent or place != "branch"  # the control: whoever says yes
+
+
+def _put(team: Team, name: str) -> Md5:
+    team.a.write({name: name})
+    md5 = put(open_cache(team.a.path), team.a.path, name).md5
+    (team.a.path / name).unlink()
+    return md5
