@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from gitexp.model import dataclass
-from gitexp.model.plan import ALPHA, Claim, Direction, HypothesisKind, Verdict
+from gitexp.model.plan import ALPHA, Claim, Direction, HypothesisKind, SeedOrigin, Verdict
 from gitexp.model.result import Role
 from gitexp.model.witness import Grade
 from gitexp.records.terms import denied_effect, format_effect
@@ -152,6 +152,9 @@ def _facts(comparison: Comparison) -> Iterator[Fact]:
         yield from (Fact("amended", amendment_words(each)) for each in comparison.plan.amended)
     if comparison.order is not None and comparison.order.grade is Grade.NONE:
         yield Fact("order", order_words(comparison.order))
+    seeds = None if comparison.plan is None else comparison.plan.seeds
+    if seeds is not None and seeds.origin is SeedOrigin.COMMITTED:
+        yield Fact("seeds", words.ORIGINS[seeds.origin])
     if comparison.looks:
         yield from words.looks(comparison)
     sides = comparison.baseline, comparison.candidate

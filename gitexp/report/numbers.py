@@ -17,6 +17,7 @@ _MANY_STRETCHES = 8  # of seeds, which nobody reads one by one
 _FIRST = 3  # of them that are named
 _TINY_P = 1e-4
 _MOST_DECIMALS = 9
+_ROUNDING = 1e-12  # of a number: no interval is as narrow, but by rounding
 _SIDE = 4  # decimals more at most, where a limit would read 0 and is not
 
 
@@ -46,7 +47,7 @@ def decimals(estimate: float, low: float | None, high: float | None, *, largest:
     else:
         limit = low if low is not None else high
         half = 0.0 if limit is None else abs(estimate - limit)
-    if half > 0 and math.isfinite(half):
+    if half > abs(largest) * _ROUNDING and math.isfinite(half):
         return _clamp(1 - math.floor(math.log10(half)))
     if largest == 0 or not math.isfinite(largest):
         return 4

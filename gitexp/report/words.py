@@ -39,7 +39,7 @@ KINDS = {  # of changes, and what one is called; another kind by its name
     "environment": "part of the environment",
 }
 _KEYS = ("seed", "rep", "fold")
-_ORIGINS = {
+ORIGINS = {
     SeedOrigin.DRAWN: "drawn with the plan, the same on both sides",
     SeedOrigin.COMMITTED: "the committed ones, public before the plan",
 }
@@ -132,7 +132,7 @@ def _planned(comparison: Comparison) -> Iterator[Fact]:
         yield Fact("order", order_words(comparison.order))
     seeds = None if comparison.plan is None else comparison.plan.seeds
     if seeds is not None:
-        yield Fact("seeds", _ORIGINS[seeds.origin])
+        yield Fact("seeds", ORIGINS[seeds.origin])
 
 
 def primary(comparison: Comparison) -> MetricComparison | None:

@@ -244,6 +244,7 @@ def test_linked_data_are_seen_fingerprinted_and_guarded(place: Bench, tmp_path: 
     shared = tmp_path / "shared"
     shared.mkdir()
     (shared / "a.csv").write_text("1\n")
+    (shared / "b.csv").write_text("2\n" * 64)  # of fewer bytes no hash is recorded
     links = (LinkedPath("data", str(shared)),)
     read = stage("test $(cat data/a.csv) = 1 && " + GOOD)
     first = place.run(place.job(read, links=links))
@@ -257,6 +258,9 @@ def test_linked_data_are_seen_fingerprinted_and_guarded(place: Bench, tmp_path: 
     assert "data/a.csv" in outcome.reason
     changed = place.run(place.job(stage("true; " + GOOD), links=links), "attempt-4")
     assert changed.links != first.links
+    (shared / "b.csv").unlink()
+    few = place.run(place.job(stage("echo 333 > data/a.csv; " + GOOD), links=links), "attempt-5")
+    assert (few.state, few.links) == (RepeatState.FAILED, "")  # guarded all the same
 
 
 def test_evaluation_is_the_predictions_else_the_declared_paths_else_the_data(place: Bench) -> None:
