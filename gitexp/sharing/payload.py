@@ -7,16 +7,16 @@ import itertools
 import os
 import posixpath
 import shlex
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import branch_code, dvc_config, exchange, placement
 from gitexp.dvc.cache import has, open_cache
 from gitexp.dvc.declared_data import BY_DVC_2, Reader
 from gitexp.dvc.placement import refresh
-from gitexp.errors import DvcFailedError, GitexpError, PreconditionError
-from gitexp.git import objects, refs, remote
-from gitexp.git.discovery import project_folder
+from gitexp.errors import DvcFailedError, ForeignRemoteError, GitexpError, PreconditionError
+from gitexp.git import command, objects, refs, remote
+from gitexp.git.discovery import plain_bytes, project_folder
 from gitexp.git.transaction import layout
 from gitexp.git.upstream import followed
 from gitexp.git.worktree import checkouts
@@ -28,7 +28,6 @@ from gitexp.store import lookup, plans
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from gitexp.dvc.declared_data import Needed, Needs
     from gitexp.dvc.exchange import DataRemote
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from gitexp.sharing.places import Shared
 
 SHOWN = 20
+_LFS, _LFS_BYTES, _LFS_SHOWN = ".lfsconfig", 1 << 20, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ def depot_of(shared: Shared, tips: Iterable[CommitHash]) -> Depot | None:
 
 def depot_to_send(shared: Shared, tips: Collection[CommitHash]) -> Depot | None:
     """Return the same, but refuse to share branches whose data have nowhere to go."""
+    _check_lfs(shared)
     depot = depot_of(shared, tips)
     if shared.data:
         check_depot(shared, depot, tips)
@@ -92,6 +93,46 @@ def check_depot(shared: Shared, depot: Depot | None, tips: Collection[CommitHash
             next_step="dvc remote add --default NAME URL, or give --no-data to share only what "
             "Git holds",
         )
+
+
+def _check_lfs(shared: Shared) -> None:
+    """Refuse where a branch that is checked out says where files of Git LFS go: `.lfsconfig`.
+
+    Its pre-push hook goes by that for whatever is pushed, one's own other branches, too.
+    """
+    top = shared.workspace.top
+    if shared.trust or top is None or not dvc_config.is_shared(top):
+        return
+    text = _lfs_config(top)
+    main = (_blob(top, f"{commit}:{_LFS}") for commit in dvc_config.protected(top))
+    set_up, own = (
+        command.attempt(top, ["config", "--get-regexp", name])[0] == 0
+        for name in (r"^filter\.lfs\.", r"^lfs\.url$")  # the latter goes before the file
+    )
+    if not text or own or text in main or not set_up:
+        return
+    raise ForeignRemoteError(
+        "this branch says where files of Git LFS go, and no branch that your upstream protects "
+        "says so",
+        found=ascii(text[:_LFS_SHOWN].decode("utf-8", "replace"))[1:-1],
+        where=str(top / _LFS),
+        expected="git config lfs.url of your own, or what main has there",
+        next_step="git switch main, then the same; or look at it, then the same with --trust",
+    )
+
+
+def _lfs_config(top: Path) -> bytes:
+    """Return what Git LFS reads: the file, else the index's, else HEAD's."""
+    if os.path.lexists(top / _LFS):
+        try:
+            return plain_bytes(top / _LFS, _LFS_BYTES)
+        except OSError as error:
+            return f"a file that cannot be read: {error.strerror}".encode()
+    return _blob(top, f":{_LFS}") or _blob(top, f"HEAD:{_LFS}")
+
+
+def _blob(top: Path, revision: str) -> bytes:
+    return command.attempt(top, ["cat-file", "blob", revision])[1]
 
 
 def unknown_remote(shared: Shared, depot: Depot | None, tips: Iterable[CommitHash]) -> str:

@@ -1036,3 +1036,26 @@ def _put(team: Team, name: str) -> Md5:
     md5 = put(open_cache(team.a.path), team.a.path, name).md5
     (team.a.path / name).unlink()
     return md5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["push", "sync"])
+def test_files_of_git_lfs_go_where_a_branch_says_only_after_a_yes(team: Team, verb: str) -> None:
+    team.a.switch("main")
+    team.a.commit({".lfsconfig": "[lfs]\n\turl = /main\n"}, at=40)
+    team.a.git("push", "-q", "--no-verify", "origin", "main")
+    team.a.git("switch", "-q", "-c", EVIL, "main")
+    assert gitexp(team.a, verb).returncode == 0  # the control: as main has it
+    team.a.commit({".lfsconfig": "[lfs]\n\turl = http://evil\n"}, at=41)
+    assert gitexp(team.a, verb).returncode == 0  # another: Git LFS is not set up here
+    team.a.git("config", "filter.lfs.process", "git-lfs filter-process")
+    for hidden in (False, True):
+        if hidden:  # it reads what Git holds where there is no file
+            (team.a.path / ".lfsconfig").unlink()
+        done = gitexp(team.a, verb)
+        assert done.returncode == 2
+        assert "foreign-remote" in done.stderr
+        assert "http://evil" in done.stderr
+    assert gitexp(team.a, verb, "--trust").returncode == 0
+    team.a.git("config", "lfs.url", "/mine")
+    assert gitexp(team.a, verb).returncode == 0
