@@ -175,7 +175,8 @@ def send(
         return DataMoved(said="there are no data outside Git")
     found = _needs(shared, tips, data)
     wanted = [out for out in found.outs if out.push]
-    _check_remotes(depot, wanted, shared.environ)
+    new = [tip for tip in tips if tip not in shared.known()]  # others' stand where they are
+    _check_remotes(depot, _needs(shared, new, ABSENT).outs if new else (), shared.environ)
     name, folder = depot.remote.name, depot.remote.folder
     if folder is None or found.delegated:
         revs, count = _revs(shared, tips, data), 0
@@ -183,7 +184,7 @@ def send(
         if revs and (found.outs or found.delegated):
             own = _elsewhere(shared, depot)
             done = exchange.sent_by_dvc(depot.project, revs, own, trust=depot.trust)
-            ends = tips if data in shared.known() else (*tips, data)
+            ends = new if data in shared.known() else (*new, data)
             count, lacking = done.objects, _unsent(done, wanted, ends)
         return DataMoved(by="dvc", remote=name, objects=count, lacking=lacking)
     cache = open_cache(depot.project)
@@ -198,7 +199,7 @@ def _check_remotes(depot: Depot, outs: Iterable[Needed], environ: Mapping[str, s
     """Refuse outputs of a remote that no settings name: DVC passes over the whole commit."""
     settings = dvc_config.read_settings(dvc_config.find_dvc_dir(depot.project), environ)
     for out in outs:
-        if out.remote and f'remote "{out.remote.lower()}"' not in settings:
+        if out.push and out.remote and f'remote "{out.remote.lower()}"' not in settings:
             raise PreconditionError(
                 "an output has a DVC remote that no settings name",
                 found=f"{out.path}, remote {out.remote}",

@@ -466,3 +466,29 @@ def test_a_clone_whose_main_has_no_settings_is_told_who_has_them(tmp_path: Path)
         assert "git merge origin/exp/idea" in done.stderr, command
     again = gitexp(b, "init", "--command", "python train.py", "--metrics", "m.json")
     assert "origin/exp/idea has settings already" in again.stdout
+
+
+MANY: Final = "[" + ", ".join(map(str, range(100))) + "]"
+MATRIX: Final = ", ".join(f"{key}: {MANY}" for key in "abcd")
+ITEMS: Final = "0, " * 10_001
+UNREADABLE: Final = {
+    "a matrix": f"stages: {{a: {{matrix: {{{MATRIX}}}, cmd: x}}}}\n",
+    "a foreach": f"stages: {{a: {{foreach: [{ITEMS}], do: {{cmd: x}}}}}}\n",
+    "a hole": "stages: {a: {cmd: '${nosuch}'}}\n",
+    "a remote": "stages: {a: {cmd: x, outs: [x: {remote: nosuch}]}}\n",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_what_others_pushed_and_dvc_cannot_read_stops_nobodys_own(team: Team, kind: str) -> None:
+    config = team.a.path / ".dvc" / "config.local"
+    config.write_text(f"['remote \"store\"']\n    url = {team.store}\n    verify = true\n")
+    team.a.git("switch", "-q", "-c", "exp/evil", "main")
+    team.a.commit({"x/dvc.yaml": UNREADABLE[kind]}, at=9)
+    team.a.git("push", "-q", "--no-verify", "origin", "exp/evil")
+    team.a.switch(BRANCH)
+    team.a.commit({"note": "own"}, at=10)
+    done = gitexp(team.a, "sync")
+    assert done.returncode == 0, done.stderr
+    assert team.origin.hash(BRANCH) == team.a.hash()

@@ -26,11 +26,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import re
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dvc import output
+from dvc import output, parsing
 from dvc.config import Config
 from dvc.exceptions import DvcException
 from dvc.fs import LocalFileSystem
@@ -62,6 +64,8 @@ if TYPE_CHECKING:
 
     from gitexp.dvc.cache import ManifestEntry
 
+    _Items = Mapping[str, list[object]] | list[object]
+
 _ASKED = frozenset({"repo", "db", "files", "version_id"})  # of a dependency: DVC goes there itself
 _imports: dict[str, None] = {}
 _left: dict[str, str] = {}
@@ -69,6 +73,7 @@ _missing: dict[str, None] = {}
 _odd: dict[str, None] = {}
 _sound: set[tuple[str, str]] = set()  # the place of objects, and a manifest that was read there
 _far: dict[tuple[str, str], tuple[ManifestEntry, ...]] = {}  # what a server said the first time
+_MOST_ITEMS = 10_000
 _PART = re.compile(r"[0-9a-f]{2,32}(?:\.dir)?")  # of a hash: DVC lists by what names begin with
 
 
@@ -95,6 +100,7 @@ def transfer(
     verb, root, top = (places[key] for key in ("verb", "root", "top"))
     allowed = None if elsewhere is None else {(remote, md5) for remote, md5 in elsewhere}
     _hold_hashes(verb, allowed)
+    _hold_groups()
     try:
         git = SCM(top, search_parent_directories=False)
         with Repo(root, scm=git) as here:
@@ -151,6 +157,28 @@ def _of_work_tree(config: Config, level: str) -> dict[str, object]:
         return {}
     found: dict[str, object] = _load(config, level)
     return found
+
+
+def _hold_groups() -> None:
+    """Let DVC fill in no group of stages that is larger than any project's."""
+    for kind, name in (
+        (parsing.MatrixDefinition, "_resolve_matrix_data"),
+        (parsing.ForeachDefinition, "_resolve_foreach_data"),
+    ):
+        setattr(kind, name, _few(getattr(kind, name)))
+
+
+def _few(resolve: Callable[[parsing.ForeachDefinition], _Items]) -> object:
+    def held(self: parsing.ForeachDefinition) -> _Items:
+        found = resolve(self)
+        count = len(found)
+        if isinstance(self, parsing.MatrixDefinition) and isinstance(found, Mapping):
+            count = math.prod(map(len, found.values()))
+        if count > _MOST_ITEMS:
+            raise DvcException(f"'{self.name}' stands for more than {_MOST_ITEMS:,} stages")
+        return found
+
+    return held
 
 
 _load_pointer = loader.SingleStageLoader.load_stage
