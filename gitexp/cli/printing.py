@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import PreconditionError, UnsafeInputError, UsageError
 from gitexp.git import command
-from gitexp.model import replace
 from gitexp.report import RENDERERS, render_comparisons
 from gitexp.report.sheet import Style
 from gitexp.report.views import render
@@ -74,10 +73,14 @@ def show_comparisons(
 ) -> None:
     """Render as asked, and print or write."""
     printer = context.printer
-    style = Style(quiet=printer.quiet, verbose=printer.verbose, unicode=True)
-    if args.output is None:
-        here = printer.color_out, printer.columns, printer.unicode
-        style = replace(style, color=here[0], columns=here[1], unicode=here[2])
+    here = args.output is None
+    style = Style(
+        color=printer.color_out and here,
+        columns=printer.columns if here else 0,
+        unicode=printer.unicode or not here,
+        quiet=printer.quiet,
+        verbose=printer.verbose,
+    )
     text = render_comparisons(format_of(args, context), comparisons, style)
     if path := deliver(text, args, context, "the report cannot be written"):
         printer.say(f"wrote {path}")

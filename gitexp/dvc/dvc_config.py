@@ -244,7 +244,7 @@ def _unsaid(dvc_dir: Path, environ: Mapping[str, str], wanted: frozenset[str]) -
     answer = _answers(dvc_dir)
 
     def besides(commit: str) -> Sections:
-        committed = decoded(_blob(folder, commit, ".dvc/config"))
+        committed = decoded(blob_of(folder, commit, ".dvc/config"))
         differs = {} if committed == here else _differing(committed, theirs, items, wanted)
         if odd and committed != here:
             differs["text"] = {"config": f"{_hash(here.encode())}, which DVC reads otherwise"}
@@ -339,7 +339,8 @@ def is_shared(folder: Path) -> bool:
     return os.path.lexists(os.fsdecode(fetched.rstrip(b"\n")))
 
 
-def _blob(folder: Path, revision: str, path: str) -> bytes:
+def blob_of(folder: Path, revision: str, path: str) -> bytes:
+    """Return a file of a revision, "" for the index; nothing where there is none."""
     return command.attempt(folder, ["cat-file", "blob", f"{revision}:./{path}"])[1]
 
 
@@ -367,7 +368,7 @@ def _tracked(dvc_dir: Path, items: Items) -> dict[str, list[Path]]:
 def _is_of(commit: str, path: Path) -> bool:
     """Whether a file has the bytes that a commit has for it."""
     top = top_of(path.parent)
-    blob = _blob(top, commit, path.relative_to(top).as_posix())
+    blob = blob_of(top, commit, path.relative_to(top).as_posix())
     return path.is_file() and not path.is_symlink() and path.read_bytes() == blob
 
 

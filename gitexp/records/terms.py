@@ -98,6 +98,10 @@ def effect_text(effect: Effect, direction: Direction) -> str:
             return f"{op}{_shown(margin, relative=effect.relative)}"
 
 
+def _size(effect: Effect) -> str:
+    return _shown(abs(effect.margin), relative=effect.relative).replace("%", " %")
+
+
 def format_effect(effect: Effect, metric: str, direction: Direction) -> str:
     """Say an effect in English, with the metric as subject.
 
@@ -106,7 +110,7 @@ def format_effect(effect: Effect, metric: str, direction: Direction) -> str:
     >>> format_effect(parse_effect(">=-2%", Direction.MIN), "loss", Direction.MIN)
     'loss rises by at most 2 %'
     """
-    size = _shown(abs(effect.margin), relative=effect.relative).replace("%", " %")
+    size = _size(effect)
     if effect.kind is HypothesisKind.TWO_SIDED:
         return f"{metric} changes"
     if effect.kind is HypothesisKind.EQUIVALENCE:
@@ -127,7 +131,7 @@ def denied_effect(effect: Effect, metric: str, direction: Direction) -> str:
     >>> denied_effect(parse_effect(">=-2%", Direction.MIN), "loss", Direction.MIN)
     'loss rose by more than 2 %'
     """
-    size = _shown(abs(effect.margin), relative=effect.relative).replace("%", " %")
+    size = _size(effect)
     if effect.kind is HypothesisKind.TWO_SIDED:
         return f"{metric} did not change"
     if effect.kind is HypothesisKind.EQUIVALENCE:
@@ -166,7 +170,7 @@ def truth_text(gain: Effect, metric: str, direction: Direction) -> str:
     if gain.margin == 0:
         return NO_CHANGE
     up = (gain.margin > 0) is (direction is Direction.MAX)
-    size = _shown(abs(gain.margin), relative=gain.relative).replace("%", " %")
+    size = _size(gain)
     return f"{metric} {'rises' if up else 'falls'} by {size}"
 
 

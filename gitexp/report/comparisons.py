@@ -9,7 +9,6 @@ import importlib
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from gitexp.model import replace
 from gitexp.model.comparison import Comparison
 from gitexp.records import codec
 from gitexp.report import glance, numbers, render_comparisons, supplements, words
@@ -71,12 +70,11 @@ COLUMNS: Final = tuple(_FLAT)
 
 def text(comparisons: tuple[Comparison, ...], style: Style) -> str:
     """Return comparisons for a terminal: verdict first, plain tables, next command last."""
-    made = sheet(comparisons, style)
-    seen = tuple(
+    seen = (
         glance.sheet_of(item, style, grid(item) if style.verbose and item.metrics else None)
         for item in comparisons
     )
-    return sheets.text(replace(made, parts=(*made.parts[: -len(seen)], *seen)), style)
+    return sheets.text(Sheet(parts=(*_together(comparisons, style), *seen)), style)
 
 
 def markdown(comparisons: tuple[Comparison, ...], style: Style) -> str:
@@ -97,9 +95,13 @@ def csv(comparisons: tuple[Comparison, ...], _: Style) -> str:
 
 def sheet(comparisons: tuple[Comparison, ...], style: Style = PLAIN) -> Sheet:
     """Return what all commits show together, then each candidate."""
+    own = (sheet_of(item, style) for item in comparisons)
+    return Sheet(parts=(*_together(comparisons, style), *own))
+
+
+def _together(comparisons: tuple[Comparison, ...], style: Style) -> tuple[Sheet, ...]:
     found = None if style.quiet else supplements.of_call(comparisons)
-    together = () if found is None else (supplements.commits_sheet(found, style),)
-    return Sheet(parts=(*together, *(sheet_of(item, style) for item in comparisons)))
+    return () if found is None else (supplements.commits_sheet(found, style),)
 
 
 def sheet_of(comparison: Comparison, style: Style = PLAIN) -> Sheet:
@@ -163,7 +165,6 @@ def records(comparisons: tuple[Comparison, ...]) -> Iterator[tuple[Cell, ...]]:
 def _shown(comparison: Comparison, metric: MetricComparison) -> dict[str, str]:
     """Return what people read of a metric; all but its name and notes is made of digits."""
     digits = numbers.decimals_for(metric)
-    left, right = metric.n_baseline, metric.n_candidate
     effect = numbers.number(metric.difference, digits, signed=True)
     places = numbers.percent_decimals(metric.relative_interval)
     relative = numbers.percent(metric.relative, decimals=places)
@@ -171,7 +172,7 @@ def _shown(comparison: Comparison, metric: MetricComparison) -> dict[str, str]:
     note = words.role_note(comparison, metric)
     return {
         "metric": metric.metric,
-        "n": str(right) if left == right else f"{left}/{right}",
+        "n": words.counts(metric),
         "baseline": numbers.number(metric.mean_baseline, digits),
         "candidate": numbers.number(metric.mean_candidate, digits),
         "effect": effect,

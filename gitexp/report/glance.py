@@ -64,7 +64,7 @@ def sheet_of(comparison: Comparison, style: Style, whole: Grid | None = None) ->
         parts=(
             *(() if groups is None else (groups,)),
             *(() if whole is None else (Sheet(grids=(whole,)),)),
-            *(_grouped(comparison) if style.verbose else ()),
+            *(_grouped(comparison, facts) if style.verbose else ()),
         ),
         facts=(*kept, *((Fact("-v", details),) if hint else ())),
         next_step=comparison.next_step,
@@ -184,9 +184,8 @@ def _hidden(comparison: Comparison) -> str:
     return ", ".join(["tests", "power", "plan", "provenance", *counted])
 
 
-def _grouped(comparison: Comparison) -> Iterator[Sheet]:
-    """Yield all that is known, in four groups."""
-    shown = [*_facts(comparison)]
+def _grouped(comparison: Comparison, shown: Sequence[Fact]) -> Iterator[Sheet]:
+    """Yield all that is known and not shown anyway, in four groups."""
     facts = [Fact("verdict", comparison.headline)]
     facts += [each for each in words.facts(comparison) if each not in shown]
     for name, labels in _GROUPS.items():
@@ -208,8 +207,7 @@ def _grid(comparison: Comparison, style: Style, details: str) -> Grid | None:
     if len(counts) > 1:
         header.insert(1, "n")
         for row, metric in zip(rows, metrics, strict=True):
-            left, right = metric.n_baseline, metric.n_candidate
-            row.insert(1, str(right) if left == right else f"{left}/{right}")
+            row.insert(1, words.counts(metric))
     room = (style.columns or WIDTH) - _taken([header, *rows])
     axis = _axis(comparison, metrics)
     if axis is not None and room - 2 >= _PLOT[0]:

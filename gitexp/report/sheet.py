@@ -182,11 +182,8 @@ def _text(sheet: Sheet, style: Style) -> Iterator[str]:
     )
     facts = [*_facts_text(sheet.facts, style.columns)] if sheet.facts else []
     step = [f"next: {_line(sheet.next_step)}"] if sheet.next_step else []
-    yield from (
-        ["\n".join((*facts, *step))]
-        if sheet.below
-        else ["\n".join(each) for each in (facts, step) if each]
-    )
+    blocks = ([*facts, *step],) if sheet.below else (facts, step)
+    yield from ("\n".join(block) for block in blocks if block)
 
 
 def _long_span(raw: str) -> str:

@@ -74,6 +74,12 @@ def role_note(comparison: Comparison, metric: MetricComparison) -> str:
             return f"watched, no verdict; {caveats.adjusted_p(comparison.adjustment)} {adjusted}"
 
 
+def counts(metric: MetricComparison) -> str:
+    """Return how many values a metric has on either side, once where they are equal."""
+    left, right = metric.n_baseline, metric.n_candidate
+    return str(right) if left == right else f"{left}/{right}"
+
+
 def confidence_title(comparison: Comparison) -> str:
     """Return "95 % interval", of the confidence of the first."""
     first = _first_confidence(comparison)

@@ -104,7 +104,7 @@ def _check_lfs(shared: Shared) -> None:
     if shared.trust or top is None or not dvc_config.is_shared(top):
         return
     text = _lfs_config(top)
-    main = (_blob(top, f"{commit}:{_LFS}") for commit in dvc_config.protected(top))
+    main = (dvc_config.blob_of(top, commit, _LFS) for commit in dvc_config.protected(top))
     set_up, own = (
         command.attempt(top, ["config", "--get-regexp", name])[0] == 0
         for name in (r"^filter\.lfs\.", r"^lfs\.url$")  # the latter goes before the file
@@ -128,11 +128,7 @@ def _lfs_config(top: Path) -> bytes:
             return plain_bytes(top / _LFS, _LFS_BYTES)
         except OSError as error:
             return f"a file that cannot be read: {error.strerror}".encode()
-    return _blob(top, f":{_LFS}") or _blob(top, f"HEAD:{_LFS}")
-
-
-def _blob(top: Path, revision: str) -> bytes:
-    return command.attempt(top, ["cat-file", "blob", revision])[1]
+    return dvc_config.blob_of(top, "", _LFS) or dvc_config.blob_of(top, "HEAD", _LFS)
 
 
 def unknown_remote(shared: Shared, depot: Depot | None, tips: Iterable[CommitHash]) -> str:
@@ -176,7 +172,8 @@ def send(
     found = _needs(shared, tips, data)
     wanted = [out for out in found.outs if out.push]
     new = [tip for tip in tips if tip not in shared.known()]  # others' stand where they are
-    _check_remotes(depot, _needs(shared, new, ABSENT).outs if new else (), shared.environ)
+    if new and any(out.remote for out in wanted):
+        _check_remotes(depot, _needs(shared, new, ABSENT).outs, shared.environ)
     name, folder = depot.remote.name, depot.remote.folder
     if folder is None or found.delegated:
         revs, count = _revs(shared, tips, data), 0

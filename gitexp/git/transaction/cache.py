@@ -59,9 +59,7 @@ class Kind(enum.Enum):
     INPUTS = 5  # tree and settings -> inputs digest
     MERGED = 6  # trees of plans, conclusions and runs -> lines of experiments without a branch
     POINTERS = 7  # tree and pipeline -> data pointers that cannot be read, one a line
-    USE = (
-        8  # a conclusion's file and what added it -> what it decided, on which data, by which runs
-    )
+    USE = 8  # a conclusion's file and what added it -> its decision, by which data and runs
     TALLY = 9  # tips of all refs, and a plan -> what of its records counts
     UNREADABLE = 10  # tree of one run's folder -> why it cannot be read, whatever is fetched
     WEIGHT = 12  # tree of a folder of records -> files and bytes in it
