@@ -97,7 +97,7 @@ def ask(argv: Sequence[str]) -> RememberedQuestion | None:
     try:
         workspace = discovery.discover(start)
         state, key = _state(workspace), user_key(workspace.common_dir)
-    except GitexpError:
+    except (GitexpError, FileNotFoundError):  # the folder that this was started in is gone
         return None  # the command itself says it better
     if state is None or key is None:
         return None

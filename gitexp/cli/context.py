@@ -96,11 +96,19 @@ def between(low: float, high: float, kind: str) -> Callable[[str], float]:
     return read
 
 
+def _here() -> Path:
+    """Return the working directory; where it was deleted, the path that the shell has of it."""
+    try:
+        return Path.cwd()  # noqa: TID251  the one place
+    except FileNotFoundError:
+        return Path(os.environ.get("PWD") or "its path is not known")
+
+
 def make(args: argparse.Namespace, question: RememberedQuestion | None = None) -> Context:
     """Read the process's surroundings once; `question` keeps the answer for the next time."""
     environ = dict(os.environ)
     return Context(
-        start=Path.cwd() / (args.folder or ""),  # noqa: TID251  the one place
+        start=_here() / (args.folder or ""),
         environ=environ,
         printer=Printer.make(environ, quiet=args.quiet, verbose=args.verbose, color=args.color),
         json=args.json,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 from tests.lab.build import clone, repository
@@ -108,6 +109,22 @@ def test_a_folder_that_is_not_there_is_no_reason_to_make_a_repository_here(tmp_p
     assert done.code == 3
     assert done.says("the folder does not exist", "nowhere")
     assert "git init" not in done.err
+
+
+def test_a_working_directory_that_was_deleted_is_named(project: BuiltRepo, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    line = 'mkdir "$0"; cd "$0"; rmdir "$0"; gitexp "$@"'
+    for argv in (["list"], ["status"], ["run"], ["help"], ["-C", str(project.path), "status"]):
+        done = subprocess.run(
+            ["sh", "-c", line, str(gone), *argv], capture_output=True, text=True, check=False
+        )
+        if argv in (["list"], ["status"], ["run"]):
+            assert done.returncode == 3, done.stderr
+            assert "the folder does not exist" in done.stderr
+            assert str(gone) in done.stderr
+        else:
+            assert done.returncode == 0, done.stderr
+            assert done.stdout
 
 
 def test_a_linked_worktree_and_a_sub_folder_are_the_same_project(

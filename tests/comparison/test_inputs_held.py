@@ -24,7 +24,7 @@ from gitexp.model.ids import CommitHash
 from gitexp.model.request import InitRequest, RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.store import plans
-from tests.lab.build import BuiltRepo, clone, dvc, repository
+from tests.lab.build import BuiltRepo, clone, dvc, repository, session_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,7 +105,7 @@ def files(project: Project) -> dict[str, str | bytes]:
 @functools.cache
 def dvc_folder() -> Path:
     """Return a folder in which ``dvc init`` was called, to be copied."""
-    repo = repository(Path(tempfile.mkdtemp(prefix="gitexp-dvc-")) / "repo")
+    repo = repository(session_folder("dvc") / "repo")
     dvc(repo.path, "init", "--quiet")
     return repo.path
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +21,7 @@ from gitexp.model.config import DEFAULT_INPUTS_IGNORE, ParamKey, Predictions, Se
 from gitexp.model.ids import CommitHash
 from gitexp.model.plan import Direction
 from gitexp.text.paramkeys import param_key
-from tests.lab.build import DVC_FILES, repository
+from tests.lab.build import DVC_FILES, repository, session_folder
 from tests.lab.recorded import CONFIG, a_run, config_file, run_files
 
 if TYPE_CHECKING:
@@ -63,8 +61,7 @@ BASE: dict[str, Content] = {
 @functools.cache
 def base() -> tuple[BuiltRepo, str]:
     """Build the project once for all examples; every state is a commit of its own."""
-    folder = tempfile.mkdtemp(prefix="gitexp-inputs-")
-    repo = repository(Path(folder) / "repo")
+    repo = repository(session_folder("inputs") / "repo")
     repo.commit(BASE)
     return repo, repo.hash()
 

@@ -295,11 +295,16 @@ def dvc(path: Path, *args: str, check: bool = True) -> str:
     return done.stdout.decode()
 
 
+def session_folder(kind: str) -> Path:
+    """Make a folder that stays until this process ends, where pytest has its own."""
+    folder = tempfile.mkdtemp(prefix=f"gitexp-{kind}-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
 @cache
 def _templates() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="gitexp-built-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    return session_folder("built")
 
 
 def copied(path: Path, make: Callable[[Path], None], *made_of: object) -> BuiltRepo:

@@ -274,7 +274,7 @@ def hooks(place: CheckedRepository) -> Iterator[Curable]:
         step = f"{first}gitexp hooks install"
         level = Level.PROBLEM if hook.state is HookState.DEAD else Level.NOTE
         if hook.note.endswith(NOT_CALLED):  # whoever cloned the project has asked for none yet
-            step, level = hook.note.removesuffix(NOT_CALLED), Level.NOTE
+            step, level = hook.note.removesuffix(NOT_CALLED).rpartition("; ")[2], Level.NOTE
         found.setdefault((what, step, level), []).append(hook.name)
     for (what, step, level), names in found.items():
         yield Curable(what, ", ".join(names), step, level=level)
