@@ -17,6 +17,7 @@ from gitexp.model.result import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from gitexp.model.ids import CommitHash, EnvironmentDigest, EvaluationDigest, InputsDigest
@@ -133,13 +134,18 @@ class Comparison:
         return f"<Comparison of {sides}: {verdict}: {self.headline}>"
 
     @property
+    def broken_guards(self) -> tuple[str, ...]:
+        """Metrics whose guard-rail is broken."""
+        return tuple(item.metric for item in self.metrics if item.broken)
+
+    @property
     def exit_code(self) -> int:
         """Return 1 for a no, 6 for an open answer, else 0, also where nothing was asked.
 
         A hypothesis of equivalence is confirmed by `equivalent`; for any other it is a no. A broken
         guard-rail is a no.
         """
-        if self.verdict is not None and any(item.broken for item in self.metrics):
+        if self.verdict is not None and self.broken_guards:
             return 1
         match self.verdict:
             case None | Verdict.SUPPORTED:
@@ -152,6 +158,16 @@ class Comparison:
                 return 1
             case Verdict.INCONCLUSIVE | Verdict.UNDECIDABLE | Verdict.NOT_COMPARABLE:
                 return 6
+
+
+def qualifier(headline: str, broken: Sequence[str]) -> str:
+    """Return what qualifies a verdict wherever it is shown, "" where nothing does.
+
+    >>> qualifier("confounded: environment; f1 rises", ["ms"])
+    'confounded; BROKEN: ms'
+    """
+    guards = f"BROKEN: {', '.join(broken)}" if broken else ""
+    return "; ".join(filter(None, ("confounded" if "confounded: " in headline else "", guards)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +191,18 @@ class Conclusion:
         """Whom it names."""
         return Person(self.author_name, self.author_email)
 
+    @property
+    def qualifier(self) -> str:
+        """What line 1 says beside the verdict, in short."""
+        return qualifier(self.comparison.headline, self.comparison.broken_guards)
+
     def told(self, plan: Plan, what: str = "", *, changed: bool = False) -> str:
         """Return what an answer says of a plan: `what`, and first that the plan was another.
 
         `changed`: whether the candidate has other inputs since.
         """
         verdict = "no verdict" if self.verdict is None else self.verdict.value
+        verdict = "; ".join(filter(None, (verdict, self.qualifier)))
         if self.stands(plan) and changed:
             at = self.comparison.candidate.commit[:9]
             return f"at {at}, before the inputs changed, {verdict}{f': {what}' if what else ''}"

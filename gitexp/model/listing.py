@@ -71,6 +71,7 @@ class ExperimentSummary:
     rewritten: str = ""  # whose its conclusion is as it stands, where it names another
     collapsed: str = ""  # what failed by the plan's own rule, and is in no mean
     source_lost: bool = False  # of a merged one: no ref leads to what ran (squashed, rebased)
+    qualifier: str = ""  # of the verdict, as line 1 of a comparison has it
     archived: bool = False  # its branch is there, and an archive tag of this name as well
 
 

@@ -80,8 +80,7 @@ class ReviewedExperiment:
     @property
     def broken_guards(self) -> tuple[str, ...]:
         """Metrics whose guard-rail is broken."""
-        metrics = () if self.comparison is None else self.comparison.metrics
-        return tuple(item.metric for item in metrics if item.broken)
+        return () if self.comparison is None else self.comparison.broken_guards
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,7 @@ class StatusView:
     not_counted: tuple[str, ...] = ()  # why finished repeats of this experiment do not count
     failed: tuple[str, ...] = ()  # what failed of these inputs and was not made up for
     changed: bool = False  # it was concluded, with other inputs than these
+    qualifier: str = ""  # of the verdict, as line 1 of a comparison has it
 
 
 @dataclass(frozen=True, slots=True)

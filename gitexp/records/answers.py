@@ -81,7 +81,7 @@ ANSWERS: Final[Mapping[str, Shape]] = {
     "MetricSummary": Shape(as_is="mean sd"),
     # --- list
     "ExperimentList": Shape(kind="list"),
-    "ExperimentSummary": Shape(sparse="archived collapsed rewritten"),
+    "ExperimentSummary": Shape(sparse="archived collapsed rewritten", omitted="qualifier"),
     "RunList": Shape(kind="run-list"),
     "RunSummary": Shape(
         sparse="fetched",
@@ -102,6 +102,7 @@ ANSWERS: Final[Mapping[str, Shape]] = {
         kind="status",
         keys=_NEXT,
         sparse="changed",
+        omitted="qualifier",
         blank="verdict",
         wholes={
             "plan.digest": _digest,

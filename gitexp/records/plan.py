@@ -58,10 +58,12 @@ def _refuse_conflict(data: bytes, where: str) -> None:
 CONCLUSION_BYTES = 16 << 20
 
 
-def load_verdict(data: bytes, where: str) -> tuple[Verdict | None, str, Person, str]:
+def load_verdict(
+    data: bytes, where: str
+) -> tuple[Verdict | None, str, Person, str, tuple[str, list[str]]]:
     """Read a conclusion's verdict, None where it gives none, its plan's digest, and its author.
 
-    Then of which inputs of the candidate it is.
+    Then of which inputs of the candidate it is; its first line, and which guard-rails are broken.
     """
     value = yaml_loads(data, where=where, limit=CONCLUSION_BYTES)
     schema_of(value, "conclusion", where)
@@ -74,4 +76,7 @@ def load_verdict(data: bytes, where: str) -> tuple[Verdict | None, str, Person, 
     plan = comparison.maybe_child("plan")
     digest = "" if plan is None else codec.read(Plan, plan).digest
     verdict = fields.word("verdict", Verdict) if fields.has("verdict") else None
-    return verdict, digest, who, comparison.child("candidate").text("inputs")
+    metrics = comparison.children("metrics", required=False)
+    broken = [one.text("metric") for one in metrics if one.flag("broken", default=False)]
+    line = comparison.text("headline", ""), broken
+    return verdict, digest, who, comparison.child("candidate").text("inputs"), line

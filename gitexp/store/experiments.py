@@ -34,6 +34,7 @@ from gitexp.git.transaction.layout import (
 )
 from gitexp.git.upstream import by_name
 from gitexp.model import dataclass, field, replace
+from gitexp.model.comparison import qualifier
 from gitexp.model.ids import ABSENT, Absent, BlobId, CommitHash, InputsDigest, RunId, TreeId
 from gitexp.model.metrics import pooled
 from gitexp.records.plan import CONCLUSION_BYTES, load_verdict
@@ -271,6 +272,7 @@ def _work_out(
         line,
         concluded="changed" if changed else line.concluded,
         verdict="" if changed else line.verdict,
+        qualifier="" if changed else line.qualifier,
         created_at=max(plan.created_at, common.made(plan.baseline.commit) or plan.created_at),
         plain=line.plain and bool(current),
         seen=_seen(run for tree, run in runs.items() if tree not in before),
@@ -302,7 +304,7 @@ def line_of_plan(
     # Else it is called otherwise than the plan calls it; see `model.metricname`.
     told = not mine or sum(part.n for part in parts) == len(seeds)
     told = told and not any(line.bad for line in lines.values())
-    concluded, verdict, bad, lasting, who, about = _conclusion(repo, commit, plan)
+    concluded, verdict, beside, bad, lasting, who, about = _conclusion(repo, commit, plan)
     return ExperimentLine(
         name=plan.name,
         hypothesis=cut(plan.hypothesis),
@@ -313,6 +315,7 @@ def line_of_plan(
         primary=pooled(parts) if parts else None,
         concluded=concluded,
         verdict=verdict,
+        qualifier=beside,
         author=cut(plan.author.name),
         about=about,
         rewritten="" if who is None or not near else cut(rewritten(repo, plan.name, who, commit)),
@@ -418,24 +421,25 @@ def _is_current(common: _Common, newest: RunLine | None, commit: CommitHash) -> 
 
 def _conclusion(
     repo: Repo, commit: CommitHash, plan: Plan
-) -> tuple[str, str, str, bool, Person | None, str]:
-    """Return how far an experiment is concluded, its verdict, and why that cannot be read.
+) -> tuple[str, str, str, str, bool, Person | None, str]:
+    """Return how far it is concluded, the verdict, its qualifier, and why that cannot be read.
 
     Then whether that, if anything, stays so; whom the conclusion names, and of which inputs it is.
     """
     if objects.tree_id(repo, commit, CONCLUSIONS) is ABSENT:
-        return "", "", "", True, None, ""
+        return "", "", "", "", True, None, ""
     try:
         path = conclusion_path(plan.name)
         data = objects.read_blob(repo, commit, path, CONCLUSION_BYTES)
         if data is ABSENT:
-            return "", "", "", True, None, ""
-        found, digest, who, about = load_verdict(data, f"{commit[:9]}:{path}")
+            return "", "", "", "", True, None, ""
+        found, digest, who, about, line = load_verdict(data, f"{commit[:9]}:{path}")
     except GitexpError as error:
-        return "concluded", "", error.brief, is_lasting(error), None, ""
+        return "concluded", "", "", error.brief, is_lasting(error), None, ""
     if digest != plan.digest:
-        return "amended", "", "", True, who, ""
-    return "concluded", "" if found is None else str(found.value), "", True, who, about
+        return "amended", "", "", "", True, who, ""
+    verdict = "" if found is None else str(found.value)
+    return "concluded", verdict, qualifier(*line), "", True, who, about
 
 
 def _without_plan(

@@ -75,6 +75,7 @@ class ExperimentLine:
     # "concluded"; "amended" or "changed" where plan or inputs were, since; "" where it is none.
     concluded: str = ""
     verdict: str = ""  # "" where there is no conclusion of this plan, or it gives none
+    qualifier: str = ""  # of the verdict, as line 1 of a comparison has it
     author: str = ""
     about: str = ""  # inputs of a conclusion of this plan
     rewritten: str = ""  # whose the conclusion is as it stands, where it names another

@@ -335,6 +335,7 @@ def _summary(
         commit=commit,
         state=state,
         verdict=Verdict(line.verdict) if line.verdict else None,
+        qualifier=line.qualifier,
         hypothesis=line.hypothesis,
         metric=line.metric,
         runs=line.runs,

@@ -79,6 +79,7 @@ class _Facts:
     mend: str = ""  # what to do first where `run` refuses
     renaming: str = ""  # what has the plan follow its branch, which Git renamed
     verdict: str | None = None
+    qualifier: str = ""
     changed: bool = False  # of other inputs than these
     shallow: bool = False
     helped: Callable[[str], str] = str  # what has to be done before a step where pairs wait
@@ -109,6 +110,7 @@ def status(workspace: Workspace) -> StatusView:
         baseline_counted=facts.baseline_counted,
         exploratory=facts.exploratory,
         verdict=facts.verdict,
+        qualifier=facts.qualifier,
         dirty=dirty,
         running=live.running,
         unpublished=killed,
@@ -253,6 +255,7 @@ def _conclusion(
     if facts.changed:
         facts.notes.append(f"concluded {found.told(plan, changed=True)}")
     elif found.stands(plan):
+        facts.qualifier = found.qualifier
         facts.verdict = "" if found.verdict is None else str(found.verdict.value)
     else:
         facts.notes.append(f"concluded {found.told(plan)}")

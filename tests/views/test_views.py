@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.compare import compare
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.errors import UnknownExperimentError, UnknownRunError
 from gitexp.execution.state import beginning
+from gitexp.experiments.conclude import conclude
 from gitexp.git.objects import commit_info
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout
 from gitexp.model.ids import CommitHash, TreeId
+from gitexp.model.plan import Guard
 from gitexp.model.run import Distribution, Environment
 from gitexp.model.views import ShownExperiment, ShownRun
 from gitexp.records import codec
+from gitexp.report import views
 from gitexp.store.lookup import environment_digest
 from gitexp.views.diff import diff, inputs
 from gitexp.views.list_runs import list_experiments, list_runs
@@ -25,12 +29,13 @@ from gitexp.views.show import show
 from gitexp.views.status import status
 from tests.lab.build import DVC_FILES, clone, repository
 from tests.lab.recorded import CONFIG, a_plan, a_run, config_file, plan_file, run_files, run_id
-from tests.lab.records import Lab
+from tests.lab.records import Lab, scores
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.model.plan import Plan
+    from gitexp.model.workspace import Workspace
     from tests.lab.build import BuiltRepo
 
 MD5 = "d41d8cd98f00b204e9800998ecf8427e"
@@ -408,3 +413,55 @@ def test_status_says_that_a_call_is_being_prepared_of_which_nothing_is_written(
     assert found.notes[0].startswith("a call of run is being prepared by process ")
     assert (found.notes[1:], found.next_step) == (before.notes, "gitexp status")
     assert status(begun.workspace) == before
+
+
+# --- what people read of a verdict ------------------------------------------------------------
+
+
+@pytest.fixture
+def slower(repo: BuiltRepo) -> Lab:
+    """A supported experiment whose guard-rail on ms is broken, concluded."""
+    lab = Lab(repo)
+    lab.init()
+    plan = lab.plan(guards=(Guard("ms", "<=", 0.05, relative=True),))
+    lab.change()
+    seeds = range(10)
+    ms = scores(12.0, seeds)
+    slow = {seed: value * 1.2 for seed, value in ms.items()}
+    lab.record("b", {"f1": scores(0.6, seeds), "ms": ms}, of="main", plan=plan)
+    lab.record("c", {"f1": scores(0.7, seeds), "ms": slow}, plan=plan)
+    conclude(repo.workspace, words="It pays, and it is slower.")
+    return lab
+
+
+def read(workspace: Workspace) -> dict[str, str]:
+    """Return what each verb says of the only experiment."""
+    every = {
+        "list": list_experiments(workspace),
+        "show": show(workspace, "deep"),
+        "status": status(workspace),
+    }
+    return {verb: views.render(view, "text") for verb, view in every.items()}
+
+
+@pytest.mark.parametrize("where", ["here", "changed", "merged"])
+def test_no_verb_says_a_verdict_without_its_broken_guard_rail(
+    slower: Lab, where: str, tmp_path: Path
+) -> None:
+    repo = slower.repo
+    (line,) = compare(repo.workspace, ["deep"])
+    assert line.headline.endswith("; BROKEN: ms")
+    if where == "changed":
+        slower.change(7)
+    if where == "merged":
+        repo.git("switch", "-q", "main")
+        repo.git("merge", "-q", "--no-ff", "-m", "merged", "exp/deep")
+        repo = clone(repo, tmp_path / "colleague")
+    found = read(repo.workspace)
+    saying = {verb: text for verb, text in found.items() if "supported" in text.lower()}
+    assert (
+        saying.keys()
+        >= {"here": {*found}, "changed": {"status"}, "merged": {"list", "show"}}[where]
+    )
+    assert not [verb for verb, text in saying.items() if "BROKEN: ms" not in text]
+    assert read(repo.workspace) == found  # the second time from the index

@@ -284,7 +284,9 @@ def _standing(view: StatusView) -> str:
     if view.plan is None:
         return "no plan, so runs here are exploratory"
     open_ = ", concluded, then changed" if view.changed else ", not concluded"
-    return promise(view.plan) + ("" if view.verdict is not None else open_)
+    if view.verdict is None:
+        return promise(view.plan) + open_
+    return "; ".join(filter(None, (promise(view.plan), view.qualifier)))
 
 
 def _seeds(seeds: tuple[int, ...], planned: int) -> str:

@@ -200,7 +200,7 @@ def _experiment(item: ExperimentSummary, style: Style) -> tuple[Cell, ...]:
         item.name or item.branch,
         ("concluded, then " if item.state == "changed" else "")
         + (f"{item.state}, archived" if item.archived else item.state),
-        "" if item.verdict is None else item.verdict.value,
+        "" if item.verdict is None else _verdict(item),
         f"{item.finished}/{max(item.finished, item.planned)}" if item.planned else "",
         item.metric,
         mean,
@@ -209,6 +209,11 @@ def _experiment(item: ExperimentSummary, style: Style) -> tuple[Cell, ...]:
         item.author,
         "" if item.created_at is None else moment(item.created_at, style),
     )
+
+
+def _verdict(item: ExperimentSummary) -> str:
+    verdict = "" if item.verdict is None else item.verdict.value
+    return "; ".join(filter(None, (verdict, item.qualifier)))
 
 
 def _run(
