@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import betaincinv, ndtr, ndtri, stdtrit
+from scipy.special import ndtr, ndtri, stdtrit
 
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Interval
@@ -274,18 +274,6 @@ def wilson_limits(successes: int, n: int, alpha: float) -> tuple[float, float]:
     reach = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     low = 0.0 if successes == 0 else centre - reach
     high = 1.0 if successes == n else centre + reach
-    return low, high
-
-
-def clopper_pearson_limits(successes: int, n: int, alpha: float) -> tuple[float, float]:
-    """Return the exact binomial interval of a proportion (Clopper and Pearson 1934).
-
-    >>> round(clopper_pearson_limits(0, 20, 0.05)[1], 6)
-    0.168433
-    """
-    misses = n - successes
-    low = 0.0 if successes == 0 else float(betaincinv(successes, misses + 1, alpha / 2))
-    high = 1.0 if misses == 0 else float(betaincinv(successes + 1, misses, 1 - alpha / 2))
     return low, high
 
 

@@ -27,7 +27,7 @@ from gitexp.stats.effects import crossing
 from gitexp.stats.intervals import difference_interval
 from gitexp.stats.permutation import Tails, label_tails, sign_flip_tails
 from gitexp.stats.tests import FLIP_DRAWS, LABEL_DRAWS, MAX_ASSIGNMENTS, MAX_SIGN_FLIPS
-from gitexp.stats.values import Floats, Values, finite, number
+from gitexp.stats.values import Floats, Values, finite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -312,33 +312,3 @@ def _shapes(stopping: Stopping, planned: Sequence[int]) -> list[float]:
     if stopping.rule is StoppingRule.OBRIEN_FLEMING:
         return [math.sqrt(planned[-1] / n) for n in planned]
     return [1.0] * len(planned)
-
-
-@dataclass(frozen=True, slots=True)
-class EProcess:
-    """Evidence against a null hypothesis after each value."""
-
-    e_values: tuple[float, ...]
-    always_valid_p_values: tuple[float, ...]
-
-
-def betting_e_process(values: Sequence[float], *, mu0: float, bet: float) -> EProcess:
-    """Return the wealth of betting a constant share on a mean above `mu0`.
-
-    `values`: in [0, 1], in the order of arrival. `bet`: in [-1 / (1 - mu0), 1 / mu0], so that
-    wealth stays positive (Waudby-Smith and Ramdas 2024).
-    """
-    x = finite(values)
-    number(bet, "the bet")
-    if ((x < 0) | (x > 1)).any() or not 0 <= mu0 <= 1:
-        raise DesignError("a value lies outside [0, 1]", found=f"{x.min():g} to {x.max():g}")
-    factors = 1 + bet * (x - mu0)
-    if 1 - bet * mu0 < 0 or 1 + bet * (1 - mu0) < 0:
-        raise DesignError(
-            "the bet can lose more than everything",
-            found=str(bet),
-            expected=f"between -1 / {1 - mu0:g} and 1 / {mu0:g}",
-        )
-    e_values = np.cumprod(factors, dtype=np.float64)
-    p_values = np.minimum(1.0, 1 / np.maximum(np.maximum.accumulate(e_values), 1e-300))
-    return EProcess((*e_values.tolist(),), (*p_values.tolist(),))

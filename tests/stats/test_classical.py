@@ -16,7 +16,6 @@ from gitexp.stats import (
     intervals,
     ranked,
     ranks,
-    stopping,
     ttests,
 )
 from gitexp.stats.effects import bracket, crossing
@@ -252,15 +251,10 @@ CONSTANT = [0.1 + 0.2, 0.3, 0.3]
         lambda: ttests.corrected_difference([1.0, 2.0], [0.0, 0.0], 0.0),
         lambda: ttests.correlated_posterior(ttests.Mean(0.0, 1.0, 9), math.nan),
         lambda: detectable.power_paired_t_test(1, 0.5),
-        lambda: detectable.sample_size_mcnemar(0.0, 0.0, 0.8),
-        lambda: detectable.sample_size_mcnemar(0.2, 0.2, 0.8),
         lambda: detectable.power_tost_paired(
             5, true_difference=math.nan, sd_of_differences=1.0, margin=1.0
         ),
         lambda: intervals.bca_limits(np.ones(9), 2.0, np.ones(9), 0.05),
-        lambda: stopping.betting_e_process([0.5, 1.5], mu0=0.5, bet=1.0),
-        lambda: stopping.betting_e_process([0.5], mu0=0.5, bet=3.0),
-        lambda: stopping.betting_e_process([0.5], mu0=0.5, bet=math.nan),
         lambda: crossing(lambda x: x + 10, 0.0, 1.0),
         lambda: bracket(lambda _: 1.0, 0.0, 1.0),
     ],

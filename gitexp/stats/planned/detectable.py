@@ -57,31 +57,6 @@ def power_two_sample_t_test(
     return _t_power(effect_size * math.sqrt(n_per_group / 2), 2 * n_per_group - 2, alpha)
 
 
-def sample_size_mcnemar(
-    p_a_only: float, p_b_only: float, power: float, *, alpha: float = 0.05
-) -> float:
-    """Return the examples at which McNemar's two-sided test has `power`, by its normal law.
-
-    `p_a_only`, `p_b_only`: probabilities that only `a`, only `b` is right on an example (Connett,
-    Smith and McHugh 1987).
-    """
-    rate(alpha)
-    rate(power, "power")
-    discordant, difference = p_a_only + p_b_only, abs(p_a_only - p_b_only)
-    if min(p_a_only, p_b_only) < 0 or not 0 < discordant <= 1:
-        raise DesignError(
-            "no probabilities of discordant examples",
-            found=f"{p_a_only} and {p_b_only}",
-            expected="neither negative, together above 0 and at most 1",
-        )
-    if difference == 0:
-        raise DesignError("no sample finds a difference of zero")
-    root = float(ndtri(1 - alpha / 2)) * math.sqrt(discordant) + float(ndtri(power)) * math.sqrt(
-        discordant - difference**2
-    )
-    return (root / difference) ** 2
-
-
 def power_tost_paired(
     n_pairs: float,
     *,

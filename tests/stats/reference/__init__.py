@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError
-from gitexp.stats import contingency, effects, groups, intervals, stopping, ttests
+from gitexp.stats import contingency, effects, groups, intervals, ttests
 from gitexp.stats import ranks as bayes
 from gitexp.stats.planned import detectable
 from tests.stats.reference import counts, families, means, planning, ranks
@@ -49,7 +49,7 @@ TESTS: dict[str, Callable[..., object]] = {
     "cochran_mantel_haenszel": counts.cochran_mantel_haenszel,
     "wilson_interval": partial(counts.proportion_interval, limits=intervals.wilson_limits),
     "clopper_pearson_interval": partial(
-        counts.proportion_interval, limits=intervals.clopper_pearson_limits
+        counts.proportion_interval, limits=counts.clopper_pearson_limits
     ),
     "newcombe_difference_interval": counts.newcombe_difference_interval,
     "one_way_anova": groups.one_way_anova,
@@ -98,7 +98,7 @@ TESTS: dict[str, Callable[..., object]] = {
     "normal_mixture_boundary": planning.normal_mixture_boundary,
     "normal_mixture_confidence_sequence": planning.normal_mixture_confidence_sequence,
     "bernoulli_confidence_sequence": planning.bernoulli_confidence_sequence,
-    "betting_e_process": stopping.betting_e_process,
+    "betting_e_process": planning.betting_e_process,
     "sellke_bayarri_berger_calibration": planning.sellke_bayarri_berger_calibration,
     "pocock_boundary": partial(planning.group_sequential, power=0.0),
     "obrien_fleming_boundary": partial(planning.group_sequential, power=0.5),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
-from scipy.special import gammaln
+from scipy.special import betaincinv, gammaln
 
 from gitexp.errors import DesignError
 from gitexp.stats import contingency
@@ -77,6 +77,18 @@ def cochran_mantel_haenszel(
     )
     reach = math.exp(stats.norm.isf(alpha / 2) * math.sqrt(variance))
     return {**found, "common_odds_ratio": ratio, "ci_low": ratio / reach, "ci_high": ratio * reach}
+
+
+def clopper_pearson_limits(successes: int, n: int, alpha: float) -> tuple[float, float]:
+    """Return the exact binomial interval of a proportion (Clopper and Pearson 1934).
+
+    >>> round(clopper_pearson_limits(0, 20, 0.05)[1], 6)
+    0.168433
+    """
+    misses = n - successes
+    low = 0.0 if successes == 0 else float(betaincinv(successes, misses + 1, alpha / 2))
+    high = 1.0 if misses == 0 else float(betaincinv(successes + 1, misses, 1 - alpha / 2))
+    return low, high
 
 
 def proportion_interval(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special, stats
 
+from gitexp.errors import DesignError
 from gitexp.stats.distributions import crossing_probability
 from gitexp.stats.effects import bracket, crossing
 from gitexp.stats.hypotheses import ADJUSTMENTS
@@ -101,8 +102,20 @@ def t_test_power(
     return {"power": sum(test(n, sign * effect_size, alpha=alpha / 2) for sign in (1, -1))}
 
 
-def sample_size_mcnemar(**case: float) -> Numbers:
-    n = detectable.sample_size_mcnemar(**case)
+def sample_size_mcnemar(
+    p_a_only: float, p_b_only: float, power: float, *, alpha: float = 0.05
+) -> Numbers:
+    """Return the examples at which McNemar's two-sided test has `power`, by its normal law.
+
+    `p_a_only`, `p_b_only`: probabilities that only `a`, only `b` is right on an example (Connett,
+    Smith and McHugh 1987).
+    """
+    discordant, difference = p_a_only + p_b_only, abs(p_a_only - p_b_only)
+    if difference == 0:
+        raise DesignError("no sample finds a difference of zero")
+    reach = special.ndtri(1 - alpha / 2) * math.sqrt(discordant)
+    reach += special.ndtri(power) * math.sqrt(discordant - difference**2)
+    n = float((reach / difference) ** 2)
     return {"n_exact": n, "n": math.ceil(n)}
 
 
@@ -248,3 +261,17 @@ def sellke_bayarri_berger_calibration(p_value: float) -> Numbers:
 def _rho(v_opt: float, alpha_opt: float) -> float:
     spent = 2 * math.log(1 / alpha_opt)
     return v_opt / (spent + math.log(1 + spent))
+
+
+def betting_e_process(values: Sequence[float], *, mu0: float, bet: float) -> Numbers:
+    """Return the wealth of betting a constant share on a mean above `mu0`.
+
+    `values`: in [0, 1], in the order of arrival. `bet`: in [-1 / (1 - mu0), 1 / mu0], so that
+    wealth stays positive (Waudby-Smith and Ramdas 2024).
+    """
+    x = np.asarray(values, dtype=np.float64)
+    if ((x < 0) | (x > 1)).any() or not min(1 - bet * mu0, 1 + bet * (1 - mu0)) >= 0:
+        raise DesignError("a value lies outside [0, 1], or the bet can lose more than everything")
+    e_values = np.cumprod(1 + bet * (x - mu0))
+    p_values = np.minimum(1.0, 1 / np.maximum(np.maximum.accumulate(e_values), 1e-300))
+    return {"e_values": (*e_values.tolist(),), "always_valid_p_values": (*p_values.tolist(),)}
