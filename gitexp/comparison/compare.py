@@ -28,7 +28,7 @@ from gitexp.model.ids import ABSENT
 from gitexp.model.plan import Claim, Verdict
 from gitexp.provenance import order_evidence
 from gitexp.report.comparisons import Comparisons
-from gitexp.stats.decide import Evidence, decide
+from gitexp.stats.decide import decide
 from gitexp.stats.hypotheses import ADJUSTMENTS, family
 from gitexp.store.conclusions import conclusion_named, is_of_others, told
 
@@ -319,16 +319,13 @@ def _verdict(
     plan = draft.sides.plan
     if plan is None:
         return (Verdict.NOT_COMPARABLE if draft.measured.problem else None), ""
+    primary = draft.measured.primary
     verdict = decide(
-        Evidence(
-            kind=plan.effect.kind,
-            result=result,
-            comparable=not draft.measured.problem,
-            planned=draft.sides.count.left_of(plan.fewest) if plan.claim is Claim.METHOD else None,
-            repeats=None
-            if draft.measured.primary is None
-            else advice.repeats_of(draft.measured.primary),
-        )
+        plan.effect.kind,
+        result,
+        comparable=not draft.measured.problem,
+        planned=draft.sides.count.left_of(plan.fewest) if plan.claim is Claim.METHOD else None,
+        repeats=None if primary is None else advice.repeats_of(primary),
     )
     if obstacle and verdict in {Verdict.SUPPORTED, Verdict.EQUIVALENT}:
         return Verdict.INCONCLUSIVE, obstacle

@@ -27,7 +27,7 @@ from gitexp.model.metrics import is_rounding, mean, recorded
 from gitexp.model.metrics import spread as spread_of
 from gitexp.model.plan import Claim, Direction, HypothesisKind, OnFailed, Plan, Verdict
 from gitexp.model.run import Origin
-from gitexp.stats.decide import Evidence, decide
+from gitexp.stats.decide import decide
 from gitexp.stats.planned.detectable import (
     MOST,
     crossed_repeats_needed,
@@ -268,9 +268,7 @@ def _verdict(
     result: SignificanceResult | None, plan: Plan, metric: MetricComparison, found: Missing
 ) -> str:
     units = min(metric.n_baseline, metric.n_candidate) + len({*found.baseline, *found.candidate})
-    return decide(
-        Evidence(kind=plan.effect.kind, result=result, planned=plan.fewest, repeats=units)
-    ).value
+    return decide(plan.effect.kind, result, planned=plan.fewest, repeats=units).value
 
 
 def mute_looks(plan: Plan) -> str:

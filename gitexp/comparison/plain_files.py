@@ -30,7 +30,7 @@ from gitexp.model.run import Origin, Repeat, RepeatState, Run, Sample
 from gitexp.model.run import Source as RunSource
 from gitexp.records.terms import check_alpha, format_effect
 from gitexp.report import numbers, words
-from gitexp.stats.decide import Evidence, decide
+from gitexp.stats.decide import decide
 from gitexp.store.lookup import FoundRun
 from gitexp.text import plainfile, predictions
 from gitexp.text.samples import LIMIT
@@ -139,9 +139,8 @@ def compare_files(
         )
     verdict = None
     if question.effect is not None:
-        comparable = not answer.refused
-        found = Evidence(question.effect.kind, answer.comparison.result, comparable=comparable)
-        verdict = decide(found)
+        result, comparable = answer.comparison.result, not answer.refused
+        verdict = decide(question.effect.kind, result, comparable=comparable)
     return Comparison(
         baseline=replace(side_of(situation.baseline, counted.baseline), runs=()),
         candidate=replace(side_of(situation.candidate, counted.candidate), runs=()),

@@ -46,7 +46,7 @@ from gitexp.records.terms import (
     parse_expected,
     truth_text,
 )
-from gitexp.stats.planned.of_examples import OfExamples
+from gitexp.stats.planned.foreseen import OfExamples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,21 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ChiSquared:
-    """A statistic with its chi-squared p-value."""
+    """A statistic of counts with its p-value, by chi-squared or by random relabelling."""
 
     statistic: float
-    df: int
+    df: int | None  # None: relabelled at random
     p_value: float
-
-
-@dataclass(frozen=True, slots=True)
-class Independence:
-    """The chi-squared test of independence with Cramer's V."""
-
-    statistic: float
-    df: int
-    p_value: float
-    cramers_v: float
+    cramers_v: float | None = None  # of a test of independence
 
 
 def cochran_q(truth: Sequence[Label], predictions: Mapping[str, Sequence[Label]]) -> ChiSquared:
@@ -51,7 +42,7 @@ def cochran_q(truth: Sequence[Label], predictions: Mapping[str, Sequence[Label]]
     return ChiSquared(statistic, k - 1, float(chdtrc(k - 1, statistic)))
 
 
-def chi_square_independence(table: Table) -> Independence:
+def chi_square_independence(table: Table) -> ChiSquared:
     """Test whether rows and columns of a table of counts are independent.
 
     See Agresti (2013), section 3.2. An empty or a single row or column is an error.
@@ -67,7 +58,7 @@ def chi_square_independence(table: Table) -> Independence:
     r, c = counts.shape
     df = (r - 1) * (c - 1)
     v = math.sqrt(statistic / (float(total) * (min(r, c) - 1)))
-    return Independence(statistic, df, float(chdtrc(df, statistic)), v)
+    return ChiSquared(statistic, df, float(chdtrc(df, statistic)), v)
 
 
 def _counts(table: Table, what: str) -> Values:
@@ -90,17 +81,9 @@ SMALL = 5.0  # expected count below which chi-squared's own distribution is not 
 TIE = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
-class MonteCarlo:
-    """A statistic of two sides' categories with its p-value by random relabelling."""
-
-    statistic: float
-    p_value: float
-
-
 def swapped_categories(
     joint: Sequence[Sequence[int]] | Values, *, draws: int, seed: int
-) -> MonteCarlo:
+) -> ChiSquared:
     """Test two sides' categories of the same examples by swapping them at random.
 
     `joint`: shape (k, k), examples by the baseline's category (row) and the candidate's (column).
@@ -114,7 +97,7 @@ def swapped_categories(
     table = _square(joint)
     rows, columns = np.nonzero(table * (1 - np.eye(len(table))))
     if not len(rows):
-        return MonteCarlo(0.0, 1.0)
+        return ChiSquared(0.0, None, 1.0)
     difference, inverse, _ = _homogeneity(table)
     observed = float(difference @ inverse @ difference)
     number = table[rows, columns].astype(np.int64)
@@ -123,7 +106,7 @@ def swapped_categories(
     moved = rng.binomial(number, 0.5, size=(draws, len(number))).astype(np.float64) @ step
     drawn = difference + 2 * moved
     hits = int((((drawn @ inverse) * drawn).sum(axis=1) >= observed * (1 - TIE) - TIE).sum())
-    return MonteCarlo(observed, (hits + 1) / (draws + 1))
+    return ChiSquared(observed, None, (hits + 1) / (draws + 1))
 
 
 def stuart_maxwell(joint: Sequence[Sequence[int]] | Values) -> ChiSquared:
@@ -141,7 +124,7 @@ def stuart_maxwell(joint: Sequence[Sequence[int]] | Values) -> ChiSquared:
 
 def dealt_categories(
     first: Sequence[int], second: Sequence[int], *, draws: int, seed: int
-) -> MonteCarlo:
+) -> ChiSquared:
     """Test two sides' counts of different examples given both margins, by dealing them anew.
 
     The Monte-Carlo form of the exact conditional test, with Pearson's statistic (Hope 1968).
@@ -152,7 +135,8 @@ def dealt_categories(
     dealt = rng.multivariate_hypergeometric(whole, int(one.sum()), size=draws, method="marginals")
     observed = float(_chi_squared(one[None], two[None])[0])
     drawn = _chi_squared(dealt.astype(np.float64), (whole - dealt).astype(np.float64))
-    return MonteCarlo(observed, (int((drawn >= observed - TIE).sum()) + 1) / (draws + 1))
+    hits = int((drawn >= observed - TIE).sum())
+    return ChiSquared(observed, None, (hits + 1) / (draws + 1))
 
 
 def smallest_expected(first: Sequence[int], second: Sequence[int]) -> float:

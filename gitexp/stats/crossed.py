@@ -84,14 +84,10 @@ def run_on_crossed(
 ) -> SignificanceResult:
     """Test a difference over repeats and examples at once.
 
-    Parameters
-    ----------
-    baseline, candidate : ndarray of float, shape (n_repeats, n_examples)
-        What each example adds to the metric of each repeat, so that a row's mean is its metric:
-        losses, or jackknife pseudo-values of a metric that is not a mean.
+    `baseline`, `candidate`: shape (n_repeats, n_examples), what each example adds to the metric of
+    each repeat, so that a row's mean is its metric: losses, or jackknife pseudo-values of a metric
+    that is not a mean.
 
-    Notes
-    -----
     The difference d = gain beyond the margin has a row effect (this seed was lucky), a column
     effect (this example is easy for the candidate) and a rest. Its mean has variance
     (MS_repeats + MS_examples - MS_rest) / cells, where the parts are kept from turning negative

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.model import dataclass
 from gitexp.model.plan import HypothesisKind, Verdict
 
 if TYPE_CHECKING:
@@ -16,28 +15,27 @@ if TYPE_CHECKING:
 FEWEST_UNITS = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What a verdict may rest on."""
-
-    kind: HypothesisKind  # the shape of the recorded hypothesis
-    result: SignificanceResult | None  # of the primary metric; None: there was nothing to test
-    comparable: bool = True  # not where evaluation data differ, a share has no baseline, ...
-    planned: int | None = None  # repeats that the plan promised; None where it promised none
-    repeats: int | None = None  # those a side that are there; None where they are the units
-
-
-def decide(evidence: Evidence) -> Verdict:  # noqa: PLR0911 - one return a rule, in order
-    """Return what the evidence says about the recorded hypothesis.
+def decide(  # noqa: PLR0911 - one return a rule, in order
+    kind: HypothesisKind,
+    result: SignificanceResult | None,
+    *,
+    comparable: bool = True,
+    planned: int | None = None,
+    repeats: int | None = None,
+) -> Verdict:
+    """Return what the evidence says about the recorded hypothesis, whose shape is `kind`.
 
     The first that applies of: not comparable; undecidable (nothing to test, fewer than two units,
     or a smallest p above alpha); inconclusive for fewer repeats than planned; supported - for an
     equivalence hypothesis: equivalent - if its null is rejected at alpha; refuted if the opposite
     null is; inconclusive. Both nulls meet in the margin only, and no data reject both at an alpha
     below one half.
+
+    `result`: of the primary metric; None: there was nothing to test. `comparable`: not where
+    evaluation data differ, a share has no baseline, ... `planned`: repeats that the plan promised;
+    None where it promised none. `repeats`: those a side; None where they are the units.
     """
-    result = evidence.result
-    if not evidence.comparable:
+    if not comparable:
         return Verdict.NOT_COMPARABLE
     if result is None or result.p_support is None:
         return Verdict.UNDECIDABLE
@@ -45,11 +43,10 @@ def decide(evidence: Evidence) -> Verdict:  # noqa: PLR0911 - one return a rule,
     units = min(plan.n_baseline, plan.n_candidate)
     if units < FEWEST_UNITS or plan.smallest_p > plan.alpha:
         return Verdict.UNDECIDABLE
-    repeats = units if evidence.repeats is None else evidence.repeats
-    if evidence.planned is not None and repeats < evidence.planned:
+    if planned is not None and (units if repeats is None else repeats) < planned:
         return Verdict.INCONCLUSIVE
     if result.p_support <= plan.alpha:
-        equivalence = evidence.kind is HypothesisKind.EQUIVALENCE
+        equivalence = kind is HypothesisKind.EQUIVALENCE
         return Verdict.EQUIVALENT if equivalence else Verdict.SUPPORTED
     if result.p_refute is not None and result.p_refute <= plan.alpha:
         return Verdict.REFUTED

@@ -49,15 +49,10 @@ MAX_COUNTED = (
 def plan_test(design: Design) -> PlannedTest:
     """Return the test that this design gets.
 
-    Returns
-    -------
-    PlannedTest
-        `smallest_p` is that of the most extreme outcome which the design allows, one-sided for
-        a one-sided hypothesis: a design whose `smallest_p` exceeds alpha decides nothing. It is 1
-        for a bootstrap over fewer than `MIN_BOOTSTRAP_EXAMPLES` examples.
+    `smallest_p` is that of the most extreme outcome which the design allows, one-sided for a
+    one-sided hypothesis: a design whose `smallest_p` exceeds alpha decides nothing. It is 1 for a
+    bootstrap over fewer than `MIN_BOOTSTRAP_EXAMPLES` examples.
 
-    Examples
-    --------
     >>> plan = plan_test(Design(Unit.REPEAT, True, 8, 8, alpha=0.05))
     >>> plan.test, plan.resamples, plan.smallest_p
     ('paired-permutation', 256, 0.0078125)

@@ -61,23 +61,13 @@ def relative_interval(
 ) -> Interval | None:
     """Return Fieller's interval of mean(candidate) / mean(baseline) - 1.
 
-    Parameters
-    ----------
-    inflation : float
-        By which the variance of a mean exceeds that of independent values: 1 + n n_test / n_train
-        for the folds of a cross-validation.
-
-    Returns
-    -------
-    Interval or None
-        None where the baseline's mean is not positive, or not so at this confidence (then no
-        finite interval exists; Fieller 1954), with fewer than two values a side, or where nothing
-        varies.
-
-    Notes
-    -----
     All ratios r for which mean(c) - r mean(b) is not rejected by a t test: on pairs, or by
-    Welch's with the degrees of freedom at the estimated ratio (Tamhane and Logan 2004).
+    Welch's with the degrees of freedom at the estimated ratio (Tamhane and Logan 2004). None where
+    the baseline's mean is not positive, or not so at this confidence (then no finite interval
+    exists; Fieller 1954), with fewer than two values a side, or where nothing varies.
+
+    `inflation`: by which the variance of a mean exceeds that of independent values, 1 + n n_test /
+    n_train for the folds of a cross-validation.
 
     >>> interval = relative_interval([10.0, 11.0, 12.0], [11.0, 12.0, 13.2], paired=True)
     >>> round(interval.low, 3), round(interval.high, 3)

@@ -193,21 +193,11 @@ def match_metric(
 ) -> Definition:
     """Find the definition that a project's metric follows, by computing it again.
 
-    Parameters
-    ----------
-    name : str
-        As the project calls it; its words say which definitions are tried.
-    positive : str or None
-        Label of the positive class; None tries each label of a two-class problem.
+    `name`: as the project calls it; its words say which definitions are tried. `positive`: label
+    of the positive class; None tries each label of a two-class problem. The first that gives every
+    reported number within `SAME`, relative; where none does it is an error of the design: testing
+    another quantity under the same name would be a lie.
 
-    Returns
-    -------
-    Definition
-        The first that gives every reported number within `SAME`, relative; where none does it is
-        an error of the design: testing another quantity under the same name would be a lie.
-
-    Examples
-    --------
     >>> sides = [MeasuredMetric(0.8, ("1", "1", "1", "0"), ("1", "1", "0", "0"))]
     >>> str(match_metric("test.f1_score", sides, positive="1"))
     "f1 of '1'"

@@ -114,19 +114,12 @@ def run_sequential(  # noqa: PLR0913  two samples, and what the plan says of the
     *,
     sizes: tuple[int, ...] = (),
 ) -> Course:
-    """Test a hypothesis at every look that has been reached, until one decides.
+    """Test a hypothesis, which has an effect, at every look reached until one decides.
 
-    Parameters
-    ----------
-    design : Design
-        With an effect.
-    baseline, candidate : sequence of float
-        One value a repeat *in the order of arrival*; by pairs if paired.
-    sizes : tuple of int
-        Units at each planned look, where repeats that failed are left out; by default all planned.
+    `baseline`, `candidate`: one value a repeat *in the order of arrival*; by pairs if paired.
+    `sizes`: units at each planned look, where repeats that failed are left out; by default all
+    planned.
 
-    Notes
-    -----
     The repeated p-value is that of Jennison and Turnbull (1989), the bets on signs those of Vovk
     and Wang (2024), section 4, here on the sign given the sizes so far. Wealth of 1 / alpha is
     reached with probability alpha at most, whenever one looks (Ville 1939).

@@ -32,7 +32,7 @@ from gitexp.model.plan import (
 from gitexp.model.run import Repeat, RepeatState, Sample
 from gitexp.report.comparisons import text as render
 from gitexp.report.sheet import Style
-from gitexp.stats.decide import Evidence, decide
+from gitexp.stats.decide import decide
 from gitexp.store.lookup import FoundRun
 from tests.comparison.test_predicted import cached
 from tests.comparison.test_variation import COUNT, dead
@@ -677,5 +677,5 @@ def test_no_pair_of_a_thousand_dead_scripts_gets_a_verdict() -> None:
         assert still.why(situation).startswith(REASON)
         answer = Chosen(situation).measure(question)
         assert answer.comparison is not None
-        verdict = decide(Evidence(effect.kind, answer.comparison.result))
+        verdict = decide(effect.kind, answer.comparison.result)
         assert verdict is Verdict.UNDECIDABLE

@@ -10,7 +10,7 @@ import pytest
 from gitexp.errors import DesignError
 from gitexp.stats.permutation import label_tails, sign_flip_tails
 from gitexp.stats.planned import detectable
-from gitexp.stats.planned.of_examples import OfExamples, area_error
+from gitexp.stats.planned.foreseen import OfExamples, area_error
 
 POWER = 0.8
 

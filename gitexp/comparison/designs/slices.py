@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.designs.predictions import Computed
     from gitexp.model.config import Predictions
-    from gitexp.stats.contingency import ChiSquared, Independence, MonteCarlo
+    from gitexp.stats.contingency import ChiSquared
 
 MOST = 100  # subgroups: a column of ids makes none
 
@@ -279,7 +279,7 @@ def _categories(situation: CountedSides, column: str, by: str) -> CategoryCompar
 def _of_same_examples(
     first: np.ndarray,
     second: np.ndarray,
-    plain: Independence,
+    plain: ChiSquared,
     alpha: float,
     groups: Sequence[str] | None,
 ) -> list[SignificanceResult]:
@@ -290,7 +290,7 @@ def _of_same_examples(
     drawn = contingency.swapped_categories(joint, draws=SWAP_DRAWS, seed=0)
     why = f"{n} examples put into {k} categories by both sides"
     result = _result(tests.CATEGORY_SWAPS, why, (n, n), alpha, drawn)
-    beside: list[tuple[SignificanceTest, ChiSquared | Independence, str]] = [
+    beside: list[tuple[SignificanceTest, ChiSquared, str]] = [
         (tests.STUART_MAXWELL, contingency.stuart_maxwell(joint), ""),
         (tests.CHI_SQUARED, plain, _AS_IF),
     ]
@@ -313,7 +313,7 @@ def _of_same_examples(
 
 
 def _of_different_examples(
-    counts: Sequence[Sequence[int]], plain: Independence, alpha: float
+    counts: Sequence[Sequence[int]], plain: ChiSquared, alpha: float
 ) -> SignificanceResult:
     """Return chi-squared; where an expected count is small, tables dealt anew."""
     why, sizes = "different examples on both sides", (sum(counts[0]), sum(counts[1]))
@@ -329,9 +329,9 @@ def _result(
     why: str,
     sizes: tuple[int, int],
     alpha: float,
-    found: MonteCarlo | Independence,
+    found: ChiSquared,
 ) -> SignificanceResult:
-    resamples = SWAP_DRAWS if isinstance(found, contingency.MonteCarlo) else 0
+    resamples = SWAP_DRAWS if found.df is None else 0
     plan = PlannedTest(
         test=test.name,
         title=test.titled(draws=resamples),

@@ -44,23 +44,12 @@ class Shift:
 def run_on_datasets(
     plan: PlannedTest, design: Design, baseline: Floats, candidate: Floats
 ) -> SignificanceResult:
-    """Run Wilcoxon's signed-rank test over data sets.
+    """Run Wilcoxon's signed-rank test over data sets: one finite value each, in the same order.
 
-    Parameters
-    ----------
-    baseline, candidate : sequence of float, length n_baseline
-        One finite value a data set, in the same order.
-
-    Returns
-    -------
-    SignificanceResult
-        `statistic` is the rank sum of the positive differences, candidate minus baseline.
-
-    Notes
-    -----
-    Margins are those of `one_dataset.run_on_repeats`, data set by data set. Differences of zero are
-    dropped, ties share their mean rank; the exact p-value is that of the ranks at hand (Wilcoxon
-    1945, Demsar 2006).
+    `statistic` is the rank sum of the positive differences, candidate minus baseline. Margins are
+    those of `one_dataset.run_on_repeats`, data set by data set. Differences of zero are dropped,
+    ties share their mean rank; the exact p-value is that of the ranks at hand (Wilcoxon 1945,
+    Demsar 2006).
 
     >>> from gitexp.stats.design import Design, Unit, plan_test
     >>> design = Design(Unit.DATASET, True, 3, 3, 0.05)
@@ -164,21 +153,10 @@ def run_on_folds(
 ) -> SignificanceResult:
     """Run the corrected resampled t test or the combined 5 x 2 cv F test.
 
-    Parameters
-    ----------
-    baseline, candidate : sequence of float, length n_baseline
-        One finite score a split, repetition by repetition, in the same order.
-
-    Returns
-    -------
-    SignificanceResult
-        `statistic` is t or F against no difference, of candidate minus baseline.
-
-    Notes
-    -----
-    Margins are those of `one_dataset.run_on_repeats`, split by split. F has no side: half of its
-    p-value is given to the side of the mean difference, which under the null is either with
-    probability 1/2 whatever F is.
+    `baseline`, `candidate`: one finite score a split, repetition by repetition, in the same order.
+    `statistic` is t or F against no difference, of candidate minus baseline. Margins are those of
+    `one_dataset.run_on_repeats`, split by split. F has no side: half of its p-value is given to the
+    side of the mean difference, which under the null is either with probability 1/2 whatever F is.
 
     >>> from gitexp.stats.design import Design, Splits, Unit, plan_test
     >>> design = Design(Unit.FOLD, True, 3, 3, 0.05, splits=Splits(1, 3, 20.0, 10.0))

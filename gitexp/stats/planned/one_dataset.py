@@ -34,24 +34,13 @@ if TYPE_CHECKING:
 def run_on_repeats(
     plan: PlannedTest, design: Design, baseline: Floats, candidate: Floats
 ) -> SignificanceResult:
-    """Run a permutation test of repeats.
+    """Run a permutation test of repeats: one finite value each, in the same order if paired.
 
-    Parameters
-    ----------
-    baseline, candidate : sequence of float, length n_baseline and n_candidate
-        One finite value a repeat, in the unit of the metric; in the same order if paired.
-
-    Returns
-    -------
-    SignificanceResult
-        `statistic` is the difference of the means, candidate minus baseline.
-
-    Notes
-    -----
-    Against a margin m the test is that of d = c - b - m, or c - (1 + m) b for a share of the
-    baseline, where larger is better; of b - c - m or (1 - m) b - c where smaller is. The null is
-    that the mean of d is at most zero; what is exchanged is the sign of d or, unpaired, the label
-    of c and of the shifted or scaled b.
+    `statistic` is the difference of the means, candidate minus baseline. Against a margin m the
+    test is that of d = c - b - m, or c - (1 + m) b for a share of the baseline, where larger is
+    better; of b - c - m or (1 - m) b - c where smaller is. The null is that the mean of d is at
+    most zero; what is exchanged is the sign of d or, unpaired, the label of c and of the shifted
+    or scaled b.
 
     >>> from gitexp.model.plan import Effect, HypothesisKind
     >>> from gitexp.stats.design import Design, Unit, plan_test
