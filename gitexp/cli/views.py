@@ -39,9 +39,7 @@ def add_list_(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what to list").add_argument
     what("--runs", action="store_true", help="runs instead of experiments")
     what("--metric", action="append", default=[], metavar="RULE", help="'f1>0.6'")
-    what(
-        "--state", action="append", default=[], metavar="WORD", help="planned, run, concluded, ..."
-    )
+    what("--state", action="append", default=[], metavar="WORD", help="planned, ready, refuted")
     what("--author", action="append", default=[], metavar="TEXT", help="part of it")
     what("--since", metavar="TIME", help="2026-01-31, 36h, 7d, 2w")
     what("--archived", action="store_true", help="archived and removed experiments")

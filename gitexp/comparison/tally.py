@@ -148,6 +148,7 @@ class Tally:
     primary: MetricSummary | None
     by_run: Mapping[str, Sequence[int]]
     collapsed: str = ""  # see `collapse.told`
+    partners: int = 0  # the baseline's seeds
 
 
 NOTHING = Tally((), None, {})
@@ -237,7 +238,8 @@ def tallies(
                     found[key] = NOTHING
                 continue
             primary, gone = settled.summary(plan.metric), collapse.told(settled.collapsed)
-            found[key] = Tally(settled.candidate, primary, settled.by_run, gone)
+            partners = len(settled.baseline)
+            found[key] = Tally(settled.candidate, primary, settled.by_run, gone, partners)
         index.put(Kind.TALLY, {key: _encoded(found[key]) for key in lacking.keys() & found.keys()})
     return {name: found.get(key, NOTHING) for key, name in keys.items()}
 
@@ -258,7 +260,8 @@ def _sources(
 def _encoded(tally: Tally) -> bytes:
     one = tally.primary
     primary = None if one is None else [one.metric, one.n, one.mean, one.sd]
-    return json.dumps([tally.seeds, primary, tally.by_run, tally.collapsed]).encode("ascii")
+    rest = tally.by_run, tally.collapsed, tally.partners
+    return json.dumps([tally.seeds, primary, *rest]).encode("ascii")
 
 
 def _decoded(row: bytes) -> Tally:

@@ -234,7 +234,7 @@ def base_of(repo: Repo, standing: Standing) -> str:
     branch of HEAD.
     """
     for where, commit in _bases(repo, standing):
-        if has_records(repo, commit, standing.commit, standing.plan):
+        if has_records(repo, commit, standing.commit, standing.plan.name if standing.plan else ""):
             return where
     return ""
 

@@ -55,7 +55,8 @@ class ExperimentSummary:
     commit: str
     state: (
         # "planned", "running", "run", "concluded", "amended" and "changed" (that is, concluded
-        # before plan, or inputs, were), "merged", "archived", "removed", "no plan"
+        # before plan, or inputs, were), "merged", "archived", "removed", "no plan"; `standing` has
+        # the words for people
         str
     )
     verdict: Verdict | None
@@ -72,7 +73,49 @@ class ExperimentSummary:
     collapsed: str = ""  # what failed by the plan's own rule, and is in no mean
     source_lost: bool = False  # of a merged one: no ref leads to what ran (squashed, rebased)
     qualifier: str = ""  # of the verdict, as line 1 of a comparison has it
+    partners: int = 0  # repeats of the baseline that count
+    merged: bool = False  # main has all records of its branch
     archived: bool = False  # its branch is there, and an archive tag of this name as well
+
+    @property
+    def standing(self) -> str:
+        """Where it stands, in words."""
+        verdict = "" if self.verdict is None else self.verdict.value
+        answer = "; ".join(filter(None, (verdict, self.qualifier)))
+        is_merged = self.merged and self.state in {"run", "concluded"}
+        state = "merged" if is_merged else self.state
+        word = standing(state, answer, (self.finished, self.partners), self.planned)
+        return f"{word}, archived" if self.archived else word
+
+
+def standing(state: str, answer: str, counts: tuple[int, int], planned: int) -> str:
+    """Return where an experiment stands, as every answer says it.
+
+    `answer`: the verdict of its conclusion, "" without one. `counts`: repeats of candidate and
+    baseline.
+
+    >>> standing("run", "", (6, 10), 10), standing("run", "", (10, 10), 10)
+    ('6/10', 'ready')
+    >>> standing("run", "", (10, 4), 10)
+    '10/10, baseline 4/10'
+    >>> standing("concluded", "refuted", (10, 10), 10), standing("merged", "refuted", (0, 0), 10)
+    ('refuted', 'refuted, merged')
+    """
+    finished, partners = counts
+    match state:
+        case "run" if finished < planned:
+            return f"{finished}/{planned}"
+        case "run" if partners < planned:
+            beside = f", baseline {partners}/{planned}" if partners else ""
+            return f"{finished}/{planned}{beside}"
+        case "run":
+            return "ready"
+        case "concluded":
+            return answer or state
+        case "changed" | "amended":
+            return f"concluded, then {state}"
+        case _:
+            return f"{answer}, {state}" if answer else state
 
 
 @dataclass(frozen=True, slots=True)

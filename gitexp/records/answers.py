@@ -81,7 +81,9 @@ ANSWERS: Final[Mapping[str, Shape]] = {
     "MetricSummary": Shape(as_is="mean sd"),
     # --- list
     "ExperimentList": Shape(kind="list"),
-    "ExperimentSummary": Shape(sparse="archived collapsed rewritten", omitted="qualifier"),
+    "ExperimentSummary": Shape(
+        sparse="archived collapsed rewritten", omitted="qualifier partners merged"
+    ),
     "RunList": Shape(kind="run-list"),
     "RunSummary": Shape(
         sparse="fetched",

@@ -39,6 +39,7 @@ KINDS = {  # of changes, and what one is called; another kind by its name
     "environment": "part of the environment",
 }
 _KEYS = ("seed", "rep", "fold")
+_WHY = {"found elsewhere": "on other branches only"}  # as records have it; for readers
 ORIGINS = {
     SeedOrigin.DRAWN: "drawn with the plan, the same on both sides",
     SeedOrigin.COMMITTED: "the committed ones, public before the plan",
@@ -221,11 +222,9 @@ def unchanged(changed: Collection[str]) -> list[str]:
 def unused(comparison: Comparison) -> list[Fact]:
     """Return what was seen and not counted, with the reason."""
     return [
-        Fact(
-            "not used",
-            f"{item.why}: run {item.run[:SHORT]} ({item.where}), {numbers.seeds(item.seeds)}",
-        )
+        Fact("not used", f"{_WHY.get(item.why, item.why)}: run {item.run[:SHORT]} {where}")
         for item in comparison.unused
+        for where in [f"({item.where}), {numbers.seeds(item.seeds)}"]
     ]
 
 

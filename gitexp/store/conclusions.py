@@ -302,7 +302,7 @@ def _goes_on(repo: Repo, plan: Plan, tip: CommitHash, main: CommitHash) -> bool:
     said = blob_id(repo, main, path)
     if said is ABSENT or said == blob_id(repo, tip, path):
         return False
-    return is_ancestor(repo, tip, main) or has_records(repo, main, tip, plan)
+    return is_ancestor(repo, tip, main) or has_records(repo, main, tip, plan.name)
 
 
 def _is_theirs(repo: Repo, plan: Plan, main: CommitHash) -> bool:
@@ -317,10 +317,10 @@ def _is_theirs(repo: Repo, plan: Plan, main: CommitHash) -> bool:
     return by is not None and bool(by.marks & plan.author.marks)
 
 
-def has_records(repo: Repo, base: CommitHash, tip: CommitHash, plan: Plan | None) -> bool:
-    """Return whether a base has all records of a tip, whatever merged them."""
-    if plan is not None:
-        for path in (layout.plan_path(plan.name), layout.conclusion_path(plan.name)):
+def has_records(repo: Repo, base: CommitHash, tip: CommitHash, name: str) -> bool:
+    """Return whether a base has all records of a tip, whatever merged them; `name`: its plan's."""
+    if name:
+        for path in (layout.plan_path(name), layout.conclusion_path(name)):
             mine = blob_id(repo, tip, path)
             if mine is not ABSENT and mine != blob_id(repo, base, path):
                 return False

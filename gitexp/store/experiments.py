@@ -312,6 +312,7 @@ def line_of_plan(
         planned=plan.repeats,
         runs=sum(plan.covers(line.plan_name, line.plan_digest) for line in lines.values()),
         finished=len(seeds),
+        partners=len({seed for line in runs if line.inputs in base for seed in line.seeds}),
         primary=pooled(parts) if parts else None,
         concluded=concluded,
         verdict=verdict,

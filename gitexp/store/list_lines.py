@@ -72,6 +72,7 @@ class ExperimentLine:
     planned: int = 0
     runs: int = 0  # in the tip's tree, under the plan; without a plan: started on this branch
     finished: int = 0  # candidate's seeds with a finished repeat, of the newest inputs
+    partners: int = 0  # the baseline's
     # "concluded"; "amended" or "changed" where plan or inputs were, since; "" where it is none.
     concluded: str = ""
     verdict: str = ""  # "" where there is no conclusion of this plan, or it gives none

@@ -143,6 +143,7 @@ class CountedExperiments:
             settled[who] = replace(
                 lines[who],
                 finished=len(tally.seeds),
+                partners=tally.partners,
                 primary=tally.primary,
                 collapsed=tally.collapsed,
             )

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 from gitexp.errors import GitexpError, UsageError
 from gitexp.git import objects, refs, repository
 from gitexp.git.transaction.cache import open_index
-from gitexp.git.transaction.layout import ARCHIVE_TAGS, CONCLUSIONS, plan_path, tombstone_path
+from gitexp.git.transaction.layout import (
+    ARCHIVE_TAGS,
+    CONCLUSIONS,
+    PLANS,
+    plan_path,
+    tombstone_path,
+)
 from gitexp.model.ids import ABSENT, RunId
 from gitexp.model.listing import (
     ExperimentList,
@@ -24,7 +30,7 @@ from gitexp.model.plan import Verdict
 from gitexp.report.answers.listing import differing_params
 from gitexp.store import calls
 from gitexp.store.ancestry import listings, shallow_commits
-from gitexp.store.conclusions import ended_on, true_places
+from gitexp.store.conclusions import ended_on, has_records, true_places
 from gitexp.store.experiments import passed_over
 from gitexp.store.list_lines import shown
 from gitexp.store.merged_experiments import merged_lines
@@ -74,8 +80,7 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
         chosen = _chosen(repo, there, query)
         counted = CountedExperiments(repo, index, there, chosen)
         lines = counted.lines
-        if chosen is None:
-            _leave_out_ended(repo, lines, running)
+        held = _leave_out_ended(repo, lines, running) if chosen is None else set()
         merged = _all_merged(repo, index, there, prefix, counted) if chosen is None else ()
         for tip in _merged_here(repo, index, lines, merged):
             del lines[tip]
@@ -98,7 +103,8 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
     tagged = {tip.branch for tip in there if tip.archived and tip.own}
     branches = {tip.name for tip in lines if not tip.archived and tip.branch in tagged}
     summaries = [
-        replace(item, archived=True) if item.branch in branches else item for item in summaries
+        replace(item, archived=item.branch in branches, merged=item.branch in held)
+        for item in summaries
     ]
     summaries += [
         replace(
@@ -125,14 +131,24 @@ def _read_tips(repo: Repo, index: Index) -> tuple[tuple[Tip, ...], list[Unreadab
 
 def _leave_out_ended(
     repo: Repo, lines: dict[Tip, ExperimentLine], running: Collection[str] = ()
-) -> None:
-    """Leave branches out that main goes on from: it has their conclusion."""
+) -> set[str]:
+    """Leave branches out that main goes on from: it has their conclusion.
+
+    Return those that stay of which main has all records: to others they are merged.
+    """
     main = refs.read_ref(repo, refs.local(repo.main)) if repo.main else ABSENT
-    said = frozenset() if main is ABSENT else repo.tree(main).folder(CONCLUSIONS).keys()
+    tree = None if main is ABSENT else repo.tree(main)
+    said, planned = ({} if tree is None else tree.folder(path) for path in (CONCLUSIONS, PLANS))
+    held: set[str] = set()
     for tip, line in tuple(lines.items()):
-        here = tip.local and f"{line.name}.yaml" in said and tip.branch not in running
-        if here and ended_on(repo, tip.branch, tip.commit):
+        file = f"{line.name}.yaml"
+        if main is ABSENT or not tip.local or tip.branch in running or file not in planned:
+            continue
+        if file in said and ended_on(repo, tip.branch, tip.commit):
             del lines[tip]
+        elif line.runs and has_records(repo, main, tip.commit, line.name):
+            held.add(tip.name)
+    return held
 
 
 def _all_merged(
@@ -340,6 +356,7 @@ def _summary(
         metric=line.metric,
         runs=line.runs,
         finished=line.finished,
+        partners=line.partners,
         planned=line.planned,
         primary=line.primary,
         author=line.author,

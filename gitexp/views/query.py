@@ -148,7 +148,10 @@ def select_experiments(
     kept = [
         item
         for item in experiments
-        if _fits(query, item.state, item.author, item.created_at)
+        if any(
+            _fits(query, state, item.author, item.created_at)
+            for state in (item.state, *re.split("[,;] ", item.standing))
+        )
         and _is_named(query, item.branch, item.name)
         and all(
             condition.holds(() if item.primary is None else (item.primary,))

@@ -50,9 +50,9 @@ def rows(text: str) -> list[dict[str, str]]:
 def test_a_list_has_what_a_reader_decides_by(finished: BuiltRepo) -> None:
     done = gitexp(finished, "list")
     header, line, *_ = done.out.splitlines()
-    titles = ("experiment", "state", "verdict", "repeats", "mean", "+- sd", "baseline", "author")
+    titles = ("experiment", "state", "repeats", "mean", "+- sd", "baseline", "author")
     assert all(title in header for title in titles)
-    assert line.split()[:4] == ["faster", "run", "6/6", "f1"]
+    assert line.split()[:4] == ["faster", "ready", "6/6", "f1"]
     assert "main" in line
     assert done.out.endswith("next: gitexp show faster\n")
 

@@ -21,6 +21,7 @@ from gitexp.model.run import Distribution, Environment
 from gitexp.model.views import ShownExperiment, ShownRun
 from gitexp.records import codec
 from gitexp.report import views
+from gitexp.report.answers import listing
 from gitexp.store.lookup import environment_digest
 from gitexp.views.diff import diff, inputs
 from gitexp.views.list_runs import list_experiments, list_runs
@@ -465,3 +466,64 @@ def test_no_verb_says_a_verdict_without_its_broken_guard_rail(
     )
     assert not [verb for verb, text in saying.items() if "BROKEN: ms" not in text]
     assert read(repo.workspace) == found  # the second time from the index
+
+
+def stands(workspace: Workspace) -> str:
+    """Return the word that the list has for the only experiment, and no other place differs."""
+    (item,) = list_experiments(workspace).experiments
+    (row,) = listing.experiments(list_experiments(workspace)).grids[0].rows
+    assert row[1] == item.standing
+    for word in item.standing.replace(";", ",").split(", "):
+        found = list_experiments(workspace, ListQuery(states=(word,)))
+        assert found.experiments == (item,)
+    return item.standing
+
+
+def test_an_experiment_has_one_word_for_where_it_stands(repo: BuiltRepo) -> None:
+    lab = Lab(repo)
+    lab.init()
+    plan = lab.plan(effect=">0")
+    lab.change()
+
+    def told() -> str:
+        head = views.render(status(repo.workspace), "text").splitlines()[0]
+        word = stands(repo.workspace)
+        assert word.upper() in head if word == "supported" else head.endswith(f": {word}"), head
+        return word
+
+    assert told() == "planned"
+    low, high = scores(0.6, range(10)), scores(0.7, range(10))
+    lab.record("b", {"f1": {seed: low[seed] for seed in range(6)}}, of="main", plan=plan)
+    assert told() == "planned"
+    lab.record("c", {"f1": {seed: high[seed] for seed in range(6)}}, plan=plan)
+    assert told() == "6/10"
+    lab.record("d", {"f1": {seed: high[seed] for seed in range(6, 10)}}, plan=plan)
+    assert told() == "10/10, baseline 6/10"
+    lab.record("e", {"f1": {seed: low[seed] for seed in range(6, 10)}}, of="main", plan=plan)
+    assert told() == "ready"
+    conclude(repo.workspace, words="It does.")
+    assert told() == "supported"
+    lab.change(9)
+    assert told() == "concluded, then changed"
+
+
+@pytest.mark.parametrize("concluded", [True, False])
+@pytest.mark.parametrize("how", ["--no-ff", "--ff-only", "--squash"])
+def test_what_is_merged_is_called_merged_by_its_author_and_by_a_colleague(
+    slower: Lab, how: str, tmp_path: Path, *, concluded: bool
+) -> None:
+    repo = slower.repo
+    if not concluded:
+        repo.git("reset", "-q", "--hard", "HEAD~")
+    word = "supported; BROKEN: ms" if concluded else "ready"
+    assert stands(repo.workspace) == word
+    repo.git("switch", "-q", "main")
+    repo.git("merge", "-q", how, "exp/deep")
+    if how == "--squash":
+        repo.commit(at=900, message="deep (#1)")
+    merged = f"{word}, merged" if concluded else "merged"
+    assert stands(repo.workspace) == stands(clone(repo, tmp_path / "colleague").workspace) == merged
+    repo.git("switch", "-q", "exp/deep")
+    assert stands(repo.workspace) == merged
+    slower.record("z", {"f1": {77: 0.6}}, of="main")  # what main does not have
+    assert stands(repo.workspace) == word

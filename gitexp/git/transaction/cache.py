@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.workspace import Workspace
 
-SCHEMA = 23  # raise it when the meaning of any stored value, or what can be read, changes
+SCHEMA = 24  # raise it when the meaning of any stored value, or what can be read, changes
 SIZE_LIMIT_BYTES = 256 << 20  # above this the cache starts afresh
 _SMALL_BYTES = 1 << 16  # of a row; above half of that size no longer one is kept
 BUSY_TIMEOUT_S = 0.5  # for another writer; then we do without

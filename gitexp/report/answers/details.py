@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from gitexp.model.listing import standing
 from gitexp.model.plan import OnFailed, Plan, Verdict
 from gitexp.model.run import Repeat, RepeatState, other_seeds
 from gitexp.records.terms import format_effect, guard_text
@@ -283,10 +284,14 @@ def _standing(view: StatusView) -> str:
         return "not a gitexp project"
     if view.plan is None:
         return "no plan, so runs here are exploratory"
-    open_ = ", concluded, then changed" if view.changed else ", not concluded"
-    if view.verdict is None:
-        return promise(view.plan) + open_
-    return "; ".join(filter(None, (promise(view.plan), view.qualifier)))
+    said = promise(view.plan)
+    if view.verdict is not None:
+        return "; ".join(filter(None, (said, view.qualifier)))
+    state = "run" if view.counted or view.failed else "planned"
+    state = "changed" if view.changed else state
+    counts = len(view.counted), len(view.baseline_counted)
+    state = "running" if any(item.branch == view.branch for item in view.running) else state
+    return f"{said}: {standing(state, '', counts, view.planned)}"
 
 
 def _seeds(seeds: tuple[int, ...], planned: int) -> str:

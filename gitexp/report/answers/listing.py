@@ -31,12 +31,12 @@ Listed = ExperimentList | RunList | tuple[RunGroup, ...]
 
 def experiments(view: ExperimentList, style: Style = PLAIN) -> Sheet:
     """Return one row an experiment."""
-    header = ("experiment", "state", "verdict", "repeats", "metric", "mean", "+- sd")
+    header = ("experiment", "state", "repeats", "metric", "mean", "+- sd")
     grid = Grid(
         "experiments",
         (*header, "baseline", "author", "age" if style.now else "created"),
         tuple(_experiment(item, style) for item in view.experiments),
-        right=frozenset({3, 5, 6, 9}),
+        right=frozenset({2, 4, 5, 8}),
     )
     names = tuple(item.name or item.branch for item in view.experiments)
     lost = [item.name for item in view.experiments if item.source_lost]
@@ -198,9 +198,7 @@ def _experiment(item: ExperimentSummary, style: Style) -> tuple[Cell, ...]:
     mean, sd = ("", "") if primary is None else numbers.mean_sd(primary.mean, primary.sd)
     return (
         item.name or item.branch,
-        ("concluded, then " if item.state == "changed" else "")
-        + (f"{item.state}, archived" if item.archived else item.state),
-        "" if item.verdict is None else _verdict(item),
+        item.standing,
         f"{item.finished}/{max(item.finished, item.planned)}" if item.planned else "",
         item.metric,
         mean,
@@ -209,11 +207,6 @@ def _experiment(item: ExperimentSummary, style: Style) -> tuple[Cell, ...]:
         item.author,
         "" if item.created_at is None else moment(item.created_at, style),
     )
-
-
-def _verdict(item: ExperimentSummary) -> str:
-    verdict = "" if item.verdict is None else item.verdict.value
-    return "; ".join(filter(None, (verdict, item.qualifier)))
 
 
 def _run(
