@@ -31,6 +31,7 @@ def style_of(context: Context, metrics: tuple[str, ...] = ()) -> Style:
     printer = context.printer
     return Style(
         color=printer.color_out,
+        columns=printer.columns,
         quiet=printer.quiet,
         verbose=printer.verbose,
         now=context.now(),

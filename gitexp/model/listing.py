@@ -81,7 +81,7 @@ class ExperimentSummary:
     def standing(self) -> str:
         """Where it stands, in words."""
         verdict = "" if self.verdict is None else self.verdict.value
-        answer = "; ".join(filter(None, (verdict, self.qualifier)))
+        answer = "; ".join(filter(None, (verdict, self.qualifier.partition(": ")[0])))
         is_merged = self.merged and self.state in {"run", "concluded"}
         state = "merged" if is_merged else self.state
         word = standing(state, answer, (self.finished, self.partners), self.planned)

@@ -149,6 +149,8 @@ def _units(char: str) -> str:
     return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
 
 
+# Columns of a title, of a name while others fall away, and of a name at the least.
+_HEAD, _LEAST, _SHORTEST = 20, 24, 8
 _KEPT = re.compile(r"(?<=[0-9\]]) (?=%)|(?<=,) (?=[-+][0-9.]+\])")
 
 
@@ -158,12 +160,63 @@ def wrapped(line: str, columns: int, indent: int = 0) -> str:
         return line
     kept = _KEPT.sub("\u00a0", line)  # a blank within a number, which no text of ours has
     return textwrap.fill(
-        kept,
+        kept.lstrip(),
         max(columns, indent + 20),
+        initial_indent=" " * (len(kept) - len(kept.lstrip())),
         subsequent_indent=" " * indent,
         break_on_hyphens=False,
         break_long_words=False,
     ).replace("\u00a0", " ")
+
+
+def shortened(text: str, room: int) -> str:
+    """Return a name without its middle, where it is wider than `room`.
+
+    >>> shortened("eval/live/metrics.json:eval/prc_dice_multi", 20)
+    'eval/live...ce_multi'
+    """
+    if width(text) <= room:
+        return text
+    half = (room - 3) // 2
+    end = len(text) - half
+    while width(text[end:]) > half:
+        end += 1
+    begin = room - 3 - half
+    while width(text[:begin]) > room - 3 - half:
+        begin -= 1
+    return f"{text[:begin]}...{text[end:]}"
+
+
+def fitted(
+    rows: Sequence[Sequence[str]], names: frozenset[int], spare: Sequence[int], room: int
+) -> tuple[list[list[str]], list[int]]:
+    """Return rows no wider than `room`, and which columns they have.
+
+    Those of `spare` fall away, the first first, until `names` keep `_LEAST` columns; then these
+    lose their middle. The first column stays, with one other; what else is in a row is never cut.
+    """
+    heads = [shortened(name, _HEAD) for name in rows[0]]
+    every = [heads if len({*heads}) == len({*rows[0]}) else rows[0], *rows[1:]]
+    widest = [max(width(row[at]) for row in every) for at in range(len(heads))]
+    least = [min(wide, _LEAST) if at in names else wide for at, wide in enumerate(widest)]
+    kept = [*range(len(heads))]
+    for at in spare:
+        if sum(least[each] + 2 for each in kept) - 2 > room and len(kept) > 2:  # noqa: PLR2004  a name and a value
+            kept.remove(at)
+    over = sum(widest[each] + 2 for each in kept) - 2 - room
+    shrinking = [at for at in kept if at in names]
+    while over > 0 and shrinking:
+        longest = max(shrinking, key=lambda at: widest[at])
+        if widest[longest] <= max(_SHORTEST, width(every[0][longest])):
+            shrinking.remove(longest)
+            continue
+        widest[longest] -= 1
+        over -= 1
+    while over > 0 and len(kept) > 2:  # noqa: PLR2004  as above
+        over -= widest[kept.pop()] + 2
+    return [
+        [shortened(row[at], widest[at]) if at in names else row[at] for at in kept] for row in every
+    ], kept
 
 
 def table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> list[str]:

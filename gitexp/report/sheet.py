@@ -28,6 +28,7 @@ Cell = str | int | float | bool | None
 _CELL_LIMIT = 60  # characters of a cell on a terminal
 _LINE_LIMIT = 1_000
 _DIGITS = 6  # significant ones of a number in a table; JSON has all
+WIDTH = 80  # columns of a page without a terminal
 _LABEL = 8  # columns that a label below an item takes at least
 _PLAIN = re.compile(  # what Markdown takes as it stands: words, numbers, an interval
     r"(?:[A-Za-z0-9 /+%,;-]|(?<=[0-9])\.(?=[0-9]))+"
@@ -75,6 +76,10 @@ class Grid:
     left_out: int = 0  # rows that only a verbose reader wants
     below: Mapping[int, int] | None = None  # columns that a narrow page sets below another one
     breaks: Mapping[int, str] | None = None  # lines of ours above rows, by number
+    # columns that a narrow terminal does without, the first first, and what one is called where
+    # they are counted ("": by its title); None: however wide it is
+    spare: Mapping[int, str] | None = None
+    names: frozenset[int] = frozenset()  # columns that may lose the middle of their cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +178,7 @@ def _text(sheet: Sheet, style: Style) -> Iterator[str]:
     for grid in sheet.grids:
         titled = bool(grid.title) and len(sheet.grids) > 1
         title = [_line(grid.title)] if titled else []
-        yield "\n".join([*title, *_grid_text(grid), *_left_out(grid)])
+        yield "\n".join([*title, *_grid_text(grid, style), *_left_out(grid)])
     for part in sheet.parts:
         last = part is sheet.parts[-1] and not sheet.next_step
         yield from _text(part if last else replace(part, next_step=""), style)
@@ -263,19 +268,43 @@ def _left_out(grid: Grid) -> list[str]:
     return [f"and {grid.left_out} more; -v shows them"] if grid.left_out else []
 
 
-def _grid_text(grid: Grid) -> list[str]:
-    body = [
+def _grid_text(grid: Grid, style: Style) -> list[str]:
+    limit = _CELL_LIMIT if grid.spare is None else escape.LIMIT
+    rows = [
         [
-            escape.visible(cell if isinstance(cell, str) else cell_text(cell), limit=_CELL_LIMIT)
+            escape.visible(cell if isinstance(cell, str) else cell_text(cell), limit=limit)
             for cell in row
         ]
-        for row in grid.rows
+        for row in (grid.header, *grid.rows)
     ]
-    header = [escape.visible(name, limit=_CELL_LIMIT) for name in grid.header]
-    lines = table([header, *body], right=numeric(grid))
+    if grid.spare is not None:
+        return [*_narrow(grid, rows, [*range(len(grid.header))], style)]
+    lines = table(rows, right=numeric(grid))
     for number, said in sorted((grid.breaks or {}).items(), reverse=True):
         lines.insert(number + 1, _line(said))
     return lines
+
+
+def _narrow(
+    grid: Grid, rows: Sequence[Sequence[str]], columns: list[int], style: Style
+) -> Iterator[str]:
+    """Yield the lines of a table that fits; with all of it, the rest as tables below."""
+    spare, right = grid.spare or {}, numeric(grid)
+    names = frozenset(at for at, column in enumerate(columns) if column in grid.names)
+    here = [columns.index(at) for at in spare if at in columns[1:]]
+    room = style.columns or WIDTH
+    shown, kept = escape.fitted([[row[at] for at in columns] for row in rows], names, here, room)
+    yield from table(shown, frozenset(at for at, i in enumerate(kept) if columns[i] in right))
+    gone = [column for at, column in enumerate(columns) if at not in kept]
+    if gone and style.verbose:
+        yield ""
+        yield from _narrow(grid, rows, [columns[0], *gone], style)
+    elif gone:
+        said = [_line(grid.header[at]).removeprefix("+- ") for at in gone if not spare.get(at)]
+        for noun in dict.fromkeys(spare[at] for at in gone if spare.get(at)):
+            number = sum(spare.get(at) == noun for at in gone)
+            said.insert(0, f"{number} {noun}{'s' if number > 1 else ''}")
+        yield wrapped(f"+{', '.join(said)} (-v)", room)
 
 
 def grid_markdown(grid: Grid) -> Iterator[str]:

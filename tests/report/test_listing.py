@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,13 +13,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitexp.model.listing import ExperimentList, RunGroup, RunList, RunSummary, UnreadableRecord
+from gitexp.model.ids import CommitHash
+from gitexp.model.listing import (
+    ExperimentList,
+    ExperimentSummary,
+    RunGroup,
+    RunList,
+    RunSummary,
+    UnreadableRecord,
+)
 from gitexp.model.metrics import MetricSummary
+from gitexp.model.plan import Guard, Verdict
 from gitexp.model.rules import Policy, Violation, Where
 from gitexp.model.run import LoggedValue
-from gitexp.report import sheet
+from gitexp.model.views import ShownExperiment
+from gitexp.report import escape, sheet, views
 from gitexp.report.answers import lines, listing
-from gitexp.report.sheet import Style
+from gitexp.report.escape import width
+from gitexp.report.sheet import Style, cell_text
+from tests.lab import samples
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RUN = RunSummary(
@@ -50,15 +63,11 @@ def summaries(*names: str) -> tuple[MetricSummary, ...]:
 def test_metrics_that_were_asked_for_come_first_then_those_that_most_have(
     many: list[set[str]], asked: list[str]
 ) -> None:
-    found = listing.common_metrics(
-        (summaries(*names) for names in many), Style(metrics=tuple(asked), verbose=True)
-    )
+    found = listing.common_metrics((summaries(*names) for names in many), asked)
     count = Counter(name for names in many for name in names)
     wanted = [name for name in dict.fromkeys(asked) if name in count]
     rest = sorted(set(count) - set(wanted), key=lambda name: (-count[name], name))
     assert list(found) == [*wanted, *rest]
-    few = listing.common_metrics((summaries(*names) for names in many), Style())
-    assert list(few) == sorted(count, key=lambda name: (-count[name], name))[:4]
 
 
 def test_of_parameters_those_are_shown_that_differ_or_that_some_lack() -> None:
@@ -237,3 +246,81 @@ def test_errors_come_before_warnings_and_nothing_of_them_is_raw() -> None:
     assert "\x1b" not in text
     assert text.count("next      gitexp fix") == 3
     assert lines.violations_text([]) == ""
+
+
+# --- no wider than the page -----------------------------------------------------------------------
+
+LONG = "eval/live/metrics.json:eval/prc_dice_multi"
+TWELVE = (LONG, "eval/live/metrics.json:eval/roc_auc", *(f"metric_{n}" for n in range(10)))
+NAMES = (
+    "a",
+    "a-very-long-name-of-an-experiment-that-somebody-typed-on-a-friday",
+    "\u5b9f\u9a13" * 20,
+)
+
+
+def wide(name: str) -> dict[str, object]:
+    """Return lists, and an experiment, with twelve metrics of long names."""
+    metrics = tuple(MetricSummary(one, 10, 0.612345 + n, 0.0102) for n, one in enumerate(TWELVE))
+    seeds = tuple(range(10**9, 10**9 + 90, 9))
+    run = replace(RUN, experiment=name, branch=name, metrics=metrics, seeds=seeds)
+    params = tuple((f"train.parameter_{n}", n * 1.5) for n in range(9))
+    other = replace(run, id="z" * 16, params=params)
+    plan = samples.supported().plan
+    assert plan is not None
+    plan = replace(plan, metric=TWELVE[0], guards=(Guard("metric_7", "<=", 0.05, relative=True),))
+    items = [
+        ExperimentSummary(
+            name=name, branch=name, commit="c" * 40, state=state, verdict=verdict, hypothesis="h",
+            metric=metric, runs=2, finished=10, planned=10, primary=metrics[0], author=name,
+            created_at=NOON, baseline="main", qualifier=beside, partners=10,
+        )
+        for state, verdict, beside in (
+            ("run", None, ""), ("merged", Verdict.INCONCLUSIVE, f"BROKEN: {LONG}"),
+        )
+        for metric in (LONG, "f1")
+    ]  # fmt: skip
+    return {
+        "list": ExperimentList(tuple(items)),
+        "runs": RunList((run, other)),
+        "groups": (RunGroup((("lr", 0.1),), 2, 20, metrics),),
+        "show": ShownExperiment(
+            name, CommitHash("c" * 40), plan, CommitHash("d" * 40), None, (run, other), None
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", NAMES, ids=["short", "long", "double"])
+@pytest.mark.parametrize("columns", [0, 60, 80, 120, 200])
+@pytest.mark.parametrize("verbose", [False, True])
+@pytest.mark.parametrize("kind", ["list", "runs", "groups", "show"])
+def test_no_row_is_wider_than_the_page_and_none_of_its_numbers_is_cut(
+    kind: str, columns: int, name: str, *, verbose: bool
+) -> None:
+    view = wide(name)[kind]
+    style = Style(columns=columns, verbose=verbose)
+    shown = views.render(view, "text", style)
+    assert views.render(view, "text", replace(style, color=True)).count("\n") == shown.count("\n")
+    (grid,) = views.sheet_of(view, style).grids
+    begins = ("experiment ", "run ", "lr ", "+")
+    blocks = [part.splitlines() for part in shown.split("\n\n") if part.startswith(begins)]
+    rows = [row for block in blocks for row in block]
+    assert max(map(width, rows)) <= (columns or 80), shown
+    if columns > 60 and name.isascii():  # a name alone is wider, and is never cut in prose
+        prose = [row for row in shown.splitlines() if not row.startswith("next: ")]
+        assert max(map(width, prose)) <= columns
+    whole = {cell_text(cell) for row in grid.rows for cell in row}
+    said = {cell for row in rows for cell in re.split("  +", row.strip()) if cell[:1].isdigit()}
+    assert said <= whole | {row.split("  ")[0] for row in rows}
+    heads = [head for block in blocks for head in re.split("  +", block[0])]
+    shown_metrics = [head for head in heads if head.startswith(("eval", "metric_"))]
+    left = re.search(r"^\+.*?\b([0-9]+) metrics?\b", shown, re.MULTILINE)
+    if verbose:
+        assert ("(-v)" in shown, left) == (False, None)
+    elif {item for row in blocks for item in re.split("  +", row[0])} < {*grid.header}:
+        assert rows[-1].endswith("(-v)")
+    if kind != "list":
+        assert len(shown_metrics) + (int(left[1]) if left else 0) == len(TWELVE)
+        assert (kind, columns) == ("runs", 60) or shown_metrics[0] == escape.shortened(LONG, 20)
+    if kind == "show":
+        assert shown_metrics[1:2] in ([], ["metric_7"])

@@ -515,7 +515,7 @@ def test_what_is_merged_is_called_merged_by_its_author_and_by_a_colleague(
     repo = slower.repo
     if not concluded:
         repo.git("reset", "-q", "--hard", "HEAD~")
-    word = "supported; BROKEN: ms" if concluded else "ready"
+    word = "supported; BROKEN" if concluded else "ready"
     assert stands(repo.workspace) == word
     repo.git("switch", "-q", "main")
     repo.git("merge", "-q", how, "exp/deep")

@@ -29,9 +29,8 @@ from gitexp.report.sheet import (
 from gitexp.report.words import verdict_word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from gitexp.model.listing import RunSummary
     from gitexp.model.metrics import MetricSummary
     from gitexp.model.views import LiveRun, ShownExperiment, ShownRun, StatusView
 
@@ -58,7 +57,7 @@ def experiment(view: ShownExperiment, style: Style = PLAIN) -> Sheet:
     facts += _failed(view.failed)
     facts += listing.unreadable(view.unreadable)
     facts += _notes(view.notes, shallow=view.shallow)
-    grid = _runs(view.runs, style)
+    grid = _runs(view, style)
     headline, step = view.branch, "gitexp new NAME"
     word, good = "NO PLAN", None
     if plan is not None:
@@ -236,28 +235,39 @@ def _metrics(metrics: Iterable[MetricSummary]) -> Grid:
     return Grid("metrics", ("metric", "n", "mean", "+- sd"), rows, frozenset({2, 3}))
 
 
-def _runs(found: Sequence[RunSummary], style: Style) -> Grid:
-    """Return a row for each run, the newest last; its repeats, and the means of its metrics."""
+def _runs(view: ShownExperiment, style: Style) -> Grid:
+    """Return a row for each run, the newest last, with means: what is planned first."""
+    found = view.runs
+    planned = () if view.plan is None else (view.plan.metric, *(g.metric for g in view.plan.guards))
     kept = found if style.verbose else found[-_FEW_RUNS:]
-    metrics = listing.common_metrics((item.metrics for item in kept), style)
-    header = ("run", "state", "inputs", "counts", "seeds", *metrics)
+    metrics = listing.common_metrics((item.metrics for item in kept), planned)
+    first = ("run", "state", "counts", *metrics, "inputs", "seeds")
+    mine = sum(name in metrics for name in planned)
+    others, rest = range(3 + mine, 3 + len(metrics)), len(first)
     rows = tuple(
         (
             item.id[:SHORT],
             item.state,
-            item.inputs[:SHORT],
             listing.counts_text(item),
-            numbers.ranges(item.seeds),
             *(listing.metric_text(item.metrics, name) for name in metrics),
+            item.inputs[:SHORT],
+            numbers.seeds(item.seeds).partition(" ")[2] if item.seeds else "",
             listing.moment(item.started_at, style),
         )
         for item in kept
     )
     return Grid(
         "runs",
-        (*header, "age" if style.now else "started"),
+        (*first, "age" if style.now else "started"),
         rows,
-        right=frozenset(range(5, len(header) + 1)),
+        right=frozenset({*range(3, 3 + len(metrics)), rest}),
+        spare={
+            **dict.fromkeys(reversed(others[2:]), "metric"),
+            **dict.fromkeys((rest, rest - 1), ""),
+            **dict.fromkeys(reversed(others[:2]), "metric"),
+            rest - 2: "",
+            **dict.fromkeys(reversed(range(3, 3 + mine)[1:]), "metric"),
+        },
         left_out=len(found) - len(kept),
     )
 

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from gitexp.model.ids import ParamValue
     from gitexp.model.metrics import MetricSummary
 
-_FEW = 4  # metrics, and parameters, that a line has room for; verbose and JSON have all
-
+_FEW = 2  # metrics, and parameters, before which other columns fall away
 
 Listed = ExperimentList | RunList | tuple[RunGroup, ...]
 
@@ -37,6 +36,8 @@ def experiments(view: ExperimentList, style: Style = PLAIN) -> Sheet:
         (*header, "baseline", "author", "age" if style.now else "created"),
         tuple(_experiment(item, style) for item in view.experiments),
         right=frozenset({2, 4, 5, 8}),
+        spare=dict.fromkeys((6, 7, 8, 5), ""),
+        names=frozenset({0, 3, 6, 7}),
     )
     names = tuple(item.name or item.branch for item in view.experiments)
     lost = [item.name for item in view.experiments if item.source_lost]
@@ -44,6 +45,8 @@ def experiments(view: ExperimentList, style: Style = PLAIN) -> Sheet:
     facts += [Fact("warning", item.rewritten) for item in view.experiments if item.rewritten]
     gone = [(item.name, item.collapsed) for item in view.experiments if item.collapsed]
     facts += [Fact("note", f"{name}: {text}") for name, text in gone[:MANY]]
+    beside = [(item.name, item.qualifier) for item in view.experiments if ": " in item.qualifier]
+    facts += [Fact("guard-rail", f"{name}: {text}") for name, text in beside[:MANY]]
     if style.metrics and not names:
         facts.append(
             Fact("note", "of an experiment the primary metric alone is asked; --runs asks all")
@@ -60,9 +63,8 @@ def experiments(view: ExperimentList, style: Style = PLAIN) -> Sheet:
 
 def runs(view: RunList, style: Style = PLAIN) -> Sheet:
     """Return one row a run: its metrics, and the parameters that differ between these runs."""
-    metrics = common_metrics((run.metrics for run in view.runs), style)
+    metrics = common_metrics((run.metrics for run in view.runs), style.metrics)
     params = differing_params(view.runs)
-    params = params if style.verbose else params[:_FEW]
     age = "age" if style.now else "started"
     header = ("run", "experiment", "state", "counts", *metrics, *params, "author", age)
     right = range(4, 4 + len(metrics) + len(params))
@@ -71,6 +73,8 @@ def runs(view: RunList, style: Style = PLAIN) -> Sheet:
         header,
         tuple(_run(run, metrics, params, style) for run in view.runs),
         right=frozenset({*right, len(header) - 1}),
+        spare=_spare(header, metrics, params, ("author", age)),
+        names=frozenset({1, len(header) - 2}),
     )
     none, then = _empty("run", "gitexp list --runs", "gitexp run", style)
     return Sheet(
@@ -90,7 +94,7 @@ def _empty(what: str, whole: str, begin: str, style: Style) -> tuple[str, str]:
 
 def groups(view: tuple[RunGroup, ...], style: Style = PLAIN) -> Sheet:
     """Return one row a group: what it shares, then mean and standard deviation of each metric."""
-    metrics = common_metrics((group.metrics for group in view), style)
+    metrics = common_metrics((group.metrics for group in view), style.metrics)
     keys = tuple(name for name, _ in view[0].key) if view else ()
     header = (*keys, "runs", "counts", "repeats", *metrics)
     rows: tuple[tuple[Cell, ...], ...] = tuple(
@@ -103,9 +107,10 @@ def groups(view: tuple[RunGroup, ...], style: Style = PLAIN) -> Sheet:
         )
         for group in view
     )
+    right, spare = frozenset(range(len(keys), len(header))), _spare(header, metrics, (), ())
     return Sheet(
         headline="" if rows else "no run to group",
-        grids=(Grid("groups", header, rows, frozenset(range(len(keys), len(header)))),)
+        grids=(Grid("groups", header, rows, right, spare=spare, names=frozenset(range(len(keys)))),)
         if rows
         else (),
         facts=(Fact("note", "a description, not a test: gitexp compare tests"),) if rows else (),
@@ -113,18 +118,29 @@ def groups(view: tuple[RunGroup, ...], style: Style = PLAIN) -> Sheet:
     )
 
 
+def _spare(
+    header: Sequence[str], metrics: Sequence[str], params: Sequence[str], others: Sequence[str]
+) -> dict[int, str]:
+    """Return which columns of a list of runs fall away, the first first, and what they are."""
+    first = len(header) - len(others) - len(params)
+    kinds = {"parameter": range(first, first + len(params))}
+    kinds["metric"] = range(first - len(metrics), first)
+    late = {at: noun for noun, places in kinds.items() for at in reversed(places[_FEW:])}
+    rest = {len(header) - len(others) + at: "" for at in range(len(others))}
+    early = {at: noun for noun, places in kinds.items() for at in reversed(places[:_FEW])}
+    return late | rest | early
+
+
 def common_metrics(
-    many: Iterable[Sequence[MetricSummary]], style: Style = PLAIN
+    many: Iterable[Sequence[MetricSummary]], first: Iterable[str] = ()
 ) -> tuple[str, ...]:
-    """Return the metrics to show: those asked for, then those that most of these have."""
+    """Return all metrics: those named first, then those that most of these have."""
     count: dict[str, int] = {}
     for metrics in many:
         for item in metrics:
             count[item.metric] = count.get(item.metric, 0) + 1
-    asked = [name for name in style.metrics if name in count]
     others = sorted(count, key=lambda name: (-count[name], name))
-    every = tuple(dict.fromkeys((*asked, *others)))
-    return every if style.verbose else every[: max(_FEW, len(asked))]
+    return tuple(dict.fromkeys((*(name for name in first if name in count), *others)))
 
 
 def differing_params(found: Sequence[RunSummary]) -> tuple[str, ...]:
