@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import shlex
 from typing import TYPE_CHECKING
 
@@ -27,19 +26,14 @@ if TYPE_CHECKING:
     )
 
 DECIDED = frozenset((Verdict.SUPPORTED, Verdict.REFUTED, Verdict.EQUIVALENT))
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 
 
 def headline(judged: Judged) -> str:
     """Return the first line without the verdict word."""
-    return f"{judged.draft.prefix}{_sentence(judged)}{_of_one_value(judged)}"
-
-
-def _of_one_value(judged: Judged) -> str:
-    """Say of a verdict that one side always reports the same: it has to have no chance in it."""
     one = "" if judged.primary is None else judged.primary.one_valued
-    decided = judged.verdict in DECIDED
-    return f"; the {one} always reports the same" if one and decided else ""
+    # of a verdict, whose still side has to have no chance in it
+    tail = f"; the {one} always reports the same" if one and judged.verdict in DECIDED else ""
+    return f"{judged.draft.prefix}{_sentence(judged)}{tail}"
 
 
 def missing(judged: Judged) -> tuple[list[int], int]:
@@ -54,16 +48,17 @@ def missing(judged: Judged) -> tuple[list[int], int]:
 def next_step(judged: Judged, found: Detectable | None = None) -> str:
     """Return the cheapest command that brings the comparison further."""
     plan, verdict = judged.sides.plan, judged.verdict
-    base, candidate = quoted(judged.sides.baseline.name), quoted(judged.sides.candidate.name)
+    sides = (judged.sides.baseline, judged.sides.candidate)
+    base, candidate = (shlex.quote(side.name) for side in sides)
     if judged.draft.swapped:
-        return f"gitexp compare {quoted(judged.draft.swapped)}"
+        return f"gitexp compare {shlex.quote(judged.draft.swapped)}"
     if judged.draft.same:
         open_ = None if judged.draft.concluded else plan
         changed = f"gitexp inputs {base} {candidate}"
         return exclusions.CHANGE + exclusions.running(open_) if open_ else changed
     if plan is None:
         metric = judged.primary.metric if judged.primary is not None else "METRIC"
-        asked = f"--metric {quoted(metric)} --effect ... --hypothesis ..."
+        asked = f"--metric {shlex.quote(metric)} --effect ... --hypothesis ..."
         return f"gitexp new NAME --baseline {base} {asked}"
     if verdict is Verdict.NOT_COMPARABLE:
         return judged.draft.choice or f"gitexp diff {base} {candidate}"
@@ -83,13 +78,13 @@ def _next_of_plan(judged: Judged, plan: Plan, found: Detectable | None) -> str:
     if judged.verdict is Verdict.INCONCLUSIVE and judged.problem and (again := _again(judged)):
         return again
     if judged.draft.concluded:
-        return f"gitexp show {quoted(plan.name)}"
+        return f"gitexp show {shlex.quote(plan.name)}"
     return _end(judged, plan, found)
 
 
 def _end(judged: Judged, plan: Plan, found: Detectable | None) -> str:
     """Return how to conclude; where the question is open, also how to go on."""
-    name = "" if judged.current_branch == plan.branch else f" {quoted(plan.name)}"
+    name = "" if judged.current_branch == plan.branch else f" {shlex.quote(plan.name)}"
     end = f'gitexp conclude{name} -m "what was learned"'
     if judged.verdict is Verdict.UNDECIDABLE and not _may_grow(judged):
         # A look that could not have decided costs nothing, and fresh seeds are drawn.
@@ -103,7 +98,7 @@ def _end(judged: Judged, plan: Plan, found: Detectable | None) -> str:
         return end
     enough = found.needed if found is not None and repeats_needed(judged, found) else None
     if enough is None or not _by_repeats(judged):
-        return f"{end}; to go on: a new plan, with what gitexp power {quoted(plan.name)} says"
+        return f"{end}; to go on: a new plan, with what gitexp power {shlex.quote(plan.name)} says"
     return f"{end}; to go on: {exclusions.planning(plan, enough)}"
 
 
@@ -165,11 +160,6 @@ def repeats_needed(judged: Judged, found: Detectable | None) -> tuple[str, ...]:
     by = "; by the spread of these pairs, where gitexp power has the baseline's alone"
     tail = by if found.unit == "pairs" else ""
     return (f"{wanted}, with {found.power * 100:g} % power, {there}{tail}",)
-
-
-def quoted(name: str) -> str:
-    """Return a name as it can be pasted into a shell, and read."""
-    return name if _PLAIN.fullmatch(name) else shlex.quote(name)
 
 
 def seed_ranges(seeds: Iterable[int]) -> str:

@@ -46,8 +46,9 @@ def set_apart(count: Count, plan: Plan | None, *, paired: bool) -> tuple[Count, 
     if plan is None or not plan.failure or count.unjudged:
         return count, None
     rule = parse_failure(plan.failure)
-    used = count.pairs if paired else None
-    sides = [_used(side.repeats, used) for side in (count.baseline, count.candidate)]
+    sides = [count.baseline.repeats, count.candidate.repeats]
+    if paired:
+        sides = [{seed: side[seed] for seed in count.pairs} for side in sides]
     lacking = {seed for side in sides for seed in side.keys() - _values(side, rule).keys()}
     if lacking:
         why = f"{rule.metric} of its rule for failures is not measured by {numbers.seeds(lacking)}"
@@ -154,10 +155,6 @@ def obstacle(found: Collapsed | None) -> str:
 
 def _values(side: Mapping[int, Counted], rule: FailureRule) -> dict[int, float]:
     return dict(means_of(samples_of(side, rule.metric)))
-
-
-def _used(side: Mapping[int, Counted], seeds: tuple[int, ...] | None) -> Mapping[int, Counted]:
-    return side if seeds is None else {seed: side[seed] for seed in seeds}
 
 
 def _without(side: Mapping[int, Counted], gone: set[int]) -> dict[int, Counted]:

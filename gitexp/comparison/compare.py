@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import math
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import advice, collapse, selection, siblings, sides
@@ -149,7 +150,7 @@ def judge(
     together = across(drafts)
     own = {item.sides.plan.name for item in drafts if item.sides.plan is not None}
     known = [
-        siblings.found(world, item, named.holder, _test, own)
+        siblings.found(world, item, named.holder, partial(draft, options=CompareOptions()), own)
         for item, (_, named) in zip(drafts, pairs, strict=True)
     ]
     shared = [
@@ -183,10 +184,6 @@ def _order(repo: Repo, index: Index, draft: Draft) -> OrderGrade | None:
         return None
     side = draft.sides.baseline if draft.swapped else draft.sides.candidate
     return order_evidence.grade(repo, index, draft.sides.plan, side.records)[0]
-
-
-def _test(world: RunPool, pair: tuple[Named, Named]) -> Draft:
-    return draft(world, pair, CompareOptions())
 
 
 def exit_code(comparisons: Sequence[Comparison]) -> int:

@@ -26,7 +26,7 @@ from __future__ import annotations
 from itertools import islice, product
 from typing import TYPE_CHECKING
 
-from gitexp.comparison.drawn import Tries, drawn_seeds, in_time, unrelated
+from gitexp.comparison.drawn import Tries, drawn_seeds, in_time
 from gitexp.comparison.eligible import (
     Counted,
     count_looks,
@@ -59,11 +59,6 @@ OTHER_SEEDS = "other fixed seeds"
 UNPAIRED = "unpaired seed"
 
 
-def same_environment(_: FoundRun, first: Repeat, __: FoundRun, second: Repeat) -> bool:
-    """Return whether two repeats have one environment, and one set of linked data."""
-    return first.place == second.place
-
-
 @dataclass(frozen=True, slots=True)
 class FoundRuns:
     """All runs that could matter, sorted by where they were found."""
@@ -78,8 +73,10 @@ class FoundRuns:
     past: tuple[FoundRun, ...] = ()  # under the plan before it was amended, of other inputs
     attempts: tuple[FoundRun, ...] = ()  # of this candidate, under plans that drew other seeds
     twins: frozenset[RunId] = frozenset()  # of `past`, under plans of others with the same seeds
-    alike: Alike = same_environment  # what a plan of the second rules asks of a pair
-    ancestry: Earlier = unrelated  # which of two runs lies on the other, whatever their clocks say
+    # what a plan of the second rules asks of a pair
+    alike: Alike = lambda _, first, __, second: first.place == second.place
+    # which of two runs lies on the other, whatever their clocks say
+    ancestry: Earlier = lambda *_: False
     # runs that are not what they say, and why; they never count
     contradicted: Mapping[RunId, str] = field(default_factory=dict)
 
@@ -96,7 +93,6 @@ class SideCount:
     environment: EnvironmentDigest | None
     links: str
     failed: tuple[tuple[int, str], ...]  # (seed, why) of repeats that never finished
-    source_lost: bool = False
     seeding: tuple[str, ...] = ()  # as `eligible.seeding` says it
     interrupted: tuple[int, ...] = ()  # those of `failed` that were stopped or killed
 

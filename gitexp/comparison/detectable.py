@@ -32,8 +32,8 @@ from gitexp.stats.planned.detectable import (
     MOST,
     crossed_repeats_needed,
     degrees_behind,
-    distance_found,
     error_behind,
+    found_at,
 )
 from gitexp.stats.planned.foreseen import Outlook
 from gitexp.stats.stopping import least_p
@@ -69,37 +69,38 @@ def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detecta
         return None
     alpha = plan.effect.level(plan.alpha)
     band = plan.effect.kind is HypothesisKind.EQUIVALENCE
+    power = (1 + POWER) / 2 if band else POWER
     promised = _promised(metric, plan)
     units = min(metric.n_baseline, metric.n_candidate)
     part = named(result.plan.test).part
-    resplit = part == FOLD and len(metric.candidate_values) == metric.n_candidate
-    noun = "split" if resplit else part  # one of a repeat, which divides the table anew
-    if metric.variance is not None:
-        return _crossed(metric, metric.variance, plan, promised)
-    of_repeats = (
-        plan.claim is Claim.METHOD
-        and not part
-        and len(metric.candidate_values) == metric.n_candidate
-    )
-    if of_repeats:
-        sd = _spread(metric, plan, paired=paired)
-        if sd is None or sd <= 0:
+    whole = len(metric.candidate_values) == metric.n_candidate
+    # one of a repeat, which divides the table anew
+    unit = f"{'split' if part == FOLD and whole else part or 'example'}s"
+    enough, noise = None, metric.variance
+    if noise is not None:  # more repeats do not lessen that of the one evaluation set
+        found = _crossed(metric, noise, alpha, power, promised)
+        if found is None:
+            return None
+        distance, enough = found
+        units, unit = noise.repeats, f"pairs on the same {noise.examples} examples"
+        sd = noise.standard_error * math.sqrt(units)
+    elif plan.claim is Claim.METHOD and not part and whole:
+        unit = "pairs" if paired else "repeats a side"
+        spread = _spread(metric, plan, paired=paired)
+        if spread is None or spread <= 0:
             return None
         outlook = Outlook(plan.stopping, plan.repeats, alpha, paired, band)
         size = outlook.smallest(units, POWER)
         if size is None:
             return None
-        distance = size * sd
+        sd, distance = spread, size * spread
         enough = None if promised is None else outlook.needed(promised / sd, POWER)
     else:
         error = _error(metric, units)
         if error is None:
             return None
-        power = (1 + POWER) / 2 if band else POWER
-        df = units - 1 if part else math.inf
-        distance = distance_found(error, power, alpha=alpha, df=df)
+        distance = found_at(power, alpha, units - 1 if part else math.inf) * error
         sd = error * math.sqrt(units)
-        enough = None
         if named(result.plan.test).unit is Unit.FOLD:
             promised = None  # more folds of the same data share what they were trained on
         if promised is not None and promised > distance * math.sqrt(units / MOST):
@@ -109,7 +110,7 @@ def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detecta
         relative=distance / metric.mean_baseline if metric.mean_baseline > 0 else None,
         power=POWER,
         units=units,
-        unit=("pairs" if paired else "repeats a side") if of_repeats else f"{noun or 'example'}s",
+        unit=unit,
         spread=sd,
         promised=promised,
         needed=enough,
@@ -117,30 +118,22 @@ def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detecta
 
 
 def _crossed(
-    metric: MetricComparison, noise: VarianceShare, plan: Plan, promised: float | None
-) -> Detectable | None:
-    """Return what repeats find on one evaluation set, whose noise more of them do not lessen."""
+    metric: MetricComparison,
+    noise: VarianceShare,
+    alpha: float,
+    power: float,
+    promised: float | None,
+) -> tuple[float, int | None] | None:
+    """Return what is found on one evaluation set, and the repeats that are enough for a promise."""
     interval = metric.interval
     if interval is None or interval.low is None or interval.high is None:
         return None
-    alpha = plan.effect.level(plan.alpha)
-    power = (1 + POWER) / 2 if plan.effect.kind is HypothesisKind.EQUIVALENCE else POWER
-    reach = (interval.high - interval.low) / 2
-    df = degrees_behind(reach, noise.standard_error, confidence=interval.confidence)
-    distance = distance_found(noise.standard_error, power, alpha=alpha, df=df)
+    reach, error = (interval.high - interval.low) / 2, noise.standard_error
+    df = degrees_behind(reach, error, confidence=interval.confidence)
     enough = None
     if promised is not None:
         enough = crossed_repeats_needed(noise, promised, power, alpha=alpha, df=df)
-    return Detectable(
-        distance=distance,
-        relative=distance / metric.mean_baseline if metric.mean_baseline > 0 else None,
-        power=POWER,
-        units=noise.repeats,
-        unit=f"pairs on the same {noise.examples} examples",
-        spread=noise.standard_error * math.sqrt(noise.repeats),
-        promised=promised,
-        needed=enough,
-    )
+    return found_at(power, alpha, df) * error, enough
 
 
 def _promised(metric: MetricComparison, plan: Plan) -> float | None:

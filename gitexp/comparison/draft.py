@@ -346,7 +346,7 @@ def _check_samples(
             command = exclusions.onward(plan, counted, paired=situation.paired, on_it=on_it)
         if swapped:
             expected = f"{candidate.name} is the baseline of {swapped}: the sides are swapped"
-            command = f"gitexp compare {advice.quoted(swapped)}"
+            command = f"gitexp compare {shlex.quote(swapped)}"
         raise NoSamplesError(
             "nothing to compare with",
             found=f"0 samples that count for inputs {source.inputs[:7]}{beside}",

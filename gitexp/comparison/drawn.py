@@ -7,21 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.comparison.eligible import (
-    ENDED,
-    LATER,
-    NOT_DRAWN,
-    SPENT,
-    Eligible,
-    finished_keys,
-    finished_seeds,
-    given_up,
-    is_tried,
-    is_under,
-    left_aside,
-    unique,
-    was_under,
-)
+from gitexp.comparison import eligible
 from gitexp.model import dataclass
 from gitexp.model.clocked import is_clocked
 from gitexp.model.plan import MOST_UNSEEN, Plan, StoppingRule
@@ -43,11 +29,6 @@ class Tries:
     place: int = 0  # of the try that is asked about: later ones never change it
     after: tuple[str, ...] = ()  # other plans of this candidate that came before it
     told: frozenset[RunId] = frozenset()  # runs that showed only what another try had shown
-
-
-def unrelated(_: FoundRun, __: FoundRun) -> bool:
-    """Say of any two runs that neither lies on the other."""
-    return False
 
 
 def in_time(earlier: Earlier, ancestry: Earlier) -> Earlier:
@@ -76,23 +57,23 @@ class DrawnSeeds:
     later: frozenset[int] = frozenset()  # of the plan, too, beyond what counts
     ended: frozenset[int] = frozenset()  # of the counting ones: dropped, and nothing for them
 
-    def only(self, side: Eligible) -> Eligible:
+    def only(self, side: eligible.Eligible) -> eligible.Eligible:
         """Return a side of which nothing else counts."""
         out: dict[str, frozenset[Key]] = {}
         unused = list(side.unused)
-        ended = self.ended & given_up(self.plan, side)
+        ended = self.ended & eligible.given_up(self.plan, side)
         counting = self.counting - ended
         for item in side.runs:
-            others = [key for key in finished_keys(item) if key[0] not in counting]
+            others = [key for key in eligible.finished_keys(item) if key[0] not in counting]
             if others:
                 out[item.run.id] = frozenset(others)
-            for seed in finished_seeds(item):
+            for seed in eligible.finished_seeds(item):
                 if seed not in counting:
-                    why = LATER if seed in self.later else NOT_DRAWN
-                    why = ENDED if seed in ended else why
-                    why = SPENT if seed in self.spent else why
-                    unused.append(left_aside(why, item, (seed,)))
-        return Eligible(side.runs, out, tuple(unused), judged=self.counting)
+                    why = eligible.LATER if seed in self.later else eligible.NOT_DRAWN
+                    why = eligible.ENDED if seed in ended else why
+                    why = eligible.SPENT if seed in self.spent else why
+                    unused.append(eligible.left_aside(why, item, (seed,)))
+        return eligible.Eligible(side.runs, out, tuple(unused), judged=self.counting)
 
     def tries(
         self,
@@ -116,9 +97,13 @@ class DrawnSeeds:
         plan, own = self.plan, self.counting | self.spent | self.later
         found: dict[_Try, list[FoundRun]] = {}
         every: dict[_Try, list[FoundRun]] = {}
-        for item in unique(runs):
+        for item in eligible.unique(runs):
             run, ref = item.run, item.run.plan
-            if ref is None or run.origin is not Origin.OBSERVED or not is_tried(item, baseline):
+            if (
+                ref is None
+                or run.origin is not Origin.OBSERVED
+                or not eligible.is_tried(item, baseline)
+            ):
                 continue
             if not run.source.overrides and plan.was_baseline(run.source.commit, ref.digest):
                 continue
@@ -126,9 +111,11 @@ class DrawnSeeds:
             seen = any(each.shown and each.seed in own for each in run.own_repeats)
             tried_as = run.inputs, run.fixed, ref.digest
             every.setdefault(tried_as, []).append(item)
-            if seen or (was_under(item, plan) and finished_seeds(item)):
+            if seen or (eligible.was_under(item, plan) and eligible.finished_seeds(item)):
                 found.setdefault(tried_as, []).append(item)
-        same, told = _told(found, every, first) if _is_of_numbers(plan) else ({}, frozenset())
+        # equal numbers and outputs are an equal answer, where none of time is looked at
+        timed = any(map(is_clocked, (plan.metric, *(guard.metric for guard in plan.guards))))
+        same, told = ({}, frozenset()) if timed else _told(found, every, first)
         others: dict[object, str] = {}
         for item in attempts:
             run, ref = item.run, item.run.plan
@@ -149,11 +136,6 @@ class DrawnSeeds:
 
 
 _Try = tuple[object, ...]  # inputs, seeds that keep their value, version of the plan
-
-
-def _is_of_numbers(plan: Plan) -> bool:
-    """Return whether equal numbers and outputs are an equal answer: none of time is looked at."""
-    return not any(map(is_clocked, (plan.metric, *(guard.metric for guard in plan.guards))))
 
 
 def _told(
@@ -222,7 +204,7 @@ def drawn_seeds(
     everywhere: Iterable[FoundRun],
     plan: Plan | None,
     baseline: InputsDigest,
-    sides: tuple[Eligible, Eligible],
+    sides: tuple[eligible.Eligible, eligible.Eligible],
     earlier: Earlier,
 ) -> DrawnSeeds | None:
     """Return which seeds of a plan's own count; None where the plan drew none.
@@ -241,9 +223,9 @@ def drawn_seeds(
     mine: dict[int, list[FoundRun]] = {}
     others: dict[int, list[FoundRun]] = {}
     tried = {item.run.inputs for item in sides[1].runs}
-    for item in unique(everywhere):
-        under = is_under(item, plan)
-        if item.run.inputs in tried if under else is_tried(item, baseline):
+    for item in eligible.unique(everywhere):
+        under = eligible.is_under(item, plan)
+        if item.run.inputs in tried if under else eligible.is_tried(item, baseline):
             repeats = item.run.own_repeats if under else item.run.repeats
             for seed in {each.seed for each in repeats}:
                 (mine if under else others).setdefault(seed, []).append(item)
@@ -258,7 +240,7 @@ def drawn_seeds(
         if all(any(earlier(it, one) for it in every) for one in mine.get(seed, ()))
     }
     finished = [{repeat.seed for _, repeat in side.repeats()} for side in sides]
-    dropped = given_up(plan, *sides)
+    dropped = eligible.given_up(plan, *sides)
     done = (finished[0] & finished[1] | dropped) - sides[0].unlike
     seen = {*mine, *others, *finished[0], *finished[1]}
     always = plan.stopping is not None and plan.stopping.rule is StoppingRule.ALWAYS_VALID

@@ -11,16 +11,7 @@ from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from gitexp.comparison import collapse, eligible, failures
-from gitexp.comparison.counting import (
-    CONTRADICTED,
-    ELSEWHERE,
-    OTHER_DATA,
-    OTHER_SEEDS,
-    Count,
-    FoundRuns,
-    SideCount,
-)
+from gitexp.comparison import collapse, counting, eligible, failures
 from gitexp.comparison.environments import Environments, environment_changes
 from gitexp.comparison.pairs import OTHER_ENVIRONMENT
 from gitexp.dvc import inputs
@@ -32,12 +23,13 @@ from gitexp.model.metrics import OWN_METRIC
 from gitexp.model.plan import ALPHA, Claim, Direction, OnFailed, Plan, PlanTerms
 from gitexp.records.terms import effect_text, guard_text
 from gitexp.report.numbers import listed
-from gitexp.stats.design import pairs_needed
+from gitexp.stats.design import counted, pairs_needed
 from gitexp.store import plans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gitexp.comparison.counting import Count, FoundRuns, SideCount
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.comparison.tally import Settled
     from gitexp.git.repository import Repo
@@ -51,10 +43,10 @@ _WITHOUT_RULE: Final = 'gitexp amend-plan {} --stopping none --why "the metric i
 _FEW: Final = 3  # changes that are named
 _SHORT: Final = 7
 _SAID: Final = {
-    CONTRADICTED: "in records that contradict themselves; gitexp compare names them",
-    ELSEWHERE: "found on other branches only; gitexp compare --pool REF takes them in",
-    OTHER_DATA: "ran with other linked data",
-    OTHER_SEEDS: "ran with other fixed seeds",
+    counting.CONTRADICTED: "in records that contradict themselves; gitexp compare names them",
+    counting.ELSEWHERE: "found on other branches only; gitexp compare --pool REF takes them in",
+    counting.OTHER_DATA: "ran with other linked data",
+    counting.OTHER_SEEDS: "ran with other fixed seeds",
     eligible.REPORTED: "reported from outside",
     eligible.SPENT: "of seeds that were seen before they were run under the plan",
     eligible.LATER: "of the plan's seeds, but none of its first",
@@ -84,12 +76,12 @@ def uncounted(repo: Repo, settled: Settled) -> tuple[str, ...]:
     for item in settled.count.unused:
         if item.run in mine:
             why = _reason(item.why, mine[item.run], plan)
-            if plan.drawn and item.why == ELSEWHERE:
+            if plan.drawn and item.why == counting.ELSEWHERE:
                 why = "found on other branches only, where none of them counts"
             by_why[why] += len(item.seeds)
-    lines += [f"{_repeats(n)} {text}" for text, n in by_why.items() if text]
+    lines += [f"{counted(n, 'repeat')} {text}" for text, n in by_why.items() if text]
     seen = sum(len(item.seeds) for item in settled.count.unused if item.why == eligible.SEEN)
-    lines += [f"{_repeats(seen)} of the baseline: {eligible.SEEN}"] if seen else []
+    lines += [f"{counted(seen, 'repeat')} of the baseline: {eligible.SEEN}"] if seen else []
     return tuple(lines)
 
 
@@ -257,7 +249,8 @@ def _of_other_inputs(
             variants.setdefault(item.run.inputs, text)
     if source.overrides:
         for inputs_, text in [*variants.items()][:_FEW]:
-            yield f"{_repeats(len(seeds[inputs_]))} ran with {text}, which is not committed"
+            some = counted(len(seeds[inputs_]), "repeat")
+            yield f"{some} ran with {text}, which is not committed"
         if len(variants) > _FEW:
             yield f"and {len(variants) - _FEW} more; gitexp list --runs shows all"
         return
@@ -265,7 +258,7 @@ def _of_other_inputs(
     told = f": {changes}" if changes else ""
     number = len(seeds[newest.run.inputs])
     yield (
-        f"{_repeats(number)} {'is' if number == 1 else 'are'} of other inputs{told}; "
+        f"{counted(number, 'repeat')} {'is' if number == 1 else 'are'} of other inputs{told}; "
         f"gitexp inputs {source.commit[:_SHORT]} {candidate.commit[:_SHORT]}"
     )
 
@@ -307,7 +300,7 @@ def _in_another_environment(repo: Repo, settled: Settled) -> Iterator[str]:
                     aside.setdefault(repeat.environment, (run, set()))[1].add(repeat.seed)
         for digest, (run, seeds) in aside.items():
             told = _between(repo, (run, digest), (kept.found, side.environment))
-            yield f"{_repeats(len(seeds))} of the {name} ran in another environment{told}"
+            yield f"{counted(len(seeds), 'repeat')} of the {name} ran in another environment{told}"
     if count.confounded == "environment":
         old, new = (
             (next(iter(side.repeats.values())).found, side.environment)
@@ -341,10 +334,6 @@ def _reason(why: str, item: FoundRun, plan: Plan) -> str:
         return "run before the plan, or beside it: exploratory"
     older = under.name in {plan.name, *plan.formerly}
     return "ran under the plan as it was before" if older else f"ran under the plan {under.name}"
-
-
-def _repeats(n: int) -> str:
-    return "1 repeat" if n == 1 else f"{n} repeats"
 
 
 def changes(

@@ -62,11 +62,6 @@ class Frozen:
     content: Mapping[str, str]
 
     @property
-    def lacking(self) -> str:
-        """Why the evaluation is not frozen; "" where it is."""
-        return self.evaluator.lacking
-
-    @property
     def files(self) -> tuple[str, ...]:
         """The files that only the evaluator reads, and those of its parameters; none is made."""
         params_files = (each.file for each in self.evaluator.params)
@@ -180,13 +175,13 @@ def summary(repo: Repo, plan: Plan, start: CommitHash) -> str:
         known = look(repo, plan, start)
     except GitexpError:
         return ""
-    if known is None or not (known.content or known.lacking):
+    if known is None or not (known.content or known.evaluator.lacking):
         return ""
     names = numbers.listed(known.names, _MANY)
     own = known.differing(plans.state_of(repo, start, start))
     said = (
         f"frozen: {names}" * bool(names),
-        f"evaluation not frozen: {known.lacking}" * bool(known.lacking),
+        f"evaluation not frozen: {known.evaluator.lacking}" * bool(known.evaluator.lacking),
         f"the start has other ones than the baseline: {', '.join(own)}" * bool(own),
     )
     return "; ".join(filter(None, said))
@@ -239,7 +234,7 @@ def standing(
     runs = [each.found for side in sides for each in side.repeats.values()]
     recorded = {each.run.evaluator for each in runs if is_under(each, plan)} - {""}
     names: tuple[str, ...] = ()
-    step, lacking = "", known.lacking
+    step, lacking = "", known.evaluator.lacking
     if candidate.exact:
         state = candidate.state(repo)
         names = known.differing(state)

@@ -94,6 +94,10 @@ class _File:
     def metrics(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(sample.metric for sample in self.samples))
 
+    @property
+    def commit(self) -> CommitHash:  # as of ``git hash-object FILE``
+        return CommitHash(objects.blob_hash(self.data))
+
 
 def compare_files(
     baseline: Path, candidate: Path, question: FileQuestion, *, now: datetime, program: str
@@ -277,7 +281,7 @@ def _side_count(file: _File, now: datetime) -> SideCount:
     run = Run(
         id=RunId(base64.b32encode(digest.digest())[:16].decode().lower()),
         origin=Origin.REPORTED,
-        source=RunSource(_commit(file), TreeId(""), ""),
+        source=RunSource(file.commit, TreeId(""), ""),
         inputs=InputsDigest(digest.hexdigest()),
         plan=None,
         group="",
@@ -299,14 +303,9 @@ def _side_count(file: _File, now: datetime) -> SideCount:
 
 
 def _source(file: _File) -> ResolvedSide:
-    commit = _commit(file)
+    commit = file.commit
     inputs = InputsDigest(hashlib.sha256(file.data).hexdigest())
-    return ResolvedSide(file.name, commit, commit, commit, "", ProjectConfig(), inputs)
-
-
-def _commit(file: _File) -> CommitHash:
-    """Return the name that Git would give to the file: ``git hash-object FILE``."""
-    return CommitHash(objects.blob_hash(file.data))
+    return ResolvedSide(file.name, commit, commit, commit, ProjectConfig(), inputs)
 
 
 def _headline(

@@ -10,18 +10,10 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import exclusions, siblings, sides
+from gitexp.comparison import exclusions, known_metrics, siblings, sides
 from gitexp.comparison.designs.foretold import FEWEST_KNOWN, Foretold, PowerTerms, Spread
 from gitexp.comparison.detectable import of_baseline
 from gitexp.comparison.gather import RunPool
-from gitexp.comparison.known_metrics import (
-    Duration,
-    direction_of,
-    duration_of,
-    known_metrics,
-    last_duration,
-    priced,
-)
 from gitexp.comparison.sides import Named
 from gitexp.errors import NoRepositoryError, NotInitialisedError, UnbornBranchError, UsageError
 from gitexp.git import repository
@@ -69,13 +61,13 @@ class _Known:
     plan: Plan | None = None
     config: ProjectConfig | None = None
     found: Spread = Spread(0, None, None)
-    duration: Duration | None = None
+    duration: known_metrics.Duration | None = None
     shared: tuple[str, ...] = ()  # experiments with results on the same data
     repo: Repo | None = None
 
     def price(self, repeats: int) -> Price:
         """Return what so many repeats on both sides cost."""
-        return priced(self.repo, repeats, self.duration)
+        return known_metrics.priced(self.repo, repeats, self.duration)
 
 
 def power(workspace: Workspace | None, request: PowerRequest | None = None) -> PowerReport:
@@ -147,12 +139,14 @@ def _known(repo: Repo, index: Index, base: Named, named: Named, metric: str | No
     """Return what the repeats of a baseline say of a metric, by default that of the plan."""
     side = sides.source(repo, base, sides.settled(repo, named), index)
     if metric:
-        known_metrics(repo, base.commit, side.config).refuse_unclear(metric)
+        known_metrics.known_metrics(repo, base.commit, side.config).refuse_unclear(metric)
     elif named.plan is not None:
         metric = named.plan.metric
     world = RunPool(repo, index)
     found = of_baseline(world, side, metric or "", named)
-    seconds = last_duration(repo, side.config, base.holder, named.holder) or duration_of(found.runs)
+    seconds = known_metrics.last_duration(
+        repo, side.config, base.holder, named.holder
+    ) or known_metrics.duration_of(found.runs)
     shared = siblings.sharing(world, side, named)
     return _Known(named.plan, side.config, found, seconds, shared, repo)
 
@@ -168,7 +162,7 @@ def _terms(request: PowerRequest, known: _Known) -> PowerTerms:
             next_step='gitexp power --metric f1:max --effect ">=5%"',
         )
     mine = plan if plan is not None and plan.metric == metric else None
-    by_name = None if known.config is None else direction_of(metric, known.config)
+    by_name = None if known.config is None else known_metrics.direction_of(metric, known.config)
     usual = by_name or Direction.MAX
     direction = request.direction or (usual if mine is None else mine.direction)
     effect = Effect(HypothesisKind.SUPERIORITY, 0.0, relative=False, strict=True)

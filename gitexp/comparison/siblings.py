@@ -220,14 +220,11 @@ class _Data:
     evaluated: frozenset[str] = frozenset()  # identities of what repeats were measured on
     raw: frozenset[str] = frozenset()  # data of DVC
 
-    def has_common(self, other: _Data) -> bool:
-        """Whether two surely have the same."""
-        return not (self.evaluated.isdisjoint(other.evaluated) and self.raw.isdisjoint(other.raw))
-
     def is_apart(self, other: _Data) -> bool:
         """Whether two surely have others; where nothing tells, they may be the same."""
         told = (self.evaluated and other.evaluated) or (self.raw and other.raw)
-        return bool(told) and not self.has_common(other)
+        apart = self.evaluated.isdisjoint(other.evaluated) and self.raw.isdisjoint(other.raw)
+        return bool(told) and apart
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,6 @@ class ResolvedSide:
     # whose history is searched; of a merged side the commit that has its records now
     records: CommitHash
     recorded: CommitHash  # the side's own commit, also where it is gone
-    branch: str
     config: ProjectConfig
     inputs: InputsDigest
     lost: bool = False  # no ref leads to its own commit; its inputs come from a record
@@ -222,7 +221,6 @@ def source(repo: Repo, named: Named, fallback: CommitHash, index: Index) -> Reso
         commit=named.commit,
         records=named.holder,
         recorded=named.recorded or named.commit,
-        branch=named.branch,
         config=config,
         inputs=digest,
         lost=named.lost,

@@ -62,10 +62,6 @@ class Settled:
         return len(there) >= self.count.left_of(self.plan.repeats)
 
     @property
-    def _planned(self) -> int:
-        return 1 if self.plan is None else self.judged.left_of(self.plan.repeats)
-
-    @property
     def late(self) -> frozenset[int]:
         """The candidate's seeds that came after a look."""
         return frozenset(self.everything.candidate.repeats.keys() - self.count.candidate.repeats)
@@ -120,7 +116,8 @@ class Settled:
     def baseline(self) -> tuple[int, ...]:
         """The baseline's: once there are as many pairs as planned, those with a partner."""
         pairs = self.judged.pairs
-        return pairs if len(pairs) >= self._planned else tuple(sorted(self.judged.baseline.repeats))
+        planned = 1 if self.plan is None else self.judged.left_of(self.plan.repeats)
+        return pairs if len(pairs) >= planned else tuple(sorted(self.judged.baseline.repeats))
 
     @property
     def by_run(self) -> dict[str, tuple[int, ...]]:

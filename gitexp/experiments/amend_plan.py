@@ -269,7 +269,7 @@ def _evaluator(repo: Repo, tip: CommitHash, plan: Plan, terms: Terms) -> dict[st
                 raise UsageError(
                     "the plan does not freeze this",
                     found=name,
-                    expected=", ".join(known.names) or known.lacking,
+                    expected=", ".join(known.names) or known.evaluator.lacking,
                 )
         laid_over(known.state, there, asked)  # or it says why that cannot be done
     return {"unfrozen": (*kept, *asked)}

@@ -398,9 +398,6 @@ def _every_grid(sheet: Sheet) -> Iterator[Grid]:
         yield from _every_grid(part)
 
 
-_TEXT_LIMIT = 1_000  # characters of a line of facts
-
-
 def page_table(grid: Grid) -> Iterator[str]:
     """Return the lines of a table; its first column names the rows."""
     yield '<div class="scroll"><table>'
@@ -420,23 +417,23 @@ def page_sheet(sheet: Sheet) -> Iterator[str]:
     """Yield the lines of a whole sheet: headline, tables, parts, lines, facts, next command."""
     if sheet.word or sheet.headline:
         word = f"<strong>{html(sheet.word)}</strong> " if sheet.word else ""
-        yield f'<p class="lead">{word}{html(sheet.headline, limit=_TEXT_LIMIT)}</p>'
+        yield f'<p class="lead">{word}{html(sheet.headline, limit=_LINE_LIMIT)}</p>'
     for grid in sheet.grids:
         yield from page_table(grid)
     for part in sheet.parts:
         yield from page_sheet(part)
     for item in sheet.items:
-        yield f"<p>{html(item.text, limit=_TEXT_LIMIT)}</p>"
+        yield f"<p>{html(item.text, limit=_LINE_LIMIT)}</p>"
         yield from page_facts(item.facts)
     yield from page_facts(sheet.facts)
     if sheet.next_step:
-        yield f'<code class="cmd">{html(sheet.next_step, limit=_TEXT_LIMIT)}</code>'
+        yield f'<code class="cmd">{html(sheet.next_step, limit=_LINE_LIMIT)}</code>'
 
 
 def page_facts(facts: Iterable[Fact]) -> Iterator[str]:
     """Yield a line for each fact."""
     for fact in facts:
-        yield f"<p>{html(fact.label)}: {html(fact.text, limit=_TEXT_LIMIT)}</p>"
+        yield f"<p>{html(fact.label)}: {html(fact.text, limit=_LINE_LIMIT)}</p>"
 
 
 FORMATS: dict[str, Callable[[Sheet, Style], str]] = {"text": text, "md": markdown, "csv": tables}

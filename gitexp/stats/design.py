@@ -14,20 +14,7 @@ from gitexp.errors import DesignError
 from gitexp.model.comparison import PlannedTest
 from gitexp.model.design import Design, Splits, Unit
 from gitexp.model.plan import Claim
-from gitexp.stats.tests import (
-    BOOTSTRAP_DRAWS,
-    BOOTSTRAP_MARGIN,
-    CROSSED_T,
-    DELONG,
-    MIN_BOOTSTRAP_EXAMPLES,
-    MIN_CLASS,
-    MIN_CLUSTERS,
-    PAIRED_RANDOMIZATION,
-    SWAP_DRAWS,
-    TESTS,
-    SignificanceTest,
-    named,
-)
+from gitexp.stats import tests
 
 __all__ = [
     "Design",
@@ -58,7 +45,7 @@ def plan_test(design: Design) -> PlannedTest:
     ('paired-permutation', 256, 0.0078125)
     """
     _check(design)
-    test = next(test for test in TESTS.values() if test.suits(design))
+    test = next(test for test in tests.TESTS.values() if test.suits(design))
     resamples, exact = test.visits(design)
     least = 0.0 if test.continuous else _least(design)
     if resamples and not exact:
@@ -73,7 +60,7 @@ def plan_test(design: Design) -> PlannedTest:
     )
 
 
-def plan_as(test: SignificanceTest, design: Design, why: str) -> PlannedTest:
+def plan_as(test: tests.SignificanceTest, design: Design, why: str) -> PlannedTest:
     """Return a test as planned for a design, before it is known how p comes about."""
     return PlannedTest(
         test=test.name,
@@ -89,7 +76,7 @@ def plan_as(test: SignificanceTest, design: Design, why: str) -> PlannedTest:
     )
 
 
-def beside(plan: PlannedTest, test: SignificanceTest, title: str = "") -> PlannedTest:
+def beside(plan: PlannedTest, test: tests.SignificanceTest, title: str = "") -> PlannedTest:
     """Return a test that stands beside a planned one, on the same values."""
     return replace(
         plan,
@@ -248,13 +235,13 @@ def swap_draws(metric: str, n: int) -> int:
     (19999, 10000)
     """
     if metric not in RANKED:
-        return SWAP_DRAWS
-    return min(SWAP_DRAWS, max(MIN_DRAWS, SWAPPED_WORK // n))
+        return tests.SWAP_DRAWS
+    return min(tests.SWAP_DRAWS, max(MIN_DRAWS, SWAPPED_WORK // n))
 
 
 def bootstrap_draws(n: int) -> int:
     """Return how many bootstrap samples of n units are drawn."""
-    return min(BOOTSTRAP_DRAWS, max(MIN_DRAWS, DRAWN_WORK // n))
+    return min(tests.BOOTSTRAP_DRAWS, max(MIN_DRAWS, DRAWN_WORK // n))
 
 
 def plan_examples(
@@ -272,7 +259,7 @@ def plan_examples(
     margin = design.effect is not None and design.effect.margin != 0
     score = design.metric in RANKED | MEANS | {ROOT}
     if not score and not clusters:
-        few = margin and 0 < classes[0] < MIN_CLASS
+        few = margin and 0 < classes[0] < tests.MIN_CLASS
         return replace(checked, smallest_p=1.0) if few else checked
     why = units_of(design)
     if clusters:
@@ -280,14 +267,14 @@ def plan_examples(
     if design.metric == AREA:
         return _area(design, units, why, classes)
     if margin:
-        draws, usable = bootstrap_draws(units), units >= MIN_BOOTSTRAP_EXAMPLES
-        fewest = min(classes) if design.metric in RANKED else classes[0] or MIN_CLASS
-        usable = usable and fewest >= MIN_CLASS
-        test = BOOTSTRAP_MARGIN
+        draws, usable = bootstrap_draws(units), units >= tests.MIN_BOOTSTRAP_EXAMPLES
+        fewest = min(classes) if design.metric in RANKED else classes[0] or tests.MIN_CLASS
+        usable = usable and fewest >= tests.MIN_CLASS
+        test = tests.BOOTSTRAP_MARGIN
         why += test.because
     else:
         draws, usable = swap_draws(design.metric, units), True
-        test = PAIRED_RANDOMIZATION
+        test = tests.PAIRED_RANDOMIZATION
     title = test.titled(metric=design.metric, draws=draws)
     if clusters:
         title += " of whole clusters"
@@ -309,8 +296,8 @@ def plan_crossed(design: Design, examples: int) -> PlannedTest:
     if examples < 2:  # noqa: PLR2004 - a variance needs two
         raise DesignError("a test set needs two examples", found=str(examples))
     why = f"{units_of(design)}, all on the same {examples} examples"
-    few = design.n_baseline < CROSSED_T.fewest
-    return replace(plan_as(CROSSED_T, design, why), smallest_p=1.0 if few else 0.0)
+    few = design.n_baseline < tests.CROSSED_T.fewest
+    return replace(plan_as(tests.CROSSED_T, design, why), smallest_p=1.0 if few else 0.0)
 
 
 def lacking(plan: PlannedTest) -> str:
@@ -320,16 +307,16 @@ def lacking(plan: PlannedTest) -> str:
     >>> lacking(plan_crossed(Design(Unit.REPEAT, True, 2, 2, alpha=0.05), 100))
     'repeats crossed with examples need 3 pairs, 2 are there'
     """
-    return "" if plan.smallest_p <= plan.alpha else named(plan.test).needs(plan)
+    return "" if plan.smallest_p <= plan.alpha else tests.named(plan.test).needs(plan)
 
 
 def _area(design: Design, units: int, why: str, classes: tuple[int, int]) -> PlannedTest:
     clustered = units != design.n_baseline
-    usable = min(classes) >= MIN_CLASS and (not clustered or units >= MIN_CLUSTERS)
+    usable = min(classes) >= tests.MIN_CLASS and (not clustered or units >= tests.MIN_CLUSTERS)
     why += f", {classes[0]} of them {'with positive ones' if clustered else 'positive'}"
     return replace(
-        plan_as(DELONG, design, why),
-        title=DELONG.title + (", clustered" if clustered else ""),
+        plan_as(tests.DELONG, design, why),
+        title=tests.DELONG.title + (", clustered" if clustered else ""),
         n_baseline=units,
         n_candidate=units,
         smallest_p=0.0 if usable else 1.0,

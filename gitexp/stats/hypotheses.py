@@ -145,10 +145,6 @@ def _stepwise(
     return tuple(result.tolist())
 
 
-def _harmonic(n: int) -> float:
-    return float((1 / np.arange(1, n + 1)).sum())
-
-
 ADJUSTMENTS: dict[str, Callable[[Sequence[float]], tuple[float, ...]]] = {
     # familywise error under any dependence (Holm 1979, Dunn 1961)
     "holm": partial(_stepwise, lambda rank, n: n - rank + 1, down=True),
@@ -158,7 +154,7 @@ ADJUSTMENTS: dict[str, Callable[[Sequence[float]], tuple[float, ...]]] = {
     # their false discovery rate (Benjamini and Hochberg 1995)
     "bh": partial(_stepwise, lambda rank, n: n / rank),
     # the same under any dependence (Benjamini and Yekutieli 2001)
-    "by": partial(_stepwise, lambda rank, n: _harmonic(n) * n / rank),
+    "by": partial(_stepwise, lambda rank, n: float((1 / np.arange(1, n + 1)).sum()) * n / rank),
     "none": tuple,
 }
 

@@ -20,7 +20,7 @@ from gitexp.model import dataclass, field
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from gitexp.stats.values import Values
+    from gitexp.stats.values import Places, Values
 
 SAME = 1e-9  # relative; a project may have rounded by printing, but not further than this
 
@@ -172,15 +172,19 @@ def evaluate(definition: Definition, counts: Counts, labels: Sequence[str]) -> V
 
 def count(y_true: Sequence[str], y_pred: Sequence[str], labels: Sequence[str]) -> Counts:
     """Count right, predicted and actual examples of each class."""
-    place = {label: index for index, label in enumerate(labels)}
-    truth = np.array([place[label] for label in y_true], dtype=np.intp)
-    guess = np.array([place[label] for label in y_pred], dtype=np.intp)
+    truth, guess = encoded(labels, y_true, y_pred)
     k = len(labels)
     return Counts(
         right=np.bincount(truth[truth == guess], minlength=k).astype(np.float64),
         predicted=np.bincount(guess, minlength=k).astype(np.float64),
         actual=np.bincount(truth, minlength=k).astype(np.float64),
     )
+
+
+def encoded(labels: Sequence[str], *columns: Sequence[str]) -> list[Places]:
+    """Return the place of each label of some columns among all of them."""
+    place = {label: index for index, label in enumerate(labels)}
+    return [np.array([place[label] for label in column], dtype=np.intp) for column in columns]
 
 
 def classes(*columns: Sequence[str]) -> tuple[str, ...]:

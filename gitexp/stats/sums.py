@@ -213,9 +213,7 @@ def pseudo_of_labels(
     n, k = len(y_true), len(labels)
     if n < 2:  # noqa: PLR2004 - nothing would be left
         raise DesignError("a jackknife needs two examples", found=str(n))
-    place = {label: index for index, label in enumerate(labels)}
-    truth = np.array([place[label] for label in y_true], dtype=np.intp)
-    guess = np.array([place[label] for label in y_pred], dtype=np.intp)
+    truth, guess = metrics.encoded(labels, y_true, y_pred)
     counts = metrics.count(y_true, y_pred, labels)
     whole = float(metrics.evaluate(definition, counts, labels))
     cells, where = np.unique(truth * k + guess, return_inverse=True)

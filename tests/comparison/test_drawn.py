@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.comparison import cautions, counting, drawn, eligible, selection
+from gitexp.comparison import cautions, counting, eligible, selection
 from gitexp.comparison.counting import Count, FoundRuns, count
-from gitexp.comparison.designs.interim import in_order
+from gitexp.comparison.designs.repeats import in_order
 from gitexp.comparison.measure import values_of
 from gitexp.experiments.archive import archive, restore
 from gitexp.experiments.new import new
@@ -888,7 +888,7 @@ def picked(
     past: tuple[FoundRun, ...] = (),
     attempts: tuple[FoundRun, ...] = (),
     by: Earlier = in_line,
-    ancestry: Earlier = drawn.unrelated,
+    ancestry: Earlier = lambda *_: False,
 ) -> str:
     """Which try the candidate is, and what p is multiplied by; each made a file of its own."""
     runs, past = (tuple(made(item.run.inputs, item) for item in each) for each in (runs, past))

@@ -666,7 +666,7 @@ def side(traces: list[Trace]) -> SideCount:
 def test_no_pair_of_a_thousand_dead_scripts_gets_a_verdict() -> None:
     run, _ = a_run(1, [])
     commit = CommitHash("a" * 40)
-    source = ResolvedSide("a", commit, commit, commit, "", CONFIG, run.inputs)
+    source = ResolvedSide("a", commit, commit, commit, CONFIG, run.inputs)
     effect = Effect(HypothesisKind.SUPERIORITY, 0.0, relative=False)
     question = Question("m0", Role.PRIMARY, Direction.MAX, effect, 0.05)
     for number in range(COUNT):

@@ -110,7 +110,6 @@ def test_a_new_test_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
         fewest=4,
     )
     monkeypatch.setattr(tests, "TESTS", {new.name: new, **TESTS})
-    monkeypatch.setattr("gitexp.stats.design.TESTS", tests.TESTS)
     design = Design(Unit.REPEAT, paired=True, n_baseline=5, n_candidate=5, alpha=0.05)
     found = run_on_repeats(plan_test(design), design, [1.0] * 5, [2.0, 3.0, 4.0, 5.0, 6.0])
     assert (found.plan.test, found.plan.title) == (new.name, new.title)

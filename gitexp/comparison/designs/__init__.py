@@ -12,7 +12,6 @@ from gitexp.comparison.designs import (
     crossed,
     datasets,
     folds,
-    interim,
     predictions,
     repeats,
     resplits,
@@ -76,7 +75,7 @@ class Chosen:
         resplit = self.overlap is not None and not is_clocked(question.metric)
         if (by_folds and plan.drawn) or resplit:
             return folds.without_test(question, self._at_once(question), NO_RULE)
-        answer = self._scoped(question, interim.measure(self.situation, question, plan))
+        answer = self._scoped(question, repeats.at_looks(self.situation, question, plan))
         if by_folds:  # older plans keep the verdict that they had
             answer = replace(answer, warnings=(*answer.warnings, folds.IGNORED))
         return answer

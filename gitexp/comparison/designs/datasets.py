@@ -29,7 +29,7 @@ from gitexp.stats.design import Unit, plan_test
 from gitexp.stats.planned import datasets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from gitexp.comparison.measure import Cell, CountedSides, Question
     from gitexp.model.run import Sample
@@ -56,7 +56,10 @@ def measure(situation: CountedSides, question: Question) -> Answer | None:
         found = max(map(len, names))
         return Answer(None, f"{metric} has {found} data sets, and at most {MOST} are compared")
     if names[0] != names[1]:
-        return Answer(None, _differ(names[0], names[1]))
+        lone = sorted(names[0] ^ names[1])
+        shown = ", ".join(lone[:_NAMED]) + (", ..." if len(lone) > _NAMED else "")
+        why = "the two sides were measured on different data sets, one side alone on"
+        return Answer(None, f"{why}: {shown}")
     left, right, lacking = _joined(situation, metric, sides)
     if names[0] != _names(left):
         gone = ", ".join(sorted(names[0] - _names(left))[:_NAMED])
@@ -133,9 +136,3 @@ def _mean_of(side: Side, name: str) -> float:
             if any(dataset == name for _, _, dataset in cells)
         ]
     )
-
-
-def _differ(baseline: Iterable[str], candidate: Iterable[str]) -> str:
-    lone = sorted(set(baseline) ^ set(candidate))
-    shown = ", ".join(lone[:_NAMED]) + (", ..." if len(lone) > _NAMED else "")
-    return f"the two sides were measured on different data sets, one side alone on: {shown}"

@@ -47,6 +47,11 @@ class Guesses:
     columns: Mapping[str, tuple[str, ...]]
     header: tuple[str, ...] = ()  # every column of the file
 
+    @classmethod
+    def of(cls, table: PredictionTable) -> Guesses:
+        """Return what a table has beside ids and true labels."""
+        return cls(table.y_pred, table.scores, table.columns, table.header)
+
     def take(self, rows: Sequence[int]) -> Guesses:
         """Return what was said about some examples."""
         return Guesses(
@@ -118,8 +123,8 @@ def read_pair(
     """Read the predictions of a repeat of each side from the cache."""
     top, cluster = situation.top, situation.cluster
     wanted = (*columns, *((cluster,) if cluster and cluster not in columns else ()))
-    one = _read(top, left, situation.baseline, wanted)
-    two = _read(top, right, situation.candidate, wanted)
+    one = read(top, left, situation.baseline, wanted)
+    two = read(top, right, situation.candidate, wanted)
     pair = joined(one, two)
     spec = situation.candidate.config.predictions
     return replace(
@@ -135,7 +140,7 @@ def read_alone(top: Path | None, item: Counted, source: ResolvedSide) -> Pair:
     """Read one repeat's predictions as a pair of it with itself; see `read_pair`."""
     spec = source.config.predictions
     cluster = "" if spec is None else spec.cluster or ""
-    table = _read(top, item, source, (cluster,) if cluster else ())
+    table = read(top, item, source, (cluster,) if cluster else ())
     positive = None if spec is None else spec.positive
     return replace(joined(table, table), positive=positive, cluster=cluster)
 
@@ -154,20 +159,6 @@ def joined(one: PredictionTable, two: PredictionTable) -> Pair:
     return Pair(0, 0, ids, y_true, _ordered(one, ids), _ordered(two, ids))
 
 
-def read_side(
-    top: Path | None, item: Counted, source: ResolvedSide, columns: Sequence[str] = ()
-) -> tuple[tuple[str, ...], Guesses]:
-    """Read one repeat's predictions alone: true labels, and what was said; see `read_pair`."""
-    table = _read(top, item, source, columns)
-    return table.y_true, Guesses(table.y_pred, table.scores, table.columns, table.header)
-
-
-def read_truth(top: Path | None, item: Counted, source: ResolvedSide) -> Mapping[str, str]:
-    """Read which examples one repeat was tested on, with their true labels; see `read_pair`."""
-    table = _read(top, item, source, ())
-    return dict(zip(table.ids, table.y_true, strict=True))
-
-
 def recorded_by(item: Counted, source: ResolvedSide) -> FileHash | None:
     """Return what a repeat recorded of the predictions that its side declares."""
     spec = source.config.predictions
@@ -177,14 +168,13 @@ def recorded_by(item: Counted, source: ResolvedSide) -> FileHash | None:
 
 def _ordered(table: PredictionTable, ids: tuple[str, ...]) -> Guesses:
     row = {key: index for index, key in enumerate(table.ids)}
-    return Guesses(table.y_pred, table.scores, table.columns, table.header).take(
-        [row[key] for key in ids]
-    )
+    return Guesses.of(table).take([row[key] for key in ids])
 
 
-def _read(
-    top: Path | None, item: Counted, source: ResolvedSide, columns: Sequence[str]
+def read(
+    top: Path | None, item: Counted, source: ResolvedSide, columns: Sequence[str] = ()
 ) -> PredictionTable:
+    """Read one repeat's predictions from the cache."""
     spec = source.config.predictions
     if spec is None:
         raise DesignError(

@@ -207,11 +207,13 @@ def _found(question: Question, pair: Pair, computed: Computed) -> Found:
     _check_classes(computed, len(told_apart.labels), len(told_apart.number))
     plan = plan_examples(design, classes=_classes(pair, computed, None))
     result = run_on_predictions(plan, design, cells, computed)
+    lost, won = discordant(cells)
     return (
         result,
         one_dataset.beside_predictions(result.plan, design, cells),
         between_labels.predictions_interval(cells, computed, confidence=question.confidence),
-        _cohens_g(*discordant(cells)),
+        # the share of examples won, among those that one side alone has right, less 1/2
+        (EffectSize("Cohen's g", won / (lost + won) - 0.5, None),) if lost + won else (),
     )
 
 
@@ -236,10 +238,7 @@ def _sides(pair: Pair, computed: Computed, clusters: Places | None) -> Sides:
 def _label_sides(pair: Pair, definition: Definition, clusters: Places) -> Sides:
     columns = (pair.y_true, pair.baseline.y_pred, pair.candidate.y_pred)
     labels = classes(*columns, (definition.positive,) if definition.positive else ())
-    place = {label: index for index, label in enumerate(labels)}
-    truth, base, cand = (
-        np.array([place[label] for label in column], dtype=np.intp) for column in columns
-    )
+    truth, base, cand = metrics.encoded(labels, *columns)
     if definition.kind in {"accuracy", "error_rate"}:  # right or wrong, whatever the classes are
         labels = ("right", "wrong")
         base, cand = ((side != truth).astype(np.intp) for side in (base, cand))
@@ -260,9 +259,3 @@ def _check_classes(definition: Definition, number: int, rows: int) -> None:
         found=f"{number} classes, {rows} rows",
         next_step="test accuracy, which has no such limit, or merge rare classes",
     )
-
-
-def _cohens_g(only_baseline: int, only_candidate: int) -> tuple[EffectSize, ...]:
-    """Return the share of examples won, among those that one side alone has right, less 1/2."""
-    total = only_baseline + only_candidate
-    return (EffectSize("Cohen's g", only_candidate / total - 0.5, None),) if total else ()

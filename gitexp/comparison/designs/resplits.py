@@ -14,9 +14,9 @@ import string
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gitexp.comparison.designs import folds, repeats
+from gitexp.comparison.designs import folds, prediction_pairs, repeats
 from gitexp.comparison.designs.crossed import LARGEST_BYTES, counted
-from gitexp.comparison.designs.prediction_pairs import read_truth, recorded_by
+from gitexp.comparison.designs.prediction_pairs import recorded_by
 from gitexp.comparison.measure import LARGEST, Answer, values_of
 from gitexp.errors import DesignError, GitexpError
 from gitexp.model.plan import Claim
@@ -153,20 +153,20 @@ def _examples(
 
     `repeats`: for each seed those that show its examples.
     """
-    read = 0
+    size = 0
     for sides in repeats:
         out = next(filter(None, (recorded_by(*each) for each in sides)), None)
-        read += 0 if out is None else out.size
-        if read > LARGEST_BYTES:
+        size += 0 if out is None else out.size
+        if size > LARGEST_BYTES:
             raise DesignError(f"the predictions have more than {LARGEST_BYTES >> 20} MiB")
         failed: list[GitexpError] = []
         for item, source in sides:
             try:
-                found = read_truth(top, item, source)
+                table = prediction_pairs.read(top, item, source)
             except GitexpError as error:
                 failed.append(error)
             else:
-                yield item.repeat.seed, found
+                yield item.repeat.seed, dict(zip(table.ids, table.y_true, strict=True))
                 break
         else:
             raise failed[0]

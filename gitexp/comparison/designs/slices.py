@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gitexp.comparison.designs import Chosen, crossed, predictions, repeats
-from gitexp.comparison.designs.prediction_pairs import Guesses, Pair, read_side
+from gitexp.comparison.designs.prediction_pairs import Guesses, Pair, read
 from gitexp.comparison.measure import Answer, CountedSides, Question, Values, values_of
 from gitexp.errors import DesignError
 from gitexp.model import dataclass
@@ -246,11 +246,9 @@ def _categories(situation: CountedSides, column: str, by: str) -> CategoryCompar
     if pair is not None:
         sides = [(pair.y_true, pair.baseline), (pair.y_true, pair.candidate)]
     else:
-        sources = (situation.baseline, situation.candidate)
-        sides = [
-            read_side(situation.top, item, source, wanted)
-            for item, source in zip(chosen, sources, strict=True)
-        ]
+        both = zip(chosen, (situation.baseline, situation.candidate), strict=True)
+        tables = [read(situation.top, item, source, wanted) for item, source in both]
+        sides = [(table.y_true, Guesses.of(table)) for table in tables]
     groups = pair.attribute(by) if pair is not None and by else None
     least = situation.candidate.config.min_slice
     left, right = (_labels(*side, column) for side in sides)

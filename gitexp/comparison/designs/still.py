@@ -14,16 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison.measure import samples_of
-from gitexp.comparison.randomness.variation import (
-    CHANCE,
-    Trace,
-    agree,
-    are_seen_to_act,
-    distinct,
-    equal,
-    follow_seeds,
-    traces,
-)
+from gitexp.comparison.randomness import variation
 from gitexp.model.clocked import is_clocked
 from gitexp.model.comparison import MetricComparison, Role
 from gitexp.model.plan import Claim, Direction
@@ -62,7 +53,9 @@ def why(situation: CountedSides) -> str:
         every = "all repeats of either side report the same numbers"
         return f"{IDLE}{COARSE if situation.coarse else ''}: {every}"
     for side, units in _copied(situation):
-        said = "and a copy is no sample" if follow_seeds(units) else situation.held.get(side)
+        said = (
+            "and a copy is no sample" if variation.follow_seeds(units) else situation.held.get(side)
+        )
         if said:
             return f"the seed acts in part on the {side}: {_counted(units)}, {said}"
     return situation.apart
@@ -86,32 +79,32 @@ def _best(asked: Plan | Question) -> str:
 
 def is_idle(situation: CountedSides) -> bool:
     """Whether all repeats of either side report the same numbers, whatever their seed."""
-    sides = [traces(side) for side in _sides(situation).values()]
+    sides = [variation.traces(side) for side in _sides(situation).values()]
     least = min(map(len, sides))
-    return least >= _FEWEST and all(agree(side) and side[0].numbers for side in sides)
+    return least >= _FEWEST and all(variation.agree(side) and side[0].numbers for side in sides)
 
 
 def few(situation: CountedSides) -> Iterator[str]:
     """Yield what to say of a method with few outcomes, whose repeats agree now and then."""
     for side, units in _copied(situation):
-        if not (follow_seeds(units) or side in situation.held):
+        if not (variation.follow_seeds(units) or side in situation.held):
             yield (
                 f"the {side}: {_counted(units)}: right where a method has few outcomes, wrong "
                 "where the seed acts in part"
             )
 
 
-def _counted(units: Sequence[Trace]) -> str:
-    return f"of {len(units)} repeats only {distinct(units)} differ"
+def _counted(units: Sequence[variation.Trace]) -> str:
+    return f"of {len(units)} repeats only {variation.distinct(units)} differ"
 
 
-def _copied(situation: CountedSides) -> Iterator[tuple[str, list[Trace]]]:
+def _copied(situation: CountedSides) -> Iterator[tuple[str, list[variation.Trace]]]:
     """Yield each side that varies though some of its repeats are copies, paired or not."""
     if situation.claim is Claim.MODEL:
         return
     for side, found in _sides(situation).items():
-        units = [unit for item in traces(found) for unit in _repetitions(item)]
-        if distinct(units) < len(units) and not agree(units):
+        units = [unit for item in variation.traces(found) for unit in _repetitions(item)]
+        if variation.distinct(units) < len(units) and not variation.agree(units):
             yield side, units
 
 
@@ -139,7 +132,7 @@ def seen_to_act(situation: CountedSides, runs: Iterable[FoundRun]) -> frozenset[
     return frozenset(
         side
         for side, source in both.items()
-        if side not in copied and are_seen_to_act(runs, source.inputs)
+        if side not in copied and variation.are_seen_to_act(runs, source.inputs)
     )
 
 
@@ -165,13 +158,13 @@ def checked(situation: CountedSides, question: Question, answer: Answer) -> Answ
     if side in situation.held:
         why = f"{IDLE} on the {side}: {situation.held[side]}"
         if not situation.held[side]:
-            why = f"{SEEN} {side}: {said}, though something else of it differs: {CHANCE}"
+            why = f"{SEEN} {side}: {said}, though something else of it differs: {variation.CHANCE}"
         if at_best(situation, question.metric, question.direction)[side]:
             why = f"{SEEN} {side}: all its repeats report {_best(question)}"
         return untested(replace(answer, comparison=comparison.noted(why)), why)
     if question.role is not Role.PRIMARY:
         return answer
-    whole = agree(traces(_sides(situation)[side]))
+    whole = variation.agree(variation.traces(_sides(situation)[side]))
     said = f"the {side}{' is deterministic here' if whole else ''}: {said}"
     return replace(answer, warnings=(*answer.warnings, said, NO_CHANCE.format(side=side)))
 
@@ -215,7 +208,7 @@ def is_still(side: Mapping[int, Mapping[Cell, Sample]]) -> bool:
         for (rep, fold, dataset), sample in cells.items():
             values[fold, dataset].append(sample.value)
             units.add((seed, rep))
-    return len(units) >= _FEWEST and all(map(equal, values.values()))
+    return len(units) >= _FEWEST and all(map(variation.equal, values.values()))
 
 
 def _still(situation: CountedSides, metric: str) -> dict[str, bool]:
@@ -233,13 +226,13 @@ def _sides(situation: CountedSides) -> dict[str, Mapping[int, Counted]]:
     return {name: {seed: side[seed] for seed in count.pairs} for name, side in every.items()}
 
 
-def _repetitions(item: Trace) -> Sequence[Trace]:
+def _repetitions(item: variation.Trace) -> Sequence[variation.Trace]:
     """Return the repetitions of a cross-validation within one repeat; itself where it has none."""
     reps = {rep for _, rep, _, _ in item.numbers if rep is not None}
     if len(reps) < _FEWEST:
         return (item,)
     return [
-        Trace(
+        variation.Trace(
             item.seed,
             {
                 (metric, None, fold, dataset): value

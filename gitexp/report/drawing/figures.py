@@ -13,19 +13,6 @@ from gitexp.model.plan import Direction
 from gitexp.report import numbers, words
 from gitexp.report.drawing import svg
 from gitexp.report.drawing.charts import Row, forest
-from gitexp.report.drawing.svg import (
-    WIDTH,
-    Scale,
-    circle,
-    diamond,
-    drawing,
-    framed,
-    labelled_ticks,
-    line,
-    scale_of,
-    short,
-    text,
-)
 from gitexp.report.escape import html
 from gitexp.report.words import unit_title, units
 
@@ -50,13 +37,13 @@ class Room:
 
     left: int
 
-    def take(self, text: str) -> str:
-        """Return `text` if there is room for it, else nothing."""
-        size = len(text.encode())
+    def take(self, picture: str) -> str:
+        """Return a picture if there is room for it, else nothing."""
+        size = len(picture.encode())
         if size > self.left:
             return ""
         self.left -= size
-        return text
+        return picture
 
 
 def strip(comparison: Comparison, metric: MetricComparison, room: Room, key: str) -> str:
@@ -70,7 +57,7 @@ def strip(comparison: Comparison, metric: MetricComparison, room: Room, key: str
         f"{html(metric.metric)}. Above: every sample that counts, bars at the means. "
         f"{below}{unit}{promised}."
     )
-    return room.take(framed(svg.figure(comparison, metric, key=key), caption))
+    return room.take(svg.framed(svg.figure(comparison, metric, key=key), caption))
 
 
 def pairs(comparison: Comparison, metric: MetricComparison, room: Room, key: str) -> str:
@@ -90,7 +77,7 @@ def pairs(comparison: Comparison, metric: MetricComparison, room: Room, key: str
         f"{html(metric.metric)}, pair by pair: it rises in {n_up} of {len(joined)}. "
         "Dashed: it falls; bold: the means."
     )
-    return room.take(framed(picture, caption))
+    return room.take(svg.framed(picture, caption))
 
 
 def metrics(comparison: Comparison, room: Room, key: str) -> str:
@@ -114,7 +101,7 @@ def metrics(comparison: Comparison, room: Room, key: str) -> str:
     caption = f"All metrics: the change in per cent of the baseline, {_confidence(comparison)}."
     if oriented:
         caption += " Metrics of which less is better are mirrored."
-    return room.take(framed(picture, caption))
+    return room.take(svg.framed(picture, caption))
 
 
 def samples(comparison: Comparison, metric: MetricComparison, room: Room) -> str:
@@ -192,7 +179,7 @@ def slopes(
     pairs: Sequence[tuple[float, float]], *, names: tuple[str, str], key: str, title: str
 ) -> str:
     """Return the ``<svg>`` of (baseline, candidate) pairs; empty for fewer than two."""
-    scale = scale_of([value for pair in pairs for value in pair], start=_BOTTOM, end=_TOP)
+    scale = svg.scale_of([value for pair in pairs for value in pair], start=_BOTTOM, end=_TOP)
     if scale is None or len(pairs) < 2:  # noqa: PLR2004  one pair is a line, not a picture
         return ""
     n_up = sum(1 for left, right in pairs if right > left)
@@ -201,29 +188,31 @@ def slopes(
     counts += f", {n_same} stay" if n_same else ""
     parts = [*_axis(scale), *_lines(pairs[:MOST_PAIRS], scale)]
     left, right = (math.fsum(side) / len(pairs) for side in zip(*pairs, strict=True))
-    parts.append(line("slope mean", _LEFT, scale.x(left), _RIGHT, scale.x(right)))
-    parts.append(text("side b", _RIGHT + 12, scale.x(right) + 4, "mean"))
-    parts.append(text("side a", _LEFT - 76, _TOP - 14, short(names[0], _NAME_LIMIT)))
-    parts.append(text("side b", WIDTH - 4, _TOP - 14, short(names[1], _NAME_LIMIT), anchor="end"))
-    return drawing(
+    parts.append(svg.line("slope mean", _LEFT, scale.x(left), _RIGHT, scale.x(right)))
+    parts.append(svg.text("side b", _RIGHT + 12, scale.x(right) + 4, "mean"))
+    parts.append(svg.text("side a", _LEFT - 76, _TOP - 14, svg.short(names[0], _NAME_LIMIT)))
+    parts.append(
+        svg.text("side b", svg.WIDTH - 4, _TOP - 14, svg.short(names[1], _NAME_LIMIT), anchor="end")
+    )
+    return svg.drawing(
         key, _HEIGHT, title=title, words=f"{names[0]} to {names[1]}: {counts}.", parts=parts
     )
 
 
-def _axis(scale: Scale) -> Iterator[str]:
-    for value, label in labelled_ticks(scale, most=5):
+def _axis(scale: svg.Scale) -> Iterator[str]:
+    for value, label in svg.labelled_ticks(scale, most=5):
         y = scale.x(value)
-        yield line("grid", _LEFT - 34, y, WIDTH - 12, y)
-        yield text("tick end", _LEFT - 40, y + 4, label, anchor="end")
+        yield svg.line("grid", _LEFT - 34, y, svg.WIDTH - 12, y)
+        yield svg.text("tick end", _LEFT - 40, y + 4, label, anchor="end")
 
 
-def _lines(pairs: Sequence[tuple[float, float]], scale: Scale) -> Iterator[str]:
+def _lines(pairs: Sequence[tuple[float, float]], scale: svg.Scale) -> Iterator[str]:
     for left, right in pairs:
         css = "slope up" if right > left else "slope down" if right < left else "slope"
-        yield line(css, _LEFT, scale.x(left), _RIGHT, scale.x(right))
+        yield svg.line(css, _LEFT, scale.x(left), _RIGHT, scale.x(right))
     for left, right in pairs:
-        yield circle("dot a", _LEFT, scale.x(left))
-        yield diamond("dot b", _RIGHT, scale.x(right))
+        yield svg.circle("dot a", _LEFT, scale.x(left))
+        yield svg.diamond("dot b", _RIGHT, scale.x(right))
 
 
 def lines(comparison: Comparison, metric: MetricComparison) -> list[str]:

@@ -221,6 +221,8 @@ def smallest_band(n: int, power: float, *, alpha: float, paired: bool) -> float 
 def found_at(power: float, alpha: float, df: float = math.inf) -> float:
     """Return how many standard errors lie between the null and what is found, one-sided.
 
+    `df`: of Student's t; from `T_LIMIT` on the statistic is taken for normal.
+
     >>> round(found_at(0.8, 0.05), 3)
     2.486
     """
@@ -253,17 +255,6 @@ def degrees_behind(reach: float, error: float, *, confidence: float) -> float:
     if reach <= error * float(ndtri(level)) * (1 + 1e-9):
         return math.inf
     return float(stdtridf(level, reach / error))
-
-
-def distance_found(error: float, power: float, *, alpha: float, df: float = math.inf) -> float:
-    """Return the distance from the null that a statistic with this error finds.
-
-    `df`: of Student's t; from `T_LIMIT` on the statistic is taken for normal.
-
-    >>> round(distance_found(1.0, 0.8, alpha=0.05), 2)
-    2.49
-    """
-    return found_at(power, alpha, df) * error
 
 
 def crossed_repeats_needed(
