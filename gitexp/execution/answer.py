@@ -23,6 +23,7 @@ from gitexp.model.plan import Claim, Plan
 from gitexp.model.report import PlannedRun, RecordedRun, RunReport
 from gitexp.model.run import Repeat, RepeatState
 from gitexp.report import numbers
+from gitexp.rules.branches import is_protected
 from gitexp.stats.design import smallest_p
 from gitexp.store.plans import plans
 
@@ -69,6 +70,15 @@ def planned(seen: Situation, prepared: Sequence[Prepared] = ()) -> tuple[Planned
         for source in seen.sides
         for each in [ready.get(source.side)]
     )
+
+
+def unplanned(seen: Situation) -> str:
+    """Say, before hours are spent, that a run on a protected branch is under no plan."""
+    branch = seen.place.branch
+    if seen.plan is not None or not is_protected(seen.sides[0].config, branch):
+        return ""
+    said = f"{branch} has no plan: this run is exploratory and counts for none"
+    return f"{said}; gitexp new NAME begins a planned one"
 
 
 def too_few(seen: Situation, *, ran: bool = False) -> str:

@@ -127,7 +127,7 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         drift = [*drifted(seen.repo, source.commit, source.config, seen.plan)]
         taken = answer.taken_over(planned, resumed)
         for kind, texts in (
-            (ProgressKind.WARNING, [answer.too_few(seen), *drift]),
+            (ProgressKind.WARNING, [answer.unplanned(seen), answer.too_few(seen), *drift]),
             (ProgressKind.STEP, [taken, *answer.again(seen)]),
         ):
             for text in filter(None, texts):

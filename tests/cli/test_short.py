@@ -133,3 +133,19 @@ def test_a_rule_without_a_test_for_folds_is_named_after_the_first_repeat(folded:
     few = gitexp(folded, "new", "y", *FOLDED[1:], "--repeats", "3", "--param", "lr=3")
     assert few.code == 0, few
     assert "cannot decide" not in gitexp(folded, "run", "--with-baseline", "--dry-run").out
+
+
+def test_a_run_on_main_says_first_that_it_counts_for_no_plan(project: BuiltRepo) -> None:
+    """What is pasted after a refused `new` runs on main."""
+    assert gitexp(project, "new", "x", *PLAN, "--repeats", "0").code == 2
+    would = gitexp(project, "run", "--repeats", "1", "--dry-run")
+    done = gitexp(project, "run", "--repeats", "1")
+    assert done.code == 0, done.err
+    first = (
+        "warning: main has no plan: this run is exploratory and counts for none; gitexp new NAME "
+    )
+    assert done.err.splitlines()[0] == f"{first}begins a planned one"
+    for said in (would, done):
+        assert said.out.startswith("exploratory: main has no plan, so this counts for a baseline")
+    project.switch("scratch", create=True)
+    assert "has no plan" not in gitexp(project, "run", "--seeds", "7").err

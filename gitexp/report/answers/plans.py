@@ -239,15 +239,14 @@ def run(report: RunReport, _: Style = PLAIN) -> Sheet:
         facts.append(Fact("python", report.python))
     facts += [Fact("left alone", path) for path in report.not_updated]
     facts += [Fact("warning", text) for text in report.warnings]
-    if report.exploratory:
-        said = "this branch has no plan; for a baseline these repeats may count, for no candidate"
-        facts.append(Fact("exploratory", said))
+    where = report.branch or "HEAD"
+    said = f"exploratory: {where} has no plan, so this counts for a baseline at most"
     if report.stopped is not None:
         facts.append(Fact("stopped", report.stopped.summary))
         facts += [Fact(label, text) for label, text in report.stopped.lines() if label != "next"]
     recorded = bool(report.recorded)
     return Sheet(
-        headline=report.verdict,
+        headline=report.verdict or (said if report.exploratory else ""),
         names=(_brief(report), *(f"left alone: {path}" for path in report.not_updated)),
         grids=(_recorded(report),) if recorded else (),
         items=tuple(_unfinished(report) if recorded else _planned(report)),
