@@ -17,8 +17,8 @@ from gitexp.dvc import evaluator, inputs
 from gitexp.dvc.acting import paths
 from gitexp.dvc.composed import differing_entries, laid_over
 from gitexp.dvc.dvcpipeline import touches
-from gitexp.dvc.evaluator import Evaluator
-from gitexp.dvc.examples import examples_read, recipes
+from gitexp.dvc.evaluator import Evaluator, examples_read, recipes
+from gitexp.dvc.filled import FilledPipeline
 from gitexp.errors import EvaluatorError, GitexpError, UsageError
 from gitexp.git import objects
 from gitexp.git.transaction.layout import CONFIG
@@ -33,7 +33,7 @@ from gitexp.text import params
 from gitexp.text.foreign import Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitexp.comparison.counting import Count, SideCount
     from gitexp.comparison.measure import CountedSides
@@ -60,12 +60,13 @@ class Frozen:
     state: ProjectState
     evaluator: Evaluator
     content: Mapping[str, str]
+    recorded: frozenset[str] = frozenset()  # digests that runs have: of older ones the rule counts
 
     @property
     def files(self) -> tuple[str, ...]:
         """The files that only the evaluator reads, and those of its parameters; none is made."""
         params_files = (each.file for each in self.evaluator.params)
-        read = evaluator.FilledPipeline(self.state)
+        read = FilledPipeline(self.state)
         every = dict.fromkeys((*self.evaluator.files, *params_files))
         return tuple(path for path in every if not read.makers(path))
 
@@ -77,6 +78,7 @@ class Frozen:
     def makers(self, stages: Iterable[Stage]) -> tuple[str, ...]:
         """Return which stages of a pipeline make what is frozen."""
         files = {file for _, file in self.evaluator.makers}
+        files.update(file for _, outs in self.evaluator.scores for file in outs)
         made = ((stage.name, out.path) for stage in stages for out in stage.outs)
         return tuple({name: 0 for name, out in made if any(touches(out, file) for file in files)})
 
@@ -93,19 +95,27 @@ class Frozen:
         asked = self.evaluator.imports.asked
         inner = () if parts is None else observed.names_behind(asked, parts)
         there = evaluator.content(self.evaluator, state, overrides, inner)
-        names = evaluator.differing(self.content, there)
-        return tuple(each for each in names if not _covers(self.plan.unfrozen, each))
+        every = evaluator.differing(self.content, there)
+        names = tuple(each for each in every if not _covers(self.plan.unfrozen, each))
+        if names and self.recorded:
+            for older in self.older():
+                if self.recorded == {older.digest(state)}:
+                    known = older.differing(state, overrides, parts)
+                    return tuple(each for each in names if each in known)
+        return names
 
-    def digest(self, state: ProjectState, *, grouped: bool = True) -> str:
-        """Return the digest of a state's evaluator; "" where nothing is frozen.
+    def older(self) -> Iterator[Frozen]:
+        """Yield the evaluator as older versions found it, the newest first."""
+        giving = _givers(self.state, self.plan.metric, self.at)
+        for rule in range(evaluator.RULE - 1, 0, -1):
+            found = evaluator.evaluator(self.state, giving, self.plan.frozen, rule=rule)
+            yield Frozen(
+                self.plan, self.at, self.state, found, evaluator.content(found, self.state)
+            )
 
-        `grouped`: False for that of versions which did not know what groups of stages make.
-        """
-        found = self.evaluator
-        if not grouped:
-            giving = _givers(self.state, self.plan.metric, self.at)
-            found = evaluator.evaluator(self.state, giving, self.plan.frozen, grouped=False)
-        there = evaluator.content(found, state)
+    def digest(self, state: ProjectState) -> str:
+        """Return the digest of a state's evaluator; "" where nothing is frozen."""
+        there = evaluator.content(self.evaluator, state)
         text = "\0".join(f"{name}\0{id_}" for name, id_ in sorted(there.items()))
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest() if there else ""
 
@@ -189,7 +199,7 @@ def summary(repo: Repo, plan: Plan, start: CommitHash) -> str:
 
 def refuse_unknown(state: ProjectState, names: Iterable[str]) -> None:
     """Refuse names of which a state has no file and no parameter; `UsageError`."""
-    makers = evaluator.FilledPipeline(state).makers
+    makers = FilledPipeline(state).makers
     for name in names:
         known = {*evaluator.content(Evaluator(named=(name,)), state).values()} - {evaluator.MADE}
         if name != evaluator.NOTHING and not known:
@@ -232,18 +242,21 @@ def standing(
         return None, ""
     sides = (count.baseline, count.candidate)
     runs = [each.found for side in sides for each in side.repeats.values()]
-    recorded = {each.run.evaluator for each in runs if is_under(each, plan)} - {""}
+    recorded = recorded_in(count, plan)
     names: tuple[str, ...] = ()
     step, lacking = "", known.evaluator.lacking
     if candidate.exact:
         state = candidate.state(repo)
-        names = known.differing(state)
+        every = known.differing(state)
+        names = replace(known, recorded=recorded).differing(state) if every else ()
         step = choice(known, state, names, candidate.commit) if names else ""
-        now = known.digest(state)
-        if recorded - {now}:
-            recorded = {
-                now if each == known.digest(state, grouped=False) else each for each in recorded
-            }
+        if later := [each for each in every if each not in names]:
+            free = f"the version that ran it left {', '.join(later)} free"
+            lacking = lacking or free
+        now, older = known.digest(state), known.older()
+        while recorded - {now} and (before := next(older, None)):
+            digest = before.digest(state)
+            recorded = frozenset(now if each == digest else each for each in recorded)
         recorded |= {now} - {""}
     elif not recorded:
         lacking = lacking or "the source of the candidate is gone"
@@ -252,6 +265,13 @@ def standing(
     lent = sorted({name for each in runs for name in each.run.source.swaps if name in plan.lent})
     found = SharedEvaluator(names, tuple(lent), lacking)
     return (None if found == SharedEvaluator() else found), step
+
+
+def recorded_in(count: Count, plan: Plan) -> frozenset[str]:
+    """Return the digests of evaluators that the runs under a plan have."""
+    repeats = [*count.baseline.repeats.values(), *count.candidate.repeats.values()]
+    runs = (each.found for each in repeats)
+    return frozenset(each.run.evaluator for each in runs if is_under(each, plan)) - {""}
 
 
 def told(shared: SharedEvaluator | None) -> str:

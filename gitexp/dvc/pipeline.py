@@ -30,7 +30,7 @@ from gitexp.errors import (
 from gitexp.git import command
 from gitexp.git.discovery import project_folder
 from gitexp.model import dataclass
-from gitexp.model.job import COMMAND_STAGE, OutKind, Stage
+from gitexp.model.job import COMMAND_STAGE, OutKind, Stage, StageOut
 from gitexp.text.foreign import with_parents
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ _TRAINING: Final = re.compile(
     re.IGNORECASE,
 )
 _EVALUATING: Final = re.compile(r"eval|scor|test|metric|report|valid|measure|judg", re.IGNORECASE)
+_METRICS: Final = re.compile(r"(?<![a-z])metrics?(?![a-z])", re.IGNORECASE)
+_ANSWERS: Final = re.compile(r"predict|(?<![a-z])(?:y_?)?preds?(?![a-z])", re.IGNORECASE)
 # A stage that makes something else beside its numbers trains; so does one that makes model.json.
 _REPORT: Final = re.compile(
     r".*\.(?:[ct]sv|jsonl|ya?ml|md|html|pdf|png|jpg|svg|parquet)|(?!.*model).*\.(?:json|txt|np[yz])",
@@ -390,9 +392,26 @@ def makes_model(stage: Stage, told: Collection[str]) -> bool:
     return any(
         out.kind is OutKind.OUT
         and not any(touches(out.path, each) for each in told)
-        and not _REPORT.fullmatch(posixpath.basename(out.path))
+        and not _is_report(out.path)
         for out in stage.outs
     )
+
+
+def is_score(stage: Stage, out: StageOut) -> bool:
+    """Tell whether an output is what an evaluation has measured, and not what a model answers."""
+    if out.kind is OutKind.METRIC:
+        return True
+    named = is_called_evaluating(stage) or _METRICS.search(out.path)
+    return bool(named) and not _ANSWERS.search(out.path)
+
+
+def is_table(out: StageOut) -> bool:
+    """Tell whether an output is called as numbers may be, and not as a model or its answers are."""
+    return _is_report(out.path) and not _ANSWERS.search(out.path)
+
+
+def _is_report(path: str) -> bool:
+    return _REPORT.fullmatch(posixpath.basename(path)) is not None
 
 
 def _names(stage: Stage) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from gitexp.dvc.examples import examples_read
+from gitexp.dvc.evaluator import examples_read
 from gitexp.dvc.state import ProjectState
 from gitexp.git.transaction import layout
 from gitexp.model import dataclass, replace

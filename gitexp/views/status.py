@@ -29,7 +29,7 @@ from gitexp.git import objects, refs, repository
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.worktree import status as git_status
-from gitexp.model import dataclass, field
+from gitexp.model import dataclass, field, replace
 from gitexp.model.ids import ABSENT, Absent, Md5
 from gitexp.model.listing import UnreadableRecord
 from gitexp.model.request import RunRequest
@@ -195,7 +195,6 @@ def _look(repo: Repo, index: Index, branch: str, commit: CommitHash, facts: _Fac
     try:
         if facts.plan is not None:
             refuse_unmade(repo, commit, config, {}, facts.plan, other=AMEND)
-            frozen.refuse(frozen.look(repo, facts.plan, commit), state, commit, {})
     except GitexpError as error:
         facts.notes.append(error.located)
         facts.mend = error.next_step.replace("\n", "; ")
@@ -203,6 +202,20 @@ def _look(repo: Repo, index: Index, branch: str, commit: CommitHash, facts: _Fac
     if main is not None:
         here = planned(repo, index, here)
     _count(repo, index, here, added, facts)
+    _measured_by(state, commit, facts)
+
+
+def _measured_by(state: ProjectState, commit: CommitHash, facts: _Facts) -> None:
+    """Note at which evaluator `run` would stop, but where records by older rules stand."""
+    plan, settled = facts.plan, facts.settled
+    try:
+        known = frozen.look(state.repo, plan, commit)
+        if known is not None and plan is not None and settled is not None:
+            known = replace(known, recorded=frozen.recorded_in(settled.judged, plan))
+        frozen.refuse(known, state, commit, {})
+    except GitexpError as error:
+        facts.notes.append(error.located)
+        facts.mend = error.next_step.replace("\n", "; ")
 
 
 def _plan(repo: Repo, branch: str, commit: CommitHash, facts: _Facts) -> Plan | Absent:

@@ -9,6 +9,7 @@ import pytest
 
 from gitexp.dvc import dvcpipeline, evaluator, inputs
 from gitexp.dvc.composed import laid_over
+from gitexp.dvc.filled import FilledPipeline
 from gitexp.dvc.scripts.resolver import resolve
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import UnsafeInputError
@@ -608,16 +609,15 @@ def test_what_a_stage_makes_is_not_frozen_however_it_is_written(
     repo.commit({**DATA, "dvc.yaml": grouped(group, kind)})
     state = at(repo, SUMMED)
     found = evaluator.evaluator(state, SUMMED.metrics, ())
-    assert not found.lacking
+    measures = kind.startswith("metrics")  # and trains: it takes the seed
+    assert found.lacking == ("train trains and evaluates" if measures else "")
     assert found.files == ("summary.py",)
     assert evaluator.content(found, state).keys() == {"dvc.yaml:summary", "summary.py"}
     said = json.dumps(resolve(str(repo.path / "dvc.yaml"), {})).encode()
     stages = dvcpipeline.load_pipeline(said, "dvc.yaml", resolved=True).stages
     made = {out.path for each in stages for out in each.outs}
     assert made
-    assert {
-        out.path for each in evaluator.FilledPipeline(state).stages for out in each.outs
-    } == made
+    assert {out.path for each in FilledPipeline(state).stages for out in each.outs} == made
 
 
 def test_what_a_plan_names_of_outputs_is_no_evaluator_either(repo: BuiltRepo) -> None:
@@ -634,3 +634,219 @@ def test_what_a_plan_names_of_outputs_is_no_evaluator_either(repo: BuiltRepo) ->
     here, same, other = (evaluator.content(found, each) for each in (one, two, at(repo, SUMMED)))
     assert evaluator.differing(here, same) == ()
     assert evaluator.differing(here, other) == ("judge.md",)
+
+
+def stages(**made: tuple[list[str], dict[str, Json]]) -> dict[str, Json]:
+    """Return stages with a script each: what it reads beside that, and what else it says."""
+    return {
+        name: {"cmd": f"python src/{name}.py", "deps": [f"src/{name}.py", *read], **more}
+        for name, (read, more) in made.items()
+    }
+
+
+def group(over: dict[str, Json], stage: dict[str, Json]) -> Json:
+    """Return a group of the one stage that `stages` makes."""
+    (body,) = stage.values()
+    assert isinstance(body, dict)
+    return {**over, "do": body} if "foreach" in over else {**over, **body}
+
+
+SEED: dict[str, Json] = {"params": ["seed"]}
+LAST: dict[str, Json] = {"metrics": [{"summary.json": KEPT}]}
+EACH: dict[str, Json] = {"foreach": ["a", "b"]}
+FIT = stages(
+    prepare=(["raw.csv"], {"outs": ["rows.csv"]}),
+    train=(["rows.csv"], {**SEED, "outs": ["m.pkl"]}),
+)
+
+
+def scored(out: dict[str, Json], read: list[str], name: str = "evaluate") -> dict[str, Json]:
+    """Return a pipeline of one model, what measures it, and what sums that up."""
+    return FIT | stages(**{name: (["m.pkl", "rows.csv"], out), "summary": (read, LAST)})
+
+
+def scored_each(over: dict[str, Json], out: dict[str, Json], *read: str) -> dict[str, Json]:
+    models = ["m.pkl", "a.pkl", "b.pkl"]
+    return scored(out, [*read]) | {"evaluate": group(over, stages(evaluate=(models, out)))}
+
+
+BOTH = {"evaluate", "summary"}
+ALL = {"evaluate", "mean", "summary"}
+# pipeline, stages that are frozen, what is not
+UPSTREAM: dict[str, tuple[dict[str, Json], set[str], str]] = {
+    "one stage": (FIT | stages(summary=(["m.pkl", "rows.csv"], LAST)), {"summary"}, ""),
+    "metrics": (scored({"metrics": ["e/a.json"]}, ["e/a.json"]), BOTH, ""),
+    "metrics of any name": (scored({"metrics": ["x"]}, ["x"], "apply"), {"apply", "summary"}, ""),
+    "metrics in a folder": (scored({"metrics": ["e/a.json"]}, ["e"]), BOTH, ""),
+    "metrics as parameters": (
+        scored({"metrics": ["e.yaml"]}, [])
+        | stages(summary=(["rows.csv"], {**LAST, "params": [{"e.yaml": ["acc"]}]})),
+        BOTH,
+        "",
+    ),
+    "foreach": (
+        scored_each(EACH, {"metrics": ["e/${item}.json"]}, "e/a.json", "e/b.json")
+        | {"train": group(EACH, stages(train=([], {**SEED, "outs": ["${item}.pkl"]})))},
+        BOTH,
+        "",
+    ),
+    "matrix": (
+        scored_each({"matrix": {"m": ["a", "b"]}}, {"metrics": ["${item.m}.json"]}, "a.json"),
+        BOTH,
+        "",
+    ),
+    "folders of folds": (
+        scored_each({"foreach": [0, 1]}, {"outs": ["folds/${item}/scores.json"]}, "folds"),
+        BOTH,
+        "",
+    ),
+    "a template that nobody can fill in": (
+        scored_each({"foreach": "${unknown}"}, {"metrics": ["e/${item}.json"]}, "e"),
+        BOTH,
+        "",
+    ),
+    "two levels": (
+        scored_each(EACH, {"metrics": ["e/${item}.json"]}, "mean.json")
+        | stages(mean=(["e/a.json", "e/b.json"], {"metrics": ["mean.json"]})),
+        ALL,
+        "",
+    ),
+    "two levels, the first no metrics": (
+        scored({"metrics": ["a.json"]}, ["all.csv"])
+        | stages(mean=(["a.json"], {"outs": ["all.csv"]})),
+        ALL,
+        "",
+    ),
+    "a table": (scored({"outs": ["scores.csv"]}, ["scores.csv"]), BOTH, ""),
+    "a folder": (scored({"outs": ["folds"]}, ["folds"]), BOTH, ""),
+    "a plot": (scored({"plots": ["roc.csv"]}, ["roc.csv"]), BOTH, ""),
+    "called metrics": (
+        scored({"outs": ["metrics/0.json"]}, ["metrics"], "apply"),
+        {"apply", "summary"},
+        "",
+    ),
+    "metrics by the settings": (
+        scored({"outs": ["told.json"]}, ["told.json"], "apply"),
+        {"apply", "summary"},
+        "",
+    ),
+    "other folder": (
+        scored({"outs": ["../e"], "wdir": "src", "deps": ["evaluate.py", "../m.pkl"]}, ["e"]),
+        BOTH,
+        "",
+    ),
+    # What is the candidate's.
+    "predictions": (scored({"outs": ["p.csv"]}, ["p.csv", "rows.csv"], "predict"), {"summary"}, ""),
+    "predictions of what is called a test": (
+        scored({"outs": ["predictions.csv"]}, ["predictions.csv"], "test"),
+        {"summary"},
+        "",
+    ),
+    "folder of predictions": (scored({"outs": ["preds"]}, ["preds"]), {"summary"}, ""),
+    "predictions beside metrics that nobody reads": (
+        scored({"metrics": ["a.json"], "outs": ["y_pred.csv"]}, ["y_pred.csv"]),
+        {"summary"},
+        "",
+    ),
+    "metrics of data": (
+        stages(
+            prepare=(["raw.csv"], {"outs": ["rows.csv"], "metrics": ["stats.json"]}),
+            train=(["rows.csv"], {**SEED, "outs": ["m.pkl"]}),
+            summary=(["m.pkl", "stats.json"], LAST),
+        ),
+        {"summary"},
+        "",
+    ),
+    "data that were validated": (
+        stages(
+            validate=(["raw.csv"], {"outs": ["rows.csv"]}),
+            train=(["rows.csv"], {**SEED, "outs": ["m.pkl"]}),
+            summary=(["m.pkl", "rows.csv"], LAST),
+        ),
+        {"summary"},
+        "",
+    ),
+    "what was tuned": (
+        FIT
+        | stages(
+            tune=(["rows.csv"], {**SEED, "metrics": ["best.json"]}),
+            train=(["rows.csv", "best.json"], {**SEED, "outs": ["m.pkl"]}),
+            summary=(["m.pkl"], LAST),
+        ),
+        {"summary"},
+        "",
+    ),
+    "a model's folder with its metrics": (
+        stages(
+            prepare=(["raw.csv"], {"outs": ["rows.csv"]}),
+            train=(["rows.csv"], {**SEED, "outs": ["told"]}),
+            summary=(["told", "rows.csv"], LAST),
+        ),
+        {"summary"},
+        "",
+    ),
+    "training by scores": (
+        scored({"metrics": ["a.json"]}, ["net.json", "rows.csv"])
+        | stages(train_more=(["a.json"], {**SEED, "outs": ["net.json"]})),
+        {"summary"},
+        "",
+    ),
+    # What nobody can freeze.
+    "metrics of training": (
+        FIT
+        | stages(train=(["rows.csv"], {**SEED, "metrics": ["a.json"]}), summary=(["a.json"], LAST)),
+        {"summary"},
+        "train",
+    ),
+    "cross-validation": (
+        FIT
+        | stages(
+            cross_validate=(["rows.csv"], {**SEED, "outs": ["folds.csv"]}),
+            summary=(["folds.csv"], LAST),
+        ),
+        {"summary"},
+        "cross_validate",
+    ),
+    "one of two": (
+        scored({"metrics": ["a.json"]}, ["a.json", "b.json"])
+        | stages(train=(["rows.csv"], {**SEED, "outs": ["m.pkl"], "metrics": ["b.json"]})),
+        BOTH,
+        "train",
+    ),
+}
+
+
+@pytest.mark.parametrize("folder", ["", "models/one"])
+@pytest.mark.parametrize("pipeline", UPSTREAM)
+def test_stages_that_make_the_scores_of_a_summary_are_frozen_with_it(
+    repo: BuiltRepo, pipeline: str, folder: str
+) -> None:
+    """However their script, or their entry, is changed; what trains or prepares data is free."""
+    written, expected, trains = UPSTREAM[pipeline]
+    above = f"{folder}/" if folder else ""
+    files: dict[str, Content] = {f"src/{name}.py": "#\n" for name in written}
+    files |= {"dvc.yaml": json.dumps({"stages": written}), "params.yaml": "seed: 1\n"}
+    files |= {"raw.csv": "1\n"}
+    repo.commit({f"{above}{path}": text for path, text in files.items()})
+    config = replace(CONFIG, project=folder, metrics=("summary.json", "told.json", "told/all.json"))
+    before = at(repo, config)
+    found = evaluator.evaluator(before, ("summary.json",), ())
+    assert found.lacking == (f"{trains} trains and evaluates" if trains else "")
+    here = evaluator.content(found, before)
+
+    def differing(changes: dict[str, Content]) -> tuple[str, ...]:
+        over = {f"{above}{path}": (str(text).encode(), False) for path, text in changes.items()}
+        return evaluator.differing(here, evaluator.content(found, replace(before, over=over)))
+
+    def entry(name: str, command: str) -> str:
+        body = written[name]
+        assert isinstance(body, dict)
+        within = body.get("do")
+        new = {"do": {**within, "cmd": command}} if isinstance(within, dict) else {"cmd": command}
+        return json.dumps({"stages": {**written, name: {**body, **new}}})
+
+    assert {name for name in written if differing({f"src/{name}.py": "# mine\n"})} == expected
+    changed = {name: differing({"dvc.yaml": entry(name, "./mine")}) for name in written}
+    assert changed == {n: (f"dvc.yaml:{n}",) if n in expected else () for n in written}
+    renamed = json.dumps({"stages": {f"{name}s": body for name, body in written.items()}})
+    assert differing({"dvc.yaml": renamed}) == ()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.dvc.examples import examples_read
+from gitexp.dvc.evaluator import examples_read
 from gitexp.model import replace
 from gitexp.model.config import SeedRule
 from tests.dvc.test_evaluator import CONFIG, at

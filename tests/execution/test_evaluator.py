@@ -11,6 +11,7 @@ import pytest
 
 from gitexp.comparison import frozen
 from gitexp.comparison.compare import compare
+from gitexp.dvc import evaluator
 from gitexp.errors import EvaluatorError, NoSamplesError
 from gitexp.execution.run import run
 from gitexp.experiments.init import init
@@ -351,7 +352,7 @@ def test_what_a_group_of_stages_makes_in_git_stops_no_repeat(tmp_path: Path) -> 
     (plan,) = plans.plans(here, commit)
     known = frozen.look(here, plan, commit)
     assert known is not None
-    before = known.digest(known.state, grouped=False)
+    before = [*known.older()][-1].digest(known.state)
     for path in (p for p in repo.files() if p.endswith("run.json")):
         text = repo.show(path)
         now = json.loads(text)["evaluator"]
@@ -359,6 +360,97 @@ def test_what_a_group_of_stages_makes_in_git_stops_no_repeat(tmp_path: Path) -> 
         (repo.path / path).write_text(text.replace(now, before), "utf-8")
     repo.git("-c", "core.hooksPath=/dev/null", "commit", "-qa", "--amend", "--no-edit")
     assert [each.verdict for each in compare(repo.workspace)] == [Verdict.SUPPORTED]
+
+
+SCORED = {
+    **FILES,
+    "dvc.yaml": """\
+stages:
+  train:
+    foreach: [a, b]
+    do:
+      cmd: python src/train.py ${item}
+      deps: [src/common.py, src/train.py]
+      params: [lr, seed]
+      outs: ["${item}.model"]
+  score:
+    foreach: [a, b]
+    do:
+      cmd: python src/score.py ${item}
+      deps: [src/common.py, src/score.py, "${item}.model"]
+      params: [eval]
+      metrics:
+      - out/${item}.json: {cache: false}
+  summary:
+    cmd: python src/evaluate.py
+    deps: [src/evaluate.py, out/a.json, out/b.json]
+    metrics:
+    - metrics.json: {cache: false}
+""",
+    "src/train.py": "import sys\nfrom common import get\n"
+    "open(sys.argv[1] + '.model', 'w').write(str(get('lr') + get('seed') % 97 / 1000))\n",
+    "src/score.py": "import os, sys\nfrom common import get\nos.makedirs('out', exist_ok=True)\n"
+    "acc = float(open(sys.argv[1] + '.model').read()) * get('scale')\n"
+    "open(f'out/{sys.argv[1]}.json', 'w').write(str(acc))\n",
+    "src/evaluate.py": "import json\nacc = [float(open(f'out/{n}.json').read()) for n in 'ab']\n"
+    "json.dump({'acc': sum(acc) / 2}, open('metrics.json', 'w'))\n",
+}
+
+
+@pytest.mark.slow
+def test_the_scorer_below_a_summary_is_no_candidates_own(tmp_path: Path) -> None:
+    repo = project(tmp_path / "p", SCORED)
+    here = repository_of(repo.workspace)
+    (plan,) = plans.plans(here, objects.resolve(here, "HEAD"))
+    told = frozen.summary(here, plan, objects.resolve(here, "HEAD"))
+    names = "dvc.yaml:score, dvc.yaml:summary, eval.scale, src/evaluate.py, src/score.py"
+    assert told == f"frozen: {names}"
+    edited(repo, "params.yaml", "lr: 0.1", "lr: 0.2")
+    edited(repo, "src/score.py", "get('scale')", "1.1")
+    with pytest.raises(EvaluatorError) as caught:
+        run(repo.workspace, RunRequest(with_baseline=True))
+    assert caught.value.found == "src/score.py"
+    assert gitexp(repo, "compare").says("the evaluator differs: src/score.py")
+    restore = caught.value.next_step.partition("\n")[0].removeprefix("restore it: ")
+    subprocess.run(["sh", "-c", restore], cwd=repo.path, check=True)
+    report = run(repo.workspace, RunRequest(with_baseline=True))
+    assert not [r.reason for each in report.recorded for r in each.run.repeats if r.reason]
+    (found,) = compare(repo.workspace)
+    assert (found.verdict, found.evaluator) == (Verdict.SUPPORTED, None)
+    assert gitexp(repo, "check").code == 0
+    edited(repo, "src/score.py", "get('scale')", "1.1")
+    said = gitexp(repo, "review", "main...exp/x").out
+    assert "the evaluator differs: src/score.py" in said
+
+
+@pytest.mark.slow
+def test_what_an_older_version_ran_is_judged_by_what_that_froze(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended at the stage that makes the metrics file; a new repeat is one of today's rule."""
+    repo = project(tmp_path / "p", SCORED)
+    edited(repo, "params.yaml", "lr: 0.1", "lr: 0.2")
+    edited(repo, "src/score.py", "get('scale')", "1.1 * get('scale')")
+    with monkeypatch.context() as older:
+        older.setitem(evaluator.evaluator.__kwdefaults__, "rule", 2)
+        run(repo.workspace, RunRequest(with_baseline=True))
+    (found,) = compare(repo.workspace)
+    assert found.verdict is Verdict.SUPPORTED
+    assert found.evaluator is not None
+    assert found.evaluator.lacking == "the version that ran it left src/score.py free"
+    assert not any("another evaluator" in text for text in status(repo.workspace).notes)
+    with pytest.raises(EvaluatorError):
+        run(repo.workspace, RunRequest(with_baseline=True, repeats=5))
+
+
+@pytest.mark.slow
+def test_where_training_makes_the_scores_of_a_summary_that_is_said(tmp_path: Path) -> None:
+    repo = project(tmp_path / "p", SUMMED)
+    edited(repo, "src/train.py", "get('lr')", "2 * get('lr')")
+    run(repo.workspace, RunRequest(with_baseline=True))
+    shown = gitexp(repo, "compare").out
+    assert shown.startswith("SUPPORTED")
+    assert shown.count("evaluation not frozen: train trains and evaluates") == 1
 
 
 @pytest.mark.slow
