@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.stage_records import UNCACHED_LIMIT_BYTES
 from gitexp.errors import DamagedDataError, DataMissingError, GitexpError, OtherOutputError
 from gitexp.execution import slots
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from gitexp.dvc.cache_objects import CacheConfig
 
 NOTES = "once.json"  # in OUT/: what is done of these stages
+_REPORTS = (".ipynb", ".html", ".pdf", ".png", ".svg", ".log")
 _MOST_LOGGED = 40  # values, of which a record holds the last
 
 
@@ -45,6 +47,23 @@ def record_of(
 ) -> OnceRecord:
     """Return what a run says of a stage that was executed once."""
     return OnceRecord(record.name, recipe, record.outs, origin)
+
+
+def unread(stage: Stage, stages: Iterable[Stage]) -> tuple[str, ...]:
+    """Return the reports among a stage's outputs that no other stage declares or names.
+
+    An executed notebook or a log holds the time, so that no second execution makes its bytes.
+    """
+    others = [each for each in stages if each.name != stage.name]
+    said = "\n".join(line for each in others for line in each.commands)
+    deps = [dep for each in others for dep in each.deps]
+    return tuple(
+        out.path
+        for out in stage.outs
+        if out.path.lower().endswith(_REPORTS)
+        and out.path not in said
+        and not any(touches(out.path, dep) for dep in deps)
+    )
 
 
 def made_before(stage: Stage, recipe: str, records: Iterable[OnceRecord]) -> OnceRecord | None:
@@ -75,9 +94,8 @@ def place(slot: Path, job: Job, record: OnceRecord, cache: CacheConfig) -> tuple
 
 def check(record: OnceRecord, bound: OnceRecord | None) -> None:
     """Refuse what an execution made where the plan's other repeats rest on other bytes."""
-    if bound is None or bound.hashes == record.hashes:
+    if bound is None or not (path := record.other(bound)):
         return
-    path = next(path for path, md5 in record.hashes.items() if bound.hashes.get(path) != md5)
     raise OtherOutputError(
         f"stage {record.stage} made another {path} than the one that this plan's repeats rest on",
         found=f"{record.hashes[path]}, of the same command, dependencies and parameters",

@@ -218,12 +218,13 @@ def _run_once(
         with (attempt.out_dir / LOG).open("a", encoding="utf-8") as log:
             log.write(text)
         _note(attempt, stage, StageRecord(stage.name, stage.commands, deps, values, known.outs))
-        attempt.once.append(known)
+        attempt.once.append(replace(known, unread=adoption.unread(stage, job.stages)))
         adoption.log_again(attempt.out_dir / POINTS, known)
     else:
         logged = adoption.logging(attempt.out_dir / POINTS)
         record = _execute_stage(attempt, stage, project, cache, stop)
-        made = replace(adoption.record_of(record, recipe), logged=logged())
+        unread = adoption.unread(stage, job.stages)
+        made = replace(adoption.record_of(record, recipe), logged=logged(), unread=unread)
         adoption.check(made, adoption.made_before(stage, recipe, job.bound))
         _note(attempt, stage, record)
         if adoption.is_recordable(stage, made):

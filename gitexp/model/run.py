@@ -105,11 +105,17 @@ class OnceRecord:
     outs: tuple[FileHash, ...]
     origin: StageOrigin = StageOrigin.EXECUTED
     logged: tuple[LoggedValue, ...] = ()  # by `gitexp.log_metric`; of a curve the end
+    unread: tuple[str, ...] = ()  # outputs that tell of an execution, and no stage reads
 
     @property
     def hashes(self) -> Mapping[str, Md5]:
         """Its outputs by path."""
         return {out.path: out.md5 for out in self.outs}
+
+    def other(self, made: OnceRecord) -> str:
+        """Return an output that is another in `made`; "" where all agree that any stage reads."""
+        differ = {path for path, _ in self.hashes.items() ^ made.hashes.items()}
+        return min(differ - {*self.unread, *made.unread}, default="")
 
 
 @dataclass(frozen=True, slots=True)

@@ -305,7 +305,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
         reads={"evaluator": Fields.sha256, "samples_sha256": Fields.sha256},
     ),
     "Source": Shape(lacking="branch"),
-    "OnceRecord": Shape(sparse="origin logged", reads={"recipe": Fields.sha256}),
+    "OnceRecord": Shape(sparse="origin logged unread", reads={"recipe": Fields.sha256}),
     "Repeat": Shape(
         sparse="examples made seeds observed resumed seen",
         least=_counts("observed"),

@@ -288,6 +288,35 @@ def test_an_entry_of_outside_is_said_until_a_run_has_made_the_same(
     assert dvc(planted.path, "status").strip() == "Data and pipelines are up to date."
 
 
+NOTEBOOK = f"""{PREPARE}
+import time
+open("prep.ipynb", "w").write(str(time.time_ns()))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("read", [False, True])
+def test_a_report_of_an_execution_need_not_be_made_again(tmp_path: Path, *, read: bool) -> None:
+    """An executed notebook holds the time; what another stage reads is held to its bytes."""
+    pipeline = PIPELINE.replace("outs: [prep.csv]", "outs: [prep.csv, prep.ipynb]")
+    if read:
+        pipeline = pipeline.replace("deps: [train.py, prep.csv]", "deps: [train.py, prep.ipynb]")
+    repo = built(tmp_path / "p", **{"dvc.yaml": pipeline, "prepare.py": NOTEBOOK})
+    dvc(repo.path, "repro", "-q")
+    repo.git("add", "--all")
+    repo.commit(at=3)
+    planned(repo)
+    run(repo.workspace)
+    found = compare(repo.workspace)[0]
+    assert "conditional on prep.csv, prep.ipynb, prep.json, made outside; " in found.headline
+    (told,) = [text for text in found.warnings if "executed by no run" in text]
+    command = told.split("gitexp ")[1].split(" executes")[0]
+    assert (gitexp(repo, *command.split()).code == 0) is not read
+    found = compare(repo.workspace)[0]
+    assert ("made outside" in found.headline) is read
+    assert not any("made other outputs" in text for text in found.warnings)
+
+
 @pytest.mark.slow
 def test_where_the_baseline_alone_was_made_outside_the_printed_call_executes_it(
     reproduced: BuiltRepo,

@@ -14,7 +14,7 @@ import enum
 import itertools
 import math
 import struct
-from collections import Counter
+from collections import defaultdict
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
@@ -240,17 +240,17 @@ def made_by(runs: Iterable[Run]) -> Callable[[OnceRecord], bool]:
 
     A run from before they said so has executed all that it lists.
     """
-    executed, listed = set(), set()
+    executed: defaultdict[tuple[str, str], dict[OnceRecord, None]] = defaultdict(dict)
+    listed = set()
     for run in runs:
-        executed |= {
-            (made.stage, made.recipe, *made.hashes.items())
-            for made in run.once
-            if made.origin is StageOrigin.EXECUTED
-        }
+        for made in run.once:
+            if made.origin is StageOrigin.EXECUTED:
+                executed[made.stage, made.recipe][made] = None
         if not run.once:
             listed |= {(out.path, out.md5) for repeat in run.repeats for out in repeat.outputs}
     return lambda made: (
-        (made.stage, made.recipe, *made.hashes.items()) in executed or made.hashes.items() <= listed
+        any(not made.other(each) for each in executed.get((made.stage, made.recipe), ()))
+        or made.hashes.items() <= listed
     )
 
 
@@ -277,11 +277,12 @@ def made_outside(counted: Count, found: FoundRuns) -> tuple[str, list[str]]:
         f"{sides.get(stage, '')} executes it, and holds it against that"
         for stage in dict.fromkeys(made.stage for made in open_)
     ]
+    first: dict[tuple[str, str], OnceRecord] = {}
+    unlike = (m.stage for m in used.values() if m.other(first.setdefault((m.stage, m.recipe), m)))
     said += [
         f"{stage} made other outputs in some of these runs than in others, of the same command, "
         "dependencies and parameters: they differ by more than the seed"
-        for (stage, _), number in Counter((stage, recipe) for stage, recipe, *_ in used).items()
-        if number > 1
+        for stage in dict.fromkeys(unlike)
     ]
     paths = dict.fromkeys(path for made in open_ for path in made.hashes)
     return f"conditional on {', '.join(paths)}, made outside; " if paths else "", said
