@@ -296,7 +296,7 @@ def group_runs(runs: Iterable[RunSummary], by: Sequence[str]) -> tuple[RunGroup,
 
     Over those that count for an experiment, as `tally` has it; a group without any is described
     whole, each repeat once: a run whose seeds were all or partly run before for the same inputs
-    in the same environment adds nothing. What was fetched is grouped apart, after one's own.
+    adds nothing. What was fetched is grouped apart, after one's own.
 
     Parameters
     ----------
@@ -407,13 +407,13 @@ def _names(runs: Sequence[RunSummary], by: Sequence[str]) -> tuple[str, ...]:
 
 
 def _group(key: tuple[tuple[str, ParamValue], ...], members: Sequence[RunSummary]) -> RunGroup:
-    seen: set[tuple[str, str, int]] = set()
+    seen: set[tuple[str, int]] = set()
     parts: defaultdict[str, list[MetricSummary]] = defaultdict(list)
     repeats = 0
     counts = any(run.counts for run in members)
     for run in sorted(members, key=lambda run: (run.started_at, run.id)):
         seeds = run.counts if counts else run.seeds
-        keys = {(run.inputs, run.environment, seed) for seed in seeds}
+        keys = {(run.inputs, seed) for seed in seeds}
         if keys & seen:
             continue
         seen |= keys
