@@ -7,16 +7,21 @@ where it does not, nothing is run that could not count.
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions
 from gitexp.comparison.eligible import seeding
 from gitexp.comparison.environments import Environments, differing, restoring, seen, versions
 from gitexp.comparison.randomness.seeding import BASELINE, CANDIDATE
-from gitexp.errors import OtherEnvironmentError
+from gitexp.dvc import surroundings
+from gitexp.dvc.input_parts import ignored
+from gitexp.errors import OtherEnvironmentError, PreflightError
 from gitexp.execution.preflight import checks
+from gitexp.git import merging as git_diff
 from gitexp.model import dataclass, replace
 from gitexp.report import numbers
+from gitexp.report.numbers import listed
 from gitexp.system import observed, params
 
 if TYPE_CHECKING:
@@ -265,3 +270,47 @@ def helping(step: str, waiting: Sequence[Again], amend: str) -> str:
         return step
     restore = next((each.restore for each in waiting if each.restore), "")
     return f"{restore}, then {step}; or {amend}" if restore else amend
+
+
+def _unseen(main: RunSource, other: RunSource) -> list[str]:
+    """Return what rules 2 leave out of jobs and one side has otherwise."""
+    paths = [each.path for each in git_diff.changed_paths(main.repo, main.tree, other.tree)]
+    return [*dict.fromkeys(path for each in (main, other) for path in ignored(each.state, paths))]
+
+
+def refuse_equal(main: RunSource, other: RunSource) -> None:
+    """Refuse to run two sides of which `compare` could say nothing."""
+    if main.inputs == other.inputs:
+        trees = (main.tree, other.tree)
+        paths = surroundings.reached(main.repo, main.config, trees, trees)
+        said, remedy = surroundings.told(main.config, paths) if paths else ("", "")
+        lent = f", which has the candidate's {', '.join(other.swaps)}" if other.swaps else ""
+        unseen = _unseen(main, other)
+        if unseen and not paths:
+            said = f"{listed(unseen, _FEW)} of one side alone is in no job"
+            remedy = f"gitexp init --add-inputs {shlex.quote(unseen[0])}, where a job reads it"
+        said = said or "nothing was changed that acts on a result"
+        raise PreflightError(
+            "both sides have the same inputs, so there would be nothing to compare",
+            found=f"inputs {main.inputs[:7]} of candidate and baseline{lent}"
+            f"; {said}{', and is no input' if paths else ''}",
+            where=f"{main.commit[:9]} and {other.commit[:9]}",
+            expected="a change of code, parameters or data",
+            next_step=f"{remedy}, commit, then gitexp run --with-baseline"
+            if remedy
+            else 'change it, then gitexp run --commit -m "what changed" --with-baseline',
+        )
+
+
+def refuse_unpaired(main: RunSource, other: RunSource) -> None:
+    """Refuse to run a candidate whose repeats have no partner, whatever their number."""
+    mine, theirs = main.seeding, other.seeding
+    apart = [text for text in theirs if text not in mine and "=" in text]
+    step = f"set {', '.join(apart)} here and commit it" if apart else ""
+    raise PreflightError(
+        "the sides have different seeds, so none of their repeats would pair",
+        found=f"{', '.join(theirs) or 'one'} at the baseline, {', '.join(mine) or 'one'} here",
+        where=f"{other.commit[:9]} and {main.commit[:9]}",
+        expected="the same seed parameters, and of those that are fixed the same values",
+        next_step=step or "gitexp init --seed-param KEY on the baseline's branch, then gitexp new",
+    )

@@ -6,17 +6,15 @@ import contextlib
 import os
 import shlex
 from functools import partial
+from operator import itemgetter
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.randomness.seeding import BASELINE
 from gitexp.dvc import inputs as inputs_rules
-from gitexp.dvc import surroundings
 from gitexp.dvc.composed import laid_over
-from gitexp.dvc.input_parts import ignored
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError, PreflightError, UnknownParamError, UsageError
-from gitexp.git import merging as git_diff
 from gitexp.git import objects
 from gitexp.git.discovery import project_folder
 from gitexp.git.writing import build_tree, write_bare_commit
@@ -24,7 +22,6 @@ from gitexp.model import dataclass, field, replace
 from gitexp.model.config import ParamKey, ProjectConfig
 from gitexp.model.ids import ABSENT, Absent, BlobId, CommitHash, InputsDigest, ParamValue, TreeId
 from gitexp.model.run import MAX_SEED, Key, lone
-from gitexp.report.numbers import listed
 from gitexp.store import plans
 from gitexp.system import secrets
 from gitexp.text import params as params_format
@@ -271,6 +268,7 @@ def undeclared(
     """Return the calls that make a parameter known which stands in a file that no settings name."""
     top = f"{config.project}/" if config.project else ""
     others = {*config.params, *config.metrics, *config.outputs, config.pipeline}
+    found: list[tuple[int, ParamKey]] = []
     for entry in objects.walk_tree(repo, commit):
         path = entry.text
         file = path.removeprefix(top)
@@ -282,12 +280,29 @@ def undeclared(
         with contextlib.suppress(GitexpError):
             data = objects.read_blob(repo, commit, path, limit=1 << 20)
             there = {} if data is ABSENT else params_format.flat(data, file)
-            if key.key not in there:
-                continue
-            named = " ".join(f"--params {shlex.quote(each)}" for each in (*config.params, file))
-            option = shlex.quote(f"{ParamKey(file, key.key)}={value}")
-            return f"gitexp init {named}, then the same with --param {option}"
-    return ""
+            laid_over_all = data is not ABSENT and b"@package _global_" in data  # read if chosen
+            found += [
+                (laid_over_all, ParamKey(file, name))
+                for name in _spellings(file, key.key)
+                if name in there
+            ]
+    if not found:
+        return ""
+    files = dict.fromkeys(each for _, each in sorted(found, key=itemgetter(0)))
+    first, *rest = files
+    named = " ".join(f"--params {shlex.quote(each)}" for each in (*config.params, first.file))
+    step = f"gitexp init {named}, then the same with --param {shlex.quote(f'{first}={value}')}"
+    return step + (f"; or {rest[0].file}, where the command reads that" if rest else "")
+
+
+def _spellings(file: str, key: str) -> Iterator[str]:
+    """Yield how a file may spell a key: for Hydra conf/model/mlp.yaml has all below ``model``."""
+    yield key
+    groups = PurePath(file).parts[:-1]
+    for n in range(1, len(groups) + 1):
+        group = ".".join(groups[-n:]) + "."
+        if key.startswith(group):
+            yield key.removeprefix(group)
 
 
 def _check_override(
@@ -346,15 +361,19 @@ def _committed_seed(
 def _likely(key: ParamKey, names: Iterable[str]) -> tuple[str, ...]:
     """Return the parameters that may be meant: of other files those of the very name first."""
     every = tuple(names)
-    other = tuple(each for each in every if each.rpartition(":")[2] == str(key))
-    return other or near(str(key), every)
+    return tuple(each for each in every if _is_same(each, str(key))) or near(str(key), every)
+
+
+def _is_same(name: str, key: str) -> bool:
+    there = param_key(name)
+    return there.key in _spellings(there.file, key)
 
 
 def _instead(
     key: ParamKey, value: ParamValue, likely: Sequence[str], undeclared: Undeclared
 ) -> str:
     # Without a file, one that is declared and has the very key comes before all that are not.
-    has_it = [each for each in likely if str(key) == key.key == each.rpartition(":")[2]]
+    has_it = [each for each in likely if str(key) == key.key and _is_same(each, key.key)]
     first = next(iter(has_it or likely), "")
     near_one = f"the same with --param {first}={value}" if first else ""
     return near_one if has_it else undeclared(key, value) or near_one
@@ -387,7 +406,8 @@ def assigned(
             raise UnknownParamError(
                 error.summary if meant else f"there is no parameter {key}",
                 found=error.found,
-                where=error.where or f"{key.file if meant else ', '.join(declared)} of {where}",
+                where=error.where
+                or " of ".join(filter(None, [key.file if meant else ", ".join(declared), where])),
                 expected=" or ".join(likely) or error.expected,
                 next_step=_instead(key, value, likely, undeclared),
             ) from error
@@ -400,50 +420,3 @@ def _names(declared: Sequence[str], read: Callable[[str], bytes | Absent]) -> It
         if data is not ABSENT:
             for key in params_format.flat(data, file):
                 yield str(ParamKey(file, key))
-
-
-_FEW = 3  # paths that are named
-
-
-def _unseen(main: RunSource, other: RunSource) -> list[str]:
-    """Return what rules 2 leave out of jobs and one side has otherwise."""
-    paths = [each.path for each in git_diff.changed_paths(main.repo, main.tree, other.tree)]
-    return [*dict.fromkeys(path for each in (main, other) for path in ignored(each.state, paths))]
-
-
-def refuse_equal(main: RunSource, other: RunSource) -> None:
-    """Refuse to run two sides of which `compare` could say nothing."""
-    if main.inputs == other.inputs:
-        trees = (main.tree, other.tree)
-        paths = surroundings.reached(main.repo, main.config, trees, trees)
-        said, remedy = surroundings.told(main.config, paths) if paths else ("", "")
-        lent = f", which has the candidate's {', '.join(other.swaps)}" if other.swaps else ""
-        unseen = _unseen(main, other)
-        if unseen and not paths:
-            said = f"{listed(unseen, _FEW)} of one side alone is in no job"
-            remedy = f"gitexp init --add-inputs {shlex.quote(unseen[0])}, where a job reads it"
-        said = said or "nothing was changed that acts on a result"
-        raise PreflightError(
-            "both sides have the same inputs, so there would be nothing to compare",
-            found=f"inputs {main.inputs[:7]} of candidate and baseline{lent}"
-            f"; {said}{', and is no input' if paths else ''}",
-            where=f"{main.commit[:9]} and {other.commit[:9]}",
-            expected="a change of code, parameters or data",
-            next_step=f"{remedy}, commit, then gitexp run --with-baseline"
-            if remedy
-            else 'change it, then gitexp run --commit -m "what changed" --with-baseline',
-        )
-
-
-def refuse_unpaired(main: RunSource, other: RunSource) -> None:
-    """Refuse to run a candidate whose repeats have no partner, whatever their number."""
-    mine, theirs = main.seeding, other.seeding
-    apart = [text for text in theirs if text not in mine and "=" in text]
-    step = f"set {', '.join(apart)} here and commit it" if apart else ""
-    raise PreflightError(
-        "the sides have different seeds, so none of their repeats would pair",
-        found=f"{', '.join(theirs) or 'one'} at the baseline, {', '.join(mine) or 'one'} here",
-        where=f"{other.commit[:9]} and {main.commit[:9]}",
-        expected="the same seed parameters, and of those that are fixed the same values",
-        next_step=step or "gitexp init --seed-param KEY on the baseline's branch, then gitexp new",
-    )

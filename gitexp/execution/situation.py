@@ -186,9 +186,9 @@ def _baseline(
     if request.with_baseline and not (
         pending and status.dirty_tracked(repo.workspace, looking=True)
     ):
-        run_sources.refuse_equal(main, other)
+        partners.refuse_equal(main, other)
     if main.seeding != other.seeding:
-        run_sources.refuse_unpaired(main, other)
+        partners.refuse_unpaired(main, other)
     return (
         replace(other, first={main.committed_seed: main.committed})
         if request.with_baseline

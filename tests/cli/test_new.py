@@ -343,3 +343,33 @@ def test_a_parameter_of_a_file_that_no_settings_name_is_found_with_the_call_that
     assert first == "gitexp init --params params.yaml --params conf/split.yaml"
     assert gitexp(project, *first.split()[1:]).code == 0
     assert gitexp(project, *begin, *option.split()).code == 0
+
+
+HYDRA = {
+    "conf/train.yaml": "defaults:\n- model: mlp\n- experiment: null\n",
+    "conf/experiment/wide.yaml": "# @package _global_\nmodel: {net: {width: 64}}\n",
+    "conf/model/mlp.yaml": "net: {width: 16}\n",
+}
+
+
+@pytest.mark.parametrize("declared", [False, True])
+@pytest.mark.parametrize("verb", ["new", "run"])
+def test_a_parameter_as_hydra_composes_it_is_found_in_the_file_of_its_group(
+    project: BuiltRepo, verb: str, *, declared: bool
+) -> None:
+    """Not in a file that overrides it where somebody chooses that: it changes nothing."""
+    project.commit(HYDRA, at=9)
+    if declared:
+        init = ("init", "--params", "params.yaml", "--params", "conf/model/mlp.yaml")
+        assert gitexp(project, *init).code == 0
+    begin = ("new", "idea", *PLAN) if verb == "new" else ("run", "--repeats", "2", "--dry-run")
+    done = gitexp(project, *begin, "--param", "model.net.width=128")
+    step = done.err.partition("next")[2].strip()
+    if not declared:
+        first, _, step = step.partition(", then ")
+        assert first == "gitexp init --params params.yaml --params conf/model/mlp.yaml"
+        assert gitexp(project, *first.split()[1:]).code == 0
+        assert step.endswith("; or conf/experiment/wide.yaml, where the command reads that")
+    option = step.partition("the same with ")[2].partition(";")[0].split()
+    assert option == ["--param", "conf/model/mlp.yaml:net.width=128"]
+    assert gitexp(project, *begin, *option).code == 0
