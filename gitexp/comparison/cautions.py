@@ -11,7 +11,6 @@ from gitexp.comparison.advice import p_words
 from gitexp.comparison.designs import choose
 from gitexp.comparison.eligible import finished_seeds, is_tried, is_under
 from gitexp.comparison.exclusions import recorded
-from gitexp.comparison.randomness.variation import ENOUGH, agree, traces
 from gitexp.dvc import surroundings
 from gitexp.errors import GitexpError
 from gitexp.git import objects
@@ -252,25 +251,6 @@ def _confounder(counted: Count) -> str:
         f"the two sides never ran with the same seeds ({one or 'one seed'} at the baseline, "
         f"{two or 'one seed'} at the candidate), so no repeats pair: the effect may be theirs"
     )
-
-
-def unmoved(counted: Count) -> list[str]:
-    """Say that a change reaches no number: with each seed both sides report and make the same."""
-    left, right = (
-        {item.seed: item for item in traces(side.repeats)}
-        for side in (counted.baseline, counted.candidate)
-    )
-    pairs = [(left[seed], right[seed]) for seed in left.keys() & right.keys()]
-    if len(pairs) < ENOUGH or agree(list(left.values())):  # an idle seed is told of elsewhere
-        return []
-    if not all(one.numbers and agree((one, two)) for one, two in pairs):
-        return []
-    said = (
-        f"with each of {len(pairs)} seeds both sides report identical values, in every metric, so "
-        "the change does not reach the numbers: either nothing reads what `differs` lists, or "
-        "something overrides it, as arguments of the command (command: in .gitexp/config.yaml) do"
-    )
-    return [said]
 
 
 def on_other_machines(counted: Count, plan: Plan | None) -> list[str]:

@@ -26,7 +26,7 @@ from gitexp.comparison.failures import Failure, after, standing
 from gitexp.comparison.judged import Draft, Measured, adjusted, troubles
 from gitexp.comparison.measure import Answer, CountedSides, Question
 from gitexp.comparison.randomness import seeding
-from gitexp.comparison.randomness.variation import made_outside
+from gitexp.comparison.randomness.variation import made_outside, traces, unmoved
 from gitexp.comparison.tally import settle
 from gitexp.dvc.inputs import STAGE
 from gitexp.errors import NoSamplesError
@@ -175,7 +175,11 @@ def draft(
             *on_examples,
             *cautions.tries(gathered.found, counted, plan),
             *filter(None, [Environments(repo).of_pairs(counted)]),
-            *(() if same else cautions.unmoved(counted)),
+            *(
+                ()
+                if same
+                else unmoved(*map(traces, (counted.baseline.repeats, counted.candidate.repeats)))
+            ),
             *cautions.on_other_machines(counted, plan),
             *cautions.plan_changed(repo, plan, gathered.found, candidate.config),
             *measured.warnings,

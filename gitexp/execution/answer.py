@@ -11,7 +11,8 @@ from gitexp.comparison.advice import cannot_decide, is_fixed, seed_ranges
 from gitexp.comparison.environments import Environments
 from gitexp.comparison.gather import RunPool
 from gitexp.comparison.known_metrics import known_metrics
-from gitexp.comparison.randomness.seeding import CANDIDATE
+from gitexp.comparison.randomness import variation
+from gitexp.comparison.randomness.seeding import BASELINE, CANDIDATE
 from gitexp.errors import GitexpError, IdleSeedError
 from gitexp.execution import absences, state
 from gitexp.execution.partners import helping
@@ -30,6 +31,7 @@ from gitexp.store.plans import plans
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from gitexp.comparison.randomness.variation import Trace
     from gitexp.comparison.tally import Settled
     from gitexp.execution.partners import Again
     from gitexp.execution.prepare import Prepared
@@ -210,6 +212,7 @@ def report(seen: Situation, planned: tuple[PlannedRun, ...], done: Performed) ->
             *filter(None, (_unasked(seen), _beyond(seen), _next_try(seen))),
             *again(seen, ran=bool(done.published)),
             *_mixed(seen, recorded),
+            *_unmoved(recorded),
             *(t for t in _without_test(seen, recorded, step) if t not in (few, *done.warnings)),
             *(() if done.interrupted else _not_started(planned, recorded)),
             *absences.missing_modules(seen, recorded),
@@ -342,6 +345,14 @@ def _mixed(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
         for each in recorded
         if len(found := {r.environment for r in each.run.repeats if r.environment}) > 1
     ]
+
+
+def _unmoved(recorded: Sequence[RecordedRun]) -> list[str]:
+    """Say that both sides report the same with each seed, before it costs more repeats."""
+    sides: dict[str, list[Trace]] = {BASELINE: [], CANDIDATE: []}
+    for each in recorded:
+        sides.setdefault(each.side, []).extend(item for _, item in variation.recorded(each))
+    return variation.unmoved(sides[BASELINE], sides[CANDIDATE])
 
 
 def _without_test(seen: Situation, recorded: Sequence[RecordedRun], step: str) -> list[str]:

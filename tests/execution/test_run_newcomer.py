@@ -122,6 +122,22 @@ def test_a_plan_with_a_metric_that_is_not_reported_is_told_and_a_finished_one_pr
     assert again.next_step == "gitexp compare"
 
 
+@pytest.mark.parametrize("read", [False, True])
+def test_a_change_that_reaches_no_number_is_told_by_the_run_itself(
+    tmp_path: Path, *, read: bool
+) -> None:
+    rate = 'float(text.split("lr:")[1].split()[0])' if read else "0.1"
+    train = PLAIN_TRAIN.replace("seed / 1000", f"seed / 1000 + {rate}")
+    repo = plain(tmp_path / "r", train, outputs=(), dvc_init=False)
+    wanted = NewRequest(
+        name="x", hypothesis="it does more", metric="acc", direction=Direction.MAX, effect=">0",
+        baseline="main", repeats=5, params=lr(0.5), checkout=True,
+    )  # fmt: skip
+    new(repo.workspace, wanted)
+    said = [it for it in run(repo.workspace).warnings if "does not reach the numbers" in it]
+    assert bool(said) is not read
+
+
 def left(report: RunReport) -> list[str]:
     return [text for text in report.warnings if "thrown away" in text]
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.counting import Count, FoundRuns
     from gitexp.comparison.eligible import Counted
     from gitexp.model.ids import EnvironmentDigest, InputsDigest
+    from gitexp.model.report import RecordedRun
     from gitexp.model.run import OnceRecord, Run, Sample
     from gitexp.store.lookup import FoundRun
 
@@ -81,12 +82,28 @@ def traces(repeats: Mapping[int, Counted]) -> list[Trace]:
     ]
 
 
-def recorded(found: FoundRun) -> Iterator[tuple[Conditions, Trace]]:
+def recorded(found: FoundRun | RecordedRun) -> Iterator[tuple[Conditions, Trace]]:
     """Yield what the finished repeats of a run left."""
     for repeat in found.run.repeats:
         if repeat.state is RepeatState.FINISHED:
             rows = [row for row in found.samples if row.seed == repeat.seed]
             yield (repeat.environment, repeat.links), trace(repeat.seed, rows, repeat.made)
+
+
+def unmoved(baseline: Iterable[Trace], candidate: Iterable[Trace]) -> list[str]:
+    """Say that a change reaches no number: with each seed both sides report and make the same."""
+    left, right = ({item.seed: item for item in side} for side in (baseline, candidate))
+    pairs = [(left[seed], right[seed]) for seed in left.keys() & right.keys()]
+    if len(pairs) < ENOUGH or agree(list(left.values())):  # an idle seed is told of elsewhere
+        return []
+    if not all(one.numbers and agree((one, two)) for one, two in pairs):
+        return []
+    said = (
+        f"with each of {len(pairs)} seeds both sides report identical values, in every metric, so "
+        "the change does not reach the numbers: either nothing reads what `differs` lists, or "
+        "something overrides it, as arguments of the command (command: in .gitexp/config.yaml) do"
+    )
+    return [said]
 
 
 def are_seen_to_act(
