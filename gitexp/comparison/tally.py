@@ -129,9 +129,9 @@ class Settled:
                 found.setdefault(side.repeats[seed].found.run.id, set()).add(seed)
         return {run: tuple(sorted(seeds)) for run, seeds in found.items()}
 
-    def summary(self, metric: str) -> MetricSummary | None:
-        """Return what `compare` shows of the candidate: over its pairs, where there are any."""
-        repeats = self.judged.candidate.repeats
+    def summary(self, metric: str, *, baseline: bool = False) -> MetricSummary | None:
+        """Return what `compare` shows of a side: over its pairs, where there are any."""
+        repeats = (self.judged.baseline if baseline else self.judged.candidate).repeats
         used = self.judged.pairs if self.paired else tuple(repeats)
         samples = [s for seed in used for s in repeats[seed].samples.values() if s.metric == metric]
         return next((each for each in summarise(samples) if each.metric == metric), None)

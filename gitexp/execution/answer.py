@@ -21,7 +21,7 @@ from gitexp.git.transaction.cache import open_index
 from gitexp.model import dataclass
 from gitexp.model.metrics import IN_FOLDS, NO_RULE, ONE_TABLE, OWN_METRIC, in_folds
 from gitexp.model.plan import Claim, Plan
-from gitexp.model.report import PlannedRun, RecordedRun, RunReport
+from gitexp.model.report import PlannedRun, RecordedRun, RunReport, SideSoFar
 from gitexp.model.run import Repeat, RepeatState
 from gitexp.report import numbers
 from gitexp.rules.branches import is_protected
@@ -223,6 +223,7 @@ def report(seen: Situation, planned: tuple[PlannedRun, ...], done: Performed) ->
         python=seen.python,
         stopped=stopped,
         waiting=any(each.waiting for each in seen.again),
+        sides=_sides(seen) if done.published else (),
     )
 
 
@@ -426,6 +427,21 @@ def _next_step(
         return "the same with --commit -m MESSAGE, to bring the branch to this state"
     step = state.next_command(seen.repo, seen.place.branch, seen.plan)
     return helped(seen, step, good)
+
+
+def _sides(seen: Situation) -> tuple[SideSoFar, ...]:
+    """Return what counts of both sides by now, but after a call of another state."""
+    plan, request = seen.plan, seen.request
+    if plan is None or request.params or request.at is not None:
+        return ()
+    with contextlib.suppress(GitexpError):  # `compare` says what is wrong
+        now = state.settled_on(seen.repo, seen.place.branch, plan)
+        mine, theirs = now.summary(plan.metric), now.summary(plan.metric, baseline=True)
+        return (
+            SideSoFar("candidate", len(now.candidate), plan.repeats, mine),
+            SideSoFar("baseline", len(now.baseline), plan.repeats, theirs),
+        )
+    return ()
 
 
 def _go_on(seen: Situation, planned: Sequence[PlannedRun], recorded: Sequence[RecordedRun]) -> str:

@@ -312,10 +312,14 @@ def _ended(folder: Path, run: Run) -> Iterator[tuple[int, RepeatState]]:
 
 def next_command(repo: Repo, branch: str, plan: Plan) -> str:
     """Return what runs the repeats that the plan of a branch lacks, or judges them."""
+    return of_settled(repo, settled_on(repo, branch, plan), plan, branch)
+
+
+def settled_on(repo: Repo, branch: str, plan: Plan) -> Settled:
+    """Return what counts on a branch by now."""
     named = Named(branch, objects.resolve(repo, refs.local(branch)), branch, plan)
     with open_index(repo.workspace) as index:
-        settled = tally.of_plan(repo, index, plan, named)
-    return of_settled(repo, settled, plan, branch)
+        return tally.of_plan(repo, index, plan, named)
 
 
 def of_settled(repo: Repo, settled: Settled, plan: Plan, branch: str) -> str:

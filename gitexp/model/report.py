@@ -96,6 +96,16 @@ class PlannedRun:
 
 
 @dataclass(frozen=True, slots=True)
+class SideSoFar:
+    """What counts of a side after a call, of whichever call it is."""
+
+    side: str
+    repeats: int
+    planned: int
+    primary: MetricSummary | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunReport:
     """The outcome of one `gitexp run`."""
 
@@ -118,6 +128,7 @@ class RunReport:
     stopped: GitexpError | None = None
     waiting: bool = False  # whether a pair waits for another environment
     exit_code: int = 0  # of `verdict`, as `compare` has it
+    sides: tuple[SideSoFar, ...] = ()  # under a plan
 
     @property
     def failed(self) -> bool:

@@ -152,7 +152,7 @@ ANSWERS: Final[Mapping[str, Shape]] = {
         kind="run-report",
         keys={**_NEXT, "recorded": "runs"},
         sparse="stopped",
-        omitted="waiting exit_code",
+        omitted="waiting exit_code sides",
         writes={"stopped": _error},
     ),
     "RecordedRun": Shape(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -149,3 +150,19 @@ def test_a_run_on_main_says_first_that_it_counts_for_no_plan(project: BuiltRepo)
         assert said.out.startswith("exploratory: main has no plan, so this counts for a baseline")
     project.switch("scratch", create=True)
     assert "has no plan" not in gitexp(project, "run", "--seeds", "7").err
+
+
+def test_a_run_ends_with_the_planned_metric_of_both_whole_sides(experiment: BuiltRepo) -> None:
+    """A top-up had the mean of its own repeats, and twelve rows of metrics."""
+    first = gitexp(experiment, "run", "--repeats", "2", "--with-baseline")
+    again = gitexp(experiment, "run", "--repeats", "4", "--with-baseline")
+    for done, counts in ((first, "2/6"), (again, "4/6")):
+        header, candidate, baseline = done.out.splitlines()[:3]
+        assert header.split() == ["side", "counts", "f1", "finished"]
+        assert (candidate.split()[:2], baseline.split()[:2]) == (
+            ["candidate", counts],
+            ["baseline", counts],
+        )
+        assert all(line.endswith(" 2/2") for line in (candidate, baseline))
+    (item,) = json.loads(gitexp(experiment, "list", "--json").out)["experiments"]
+    assert f"  {item['primary']['mean']:.3f} +- " in again.out.splitlines()[1]

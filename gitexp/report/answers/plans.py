@@ -8,11 +8,10 @@ from gitexp.model.design import NO_CHANGE
 from gitexp.model.run import RepeatState, Run, other_seeds
 from gitexp.model.witness import Way, Witnessed
 from gitexp.report import caveats, numbers, words
-from gitexp.report.answers import upkeep
+from gitexp.report.answers import listing, upkeep
 from gitexp.report.caveats import rounded
 from gitexp.report.sheet import (
     PLAIN,
-    Cell,
     Fact,
     Grid,
     Item,
@@ -298,17 +297,37 @@ def _finished(run: Run) -> str:
 
 
 def _recorded(report: RunReport) -> Grid:
-    rows: list[tuple[Cell, ...]] = []
-    for each in report.recorded:
-        first = (each.side, each.run.id[:8], f"{_finished(each.run)} finished")
-        shown: list[tuple[Cell, ...]] = [
-            (item.metric, f"{item.mean:.5g}", "" if item.sd is None else f"{item.sd:.2g}", item.n)
-            for item in each.metrics
-        ]
-        for index, cells in enumerate(shown or [("", "", "", None)]):
-            rows.append((*(("", "", "") if index else first), *cells))
-    header = ("side", "run", "repeats", "metric", "mean", "sd", "n")
-    return Grid("runs", header, tuple(rows), right=frozenset({4, 5, 6}))
+    """Return a row for each side, with all that counts; without a plan one for each run."""
+    rows: tuple[tuple[str, ...], ...]
+    new = {
+        side: ", ".join(f"{each.run.id[:8]} {_finished(each.run)}" for each in every)
+        for side in dict.fromkeys(each.side for each in report.recorded)
+        for every in [[each for each in report.recorded if each.side == side]]
+    }
+    if metric := next((each.primary.metric for each in report.sides if each.primary), ""):
+        rows = tuple(
+            (
+                each.side,
+                f"{each.repeats}/{max(each.repeats, each.planned)}",
+                "" if each.primary is None else listing.summary_text(each.primary),
+                new.get(each.side, ""),
+            )
+            for each in report.sides
+        )
+        header = ("side", "counts", metric, "finished")
+        return Grid("runs", header, rows, frozenset({1, 2}), spare={})
+    metrics = listing.common_metrics(each.metrics for each in report.recorded)
+    rows = tuple(
+        (
+            each.side,
+            f"{each.run.id[:8]} {_finished(each.run)}",
+            *(listing.metric_text(each.metrics, name) for name in metrics),
+        )
+        for each in report.recorded
+    )
+    right = range(2, 2 + len(metrics))
+    spare = dict.fromkeys(reversed(right), "metric")
+    return Grid("runs", ("side", "finished", *metrics), rows, frozenset(right), spare=spare)
 
 
 def _unfinished(report: RunReport) -> Iterator[Item]:
