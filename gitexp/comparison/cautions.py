@@ -18,7 +18,7 @@ from gitexp.git.upstream import own
 from gitexp.model.clocked import is_resource
 from gitexp.model.comparison import LATE, Change
 from gitexp.model.config import ProjectConfig
-from gitexp.model.ids import ABSENT, ParamValue
+from gitexp.model.ids import ABSENT, CommitHash, ParamValue
 from gitexp.model.run import RepeatState
 from gitexp.records.terms import binding
 from gitexp.report import numbers
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from gitexp.comparison.measure import CountedSides
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
     from gitexp.store.lookup import FoundRun
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Final
 
-from gitexp.comparison.eligible import counted, left_aside
+from gitexp.comparison.eligible import Counted, counted, left_aside
 from gitexp.comparison.known_metrics import recorded_runs
 from gitexp.comparison.measure import means_of, samples_of
 from gitexp.errors import UsageError
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gitexp.comparison.counting import Count
-    from gitexp.comparison.eligible import Counted
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.plan import FailureRule, Plan

@@ -26,7 +26,7 @@ from gitexp.git.transaction.cache import Index, open_index
 from gitexp.model import dataclass, replace
 from gitexp.model.comparison import Comparison, Siblings, Side, SignificanceResult
 from gitexp.model.ids import ABSENT
-from gitexp.model.plan import Claim, Verdict
+from gitexp.model.plan import Claim, Plan, Verdict
 from gitexp.provenance import order_evidence
 from gitexp.report.comparisons import Comparisons
 from gitexp.stats.decide import decide
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from gitexp.comparison.counting import SideCount
     from gitexp.comparison.sides import Named, ResolvedSide
     from gitexp.git.repository import Repo
-    from gitexp.model.plan import Plan
     from gitexp.model.witness import OrderGrade
     from gitexp.model.workspace import Workspace
 

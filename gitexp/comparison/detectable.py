@@ -12,13 +12,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison import advice, collapse, exclusions, sides
-from gitexp.comparison.counting import FoundRuns, count
+from gitexp.comparison.counting import Count, FoundRuns, SideCount, count
 from gitexp.comparison.designs import crossed, folds, predictions, repeats, resplits
 from gitexp.comparison.designs.foretold import FEWEST_KNOWN, Spread, is_of_one_set, share_of
 from gitexp.comparison.designs.prediction_pairs import recorded_by
 from gitexp.comparison.measure import Question, Values, means_of, samples_of
 from gitexp.comparison.randomness.variation import equal
-from gitexp.comparison.tally import settle
+from gitexp.comparison.tally import Settled, settle
 from gitexp.git import refs
 from gitexp.model.clocked import is_clocked, is_resource
 from gitexp.model.comparison import Detectable, MetricComparison, Missing, Role, SignificanceResult
@@ -42,11 +42,9 @@ from gitexp.stats.tests import NOUNS, named
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gitexp.comparison.counting import Count, SideCount
     from gitexp.comparison.eligible import Counted
     from gitexp.comparison.gather import RunPool
     from gitexp.comparison.sides import Named, ResolvedSide
-    from gitexp.comparison.tally import Settled
     from gitexp.model.result import VarianceShare
 
 POWER: Final = 0.8
@@ -243,7 +241,7 @@ def _imputed(
     seeds = {*lost.baseline, *lost.candidate} if paired else set(lost.candidate)
     right |= {seed: known_right.get(seed, stand_in[1]) for seed in seeds}
     question = Question(plan.metric, Role.PRIMARY, plan.direction, plan.effect, plan.alpha)
-    sides = Values(tuple(sorted(left.items())), tuple(sorted(right.items())), paired)
+    sides = Values(tuple(sorted(left.items())), tuple(sorted(right.items())))
     answer = repeats.compare(question, sides, paired=paired)
     return None if answer.comparison is None else answer.comparison.result
 

@@ -13,7 +13,7 @@ from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.git.transaction.layout import archive_tag, environment_dir, run_dir
 from gitexp.model import dataclass, replace
-from gitexp.model.ids import ABSENT
+from gitexp.model.ids import ABSENT, CommitHash, InputsDigest, RunId, TreeId
 from gitexp.model.metrics import recorded, several
 from gitexp.model.run import Origin
 from gitexp.provenance.contradicted import Sources, in_order, strange_to
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
-    from gitexp.model.ids import CommitHash, InputsDigest, RunId, TreeId
     from gitexp.model.plan import Plan
 
 

@@ -20,17 +20,15 @@ from gitexp.report import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from pathlib import Path
 
-    from gitexp.comparison.counting import Count
+    from gitexp.comparison.counting import Count, Evaluation
     from gitexp.comparison.eligible import Counted
+    from gitexp.comparison.sides import ResolvedSide
     from gitexp.stats.ttests import Regions
     from gitexp.stats.values import Values as Table
 
     Cell = tuple[int | None, int | None, str]  # rep, fold, dataset
-    from pathlib import Path
-
-    from gitexp.comparison.counting import Evaluation
-    from gitexp.comparison.sides import ResolvedSide
 
 WHOLE: Cell = (None, None, "")
 MOST_KEPT = 500  # parts of a metric that a comparison repeats; the records have all of them
@@ -104,7 +102,6 @@ class Values:
 
     baseline: tuple[tuple[int, float], ...]
     candidate: tuple[tuple[int, float], ...]
-    paired: bool
     notes: tuple[str, ...] = ()
 
     @property
@@ -210,7 +207,7 @@ def values_of(count: Count, metric: str, *, paired: bool) -> Values:
     sizes = {len(cells) for cells in (*left.values(), *right.values())}
     if max(sizes, default=1) > 1:
         notes.append(f"each value is the mean of {max(sizes)} folds or data sets of one repeat")
-    return Values(means_of(left), means_of(right), paired, tuple(notes))
+    return Values(means_of(left), means_of(right), tuple(notes))
 
 
 def lacking_note(lacking: Collection[int], what: str) -> tuple[str, ...]:

@@ -215,12 +215,12 @@ def _models(drafts: Sequence[Draft], names: tuple[str, ...]) -> OmnibusCompariso
     labels = set(first.y_true).union(*guesses)
     if len(labels) > MOST_LABELS:
         return OmnibusComparison(names, (), f"{len(labels)} different predictions are no classes")
-    found = several.over_examples(first.y_true, dict(zip(names, guesses, strict=True)))
-    if first.cluster:
-        found.notes.append(f"examples are taken one by one, not by {first.cluster}")
     right = [
         tuple(float(a == b) for a, b in zip(first.y_true, side, strict=True)) for side in guesses
     ]
+    found = several.over_examples(names, right)
+    if first.cluster:
+        found.notes.append(f"examples are taken one by one, not by {first.cluster}")
     metric = AcrossMetric("share right", Direction.MAX, "examples", _alpha(drafts), (), (), ())
     metric = _built(metric, names, right, found)
     return OmnibusComparison(names, (metric,))

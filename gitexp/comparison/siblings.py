@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import selection, sides, tally
 from gitexp.comparison.gather import RunPool
-from gitexp.comparison.sides import Named
+from gitexp.comparison.sides import Named, ResolvedSide
 from gitexp.dvc import declared_data
 from gitexp.dvc.input_parts import collect
 from gitexp.errors import DataMissingError, GitexpError, NoSamplesError, UsageError
 from gitexp.git import objects
 from gitexp.git.transaction.cache import Kind, open_index
 from gitexp.model import dataclass, replace
-from gitexp.model.comparison import Sibling, Siblings, SignificanceResult
-from gitexp.model.ids import ABSENT, Absent
-from gitexp.model.plan import Claim
+from gitexp.model.comparison import Conclusion, Selection, Sibling, Siblings, SignificanceResult
+from gitexp.model.ids import ABSENT, Absent, CommitHash
+from gitexp.model.plan import Claim, Plan
 from gitexp.report import numbers
 from gitexp.stats.design import pairs_needed
 from gitexp.stats.hypotheses import family
@@ -39,12 +39,8 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.counting import Count
     from gitexp.comparison.judged import Draft
-    from gitexp.comparison.sides import ResolvedSide
     from gitexp.comparison.tally import Settled
     from gitexp.git.repository import Repo
-    from gitexp.model.comparison import Conclusion, Selection
-    from gitexp.model.ids import CommitHash
-    from gitexp.model.plan import Plan
     from gitexp.store.list_lines import ExperimentLine
 
     Test = Callable[[RunPool, tuple[Named, Named]], Draft]

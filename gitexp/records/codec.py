@@ -11,7 +11,7 @@ import dataclasses
 import enum
 import inspect
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache, partial
 from importlib import import_module
@@ -28,8 +28,6 @@ from gitexp.text.jsontext import Json, json_dumps, json_loads
 from gitexp.text.paramkeys import param_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from gitexp.records.shapes import Read, Write
 
     # Field, key, the type that is right as it is, what an absent key means, what reads any other.

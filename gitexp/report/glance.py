@@ -9,8 +9,8 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from gitexp.model import dataclass
-from gitexp.model.plan import ALPHA, Claim, Direction, HypothesisKind, SeedOrigin, Verdict
-from gitexp.model.result import Role
+from gitexp.model.plan import ALPHA, Claim, Direction, HypothesisKind, Plan, SeedOrigin, Verdict
+from gitexp.model.result import Interval, MetricComparison, Role
 from gitexp.model.witness import Grade
 from gitexp.records.terms import denied_effect, format_effect
 from gitexp.report import caveats, numbers, supplements, words
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gitexp.model.comparison import Comparison
-    from gitexp.model.plan import Plan
-    from gitexp.model.result import Interval, MetricComparison
 
 WIDTH: Final = 78  # columns where no terminal says how many it has
 _PLOT = range(13, 31)  # columns of the plot; with less room there is none

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.model.rules import Policy, Violation
 from gitexp.rules import data, identities, merging, order, plan, pointers, secrets, unchanged
-from gitexp.rules.facts import place
+from gitexp.rules.facts import Facts, Finding, Rule, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from gitexp.model.config import ProjectConfig
-    from gitexp.rules.facts import Facts, Finding, Rule
 
 
 RULES: Final[dict[str, Rule]] = {

@@ -19,13 +19,12 @@ from gitexp.git.tree import FILE_MODES
 from gitexp.model import replace
 from gitexp.model.ids import BlobId, CommitHash
 from gitexp.model.rules import Policy
-from gitexp.rules.facts import Finding, Rule, settings
+from gitexp.rules.facts import Facts, Finding, Rule, settings
 from gitexp.rules.recorded import readable_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from gitexp.rules.facts import Facts
 
 _OUTPUTS = "outputs: in .gitexp/config.yaml"
 LOCK = "dvc.lock"

@@ -18,15 +18,12 @@ from gitexp.git.upstream import USUAL, single
 from gitexp.model import dataclass, field, replace
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import BlobId, CommitHash, TreeId
-from gitexp.model.plan import Plan
-from gitexp.model.rules import NOBODY, Policy, TreeEntry, Where
+from gitexp.model.plan import Person, Plan
+from gitexp.model.rules import NOBODY, Objects, Outside, Policy, TreeEntry, Where
 from gitexp.store import plan_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
-
-    from gitexp.model.plan import Person
-    from gitexp.model.rules import Objects, Outside
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,17 +10,14 @@ from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import environment_dir, run_dir
 from gitexp.model.config import ParamKey
 from gitexp.model.rules import Policy
-from gitexp.model.run import Origin, RepeatState
+from gitexp.model.run import Origin, RepeatState, Run
 from gitexp.rules.branches import is_experiment
-from gitexp.rules.facts import Finding, Rule, dropping
+from gitexp.rules.facts import Facts, Finding, Rule, dropping
 from gitexp.rules.recorded import new_runs
 from gitexp.store.plan_files import UnreadablePlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from gitexp.model.run import Run
-    from gitexp.rules.facts import Facts
 
 
 def find(facts: Facts) -> Iterator[Finding]:

@@ -13,22 +13,20 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import conclusion_path
-from gitexp.git.tree import tree_of
+from gitexp.git.tree import Tree, tree_of
 from gitexp.model.rules import Policy
 from gitexp.records import codec
 from gitexp.rules.branches import is_protected
-from gitexp.rules.facts import Finding, Rule
+from gitexp.rules.facts import Facts, Finding, Rule
 from gitexp.rules.recorded import keeps
 from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.git.tree import Tree
     from gitexp.model.comparison import Conclusion
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
-    from gitexp.rules.facts import Facts
 
 
 _AGAIN: Final = ", then merge again"

@@ -11,7 +11,7 @@ the same branch is a way around it. To older rules it never goes back.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
@@ -20,21 +20,16 @@ from gitexp.git.tree import Tree, tree_of
 from gitexp.model import replace
 from gitexp.model.ids import CommitHash
 from gitexp.model.plan import Plan
-from gitexp.model.rules import Policy
+from gitexp.model.rules import Objects, Policy, TreeEntry
 from gitexp.model.witness import Receipt, Way
 from gitexp.records import codec
 from gitexp.records.terms import binding
-from gitexp.rules.facts import Finding, Rule, dropping, of_commit, put_back
-from gitexp.rules.recorded import RUN_LIMIT, new_runs, readable_runs, runs_in
+from gitexp.rules.facts import Facts, Finding, Rule, dropping, of_commit, put_back
+from gitexp.rules.recorded import RUN_LIMIT, RunFile, new_runs, readable_runs, runs_in
 from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_of, plan_paths, plans_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from gitexp.model.rules import Objects, TreeEntry
     from gitexp.model.run import PlanRef
-    from gitexp.rules.facts import Facts
-    from gitexp.rules.recorded import RunFile
 
 
 _MOST: Final = 100  # receipts of one plan that are read: each may cost a process

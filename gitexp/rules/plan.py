@@ -11,7 +11,7 @@ from gitexp.model.ids import CommitHash
 from gitexp.model.rules import Policy
 from gitexp.records.plan import check_hypothesis
 from gitexp.rules.branches import is_experiment, is_protected
-from gitexp.rules.facts import Finding, Rule, dropping, put_back
+from gitexp.rules.facts import Facts, Finding, Rule, dropping, put_back
 from gitexp.store.plan_files import (
     UnreadablePlan,
     is_beside,
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.plan import Plan
-    from gitexp.rules.facts import Facts
 
 _MOST_NAMED: Final = 3  # plans that live on one branch
 

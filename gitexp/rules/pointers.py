@@ -13,25 +13,21 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import dvcpipeline
-from gitexp.dvc.dvcfiles import DvcFiles, load_pointer
+from gitexp.dvc.dvcfiles import DvcFiles, HashedPath, LockedStage, load_pointer
 from gitexp.dvc.dvcpipeline import bound, declares
 from gitexp.errors import GitexpError
-from gitexp.git.tree import FILE_MODES
-from gitexp.model.ids import BlobId
+from gitexp.git.tree import FILE_MODES, Tree
+from gitexp.model.ids import BlobId, ParamTree
 from gitexp.model.rules import Policy
 from gitexp.rules.data import LOCK, PIPELINE
-from gitexp.rules.facts import Finding, Rule, dropping, restoring
+from gitexp.rules.facts import Facts, Finding, Rule, TreeChange, dropping, restoring
 from gitexp.text.paramkeys import lookup
 from gitexp.text.params import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from gitexp.dvc.dvcfiles import HashedPath, LockedStage
-    from gitexp.git.tree import Tree
-    from gitexp.model.ids import ParamTree
     from gitexp.model.job import Stage
-    from gitexp.rules.facts import Facts, TreeChange
     from gitexp.text.jsontext import Json
 
 DEPENDENCY_LIMIT: Final = 16 << 20  # bytes; a larger dependency in Git is not hashed here

@@ -16,7 +16,7 @@ from gitexp.git.tree import Tree, tree_of
 from gitexp.git.upstream import own
 from gitexp.git.worktree import staged, status
 from gitexp.model import dataclass, replace
-from gitexp.model.rules import NOBODY, Policy, Violation, Where
+from gitexp.model.rules import NOBODY, Objects, Outside, Policy, TreeEntry, Violation, Where
 from gitexp.rules import found, policies, unchanged
 from gitexp.rules.branches import Governing, governing, is_experiment, is_protected
 from gitexp.rules.facts import (
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
-    from gitexp.model.rules import Objects, Outside, TreeEntry
     from gitexp.rules.facts import Facts
 
 UNSEEN: Final = "R0"  # stands where no rule could be asked; nobody switches it off

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import RUNS, conclusion_path, plan_path, run_dir, tombstone_path
-from gitexp.git.tree import MODE_TREE
+from gitexp.git.tree import MODE_TREE, Tree
 from gitexp.model import dataclass
-from gitexp.model.ids import RUN_ID, RunId
+from gitexp.model.ids import RUN_ID, CommitHash, RunId
 from gitexp.model.plan import Plan
 from gitexp.model.run import Origin, Run
 from gitexp.records import codec
@@ -20,8 +20,6 @@ from gitexp.store.plan_files import UnreadablePlan, plan_at
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from gitexp.git.tree import Tree
-    from gitexp.model.ids import CommitHash
     from gitexp.rules.facts import Facts, TreeChange
 
 

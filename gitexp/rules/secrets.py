@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import CONCLUSIONS, ENVIRONMENTS, PLANS, WITNESSES
-from gitexp.model.rules import Policy
-from gitexp.rules.facts import Finding, Rule
+from gitexp.model.rules import Policy, TreeEntry
+from gitexp.rules.facts import Facts, Finding, Rule, TreeChange
 from gitexp.rules.recorded import readable_runs
 from gitexp.system.secrets import MASK, entropy, is_secret_name, mask
 from gitexp.text.paramkeys import flatten
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.ids import ParamValue
-    from gitexp.model.rules import TreeEntry
     from gitexp.model.run import Run
-    from gitexp.rules.facts import Facts, TreeChange
 
 _TEXTS: Final = tuple(f"{folder}/" for folder in (PLANS, CONCLUSIONS, ENVIRONMENTS, WITNESSES))
 _SHORTEST: Final = 8  # characters of a value whose name says that it is a secret

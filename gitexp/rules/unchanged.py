@@ -26,22 +26,19 @@ from gitexp.git.transaction.layout import (
 )
 from gitexp.git.tree import MODE_TREE, Tree, join, tree_of
 from gitexp.model import replace
-from gitexp.model.ids import CommitHash
-from gitexp.model.plan import Plan
+from gitexp.model.ids import CommitHash, RunId
+from gitexp.model.plan import Person, Plan
 from gitexp.model.rules import Policy
 from gitexp.records.plan import CONCLUSION_BYTES, load_verdict
 from gitexp.rules.branches import is_protected
-from gitexp.rules.facts import Finding, Rule, dropping, put_back, restoring
+from gitexp.rules.facts import Facts, Finding, Rule, TreeChange, dropping, put_back, restoring
 from gitexp.rules.recorded import by_itself, new_runs, run_files, runs_in
 from gitexp.store.plan_files import UnreadablePlan, plan_at, plans_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gitexp.model.ids import RunId
-    from gitexp.model.plan import Person
     from gitexp.model.run import Run
-    from gitexp.rules.facts import Facts, TreeChange
 
 
 RECORDS: Final = (PLANS, CONCLUSIONS, WITNESSES, TOMBSTONES)

@@ -10,12 +10,12 @@ from scipy.special import chdtrc
 
 from gitexp.errors import DesignError
 from gitexp.model import dataclass
-from gitexp.stats.values import Values, finite
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    Label = int | str
+    from gitexp.stats.values import Values
+
     Table = Sequence[Sequence[int]]
 
 
@@ -29,12 +29,12 @@ class ChiSquared:
     cramers_v: float | None = None  # of a test of independence
 
 
-def cochran_q(truth: Sequence[Label], predictions: Mapping[str, Sequence[Label]]) -> ChiSquared:
-    """Test whether classifiers are right equally often on the same examples (Cochran 1950)."""
-    right = np.array([_right(truth, guesses) for guesses in predictions.values()], dtype=np.float64)
+def cochran_q(right: Values) -> ChiSquared:
+    """Test whether classifiers are right equally often on the same examples (Cochran 1950).
+
+    `right`: shape (classifiers, examples), 1 where right.
+    """
     k = len(right)
-    if k < 2:  # noqa: PLR2004 - one classifier is not a comparison
-        raise DesignError("a comparison needs two classifiers", found=str(k))
     columns, rows = right.sum(axis=1), right.sum(axis=0)
     spread = k * rows.sum() - (rows**2).sum()
     top = (k - 1) * (k * (columns**2).sum() - columns.sum() ** 2)
@@ -47,7 +47,7 @@ def chi_square_independence(table: Table) -> ChiSquared:
 
     See Agresti (2013), section 3.2. An empty or a single row or column is an error.
     """
-    counts = _counts(table, "table")
+    counts = np.asarray(table, dtype=np.float64)
     total = counts.sum()
     expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0, keepdims=True) / max(1, total)
     if (expected == 0).any() or min(counts.shape) < 2:  # noqa: PLR2004 - nothing to depend on
@@ -59,22 +59,6 @@ def chi_square_independence(table: Table) -> ChiSquared:
     df = (r - 1) * (c - 1)
     v = math.sqrt(statistic / (float(total) * (min(r, c) - 1)))
     return ChiSquared(statistic, df, float(chdtrc(df, statistic)), v)
-
-
-def _counts(table: Table, what: str) -> Values:
-    counts = finite(np.asarray(table, dtype=np.float64), what)
-    if counts.ndim != 2 or (counts < 0).any() or (counts != np.rint(counts)).any():  # noqa: PLR2004
-        raise DesignError(f"the {what} does not hold counts", expected="whole numbers, 0 or more")
-    return counts
-
-
-def _right(truth: Sequence[Label], predictions: Sequence[Label]) -> list[bool]:
-    if len(truth) != len(predictions) or not truth:
-        raise DesignError(
-            "predictions of the same examples are needed",
-            found=f"{len(truth)} labels, {len(predictions)} predictions",
-        )
-    return [label == guess for label, guess in zip(truth, predictions, strict=True)]
 
 
 SMALL = 5.0  # expected count below which chi-squared's own distribution is not trusted
@@ -94,7 +78,7 @@ def swapped_categories(
     >>> swapped_categories([[5, 0], [0, 5]], draws=99, seed=0).p_value
     1.0
     """
-    table = _square(joint)
+    table = np.asarray(joint, dtype=np.float64)
     rows, columns = np.nonzero(table * (1 - np.eye(len(table))))
     if not len(rows):
         return ChiSquared(0.0, None, 1.0)
@@ -115,7 +99,7 @@ def stuart_maxwell(joint: Sequence[Sequence[int]] | Values) -> ChiSquared:
     >>> round(stuart_maxwell([[10, 7], [1, 10]]).statistic, 3)  # (7 - 1)**2 / 8
     4.5
     """
-    difference, inverse, df = _homogeneity(_square(joint))
+    difference, inverse, df = _homogeneity(np.asarray(joint, dtype=np.float64))
     if df == 0:  # nobody changed
         return ChiSquared(0.0, 0, 1.0)
     statistic = float(difference @ inverse @ difference)
@@ -129,7 +113,7 @@ def dealt_categories(
 
     The Monte-Carlo form of the exact conditional test, with Pearson's statistic (Hope 1968).
     """
-    one, two = finite(np.asarray(first), "counts"), finite(np.asarray(second), "counts")
+    one, two = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     whole = (one + two).astype(np.int64)
     rng = np.random.default_rng(seed)
     dealt = rng.multivariate_hypergeometric(whole, int(one.sum()), size=draws, method="marginals")
@@ -153,8 +137,6 @@ def mantel_haenszel_categories(tables: Sequence[Sequence[Sequence[int]]]) -> Chi
     1978).
     """
     strata = np.asarray(tables, dtype=np.float64)
-    if strata.ndim != 3 or strata.shape[1] != 2:  # noqa: PLR2004 - strata x 2 x k
-        raise DesignError("not a list of 2 x k tables", found=str(strata.shape))
     k = strata.shape[2]
     difference, spread = np.zeros(k), np.zeros((k, k))
     for table in strata:
@@ -178,13 +160,6 @@ def _homogeneity(table: Values) -> tuple[Values, Values, int]:
     np.fill_diagonal(spread, table.sum(axis=1) + table.sum(axis=0) - 2 * np.diag(table))
     inverse = np.asarray(np.linalg.pinv(spread, hermitian=True), dtype=np.float64)
     return difference, inverse, int(np.linalg.matrix_rank(spread, hermitian=True))
-
-
-def _square(joint: Sequence[Sequence[int]] | Values) -> Values:
-    table = finite(np.asarray(joint, dtype=np.float64), "table")
-    if table.ndim != 2 or table.shape[0] != table.shape[1]:  # noqa: PLR2004 - rows and columns
-        raise DesignError("not a square table", found=str(table.shape))
-    return table
 
 
 def _chi_squared(first: Values, second: Values) -> Values:

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtrc
 
-from gitexp.errors import DesignError
 from gitexp.model import dataclass, replace
 from gitexp.stats.metrics import Counts, Definition, classes, evaluate
 from gitexp.stats.permutation import Tails, chunks, drawn_tails
@@ -42,12 +41,6 @@ class Cells:
 
 def tabulate(y_true: Sequence[str], baseline: Sequence[str], candidate: Sequence[str]) -> Cells:
     """Count the cells of two sets of predictions, all of the same examples in one order."""
-    if not len(y_true) == len(baseline) == len(candidate) or not len(y_true):
-        raise DesignError(
-            "predictions of the same examples are needed",
-            found=f"{len(y_true)} labels, {len(baseline)} and {len(candidate)} predictions",
-            expected="columns of one length, at least 1",
-        )
     labels = classes(y_true, baseline, candidate)
     place = {label: index for index, label in enumerate(labels)}
     cells = Counter(zip(y_true, baseline, candidate, strict=True))

@@ -21,7 +21,7 @@ WIDE = (0.40, 0.55, 0.62, 0.49, 0.44)
 
 
 def notes(left: tuple[float, ...], right: tuple[float, ...], *, paired: bool) -> tuple[str, ...]:
-    values = Values(tuple(enumerate(left)), tuple(enumerate(right)), paired)
+    values = Values(tuple(enumerate(left)), tuple(enumerate(right)))
     question = Question("f1", Role.WATCHED, None, None, 0.05)
     found = repeats.compare(question, values, paired=paired).comparison
     assert found is not None
@@ -71,7 +71,7 @@ def test_an_interval_has_the_level_of_its_test_where_the_plan_says_so(
     gains = (0.03, 0.02, -0.012, 0.025, 0.01, 0.04, -0.004)
     left = (0.50, 0.51, 0.52, 0.49, 0.48, 0.5, 0.51)
     right = tuple(b + gain for b, gain in zip(left, gains, strict=True))
-    values = Values(tuple(enumerate(left)), tuple(enumerate(right)), paired=True)
+    values = Values(tuple(enumerate(left)), tuple(enumerate(right)))
     effect = Effect(HypothesisKind.SUPERIORITY, 0.0, relative=True)
     question = Question("f1", Role.PRIMARY, Direction.MAX, effect, 0.05, inverts=inverts)
     found = repeats.compare(question, values, paired=True).comparison
@@ -94,7 +94,7 @@ def test_an_interval_has_the_level_of_its_test_where_the_plan_says_so(
 
 
 def apart(left: Sequence[float], right: Sequence[float], *, inverts: bool = True) -> Answer:
-    values = Values(tuple(enumerate(left)), tuple(enumerate(right)), paired=False)
+    values = Values(tuple(enumerate(left)), tuple(enumerate(right)))
     effect = Effect(HypothesisKind.SUPERIORITY, 0.0, relative=False)
     question = Question("f1", Role.PRIMARY, Direction.MAX, effect, 0.05, inverts=inverts)
     return repeats.compare(question, values, paired=False)

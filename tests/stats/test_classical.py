@@ -245,7 +245,6 @@ CONSTANT = [0.1 + 0.2, 0.3, 0.3]
         lambda: groups.welch_anova({"a": [1.0, 1.0], "b": [2.0, 3.0]}),
         lambda: groups.friedman_test([[1.0, 2.0]], ["a"]),
         lambda: groups.friedman_test([[1.0, float("nan")]], ["a", "b"]),
-        lambda: contingency.chi_square_independence([[1, -1], [0, 2]]),
         lambda: contingency.chi_square_independence([[0, 0], [1, 2]]),
         lambda: ttests.five_by_two_cv_f_test([[1.0, 1.0]], [[0.0, 0.0]]),
         lambda: ttests.corrected_difference([1.0, 2.0], [0.0, 0.0], 0.0),

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from gitexp.errors import DesignError
 from gitexp.stats.examples import (
     bootstrap_tails,
     discordant,
@@ -229,10 +228,3 @@ def test_many_examples_get_both_intervals() -> None:
     assert difference.low < new - old < difference.high
     assert relative.low < new / old - 1 < relative.high
     assert difference.low > 0
-
-
-def test_columns_of_different_length_are_refused() -> None:
-    with pytest.raises(DesignError, match="same examples"):
-        tabulate("11", "1", "11")
-    with pytest.raises(DesignError, match="same examples"):
-        tabulate("", "", "")

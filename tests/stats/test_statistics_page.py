@@ -67,7 +67,7 @@ def test_the_page_names_every_test_of_several_commits_in_the_order_of_the_code()
     table = rng.normal(size=(8, 3))
     groups = {name: column.tolist() for name, column in zip(names, table.T, strict=True)}
     truth = ["0", "1"] * 10
-    guesses = {name: rng.permutation(truth).tolist() for name in names}
+    right = [(rng.permutation(truth) == truth).astype(float).tolist() for _ in names]
     tables = {name: rng.normal(size=(4, 20)) for name in names}
     rows = {
         "the same, predictions of one evaluation set": several.crossed_with_examples(
@@ -78,7 +78,7 @@ def test_the_page_names_every_test_of_several_commits_in_the_order_of_the_code()
         ),
         "repeats without common seeds": several.independent_groups(groups, alpha=0.05),
         "several data sets": several.over_datasets(table, names, alpha=0.05, higher_is_better=True),
-        "claim `model`, predictions of one evaluation set": several.over_examples(truth, guesses),
+        "claim `model`, predictions of one evaluation set": several.over_examples(names, right),
     }
     section = PAGE.split("More than two commits")[1]
     for start, found in rows.items():

@@ -22,7 +22,7 @@ from gitexp.model import dataclass, replace
 from gitexp.model.clocked import is_clocked
 from gitexp.model.comparison import Role
 from gitexp.model.metrics import NO_RULE, in_folds
-from gitexp.model.plan import Claim
+from gitexp.model.plan import Claim, Plan
 from gitexp.stats.tests import MIN_REPEATS
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from gitexp.comparison.eligible import Counted
     from gitexp.comparison.measure import Answer, CountedSides, Question
     from gitexp.comparison.sides import ResolvedSide
-    from gitexp.model.plan import Plan
     from gitexp.model.run import Repeat
     from gitexp.stats.design import Splits
 

@@ -68,9 +68,8 @@ def measure(situation: CountedSides, question: Question) -> Answer | None:
         Part(None, None, None, None, None, name, _mean_of(left, name), _mean_of(right, name))
         for name in sorted(names[0])
     )
-    values = Values(means_of(left), means_of(right), paired=situation.paired)
     notes = lacking_note(lacking, "folds and data sets")
-    return _tested(question, units, replace(values, notes=notes))
+    return _tested(question, units, Values(means_of(left), means_of(right), notes))
 
 
 def by_dataset(side: Side) -> dict[str, float]:

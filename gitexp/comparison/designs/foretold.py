@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison.designs import predictions, resplits
 from gitexp.model import dataclass, replace
-from gitexp.model.design import KnownFolds, PowerDesign, Splits
+from gitexp.model.design import KnownFolds, PowerDesign, PowerRequest, Splits
 from gitexp.model.metrics import NO_RULE
-from gitexp.model.plan import Direction, HypothesisKind
+from gitexp.model.plan import Direction, Effect, HypothesisKind, Plan, Stopping
 from gitexp.stats import metrics
 from gitexp.stats.design import pairs_needed, smallest_p
 from gitexp.stats.planned.detectable import Floor
@@ -19,8 +19,6 @@ from gitexp.stats.tests import MIN_REPEATS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.model.design import PowerRequest
-    from gitexp.model.plan import Effect, Plan, Stopping
     from gitexp.model.run import Run
     from gitexp.stats.crossed import Squares
 

@@ -97,7 +97,6 @@ def of_pair(count: Count, metric: str, pair: Pair) -> Values:
     return Values(
         tuple(item for item in every.baseline if item[0] == pair.seed_baseline),
         tuple(item for item in every.candidate if item[0] == pair.seed_candidate),
-        paired=True,
     )
 
 

@@ -13,9 +13,9 @@ from gitexp.comparison import selection
 from gitexp.comparison.designs.still import untested
 from gitexp.comparison.measure import LARGEST, Answer, Question, Values, build, values_of
 from gitexp.errors import DesignError
-from gitexp.model.comparison import Role
+from gitexp.model.comparison import Interval, PlannedTest, Role, SignificanceResult
 from gitexp.model.metrics import mean, spread
-from gitexp.model.plan import StoppingRule
+from gitexp.model.plan import Plan, PlanSeeds, Stopping, StoppingRule
 from gitexp.stats import effects, intervals
 from gitexp.stats.design import Unit, plan_test
 from gitexp.stats.planned.one_dataset import beside_repeats, run_on_repeats, student
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from gitexp.comparison.counting import Count
     from gitexp.comparison.eligible import Counted
     from gitexp.comparison.measure import CountedSides
-    from gitexp.model.comparison import Interval, PlannedTest, SignificanceResult
-    from gitexp.model.plan import Plan, PlanSeeds, Stopping
 
 
 def measure(count: Count, question: Question, *, paired: bool) -> Answer:

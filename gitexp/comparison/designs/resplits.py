@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison.designs import folds, prediction_pairs, repeats
 from gitexp.comparison.designs.crossed import LARGEST_BYTES, counted
 from gitexp.comparison.designs.prediction_pairs import recorded_by
-from gitexp.comparison.measure import LARGEST, Answer, values_of
+from gitexp.comparison.measure import LARGEST, Answer, CountedSides, Question, values_of
 from gitexp.errors import DesignError, GitexpError
 from gitexp.model.plan import Claim
 from gitexp.model.result import Part
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.comparison.eligible import Counted
-    from gitexp.comparison.measure import CountedSides, Question
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.model.run import Repeat
 

@@ -103,7 +103,6 @@ def _one(
     values = Values(
         tuple((part.seed_baseline, a) for part, (a, _) in zip(parts, numbers, strict=True)),
         tuple((part.seed_candidate, b) for part, (_, b) in zip(parts, numbers, strict=True)),
-        paired=True,
     )
     if len(parts) == 1:
         return predictions.compare(question, values, numbers[0], parts[0], definition)

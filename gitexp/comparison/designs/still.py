@@ -17,14 +17,13 @@ from gitexp.comparison.measure import samples_of
 from gitexp.comparison.randomness import variation
 from gitexp.model.clocked import is_clocked
 from gitexp.model.comparison import MetricComparison, Role
-from gitexp.model.plan import Claim, Direction
+from gitexp.model.plan import Claim, Direction, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitexp.comparison.eligible import Counted
     from gitexp.comparison.measure import Answer, Cell, CountedSides, Question
-    from gitexp.model.plan import Plan
     from gitexp.model.run import Sample
     from gitexp.store.lookup import FoundRun
 

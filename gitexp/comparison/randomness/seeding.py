@@ -33,7 +33,7 @@ from gitexp.git import objects
 from gitexp.model import dataclass, replace
 from gitexp.model.config import ParamKey, ProjectConfig
 from gitexp.model.ids import BlobId, CommitHash
-from gitexp.model.plan import Claim
+from gitexp.model.plan import Claim, Plan
 from gitexp.store import plans
 from gitexp.text import params
 from gitexp.text.jsontext import json_loads
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from gitexp.comparison.counting import Count, FoundRuns
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.git.repository import Repo
-    from gitexp.model.plan import Plan
 
 BASELINE: Final = "baseline"
 CANDIDATE: Final = "candidate"

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.model import dataclass
 from gitexp.model.clocked import is_clocked
-from gitexp.model.run import RepeatState, StageOrigin
+from gitexp.model.run import OnceRecord, RepeatState, Run, Sample, StageOrigin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from gitexp.comparison.eligible import Counted
     from gitexp.model.ids import EnvironmentDigest, InputsDigest
     from gitexp.model.report import RecordedRun
-    from gitexp.model.run import OnceRecord, Run, Sample
     from gitexp.store.lookup import FoundRun
 
     Key = tuple[str, int | None, int | None, str]  # metric, rep, fold, dataset

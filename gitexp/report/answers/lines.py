@@ -8,16 +8,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from gitexp.model.rules import Policy
-from gitexp.model.run import RepeatState
+from gitexp.model.rules import Policy, Violation
+from gitexp.model.run import LoggedValue, RepeatState
 from gitexp.report import numbers
 from gitexp.report.escape import PROSE_LIMIT, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from gitexp.model.rules import Violation
-    from gitexp.model.run import LoggedValue
     from gitexp.model.views import LogView, RepeatLog
 
 _WORDS = {Policy.ERROR: "error", Policy.WARN: "warning"}

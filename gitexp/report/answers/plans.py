@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.model.design import NO_CHANGE
+from gitexp.model.design import NO_CHANGE, PowerReport, Price
 from gitexp.model.run import RepeatState, Run, other_seeds
 from gitexp.model.witness import Way, Witnessed
 from gitexp.report import caveats, numbers, words
@@ -26,7 +26,6 @@ from gitexp.text.foreign import lines
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.model.design import PowerReport, Price
     from gitexp.model.plan import Guard
     from gitexp.model.report import AmendReport, ConcludeReport, NewReport, PlannedRun, RunReport
     from gitexp.model.request import InitReport

@@ -17,12 +17,11 @@ from gitexp.model import dataclass, replace
 from gitexp.model.plan import Stopping, StoppingRule
 from gitexp.stats.planned import detectable
 from gitexp.stats.stopping import FEWEST, nominal_level, wealth
-from gitexp.stats.values import rate
+from gitexp.stats.values import Values, rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gitexp.stats.values import Values
 
 SIMULATIONS = 400  # standard error of a power of 0.8: 0.02
 CELLS = 40_000  # simulations times pairs

@@ -235,23 +235,20 @@ def over_datasets(
     return made.attempt(*((control, nemenyi) if made.ranks else ()))
 
 
-def over_examples(
-    truth: Sequence[str], predictions: Mapping[str, Sequence[str]]
-) -> OmnibusFindings:
+def over_examples(names: Sequence[str], sides: Sequence[Sequence[float]]) -> OmnibusFindings:
     """Compare several models by which examples of one evaluation set they have right.
 
-    `predictions`: labels by name, the baseline's first.
+    `sides`: 1 where right, the baseline's first.
     """
-    names = list(predictions)
-    right = np.array([[a == b for a, b in zip(truth, predictions[n], strict=True)] for n in names])
+    right = np.array(sides)
 
     def cochran(found: OmnibusFindings) -> None:
-        test = contingency.cochran_q(truth, predictions)
+        test = contingency.cochran_q(right)
         found.omnibus.append(_whole(tests.COCHRAN_Q, test, test.df, planned=True))
 
     def mcnemar(i: int, j: int, _: int) -> _Pair:
-        won, lost = (int((right[a] & ~right[b]).sum()) for a, b in ((i, j), (j, i)))
-        return (won - lost) / len(truth), None, examples.mcnemar_tails(won, lost).two_sided
+        won, lost = (int((right[a] > right[b]).sum()) for a, b in ((i, j), (j, i)))
+        return (won - lost) / len(sides[0]), None, examples.mcnemar_tails(won, lost).two_sided
 
     def pairs(found: OmnibusFindings) -> None:
         found.families += _by_holm(tests.MCNEMAR, "McNemar, exact, Holm", names, mcnemar)

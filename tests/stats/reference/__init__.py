@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError
-from gitexp.stats import contingency, effects, groups, intervals, ttests
+from gitexp.stats import effects, groups, intervals, ttests
 from gitexp.stats import ranks as bayes
 from gitexp.stats.planned import detectable
 from tests.stats.reference import counts, families, means, planning, ranks
@@ -39,7 +39,7 @@ TESTS: dict[str, Callable[..., object]] = {
     "five_by_two_cv_f_test": ttests.five_by_two_cv_f_test,
     "bayesian_correlated_t_test": means.bayesian_correlated_t_test,
     "mcnemar_test": counts.mcnemar_test,
-    "cochran_q": contingency.cochran_q,
+    "cochran_q": counts.cochran_q,
     "delong_test": ranks.delong_test,
     "delong_auc_ci": ranks.delong_auc_ci,
     "approximate_randomization_test": ranks.approximate_randomization_test,

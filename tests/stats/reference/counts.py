@@ -50,6 +50,12 @@ def mcnemar_test(
     return {"p_value": stats.chi2.sf(statistic, 1), "statistic": statistic, "df": 1, **shown}
 
 
+def cochran_q(truth: list[object], predictions: dict[str, list[object]]) -> Numbers:
+    answers = predictions.values()
+    right = [[label == one for label, one in zip(truth, side, strict=True)] for side in answers]
+    return asdict(contingency.cochran_q(np.array(right, dtype=float)))
+
+
 def cochran_mantel_haenszel(
     tables: Sequence[Table], *, continuity_correction: bool = True, alpha: float = 0.05
 ) -> Numbers:
