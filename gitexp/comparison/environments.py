@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison.eligible import Counted
 from gitexp.comparison.pairs import UNLIKE
 from gitexp.errors import GitexpError
-from gitexp.model.comparison import Change
+from gitexp.model.comparison import EQUAL_IN_PAIRS, Change
 from gitexp.model.run import Environment, Observed, Repeat
 from gitexp.report import numbers
 from gitexp.store import lookup
@@ -134,7 +134,7 @@ class Environments:
         if len(sets) <= 1:
             return ""
         said = (self._of_set(right[first], of, sorted(names)) for first, of in sets)
-        return f"the environment is equal within each pair, not over all: {', '.join(said)}"
+        return f"{EQUAL_IN_PAIRS}: {', '.join(said)}"
 
     def without_partner(
         self, found: Iterable[FoundRun], count: Count, inputs: InputsDigest

@@ -41,6 +41,7 @@ __all__ = [
 
 
 LATE = "added after a look at the planned repeats"  # why a repeat is not used
+EQUAL_IN_PAIRS = "the environment is equal within each pair, not over all"
 
 
 @dataclass(frozen=True, slots=True)

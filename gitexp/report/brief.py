@@ -227,7 +227,7 @@ def _changed(comparison: Comparison) -> Iterator[str | Foreign]:
             yield Foreign(kind, _SHORT)
             yield " "
         yield from _listed(names)
-    same = words.unchanged(changed)
+    same = words.unchanged(comparison, changed)
     yield ("; same " if changed else "same ") + ", ".join(same) if same else ""
 
 

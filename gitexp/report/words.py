@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from gitexp.model.comparison import LATE, Change, Comparison, Side
+from gitexp.model.comparison import EQUAL_IN_PAIRS, LATE, Change, Comparison, Side
 from gitexp.model.plan import Claim, Effect, HypothesisKind, SeedOrigin, Verdict
 from gitexp.model.result import (
     Interval,
@@ -192,7 +192,7 @@ def differences(comparison: Comparison) -> list[str]:
         if more > 0:
             shown.append(f"and {more} more")
         lines.append(f"{kind}: {', '.join(shown)}")
-    same = unchanged(changed)
+    same = unchanged(comparison, changed)
     if same:
         lines.append("same " + ", same ".join(same))
     return lines
@@ -213,9 +213,11 @@ def by_kind(comparison: Comparison) -> dict[str, list[Change]]:
     return {kind: changes for kind, changes in found.items() if changes}
 
 
-def unchanged(changed: Collection[str]) -> list[str]:
+def unchanged(comparison: Comparison, changed: Collection[str]) -> list[str]:
     """Return the kinds that are the same; code is not where settings say what of it is executed."""
     hidden = {"config", "code"} if "config" in changed else {"config"}
+    if any(text.startswith(EQUAL_IN_PAIRS) for text in comparison.warnings):
+        hidden.add("environment")
     return [kind for kind in KINDS if kind not in hidden and kind not in changed]
 
 

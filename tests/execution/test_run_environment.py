@@ -19,7 +19,7 @@ from gitexp.execution.until import until_decided
 from gitexp.experiments.new import new
 from gitexp.model.plan import SeedOrigin, Stopping, StoppingRule, Verdict
 from gitexp.model.request import RunRequest
-from gitexp.report import numbers
+from gitexp.report import numbers, words
 from gitexp.views.status import status
 from tests.execution.test_run import plain
 from tests.execution.test_run_drawn import ASKED
@@ -117,6 +117,7 @@ def test_what_nothing_imports_is_installed_and_every_sample_goes_on_counting(
     assert (found.pairs, found.looks, found.verdict) == (5, 0, Verdict.SUPPORTED)
     assert not any("environment" in text for text in (*found.warnings, *found.reasons))
     assert not [change for change in found.changes if change.kind == "environment"]
+    assert any("same environment" in text for text in words.differences(found))
 
 
 @pytest.mark.slow
@@ -135,6 +136,7 @@ def test_what_is_imported_or_was_missed_touches_the_pairs_that_ran_with_it_and_n
     old = "used 1.0" if name == "used" else "no speedup"
     (said,) = [text for text in found.warnings if "environment" in text]
     assert said.endswith(f"pairs 1-4 {old}, pair 5 {name} 2.0")
+    assert not any("same environment" in text for text in words.differences(found))
     assert run(repo.workspace).recorded == ()
 
 

@@ -344,6 +344,7 @@ def seed_rule(
                 found=repr(values[wanted]),
                 where=wanted.file,
                 expected="a parameter with a whole number",
+                next_step=f"the same, once {wanted.file} has a number there and is committed",
             )
     named = [key for key, value in values.items() if is_seed(key, value)]
     listed = [key for key in named if any(pipeline.depends_on(stage, key) for stage in stages)]
