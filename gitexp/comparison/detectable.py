@@ -28,13 +28,7 @@ from gitexp.model.metrics import spread as spread_of
 from gitexp.model.plan import Claim, Direction, HypothesisKind, OnFailed, Plan, Verdict
 from gitexp.model.run import Origin
 from gitexp.stats.decide import decide
-from gitexp.stats.planned.detectable import (
-    MOST,
-    crossed_repeats_needed,
-    degrees_behind,
-    error_behind,
-    found_at,
-)
+from gitexp.stats.planned import detectable as distances
 from gitexp.stats.planned.foreseen import Outlook
 from gitexp.stats.stopping import least_p
 from gitexp.stats.tests import NOUNS, named
@@ -97,11 +91,11 @@ def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detecta
         error = _error(metric, units)
         if error is None:
             return None
-        distance = found_at(power, alpha, units - 1 if part else math.inf) * error
+        distance = distances.found_at(power, alpha, units - 1 if part else math.inf) * error
         sd = error * math.sqrt(units)
         if named(result.plan.test).unit is Unit.FOLD:
             promised = None  # more folds of the same data share what they were trained on
-        if promised is not None and promised > distance * math.sqrt(units / MOST):
+        if promised is not None and promised > distance * math.sqrt(units / distances.MOST):
             enough = math.ceil(units * (distance / promised) ** 2)
     return Detectable(
         distance=distance,
@@ -127,11 +121,11 @@ def _crossed(
     if interval is None or interval.low is None or interval.high is None:
         return None
     reach, error = (interval.high - interval.low) / 2, noise.standard_error
-    df = degrees_behind(reach, error, confidence=interval.confidence)
+    df = distances.degrees_behind(reach, error, confidence=interval.confidence)
     enough = None
     if promised is not None:
-        enough = crossed_repeats_needed(noise, promised, power, alpha=alpha, df=df)
-    return found_at(power, alpha, df) * error, enough
+        enough = distances.crossed_repeats_needed(noise, promised, power, alpha=alpha, df=df)
+    return distances.found_at(power, alpha, df) * error, enough
 
 
 def _promised(metric: MetricComparison, plan: Plan) -> float | None:
@@ -158,7 +152,9 @@ def _error(metric: MetricComparison, units: int) -> float | None:
     interval = metric.interval
     if interval is None or interval.low is None or interval.high is None or units < 2:  # noqa: PLR2004  no spread in one value
         return None
-    error = error_behind(interval.low, interval.high, confidence=interval.confidence, units=units)
+    error = distances.error_behind(
+        interval.low, interval.high, confidence=interval.confidence, units=units
+    )
     return error if error > 0 else None
 
 

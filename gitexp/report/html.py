@@ -15,27 +15,18 @@ from gitexp.model.rules import Policy
 from gitexp.records.terms import format_effect, guard_text
 from gitexp.report import brief, numbers, supplements, words
 from gitexp.report import comparisons as table
+from gitexp.report import sheet as sheets
 from gitexp.report.brief import Line, joined
 from gitexp.report.drawing import figures
 from gitexp.report.drawing.figures import Room
 from gitexp.report.escape import PROSE_LIMIT, html, prose
-from gitexp.report.sheet import (
-    SHORT,
-    Fact,
-    Sheet,
-    Style,
-    amendment_words,
-    cell_text,
-    is_good,
-    order_words,
-    page_sheet,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from gitexp.model.comparison import Comparison
     from gitexp.model.review import Review, ReviewedExperiment
+    from gitexp.report.sheet import Fact, Sheet, Style
 
 _TEXT_LIMIT = 1_000  # characters of a line of facts
 _ROOM = 280_000  # bytes of all that is not the page's frame
@@ -66,7 +57,7 @@ def render(comparisons: tuple[Comparison, ...], style: Style) -> str:
 
 def document(sheet: Sheet) -> str:
     """Return a sheet as a page."""
-    return page(sheet.title or sheet.headline or "gitexp", page_sheet(sheet))
+    return page(sheet.title or sheet.headline or "gitexp", sheets.page_sheet(sheet))
 
 
 def review(found: Review) -> str:
@@ -156,7 +147,7 @@ def _overview(comparisons: tuple[Comparison, ...], shown: int) -> Iterator[str]:
 
 def _article(comparison: Comparison, room: Room, *, key: str, several: bool) -> Iterator[str]:
     level = 2 if several else 1
-    css, mark = _MARKS[is_good(comparison.verdict)]
+    css, mark = _MARKS[sheets.is_good(comparison.verdict)]
     yield f'<article id="{key}">'
     yield "<header>"
     yield f'<p class="kind">against {html(comparison.baseline.name)}</p>'
@@ -206,9 +197,9 @@ def _hypothesis(comparison: Comparison) -> Iterator[str]:
         return
     yield f'<p class="lead">{html(prose(plan.hypothesis), limit=PROSE_LIMIT)}</p>'
     for item in plan.amended:
-        yield f'<p class="none">Amended {html(amendment_words(item), limit=_TEXT_LIMIT)}</p>'
+        yield f'<p class="none">Amended {html(sheets.amendment_words(item), limit=_TEXT_LIMIT)}</p>'
     if comparison.order is not None:
-        said = html(order_words(comparison.order), limit=_TEXT_LIMIT)
+        said = html(sheets.order_words(comparison.order), limit=_TEXT_LIMIT)
         yield f'<p class="none">That it came before the runs: {said}.</p>'
     promise = format_effect(plan.effect, plan.metric, plan.direction)
     guards = "; ".join(guard_text(guard) for guard in plan.guards)
@@ -219,7 +210,7 @@ def _hypothesis(comparison: Comparison) -> Iterator[str]:
         ("planned", f"{numbers.amount(plan.repeats, 'repeat')} a side"),
         ("guard-rails", guards),
         ("recorded", f"{plan.created_at:%Y-%m-%d} by {plan.author.name}"),
-        ("plan", plan.digest[:SHORT]),
+        ("plan", plan.digest[: sheets.SHORT]),
     )
     yield "</dl>"
 
@@ -294,7 +285,7 @@ def _table(comparison: Comparison) -> Iterator[str]:
     yield "".join(f'<th scope="col" class="name">{title}</th>' for title in titles.values())
     yield "</tr></thead><tbody>"
     for metric, row in zip(comparison.metrics, grid.rows, strict=False):
-        cells = [html(cell_text(cell)) for cell in row]
+        cells = [html(sheets.cell_text(cell)) for cell in row]
         css = ' class="primary"' if metric.role is Role.PRIMARY else ""
         role = ' class="broken"' if metric.broken else ""
         yield f'<tr{css}><th scope="row" class="name">{cells[first]}'
@@ -343,7 +334,7 @@ def _front(review: Review) -> Iterator[str]:
 def _reviewed(item: ReviewedExperiment) -> Iterator[str]:
     verdict, *others = (_line(line) for line in brief.three(item))
     word = brief.word_of(item)
-    css, _ = _MARKS[is_good(item.verdict)]
+    css, _ = _MARKS[sheets.is_good(item.verdict)]
     yield f"<h2>{html(item.name)}</h2>"
     yield f'<p class="verdict {css}"><strong>{word}</strong>'
     yield f"<span>{verdict.removeprefix(word)}</span></p>"

@@ -16,7 +16,7 @@ from gitexp.model import dataclass
 from gitexp.model.comparison import EffectSize, Interval
 from gitexp.stats import ranks
 from gitexp.stats.ttests import paired_difference, pooled_difference
-from gitexp.stats.values import Floats, Values, finite, finite_pairs, rate
+from gitexp.stats.values import Floats, finite, finite_pairs, rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,36 +31,29 @@ class Estimate:
     ci_high: float
 
 
-def paired_effects(
-    baseline: Floats, candidate: Floats, *, confidence: float = 0.95
+def effect_sizes(
+    baseline: Floats, candidate: Floats, *, paired: bool, confidence: float = 0.95
 ) -> tuple[EffectSize, ...]:
-    """Return the effect sizes of a paired design; those that do not exist are left out.
+    """Return the effect sizes of a design; those that do not exist are left out.
 
-    Cohen's dz and Hedges' gz where differences vary, and the rank-biserial correlation.
+    Standardised where values, or paired differences, vary; then one by ranks.
 
-    >>> [size.name for size in paired_effects([1.0, 2.0, 4.0], [2.0, 4.0, 5.0])]
+    >>> [size.name for size in effect_sizes([1.0, 2.0, 4.0], [2.0, 4.0, 5.0], paired=True)]
     ["Cohen's dz", "Hedges' gz", 'rank-biserial correlation']
-    """
-    old, new = finite_pairs(baseline, candidate)
-    sizes = _standardised(
-        (("Cohen's dz", cohens_dz), ("Hedges' gz", hedges_gz)), new, old, confidence=confidence
-    )
-    return (*sizes, EffectSize("rank-biserial correlation", rank_biserial_paired(new, old), None))
-
-
-def independent_effects(
-    baseline: Floats, candidate: Floats, *, confidence: float = 0.95
-) -> tuple[EffectSize, ...]:
-    """Return the effect sizes of an independent design, see `paired_effects`.
-
-    >>> [size.name for size in independent_effects([1.0, 2.0], [3.0, 5.0])]
+    >>> [size.name for size in effect_sizes([1.0, 2.0], [3.0, 5.0], paired=False)]
     ["Cohen's d", "Hedges' g", "Cliff's delta"]
     """
-    old, new = finite(baseline, "baseline values"), finite(candidate, "candidate values")
-    sizes = _standardised(
-        (("Cohen's d", cohens_d), ("Hedges' g", hedges_g)), new, old, confidence=confidence
-    )
-    return (*sizes, EffectSize("Cliff's delta", cliffs_delta(new, old), None))
+    sizes = []
+    for name, function in _PAIRED if paired else _INDEPENDENT:
+        try:
+            size = function(candidate, baseline, 1 - confidence)
+        except DesignError:  # too few values, or none of them varies: there is no such size
+            continue
+        interval = Interval(size.ci_low, size.ci_high, confidence, "noncentral t")
+        sizes.append(EffectSize(name, size.estimate, interval))
+    name = "rank-biserial correlation" if paired else "Cliff's delta"
+    by_ranks = (rank_biserial_paired if paired else cliffs_delta)(candidate, baseline)
+    return (*sizes, EffectSize(name, by_ranks, None))
 
 
 def cohens_d(a: Floats, b: Floats, alpha: float = 0.05) -> Estimate:
@@ -137,24 +130,8 @@ def _corrected(size: Estimate, df: float) -> Estimate:
     return Estimate(size.estimate * factor, size.ci_low * factor, size.ci_high * factor)
 
 
-def _standardised(
-    functions: tuple[tuple[str, Callable[[Values, Values, float], Estimate]], ...],
-    new: Values,
-    old: Values,
-    *,
-    confidence: float,
-) -> tuple[EffectSize, ...]:
-    sizes = []
-    for name, function in functions:
-        try:
-            size = function(new, old, 1 - confidence)
-        except DesignError:  # too few values, or none of them varies: there is no such size
-            continue
-        interval = Interval(size.ci_low, size.ci_high, confidence, "noncentral t")
-        sizes.append(EffectSize(name, size.estimate, interval))
-    return tuple(sizes)
-
-
+_PAIRED = (("Cohen's dz", cohens_dz), ("Hedges' gz", hedges_gz))
+_INDEPENDENT = (("Cohen's d", cohens_d), ("Hedges' g", hedges_g))
 TINY = 1e-9  # below it the series of the noncentral t takes seconds to say what is known
 
 

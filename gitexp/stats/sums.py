@@ -157,10 +157,7 @@ def resampled(sums: Sums, *, draws: int, seed: int) -> tuple[Values, Values]:
 
 def left_out(sums: Sums) -> tuple[Values, Values]:
     """Return the metric of both sides without each unit, shape (n_units,) each."""
-    if len(sums.baseline) < 2:  # noqa: PLR2004 - nothing would be left
-        raise DesignError("a jackknife needs two units", found=str(len(sums.baseline)))
-    sides = (sums.baseline, sums.candidate)
-    one, two = (sums.of(side.sum(axis=0) - side) for side in sides)
+    one, two = (sums.of(side.sum(axis=0) - side) for side in (sums.baseline, sums.candidate))
     return one, two
 
 

@@ -13,12 +13,7 @@ from scipy import stats
 from gitexp.model.design import Design, Unit
 from gitexp.model.plan import Direction, Effect, HypothesisKind
 from gitexp.stats.design import plan_test
-from gitexp.stats.effects import (
-    independent_effects,
-    noncentral_f_interval,
-    noncentral_t_interval,
-    paired_effects,
-)
+from gitexp.stats.effects import effect_sizes, noncentral_f_interval, noncentral_t_interval
 from gitexp.stats.hypotheses import with_margin
 from gitexp.stats.intervals import difference_interval, permutation_interval, relative_interval
 from gitexp.stats.permutation import sign_flip_tails
@@ -123,14 +118,18 @@ def test_where_nothing_varies_there_is_no_interval_and_no_standardised_size() ->
     constant = [0.1 + 0.2] * 4, [0.3 + 0.01] * 4
     assert difference_interval(*constant, paired=True) is None
     assert difference_interval(*constant, paired=False) is None
-    assert [size.name for size in paired_effects(*constant)] == ["rank-biserial correlation"]
-    assert [size.name for size in independent_effects(*constant)] == ["Cliff's delta"]
+    assert [size.name for size in effect_sizes(*constant, paired=True)] == [
+        "rank-biserial correlation"
+    ]
+    assert [size.name for size in effect_sizes(*constant, paired=False)] == ["Cliff's delta"]
 
 
 def test_effects_have_the_sign_of_the_difference_and_swap_with_the_sides() -> None:
-    for function in (paired_effects, independent_effects):
+    for paired in (True, False):
         for there, back in zip(
-            function(BASELINE, CANDIDATE), function(CANDIDATE, BASELINE), strict=True
+            effect_sizes(BASELINE, CANDIDATE, paired=paired),
+            effect_sizes(CANDIDATE, BASELINE, paired=paired),
+            strict=True,
         ):
             assert there.estimate > 0
             assert there.estimate == pytest.approx(-back.estimate)

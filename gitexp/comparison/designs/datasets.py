@@ -85,7 +85,7 @@ def _tested(question: Question, units: tuple[Part, ...], values: Values) -> Answ
     planned = plan_test(design)
     found = datasets.shift(old, new, confidence=question.confidence)
     zeros, ties = datasets.zeros_and_ties(design, old, new)
-    sizes = effects.paired_effects(old, new, confidence=question.confidence)
+    sizes = effects.effect_sizes(old, new, paired=True, confidence=question.confidence)
     intervals = found.interval, found.relative
     full = over_parts(question, units, values, intervals, sizes).noted(
         f"{len(units)} data sets, each value the mean of its repeats and folds",

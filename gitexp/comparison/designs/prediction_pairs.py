@@ -10,14 +10,8 @@ import hashlib
 import shlex
 from typing import TYPE_CHECKING
 
+from gitexp import errors
 from gitexp.dvc import cache, hashing
-from gitexp.errors import (
-    DamagedDataError,
-    DataMissingError,
-    DesignError,
-    PreconditionError,
-    UnsafeInputError,
-)
 from gitexp.git.discovery import project_folder
 from gitexp.model import dataclass, replace
 from gitexp.stats.metrics import MeasuredMetric
@@ -92,14 +86,14 @@ class Pair:
         sides = [side.columns.get(column) for side in (self.baseline, self.candidate)]
         left, right = sides
         if left is None and right is None:
-            raise DesignError(
+            raise errors.DesignError(
                 f"the predictions have no column {column}",
                 found=", ".join(self.candidate.header)[:120],
                 expected="a column of the predictions file, the same on both sides",
             )
         if left is not None and right is not None and left != right:
             at = next(i for i, (a, b) in enumerate(zip(left, right, strict=True)) if a != b)
-            raise DesignError(
+            raise errors.DesignError(
                 f"{column} is not the same on both sides",
                 found=f"{left[at][:40]} and {right[at][:40]} for example {self.ids[at][:40]}",
                 expected="a property of the example, not of a model",
@@ -149,7 +143,7 @@ def joined(one: PredictionTable, two: PredictionTable) -> Pair:
     """Put two tables into one order of examples; they must be of the same examples."""
     truth = dict(zip(one.ids, one.y_true, strict=True))
     if truth != dict(zip(two.ids, two.y_true, strict=True)):
-        raise DesignError(
+        raise errors.DesignError(
             "the two models were not asked about the same examples",
             found=f"{len(one.ids)} and {len(two.ids)} examples",
             expected="the same ids with the same true labels",
@@ -177,7 +171,7 @@ def read(
     """Read one repeat's predictions from the cache."""
     spec = source.config.predictions
     if spec is None:
-        raise DesignError(
+        raise errors.DesignError(
             "a claim about one model needs its predictions",
             where=f".gitexp/config.yaml at {source.name}",
             expected="predictions: with the path of the file",
@@ -185,7 +179,7 @@ def read(
     where = f"{spec.path} of run {item.found.run.id}, seed {item.repeat.seed}"
     output = recorded_by(item, source)
     if output is None:
-        raise DesignError("a repeat recorded no predictions", where=where)
+        raise errors.DesignError("a repeat recorded no predictions", where=where)
     md5 = hashing.check_md5(output.md5, where=where)
     # dvc fetch knows the committed seed's alone.
     bring = " ".join(("gitexp pull", *map(shlex.quote, item.found.refs[:1]), "--data"))
@@ -194,14 +188,14 @@ def read(
 
 
 def _bytes(top: Path | None, project: str, md5: Md5, where: str, bring: str) -> bytes:
-    missing = DataMissingError(
+    missing = errors.DataMissingError(
         "the predictions are not in the local cache", found=md5, where=where, next_step=bring
     )
     if top is None:
         raise missing
     try:
         place = cache.object_path(cache.open_cache(project_folder(top, project)).dir, md5)
-    except PreconditionError as error:
+    except errors.PreconditionError as error:
         raise missing from error
     try:
         with place.open("rb") as stream:
@@ -209,10 +203,10 @@ def _bytes(top: Path | None, project: str, md5: Md5, where: str, bring: str) -> 
     except OSError as error:
         raise missing from error
     if len(data) > LIMIT:
-        raise UnsafeInputError("the predictions are too large to be read", where=where)
+        raise errors.UnsafeInputError("the predictions are too large to be read", where=where)
     have = hashlib.md5(data, usedforsecurity=False).hexdigest()
     if have != md5:
-        raise DamagedDataError(
+        raise errors.DamagedDataError(
             "the predictions in the cache are not those of the record",
             found=have,
             where=where,

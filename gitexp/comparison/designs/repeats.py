@@ -58,14 +58,12 @@ def compare(question: Question, values: Values, *, paired: bool, decides: bool =
     apart = question.inverts and not paired
     if result is not None and apart:
         result = _larger(result, student(planned, design, left, right))
-    confidence = question.confidence
-    sizes = effects.paired_effects if paired else effects.independent_effects
     comparison = build(
         question,
         values,
         (mean(left), mean(right)),
         _intervals(question, planned, left, right),
-        sizes(left, right, confidence=confidence),
+        effects.effect_sizes(left, right, paired=paired, confidence=question.confidence),
     )
     comparison = replace(comparison, result=result, beside=beside)
     if apart and len(left) != len(right) and (fewer := min(len(left), len(right))) < _SAFE:

@@ -11,19 +11,12 @@ from gitexp.report.answers import listing
 from gitexp.report.sheet import PLAIN, SHORT, Cell, Fact, Grid, Sheet, Style, shortened
 
 if TYPE_CHECKING:
-    from gitexp.model.views import (
-        DataState,
-        DiffView,
-        InputsView,
-        MetricChange,
-        StateName,
-        ValueChange,
-    )
+    from gitexp.model import views
 
 _FEW = 20  # rows of one kind; verbose shows all
 
 
-def diff(view: DiffView, style: Style = PLAIN) -> Sheet:
+def diff(view: views.DiffView, style: Style = PLAIN) -> Sheet:
     """Return one table for each kind of difference."""
     a, b = view.a.name, view.b.name
     grids = (
@@ -62,7 +55,7 @@ def diff(view: DiffView, style: Style = PLAIN) -> Sheet:
     )
 
 
-def inputs(view: InputsView, style: Style = PLAIN) -> Sheet:
+def inputs(view: views.InputsView, style: Style = PLAIN) -> Sheet:
     """Return why two states do or do not share samples."""
     rows = tuple((item.kind, item.what, item.a, item.b) for item in view.reasons)
     facts = [*_states(view.a, view.b)]
@@ -82,7 +75,7 @@ def inputs(view: InputsView, style: Style = PLAIN) -> Sheet:
     )
 
 
-def _states(a: StateName, b: StateName) -> tuple[Fact, ...]:
+def _states(a: views.StateName, b: views.StateName) -> tuple[Fact, ...]:
     return tuple(
         Fact(
             label,
@@ -93,7 +86,7 @@ def _states(a: StateName, b: StateName) -> tuple[Fact, ...]:
     )
 
 
-def _value(item: ValueChange) -> tuple[Cell, ...]:
+def _value(item: views.ValueChange) -> tuple[Cell, ...]:
     return (
         item.name,
         listing.shown_param(item.a) if item.in_a else "(none)",
@@ -101,7 +94,7 @@ def _value(item: ValueChange) -> tuple[Cell, ...]:
     )
 
 
-def _data(state: DataState | None) -> str:
+def _data(state: views.DataState | None) -> str:
     if state is None:
         return "(none)"
     parts = [state.md5[:SHORT] if state.md5 else "?"]
@@ -110,7 +103,7 @@ def _data(state: DataState | None) -> str:
     return ", ".join(parts)
 
 
-def _metric(item: MetricChange) -> tuple[Cell, ...]:
+def _metric(item: views.MetricChange) -> tuple[Cell, ...]:
     sides = [
         "(none)" if side is None else f"{listing.summary_text(side)} (n {side.n})"
         for side in (item.a, item.b)
@@ -118,7 +111,7 @@ def _metric(item: MetricChange) -> tuple[Cell, ...]:
     return (item.metric, *sides, "" if item.difference is None else f"{item.difference:+.4g}")
 
 
-def _counted(view: DiffView) -> str:
+def _counted(view: views.DiffView) -> str:
     if view.same:
         return "settings, code, params, data and environment"
     kinds = (
