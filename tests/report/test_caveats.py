@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from gitexp.model.comparison import Change, Detectable, Ledger, Missing, Selection, Unused
+from gitexp.model.comparison import (
+    EQUAL_IN_PAIRS,
+    Change,
+    Detectable,
+    Ledger,
+    Missing,
+    Selection,
+    Unused,
+)
 from gitexp.model.ids import EnvironmentDigest
 from gitexp.model.plan import HypothesisKind, OnFailed, Stopping, StoppingRule
 from gitexp.model.result import Part, Posterior, Role, VarianceShare
@@ -282,9 +290,12 @@ def test_between_two_plain_files_nothing_is_known_to_differ_or_to_be_the_same() 
 
 
 def test_code_is_not_said_to_be_the_same_where_settings_say_what_of_it_is_executed() -> None:
-    assert words.unchanged({"config"}) == ["params", "data", "environment"]
-    assert words.unchanged(()) == ["params", "code", "data", "environment"]
-    assert words.unchanged({"params", "code", "data", "environment"}) == []
+    base = samples.supported()
+    assert words.unchanged(base, {"config"}) == ["params", "data", "environment"]
+    assert words.unchanged(base, ()) == ["params", "code", "data", "environment"]
+    assert words.unchanged(base, {"params", "code", "data", "environment"}) == []
+    in_pairs = replace(base, warnings=(f"{EQUAL_IN_PAIRS}: pairs 1-4 numpy 2.1, pair 5 numpy 2.2",))
+    assert words.unchanged(in_pairs, ()) == ["params", "code", "data"]
 
 
 def test_a_note_that_several_metrics_share_is_said_once() -> None:
