@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import gitexp
 from gitexp.cli.printing import show
-from gitexp.errors import ForeignRemoteError
+from gitexp.errors import DamagedDataError, ForeignRemoteError
 
 if TYPE_CHECKING:
     import argparse
@@ -50,6 +50,7 @@ def pull(args: argparse.Namespace, context: Context) -> int:
 
     Work trees on a branch follow it; files that you edited stay, and are named. A branch that has
     commits of its own is left as it is, and the exit code is 4: gitexp sync brings both together.
+    Data that are damaged on the DVC remote stop no others; they are named, and the exit code is 3.
     """
     return _share(gitexp.pull, args, context, data=args.data)
 
@@ -112,4 +113,6 @@ def _share(
             return error.exit_code
         report = once(trust=True)
     show(report, context)
+    if report.data.damaged:
+        return DamagedDataError.exit_code
     return EXIT_PARTED if report.open else 0

@@ -231,7 +231,7 @@ def read_manifest(cache: CacheConfig, md5: Md5) -> tuple[ManifestEntry, ...]:
     """Return what a folder consists of, checked."""
     file = cache_objects.object_file(cache, check_md5(md5, where="a folder's hash"))
     with (
-        hashing.open_regular(file) as (descriptor, seen),
+        cache_objects.opened(cache, md5) as (descriptor, seen),
         open(descriptor, "rb", closefd=False) as stream,
     ):
         content = stream.read(min(seen.st_size, MANIFEST_LIMIT) + 1)

@@ -11,16 +11,21 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
+import shlex
 import stat
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import hashing, links
+from gitexp.errors import DamagedDataError, DataMissingError, UnsafeInputError
 from gitexp.model import dataclass
 from gitexp.model.ids import Md5
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from gitexp.dvc.hashing import FileDigest, Memo
@@ -42,6 +47,7 @@ class CacheConfig:
     # Further caches, which are read and never written to: what they hold is not stored again.
     under: tuple[Path, ...] = ()
     layout: str = "files/md5"  # `DVC_2`: what that version wrote, only to be read
+    shared_remote: bool = False  # others write to it: no link below `dir` is followed
 
 
 def object_file(cache: CacheConfig, md5: Md5) -> str:
@@ -63,39 +69,96 @@ def is_present(cache: CacheConfig, md5: Md5, size: int) -> bool:
     return False
 
 
+@contextlib.contextmanager
+def opened(cache: CacheConfig, md5: Md5) -> Iterator[tuple[int, os.stat_result]]:
+    """Open an object for reading, with what the file system says of it."""
+    if not cache.shared_remote:
+        with hashing.open_regular(object_file(cache, md5)) as found:
+            yield found
+        return
+    name = hashing.check_md5(md5, where=str(cache.dir))
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = links.open_folder(str(cache.dir), f"{cache.layout}/{name[:2]}", create=False)
+            stack.callback(os.close, folder)
+            found = stack.enter_context(hashing.open_regular(name[2:], folder))
+        except FileNotFoundError as error:
+            raise DataMissingError(
+                "an object is not there", where=object_file(cache, md5)
+            ) from error
+        except UnsafeInputError as error:
+            raise damaged_object(cache, md5, "is a link, or lies below one") from error
+        yield found
+
+
+def damaged_object(cache: CacheConfig, md5: Md5, what: str) -> DamagedDataError:
+    """Return the error; it does not say what hash the bytes have, which may be a link's."""
+    where = object_file(cache, md5)
+    if cache.shared_remote:
+        parts = f"{cache.layout}/{md5[:2]}/{md5[2:]}".split("/")
+        places = itertools.accumulate(parts, "{}/{}".format, initial=str(cache.dir))
+        where = next(filter(os.path.islink, itertools.islice(places, 1, None)), where)
+        step = f"rm {shlex.quote(where)}, then gitexp push from a clone that has its bytes"
+    else:
+        step = "gitexp doctor, then fetch it from somebody who has it"
+    return DamagedDataError(f"an object {what}", where=where, expected=md5, next_step=step)
+
+
 def store(cache: CacheConfig, source: str, memo: Memo | None) -> FileDigest:
     """Store one file: the bytes that are hashed are the bytes that are written."""
+    return _stored(cache, partial(hashing.open_regular, source), memo, source)
+
+
+def copy(cache: CacheConfig, there: CacheConfig, md5: Md5) -> int | None:
+    """Copy an object; return its size, and None where its bytes have another hash: they stay."""
+    source = partial(opened, cache, md5)
+    digest = _stored(there, source, None, object_file(cache, md5), only=md5)
+    return digest.size if digest.md5 == md5.removesuffix(".dir") else None
+
+
+def _stored(
+    cache: CacheConfig,
+    source: Callable[[], contextlib.AbstractContextManager[tuple[int, os.stat_result]]],
+    memo: Memo | None,
+    where: str,
+    only: Md5 | None = None,
+) -> FileDigest:
+    """Store bytes under their name; where `only` is given, no others than those of that name."""
     for _ in range(hashing.TRIES):
         started = time.time_ns()
-        with hashing.open_regular(source) as (descriptor, before):
+        with source() as (descriptor, before):
             known = memo.look(before) if memo is not None else None
             if known is not None and is_present(cache, known.md5, known.size):
                 return known
-            if before.st_size <= SMALL:
-                content = os.read(descriptor, before.st_size + 1)
-                md5, size = hashlib.md5(content, usedforsecurity=False).hexdigest(), len(content)
-                temporary = ""
-            else:
-                content = b""
-                temporary = _temporary(cache, "")
-                try:
-                    md5, size = links.copy_hashing(descriptor, temporary, size=before.st_size)
-                except BaseException:
-                    _discard(temporary)
-                    raise
+            content, temporary, md5, size = _read(cache, descriptor, before.st_size)
             after = os.fstat(descriptor)
         if hashing.stat_key(before) == hashing.stat_key(after) and size == before.st_size:
             digest = hashing.FileDigest(Md5(md5), size, hashing.is_executable(before))
-            if temporary:
-                _name(cache, digest.md5, temporary, size)
+            name = only or digest.md5
+            if name.removesuffix(".dir") != md5:
+                _discard(temporary)
+            elif temporary:
+                _name(cache, name, temporary, size)
             else:
-                write(cache, digest.md5, content)
+                write(cache, name, content)
             if memo is not None:
                 memo.keep(before, digest, started_ns=started)
             return digest
-        if temporary:
-            _discard(temporary)
-    raise hashing.changing(source)
+        _discard(temporary)
+    raise hashing.changing(where)
+
+
+def _read(cache: CacheConfig, descriptor: int, expected: int) -> tuple[bytes, str, str, int]:
+    """Return the bytes of a small file, "" or where the others are now, their hash and count."""
+    if expected <= SMALL:
+        content = os.read(descriptor, expected + 1)
+        return content, "", hashlib.md5(content, usedforsecurity=False).hexdigest(), len(content)
+    temporary = _temporary(cache, "")
+    try:
+        return b"", temporary, *links.copy_hashing(descriptor, temporary, size=expected)
+    except BaseException:
+        _discard(temporary)
+        raise
 
 
 def write(cache: CacheConfig, md5: Md5, content: bytes) -> None:
@@ -193,5 +256,6 @@ def _folder(cache: CacheConfig, prefix: str) -> str:
 
 
 def _discard(temporary: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary)
+    if temporary:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)

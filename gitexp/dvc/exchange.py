@@ -24,7 +24,7 @@ from gitexp.errors import (
     DvcFailedError,
     UnsafeInputError,
 )
-from gitexp.model import dataclass
+from gitexp.model import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -51,6 +51,8 @@ class CopiedObjects:
     size: int
     lacking: tuple[Md5, ...] = ()  # files and folders that are on neither side, or not whole
     odd: tuple[str, ...] = ()  # those of `lacking` whose manifest is none, with the reason
+    # Those of `lacking` of which something has other bytes than its name says, or is a link.
+    damaged: Mapping[Md5, DamagedDataError] = field(default_factory=dict)
 
 
 def remote_of(
@@ -86,37 +88,54 @@ def bring(
         by_dvc(project, (), objects=wanted)
 
 
-def send(here: CacheConfig, there: CacheConfig, wanted: Iterable[Md5]) -> CopiedObjects:
-    """Copy what is lacking `there`, or the other way round: a folder's members first."""
-    count = size = 0
+def send(
+    here: CacheConfig, there: CacheConfig, wanted: Iterable[Md5], *, strict: bool = True
+) -> CopiedObjects:
+    """Copy what is lacking `there`, or the other way round: a folder's members first.
+
+    What is damaged stops nothing else, and is an error at the end if `strict`.
+    """
+    sizes: list[int] = []
     lacking: dict[Md5, None] = {}
     odd: list[str] = []
+    damaged: dict[Md5, DamagedDataError] = {}
     with links.explained(str(there.dir)):
         for md5 in dict.fromkeys(wanted):
             hashing.check_md5(md5, where="an output's hash")
             try:
-                members = _members(here, there, md5)
+                if _copy_whole(here, there, md5, sizes):
+                    continue
             except (BadFormatError, UnsafeInputError) as error:  # of somebody: all others go on
-                members = None
                 odd.append(f"object {md5} ({error.brief})")
-            if members is None:
-                lacking[md5] = None
-                continue
-            complete = True
-            for member in members:
-                copied = _copy(here, there, member)
-                complete = complete and copied is not None
-                if copied is not None and copied >= 0:
-                    count, size = count + 1, size + copied
-            if not complete:
-                lacking[md5] = None
-            elif md5.endswith(".dir") and not cache.has(there, md5):
-                content = Path(objects.object_file(here, md5)).read_bytes()
-                objects.write(there, md5, content)
-                count, size = count + 1, size + len(content)
-    if count:
+            except DamagedDataError as error:
+                damaged[md5] = error
+            lacking[md5] = None
+    if sizes:
         objects.flush()
-    return CopiedObjects(count, size, tuple(lacking), tuple(odd))
+    if strict and damaged:
+        raise next(iter(damaged.values()))
+    return CopiedObjects(len(sizes), sum(sizes), tuple(lacking), tuple(odd), damaged)
+
+
+def _copy_whole(here: CacheConfig, there: CacheConfig, md5: Md5, sizes: list[int]) -> bool:
+    """Copy an object, what a folder has before it; tell if all is there, and add the sizes.
+
+    Raises `DamagedDataError` once all that is sound was copied.
+    """
+    members = _members(here, there, md5)
+    found: list[int | None] = [None] if members is None else []
+    damage: DamagedDataError | None = None
+    for member in members or ():
+        try:
+            found.append(_copy(here, there, member))
+        except DamagedDataError as error:
+            damage = error
+    if damage is None and md5.endswith(".dir") and None not in found:
+        found.append(_copy(here, there, md5))
+    sizes += [size for size in found if size is not None and size >= 0]
+    if damage is not None:
+        raise damage
+    return None not in found
 
 
 def take(here: CacheConfig, there: CacheConfig, md5: Md5) -> bool:
@@ -216,19 +235,12 @@ def _copy(here: CacheConfig, there: CacheConfig, md5: Md5) -> int | None:
         return -1
     if not cache.has(here, md5):
         return None
-    source = objects.object_file(here, md5)
-    digest = objects.store(there, source, None)
-    if digest.md5 != md5:
-        raise DamagedDataError(
-            "an object has other bytes than its name says",
-            found=digest.md5,
-            where=source,
-            expected=md5,
-            next_step="gitexp doctor, then fetch it from somebody who has it",
-        )
-    return digest.size
+    copied = objects.copy(here, there, md5)
+    if copied is None:
+        raise objects.damaged_object(here, md5, "has other bytes than its name says")
+    return copied
 
 
 def folder_cache(folder: Path) -> CacheConfig:
     """Return a plain folder's remote as a place of objects: it is laid out as a cache is."""
-    return CacheConfig(Path(posixpath.normpath(folder.as_posix())))
+    return CacheConfig(Path(posixpath.normpath(folder.as_posix())), shared_remote=True)

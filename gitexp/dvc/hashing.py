@@ -201,11 +201,17 @@ def is_executable(seen: os.stat_result) -> bool:
 
 
 @contextmanager
-def open_regular(path: str) -> Iterator[tuple[int, os.stat_result]]:
-    """Open a regular file for reading; never waits on a pipe, never touches a device."""
+def open_regular(path: str, folder: int | None = None) -> Iterator[tuple[int, os.stat_result]]:
+    """Open a regular file for reading; never waits on a pipe, never touches a device.
+
+    `folder`: an open one, to which the path is relative; then it may not be a link.
+    """
+    no_follow = 0 if folder is None else getattr(os, "O_NOFOLLOW", 0)
     try:
-        descriptor = os.open(path, READ)
+        descriptor = os.open(path, READ | no_follow, dir_fd=folder)
     except OSError as error:
+        if no_follow and error.errno == errno.ELOOP:
+            raise _not_regular(path) from error
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
             raise DataMissingError(
                 "a file is not there", found="nothing", where=path, next_step="dvc pull"
@@ -241,7 +247,7 @@ def changing(path: str) -> ChangingFileError:
 def _not_regular(path: str) -> UnsafeInputError:
     return UnsafeInputError(
         "only regular files can be read and stored",
-        found="a pipe, socket, device or folder",
+        found="a pipe, socket, device, folder or link",
         where=path,
         next_step="remove it, or hide it with .dvcignore",
     )

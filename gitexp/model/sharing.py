@@ -63,6 +63,9 @@ class DataMoved:
     ] = ()  # outputs of which objects are neither here nor there, or DVC reads none
     said: str = ""  # why no data were moved, where that is so
     imported: tuple[str, ...] = ()  # those of `lacking` that DVC brings from where they came from
+    # Outputs whose objects on the remote are not what their names say, with branch and place.
+    damaged: tuple[str, ...] = ()
+    step: str = ""  # what mends the first of them
 
 
 @dataclass(frozen=True, slots=True)

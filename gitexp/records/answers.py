@@ -165,7 +165,7 @@ ANSWERS: Final[Mapping[str, Shape]] = {
     "EndReport": Shape(kind="end-report", keys=_NEXT),
     # --- push, pull, sync
     "TogetherReport": Shape(kind="together-report", keys=_NEXT),
-    "DataMoved": Shape(keys={"size": "bytes"}, sparse="imported"),
+    "DataMoved": Shape(keys={"size": "bytes"}, sparse="imported damaged", omitted="step"),
     # --- check, hooks, doctor, maintenance
     "CheckReport": Shape(kind="check", blank="branch"),
     "HooksReport": Shape(kind="hooks-report", keys=_NEXT),

@@ -14,16 +14,16 @@ from gitexp.dvc import branch_code, dvc_config, exchange, placement
 from gitexp.dvc.cache import has, open_cache
 from gitexp.dvc.declared_data import BY_DVC_2, Reader
 from gitexp.dvc.placement import refresh
-from gitexp.errors import DvcFailedError, ForeignRemoteError, GitexpError, PreconditionError
-from gitexp.git import command, objects, refs, remote
-from gitexp.git.discovery import plain_bytes, project_folder
+from gitexp.errors import DvcFailedError, GitexpError, PreconditionError
+from gitexp.git import objects, refs, remote
+from gitexp.git.discovery import project_folder
 from gitexp.git.transaction import layout
 from gitexp.git.upstream import followed
 from gitexp.git.worktree import checkouts
 from gitexp.model import dataclass
 from gitexp.model.ids import ABSENT, CommitHash
 from gitexp.model.sharing import BranchOutcome, DataMoved
-from gitexp.sharing.places import new_commits
+from gitexp.sharing.places import check_lfs, new_commits
 from gitexp.store import lookup, plans
 
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
     from gitexp.dvc.declared_data import Needed, Needs
     from gitexp.dvc.exchange import DataRemote
+    from gitexp.errors import DamagedDataError
     from gitexp.model.ids import Absent, Md5
     from gitexp.model.sharing import BranchMove
     from gitexp.sharing.places import Shared
 
 SHOWN = 20
-_LFS, _LFS_BYTES, _LFS_SHOWN = ".lfsconfig", 1 << 20, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def depot_of(shared: Shared, tips: Iterable[CommitHash]) -> Depot | None:
 
 def depot_to_send(shared: Shared, tips: Collection[CommitHash]) -> Depot | None:
     """Return the same, but refuse to share branches whose data have nowhere to go."""
-    _check_lfs(shared)
+    check_lfs(shared)
     depot = depot_of(shared, tips)
     if shared.data:
         check_depot(shared, depot, tips)
@@ -93,42 +93,6 @@ def check_depot(shared: Shared, depot: Depot | None, tips: Collection[CommitHash
             next_step="dvc remote add --default NAME URL, or give --no-data to share only what "
             "Git holds",
         )
-
-
-def _check_lfs(shared: Shared) -> None:
-    """Refuse where a branch that is checked out says where files of Git LFS go: `.lfsconfig`.
-
-    Its pre-push hook goes by that for whatever is pushed, one's own other branches, too.
-    """
-    top = shared.workspace.top
-    if shared.trust or top is None or not dvc_config.is_shared(top):
-        return
-    text = _lfs_config(top)
-    main = (dvc_config.blob_of(top, commit, _LFS) for commit in dvc_config.protected(top))
-    set_up, own = (
-        command.attempt(top, ["config", "--get-regexp", name])[0] == 0
-        for name in (r"^filter\.lfs\.", r"^lfs\.url$")  # the latter goes before the file
-    )
-    if not text or own or text in main or not set_up:
-        return
-    raise ForeignRemoteError(
-        "this branch says where files of Git LFS go, and no branch that your upstream protects "
-        "says so",
-        found=ascii(text[:_LFS_SHOWN].decode("utf-8", "replace"))[1:-1],
-        where=str(top / _LFS),
-        expected="git config lfs.url of your own, or what main has there",
-        next_step="git switch main, then the same; or look at it, then the same with --trust",
-    )
-
-
-def _lfs_config(top: Path) -> bytes:
-    """Return what Git LFS reads: the file, else the index's, else HEAD's."""
-    if os.path.lexists(top / _LFS):
-        try:
-            return plain_bytes(top / _LFS, _LFS_BYTES)
-        except OSError as error:
-            return f"a file that cannot be read: {error.strerror}".encode()
-    return dvc_config.blob_of(top, "", _LFS) or dvc_config.blob_of(top, "HEAD", _LFS)
 
 
 def unknown_remote(shared: Shared, depot: Depot | None, tips: Iterable[CommitHash]) -> str:
@@ -242,8 +206,11 @@ def _unread(done: exchange.MovedByDvc) -> Iterator[str]:
     return (f"data of {rev[:9]} ({why})" for rev, why in done.left.items())
 
 
-def bring(shared: Shared, depot: Depot | None, tips: Collection[CommitHash]) -> DataMoved:
-    """Bring what these commits need, and the by-products of their runs, to the cache."""
+def bring(shared: Shared, depot: Depot | None, tips: Mapping[CommitHash, str]) -> DataMoved:
+    """Bring what these commits need, and the by-products of their runs, to the cache.
+
+    `tips`: with the name of what each is the tip of.
+    """
     if depot is None:
         _check_no_dvc(shared, tips)
         return DataMoved(said="there are no data outside Git")
@@ -270,12 +237,32 @@ def bring(shared: Shared, depot: Depot | None, tips: Collection[CommitHash]) -> 
             lacking=(*left, *gone, *_unread(done), *_few(done.odd)),
         )  # fmt: skip
     wanted: list[Md5] = [*(out.md5 for out in found.outs), *products]
-    moved = exchange.send(exchange.folder_cache(folder), cache, wanted)
+    moved = exchange.send(exchange.folder_cache(folder), cache, wanted, strict=False)
+    lacking = [md5 for md5 in moved.lacking if md5 not in moved.damaged]
     return DataMoved(
         by="gitexp", remote=name, objects=moved.objects, size=moved.size,
-        lacking=(*_named(found.outs, moved.lacking), *_few((*found.odd, *moved.odd))),
+        lacking=(*_named(found.outs, lacking), *_few((*found.odd, *moved.odd))),
+        damaged=_few(list(_spoilt(shared, tips, products, moved.damaged))),
+        step=next((error.next_step for error in moved.damaged.values()), ""),
         imported=_named((out for out in found.outs if out.imported), moved.lacking),
     )  # fmt: skip
+
+
+def _spoilt(
+    shared: Shared,
+    tips: Mapping[CommitHash, str],
+    products: Mapping[Md5, str],
+    damaged: Mapping[Md5, DamagedDataError],
+) -> Iterator[str]:
+    """Yield what is damaged on the remote, with the branch or the run that wants it."""
+    reader = Reader(shared.repo)
+    wanted = [
+        (out.md5, f"{out.path} of {tips[tip]}") for tip in tips for out in reader.of(tip).outs
+    ]
+    wanted += [(md5, f"a by-product of run {run[:8]}") for md5, run in products.items()]
+    for md5, what in wanted if damaged else ():
+        if md5 in damaged:
+            yield f"{what} ({damaged[md5].summary}: {damaged[md5].where})"
 
 
 def keep_products(shared: Shared, tips: Collection[CommitHash]) -> tuple[str, ...]:
@@ -392,7 +379,7 @@ def _follow(
         if shared.data and remote is not None:
             if remote.folder is not None:
                 source = exchange.folder_cache(remote.folder)
-                exchange.send(source, cache, [out.md5 for out in wanted])
+                exchange.send(source, cache, [out.md5 for out in wanted], strict=False)
             else:
                 exchange.by_dvc(project, [move.after], trust=depot.trust)
         no = branch_code.refused(shared.repo, top, ((o.path, o.md5) for o in wanted), cache)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from gitexp.errors import BareRepositoryError, GitexpError
-from gitexp.git import identity, objects, refs, remote, repository
+from gitexp.dvc import dvc_config
+from gitexp.errors import BareRepositoryError, ForeignRemoteError, GitexpError
+from gitexp.git import command, identity, objects, refs, remote, repository
+from gitexp.git.discovery import plain_bytes
 from gitexp.git.transaction import layout, owners
 from gitexp.git.writing import Message
 from gitexp.model import dataclass
@@ -23,6 +26,7 @@ from gitexp.store.conclusions import check_tag, ended_on
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
 
     from gitexp.git.repository import Repo
     from gitexp.model.ids import Absent, CommitHash
@@ -33,6 +37,7 @@ TAGS: Final = "refs/tags/"
 HEADS: Final = "refs/heads/"
 _ARCHIVE: Final = layout.ARCHIVE_TAGS.removeprefix(TAGS)
 _NAMED: Final = 3  # archived experiments of a message
+_LFS, _LFS_BYTES, _LFS_SHOWN = ".lfsconfig", 1 << 20, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,3 +322,39 @@ def left_here(shared: Shared, sent: Sequence[str], unlearnt: str) -> tuple[str, 
         step = f"gitexp archive {shlex.quote(lacking[0].removeprefix(_ARCHIVE))} --push"
         found.append(f"{told} only here: {step}")
     return tuple(found)
+
+
+def check_lfs(shared: Shared) -> None:
+    """Refuse where a branch that is checked out says where files of Git LFS go: `.lfsconfig`.
+
+    Its pre-push hook goes by that for whatever is pushed, one's own other branches, too.
+    """
+    top = shared.workspace.top
+    if shared.trust or top is None or not dvc_config.is_shared(top):
+        return
+    text = _lfs_config(top)
+    main = (dvc_config.blob_of(top, commit, _LFS) for commit in dvc_config.protected(top))
+    set_up, own = (
+        command.attempt(top, ["config", "--get-regexp", name])[0] == 0
+        for name in (r"^filter\.lfs\.", r"^lfs\.url$")  # the latter goes before the file
+    )
+    if not text or own or text in main or not set_up:
+        return
+    raise ForeignRemoteError(
+        "this branch says where files of Git LFS go, and no branch that your upstream protects "
+        "says so",
+        found=ascii(text[:_LFS_SHOWN].decode("utf-8", "replace"))[1:-1],
+        where=str(top / _LFS),
+        expected="git config lfs.url of your own, or what main has there",
+        next_step="git switch main, then the same; or look at it, then the same with --trust",
+    )
+
+
+def _lfs_config(top: Path) -> bytes:
+    """Return what Git LFS reads: the file, else the index's, else HEAD's."""
+    if os.path.lexists(top / _LFS):
+        try:
+            return plain_bytes(top / _LFS, _LFS_BYTES)
+        except OSError as error:
+            return f"a file that cannot be read: {error.strerror}".encode()
+    return dvc_config.blob_of(top, "", _LFS) or dvc_config.blob_of(top, "HEAD", _LFS)

@@ -163,8 +163,8 @@ def pull(  # noqa: PLR0913  what is shared, where, with or without data
     _follow(shared, moves)
     moves += [_archived(shared, branch, *at) for branch, at in gone.items() if not names]
     everywhere = [*moves, *(_checked_out(shared, branches) if shared.data and not names else ())]
-    tips = [move.after for move in everywhere if move.after is not None]
-    tips += [commit for commit, _ in ended.values()]
+    tips = {move.after: move.branch for move in reversed(everywhere) if move.after is not None}
+    tips |= {commit: name for name, (commit, _) in ended.items() if commit not in tips}
     depot = payload.depot_of(shared, tips)
     if shared.data and depot is not None:
         warnings = (*warnings, *payload.keep_products(shared, tips))
@@ -185,7 +185,7 @@ def pull(  # noqa: PLR0913  what is shared, where, with or without data
         warnings=(*shared.cleared, *warnings, *(said for _, said in ended.values() if said)),
         next_step="gitexp sync"
         if parted
-        else payload.import_step(shared, depot, moves, brought) or look,
+        else brought.step or payload.import_step(shared, depot, moves, brought) or look,
         archived=tuple(sorted(shared.archived() - known)),
     )
 

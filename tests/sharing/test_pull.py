@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +21,7 @@ from tests.lab.build import BuiltRepo, clone, dvc, repository
 from tests.lab.sharing import BRANCH, Team, clean, copy, gitexp, make, record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -163,11 +165,86 @@ def test_damaged_or_lacking_data_of_the_remote_are_told(team: Team) -> None:
     path.write_text("spoilt")
     done = gitexp(team.b, "pull", "--data")
     assert done.returncode == 3
-    assert "damaged-data" in done.stderr
+    assert f"damaged model.txt of {BRANCH} (an object has other bytes" in re.sub(
+        " +", " ", done.stdout
+    )
     shutil.rmtree(team.store)
     report = pull(team.b.workspace, data=True)
     assert report.data.lacking == ("model.txt",)
     assert [path.split(" (")[0] for path in report.not_updated] == ["model.txt"]
+
+
+SECRET = b"TOPSECRET key"
+
+
+def md5_of(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def other_bytes(place: Path, _: Path) -> None:
+    place.write_text("bad")
+
+
+def a_link(place: Path, secret: Path) -> None:
+    place.symlink_to(secret)
+
+
+def a_sound_link(place: Path, secret: Path) -> None:
+    """Name bytes that the victim has elsewhere: a push of that branch would send them."""
+    secret.write_bytes(b"x\n")
+    place.symlink_to(secret)
+
+
+def below_a_link(place: Path, secret: Path) -> None:
+    place.parent.rmdir()
+    (secret.parent / "there").mkdir()
+    (secret.parent / "there" / place.name).write_bytes(b"x\n")
+    place.parent.symlink_to(secret.parent / "there")
+
+
+DAMAGE = (other_bytes, a_link, a_sound_link, below_a_link)
+
+
+@pytest.mark.parametrize("folder", [False, True], ids=["a file", "a folder"])
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_what_is_damaged_on_the_remote_is_named_and_stops_nothing_else(
+    team: Team, tmp_path: Path, damage: Callable[[Path, Path], None], *, folder: bool
+) -> None:
+    """Attack: a stranger's branch wants bytes that the shared remote has otherwise."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(SECRET)
+    team.a.git("switch", "--quiet", "--create", "exp/evil", "main")
+    team.a.write({"junk/x": "x\n", "junk/y": "y\n"} if folder else {"junk": "x\n"})
+    dvc(team.a.path, "add", "--quiet", "junk")
+    dvc(team.a.path, "push", "--quiet", "junk")
+    team.a.git("add", "--all")
+    team.a.commit(at=9, message="data")
+    team.a.git("push", "--quiet", "origin", "exp/evil")
+    md5 = md5_of(b"x\n")
+    place = team.store / "files" / "md5" / md5[:2] / md5[2:]
+    place.unlink()
+    damage(place, secret)
+    team.b.git("fetch", "--quiet")
+    team.b.git("branch", "--quiet", "exp/evil", "origin/exp/evil")
+    kept = {path.name for path in team.store.rglob("*")}
+    for _ in range(2):
+        done = gitexp(team.b, "pull", "--data")
+        assert done.returncode == 3
+        assert "damaged  junk of exp/evil (an object " in done.stdout
+        assert (team.b.path / "model.txt").exists()
+        for held in (md5_of(SECRET), md5_of(b"bad"), md5_of(b"x\n")):
+            assert not list((team.b.path / ".dvc" / "cache").rglob(held[2:]))
+            assert held == place.parent.name + place.name or held not in done.stdout + done.stderr
+    assert {path.name for path in team.store.rglob("*")} == kept
+    assert gitexp(team.b, "pull", "--data", "idea").returncode == 0
+    step = re.search(r"next: (rm .*), then gitexp push from", done.stdout)
+    assert step is not None
+    subprocess.run(shlex.split(step[1]), check=True)
+    assert secret.exists()
+    assert damage is not below_a_link or (tmp_path / "there" / place.name).exists()
+    assert gitexp(team.a, "push").returncode == 0
+    done = gitexp(team.b, "pull", "--data")
+    assert (done.returncode, "damaged" in done.stdout) == (0, False)
 
 
 @pytest.mark.slow

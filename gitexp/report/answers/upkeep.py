@@ -200,3 +200,4 @@ def _data(data: DataMoved, verb: str) -> Iterator[Fact]:
         )
         # What DVC could not look at comes with its reason in brackets.
         yield Fact("lacking", path if path.endswith(")") else f"{path}: its bytes {where}")
+    yield from (Fact("damaged", what) for what in data.damaged)
