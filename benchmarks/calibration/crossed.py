@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.calibration.rates import ALPHA, DRAWS, SIMULATIONS, counted, superiority
-from gitexp.model.plan import Claim, Direction
+from gitexp.model.plan import Direction
 from gitexp.stats import crossed, sums
 from gitexp.stats.design import Design, Unit, plan_crossed, plan_examples, plan_test
 from gitexp.stats.metrics import Definition
@@ -126,7 +126,6 @@ def _clusters(number: int, size: int, simulations: int) -> Row:
         n_baseline=n,
         n_candidate=n,
         alpha=ALPHA,
-        claim=Claim.MODEL,
         metric="accuracy",
         effect=superiority(0.0),
         direction=Direction.MAX,

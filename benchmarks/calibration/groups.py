@@ -82,9 +82,8 @@ def _blocked(name: str, law: str, n: int, sd: float, simulations: int) -> Row:
         noise[:, 0] *= sd
         table = (rng.normal(size=(n, 1)) + noise).tolist()
         columns["planned"].append(groups.repeated_measures_anova(table, names).p_value_gg)
-        columns["ranks"].append(
-            groups.iman_davenport_test(table, names, higher_is_better=True).p_value
-        )
+        ranked = groups.friedman_test(table, names)
+        columns["ranks"].append(groups.davenport(ranked.statistic, n, COMMITS).p_value)
     return counted(name, columns)
 
 

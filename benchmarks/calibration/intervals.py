@@ -59,8 +59,8 @@ def _repeats(law: str, n: int, simulations: int, *, paired: bool) -> Iterator[Ro
         )
         relative.append(intervals.relative_interval(old, new, paired=paired, confidence=CONFIDENCE))
         if law == "normal":
-            sizes = effects.paired_effects if paired else effects.independent_effects
-            size.append(sizes(old, new, confidence=CONFIDENCE)[0].interval)
+            sizes = effects.effect_sizes(old, new, paired=paired, confidence=CONFIDENCE)
+            size.append(sizes[0].interval)
     shape = f"{law}, {n} pairs" if paired else f"{law}, {n} and {n}"
     yield _row(f"difference, {'t' if paired else 'Welch'}: {shape}", gain, between)
     yield _row(f"relative, Fieller: {shape}", gain / mean, relative)

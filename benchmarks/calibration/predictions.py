@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.calibration.rates import ALPHA, DRAWS, SIMULATIONS, row, superiority
-from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
+from gitexp.model.plan import Direction, Effect, HypothesisKind
 from gitexp.stats import examples
 from gitexp.stats.design import RANKED, Design, Unit, plan_examples, plan_test
 from gitexp.stats.metrics import Definition, MeasuredMetric
@@ -101,7 +101,6 @@ def predictions_under_null(  # noqa: PLR0913 - one argument a column of the tabl
         n_baseline=n,
         n_candidate=n,
         alpha=ALPHA,
-        claim=Claim.MODEL,
         metric=definition.kind,
         effect=Effect(HypothesisKind.SUPERIORITY, margin, relative=bool(relative)),
         direction=Direction.MAX,
@@ -156,7 +155,6 @@ def _scores_under_null(kind: str, n: int, share: float, simulations: int) -> Row
         n_baseline=n,
         n_candidate=n,
         alpha=ALPHA,
-        claim=Claim.MODEL,
         metric=kind,
         effect=superiority(0.0),
         direction=Direction.MAX if kind in RANKED else Direction.MIN,

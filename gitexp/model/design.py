@@ -6,7 +6,7 @@ import enum
 from typing import Final
 
 from gitexp.model import dataclass
-from gitexp.model.plan import Claim, Direction, Effect, Verdict
+from gitexp.model.plan import Direction, Effect, Verdict
 
 
 class Unit(enum.Enum):
@@ -59,7 +59,6 @@ class Design:
     n_baseline: int  # units of either side; equal if paired
     n_candidate: int
     alpha: float  # promised rate of false positives, in (0, 1)
-    claim: Claim = Claim.METHOD  # what the hypothesis speaks of
     metric: str = ""  # for examples: the kind of a `metrics.Definition`, "accuracy", "f1", ...
     # The promised effect; None for a metric without a hypothesis, which is tested two-sided.
     effect: Effect | None = None

@@ -13,7 +13,6 @@ from dataclasses import replace
 from gitexp.errors import DesignError
 from gitexp.model.comparison import PlannedTest
 from gitexp.model.design import Design, Splits, Unit
-from gitexp.model.plan import Claim
 from gitexp.stats import tests
 
 __all__ = [
@@ -141,22 +140,6 @@ def _check(design: Design) -> None:
         )
     if design.effect is not None and not math.isfinite(design.effect.margin):
         raise DesignError("the margin is not finite", found=str(design.effect.margin))
-    if design.unit in {Unit.FOLD, Unit.DATASET} and not design.paired:
-        raise DesignError(
-            f"{design.unit.value}s are compared in pairs only",
-            expected=f"the same {design.unit.value}s on both sides",
-        )
-    if design.unit is Unit.EXAMPLE and not design.paired:
-        raise DesignError(
-            "predictions are compared on the same examples only",
-            expected="one evaluation set, predicted by both sides",
-        )
-    if design.unit is Unit.EXAMPLE and design.claim is Claim.METHOD:
-        raise DesignError(
-            "the predictions of one training say nothing about the method",
-            expected="claim: model, or repeats with several seeds",
-            next_step="gitexp run --repeats 10 --with-baseline",
-        )
     splits = design.splits
     if design.unit is Unit.FOLD and (splits is None or min(splits.n_train, splits.n_test) <= 0):
         raise DesignError(

@@ -42,10 +42,8 @@ def range_isf(p: float, k: int, df: float) -> float:
     return crossing(lambda q: range_sf(q, k, df) - p, 1e-6, 1e3)
 
 
-def many_to_one_sf(
-    statistic: float, shares: Sequence[float], df: float, *, two_sided: bool
-) -> float:
-    """Return P(max over groups of t, or of abs(t), > statistic) for comparisons with one control.
+def many_to_one_sf(statistic: float, shares: Sequence[float], df: float) -> float:
+    """Return P(max over groups of abs(t) > statistic) for comparisons with one control.
 
     `shares`: n_group / (n_group + n_control) of each group; statistics i and j have the
     correlation sqrt(share_i share_j).
@@ -56,7 +54,7 @@ def many_to_one_sf(
     for share in shares:
         common, own = math.sqrt(share), math.sqrt(1 - share)
         upper = ndtr((common * z[:, None] + statistic * scale[None, :]) / own)
-        lower = ndtr((common * z[:, None] - statistic * scale[None, :]) / own) if two_sided else 0.0
+        lower = ndtr((common * z[:, None] - statistic * scale[None, :]) / own)
         inside = inside * np.maximum(0.0, upper - lower)
     return float(min(1.0, max(0.0, (weight * (1 - density @ inside)).sum())))
 

@@ -22,7 +22,7 @@ from gitexp.stats.hypotheses import family
 from gitexp.stats.permutation import chunks
 from gitexp.stats.ranks import midranks, tie_sum
 from gitexp.stats.tests import MAX_ASSIGNMENTS
-from gitexp.stats.ttests import Alternative, FTest, welch_difference
+from gitexp.stats.ttests import FTest, welch_difference
 from gitexp.stats.values import Values, finite, rate, resolution
 
 if TYPE_CHECKING:
@@ -279,9 +279,7 @@ def games_howell(groups: Groups, *, alpha: float = 0.05) -> dict[tuple[str, str]
     return comparisons
 
 
-def dunnett_test(
-    control: Sequence[float], groups: Groups, *, alternative: Alternative = "two-sided"
-) -> dict[str, AgainstControl]:
+def dunnett_test(control: Sequence[float], groups: Groups) -> dict[str, AgainstControl]:
     """Compare each treatment with one control, assuming equal variances (Dunnett 1955)."""
     # the control's name must not collide with that of a treatment
     everything = {"": control, **{f"group {name}": group for name, group in groups.items()}}
@@ -294,10 +292,7 @@ def dunnett_test(
         difference = float(group.mean() - base.mean())
         error = math.sqrt(anova.ss_within / df * (1 / len(group) + 1 / len(base)))
         statistic = difference / error
-        extreme = {"two-sided": abs(statistic), "greater": statistic, "less": -statistic}
-        p_value = many_to_one_sf(
-            extreme[alternative], shares, df, two_sided=alternative == "two-sided"
-        )
+        p_value = many_to_one_sf(abs(statistic), shares, df)
         comparisons[name] = AgainstControl(difference, statistic, p_value)
     return comparisons
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind, Stopping, StoppingRule
+from gitexp.model.plan import Direction, Effect, HypothesisKind, Stopping, StoppingRule
 from gitexp.stats import design
 from gitexp.stats.design import Splits, Unit, plan_crossed, plan_examples
 from gitexp.stats.planned import one_dataset as companions
@@ -50,7 +50,7 @@ def planned(metric: str = "", *, margin: float = 0.0, **fields: object) -> str:
         "direction": Direction.MAX,
     }
     if metric:
-        base |= {"unit": Unit.EXAMPLE, "claim": Claim.MODEL}
+        base["unit"] = Unit.EXAMPLE
         return plan_examples(design.Design(**base | fields), classes=(100, 200)).test
     return design.plan_test(design.Design(**base | fields)).test
 

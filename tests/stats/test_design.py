@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gitexp.errors import DesignError
-from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
+from gitexp.model.plan import Direction, Effect, HypothesisKind
 from gitexp.stats.design import Design, Unit, pairs_needed, plan_test
 from gitexp.stats.planned.one_dataset import run_on_repeats
 from gitexp.stats.tests import FLIP_DRAWS, MAX_ASSIGNMENTS, MIN_BOOTSTRAP_EXAMPLES
@@ -42,7 +42,6 @@ def examples(
         n_baseline=n,
         n_candidate=n,
         alpha=0.05,
-        claim=Claim.MODEL,
         metric=metric,
         effect=effect,
         direction=direction,
@@ -150,8 +149,6 @@ def test_one_pair_fewer_than_needed_cannot_reach_alpha(
         ({"n_candidate": 9}, "length"),
         ({"direction": None}, "better"),
         ({"effect": Effect(HypothesisKind.SUPERIORITY, float("inf"), relative=False)}, "margin"),
-        ({"unit": Unit.EXAMPLE, "claim": Claim.METHOD}, "method"),
-        ({"unit": Unit.EXAMPLE, "claim": Claim.MODEL, "paired": False}, "same examples"),
     ],
 )
 def test_a_design_that_makes_no_sense_is_refused(change: dict[str, object], message: str) -> None:

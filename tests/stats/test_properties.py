@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gitexp.errors import DesignError
-from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
+from gitexp.model.plan import Direction, Effect, HypothesisKind
 from gitexp.stats import examples
 from gitexp.stats.design import Design, Splits, Unit, plan_examples, plan_test
 from gitexp.stats.metrics import Definition, MeasuredMetric
@@ -167,7 +167,6 @@ def of_examples(n: int, kind: str, direction: Direction = Direction.MAX) -> Desi
         n_baseline=n,
         n_candidate=n,
         alpha=0.05,
-        claim=Claim.MODEL,
         metric=kind,
         effect=BETTER,
         direction=direction,

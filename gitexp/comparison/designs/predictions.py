@@ -15,7 +15,6 @@ from gitexp.comparison.designs.prediction_pairs import Pair, read_pair
 from gitexp.comparison.measure import Answer, CountedSides, Question, Values, build, values_of
 from gitexp.errors import DesignError
 from gitexp.model.comparison import EffectSize, Interval, SignificanceResult
-from gitexp.model.plan import Claim
 from gitexp.stats import intervals as between_labels
 from gitexp.stats import metrics, scored, sums
 from gitexp.stats.design import Unit, kind_of, plan_examples
@@ -188,8 +187,7 @@ def compare(
 
 
 def _found(question: Question, pair: Pair, computed: Computed) -> Found:
-    design = question.design(Unit.EXAMPLE, len(pair.ids))
-    design = replace(design, claim=Claim.MODEL, metric=computed.kind)
+    design = replace(question.design(Unit.EXAMPLE, len(pair.ids)), metric=computed.kind)
     clusters = pair.clusters()
     if isinstance(computed, Scoring) or clusters is not None:
         sides = _sides(pair, computed, clusters)

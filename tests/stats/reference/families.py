@@ -48,7 +48,8 @@ def games_howell(**case: object) -> Numbers:
     return {"comparisons": {f"{a} - {b}": asdict(each) for (a, b), each in pairs.items()}}
 
 
-def dunnett_test(**case: object) -> Numbers:
+def dunnett_test(*, alternative: str = "two-sided", **case: object) -> Numbers:
+    assert alternative == "two-sided"
     found = groups.dunnett_test(**case)
     return {"comparisons": {name: asdict(each) for name, each in found.items()}}
 
