@@ -344,7 +344,8 @@ def _of_pairs(settled: Settled, plan: Plan) -> tuple[int, float]:
     left = values(settled.judged.baseline, settled.sides[0])
     right = values(settled.judged.candidate, settled.sides[1])
     share, seeds = share_of(plan.effect, plan.direction), sorted(left.keys() & right.keys())
-    found = spread_of([right[seed] - share * left[seed] for seed in seeds])
+    gains = [right[seed] - share * left[seed] for seed in seeds]
+    found = spread_of(gains) if all(map(math.isfinite, gains)) else None
     known = [*left.values(), *right.values()]
     return (len(seeds), 0.0) if found is None or is_rounding(found, known) else (len(seeds), found)
 

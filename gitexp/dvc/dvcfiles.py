@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.dvc.dvcpipeline import (
@@ -29,7 +30,7 @@ from gitexp.model import dataclass, field, replace
 from gitexp.model.ids import MD5, Absent, Md5, ParamTree
 from gitexp.model.job import StageRecord
 from gitexp.model.run import FileHash
-from gitexp.text.fields import Fields, param_tree
+from gitexp.text.fields import LARGEST, Fields, param_tree
 from gitexp.text.foreign import folder_path, is_url
 
 if TYPE_CHECKING:
@@ -296,6 +297,7 @@ def _hashed_path(fields: Fields, where: str, wdir: str, *, up: bool) -> HashedPa
     if up and not written:  # a dependency on a dataset, or on a whole repository
         return HashedPath("", "", None, None, None, isexec=False, hash="", needs_dvc=True)
     path = dependency_path(written, where, wdir) if up else output_path(written, where, wdir)
+    count = partial(fields.integer, least=-LARGEST, most=LARGEST)
     md5 = fields.raw("md5")
     known = isinstance(md5, str) and MD5.fullmatch(md5) is not None
     method = fields.text("hash", "md5-dos2unix")
@@ -305,8 +307,8 @@ def _hashed_path(fields: Fields, where: str, wdir: str, *, up: bool) -> HashedPa
         path=path,
         written=written,
         md5=Md5(md5) if isinstance(md5, str) and known else None,
-        size=fields.maybe("size", fields.integer),
-        nfiles=fields.maybe("nfiles", fields.integer),
+        size=fields.maybe("size", count),
+        nfiles=fields.maybe("nfiles", count),
         isexec=read_flag(fields, "isexec"),
         hash=method,
         needs_dvc=is_url(path) or not plain or (md5 is not None and not known),

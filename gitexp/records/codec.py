@@ -23,7 +23,7 @@ from gitexp.model import ids
 from gitexp.model.config import ParamKey
 from gitexp.records.answers import ANSWERS
 from gitexp.records.shapes import PLAIN, SHAPES, Shape, schema, schema_of
-from gitexp.text.fields import Fields, param_json, param_tree, time_text
+from gitexp.text.fields import LARGEST, Fields, param_json, param_tree, time_text
 from gitexp.text.jsontext import Json, json_dumps, json_loads
 from gitexp.text.paramkeys import param_key
 
@@ -50,7 +50,7 @@ _NAMES: Final[Mapping[str, object]] = {
 _DIGESTS: Final = (ids.InputsDigest, ids.EnvironmentDigest, ids.PlanDigest, ids.EvaluationDigest)
 _READS: Final[Mapping[object, Read]] = {
     str: Fields.text,
-    int: Fields.integer,
+    int: partial(Fields.integer, least=-LARGEST, most=LARGEST),
     float: Fields.number,
     bool: Fields.flag,
     datetime: Fields.time,
@@ -171,7 +171,7 @@ def _reader(kind: type) -> Callable[[Fields], object]:
             values = part.value
             for name, key, usual, empty, way in steps:
                 value = values.get(key)
-                if type(value) is usual:  # most fields are a text, an integer or a flag
+                if type(value) is usual:  # most fields are a text or a flag
                     found[name] = value
                 elif value is None and empty is not None:
                     found[name] = empty()
@@ -216,10 +216,10 @@ def _steps(kind: type, shape: Shape) -> dict[str, list[Step]]:
             continue
         outer, _, key = shape.keys.get(name, name).rpartition(".")
         least = shape.least.get(name)
-        usual = name not in shape.reads and least is None and hint in {str, int, bool}
+        usual = name not in shape.reads and least is None and hint in {str, bool}
         empty = None if name in shape.needed.split() else _absent(item, hint, shape)
         way = shape.reads.get(name) or (
-            _reads(hint) if least is None else partial(Fields.integer, least=least)
+            _reads(hint) if least is None else partial(Fields.integer, least=least, most=LARGEST)
         )
         within.setdefault(outer, []).append((name, key, hint if usual else None, empty, way))
     return within

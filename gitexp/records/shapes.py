@@ -39,14 +39,12 @@ if TYPE_CHECKING:
     Read = Callable[[Fields, str], object]
     Write = Callable[[object], Json]
 
-
 _T = TypeVar("_T")
 _FORMATS = (
     "comparison conclusion config curves environment job outcome plan points predictions review run"
     " samples tombstone witness"
 )
 NEWEST: Mapping[str, int] = dict.fromkeys(_FORMATS.split(), 1)
-
 _SCHEMA = re.compile(r"gitexp/([a-z]{1,40})@([1-9][0-9]{0,5})")
 
 
@@ -313,7 +311,9 @@ SHAPES: Final[Mapping[str, Shape]] = {
     ),
     "Observed": Shape(sparse="distributions asked loose modules why"),
     "Resources": Shape(
-        as_is="wall_s cpu_s cgroup_cpus", sparse="cpu_flags affinity cgroup_cpus gpu_driver"
+        as_is="wall_s cpu_s cgroup_cpus",
+        sparse="cpu_flags affinity cgroup_cpus gpu_driver",
+        reads=dict.fromkeys(("wall_s", "cpu_s", "cgroup_cpus"), partial(Fields.number, most=1e12)),
     ),
     "FileHash": Shape(sparse="nfiles isexec", least=_counts("size")),
     "Environment": Shape(kind="environment", limit=4 * MIB, closed=True),

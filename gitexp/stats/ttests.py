@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 Alternative = Literal["two-sided", "greater", "less"]
+_SQUARED = 1e150  # above this the square of a number need not be one
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,12 @@ class Mean:
 def paired_difference(a: Floats, b: Floats) -> Mean:
     """Return the mean of a - b over pairs: two at least, which vary beyond rounding noise."""
     first, second = finite_pairs(a, b, least=2)
+    if (largest := float(max(np.abs(first).max(), np.abs(second).max()))) > _SQUARED:
+        raise DesignError(
+            "the values are too large for a t test",
+            found=f"{largest:g}",
+            expected=f"at most {_SQUARED:g}, of which there are squares",
+        )
     differences = first - second
     n, mean, sd = len(first), float(differences.mean()), float(differences.std(ddof=1))
     if sd <= resolution(first, second):
@@ -168,6 +175,10 @@ def same_folds_p(differences: Sequence[Sequence[float]]) -> float:
     """
     d = np.asarray(differences, dtype=float)
     repetitions, folds = d.shape
+    if (largest := float(np.abs(d).max())) > _SQUARED:  # F is the same of any scale
+        if not math.isfinite(largest):
+            return 1.0
+        d = d / largest
     within = d - d.mean(axis=1, keepdims=True)
     of_folds = within.mean(axis=0)
     tolerance = resolution(d.ravel(), d.ravel()) ** 2 * d.size

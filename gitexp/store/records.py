@@ -48,6 +48,7 @@ from gitexp.store.list_lines import (
     state_word,
 )
 from gitexp.text import samples as samples_format
+from gitexp.text.fields import LARGEST
 from gitexp.text.jsontext import MAX_DEPTH, Json
 
 if TYPE_CHECKING:
@@ -228,7 +229,7 @@ _STATES = frozenset(item.value for item in RepeatState)
 # A table as we write it: integers without needless digits, numbers without spaces. A cell begins
 # and ends at a comma, so that nothing is tried twice. Most tables of a project have the same rows
 # but for the values, so what stands before these is read once.
-_INTEGER = r"(?:0|-?[1-9][0-9]{0,18})"
+_INTEGER = r"(?:0|-?[1-9][0-9]{0,17})"
 _TEXT = r'[^,"\r\n]'
 _HEAD = rf"{_TEXT}+,{_INTEGER},{_INTEGER}?,{_INTEGER}?,{_TEXT}*,{_INTEGER}?,{_INTEGER}?"
 _HEADS = re.compile(rf"(?:{_HEAD}\n)*+{_HEAD}")
@@ -386,6 +387,7 @@ def _line(record: _Record, measured: _Measured, run: RunId) -> RunLine | None:
         and type(record["params"]) is dict
         and all(type(record.get(key, kind())) is kind for key, kind in _SPARSE.items())
         and set(map(type, seeds)) <= {int}
+        and max(seeds, default=0) <= LARGEST
         and _STATES.issuperset(states)
         and measured[:2] == (samples["sha256"], samples["rows"])
     )

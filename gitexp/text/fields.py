@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 WordT = TypeVar("WordT", bound=enum.Enum)
 _T = TypeVar("_T")
 
+LARGEST = 2**63 - 1  # of an integer: a longer one becomes no float, and no number of NumPy's
 _SHOWN = 80  # characters of a foreign value in a message
 
 
@@ -80,8 +81,8 @@ class Fields:
             raise self.bad(key, f"an integer of at most {most}")
         return value
 
-    def number(self, key: str, default: float | None = None) -> float:
-        """Read a finite number."""
+    def number(self, key: str, default: float | None = None, *, most: float | None = None) -> float:
+        """Read a finite number; with `most` one from 0 to that."""
         value = self._take(key, default, "a number")
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise self.bad(key, "a number")
@@ -91,6 +92,8 @@ class Fields:
             raise self.bad(key, "a finite number") from None
         if not math.isfinite(result):
             raise self.bad(key, "a finite number")
+        if most is not None and not 0 <= result <= most:
+            raise self.bad(key, f"a number from 0 to {most:g}")
         return result
 
     def flag(self, key: str, *, default: bool | None = None) -> bool:
@@ -138,7 +141,10 @@ class Fields:
         value = self._list(key, "a list of integers")
         if any(type(item) is not int for item in value):
             raise self.bad(key, "a list of integers")
-        return tuple(item for item in value if isinstance(item, int))
+        found = tuple(item for item in value if isinstance(item, int))
+        if any(abs(item) > LARGEST for item in found):
+            raise self.bad(key, f"integers of at most {LARGEST}")
+        return found
 
     def child(self, key: str) -> Fields:
         """Read a mapping."""

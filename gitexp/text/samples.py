@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError, DamagedDataError, UnsafeInputError
 from gitexp.model.run import Sample
+from gitexp.text.fields import LARGEST
 from gitexp.text.jsontext import MIB, decode
 
 if TYPE_CHECKING:
@@ -156,8 +157,8 @@ def _maybe(cell: str, column: str, where: str) -> int | None:
 
 
 def _integer(cell: str, column: str, where: str) -> int:
-    if _INTEGER.fullmatch(cell):
-        return int(cell)
+    if _INTEGER.fullmatch(cell) and abs(found := int(cell)) <= LARGEST:
+        return found
     raise BadFormatError(
         f"{column} cannot be read", found=cell[:60], where=where, expected="an integer"
     )

@@ -135,6 +135,7 @@ FIELDS: dict[str, Values] = {
     "attempt": st.integers(1, 9),
     "resumed": st.integers(0, 9),
     "peak_memory_bytes": st.integers(0, 2**50),
+    **dict.fromkeys(("cpu_s", "cgroup_cpus", "Resources.wall_s"), st.floats(0, 1e12)),
     "confidence": st.floats(0.5, 0.999),
     "samples_sha256": sha256s,
     "PlanSeeds.root": st.just("") | st.from_regex(r"[0-9a-f]{32}", fullmatch=True),

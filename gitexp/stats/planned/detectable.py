@@ -288,7 +288,7 @@ def fewest(
         return power_of(n, size, alpha=alpha, paired=paired) >= power
 
     # 2 (z + z)^2 / size^2 is above any of the tests' needs by little; beyond MOST nobody goes on
-    if not size > 0 or 4 / size**2 > MOST:
+    if not size >= 2 / math.sqrt(MOST):
         return None
     high = pairs_needed(alpha, paired=paired)
     low = high - 1
