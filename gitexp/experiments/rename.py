@@ -115,12 +115,13 @@ def _followed(task: _Task) -> CommitHash:
 
 
 def _moved_to(task: _Task, on_it: Sequence[Checkout]) -> CommitHash:
-    begun = _begun(task) if on_it else None
-    if begun is None:
+    left = _begun(task, on_it)
+    if left is None:
         _check_absent(task)
-        begun = _carry_out(task, together=not on_it)
+    begun = left or _carry_out(task, together=not on_it)
     if on_it:
         _switch(task, begun, on_it)
+    if on_it or left:
         _drop(task)
     return begun
 
@@ -166,15 +167,21 @@ def _check_unplanned(task: _Task) -> None:
         )
 
 
-def _begun(task: _Task) -> CommitHash | None:
-    """Return the renamed tip that a call left which died before the old branch went."""
+def _begun(task: _Task, on_it: Sequence[Checkout]) -> CommitHash | None:
+    """Return the renamed tip that a call left which died before the old branch went.
+
+    Where all worktrees have switched, there may be commits on it.
+    """
     tip = refs.read_ref(task.repo, refs.local(task.branch))
     if tip is ABSENT or task.standing.tip is ABSENT:
         return None
     plan = plans.plan_named(task.repo, task.new, tip)
     same = plan is not ABSENT and task.standing.name in plan.formerly
-    parents = objects.commit_info(task.repo, tip).parents
-    return tip if same and parents == (task.standing.tip,) else None
+    if on_it:
+        whole = objects.commit_info(task.repo, tip).parents == (task.standing.tip,)
+    else:
+        whole = objects.is_ancestor(task.repo, task.standing.tip, tip)
+    return tip if same and whole else None
 
 
 def _carry_out(task: _Task, *, together: bool) -> CommitHash:

@@ -522,15 +522,19 @@ def test_a_plan_that_is_being_edited_in_a_worktree_stops_the_renaming(
     assert other.status() == [f" M {layout.plan_path('deep')}"]
 
 
+@pytest.mark.parametrize("on", ["the old branch", "the new branch", "the new branch, committed"])
 def test_a_renaming_that_died_half_way_is_finished_by_the_same_call(
-    lab: Lab, tmp_path: Path
+    lab: Lab, tmp_path: Path, on: str
 ) -> None:
     other = lab.repo.worktree(tmp_path / "other", "exp/deep")
     tip = lab.repo.hash("exp/deep")
     rename(lab.repo.workspace, "deep", "deeper")
     renamed = lab.repo.hash("exp/deeper")
     lab.repo.branch("exp/deep", tip)  # as if the old branch had not gone yet
-    other.switch("exp/deep")
+    if on == "the old branch":
+        other.switch("exp/deep")
+    elif on.endswith("committed"):
+        renamed = other.commit({"more.txt": "x\n"}, at=lab.tick())
     assert sorted(states(lab.repo)) == ["deep", "deeper"]
     rename(lab.repo.workspace, "deep", "deeper")
     assert lab.repo.hash("exp/deeper") == renamed
