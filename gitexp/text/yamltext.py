@@ -55,7 +55,7 @@ def yaml_loads(data: bytes, *, where: str, limit: int = MIB, allow_aliases: bool
     r"""Read one YAML document from an untrusted place.
 
     `data`: UTF-8; a byte order mark is skipped. An empty document is None. `allow_aliases`: for
-    the user's own files; gitexp's have none. Aliases are counted as if written out.
+    the user's own files; gitexp's have none. Aliases are counted as if written out, with letters.
 
     Raises `UnsafeInputError, BadFormatError` if it is too large, too deep or has too many nodes; if
     it is not YAML, repeats a key, holds a bare date, a number that is not finite, an unknown tag
@@ -64,7 +64,7 @@ def yaml_loads(data: bytes, *, where: str, limit: int = MIB, allow_aliases: bool
     >>> yaml_loads(b"lr: 1e-3\non: yes\nmode: 0777\n", where="params.yaml")
     {'lr': 0.001, 'on': 'yes', 'mode': 777}
     """
-    return _built(data, limit, _Builder(where, allow_aliases=allow_aliases))
+    return _built(data, _Builder(where, limit, allow_aliases=allow_aliases))
 
 
 def unlike(data: bytes, *, where: str, limit: int = MIB) -> _Unlike:
@@ -77,7 +77,7 @@ def unlike(data: bytes, *, where: str, limit: int = MIB) -> _Unlike:
     [(('lr',), '1e-3'), ((), '1'), (('1',), 'on')]
     """
     found: _Unlike = []
-    _built(data, limit, _Builder(where, allow_aliases=True, unlike=found))
+    _built(data, _Builder(where, limit, allow_aliases=True, unlike=found))
     return found
 
 
@@ -85,13 +85,13 @@ def scan(data: bytes, *, where: str, limit: int = MIB, allow_aliases: bool = Tru
     """Read a document and note where each node lies; otherwise as `yaml_loads`."""
     places: _Places = {}
     return Scanned(
-        _built(data, limit, _Builder(where, allow_aliases=allow_aliases, places=places)), places
+        _built(data, _Builder(where, limit, allow_aliases=allow_aliases, places=places)), places
     )
 
 
-def _built(data: bytes, limit: int, builder: _Builder) -> Json:
+def _built(data: bytes, builder: _Builder) -> Json:
     where = builder.where
-    text = decode(data, where=where, limit=limit)
+    text = decode(data, where=where, limit=builder.limit)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         return builder.document(yaml.parse(text, Loader=loader))
@@ -123,12 +123,15 @@ class _Builder:
     """Builds the value of one document from events."""
 
     where: str
+    limit: int  # bytes of the file
     allow_aliases: bool
     places: _Places | None = None
     unlike: _Unlike | None = None
     _events: Iterator[yaml.Event] = iter(())
-    _anchors: dict[str, tuple[Json, int, int]] = field(default_factory=dict)  # nodes, height
-    _nodes: int = 0  # aliases counted as if written out
+    # A value, the nodes and the letters that it took, its levels.
+    _anchors: dict[str, tuple[Json, int, int, int]] = field(default_factory=dict)
+    _nodes: int = 0  # aliases counted as if written out, as in the letters
+    _letters: int = 0
 
     def document(self, events: Iterator[yaml.Event]) -> Json:
         """Return the value of the one document that there is, None where there is none."""
@@ -145,10 +148,10 @@ class _Builder:
 
     def _node(self, event: yaml.Event, path: _Path, depth: int) -> tuple[Json, int]:
         """Return the value that begins with an event, and how many levels it has."""
-        before, end, style, marked = self._nodes, event, None, False
+        nodes, letters, end, style, marked = self._nodes, self._letters, event, None, False
         value: Json
         if isinstance(event, yaml.ScalarEvent):
-            self._count(1, event)
+            self._count(1, len(event.value), event)
             value, height = self._value(event), 0
             self._compare(event, value, path)
             style, marked = event.style or None, event.tag is not None
@@ -160,7 +163,8 @@ class _Builder:
             style = "-" if isinstance(value, list) and _begin(end) == _end(end) else None
         anchor = event.anchor if isinstance(event, yaml.NodeEvent) else None
         if anchor and not isinstance(event, yaml.AliasEvent):
-            self._anchors[anchor] = (value, self._nodes - before, height)
+            nodes, letters = self._nodes - nodes, self._letters - letters
+            self._anchors[anchor] = (value, nodes, letters, height)
         if self.places is not None:
             self.places[path] = TextSpan(_begin(event), _end(end), style, marked or bool(anchor))
         return value, height
@@ -169,7 +173,7 @@ class _Builder:
         self, event: yaml.Event, path: _Path, depth: int
     ) -> tuple[Json, int, yaml.Event]:
         """Return a mapping or a list, its levels, and the event that ends it."""
-        self._count(1, event)
+        self._count(1, 0, event)
         kind = "map" if isinstance(event, yaml.MappingStartEvent) else "seq"
         tag = event.tag if isinstance(event, yaml.CollectionStartEvent) else None
         if tag not in (None, "!", f"{_TAG}{kind}"):
@@ -205,9 +209,9 @@ class _Builder:
 
     def _key(self, event: yaml.Event, members: Mapping[str, Json], path: _Path) -> str | None:
         """Return a key, None for one that merges."""
-        self._count(1, event)
         if not isinstance(event, yaml.ScalarEvent):
             raise self._bad("a key that is a list or a mapping", event)
+        self._count(1, len(event.value), event)
         key = str(event.value)  # 1: and yes: are texts here, as they are in JSON
         if event.implicit[0] and key == "<<" and self.allow_aliases:
             return None
@@ -245,17 +249,22 @@ class _Builder:
             raise self._bad(f"alias *{name[:80]}", event)
         if name not in self._anchors:
             raise self._bad(f"alias *{name[:80]} without its anchor", event)
-        value, nodes, height = self._anchors[name]
+        value, nodes, letters, height = self._anchors[name]
         if depth + height > MAX_DEPTH:
             raise too_deep(_at(self.where, event.start_mark))
-        self._count(nodes, event)
+        self._count(nodes, letters, event)
         return value, height
 
-    def _count(self, nodes: int, event: yaml.Event) -> None:
+    def _count(self, nodes: int, letters: int, event: yaml.Event) -> None:
         self._nodes += nodes
+        self._letters += letters
         if self._nodes > MAX_NODES:
             where = _at(self.where, event.start_mark)
             raise too_large("more values", where, f"at most {MAX_NODES} values")
+        if self._letters > 2 * self.limit:  # the file has at most half of them
+            where = _at(self.where, event.start_mark)
+            expected = f"at most {2 * self.limit} letters where aliases are written out"
+            raise too_large("more letters", where, expected)
 
     def _bad(self, found: str, event: yaml.Event) -> BadFormatError:
         return BadFormatError(

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from yaml.resolver import Resolver
 
 from gitexp.errors import BadFormatError, UnsafeInputError
-from gitexp.text.jsontext import MAX_DEPTH
+from gitexp.text.jsontext import MAX_DEPTH, MIB
 from gitexp.text.yamltext import TextSpan, is_alike, is_date, scalar, scan, unlike, yaml_loads
 from gitexp.text.yamlwrite import yaml_dumps
 from tests.records.strategies import scalars, texts
@@ -160,6 +160,30 @@ def test_aliases_count_as_if_written_out() -> None:
     with pytest.raises(UnsafeInputError, match="too large") as caught:
         read(f"a: &a {row}\nb: [{', '.join(['*a'] * 110)}]\n")
     assert caught.value.expected == "at most 100000 values"
+
+
+@pytest.mark.parametrize(
+    ("anchor", "alias"),
+    [
+        ("a: &a x", "*a"),
+        ("a: &a {? x : 1}", "*a"),
+        ("a: &a {? x : 1}", "{<<: *a}"),
+        ("a: &a {k: x}", "{<<: [*a, *a]}"),
+        ("a: &a [[x], [x]]", "{k: [*a]}"),
+        ("b: &b x\na: &a [*b, *b]", "*a"),
+        ("b: &b {? x : 1}\na: &a {<<: *b, y: 1}", "*a"),
+    ],
+)
+def test_letters_of_aliases_count_as_if_written_out(anchor: str, alias: str) -> None:
+    def text(letters: int, times: int) -> str:
+        """Return keys and texts of so many letters, and so many aliases of them."""
+        return f"{anchor.replace('x', 'x' * letters)}\nz: [{', '.join([alias] * times)}]\n"
+
+    assert read(text(1_000, 100))
+    assert read(text(1, 10_000))
+    with pytest.raises(UnsafeInputError, match="too large") as caught:
+        read(text(MIB // 4, 40))
+    assert caught.value.expected == f"at most {2 * MIB} letters where aliases are written out"
 
 
 # --- places --------------------------------------------------------------------------------------
