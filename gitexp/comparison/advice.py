@@ -307,10 +307,10 @@ def _needed(judged: Judged) -> int:
     """Return how many units a side would do to reach alpha; 0 where those there are do.
 
     Where the planned ones are there, and the plan drew its seeds, more of them are those of an
-    amended plan, which is one more try.
+    amended plan, which is one more try. Of values that do not vary more would be more copies.
     """
     plan, result = judged.sides.plan, judged.result
-    if plan is None:
+    if plan is None or judged.draft.still:
         return 0
     if result is not None and _units(judged) > 1 and result.plan.smallest_p <= plan.alpha:
         return 0
@@ -333,7 +333,7 @@ def _needed(judged: Judged) -> int:
 def _shares(judged: Judged) -> int:
     """Return among how many alpha is shared: candidates of the call, and siblings."""
     siblings = () if judged.siblings is None else judged.siblings.experiments
-    return judged.family + len(siblings)
+    return max(1, judged.family) + len(siblings)
 
 
 def _target(judged: Judged) -> int:

@@ -246,13 +246,12 @@ def _finish(
     left_open = collapse.obstacle(draft.collapsed) or obstacle_of(lost)
     verdict, obstacle = _verdict(draft, result, draft.measured.obstacle or left_open)
     configurations = selection.factor(draft.selection)
-    still = draft.measured.still.get("" if plan is None else plan.metric, "")
     judged = Judged(
         draft,
         verdict,
         result,
         family=call.family,
-        problem=draft.measured.problem or still or obstacle,
+        problem=draft.measured.problem or draft.still or obstacle,
         adjustment=call.adjustment,
         current_branch=call.branch,
         siblings=known,

@@ -77,6 +77,12 @@ class Draft:
     evaluator: SharedEvaluator | None = None
     choice: str = ""  # what to do about one that differs
 
+    @property
+    def still(self) -> str:
+        """Why the plan's metric is not tested though it was measured; "" where it is."""
+        plan = self.sides.plan
+        return "" if plan is None else self.measured.still.get(plan.metric, "")
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:

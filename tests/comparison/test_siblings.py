@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ from gitexp.git.transaction import layout
 from gitexp.model.comparison import Comparison, Sibling, Siblings
 from gitexp.model.design import PowerRequest
 from gitexp.model.ids import CommitHash, EvaluationDigest
-from gitexp.model.plan import PlanSeeds, Terms, Verdict
+from gitexp.model.plan import OnFailed, PlanSeeds, Terms, Verdict
 from gitexp.model.request import NewRequest, RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.records import codec, terms
@@ -36,6 +37,7 @@ from tests.lab import build
 from tests.lab.records import CONFIG, EVALUATION, START, Lab, one
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from gitexp.model.plan import Plan
@@ -538,13 +540,7 @@ def test_the_number_that_run_and_compare_name_decides(lab: Lab, *, ran: bool) ->
         where = lab.repo.hash("HEAD")
         when = START + timedelta(minutes=lab.tick())
         amend_plan(lab.repo.workspace, None, Terms(repeats=repeats), why="said so", now=when)
-        (amended,) = (
-            each
-            for each in plans_in(
-                open_repository(lab.repo.workspace).tree(CommitHash(lab.repo.hash("HEAD")))
-            )
-            if each.name == "few"
-        )
+        amended = planned(lab, "few")
         said = " ".join(run(lab.repo.workspace, RunRequest(dry_run=True)).warnings)
         assert ("cannot decide" in said) is (repeats < needed)
         complete(lab, amended, "rs" if repeats < needed else "uv")
@@ -553,8 +549,37 @@ def test_the_number_that_run_and_compare_name_decides(lab: Lab, *, ran: bool) ->
             lab.repo.git("reset", "-q", "--hard", where)
 
 
-def complete(lab: Lab, plan: Plan, letters: str) -> None:
-    """Record all repeats of a plan, with the best outcome there is."""
+def planned(lab: Lab, name: str) -> Plan:
+    """Return the plan of a name as it stands on the current branch."""
+    tree = open_repository(lab.repo.workspace).tree(CommitHash(lab.repo.hash("HEAD")))
+    return next(each for each in plans_in(tree) if each.name == name)
+
+
+def best(seed: int, side: int) -> dict[str, float]:
+    """Return the best outcome there is."""
+    return {"f1": 0.6 + 0.001 * (seed % 7) + side * (0.05 + 0.0001 * (seed % 5 - 2))}
+
+
+def still(seed: int, side: int) -> dict[str, float]:
+    return {"f1": 0.6 + side / 10, "loss": 0.3 + seed % 1009 / 1e5}
+
+
+def full(seed: int, side: int) -> dict[str, float]:
+    return still(seed, side) | {"f1": 1.0}
+
+
+def idle(_seed: int, side: int) -> dict[str, float]:
+    return {"f1": 0.6 + side / 10}
+
+
+def complete(
+    lab: Lab,
+    plan: Plan,
+    letters: str,
+    make: Callable[[int, int], dict[str, float]] = best,
+    failed: int = 0,
+) -> None:
+    """Record all repeats of a plan; so many of the candidate's fail."""
     assert plan.drawn is not None
     spent = {
         int(row.split(",")[1])
@@ -564,10 +589,62 @@ def complete(lab: Lab, plan: Plan, letters: str) -> None:
     }
     fresh = (seed for seed in plan.drawn.sequence() if seed not in spent)
     seeds = list(itertools.islice(fresh, plan.repeats))
-    low = {seed: 0.6 + 0.001 * (seed % 7) for seed in seeds}
-    high = {seed: value + 0.05 + 0.0001 * (seed % 5 - 2) for seed, value in low.items()}
-    for letter, values, of in zip(letters, (low, high), ("main", "HEAD"), strict=True):
-        lab.record(letter, {"f1": values}, of=of, plan=plan, call=f"call-{letters}")
+    for side, (letter, of) in enumerate(zip(letters, ("main", "HEAD"), strict=True)):
+        values: dict[str, dict[int, float]] = {}
+        bad = seeds[:failed] if side else []
+        for seed in seeds[len(bad) :]:
+            for metric, value in make(seed, side).items():
+                values.setdefault(metric, {})[seed] = value
+        lab.record(letter, values, of=of, plan=plan, call=f"call-{letters}", failed=bad)
+
+
+@pytest.mark.parametrize("place", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("make", "repeats", "failed", "amended"),
+    [
+        (best, 3, 0, True),
+        (best, 6, 4, True),
+        (still, 3, 0, False),
+        (still, 6, 0, False),
+        (still, 6, 2, False),
+        (full, 6, 0, False),
+        (idle, 6, 0, False),
+    ],
+)
+def test_more_repeats_are_proposed_once_and_only_where_they_can_decide(  # noqa: PLR0913  a table
+    lab: Lab,
+    make: Callable[[int, int], dict[str, float]],
+    repeats: int,
+    failed: int,
+    place: int,
+    *,
+    amended: bool,
+) -> None:
+    """What `next` proposes leads to another answer, and never to itself with one repeat more."""
+    for number in range(1, place):
+        begin(lab, f"other{number}", 3 + number, gain=0.0)
+    lab.repo.switch("main")
+    plan = lab.plan("few", effect=">0", repeats=repeats, rules=2, on_failed=OnFailed.DROP)
+    plan = terms.sealed(replace(plan, seeds=PlanSeeds(f"{9:032x}")))
+    lab.repo.commit({layout.plan_path("few"): codec.dump(plan)}, at=lab.tick(), message="plan")
+    lab.change(9)
+    seen, found = [], None
+    for letters in ("pq", "rs", "uv"):
+        complete(lab, planned(lab, "few"), letters, make, failed if letters == "pq" else 0)
+        found = one(lab)
+        asked = re.search(r"amend-plan --repeats (\d+)", found.next_step)
+        seen.append(found.next_step)
+        if asked is None:
+            break
+        assert make is best, found.next_step
+        when = START + timedelta(minutes=lab.tick())
+        amend_plan(lab.repo.workspace, None, Terms(repeats=int(asked[1])), why="so", now=when)
+    assert len(seen) == 1 + amended, seen
+    assert found is not None
+    assert (found.verdict is Verdict.SUPPORTED) is amended
+    assert amended or not any("would do" in text for text in found.reasons), found.reasons
+    said = re.search("finer metric|GITEXP_SEED|^gitexp conclude", found.next_step)
+    assert said is not None, found.next_step
 
 
 def test_power_plans_for_the_worst_place_among_siblings(lab: Lab) -> None:
