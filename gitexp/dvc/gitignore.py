@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from gitexp.dvc import dvc_config, hashing, links
 from gitexp.errors import BadFormatError, DataMissingError, PreflightError, UnsafeInputError
 from gitexp.git.worktree import status
+from gitexp.system import live
 from gitexp.text import foreign
 from gitexp.text.foreign import lines, with_parents
 
@@ -78,7 +79,11 @@ def with_lines(existing: bytes, wanted: Iterable[str]) -> bytes:
 
 
 def ignore_files(existing: Mapping[str, bytes], paths: Iterable[str]) -> dict[str, bytes]:
-    """Return the ``.gitignore`` files, by path, that have to change so that no path is tracked."""
+    """Return the ``.gitignore`` files, by path, that have to change so that no path is tracked.
+
+    None is new in the folder of `gitexp.log_metric`, which ignores itself: another one in a commit
+    would be edited wherever a script has logged.
+    """
     patterns = [
         moved(line, posixpath.dirname(file))
         for file in sorted(existing, key=lambda one: one.count("/"))
@@ -89,10 +94,25 @@ def ignore_files(existing: Mapping[str, bytes], paths: Iterable[str]) -> dict[st
     names: dict[str, list[str]] = {}
     for path in paths:
         folder, name = posixpath.split(path)
-        if not (ignored(path) or ignored(f"{path}/")):
+        itself = _ignoring_itself(path)
+        if not (ignored(path) or ignored(f"{path}/")) and (not itself or itself in existing):
             names.setdefault(posixpath.join(folder, NAME), []).append(name)
     changed = {file: ignore_lines(existing.get(file, b""), new) for file, new in names.items()}
     return {file: new for file, new in changed.items() if new != existing.get(file, b"")}
+
+
+def _ignoring_itself(path: str) -> str:
+    """Return the ``.gitignore`` of the folder of `gitexp.log_metric` above a path; "" without."""
+    above = with_parents(path)[1:]
+    name = posixpath.dirname(live.FOLDER)
+    return next((f"{at}/{NAME}" for at in above if posixpath.basename(at) == name), "")
+
+
+def hide(project: Path, path: str) -> None:
+    """Let such a folder ignore itself, unless it has lines of its own."""
+    file = _ignoring_itself(path)
+    if file and not os.path.lexists(project / file):
+        write(project, file, b"*\n")
 
 
 def protect(project: Path, paths: Iterable[str]) -> None:

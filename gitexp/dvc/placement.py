@@ -203,6 +203,7 @@ def refresh(
         try:
             if _refresh(project, out, cache, refused.get(out.path, "")):
                 done.append(out.path)
+            gitignore.hide(project, out.path)
         except (
             DataMissingError,
             DamagedDataError,

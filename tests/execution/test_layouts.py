@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -185,6 +186,59 @@ def test_an_uncached_output_that_git_ignores_is_named_since_no_commit_holds_it(
     report = run(repo.workspace, RunRequest(seeds=(1,)))
     (said,) = report.not_updated
     assert said.startswith("curve.tsv: Git ignores it and DVC does not cache it")
+
+
+LOGS = """\
+import gitexp, json
+params = gitexp.params()
+for step in range(3):
+    gitexp.log_metric("loss", (params["lr"] + params["seed"] % 7) / (step + 1), step=step)
+with open("gitexp-points/m.json" if {metrics} else "m.json", "w") as file:
+    json.dump(dict(acc=params["lr"] + params["seed"] % 9 / 100), file)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("declared", "metrics", "by_hand"),
+    [
+        ("plots: [gitexp-points/curves: {x: step, y: value}]", "m.json", True),
+        ("outs: [gitexp-points/curves]", "m.json", False),
+        ("outs: [gitexp-points/curves/loss.csv]", "m.json", False),
+        ("plots: [gitexp-points/curves]", "gitexp-points/m.json", True),
+        ("desc: none of DVC's", "gitexp-points/m.json", True),
+    ],
+)
+def test_curves_that_dvc_keeps_leave_a_clean_work_tree_that_can_be_switched(
+    tmp_path: Path, declared: str, metrics: str, *, by_hand: bool
+) -> None:
+    repo = repository(tmp_path / "repo")
+    dvc(repo.path, "init", "--quiet")
+    stage = f"stages:\n  train:\n    cmd: {sys.executable} train.py\n    deps: [train.py]\n"
+    stage += f"    params: [lr, seed]\n    metrics: [{metrics}: {{cache: false}}]\n    {declared}\n"
+    train = LOGS.replace("{metrics}", str("/" in metrics))
+    train = f"import os; os.makedirs('gitexp-points', exist_ok=True)\n{train}"
+    repo.write({**FILES, "train.py": train, "dvc.yaml": stage})
+    if by_hand:
+        dvc(repo.path, "repro", "--quiet")
+        repo.git("add", "--force", metrics)
+    repo.git("add", "--all")
+    repo.commit(at=1)
+    config(repo)
+    asked = ("new", "x", "--metric", f"{metrics}:acc:max", *PLAN, "--repeats", "3")
+    assert gitexp(repo, *asked, "--param", "lr=0.7").code == 0
+    for seeds in ((), (11,)):
+        report = run(repo.workspace, RunRequest(with_baseline=True, seeds=seeds))
+        assert report.recorded
+        assert report.not_updated == ()
+        assert repo.status() == []
+        assert json.loads(dvc(repo.path, "status", "--json")) == {}
+    for branch in ("main", "exp/x", "main"):
+        repo.switch(branch)
+        assert repo.status() == []
+    assert gitexp(repo, "run").code == 0
+    dvc(repo.path, "repro", "--quiet", "--force")
+    assert repo.status() == []
 
 
 TEMPLATED = """\
