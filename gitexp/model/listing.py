@@ -76,6 +76,7 @@ class ExperimentSummary:
     partners: int = 0  # repeats of the baseline that count
     merged: bool = False  # main has all records of its branch
     archived: bool = False  # its branch is there, and an archive tag of this name as well
+    remote: str = ""  # that it was fetched from, where neither a branch nor main here has it
 
     @property
     def standing(self) -> str:
@@ -85,7 +86,8 @@ class ExperimentSummary:
         is_merged = self.merged and self.state in {"run", "concluded"}
         state = "merged" if is_merged else self.state
         word = standing(state, answer, (self.finished, self.partners), self.planned)
-        return f"{word}, archived" if self.archived else word
+        word += ", archived" if self.archived else ""
+        return f"{word}, on {self.remote}" if self.remote else word
 
 
 def standing(state: str, answer: str, counts: tuple[int, int], planned: int) -> str:

@@ -90,12 +90,15 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
     runs = {run: (tip.name, why) for tip, line in lines.items() for run, why in line.unread}
     bad += [UnreadableRecord(run, where, why) for run, (where, why) in runs.items()]
     summaries = [
-        _summary(
-            line,
-            line.name or tip.branch.removeprefix(prefix),
-            tip.name,
-            tip.commit,
-            "running" if tip.local and tip.branch in running else _state(repo, tip, line),
+        replace(
+            _summary(
+                line,
+                line.name or tip.branch.removeprefix(prefix),
+                tip.name,
+                tip.commit,
+                "running" if tip.local and tip.branch in running else _state(repo, tip, line),
+            ),
+            remote="" if tip.own or tip.archived else tip.name.removesuffix(f"/{tip.branch}"),
         )
         for tip, line in lines.items()
         if line.name or tip.archived or tip.branch.startswith(prefix)

@@ -173,6 +173,24 @@ def test_a_list_says_what_may_be_missing_from_it() -> None:
     assert "shallow" in facts[0].text
 
 
+@pytest.mark.parametrize("left", [0, 1, 3_000])
+def test_what_was_fetched_is_marked_and_pushes_nothing_of_ones_own_out_of_sight(left: int) -> None:
+    (mine, *_) = wide("mine")["list"].experiments  # type: ignore[attr-defined]
+    mine = replace(mine, collapsed="candidate 2 of 6", qualifier="BROKEN: ms")
+    theirs = [replace(mine, name=f"their{n}", remote="origin") for n in range(left)]
+    bad = tuple(UnreadableRecord(f"bad{n}", "origin/x", "it is short") for n in range(left))
+    view = ExperimentList((*theirs, mine), bad)
+    (grid,) = (answer := listing.experiments(view)).grids
+    assert [str(row[1]).endswith(", on origin") for row in grid.rows] == [True] * left + [False]
+    for label in ("note", "guard-rail"):
+        texts = [fact.text for fact in answer.facts if fact.label == label]
+        assert texts[0].startswith("mine: ")
+        assert len(texts) == (left + 1 if left < 6 else 7)
+        assert left < 6 or texts[-1] == f"and {left - 5} more; -v shows them"
+    whole = listing.experiments(view, Style(verbose=True)).facts
+    assert len(whole) == 2 * (left + 1) + left
+
+
 def test_groups_share_their_keys_and_say_that_they_are_no_test() -> None:
     group = RunGroup((("lr", 0.1), ("opt", (1, None))), 3, 9, RUN.metrics, counts=True)
     fetched = replace(

@@ -75,7 +75,7 @@ def made(text: str) -> dict[str, object]:
         started_at=samples.NOW,
         params=((text, text),),
         metrics=(metric,),
-        exploratory=True,
+        exploratory=False,
         seeds=(0, 1, 2),
     )
     experiment = ExperimentSummary(

@@ -72,6 +72,8 @@ def experiment(view: ShownExperiment, style: Style = PLAIN) -> Sheet:
         if done is not None and stands:
             word, good = verdict_word(done.comparison), is_good(done.verdict)
             headline = done.comparison.headline
+            if view.runs and all(item.exploratory for item in view.runs):
+                headline = f"as it was concluded; no run here is under this plan; {headline}"
     return Sheet(
         headline=headline,
         word=word,

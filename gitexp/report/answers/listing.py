@@ -14,7 +14,18 @@ from gitexp.model.listing import (
     UnreadableRecord,
 )
 from gitexp.report import numbers
-from gitexp.report.sheet import MANY, PLAIN, SHORT, Cell, Fact, Grid, Sheet, Style, csv_rows
+from gitexp.report.sheet import (
+    MANY,
+    PLAIN,
+    SHORT,
+    Cell,
+    Fact,
+    Grid,
+    Sheet,
+    Style,
+    csv_rows,
+    shortened,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -43,10 +54,10 @@ def experiments(view: ExperimentList, style: Style = PLAIN) -> Sheet:
     lost = [item.name for item in view.experiments if item.source_lost]
     facts = [Fact("note", f"source lost (squashed): {numbers.listed(lost, MANY)}")] if lost else []
     facts += [Fact("warning", item.rewritten) for item in view.experiments if item.rewritten]
-    gone = [(item.name, item.collapsed) for item in view.experiments if item.collapsed]
-    facts += [Fact("note", f"{name}: {text}") for name, text in gone[:MANY]]
-    beside = [(item.name, item.qualifier) for item in view.experiments if ": " in item.qualifier]
-    facts += [Fact("guard-rail", f"{name}: {text}") for name, text in beside[:MANY]]
+    own_first = sorted(view.experiments, key=lambda item: bool(item.remote))
+    facts += [Fact("note", f"{it.name}: {it.collapsed}") for it in own_first if it.collapsed]
+    beside = (item for item in own_first if ": " in item.qualifier)
+    facts += [Fact("guard-rail", f"{item.name}: {item.qualifier}") for item in beside]
     if style.metrics and not names:
         facts.append(
             Fact("note", "of an experiment the primary metric alone is asked; --runs asks all")
@@ -56,7 +67,7 @@ def experiments(view: ExperimentList, style: Style = PLAIN) -> Sheet:
         headline="" if grid.rows else none,
         names=names,
         grids=(grid,) if grid.rows else (),
-        facts=(*facts, *edge(shallow=view.shallow), *unreadable(view.unreadable)),
+        facts=_capped(facts, view, style),
         next_step=f"gitexp show {shlex.quote(names[0])}" if names else then,
     )
 
@@ -81,9 +92,14 @@ def runs(view: RunList, style: Style = PLAIN) -> Sheet:
         headline="" if grid.rows else none,
         names=tuple(run.id for run in view.runs),
         grids=(grid,) if grid.rows else (),
-        facts=(*edge(shallow=view.shallow), *unreadable(view.unreadable)),
+        facts=_capped([], view, style),
         next_step=f"gitexp show {view.runs[0].id[:SHORT]}" if grid.rows else then,
     )
+
+
+def _capped(facts: list[Fact], view: ExperimentList | RunList, style: Style) -> tuple[Fact, ...]:
+    every = [*facts, *edge(shallow=view.shallow), *unreadable(view.unreadable)]
+    return tuple(every if style.verbose else shortened(every))
 
 
 def _empty(what: str, whole: str, begin: str, style: Style) -> tuple[str, str]:
