@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _rate = between(0, 1, "number between 0 and 1")
 _size = between(0, math.inf, "number above 0")
 DESIGNS = {
-    FileDesign.PAIRED: "the same seeds, or rows in the same order, on both sides",
+    FileDesign.PAIRED: "the same seeds or ids, or rows in the same order, on both sides",
     FileDesign.INDEPENDENT: "repeats of both sides that have nothing to do with each other",
     FileDesign.FOLDS: "folds of one cross-validation: columns fold, n_train, n_test",
     FileDesign.DATASETS: "one value for each of several data sets: column dataset",
@@ -110,10 +110,11 @@ def test(args: argparse.Namespace, context: Context) -> int:
       gitexp test a.csv b.csv --design paired --metric f1:max --effect '>=5%'
 
     A row is a measurement; the columns seed, rep, fold, dataset, n_train and n_test say of what,
-    and every other column of numbers is a metric. Designs: paired (by seed, else by the order of
-    rows), independent, folds (of one cross-validation; needs n_train and n_test), datasets. With
-    the design examples the files are predictions of one evaluation set: id, y_true, y_pred, and
-    score; --cluster names the column of what several examples come from, which is then drawn whole.
+    and every other column of numbers is a metric. Designs: paired (by seed, else by a column of
+    ids as question or example_id, else by the order of rows), independent, folds (of one
+    cross-validation; needs n_train and n_test), datasets. With the design examples the files are
+    predictions of one evaluation set: id, y_true, y_pred, and score; --cluster names the column of
+    what several examples come from, which is then drawn whole.
 
     Exit code: 0 supported or no hypothesis, 1 refuted, 6 inconclusive, undecidable or not
     comparable.

@@ -49,6 +49,7 @@ class Question:
     proven: bool = False  # whether a yes needs the guard-rail shown to be kept
     inverts: bool = False  # whether its interval has the level of its test, as plans of rules 2 ask
     price: float = 1  # by which p-values are multiplied for a choice among several
+    row_key: str = ""  # as of `Design`
 
     @property
     def confidence(self) -> float:
@@ -69,6 +70,7 @@ class Question:
             self.alpha,
             effect=self.effect,
             direction=self.direction,
+            row_key=self.row_key,
         )
 
     def judged(self, comparison: MetricComparison) -> MetricComparison:

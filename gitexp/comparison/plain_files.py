@@ -55,7 +55,7 @@ UNTYPED = "no hypothesis was given: p against no difference, two-sided, and no v
 class FileDesign(enum.Enum):
     """What a row of either file is, and how the rows of both belong together."""
 
-    PAIRED = "paired"  # repeats, joined by seed, else by their order
+    PAIRED = "paired"  # repeats, joined by seed, else by a column of ids, else by their order
     INDEPENDENT = "independent"  # repeats that have nothing to do with each other
     FOLDS = "folds"  # of one cross-validation, with n_train and n_test
     DATASETS = "datasets"  # one value each
@@ -115,15 +115,16 @@ def compare_files(
             next_step="gitexp test --design examples, for files of predictions",
         )
     if question.design is FileDesign.EXAMPLES:
-        files, pair = _examples(baseline, candidate, question)
+        (files, pair), joined = _examples(baseline, candidate, question), plainfile.RowKey("id")
     else:
-        files, pair = (_numbers(baseline), _numbers(candidate)), None
+        files, joined = _numbers(baseline, candidate, question)
+        pair = None
         for file in files:
             _check_shape(file, question.design)
     metric = _metric(files, question)
     for file in files:
         _check_values(file, metric)
-    counted = _count(*files, question.design, now)
+    counted = _count(*files, question.design, joined, now)
     situation = CountedSides(
         top=None,
         baseline=_source(files[0]),
@@ -135,7 +136,14 @@ def compare_files(
     )
     chosen = choose(situation) if pair is None else Chosen(situation, pair)
     answer = chosen.measure(
-        Question(metric, Role.PRIMARY, question.direction, question.effect, question.alpha)
+        Question(
+            metric,
+            Role.PRIMARY,
+            question.direction,
+            question.effect,
+            question.alpha,
+            row_key=joined.by,
+        )
     )
     if answer.comparison is None:
         raise DesignError(
@@ -157,19 +165,34 @@ def compare_files(
         metrics=(answer.comparison,),
         changes=(),
         unused=counted.unused,
-        warnings=(UNTYPED if question.effect is None else TYPED, *answer.warnings),
+        warnings=(
+            *joined.cautions,
+            UNTYPED if question.effect is None else TYPED,
+            *answer.warnings,
+        ),
         looks=0,
         planned_repeats=None,
         pairs=len(counted.pairs),
         next_step="",
         compared_at=now,
         program=program,
+        row_key=joined.by,
     )
 
 
-def _numbers(path: Path) -> _File:
-    data = _bytes(path)
-    return _File(path.name, data, plainfile.load(data, str(path)))
+def _numbers(
+    baseline: Path, candidate: Path, question: FileQuestion
+) -> tuple[tuple[_File, _File], plainfile.RowKey]:
+    """Read measurements of both sides, and find what joins their rows."""
+    data = _bytes(baseline), _bytes(candidate)
+    one, two = (
+        plainfile.read(each, str(path))
+        for each, path in zip(data, (baseline, candidate), strict=True)
+    )
+    paired = question.design is FileDesign.PAIRED
+    joined = plainfile.join(one, two, question.metric, paired=paired)
+    left = _File(baseline.name, data[0], plainfile.samples(one, joined))
+    return (left, _File(candidate.name, data[1], plainfile.samples(two, joined))), joined
 
 
 def _examples(
@@ -254,18 +277,25 @@ def _check_shape(file: _File, design: FileDesign) -> None:
         )
 
 
-def _count(left: _File, right: _File, design: FileDesign, now: datetime) -> Count:
+def _count(
+    left: _File, right: _File, design: FileDesign, joined: plainfile.RowKey, now: datetime
+) -> Count:
     sides = _side_count(left, now), _side_count(right, now)
     seeds = [frozenset(side.repeats) for side in sides]
     if design is FileDesign.INDEPENDENT:
         return Count(*sides, (), "", (), (), 0, 1)
     for file, own, other in ((left, seeds[0], seeds[1]), (right, seeds[1], seeds[0])):
         if own - other:
+            alone = numbers.seeds(own - other)
+            if joined.ids:
+                ids = [joined.ids[number] for number in sorted(own - other)]
+                alone = f"{joined.by} {numbers.listed(ids, MANY)}"
+            by_order = f"{len(seeds[0])} rows and {len(seeds[1])} rows"
             raise DesignError(
                 "paired rows have no partner",
-                found=f"{numbers.seeds(own - other)} in one file only",
+                found=by_order if joined.by == plainfile.ORDER else f"{alone} in one file only",
                 where=file.name,
-                expected="the same seeds in both files, or as many rows where none are given",
+                expected="the same seeds or ids in both files, or as many rows without any",
                 next_step="gitexp test --design independent",
             )
     return Count(*sides, tuple(sorted(seeds[0])), "", (), (), 0, 1)

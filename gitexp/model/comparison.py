@@ -127,6 +127,8 @@ class Comparison:
     slices: SliceComparison | None = None
     categories: CategoryComparison | None = None
     evaluator: SharedEvaluator | None = None  # where there is anything to say of it
+    # by what rows of two plain files are joined: a column, "order of rows"; "": repeats, by seed
+    row_key: str = ""
 
     def __repr__(self) -> str:
         """Return the answer in a line: all of it is many thousand characters."""

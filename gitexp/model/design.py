@@ -64,6 +64,7 @@ class Design:
     effect: Effect | None = None
     direction: Direction | None = None  # which way is better; needed with an effect
     splits: Splits | None = None  # needed for folds
+    row_key: str = ""  # by what rows of plain files are joined; "": repeats, by seed
 
     @property
     def one_sided(self) -> bool:

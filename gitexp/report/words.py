@@ -122,8 +122,8 @@ def facts(comparison: Comparison) -> list[Fact]:
         *_tests(comparison),
         *_design(comparison),
         *(Fact(label, text) for label, text in caveats.lines(comparison)),
-        Fact("baseline", side_text(comparison.baseline)),
-        Fact("candidate", side_text(comparison.candidate)),
+        Fact("baseline", side_text(comparison.baseline, comparison.row_key)),
+        Fact("candidate", side_text(comparison.candidate, comparison.row_key)),
         *(Fact("differs", text) for text in differences(comparison)),
         *unused(comparison),
         *looks(comparison),
@@ -159,15 +159,17 @@ def _test_text(result: SignificanceResult) -> str:
     return ", ".join(parts)
 
 
-def side_text(side: Side) -> str:
+def side_text(side: Side, row_key: str = "") -> str:
     """Return where a side stands: commit, name, inputs, runs, repeats, price."""
     parts = [f"{side.commit[:SHORT]} {side.name}"]
     if side.runs or not side.seeds:  # repeats that no run brought are those of a plain file
         parts.append(f"inputs {side.inputs[:SHORT]}")
     if side.environment is not None:
         parts.append(f"environment {side.environment[:SHORT]}")
-    if side.seeds:
+    if side.seeds and not row_key:
         parts.append(numbers.seeds(side.seeds))
+    elif len(side.seeds) > 1:
+        parts.append(f"{len(side.seeds)} rows")
     if side.runs:
         word = "run" if len(side.runs) == 1 else "runs"
         parts.append(f"{word} {numbers.listed([run[:SHORT] for run in side.runs], MANY, ' ')}")
@@ -316,12 +318,16 @@ def _design(comparison: Comparison) -> Iterator[Fact]:
         )
     if comparison.claim is Claim.MODEL:
         return
-    if comparison.pairs:
+    by_row = comparison.row_key
+    if comparison.pairs and by_row:
+        yield Fact("pairs", f"{comparison.pairs}, joined by {by_row}")
+    elif comparison.pairs:
         pairs = numbers.of_planned(comparison.pairs, comparison.planned_repeats, "by seed")
         yield Fact("pairs", f"{pairs}, {failed}")
     elif comparison.metrics:
         left, right = len(comparison.baseline.seeds), len(comparison.candidate.seeds)
-        yield Fact("repeats", f"{left} and {right} as independent groups, {failed}")
+        groups = f"{left} and {right} as independent groups"
+        yield Fact("repeats", groups if by_row else f"{groups}, {failed}")
 
 
 def _over(comparison: Comparison) -> str:

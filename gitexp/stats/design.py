@@ -165,9 +165,11 @@ def units_of(design: Design) -> str:
         parts = f"{splits.folds} folds, {times}" if splits.folds else f"{n} splits"
         sizes = f"n_train {splits.n_train:.6g} and n_test {splits.n_test:.6g}"
         return f"{parts}, {sizes}: folds share training data"
+    noun, where = ("row", "of either file") if design.row_key else ("repeat", "on both sides")
     if design.paired:
-        return f"{counted(n, 'repeat')} on both sides, joined by seed"
-    return f"{n} and {counted(design.n_candidate, 'repeat')}, not joined by seed"
+        return f"{counted(n, noun)} {where}, joined by {design.row_key or 'seed'}"
+    how = "joined" if design.row_key else "joined by seed"
+    return f"{n} and {counted(design.n_candidate, noun)}, not {how}"
 
 
 def _least(design: Design) -> float:

@@ -2,6 +2,8 @@
 
 One row is one measurement. `seed`, `rep`, `fold`, `dataset`, `n_train` and `n_test` say of what;
 every other column of numbers is a metric, unless the columns `metric` and `value` name them.
+Rows of two files without seeds are joined by a column of ids (`question`, `example_id`), else by
+their order.
 """
 
 from __future__ import annotations
@@ -12,13 +14,14 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from gitexp.errors import BadFormatError
+from gitexp.errors import BadFormatError, DesignError
+from gitexp.model import dataclass
 from gitexp.model.run import MAX_SEED, Sample
 from gitexp.text.jsontext import Json, json_loads
 from gitexp.text.samples import LIMIT, check_width, csv_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 MOST_NUMBERS = 250_000  # rows times columns of numbers
 _COUNTS = ("rep", "fold", "n_train", "n_test")
@@ -28,15 +31,51 @@ _LONG = frozenset(("metric", "value"))
 _INTEGER = re.compile(r"[0-9]{1,19}")
 _ONE_METRIC = "value"  # of a file that is one column of numbers
 _SHOWN = 60  # characters of a cell in a message
+ORDER, UNNAMED = "order of rows", "row names"  # of a data frame that was written with its index
+_ITEMS = (
+    "id|uid|uuid|guid|key|idx|index|question|example|item|sample|case|task|prompt|query|document|"
+    "doc|subject|participant|patient|user|instance|problem|trial|pair|row|run|name|image|file|"
+    "filename|path|url|hash"
+)
+_ID = re.compile(
+    rf"({_ITEMS})([ _.-]?(index|number|num|no|nr))?|.+[ _.-](id|uid|uuid|guid|key|idx|name|hash)"
+)
+_CASES = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")  # exampleId
+_INDEX = frozenset(("", "Unnamed: 0"))  # as pandas writes, and reads, the index of a data frame
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Cells of a file as texts."""
+
+    where: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def labels(self, name: str) -> tuple[tuple[str, str], ...]:
+        """Return the cells of a column; in the long form each with its metric."""
+        at = self.header.index(name)
+        metric = self.header.index("metric") if set(self.header) >= _LONG else None
+        return tuple(("" if metric is None else row[metric], row[at].strip()) for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class RowKey:
+    """What rows of two files are joined by."""
+
+    by: str = ""  # a column, or `ORDER`; "": seeds, folds or data sets
+    name: str = ""  # of the column in the header
+    ids: tuple[str, ...] = ()  # of both files, sorted
+    cautions: tuple[str, ...] = ()
 
 
 def load(data: bytes, where: str) -> tuple[Sample, ...]:
-    """Read samples.
+    """Read the samples of one file, as `read` and `samples` do."""
+    return samples(read(data, where), RowKey())
 
-    `data`: at most 64 MiB; JSON if `where` ends in ``.json``, else CSV. The result: in the order
-    of the rows. Without a seed each row is a repeat of its own, numbered from 0; rows that name a
-    rep, a fold or a data set are parts of one repeat.
-    """
+
+def read(data: bytes, where: str) -> Table:
+    """Read a file of at most 64 MiB; JSON if `where` ends in ``.json``, else CSV."""
     if where.lower().endswith(".json"):
         header, rows = _from_json(data, where)
     else:
@@ -45,34 +84,152 @@ def load(data: bytes, where: str) -> tuple[Sample, ...]:
         twice = Counter(header).most_common(1)[0][0]
         raise BadFormatError("a column is there twice", found=twice[:_SHOWN], where=where)
     _check_number(len(rows), 1, where)
+    return Table(where, tuple(header), tuple(map(tuple, rows)))
+
+
+def samples(table: Table, joined: RowKey) -> tuple[Sample, ...]:
+    """Return samples in the order of the rows.
+
+    Each row is a repeat of its own, numbered by its id, else from 0; by its seed, if it has one.
+    Rows that name a rep, a fold or a data set are parts of one repeat.
+    """
+    where, header, rows = table.where, table.header, table.rows
     metrics = None if set(header) >= _LONG else _metrics(header, rows, where)
+    if metrics is not None and joined.ids:
+        metrics = tuple(name for name in metrics if name != joined.name)
+    numbers = {each: number for number, each in enumerate(joined.ids)}
     _check_number(len(rows), 1 if metrics is None else len(metrics), where)
     alone = metrics is not None and _PARTS.isdisjoint(header)
-    samples: dict[tuple[object, ...], Sample] = {}
+    found: dict[tuple[object, ...], Sample] = {}
     for number, row in enumerate(rows):
         here = f"{where}, row {number + 1}"
         cells = dict(zip(header, row, strict=True))
         names = (cells["metric"],) if metrics is None else metrics
         seed = _count(cells.get("seed", ""), "seed", here)
         seed = (number if alone else 0) if seed is None else seed
+        if joined.ids:
+            seed = numbers[cells[joined.name].strip()]
         parts = {key: _count(cells.get(key, ""), key, here) for key in _COUNTS}
         for name in names:
             value = _number(cells["value" if metrics is None else name], name, here)
             sample = Sample(name, seed, value, dataset=cells.get("dataset", ""), **parts)
             key = (name, sample.seed, sample.rep, sample.fold, sample.dataset)
-            if key in samples:
+            if key in found:
                 raise BadFormatError(
                     "a measurement is there twice",
                     found=f"{name} of seed {sample.seed}"[:_SHOWN],
                     where=here,
                     expected="a seed, rep, fold or dataset that tells the rows apart",
                 )
-            samples[key] = sample
-    if not samples:
+            found[key] = sample
+    if not found:
         raise BadFormatError(
             "there are no numbers", where=where, expected="a column of numbers with its name above"
         )
-    return tuple(samples.values())
+    return tuple(found.values())
+
+
+def join(left: Table, right: Table, metric: str | None, *, paired: bool) -> RowKey:
+    """Find what rows belong together by: nothing that is measured, and no place where ids are.
+
+    `paired`: whether it is an error if ids contradict what else would join the rows.
+    """
+    both = frozenset(left.header) & frozenset(right.header)
+    either = frozenset((*left.header, *right.header))
+    if "seed" in both or not _PARTS.isdisjoint(either):
+        return RowKey()
+    of_numbers = [name for name in left.header if name in both and _are_numbers(left, name)]
+    asked = metric or (of_numbers[0] if len(of_numbers) == 1 else None)
+    others = [name for name in left.header if name in both - _CONTEXT - _LONG - {asked}]
+    ranks = {name: rank for name in others if (rank := _rank(left, right, name)) is not None}
+    best = [name for name in ranks if ranks[name] == min(ranks.values())]
+    if paired:
+        _check_ways(left, right, best)
+    if best:
+        ids = {label for table in (left, right) for _, label in table.labels(best[0])}
+        by = UNNAMED if best[0] in _INDEX else best[0][:_SHOWN]
+        return RowKey(by, best[0], tuple(sorted(ids, key=lambda each: (len(each), each))))
+    if paired and "seed" in either:
+        raise DesignError(
+            "paired rows have no partner",
+            found="a column seed in one file only",
+            where=f"{left.where} and {right.where}",
+            expected="the same seeds in both files, or none",
+        )
+    named = (name for name in others if paired and _is_id(name))
+    return RowKey(
+        ORDER, cautions=tuple(said for name in named for said in _doubts(left, right, name))
+    )
+
+
+def _rank(left: Table, right: Table, name: str) -> int | None:
+    """Return how much a column says of what rows are of, 0 the most; None: nothing, or not of each.
+
+    A text of which both files have the same ones is an id whatever its name.
+    """
+    one, two = left.labels(name), right.labels(name)
+    first, second = set(one), set(two)
+    labels = [label for _, label in (*one, *two)]
+    if "" in labels or (len(first), len(second)) != (len(one), len(two)):
+        return None
+    text = not all(map(_is_number, labels))
+    if not text and not all(map(_INTEGER.fullmatch, labels)):
+        return None
+    if name in _INDEX:
+        return 2 if first & second else None
+    if first != second and not (_is_id(name) and first & second):
+        return None
+    return 0 if text else 1 if _is_id(name) else None
+
+
+def _check_ways(left: Table, right: Table, names: Sequence[str]) -> None:
+    """Refuse columns that say as much and join rows otherwise."""
+    ways: dict[str, dict[int, int]] = {}
+    for name in names:
+        rows = {label: at for at, label in enumerate(right.labels(name))}
+        ours = enumerate(left.labels(name))
+        ways[name] = {at: rows[label] for at, label in ours if label in rows}
+        first = ways[names[0]]
+        if any(ways[name][at] != first[at] for at in ways[name].keys() & first.keys()):
+            raise DesignError(
+                f"{names[0][:_SHOWN]} and {name[:_SHOWN]} join the rows in different ways",
+                where=f"{left.where} and {right.where}",
+                expected="one column of ids that is right",
+                next_step="leave the other one out of both files",
+            )
+
+
+def _doubts(left: Table, right: Table, name: str) -> Iterable[str]:
+    """Yield what a column of ids that joins nothing says of pairs by place."""
+    one, two = ([label for _, label in table.labels(name)] for table in (left, right))
+    if len(one) != len(two) or (len(set(one)) == 1 == len(set(two)) and len(one) > 1):
+        return
+    shown = name[:_SHOWN]
+    apart = [at for at, pair in enumerate(zip(one, two, strict=True)) if pair[0] != pair[1]]
+    if apart and set(one) & set(two):
+        at = apart[0]
+        raise DesignError(
+            f"rows that their order joins are not of the same {shown}",
+            found=f"{one[at][:_SHOWN]} and {two[at][:_SHOWN]} in row {at + 1}",
+            where=f"{left.where} and {right.where}",
+            expected=f"one row for each {shown}, or the same order in both files",
+            next_step="sort both files by it, or gitexp test --design independent",
+        )
+    if apart:
+        yield f"order joins the rows, and {shown} differs in {len(apart)} of {len(one)} pairs"
+    elif len(set(one)) < len(one):
+        yield (
+            f"rows of one {shown} depend on each other, and each counts as its own: p is too "
+            f"small unless there is one row for each {shown}"
+        )
+
+
+def _is_id(name: str) -> bool:
+    return _ID.fullmatch(_CASES.sub("_", name).lower()) is not None
+
+
+def _are_numbers(table: Table, name: str) -> bool:
+    return name not in _CONTEXT and all(_is_number(label) for _, label in table.labels(name))
 
 
 def _metrics(header: Sequence[str], rows: Sequence[Sequence[str]], where: str) -> tuple[str, ...]:

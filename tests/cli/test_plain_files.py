@@ -300,3 +300,159 @@ def test_there_is_a_limit_of_data_sets_and_of_values(run: object) -> None:
     assert code != 0
     assert "20001 rows" in err
     assert "at most 20000" in err
+
+
+# --- rows that say what they are of --------------------------------------------------------------
+
+NAMES = [f"q{i:02d}" for i in range(12)]
+OLD = dict(zip(NAMES, (61.2, 48.1, 70.4, 55.5, 63.9, 58.8, 49.7, 66.3, 52.6, 71.8, 45.2, 59.4)))  # noqa: B905
+NEW = {name: value + 9 * ((-1) ** i) + i / 3 for i, (name, value) in enumerate(OLD.items())}
+
+
+def written(values: dict[str, float], key: str, form: str, order: str) -> str:
+    """Write a column of ids and one of ratings, in the order of the file or of the ratings."""
+    names = sorted(values, key=values.__getitem__) if order == "rating" else list(values)
+    rows = [
+        (int(name[1:]) if key in {"id", "example_id", "seed", "", "fold"} else name, values[name])
+        for name in (names[::-1] if order == "backwards" else names)
+    ]
+    match form:
+        case "csv":
+            return "\n".join([f"{key},rating", *(f"{one},{value}" for one, value in rows)])
+        case "long":
+            lines = (f"{one},{metric},{v}" for one, v in rows for metric in ("rating", "ms"))
+            return "\n".join([f"{key},metric,value", *lines])
+        case "records":
+            return json.dumps([{key: one, "rating": value} for one, value in rows])
+    return json.dumps({key: [one for one, _ in rows], "rating": [value for _, value in rows]})
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["question", "id", "example_id", "exampleId", "wording", "seed", "", "dataset", "fold"],
+)
+@pytest.mark.parametrize("form", ["csv", "long", "records", "columns"])
+@pytest.mark.parametrize("design", ["paired", "independent"])
+def test_an_answer_is_the_same_in_whatever_order_the_rows_are(
+    run: object, key: str, form: str, design: str
+) -> None:
+    if key in {"dataset", "fold"}:
+        design = f"{key}s"
+    answers = set[str]()
+    for orders in (("file", "file"), ("rating", "rating"), ("backwards", "rating")):
+        files = [
+            written(values, key, form, order)
+            for values, order in zip((OLD, NEW), orders, strict=True)
+        ]
+        code, out, err = run(
+            *files, "--design", design, "--metric", "rating:max", "--effect", ">0", "--json",
+            ending="csv" if form in {"csv", "long"} else "json",
+        )  # fmt: skip
+        assert code == 6, err
+        answer = json.loads(out)
+        for side in ("baseline", "candidate"):
+            del answer[side]["commit"], answer[side]["inputs"]
+        del answer["compared_at"]
+        answers.add(json.dumps(answer))
+    assert len(answers) == 1
+    if design == "paired":
+        assert f"joined by {key or 'row names'}" in answers.pop()
+
+
+def test_examples_are_joined_by_their_id(run: object) -> None:
+    head, *rows = predictions(170).splitlines()
+    how = ("--design", "examples", "--metric", "accuracy", "--json")
+    _, one, _ = run(predictions(150), predictions(170), *how)
+    _, two, _ = run(predictions(150), "\n".join([head, *rows[::-1]]), *how)
+    assert json.loads(one)["metrics"] == json.loads(two)["metrics"]
+
+
+@pytest.mark.parametrize(
+    ("design", "why", "side"),
+    [
+        ("paired", "6 rows of either file, joined by order of rows", "a.csv, 6 rows"),
+        ("independent", "6 and 6 rows, not joined", "a.csv, 6 rows"),
+    ],
+)
+def test_no_seed_is_spoken_of_where_there_is_none(
+    run: object, design: str, why: str, side: str
+) -> None:
+    left, right = ("\n".join(["f1", *(f".{i + more}" for i in range(6))]) for more in (10, 13))
+    _, out, _ = run(left, right, "--design", design, "-v")
+    assert why in out
+    assert side in out
+    for form in ("text", "markdown", "html"):
+        _, out, _ = run(left, right, "--design", design, "--format", form)
+        assert "seed" not in out.replace("seed 0", "")
+
+
+# columns of either file, and what is said of joining them
+UNSURE = {
+    "some ids are in one file only": (
+        "question,f1\na,1\nb,2\nc,3\n", "question,f1\na,1\nb,2\nd,3\n",
+        "question c in one file only",
+    ),
+    "an id of several rows": (
+        "question,f1\na,1\na,2\nb,3\n", "question,f1\nb,1\na,2\na,3\n", "a and b in row 1",
+    ),
+    "two ids that tell otherwise": (
+        "id,item,f1\n0,4,1\n1,5,2\n2,6,3\n", "id,item,f1\n0,5,1\n1,4,2\n2,6,3\n",
+        "id and item join the rows in different ways",
+    ),
+    "rows without an id": ("f1\n1\n2\n", "f1\n1\n2\n3\n", "2 rows and 3 rows"),
+    "seeds in one file": ("seed,f1\n0,1\n1,2\n", "f1\n1\n2\n", "a column seed in one file only"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", UNSURE)
+def test_rows_that_may_not_belong_together_are_refused(run: object, case: str) -> None:
+    baseline, candidate, said = UNSURE[case]
+    code, out, err = run(baseline, candidate, "--design", "paired", "--metric", "f1")
+    assert (code, out) == (3, "")
+    assert said in err
+
+
+# what is joined all the same, by what, and the caution that comes with it
+JOINED = {
+    "ids of runs, of which none is in both": (
+        ("run_id", "a b c d e f", "g h i j k l"), "order of rows", "run_id differs in 6 of 6 pairs",
+    ),
+    "several rows of an id, in the same order": (
+        ("user", "a a b b c c", "a a b b c c"), "order of rows", "rows of one user depend on",
+    ),
+    "the same in every row": (("model", "x x x x x x", "y y y y y y"), "order of rows", ""),
+    "texts beside": (("remark", "x - y - z -", "- w - v - u"), "order of rows", ""),
+    "numbers that are counts": (("tokens", "1 2 3 4 5 6", "6 5 4 3 2 1"), "order of rows", ""),
+    "row names beside an id": (
+        (",question", "0 1 2 3 4 5;a b c d e f", "0 1 2 3 4 5;f e d c b a"), "question", "",
+    ),
+    "a text says more than a number": (
+        ("id,question", "0 1 2 3 4 5;a b c d e f", "0 1 2 3 4 5;f e d c b a"), "question", "",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", JOINED)
+def test_what_joins_rows_is_said_with_what_weakens_it(run: object, case: str) -> None:
+    (names, *cells), by, caution = JOINED[case]
+    files = [
+        "\n".join(",".join(row) for row in zip(
+            *([name, *each.split()] for name, each in zip(names.split(","), its.split(";"))),  # noqa: B905
+            ["f1", *(f".{i + more}" for i in range(6))], strict=True,
+        ))
+        for its, more in zip(cells, (10, 13), strict=True)
+    ]  # fmt: skip
+    code, out, err = run(*files, "--design", "paired", "--metric", "f1")
+    assert code == 0, err
+    assert f"joined by {by}" in out
+    assert caution in out
+    assert ("depend on" in out or "differs in" in out) is bool(caution)
+
+
+def test_a_column_of_ids_is_no_metric(run: object) -> None:
+    rows = "id,f1\n" + "".join(f"{i},.{i + 5}\n" for i in range(6))
+    code, out, err = run(rows, rows, "--design", "paired")
+    assert code == 0, err
+    assert "joined by id" in out
+    code, _, err = run("id\n1\n2\n", "id\n2\n1\n", "--design", "paired")
+    assert code == 0, err

@@ -113,7 +113,7 @@ def samples(comparison: Comparison, metric: MetricComparison, room: Room) -> str
     which = "All samples" if len(names) <= _MOST_SAMPLES else f"The first {_MOST_SAMPLES} samples"
     digits = min(9, numbers.decimals_for(metric) + 1)
     titles = (
-        unit_title(metric),
+        "row" if comparison.row_key and not metric.parts else unit_title(metric),
         html(comparison.baseline.name),
         html(comparison.candidate.name),
         "difference",
