@@ -270,17 +270,24 @@ class Contents:
     files: str  # paths of those that it hashes, one a line
     sizes: tuple[int, ...]
 
-    def as_installed(self) -> bool:
-        """Whether each file has its size, and none has changed since the installer was there."""
-        settled = _settled(self.record)
-        try:
-            for path, size in zip(self.files.split("\n"), self.sizes, strict=False):
-                seen = os.stat(path)  # noqa: PTH116  14,000 of them a pass
+    def doubtful(self, folder: str) -> dict[str, FileState | None]:
+        """Return files with another size, or changed since the installer was there, with state.
+
+        Without what lies beside the `folder` of the distribution: scripts, which nothing imports,
+        and whose first line is another one in an environment that was moved.
+        """
+        inside, settled = os.path.join(os.path.normpath(folder), ""), _settled(self.record)  # noqa: PTH118  text
+        found: dict[str, FileState | None] = {}
+        for path, size in zip(self.files.split("\n"), self.sizes, strict=False):
+            if path.startswith(inside):
+                try:
+                    seen = os.stat(path)  # noqa: PTH116  14,000 of them a pass
+                except OSError:
+                    found[path] = None
+                    continue
                 if seen.st_size != size or seen.st_ctime_ns > settled:
-                    return False
-        except OSError:
-            return False
-        return True
+                    found[path] = file_state(path)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,8 +333,7 @@ def patched_files(installed: Iterable[Installed], index: RecordIndex) -> tuple[s
     """Return a few files that differ from their RECORD, as ``name: file``."""
     changed: list[str] = []
     for each in installed:
-        # Installed from a folder: the builder wrote it, RECORD may hash a path.
-        if not (each.source or index.contents(each).as_installed()):
+        if not each.source:  # installed from a folder: the builder wrote it, RECORD may hash a path
             changed += _changed(each, index)
     changed.sort()
     rest = len(changed) - _MOST
@@ -335,15 +341,14 @@ def patched_files(installed: Iterable[Installed], index: RecordIndex) -> tuple[s
 
 
 def _changed(each: Installed, index: RecordIndex) -> Iterator[str]:
-    settled = _settled(index.contents(each).record)
-    for row in _hashed_rows(each, each.rows()):
-        state, path = file_state(row.path), os.path.relpath(row.path, each.folder)
-        if path.startswith(".."):
-            continue  # a script, which nothing imports; a moved venv has other first lines
-        if state is None:
-            yield f"{each.name}: {path} is missing"
-        elif not (row.size == state[0] and state[2] <= settled) and not index.is_sound(row, state):
-            yield f"{each.name}: {path}"
+    doubtful = index.contents(each).doubtful(each.folder)
+    for row in _hashed_rows(each, each.rows()) if doubtful else ():
+        if row.path in doubtful:
+            state, path = doubtful[row.path], os.path.relpath(row.path, each.folder)
+            if state is None:
+                yield f"{each.name}: {path} is missing"
+            elif not index.is_sound(row, state):
+                yield f"{each.name}: {path}"
 
 
 def _settled(record: tuple[int, ...]) -> int:

@@ -1,8 +1,8 @@
 """The environment of a job: interpreter and distributions, machine, variables and shell.
 
-The interpreter is asked itself: the first repeat in a worktree pays for starting it and for reading
-RECORD files (60 ms); the others of the same run stat some twenty paths. The machine is recorded
-beside the environment and never part of its digest.
+The interpreter is asked itself: the first repeat of a run pays for starting it and for a look at
+all that is installed (100 ms), or in each worktree that it imports from; the others stat some
+twenty paths. The machine is recorded beside the environment and never part of its digest.
 
 A command has to do the same under ``gitexp run`` and ``dvc repro``: the shell is the user's own, as
 DVC chooses it, without its start-up files; what leads to another repository or another environment
@@ -124,7 +124,9 @@ def _asked(
     env = {**env, "PYTHONPATH": path}  # a job's has it already, a coordinator's has not
     names = imports.modules_of(place.import_paths, place.worktree)
     heard = [env.get(name, "") for name in _HEARD]
-    key = [place.python, str(place.repository), str(place.worktree), place.token, *heard, *names]
+    # A worktree from which nothing is imported is like any other of the run: variables name it.
+    where = str(place.worktree) if place.import_paths else ""
+    key = [place.python, str(place.repository), where, place.token, *heard, *names]
     return env, names, _kept(place, f"environment-{_short(key)}.json")
 
 

@@ -5,6 +5,7 @@ import hashlib
 import os
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -126,6 +127,8 @@ def test_a_script_with_another_first_line_is_no_edit(tmp_path: Path) -> None:
     for script in scripts:
         script.write_text("#!/where/the/environment/lies/now/bin/python\n")
     assert patched(found, index) == ()
+    (site / "lib.py").write_text("x = 1000\n")
+    assert patched(found, index) == ("lib: lib.py",)
 
 
 def test_what_is_kept_of_a_record_is_true_as_long_as_it_is_as_it_was(tmp_path: Path) -> None:
@@ -212,6 +215,25 @@ def test_an_environment_is_kept_until_something_is_installed(tmp_path: Path) -> 
     seal, _, data = file.read_bytes().partition(b"\n")
     file.write_bytes(seal + b"\n" + data.replace(b"more", b"none"))
     assert environment.capture(place(tmp_path), env).environment == second
+
+
+@pytest.mark.parametrize(("paths", "n_looks"), [((), 1), (("src",), 2)])
+def test_worktrees_of_a_run_share_what_is_installed_unless_it_imports_from_them(
+    tmp_path: Path, paths: tuple[str, ...], n_looks: int
+) -> None:
+    site, slots = tmp_path / "venv/lib/site", [tmp_path / "wt0", tmp_path / "wt1"]
+    install(site, "lib", "x = 1\n")
+    for slot in slots:
+        (slot / "src").mkdir(parents=True)
+    first = replace(place(tmp_path), import_paths=paths)
+    env = dict(os.environ) | {"PYTHONPATH": str(site)}
+    found = [environment.capture(replace(first, worktree=slot), env) for slot in slots]
+    assert found[0] == found[1]
+    assert len([*(tmp_path / "cache").glob("environment-*.json")]) == n_looks
+    # Where a variable names a worktree, it is that worktree's.
+    for slot in slots:
+        environment.capture(replace(first, worktree=slot), env | {"PYTHONPATH": str(slot)})
+    assert len([*(tmp_path / "cache").glob("environment-*.json")]) == n_looks + 2
 
 
 def test_an_interpreter_that_is_none_is_refused(tmp_path: Path) -> None:
