@@ -191,8 +191,9 @@ def report(seen: Situation, planned: tuple[PlannedRun, ...], done: Performed) ->
     heard = [text for each in recorded for text in each.run.warnings]
     heard += [text for each in recorded for repeat in each.run.repeats for text in repeat.warnings]
     stopped, few = done.stopped, too_few(seen, ran=bool(done.published))
+    now, sides = _so_far(seen) if done.published else (None, ())
     if stopped is None:
-        step = _next_step(seen, planned, recorded, interrupted=done.interrupted)
+        step = _next_step(seen, planned, recorded, now, interrupted=done.interrupted)
     else:
         step = stopped.next_step or ""
     return RunReport(
@@ -223,7 +224,7 @@ def report(seen: Situation, planned: tuple[PlannedRun, ...], done: Performed) ->
         python=seen.python,
         stopped=stopped,
         waiting=any(each.waiting for each in seen.again),
-        sides=_sides(seen) if done.published else (),
+        sides=sides,
     )
 
 
@@ -403,6 +404,7 @@ def _next_step(
     seen: Situation,
     planned: Sequence[PlannedRun],
     recorded: Sequence[RecordedRun],
+    now: Settled | None,
     *,
     interrupted: bool,
 ) -> str:
@@ -425,23 +427,23 @@ def _next_step(
         return "gitexp new NAME, to record a hypothesis that runs can count for"
     if request.params:
         return "the same with --commit -m MESSAGE, to bring the branch to this state"
-    step = state.next_command(seen.repo, seen.place.branch, seen.plan)
+    step = state.next_command(seen.repo, seen.place.branch, seen.plan, now)
     return helped(seen, step, good)
 
 
-def _sides(seen: Situation) -> tuple[SideSoFar, ...]:
+def _so_far(seen: Situation) -> tuple[Settled | None, tuple[SideSoFar, ...]]:
     """Return what counts of both sides by now, but after a call of another state."""
     plan, request = seen.plan, seen.request
     if plan is None or request.params or request.at is not None:
-        return ()
+        return None, ()
     with contextlib.suppress(GitexpError):  # `compare` says what is wrong
         now = state.settled_on(seen.repo, seen.place.branch, plan)
         mine, theirs = now.summary(plan.metric), now.summary(plan.metric, baseline=True)
-        return (
+        return now, (
             SideSoFar("candidate", len(now.candidate), plan.repeats, mine),
             SideSoFar("baseline", len(now.baseline), plan.repeats, theirs),
         )
-    return ()
+    return None, ()
 
 
 def _go_on(seen: Situation, planned: Sequence[PlannedRun], recorded: Sequence[RecordedRun]) -> str:

@@ -310,9 +310,12 @@ def _ended(folder: Path, run: Run) -> Iterator[tuple[int, RepeatState]]:
                 yield seed, RepeatState.LOST
 
 
-def next_command(repo: Repo, branch: str, plan: Plan) -> str:
-    """Return what runs the repeats that the plan of a branch lacks, or judges them."""
-    return of_settled(repo, settled_on(repo, branch, plan), plan, branch)
+def next_command(repo: Repo, branch: str, plan: Plan, now: Settled | None = None) -> str:
+    """Return what runs the repeats that the plan of a branch lacks, or judges them.
+
+    `now`: what counts on it, where that is known.
+    """
+    return of_settled(repo, now or settled_on(repo, branch, plan), plan, branch)
 
 
 def settled_on(repo: Repo, branch: str, plan: Plan) -> Settled:

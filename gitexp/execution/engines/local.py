@@ -251,10 +251,7 @@ class ForkServer:
 
 
 def serve(work: Callable[[list[str]], int]) -> int:
-    """Fork for each request on standard input until it is closed; say who has ended.
-
-    Returns in the worker, too, with its exit code.
-    """
+    """Fork for each request on standard input until it is closed; say who has ended."""
     process.end_with_parent()
     wake, woken = os.pipe()
     os.set_blocking(woken, False)
@@ -283,7 +280,10 @@ def serve(work: Callable[[list[str]], int]) -> int:
                     workers[pid] = request.out
                 else:
                     _settle(request, wake, woken)
-                    return work([request.job, request.out])
+                    code = work([request.job, request.out])
+                    sys.stdout.flush()
+                    sys.stderr.flush()
+                    os._exit(code)  # to take apart what it shares would copy all of that first
 
 
 def _say_ended(workers: dict[int, str]) -> None:
