@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import advice, collapse, selection, siblings, sides
+from gitexp.comparison import advice, collapse, exclusions, selection, siblings, sides
 from gitexp.comparison.detectable import detectable, fragile, missing_repeats, obstacle_of
 from gitexp.comparison.draft import CompareOptions, draft, measurements
 from gitexp.comparison.gather import RunPool
@@ -95,7 +95,11 @@ def compare(
         pairs = _pairs(repo, index, names)
         found = judge(RunPool(repo, index), pairs, options, now=now, program=program)
         return Comparisons(
-            replace(item, words=_concluded(repo, index, item, pair))
+            replace(
+                item,
+                words=_concluded(repo, index, item, pair),
+                warnings=(*item.warnings, *filter(None, [_overtaken(repo, index, item, pair)])),
+            )
             for item, pair in zip(found, pairs, strict=True)
         )
 
@@ -124,6 +128,11 @@ def _concluded(repo: Repo, index: Index, found: Comparison, pair: tuple[Named, N
                 changed = is_of_others(repo, index, found.candidate, about)
                 return told(repo, conclusion, plan, named.holder, changed=changed)
     return ""
+
+
+def _overtaken(repo: Repo, index: Index, found: Comparison, pair: tuple[Named, Named]) -> str:
+    repeats = len(found.baseline.seeds) + len(found.candidate.seeds)
+    return exclusions.overtaken(repo, index, found.plan, pair[1].holder, repeats)[0]
 
 
 def judge(

@@ -16,13 +16,15 @@ from gitexp.comparison.environments import Environments, environment_changes
 from gitexp.comparison.pairs import OTHER_ENVIRONMENT
 from gitexp.dvc import inputs
 from gitexp.errors import GitexpError
-from gitexp.git import objects
+from gitexp.git import objects, refs, upstream
+from gitexp.git.transaction import layout
 from gitexp.model import replace
 from gitexp.model.comparison import LATE, Change
+from gitexp.model.ids import ABSENT
 from gitexp.model.metrics import OWN_METRIC
 from gitexp.model.plan import ALPHA, Claim, Direction, OnFailed, Plan, PlanTerms
 from gitexp.records.terms import effect_text, guard_text
-from gitexp.report.numbers import listed
+from gitexp.report.numbers import amount, listed
 from gitexp.stats.design import counted, pairs_needed
 from gitexp.store import plans
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.comparison.tally import Settled
     from gitexp.git.repository import Repo
+    from gitexp.git.transaction.cache import Index
     from gitexp.model.ids import CommitHash, EnvironmentDigest, InputsDigest
     from gitexp.model.run import Environment
     from gitexp.store.lookup import FoundRun
@@ -122,6 +125,36 @@ def amending(repo: Repo, settled: Settled, plan: Plan, *, ran: bool = False) -> 
     enough = settled.deciding(plan, chances)
     needed = max(failures.with_failures(plan, settled.count, enough), plan.repeats + 1)
     return f"gitexp amend-plan --repeats {needed} --why TEXT"
+
+
+def overtaken(
+    repo: Repo, index: Index, plan: Plan | None, holder: CommitHash, repeats: int
+) -> tuple[str, str]:
+    """Say that main has other inputs by now than the baseline, and return what asks it of main.
+
+    Nothing of an experiment that main has, or whose branch is not here. `repeats`: those that
+    count.
+    """
+    if plan is None or refs.read_ref(repo, refs.local(plan.branch)) is ABSENT:
+        return "", ""
+    mains = upstream.own(repo.workspace, upstream.USUAL)
+    path = layout.plan_path(plan.name)
+    if any(objects.blob_id(repo, each.commit, path) is not ABSENT for each in mains):
+        return "", ""
+    for each in reversed(mains):  # the local one is what merging brings soonest
+        if each.commit == plan.baseline.commit:
+            continue
+        found = plans.behind(repo, index, plan, each.commit, holder)
+        if found is not None and found.other_inputs:
+            name = each.ref.removeprefix("refs/heads/").removeprefix("refs/remotes/")
+            ahead = f"{name} is {amount(found.commits, 'commit')} ahead of the baseline"
+            quoted = shlex.quote(name)
+            step = f"git merge {quoted} && gitexp amend-plan --baseline {quoted} --why TEXT"
+            lost = f"{amount(repeats, 'finished repeat')} will not count"
+            costs = f" ({lost}, and p pays for another try)" if repeats else ""
+            said = f"{ahead} and has other inputs: nothing is said of main as it is"
+            return f"{said}; {step} asks it{costs}", step
+    return "", ""
 
 
 def without_rule(plan: Plan) -> str:

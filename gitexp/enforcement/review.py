@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 from gitexp.comparison import compare, sides
 from gitexp.comparison.eligible import finished_seeds
 from gitexp.comparison.gather import RunPool
-from gitexp.dvc import inputs
-from gitexp.dvc.state import ProjectState
 from gitexp.enforcement.check import RemoteFacts, check, checked_plan, difference, is_own
 from gitexp.errors import (
     DamagedDataError,
@@ -31,7 +29,7 @@ from gitexp.git.upstream import USUAL
 from gitexp.model import dataclass, field, replace
 from gitexp.model.config import Identity
 from gitexp.model.ids import ABSENT
-from gitexp.model.review import Behind, CheckedPlan, End, RecordedBy, Review, ReviewedExperiment
+from gitexp.model.review import CheckedPlan, End, RecordedBy, Review, ReviewedExperiment
 from gitexp.model.rules import Policy
 from gitexp.provenance import private
 from gitexp.rules import check as check_facts
@@ -160,7 +158,7 @@ def _experiment(asked: ReviewContext, plan: Plan, checked: CheckedPlan) -> Revie
         comparison=comparison,
         problem=problem,
         next_step=next_step,
-        behind=_behind(asked, plan, comparison),
+        behind=plans.behind(asked.repo, asked.index, plan, asked.base, asked.head),
         recorded_by=() if comparison is None else _recorded_by(asked, comparison),
         concluded=concluded,
     )
@@ -193,25 +191,6 @@ def _candidate(asked: ReviewContext, plan: Plan) -> Named:
         return sides.Named(plan.branch, asked.head, plan.branch, plan)
     found = merged_experiments.held(asked.repo, asked.index, plan, asked.branch, asked.head)
     return sides.of_records(plan.branch, found)
-
-
-def _behind(asked: ReviewContext, plan: Plan, comparison: Comparison | None) -> Behind | None:
-    commit = plan.baseline.commit
-    if not objects.exists(asked.repo, commit):
-        return None
-    if not plans.stood_on(asked.repo, asked.base, commit):
-        return None
-    newer = sum(1 for _ in objects.history(asked.repo, [asked.base], hide=[commit]))
-    other: bool | None = None
-    if comparison is not None:
-        try:
-            config, _ = plans.config_of(asked.repo, asked.base, asked.head)
-            tree = objects.commit_info(asked.repo, asked.base).tree
-            state = ProjectState(asked.repo, tree, config)
-            other = not inputs.is_of(state, comparison.baseline.inputs, index=asked.index)
-        except GitexpError:  # what the base holds cannot be digested: nobody knows
-            other = None
-    return Behind(newer, other)
 
 
 def _recorded_by(asked: ReviewContext, comparison: Comparison) -> tuple[RecordedBy, ...]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import sides
+from gitexp.comparison import exclusions, sides
 from gitexp.comparison.compare import compare
 from gitexp.errors import DetachedHeadError, ExistsError, NoPlanError, UnsafeInputError, UsageError
 from gitexp.experiments import lifecycle
@@ -119,7 +119,12 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
     )
     data = codec.dump(conclusion)
     _check_size(data, path)
-    report = ConcludeReport(conclusion, branch, None, replaced, dry_run=dry_run, not_updated=())
+    with open_index(workspace) as index:
+        repeats = len(found.baseline.seeds) + len(found.candidate.seeds)
+        moved = exclusions.overtaken(repo, index, plan, tip, repeats)
+    report = ConcludeReport(
+        conclusion, branch, None, replaced, dry_run=dry_run, not_updated=(), moved=moved
+    )
     if dry_run:
         return report
 

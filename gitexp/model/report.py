@@ -243,3 +243,5 @@ class ConcludeReport:
     dry_run: bool
     not_updated: tuple[str, ...]
     archived: EndReport | None = None  # where that was asked for
+    # that main has other inputs by now than the baseline, and what asks it of main
+    moved: tuple[str, str] = ("", "")

@@ -161,7 +161,9 @@ ANSWERS: Final[Mapping[str, Shape]] = {
             "metrics": lambda each: {m.metric: m.mean for m in cast("RecordedRun", each).metrics}
         },
     ),
-    "ConcludeReport": Shape(kind="conclude-report", omitted="branch replaced dry_run not_updated"),
+    "ConcludeReport": Shape(
+        kind="conclude-report", omitted="branch replaced dry_run not_updated moved"
+    ),
     "EndReport": Shape(kind="end-report", keys=_NEXT),
     # --- push, pull, sync
     "TogetherReport": Shape(kind="together-report", keys=_NEXT),

@@ -22,6 +22,7 @@ from gitexp.model import dataclass
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import ABSENT, Absent, BlobId, CommitHash, InputsDigest
 from gitexp.model.plan import Plan
+from gitexp.model.review import Behind
 from gitexp.store import plan_files
 from gitexp.store.plan_files import (
     UnreadablePlan,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from gitexp.git.repository import Repo
+    from gitexp.git.transaction.cache import Index
     from gitexp.git.upstream import RefsByName
 
 _MOST_TIPS = 200  # looked at for settings
@@ -349,11 +351,16 @@ def tips(repo: Repo) -> tuple[Tip, ...]:
     )
 
 
-def inputs_of(repo: Repo, commit: CommitHash) -> InputsDigest | None:
-    """Return a commit's inputs; None where they cannot be told."""
+def inputs_of(
+    repo: Repo,
+    commit: CommitHash,
+    fallback: CommitHash | None = None,
+    index: Index | None = None,
+) -> InputsDigest | None:
+    """Return a commit's inputs; None where they cannot be told. `fallback`: see `config_of`."""
     try:
-        config, _ = config_of(repo, commit)
-        return inputs.compute(repo, objects.commit_info(repo, commit).tree, config)
+        config, _ = config_of(repo, commit, fallback)
+        return inputs.compute(repo, objects.commit_info(repo, commit).tree, config, index)
     except GitexpError:
         return None
 
@@ -369,6 +376,21 @@ def stood_on(repo: Repo, main: CommitHash, commit: CommitHash) -> bool:
     mine = inputs_of(repo, commit)
     near = (at, *objects.commit_info(repo, at).parents)
     return mine is not None and any(inputs_of(repo, each) == mine for each in near)
+
+
+def behind(
+    repo: Repo, index: Index, plan: Plan, main: CommitHash, holder: CommitHash
+) -> Behind | None:
+    """Return how far a plan's baseline is behind a branch; None where that never stood on it.
+
+    `holder`: has the settings where a commit has none, and the rules of inputs.
+    """
+    commit = plan.baseline.commit
+    if not exists(repo, commit) or not stood_on(repo, main, commit):
+        return None
+    newer = sum(1 for _ in objects.history(repo, [main], hide=[commit]))
+    there, mine = (inputs_of(repo, each, holder, index) for each in (main, commit))
+    return Behind(newer, None if there is None or mine is None else there != mine)
 
 
 def own_tips(repo: Repo) -> tuple[Tip, ...]:

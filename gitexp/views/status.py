@@ -303,6 +303,8 @@ def _count(repo: Repo, index: Index, here: Named, added: CommitHash | None, fact
         repeats = "1 repeat was" if again == 1 else f"{again} repeats were"
         facts.notes.append(f"{repeats} run again with the same seed: the same sample, counted once")
     _still(repo, settled, plan, facts)
+    there = len(facts.counted) + len(facts.baseline_counted)
+    facts.notes += filter(None, [exclusions.overtaken(repo, index, plan, here.holder, there)[0]])
     facts.notes += [*settled.count.warnings, *edited(gathered.found)]
     facts.notes += filter(None, [next_try(settled.count, plan)])
     if settled.count.confounded:

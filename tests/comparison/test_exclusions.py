@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.cli import main
 from gitexp.comparison.compare import compare
 from gitexp.errors import NoSamplesError
 from gitexp.experiments.amend_plan import amend_plan
@@ -15,7 +16,7 @@ from gitexp.model.run import Distribution, RepeatState
 from gitexp.report import views
 from gitexp.views.logs import logs
 from gitexp.views.status import status
-from tests.lab.records import ENVIRONMENT, START, Lab, experiment, scores
+from tests.lab.records import ENVIRONMENT, START, Lab, experiment, one, scores
 
 if TYPE_CHECKING:
     from gitexp.model.plan import Plan
@@ -166,3 +167,55 @@ def test_an_amendment_says_that_seeds_are_spent_only_where_they_are(lab: Lab) ->
         "2 repeats ran under the plan as it was before",
         "10 repeats of the baseline: seen beside a candidate before the plan was amended",
     )
+
+
+AHEAD = "main is 1 commit ahead of the baseline and has other inputs"
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("main", AHEAD),
+        ("origin/main", f"origin/{AHEAD}"),
+        ("words", ""),
+        ("merged", ""),
+        ("amended", ""),
+    ],
+)
+def test_each_verb_says_that_main_has_gone_on_with_other_inputs(
+    lab: Lab, where: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It weakens the answer and is no part of line 1; the remedy, once pasted, takes it away."""
+    experiment(lab)
+    first = one(lab).headline
+    lab.repo.switch("main")
+    lab.repo.commit({"README.md" if where == "words" else "train.py": "print(7)\n"}, at=80)
+    if where == "origin/main":
+        lab.repo.git("update-ref", "refs/remotes/origin/main", "main")
+        lab.repo.git("reset", "-q", "--hard", "main~1")
+    if where == "merged":
+        lab.repo.git("merge", "-q", "--no-edit", "exp/deep")
+    lab.repo.switch("exp/deep")
+    step = f"git merge {where} && gitexp amend-plan --baseline {where} --why TEXT"
+    if where == "amended":
+        assert one(lab).warnings[-1].startswith(AHEAD)
+        lab.repo.git("merge", "-q", "--no-edit", "main")
+        amend_plan(lab.repo.workspace, None, Terms(baseline="main"), why="it is better", now=START)
+    else:
+        found = one(lab)
+        assert found.headline == first
+        told = [text for text in found.warnings if "ahead of the baseline" in text]
+        assert len(told) == bool(said)
+        costs = "(20 finished repeats will not count, and p pays for another try)"
+        assert all(
+            text.startswith(said) and text.endswith(f"{step} asks it {costs}") for text in told
+        )
+    at = ["-C", str(lab.repo.path)]
+    assert main.main([*at, "status"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert (said in out) if said else ("ahead of the baseline" not in out)
+    if where not in {"merged", "amended"}:
+        assert main.main([*at, "conclude", "-m", "so", "--dry-run"]) == 0
+        out = " ".join(capsys.readouterr().out.split())
+        assert (f"to ask it of main as it is: {step}" in out) is bool(said)
+        assert ("ahead of the baseline" in out) is bool(said)

@@ -266,16 +266,18 @@ def concluded(report: ConcludeReport, style: Style = PLAIN) -> Sheet:
     else:
         facts.append(Fact("recorded", f"{report.commit[:SHORT]} on {report.branch}"))
     facts += [Fact("left alone", f"{path}: edited in the work tree") for path in report.not_updated]
+    said, again = report.moved
+    facts += [Fact("warning", said)] if said else []
     end = None if report.archived is None else upkeep.lifecycle(report.archived, style)
+    merge = "merge the branch, or gitexp archive it; its records are in Git"
+    merge += f"; to ask it of main as it is: {again}" if again else ""
     return Sheet(
         headline=comparison.headline,
         word=words.verdict_word(comparison),
         good=is_good(comparison.verdict),
         items=() if end is None else end.items,
         facts=tuple(facts),
-        next_step="merge the branch, or gitexp archive it; its records are in Git"
-        if end is None
-        else end.next_step,
+        next_step=merge if end is None else end.next_step,
     )
 
 
