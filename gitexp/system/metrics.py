@@ -271,7 +271,7 @@ def _toml(data: bytes, file: str) -> Json:
 
     try:
         value: dict[str, Json] = tomllib.loads(data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise BadFormatError("this is not TOML", found=str(error), where=file) from error
     return value
 

@@ -20,6 +20,8 @@ Json = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
 MIB = 1 << 20
 MAX_DEPTH = 50
 MAX_BITS = 14_284  # of an integer: Python writes no more than 4,300 digits
+_MOST_DIGITS = 4_300
+_PATH_SHOWN = 200
 
 
 def json_dumps(value: Json) -> bytes:
@@ -41,12 +43,13 @@ def json_loads(data: bytes, *, where: str, limit: int = MIB) -> Json:
     text = decode(data, where=where, limit=limit)
 
     def constant(name: str) -> float:
-        raise BadFormatError("a number is not finite", found=name, where=where)
+        raise BadFormatError("a number is not finite", found=name, where=_place(text, where))
 
     def number(digits: str) -> float:
         value = float(digits)
         if not math.isfinite(value):
-            raise BadFormatError("a number is not finite", found=digits[:40], where=where)
+            place = _place(text, where)
+            raise BadFormatError("a number is not finite", found=digits[:40], where=place)
         return value
 
     def members(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
@@ -69,7 +72,8 @@ def json_loads(data: bytes, *, where: str, limit: int = MIB) -> Json:
     except RecursionError as error:
         raise too_deep(where) from error
     except ValueError as error:  # an integer of more digits than Python converts
-        raise BadFormatError("a number is too long", found=str(error), where=where) from error
+        place = _place(text, where)
+        raise BadFormatError("a number is too long", found=str(error), where=place) from error
     _check_depth(value, where)
     return value
 
@@ -136,6 +140,31 @@ def _plain(value: Json) -> dict[str, Json]:
         return dict(value)
     message = f"{type(value).__name__} is not JSON"
     raise TypeError(message)
+
+
+def _place(text: str, where: str) -> str:
+    """Return where in a text the first number is that was refused, by its keys."""
+
+    def integer(digits: str) -> float:
+        return math.nan if len(digits) > _MOST_DIGITS else 0
+
+    try:
+        value = json.loads(text, parse_int=integer)
+    except (ValueError, RecursionError):  # what follows is no better
+        return where
+    todo: list[tuple[str, Json]] = [("", value)]
+    while todo:
+        path, value = todo.pop()
+        if isinstance(value, dict):
+            path = f"{path}." if path else ""
+            todo += [
+                (f"{path}{key}"[:_PATH_SHOWN], child) for key, child in reversed(value.items())
+            ]
+        elif isinstance(value, list):
+            todo += [(f"{path}[{at}]", value[at]) for at in reversed(range(len(value)))]
+        elif isinstance(value, float) and not math.isfinite(value):
+            return f"{where}, {path}" if path else where
+    return where
 
 
 def _check_depth(value: Json, where: str) -> None:
