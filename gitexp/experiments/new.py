@@ -228,7 +228,9 @@ def _plan(
     branch = _branch(repo, request, config)
     logged, others = logged_metrics(repo, start)
     known = known_metrics(repo, start, config)
-    known = replace(known, names=known.names | logged)
+    every = replace(known, names=known.names | logged)
+    if known.names or not known.unread:  # else a file that no run has made may give any name
+        known = every
     metric, direction = metric_named(request.metric, request.direction, known.names)
     rule = [parse_failure(request.failure).metric] if request.failure else []
     for name in (metric, *(guard.metric for guard in request.guards or ()), *rule):
@@ -279,7 +281,8 @@ def _plan(
     plan = sealed(with_terms(plan, later))
     refuse_rule(repo, plan, start, known, "the same without --stopping")
     collapse.refuse_usual(repo, plan, config, "the same without --failure")
-    return plan, known.unseen(metric, start)
+    told = metric in logged or curves.is_curve(metric)
+    return plan, (every if told else known).unseen(metric, start)
 
 
 def _seeds(request: NewRequest, claim: Claim, config: ProjectConfig) -> PlanSeeds | None:

@@ -30,7 +30,7 @@ from tests.records import answers
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gitexp.model.report import ProgressEvent, RunReport
+    from gitexp.model.report import NewReport, ProgressEvent, RunReport
     from tests.lab.build import BuiltRepo
 
 LOGS = """\
@@ -51,8 +51,8 @@ def project(path: Path, train: str = LOGS, **request: object) -> BuiltRepo:
     return repo
 
 
-def plan(repo: BuiltRepo, metric: str = "f1", **fields: object) -> None:
-    new(
+def plan(repo: BuiltRepo, metric: str = "f1", **fields: object) -> NewReport:
+    return new(
         repo.workspace,
         NewRequest(
             name="better",
@@ -205,6 +205,31 @@ def test_new_takes_what_scripts_log_and_refuses_other_names(tmp_path: Path) -> N
         plan(repo, "f3", dry_run=True)
     repo.commit({"other.py": "import gitexp\nfor name in names: gitexp.log_metric(name, 1)\n"})
     plan(repo, "f3", dry_run=True)
+
+
+@pytest.mark.parametrize(
+    ("metric", "files", "taken"),
+    [
+        ("acc", {}, True),
+        ("loss", {}, True),
+        ("curve:loss.area", {}, True),
+        ("acc", {"metrics.json": '{"acc": 1}'}, True),
+        ("auc", {"metrics.json": '{"acc": 1}'}, False),
+    ],
+)
+def test_what_scripts_log_makes_no_other_name_unknown_before_its_file_is_there(
+    tmp_path: Path, metric: str, files: dict[str, str], *, taken: bool
+) -> None:
+    train = LOGS + 'open("metrics.json", "w").write(\'{"acc": 1}\')\n'
+    repo = project(tmp_path, train, metrics=("metrics.json",))
+    if files:
+        repo.commit(files)
+    if not taken:
+        with pytest.raises(UnknownMetricError, match="acc, f1, loss"):
+            plan(repo, metric, dry_run=True)
+        return
+    said = " ".join(plan(repo, metric, dry_run=True).warnings)
+    assert ("taken at its word" in said) is (metric == "acc" and not files)
 
 
 def test_where_nothing_is_logged_a_curve_has_to_be_declared(tmp_path: Path) -> None:
