@@ -1,10 +1,10 @@
 """Measurements of a repeat as samples, from metrics files read as DVC reads them.
 
 A number is a sample; its name is the path of keys, dotted. A list of numbers is one sample a fold,
-of the `n_train` and `n_test` examples that stand beside it; a list of objects (or CSV) one row a
-measurement, with `fold`, `rep`, `dataset`, `n_train` and `n_test` as columns. Text, booleans and
-nulls are not measurements and are passed over, but a NaN is never dropped: it is an error, and so
-is an expected metric that is not a number.
+of the `n_train` and `n_test` examples that stand beside it, or of each in a list as long; a list of
+objects (or CSV) one row a measurement, with `fold`, `rep`, `dataset`, `n_train` and `n_test` as
+columns. Text, booleans and nulls are not measurements and are passed over, but a NaN is never
+dropped: it is an error, and so is an expected metric that is not a number.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ _CSV_LIMIT = 64 << 20
 _NAME_LIMIT = 200  # characters
 _COUNTS = ("rep", "fold", "n_train", "n_test")
 _CONTEXT = frozenset((*_COUNTS, "dataset"))
+_SIZES = ("n_train", "n_test")
 _NOT_FINITE = frozenset(("nan", "inf", "infinity", "1e999"))
 
 
@@ -180,25 +181,41 @@ def _walk(value: Json, name: str, where: _Where, file: str, found: _Found) -> No
         found.others[name] = f"text, {value[:40]!r}"
     elif isinstance(value, dict):
         sizes = _sizes(value)
-        folds = replace(where, n_train=sizes.get("n_train"), n_test=sizes.get("n_test"))
         for key, child in value.items():
-            if key not in sizes:
-                here = folds if sizes and isinstance(child, list) else where
-                _walk(child, f"{name}.{key}" if name else key, here, file, found)
+            called = f"{name}.{key}" if name else key
+            if key not in sizes and isinstance(child, list):
+                _list(child, called, _folds(where, sizes, len(child)), file, found)
+            elif key not in sizes:
+                _walk(child, called, where, file, found)
     elif isinstance(value, list):
-        _list(value, name, where, file, found)
+        _list(value, name, _folds(where, {}, len(value)), file, found)
 
 
-def _sizes(values: Mapping[str, Json]) -> dict[str, int]:
-    """Return the sizes that stand beside lists of folds, and are of all of them."""
-    lists = (each for each in values.values() if isinstance(each, list))
-    if not any(isinstance(one, (int, float)) for each in lists for one in each[:1]):
-        return {}
-    sizes = {name: values.get(name) for name in ("n_train", "n_test")}
-    return {name: n for name, n in sizes.items() if isinstance(n, int) and n > 0 and n is not True}
+def _sizes(values: Mapping[str, Json]) -> dict[str, list[int]]:
+    """Return the sizes that stand beside lists of folds, by key: of all of them, or one of each."""
+    lists = [each for key, each in values.items() if isinstance(each, list) and key not in _SIZES]
+    folds = {len(each) for each in lists if isinstance((*each, "")[0], (int, float))}
+    sizes: dict[str, list[int]] = {}
+    for key in _SIZES if folds else ():
+        value = values.get(key)
+        cells = value if isinstance(value, list) else [value]
+        each = [n for n in cells if isinstance(n, int) and n is not True and n > 0]
+        if len(each) == len(cells) and (len(cells) in folds or not isinstance(value, list)):
+            sizes[key] = each
+    return sizes
 
 
-def _list(values: list[Json], name: str, where: _Where, file: str, found: _Found) -> None:
+def _folds(where: _Where, sizes: Mapping[str, list[int]], number: int) -> Iterator[_Where]:
+    """Yield to which fold each number of a list belongs, with the sizes of its parts."""
+    known = {key: each for key, each in sizes.items() if len(each) in {1, number}}
+    for fold in range(number):
+        parts = {key: each[fold if len(each) == number else 0] for key, each in known.items()}
+        yield replace(where, fold=fold, n_train=parts.get("n_train"), n_test=parts.get("n_test"))
+
+
+def _list(
+    values: list[Json], name: str, places: Iterator[_Where], file: str, found: _Found
+) -> None:
     if values and all(isinstance(value, dict) for value in values):
         _rows([value for value in values if isinstance(value, dict)], name, file, found)
         return
@@ -206,10 +223,10 @@ def _list(values: list[Json], name: str, where: _Where, file: str, found: _Found
     if not any(numbers):
         found.others[name] = "a list without numbers"
         return
-    for fold, (value, is_number) in enumerate(zip(values, numbers, strict=True)):
+    for value, is_number, where in zip(values, numbers, places, strict=True):
         if not is_number:
-            raise _bad(f"{name}[{fold}]", f"{value}"[:40], file)
-        _walk(value, name, replace(where, fold=fold), file, found)
+            raise _bad(f"{name}[{where.fold}]", f"{value}"[:40], file)
+        _walk(value, name, where, file, found)
 
 
 def _rows(rows: Sequence[Mapping[str, Json]], prefix: str, file: str, found: _Found) -> None:

@@ -64,6 +64,36 @@ def test_sizes_beside_a_list_are_those_of_its_folds_and_no_metrics(tmp_path: Pat
     ]
 
 
+@pytest.mark.parametrize("folder", ["cv", ""])
+@pytest.mark.parametrize("kind", ["json", "yaml"])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_sizes_in_lists_are_those_of_each_fold(
+    tmp_path: Path,
+    folder: str,
+    kind: str,
+    mixed: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    cv = {"f1": [0.5, 1], "n_train": 240 if mixed else [240, 241], "n_test": [60, 59]}
+    text = json.dumps({folder: cv} if folder else cv)  # which is YAML, too
+    found = read(tmp_path, text, f"m.{kind}")
+    assert [(s.metric, s.fold, s.n_train, s.n_test) for s in found] == [
+        (f"{folder}.f1" if folder else "f1", 0, 240, 60),
+        (f"{folder}.f1" if folder else "f1", 1, 240 if mixed else 241, 59),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("n_train", "other"),
+    [([240], [0.1, 0.2]), ([240, 0], [0.1]), ([240, 241.5], [0.1]), ([240, 240], None)],
+)
+def test_what_is_no_size_of_each_fold_is_a_metric(
+    tmp_path: Path, n_train: list[float], other: list[float] | None
+) -> None:
+    found = read(tmp_path, json.dumps({"n_train": n_train, **({"f1": other} if other else {})}))
+    assert [s.value for s in found if s.metric == "n_train"] == n_train
+    assert all(s.n_train is None for s in found)
+
+
 def test_rows_say_to_which_measurement_they_belong(tmp_path: Path) -> None:
     text = json.dumps(
         [
