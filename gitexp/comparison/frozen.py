@@ -6,13 +6,14 @@ the plan unfroze are taken from the candidate, on both sides.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import posixpath
 import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.eligible import is_under
-from gitexp.comparison.known_metrics import logged_metrics
+from gitexp.comparison.known_metrics import cached_files, logged_metrics
 from gitexp.dvc import evaluator, inputs
 from gitexp.dvc.acting import paths
 from gitexp.dvc.composed import differing_entries, laid_over
@@ -25,7 +26,7 @@ from gitexp.git.transaction.layout import CONFIG
 from gitexp.model import dataclass, replace
 from gitexp.model.clocked import is_resource
 from gitexp.model.comparison import SharedEvaluator
-from gitexp.model.ids import ABSENT, CommitHash, ParamValue
+from gitexp.model.ids import ABSENT, Absent, CommitHash, ParamValue
 from gitexp.report import numbers
 from gitexp.store import plans
 from gitexp.system import curves, observed
@@ -105,10 +106,13 @@ class Frozen:
         return names
 
     def older(self) -> Iterator[Frozen]:
-        """Yield the evaluator as older versions found it, the newest first."""
-        giving = _givers(self.state, self.plan.metric, self.at)
-        for rule in range(evaluator.RULE - 1, 0, -1):
-            found = evaluator.evaluator(self.state, giving, self.plan.frozen, rule=rule)
+        """Yield the evaluator as others found it: with another cache, then as older versions."""
+        giving, sure = _givers(self.state, self.plan.metric, self.at, cached=False)
+        alone = [] if sure else [(giving, False), *(((file,), True) for file in giving)]
+        asked = [(*each, evaluator.RULE) for each in alone]
+        asked += [(giving, sure, rule) for rule in range(evaluator.RULE - 1, 0, -1)]
+        for files, known, rule in asked:
+            found = evaluator.evaluator(self.state, files, self.plan.frozen, rule=rule, sure=known)
             yield Frozen(
                 self.plan, self.at, self.state, found, evaluator.content(found, self.state)
             )
@@ -175,7 +179,9 @@ def look(repo: Repo, plan: Plan | None, tip: CommitHash) -> Frozen | None:
     at = at if here else settled
     state = plans.state_of(repo, at, settled)
     found = Evaluator() if is_resource(plan.metric) else None
-    found = found or evaluator.evaluator(state, _givers(state, plan.metric, at), plan.frozen)
+    if found is None:
+        giving, sure = _givers(state, plan.metric, at)
+        found = evaluator.evaluator(state, giving, plan.frozen, sure=sure)
     return Frozen(plan, at, state, found, evaluator.content(found, state))
 
 
@@ -257,10 +263,10 @@ def standing(
         while recorded - {now} and (before := next(older, None)):
             digest = before.digest(state)
             recorded = frozenset(now if each == digest else each for each in recorded)
-        recorded |= {now} - {""}
-    elif not recorded:
+        recorded |= {now}
+    elif not recorded - {""}:
         lacking = lacking or "the source of the candidate is gone"
-    if len(recorded) > 1 and not names:
+    if len(recorded - {""}) > 1 and not names:
         names = ("what the runs recorded of it",)
     lent = sorted({name for each in runs for name in each.run.source.swaps if name in plan.lent})
     found = SharedEvaluator(names, tuple(lent), lacking)
@@ -268,10 +274,10 @@ def standing(
 
 
 def recorded_in(count: Count, plan: Plan) -> frozenset[str]:
-    """Return the digests of evaluators that the runs under a plan have."""
+    """Return the digests of evaluators that the runs under a plan have; "" of one without."""
     repeats = [*count.baseline.repeats.values(), *count.candidate.repeats.values()]
     runs = (each.found for each in repeats)
-    return frozenset(each.run.evaluator for each in runs if is_under(each, plan)) - {""}
+    return frozenset(each.run.evaluator for each in runs if is_under(each, plan))
 
 
 def told(shared: SharedEvaluator | None) -> str:
@@ -303,7 +309,7 @@ def on_raw_data(repo: Repo, plan: Plan | None, sides: CountedSides) -> tuple[str
     if not all(each.exact for each in pair):
         return "", unknown
     one, two = (each.state(repo) for each in pair)
-    read = examples_read(one, _givers(one, plan.metric, pair[0].commit))
+    read = examples_read(one, _givers(one, plan.metric, pair[0].commit)[0])
 
     def same(path: str) -> bool:
         left, right = (
@@ -387,27 +393,44 @@ def _covers(names: Iterable[str], name: str) -> bool:
     return any(name == each or name.startswith(f"{each.rstrip('/')}/") for each in names)
 
 
-def _givers(state: ProjectState, metric: str, at: CommitHash) -> tuple[str, ...]:
-    """Return the files that give a metric, by what Git holds of them; none of one that is logged.
+def _givers(
+    state: ProjectState, metric: str, at: CommitHash, *, cached: bool = True
+) -> tuple[tuple[str, ...], bool]:
+    """Return the files that give a metric, by what Git and DVC's cache hold; none of a logged one.
 
-    Where nothing tells, they are all files that may give it.
+    And whether that is sure: where nothing tells, each may. `cached`: whether the cache is asked.
     """
     config = state.config
     if curves.is_curve(metric):
-        return config.curves
+        return config.curves, True
     if own := tuple(file for file in config.metrics if metric.startswith(f"{file}:")):
-        return own
-    known = {file: _names(state, file) for file in config.metrics}
+        return own, True
+    known = {file: _names(_read(state, file), file) for file in config.metrics}
     telling = tuple(file for file, names in known.items() if names and metric in names)
+    if not telling and cached:
+        asked = {
+            posixpath.normpath(state.at(file)): file
+            for file, names in known.items()
+            if names is None
+        }
+        for path, data in cached_files(state.repo, at, [*asked]).items():
+            known[asked[path]] = _names(data, path)
+        telling = tuple(file for file, names in known.items() if names and metric in names)
     if telling or metric.rpartition(":")[2] in logged_metrics(state.repo, at)[0]:
-        return telling
-    return tuple(file for file, names in known.items() if names is None) or config.metrics
+        return telling, True
+    unknown = tuple(file for file, names in known.items() if names is None)
+    return unknown or config.metrics, False
 
 
-def _names(state: ProjectState, file: str) -> frozenset[str] | None:
+def _read(state: ProjectState, file: str) -> bytes | Absent:
+    with contextlib.suppress(GitexpError):
+        return state.read(file)
+    return ABSENT
+
+
+def _names(data: bytes | Absent, file: str) -> frozenset[str] | None:
     """Return the names that a metrics file gives, with and without folds; None: nobody knows."""
     try:
-        data = state.read(file)
         keys = () if data is ABSENT else params.flat(data, file)
     except GitexpError:
         return None

@@ -45,7 +45,7 @@ from gitexp.system import curves
 from gitexp.system import metrics as metrics_staging
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
@@ -188,26 +188,40 @@ def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Know
 
 def _present(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Iterator[tuple[str, bytes]]:
     """Yield the metrics files of a state: from Git, from DVC's cache, else as they lie here."""
-    cached: dict[str, Needed] | None = None
-    for file in config.metrics:
-        path = posixpath.normpath(posixpath.join(config.project, file))
-        data = objects.read_blob(repo, commit, path)
-        if data is ABSENT:
-            if cached is None:
-                cached = {out.path: out for out in Reader(repo).of(commit).outs}
-            place = _place(repo.workspace, path, cached)
-            if place is None or not place.is_file():  # a pipe would be waited for
-                continue
-            try:
-                with place.open("rb") as stream:
-                    data = stream.read(LIMIT_BYTES + 1)
-            except OSError:
-                continue
-        yield file, data
+    paths = {
+        file: posixpath.normpath(posixpath.join(config.project, file)) for file in config.metrics
+    }
+    held = {path: objects.read_blob(repo, commit, path) for path in paths.values()}
+    cached = cached_files(repo, commit, [path for path, data in held.items() if data is ABSENT])
+    for file, path in paths.items():
+        data, top = held[path], repo.workspace.top
+        found = cached.get(path) if data is ABSENT else data
+        if found is None and top is not None:
+            found = _bytes(top / path)
+        if found is not None:
+            yield file, found
+
+
+def cached_files(repo: Repo, commit: CommitHash, paths: Sequence[str]) -> dict[str, bytes]:
+    """Return what DVC's cache has of a state's files; the paths are relative to the repository."""
+    outs = {out.path: out for out in Reader(repo).of(commit).outs} if paths else {}
+    places = {path: _place(repo.workspace, path, outs) for path in paths}
+    read = {path: _bytes(place) for path, place in places.items() if place is not None}
+    return {path: data for path, data in read.items() if data is not None}
+
+
+def _bytes(place: Path) -> bytes | None:
+    if not place.is_file():  # a pipe would be waited for
+        return None
+    try:
+        with place.open("rb") as stream:
+            return stream.read(LIMIT_BYTES + 1)
+    except OSError:
+        return None
 
 
 def _place(workspace: Workspace, path: str, cached: Mapping[str, Needed]) -> Path | None:
-    """Return where the bytes of a file lie that Git does not hold."""
+    """Return where the cache has the bytes of a file."""
     if workspace.top is None:
         return None
     try:
@@ -225,7 +239,7 @@ def _place(workspace: Workspace, path: str, cached: Mapping[str, Needed]) -> Pat
                     return object_path(cache.dir, md5)
     except GitexpError:  # a damaged cache: what lies here still tells names
         pass
-    return workspace.top / path
+    return None
 
 
 def logs_metrics(folder: Path) -> bool:

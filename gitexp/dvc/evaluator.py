@@ -39,10 +39,15 @@ if TYPE_CHECKING:
     from gitexp.dvc.state import ProjectState
 
 NOTHING: Final = "none"  # in a plan's `frozen`: the evaluation is not
-RULE: Final = 3  # by which an evaluator is found; 2: without the stages before the metric's
+# By which an evaluator is found. 3: one stage that trains, of those that may make the metric, hid
+# the others; 2: without the stages before the metric's.
+RULE: Final = 4
+_EACH: Final = 4  # from it on each file that may give the metric is asked about by itself
+_LAST_ALONE: Final = 2
 BY_NAME: Final = 1  # before: outputs of groups of stages were known by name alone
 MADE: Final = "made by a stage"  # instead of a digest
 SETTINGS: Final = ".gitexp/config.yaml"
+_NO_FILE: Final = "no metrics file gives its metric"
 _MOST_STAGES = 1_000
 _MOST_OF_EXAMPLES: Final = 200  # each is asked what it stands on
 _MODEL: Final = re.compile(
@@ -72,11 +77,17 @@ class Evaluator:
 
 
 def evaluator(
-    state: ProjectState, metrics: Iterable[str], named: Collection[str], *, rule: int = RULE
+    state: ProjectState,
+    metrics: Iterable[str],
+    named: Collection[str],
+    *,
+    rule: int = RULE,
+    sure: bool = True,
 ) -> Evaluator:
     """Find the evaluator in a reference state.
 
-    `metrics`: files of which one gives the planned metric. `named`: what a plan adds, or `NOTHING`.
+    `metrics`: files that give the planned metric; where it is not `sure`, one of them does.
+    `named`: what a plan adds, or `NOTHING`.
     """
     if NOTHING in named:
         return Evaluator(lacking="as its plan says")
@@ -85,6 +96,7 @@ def evaluator(
     if state.config.pipeline is None:
         return replace(found, lacking="one command trains and evaluates")
     read, makers = FilledPipeline(state, grouped=rule > BY_NAME), dict[str, str]()
+    unknown = ""
     if len(read.stages) > _MOST_STAGES:
         return replace(found, lacking=f"more than {_MOST_STAGES} stages")
     for file in metrics:
@@ -92,15 +104,21 @@ def evaluator(
         training = [each.name for each in stages if read.trains(each)]
         if not stages or training:
             why = f"{training[0]} trains and evaluates" if stages else f"no stage makes {file}"
-            return replace(found, lacking=why)
+            found = found if found.lacking else replace(found, lacking=why)
+            if sure or rule < _EACH:
+                return found
+            if training:
+                said = f"{training[0]} trains, and whether its {file} has the metric is not known"
+                unknown = unknown or said
+            continue
         makers |= {each.name: file for each in stages}
     if not makers:
-        return replace(found, lacking="no metrics file gives its metric")
+        return found if found.lacking else replace(found, lacking=_NO_FILE)
     if state.config.predictions is not None:
         path = state.config.predictions.path
         more = (each for each in read.stages if read.makes(each, path) and not read.trains(each))
         makers = {**{each.name: path for each in more}, **makers}
-    scores, lacking = _scored(read, makers) if rule == RULE else ({}, "")
+    scores, lacking = _scored(read, makers) if rule > _LAST_ALONE else ({}, "")
     names = {*makers, *scores}
     mine = [each for each in read.stages if each.name in names]
     others = [each for each in read.stages if each.name not in names]
@@ -117,7 +135,7 @@ def evaluator(
         found,
         makers=tuple(makers.items()),
         scores=tuple((name, tuple(outs)) for name, outs in scores.items()),
-        lacking=lacking,
+        lacking=lacking or unknown,
         files=files,
         imports=imported(state, files, read.files, outs),
         params=(*params_of(mine), *(StageParams(dep, ()) for dep in by_value)),

@@ -111,6 +111,11 @@ def test_what_evaluation_alone_reads_is_frozen(repo: BuiltRepo) -> None:
     found = evaluator.evaluator(at(repo), ("metrics.json",), ())
     assert not found.lacking
     assert evaluator.content(found, at(repo)).keys() == NAMES
+    for other, lacking in (("none.json", ""), ("model.pkl", "train trains, and whether its")):
+        one_of = evaluator.evaluator(at(repo), (other, "metrics.json"), (), sure=False)
+        assert evaluator.content(one_of, at(repo)).keys() == NAMES
+        assert one_of.lacking.startswith(lacking)
+        assert bool(one_of.lacking) == bool(lacking)
 
 
 def edit(old: str, new: str) -> str:

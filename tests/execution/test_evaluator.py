@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -573,3 +574,103 @@ def test_a_plan_freezes_more_and_freezes_again(repo: BuiltRepo) -> None:
     assert gitexp(repo, "amend-plan", "--frozen", "raw.csv", *why).code == 0
     with pytest.raises(EvaluatorError):
         run(repo.workspace, RunRequest(with_baseline=True, dry_run=True))
+
+
+IN_DVC = {
+    **FILES,
+    "src/train.py": "import json, os\nfrom common import get\n"
+    "acc = get('lr') + get('seed') % 97 / 1000\n"
+    "os.makedirs('results/train', exist_ok=True)\nopen('model.txt', 'w').write(str(acc))\n"
+    "json.dump({'loss': 1 - acc, 'f1': acc}, open('results/train/metrics.json', 'w'))\n",
+    "src/evaluate.py": "import json, os\nfrom common import get\n"
+    "os.makedirs('results/test', exist_ok=True)\n"
+    "acc = float(open('model.txt').read()) * get('scale')\n"
+    "json.dump({'acc': acc, 'f1': acc}, open('results/test/metrics.json', 'w'))\n",
+}
+DVC_HOLDS = {
+    "folders": "metrics: [results/train/metrics.json, results/test/metrics.json]\n"
+    + PIPELINE.replace("[model.txt]\n", "[model.txt, results/train]\n").replace(
+        "metrics:\n    - metrics.json: {cache: false}", "outs: [results/test]"
+    ),
+    "metrics": PIPELINE.replace(
+        "[model.txt]\n", "[model.txt]\n    metrics: [results/train/metrics.json]\n"
+    ).replace("metrics.json: {cache: false}", "results/test/metrics.json"),
+}
+
+
+def held_by_dvc(path: Path, kind: str, metric: str = "acc") -> BuiltRepo:
+    files = {**IN_DVC, "dvc.yaml": DVC_HOLDS[kind]}
+
+    def make(folder: Path) -> None:
+        repo = repository(folder)
+        repo.write({**files, **build.dvc_files()})
+        build.dvc(repo.path, "repro", "--quiet")
+        repo.git("add", "--all")
+        repo.commit(at=1)
+        init(repo.workspace)
+        better = Direction.MIN if metric == "loss" else Direction.MAX
+        new(repo.workspace, replace(ASKED, metric=metric, direction=better))
+
+    return build.copied(path, make, files, ASKED, metric)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", DVC_HOLDS)
+def test_a_metric_that_dvc_holds_is_of_the_stage_that_makes_its_file(
+    tmp_path: Path, kind: str
+) -> None:
+    repo = held_by_dvc(tmp_path / "p", kind)
+    here = repository_of(repo.workspace)
+    commit = objects.resolve(here, "HEAD")
+    (plan,) = plans.plans(here, commit)
+
+    def told(metric: str) -> str:
+        return frozen.summary(here, replace(plan, metric=metric), commit)
+
+    names = "frozen: dvc.yaml:evaluate, dvc.yaml:vars.script, eval.scale, src/evaluate.py"
+    trains = "evaluation not frozen: train trains and evaluates"
+    assert (told("acc"), told("loss")) == (names, trains)
+    assert told("results/test/metrics.json:f1") == names
+    assert told("results/train/metrics.json:f1") == trains
+    shutil.rmtree(repo.path / ".dvc/cache")
+    unknown = "train trains, and whether its results/train/metrics.json has the metric is not known"
+    assert {told("acc"), told("loss")} == {f"{names}; evaluation not frozen: {unknown}"}
+    assert told("results/test/metrics.json:f1") == names
+
+
+@pytest.mark.slow
+def test_its_scorer_is_no_candidates_own_and_older_records_are_judged_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = held_by_dvc(tmp_path / "p", "folders")
+    edited(repo, "params.yaml", "lr: 0.1", "lr: 0.2")
+    edited(repo, "src/evaluate.py", "get('scale')", "1.1")
+    with pytest.raises(EvaluatorError):
+        run(repo.workspace, RunRequest(with_baseline=True))
+    with monkeypatch.context() as older:
+        older.setitem(evaluator.evaluator.__kwdefaults__, "rule", 3)
+        older.setitem(frozen._givers.__kwdefaults__, "cached", value=False)  # noqa: SLF001
+        run(repo.workspace, RunRequest(with_baseline=True))
+    (found,) = compare(repo.workspace)
+    assert found.verdict is Verdict.SUPPORTED
+    assert found.evaluator is not None
+    assert found.evaluator.lacking == "the version that ran it left src/evaluate.py free"
+    assert not any("another evaluator" in text for text in status(repo.workspace).notes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("metric", ["acc", "loss"])
+def test_what_was_run_with_the_cache_is_judged_the_same_without_it(
+    tmp_path: Path, metric: str
+) -> None:
+    repo = held_by_dvc(tmp_path / "p", "folders", metric)
+    edited(repo, "params.yaml", "lr: 0.1", "lr: 0.2")
+    if metric == "loss":  # of which evaluate.py tells nothing
+        edited(repo, "src/evaluate.py", "get('scale')", "1.1")
+    run(repo.workspace, RunRequest(with_baseline=True))
+    shutil.rmtree(repo.path / ".dvc/cache")
+    (found,) = compare(repo.workspace)
+    assert found.verdict is Verdict.SUPPORTED
+    assert found.evaluator is not None
+    assert not found.evaluator.differing
+    assert "whether its results/train/metrics.json has the metric" in found.evaluator.lacking
