@@ -383,6 +383,44 @@ def test_folds_of_unknown_size_carry_the_caution_of_folds(lab: Lab) -> None:
     assert any("n_train and n_test the test is another" in text for text in result.warnings)
 
 
+@pytest.mark.parametrize(
+    ("names", "called"),
+    [
+        ([f"fold_{i}.f1" for i in range(5)], "fold_*.f1"),
+        ([f"f1_fold{i}" for i in range(5)], "f1_fold*"),
+        ([f"cv.split-{i}.f1" for i in range(5)], "cv.split-*.f1"),
+        (["cv.f1"] * 5, "cv.f1"),
+        (["class.f1"] + [f"part{i}.f1" for i in range(4)], ""),  # no folds by their names
+        ([f"fold_{i}.loss" for i in range(5)], ""),  # whose mean is another
+    ],
+)
+def test_the_mean_of_folds_that_stand_beside_it_is_told_what_it_is(
+    lab: Lab, names: list[str], called: str
+) -> None:
+    plan = begin(lab, repeats=5)
+
+    def side(gain: float) -> tuple[Sample, ...]:
+        rows = list[Sample]()
+        for seed in range(5):
+            scores = [0.7 + gain + 0.01 * ((seed * 3 + i) % 5) + seed / 997 for i in range(5)]
+            rows.append(Sample("f1", seed, sum(scores) / 5))
+            shift = 0.1 if "loss" in names[0] else 0.0
+            is_list = len(set(names)) == 1
+            rows += [
+                Sample(name, seed, score + shift, fold=i if is_list else None)
+                for i, (name, score) in enumerate(zip(names, scores, strict=True))
+            ]
+        return tuple(rows)
+
+    record(lab, plan, side(0.0), side(0.05))
+    result = one(lab)
+    assert result.verdict is Verdict.SUPPORTED
+    said = [text for text in result.warnings if "re-splits for independent" in text]
+    assert [text.split(" in each repeat")[0] for text in said] == (
+        [f"f1 is the mean of {called}"] if called else []
+    )
+
+
 def test_folds_that_are_the_same_for_every_seed_are_one_repetition(lab: Lab) -> None:
     cross_validated(lab, stopping=None, fixed=True)
     result = one(lab)
