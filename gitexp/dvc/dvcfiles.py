@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from gitexp.dvc.dvcpipeline import (
     MOST,
     Pipeline,
-    bound,
     declared_outs,
     dependency_path,
     load_mapping,
@@ -44,6 +43,17 @@ _OUT_KEYS = _PLAIN_HASH_KEYS | frozenset(
 _POINTER_KEYS = frozenset(
     ("desc", "md5", "wdir", "frozen", "locked", "deps", "outs", "always_changed", "meta")
 )
+
+
+def bound(size: int, where: str, what: str = "DVC's files", most: int = MOST) -> None:
+    """Refuse more bytes of pointers and locks, or of others, in one tree than any project has."""
+    if size > most:
+        raise UnsafeInputError(
+            f"{what} are larger than those of any project",
+            found=f"{size} bytes of them, or more",
+            where=where,
+            expected=f"at most {most} bytes in one state",
+        )
 
 
 @dataclass(slots=True)
@@ -107,6 +117,11 @@ class LockedStage:
         if self.needs_dvc or deps is None or outs is None:
             return None
         return StageRecord(self.name, self.commands, deps, self.params, outs)
+
+
+def base_name(name: str) -> str:
+    """Return the declared name of a stage of dvc.lock or of a target (``dvc.yaml:each@a``)."""
+    return name.partition("@")[0].rpartition(":")[2]
 
 
 def load_pointer(data: bytes, where: str, folder: str = "") -> Pointer:

@@ -8,15 +8,23 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 
-from gitexp.errors import UnsafeInputError
 from gitexp.model import dataclass
 from gitexp.model.job import OutKind, Stage, StageOut, StageParams
 from gitexp.text.fields import Fields
-from gitexp.text.foreign import folder_path, is_url, relative_path, with_parents
+from gitexp.text.foreign import (
+    Steps,
+    check_path,
+    folder_path,
+    is_url,
+    joined,
+    relative_path,
+    with_parents,
+)
 from gitexp.text.jsontext import MIB, Json
 from gitexp.text.yamltext import yaml_loads
 
 LIMIT = 16 * MIB  # a dvc.lock of some thousand stages
+MOST_LETTERS = 20_000_000  # bytes; of folders, each before all paths that start there
 MOST = 8 * MIB  # of all pointers and locks of a tree: seconds to read; a pointer has 100 bytes
 
 _MOST_ITEMS = 1_000  # of a group; of more the templates stand for any name
@@ -37,28 +45,17 @@ def declares(path: str) -> bool:
     return ours and ".dvc" not in above
 
 
-def bound(size: int, where: str, what: str = "DVC's files", most: int = MOST) -> None:
-    """Refuse more bytes of pointers and locks, or of others, in one tree than any project has."""
-    if size > most:
-        raise UnsafeInputError(
-            f"{what} are larger than those of any project",
-            found=f"{size} bytes of them, or more",
-            where=where,
-            expected=f"at most {most} bytes in one state",
-        )
-
-
 def dependency_path(path: str, where: str, wdir: str) -> str:
     """Return a dependency's path relative to the project; it may lie outside."""
     if is_url(path) or path.startswith("/"):
-        return path
+        return check_path(path, where)
     return relative_path(path, where=where, folder=wdir, up=True, whole=True)
 
 
 def output_path(path: str, where: str, wdir: str) -> str:
     """Return an output's path relative to the project, refusing one outside."""
     if is_url(path):
-        return path
+        return check_path(path, where)
     return relative_path(path, where=where, folder=wdir)
 
 
@@ -183,7 +180,6 @@ _STAGE_KEYS = frozenset(
 )
 _OUTS = tuple(kind.value for kind in OutKind)
 _TOP_LEVEL = ("metrics", "plots", "params", "artifacts")
-_DEFAULT_PARAMS = "params.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +207,7 @@ def load_pipeline(data: bytes, where: str, folder: str = "", *, resolved: bool =
     """
     top = Fields(load_mapping(data, where), where)
     named = top.named("stages")
+    _check_letters(named.values(), where)
     raw_stages = top.raw("stages")
     reasons = {
         name: _templated(name, raw_stages, fields, resolved=resolved)
@@ -276,7 +273,7 @@ def declared_outs(
     for name, fields in _written(data, where):
         base = posixpath.join(folder, fields.maybe_text("wdir") or "")
         found[name] = [
-            (Pattern.of(posixpath.normpath(posixpath.join(base, path))), _cached(flags))
+            (Pattern.of(joined(path, where, base)), _cached(flags))
             for key in _OUTS
             for path, flags in _entries(fields, key, where)
         ]
@@ -289,8 +286,20 @@ def _cached(flags: Fields) -> bool | None:
 
 
 def _written(data: bytes, where: str) -> Iterator[tuple[str, Fields]]:
-    for name, fields in Fields(load_mapping(data, where), where).named("stages").items():
-        yield name, fields.child("do") if fields.has("do") else fields
+    named = Fields(load_mapping(data, where), where).named("stages").items()
+    found = {name: each.child("do") if each.has("do") else each for name, each in named}
+    _check_letters(found.values(), where)
+    yield from found.items()
+
+
+def _check_letters(stages: Iterable[Fields], where: str) -> None:
+    """Refuse more letters of folders than are written before all paths of a file."""
+    letters = Steps("the paths of dvc.yaml", where, MOST_LETTERS)
+    for each in stages:
+        lists = (each.value.get(key) for key in ("deps", "params", *_OUTS))
+        of = [item for some in lists if isinstance(some, list | Mapping) for item in some]
+        paths = sum(len(item) if isinstance(item, Mapping) else 1 for item in of)
+        letters.take(len(str(each.value.get("wdir", ""))) * paths, paths)
 
 
 def _templated(name: str, stages: Json, fields: Fields, *, resolved: bool) -> str:
@@ -384,7 +393,7 @@ def _stage_params(fields: Fields) -> list[tuple[str, tuple[str, ...]]]:
     found: dict[str, dict[str, None]] = {}
     for item in raw if isinstance(raw, list) else [raw]:
         if isinstance(item, str):
-            found.setdefault(_DEFAULT_PARAMS, {})[item] = None
+            found.setdefault("params.yaml", {})[item] = None
             continue
         if not isinstance(item, Mapping):
             raise fields.bad("params", "parameters, or files with parameters")

@@ -51,8 +51,8 @@ _NO_FILE: Final = "no metrics file gives its metric"
 _MOST_STAGES = 1_000
 _MOST_OF_EXAMPLES: Final = 200  # each is asked what it stands on
 _MODEL: Final = re.compile(
-    r".*(?:model|weights|checkpoint|estimator|classifier|regressor).*"
-    r"|.*\.(?:pth?|ckpt|onnx|h5|keras|safetensors|joblib|cbm)",
+    r"model|weights|checkpoint|estimator|classifier|regressor"
+    r"|\.(?:pth?|ckpt|onnx|h5|keras|safetensors|joblib|cbm)\Z",
     re.IGNORECASE,
 )
 
@@ -248,7 +248,7 @@ def examples_read(state: ProjectState, metrics: Iterable[str]) -> ExamplesRead:
         for stage in data.values()
         if models.isdisjoint(each.name for each in (stage, *read.above(stage)))
         for out in stage.outs
-        if stage.name not in reading and not _MODEL.fullmatch(out.path)
+        if stage.name not in reading and not _MODEL.search(out.path)
         if any(touches(out.path, dep) for dep in deps)
     ]
     raw = [dep for dep in deps - others if state.entry(state.at(f"{dep}.dvc")) is not ABSENT]
@@ -282,4 +282,4 @@ def _predicts(read: FilledPipeline, stage: Stage) -> bool:
 
 
 def _makes_model(stage: Stage) -> bool:
-    return any(_MODEL.fullmatch(out.path) for out in stage.outs)
+    return any(_MODEL.search(out.path) for out in stage.outs)

@@ -26,15 +26,18 @@ from gitexp.model.config import ParamKey
 from gitexp.model.ids import ABSENT, ParamValue
 from gitexp.text import params
 from gitexp.text.fields import param_json
-from gitexp.text.foreign import with_parents
+from gitexp.text.foreign import Steps, with_parents
 from gitexp.text.jsontext import Json, json_dumps_compact
-from gitexp.text.paramkeys import flatten, lookup
+from gitexp.text.paramkeys import find, flatten
 
 if TYPE_CHECKING:
     from gitexp.model.job import Stage, StageOut, StageParams
 
 _TEMPLATE = re.compile(r"\$\{([^{}]*)\}")
 _VARIABLE = "GITEXP_SEED"
+_MOST_STEPS: Final = 20_000_000  # letters of what is filled in; seconds
+_PATH_STEPS: Final = 50  # of a path of a group, for each of its items: 400,000 of them
+_NAME_STEPS: Final = 20  # of a look at what may have a name's value
 _NOTHING_OWN: Final[Mapping[str, Json]] = {}
 _ASIDE = frozenset(("deps", "outs", "metrics", "plots", "desc", "meta", "always_changed"))
 
@@ -47,7 +50,10 @@ class FilledPipeline:
         self._path = state.config.pipeline or ""
         self._folder = posixpath.dirname(self._path)
         self._seeds = {str(key) for key in state.config.seed.every}
+        self._steps = Steps("the templates of dvc.yaml", self._path, _MOST_STEPS)
+        self._known: dict[str, dict[str, ParamValue]] = {}
         data = state.read(self._path) if self._path else ABSENT
+        written: tuple[Stage, ...] = ()
         self._top: Mapping[str, Json] = {}
         self.stages: tuple[Stage, ...] = ()
         self._outs: dict[str, Patterns] = {}
@@ -57,10 +63,9 @@ class FilledPipeline:
         with contextlib.suppress(GitexpError):  # `run` says what is wrong with it
             top = {} if data is ABSENT else dvcpipeline.load_mapping(data, self._path)
             self._top = mapping(top)
-            written = (
-                () if data is ABSENT else dvcpipeline.written_stages(data, self._path, self._folder)
-            )
-            self.stages = tuple(map(self._named, written))
+            if data is not ABSENT:
+                written = dvcpipeline.written_stages(data, self._path, self._folder)
+        self.stages = tuple(map(self._named, written))
         self._executed = executed(state.stages, state.config.targets) if self.stages else ()
 
     @cached_property
@@ -280,14 +285,21 @@ class FilledPipeline:
 
     def filled(self, name: str) -> dict[str, ParamValue]:
         """Return what a template stands for, from wherever it comes, without seeds."""
+        if name in self._known:
+            return self._known[name]
         found: dict[str, ParamValue] = {}
         for source, values in self._sources:
-            with contextlib.suppress(GitexpError):  # it is not there, or no parameter
-                value = lookup(values, name)
+            self._steps.take(_NAME_STEPS, len(self._known))
+            value = find(values, name)
+            if value is ABSENT:
+                continue
+            with contextlib.suppress(GitexpError):  # no parameter
                 for key, leaf in flatten({name: param_json(value)}).items():
                     inline = source == f"{self._path}:vars"
                     found[f"{source}.{key}" if inline else str(ParamKey(source, key))] = leaf
-        return {key: leaf for key, leaf in found.items() if key not in self._seeds}
+        self._steps.take(len(found), len(self._known))
+        known = {key: leaf for key, leaf in found.items() if key not in self._seeds}
+        return self._known.setdefault(name, known)
 
     def called(self, stages: Iterable[Stage], every: Iterable[str]) -> set[str]:
         """Return the files that the commands of stages name: by their paths, else in any folder."""
@@ -304,13 +316,15 @@ class FilledPipeline:
         def value(hole: re.Match[str]) -> str:
             name = _dotted(hole[1])
             there: list[object] = [*self.filled(name).values()]
-            with contextlib.suppress(GitexpError):
-                there = [lookup(own, name)]
+            mine = find(own, name)
+            there = there if mine is ABSENT else [mine]
             plain = len(there) == 1 and isinstance(there[0], str | int | float)
             said = str(there[0]) if plain else hole[0]
             return said.lower() if there and isinstance(there[0], bool) else said
 
-        return _TEMPLATE.sub(value, text)
+        filled = _TEMPLATE.sub(value, text)
+        self._steps.take(len(filled), len(self._known))
+        return filled
 
     def _fill(self, text: str, own: Mapping[str, Json] = _NOTHING_OWN) -> str:
         return posixpath.normpath(self._filled(text, own)) if "${" in text else text
@@ -324,8 +338,9 @@ class FilledPipeline:
         hole = _TEMPLATE.fullmatch(written.strip()) if isinstance(written, str) else None
         name = _dotted(hole[1]) if hole else ""
         for values in (own, *(each for _, each in self._sources)) if name else ():
-            with contextlib.suppress(GitexpError):
-                return param_json(lookup(values, name))
+            found = find(values, name)
+            if found is not ABSENT:
+                return param_json(found)
         return self._filled(written, own) if isinstance(written, str) else written
 
     def _named(self, stage: Stage) -> Stage:
@@ -336,6 +351,8 @@ class FilledPipeline:
             own |= mapping(each)
         items = dvcpipeline.group_items(body, partial(self._value, own=own))
         values = [own | each for each in items] or [own]
+        paths = len(values) * (len(stage.deps) + len(stage.params) + len(stage.outs))
+        self._steps.take(paths * _PATH_STEPS, paths)
 
         def fill(text: str) -> list[str]:
             return [*dict.fromkeys(self._fill(text, each) for each in values)]
@@ -393,7 +410,7 @@ def _acting(entry: Mapping[str, Json]) -> Json:
 
 
 def _dotted(name: str) -> str:
-    return re.sub(r"\[['\"]?([^\]'\"]*)['\"]?\]", r".\1", name.strip())
+    return re.sub(r"\[['\"]?([^\[\]'\"]*)['\"]?\]", r".\1", name.strip())
 
 
 def sha(*texts: str) -> str:

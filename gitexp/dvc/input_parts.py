@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Literal
 
 from gitexp.dvc import dvc_config
 from gitexp.dvc.covered.ignore_rules import IgnoreRules
+from gitexp.dvc.dvcfiles import base_name
 from gitexp.dvc.dvcpipeline import Pattern, declares
-from gitexp.dvc.state import NO_FILES, Patterns, ProjectState, base_name, executed
+from gitexp.dvc.state import NO_FILES, Patterns, ProjectState, executed
 from gitexp.errors import BadFormatError, UnknownParamError, UnsafeInputError
 from gitexp.git.objects import MODE_COMMIT, Entry, read_blob, tree_id
 from gitexp.model import dataclass, replace

@@ -43,7 +43,7 @@ TIMEOUT_S = 120
 LIMIT_BYTES = 1 << 20
 CODE: Final = (".py", ".sh", ".R", ".jl", ".ipynb")
 _TRAINING: Final = re.compile(
-    r"(?:.*[^a-z])?(?:re|pre)?(?:train|trainer|training|fit|fine[_-]?tune|tune|learn)(?:[^a-z].*)?",
+    r"(?<![a-z])(?:re|pre)?(?:train|trainer|training|fit|fine[_-]?tune|tune|learn)(?![a-z])",
     re.IGNORECASE,
 )
 _EVALUATING: Final = re.compile(r"eval|scor|test|metric|report|valid|measure|judg", re.IGNORECASE)
@@ -379,7 +379,7 @@ def _overlap(path: str, one: str, other: str) -> BadFormatError:
 
 def is_called_training(stage: Stage) -> bool:
     """Tell whether a stage, or a script of it, is called train or fit, and none evaluate."""
-    return any(map(_TRAINING.fullmatch, _names(stage))) and not is_called_evaluating(stage)
+    return any(map(_TRAINING.search, _names(stage))) and not is_called_evaluating(stage)
 
 
 def is_called_evaluating(stage: Stage) -> bool:

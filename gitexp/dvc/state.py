@@ -17,14 +17,14 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import dvcpipeline
-from gitexp.dvc.dvcfiles import DvcFiles, FilesRead
+from gitexp.dvc.dvcfiles import DvcFiles, FilesRead, base_name
 from gitexp.dvc.dvcpipeline import Pattern
 from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.git.objects import Entry
 from gitexp.model import dataclass, field, replace
 from gitexp.model.ids import Absent, TreeId
-from gitexp.text.foreign import Steps, matcher, with_parents
+from gitexp.text.foreign import Steps, check_path, matcher, with_parents
 from gitexp.text.yamltext import yaml_loads
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 _WORDS = re.compile(r"""[\s"'=,;|&<>()`]+""")
 MOST_STEPS = 5_000_000  # seconds
 MOST_MEETINGS = 20_000_000  # likewise
-_MOST_LETTERS = 20_000_000  # bytes; of folders, each before all paths that start there
 TEXT_LIMIT_BYTES = 1 << 20
 _FILLED = ("vars", "foreach", "matrix")
 _OUT_SECTIONS = ("outs", "metrics", "plots")
@@ -112,7 +111,7 @@ def declared_stages(data: bytes, where: str, folder: str) -> tuple[DeclaredStage
     """
     document = yaml_loads(data, where=where, allow_aliases=True)
     top = mapping(document)
-    letters = Steps("the paths of dvc.yaml", where, _MOST_LETTERS)
+    letters = Steps("the paths of dvc.yaml", where, dvcpipeline.MOST_LETTERS)
     shared = _read(top, _Folder(folder, letters)), frozenset(texts_in(top.get("vars")))
     found: list[DeclaredStage] = []
     for name, body in mapping(top.get("stages")).items():
@@ -143,11 +142,6 @@ def executed(declared: Sequence[DeclaredStage], targets: Sequence[str]) -> froze
     return frozenset(wanted)
 
 
-def base_name(name: str) -> str:
-    """Return the declared name of a stage of dvc.lock or of a target (``dvc.yaml:each@a``)."""
-    return name.partition("@")[0].rpartition(":")[2]
-
-
 def words(command: str, folder: str) -> frozenset[str]:
     """Return what could be paths in a command, relative to the project folder."""
     return frozenset(join(folder, word) for word in _split(command))
@@ -173,6 +167,12 @@ class _Folder:
         self.letters.take(len(self.path) * len(names), len(names))
         return [join(self.path, name) for name in names]
 
+    def paths(self, names: Sequence[str]) -> list[str]:
+        """Return declared paths, refusing one that no file can have."""
+        for name in names:
+            check_path(name, self.letters.where, self.path)
+        return self.below(names)
+
     def patterns(self, section: Json) -> tuple[Pattern, ...]:
         names: list[str] = []
         for entry in listed(section):
@@ -180,7 +180,7 @@ class _Folder:
                 names.append(entry)
             else:
                 names.extend(mapping(entry))
-        return tuple(map(Pattern.of, self.below([name for name in names if "://" not in name])))
+        return tuple(map(Pattern.of, self.paths([name for name in names if "://" not in name])))
 
 
 def _stage(
@@ -226,7 +226,7 @@ def _read(section: Mapping[str, Json], place: _Folder) -> tuple[Pattern, ...]:
     files = (item for item in listed(section.get("vars")) if isinstance(item, str))
     of_params = (name for item in listed(section.get("params")) for name in mapping(item))
     names = [*(item.partition(":")[0] for item in files), "params.yaml", *of_params]
-    return tuple(map(Pattern.of, place.below(names)))
+    return tuple(map(Pattern.of, place.paths(names)))
 
 
 def mapping(value: Json) -> Mapping[str, Json]:

@@ -11,8 +11,8 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import dvcpipeline
-from gitexp.dvc.dvcfiles import DvcFiles
-from gitexp.dvc.dvcpipeline import bound, declared_outs
+from gitexp.dvc.dvcfiles import DvcFiles, bound
+from gitexp.dvc.dvcpipeline import declared_outs
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import CONCLUSIONS, CONFIG, ENVIRONMENTS, PLANS, RUNS, WITNESSES
 from gitexp.git.tree import FILE_MODES

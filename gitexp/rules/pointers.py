@@ -13,8 +13,8 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import dvcpipeline
-from gitexp.dvc.dvcfiles import DvcFiles, HashedPath, LockedStage, load_pointer
-from gitexp.dvc.dvcpipeline import bound, declares
+from gitexp.dvc.dvcfiles import DvcFiles, HashedPath, LockedStage, bound, load_pointer
+from gitexp.dvc.dvcpipeline import declares
 from gitexp.errors import GitexpError
 from gitexp.git.tree import FILE_MODES, Tree
 from gitexp.model.ids import BlobId, ParamTree

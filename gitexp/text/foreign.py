@@ -22,6 +22,8 @@ from gitexp.model import dataclass, field
 _DRIVE = re.compile(r"[^/]:")  # whatever the letter: Windows joins nothing to what begins so
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _RESERVED = frozenset((".git", ".dvc", ".gitexp"))
+MAX_PATH = 4_096  # characters, as systems have it
+MAX_PARTS = 255  # of a path: each is looked up with all folders that lead to it
 
 
 def relative_path(
@@ -38,13 +40,31 @@ def relative_path(
     """
     if not path or path.startswith("/") or _DRIVE.match(path) or "\\" in path or "\0" in path:
         raise _unsafe(path, where)
-    normal = posixpath.normpath(posixpath.join(folder, path))
+    normal = joined(path, where, folder)
     parts = normal.split("/")
     if _DRIVE.match(normal) or (normal == "." and not whole) or (not up and parts[0] == ".."):
         raise _unsafe(path, where)
     if any(part.casefold() in _RESERVED for part in parts):
         raise _unsafe(path, where)
     return normal
+
+
+def joined(path: str, where: str, folder: str) -> str:
+    """Return a normal path below a folder, whether it leaves that or not."""
+    return posixpath.normpath(posixpath.join(folder, check_path(path, where, folder)))
+
+
+def check_path(path: str, where: str, folder: str = "") -> str:
+    """Return a path, refusing one that is longer, below its folder, than that of any file."""
+    parts = path.count("/") + folder.count("/") + 1
+    if len(path) + len(folder) <= MAX_PATH and parts <= MAX_PARTS:
+        return path
+    raise UnsafeInputError(
+        "a path is longer than any file's",
+        found=f"{len(path) + len(folder)} characters, {parts} parts: {path[:80]!a}",
+        where=where,
+        expected=f"at most {MAX_PATH} characters and at most {MAX_PARTS} parts",
+    )
 
 
 def folder_path(path: str, *, where: str, folder: str = "", up: bool = False) -> str:

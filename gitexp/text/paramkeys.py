@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, cast
 
 from gitexp.errors import BadFormatError, UnknownParamError
 from gitexp.model.config import ParamKey
+from gitexp.model.ids import ABSENT
 from gitexp.text.fields import near, param_tree
 
 if TYPE_CHECKING:
-    from gitexp.model.ids import ParamTree, ParamValue
+    from gitexp.model.ids import Absent, ParamTree, ParamValue
     from gitexp.text.jsontext import Json
 
 Path = tuple[str | int, ...]
@@ -46,36 +47,48 @@ def lookup(value: Json, key: str) -> ParamTree:
     >>> lookup({"train": {"lr": 0.1}}, "train.lr")
     0.1
     """
-    found, _path = _descend(value, key)
-    return param_tree(found)
+    found = find(value, key)
+    if found is ABSENT:
+        raise _unknown(value, key)
+    return found
+
+
+def find(value: Json, key: str) -> ParamTree | Absent:
+    """Return the same, or `ABSENT`, without a look at what else there is."""
+    found = _descend(value, key)
+    return ABSENT if found is None else param_tree(found[0])
 
 
 def path_of(value: Json, key: str) -> Path:
     """Return the path of keys and list positions that a dotted key stands for."""
-    return _descend(value, key)[1]
+    found = _descend(value, key)
+    if found is None:
+        raise _unknown(value, key)
+    return found[1]
 
 
-def _descend(value: Json, key: str) -> tuple[Json, Path]:
+def _descend(value: Json, key: str) -> tuple[Json, Path] | None:
     here, path, rest = value, list[str | int](), key
-    while True:
+    while len(key) <= 2 * _MOST_LETTERS:
         if isinstance(here, Mapping):
             # A key with a dot in it is met as a whole first, then what stands before a dot.
             name = next((name for name in _heads(rest) if name in here), None)
             if name is None:
-                raise _unknown(value, key)
+                return None
             here = here[name]
             path.append(name)
         elif isinstance(here, list):
             name = rest.partition(".")[0]
             if not (_POSITION.fullmatch(name) and int(name) < len(here)):
-                raise _unknown(value, key)
+                return None
             here = here[int(name)]
             path.append(int(name))
         else:
-            raise _unknown(value, key)
+            return None
         if len(name) == len(rest):
             return here, tuple(path)
         rest = rest[len(name) + 1 :]
+    return None
 
 
 def _heads(key: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from gitexp.dvc import dvcfiles, dvcpipeline, dvcwrite
 from gitexp.dvc.declared_data import Reader
+from gitexp.dvc.state import declared_stages
 from gitexp.errors import BadFormatError, DvcFailedError, PreconditionError, UnsafeInputError
 from gitexp.git.repository import open_repository
 from gitexp.model.ids import CommitHash, Md5, RunId
@@ -534,3 +535,31 @@ def test_a_lock_needs_nothing_of_stages_and_flags_that_a_templated_pipeline_has_
     )
     found = Reader(open_repository(repo.workspace)).of(CommitHash(repo.hash()))
     assert [out.path for out in found.outs] == ["out/a"]
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        (dvcfiles.load_pointer, "outs: [{path: PATH}]"),
+        (dvcfiles.load_pointer, "wdir: PATH\nouts: [{path: b}]"),
+        (dvcfiles.load_lock, "schema: '2.0'\nstages: {a: {cmd: x, outs: [{path: PATH}]}}"),
+        (dvcfiles.load_lock, "schema: '2.0'\nstages: {a: {cmd: x, deps: [{path: s3://PATH}]}}"),
+        (dvcfiles.load_lock, "schema: '2.0'\nstages: {a: {cmd: x, deps: [{path: /PATH}]}}"),
+        (dvcpipeline.load_pipeline, "stages: {a: {cmd: x, deps: [PATH]}}"),
+        (dvcpipeline.load_pipeline, "stages: {a: {cmd: x, outs: [{? PATH : {cache: false}}]}}"),
+        (dvcpipeline.load_pipeline, "stages: {a: {cmd: x, wdir: PATH, outs: [b]}}"),
+        (dvcpipeline.load_pipeline, "plots: [PATH]"),
+        (dvcpipeline.declared_outs, "stages: {a: {cmd: x, outs: [PATH]}}"),
+        (dvcpipeline.declared_outs, "stages: {a: {do: {cmd: x, wdir: PATH, outs: [b]}}}"),
+        (declared_stages, "stages: {a: {cmd: x, outs: [PATH]}}"),
+        (declared_stages, "stages: {a: {do: {cmd: x, wdir: PATH, deps: [b]}}}"),
+    ],
+)
+def test_a_path_is_no_longer_than_that_of_any_file(
+    read: Callable[[bytes, str, str], object], text: str
+) -> None:
+    for path in ("a" * 4_080, "a/" * 250 + "b"):
+        assert read(text.replace("PATH", path).encode(), "f", "")
+    for path in ("a" * 4_097, "a/" * 255 + "b"):
+        with pytest.raises(UnsafeInputError, match="longer than any file's"):
+            read(text.replace("PATH", path).encode(), "f", "")

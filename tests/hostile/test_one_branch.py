@@ -23,13 +23,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitexp.cli.dispatch import dispatch
-from gitexp.dvc import dvcfiles, dvcpipeline
+from gitexp.comparison.randomness import draws, project_text, seeding, syntax
+from gitexp.dvc import dvcfiles, dvcpipeline, evaluator, filled, pipeline, state
+from gitexp.dvc.evaluator import Evaluator
+from gitexp.dvc.state import ProjectState
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
 from gitexp.experiments.conclude import conclude
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import Index, Kind
-from gitexp.model.ids import CommitHash
+from gitexp.model.config import ProjectConfig
+from gitexp.model.ids import CommitHash, TreeId
 from gitexp.model.run import Run
 from gitexp.records import codec
 from gitexp.records import plan as plan_format
@@ -385,6 +389,69 @@ def tried(pattern: str, text: str) -> bool:
 @given(st.text("ab*?", min_size=1, max_size=9), st.text("abc", min_size=1, max_size=8))
 def test_a_pattern_matches_what_trying_all_ways_matches(pattern: str, text: str) -> None:
     assert foreign.matcher([pattern])(text) is tried(pattern, text)
+
+
+RULES: Final = (
+    *(evaluator, filled, pipeline, project_text, dvcpipeline, paramkeys, params, foreign),
+    *(state, draws, seeding, syntax),
+)
+UNITS: Final = (
+    "[",
+    "${[",
+    "model",
+    "-train",
+    "data",
+    "a.",
+    "a_",
+    " ",
+    "\n",
+    "=",
+    "/",
+    "'",
+    "seed ",
+    "0",
+)
+
+
+def test_no_pattern_of_ours_takes_quadratic_time() -> None:
+    ours = [
+        each
+        for one in RULES
+        for each in vars(one).values()
+        if isinstance(each, re.Pattern) and isinstance(each.pattern, str)
+    ]
+    assert len(ours) > 40
+    with bounded():
+        for unit in UNITS:
+            text = unit * (200_000 // len(unit)) + "\n"
+            for each in ours:
+                each.match(text)
+            filled._dotted(text)  # noqa: SLF001  it is a substitution
+            evaluator._MODEL.search(text)  # noqa: SLF001  these two search
+            pipeline._TRAINING.search(text)  # noqa: SLF001
+
+
+FAR: Final = "a/" * 200_000 + "b"
+OUTS: Final = ", ".join(f"d{n}" for n in range(40_000))
+HOLES: Final = ", ".join(f"'${{x}}/d{n}'" for n in range(20_000))
+ITEMS: Final = ", ".join(map(str, range(1_000)))
+STAGE: Final = "stages:\n  train:\n    cmd: python train.py\n"
+BOMBS: Final[dict[str, tuple[str, str]]] = {
+    "aliases": ("dvc.yaml", f"x: &a '{LONG}'\n{STAGE}    deps: [{'*a, ' * 60_000}]\n"),
+    "params": ("params.yaml", f"a: &a '{LONG}'\n" + "".join(f"k{n}: *a\n" for n in range(40_000))),
+    "brackets": ("dvc.yaml", f"{STAGE}    deps: ['${{{'[' * 400_000}}}']\n"),
+    "items": ("dvc.yaml", (f"stages:\n  g:\n    foreach: [{ITEMS}]\n    do:\n"
+              f"      cmd: python train.py\n      deps: [{HOLES.replace('x', 'item')}]\n")),
+    "long values": ("dvc.yaml", f"vars: [{{x: '{LONG[:300_000]}'}}]\n{STAGE}    deps: [{HOLES}]\n"),
+    "deep out": ("dvc.yaml", f"{STAGE}    outs: [{FAR}]\n"),
+    "deep dep": ("dvc.yaml", f"{STAGE}    deps: [{FAR}, '${{x}}/{FAR}']\n"),
+    "deep lock": ("dvc.lock", ("schema: '2.0'\nstages:\n  train:\n    cmd: x\n    outs:\n"
+                  f"    - {{path: {FAR}, hash: md5, md5: {'a' * 32}, size: 3}}\n")),
+    "deep pointer": ("data.dvc", f"outs: [{{path: {FAR}, hash: md5, md5: {'a' * 32}, size: 3}}]\n"),
+    "wdir": ("dvc.yaml", f"{STAGE}    wdir: {LONG}\n    outs: [{OUTS}]\n"),
+    "short wdir": ("dvc.yaml", f"{STAGE}    wdir: {LONG[:4_000]}\n    outs: [{OUTS}]\n"),
+    "deep wdir": ("dvc.yaml", f"{STAGE}    wdir: {FAR}\n    outs: [{OUTS}]\n"),
+}  # fmt: skip
 
 
 # --- trees -------------------------------------------------------------------------------------
@@ -842,6 +909,62 @@ def test_what_a_fetched_branch_holds_costs_other_answers_nothing(
         forget(judged)
         capsys.readouterr()
     assert {verb: n for verb, n in after.items() if n > 2 * before[verb]} == {}, before
+
+
+ASKED: Final[tuple[tuple[str, ...], ...]] = (
+    *(
+        ("show", "hub/exp/evil"),
+        ("inputs", "main", "hub/exp/evil"),
+        ("check", "main..hub/exp/evil"),
+    ),
+    *(("compare", "main", "hub/exp/evil"), ("diff", "main", "hub/exp/evil")),
+    ("review", "main...hub/exp/evil"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.sweep(6)
+@pytest.mark.parametrize("kind", BOMBS)
+def test_what_one_branch_makes_of_a_small_file_is_bounded(
+    judged: BuiltRepo, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(argv: tuple[str, ...]) -> tuple[int, str]:
+        with bounded():
+            code = dispatch(["-C", str(judged.path), *argv])
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    def own() -> dict[str, tuple[int, str]]:
+        return {" ".join(argv): told(argv) for argv in BESIDE if argv[0] not in ("list", "run")}
+
+    told(("list",))
+    before = own()
+    path, text = BOMBS[kind]
+    piped = ProjectConfig(metrics=("metrics.json",), pipeline="dvc.yaml")
+    try:
+        files = {**dict(uncertain(judged, "evil")), path: text.encode()}
+        imported(judged, "refs/remotes/hub/exp/evil", files.items())
+        evil = ProjectState(
+            open_repository(judged.workspace), TreeId(judged.tree("hub/exp/evil")), piped
+        )
+        with bounded(), contextlib.suppress(UnsafeInputError):
+            evaluator.content(Evaluator("dvc.yaml", (("train", "metrics.json"),)), evil)
+            assert evaluator.evaluator(evil, ["metrics.json"], ()).lacking
+        assert own() == before
+        assert told(("list",))[0] == 0
+        for argv in ASKED:
+            code, said = told(argv)
+            assert 0 <= code <= 6, said
+            assert "bug" not in said
+            assert len(said) < 100_000
+        judged.git("switch", "-q", "--detach", "hub/exp/evil")
+        old, new = judged.hash("main"), judged.hash("hub/exp/evil")
+        for argv in (("hook", "post-checkout", old, new, "1"), ("hook", "pre-commit"), ("status",)):
+            code, said = told(argv)
+            assert 0 <= code <= 6, said
+    finally:
+        judged.git("switch", "-q", "-f", "exp/deep")
+        forget(judged)
 
 
 def test_more_conclusions_of_others_than_are_read_stop_the_question_about_them(

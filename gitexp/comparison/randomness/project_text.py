@@ -28,7 +28,7 @@ from gitexp.model import dataclass, replace
 from gitexp.model.config import ParamKey, ProjectConfig
 from gitexp.text import params
 from gitexp.text.fields import near
-from gitexp.text.foreign import with_parents
+from gitexp.text.foreign import MAX_PATH, with_parents
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -48,7 +48,7 @@ _GIVEN = re.compile(  # on a command line
     r"(?<![\w.-])([\w.-]*(?:seed|random[_-]state))[ =]+[\"']?(\d+)\b", re.IGNORECASE
 )
 _DIVIDES = re.compile(r"split|fold", re.IGNORECASE)
-_DATA_LINE = re.compile(r"\s*\w*data\w*\s*=|\s*[xXyY]\w*\s*[,=]")
+_DATA_LINE = re.compile(r"\s*+(?:(?=\w*data)\w++\s*+=|[xXyY]\w*+\s*+[,=])")
 _RESULTS = re.compile(
     r"(?<!\w)(?=\w+\.\w+$)\w*?(metric|result|score|summary|report|history)", re.IGNORECASE
 )
@@ -216,7 +216,7 @@ class ProjectText:
 
     def _is_absent(self, path: str) -> bool:
         """Whether no job has a file of this name, in whatever folder, when it starts."""
-        if _OUTSIDE.match(path) or not self.whole:
+        if _OUTSIDE.match(path) or not self.whole or len(path) > MAX_PATH:
             return False
         path = posixpath.normpath(path).replace("../", "")
         ends = tuple(f"/{each}" for each in with_parents(path))
