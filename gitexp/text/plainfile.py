@@ -156,10 +156,12 @@ def join(left: Table, right: Table, metric: str | None, *, paired: bool) -> RowK
             where=f"{left.where} and {right.where}",
             expected="the same seeds in both files, or none",
         )
-    named = (name for name in others if paired and _is_id(name))
-    return RowKey(
-        ORDER, cautions=tuple(said for name in named for said in _doubts(left, right, name))
-    )
+    named = tuple(filter(_is_id, others))
+    for name in named:
+        if not paired or len(left.rows) != len(right.rows):
+            _refuse_repeated(left, right, name)
+    said = (text for name in named if paired for text in _doubts(left, right, name))
+    return RowKey(ORDER, cautions=tuple(said))
 
 
 def _rank(left: Table, right: Table, name: str) -> int | None:
@@ -199,6 +201,23 @@ def _check_ways(left: Table, right: Table, names: Sequence[str]) -> None:
             )
 
 
+def _refuse_repeated(left: Table, right: Table, name: str) -> None:
+    """Refuse several rows of one id, which depend on each other, where each counts as its own."""
+    sides = [(table, Counter(table.labels(name))) for table in (left, right)]
+    if all(len(found) == 1 for _, found in sides):  # the same in every row: who answered
+        return
+    for table, found in sides:
+        ((_, label), number), *_ = found.most_common(1)
+        if number > 1:
+            raise DesignError(
+                f"rows of one {name[:_SHOWN]} depend on each other, and each would count",
+                found=f"{label[:_SHOWN]} in {number} rows",
+                where=table.where,
+                expected=f"one row for each {name[:_SHOWN]}: the mean of its rows, say",
+                next_step="gitexp test --design paired, with one row for each in both files",
+            )
+
+
 def _doubts(left: Table, right: Table, name: str) -> Iterable[str]:
     """Yield what a column of ids that joins nothing says of pairs by place."""
     one, two = ([label for _, label in table.labels(name)] for table in (left, right))
@@ -213,7 +232,7 @@ def _doubts(left: Table, right: Table, name: str) -> Iterable[str]:
             found=f"{one[at][:_SHOWN]} and {two[at][:_SHOWN]} in row {at + 1}",
             where=f"{left.where} and {right.where}",
             expected=f"one row for each {shown}, or the same order in both files",
-            next_step="sort both files by it, or gitexp test --design independent",
+            next_step="sort both files by it, or give one row for each: the mean of its rows, say",
         )
     if apart:
         yield f"order joins the rows, and {shown} differs in {len(apart)} of {len(one)} pairs"

@@ -449,6 +449,31 @@ def test_what_joins_rows_is_said_with_what_weakens_it(run: object, case: str) ->
     assert ("depend on" in out or "differs in" in out) is bool(caution)
 
 
+@pytest.mark.parametrize("design", ["paired", "independent"])
+@pytest.mark.parametrize("ids", ["once", "twice", "one", "other"])
+def test_several_rows_of_one_id_are_no_independent_ones(run: object, design: str, ids: str) -> None:
+    """Else eight questions that were judged forty times each are 320 measurements."""
+    left = {
+        "once": ("q1", "q2", "q3", "q4"),
+        "twice": ("q1", "q1", "q2", "q3"),
+        "one": ("gpt", "gpt", "gpt", "gpt"),  # who answered, not what
+        "other": ("r1", "r1", "r2", "r2"),  # two users, of whom the other side has none
+    }[ids]
+    right = ("q3", "q1", "q2") if ids != "one" else ("gpt",) * 3
+    files = [
+        "id,score\n" + "".join(f"{i},.{n + 1}\n" for n, i in enumerate(s)) for s in (left, right)
+    ]
+    code, out, err = run(*files, "--design", design)
+    if ids in {"twice", "other"}:
+        assert (code, out) == (3, "")
+        assert "rows of one id depend on each other" in err
+        assert f"{left[0]} in 2 rows" in err
+    elif design == "independent":
+        assert out.startswith("NO VERDICT"), err
+    else:
+        assert "have no partner" in err
+
+
 def test_a_column_of_ids_is_no_metric(run: object) -> None:
     rows = "id,f1\n" + "".join(f"{i},.{i + 5}\n" for i in range(6))
     code, out, err = run(rows, rows, "--design", "paired")
