@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 from gitexp.dvc import dvc_config, hashing, links
 from gitexp.errors import BadFormatError, DataMissingError, PreflightError, UnsafeInputError
 from gitexp.git.worktree import status
-from gitexp.system import live
-from gitexp.text import foreign
+from gitexp.text import foreign, points
 from gitexp.text.foreign import lines, with_parents
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ def ignore_files(existing: Mapping[str, bytes], paths: Iterable[str]) -> dict[st
 def _ignoring_itself(path: str) -> str:
     """Return the ``.gitignore`` of the folder of `gitexp.log_metric` above a path; "" without."""
     above = with_parents(path)[1:]
-    name = posixpath.dirname(live.FOLDER)
+    name = posixpath.dirname(points.FOLDER)
     return next((f"{at}/{NAME}" for at in above if posixpath.basename(at) == name), "")
 
 

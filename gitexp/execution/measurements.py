@@ -19,8 +19,9 @@ from gitexp.model.config import DEFAULT_METRICS
 from gitexp.model.ids import EvaluationDigest
 from gitexp.model.job import COMMAND_STAGE, FILES, LOG, LOGGED, POINTS, KeptFile, OutKind
 from gitexp.model.run import FileHash, has_number
-from gitexp.system import curves, live, metrics
+from gitexp.system import curves, metrics
 from gitexp.system import logged_metrics as logged
+from gitexp.text import points
 from gitexp.text import predictions as predictions_format
 from gitexp.text.jsontext import json_dumps_compact
 from gitexp.text.samples import LIMIT
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     Stamp = tuple[int, ...]
 
-_LIVE = ("dvclive", live.FOLDER)  # where values go while a training works
+_LIVE = ("dvclive", points.FOLDER)  # where values go while a training works
 _LONG_LOG = 64 << 20  # bytes; nobody asks what a longer one has
 _LONG_LINE = 64 << 10
 

@@ -41,6 +41,7 @@ from gitexp.model.job import CACHE, CHANGED_LINKS, CHECKPOINT, LOG, POINTS, STAG
 from gitexp.model.run import RepeatState
 from gitexp.records import codec
 from gitexp.system import environment, kernels, live, observed, params
+from gitexp.text import points
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -364,7 +365,7 @@ def _check_code(attempt: Attempt, slot: Path, before: Mapping[str, str], stage: 
 
 def _points_too(job: Job, stage: Stage, project: Path) -> dict[str, str]:
     """Let `log_metric` write the curves too that DVC expects a stage to write."""
-    folder = posixpath.join(stage.wdir, live.FOLDER)
+    folder = posixpath.join(stage.wdir, points.FOLDER)
     declared = (*(out.path for out in stage.outs), *job.curves)
     if not any(touches(path, folder) for path in declared):
         return {}

@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 POINTS = "GITEXP_POINTS"
 CURVES = "GITEXP_CURVES"
 PROJECT = "GITEXP_PROJECT"
-FOLDER = "gitexp-points/curves"  # below the working directory
 # Who is rank 0 says the launcher: torchrun first, as it numbers the processes of all nodes; then
 # Lightning and DeepSpeed, Slurm, Open MPI, PMIx, MPICH and Intel, MVAPICH, Horovod, jsrun, JAX.
 _RANK = "RANK"
@@ -267,7 +266,7 @@ def _folder() -> Path:
     given = os.environ.get(CURVES)
     if given:
         return Path(given)
-    folder = Path(os.path.abspath(FOLDER))  # noqa: PTH100  a link on the way stays one
+    folder = Path(os.path.abspath(points.FOLDER))  # noqa: PTH100  a link on the way stays one
     folder.mkdir(parents=True, exist_ok=True)
     ignored = folder.parent / ".gitignore"
     if not ignored.exists():

@@ -15,6 +15,7 @@ from gitexp.model import dataclass
 NAME_LIMIT = 190  # characters; `curve:NAME.final` has to be a metric's name, too
 LINE_LIMIT = 4096  # bytes; the longest point is shorter
 LARGEST_STEP = 2**63 - 1
+FOLDER = "gitexp-points/curves"  # of the curves, below the working directory
 
 
 @dataclass(frozen=True, slots=True)

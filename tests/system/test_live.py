@@ -132,14 +132,14 @@ def test_dvc_plots_what_was_logged_without_gitexp(dvc_repo: BuiltRepo) -> None:
     dvc_repo.write({"train.py": BY_HAND})
     run(dvc_repo.path / "train.py", LAST="0.5")
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", "plots", "show", "--json", "-x", "step", live.FOLDER],
+        [sys.executable, "-m", "dvc", "plots", "show", "--json", "-x", "step", points.FOLDER],
         cwd=dvc_repo.path,
         capture_output=True,
         check=True,
     )
     answer = json.loads(done.stdout)
     assert "errors" not in answer
-    (plot,) = answer["data"][f"{live.FOLDER}/loss/train.csv"]
+    (plot,) = answer["data"][f"{points.FOLDER}/loss/train.csv"]
     drawn = [(row["step"], row["value"]) for row in plot["content"]["data"]["values"]]
     assert drawn == [("0", "1.0"), ("10", "0.5")]
 
@@ -246,7 +246,8 @@ def test_the_file_of_a_curve_lies_in_its_folder_and_is_seen_there(name: str) -> 
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory of a script that nobody has started for a repeat."""
     for name in (*RANKS, live.POINTS, live.CURVES, f"{live.CURVES}_SINCE", live.PROJECT):
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # so that what a script's first value sets is undone, too
+        monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(live, "_LOG", live._Log())  # noqa: SLF001  another process
     return tmp_path
@@ -257,7 +258,7 @@ def test_without_gitexp_values_are_rows_of_a_csv_file_that_curves_reads(here: Pa
         live.log_metric('a "b", c', value)
     live.log_metric("loss/train", 2, step=10.0)  # type: ignore[arg-type]
     live.flush()
-    folder = here / live.FOLDER
+    folder = here / points.FOLDER
     data = (folder / "a%20%22b%22%2C%20c.csv").read_bytes()
     assert curves.load(data, "c.csv") == tuple(
         curves.CurvePoint('a "b", c', step, value) for step, value in enumerate((1, 0.5, None))
@@ -287,7 +288,7 @@ def test_a_later_execution_begins_each_file_anew_and_follows_no_link_into_a_cach
     cached = here / "cached"
     cached.write_text("name,step,value\nold,0,1\n")
     os.utime(cached, (1, 1))
-    file = here / live.FOLDER / "loss.csv"
+    file = here / points.FOLDER / "loss.csv"
     file.parent.mkdir(parents=True)
     os.link(cached, file)
     live.log_metric("loss", 1)
