@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from gitexp.dvc import state
+from gitexp.dvc import dvcpipeline, state
 from gitexp.dvc.covered import ignore_rules, packaging
 from gitexp.dvc.input_parts import collect
 from gitexp.dvc.state import ProjectState
@@ -132,7 +132,7 @@ def cost(here: ProjectState) -> tuple[int, int]:
 def test_of_twice_the_size_are_about_twice_the_operations(
     place: tuple[Repo, TreeId], kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(state, "_MOST_LETTERS", 1_000_000)  # of twenty
+    monkeypatch.setattr(dvcpipeline, "MOST_LETTERS", 1_000_000)  # of twenty
     monkeypatch.setattr(packaging, "_LONGEST", 200_000)  # of four million
     once, twice = (cost(laid(place, MANY[kind](size))) for size in (100, 200))
     for few, many in zip(once, twice, strict=True):
