@@ -208,11 +208,11 @@ def _completed(
     seed = seed_rule(request, folder, config.params, executed)
     notes = fixed_seeds(request, seed)
     outs = [out.path for stage in stages for out in stage.outs] or request.outputs
-    found = (
-        predictions.choose(folder, outs, stages, config.metrics).taken
-        if request.predictions is None
-        else predictions.named(folder, request.predictions)
-    )
+    if request.predictions is None:
+        found = predictions.choose(folder, outs, stages, config.metrics).taken
+    else:
+        found, more = predictions.named(workspace, config, request.predictions)
+        notes += more
     if found is None:
         none = (
             "no per-example predictions were found (columns id, y_true, y_pred); "
@@ -363,7 +363,7 @@ def describe(config: ProjectConfig) -> list[tuple[str, str]]:
         ("metrics", ", ".join(config.metrics)),
         ("outputs", ", ".join(config.outputs)),
         ("seed", seed),
-        ("predictions", config.predictions.path if config.predictions else ""),
+        ("predictions", predictions.described(config.predictions)),
         ("python", config.python or ""),
         ("included", ", ".join(config.inputs_include)),
     ]

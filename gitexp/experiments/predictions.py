@@ -3,32 +3,50 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import posixpath
 import shlex
 from typing import TYPE_CHECKING
 
+from gitexp.comparison.known_metrics import cached_files
 from gitexp.dvc import pipeline
 from gitexp.dvc.dvcpipeline import touches
-from gitexp.errors import GitexpError
+from gitexp.errors import GitexpError, UsageError
+from gitexp.git import refs, repository
 from gitexp.git.discovery import project_folder
+from gitexp.git.transaction import layout
 from gitexp.git.worktree import status
 from gitexp.model import dataclass
 from gitexp.model.config import Predictions
+from gitexp.model.ids import ABSENT
+from gitexp.text.jsontext import json_dumps_compact
+from gitexp.text.plainfile import is_id
+from gitexp.text.predictions import columns_of
+from gitexp.text.samples import LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from gitexp.model.config import ProjectConfig
     from gitexp.model.job import Stage
     from gitexp.model.workspace import Workspace
 
-_ID_NAMES = ("id", "example_id", "row_id", "index", "idx", "key")
+# Of each role the columns that win over all others, then those of which there may be one.
+_NAMES = {
+    "id": (("id",), ("example_id", "row_id", "index", "idx", "key")),
+    "y_true": (
+        ("y_true",),
+        ("label", "target", "truth", "true_label", "ground_truth", "gold", "actual"),
+    ),
+    "y_pred": (
+        ("y_pred",),
+        ("prediction", "predicted", "pred", "predicted_label", "pred_label", "y_hat"),
+    ),
+}
 _HEAD_BYTES = 1 << 16
 _MOST_TABLES = 100  # whose headers are read
 _SHOWN = 10
+_MOST_LETTERS = 300  # of a header in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +58,57 @@ class Choice:
     apart: str = ""  # the metrics file that keeps one from being taken
 
 
-def named(folder: Path, path: str) -> Predictions:
-    """Return a file that was asked for; its header is read where it is there."""
-    return _columns(path, _header(folder / path)) or Predictions(path)
+def named(
+    workspace: Workspace, config: ProjectConfig, path: str
+) -> tuple[Predictions, tuple[str, ...]]:
+    """Return a file that was asked for with its columns, and what is to be said of them.
+
+    Raises
+    ------
+    UsageError
+        If the file is here, or in DVC's cache, and no single column fits each of the three.
+    """
+    top = workspace.top or workspace.start
+    header = _columns_of(_bytes(project_folder(top, config.project) / path), path)
+    if header is None:
+        repo = repository.open_repository(workspace)
+        commit = refs.head(repo).commit
+        inside = posixpath.normpath(posixpath.join(config.project, path))
+        cached = {} if commit is ABSENT else cached_files(repo, commit, [inside])
+        header = _columns_of(cached.get(inside), path)
+    if header is None:
+        note = (
+            f"{path} is not here, so its columns were not looked at: a run has to call them id, "
+            f"y_true and y_pred, or predictions: in {layout.CONFIG} names them"
+        )
+        return Predictions(path), (note,)
+    fits = _fits(header, is_id)
+    found = _single(path, fits)
+    if found is not None:
+        return found, ()
+    said = {role: names[0] if len(names) == 1 else "COLUMN" for role, names in fits.items()}
+    open_roles = [
+        f"{' or '.join(map(repr, names[:_SHOWN])) if names else 'none'} for {role}"
+        for role, names in fits.items()
+        if len(names) != 1
+    ]
+    line = json_dumps_compact({"path": path, **said}).decode()
+    raise UsageError(
+        f"the columns of the predictions are not clear: {'; '.join(open_roles)}",
+        found=", ".join(header)[:_MOST_LETTERS] or "no header",
+        where=path,
+        expected="one column each: id (of the example), y_true (its label), y_pred (the model's)",
+        next_step=f"the same without --predictions, then in {layout.CONFIG} predictions: {line}",
+    )
+
+
+def described(spec: Predictions | None) -> str:
+    """Return the file, with its columns where they are called otherwise than usual."""
+    if spec is None:
+        return ""
+    columns = {role: getattr(spec, role) for role in _NAMES}
+    named = ", ".join(f"{role}: {name}" for role, name in columns.items() if name != role)
+    return f"{spec.path} ({named})" if named else spec.path
 
 
 def choose(
@@ -134,22 +200,45 @@ def unnamed(workspace: Workspace, config: ProjectConfig) -> list[str]:
     return [said]
 
 
-def _header(path: Path) -> list[str]:
-    if path.suffix.lower() != ".csv" or not path.is_file():
-        return []
+def _header(path: Path) -> tuple[str, ...]:
+    return _columns_of(_bytes(path), path.name) or () if path.suffix.lower() == ".csv" else ()
+
+
+def _bytes(path: Path) -> bytes | None:
+    """Return the start of a table, or all of a JSON file, which has no header."""
+    if not path.is_file():
+        return None
     with path.open("rb") as stream:
-        line = stream.read(_HEAD_BYTES).split(b"\n", 1)[0]
-    try:
-        return next(csv.reader(io.StringIO(line.decode("utf-8-sig"))), [])
-    except (UnicodeDecodeError, csv.Error):
-        return []
+        return stream.read(LIMIT + 1 if path.suffix.lower() == ".json" else _HEAD_BYTES)
+
+
+def _columns_of(data: bytes | None, path: str) -> tuple[str, ...] | None:
+    """Return the header; None where there is no file, nothing where it cannot be read."""
+    if data is None:
+        return None
+    if not path.lower().endswith(".json"):
+        data = data[:_HEAD_BYTES].split(b"\n", 1)[0]
+    with contextlib.suppress(GitexpError):
+        return columns_of(data, path)
+    return ()
 
 
 def _columns(path: str, header: Sequence[str]) -> Predictions | None:
-    names = {name.strip().lower(): name for name in header}
-    true = next((names[n] for n in ("y_true", "label", "target") if n in names), None)
-    pred = next((names[n] for n in ("y_pred", "prediction", "predicted") if n in names), None)
-    key = next((names[n] for n in _ID_NAMES if n in names), None)
-    if true is None or pred is None or key is None:
+    return _single(path, _fits(header, lambda _: False))
+
+
+def _single(path: str, fits: Mapping[str, Sequence[str]]) -> Predictions | None:
+    if any(len(names) != 1 for names in fits.values()):
         return None
-    return Predictions(path, id=key, y_true=true, y_pred=pred)
+    return Predictions(path, **{role: names[0] for role, names in fits.items()})
+
+
+def _fits(header: Sequence[str], is_key: Callable[[str], bool]) -> dict[str, list[str]]:
+    """Return the columns that may be id, truth and prediction; the plainest names alone, if any."""
+    plain = [(name.strip(), name) for name in header]
+    fits = {}
+    for role, names in _NAMES.items():
+        usual = [[name for short, name in plain if short.lower() in some] for some in names]
+        fits[role] = next(filter(None, usual), [])
+    fits["id"] = fits["id"] or [name for short, name in plain if is_key(short)]
+    return fits

@@ -46,7 +46,9 @@ def revise(
     detect.check_params(workspace, new.project, request.params)
     before = config.predictions
     if request.predictions and (before is None or before.path != request.predictions):
-        new = replace(new, predictions=predictions.named(folder, request.predictions))
+        spec, more = predictions.named(workspace, new, request.predictions)
+        new = replace(new, predictions=spec)
+        notes += more
         if new.pipeline is None and request.predictions not in new.metrics:
             new = replace(new, outputs=outermost((*new.outputs, request.predictions)))
     made = [path for path in new.outputs if path not in config.outputs]

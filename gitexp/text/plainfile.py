@@ -156,7 +156,7 @@ def join(left: Table, right: Table, metric: str | None, *, paired: bool) -> RowK
             where=f"{left.where} and {right.where}",
             expected="the same seeds in both files, or none",
         )
-    named = tuple(filter(_is_id, others))
+    named = tuple(filter(is_id, others))
     for name in named:
         if not paired or len(left.rows) != len(right.rows):
             _refuse_repeated(left, right, name)
@@ -179,9 +179,9 @@ def _rank(left: Table, right: Table, name: str) -> int | None:
         return None
     if name in _INDEX:
         return 2 if first & second else None
-    if first != second and not (_is_id(name) and first & second):
+    if first != second and not (is_id(name) and first & second):
         return None
-    return 0 if text else 1 if _is_id(name) else None
+    return 0 if text else 1 if is_id(name) else None
 
 
 def _check_ways(left: Table, right: Table, names: Sequence[str]) -> None:
@@ -243,7 +243,8 @@ def _doubts(left: Table, right: Table, name: str) -> Iterable[str]:
         )
 
 
-def _is_id(name: str) -> bool:
+def is_id(name: str) -> bool:
+    """Tell whether a column is called as one of ids is."""
     return _ID.fullmatch(_CASES.sub("_", name).lower()) is not None
 
 

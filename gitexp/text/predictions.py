@@ -106,6 +106,12 @@ def load(
     return table
 
 
+def columns_of(data: bytes, where: str) -> tuple[str, ...]:
+    """Return the header of a file as `load` reads it; of CSV the first line is enough."""
+    rows = _from_json(data, where) if where.lower().endswith(".json") else _from_csv(data, where)
+    return tuple(map(str, next(rows, ())))
+
+
 def evaluation_digest(table: PredictionTable) -> EvaluationDigest:
     """Compute the identity of the evaluation data: the digest of the sorted (id, y_true)."""
     rows: Json = sorted([i, truth] for i, truth in zip(table.ids, table.y_true, strict=True))

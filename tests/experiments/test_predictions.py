@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gitexp.experiments.predictions import choose
 from gitexp.model.job import Stage, StageOut
-from tests.lab.build import dvc_files, repository
+from tests.lab.build import dvc, dvc_files, repository
 from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.lab.build import BuiltRepo
 
 HEADER = "id,y_true,y_pred\n"
 # stage -> (what it reads, what it writes)
@@ -149,3 +153,86 @@ def test_init_says_which_files_there_are_and_how_one_is_named(
     assert all(words in told for words in said), told
     again = gitexp(repo, "init").out
     assert all(words in again for words in said), again
+
+
+TRIPLE = "id y_true y_pred"
+# the header of a file -> what is taken of it, or the role for which nothing, or too much, is there
+COLUMNS = {
+    "ticket_id text label prediction": "ticket_id label prediction",
+    "id user_id y_true label y_pred predicted": TRIPLE,
+    "example_id user_id Target Pred": "example_id Target Pred",
+    "question truth y_hat score": "question truth y_hat",
+    "index label pred score_a": "index label pred",
+    "ticket_id user_id label prediction": "'ticket_id' or 'user_id' for id",
+    "id label target prediction": "'label' or 'target' for y_true",
+    "id label pred pred": "'pred' or 'pred' for y_pred",
+    "text label prediction": "none for id",
+    "id text score": "none for y_true; none for y_pred",
+    "": "none for id",
+}
+FEW = ("ticket_id text label prediction", "id label target prediction")
+PLACED = [(columns, "csv") for columns in COLUMNS]
+PLACED += [(columns, where) for columns in FEW for where in ("json", "cache")]
+
+
+def place(repo: BuiltRepo, header: list[str], where: str) -> str:
+    """Put predictions with this header somewhere, and return their path."""
+    if where == "json":
+        repo.write({"p.json": json.dumps([dict.fromkeys(header, 1)])})
+        return "p.json"
+    repo.write({"p.csv": f"{','.join(header)}\n{','.join('1' for _ in header)}\n"})
+    if where == "cache":
+        dvc(repo.path, "add", "--quiet", "p.csv")
+        repo.git("add", "p.csv.dvc")
+        repo.commit(at=3)
+        (repo.path / "p.csv").unlink()
+    return "p.csv"
+
+
+@pytest.mark.parametrize(("columns", "where"), PLACED)
+def test_init_takes_the_columns_of_a_file_that_is_there_or_says_what_is_open(
+    dvc_repo: BuiltRepo, columns: str, where: str
+) -> None:
+    wanted = COLUMNS[columns]
+    path = place(dvc_repo, columns.split(), where)
+    before = dvc_repo.refs()
+    done = gitexp(dvc_repo, "init", "--predictions", path)
+    taken = wanted.split()
+    if len(taken) != 3 or " for " in wanted:
+        assert (done.code, dvc_repo.refs()) == (2, before)
+        assert done.says(wanted, columns.replace(" ", ", ") or "no header", "predictions: {")
+        return
+    assert done.code == 0, done.err
+    line = f'{{"path": {path}, "id": {taken[0]}, "y_true": {taken[1]}, "y_pred": {taken[2]}'
+    assert line in dvc_repo.show(".gitexp/config.yaml")
+    assert all(name in TRIPLE or f": {name}" in done.out for name in taken)
+    assert "not looked at" not in done.out
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_init_says_that_it_saw_no_column_of_a_file_that_is_not_there(
+    dvc_repo: BuiltRepo, *, first: bool
+) -> None:
+    if not first:
+        assert gitexp(dvc_repo, "init").code == 0
+    done = gitexp(dvc_repo, "init", "--predictions", "p.csv")
+    assert done.code == 0, done.err
+    told = " ".join(done.out.split())
+    assert "its columns were not looked at: a run has to call them id, y_true and y_pred" in told
+    assert '"id": id, "y_true": y_true' in dvc_repo.show(".gitexp/config.yaml")
+    again = gitexp(dvc_repo, "init", "--predictions", "p.csv")
+    assert "nothing was changed" in again.out
+
+
+def test_what_a_first_init_says_is_open_can_be_written_as_it_stands(dvc_repo: BuiltRepo) -> None:
+    path = place(dvc_repo, ["ticket_id", "user_id", "label", "prediction"], "csv")
+    done = gitexp(dvc_repo, "init", "--predictions", path)
+    assert done.code == 2
+    line = re.search(r"predictions: \{.*?\}", " ".join(done.err.split()))
+    assert line is not None
+    assert gitexp(dvc_repo, "init").code == 0
+    config = dvc_repo.path / ".gitexp/config.yaml"
+    given = line[0].replace("COLUMN", "ticket_id")
+    config.write_text(config.read_text().replace("predictions: null", given))
+    again = gitexp(dvc_repo, "init")
+    assert (again.code, "(id: ticket_id, y_true: label" in again.out) == (0, True), again
