@@ -29,7 +29,14 @@ from gitexp.git.upstream import USUAL
 from gitexp.model import dataclass, field, replace
 from gitexp.model.config import Identity
 from gitexp.model.ids import ABSENT
-from gitexp.model.review import CheckedPlan, End, RecordedBy, Review, ReviewedExperiment
+from gitexp.model.review import (
+    CheckedPlan,
+    End,
+    LackingData,
+    RecordedBy,
+    Review,
+    ReviewedExperiment,
+)
 from gitexp.model.rules import Policy
 from gitexp.provenance import private
 from gitexp.rules import check as check_facts
@@ -69,6 +76,8 @@ class ReviewContext(RemoteFacts):
     program: str
     # experiments that rest on no record that is here
     unrecorded: set[str] = field(default_factory=set)
+    # those that lack nothing but data
+    without_data: set[str] = field(default_factory=set)
     _known: dict[tuple[str, PlanDigest], Compared] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -142,13 +151,19 @@ def _touched(asked: ReviewContext, held: dict[str, Plan]) -> set[str]:
 def _experiment(asked: ReviewContext, plan: Plan, checked: CheckedPlan) -> ReviewedExperiment:
     comparison, problem, next_step = asked.compared(plan)
     concluded: str | None = None
+    lacking = LackingData() if plan.name in asked.without_data else None
     try:
         conclusion = conclusions.conclusion_named(asked.repo, plan.name, asked.head)
         if conclusion is not ABSENT:
             about = conclusion.comparison.candidate.inputs
-            changed = comparison is not None and conclusions.is_of_others(
-                asked.repo, asked.index, comparison.candidate, about
+            now = comparison.candidate if comparison is not None else None
+            side = now if lacking is None else _candidate(asked, plan)
+            changed = side is not None and conclusions.is_of_others(
+                asked.repo, asked.index, side, about
             )
+            if lacking is not None and conclusion.stands(plan) and not changed:
+                no = conclusion.comparison.exit_code == 1
+                lacking = LackingData(conclusion.comparison.verdict, no)
             concluded = conclusions.told(asked.repo, conclusion, plan, asked.head, changed=changed)
     except GitexpError as error:
         problem = problem or f"the conclusion cannot be read: {error}"
@@ -161,6 +176,7 @@ def _experiment(asked: ReviewContext, plan: Plan, checked: CheckedPlan) -> Revie
         behind=plans.behind(asked.repo, asked.index, plan, asked.base, asked.head),
         recorded_by=() if comparison is None else _recorded_by(asked, comparison),
         concluded=concluded,
+        lacking=lacking,
     )
 
 
@@ -177,7 +193,9 @@ def _compared(asked: ReviewContext, plan: Plan) -> Compared:
             program=asked.program,
         )
     except DataMissingError as error:
-        return None, f"it is judged by recorded predictions, and {error}", "pull-data: true"
+        asked.without_data.add(plan.name)
+        problem = f"it is judged by recorded predictions, and {error.located}"
+        return None, problem, error.next_step
     except GitexpError as error:
         if isinstance(error, NoSamplesError) and not repo.git.is_shallow:
             asked.unrecorded.add(plan.name)

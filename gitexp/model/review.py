@@ -24,7 +24,7 @@ class FailOn(enum.Enum):
 
     NEVER = "never"
     RULES = "rules"  # a rule that weighs "error" is broken
-    NO = "no"  # or an answer is no: refuted, equivalent, a guard-rail broken
+    NO = "no"  # or an answer is no: refuted, equivalent, a guard-rail broken; also as concluded
     OPEN = "open"  # or an answer is missing
 
 
@@ -55,6 +55,17 @@ class RecordedBy:
 
 
 @dataclass(frozen=True, slots=True)
+class LackingData:
+    """What its author concluded of an experiment that cannot be computed here without data.
+
+    A no counts, as nobody gains by it. A yes does not: it would be on its author's word alone.
+    """
+
+    concluded: Verdict | None = None  # None where no conclusion stands
+    no: bool = False  # whether that is a no
+
+
+@dataclass(frozen=True, slots=True)
 class ReviewedExperiment:
     """An experiment that the commits touch."""
 
@@ -66,6 +77,7 @@ class ReviewedExperiment:
     behind: Behind | None = None  # None where the base never stood on the baseline
     recorded_by: tuple[RecordedBy, ...] = ()
     concluded: str | None = None  # the author's words; None without a conclusion
+    lacking: LackingData | None = None  # where data that are not here are all that is lacking
 
     @property
     def name(self) -> str:
@@ -119,6 +131,7 @@ class Review:
         found = [item.comparison for item in self.experiments if item.comparison is not None]
         broken = bool(self.broken(Policy.ERROR))
         no = any(each.exit_code == 1 for each in found)
+        no = no or any(item.lacking is not None and item.lacking.no for item in self.experiments)
         open_ = any(item.verdict in _OPEN for item in self.experiments)
         match fail_on:
             case FailOn.NEVER:

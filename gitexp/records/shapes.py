@@ -435,8 +435,13 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "Violation": Shape(closed=True, keys={"next_step": "next"}, flat="where", check=_violation),
     "Where": Shape(blank="commit path branch", reads={"commit": Fields.git_id}),
     "ReviewedExperiment": Shape(
-        closed=True, keys={"next_step": "next"}, flat="plan", needed="problem next_step recorded_by"
+        closed=True,
+        keys={"next_step": "next"},
+        flat="plan",
+        needed="problem next_step recorded_by",
+        sparse="lacking",
     ),
+    "LackingData": Shape(closed=True),
     "CheckedPlan": Shape(
         keys={"name": "experiment", "digest": "plan"},
         flat="order",

@@ -83,9 +83,12 @@ def heading(review: Review) -> Iterator[Line]:
     )
 
 
-def three(item: ReviewedExperiment) -> tuple[Line, Line, Line]:
+def three(item: ReviewedExperiment, *, on_github: bool = False) -> tuple[Line, Line, Line]:
     """Return the three lines that decide about an experiment."""
-    return tuple(_verdict(item)), tuple(_price(item)), tuple(_beside(item))
+    price = tuple(_price(item))
+    if on_github and item.lacking is not None:
+        price = (*price, "; in the action: pull-data: true")
+    return tuple(_verdict(item)), price, tuple(_beside(item))
 
 
 def word_of(item: ReviewedExperiment) -> str:
@@ -126,6 +129,11 @@ def _verdict(item: ReviewedExperiment) -> Iterator[str | Foreign]:
     comparison = item.comparison
     if comparison is None:
         yield ": "
+        if item.lacking is not None and item.lacking.concluded is not None:
+            yield f"its author concluded {item.lacking.concluded.value.upper()}"
+            refuted = item.lacking.concluded in {Verdict.REFUTED, Verdict.EQUIVALENT}
+            yield ", a guard-rail broken" if item.lacking.no and not refuted else ""
+            yield ", which is not recomputed here: "
         yield Foreign(item.problem, _LONG)
     else:
         yield from _effect(comparison)

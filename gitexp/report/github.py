@@ -117,7 +117,7 @@ def _head(review: Review, room: int) -> Iterator[str]:
         yield from (f"**{text}**" if broken else text for text in heading)
         yield ""
     for index, item in enumerate(review.experiments):
-        verdict, price, beside = (_line(line) for line in brief.three(item))
+        verdict, price, beside = (_line(line) for line in brief.three(item, on_github=True))
         word = brief.word_of(item)
         block = f"**{word}**{verdict.removeprefix(word)}  \n{price}  \n{beside}\n"
         room -= len(block.encode())

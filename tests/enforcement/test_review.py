@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.cli.dispatch import dispatch
+from gitexp.cli.review import render
 from gitexp.enforcement.review import review
 from gitexp.errors import UsageError
+from gitexp.experiments.amend_plan import amend_plan
 from gitexp.experiments.conclude import conclude
 from gitexp.git.transaction import layout
 from gitexp.model.config import Predictions
-from gitexp.model.plan import Claim, Person, Verdict
+from gitexp.model.plan import Claim, Person, Terms, Verdict
 from gitexp.model.review import Behind, FailOn, Review
 from gitexp.model.rules import Policy
 from gitexp.model.witness import Grade
@@ -247,8 +250,52 @@ def test_predictions_that_are_not_here_make_no_red_build(lab: Lab) -> None:
     found = looked(lab)
     assert only(found).comparison is None
     assert "predictions" in only(found).problem
-    assert only(found).next_step == "pull-data: true"
+    assert only(found).next_step == "gitexp pull exp/deep --data"
+    assert "in the action: pull-data: true" in render(found, "md")
+    assert "pull-data" not in render(found, "text")
     assert found.exit_code(FailOn.NO) == 0
+
+
+@pytest.mark.parametrize(
+    ("right", "then", "said", "codes"),
+    [
+        (120, "", Verdict.REFUTED, (1, 1)),
+        (180, "", Verdict.SUPPORTED, (0, 1)),  # never a yes on its author's word
+        (120, "changed", None, (0, 1)),
+        (120, "amended", None, (0, 1)),
+    ],
+)
+def test_without_data_a_no_that_its_author_concluded_counts_and_a_yes_stays_open(
+    lab: Lab, right: int, then: str, said: Verdict | None, codes: tuple[int, int]
+) -> None:
+    """Also a claim about the method is tested on predictions, where they are in the settings."""
+    lab.init(replace(CONFIG, predictions=Predictions("pred.csv")), {".dvc/config": ""})
+    plan = lab.plan(repeats=4, metric="accuracy", effect=">0")
+    lab.change()
+    for side, of, most in (("b", "main", 150), ("c", "HEAD", right)):
+        made = {seed: predictions(lab, most + seed) for seed in range(4)}
+        values = {seed: value for seed, (_, value) in made.items()}
+        files = {seed: (file,) for seed, (file, _) in made.items()}
+        lab.record(side, {"accuracy": values}, of=of, plan=plan, outputs=files)
+    conclude(lab.repo.workspace, "deep", words="So it is.", now=START)
+    control = looked(lab)
+    if then == "changed":
+        lab.change(depth=9)
+    elif then == "amended":
+        amend_plan(lab.repo.workspace, "deep", Terms(repeats=5), why="more of it", now=START)
+    shutil.rmtree(lab.repo.path / ".dvc" / "cache")
+    found = looked(lab)
+    item = only(found)
+    assert item.comparison is None
+    assert (found.exit_code(FailOn.NO), found.exit_code(FailOn.OPEN)) == codes
+    assert item.lacking is None or item.lacking.concluded is said
+    again = codec.load(Review, codec.dump(found), "review.json")
+    assert (again, again.exit_code(FailOn.NO)) == (found, codes[0])
+    line = next(line for line in render(found, "text").splitlines() if line.startswith("NO VERD"))
+    assert ("its author concluded" in line) is (said is not None)
+    if said is not None:
+        assert only(control).verdict is said
+        assert f"concluded {said.value.upper()}, which is not recomputed here" in line
 
 
 def test_a_shallow_checkout_is_said_and_a_fetch_mends_it(lab: Lab, tmp_path: Path) -> None:
