@@ -75,7 +75,6 @@ class ExperimentSummary:
     qualifier: str = ""  # of the verdict, as line 1 of a comparison has it
     partners: int = 0  # repeats of the baseline that count
     merged: bool = False  # main has all records of its branch
-    archived: bool = False  # its branch is there, and an archive tag of this name as well
     remote: str = ""  # that it was fetched from, where neither a branch nor main here has it
 
     @property
@@ -86,7 +85,6 @@ class ExperimentSummary:
         is_merged = self.merged and self.state in {"run", "concluded"}
         state = "merged" if is_merged else self.state
         word = standing(state, answer, (self.finished, self.partners), self.planned)
-        word += ", archived" if self.archived else ""
         return f"{word}, on {self.remote}" if self.remote else word
 
 

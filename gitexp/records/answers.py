@@ -82,7 +82,7 @@ ANSWERS: Final[Mapping[str, Shape]] = {
     # --- list
     "ExperimentList": Shape(kind="list"),
     "ExperimentSummary": Shape(
-        sparse="archived collapsed rewritten", omitted="qualifier partners merged remote"
+        sparse="collapsed rewritten", omitted="qualifier partners merged remote"
     ),
     "RunList": Shape(kind="run-list"),
     "RunSummary": Shape(

@@ -103,12 +103,7 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
         for tip, line in lines.items()
         if line.name or tip.archived or tip.branch.startswith(prefix)
     ]
-    tagged = {tip.branch for tip in there if tip.archived and tip.own}
-    branches = {tip.name for tip in lines if not tip.archived and tip.branch in tagged}
-    summaries = [
-        replace(item, archived=item.branch in branches, merged=item.branch in held)
-        for item in summaries
-    ]
+    summaries = [replace(item, merged=item.branch in held) for item in summaries]
     summaries += [
         replace(
             _summary(item.line, item.line.name, item.where, item.commit, "merged"),
@@ -330,12 +325,14 @@ def group_runs(runs: Iterable[RunSummary], by: Sequence[str]) -> tuple[RunGroup,
 
 def _chosen(repo: Repo, there: tuple[Tip, ...], query: ListQuery) -> tuple[Tip, ...] | None:
     """Keep what a question about archives, or about stale branches, is about; None: all."""
-    if query.archived:  # also those whose branch is still there
+    if query.archived:  # what has a branch here is where that branch is: it stayed, or is back
         held = true_places(repo, there)
+        here = {tip.branch for tip in there if tip.local and not tip.archived}
         return tuple(
             tip
             for tip in there
             if tip.archived
+            and tip.branch not in here
             and (tip.own or all(objects.is_ancestor(repo, tip.commit, at) for at in held(tip)))
         )
     if query.stale_before is None:

@@ -26,7 +26,8 @@ def test_an_experiment_is_archived_listed_restored_renamed_and_removed(
     tried(experiment)
     done = gitexp(experiment, "archive", "faster")
     assert "note: exp/faster stays: its records are not all in main yet" in done.out
-    assert "faster      planned, archived" in gitexp(experiment, "list").out
+    assert "faster      planned  " in gitexp(experiment, "list").out
+    assert gitexp(experiment, "list", "--archived", "-q").out == ""
     done = gitexp(experiment, "archive", "faster", "--abandon", "--json")
     assert (done.json["$schema"], done.json["verb"]) == ("gitexp/end-report@1", "archive")
     assert done.json["done"] == ["branch exp/faster removed; exp-archive/faster keeps it"]

@@ -332,11 +332,25 @@ def test_a_list_of_archives_has_nothing_else_and_one_of_stale_branches_no_archiv
     assert states(lab.repo) == {"deep": "archived", "other": "planned"}
 
 
-def test_an_archive_is_listed_as_one_while_its_branch_lives(lab: Lab) -> None:
-    archive(lab.repo.workspace, "deep")
-    assert BRANCH in lab.repo.refs()
-    assert states(lab.repo, ListQuery(archived=True)) == {"deep": "archived"}
-    assert states(lab.repo) == {"deep": "run"}
+@pytest.mark.parametrize("then", ["stays", "is back", "has gone on", "went back"])
+def test_an_archived_experiment_whose_branch_is_here_stands_where_that_is(
+    lab: Lab, then: str
+) -> None:
+    archive(lab.repo.workspace, "deep", abandon=then != "stays")
+    if then != "stays":
+        assert states(lab.repo, ListQuery(archived=True)) == {"deep": "archived"}
+        restore(lab.repo.workspace, "deep")
+    if then.startswith(("has", "went")):
+        lab.repo.switch("exp/deep")
+    if then == "has gone on":
+        lab.repo.commit({"x": "y"}, at=99)
+    if then == "went back":
+        lab.repo.git("reset", "-q", "--hard", "HEAD~1")
+    assert {BRANCH, "refs/tags/exp-archive/deep"} <= {*lab.repo.refs()}
+    assert states(lab.repo, ListQuery(archived=True)) == {}
+    (listed,) = list_experiments(lab.repo.workspace).experiments
+    assert listed.branch == "exp/deep"
+    assert "archived" not in (listed.state, listed.standing.rpartition(", ")[2])
 
 
 # --- restore ------------------------------------------------------------------------------------
