@@ -97,9 +97,9 @@ def answer(repo: BuiltRepo, capsys: pytest.CaptureFixture[str]) -> dict[str, str
         said = capsys.readouterr().out
         verdict = re.search(r"(?m)^.*\b(SUPPORTED|UNDECIDABLE|NO CONCLUSION)\b.*$", said)
         found[argv] = verdict[0] if verdict else re.sub('"compared_at": .*', "", said)
-    dispatch(["-C", str(repo.path), "list"])
-    words = map(str.split, capsys.readouterr().out.splitlines())
-    found["list"] = next(" ".join(each) for each in words if "deep" in each[:1])
+    dispatch(["-C", str(repo.path), "list", "--md"])  # in a page's width others take of the columns
+    rows = capsys.readouterr().out.splitlines()
+    found["list"] = next(row for row in rows if row.startswith("| deep |"))
     return found
 
 
