@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions, failures, selection
@@ -16,7 +15,7 @@ from gitexp.comparison.randomness.seeding import BASELINE, CANDIDATE
 from gitexp.errors import GitexpError, IdleSeedError
 from gitexp.execution import absences, state
 from gitexp.execution.partners import helping
-from gitexp.execution.publish import NOT_RUN
+from gitexp.execution.publish import snapshot_of
 from gitexp.git.transaction.cache import open_index
 from gitexp.model import dataclass
 from gitexp.model.metrics import IN_FOLDS, NO_RULE, ONE_TABLE, OWN_METRIC, in_folds
@@ -31,7 +30,6 @@ from gitexp.store.plans import plans
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from gitexp.comparison.randomness.variation import Trace
     from gitexp.comparison.tally import Settled
     from gitexp.execution.partners import Again
     from gitexp.execution.prepare import Prepared
@@ -40,8 +38,6 @@ if TYPE_CHECKING:
     from gitexp.execution.situation import Situation
 
 _NO_RULE = f"{NO_RULE}, and {{}}: gitexp amend-plan --stopping none --why TEXT; or {OWN_METRIC}"
-_WORDS = re.compile(r"\w+")
-_NO_NAME = re.compile(r"cannot import name '(\w{1,100})' from '([\w.]{1,100})'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +73,10 @@ def planned(seen: Situation, prepared: Sequence[Prepared] = ()) -> tuple[Planned
 def unplanned(seen: Situation) -> str:
     """Say, before hours are spent, that a run on a protected branch is under no plan."""
     branch = seen.place.branch
-    if seen.plan is not None or not is_protected(seen.sides[0].config, branch):
-        return ""
     said = f"{branch} has no plan: this run is exploratory and counts for none"
-    return f"{said}; gitexp new NAME begins a planned one"
+    said += "; gitexp new NAME begins a planned one"
+    planned = seen.plan is not None or not is_protected(seen.sides[0].config, branch)
+    return "" if planned else said
 
 
 def too_few(seen: Situation, *, ran: bool = False) -> str:
@@ -228,13 +224,6 @@ def report(seen: Situation, planned: tuple[PlannedRun, ...], done: Performed) ->
     )
 
 
-def snapshot_of(said: Sequence[str]) -> str:
-    """Return what became of the snapshot, by what each part of a call says: one part writes it."""
-    # A part that has not run the committed seed says nothing of the call.
-    told = [text for text in said if not text.startswith(NOT_RUN)] or said
-    return next((text for text in told if text.startswith("written")), told[-1] if told else "")
-
-
 def _unasked(seen: Situation) -> str:
     """Say what a dry run takes for granted, where its answer rests on it."""
     if seen.environment is not None or not any(each.choice.counting for each in seen.sides):
@@ -351,10 +340,11 @@ def _mixed(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
 
 def _unmoved(recorded: Sequence[RecordedRun]) -> list[str]:
     """Say that both sides report the same with each seed, before it costs more repeats."""
-    sides: dict[str, list[Trace]] = {BASELINE: [], CANDIDATE: []}
-    for each in recorded:
-        sides.setdefault(each.side, []).extend(item for _, item in variation.recorded(each))
-    return variation.unmoved(sides[BASELINE], sides[CANDIDATE])
+    left, right = (
+        [trace for each in recorded if each.side == side for _, trace in variation.recorded(each)]
+        for side in (BASELINE, CANDIDATE)
+    )
+    return variation.unmoved(left, right)
 
 
 def _without_test(seen: Situation, recorded: Sequence[RecordedRun], step: str) -> list[str]:

@@ -437,3 +437,10 @@ def _held_by_nobody(ended: Ended) -> list[str]:
         if ended.config.pipeline is not None
         and not (out.cache or any(lies_in(file, (out.path,)) for file in kept))
     ]
+
+
+def snapshot_of(said: Sequence[str]) -> str:
+    """Return what became of the snapshot, by what each part of a call says: one part writes it."""
+    # A part that has not run the committed seed says nothing of the call.
+    told = [text for text in said if not text.startswith(NOT_RUN)] or said
+    return next((text for text in told if text.startswith("written")), told[-1] if told else "")

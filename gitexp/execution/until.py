@@ -16,7 +16,7 @@ from gitexp.comparison.advice import DECIDED
 from gitexp.comparison.compare import compare
 from gitexp.comparison.exclusions import planning
 from gitexp.errors import NoSamplesError, NoStoppingRuleError, OtherEnvironmentError, UsageError
-from gitexp.execution.answer import snapshot_of
+from gitexp.execution.publish import snapshot_of
 from gitexp.execution.run import run as run_once
 from gitexp.git import refs, repository
 from gitexp.git.transaction.cache import open_index

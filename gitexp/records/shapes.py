@@ -13,22 +13,8 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from gitexp.errors import BadEffectError, BadFormatError, NewerFormatError
 from gitexp.model import dataclass, field
-from gitexp.model.plan import (
-    ALPHA_BELOW,
-    ALPHAS,
-    LATER_TERMS,
-    MAX_LOOKS,
-    MAX_REPEATS,
-    MOST_AMENDMENTS,
-    RULES,
-    Direction,
-    Effect,
-    Guard,
-    Person,
-    Plan,
-    PlanSeeds,
-    SeedOrigin,
-)
+from gitexp.model import plan as plans
+from gitexp.model.plan import Direction, Effect, Guard, Person, Plan, PlanSeeds, SeedOrigin
 from gitexp.text.fields import Fields, time_text
 from gitexp.text.foreign import relative_path
 from gitexp.text.jsontext import MIB, Json
@@ -151,8 +137,8 @@ def _plan_name(fields: Fields, key: str) -> str:
 
 def _alpha(fields: Fields, key: str) -> float:
     alpha = fields.number(key)
-    if not 0 < alpha < ALPHA_BELOW:
-        raise fields.bad(key, ALPHAS)
+    if not 0 < alpha < plans.ALPHA_BELOW:
+        raise fields.bad(key, plans.ALPHAS)
     return alpha
 
 
@@ -222,12 +208,12 @@ def _reason(fields: Fields) -> None:
 
 def _few_amendments(fields: Fields) -> None:
     value = fields.raw("amended")
-    if isinstance(value, list) and len(value) > MOST_AMENDMENTS:
+    if isinstance(value, list) and len(value) > plans.MOST_AMENDMENTS:
         raise BadFormatError(
             "the plan was amended more often than is read",
             found=f"{len(value)} amendments",
             where=f"{fields.where}: amended",
-            expected=f"at most {MOST_AMENDMENTS}",
+            expected=f"at most {plans.MOST_AMENDMENTS}",
         )
 
 
@@ -384,18 +370,18 @@ SHAPES: Final[Mapping[str, Shape]] = {
         omitted="digest",
         order="name branch objective hypothesis claim metric direction effect alpha repeats guards "
         "baseline evaluation author created_at",
-        sparse=f"{' '.join(LATER_TERMS)} formerly amended",
+        sparse=f"{' '.join(plans.LATER_TERMS)} formerly amended",
         lacking="objective guards evaluation",
         reads={
             "name": _plan_name,
             "effect": _promise,
             "alpha": _alpha,
-            "repeats": partial(Fields.integer, least=1, most=MAX_REPEATS),
+            "repeats": partial(Fields.integer, least=1, most=plans.MAX_REPEATS),
             "guards": _guards,
             "failure": _failure,
             "author": _person,
             "seeds": _plan_seeds,
-            "rules": partial(Fields.integer, least=1, most=RULES),
+            "rules": partial(Fields.integer, least=1, most=plans.RULES),
         },
         writes={"guards": _guards_json, "seeds": _plan_seeds_json},
         wholes={"effect": _promise_text},
@@ -404,7 +390,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     ),
     "BaselineRef": Shape(closed=True),
     "Stopping": Shape(
-        closed=True, reads={"looks": partial(Fields.integer, least=0, most=MAX_LOOKS)}
+        closed=True, reads={"looks": partial(Fields.integer, least=0, most=plans.MAX_LOOKS)}
     ),
     "Amendment": Shape(closed=True, sparse="fresh", check=_reason, reads={"by": _person}),
     "PlanDraft": Shape(

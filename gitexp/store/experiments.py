@@ -21,17 +21,8 @@ from typing import TYPE_CHECKING, Final
 from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.git.refs import branches, local
+from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import Index, Kind, with_a_child
-from gitexp.git.transaction.layout import (
-    CONCLUSIONS,
-    CONFIG,
-    FOLDER,
-    FOLDERS,
-    PLANS,
-    RUNS,
-    conclusion_path,
-    tombstone_path,
-)
 from gitexp.git.upstream import by_name
 from gitexp.model import dataclass, field, replace
 from gitexp.model.comparison import qualifier
@@ -56,8 +47,8 @@ if TYPE_CHECKING:
     from gitexp.store.list_lines import RunLine
 
 _PIPELINE: Final = "dvc.yaml"
-_NO_INPUTS: Final = frozenset((os.fsencode(FOLDER), b".gitignore"))
-_LISTED: Final = (RUNS, PLANS, CONCLUSIONS)
+_NO_INPUTS: Final = frozenset((os.fsencode(layout.FOLDER), b".gitignore"))
+_LISTED: Final = (layout.RUNS, layout.PLANS, layout.CONCLUSIONS)
 _MOST_FILES, _MOST_BYTES = 4_000, 32 << 20  # read of one branch of others: a second or two
 _FEW: Final = 8  # runs of a branch that are read for its line alone, and not remembered
 
@@ -91,8 +82,9 @@ class _Common:
     def is_changed(self, plan: Plan, concluded: str, commit: CommitHash) -> bool:
         """Return whether a tip has other inputs than its conclusion; nobody is asked for files."""
         repo, found = self.repo, InputsDigest(concluded)
-        gone = objects.blob_id(repo, commit, tombstone_path(plan.name)) is not ABSENT  # removed
-        return not (repo.partial or gone) and is_changed(repo, self.index, commit, found)
+        stone = objects.blob_id(repo, commit, layout.tombstone_path(plan.name))  # of one removed
+        there = not repo.partial and stone is ABSENT
+        return there and is_changed(repo, self.index, commit, found)
 
     def inputs(self, commit: CommitHash) -> str:
         """Return a tip's inputs; each is worked out, so only where nothing else tells them."""
@@ -109,7 +101,7 @@ class _Common:
         a frozen stage, and where it decides what the outputs are.
         """
         if (settings, pipeline) not in self._written:
-            config = parse_settings(self.repo.read(settings), CONFIG)
+            config = parse_settings(self.repo.read(settings), layout.CONFIG)
             made = {*config.outputs, *config.metrics}
             text = b"${" if pipeline is ABSENT else self.repo.read(pipeline)
             if config.pipeline == _PIPELINE and b"frozen" not in text and b"${" not in text:
@@ -242,7 +234,7 @@ def _work_out(
     repo = common.repo
 
     try:
-        objects.look_at(repo, tip.commit, FOLDERS)
+        objects.look_at(repo, tip.commit, layout.FOLDERS)
         plan = (
             plan_named(repo, tip.name.partition("/")[2], tip.commit)
             if tip.archived
@@ -409,8 +401,8 @@ def _is_current(common: _Common, newest: RunLine | None, commit: CommitHash) -> 
     try:
         if not objects.exists(repo, ran):  # in a partial clone git would ask a remote for each file
             return not repo.partial and newest.inputs == common.inputs(commit)
-        settings = objects.blob_id(repo, commit, CONFIG)
-        if settings is ABSENT or settings != objects.blob_id(repo, ran, CONFIG):
+        settings = objects.blob_id(repo, commit, layout.CONFIG)
+        if settings is ABSENT or settings != objects.blob_id(repo, ran, layout.CONFIG):
             return False
         changed = objects.changed_names(repo, ran, commit) - _NO_INPUTS
         return not changed or changed <= common.written(
@@ -427,10 +419,10 @@ def _conclusion(
 
     Then whether that, if anything, stays so; whom the conclusion names, and of which inputs it is.
     """
-    if objects.tree_id(repo, commit, CONCLUSIONS) is ABSENT:
+    if objects.tree_id(repo, commit, layout.CONCLUSIONS) is ABSENT:
         return "", "", "", "", True, None, ""
     try:
-        path = conclusion_path(plan.name)
+        path = layout.conclusion_path(plan.name)
         data = objects.read_blob(repo, commit, path, CONCLUSION_BYTES)
         if data is ABSENT:
             return "", "", "", "", True, None, ""
