@@ -15,6 +15,7 @@ from gitexp.upkeep.doctor import doctor
 from gitexp.upkeep.maintenance import maintenance
 from tests.execution.test_run_went_on import project
 from tests.lab.shell import gitexp
+from tests.lab.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +104,10 @@ def test_a_branch_that_git_renamed_after_a_kill_is_made_again_by_what_doctor_say
     repo = project(tmp_path, "both")
     killed(repo)
     repo.git("branch", "-m", "exp/x", "exp/y")
-    (trouble,) = (each for each in doctor(repo.workspace).findings if "interrupted" in each.what)
+    found = until(  # its worker may end later than the coordinator
+        lambda: [each for each in doctor(repo.workspace).findings if "interrupted" in each.what]
+    )
+    (trouble,) = found
     anew, resumed = (step.split() for step in trouble.step.split(" && "))
     repo.git(*anew[1:])
     assert gitexp(repo, *resumed[1:]).code == 0
