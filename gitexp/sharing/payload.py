@@ -255,12 +255,14 @@ def _spoilt(
     damaged: Mapping[Md5, DamagedDataError],
 ) -> Iterator[str]:
     """Yield what is damaged on the remote, with the branch or the run that wants it."""
+    if not damaged:
+        return
     reader = Reader(shared.repo)
     wanted = [
         (out.md5, f"{out.path} of {tips[tip]}") for tip in tips for out in reader.of(tip).outs
     ]
     wanted += [(md5, f"a by-product of run {run[:8]}") for md5, run in products.items()]
-    for md5, what in wanted if damaged else ():
+    for md5, what in wanted:
         if md5 in damaged:
             yield f"{what} ({damaged[md5].summary}: {damaged[md5].where})"
 

@@ -98,12 +98,12 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
                 tip.commit,
                 "running" if tip.local and tip.branch in running else _state(repo, tip, line),
             ),
+            merged=tip.name in held,
             remote="" if tip.own or tip.archived else tip.name.removesuffix(f"/{tip.branch}"),
         )
         for tip, line in lines.items()
         if line.name or tip.archived or tip.branch.startswith(prefix)
     ]
-    summaries = [replace(item, merged=item.branch in held) for item in summaries]
     summaries += [
         replace(
             _summary(item.line, item.line.name, item.where, item.commit, "merged"),
