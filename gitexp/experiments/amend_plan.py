@@ -40,8 +40,6 @@ from gitexp.stats.design import smallest_p
 from gitexp.store import lookup, plans
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.model.ids import CommitHash
@@ -116,7 +114,7 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
     with open_index(workspace) as index:
         order = order_evidence.order_at(repo, index, plan, tip)
         spent = _spent(repo, index, amended, branch, tip)
-        costs = tuple(_costs(repo, index, Named(branch, tip, branch), (plan, amended)))
+        costs, enough = _costs(repo, index, Named(branch, tip, branch), (plan, amended))
     report = AmendReport(
         plan=amended,
         before=plan.digest,
@@ -131,6 +129,7 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
             *filter(None, [mute_looks(amended)]),
             *costs,
         ),
+        enough=enough,
     )
     if dry_run:
         return report
@@ -154,14 +153,16 @@ def _spent(repo: Repo, index: Index, plan: Plan, branch: str, tip: CommitHash) -
     return tuple(sorted({seed for item in others for seed in finished_seeds(item)}))
 
 
-def _costs(repo: Repo, index: Index, named: Named, terms: tuple[Plan, Plan]) -> Iterator[str]:
-    """Say what counts no more, what p pays, and whether so many repeats can decide then.
+def _costs(
+    repo: Repo, index: Index, named: Named, terms: tuple[Plan, Plan]
+) -> tuple[list[str], int]:
+    """Say what counts no more, what p pays, and which repeats could decide where these cannot.
 
     `terms`: the plan as it is, and as it will be.
     """
-    amended = terms[1]
+    amended, said = terms[1], list[str]()
     if amended.claim is Claim.MODEL:
-        return
+        return said, 0
     try:
         added = plans.plan_commit(repo, terms[0], named.commit)
         read = (tally.sources(repo, index, t, replace(named, plan=t), added)[:2] for t in terms)
@@ -170,28 +171,31 @@ def _costs(repo: Repo, index: Index, named: Named, terms: tuple[Plan, Plan]) -> 
             tally.settle(world, *both, each) for both, each in zip(read, terms, strict=True)
         )
     except GitexpError:  # then nothing can be run either, and `run` says why
-        return
+        return said, 0
     lost = len(old.count.baseline.repeats.keys() - new.count.baseline.repeats.keys())
     lost += len(old.count.candidate.repeats.keys() - new.count.candidate.repeats.keys())
     if lost:
         repeats = numbers.amount(lost, "finished repeat")
-        yield f"{repeats} that counted {'counts' if lost == 1 else 'count'} no more"
-    if said := selection.next_try(new.count, amended):
-        yield said
+        said.append(f"{repeats} that counted {'counts' if lost == 1 else 'count'} no more")
+    if price := selection.next_try(new.count, amended):
+        said.append(price)
     if amended.stopping is not None:
-        return
+        return said, 0
     n, chances = amended.repeats, new.chances * exclusions.sharing(repo, new)
     enough = new.deciding(amended, chances)
     needed = failures.with_failures(amended, old.count, enough)
     if n < enough:
         alone = smallest_p(n, n, paired=True, one_sided=amended.effect.one_sided)
         least = 1.0 if new.fewest else min(1.0, chances * alone)
-        yield cannot_decide(amended, n, f"{least:.2g} at best", f"--repeats {needed} would do")
-    elif n < needed:
-        yield (
+        then = f"--repeats {needed} would do"
+        said.append(cannot_decide(amended, n, f"{least:.2g} at best", then))
+        return said, needed
+    if n < needed:
+        said.append(
             f"if seeds fail as often as they did, {n} repeats may leave too few pairs to decide: "
             f"{enough} are needed, which --repeats {needed} leave in four of five cases"
         )
+    return said, 0
 
 
 def _unreported(repo: Repo, plan: Plan) -> tuple[str, ...]:

@@ -58,10 +58,14 @@ class AmendReport:
     not_updated: tuple[str, ...]
     spent: tuple[int, ...] = ()  # seeds that the candidate as it is had finished before
     warnings: tuple[str, ...] = ()
+    enough: int = 0  # repeats that could decide, where those that are planned cannot
 
     @property
     def next_step(self) -> str:
         """What to type next."""
+        if self.enough:
+            again = "the same with" if self.dry_run else "gitexp amend-plan"
+            return f"{again} --repeats {self.enough}{'' if self.dry_run else ' --why TEXT'}"
         then = "gitexp run --with-baseline" if self.terms else "gitexp status"
         return "the same without --dry-run" if self.dry_run else then
 

@@ -137,6 +137,7 @@ ANSWERS: Final[Mapping[str, Shape]] = {
     "Price": Shape(as_is="seconds", sparse="reusing money"),
     "AmendReport": Shape(
         kind="amend-report",
+        sparse="enough",
         wholes={"digest": _digest, "next": lambda report: cast("AmendReport", report).next_step},
     ),
     "PowerReport": Shape(

@@ -183,6 +183,7 @@ def test_what_drops_a_seed_that_always_fails_says_its_price_and_asks_for_enough(
     few = gitexp(repo, "amend-plan", "--repeats", "4", "--why", "less", "--dry-run").out
     assert "4 repeats a side cannot decide at alpha = 0.05" in few
     assert "--repeats 5 would do" in few
+    assert few.splitlines()[-1].split(maxsplit=1) == ["next:", "the same with --repeats 5"]
     assert (
         "warning" not in gitexp(repo, "amend-plan", "--repeats", "5", "--why", WHY, "--dry-run").out
     )
