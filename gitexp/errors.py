@@ -350,7 +350,7 @@ class IdleSeedError(PreconditionError):
 
 
 class ImportPathError(PreflightError):
-    """The project's code would not be imported from the run's own worktree."""
+    """Code or data would come from the user's work tree, not from the folder of the repeat."""
 
     id = "import-path"
 

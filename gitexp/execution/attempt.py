@@ -82,6 +82,7 @@ class Attempt:
     scores: measurements.Scores | None = None  # once a stage of the seed has begun
     seen: bool = False  # whether a score may have been
     memo: Memo = field(default_factory=Memo)
+    outside: set[str] = field(default_factory=set)  # what was read of the user's work tree
     rewritten: dict[str, str] = field(default_factory=dict)  # what is frozen, by which stage
 
 

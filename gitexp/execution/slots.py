@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import posixpath
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,23 +17,24 @@ from typing import TYPE_CHECKING
 from gitexp.dvc import dvc_config, gitignore
 from gitexp.dvc import links as data_links
 from gitexp.dvc.placement import LINKS, materialise
-from gitexp.errors import LockedError, UnsafeInputError
+from gitexp.errors import GitFailedError, LockedError, UnsafeInputError
 from gitexp.git.command import clean_slot
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.locks import FileLock
-from gitexp.git.worktree import checkouts
+from gitexp.git.worktree import checkouts, status
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.model.ids import CommitHash
-    from gitexp.model.job import Given, LinkedPath, StageOut
+    from gitexp.model.job import Given, Job, LinkedPath, StageOut
 
 _BUILDS_ASK = frozenset(("README.md", "README.rst", "README", "LICENSE", "LICENSE.txt"))
 _BYTECODE = "__pycache__"
 _IMPORTED = (".py", ".pyc", ".pyd", ".so", ".pth")
 _NO_CODE = frozenset((_BYTECODE, ".git", ".dvc", ".gitexp", ".venv", "node_modules"))
+READ = "{} of the work tree was read, which Git ignores: another clone has none, or another"
 _WAIT_S = 60.0  # a cancelled worker may hold its slot while it ends its children
 _PAUSE_S = 0.01
 
@@ -197,3 +199,35 @@ def _lock(slots: Sequence[str]) -> tuple[FileLock, Path]:
                 expected=f"a free one within {_WAIT_S:g} s",
             )
         time.sleep(_PAUSE_S)
+
+
+def readable(job: Job, cache: Path) -> list[str]:
+    """Return what of the user's work tree a job may read."""
+    top = Path(job.repository)
+    dvc = project_folder(top, job.project) / ".dvc"
+    python = Path(job.python).parents[1] if os.sep in job.python else cache
+    ours = (top / ".git", top / ".gitexp", top / ".dvc", dvc, cache, python)
+    return [*map(str, ours), *(link.target for link in job.links)]
+
+
+def acting(job: Job, paths: Iterable[str]) -> list[str]:
+    """Return those of the user's files that act on a result: all that commits or DVC know of.
+
+    What Git ignores besides, a cache or a log, is nobody's state: no commit could bring it.
+    """
+    top, found = Path(job.repository), []
+    outs = (out.path for stage in job.stages for out in stage.outs)
+    given = (each.path for each in job.given)
+    data = {posixpath.join(job.project, each) for each in (*outs, *given)}
+    for path in paths:
+        names = path.split("/")
+        above = ["/".join(names[: n + 1]) for n in range(len(names))]
+        asked = next((each for each in above if (top / each).is_symlink()), path)
+        try:
+            ignored = status.is_ignored(top, [asked])
+        except GitFailedError:  # in a submodule
+            ignored = frozenset()
+        known = any(each in data or (top / f"{each}.dvc").is_file() for each in above)
+        if known or not ignored:
+            found.append(path)
+    return found

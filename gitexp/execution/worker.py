@@ -28,6 +28,7 @@ from gitexp.errors import (
     DataMissingError,
     EvaluatorError,
     GitexpError,
+    ImportPathError,
     OtherOutputError,
     PreflightError,
 )
@@ -141,7 +142,9 @@ def _execute(attempt: Attempt, stop: process.Stop) -> measurements.Measurements:
         found = environment.capture(place, attempt.env)
         attempt.environment, attempt.patched = found.environment, found.patched
         attempt.parts = found.parts
-        attempt.env = observed.begin(out_dir, attempt.env)
+        attempt.env = observed.begin(
+            out_dir, attempt.env, job.repository, slots.readable(job, users)
+        )
         go_on(attempt)
         begin(attempt)
         before = measurements.standing(job, project)
@@ -233,6 +236,22 @@ def _run_once(
     adoption.note(attempt.out_dir, attempt.once)
 
 
+def _check_outside(attempt: Attempt, stage: Stage) -> None:
+    """Refuse a repeat that read what is the same on both sides, whatever they ran."""
+    read = observed.outside(attempt.out_dir, attempt.job.repository)
+    fresh = [path for path in read if path not in attempt.outside]
+    attempt.outside.update(fresh)
+    if acting := slots.acting(attempt.job, fresh):
+        raise ImportPathError(
+            "a script read your work tree instead of the folder of its repeat",
+            found=f"{', '.join(acting[:5])}, by stage {stage.name}",
+            expected="paths relative to where a command starts: the work tree is one for both",
+            next_step="open it by a relative path; what no commit has and DVC does not track is "
+            "named by run.link in .gitexp/config.yaml",
+        )
+    attempt.warnings += [slots.READ.format(path) for path in fresh[:5]]
+
+
 def _note(attempt: Attempt, stage: Stage, record: StageRecord) -> None:
     """Note what a stage read and wrote; of its outputs those that the cache holds are the run's."""
     attempt.stages.append(record)
@@ -285,6 +304,7 @@ def _execute_stage(
     finally:
         os.close(log)
     with stop.interrupting():
+        _check_outside(attempt, stage)
         left = measurements.without_supposed(attempt.job, stage, project, attempt.out_dir)
         return stage_records.record(
             project, left, values, cache, memo=attempt.memo, kept=_kept(attempt.job)
@@ -419,7 +439,7 @@ def _how(code: int) -> str:
 
 def _one_line(error: GitexpError) -> str:
     if isinstance(
-        error, EvaluatorError | OtherOutputError
+        error, EvaluatorError | ImportPathError | OtherOutputError
     ):  # nobody has a way on but by what it says
         return " ".join(str(error).split())
     told = {"found", "where"}

@@ -35,7 +35,7 @@ _LIMIT = 64 << 20
 _SHORT = 40
 _HEAD = 1 << 16
 
-_KINDS = ("asked", "shell", "process", "started")
+_KINDS = ("asked", "read", "shell", "process", "started")
 _MAIN = frozenset(("__main__", "__mp_main__"))
 _REQUIRES = re.compile(r"^Requires-Dist: *([\w.-]+) *(?:\[([^]\n]*)\])?([^\n]*)", re.MULTILINE)
 _EXTRA = re.compile(r"\bextra\s*==\s*['\"]([^'\"]+)")
@@ -63,11 +63,38 @@ class _UnknownError(Exception):
     """Nobody knows what some program did."""
 
 
-def begin(out_dir: Path, env: Mapping[str, str]) -> dict[str, str]:
-    """Open the file of notes; return the variables by which the processes of commands find it."""
+def begin(
+    out_dir: Path, env: Mapping[str, str], tree: str = "", free: Iterable[str] = ()
+) -> dict[str, str]:
+    """Open the file of notes; return the variables by which the processes of commands find it.
+
+    `tree`: the user's work tree, whose files are noted when they are read, but those in `free`.
+    """
     (out_dir / NOTES).touch(mode=0o600)
     path = os.pathsep.join(filter(None, (_OBSERVER, env.get("PYTHONPATH", ""))))
-    return {**env, "PYTHONPATH": path}
+    told = {"PYTHONPATH": path}
+    if tree:
+        told |= {"GITEXP_TREE": "\n".join({tree, os.path.realpath(tree)})}
+        told |= {
+            "GITEXP_FREE": "\n".join(
+                name for each in free for name in {each, os.path.realpath(each)}
+            )
+        }
+    return {**env, **told}
+
+
+def outside(out_dir: Path, tree: str) -> tuple[str, ...]:
+    """Return what was read of the user's work tree, relative to it, in the order of reading."""
+    try:
+        notes = _notes((out_dir / NOTES).read_bytes())
+    except (OSError, ValueError, SyntaxError, RecursionError):
+        return ()
+    real = os.path.realpath(tree)
+    paths = (
+        os.path.relpath(path, tree if path.startswith(f"{tree}/") else real)
+        for (path,) in notes["read"]
+    )
+    return tuple(dict.fromkeys(paths))
 
 
 def read(out_dir: Path, commands: Iterable[str], parts: Parts) -> Observed:

@@ -501,3 +501,46 @@ def test_a_change_beside_the_project_alone_is_named_where_the_inputs_are_equal(
         "; shared/pre.py, beside the project, differs, and is no input"
     )
     assert refused.value.next_step.startswith("move shared/pre.py into ml/")
+
+
+OUTSIDE = {
+    "tracked": ("rows.csv", "failed"),
+    "of DVC": ("data.csv", "failed"),
+    "what it makes itself": ("model.txt", "failed"),
+    "a new file": ("new.csv", "failed"),
+    "ignored": ("mlruns/meta.yaml", "said"),
+    "linked": ("linked.csv", "finished"),
+}
+
+
+@pytest.mark.parametrize(("name", "ends"), OUTSIDE.values(), ids=OUTSIDE)
+def test_what_is_read_of_the_work_tree_fails_unless_git_ignores_it(
+    name: str, ends: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is one for both sides: a baseline would be measured on the candidate's data."""
+    train = f"import os\nopen(os.environ['WHERE'] + '/{name}').close()\n{PLAIN_TRAIN}"
+    repo = plain(tmp_path / "r", train)
+    monkeypatch.setenv("WHERE", str(repo.path))
+    made = ("data.csv", "mlruns/meta.yaml", "linked.csv", "model.txt")
+    repo.write(dict.fromkeys(made, "1\n"))
+    dvc(repo.path, "add", "data.csv")
+    ignored = "/data.csv\n/mlruns\n/linked.csv\n/model.txt\n"
+    settings = (
+        (repo.path / ".gitexp/config.yaml").read_text().replace("link: []", "link: [linked.csv]")
+    )
+    repo.write({"rows.csv": "1\n", ".gitignore": ignored, ".gitexp/config.yaml": settings})
+    repo.git("add", "--all")
+    repo.git("commit", "-qm", "data")
+    if name == "new.csv":
+        repo.write({name: "1\n"})
+    if ends == "failed":
+        (recorded,) = run(repo.workspace, RunRequest()).recorded
+        (repeat,) = recorded.run.repeats
+        assert repeat.state.value == "failed"
+        assert f"{name}, by stage" in repeat.reason
+        assert "run.link" in repeat.reason
+        return
+    report = run(repo.workspace, RunRequest())
+    assert report.recorded[0].run.repeats[0].state.value == "finished"
+    said = [text for text in report.warnings if name in text]
+    assert bool(said) == (ends == "said")

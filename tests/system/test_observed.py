@@ -247,3 +247,73 @@ def test_what_a_repeat_asked_for_before_it_was_interrupted_stays(tmp_path: Path)
     env = observed.begin(tmp_path, {"GITEXP_ATTEMPT": str(tmp_path)})
     subprocess.run([PYTHON, "-c", "1"], env=env, check=True)
     assert "pluggy" in observed.read(tmp_path, ("python -c 1",), PARTS).distributions
+
+
+# --- what is read of the user's own work tree ---------------------------------------------------
+
+READS = {
+    "open": "open(top + '/data/x.csv')",
+    "both": "open(top + '/data/x.csv', 'r+')",
+    "pathlib": "import pathlib; pathlib.Path(top, 'data', 'x.csv').read_text()",
+    "low": "import os; os.read(os.open(top + '/data/x.csv', os.O_RDONLY), 1)",
+    "upwards": "open('../../../data/x.csv')",
+    "listed": "import os; [*os.scandir(top + '/data')]",
+    "found": "import glob; glob.glob(top + '/data/*')",
+    "imported": "import sys; sys.path.append(top); import helper",
+    "another name": "open(top.replace('/tree', '/alias') + '/data/x.csv')",
+    "late": "import subprocess, sys\n"
+    "subprocess.run([sys.executable, '-c', f'open({top!r} + \"/data/x.csv\")'], check=True)",
+}
+FREE = {
+    "its own": "open('a.py'); import os; os.listdir(); [*os.scandir('.')]",
+    "written": "open(top + '/data/new', 'w'); open(top + '/data/new', 'ab')",
+    "absent": "try: open(top + '/data/none')\nexcept OSError: pass",
+    "cache": "open(top + '/.dvc/cache/x')",
+    "an environment": "open(top + '/venv/lib')",
+    "elsewhere": "open(top + '-2/x')",
+    "a descriptor": "import os; open(os.open('a.py', os.O_RDONLY))",
+}
+
+
+def reading(folder: Path, text: str) -> tuple[str, ...]:
+    """Return what a script noted that runs in a folder of its own below the work tree."""
+    top = folder / "tree"
+    slot = top / ".gitexp" / "tmp" / "slot"
+    for name in ("data/x.csv", ".dvc/cache/x", "venv/lib", "../tree-2/x", "helper.py"):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text("", encoding="utf-8")
+    (folder / "alias").symlink_to(top)
+    slot.mkdir(parents=True)
+    out = folder / "out"
+    out.mkdir()
+    script(slot, f"top = {str(top)!r}\n{text}")
+    given = {"PATH": f"{sys.prefix}/bin:{os.defpath}", "GITEXP_ATTEMPT": str(out)}
+    free = [f"{top}/.gitexp", f"{top}/.dvc", f"{top}/venv"]
+    env = observed.begin(out, given, f"{folder}/alias", free)
+    subprocess.run(["/bin/sh", "-c", "python a.py"], check=True, env=env, cwd=slot)
+    assert observed.read(out, ["python a.py"], PARTS).why == ""
+    return observed.outside(out, f"{folder}/alias")
+
+
+@pytest.mark.parametrize("text", READS.values(), ids=READS)
+def test_what_is_read_of_the_users_work_tree_is_noted(text: str, tmp_path: Path) -> None:
+    found = reading(tmp_path, text)
+    assert found in {("data/x.csv",), ("data",), ("helper.py",)}
+
+
+@pytest.mark.parametrize("text", FREE.values(), ids=FREE)
+def test_what_a_job_may_read_is_not_noted(text: str, tmp_path: Path) -> None:
+    assert reading(tmp_path, text) == ()
+
+
+def test_functions_that_are_heard_are_what_they_were(tmp_path: Path) -> None:
+    text = (
+        "import os, io, shutil, pickle, builtins\n"
+        "class A: opened, listed = open, os.listdir\n"
+        "assert A().opened('a.py').read() and A().listed('.') and io.open is builtins.open\n"
+        "assert os.scandir in os.supports_fd and shutil.rmtree.avoids_symlink_attacks\n"
+        "assert os.open in os.supports_dir_fd and pickle.loads(pickle.dumps(open)) is open\n"
+        "assert os.listdir.__name__ == 'listdir' and 'list' in os.listdir.__doc__\n"
+        "try: open()\nexcept TypeError: pass\nelse: assert False\n"
+    )
+    assert reading(tmp_path, text) == ()

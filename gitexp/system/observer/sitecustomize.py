@@ -1,6 +1,8 @@
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
-# ruff: noqa: ANN001, ANN002, ANN003, ANN202, BLE001, PLC0415, PTH110, PTH119, PTH120, PTH123, RUF005, UP031
-"""Notes what a job's Python processes ask for: started by `site`, before any script.
+# ruff: noqa: ANN001, ANN002, ANN003, ANN202, ANN204, BLE001, PLC0415, PTH110, PTH119, PTH120, PTH123, RUF005, UP031
+"""Notes what a job's Python processes ask for, and read of the user's own work tree.
+
+It is started by `site`, before any script.
 
 It is in every Python process of a repeat, so it imports next to nothing, never prints (Python 2 has
 to parse it for that), and whatever goes wrong in it is silent: then the file of notes is removed,
@@ -17,8 +19,15 @@ import sys
 _FILE = os.environ.get("GITEXP_ATTEMPT", "") + "/observed"
 _HERE = os.path.dirname(__file__)
 _STDLIB = frozenset(getattr(sys, "stdlib_module_names", ()))  # from 3.10 on
+# The user's work tree, by each of its names, and what in it a job may read all the same.
+_TREE, _FREE = (
+    tuple(name + "/" for name in os.environ.get(key, "").split("\n") if name)
+    for key in ("GITEXP_TREE", "GITEXP_FREE")
+)
+_MOST = 100  # files: a script that reads there is told by one
 _FLAGS = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 _seen = set()  # type: set[str]
+_outside = set()  # type: set[str]
 
 
 def _note(kind, value, calls=(os.open, os.write, os.close, os.unlink)):
@@ -63,6 +72,80 @@ def _hear(module, name, note):
     setattr(module, name, heard)
 
 
+class _Reading(object):  # noqa: UP004  Python 2
+    """A function that opens or lists: no function itself, so that a class may keep it as one."""
+
+    def __init__(self, module, name, note):
+        self.__wrapped__, self._note = getattr(module, name), note
+        self.__name__ = self.__qualname__ = name
+        self.__doc__, self.__module__ = self.__wrapped__.__doc__, module.__name__
+        setattr(module, name, self)
+
+    def __call__(self, *args, **named):
+        try:  # noqa: SIM105
+            self._note(*args, **named)
+        except Exception:  # noqa: S110  the function itself says what is wrong
+            pass
+        return self.__wrapped__(*args, **named)
+
+    def __eq__(self, other):  # `os.supports_fd` has the functions that were there
+        return other is self or other is self.__wrapped__
+
+    def __hash__(self):
+        return hash(self.__wrapped__)
+
+    def __reduce__(self):
+        return self.__name__
+
+
+def _read(path=".", cwd=os.getcwd, there=os.path.exists):  # noqa: TID251
+    """Note what lies in the user's work tree, and in no place where a job may read."""
+    path = os.fsdecode(path)
+    if path[:1] != "/":
+        path = cwd() + "/" + path
+    if "/." in path:
+        path = os.path.normpath(path)
+    inside = path.startswith(_TREE) and not (path + "/").startswith(_FREE)
+    if inside and path not in _outside and len(_outside) < _MOST and there(path):
+        _outside.add(path)
+        _note("read", path)
+
+
+def _opened(file, mode="r", *_, **__):
+    if "r" in mode or "+" in mode:
+        _read(file)
+
+
+def _opened_low(path, flags, *_, **named):
+    if not flags & os.O_WRONLY and named.get("dir_fd") is None:
+        _read(path)
+
+
+def _hear_reading():
+    """Hear what is opened and listed; compiled code that asks the system itself is not heard."""
+    import io
+
+    global _FREE  # noqa: PLW0603
+    _FREE += tuple(each + "/" for each in {sys.prefix, getattr(sys, "base_prefix", sys.prefix)})
+    for name in ("listdir", "scandir"):
+        _Reading(os, name, _read)
+    _Reading(os, "open", _opened_low)
+    io.open = _Reading(sys.modules["builtins"], "open", _opened)
+
+
+def _found(function):
+    """Return `_find_spec` that notes a module of the user's work tree."""
+
+    def found(*args, **named):
+        spec = function(*args, **named)
+        _read(getattr(spec, "origin", None) or "/")
+        return spec
+
+    found.__name__, found.__qualname__ = function.__name__, function.__name__
+    found.__module__ = function.__module__
+    return found
+
+
 def _started(program, given, *_, **__):
     _note("started", [os.fsdecode(each) for each in [program] + list(given)])
 
@@ -84,6 +167,9 @@ def _observe():
     _note("process", [sys.prefix] + mine)
     for name in list(sys.modules):
         _asked(name)
+    if _TREE:
+        find = _found(_frozen_importlib._find_spec)  # type: ignore[attr-defined]  # noqa: SLF001
+        _frozen_importlib._find_spec = find  # type: ignore[attr-defined]  # noqa: SLF001
     _hear(_frozen_importlib, "_find_spec", lambda name, *_, **__: _asked(name))
     if "importlib.util" in sys.modules:  # it took the function by name
         sys.modules["importlib.util"]._find_spec = _frozen_importlib._find_spec  # type: ignore[attr-defined]  # noqa: SLF001
@@ -93,6 +179,8 @@ def _observe():
     for name in ("execv", "execve", "posix_spawn", "posix_spawnp"):
         _hear(os, name, _started)
     _hear(os, "system", lambda command: _note("shell", os.fsdecode(command)))
+    if _TREE:
+        _hear_reading()
 
 
 if __name__ == "sitecustomize":
