@@ -424,7 +424,8 @@ def measurements(situation: CountedSides, options: CompareOptions, over: float =
         options.adjust,
     )
     problem, obstacle = troubles(answered)
-    warnings += dict.fromkeys(text for _, answer in answered for text in answer.warnings)
+    said = (text for _, answer in answered for text in answer.warnings if text not in obstacle)
+    warnings += dict.fromkeys(said)
     varying = [item for item, answer in answered if not answer.still]
     found = slices.compare_subgroups(chosen, varying, by=options.by, column=options.categories)
     primary = next((answer for item, answer in answered if item.role is Role.PRIMARY), None)

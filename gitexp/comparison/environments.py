@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import re
 import shlex
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.eligible import Counted
 from gitexp.comparison.pairs import UNLIKE
 from gitexp.errors import GitexpError
+from gitexp.model.clocked import is_cost
 from gitexp.model.comparison import EQUAL_IN_PAIRS, Change
 from gitexp.model.run import Environment, Observed, Repeat
 from gitexp.report import numbers
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.counting import Count, FoundRuns
     from gitexp.comparison.eligible import Earlier
+    from gitexp.comparison.measure import CountedSides
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash, EnvironmentDigest, InputsDigest
     from gitexp.store.lookup import FoundRun
@@ -195,6 +198,39 @@ def shown_apart(found: FoundRuns, count: Count, earlier: Earlier) -> Iterator[in
             later = any(earlier(each.found, item) for each in binding)
             if not (later or found.alike(item, repeat, mine.found, mine.repeat)):
                 yield repeat.seed
+
+
+def on_equal_hardware(situation: CountedSides, metric: str) -> tuple[tuple[int, ...], str]:
+    """Return the pairs of which a metric is compared, and what to say of others; "" for none.
+
+    A cost says nothing of two repeats on unlike hardware. Where repeats do not pair, all of them
+    have to have the same.
+    """
+    plan, count = situation.plan, situation.count
+    if plan is None or plan.rules == 1 or not is_cost(metric, situation.candidate.config.cost):
+        return count.pairs, ""
+    left, right = (
+        {seed: item.repeat.resources.hardware for seed, item in side.repeats.items()}
+        for side in (count.baseline, count.candidate)
+    )
+    if not situation.paired:
+        unlike = combinations(dict.fromkeys((*left.values(), *right.values())), 2)
+        told = next(filter(None, (_unlike(*both) for both in unlike)), "")
+        return (), told and f"{metric}: repeats ran on other hardware: {told}"
+    apart = {s: told for s in count.pairs if (told := _unlike(left[s], right[s]))}
+    if not apart:
+        return count.pairs, ""
+    kept = tuple(seed for seed in count.pairs if seed not in apart)
+    some = f"{len(apart)} of {len(count.pairs)} pairs ran on other hardware"
+    which = some if kept else "no pair ran on the same hardware"
+    told = "; ".join([*dict.fromkeys(apart.values())][:_MOST])
+    return kept, f"{metric}: {which}: {told}"
+
+
+def _unlike(one: Sequence[str], other: Sequence[str]) -> str:
+    """Name in what the hardware of two repeats differs, as far as that of both is known."""
+    both = [(a, b) for a, b in zip(one, other, strict=True) if a and b and a != b]
+    return " / ".join(map(", ".join, zip(*both, strict=True)))
 
 
 def versions(

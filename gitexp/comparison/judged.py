@@ -147,6 +147,7 @@ def troubles(answered: Sequence[tuple[Question, Answer]]) -> tuple[str, str]:
                 problem = answer.refused or f"{question.metric} was not measured on both sides"
             elif answer.refused:
                 problem = answer.refused
+            obstacle = "" if answer.still else answer.lacks
         elif question.role is Role.GUARD and not obstacle:
             why = _open(question, answer)
             obstacle = f"the guard-rail on {question.metric} {why}" if why else ""
@@ -156,11 +157,14 @@ def troubles(answered: Sequence[tuple[Question, Answer]]) -> tuple[str, str]:
 def _open(question: Question, answer: Answer) -> str:
     """Return what a guard-rail keeps open: where nothing could show it to be broken, or to be kept.
 
-    The second only where the plan asks for that.
+    The second only where the plan asks for that, and then of all pairs: who has left some out may
+    have chosen them.
     """
     if why := _unjudged(question, answer):
         return f"cannot be judged: {why}"
     result = None if answer.comparison is None else answer.comparison.result
+    if question.proven and answer.lacks:
+        return f"is not shown to be kept: {answer.lacks}"
     if not question.proven or result is None or result.p_support is None:
         return ""
     shown = max(result.p_support, result.plan.smallest_p) <= result.plan.alpha
@@ -170,10 +174,8 @@ def _open(question: Question, answer: Answer) -> str:
 def _unjudged(question: Question, answer: Answer) -> str:
     """Return why a guard-rail could not have been shown to be broken; "" where it could."""
     if answer.still and answer.comparison is not None:
-        kept = still.is_kept(question, answer.comparison)
-        return (
-            "" if kept and not answer.still.startswith((still.IDLE, still.SEEN)) else answer.still
-        )
+        same = not (answer.lacks or answer.still.startswith((still.IDLE, still.SEEN)))
+        return "" if same and still.is_kept(question, answer.comparison) else answer.still
     result = None if answer.comparison is None else answer.comparison.result
     if result is None:
         return answer.refused or "not measured on both sides"

@@ -93,7 +93,8 @@ class Answer:
     comparison: MetricComparison | None
     refused: str = ""  # the test's own refusal
     warnings: tuple[str, ...] = ()  # about the design, said once for all metrics that have it
-    still: str = ""  # why there is no test: nothing varies
+    still: str = ""  # why there is no test: nothing varies, or no hardware is the same
+    lacks: str = ""  # which pairs it leaves out: what needs all of them is not shown
     # what each example adds to the metric of both sides, in a crossed design
     added: tuple[Table, Table] | None = None
 

@@ -180,25 +180,25 @@ def of_tip(repo: Repo, found: Tip) -> Named:
 
 
 def settled(repo: Repo, *sides: Named) -> CommitHash:
-    """Return the commit whose settings say by which rules of inputs these sides are read.
+    """Return the commit whose settings say how these sides are read: rules of inputs, and costs.
 
     They serve a side without settings of its own, too. It is the first side's commit, or, where
-    the rules may have been changed since, the one that added the plan, which fixed them.
+    these may have been changed since, the one that added the plan, which fixed them.
     """
     named = min(sides, key=lambda each: each.plan is None)
     plan, at = named.plan, sides[0].commit
     if plan is not None:
         with contextlib.suppress(GitexpError):
-            each = [_rules(repo, commit) for commit in (at, named.commit, plan.baseline.commit)]
+            each = [_fixed(repo, commit) for commit in (at, named.commit, plan.baseline.commit)]
             if len({*each}) > 1:
                 added = plans.plan_commit(repo, plan, named.commit)
-                at = at if _rules(repo, added) == each[0] else added
+                at = at if _fixed(repo, added) == each[0] else added
     return at
 
 
-def _rules(repo: Repo, commit: CommitHash) -> int | None:
+def _fixed(repo: Repo, commit: CommitHash) -> tuple[int, tuple[str, ...]] | None:
     found = settings(repo.tree(commit)) if objects.exists(repo, commit) else None
-    return None if found is None else found.inputs_rules
+    return None if found is None else (found.inputs_rules, found.cost)
 
 
 def source(repo: Repo, named: Named, fallback: CommitHash, index: Index) -> ResolvedSide:

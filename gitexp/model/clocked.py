@@ -6,8 +6,10 @@ import functools
 import re
 from typing import TYPE_CHECKING, Final
 
+from gitexp.model.metrics import bare
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from gitexp.model.run import Resources
 
@@ -47,6 +49,11 @@ _BESIDE = frozenset(
 def is_resource(metric: str) -> bool:
     """Whether a name is a recorded resource's, ``wall_s``, and no metric of the project's."""
     return metric.removeprefix(RESOURCE) in RESOURCES
+
+
+def is_cost(metric: str, named: Collection[str]) -> bool:
+    """Whether a metric depends on the hardware: a recorded resource, or `named` by the project."""
+    return is_resource(metric) or not {metric, bare(metric)}.isdisjoint(named)
 
 
 @functools.cache

@@ -93,6 +93,7 @@ class ProjectConfig:
     params: tuple[str, ...] = ("params.yaml",)
     metrics: tuple[str, ...] = ()  # metrics files
     directions: Mapping[str, Direction] = field(default_factory=dict)  # metric name -> direction
+    cost: tuple[str, ...] = ()  # metrics of time, memory or energy: they depend on the hardware
     outputs: tuple[str, ...] = ()  # declared outputs that Git does not hold (DVC-cached)
     predictions: Predictions | None = None
     curves: tuple[str, ...] = ()

@@ -136,6 +136,24 @@ class Resources:
     gpu_driver: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)  # allow-listed
 
+    @property
+    def hardware(self) -> tuple[str, ...]:
+        """What time and memory depend on, part by part; "" where it is not known.
+
+        Nothing may mean all of it, or none: but in a record of a time before it was looked at.
+        """
+        limit, looked_at = self.cgroup_cpus, bool(self.cpu_flags)
+        return (
+            self.cpu_model,
+            f"{self.cpu_count} processors" if self.cpu_count else "",
+            f"processors {self.affinity}" if self.affinity else "all processors" * looked_at,
+            "no limit of processors" * looked_at
+            if limit is None
+            else f"limit of {limit:g} processors",
+            self.gpu or "no GPU" * bool(self.cpu_model),
+            f"driver {self.gpu_driver}" if self.gpu_driver else "no driver" * looked_at,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:

@@ -38,7 +38,7 @@ def load(data: bytes, where: str) -> ProjectConfig:
     schema_of(value, "config", where)
     top = Fields(value, where)
     pipeline, targets, command = _pipeline(top)
-    metrics, directions = _metrics(top)
+    metrics, directions, cost = _metrics(top)
     named = top.maybe_child("predictions")
     names = ("hooks", "plan", "record", "inputs", "privacy", "run", "rules", "branches", "limits")
     sections = [top.section(key) for key in names]
@@ -51,6 +51,7 @@ def load(data: bytes, where: str) -> ProjectConfig:
         params=_paths(top, "params", _DEFAULT.params),
         metrics=metrics,
         directions=directions,
+        cost=cost,
         outputs=_paths(top, "outputs"),
         predictions=codec.read(Predictions, named) if named else None,
         curves=_paths(top, "curves"),
@@ -121,6 +122,7 @@ def dump_template(config: ProjectConfig) -> bytes:
             f"  {name}: {config.rules[name].value}\n" for name in RULE_IDS if name in config.rules
         ),
         branches=inline(config.rule_branches or None),
+        cost=f"  cost: {inline(list(config.cost))}\n" if config.cost else "",
         include=_include_text(config),
         witness="required" if config.witness_required else "optional",
         identity=config.identity.value,
@@ -149,13 +151,14 @@ def _pipeline(top: Fields) -> tuple[str | None, tuple[str, ...], str | None]:
     return file, targets, None
 
 
-def _metrics(top: Fields) -> tuple[tuple[str, ...], dict[str, Direction]]:
+def _metrics(top: Fields) -> tuple[tuple[str, ...], dict[str, Direction], tuple[str, ...]]:
     if isinstance(top.raw("metrics"), list):
-        return _paths(top, "metrics"), {}
+        return _paths(top, "metrics"), {}, ()
     fields = top.section("metrics")
     files, named = _paths(fields, "files"), fields.section("directions")
+    cost = fields.texts("cost", ())
     fields.only_known()
-    return files, {name: named.word(name, Direction) for name in named.names()}
+    return files, {name: named.word(name, Direction) for name in named.names()}, cost
 
 
 def _seed(top: Fields) -> SeedRule:
@@ -303,7 +306,7 @@ params: {params}
 metrics:
   files: {metrics}
   directions: {directions}
-
+{cost}
 # Declared outputs that Git does not hold: data, features, models. They go into the DVC cache.
 outputs: {outputs}
 

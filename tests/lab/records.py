@@ -94,6 +94,7 @@ class Lab:
         on_failed: OnFailed = OnFailed.REFUSE,
         failure: str = "",
         rules: int = 1,
+        guards_shown: bool = False,
     ) -> Plan:
         """Begin an experiment on a branch of its own, from the current commit."""
         branch = f"{prefix}{name}"
@@ -119,6 +120,7 @@ class Lab:
                 failure=failure,
                 evaluation=(),
                 rules=rules,
+                guards_shown=guards_shown,
             )
         )
         self.repo.commit({layout.plan_path(name): codec.dump(plan)}, at=self.tick(), message="plan")

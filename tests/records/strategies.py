@@ -237,6 +237,7 @@ configs = st.builds(
             "params": tuples(paths),
             "metrics": tuples(paths),
             "directions": st.dictionaries(words, st.sampled_from(Direction), max_size=3),
+            "cost": tuples(texts),
             "outputs": tuples(paths),
             "predictions": maybe(predictions),
             "curves": tuples(paths),

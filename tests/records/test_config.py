@@ -27,7 +27,7 @@ def test_all_keys_are_read() -> None:
 project: models/churn
 pipeline: {file: dvc.yaml, targets: [train]}
 params: [params.yaml, conf/net.toml]
-metrics: {files: [metrics.json], directions: {f1: max, loss: min}}
+metrics: {files: [metrics.json], directions: {f1: max, loss: min}, cost: [energy_kwh, a.json:ms]}
 outputs: [data/prepared.csv, model]
 predictions: {path: p.csv, y_true: y, positive: "1"}
 curves: [curves.csv]
@@ -52,6 +52,7 @@ record: {identity: hash}
         params=("params.yaml", "conf/net.toml"),
         metrics=("metrics.json",),
         directions={"f1": Direction.MAX, "loss": Direction.MIN},
+        cost=("energy_kwh", "a.json:ms"),
         outputs=("data/prepared.csv", "model"),
         predictions=Predictions("p.csv", y_true="y", positive="1"),
         curves=("curves.csv",),

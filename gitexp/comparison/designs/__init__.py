@@ -17,6 +17,7 @@ from gitexp.comparison.designs import (
     resplits,
     still,
 )
+from gitexp.comparison.environments import on_equal_hardware
 from gitexp.errors import DesignError, GitexpError
 from gitexp.model import dataclass, replace
 from gitexp.model.clocked import is_clocked
@@ -61,8 +62,22 @@ class Chosen:
     warnings: tuple[str, ...] = ()
 
     def measure(self, question: Question) -> Answer:
-        """Compare one metric by the design that it gets; what does not vary is not tested."""
-        return still.checked(self.situation, question, self._by_design(question))
+        """Compare one metric by the design that it gets; what does not vary is not tested.
+
+        Nor is a cost of which no two repeats ran on the same hardware; else it leaves out pairs.
+        """
+        pairs, lacks = on_equal_hardware(self.situation, question.metric)
+        if not lacks:
+            return still.checked(self.situation, question, self._by_design(question))
+        if not pairs:
+            answer = self._by_design(question)
+            one = None if answer.comparison is None else answer.comparison.noted(lacks)
+            answer = replace(answer, comparison=one, warnings=(), lacks=lacks)
+            return still.untested(answer, lacks)
+        # what designs have read of all pairs says nothing of these
+        situation = replace(self.situation, count=replace(self.situation.count, pairs=pairs))
+        answer = replace(self, situation=situation, crossed=(), overlap=None).measure(question)
+        return replace(answer, lacks=lacks, warnings=(*answer.warnings, lacks))
 
     def _by_design(self, question: Question) -> Answer:
         if self.pair is not None:
