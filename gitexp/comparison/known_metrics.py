@@ -20,7 +20,7 @@ from gitexp.errors import (
     UsageError,
 )
 from gitexp.git import objects
-from gitexp.git.discovery import project_folder
+from gitexp.git.discovery import bytes_inside, project_folder
 from gitexp.git.worktree import status
 from gitexp.model import dataclass, field, replace
 from gitexp.model.clocked import is_resource
@@ -197,7 +197,7 @@ def _present(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Iterator[
         data, top = held[path], repo.workspace.top
         found = cached.get(path) if data is ABSENT else data
         if found is None and top is not None:
-            found = _bytes(top / path)
+            found = bytes_inside(top, path, LIMIT_BYTES + 1)
         if found is not None:
             yield file, found
 

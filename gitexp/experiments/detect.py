@@ -25,7 +25,7 @@ from gitexp.execution import prepare
 from gitexp.execution.preflight.drift import fixed_seeds, has_seed, seed_rule
 from gitexp.execution.preflight.mentions import own_paths
 from gitexp.experiments import predictions
-from gitexp.git.discovery import project_folder
+from gitexp.git.discovery import bytes_inside, project_folder
 from gitexp.git.upstream import USUAL
 from gitexp.git.worktree import status
 from gitexp.model import dataclass, replace
@@ -322,10 +322,9 @@ def _is_pipeline(top: Path, path: str) -> bool:
 
 def _without_stages(top: Path, path: str, folder: str) -> Pipeline | None:
     """Return what a dvc.yaml without stages declares; None for a pipeline, or another project's."""
-    if not (top / path).is_file():
+    data = bytes_inside(top, path, pipeline.LIMIT_BYTES + 1)
+    if data is None:
         return None
-    with (top / path).open("rb") as stream:
-        data = stream.read(pipeline.LIMIT_BYTES + 1)
     with contextlib.suppress(BadFormatError, UnsafeInputError):
         read = dvcpipeline.load_pipeline(data, path, folder)
         if not (read.stages or read.needs_dvc):

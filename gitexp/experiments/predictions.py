@@ -12,7 +12,7 @@ from gitexp.dvc import pipeline
 from gitexp.dvc.dvcpipeline import touches
 from gitexp.errors import GitexpError, UsageError
 from gitexp.git import refs, repository
-from gitexp.git.discovery import project_folder
+from gitexp.git.discovery import bytes_inside, project_folder
 from gitexp.git.transaction import layout
 from gitexp.git.worktree import status
 from gitexp.model import dataclass
@@ -69,7 +69,7 @@ def named(
         If the file is here, or in DVC's cache, and no single column fits each of the three.
     """
     top = workspace.top or workspace.start
-    header = _columns_of(_bytes(project_folder(top, config.project) / path), path)
+    header = _columns_of(_bytes(project_folder(top, config.project), path), path)
     if header is None:
         repo = repository.open_repository(workspace)
         commit = refs.head(repo).commit
@@ -120,7 +120,7 @@ def choose(
     anew: those of another part of the pipeline would hide it. So none is taken either where another
     metrics file, which a plan may name as well, is of another part.
     """
-    each = (_columns(path, _header(folder / path)) for path in dict.fromkeys(paths))
+    each = (_columns(path, _header(folder, path)) for path in dict.fromkeys(paths))
     found = tuple(one for one in each if one is not None)
     every = tuple(one.path for one in found)
     files = [posixpath.normpath(path) for path in metrics]
@@ -200,16 +200,13 @@ def unnamed(workspace: Workspace, config: ProjectConfig) -> list[str]:
     return [said]
 
 
-def _header(path: Path) -> tuple[str, ...]:
-    return _columns_of(_bytes(path), path.name) or () if path.suffix.lower() == ".csv" else ()
+def _header(folder: Path, path: str) -> tuple[str, ...]:
+    return _columns_of(_bytes(folder, path), path) or () if path.lower().endswith(".csv") else ()
 
 
-def _bytes(path: Path) -> bytes | None:
+def _bytes(folder: Path, path: str) -> bytes | None:
     """Return the start of a table, or all of a JSON file, which has no header."""
-    if not path.is_file():
-        return None
-    with path.open("rb") as stream:
-        return stream.read(LIMIT + 1 if path.suffix.lower() == ".json" else _HEAD_BYTES)
+    return bytes_inside(folder, path, LIMIT + 1 if path.lower().endswith(".json") else _HEAD_BYTES)
 
 
 def _columns_of(data: bytes | None, path: str) -> tuple[str, ...] | None:

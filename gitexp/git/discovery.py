@@ -7,6 +7,7 @@ folder.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 from pathlib import Path, PurePosixPath
@@ -116,6 +117,19 @@ def user_key(git_dir: Path) -> bytes | None:
     except OSError:
         return None
     return made
+
+
+def bytes_inside(top: Path, path: str, limit: int) -> bytes | None:
+    """Return the first bytes of a file of the work tree; None where it is none, or lies outside.
+
+    A branch may track a link there, and what it leads to would be shown as a part of the project.
+    """
+    real = Path(os.path.realpath(top / path))
+    if not real.is_relative_to(os.path.realpath(top)) or not real.is_file():  # a pipe would wait
+        return None
+    with contextlib.suppress(OSError):
+        return plain_bytes(real, limit)
+    return None
 
 
 def plain_bytes(path: Path, limit: int = -1) -> bytes:

@@ -19,9 +19,11 @@ from gitexp.errors import (
     MissingObjectError,
     NoRepositoryError,
     RefusedTreeError,
+    UnsafeInputError,
 )
 from gitexp.git import command, fsck
 from gitexp.git.catfile import EMPTY_TREE, forks, parsed_commit
+from gitexp.git.discovery import plain_bytes
 from gitexp.git.tree import READ_LIMIT, Tree, check_size
 from gitexp.git.upstream import main_of
 from gitexp.model.ids import BlobId, CommitHash, TreeId
@@ -29,6 +31,7 @@ from gitexp.model.rules import CommitObject, TreeEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from gitexp.model.workspace import Workspace
 
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 # With reftable, refs go through git itself (see refs.py).
 _EXTENSIONS = ["partialclone", "relativeworktrees", "refstorage"]
 
+_GRAFTS_BYTES: Final = 1 << 16  # enough to see that there is one
 _TREES_KEPT: Final = 1 << 15  # of an open repository; an id names its content for ever
 _ENTRIES_KEPT: Final = 1 << 18  # of all of them, as long as they are of a size
 COMMIT, _TREE, _BLOB = 1, 2, 3  # libgit2's numbers of the kinds
@@ -210,6 +214,7 @@ def open_repository(workspace: Workspace) -> Repo:
 
 
 def _open(workspace: Workspace) -> pygit2.Repository:
+    _refuse_grafts(workspace.common_dir / "info" / "grafts")
     pygit2.settings.set_extensions(_EXTENSIONS)
     # Objects and refs reach the disk before we say so: power loss must not leave an empty ref.
     pygit2.settings.enable_fsync_gitdir(True)  # noqa: FBT003 - a foreign signature
@@ -228,6 +233,24 @@ def _open(workspace: Workspace) -> pygit2.Repository:
         ) from error
     finally:
         pygit2.settings.owner_validation = checked
+
+
+def _refuse_grafts(file: Path) -> None:
+    """Refuse to show a history that no commit has: a folder that somebody gives may hold any."""
+    try:
+        written = plain_bytes(file, _GRAFTS_BYTES)
+    except FileNotFoundError:
+        return
+    except OSError as error:  # a link, or nothing that can be read: Git would follow it
+        written = str(error).encode()
+    if written:  # libgit2 takes an empty line, too, for one
+        raise UnsafeInputError(
+            "the repository has grafts, by which its history is another than its commits say",
+            found=ascii(written.decode("utf-8", "replace").strip()[:80])[1:-1],
+            where=str(file),
+            expected="commits with the parents that they name",
+            next_step="git replace --convert-graft-file, which Git alone reads; or remove the file",
+        )
 
 
 def unreadable(error: Exception, where: str) -> GitexpError:

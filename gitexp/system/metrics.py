@@ -19,7 +19,8 @@ from gitexp.errors import AmbiguousMetricError, BadFormatError, BadMetricError, 
 from gitexp.model import dataclass, field, replace
 from gitexp.model.metrics import by_file, plain
 from gitexp.model.run import Sample
-from gitexp.text.jsontext import Json, json_loads, too_large
+from gitexp.text.jsontext import Json, decode, json_loads, too_large
+from gitexp.text.params import toml
 from gitexp.text.yamltext import yaml_loads
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def _read_file(project: Path, file: str, found: _Found) -> None:
         case ".json":
             _walk(json_loads(data, where=file, limit=limit), "", _Where(), file, found)
         case ".toml":
-            _walk(_toml(data, file), "", _Where(), file, found)
+            _walk(toml(decode(data, where=file, limit=limit), file), "", _Where(), file, found)
         case _:
             value = yaml_loads(data, where=file, limit=limit, allow_aliases=True)
             _walk(value, "", _Where(), file, found)
@@ -281,16 +282,6 @@ def _cell(text: str) -> Json:
     except ValueError:
         return stripped
     return number if math.isfinite(number) else stripped
-
-
-def _toml(data: bytes, file: str) -> Json:
-    import tomllib  # noqa: PLC0415  most projects have no TOML; every repeat would pay for it
-
-    try:
-        value: dict[str, Json] = tomllib.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise BadFormatError("this is not TOML", found=str(error), where=file) from error
-    return value
 
 
 def _unnamed(name: str, file: str) -> BadMetricError:

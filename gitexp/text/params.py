@@ -69,7 +69,7 @@ def parse(data: bytes, file: str) -> Json:
         case Syntax.JSON:
             value = json_loads(data, where=file, limit=LIMIT) if data.strip() else None
         case Syntax.TOML:
-            value = _toml(decode(data, where=file, limit=LIMIT), file)
+            value = _plain(toml(decode(data, where=file, limit=LIMIT), file), file, file, 0)
         case Syntax.PYTHON:
             value = _python(decode(data, where=file, limit=_PYTHON_LIMIT), file)
     if value is None:
@@ -160,20 +160,20 @@ def _python(text: str, file: str) -> Json:
     return found
 
 
-def _toml(text: str, file: str) -> Json:
+def toml(text: str, file: str) -> dict[str, Json]:
+    """Read a TOML file, with what JSON has not (times, NaN) as tomllib gives it."""
     import tomllib  # noqa: PLC0415  most projects have no TOML; every repeat would pay for it
 
     if _LONG_KEY.search(_TEXT.sub("x", text)):
         raise too_deep(file)
     try:
-        value: object = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BadFormatError("this is not TOML", found=str(error), where=file) from error
     except RecursionError as error:
         raise too_deep(file) from error
     except ValueError as error:  # an integer of more digits than Python converts
         raise BadFormatError("this is not TOML", found=str(error), where=file) from error
-    return _plain(value, file, file, 0)
 
 
 def _plain(value: object, file: str, where: str, depth: int) -> Json:

@@ -11,6 +11,8 @@ from gitexp.git import repository
 from gitexp.model.config import ProjectConfig
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.lab.build import BuiltRepo
 
 
@@ -28,3 +30,15 @@ def test_a_pipe_in_the_place_of_a_metrics_file_is_not_waited_for(repo: BuiltRepo
     os.close(end)
     assert found.names == {"auc"}
     assert found.unread == ("m.json",)
+
+
+def test_a_link_that_leads_outside_tells_no_names(repo: BuiltRepo, tmp_path: Path) -> None:
+    config = ProjectConfig(command="python train.py", metrics=("m.json", "n.json"))
+    (tmp_path / "m.json").write_text('{"secret": 1}', encoding="utf-8")
+    repo.write({"inside.json": '{"auc": 1}'})
+    (repo.path / "m.json").symlink_to(tmp_path / "m.json")
+    (repo.path / "n.json").symlink_to("inside.json")
+    repo.git("add", "--all")
+    commit = repo.commit(message="links")
+    found = known_metrics(repository.open_repository(repo.workspace), commit, config)
+    assert found.names == {"auc"}

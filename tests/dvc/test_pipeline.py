@@ -25,6 +25,9 @@ from tests.lab.build import dvc, repository
 if TYPE_CHECKING:
     from pathlib import Path
 
+FIVE_AXES = (
+    f"stages: {{a: {{matrix: {{{', '.join(f'{x}: {[*range(40)]}' for x in 'bcdef')}}}, cmd: x}}}}\n"
+)
 OVERLAP = """\
 stages:
   a: {cmd: x, outs: [o]}
@@ -205,6 +208,7 @@ def test_dvcs_setting_of_how_a_mapping_is_spelt_in_a_command_is_obeyed(tmp_path:
         ("stages: {a: {matrix: {b: '${none}'}, cmd: x}}\n", BadFormatError, "is empty"),
         ("stages: {a: {matrix: {b: '${x}'}, cmd: x}}\n", BadFormatError, "is no list and no"),
         ("stages: {a: {matrix: {}, cmd: x}}\n", BadFormatError, "a.matrix: {} is"),
+        (FIVE_AXES, BadFormatError, "more than 10000"),
         (OVERLAP, BadFormatError, "o, of a and b"),
         (CIRCLE, BadFormatError, "a, b"),
         ("stages: {a: {cmd: x}, a: {cmd: y}}\n", BadFormatError, ""),

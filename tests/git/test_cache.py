@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import sqlite3
 import stat
+import struct
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gitexp.git.repository import open_repository
-from gitexp.git.transaction.cache import Index, Kind, open_index
+from gitexp.git.transaction.cache import SCHEMA, Index, Kind, open_index
 from gitexp.git.transaction.layout import index_file
 from gitexp.model.ids import CommitHash, InputsDigest
 from gitexp.store import lookup
@@ -166,3 +168,61 @@ def test_writers_at_the_same_time_do_not_harm_each_other(tmp_path: Path) -> None
         found = index.all(Kind.RUN)
     assert set(found.values()) == {b"v"}
     assert len(found) > 20
+
+
+ENDLESS = (
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+    " SELECT 3 AS kind, 'k' || i AS key, x'00' AS value FROM n"
+)
+TABLE = "CREATE TABLE entry (kind INTEGER, key TEXT, value BLOB, PRIMARY KEY (kind, key))"
+
+
+def _circle(path: Path) -> None:
+    """Let every page of the table lead to one page below, 17 levels deep."""
+    data = bytearray(path.read_bytes())
+    with contextlib.closing(sqlite3.connect(path)) as made:
+        (root,) = made.execute("SELECT rootpage FROM sqlite_master").fetchone()
+    page = bytes(data[(root - 1) * 4096 : root * 4096])
+    (cells,) = struct.unpack(">H", page[3:5])
+    places = [8, *struct.unpack(f">{cells}H", page[12 : 12 + 2 * cells])]
+
+    def leading(to: int) -> bytes:
+        copy = bytearray(page)
+        for at in places:
+            copy[at : at + 4] = struct.pack(">I", to)
+        return bytes(copy)
+
+    first = len(data) // 4096 + 1
+    for depth in range(17):
+        data += leading(first + depth + 1)
+    data += page
+    data[(root - 1) * 4096 : root * 4096] = leading(first)
+    data[28:32] = struct.pack(">I", len(data) // 4096)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("how", ["a view", "a trigger", "pages", "long rows"])
+def test_an_index_whose_rows_do_not_end_changes_no_answer(full: BuiltRepo, how: str) -> None:
+    before = answers(full)
+    path = index_file(full.workspace)
+    path.unlink()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as made:
+        if how == "a view":
+            made.execute(f"CREATE VIEW entry AS {ENDLESS}")
+        else:
+            made.execute(f"{TABLE} WITHOUT ROWID")
+        if how == "a trigger":
+            made.execute(
+                "CREATE TRIGGER slow BEFORE INSERT ON entry BEGIN SELECT count(*) FROM"  # noqa: S608
+                f" ({ENDLESS}); END"
+            )
+        if how == "pages":
+            rows = [(kind.value, f"{n:040x}", b"\0" * 16) for kind in Kind for n in range(90)]
+            made.executemany("INSERT INTO entry VALUES (?, ?, ?)", rows)
+        if how == "long rows":
+            made.execute("INSERT INTO entry VALUES (3, 'k', zeroblob(300000000))")
+        made.execute(f"PRAGMA user_version = {SCHEMA}")
+    if how == "pages":
+        _circle(path)
+    assert answers(full) == before
+    assert answers(full) == before

@@ -411,3 +411,23 @@ def test_the_command_line_itself_starts_nothing_either(given: BuiltRepo) -> None
         touched(given)
         gitexp(given, *argv)
         assert started(given) == [], argv
+
+
+def test_a_graft_shows_no_other_history(
+    attacked: BuiltRepo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By one line of a folder's own file main is ahead of what takes a plan away."""
+    shutil.copytree(attacked.path, tmp_path / "given", symlinks=True)
+    repo = BuiltRepo(tmp_path / "given")
+    assert asked(repo, "check", "main..exp/a") == 0  # the control
+    grafts = repo.path / ".git" / "info" / "grafts"
+    grafts.touch()
+    assert asked(repo, "check", "main..exp/a") == 0
+    grafts.write_text(f"{repo.hash('main')} {repo.hash('exp/a')}\n")
+    capsys.readouterr()
+    for argv in LOOKS:
+        if argv[0] == "completion":
+            continue
+        assert asked(repo, *argv) == 3, argv
+        said = capsys.readouterr()
+        assert "grafts" in said.out + said.err, argv

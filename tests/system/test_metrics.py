@@ -191,6 +191,7 @@ def test_the_place_of_a_number_in_a_list_of_objects_is_its_row(tmp_path: Path) -
         ("m.toml", "a = \n"),
         ("m.csv", "a,b\n1\n"),
         ("m.json", "[" * 100 + "]" * 100),
+        ("m.toml", f"[{'.'.join('a' * 260_000)}]\n" + "".join(f"k{n}=1\n" for n in range(50_000))),
         ("m.json", '{"a": 1, "a": 2}'),
     ],
 )

@@ -11,14 +11,16 @@ Stdin: ``[{"file": ABSOLUTE PATH, "parsing": {...}}, ...]``. Stdout: for each of
 from __future__ import annotations
 
 import json
+import math
 import sys
+from collections.abc import Sized
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from dvc.exceptions import DvcException
 from dvc.fs import localfs
-from dvc.parsing import DataResolver, EntryDefinition
+from dvc.parsing import DataResolver, EntryDefinition, ForeachDefinition, MatrixDefinition
 from dvc.schema import COMPILED_MULTI_STAGE_SCHEMA
 from dvc.utils.serialize import load_yaml
 from voluptuous import Invalid
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 Answer = dict[str, object]
+MOST_STAGES = 10_000  # a matrix of five short lists has a hundred million
 
 
 def resolve(file: str, parsing: Mapping[str, str]) -> Answer:
@@ -52,13 +55,25 @@ def resolve(file: str, parsing: Mapping[str, str]) -> Answer:
 
 def _stages(resolver: DataResolver) -> Iterator[tuple[str, object]]:
     """Yield each stage; a foreach or matrix over nothing makes none."""
+    left = MOST_STAGES
     for name, definition in resolver.definitions.items():
         try:
             one = isinstance(definition, EntryDefinition)
+            left -= 1 if one else _number(definition)
+            if left < 0:
+                raise DvcException(f"stages.{name} and those before are more than {MOST_STAGES}")
             for each in [name] if one else definition.get_generated_names():
                 yield from resolver.resolve_one(each).items()
         except (AssertionError, AttributeError, TypeError) as error:  # DVC takes a list for granted
             raise DvcException(f"{_key(resolver, name)} is no list and no mapping") from error
+
+
+def _number(group: ForeachDefinition | MatrixDefinition) -> int:
+    """Return how many stages a group makes; none is built."""
+    over = group.resolved_iterable
+    if isinstance(group, ForeachDefinition):
+        return len(over)
+    return math.prod(len(each) for each in over.values() if isinstance(each, Sized))
 
 
 def _key(resolver: DataResolver, name: str) -> str:

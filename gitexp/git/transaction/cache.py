@@ -41,6 +41,9 @@ BUSY_TIMEOUT_S = 0.5  # for another writer; then we do without
 _WRITE_EVERY_S = 2.0
 _BATCH = 900  # SQLite's oldest limit on parameters is 999
 _SEAL_BYTES = 12
+_STEPS = 10_000  # of SQLite's machine, between two looks at how many there were
+_STEPS_A_PAGE, _STEPS_A_ROW = 2_000, 500  # several times what any question takes
+_FEW = 100  # looks, whatever the size
 _TORN = 1  # as the file's application id: a write has not ended
 _WORTH_A_CHILD: Final = 300  # things to read; a child costs 20 ms
 _STARTED: Final = os.getpid()
@@ -69,6 +72,23 @@ class Kind(enum.Enum):
     SIBLING = 13  # own tips, and a plan -> what its test says, and on which evaluation data
 
 
+class _Connection(sqlite3.Connection):
+    """A connection whose questions end: the pages of a file may lead in a circle."""
+
+    _left = _FEW
+
+    def begin(self, size: int, rows: int) -> None:
+        """Allow as much as a question takes for a file of this size, and so many rows."""
+        steps = (size // 4096 + 1) * _STEPS_A_PAGE + rows * _STEPS_A_ROW
+        self._left = _FEW + steps // _STEPS
+        self.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, size + _SMALL_BYTES)
+
+    def look(self) -> bool:
+        """Count; whether it is enough."""
+        self._left -= 1
+        return self._left < 0
+
+
 class Index:
     """Rows of bytes by kind and id; use it as a context manager, or `close` it.
 
@@ -81,7 +101,7 @@ class Index:
         self._path = path
         self._fresh: dict[Kind, dict[str, bytes]] = {}
         self._key = None if path is None else user_key(path.parents[1])
-        self._connection: sqlite3.Connection | None = (
+        self._connection: _Connection | None = (
             None if path is None or self._key is None else _open(path)
         )
         self._written_s = time.monotonic()
@@ -138,13 +158,19 @@ class Index:
                 self._connection.close()
             self._connection = None
 
-    def _write(self, connection: sqlite3.Connection) -> None:
+    def _begin(self, connection: _Connection, rows: int) -> int:
+        size = 0 if self._path is None else self._path.stat().st_size
+        connection.begin(size, rows)
+        return size
+
+    def _write(self, connection: _Connection) -> None:
         """Write the new rows in one transaction; on failure they are kept, and the file is not.
 
         Nobody else reads from before the mark until after it: who sees it, sees a torn file.
         """
         try:
-            size = connection.execute("PRAGMA page_count").fetchone()[0] << 12
+            size = self._begin(connection, sum(map(len, self._fresh.values())))
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, SIZE_LIMIT_BYTES)
             most = _SMALL_BYTES if size > SIZE_LIMIT_BYTES // 2 else SIZE_LIMIT_BYTES
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute(f"PRAGMA application_id = {_TORN}")
@@ -163,7 +189,7 @@ class Index:
             connection.execute("PRAGMA application_id = 0")
             connection.execute("PRAGMA locking_mode = NORMAL")
             connection.execute("PRAGMA user_version").fetchone()  # which lets go of the lock
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self._give_up(error)
         else:
             self._fresh = {}
@@ -171,14 +197,21 @@ class Index:
     def _rows(self, query: str, kind: Kind, *keys: str) -> Iterator[tuple[str, bytes]]:
         if self._connection is None:
             return
+        found: list[tuple[str, bytes]] = []
         try:
-            for key, sealed in self._connection.execute(query, (kind.value, *keys)).fetchall():
+            left = self._begin(self._connection, len(keys))
+            for key, sealed in self._connection.execute(query, (kind.value, *keys)):
                 if isinstance(key, str) and isinstance(sealed, bytes):
-                    value = sealed[_SEAL_BYTES:]
-                    if self._sealed(kind, key, value) == sealed:
-                        yield _asked(key), value
-        except sqlite3.Error as error:
+                    found.append((key, sealed))
+                    left -= len(sealed)
+                if left < 0:  # pages that several others lead to
+                    raise sqlite3.DatabaseError("the cache has more rows than bytes")
+        except (sqlite3.Error, OSError) as error:
             self._give_up(error)
+        for key, sealed in found:
+            value = sealed[_SEAL_BYTES:]
+            if self._sealed(kind, key, value) == sealed:
+                yield _asked(key), value
 
     def _sealed(self, kind: Kind, key: str, value: bytes) -> bytes:
         """Return a row with its seal, which is good for this place and this version alone."""
@@ -187,13 +220,13 @@ class Index:
         secret = self._key or b""
         return blake2b(data, digest_size=_SEAL_BYTES, key=secret, person=place).digest() + value
 
-    def _give_up(self, error: sqlite3.Error) -> None:
+    def _give_up(self, error: sqlite3.Error | OSError) -> None:
         """Do without the file from now on; remove it if it is damaged."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
-        if _is_damage(error) and self._path is not None:
+        if isinstance(error, sqlite3.Error) and _is_damage(error) and self._path is not None:
             _remove(self._path)
 
 
@@ -277,7 +310,7 @@ def in_child(work: Callable[[], bytes]) -> Callable[[], bytes | None]:
     return result
 
 
-def _open(path: Path) -> sqlite3.Connection | None:
+def _open(path: Path) -> _Connection | None:
     """Open for writing, else for reading, else not at all; start afresh where that is needed."""
     for attempt in range(2):
         try:
@@ -294,7 +327,7 @@ def _open(path: Path) -> sqlite3.Connection | None:
         return None
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path) -> _Connection:
     path.parent.mkdir(exist_ok=True)
     for each in _beside(path):
         each.unlink(missing_ok=True)
@@ -304,7 +337,9 @@ def _connect(path: Path) -> sqlite3.Connection:
     if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
         raise PermissionError("the cache cannot be written to")
     fresh = not path.exists() or path.stat().st_size == 0
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    connection = sqlite3.connect(
+        path, timeout=BUSY_TIMEOUT_S, isolation_level=None, factory=_Connection
+    )
     try:
         _harden(connection)
         connection.execute("PRAGMA synchronous = OFF")  # a cache: losing it is not a loss
@@ -320,13 +355,15 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _connect_for_reading(path: Path) -> sqlite3.Connection | None:
+def _connect_for_reading(path: Path) -> _Connection | None:
     if not path.is_file():
         return None
     # `immutable`: where the folder is read-only, SQLite could not even make its lock file; nor is
     # a journal read that could not be removed.
     address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-    connection = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    connection = sqlite3.connect(
+        address, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, factory=_Connection
+    )
     try:
         _harden(connection)
         if _is_sound(connection):
@@ -338,8 +375,9 @@ def _connect_for_reading(path: Path) -> sqlite3.Connection | None:
     return None
 
 
-def _harden(connection: sqlite3.Connection) -> None:
+def _harden(connection: _Connection) -> None:
     """Trust nothing in a file that may have come with somebody else's folder."""
+    connection.set_progress_handler(connection.look, _STEPS)
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
 
@@ -364,7 +402,7 @@ def _create(connection: sqlite3.Connection) -> None:
 def _is_damage(error: sqlite3.Error) -> bool:
     """Tell a broken file from one that is merely busy, full or not writable."""
     return not isinstance(error, sqlite3.OperationalError) or any(
-        sign in str(error) for sign in ("no such", "decode", "malformed")
+        sign in str(error) for sign in ("no such", "decode", "interrupted", "malformed", "modify")
     )
 
 
