@@ -26,7 +26,7 @@ from gitexp.git.transaction.cache import Index, open_index
 from gitexp.model import dataclass, replace
 from gitexp.model.comparison import Comparison, Siblings, Side, SignificanceResult
 from gitexp.model.ids import ABSENT
-from gitexp.model.plan import Claim, Plan, Verdict
+from gitexp.model.plan import RULES, Claim, Plan, Verdict
 from gitexp.provenance import order_evidence
 from gitexp.report.comparisons import Comparisons
 from gitexp.stats.decide import decide
@@ -93,12 +93,14 @@ def compare(
     repo = repository.open_repository(workspace)
     with open_index(workspace) as index:
         pairs = _pairs(repo, index, names)
-        found = judge(RunPool(repo, index), pairs, options, now=now, program=program)
+        world = RunPool(repo, index)
+        found = judge(world, pairs, options, now=now, program=program)
         return Comparisons(
             replace(
                 item,
                 words=_concluded(repo, index, item, pair),
                 warnings=(*item.warnings, *filter(None, [_overtaken(repo, index, item, pair)])),
+                newer_rules=_by_newer_rules(world, item, pair, options),
             )
             for item, pair in zip(found, pairs, strict=True)
         )
@@ -133,6 +135,31 @@ def _concluded(repo: Repo, index: Index, found: Comparison, pair: tuple[Named, N
 def _overtaken(repo: Repo, index: Index, found: Comparison, pair: tuple[Named, Named]) -> str:
     repeats = len(found.baseline.seeds) + len(found.candidate.seeds)
     return exclusions.overtaken(repo, index, found.plan, pair[1].holder, repeats)[0]
+
+
+def _by_newer_rules(
+    world: RunPool, item: Comparison, pair: tuple[Named, Named], options: CompareOptions
+) -> str:
+    """Return what the rules of new plans give for a plan of older ones; "" where nobody asks.
+
+    No number where a rule is about what nobody recorded then: it would be that of another rule.
+    """
+    plan, (base, named) = item.plan, pair
+    if not options.verbose or plan is None or plan.rules == RULES:
+        return ""
+    asked = replace(named, plan=replace(plan, rules=RULES))
+    try:
+        (found,) = judge(world, [(base, asked)], replace(options, verbose=False))
+    except GitexpError as error:
+        return f"not known: {error.brief}"
+    lacking = "" if found.evaluator is None else found.evaluator.lacking
+    unknown = (
+        "its seeds were not drawn with it" * (plan.seeds is None),
+        lacking and f"evaluation not frozen: {lacking}",
+    )
+    if any(unknown):
+        return f"not known: {'; '.join(filter(None, unknown))}"
+    return f"{found.verdict.value if found.verdict else 'no verdict'}: {found.headline}"
 
 
 def judge(

@@ -74,6 +74,8 @@ class CompareOptions:
     adjust : str
         How families of p-values are adjusted - watched metrics, subgroups, several candidates: a
         key of `stats.hypotheses.ADJUSTMENTS`.
+    verbose : bool
+        Also say what the rules of new plans would give for a plan of older ones.
     """
 
     allow_different_evaluation: bool = False
@@ -82,6 +84,7 @@ class CompareOptions:
     cluster: str = ""
     categories: str = ""
     adjust: str = "holm"
+    verbose: bool = False
 
 
 def draft(

@@ -38,7 +38,7 @@ _WIDER = 2  # as wide as the primary metric's part of the axis others may stretc
 _GROUPS: Final = {
     "decision": ("verdict", "test", "why", "verdict by", "beside", "claim", "family"),
     "precision": ("power", "effect", "noise", "note", "pairs", "repeats"),
-    "plan": ("order", "seeds", "looks", "ledger"),
+    "plan": ("order", "seeds", "newer rules", "looks", "ledger"),
     "provenance": ("baseline", "candidate", "differs"),
 }
 

@@ -140,6 +140,8 @@ def _planned(comparison: Comparison) -> Iterator[Fact]:
     seeds = None if comparison.plan is None else comparison.plan.seeds
     if seeds is not None:
         yield Fact("seeds", ORIGINS[seeds.origin])
+    if comparison.newer_rules:
+        yield Fact("newer rules", comparison.newer_rules)
 
 
 def primary(comparison: Comparison) -> MetricComparison | None:

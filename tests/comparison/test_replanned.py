@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.draft import CompareOptions
 from gitexp.enforcement.review import review
 from gitexp.git.transaction import layout
 from gitexp.model.plan import OLDER_RULES, Direction, PlanSeeds
 from gitexp.records import codec
 from gitexp.records import plan as plan_format
 from gitexp.report.brief import joined, three
-from tests.lab.records import CONFIG, Lab, one, scores
+from gitexp.report.comparisons import text as render
+from gitexp.report.sheet import Style
+from tests.lab.records import CONFIG, ENVIRONMENT, Lab, one, scores
 
 if TYPE_CHECKING:
     from gitexp.model.plan import Plan
@@ -108,3 +111,52 @@ def test_a_plan_without_the_rules_of_its_time_is_said_to_be(lab: Lab, newer: str
     lab.record("c", {"f1": {seed: value + 0.1 for seed, value in low.items()}}, plan=plan)
     said = one(lab).headline
     assert said.startswith("judged by the first rules, though ") == bool(newer)
+
+
+STAGES = """\
+stages:
+  train:
+    cmd: python train.py
+    deps: [train.py]
+    params: [depth]
+    outs: [model]
+  score:
+    cmd: python score.py
+    deps: [score.py, model]
+    metrics: [metrics.json: {cache: false}]
+"""
+PIPELINE = replace(CONFIG, command=None, pipeline="dvc.yaml")
+NEWER = {  # what is recorded of an older plan, and what its line says
+    "all": "supported: f1 rises: +",
+    "no pair": "not known: nothing to compare with: 0 samples that count for inputs",
+    "other scorer": "not comparable: the evaluator differs: score.py",
+    "one script": "not known: evaluation not frozen: ",
+    "public seeds": "not known: its seeds were not drawn with it",
+    "rules 2": "",
+}
+
+
+@pytest.mark.parametrize("case", NEWER)
+def test_of_an_older_plan_a_line_says_what_newer_rules_would_give(lab: Lab, case: str) -> None:
+    scorer = {"dvc.yaml": STAGES, "score.py": "print('score')\n"}
+    lab.init(CONFIG if case == "one script" else PIPELINE, scorer)
+    drawn = None if case == "public seeds" else PlanSeeds("a" * 32)
+    rules = 2 if case == "rules 2" else 1
+    plan = rewritten(lab, lab.plan(effect=">0", rules=rules), seeds=drawn)
+    if case == "other scorer":
+        lab.repo.commit({"score.py": "print('better score')\n"}, at=lab.tick())
+    lab.change()
+    seeds = list(itertools.islice(PlanSeeds("a" * 32).sequence(), 10))
+    low = dict(zip(seeds, scores(0.6, range(10)).values(), strict=True))
+    where = replace(ENVIRONMENT, python="3.12.1") if case == "no pair" else ENVIRONMENT
+    high = {seed: value + 0.02 + value / 100 for seed, value in low.items()}
+    lab.record("c", {"f1": high}, plan=plan, environment=where)
+    lab.record("b", {"f1": low}, of="main", plan=plan)
+    found = one(lab, options=CompareOptions(verbose=True))
+    assert found.newer_rules.startswith(NEWER[case])
+    assert bool(found.newer_rules) == bool(NEWER[case])
+    assert one(lab) == replace(found, newer_rules=""), "who does not ask gets the same as ever"
+    told = [
+        text for text in render((found,), Style(verbose=True)).split("\n") if "newer rules" in text
+    ]
+    assert len(told) == bool(NEWER[case])
