@@ -426,7 +426,7 @@ def test_a_graft_shows_no_other_history(
     grafts.write_text(f"{repo.hash('main')} {repo.hash('exp/a')}\n")
     capsys.readouterr()
     for argv in LOOKS:
-        if argv[0] == "completion":
+        if argv[0] in {"completion", "logs"}:  # which read no history
             continue
         assert asked(repo, *argv) == 3, argv
         said = capsys.readouterr()
