@@ -49,6 +49,8 @@ def pytest_configure() -> None:
     # Before the first import of pygit2, which reads HOME only once.
     for key in [key for key in os.environ if key.startswith(("GIT_", "DVC_", "GITEXP_"))]:
         del os.environ[key]
+    # A plugin's folder, of which tests know nothing: each would start its programs anew.
+    os.environ.pop("PYTHONPATH", None)
     os.environ["GIT_CONFIG_GLOBAL"] = os.devnull
     os.environ["GIT_CONFIG_SYSTEM"] = os.devnull
     os.environ["GIT_CONFIG_NOSYSTEM"] = "1"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,10 @@ def test_a_built_commit_has_the_same_hash_everywhere(repo: BuiltRepo) -> None:
 def test_the_copied_dvc_project_is_clean_for_git_and_dvc(dvc_repo: BuiltRepo) -> None:
     assert dvc_repo.status() == []
     assert dvc(dvc_repo.path, "status", "--json").strip() == "{}"
+
+
+def test_no_folder_of_a_plugin_makes_programs_start_anew() -> None:
+    assert "PYTHONPATH" not in os.environ
 
 
 @pytest.mark.parametrize(
