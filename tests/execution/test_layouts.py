@@ -199,6 +199,7 @@ with open("gitexp-points/m.json" if {metrics} else "m.json", "w") as file:
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     ("declared", "metrics", "by_hand"),
     [

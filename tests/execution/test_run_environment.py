@@ -259,6 +259,7 @@ time.sleep(60)
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     ("end", "name"),
     [

@@ -193,7 +193,7 @@ def test_a_dry_run_says_that_a_seed_is_run_for_the_snapshot_only(script: BuiltRe
 
 
 @pytest.mark.slow
-@pytest.mark.sweep
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("onto", ["exp/faster", "main"])
 @pytest.mark.parametrize("how", ["merge", "merge --squash", "cherry-pick", "rebase"])
 def test_what_status_names_finishes_a_merge_that_stopped_at_the_lock(

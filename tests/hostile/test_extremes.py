@@ -209,6 +209,7 @@ def test_a_value_of_a_metric_at_its_end_stops_no_verb(
 
 
 @pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.parametrize("key", ["size", "nfiles"])
 @pytest.mark.parametrize("file", ["m.bin.dvc", "dvc.lock"])
 def test_a_number_of_a_pointer_or_a_lock_at_its_end_stops_no_verb(

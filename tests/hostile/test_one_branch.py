@@ -889,6 +889,7 @@ HOSTILE: Final[dict[str, Callable[[BuiltRepo], None]]] = {
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_what_a_fetched_branch_holds_costs_other_answers_nothing(
     judged: BuiltRepo, kind: str, capsys: pytest.CaptureFixture[str]

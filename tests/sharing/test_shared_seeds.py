@@ -69,7 +69,7 @@ def machines(folder: Path) -> tuple[BuiltRepo, BuiltRepo]:
 
 
 @pytest.mark.slow
-@pytest.mark.sweep(4)
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("merged", [False, True], ids=["replayed", "merged"])
 @pytest.mark.parametrize("alike", [True, False], ids=["equal", "other packages"])
 @pytest.mark.parametrize("shares", SHARES)

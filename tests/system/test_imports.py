@@ -118,6 +118,7 @@ def two_commits(repo: BuiltRepo, folder: str, project: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(
     ("folder", "project", "options"),
     [
