@@ -55,6 +55,8 @@ INTENDED: dict[str, str] = {
     "* list --runs --group-by * groups[5].*": "a group is described by its repeats that count",
     "* list --runs --group-by * groups[5].metrics[*].n": "of which one did not",
     "* power *assumed*": "a plan that has results is asked about as it stands, not as its next try",
+    "* power *again": "what a next try pays, which the numbers beyond the planned ones are of",
+    "pipeline compare main *detectable": "it pays for all candidates of the call",
     "* power gain needed": "so it pays for no try before it",
     "* power gain reached": "nor does this",
     "* power gain detectable": "nor this",

@@ -12,7 +12,7 @@ from gitexp.model.plan import Claim, Effect, Plan, Verdict
 from gitexp.records.terms import format_effect, told_apart
 from gitexp.report import numbers, words
 from gitexp.stats.design import counted, lacking, pairs_needed
-from gitexp.stats.tests import MIN_BOOTSTRAP_EXAMPLES, named
+from gitexp.stats.tests import FEWEST_PAIRS, MIN_BOOTSTRAP_EXAMPLES, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,7 +74,7 @@ def _next_of_plan(judged: Judged, plan: Plan, found: Detectable | None) -> str:
         pairs = judged.sides.paired
         step = exclusions.onward(plan, count, paired=pairs, on_it=on_it, enough=_target(judged))
         if not step.startswith(exclusions.COMPARE):  # a repeat may lack the planned metric
-            return failures.after(judged.draft.failed, step, plan, lambda: _shares(judged))
+            return failures.after(judged.draft.failed, step, plan, lambda: judged.shares)
     if judged.verdict is Verdict.INCONCLUSIVE and judged.problem and (again := _again(judged)):
         return again
     if judged.draft.concluded:
@@ -153,12 +153,18 @@ def repeats_needed(judged: Judged, found: Detectable | None) -> tuple[str, ...]:
     plan = judged.sides.plan
     if plan is None or found is None or judged.verdict is not Verdict.INCONCLUSIVE:
         return ()
-    if found.needed is None or found.needed <= found.units or found.units < _target(judged):
+    had = found.promised is not None and found.promised >= found.distance  # power enough, no luck
+    if found.needed is None or had or found.units < _target(judged):
         return ()
     wanted = f"{found.needed:,} {found.unit} would {told_apart(plan)}"
     there = f"{found.units} are there"
-    by = "; by the spread of these pairs, where gitexp power has the baseline's alone"
-    tail = by if found.unit == "pairs" else ""
+    price = next_price(judged)
+    more = price > factor(judged.draft.selection)
+    tail = f"; of the next try, at alpha / {judged.shares * price}" if more else ""
+    if found.unit == "pairs":
+        few = found.units < FEWEST_PAIRS
+        tail += "; by the spread of these pairs"
+        tail += ", where gitexp power has the baseline's alone" if few else ""
     return (f"{wanted}, with {found.power * 100:g} % power, {there}{tail}",)
 
 
@@ -320,7 +326,7 @@ def _needed(judged: Judged) -> int:
     if model and plan.effect.margin != 0:
         return MIN_BOOTSTRAP_EXAMPLES
     needed = pairs_needed(
-        plan.alpha / max(1, _shares(judged) * judged.sides.count.chances(amended=amended)),
+        plan.alpha / (judged.shares * judged.sides.count.chances(amended=amended)),
         paired=judged.sides.paired or model,
         one_sided=plan.effect.one_sided,
     )
@@ -330,10 +336,12 @@ def _needed(judged: Judged) -> int:
     return max(needed, _units(judged) + math.ceil(math.log2(result.plan.smallest_p / plan.alpha)))
 
 
-def _shares(judged: Judged) -> int:
-    """Return among how many alpha is shared: candidates of the call, and siblings."""
-    siblings = () if judged.siblings is None else judged.siblings.experiments
-    return max(1, judged.family) + len(siblings)
+def next_price(judged: Judged) -> int:
+    """Return what p of the next plan of this candidate is multiplied by, as of one more try."""
+    price, plan = factor(judged.draft.selection), judged.sides.plan
+    if not has_fixed_number(plan) or not judged.sides.count.place:
+        return price
+    return max(price, judged.sides.count.chances(amended=True))
 
 
 def _target(judged: Judged) -> int:

@@ -183,14 +183,18 @@ def judge(
         program=program,
     )
     together = across(drafts)
-    own = {item.sides.plan.name for item in drafts if item.sides.plan is not None}
+    own = {  # one that has no p yet is a sibling of the others, as in a call of its own
+        item.sides.plan.name
+        for item, result in zip(drafts, alone, strict=True)
+        if item.sides.plan is not None and _is_judged(result)
+    }
     known = [
         siblings.found(world, item, named.holder, partial(draft, options=CompareOptions()), own)
         for item, (_, named) in zip(drafts, pairs, strict=True)
     ]
     shared = [
         siblings.together(result, more, alone, number)
-        for number, (result, more) in enumerate(zip(results, known, strict=True))
+        for number, (result, (more, _)) in enumerate(zip(results, known, strict=True))
     ]
     for number, (one, result) in enumerate(zip(alone, shared, strict=True)):
         item, over = drafts[number], siblings.factor(one, result)
@@ -272,11 +276,14 @@ def _finish(
     draft: Draft,
     result: SignificanceResult | None,
     alone: SignificanceResult | None,
-    known: Siblings | None,
+    family: tuple[Siblings | None, int],
     call: _Call,
 ) -> Comparison:
-    """Give the verdict by a result over all that share alpha; `alone`: before they did."""
-    plan = draft.sides.plan
+    """Give the verdict by a result over all that share alpha; `alone`: before they did.
+
+    `family`: siblings, and among how many a next plan shares alpha.
+    """
+    plan, (known, shares) = draft.sides.plan, family
     lost = missing_repeats(draft.sides.count, draft.measured.primary, plan)
     without, _ = _verdict(draft, alone, "")
     left_open = collapse.obstacle(draft.collapsed) or obstacle_of(lost)
@@ -291,6 +298,7 @@ def _finish(
         adjustment=call.adjustment,
         current_branch=call.branch,
         siblings=known,
+        shares=max(shares, call.family + (0 if known is None else len(known.experiments))),
         refuted=without is Verdict.REFUTED,
         alone=alone,
     )
@@ -304,9 +312,10 @@ def _finish(
     broken = [item.metric for item in metrics if item.broken]
     power = None
     if plan is not None and draft.measured.primary is not None:
-        shared = configurations * (1 + (0 if known is None else len(known.experiments)))
-        left = replace(plan, alpha=plan.alpha / shared)  # by what p is multiplied, at the most
-        power = detectable(draft.measured.primary, left, paired=draft.sides.paired)
+        # by what p is multiplied, at the most
+        left = replace(plan, alpha=plan.alpha / (configurations * judged.shares))
+        again = advice.next_price(judged) / configurations
+        power = detectable(draft.measured.primary, left, paired=draft.sides.paired, again=again)
     return Comparison(
         baseline=side_of(draft.sides.baseline, draft.sides.count.baseline, lost=draft.lost[0]),
         candidate=side_of(draft.sides.candidate, draft.sides.count.candidate, lost=draft.lost[1]),

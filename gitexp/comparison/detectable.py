@@ -45,10 +45,13 @@ POWER: Final = 0.8
 FOLD: Final = NOUNS[Unit.FOLD]
 
 
-def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detectable | None:
+def detectable(
+    metric: MetricComparison, plan: Plan, *, paired: bool, again: float = 1.0
+) -> Detectable | None:
     """Return what the design of the primary metric finds; None where nothing varies, or too little.
 
-    `paired`: whether repeats are joined by seed.
+    `paired`: whether repeats are joined by seed; `again`: by what alpha of a next plan, which is
+    one more try, is divided further. What is needed is needed of that one.
 
     Notes
     -----
@@ -59,7 +62,7 @@ def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detecta
     result = metric.result
     if result is None:
         return None
-    alpha = plan.effect.level(plan.alpha)
+    alpha, later = (plan.effect.level(plan.alpha / by) for by in (1, again))
     band = plan.effect.kind is HypothesisKind.EQUIVALENCE
     power = (1 + POWER) / 2 if band else POWER
     promised = _promised(metric, plan)
@@ -70,7 +73,7 @@ def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detecta
     unit = f"{'split' if part == FOLD and whole else part or 'example'}s"
     enough, noise = None, metric.variance
     if noise is not None:  # more repeats do not lessen that of the one evaluation set
-        found = _crossed(metric, noise, alpha, power, promised)
+        found = _crossed(metric, noise, (alpha, later), power, promised)
         if found is None:
             return None
         distance, enough = found
@@ -86,17 +89,19 @@ def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detecta
         if size is None:
             return None
         sd, distance = spread, size * spread
+        outlook = replace(outlook, alpha=later)
         enough = None if promised is None else outlook.needed(promised / sd, POWER)
     else:
         error = _error(metric, units)
         if error is None:
             return None
-        distance = distances.found_at(power, alpha, units - 1 if part else math.inf) * error
+        df = units - 1 if part else math.inf
+        distance, next_one = (distances.found_at(power, at, df) * error for at in (alpha, later))
         sd = error * math.sqrt(units)
         if named(result.plan.test).unit is Unit.FOLD:
             promised = None  # more folds of the same data share what they were trained on
-        if promised is not None and promised > distance * math.sqrt(units / distances.MOST):
-            enough = math.ceil(units * (distance / promised) ** 2)
+        if promised is not None and promised > next_one * math.sqrt(units / distances.MOST):
+            enough = math.ceil(units * (next_one / promised) ** 2)
     return Detectable(
         distance=distance,
         relative=distance / metric.mean_baseline if metric.mean_baseline > 0 else None,
@@ -112,19 +117,23 @@ def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detecta
 def _crossed(
     metric: MetricComparison,
     noise: VarianceShare,
-    alpha: float,
+    alphas: tuple[float, float],
     power: float,
     promised: float | None,
 ) -> tuple[float, int | None] | None:
-    """Return what is found on one evaluation set, and the repeats that are enough for a promise."""
+    """Return what is found on one evaluation set, and the repeats that are enough for a promise.
+
+    `alphas`: of this plan, and of a next one.
+    """
     interval = metric.interval
     if interval is None or interval.low is None or interval.high is None:
         return None
     reach, error = (interval.high - interval.low) / 2, noise.standard_error
     df = distances.degrees_behind(reach, error, confidence=interval.confidence)
+    alpha, later = alphas
     enough = None
     if promised is not None:
-        enough = distances.crossed_repeats_needed(noise, promised, power, alpha=alpha, df=df)
+        enough = distances.crossed_repeats_needed(noise, promised, power, alpha=later, df=df)
     return distances.found_at(power, alpha, df) * error, enough
 
 

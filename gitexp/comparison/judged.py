@@ -97,6 +97,7 @@ class Judged:
     adjustment: str  # over several candidates
     current_branch: str
     siblings: Siblings | None = None
+    shares: int = 1  # experiments among which a next plan shares alpha, itself one of them
     alone: SignificanceResult | None = None  # without siblings
     refuted: bool = False  # whether that is a no
 

@@ -38,7 +38,7 @@ from gitexp.records.terms import (
     parse_expected,
     truth_text,
 )
-from gitexp.stats.planned.foreseen import OfExamples
+from gitexp.stats.planned.foreseen import OfExamples, Outlook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -222,13 +222,11 @@ def _of_repeats(request: PowerRequest, terms: PowerTerms, known: _Known) -> Powe
         )
     needed = reached = None
     if margin:  # what has to be told from no change at all
-        unchanged, other = told.outlooks(0.0)
-        needed = (unchanged or other).needed(abs(margin) / spread, terms.power)
-        reached = (unchanged or other).power_at(abs(margin) / spread)
-    report = _report(request, terms, margin, (needed, truth, support), mean)
-    return replace(
-        report,
-        next_step=_onward(terms, report.support, request, known),
+        unchanged = _unchanged(told)
+        needed = unchanged.needed(abs(margin) / spread, terms.power)
+        reached = unchanged.power_at(abs(margin) / spread)
+    report = replace(
+        _report(request, terms, margin, (needed, truth, support), mean),
         unit="pairs" if paired else "repeats a side",
         spread=spread * told.of_pair,
         reached=reached,
@@ -236,22 +234,54 @@ def _of_repeats(request: PowerRequest, terms: PowerTerms, known: _Known) -> Powe
         price=known.price(support.planned(terms.units) or terms.units),
         assumed=(*told.assumed(), *_divided(terms, request, known)),
     )
+    return _with_next_try(report, told, known)
 
 
-def _onward(terms: PowerTerms, support: Support, request: PowerRequest, known: _Known) -> str:
-    """Return what brings a question about repeats further: of a plan as it stands its own step."""
-    plan, again = terms.plan, known.found.again
-    can = max(terms.units, Foretold(terms, request, known.found).can_decide())
+def _with_next_try(report: PowerReport, told: Foretold, known: _Known) -> PowerReport:
+    """Return a report whose numbers beyond the planned ones are those of a next plan, its try."""
+    terms, of, again = told.terms, report.support, known.found.again
+    if terms.plan is None or not terms.own or not again:
+        return replace(report, next_step=_onward(told, of, known, None))
+    later, planned, more = replace(terms, price=again), terms.units, of.planned(terms.units)
+    needed, fewest = report.needed, max(more or 0, planned + 1)
+    if report.distance and (needed is None or needed > planned):
+        size = report.distance / told.spread
+        needed = _unchanged(replace(told, terms=later)).needed(size, terms.power)
+        fewest = fewest if of.truth else max(fewest, needed or 0)
+    other = _of_repeats(told.request, replace(later, units=fewest), known)
+    step = _onward(told, of, known, other)
+    report = replace(
+        report, needed=needed, next_step=step, again=again if again > terms.price else 0
+    )
+    if not of.truth or (more is not None and more <= planned):
+        return report
+    beyond = other.support
+    of = replace(of, needed=beyond.needed, needed_from=beyond.needed_from)
+    return replace(report, support=of, price=known.price(of.planned(planned) or planned))
+
+
+def _unchanged(told: Foretold) -> Outlook:
+    """Return what is found where in truth nothing changes."""
+    cautious, best = told.outlooks(0.0)
+    return cautious or best
+
+
+def _onward(told: Foretold, support: Support, known: _Known, other: PowerReport | None) -> str:
+    """Return what brings a question about repeats further: of a plan as it stands its own step.
+
+    `other`: the same about the next try, where a plan cannot grow.
+    """
+    terms, request, plan = told.terms, told.request, told.terms.plan
+    can = max(terms.units, told.can_decide())
     needed = support.planned(terms.units) if support.truth else can
     if plan is None or not terms.own or needed is None:
         return _next_step(terms, support, request, needed)
     first, step = "" if support.truth else f"{_EXPECTED}; or ", known.found.step
     if needed <= plan.repeats and not step.startswith(exclusions.COMPARE):
         return first + step
-    if not again:
+    if other is None:
         return f"{first}gitexp amend-plan{_name(request)} --repeats {needed} --why TEXT"
-    other = replace(terms, price=again, units=max(needed, plan.repeats + 1))
-    new = _of_repeats(request, other, known).next_step
+    new = other.next_step
     return f"{first}{step}; to go on: {new.removeprefix(first)}" if needed <= plan.repeats else new
 
 

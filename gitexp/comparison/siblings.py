@@ -56,23 +56,25 @@ def found(
     holder: CommitHash,
     test: Test,
     asked: Collection[str] = (),
-) -> Siblings | None:
-    """Return the siblings of a comparison; None where it has none.
+) -> tuple[Siblings | None, int]:
+    """Return the siblings of a comparison, and among how many a next plan shares alpha.
 
-    What was concluded keeps those that it had, and names the newer ones.
+    None where it has none. What was concluded keeps those that it had, and names the newer ones;
+    a next plan has all of them, and those of the call.
 
     `holder`: whose history has the records; `test`: how each of them is tested; `asked`:
     experiments that have their place in a family of the same call already.
     """
     plan = item.sides.plan
     if plan is None or plan.rules < 2 or not item.sides.count.candidate.repeats:  # noqa: PLR2004  decision 0041
-        return None
+        return None, 1
     kept = _concluded(world.repo, plan, holder)
     both, commit = (item.sides.baseline, item.sides.candidate), plan.baseline.commit
     raw = frozenset(_raw(world.repo, commit, both[0].records))
     data = _Data(_identities(item.sides.count), raw)
     about = _Asked(plan, both[0].inputs, both[1].inputs, commit, data, test, asked)
-    there = tuple(_others(world, about))
+    every = tuple(_others(world, about))
+    there, shares = [each for each in every if each[0].name not in asked], 1 + len(every)
     # One of fewer repeats, as of a candidate that only failed, says nothing of these.
     if kept and item.sides.count.candidate.repeats.keys() <= {*kept.comparison.candidate.seeds}:
         mine = () if kept.comparison.siblings is None else kept.comparison.siblings.experiments
@@ -82,8 +84,8 @@ def found(
             tuple(name for name, early in rest if early is was and name not in names)
             for was in (False, True)
         )
-        return Siblings(mine, newer, missed) if mine or newer or missed else None
-    return Siblings(tuple(one for one, _ in there)) if there else None
+        return (Siblings(mine, newer, missed) if mine or newer or missed else None), shares
+    return (Siblings(tuple(one for one, _ in there)) if there else None), shares
 
 
 def together(
@@ -254,19 +256,20 @@ def _others(world: RunPool, asked: _Asked) -> Iterator[tuple[Sibling, datetime]]
     plan, data, tested = asked.plan, asked.data, 0
     for other in _tried(world, plan):
         # What has this candidate alone is another try of it, which has its price.
-        if other.name in asked.named or other.tried <= {asked.candidate}:
+        if other.tried <= {asked.candidate}:
             continue
         same = other.baseline == asked.baseline
+        test = None if other.name in asked.named else asked.test
         one, theirs, new = Sibling(other.name, 1.0, 1.0), _Data(), False
         with contextlib.suppress(GitexpError):  # `list` says what is wrong; it had its chance
-            named = None if same and asked.test is None else other.look()
+            named = None if same and test is None else other.look()
             named = named and sides.planned(world.repo, world.index, named)
             if named is not None and named.plan is not None:
                 there = named.plan.baseline.commit
                 if not same and parted(world.repo, plan, asked.commit, there):
                     continue
-                again = tested < _MOST and (asked.test is not None or bool(data.evaluated))
-                one, theirs, new = _judged(world, named, named.plan, asked.test, again=again)
+                again = tested < _MOST and (test is not None or bool(data.evaluated))
+                one, theirs, new = _judged(world, named, named.plan, test, again=again)
         tested += new
         if other.amended:  # to what is true anyway, for all that anybody knows
             one = Sibling(other.name, 1.0, 1.0)

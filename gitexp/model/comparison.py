@@ -233,8 +233,8 @@ class Detectable:
     # Distance that the plan is about, in the unit of the metric: between no gain and the promised
     # one. None where the promise is any gain at all.
     promised: float | None = None
-    # Units at which `promised` is found with `power`; None where there is no such distance, or no
-    # number that anybody could run.
+    # Units at which `promised` is found with `power` by a next plan, which pays for its try; None
+    # where there is no such distance, or no number that anybody could run.
     needed: int | None = None
 
 

@@ -165,7 +165,7 @@ class PowerReport:
     spread: float | None = None  # of one unit; None for examples
     alpha: float
     power: float
-    needed: int | None  # units that find `distance` with `power`
+    needed: int | None  # units that find `distance` with `power`; see `again`
     units: int  # planned, or asked about
     reached: float | None = None  # power at `units`
     # Distance that `units` find with `power`; None where no outcome of theirs reaches alpha.
@@ -174,3 +174,6 @@ class PowerReport:
     price: Price | None = None  # of the repeats that are needed, else of those planned; both sides
     assumed: tuple[str, ...] = ()  # what the numbers rest on
     next_step: str
+    # What p of a next try is multiplied by, which units beyond the planned ones are of; 0: no more
+    # than that of these.
+    again: int = 0

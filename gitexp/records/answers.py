@@ -141,7 +141,10 @@ ANSWERS: Final[Mapping[str, Shape]] = {
         wholes={"digest": _digest, "next": lambda report: cast("AmendReport", report).next_step},
     ),
     "PowerReport": Shape(
-        kind="power-report", keys=_NEXT, as_is="distance spread alpha power reached detectable"
+        kind="power-report",
+        keys=_NEXT,
+        as_is="distance spread alpha power reached detectable",
+        sparse="again",
     ),
     "Support": Shape(
         as_is="chance up_to least least_share",

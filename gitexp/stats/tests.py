@@ -39,6 +39,7 @@ MIN_CLASS = 20
 # positive examples 9 %, where 3 do 14 %. So classes are counted by the clusters that hold them.
 MIN_CLUSTERS = 20
 MIN_REPEATS = 3  # of a crossed design: with two the measured error is up to 6.5 %
+FEWEST_PAIRS = 5  # of a plan, whose own spread is taken instead of the baseline's
 
 NOUNS = {Unit.REPEAT: "pair", Unit.EXAMPLE: "example", Unit.FOLD: "fold", Unit.DATASET: "data set"}
 

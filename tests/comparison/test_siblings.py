@@ -29,10 +29,13 @@ from gitexp.model.plan import OnFailed, PlanSeeds, Terms, Verdict
 from gitexp.model.request import NewRequest, RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.records import codec, terms
+from gitexp.report.answers.plans import power as power_sheet
 from gitexp.report.comparisons import text as render
-from gitexp.report.sheet import PLAIN
+from gitexp.report.sheet import PLAIN, text
 from gitexp.store.plan_files import plans_in
 from gitexp.text.jsontext import json_dumps_compact
+from gitexp.views.show import show
+from gitexp.views.status import status
 from tests.lab import build
 from tests.lab.records import CONFIG, EVALUATION, START, Lab, one
 
@@ -677,7 +680,8 @@ def test_power_of_a_plan_is_that_of_the_plan_as_it_stands(lab: Lab) -> None:
     once = power(lab.repo.workspace, asked)
     plan = begin(lab, "one", 3)
     again = power(lab.repo.workspace, asked)
-    assert again.support.needed == once.support.needed, "its own repeats are no other try"
+    assert again.support.chance == once.support.chance, "its own repeats are no other try"
+    assert (once.again, again.again) == (0, 6), "more than the planned ones are of one"
     said = "its next try: alpha / 6, 7 repeats at least"
     assert [each.endswith(said) for each in again.assumed].count(True) == 1
     unasked = power(lab.repo.workspace, PowerRequest(sd=0.002))
@@ -689,7 +693,8 @@ def test_power_of_a_plan_is_that_of_the_plan_as_it_stands(lab: Lab) -> None:
     lab.change(5)
     other = power(lab.repo.workspace, replace(asked, n=plan.repeats))
     assert 0 < (once.support.needed or 0) < (other.support.needed or 0)
-    assert more.support.needed == other.support.needed
+    assert more.support.needed == other.support.needed == again.support.needed
+    assert f"--repeats {again.support.needed} " in again.next_step
     assert "alpha / 6: tries before this one had results" in other.assumed
 
 
@@ -707,3 +712,51 @@ def test_the_next_step_of_a_plan_without_results_is_of_this_plan(lab: Lab) -> No
     enough = power(lab.repo.workspace, PowerRequest(sd=0.01))
     assert plan.repeats == 5
     assert enough.next_step.endswith("; or gitexp run --with-baseline")
+
+
+def blurred(seed: int, side: int) -> dict[str, float]:
+    """Return values whose pairs differ by nothing but noise, and by much of that."""
+    return {"f1": 0.6 + 0.001 * (seed % 7) + side * 0.01 * (seed % 5 - 2)}
+
+
+@pytest.mark.parametrize("others", [0, 1, 2])
+@pytest.mark.parametrize("drawn", [True, False])
+@pytest.mark.parametrize("effect", ["+-0.005", ">=1%"])
+def test_every_verb_names_one_number_of_repeats_for_another_plan(
+    lab: Lab, effect: str, others: int, *, drawn: bool
+) -> None:
+    """Alone, in a call of all, by `power` and with `next`: what a next plan shares and pays."""
+    for number in range(others):
+        begin(lab, f"other{number}", 4 + number, gain=0.0)
+    lab.repo.switch("main")
+    plan = lab.plan("open", effect=effect, repeats=8, rules=2)
+    spaces = PlanSeeds(f"{9:032x}")
+    plan = terms.sealed(replace(plan, seeds=spaces if drawn else plan.seeds))
+    lab.repo.commit({layout.plan_path("open"): codec.dump(plan)}, at=lab.tick(), message="plan")
+    lab.change(9)
+    if drawn:
+        complete(lab, plan, "pq", blurred)
+    else:
+        for side, (letter, of) in enumerate((("p", "main"), ("q", "HEAD"))):
+            values = {seed: blurred(seed, side)["f1"] for seed in range(3, 11)}
+            lab.record(letter, {"f1": values}, of=of, plan=plan)
+    calls = [["open"], ["main", "open"], ["main", *(f"other{n}" for n in range(others)), "open"]]
+    found = [compare(lab.repo.workspace, names, now=START)[-1] for names in calls]
+    asked = power(lab.repo.workspace, PowerRequest(name="open"))
+    assert {each.verdict for each in found} == {Verdict.INCONCLUSIVE}
+    (said,) = {re.findall(r"(\d+) pairs would", " ".join(each.reasons))[0] for each in found}
+    steps = {each.next_step.partition("to go on: ")[2] for each in found}
+    numbers = {re.findall(r"--repeats (\d+)", step)[-1] for step in (*steps, asked.next_step)}
+    assert (asked.needed, numbers) == (int(said), {said})
+    if effect.startswith("+-"):
+        assert asked.support.needed == int(said)
+        assert asked.price is not None
+        assert asked.price.repeats == 2 * int(said)
+    shares = (1 + others) * (6 if drawn else 1)
+    assert asked.again == (6 if drawn else 0)
+    tail = f"of the next try, at alpha / {shares}"
+    assert any(tail in text for each in found for text in each.reasons) is drawn
+    shown = text(power_sheet(asked))
+    assert f"{said} pairs{' of a next try' if drawn else ''} " in shown
+    here = (status(lab.repo.workspace), show(lab.repo.workspace, "open"))
+    assert not any("--repeats" in each.next_step for each in here)

@@ -14,7 +14,7 @@ from gitexp.stats import metrics
 from gitexp.stats.design import pairs_needed, smallest_p
 from gitexp.stats.planned.detectable import Floor
 from gitexp.stats.planned.foreseen import Outlook
-from gitexp.stats.tests import MIN_REPEATS
+from gitexp.stats.tests import FEWEST_PAIRS, MIN_REPEATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from gitexp.stats.crossed import Squares
 
 FEWEST_KNOWN: Final = 3  # repeats of a baseline whose spread says something
-_FEWEST_PAIRS = 5  # of a plan, whose own spread is taken instead of the baseline's
 _OF_LABELS = ("accuracy", "error_rate")  # of which --discordant speaks
 _LEFT_OUT = (
     "over repeats alone: the noise of the one test set that all of them predicted is left out, "
@@ -154,7 +153,7 @@ class Foretold:
             and self.folds is None
             and self.request.effect is None
             and self.request.sd is None
-            and n >= _FEWEST_PAIRS
+            and n >= FEWEST_PAIRS
             and sd > 0
         )
 

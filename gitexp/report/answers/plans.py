@@ -157,10 +157,10 @@ def _likely(report: PowerReport) -> str:
             chance = f"{chance} to {_chance(most)}" if chance else f"at most {_chance(most)}"
         few, many = found.needed_from, found.needed
         if few is not None and many is not None:
-            enough = f"{few:,} to {many:,} {report.unit} give {power}"
+            enough = f"{few:,} to {_of(report, many)} give {power}"
         elif few is not None or many is not None:
             number = few or many or 0
-            enough = f"{number:,} {report.unit}{' or more' if few else ''} give {power}"
+            enough = f"{_of(report, number)}{' or more' if few else ''} give {power}"
             if number == 1:
                 enough = f"one of the {report.unit} may give {power}"
         else:
@@ -172,6 +172,12 @@ def _likely(report: PowerReport) -> str:
     size = f"{rounded(found.least)}{share} or more"
     just = f"at just the promise at most {_chance(report.alpha)}"
     return f"{yes} with a chance of {power} by {units}, if the true gain is {size}; {just}"
+
+
+def _of(report: PowerReport, number: int) -> str:
+    """Return so many units; those beyond the planned ones are of another plan."""
+    beyond = " of a next try" if report.again and number > report.units else ""
+    return f"{number:,} {report.unit}{beyond}"
 
 
 def _chance(p: float) -> str:
@@ -188,7 +194,7 @@ def _otherwise(report: PowerReport) -> Iterator[Fact]:
         return
     said = f"no number of {report.unit} is known to {report.question}"
     if report.needed is not None:
-        said = f"{report.needed:,} {report.unit} {report.question}, with {report.power * 100:g} %"
+        said = f"{_of(report, report.needed)} {report.question}, with {report.power * 100:g} %"
     reached = "" if report.reached is None else f"; {report.units:,} with {_chance(report.reached)}"
     yield Fact("no change", said + reached)
 
@@ -207,7 +213,8 @@ def _rests_on(report: PowerReport) -> Iterator[Fact]:
     elif report.spread is not None:
         yield Fact("finds", f"no outcome of {units} reaches alpha")
     if report.price is not None:
-        yield Fact("price", _price(report.price))
+        each = _of(report, report.price.repeats // 2)
+        yield Fact("price", f"{each}: {_price(report.price)}")
     yield from (Fact("assumed", text) for text in report.assumed)
     if report.unit == "pairs":
         yield Fact("later", "once pairs are there, gitexp compare goes by their own spread instead")
