@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
+import subprocess
 import sys
 import venv
 from pathlib import Path
@@ -125,6 +126,7 @@ def _island(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         venv.create(home / "venv", symlinks=True)
         patch.setenv("VIRTUAL_ENV", str(home / "venv"))
         warm.environment()  # asked before any test changes it
+        patch.setattr(subprocess, "run", warm.started)
         patch.setitem(ENGINES, "local", warm.local_engine)  # type: ignore[arg-type]
         yield
 

@@ -1,18 +1,20 @@
 from __future__ import annotations
 
+import json
 import os
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.lab import inprocess, warm
-from tests.lab.build import EPOCH, dvc, repository
+from tests.lab.build import DVC_FILES, EPOCH, dvc, git_environment, repository
 from tests.lab.shell import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.lab.build import BuiltRepo
 
@@ -29,6 +31,18 @@ def test_the_copied_dvc_project_is_clean_for_git_and_dvc(dvc_repo: BuiltRepo) ->
 
 def test_no_folder_of_a_plugin_makes_programs_start_anew() -> None:
     assert "PYTHONPATH" not in os.environ
+
+
+@pytest.mark.parametrize("text", [DVC_FILES["dvc.yaml"], "stages: {a: {cmd: 'x ${no}'}}", "["])
+def test_what_the_program_starts_answers_forked_as_started_anew(tmp_path: Path, text: str) -> None:
+    (tmp_path / "dvc.yaml").write_text(text)
+    question = json.dumps([{"file": str(tmp_path / "dvc.yaml"), "parsing": {}}]).encode()
+    command, env = [sys.executable, "-I", str(warm.RESOLVER)], git_environment()
+    forked = warm.forked("dvc", command, Path("/"), env, question)
+    anew = warm.fresh(command, cwd=Path("/"), env=env, input=question, capture_output=True)
+    assert forked is not None
+    assert (forked.returncode, forked.stdout) == (anew.returncode, anew.stdout)
+    assert forked.returncode == 0
 
 
 @pytest.mark.parametrize(

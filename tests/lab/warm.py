@@ -20,17 +20,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Literal
 
     from gitexp.execution.engines.local import ForkServer, LocalEngine
 
 ROOT = Path(__file__).parents[2]
+RESOLVER = ROOT / "gitexp/dvc/scripts/resolver.py"
 MESSAGE_BYTES = 1 << 17  # below what a socket takes at once
 MOST_PARENTS = 3
 _PARENTS: dict[tuple[object, ...], ForkServer] = {}
 # What no module of ours or of DVC reads before it is asked to do something.
 READ_LATE = ("COLUMNS", "GIT", "NO_COLOR", "PATH", "PYTEST_", "PYTHONPATH", "TERM")
+# What the program itself starts, and imports DVC for.
+STARTED = (("-I", str(RESOLVER)), ("-I", "-m", "dvc", "init", "--quiet"))
+fresh = subprocess.run  # before any test replaces it
 
 
 def run(
@@ -38,26 +42,52 @@ def run(
 ) -> subprocess.CompletedProcess[bytes]:
     """Run ``python -m PROGRAM ARGV``; nobody is there to answer a question."""
     command = [sys.executable, "-m", program, *argv]
+    return forked(program, command, cwd, env, b"") or fresh(
+        command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+
+
+def started(command: Sequence[str], **how: object) -> subprocess.CompletedProcess[bytes]:
+    """Return what `subprocess.run` does; what the program starts with DVC is forked, too."""
+    env, cwd, data = how.get("env"), how.get("cwd"), how.get("input", b"")
+    if (
+        isinstance(command, list)
+        and (command[0], tuple(command[1:])) in {(sys.executable, each) for each in STARTED}
+        and isinstance(env, dict)
+        and isinstance(cwd, Path)
+        and isinstance(data, bytes)
+    ):
+        alike = {"LC_ALL": "C.UTF-8", "DVC_NO_ANALYTICS": "true"}  # to these two
+        if done := forked("dvc", command, cwd, env | alike, data):
+            return done
+    return fresh(command, **how)  # type: ignore[call-overload, no-any-return]
+
+
+def forked(
+    program: str, command: list[str], cwd: Path, env: Mapping[str, str], data: bytes
+) -> subprocess.CompletedProcess[bytes] | None:
+    """Run a command in a fork of the process that has imported it; None where it cannot be."""
     request = json.dumps({"argv": command, "cwd": str(cwd), "env": dict(env)})
     if (
         sys.platform != "linux"
-        or len(request) > MESSAGE_BYTES
+        or max(len(request), 2 * len(data)) > MESSAGE_BYTES
         or env.get("PYTHONPATH", str(ROOT)) != str(ROOT)
         or dict(_early(env)) != dict(_early(environment()))
     ):
-        return subprocess.run(
-            command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False
-        )
+        return None
+    given, giving = os.pipe()
+    os.write(giving, data)  # a pipe holds as much
+    os.close(giving)
     pipes = [os.pipe() for _ in ("stdout", "stderr", "code")]
     ours, theirs = zip(*pipes, strict=True)
     try:
         try:
-            socket.send_fds(_server(program), [request.encode()], theirs)
+            socket.send_fds(_server(program), [request.encode()], (given, *theirs))
         except BrokenPipeError:  # a test has ended all processes below its own, as a worker does
             _server.cache_clear()
-            socket.send_fds(_server(program), [request.encode()], theirs)
+            socket.send_fds(_server(program), [request.encode()], (given, *theirs))
     finally:
-        for end in theirs:
+        for end in (given, *theirs):
             os.close(end)
     out, err, code = _read(ours)
     return subprocess.CompletedProcess(command, int(code), out, err)

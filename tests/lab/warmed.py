@@ -35,7 +35,8 @@ PROGRAMS = {
     ),
     "gitexp": (("gitexp",), "gitexp.cli.main", "entry"),
 }  # fmt: skip
-SCRIPTS = {"gitexp.__main__", "gitexp.dvc.scripts.dvctransfer", "gitexp.dvc.scripts.resolver"}
+RESOLVER = "gitexp.dvc.scripts.resolver"
+SCRIPTS = {"gitexp.__main__", "gitexp.dvc.scripts.dvctransfer", RESOLVER}
 
 
 def import_all(program: str) -> Callable[[], int]:
@@ -50,6 +51,7 @@ def import_all(program: str) -> Callable[[], int]:
                 importlib.import_module(each.name)
     if program == "dvc":
         importlib.import_module("dvc.cli.parser").get_main_parser()  # is kept: half of a call
+        importlib.import_module(RESOLVER)
     assert program == "dvc" or "dvc" not in sys.modules
     compile_methods("__init__", "__repr__", "__eq__")  # or each child would have a first call
     return getattr(importlib.import_module(module), function)
@@ -69,20 +71,20 @@ def serve(control: socket.socket) -> dict[str, object] | None:
                     os.close(key.fd)
                     os.close(code)
                     continue
-                message, files, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 3)
+                message, files, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 4)
                 if not message:
                     return None
-                out, err, code = files
+                given, out, err, code = files
                 with warnings.catch_warnings(action="ignore"):  # of threads that sleep in BLAS
                     pid = os.fork()
                 if not pid:
-                    os.dup2(out, 1)
-                    os.dup2(err, 2)
-                    for file in (out, err, code):
+                    for number, file in enumerate((given, out, err)):
+                        os.dup2(file, number)
+                    for file in files:
                         os.close(file)
                     return json.loads(message)
-                os.close(out)
-                os.close(err)
+                for file in (given, out, err):
+                    os.close(file)
                 os.set_inheritable(code, False)  # noqa: FBT003  takes no keyword
                 waiting.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, code))
 
@@ -93,8 +95,11 @@ def become(command: Callable[[], int], request: dict) -> None:
     os.environ.update(request["env"])
     os.chdir(request["cwd"])  # noqa: TID251  as whoever starts a process says
     sys.orig_argv[:] = request["argv"]
-    sys.argv[:] = request["argv"][2:]
+    begin = request["argv"].index("-m") + 1 if "-m" in request["argv"] else 2
+    sys.argv[:] = request["argv"][begin:]
     sys.path.pop(0)  # the folder that this process began in
+    if "-m" not in request["argv"][:3]:
+        command = importlib.import_module(RESOLVER).main
     try:
         sys.exit(command())
     except SystemExit as leaving:
