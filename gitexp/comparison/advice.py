@@ -33,7 +33,10 @@ def headline(judged: Judged) -> str:
     one = "" if judged.primary is None else judged.primary.one_valued
     # of a verdict, whose still side has to have no chance in it
     tail = f"; the {one} always reports the same" if one and judged.verdict in DECIDED else ""
-    return f"{judged.draft.prefix}{_sentence(judged)}{tail}"
+    plan, met = judged.sides.plan, ""
+    if plan is not None and judged.met:
+        met = f"{format_effect(plan.effect, plan.metric, plan.direction)}, but "
+    return f"{judged.draft.prefix}{met}{_sentence(judged)}{tail}"
 
 
 def missing(judged: Judged) -> tuple[list[int], int]:
@@ -66,16 +69,18 @@ def next_step(judged: Judged, found: Detectable | None = None) -> str:
 
 
 def _next_of_plan(judged: Judged, plan: Plan, found: Detectable | None) -> str:
-    if judged.draft.remedy and judged.verdict in {Verdict.UNDECIDABLE, Verdict.INCONCLUSIVE}:
+    open_ = judged.verdict in {Verdict.UNDECIDABLE, Verdict.INCONCLUSIVE} and not judged.met
+    if judged.draft.remedy and open_:
         return judged.draft.remedy
     enough = plan.claim is Claim.MODEL or _repeats(judged) >= _target(judged)
-    if judged.verdict in {Verdict.UNDECIDABLE, Verdict.INCONCLUSIVE} and not enough:
+    if open_ and not enough:
         on_it, count = judged.current_branch == plan.branch, judged.sides.count
         pairs = judged.sides.paired
         step = exclusions.onward(plan, count, paired=pairs, on_it=on_it, enough=_target(judged))
         if not step.startswith(exclusions.COMPARE):  # a repeat may lack the planned metric
             return failures.after(judged.draft.failed, step, plan, lambda: judged.shares)
-    if judged.verdict is Verdict.INCONCLUSIVE and judged.problem and (again := _again(judged)):
+    inconclusive = open_ and judged.verdict is Verdict.INCONCLUSIVE
+    if inconclusive and judged.problem and (again := _again(judged)):
         return again
     if judged.draft.concluded:
         return f"gitexp show {shlex.quote(plan.name)}"
@@ -94,7 +99,8 @@ def _end(judged: Judged, plan: Plan, found: Detectable | None) -> str:
             needed = failures.with_failures(plan, judged.sides.count, needed)
             needed = max(needed, plan.repeats + 1)  # an amendment without a change is none
             return f'gitexp amend-plan{name} --repeats {needed} --why "{why}"'
-    if judged.verdict is not Verdict.INCONCLUSIVE or plan.claim is Claim.MODEL or plan.stopping:
+    closed = judged.verdict is not Verdict.INCONCLUSIVE or judged.met
+    if closed or plan.claim is Claim.MODEL or plan.stopping:
         return end
     enough = found.needed if found is not None and repeats_needed(judged, found) else None
     if enough is None or not _by_repeats(judged):
@@ -120,7 +126,8 @@ def reasons(judged: Judged) -> tuple[str, ...]:
         found.append(judged.problem)
     if plan is None or plan.claim is Claim.MODEL or judged.verdict is Verdict.NOT_COMPARABLE:
         return tuple(found)
-    if plan.stopping is not None and judged.verdict in DECIDED:  # the rest need not be run
+    decided = judged.verdict in DECIDED or judged.met
+    if plan.stopping is not None and decided:  # the rest need not be run
         return tuple(found)
     if judged.draft.remedy:  # more repeats would be more copies
         return tuple(found)
@@ -151,7 +158,8 @@ def reasons(judged: Judged) -> tuple[str, ...]:
 def repeats_needed(judged: Judged, found: Detectable | None) -> tuple[str, ...]:
     """Say what an inconclusive comparison needed: by the promise, not by what came out."""
     plan = judged.sides.plan
-    if plan is None or found is None or judged.verdict is not Verdict.INCONCLUSIVE:
+    open_ = judged.verdict is Verdict.INCONCLUSIVE and not judged.met
+    if plan is None or found is None or not open_:
         return ()
     had = found.promised is not None and found.promised >= found.distance  # power enough, no luck
     if found.needed is None or had or found.units < _target(judged):

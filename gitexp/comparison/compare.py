@@ -28,6 +28,7 @@ from gitexp.model.comparison import Comparison, Siblings, Side, SignificanceResu
 from gitexp.model.ids import ABSENT
 from gitexp.model.plan import RULES, Claim, Plan, Verdict
 from gitexp.provenance import order_evidence
+from gitexp.report import words
 from gitexp.report.comparisons import Comparisons
 from gitexp.stats.decide import decide
 from gitexp.stats.hypotheses import ADJUSTMENTS, family
@@ -287,7 +288,10 @@ def _finish(
     lost = missing_repeats(draft.sides.count, draft.measured.primary, plan)
     without, _ = _verdict(draft, alone, "")
     left_open = collapse.obstacle(draft.collapsed) or obstacle_of(lost)
-    verdict, obstacle = _verdict(draft, result, draft.measured.obstacle or left_open)
+    first = draft.measured.obstacle
+    if left_open and words.BROKEN in first:  # what was promised is open itself
+        first = left_open
+    verdict, obstacle = _verdict(draft, result, first or left_open)
     configurations = selection.factor(draft.selection)
     judged = Judged(
         draft,

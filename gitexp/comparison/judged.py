@@ -17,6 +17,8 @@ from gitexp.model.comparison import (
     SharedEvaluator,
     Siblings,
 )
+from gitexp.model.plan import Verdict
+from gitexp.report import words
 from gitexp.stats.design import lacking
 from gitexp.stats.hypotheses import family
 from gitexp.stats.tests import named
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from gitexp.comparison.designs.prediction_pairs import Pair
     from gitexp.comparison.failures import Failure
     from gitexp.comparison.measure import Answer, CountedSides, Question
-    from gitexp.model.plan import Verdict
     from gitexp.model.result import SignificanceResult
     from gitexp.stats.values import Values
 
@@ -111,6 +112,11 @@ class Judged:
         """The two sides, counted."""
         return self.draft.sides
 
+    @property
+    def met(self) -> bool:
+        """Whether a broken guard-rail alone keeps a yes from what was promised."""
+        return self.verdict is Verdict.INCONCLUSIVE and words.BROKEN in self.problem
+
 
 def adjusted(metrics: Sequence[MetricComparison], method: str) -> tuple[MetricComparison, ...]:
     """Adjust the watched metrics of one comparison, whose number nobody planned."""
@@ -149,25 +155,26 @@ def troubles(answered: Sequence[tuple[Question, Answer]]) -> tuple[str, str]:
             elif answer.refused:
                 problem = answer.refused
             obstacle = "" if answer.still else answer.lacks
-        elif question.role is Role.GUARD and not obstacle:
+        elif question.role is Role.GUARD and words.BROKEN not in obstacle:
             why = _open(question, answer)
-            obstacle = f"the guard-rail on {question.metric} {why}" if why else ""
+            if why and (not obstacle or words.BROKEN in why):
+                obstacle = f"the guard-rail on {question.metric} {why}"
     return problem, obstacle
 
 
 def _open(question: Question, answer: Answer) -> str:
     """Return what a guard-rail keeps open: where nothing could show it to be broken, or to be kept.
 
-    The second only where the plan asks for that, and then of all pairs: who has left some out may
-    have chosen them.
+    The second only where the plan asks for that; what is broken stays so, and leaves nothing open.
     """
     if why := _unjudged(question, answer):
         return f"cannot be judged: {why}"
-    result = None if answer.comparison is None else answer.comparison.result
-    if question.proven and answer.lacks:
-        return f"is not shown to be kept: {answer.lacks}"
-    if not question.proven or result is None or result.p_support is None:
+    found = answer.comparison
+    result = None if found is None else found.result
+    if not question.proven or found is None or result is None or result.p_support is None:
         return ""
+    if found.broken:
+        return words.BROKEN
     shown = max(result.p_support, result.plan.smallest_p) <= result.plan.alpha
     return "" if shown else f"is not shown to be kept, p = {result.p_support:.2g}"
 

@@ -251,7 +251,7 @@ def _judgement(comparison: Comparison, metric: MetricComparison, style: Style) -
     yes, no, open_ = ("✓", "✗", "?") if style.unicode else ("+", "x", "?")
     match metric.role:
         case Role.PRIMARY:
-            if comparison.verdict in {Verdict.SUPPORTED, Verdict.EQUIVALENT}:
+            if words.is_met(comparison):
                 return f"{yes} met"
             return f"{no} missed" if comparison.verdict is Verdict.REFUTED else f"{open_} open"
         case Role.GUARD:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 # What stands before a promise in the first line.
 BEFORE = {Verdict.REFUTED: "rejected that ", Verdict.INCONCLUSIVE: "not shown that "}
 KEPT = "guard-rail, kept"
+BROKEN = "is broken, which no repeats mend"  # and alone keeps a yes from what was promised
 _RATIO = re.compile(r"(?<![0-9.])[0-9.]+ times")
 KINDS = {  # of changes, and what one is called; another kind by its name
     "config": "setting",
@@ -73,6 +74,12 @@ def role_note(comparison: Comparison, metric: MetricComparison) -> str:
                 return "watched, no verdict"
             adjusted = numbers.p_text(metric.p_adjusted, _alpha(comparison))
             return f"watched, no verdict; {caveats.adjusted_p(comparison.adjustment)} {adjusted}"
+
+
+def is_met(comparison: Comparison) -> bool:
+    """Return whether what was promised was shown, also where a broken guard-rail forbids a yes."""
+    yes = comparison.verdict in {Verdict.SUPPORTED, Verdict.EQUIVALENT}
+    return yes or any(BROKEN in reason for reason in comparison.reasons)
 
 
 def counts(metric: MetricComparison) -> str:
