@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 MOST_VALUES = 20_000  # of a metric; relabelling more takes minutes
 MANY = 6  # metrics that a message names
 NO_FILE = Predictions("")
+_HEADER = 300  # letters of one in a message
 NO_EFFECT = Effect(HypothesisKind.TWO_SIDED, 0.0, relative=False)
 TYPED = (
     "the hypothesis was typed with the data at hand: its verdict holds only if it was fixed before"
@@ -115,7 +116,7 @@ def compare_files(
             next_step="gitexp test --design examples, for files of predictions",
         )
     if question.design is FileDesign.EXAMPLES:
-        (files, pair), joined = _examples(baseline, candidate, question), plainfile.RowKey("id")
+        files, pair, joined = _examples(baseline, candidate, question)
     else:
         files, joined = _numbers(baseline, candidate, question)
         pair = None
@@ -197,29 +198,50 @@ def _numbers(
 
 def _examples(
     baseline: Path, candidate: Path, question: FileQuestion
-) -> tuple[tuple[_File, _File], Pair]:
+) -> tuple[tuple[_File, _File], Pair, plainfile.RowKey]:
     """Read predictions of both models, and compute the metric that is asked about."""
     if not question.metric:
         raise UnknownMetricError(
             "no metric is named", expected="--metric accuracy, f1, roc_auc, log_loss, rmse, ..."
         )
     data = _bytes(baseline), _bytes(candidate)
-    spec = question.columns
+    spec, paths = question.columns, (baseline, candidate)
     cluster = spec.cluster or ""
+    specs = [_columns(*each, spec) for each in zip(data, paths, strict=True)]
     tables = [
-        predictions.load(
-            each, replace(spec, path=path.name), str(path), (cluster,) if cluster else ()
-        )
-        for each, path in zip(data, (baseline, candidate), strict=True)
+        predictions.load(each, one, str(path), (cluster,) if cluster else ())
+        for each, one, path in zip(data, specs, paths, strict=True)
     ]
     pair = replace(prediction_pairs.joined(*tables), positive=spec.positive, cluster=cluster)
     pair.clusters()  # a column that is not there is an error, not a table without a test
     values = computed.both(computed.definition_of(question.metric, pair), pair)
     left, right = (
         _File(path.name, each, (Sample(question.metric, 0, value),))
-        for path, each, value in zip((baseline, candidate), data, values, strict=True)
+        for path, each, value in zip(paths, data, values, strict=True)
     )
-    return (left, right), pair
+    named = dict.fromkeys(filter(None, map(predictions.renamed, specs)))
+    told = tuple(f"columns taken: {text}" for text in named)
+    return (left, right), pair, plainfile.RowKey(specs[0].id, cautions=told)
+
+
+def _columns(data: bytes, path: Path, spec: Predictions) -> Predictions:
+    """Return what the columns of a file are called, by their names where nobody says it."""
+    spec = replace(spec, path=path.name)
+    if predictions.renamed(spec):
+        return spec
+    fits = predictions.fitting(predictions.columns_of(data, str(path)))
+    found = predictions.single(spec, fits)
+    if found is not None:
+        return found
+    role = next(role for role, names in fits.items() if len(names) != 1)
+    every = ", ".join(name for names in predictions.NAMES[role] for name in names)
+    raise BadFormatError(
+        f"the columns of the predictions are not clear: {predictions.unclear(fits)}",
+        found=", ".join(predictions.columns_of(data, str(path)))[:_HEADER] or "no header",
+        where=str(path),
+        expected=f"one column for {role}: {every}",
+        next_step="the same, once the columns are renamed: id, y_true, y_pred",
+    )
 
 
 def _bytes(path: Path) -> bytes:

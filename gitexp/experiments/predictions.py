@@ -19,30 +19,17 @@ from gitexp.model import dataclass
 from gitexp.model.config import Predictions
 from gitexp.model.ids import ABSENT
 from gitexp.text.jsontext import json_dumps_compact
-from gitexp.text.plainfile import is_id
-from gitexp.text.predictions import columns_of
+from gitexp.text.predictions import columns_of, fitting, renamed, single, unclear
 from gitexp.text.samples import LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from gitexp.model.config import ProjectConfig
     from gitexp.model.job import Stage
     from gitexp.model.workspace import Workspace
 
-# Of each role the columns that win over all others, then those of which there may be one.
-_NAMES = {
-    "id": (("id",), ("example_id", "row_id", "index", "idx", "key")),
-    "y_true": (
-        ("y_true",),
-        ("label", "target", "truth", "true_label", "ground_truth", "gold", "actual"),
-    ),
-    "y_pred": (
-        ("y_pred",),
-        ("prediction", "predicted", "pred", "predicted_label", "pred_label", "y_hat"),
-    ),
-}
 _HEAD_BYTES = 1 << 16
 _MOST_TABLES = 100  # whose headers are read
 _SHOWN = 10
@@ -82,19 +69,14 @@ def named(
             f"y_true and y_pred, or predictions: in {layout.CONFIG} names them"
         )
         return Predictions(path), (note,)
-    fits = _fits(header, is_id)
-    found = _single(path, fits)
+    fits = fitting(header)
+    found = single(Predictions(path), fits)
     if found is not None:
         return found, ()
     said = {role: names[0] if len(names) == 1 else "COLUMN" for role, names in fits.items()}
-    open_roles = [
-        f"{' or '.join(map(repr, names[:_SHOWN])) if names else 'none'} for {role}"
-        for role, names in fits.items()
-        if len(names) != 1
-    ]
     line = json_dumps_compact({"path": path, **said}).decode()
     raise UsageError(
-        f"the columns of the predictions are not clear: {'; '.join(open_roles)}",
+        f"the columns of the predictions are not clear: {unclear(fits)}",
         found=", ".join(header)[:_MOST_LETTERS] or "no header",
         where=path,
         expected="one column each: id (of the example), y_true (its label), y_pred (the model's)",
@@ -106,8 +88,7 @@ def described(spec: Predictions | None) -> str:
     """Return the file, with its columns where they are called otherwise than usual."""
     if spec is None:
         return ""
-    columns = {role: getattr(spec, role) for role in _NAMES}
-    named = ", ".join(f"{role}: {name}" for role, name in columns.items() if name != role)
+    named = renamed(spec)
     return f"{spec.path} ({named})" if named else spec.path
 
 
@@ -221,21 +202,4 @@ def _columns_of(data: bytes | None, path: str) -> tuple[str, ...] | None:
 
 
 def _columns(path: str, header: Sequence[str]) -> Predictions | None:
-    return _single(path, _fits(header, lambda _: False))
-
-
-def _single(path: str, fits: Mapping[str, Sequence[str]]) -> Predictions | None:
-    if any(len(names) != 1 for names in fits.values()):
-        return None
-    return Predictions(path, **{role: names[0] for role, names in fits.items()})
-
-
-def _fits(header: Sequence[str], is_key: Callable[[str], bool]) -> dict[str, list[str]]:
-    """Return the columns that may be id, truth and prediction; the plainest names alone, if any."""
-    plain = [(name.strip(), name) for name in header]
-    fits = {}
-    for role, names in _NAMES.items():
-        usual = [[name for short, name in plain if short.lower() in some] for some in names]
-        fits[role] = next(filter(None, usual), [])
-    fits["id"] = fits["id"] or [name for short, name in plain if is_key(short)]
-    return fits
+    return single(Predictions(path), fitting(header, lambda _: False))

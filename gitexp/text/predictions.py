@@ -13,13 +13,30 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError
-from gitexp.model import dataclass, field
+from gitexp.model import dataclass, field, replace
 from gitexp.model.ids import EvaluationDigest
 from gitexp.text.jsontext import Json, json_dumps_compact, json_loads
+from gitexp.text.plainfile import is_id
 from gitexp.text.samples import LIMIT, check_width, csv_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gitexp.model.config import Predictions
+
+# Of each role the columns that win over all others, then those of which there may be one.
+NAMES = {
+    "id": (("id",), ("example_id", "row_id", "index", "idx", "key")),
+    "y_true": (
+        ("y_true",),
+        ("label", "target", "truth", "true_label", "ground_truth", "gold", "actual"),
+    ),
+    "y_pred": (
+        ("y_pred",),
+        ("prediction", "predicted", "pred", "predicted_label", "pred_label", "y_hat"),
+    ),
+}
+_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +127,39 @@ def columns_of(data: bytes, where: str) -> tuple[str, ...]:
     """Return the header of a file as `load` reads it; of CSV the first line is enough."""
     rows = _from_json(data, where) if where.lower().endswith(".json") else _from_csv(data, where)
     return tuple(map(str, next(rows, ())))
+
+
+def fitting(header: Sequence[str], is_key: Callable[[str], bool] = is_id) -> dict[str, list[str]]:
+    """Return the columns that may be id, truth and prediction; the plainest names alone, if any."""
+    plain = [(name.strip(), name) for name in header]
+    fits = {}
+    for role, names in NAMES.items():
+        usual = [[name for short, name in plain if short.lower() in some] for some in names]
+        fits[role] = next(filter(None, usual), [])
+    fits["id"] = fits["id"] or [name for short, name in plain if is_key(short)]
+    return fits
+
+
+def single(spec: Predictions, fits: Mapping[str, Sequence[str]]) -> Predictions | None:
+    """Return predictions with the columns that fit; None where none or several fit a role."""
+    if any(len(names) != 1 for names in fits.values()):
+        return None
+    return replace(spec, **{role: names[0] for role, names in fits.items()})
+
+
+def unclear(fits: Mapping[str, Sequence[str]]) -> str:
+    """Say which columns fit each role that has none, or several."""
+    return "; ".join(
+        f"{' or '.join(map(repr, names[:_SHOWN])) if names else 'none'} for {role}"
+        for role, names in fits.items()
+        if len(names) != 1
+    )
+
+
+def renamed(spec: Predictions) -> str:
+    """Return the columns that are called otherwise than usual, by their roles."""
+    columns = {role: getattr(spec, role) for role in NAMES}
+    return ", ".join(f"{role}: {name}" for role, name in columns.items() if name != role)
 
 
 def evaluation_digest(table: PredictionTable) -> EvaluationDigest:

@@ -266,6 +266,53 @@ def test_examples_that_go_together_are_drawn_together(run: object, metric: str) 
     assert (code, "only examples go together in clusters" in err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("id,y_true,y_pred", ""),
+        ("example_id,label,prediction", "id: example_id, y_true: label, y_pred: prediction"),
+        ("ticket_id,y_true,Predicted", "id: ticket_id, y_pred: Predicted"),
+        ("id,y_true,verdict", "none for y_pred"),
+        ("id,label,y_pred,target", "'label' or 'target' for y_true"),
+    ],
+)
+def test_examples_take_the_columns_that_init_would_take(
+    run: object, header: str, said: str
+) -> None:
+    rows = (text.splitlines()[1:] for text in map(predictions, (150, 170)))
+    files = ["\n".join([f"{header},score", *each, ""]) for each in rows]
+    if "target" in header:
+        files = [text.replace(",0.", ",0,0.") for text in files]
+    code, out, err = run(*files, "--design", "examples", "--metric", "accuracy")
+    if "for y_" in said:
+        role = said.rpartition(" ")[2]
+        assert (code, said in err) == (3, True), err
+        assert f"one column for {role}: {role}, " in err
+        assert "the columns are renamed: id, y_true, y_pred" in err
+        assert "config.yaml" not in err
+    else:
+        assert code == 0, err
+        assert out.count(f"columns taken: {said}" if said else "columns taken") == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            ("\n7,", "\n7.0,"),
+            "200 and 200 examples; in the first only: '7'; in the second only: '7.0'",
+        ),
+        (("\n8,1,", "\n8,9,"), "200 and 200 examples; other labels of '8' ('1' and '9')"),
+    ],
+)
+def test_examples_that_differ_are_named(run: object, change: tuple[str, str], said: str) -> None:
+    files = "id,y_true,y_pred\n" + "".join(f"{n},1,1\n" for n in range(200))
+    other = files.replace(*change)
+    assert files != other
+    code, _, err = run(files, other, "--design", "examples", "--metric", "accuracy")
+    assert (code, said in err) == (3, True), err
+
+
 def test_examples_need_a_metric_and_the_same_examples(run: object) -> None:
     code, _, err = run(predictions(150), predictions(150), "--design", "examples")
     assert (code, "no metric is named" in err) == (2, True)

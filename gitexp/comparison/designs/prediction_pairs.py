@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from gitexp.stats.values import Places
     from gitexp.text.predictions import PredictionTable
 
+_FEW = 3  # examples that are named
+_SHOWN = 40  # letters of one
+
 
 @dataclass(frozen=True, slots=True)
 class Guesses:
@@ -141,16 +144,37 @@ def read_alone(top: Path | None, item: Counted, source: ResolvedSide) -> Pair:
 
 def joined(one: PredictionTable, two: PredictionTable) -> Pair:
     """Put two tables into one order of examples; they must be of the same examples."""
-    truth = dict(zip(one.ids, one.y_true, strict=True))
-    if truth != dict(zip(two.ids, two.y_true, strict=True)):
+    truth, other = (dict(zip(each.ids, each.y_true, strict=True)) for each in (one, two))
+    if truth != other:
+        apart = _apart(truth, other)
         raise errors.DesignError(
             "the two models were not asked about the same examples",
-            found=f"{len(one.ids)} and {len(two.ids)} examples",
+            found=f"{len(one.ids)} and {len(two.ids)} examples; {apart}",
             expected="the same ids with the same true labels",
         )
     ids = tuple(sorted(truth))
     y_true = tuple(truth[key] for key in ids)
     return Pair(0, 0, ids, y_true, _ordered(one, ids), _ordered(two, ids))
+
+
+def _apart(one: Mapping[str, str], two: Mapping[str, str]) -> str:
+    """Name the first examples of two that one side lacks, and those with other labels."""
+    sides = (("first", one, two), ("second", two, one))
+    said = [
+        f"in the {side} only: {_few([key for key in mine if key not in others])}"
+        for side, mine, others in sides
+        if mine.keys() - others.keys()
+    ]
+    other = [key for key, label in one.items() if two.get(key, label) != label]
+    labels = [f"{key!r} ({one[key][:_SHOWN]!r} and {two[key][:_SHOWN]!r})" for key in other[:_FEW]]
+    more = f" and {len(other) - _FEW} more" if other[_FEW:] else ""
+    said += [f"other labels of {', '.join(labels)}{more}"] if other else []
+    return "; ".join(said)
+
+
+def _few(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - _FEW} more" if ids[_FEW:] else ""
+    return ", ".join(repr(key[:_SHOWN]) for key in ids[:_FEW]) + more
 
 
 def recorded_by(item: Counted, source: ResolvedSide) -> FileHash | None:
