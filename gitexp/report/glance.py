@@ -25,6 +25,8 @@ from gitexp.report.sheet import (
     order_words,
     shortened,
 )
+from gitexp.stats.design import counted
+from gitexp.stats.tests import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -126,6 +128,8 @@ def _setting(comparison: Comparison, rest: str) -> str:
     main = words.primary(comparison) or next(iter(comparison.metrics), None)
     if comparison.claim is Claim.MODEL and main is not None:
         parts.append(f"two trained models, {numbers.amount(main.n_candidate, 'example')}")
+    elif part := _part(comparison, main):
+        parts.append(part)
     elif comparison.pairs:
         planned = comparison.planned_repeats
         of = f"{comparison.pairs} of {planned} pairs"
@@ -134,6 +138,15 @@ def _setting(comparison: Comparison, rest: str) -> str:
     elif main is not None:
         parts.append(f"{main.n_baseline} and {main.n_candidate} repeats")
     return "; ".join([", ".join(parts), *([rest] if rest else [])])
+
+
+def _part(comparison: Comparison, main: MetricComparison | None) -> str:
+    """Return the folds or data sets of two plain files, which are not repeats; "" elsewhere."""
+    result = None if main is None else main.result
+    if main is None or result is None or comparison.candidate.runs:
+        return ""
+    part = named(result.plan.test).part
+    return counted(main.n_candidate, part) if part else ""
 
 
 def _facts(comparison: Comparison) -> Iterator[Fact]:

@@ -18,7 +18,7 @@ from gitexp.errors import BadFormatError, DesignError
 from gitexp.model import dataclass
 from gitexp.model.run import MAX_SEED, Sample
 from gitexp.text.jsontext import Json, json_loads
-from gitexp.text.samples import LIMIT, check_width, csv_rows
+from gitexp.text.samples import LIMIT, check_separator, check_width, csv_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -324,6 +324,7 @@ def _from_csv(data: bytes, where: str) -> tuple[list[str], list[list[str]]]:
     if not lines:
         return [], []
     header = [name.strip() for name in lines[0]]
+    check_separator(header, where)
     if len(header) == 1 and _is_number(header[0]):
         header, lines = [_ONE_METRIC], [[], *lines]
     for number, row in enumerate(lines[1:], 1):

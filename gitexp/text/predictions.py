@@ -17,7 +17,7 @@ from gitexp.model import dataclass, field, replace
 from gitexp.model.ids import EvaluationDigest
 from gitexp.text.jsontext import Json, json_dumps_compact, json_loads
 from gitexp.text.plainfile import is_id
-from gitexp.text.samples import LIMIT, check_width, csv_rows
+from gitexp.text.samples import LIMIT, check_separator, check_width, csv_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,6 +178,7 @@ def _from_csv(data: bytes, where: str) -> Iterator[Sequence[Json]]:
     """Yield the header, and the rows."""
     lines = csv_rows(data, where)
     _, header = next(lines, ("", []))
+    check_separator(header, where)
     yield header
     for here, row in lines:
         if row:

@@ -114,6 +114,19 @@ def csv_rows(data: bytes, where: str, *, strict: bool = False) -> Iterator[tuple
         raise BadFormatError("this is not CSV", found=str(error), where=here) from error
 
 
+def check_separator(header: Sequence[str], where: str) -> None:
+    """Refuse a table whose cells stand between other signs than commas: it has one cell a row."""
+    cell = header[0] if len(header) == 1 else ""
+    for sign, name in ((";", "semicolons"), ("\t", "tabs")):
+        if sign in cell:
+            raise BadFormatError(
+                f"cells are separated by {name}",
+                found=cell[:120],
+                where=f"{where}, line 1",
+                expected="commas between cells, and points in numbers (0.81)",
+            )
+
+
 def check_width(row: Sequence[str], header: Sequence[str], where: str) -> None:
     """Refuse a row that has not as many cells as the header."""
     if len(row) != len(header):

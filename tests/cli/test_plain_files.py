@@ -53,6 +53,43 @@ def test_nothing_speaks_of_inputs_that_a_file_does_not_have(run: object) -> None
     assert "a.csv, seeds 0-5" in out
 
 
+@pytest.mark.parametrize("design", ["paired", "datasets", "folds", "examples"])
+@pytest.mark.parametrize(("sign", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_cells_between_other_signs_are_named(
+    run: object, design: str, sign: str, name: str
+) -> None:
+    text = BASELINE.replace(",", sign).replace(".", ",")
+    code, _, err = run(text, text, "--design", design, "--metric", "f1")
+    assert (code, f"cells are separated by {name}" in err) == (3, True), err
+    assert "commas between cells, and points in numbers" in err
+
+
+@pytest.mark.parametrize(
+    ("design", "header", "rows", "head"),
+    [
+        (
+            "datasets",
+            "dataset,f1",
+            [f"{name},.5{n}" for n, name in enumerate(DATASETS)],
+            "7 data sets",
+        ),
+        ("folds", "fold,n_train,n_test,f1", [f"{n},90,10,.5{n}" for n in range(10)], "10 folds"),
+        ("folds", FOLDS.strip(), [f"{n % 3},{n // 3},90,10,.5{n}" for n in range(30)], "30 folds"),
+        ("paired", "seed,f1", [f"{n},.5{n}" for n in range(8)], "8 pairs"),
+    ],
+)
+def test_the_head_counts_what_is_tested(
+    run: object, design: str, header: str, rows: list[str], head: str
+) -> None:
+    files = [
+        "\n".join([header, *(row + end for row, end in zip(rows, ends * 30, strict=False)), ""])
+        for ends in (("1", "2", "4"), ("5", "7", "6"))
+    ]
+    code, out, err = run(*files, "--design", design, "--metric", "f1:max")
+    assert code in {0, 6}, err
+    assert f"b.csv against a.csv, {head}" in out
+
+
 def test_without_a_design_each_is_named_with_what_it_is_for(run: object) -> None:
     code, out, err = run(BASELINE, CANDIDATE)
     assert (code, out) == (2, "")
