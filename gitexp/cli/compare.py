@@ -171,7 +171,6 @@ def add_power(parser: argparse.ArgumentParser) -> None:
     how(
         "--correlation",
         type=between(-1, 1, "correlation"),
-        default=0.5,
         metavar="R",
         help="of both AUCs (0.5)",
     )

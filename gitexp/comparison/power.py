@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from gitexp.model.ids import CommitHash
     from gitexp.model.workspace import Workspace
 
+_CORRELATION = 0.5  # of two areas, where nobody says it
 _EXAMPLES = 1_000  # judged where nobody says a number
 _NO_CHANGE = Effect(HypothesisKind.SUPERIORITY, 0.0, relative=False)
 _EXPECTED = "the same with --expect SIZE, the true effect that you expect"
@@ -96,9 +97,33 @@ def power(workspace: Workspace | None, request: PowerRequest | None = None) -> P
             raise
         known = _Known()
     terms = _terms(request, known)
+    _refuse_idle(request, terms, known)
     if terms.design in _OF_EXAMPLES:
         return _of_examples(request, terms, known)
     return _of_repeats(request, terms, known)
+
+
+def _refuse_idle(request: PowerRequest, terms: PowerTerms, known: _Known) -> None:
+    """Refuse what changes no number of this design: whoever typed it takes it for heeded."""
+    repeats = "paired or independent"
+    acting = {
+        "--sd": (request.sd, repeats, terms.design not in _OF_EXAMPLES),
+        "--positives": (request.share, "auc", terms.design is PowerDesign.AREA),
+        "--correlation": (request.correlation, "auc", terms.design is PowerDesign.AREA),
+        "--discordant": (
+            request.discordant,
+            "accuracy",
+            terms.design is PowerDesign.ACCURACY or Foretold(terms, request, known.found).discords,
+        ),
+    }
+    for option, (value, design, acts) in acting.items():
+        if value is not None and not acts:
+            raise UsageError(
+                f"{option} has no effect here",
+                found=f"--design {terms.design.value}",
+                expected=f"--design {design}",
+                next_step=f"the same without {option}, or with --design {design.split()[0]}",
+            )
 
 
 def _looked_up(workspace: Workspace | None, request: PowerRequest) -> _Known:
@@ -352,12 +377,11 @@ def _of_examples(request: PowerRequest, terms: PowerTerms, known: _Known) -> Pow
                 "an area under a curve needs the share of positive examples",
                 next_step="the same with --positives 0.3",
             )
-        told = OfExamples(
-            level, terms.level, positives=request.share, correlation=request.correlation
-        )
+        correlation = _CORRELATION if request.correlation is None else request.correlation
+        told = OfExamples(level, terms.level, positives=request.share, correlation=correlation)
         assumed: tuple[str, ...] = (
             f"Hanley and McNeil's error of an area of {level:g}, {request.share:.0%} positive",
-            f"a correlation of {request.correlation:g} between the two areas",
+            f"a correlation of {correlation:g} between the two areas",
         )
     else:
         told = OfExamples(level, terms.level, request.discordant)

@@ -103,7 +103,7 @@ class PowerRequest:
     # which a promise relative to it needs.
     area: float | None = None
     share: float | None = None  # of positive examples
-    correlation: float = 0.5  # of the two areas
+    correlation: float | None = None  # of the two areas; None: 0.5
 
     @property
     def is_complete(self) -> bool:

@@ -127,6 +127,38 @@ def test_repeats_that_only_rounding_sets_apart_have_no_spread(lab: Lab) -> None:
     assert caught.value.expected == "3 repeats with some variation, or --sd"
 
 
+@pytest.mark.parametrize(
+    ("design", "option", "acts"),
+    [
+        (PowerDesign.PAIRED, {"sd": 0.02}, True),
+        (PowerDesign.PAIRED, {"correlation": 0.8}, False),
+        (PowerDesign.PAIRED, {"share": 0.1}, False),
+        (PowerDesign.PAIRED, {"discordant": 0.5}, False),
+        (PowerDesign.INDEPENDENT, {"sd": 0.02}, True),
+        (PowerDesign.INDEPENDENT, {"discordant": 0.5}, False),
+        (PowerDesign.ACCURACY, {"discordant": 0.5}, True),
+        (PowerDesign.ACCURACY, {"sd": 5.0}, False),
+        (PowerDesign.ACCURACY, {"correlation": 0.5}, False),
+        (PowerDesign.AREA, {"correlation": 0.8}, True),
+        (PowerDesign.AREA, {"discordant": 0.5}, False),
+    ],
+)
+def test_what_changes_no_number_of_a_design_is_refused(
+    design: PowerDesign, option: dict[str, float], *, acts: bool
+) -> None:
+    examples = design in {PowerDesign.ACCURACY, PowerDesign.AREA}
+    usual: dict[str, float] = {"area": 0.8} if examples else {"sd": 0.03}
+    usual |= {"share": 0.3} if design is PowerDesign.AREA else {}
+    base = PowerRequest(effect=">0", expect="0.02", design=design)
+    asked = replace(base, **{**usual, **option})
+    if acts:
+        assert power(None, asked) != power(None, replace(base, **usual))
+        return
+    with pytest.raises(UsageError, match="has no effect here") as caught:
+        power(None, asked)
+    assert "--design" in caught.value.expected
+
+
 def test_equivalence_and_non_inferiority_have_their_size_in_the_promise(lab: Lab) -> None:
     band = power(lab.repo.workspace, ask(lab, effect="+-2%"))
     worse = power(lab.repo.workspace, ask(lab, effect=">=-2%"))

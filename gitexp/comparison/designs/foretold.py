@@ -229,6 +229,11 @@ class Foretold:
         return None if noise is None else cautious, cautious if self._said else best
 
     @property
+    def discords(self) -> bool:
+        """Whether the share of examples that one side alone has right is asked for, and acts."""
+        return self._said and self.is_crossed and self.found.noise is not None
+
+    @property
     def _said(self) -> bool:
         return (
             self.request.discordant is not None and metrics.kind_of(self.terms.metric) in _OF_LABELS
