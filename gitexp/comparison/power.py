@@ -97,33 +97,10 @@ def power(workspace: Workspace | None, request: PowerRequest | None = None) -> P
             raise
         known = _Known()
     terms = _terms(request, known)
-    _refuse_idle(request, terms, known)
+    Foretold(terms, request, known.found).refuse_idle()
     if terms.design in _OF_EXAMPLES:
         return _of_examples(request, terms, known)
     return _of_repeats(request, terms, known)
-
-
-def _refuse_idle(request: PowerRequest, terms: PowerTerms, known: _Known) -> None:
-    """Refuse what changes no number of this design: whoever typed it takes it for heeded."""
-    repeats = "paired or independent"
-    acting = {
-        "--sd": (request.sd, repeats, terms.design not in _OF_EXAMPLES),
-        "--positives": (request.share, "auc", terms.design is PowerDesign.AREA),
-        "--correlation": (request.correlation, "auc", terms.design is PowerDesign.AREA),
-        "--discordant": (
-            request.discordant,
-            "accuracy",
-            terms.design is PowerDesign.ACCURACY or Foretold(terms, request, known.found).discords,
-        ),
-    }
-    for option, (value, design, acts) in acting.items():
-        if value is not None and not acts:
-            raise UsageError(
-                f"{option} has no effect here",
-                found=f"--design {terms.design.value}",
-                expected=f"--design {design}",
-                next_step=f"the same without {option}, or with --design {design.split()[0]}",
-            )
 
 
 def _looked_up(workspace: Workspace | None, request: PowerRequest) -> _Known:

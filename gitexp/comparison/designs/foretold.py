@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison.designs import predictions, resplits
+from gitexp.errors import UsageError
 from gitexp.model import dataclass, replace
 from gitexp.model.design import KnownFolds, PowerDesign, PowerRequest, Splits
 from gitexp.model.metrics import NO_RULE
@@ -228,8 +229,28 @@ class Foretold:
         cautious = replace(best, floor=Floor(self._floor(truth), size))
         return None if noise is None else cautious, cautious if self._said else best
 
+    def refuse_idle(self) -> None:
+        """Refuse what changes no number of this design: whoever typed it takes it for heeded."""
+        request, design = self.request, self.terms.design
+        area, accuracy = design is PowerDesign.AREA, design is PowerDesign.ACCURACY
+        repeats = "paired or independent"
+        acting = {
+            "--sd": (request.sd, repeats, not (area or accuracy)),
+            "--positives": (request.share, "auc", area),
+            "--correlation": (request.correlation, "auc", area),
+            "--discordant": (request.discordant, "accuracy", accuracy or self._discords),
+        }
+        for option, (value, where, acts) in acting.items():
+            if value is not None and not acts:
+                raise UsageError(
+                    f"{option} has no effect here",
+                    found=f"--design {design.value}",
+                    expected=f"--design {where}",
+                    next_step=f"the same without {option}, or with --design {where.split()[0]}",
+                )
+
     @property
-    def discords(self) -> bool:
+    def _discords(self) -> bool:
         """Whether the share of examples that one side alone has right is asked for, and acts."""
         return self._said and self.is_crossed and self.found.noise is not None
 
