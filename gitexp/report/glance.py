@@ -264,7 +264,7 @@ def _judgement(comparison: Comparison, metric: MetricComparison, style: Style) -
     yes, no, open_ = ("✓", "✗", "?") if style.unicode else ("+", "x", "?")
     match metric.role:
         case Role.PRIMARY:
-            if words.is_met(comparison):
+            if _is_met(comparison):
                 return f"{yes} met"
             return f"{no} missed" if comparison.verdict is Verdict.REFUTED else f"{open_} open"
         case Role.GUARD:
@@ -272,6 +272,12 @@ def _judgement(comparison: Comparison, metric: MetricComparison, style: Style) -
             return f"{no if metric.broken else yes if word == words.KEPT else open_} {word}"
         case Role.WATCHED:
             return _secondary(comparison, metric, style)
+
+
+def _is_met(comparison: Comparison) -> bool:
+    """Return whether what was promised was shown, also where a broken guard-rail forbids a yes."""
+    yes = comparison.verdict in {Verdict.SUPPORTED, Verdict.EQUIVALENT}
+    return yes or any(words.BROKEN in reason for reason in comparison.reasons)
 
 
 def _secondary(comparison: Comparison, metric: MetricComparison, style: Style) -> str:

@@ -76,12 +76,6 @@ def role_note(comparison: Comparison, metric: MetricComparison) -> str:
             return f"watched, no verdict; {caveats.adjusted_p(comparison.adjustment)} {adjusted}"
 
 
-def is_met(comparison: Comparison) -> bool:
-    """Return whether what was promised was shown, also where a broken guard-rail forbids a yes."""
-    yes = comparison.verdict in {Verdict.SUPPORTED, Verdict.EQUIVALENT}
-    return yes or any(BROKEN in reason for reason in comparison.reasons)
-
-
 def counts(metric: MetricComparison) -> str:
     """Return how many values a metric has on either side, once where they are equal."""
     left, right = metric.n_baseline, metric.n_candidate
