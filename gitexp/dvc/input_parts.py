@@ -99,8 +99,9 @@ def ignore_rules(state: ProjectState, overrides: Mapping[str, ParamValue]) -> Ig
 
 def written(state: ProjectState, overrides: Mapping[str, ParamValue]) -> dict[str, str]:
     """Return the text of files that stand otherwise in a job's folder, by path from the top."""
-    found = ignore_rules(state, overrides).written
-    return {state.at(path): text.decode() for path, text in found.items()}
+    rules = ignore_rules(state, overrides)
+    there = ((path, text) for path, text in rules.written.items() if not rules.ignores(path))
+    return {state.at(path): text.decode() for path, text in there}
 
 
 def ignored(state: ProjectState, paths: Iterable[str]) -> list[str]:

@@ -120,6 +120,7 @@ def test_by_rules_2_a_repeat_sees_what_the_digest_covers(tmp_path: Path) -> None
     repo = plain(tmp_path / "p", f"P = 'pyproject.toml'\n{script}")
     package = '# why\n[project]\nname = "p"\n'
     repo.commit({**dict.fromkeys(helpers, "x = 1\n"), "pyproject.toml": package})
+    repo.commit({"docs/pyproject.toml": package}, at=2)  # which is left out, not written
     first = run(repo.workspace, RunRequest(repeats=1))
     repo.commit({**dict.fromkeys(helpers, "x = 2\n"), "pyproject.toml": package + table})
     second = run(repo.workspace, RunRequest(repeats=1, again=True))
