@@ -25,7 +25,7 @@ from gitexp.report import numbers
 from gitexp.rules.branches import governing, is_protected
 from gitexp.stats.stopping import inflated_alpha
 from gitexp.store import plans
-from gitexp.store.plan_files import plan_history
+from gitexp.store.plan_files import plan_history, settings
 from gitexp.store.plans import plan_named
 
 if TYPE_CHECKING:
@@ -74,6 +74,19 @@ def back_to_first(repo: Repo, plan: Plan | None, tip: CommitHash) -> str:
         if any(each.rules > 1 for each in plans.plans(repo, first)):
             return "judged by the first rules, though a plan had newer ones before: "
     return ""
+
+
+def lent_mode(repo: Repo, baseline: ResolvedSide) -> str:
+    """Say if a plan has its baseline read in a mode of inputs that its own settings have not."""
+    if not baseline.config.is_declared:
+        return ""
+    found = settings(repo.tree(baseline.commit))
+    if found is None or found.is_declared:
+        return ""
+    return (
+        "the plan brought declared mode to its baseline, whose own settings count all files: what "
+        "nothing declares there was in no job, and one that goes on without it may be worse"
+    )
 
 
 def prefix(counted: Count, evaluation: Evaluation, *, allowed: bool) -> str:

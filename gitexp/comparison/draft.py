@@ -177,7 +177,9 @@ def draft(
             *cautions.warnings(counted, evaluation),
             *on_examples,
             *cautions.tries(gathered.found, counted, plan),
-            *filter(None, [Environments(repo).of_pairs(counted)]),
+            *filter(
+                None, [Environments(repo).of_pairs(counted), cautions.lent_mode(repo, baseline)]
+            ),
             *(
                 ()
                 if same

@@ -300,7 +300,7 @@ def _changes(repo: Repo, commit: CommitHash, candidate: ResolvedSide) -> str:
     try:
         config, _ = plans.config_of(repo, commit, candidate.commit)
         trees = [objects.commit_info(repo, each).tree for each in (commit, candidate.commit)]
-        config = config.by_rules(candidate.config.inputs_rules)
+        config = config.by_rules(candidate.config.inputs_by)
         found = inputs.explain(repo, trees[0], config, trees[1], candidate.config)
     except GitexpError:  # squashed away, or it cannot be read: `gitexp inputs` says so
         return ""

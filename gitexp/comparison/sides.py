@@ -196,9 +196,11 @@ def settled(repo: Repo, *sides: Named) -> CommitHash:
     return at
 
 
-def _fixed(repo: Repo, commit: CommitHash) -> tuple[int, tuple[str, ...]] | None:
+def _fixed(repo: Repo, commit: CommitHash) -> tuple[object, ...] | None:
     found = settings(repo.tree(commit)) if objects.exists(repo, commit) else None
-    return None if found is None else (found.inputs_rules, found.cost)
+    if found is None:
+        return None
+    return found.inputs_by, found.inputs_include if found.is_declared else (), found.cost
 
 
 def source(repo: Repo, named: Named, fallback: CommitHash, index: Index) -> ResolvedSide:

@@ -18,6 +18,7 @@ from gitexp.git import command
 from gitexp.git.objects import entry_at
 from gitexp.git.transaction.cache import Index, Kind
 from gitexp.model import dataclass
+from gitexp.model.config import InputsMode
 from gitexp.model.ids import ABSENT, InputsDigest, ParamValue, TreeId
 from gitexp.records.config import seed_json
 
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from gitexp.model.config import ProjectConfig
 
 RULES = b"inputs@1\0"
-RULES_KNOWN = (1, 2)  # of which files these are taken; see `ignore_rules`
+# Of which files these are taken; see `ignore_rules`.
+RULES_KNOWN = ((1, InputsMode.TREE), (2, InputsMode.TREE), (2, InputsMode.DECLARED))
 _BYTES = ("utf-8", "surrogateescape")
 STAGE = "stage "
 
@@ -80,8 +82,8 @@ def is_of(
     index: Index | None = None,
 ) -> bool:
     """Tell whether inputs are those of a state, by whichever rules they were taken."""
-    every = dict.fromkeys((state.config.inputs_rules, *RULES_KNOWN))
-    return any(digest(state.by_rules(rules), overrides, index) == found for rules in every)
+    every = dict.fromkeys((state.config.inputs_by, *RULES_KNOWN))
+    return any(digest(state.by_rules(each), overrides, index) == found for each in every)
 
 
 def digest_of(parts: Iterable[InputPart]) -> InputsDigest:

@@ -29,7 +29,7 @@ from gitexp.text.yamltext import yaml_loads
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
-    from gitexp.model.config import ProjectConfig
+    from gitexp.model.config import InputsMode, ProjectConfig
     from gitexp.text.jsontext import Json
 
 _WORDS = re.compile(r"""[\s"'=,;|&<>()`]+""")
@@ -251,9 +251,9 @@ class ProjectState:
     over: Mapping[str, tuple[bytes, bool]] = field(default_factory=dict)
     held: FilesRead = field(default_factory=FilesRead, compare=False)
 
-    def by_rules(self, rules: int) -> ProjectState:
+    def by_rules(self, by: tuple[int, InputsMode]) -> ProjectState:
         """Return the same as other rules of inputs read it."""
-        return replace(self, config=self.config.by_rules(rules))
+        return replace(self, config=self.config.by_rules(by))
 
     def files(self) -> Iterator[Entry]:
         """Yield all files of the project folder."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison import failures
 from gitexp.comparison.randomness.seeding import BASELINE
 from gitexp.dvc import input_parts
+from gitexp.dvc.covered.declared import UNDECLARED
 from gitexp.execution.preflight.mentions import on_baseline
 from gitexp.model.run import RepeatState
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from gitexp.model.report import RecordedRun
 
 _WORDS = re.compile(r"\w+")
+_DOTTED = re.compile(r"'(\w{1,100}(?:\.\w{1,100}){1,20})'")
 _NO_NAME = re.compile(r"cannot import name '(\w{1,100})' from '([\w.]{1,100})'")
 
 
@@ -64,9 +66,9 @@ def left_out(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
     """Name what failed repeats missed since it acts on no result, and how they get it."""
     said: dict[str, None] = {}
     for each in recorded:
-        lines = _last_lines(each)
+        lines, refused = _last_lines(each), _refused(each)
         source = next((one for one in seen.sides if one.side == each.side), None)
-        if not lines or source is None:
+        if not (lines or refused) or source is None:
             continue
         state, overrides = source.state, {str(key): v for key, v in source.overrides.items()}
         made = [out.text for stage in state.stages for out in stage.outs]
@@ -78,13 +80,17 @@ def left_out(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
                 for name in [file for file in below if _is_named(file, line)][:1] or alike:
                     one = name if name in below else below[0]
                     said[_why_not_there(seen, source, name, one)] = None
+            for name in [file for file in (path, *below) if file in refused][-1:]:
+                said[_why_not_there(seen, source, name, below[0])] = None
     return [*said]
 
 
 def _is_named(path: str, line: str) -> bool:
-    """Whether a message names a file, by its path or as a module."""
+    """Whether a message names a file, by its path or as a module, from whichever folder."""
     module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-    return path in line or ("." in module and f"'{module}'" in line)
+    missing = failures.NO_MODULE.search(line)
+    names = {*_DOTTED.findall(line), *((missing[1],) if missing else ())}
+    return path in line or any(f".{module}".endswith(f".{name}") for name in names)
 
 
 def _why_not_there(seen: Situation, source: RunSource, path: str, file: str) -> str:
@@ -98,11 +104,12 @@ def _why_not_there(seen: Situation, source: RunSource, path: str, file: str) -> 
             f"{path} was not there: inputs.ignore in .gitexp/config.yaml says that it acts on no "
             "result, or an output's name does, so no repeat sees it; take it from there and commit"
         )
+    named = "" if why == UNDECLARED else ", and no stage names it"
     step = f"gitexp init --add-inputs {shlex.quote(path.removeprefix(top))}"
     if source.side == BASELINE and seen.plan is not None:
         step = on_baseline(seen.plan.baseline.name, step)
     return (
-        f"{path} was not there: {why}, and no stage names it, so no repeat sees it; {step}, "
+        f"{path} was not there: {why}{named}, so no repeat sees it; {step}, "
         "which writes it under inputs.include in .gitexp/config.yaml"
     )
 
@@ -110,3 +117,10 @@ def _why_not_there(seen: Situation, source: RunSource, path: str, file: str) -> 
 def _last_lines(recorded: RecordedRun) -> list[str]:
     found = (r.last_line for r in recorded.run.repeats if r.state is not RepeatState.FINISHED)
     return [line for line in found if line]
+
+
+def _refused(recorded: RecordedRun) -> frozenset[str]:
+    """Return the words of what was found in a repeat that was refused: paths of the work tree."""
+    reasons = (r.reason for r in recorded.run.repeats if not r.exit_code)
+    found = (reason.partition("found: ")[2].partition("; ")[0] for reason in reasons)
+    return frozenset(word for text in found for word in re.split(r"[\s,]+", text))

@@ -180,7 +180,7 @@ def _draft(repo: Repo, top: Path, head: refs.Head, request: InitRequest) -> _Dra
         proposal = detect.propose(repo.workspace, top, request)
         newest = replace(  # the rules of a project that is there are its own to change
             proposal.config,
-            inputs_rules=RULES_KNOWN[-1],
+            inputs_rules=RULES_KNOWN[-1][0],
             inputs_ignore=(),
             inputs_include=request.add_inputs,
         )

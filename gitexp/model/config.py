@@ -27,6 +27,13 @@ DEFAULT_INPUTS_IGNORE = (
 )
 
 
+class InputsMode(enum.Enum):
+    """Which files of a project are inputs by rules 2, where nobody names them."""
+
+    TREE = "tree"  # all but what people and their tools alone read
+    DECLARED = "declared"  # none
+
+
 class Identity(enum.Enum):
     """How a record names the user, the host and paths."""
 
@@ -105,6 +112,7 @@ class ProjectConfig:
     once: tuple[str, ...] = ()  # stages run once, whatever the seed
     timeout_s: float | None = None  # of one repeat
     inputs_rules: int = 1  # 2: what people and their tools alone read is ignored, too
+    inputs_mode: InputsMode = InputsMode.TREE
     inputs_ignore: tuple[str, ...] = DEFAULT_INPUTS_IGNORE
     inputs_include: tuple[str, ...] = ()  # by rules 2: what is not ignored, whatever else says so
     branch_prefix: str = "exp/"
@@ -119,9 +127,32 @@ class ProjectConfig:
     witness_required: bool = False  # whether a run waits until somebody else saw the plan
     identity: Identity = Identity.FULL
 
-    def by_rules(self, rules: int) -> ProjectConfig:
-        """Return the same with these rules of inputs."""
-        return self if rules == self.inputs_rules else replace(self, inputs_rules=rules)
+    @property
+    def is_declared(self) -> bool:
+        """Whether inputs are what something declares."""
+        return self.inputs_mode is InputsMode.DECLARED
+
+    @property
+    def inputs_by(self) -> tuple[int, InputsMode]:
+        """Rules and mode of inputs: a plan fixes both for its sides."""
+        return self.inputs_rules, self.inputs_mode
+
+    def by_rules(self, by: tuple[int, InputsMode]) -> ProjectConfig:
+        """Return the same with these rules and this mode of inputs."""
+        return (
+            self if by == self.inputs_by else replace(self, inputs_rules=by[0], inputs_mode=by[1])
+        )
+
+    def as_planned(self, plan: ProjectConfig) -> ProjectConfig:
+        """Return the same as the settings that a plan stood on read it.
+
+        What these include to be declared, no settings of another mode could say.
+        """
+        new = replace(self.by_rules(plan.inputs_by), cost=plan.cost)
+        if not plan.is_declared or self.is_declared:
+            return new
+        both = dict.fromkeys((*self.inputs_include, *plan.inputs_include))
+        return replace(new, inputs_include=tuple(both))
 
     @property
     def lock(self) -> str:

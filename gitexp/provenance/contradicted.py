@@ -25,7 +25,7 @@ from gitexp.model.ids import ABSENT
 from gitexp.model.run import Origin, RepeatState
 from gitexp.rules.recorded import by_itself
 from gitexp.store import plans
-from gitexp.store.plan_files import parse_settings
+from gitexp.store.plan_files import parse_settings, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -84,7 +84,11 @@ class Sources:
                 lender = plans.state_of(repo, lent, added)
                 state = replace(state, over={**state.over, **laid_over(state, lender, [name])})
             digest = run.inputs
-            if not inputs.is_of(state, digest, source.overrides, self._index):
+            read = (config, self._planned(config, added))
+            if not any(
+                inputs.is_of(replace(state, config=each), digest, source.overrides, self._index)
+                for each in read[: 1 + (read[1] != config)]
+            ):
                 return f"its source {short} has other inputs"
             if digest not in self._params:  # which are part of it
                 self._params[digest] = params_values(state, source.overrides)
@@ -96,6 +100,11 @@ class Sources:
         if wrong and run.params:  # of one that says none R4 speaks
             return f"its source {short} has another {wrong[0][:80]}"
         return ""
+
+    def _planned(self, own: ProjectConfig, added: CommitHash) -> ProjectConfig:
+        """Return settings as a plan read them."""
+        theirs = settings(self._repo.tree(added)) if objects.exists(self._repo, added) else None
+        return own if theirs is None else own.as_planned(theirs)
 
     def _config(self, run: Run, added: CommitHash) -> ProjectConfig:
         """Return the settings by which it ran: its own tree's, or those that served it."""

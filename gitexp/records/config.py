@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from gitexp.model.config import Identity, ParamKey, Predictions, ProjectConfig, SeedRule
+from gitexp.model.config import Identity, InputsMode, ParamKey, Predictions, ProjectConfig, SeedRule
 from gitexp.model.plan import Direction, SeedOrigin
 from gitexp.model.rules import Policy
 from gitexp.records import codec
@@ -63,6 +63,7 @@ def load(data: bytes, where: str) -> ProjectConfig:
         once=run.texts("once", ()),
         timeout_s=_timeout(run),
         inputs_rules=inputs.integer("rules", _DEFAULT.inputs_rules, least=1, most=2),
+        inputs_mode=inputs.word("mode", InputsMode, _DEFAULT.inputs_mode),
         inputs_ignore=inputs.texts("ignore", _DEFAULT.inputs_ignore),
         inputs_include=inputs.texts("include", ()),
         branch_prefix=_prefix(branches),
@@ -79,6 +80,8 @@ def load(data: bytes, where: str) -> ProjectConfig:
     )
     if config.inputs_include and config.inputs_rules == 1:
         raise inputs.bad("include", "rules: 2 beside it, as rules 1 leave out what ignore names")
+    if config.is_declared and config.inputs_rules == 1:
+        raise inputs.bad("mode", "rules: 2 beside it, as rules 1 leave out what ignore names")
     for part in (*sections, top):
         part.only_known()
     return config
@@ -265,10 +268,11 @@ def _include_text(config: ProjectConfig) -> str:
     """Return what settings say of the newer rules; those without them stay as they were."""
     if config.inputs_rules == 1:
         return ""
+    mode = f"  mode: {config.inputs_mode.value}\n" if config.is_declared else ""
     return (
         "  # With rules: 2 neither can tests, docs, notebooks, and what linters and test runners\n"
         "  # read, but for what a stage names and for `include`. No repeat sees what is ignored.\n"
-        f"  rules: {config.inputs_rules}\n"
+        f"  rules: {config.inputs_rules}\n{mode}"
         f"  include: {inline(list(config.inputs_include))}\n"
     )
 

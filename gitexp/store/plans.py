@@ -18,7 +18,7 @@ from gitexp.git.objects import blob_id, exists, origins
 from gitexp.git.transaction.layout import ARCHIVE_TAGS, CONFIG, DATA_BRANCH, archive_tag, plan_path
 from gitexp.git.tree import FILE_MODES, Tree
 from gitexp.git.upstream import by_name, short
-from gitexp.model import dataclass, replace
+from gitexp.model import dataclass
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import ABSENT, Absent, BlobId, CommitHash, InputsDigest
 from gitexp.model.plan import Plan
@@ -120,7 +120,7 @@ def config_of(
         with contextlib.suppress(GitexpError):  # they were read once, when the plan was added
             there = None if fallback_plan_commit is None else repo.tree(fallback_plan_commit)
             if there is not None and (theirs := settings(there)) is not None:
-                own = replace(own.by_rules(theirs.inputs_rules), cost=theirs.cost)
+                own = own.as_planned(theirs)
         return own, None
     if fallback_plan_commit is not None:
         tree = repo.tree(fallback_plan_commit)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from gitexp.dvc.inputs import InputsDifference
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
+    from gitexp.model.config import InputsMode
     from gitexp.model.ids import CommitHash, EnvironmentDigest, InputsDigest, ParamValue, TreeId
     from gitexp.model.run import Sample
     from gitexp.model.workspace import Workspace
@@ -301,24 +302,24 @@ def _both(repo: Repo, a: str, b: str) -> tuple[NamedState, NamedState, lookup.Lo
         return left, right, lookup.runs_by_inputs(repo, *wanted, index=index, also=also)
 
 
-def _rules(repo: Repo, one: Named, other: Named) -> int:
+def _rules(repo: Repo, one: Named, other: Named) -> tuple[int, InputsMode]:
     """Return the rules of inputs by which both are read: those of a plan, else the other's own."""
     for named in sorted((other, one), key=lambda each: each.plan is None):
         with contextlib.suppress(GitexpError):
             plan, at = named.plan, named.commit
             added = None if plan is None else plans.plan_commit(repo, plan, at)
-            return plans.config_of(repo, at, added)[0].inputs_rules
-    return ProjectConfig().inputs_rules
+            return plans.config_of(repo, at, added)[0].inputs_by
+    return ProjectConfig().inputs_by
 
 
 def _by_other_rules(
     repo: Repo, left: NamedState, right: NamedState, reasons: Sequence[InputsDifference]
 ) -> list[str]:
     """Say where the other rules of inputs answer otherwise."""
-    (rules,) = {*inputs_rules.RULES_KNOWN} - {right.config.inputs_rules}
-    one, other = (
-        ProjectState(repo, each.tree, each.config.by_rules(rules)) for each in (left, right)
-    )
+    mine, (first, *_) = right.config.inputs_by, inputs_rules.RULES_KNOWN
+    said = "{rules: 2, mode: declared}" if right.config.is_declared else "{rules: 2}"
+    by = inputs_rules.RULES_KNOWN[inputs_rules.RULES_KNOWN.index(mine) - 1 if mine != first else 1]
+    one, other = (ProjectState(repo, each.tree, each.config.by_rules(by)) for each in (left, right))
     try:
         found = inputs_rules.differences(one, other)
     except GitexpError:
@@ -326,9 +327,9 @@ def _by_other_rules(
     if bool(found) is bool(reasons):
         return []
     if not found:
-        return ["with inputs: {rules: 2} in .gitexp/config.yaml they would share samples"]
+        return [f"with inputs: {said} in .gitexp/config.yaml they would share samples"]
     names = listed([item.what for item in found], _FEW)
-    return [f"without inputs: {{rules: 2}} in .gitexp/config.yaml they would differ: {names}"]
+    return [f"without inputs: {said} in .gitexp/config.yaml they would differ: {names}"]
 
 
 def _runs_of(found: Iterable[FoundRun], state: NamedState) -> tuple[FoundRun, ...]:
@@ -341,7 +342,7 @@ def state_of(
     named: Named,
     *,
     fallback: CommitHash | None,
-    rules: int | None = None,
+    rules: tuple[int, InputsMode] | None = None,
 ) -> NamedState:
     """Read the settings of a state and digest its inputs, as far as that can be done."""
     name, commit = named.name, named.commit

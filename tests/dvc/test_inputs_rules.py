@@ -18,7 +18,7 @@ from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError
 from gitexp.git.objects import commit_info, resolve, walk_tree
 from gitexp.git.repository import open_repository
-from gitexp.model.config import SeedRule
+from gitexp.model.config import InputsMode, SeedRule
 from tests.dvc.test_inputs import BASE, CONFIG, DVC_FILES, digest, tree_with
 from tests.lab.dvc_trees import drawn
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import InputsDigest
     from tests.lab.build import BuiltRepo, Content
+    from tests.lab.dvc_trees import DrawnTree
 
 RULES_2 = replace(CONFIG, inputs_rules=2)
 PROJECT = """\
@@ -236,16 +237,21 @@ def test_a_project_of_which_no_file_is_left_out_has_the_inputs_that_it_had() -> 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 1999))
 def test_the_folder_has_exactly_what_the_digest_covers(number: int) -> None:
-    here = drawn(number)
+    folder_is_digest(drawn(number), InputsMode.TREE)
+
+
+def folder_is_digest(here: DrawnTree, mode: InputsMode) -> None:
     opened, _ = tree_with({})
     tree = here.write(opened)
-    state = ProjectState(opened, tree, replace(here.config, inputs_rules=2))
+    state = ProjectState(opened, tree, replace(here.config, inputs_rules=2, inputs_mode=mode))
     try:
         parts = collect(state, here.overrides)
         gone = left_out(state, (), here.overrides)
     except GitexpError:  # an odd tree has no inputs by any rules
         return
+    texts = {path.removeprefix(f"{here.config.project}/") for path in written(state, {})}
     code = {part.path.decode("utf-8", "surrogateescape") for part in parts if part.kind == "code"}
+    assert texts <= code
     project = f"{here.config.project}/" if here.config.project else ""
     for entry in walk_tree(opened, tree):
         path = entry.text.removeprefix(project)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from gitexp.model import ids
 from gitexp.model.comparison import Comparison, Conclusion
-from gitexp.model.config import Identity, ParamKey, Predictions, ProjectConfig, SeedRule
+from gitexp.model.config import Identity, InputsMode, ParamKey, Predictions, ProjectConfig, SeedRule
 from gitexp.model.job import Job, Outcome
 from gitexp.model.plan import (
     RULES,
@@ -238,6 +238,8 @@ configs = st.builds(
             "metrics": tuples(paths),
             "directions": st.dictionaries(words, st.sampled_from(Direction), max_size=3),
             "cost": tuples(texts),
+            "inputs_rules": st.just(2),
+            "inputs_mode": st.sampled_from(InputsMode),
             "outputs": tuples(paths),
             "predictions": maybe(predictions),
             "curves": tuples(paths),

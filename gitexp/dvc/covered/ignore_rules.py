@@ -1,8 +1,8 @@
 """What of a project acts on no result: it is in no digest of inputs, and in no job's folder.
 
 Rules 1, of a project that says nothing else: what the patterns of `inputs.ignore` name. Rules 2:
-what people and their tools alone read, besides - tests, docs, notebooks, settings of linters. What
-a stage names is never left out, whatever the rules.
+what people and their tools alone read, besides - tests, docs, notebooks, settings of linters. In
+declared mode whatever nothing declares, too. What a stage names is never left out.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc.covered import packaging
+from gitexp.dvc.covered.declared import UNDECLARED, DeclaredFiles
 from gitexp.dvc.dvcfiles import FilesRead
 from gitexp.dvc.state import NO_FILES, Patterns, ProjectState, join, words
 from gitexp.errors import GitexpError
 from gitexp.git.objects import blob_hash
-from gitexp.model import dataclass, field
+from gitexp.model import dataclass, field, replace
 from gitexp.model.ids import ABSENT
 from gitexp.text import foreign, params
 from gitexp.text.foreign import Steps, with_parents
@@ -239,6 +240,7 @@ class IgnoreRules:
     named: _Named
     patterns: foreign.Matcher  # of `inputs.ignore`
     included: foreign.Matcher | None = None  # of `inputs.include`; None by rules 1
+    declared: DeclaredFiles | None = None  # in declared mode
     used: frozenset[str] = frozenset()  # names of what the commands call
     built: _Built | None = None
     written: Mapping[str, bytes] = field(default_factory=dict)  # files that are not as committed
@@ -271,7 +273,10 @@ class IgnoreRules:
             whole = file.less is None or named.has(entry.text) or included(entry.text)
             if file.less is not None and not whole:
                 written[entry.text], ids[entry.text] = file.less, file.id
-        return cls(named, patterns, included, used, built, written, ids)
+        rules = cls(named, patterns, included, None, used, built, written, ids)
+        if state.config.is_declared:
+            rules = replace(rules, declared=DeclaredFiles.of(state, rules.takes, rules.serves))
+        return rules
 
     def ignores(self, path: str) -> bool:
         """Whether a file is left out of digest and folder."""
@@ -282,9 +287,25 @@ class IgnoreRules:
         said = BY_PATTERN if self.patterns(path) else ""
         if self.included is not None:
             said = said or self._by_default(path)
-        if not said or self.named.has(path) or (self.built is not None and self.built.has(path)):
-            return ""
-        return "" if self.included is not None and self.included(path) else said
+        if self.declared is None:
+            return "" if not said or self.takes(path) else said
+        if not said and path not in self.declared.kept:
+            said = UNDECLARED
+        return "" if path in self.declared.named else said
+
+    def serves(self, path: str) -> bool | None:
+        """Whether a command calls the tool whose file or test it is; None for all others."""
+        if tool := _tool(path):
+            return tool in self.used
+        return not self.used.isdisjoint(_RUNS_TESTS) if _is_test(path) else None
+
+    def takes(self, path: str) -> bool:
+        """Whether something names a file as it is, so that no kind of it is left out."""
+        return (
+            self.named.has(path)
+            or (self.built is not None and self.built.has(path))
+            or (self.included is not None and self.included(path))
+        )
 
     def id(self, entry: Entry) -> str:
         """Return the id of what stands for a file in the job's folder."""
@@ -294,19 +315,27 @@ class IgnoreRules:
         """Return what kind of file it is that people and their tools alone read; "" for others."""
         folder, name = posixpath.split(path)
         top = folder.partition("/")[0]
-        if name in _OF_TOOL and _OF_TOOL[name] not in self.used:
-            return f"it is a file of {_OF_TOOL[name]}"
-        if self.used.isdisjoint(_RUNS_TESTS) and (
-            top == "tests"
-            or _TESTS.fullmatch(name)
-            or (name.endswith(".py") and not {"test", "tests"}.isdisjoint(folder.split("/")))
-        ):
-            return "it is a test"
+        if self.serves(path) is False:
+            return f"it is a file of {tool}" if (tool := _tool(path)) else "it is a test"
         if top in _FOLDERS or _TEXTS.fullmatch(path) or _NAMES.fullmatch(name):
             kinds = {".ipynb": "a notebook", ".md": "Markdown", ".markdown": "Markdown"}
             kind = kinds.get(posixpath.splitext(name)[1], "a file of docs, CI, hooks or an editor")
             return f"it is {kind}"
         return ""
+
+
+def _tool(path: str) -> str:
+    return _OF_TOOL.get(posixpath.basename(path), "")
+
+
+def _is_test(path: str) -> bool:
+    folder, name = posixpath.split(path)
+    inside = {*folder.split("/")}
+    return (
+        folder.partition("/")[0] == "tests"
+        or _TESTS.fullmatch(name) is not None
+        or (name.endswith(".py") and not inside.isdisjoint(("test", "tests")))
+    )
 
 
 def _matcher(patterns: tuple[str, ...]) -> foreign.Matcher:
