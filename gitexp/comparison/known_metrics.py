@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
 import re
 import tempfile
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import inputs
 from gitexp.dvc.cache import has, object_path, open_cache, read_manifest
-from gitexp.dvc.declared_data import Needed, Reader
+from gitexp.dvc.declared_data import Needed, Reader, pointed
+from gitexp.dvc.dvcpipeline import Pattern, declared_outs, load_pipeline
+from gitexp.dvc.state import NO_FILES, Patterns, ProjectState
 from gitexp.errors import (
     AmbiguousMetricError,
     BadFormatError,
@@ -49,12 +52,15 @@ if TYPE_CHECKING:
 
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
+    from gitexp.model.run import Sample
     from gitexp.model.workspace import Workspace
     from gitexp.store.lookup import FoundRun
 
 PRICE = "gitexp.pricePerHour"
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 LIMIT_BYTES = 64 << 20  # of a metrics file
+_MOST_FILES = 50  # that are looked for where no settings name them
+_USUAL_FILE = re.compile(r"(?:.*/)?metrics\.(?:json|ya?ml|toml)")
 # A call in a script or, with its quotes escaped, in a notebook.
 _CALL = "[A-Za-z0-9_.]*log_metric.{0,220}"
 _NAMED = re.compile(r"""\(\s*(?:name\s*=\s*)?[rRuU]?\\?(["'])((?:(?!\\?\1).)+)\\?\1""")
@@ -157,21 +163,7 @@ def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Know
     """Return the names of metrics that a state reports: by its files, else by its records."""
     samples = [one for each in recorded_runs(repo, commit, config) for one in each.samples]
     names = {sample.metric for sample in samples}
-    with tempfile.TemporaryDirectory(prefix="gitexp-") as folder:
-        readable, given = [], set[str]()
-        for file, data in _present(repo, commit, config):
-            if file.startswith(("/", "../")):
-                continue
-            copy = Path(folder, file)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(data)
-            try:
-                alone = metrics_staging.read(Path(folder), [file], seed=0)
-            except (BadMetricError, BadFormatError):
-                continue  # a committed file that no run could have made tells no names
-            readable.append(file)
-            given |= {by_file(item.metric, file) for item in alone}
-        here = metrics_staging.read(Path(folder), readable, seed=0)
+    here, readable, given = _read(_present(repo, commit, config))
     present = {item.metric for item in here}
     told = {plain(name, config.metrics) for name in present}
     earlier = {name for name in names if plain(name, config.metrics) not in told}
@@ -186,17 +178,76 @@ def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Know
     )
 
 
-def _present(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Iterator[tuple[str, bytes]]:
+def committed_metrics(
+    repo: Repo, commit: CommitHash, config: ProjectConfig, *, cached: bool
+) -> tuple[Sample, ...]:
+    """Return what the metrics files of a commit say; `cached`: those in DVC's cache, too."""
+    config = replace(config, metrics=metrics_files(repo, commit, config))
+    here, _, _ = _read(_present(repo, commit, config, here=False, cached=cached))
+    return tuple(here)
+
+
+def metrics_files(repo: Repo, commit: CommitHash, config: ProjectConfig) -> tuple[str, ...]:
+    """Return the metrics files of the settings; of a commit without any those of its own.
+
+    That is, those that a dvc.yaml declares, else files that are called so.
+    """
+    if config.metrics:
+        return config.metrics
+    state = ProjectState(repo, objects.commit_info(repo, commit).tree, config)
+    paths = [entry.text for entry in state.files() if entry.mode not in NO_FILES]
+    patterns: list[Pattern] = []
+    for path in [each for each in paths if posixpath.basename(each) == "dvc.yaml"][:_MOST_FILES]:
+        with contextlib.suppress(GitexpError):  # other answers say what is wrong with it
+            data, folder = state.read(path), posixpath.dirname(path)
+            if data is not ABSENT:
+                outs = declared_outs(data, path, folder, ("metrics",))
+                patterns += [pattern for each in outs.values() for pattern, _ in each]
+                patterns += map(Pattern.of, load_pipeline(data, path, folder).metrics)
+    paths += pointed(state).data if patterns else ()
+    named = Patterns.of(patterns)
+    found = {path for path in paths if named.touch(path)}
+    return tuple(sorted(found or filter(_USUAL_FILE.fullmatch, paths))[:_MOST_FILES])
+
+
+def _read(files: Iterable[tuple[str, bytes]]) -> tuple[list[Sample], list[str], set[str]]:
+    """Return the samples of metrics files, those that can be read, and their names by file."""
+    with tempfile.TemporaryDirectory(prefix="gitexp-") as folder:
+        readable, given = [], set[str]()
+        for file, data in files:
+            if file.startswith(("/", "../")):
+                continue
+            copy = Path(folder, file)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(data)
+            try:
+                alone = metrics_staging.read(Path(folder), [file], seed=0)
+            except (BadMetricError, BadFormatError):
+                continue  # a committed file that no run could have made tells no names
+            readable.append(file)
+            given |= {by_file(item.metric, file) for item in alone}
+        return [*metrics_staging.read(Path(folder), readable, seed=0)], readable, given
+
+
+def _present(
+    repo: Repo,
+    commit: CommitHash,
+    config: ProjectConfig,
+    *,
+    here: bool = True,
+    cached: bool = True,
+) -> Iterator[tuple[str, bytes]]:
     """Yield the metrics files of a state: from Git, from DVC's cache, else as they lie here."""
     paths = {
         file: posixpath.normpath(posixpath.join(config.project, file)) for file in config.metrics
     }
     held = {path: objects.read_blob(repo, commit, path) for path in paths.values()}
-    cached = cached_files(repo, commit, [path for path, data in held.items() if data is ABSENT])
+    absent = [path for path, data in held.items() if data is ABSENT]
+    kept = cached_files(repo, commit, absent) if cached else {}
     for file, path in paths.items():
         data, top = held[path], repo.workspace.top
-        found = cached.get(path) if data is ABSENT else data
-        if found is None and top is not None:
+        found = kept.get(path) if data is ABSENT else data
+        if found is None and here and top is not None:
             found = bytes_inside(top, path, LIMIT_BYTES + 1)
         if found is not None:
             yield file, found

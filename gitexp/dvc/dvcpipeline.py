@@ -263,7 +263,7 @@ def stage_wdirs(data: bytes, where: str, folder: str = "") -> dict[str, str]:
 
 
 def declared_outs(
-    data: bytes, where: str, folder: str = ""
+    data: bytes, where: str, folder: str = "", kinds: Sequence[str] = _OUTS
 ) -> dict[str, list[tuple[Pattern, bool | None]]]:
     """Return the outputs of each stage, or group of stages, with whether DVC keeps them.
 
@@ -274,7 +274,7 @@ def declared_outs(
         base = posixpath.join(folder, fields.maybe_text("wdir") or "")
         found[name] = [
             (Pattern.of(joined(path, where, base)), _cached(flags))
-            for key in _OUTS
+            for key in kinds
             for path, flags in _entries(fields, key, where)
         ]
     return found

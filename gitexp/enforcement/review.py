@@ -8,7 +8,7 @@ review is asked or obeyed. An experiment that cannot be judged is a finding, not
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from gitexp.comparison import compare, sides
 from gitexp.comparison.eligible import finished_seeds
@@ -31,6 +31,7 @@ from gitexp.model.config import Identity
 from gitexp.model.ids import ABSENT
 from gitexp.model.review import (
     CheckedPlan,
+    Difference,
     End,
     LackingData,
     RecordedBy,
@@ -39,12 +40,14 @@ from gitexp.model.review import (
 )
 from gitexp.model.rules import Policy
 from gitexp.provenance import private
+from gitexp.report.answers import diffs
 from gitexp.rules import check as check_facts
 from gitexp.rules import policies
 from gitexp.rules.branches import is_protected
 from gitexp.rules.facts import differences, of_commit, settings, settings_in
 from gitexp.store import conclusions, lookup, merged_experiments, plans
 from gitexp.store.plan_files import plan_paths
+from gitexp.views.diff import of_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -310,7 +313,24 @@ def review(  # noqa: PLR0913  the range, what is known of it, and when
         notes=(*checked.notes, *_notes(repo, base, head)),
         reviewed_at=at,
         program=program,
+        **({} if reviewed else _plain(repo, base, head)),
     )
+
+
+class _Changes(TypedDict, total=False):
+    changes: tuple[Difference, ...]
+    testing: str
+
+
+def _plain(repo: Repo, base: CommitHash, head: CommitHash) -> _Changes:
+    """Return what an ordinary pull request is shown for: metrics, parameters, data."""
+    common = objects.merge_base(repo, base, head)
+    try:
+        view = of_range(repo, base if common is ABSENT else common, head)
+    except GitexpError:  # a note, or a broken rule, says what cannot be read
+        return {}
+    differs = view.params or view.data or any(m.difference != 0 for m in view.metrics)
+    return {"changes": diffs.differences(view), "testing": diffs.tests(view)} if differs else {}
 
 
 def _ends(revisions: str) -> tuple[str, str]:

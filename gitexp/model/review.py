@@ -96,6 +96,17 @@ class ReviewedExperiment:
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that differs between the ends of a range, as people read it."""
+
+    kind: str  # "metrics" | "params" | "data"
+    what: str  # name, key or path
+    before: str
+    after: str
+    by: str = ""  # of metrics
+
+
+@dataclass(frozen=True, slots=True)
 class Review:
     """The rules over what `head` has and `base` has not, and every experiment that it touches."""
 
@@ -108,6 +119,9 @@ class Review:
     notes: tuple[str, ...]  # what could not be looked at, and why
     reviewed_at: datetime
     program: str
+    # What differs where they touch no experiment: metrics as committed, parameters, data.
+    changes: tuple[Difference, ...] = ()
+    testing: str = ""  # what to type to test the first of the metrics
 
     def broken(self, policy: Policy) -> tuple[Violation, ...]:
         """Return the violations of one weight."""

@@ -158,6 +158,7 @@ class MetricChange:
     a: MetricSummary | None
     b: MetricSummary | None
     difference: float | None  # b minus a
+    better: bool | None = None  # whether b is; None where no setting and no usual name tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +184,7 @@ class DiffView:
     metrics: tuple[MetricChange, ...]
     notes: tuple[str, ...] = ()
     config: tuple[InputsReason, ...] = ()  # settings, whether they act on results or not
+    committed: bool = False  # the metrics are those of files: one run each, and no plan
 
     @property
     def same(self) -> bool:

@@ -117,11 +117,11 @@ ANSWERS: Final[Mapping[str, Shape]] = {
     "LoggedValue": Shape(as_is="value"),
     "DiffView": Shape(
         kind="diff",
-        sparse="config",
+        sparse="config committed",
         writes={"params": _changes, "environment": _changes},
         wholes={"same": lambda view: cast("DiffView", view).same},
     ),
-    "MetricChange": Shape(as_is="difference"),
+    "MetricChange": Shape(as_is="difference", sparse="better"),
     "InputsView": Shape(
         kind="inputs-view", wholes={"shared": lambda view: cast("InputsView", view).shared}
     ),

@@ -415,9 +415,11 @@ SHAPES: Final[Mapping[str, Shape]] = {
         closed=True,
         lacking="branch",
         blank="branch",
+        sparse="changes testing",
         least=_counts("commits"),
     ),
     "End": Shape(closed=True),
+    "Difference": Shape(closed=True, sparse="by"),
     "Violation": Shape(closed=True, keys={"next_step": "next"}, flat="where", check=_violation),
     "Where": Shape(blank="commit path branch", reads={"commit": Fields.git_id}),
     "ReviewedExperiment": Shape(

@@ -14,10 +14,12 @@ from gitexp.model.rules import Policy
 from gitexp.model.witness import ALONE
 from gitexp.records.terms import effect_text
 from gitexp.report import numbers, words
+from gitexp.report import sheet as sheets
+from gitexp.report.answers.diffs import METRICS
 from gitexp.report.answers.lines import violations_text
 from gitexp.report.drawing import svg
 from gitexp.report.escape import PROSE_LIMIT, prose, visible
-from gitexp.report.sheet import MANY, SHORT
+from gitexp.report.sheet import MANY, SHORT, Grid, Sheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -30,6 +32,10 @@ _LONG = 300
 _UNDECIDED = (Verdict.UNDECIDABLE, Verdict.NOT_COMPARABLE)  # why not is more than any number
 _SHORT = 80  # characters of a name in the lines that are always shown
 _MOST_GUARDS = 3
+_MOST_CHANGES = 40  # of a kind
+_NUMBERS = frozenset((1, 2))  # columns
+_ONCE = "No plan, one run each: a difference, not evidence"
+_NO_METRICS = "No plan, and no metric that Git has on both sides"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +66,36 @@ def text(review: Review) -> str:
         "\n".join(joined(line, plain) for line in three(experiment))
         for experiment in review.experiments
     ]
+    if (sheet := changed(review)) is not None:
+        blocks.append(sheets.text(sheet).rstrip("\n"))
     if review.notes:
         blocks.append("\n".join(f"note: {visible(note, limit=_LONG)}" for note in review.notes))
     return "\n\n".join(blocks) + "\n"
+
+
+def changed(review: Review) -> Sheet | None:
+    """Return what differs where no experiment is touched: it was measured once, and proves nothing.
+
+    None where nothing differs.
+    """
+    if not review.changes:
+        return None
+    grids = []
+    for title, kind in (("metric", METRICS), ("parameter", "params"), ("data", "data")):
+        every = [item for item in review.changes if item.kind == kind]
+        rows = [(item.what, item.before, item.after, item.by) for item in every[:_MOST_CHANGES]]
+        header = (title, "before", "after", "change")
+        if rows:
+            cut = len(header) if kind == METRICS else -1
+            shown = tuple(row[:cut] for row in rows)
+            left = len(every) - len(rows)
+            grids.append(Grid("", header[:cut], shown, _NUMBERS, left_out=left))
+    measured = any(item.kind == METRICS for item in review.changes)
+    return Sheet(
+        headline=_ONCE if measured else _NO_METRICS,
+        grids=tuple(grids),
+        next_step=review.testing if measured else "",
+    )
 
 
 def heading(review: Review) -> Iterator[Line]:

@@ -12,6 +12,7 @@ from gitexp.model import dataclass, replace
 from gitexp.model.rules import Policy, Violation
 from gitexp.report import brief, caveats, words
 from gitexp.report import comparisons as table
+from gitexp.report import sheet as sheets
 from gitexp.report.brief import Line, joined
 from gitexp.report.drawing import figures
 from gitexp.report.escape import markdown as span
@@ -62,6 +63,11 @@ def markdown(
     tail = "\n".join(["", "---", *([_FROM_FORK, ""] if untrusted else []), _LEGEND, ""])
     rules, experiments = list(_rules(review)), list(_experiments(review.experiments))
     first = [*rules, *experiments] if review.broken(Policy.ERROR) else [*experiments, *rules]
+    changed = brief.changed(review)
+    if changed is not None:
+        tables = sheets.markdown(replace(changed, headline="")).rstrip("\n")
+        body = ["", "## What differs", "", changed.headline, "", tables]
+        first.append(_section("what differs", body, rank=1))
     notes = ["", "## Notes", "", *(f"- {span(note, limit=_LONG)}" for note in review.notes)]
     sections = [*first, *([_section("notes", notes, rank=1)] if review.notes else [])]
     room = limit - len(head.encode()) - len(tail.encode())

@@ -327,6 +327,10 @@ def _front(review: Review) -> Iterator[str]:
     for item in review.experiments:
         yield from _reviewed(item)
     yield from _rules(review)
+    if (changed := brief.changed(review)) is not None:
+        yield "<section><h2>What differs</h2>"
+        yield from sheets.page_sheet(changed)
+        yield "</section>"
     yield from _section("Notes", (html(note, limit=_TEXT_LIMIT) for note in review.notes))
     yield "</article>"
 

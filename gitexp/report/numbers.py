@@ -10,11 +10,13 @@ from gitexp.model.metrics import is_rounding
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from gitexp.model.metrics import MetricSummary
     from gitexp.model.result import Interval, MetricComparison
 
 _HUGE = 1e7
 _MANY_STRETCHES = 8  # of seeds, which nobody reads one by one
 _FIRST = 3  # of them that are named
+_MOST_TIMES = 100  # as much; what is more comes from a mean near 0
 _TINY_P = 1e-4
 _MOST_DECIMALS = 9
 _ROUNDING = 1e-12  # of a number: no interval is as narrow, but by rounding
@@ -135,6 +137,20 @@ def interval_text(interval: Interval | None, decimals: int, *, share: bool = Fal
 
     low, high = limit(interval.low, "-inf"), limit(interval.high, "+inf")
     return f"[{low}, {high}]{' %' if share else ''}"
+
+
+def difference(value: float | None, before: MetricSummary | None) -> str:
+    """Return ``+0.02 (+2.5 %)``; the share only of what is positive, "" for nothing.
+
+    >>> from gitexp.model.metrics import MetricSummary
+    >>> difference(0.02, MetricSummary("acc", 1, 0.8, None)), difference(0.0, None)
+    ('+0.02 (+2.5 %)', '0')
+    """
+    if value is None:
+        return ""
+    share = value / before.mean if before and before.mean > 0 else math.inf
+    said = f" ({percent(share)})" if abs(share) < _MOST_TIMES else ""
+    return f"{value:+.4g}{said}" if value else "0"
 
 
 def p_text(p: float | None, alpha: float | None = None) -> str:

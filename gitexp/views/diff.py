@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import sides
+from gitexp.comparison.known_metrics import metrics_files
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc.declared_data import pointed
 from gitexp.dvc.input_parts import params_values
@@ -27,13 +28,13 @@ from gitexp.model.views import (
     DiffView,
     InputsReason,
     InputsView,
-    MetricChange,
     PathChange,
     StateName,
     ValueChange,
 )
 from gitexp.report.numbers import listed
 from gitexp.store import lookup, plans
+from gitexp.views.metric_changes import committed, metric_changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -77,6 +78,8 @@ def diff(workspace: Workspace, a: str, b: str) -> DiffView:
     one, other = _runs_of(found, left), _runs_of(found, right)
     notes = [*left.notes, *right.notes]
     bare = left.removed or right.removed
+    metrics = metric_changes(right.config, *map(summarise, map(first_samples, (one, other))))
+    of_files = () if (one and other) or bare else committed(repo, _states(left, right))
     notes += [
         f"no run is recorded for the inputs of {state.name}"
         for state, runs in ((left, one), (right, other))
@@ -91,9 +94,42 @@ def diff(workspace: Workspace, a: str, b: str) -> DiffView:
         params=() if bare else _params(repo, left, right, notes),
         data=() if bare else _data(repo, left, right, notes),
         environment=_environment(repo, one, other, notes),
-        metrics=_metrics(one, other),
+        metrics=of_files or metrics,
         notes=tuple(notes),
+        committed=bool(of_files),
     )
+
+
+def of_range(repo: Repo, base: CommitHash, head: CommitHash) -> DiffView:
+    """Return metrics, parameters and data of commits that touch no experiment, for a review.
+
+    Metrics as Git has them: DVC's cache may hold what those who read a review must not see.
+    """
+    sides = []
+    for commit in (base, head):
+        try:
+            config, _ = plans.config_of(repo, commit, head)
+        except GitexpError:
+            config = ProjectConfig(pipeline="dvc.yaml")
+        tree = objects.commit_info(repo, commit).tree
+        sides.append(NamedState(commit[:9], commit, tree, config, None))
+    left, right = sides
+    files = {f for each in sides for f in metrics_files(repo, each.commit, each.config)}
+    data = _data(repo, left, right, [])
+    return DiffView(
+        a=left.shown(),
+        b=right.shown(),
+        code=(),
+        params=_params(repo, left, right, []),
+        data=tuple(item for item in data if item.path not in files),  # metrics have a table
+        environment=(),
+        metrics=committed(repo, _states(left, right), cached=False),
+        committed=True,
+    )
+
+
+def _states(*sides: NamedState) -> list[tuple[CommitHash, ProjectConfig]]:
+    return [(side.commit, side.config) for side in sides]
 
 
 def _config(repo: Repo, left: NamedState, right: NamedState) -> tuple[InputsReason, ...]:
@@ -204,17 +240,6 @@ def _environment(
             words[item.name] = f"{item.version}{mark}"
         described.append(words)
     return _value_changes(*described)
-
-
-def _metrics(one: Sequence[FoundRun], other: Sequence[FoundRun]) -> tuple[MetricChange, ...]:
-    left = {item.metric: item for item in summarise(first_samples(one))}
-    right = {item.metric: item for item in summarise(first_samples(other))}
-    changes = []
-    for name in sorted(left.keys() | right.keys()):
-        a, b = left.get(name), right.get(name)
-        difference = None if a is None or b is None else b.mean - a.mean
-        changes.append(MetricChange(name, a, b, difference))
-    return tuple(changes)
 
 
 def inputs(workspace: Workspace, a: str, b: str) -> InputsView:

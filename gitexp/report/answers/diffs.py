@@ -6,20 +6,25 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gitexp.model.review import Difference
 from gitexp.report import numbers
 from gitexp.report.answers import listing
-from gitexp.report.sheet import PLAIN, SHORT, Cell, Fact, Grid, Sheet, Style, shortened
+from gitexp.report.sheet import PLAIN, SHORT, Cell, Fact, Grid, Sheet, Style, cell_text, shortened
 
 if TYPE_CHECKING:
     from gitexp.model import views
+    from gitexp.model.metrics import MetricSummary
 
+METRICS = "metrics"
+_MOST_CHANGES = 200  # of a kind
+COMMITTED = "metrics as committed: one run each, no plan: a difference, not evidence"
 _FEW = 20  # rows of one kind; verbose shows all
 
 
 def diff(view: views.DiffView, style: Style = PLAIN) -> Sheet:
     """Return one table for each kind of difference."""
     a, b = view.a.name, view.b.name
-    grids = (
+    grids: tuple[Grid, ...] = (
         Grid(
             "settings",
             ("setting", a, b),
@@ -39,19 +44,20 @@ def diff(view: views.DiffView, style: Style = PLAIN) -> Sheet:
         Grid(
             "environment", ("distribution", a, b), tuple(_value(item) for item in view.environment)
         ),
-        Grid(
-            "metrics",
-            ("metric", f"{a}", f"{b}", "difference"),
-            tuple(_metric(item) for item in view.metrics),
-            right=frozenset({1, 2, 3}),
-        ),
     )
+    metrics = Grid(
+        COMMITTED if view.committed else "metrics",
+        ("metric", f"{a}", f"{b}", "difference", ""),
+        tuple(_metric(item, view) for item in view.metrics),
+        right=frozenset({1, 2, 3}),
+    )
+    grids = (metrics, *grids) if view.committed else (*grids, metrics)
     return Sheet(
         word="SAME" if view.same else "DIFFERENT",
         headline=_counted(view),
         grids=tuple(_short(grid, style) for grid in grids if grid.rows),
         facts=(*_states(view.a, view.b), *(Fact("note", text) for text in view.notes)),
-        next_step="" if view.same else f"gitexp compare {shlex.quote(a)} {shlex.quote(b)}",
+        next_step="" if view.same else _next(view),
     )
 
 
@@ -103,12 +109,45 @@ def _data(state: views.DataState | None) -> str:
     return ", ".join(parts)
 
 
-def _metric(item: views.MetricChange) -> tuple[Cell, ...]:
-    sides = [
-        "(none)" if side is None else f"{listing.summary_text(side)} (n {side.n})"
-        for side in (item.a, item.b)
-    ]
-    return (item.metric, *sides, "" if item.difference is None else f"{item.difference:+.4g}")
+def _metric(item: views.MetricChange, view: views.DiffView) -> tuple[Cell, ...]:
+    word = "" if item.better is None else "better" if item.better else "worse"
+    sides = [_measured(side, counted=not view.committed) for side in (item.a, item.b)]
+    return (item.metric, *sides, numbers.difference(item.difference, item.a), word)
+
+
+def _measured(side: MetricSummary | None, *, counted: bool) -> str:
+    if side is None:
+        return "(none)"
+    return f"{listing.summary_text(side)}{f' (n {side.n})' if counted else ''}"
+
+
+def _next(view: views.DiffView) -> str:
+    a, b = shlex.quote(view.a.name), shlex.quote(view.b.name)
+    if not view.committed:
+        return f"gitexp compare {a} {b}"
+    return tests(view)
+
+
+def differences(view: views.DiffView) -> tuple[Difference, ...]:
+    """Return what a review has of a difference: metrics, parameters, data."""
+    kinds: dict[str, list[tuple[Cell, ...]]] = {
+        METRICS: [_metric(item, view) for item in view.metrics],
+        "params": [_value(item) for item in view.params],
+        "data": [(item.path, _data(item.a), _data(item.b)) for item in view.data],
+    }
+    found = []
+    for kind, rows in kinds.items():
+        for row in rows[:_MOST_CHANGES]:
+            what, before, after, *by = map(cell_text, row)
+            found.append(Difference(kind, what, before, after, " ".join(filter(None, by))))
+    return tuple(found)
+
+
+def tests(view: views.DiffView) -> str:
+    """Return what to type to test a difference that was seen once."""
+    every = sorted(view.metrics, key=lambda item: item.better is None)
+    metric = shlex.quote(every[0].metric) if every else "METRIC"
+    return f'gitexp new NAME --metric {metric} --effect ">0"'
 
 
 def _counted(view: views.DiffView) -> str:

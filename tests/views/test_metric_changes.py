@@ -1,0 +1,135 @@
+"""Metrics of commits that no run recorded: of a repository with DVC, or with a file alone."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.cli.review import render
+from gitexp.enforcement.review import review
+from gitexp.model.review import Review
+from gitexp.records import codec
+from gitexp.report import views
+from gitexp.views.diff import diff
+from tests.lab import build
+from tests.lab.build import dvc
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tests.lab.build import BuiltRepo, Content
+
+TRAIN = """\
+stages:
+  train:
+    cmd: python train.py
+    params: [lr]
+    outs: [model.bin]
+    metrics:
+    - eval/{file}:
+        cache: {cache}
+"""
+OLD, NEW = {"acc": 0.8, "val": {"loss": 0.5}, "n": 7}, {"acc": 0.82, "val": {"loss": 0.6}, "n": 7}
+EXPECTED = [("acc", 0.8, 0.82, True), ("n", 7.0, 7.0, None), ("val.loss", 0.5, 0.6, False)]
+
+
+def two(repo: BuiltRepo, metrics: str, files: Mapping[str, Content], *, lock: bool = False) -> None:
+    """Commit a state on main, and one with other metrics and parameters on a branch."""
+    for branch, values, lr in (("main", OLD, 0.1), ("lower", NEW, 0.9)):
+        if branch != "main":
+            repo.switch(branch, create=True)
+        ignored = {".gitignore": "/model.bin\n/eval/cached.json\n"}
+        repo.write({metrics: json.dumps(values), "model.bin": branch})
+        repo.write({**files, **ignored, "params.yaml": f"lr: {lr}\n", "train.py": ""})
+        if lock:
+            dvc(repo.path, "commit", "--force", "--quiet")
+        repo.git("add", "--all")
+        repo.commit(message=branch)
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> BuiltRepo:
+    return build.repository(tmp_path / "r")
+
+
+def changes(repo: BuiltRepo) -> list[tuple[object, ...]]:
+    found = diff(repo.workspace, "main", "lower")
+    assert found.committed == bool(found.metrics)
+    return [(m.metric, m.a and m.a.mean, m.b and m.b.mean, m.better) for m in found.metrics]
+
+
+PLACES = {
+    "of a stage": ("eval/m.json", {"dvc.yaml": TRAIN.format(file="m.json", cache="false")}),
+    "of a template": (
+        "eval/a.json",
+        {
+            "dvc.yaml": "stages:\n  s:\n    foreach: [a]\n    do:\n      cmd: x\n"
+            "      metrics:\n      - eval/${item}.json: {cache: false}\n"
+        },
+    ),
+    "of no stage": ("eval/m.json", {"dvc.yaml": "metrics: [eval/m.json]\n"}),
+    "of a folder below": ("sub/live/m.json", {"sub/live/dvc.yaml": "metrics: [m.json]\n"}),
+    "without DVC": ("out/metrics.json", {}),
+}
+
+
+@pytest.mark.parametrize(("file", "files"), PLACES.values(), ids=PLACES)
+def test_metrics_of_a_repository_that_is_not_initialised_are_shown(
+    repo: BuiltRepo, file: str, files: Mapping[str, Content]
+) -> None:
+    two(repo, file, files)
+    assert changes(repo) == EXPECTED
+    text = views.render(diff(repo.workspace, "main", "lower"), "text")
+    assert "one run each, no plan: a difference, not evidence" in text
+    assert "+0.02 (+2.5 %)  better" in text
+    assert "worse" in text
+    assert 'next: gitexp new NAME --metric acc --effect ">0"' in text
+    found = review(repo.workspace, "main...lower")
+    shown = [(each.what, each.before, each.after, each.by) for each in found.changes]
+    assert shown[:3] == [
+        ("acc", "0.8000", "0.8200", "+0.02 (+2.5 %) better"),
+        ("n", "7.000", "7.000", "0"),
+        ("val.loss", "0.5000", "0.6000", "+0.1 (+20.0 %) worse"),
+    ]
+    assert ("lr", "0.1", "0.9", "") in shown
+    assert codec.load(Review, codec.dump(found), "a review") == found
+    for name in ("text", "md", "html"):
+        assert "a difference, not evidence" in render(found, name)
+        assert "0.8200" in render(found, name)
+
+
+def test_what_dvc_caches_is_read_for_oneself_and_never_for_a_review(repo: BuiltRepo) -> None:
+    """A branch may name any object of the cache, and a review is posted."""
+    dvc(repo.path, "init", "--quiet")
+    pipeline = {"dvc.yaml": TRAIN.format(file="cached.json", cache="true")}
+    two(repo, "eval/cached.json", pipeline, lock=True)
+    assert changes(repo) == EXPECTED
+    found = review(repo.workspace, "main...lower")
+    assert {each.kind for each in found.changes} == {"params", "data"}
+    assert "model.bin" in {each.what for each in found.changes}
+    assert "0.82" not in render(found, "text")
+
+
+def test_commits_that_change_no_number_and_such_as_cannot_be_read_show_none(
+    repo: BuiltRepo,
+) -> None:
+    two(repo, "metrics.json", {})
+    repo.switch("docs", create=True)
+    repo.commit({"README.md": "more\n"}, message="docs")
+    assert review(repo.workspace, "lower...docs").changes == ()
+    repo.switch("broken", create=True)
+    repo.commit({"metrics.json": "{", "dvc.yaml": "stages: 3\n"}, message="broken")
+    assert changes(repo) == EXPECTED
+    found = review(repo.workspace, "lower...broken")
+    assert [(each.what, each.after) for each in found.changes][:1] == [("acc", "(none)")]
+
+
+def test_main_that_went_on_is_no_part_of_a_pull_request(repo: BuiltRepo) -> None:
+    two(repo, "metrics.json", {})
+    repo.switch("main")
+    repo.commit({"metrics.json": '{"acc": 0.99}'}, message="main goes on")
+    found = review(repo.workspace, "main...lower")
+    assert [each.before for each in found.changes if each.what == "acc"] == ["0.8000"]
