@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections import Counter
 from pathlib import Path
 from typing import cast
 
@@ -82,3 +83,12 @@ def test_every_dependency_has_a_floor() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     dependencies = cast("list[str]", project["dependencies"])
     assert [name for name in dependencies if ">=" not in name] == []
+
+
+def test_a_file_is_read_at_one_sitting_and_a_folder_at_a_glance() -> None:
+    """450 lines, 25 files."""
+    files = sorted((ROOT / "gitexp").rglob("*.py"))
+    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in files}
+    assert {str(path): n for path, n in lines.items() if n > 450} == {}
+    folders = Counter(path.parent for path in files if path.name != "__init__.py")
+    assert {str(folder): n for folder, n in folders.items() if n > 25} == {}

@@ -436,6 +436,7 @@ def measurements(situation: CountedSides, options: CompareOptions, over: float =
     primary = next((answer for item, answer in answered if item.role is Role.PRIMARY), None)
     if idle and (primary is None or not primary.still):
         warnings.append(idle)
+    added = {item.metric: each.added for item, each in answered if each.added is not None}
     return Measured(
         metrics,
         problem,
@@ -445,9 +446,5 @@ def measurements(situation: CountedSides, options: CompareOptions, over: float =
         tuple(dict.fromkeys(warnings)),
         found,
         chosen.pair,
-        {
-            item.metric: answer.added
-            for item, answer in answered
-            if answer.added is not None and situation.candidates > 1
-        },
+        added if situation.candidates > 1 else {},
     )

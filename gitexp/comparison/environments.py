@@ -39,6 +39,7 @@ SHOWN_APART = (
     "whoever saw it could have chosen; a new plan draws others"
 )
 _PLAIN = re.compile(r"[\w.!+-]*")  # a version that pip installs; "" for none
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # by PEP 508; a record may have any other
 _SYSTEM = ("implementation", "python", "abi", "platform", "libc")
 
 
@@ -254,6 +255,8 @@ def restoring(there: Environment, here: Environment, names: Iterable[str], pytho
     for name in names:
         change = changes.get(name)
         if change is None or name in _SYSTEM or not _PLAIN.fullmatch(change.baseline):
+            return ""
+        if not _NAME.fullmatch(name):
             return ""
         if change.baseline:
             told.setdefault("install", []).append(f"{name}=={change.baseline}")

@@ -146,7 +146,8 @@ def remedy(reason: str, plan: Plan | None) -> str:
             for g in plan.guards
         ]
     options = " ".join(f"--{name} {shlex.quote(text)}" for name, text in terms)
-    return f"gitexp amend-plan {options} --why TEXT (or {', '.join(others)})" if options else ""
+    beside = ", ".join(map(shlex.quote, others))
+    return f"gitexp amend-plan {options} --why TEXT (or {beside})" if options else ""
 
 
 def _own_module(repo: Repo, source: ResolvedSide, line: str) -> tuple[str, str]:

@@ -90,10 +90,8 @@ def outside(out_dir: Path, tree: str) -> tuple[str, ...]:
     except (OSError, ValueError, SyntaxError, RecursionError):
         return ()
     real = os.path.realpath(tree)
-    paths = (
-        os.path.relpath(path, tree if path.startswith(f"{tree}/") else real)
-        for (path,) in notes["read"]
-    )
+    read = [texts[0] for texts in notes["read"] if texts]  # a script may write notes, too
+    paths = (os.path.relpath(p, tree if p.startswith(f"{tree}/") else real) for p in read)
     return tuple(dict.fromkeys(paths))
 
 
