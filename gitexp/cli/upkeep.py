@@ -13,6 +13,7 @@ from gitexp.cli.commands import COMMANDS
 from gitexp.cli.context import filled
 from gitexp.cli.printing import show
 from gitexp.errors import ConfirmationError, SeveralSeedsError
+from gitexp.model.config import InputsMode
 from gitexp.model.report import KEEP
 from gitexp.model.request import InitRequest
 from gitexp.model.rules import HookState
@@ -50,6 +51,13 @@ def add_init(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="PATH",
         help="a test, notebook or text that repeats read",
+    )
+    files(
+        "--inputs",
+        type=InputsMode,
+        choices=[*InputsMode],
+        metavar="{tree,declared}",
+        help="declared: what nothing declares, and the last run did not read, is none",
     )
     how = parser.add_argument_group("how").add_argument
     how("--dvc-init", action=argparse.BooleanOptionalAction, default=None)

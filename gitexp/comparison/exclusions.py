@@ -15,6 +15,7 @@ from gitexp.comparison import collapse, counting, eligible, failures
 from gitexp.comparison.environments import Environments, environment_changes
 from gitexp.comparison.pairs import OTHER_ENVIRONMENT
 from gitexp.dvc import inputs
+from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError
 from gitexp.git import objects, refs, upstream
 from gitexp.git.transaction import layout
@@ -302,6 +303,7 @@ def _changes(repo: Repo, commit: CommitHash, candidate: ResolvedSide) -> str:
         trees = [objects.commit_info(repo, each).tree for each in (commit, candidate.commit)]
         config = config.by_rules(candidate.config.inputs_by)
         found = inputs.explain(repo, trees[0], config, trees[1], candidate.config)
+        way = inputs.told_of_declared(ProjectState(repo, trees[1], candidate.config), found)
     except GitexpError:  # squashed away, or it cannot be read: `gitexp inputs` says so
         return ""
     words = []
@@ -312,7 +314,7 @@ def _changes(repo: Repo, commit: CommitHash, candidate: ResolvedSide) -> str:
             how = "is new" if not item.a else "is gone" if not item.b else "changed"
             name = f"the setting {item.what}" if item.kind == "config" else item.what
             words.append(f"{name} {how}")
-    return listed(words, _FEW)
+    return "; ".join(filter(None, [listed(words, _FEW), way]))
 
 
 def _in_another_environment(repo: Repo, settled: Settled) -> Iterator[str]:

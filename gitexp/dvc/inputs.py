@@ -11,8 +11,16 @@ import hashlib
 import posixpath
 from typing import TYPE_CHECKING
 
+from gitexp.dvc.covered.declared import UNDECLARED
 from gitexp.dvc.declared_data import pointed
-from gitexp.dvc.input_parts import SETTINGS, InputPart, PartKind, collect, params_values
+from gitexp.dvc.input_parts import (
+    SETTINGS,
+    InputPart,
+    PartKind,
+    collect,
+    ignore_rules,
+    params_values,
+)
 from gitexp.dvc.state import ProjectState
 from gitexp.git import command
 from gitexp.git.objects import entry_at
@@ -124,6 +132,23 @@ def differences(a: ProjectState, b: ProjectState) -> tuple[InputsDifference, ...
     order = ("config", "params", "data", "code")
     found += stages
     return tuple(sorted(found, key=lambda item: (order.index(item.kind), item.what)))
+
+
+def told_of_declared(state: ProjectState, found: Iterable[InputsDifference]) -> str:
+    """Return what takes files away that are new in a state, where nothing declares them.
+
+    What ran before ran without them: no other code that changed can need them.
+    """
+    found = [*found]
+    names, by = [item.what for item in found], RULES_KNOWN[-1]
+    if not names or state.config.inputs_by != RULES_KNOWN[-2]:
+        return ""
+    if any(item.a or item.kind != "code" or item.what.startswith(STAGE) for item in found):
+        return ""
+    rules = ignore_rules(state.by_rules(by), {})
+    if any(rules.why(name) != UNDECLARED for name in names):
+        return ""
+    return "gitexp init --inputs declared would leave " + ("them out" if names[1:] else "it out")
 
 
 def counted_files(repo: Repo, tree: TreeId, config: ProjectConfig) -> frozenset[str]:

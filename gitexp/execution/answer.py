@@ -13,7 +13,7 @@ from gitexp.comparison.known_metrics import known_metrics
 from gitexp.comparison.randomness import variation
 from gitexp.comparison.randomness.seeding import BASELINE, CANDIDATE
 from gitexp.errors import GitexpError, IdleSeedError
-from gitexp.execution import absences, state
+from gitexp.execution import state, usage
 from gitexp.execution.partners import helping
 from gitexp.execution.publish import snapshot_of
 from gitexp.git.transaction.cache import open_index
@@ -212,8 +212,9 @@ def report(seen: Situation, planned: tuple[PlannedRun, ...], done: Performed) ->
             *_unmoved(recorded),
             *(t for t in _without_test(seen, recorded, step) if t not in (few, *done.warnings)),
             *(() if done.interrupted else _not_started(planned, recorded)),
-            *absences.missing_modules(seen, recorded),
-            *absences.left_out(seen, recorded),
+            *usage.missing_modules(seen, recorded),
+            *usage.left_out(seen, recorded),
+            *usage.unlike_tree(seen, recorded),
             *dict.fromkeys(heard),
         ),
         next_step=step,

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gitexp.errors import LockedError, UsageError
-from gitexp.execution import answer, resume, situation
+from gitexp.execution import answer, resume, situation, usage
 from gitexp.execution import state as states
 from gitexp.execution.engines import ENGINES
 from gitexp.execution.execute import execute
@@ -343,6 +343,7 @@ def _perform(
         warnings += mentions.missed(seen.sides[0], lines, doubtful, unasked)
     tell(ProgressEvent(ProgressKind.STEP, "recording"))
     published = publish(seen.place.workspace, seen.repo, workdir, sides, now())
+    usage.remember(seen, sides)
     for each in prepared:
         states.recorded(workdir, each.run)
     stopped = None

@@ -143,7 +143,7 @@ def _execute(attempt: Attempt, stop: process.Stop) -> measurements.Measurements:
         attempt.environment, attempt.patched = found.environment, found.patched
         attempt.parts = found.parts
         attempt.env = observed.begin(
-            out_dir, attempt.env, job.repository, slots.readable(job, users)
+            out_dir, attempt.env, job.repository, slots.readable(job, users), str(slot)
         )
         go_on(attempt)
         begin(attempt)

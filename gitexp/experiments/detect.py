@@ -364,6 +364,7 @@ def describe(config: ProjectConfig) -> list[tuple[str, str]]:
         ("seed", seed),
         ("predictions", predictions.described(config.predictions)),
         ("python", config.python or ""),
+        ("inputs", "declared" if config.is_declared else ""),
         ("included", ", ".join(config.inputs_include)),
     ]
     return [(label, text) for label, text in rows if text]

@@ -21,6 +21,7 @@ from gitexp.errors import (
     UnsafeInputError,
     UsageError,
 )
+from gitexp.execution import usage
 from gitexp.execution.jobs import lies_in
 from gitexp.experiments import detect, settings
 from gitexp.git import identity, objects, refs, repository
@@ -28,6 +29,7 @@ from gitexp.git.command import translating
 from gitexp.git.transaction import layout, transaction
 from gitexp.git.writing import Message
 from gitexp.model import dataclass, replace
+from gitexp.model.config import InputsMode
 from gitexp.model.ids import ABSENT
 from gitexp.model.request import InitReport, InitRequest
 from gitexp.records import config as config_format
@@ -177,6 +179,8 @@ def _draft(repo: Repo, top: Path, head: refs.Head, request: InitRequest) -> _Dra
     old = present.read_bytes() if present.exists() else ABSENT
     held = ABSENT if head.commit is ABSENT else objects.read_blob(repo, head.commit, layout.CONFIG)
     if old is ABSENT:
+        if request.inputs is InputsMode.DECLARED:
+            raise usage.unobserved("there are no settings yet", "gitexp init, then gitexp run")
         proposal = detect.propose(repo.workspace, top, request)
         newest = replace(  # the rules of a project that is there are its own to change
             proposal.config,

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 from gitexp.dvc import gitignore, pipeline
 from gitexp.dvc.dvcpipeline import outermost
 from gitexp.errors import GitexpError, UsageError
+from gitexp.execution import usage
 from gitexp.execution.preflight.drift import fixed_seeds, seed_rule
 from gitexp.experiments import detect, predictions
+from gitexp.git import repository
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction import layout
+from gitexp.model.config import InputsMode
 from gitexp.records import config as config_format
 
 if TYPE_CHECKING:
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
 
 _OWN = ("params", "metrics", "outputs", "seed")  # what another project has others of
+_SWITCHED = (
+    "a plan that is there keeps the mode of its commit; the next run of the committed seed is held "
+    "against that of tree mode"
+)
 _ACTING = (
     "these settings act on results: repeats of the settings before count for the states that had "
     "them, and no more for this one"
@@ -35,6 +42,10 @@ def revise(
     workspace: Workspace, top: Path, request: InitRequest, config: ProjectConfig
 ) -> detect.Proposal:
     """Return the settings with what was asked for; of what else is there now, it is only told."""
+    if request.inputs is InputsMode.DECLARED and not config.is_declared:
+        _asked(request, config)  # which refuses rules 1
+        found = usage.undeclared(repository.open_repository(workspace))
+        request = replace(request, add_inputs=(*request.add_inputs, *found))
     new = _asked(request, config)
     seeds = bool(request.seed_params) or request.seed_arg is not None
     if new == config and not seeds and not request.predictions:
@@ -66,6 +77,8 @@ def revise(
     changes = dict(detect.describe(new)).items() - dict(detect.describe(config)).items()
     was = dict(detect.describe(config))
     said = [f"{label} was {was.get(label, 'not set')}" for label, _ in sorted(changes)]
+    if new.inputs_mode is not config.inputs_mode:
+        said.append(_SWITCHED)
     if config_format.results_part(new) != config_format.results_part(config):
         said.append(_ACTING)
     return detect.proposed(new, made, (*said, *notes, *_unnamed(workspace, new)))
@@ -111,15 +124,19 @@ def _asked(request: InitRequest, config: ProjectConfig) -> ProjectConfig:
         metrics=request.metrics or config.metrics,
         outputs=outermost(request.outputs) or config.outputs,
         python=request.python or config.python,
+        inputs_mode=request.inputs or config.inputs_mode,
         inputs_include=tuple(dict.fromkeys((*config.inputs_include, *request.add_inputs))),
     )
-    if new.inputs_include and new.inputs_rules == 1:
+    if (new.inputs_include or new.is_declared) and new.inputs_rules == 1:
+        paths = (f"--add-inputs {shlex.quote(each)}" for each in request.add_inputs)
         raise UsageError(
             "this project leaves out what inputs.ignore names, and nothing else",
-            found=f"--add-inputs {shlex.quote(request.add_inputs[0])}",
+            found="--inputs declared" if new.is_declared else next(paths, ""),
             where=layout.CONFIG,
             expected="inputs: {rules: 2}, which leaves out tests, docs and notebooks, too",
-            next_step="take it from inputs.ignore there, and commit it",
+            next_step="write rules: 2 there, and commit it"
+            if new.is_declared
+            else "take it from inputs.ignore there, and commit it",
         )
     if request.command is None:
         return new

@@ -42,6 +42,7 @@ CACHE = "cache"  # outputs, laid out as DVC's cache is
 FILES = "files"  # a folder
 POINTS = "points.jsonl"  # what gitexp.log_metric writes
 NOTES = "observed"  # what processes asked for; `system.observer` has its name, too
+USED = "used"  # what they read of the job's folder, likewise
 CHECKPOINT = "checkpoint"  # what a repeat goes on from if it is interrupted
 CHANGED_LINKS = "the repeat changed linked data"  # how the reason of such a failure begins
 LOGGED = "gitexp-points.csv"  # by-product of a repeat: the curves that it logged

@@ -10,7 +10,7 @@ from gitexp.model.plan import PlanDraft, SeedOrigin
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gitexp.model.config import ParamKey, ProjectConfig
+    from gitexp.model.config import InputsMode, ParamKey, ProjectConfig
     from gitexp.model.ids import CommitHash, InputsDigest, ParamValue
 
 
@@ -102,6 +102,7 @@ class InitRequest:
     seed_params: tuple[ParamKey, ...] = ()
     seed_arg: str | None = None
     python: str | None = None
+    inputs: InputsMode | None = None  # which files that nobody names are inputs
     add_inputs: tuple[str, ...] = ()  # what repeats shall see, though its kind is left out
     dvc_init: bool | None = None  # make a DVC repository where there is none; None: nobody said
     write_pipeline: bool = False  # turn the command into a dvc.yaml with one stage

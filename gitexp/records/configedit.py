@@ -65,6 +65,7 @@ def _settings(config: ProjectConfig) -> dict[str, Json]:
         "predictions": codec.maybe_json(config.predictions),
         "seed": config_format.seed_json(config.seed) or None,
         "python": config.python,
+        "inputs.mode": config.inputs_mode.value,
         "inputs.include": list(config.inputs_include),
     }
 
@@ -77,14 +78,15 @@ def _put(text: str, where: str, name: str, value: Json) -> str:
         path = (name, "files")
         if "files" not in there:
             path, value = (name,), {"files": value, **there}
-    if name == "inputs.include":
-        name, path = "inputs", ("inputs", "include")
+    if name.startswith("inputs."):
+        key = name.removeprefix("inputs.")
+        name, path = "inputs", ("inputs", key)
         if path not in found.places and isinstance(there := top.get(name), dict):
             at = text.rfind("\n", 0, found.places[name, "rules"].start) + 1
-            lead, key, _ = text[at:].partition("rules:")
-            if key and not lead.strip():
-                return f"{text[:at]}{lead}include: {inline(value)}\n{text[at:]}"
-            path, value = (name,), {**there, "include": value}
+            lead, found_key, _ = text[at:].partition("rules:")
+            if found_key and not lead.strip():
+                return f"{text[:at]}{lead}{key}: {inline(value)}\n{text[at:]}"
+            path, value = (name,), {**there, key: value}
     if path not in found.places:
         return f"{text.rstrip()}\n{name}: {inline(value)}\n"
     start, end = _region(text, found.places, path)

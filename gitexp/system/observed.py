@@ -17,7 +17,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.model.job import NOTES
+from gitexp.model.job import NOTES, USED
 from gitexp.model.run import Observed, Parts, usual_names
 from gitexp.system import distributions
 from gitexp.text.foreign import lines
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 EVERYWHERE = "*"  # among the import names of a distribution: it acts in every process
 _OBSERVER = str(Path(__file__).with_name("observer"))
 _LIMIT = 64 << 20
+_USED_LIMIT = 4 << 20
 _SHORT = 40
 _HEAD = 1 << 16
 
@@ -64,23 +65,45 @@ class _UnknownError(Exception):
 
 
 def begin(
-    out_dir: Path, env: Mapping[str, str], tree: str = "", free: Iterable[str] = ()
+    out_dir: Path,
+    env: Mapping[str, str],
+    tree: str = "",
+    free: Iterable[str] = (),
+    folder: str = "",
 ) -> dict[str, str]:
-    """Open the file of notes; return the variables by which the processes of commands find it.
+    """Open the files of notes; return the variables by which the processes of commands find them.
 
     `tree`: the user's work tree, whose files are noted when they are read, but those in `free`.
+    `folder`: the job's own, of which is noted what was used.
     """
-    (out_dir / NOTES).touch(mode=0o600)
+    for name in (NOTES, USED):
+        (out_dir / name).touch(mode=0o600)
     path = os.pathsep.join(filter(None, (_OBSERVER, env.get("PYTHONPATH", ""))))
     told = {"PYTHONPATH": path}
     if tree:
         told |= {"GITEXP_TREE": "\n".join({tree, os.path.realpath(tree)})}
+        told |= {"GITEXP_FOLDER": "\n".join({folder, os.path.realpath(folder)} if folder else ())}
         told |= {
             "GITEXP_FREE": "\n".join(
                 name for each in free for name in {each, os.path.realpath(each)}
             )
         }
     return {**env, **told}
+
+
+def used(out_dir: Path) -> frozenset[str] | None:
+    """Return what was opened or imported of the job's folder, relative to it; None: unknown.
+
+    A folder of which all may have been used, as it was listed, ends in a slash.
+    """
+    try:
+        data = (out_dir / USED).read_bytes()
+        if len(data) > _USED_LIMIT:
+            return None
+        notes = (line.partition(" ")[2] for line in lines(data.decode("ascii")))
+        return frozenset(str(ast.literal_eval(each)) for each in notes)
+    except (OSError, ValueError, SyntaxError, RecursionError):
+        return None
 
 
 def outside(out_dir: Path, tree: str) -> tuple[str, ...]:

@@ -341,6 +341,8 @@ def _by_other_rules(
     repo: Repo, left: NamedState, right: NamedState, reasons: Sequence[InputsDifference]
 ) -> list[str]:
     """Say where the other rules of inputs answer otherwise."""
+    state = ProjectState(repo, right.tree, right.config)
+    declared = inputs_rules.told_of_declared(state, reasons)
     mine, (first, *_) = right.config.inputs_by, inputs_rules.RULES_KNOWN
     said = "{rules: 2, mode: declared}" if right.config.is_declared else "{rules: 2}"
     by = inputs_rules.RULES_KNOWN[inputs_rules.RULES_KNOWN.index(mine) - 1 if mine != first else 1]
@@ -350,7 +352,7 @@ def _by_other_rules(
     except GitexpError:
         return []
     if bool(found) is bool(reasons):
-        return []
+        return [f"{reasons[0].what}: {declared}"] if declared else []
     if not found:
         return [f"with inputs: {said} in .gitexp/config.yaml they would share samples"]
     names = listed([item.what for item in found], _FEW)

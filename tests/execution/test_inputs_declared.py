@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.comparison.compare import compare
+from gitexp.errors import PreflightError, UsageError
 from gitexp.execution.run import run
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.git.transaction import layout
+from gitexp.model.config import InputsMode
 from gitexp.model.request import InitRequest, RunRequest
 from gitexp.model.run import RepeatState
+from gitexp.views.diff import inputs
 from gitexp.views.status import status
-from tests.execution.test_inputs_rules import ASKED, TRAIN, settings
+from tests.execution.test_inputs_rules import ASKED, TRAIN, bare, settings
 from tests.execution.test_run import digest, plain, states
 from tests.lab.build import repository
 
@@ -239,3 +242,102 @@ def test_a_switch_takes_effect_with_the_next_plan(tmp_path: Path) -> None:
     repo.commit({"plot.py": "x = 2\n"})
     assert status(repo.workspace).counted == (), "by the plan's mode it counts"
     assert layout.CONFIG in repo.files()
+
+
+USES = """\
+import csv, glob, os
+import helper
+open("conf/a.yaml").read()
+rows = [open(os.path.join("parts", name)).read() for name in sorted(os.listdir("parts"))]
+"""
+THERE = {
+    "helper.py": "import deep.inner\n", "deep/__init__.py": "", "deep/inner.py": "",
+    "conf/a.yaml": "a: 1\n", "conf/b.yaml": "a: 1\n", "parts/1.csv": "1\n", "parts/2 *.csv": "1\n",
+    "plot.py": "import helper\n", "tests/test_a.py": "x = 1\n", "lazy.py": "",
+}  # fmt: skip
+IN_USE = ["/conf/a.yaml", "/deep/__init__.py", "/deep/inner.py", "/helper.py", "/lazy.py"]
+
+
+def test_init_proposes_what_the_last_run_used(tmp_path: Path) -> None:
+    lazy = "def never():\n    import lazy\n"
+    repo = project(tmp_path / "p", USES + lazy + TRAIN, declared=False)
+    repo.commit(THERE)
+    asked = InitRequest(inputs=InputsMode.DECLARED)
+    with pytest.raises(PreflightError, match="none of inputs") as refused:
+        init(repo.workspace, asked)
+    assert refused.value.next_step == "gitexp run"
+    before = ran(repo)
+    repo.commit({"notes.txt": "x\n"})
+    with pytest.raises(PreflightError, match="none of inputs"):
+        init(repo.workspace, asked)
+    repo.git("reset", "-q", "--hard", "HEAD~1")
+    report = init(repo.workspace, asked)
+    assert sorted(report.config.inputs_include) == [
+        *IN_USE, "/parts/1.csv", "/parts/2\\ \\*.csv"
+    ]  # fmt: skip
+    assert "  mode: declared\n" in repo.show(layout.CONFIG)
+    after = ran(repo)
+    assert after.recorded[0].samples[0].value == before.recorded[0].samples[0].value
+    assert not [text for text in after.warnings if "--inputs tree" in text]
+    kept = digest(repo)
+    repo.commit({"plot.py": "x\n", "more.py": "x\n", "conf/b.yaml": "b: 2\n"})
+    assert digest(repo) == kept
+    for path in THERE.keys() - {"plot.py", "conf/b.yaml", "tests/test_a.py"}:
+        repo.commit({path: "# other\n"})
+        assert digest(repo) != kept, path
+        repo.git("reset", "-q", "--hard", "HEAD~1")
+    assert init(repo.workspace, InitRequest(inputs=InputsMode.TREE)).config.inputs_include
+    assert "  mode: tree\n" in repo.show(layout.CONFIG)
+
+
+def test_a_number_that_is_another_one_in_declared_mode_is_a_warning(tmp_path: Path) -> None:
+    repo = project(tmp_path / "p", READS, declared=False)
+    repo.commit({"extra.txt": "1\n"})
+    before = ran(repo).recorded[0].samples[0].value
+    report = init(repo.workspace, InitRequest(inputs=InputsMode.DECLARED))
+    assert report.config.inputs_include == (), "nobody hears that a script asks whether it exists"
+    done = ran(repo)
+    after = done.recorded[0].samples[0].value
+    (said,) = [text for text in done.warnings if "--inputs tree" in text]
+    assert said.startswith(f"acc of seed 7 is {after!r}, and was {before!r} before")
+
+
+def test_what_was_not_observed_proposes_nothing(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "p")
+    files = {"run.sh": "python train.py\n", "train.py": TRAIN}
+    repo.commit({**files, "params.yaml": "lr: 0.1\nseed: 7\n"})
+    init(repo.workspace, InitRequest(command="sh run.sh", metrics=("metrics.json",)))
+    ran(repo)
+    with pytest.raises(PreflightError, match="a script of sh") as refused:
+        init(repo.workspace, InitRequest(inputs=InputsMode.DECLARED))
+    assert "by hand" in (refused.value.next_step or "")
+    older = bare(tmp_path / "older", TRAIN)
+    with pytest.raises(UsageError, match="and nothing else"):
+        init(older.workspace, InitRequest(inputs=InputsMode.DECLARED))
+    fresh = repository(tmp_path / "new")
+    fresh.commit(files)
+    with pytest.raises(PreflightError, match="no settings yet"):
+        init(fresh.workspace, InitRequest(command="sh x", inputs=InputsMode.DECLARED))
+
+
+def test_many_files_of_a_folder_are_noted_as_all_of_it(tmp_path: Path) -> None:
+    line = "for n in range(25):\n    open(f'in/{n}.txt').read()\n"
+    repo = project(tmp_path / "p", line + TRAIN, declared=False)
+    repo.commit({f"in/{n}.txt": "x\n" for n in range(30)})
+    ran(repo)
+    report = init(repo.workspace, InitRequest(inputs=InputsMode.DECLARED))
+    assert len(report.config.inputs_include) == 30
+
+
+def test_status_and_inputs_say_which_mode_would_leave_a_new_file_out(tmp_path: Path) -> None:
+    repo = project(tmp_path / "p", declared=False)
+    new(repo.workspace, ASKED)
+    repo.commit({"params.yaml": "lr: 0.5\nseed: 7\n"})
+    run(repo.workspace, RunRequest())
+    repo.commit({"plot.py": "x\n"})
+    way = "gitexp init --inputs declared would leave it out"
+    assert any(f"plot.py is new; {way}" in text for text in status(repo.workspace).not_counted)
+    assert f"plot.py: {way}" in inputs(repo.workspace, "HEAD~1", "HEAD").notes
+    repo.commit({"train.py": f"{TRAIN}#\n"})
+    assert not any(way in text for text in status(repo.workspace).not_counted)
+    assert not any(way in text for text in inputs(repo.workspace, "HEAD~1", "HEAD").notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -186,8 +187,7 @@ def test_the_users_own_sitecustomize_runs_and_the_script_sees_nothing(tmp_path: 
     seen = watch(tmp_path, command, parts=parts, env={"PYTHONPATH": str(mine)})
     assert set(seen.loose) == {"sitecustomize"}
     script(mine, "MINE = 2", "sitecustomize.py")
-    (tmp_path / "out" / "observed").unlink()
-    (tmp_path / "out").rmdir()
+    shutil.rmtree(tmp_path / "out")
     again = watch(tmp_path, command, parts=parts, env={"PYTHONPATH": str(mine)})
     assert again.loose != seen.loose
 
@@ -317,3 +317,31 @@ def test_functions_that_are_heard_are_what_they_were(tmp_path: Path) -> None:
         "try: open()\nexcept TypeError: pass\nelse: assert False\n"
     )
     assert reading(tmp_path, text) == ()
+
+
+def test_what_was_used_of_the_jobs_folder_is_noted(tmp_path: Path) -> None:
+    folder, out = tmp_path / "slot", tmp_path / "out"
+    for name in ("a.txt", "b c.py", "listed/x", "more/é", *(f"many/{n}" for n in range(30))):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("")
+    (folder / "m.py").write_text("import os, pathlib\npathlib.Path('a.txt').read_text()\n")
+    lines = "import m, os, glob\nos.listdir('listed')\nopen(os.path.abspath('more/é')).read()\n"
+    lines += "open('new.txt', 'w')\ntry: open('gone.txt')\nexcept OSError: pass\n"
+    lines += "for n in range(30): open(f'many/./{n}').read()\n"
+    command = script(folder, lines)
+    out.mkdir()
+    (tmp_path / "alias").symlink_to(folder)
+    given = {"PATH": f"{sys.prefix}/bin:{os.defpath}", "GITEXP_ATTEMPT": str(out)}
+    env = observed.begin(out, given, f"{tmp_path}/user", (), f"{tmp_path}/alias")
+    subprocess.run(["/bin/sh", "-c", command], check=True, env=env, cwd=folder)
+    found = observed.used(out)
+    assert found is not None
+    assert {each for each in found if not each.startswith("many/")} == {
+        "m.py", "a.txt", "listed/", "more/é"
+    }  # fmt: skip
+    assert len({each for each in found if each.startswith("many/")}) == 21
+    assert "many/" in found, "so many stand for all"
+    with (out / "used").open("ab") as file:
+        file.truncate((4 << 20) + 1)
+    subprocess.run(["/bin/sh", "-c", command], check=True, env=env, cwd=folder)
+    assert (observed.used(out), (out / "used").stat().st_size) == (None, (4 << 20) + 1)

@@ -67,6 +67,7 @@ class Kind(enum.Enum):
     UNREADABLE = 10  # tree of one run's folder -> why it cannot be read, whatever is fetched
     WEIGHT = 12  # tree of a folder of records -> files and bytes in it
     OVER = 15  # all tips -> those of others that hold more than a list reads, and what
+    USED = 16  # inputs -> why the last run of them was not observed, and the files that it used
     DECLARED = 11  # settings, dvc.yaml and what fills it in -> what it declares
     TRIED = 14  # own tips -> what was tried under which plan
     SIBLING = 13  # own tips, and a plan -> what its test says, and on which evaluation data

@@ -1,6 +1,6 @@
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 # ruff: noqa: ANN001, ANN002, ANN003, ANN202, ANN204, BLE001, PLC0415, PTH110, PTH119, PTH120, PTH123, RUF005, UP031
-"""Notes what a job's Python processes ask for, and read of the user's own work tree.
+"""Notes what a job's Python processes ask for, and read of its folder or the user's work tree.
 
 It is started by `site`, before any script.
 
@@ -17,31 +17,40 @@ import os
 import sys
 
 _FILE = os.environ.get("GITEXP_ATTEMPT", "") + "/observed"
+_USED = os.environ.get("GITEXP_ATTEMPT", "") + "/used"
 _HERE = os.path.dirname(__file__)
 _STDLIB = frozenset(getattr(sys, "stdlib_module_names", ()))  # from 3.10 on
-# The user's work tree, by each of its names, and what in it a job may read all the same.
-_TREE, _FREE = (
+# The user's work tree, by each of its names, what in it a job may read all the same, and the job's.
+_TREE, _FREE, _FOLDER = (
     tuple(name + "/" for name in os.environ.get(key, "").split("\n") if name)
-    for key in ("GITEXP_TREE", "GITEXP_FREE")
+    for key in ("GITEXP_TREE", "GITEXP_FREE", "GITEXP_FOLDER")
 )
 _MOST = 100  # files: a script that reads there is told by one
+_LIMIT = 4 << 20  # bytes of what was used
+_FULL = []  # type: list[int]  # whether there are as many
 _FLAGS = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 _seen = set()  # type: set[str]
 _outside = set()  # type: set[str]
+_EACH = 20  # files of a folder: more stand for all of it
+_used = {}  # type: dict[str, set[str] | None]  # by folder; None: all of it
 
 
-def _note(kind, value, calls=(os.open, os.write, os.close, os.unlink)):
+def _note(kind, value, name=_FILE, calls=(os.open, os.write, os.close, os.unlink, os.fstat)):
     """Write one line; the functions of `os` are those from before any script."""
-    opened, write, close, gone = calls
+    opened, write, close, gone, size = calls
     try:
-        file = opened(_FILE, _FLAGS)
+        file = opened(name, _FLAGS)
         try:
+            if name == _USED and size(file).st_size > _LIMIT:  # which says that there was more
+                _used.clear()
+                _FULL.append(1)
+                return
             write(file, ("%s %s\n" % (kind, ascii(value))).encode("ascii"))
         finally:
             close(file)
     except Exception:  # the script must not notice
         try:  # noqa: SIM105  contextlib would be imported
-            gone(_FILE)
+            gone(name)
         except Exception:  # noqa: S110
             pass
 
@@ -98,17 +107,39 @@ class _Reading(object):  # noqa: UP004  Python 2
         return self.__name__
 
 
-def _read(path=".", cwd=os.getcwd, there=os.path.exists):  # noqa: TID251
-    """Note what lies in the user's work tree, and in no place where a job may read."""
+def _read(path=".", listed=False, cwd=os.getcwd, there=os.path.exists):  # noqa: FBT002, TID251
+    """Note what lies in the job's folder, or the user's work tree where no job may read."""
     path = os.fsdecode(path)
     if path[:1] != "/":
         path = cwd() + "/" + path
     if "/." in path:
         path = os.path.normpath(path)
+    if (path + "/").startswith(_FOLDER):
+        if not _FULL:
+            _use(path + "/", listed, there)
+        return
     inside = path.startswith(_TREE) and not (path + "/").startswith(_FREE)
     if inside and path not in _outside and len(_outside) < _MOST and there(path):
         _outside.add(path)
         _note("read", path)
+
+
+def _use(path, listed, there):
+    """Note what of the job's folder was opened, imported or listed; many files as their folder."""
+    name = next(path[len(top) : -1] for top in _FOLDER if path.startswith(top))
+    folder = name if listed else name.rpartition("/")[0]
+    known = _used.setdefault(folder, set())
+    if known is None or name in known or not there(path[:-1]):
+        return
+    if listed or len(known) >= _EACH:
+        _used[folder], name = None, folder + "/"
+    else:
+        known.add(name)
+    _note("used", name, _USED)
+
+
+def _listed(path="."):
+    _read(path, listed=True)
 
 
 def _opened(file, mode="r", *_, **__):
@@ -128,7 +159,7 @@ def _hear_reading():
     global _FREE  # noqa: PLW0603
     _FREE += tuple(each + "/" for each in {sys.prefix, getattr(sys, "base_prefix", sys.prefix)})
     for name in ("listdir", "scandir"):
-        _Reading(os, name, _read)
+        _Reading(os, name, _listed)
     _Reading(os, "open", _opened_low)
     io.open = _Reading(sys.modules["builtins"], "open", _opened)
 
