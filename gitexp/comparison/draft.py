@@ -137,7 +137,7 @@ def draft(
             raise
     differ, more = exclusions.changes(repo, baseline, candidate, counted)
     around, apart, told = cautions.beside_project(repo, baseline, candidate, counted)
-    outside, conditional = made_outside(counted, gathered.found)
+    outside, conditional = made_outside(counted, gathered.found, plan)
     examples, on_examples = frozen.on_raw_data(repo, plan, situation)
     problem = _problem(evaluation, options, differ, same=same, claim=claim)
     problem += ", as the baseline has the candidate's evaluator" if same and baseline.over else ""

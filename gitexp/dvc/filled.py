@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gitexp.model.job import Stage, StageOut, StageParams
 
 _TEMPLATE = re.compile(r"\$\{([^{}]*)\}")
+_PLAIN = re.compile(r"[\w./@=+-]+")
 _VARIABLE = "GITEXP_SEED"
 _MOST_STEPS: Final = 20_000_000  # letters of what is filled in; seconds
 _PATH_STEPS: Final = 50  # of a path of a group, for each of its items: 400,000 of them
@@ -122,6 +123,25 @@ class FilledPipeline:
                 exact.setdefault(path, []).append(number)
         rest = [n for n, stage in enumerate(self.stages) if self._patterns(stage).holes]
         return exact, sorted(exact), rest
+
+    def declares(self, name: str, paths: Iterable[str]) -> bool:
+        """Tell whether just these paths are a stage's outputs; of one of a group, may be.
+
+        Where a template is left open, any plain path may stand for it.
+        """
+        base, _, item = name.partition("@")
+        stage = next((each for each in self.stages if each.name == base), None)
+        grouped = not self._entries.get(base, {}).keys().isdisjoint(("foreach", "matrix"))
+        if stage is None or bool(item) is not grouped:
+            return False
+        outs = [Pattern.of(posixpath.normpath(out.path)) for out in stage.outs]
+        found = {posixpath.normpath(path) for path in paths}
+        if not item and all(out.literal for out in outs):
+            return found == {out.text for out in outs}
+        return all(
+            any(out.matches(path) and (out.literal or _PLAIN.fullmatch(path)) for out in outs)
+            for path in found
+        )
 
     def trains(self, stage: Stage, numbers: Iterable[str] = ()) -> bool:
         """Tell whether a stage is more than an evaluator: what it evaluates it has made itself.

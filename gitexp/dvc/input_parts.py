@@ -91,6 +91,16 @@ def params_values(
     return found
 
 
+def with_params(state: ProjectState, overrides: Mapping[str, ParamValue]) -> ProjectState:
+    """Return a state with other values in its params files."""
+    edited = {
+        state.at(file): (edit(data, file, changes), False)
+        for file, data, changes, _ in _params_files(state, overrides)
+        if changes
+    }
+    return replace(state, over={**state.over, **edited}) if edited else state
+
+
 def ignore_rules(state: ProjectState, overrides: Mapping[str, ParamValue]) -> IgnoreRules:
     """Return what leaves out files of a state under some parameters."""
     plain = state.config.inputs_rules == 1

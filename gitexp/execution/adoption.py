@@ -17,7 +17,7 @@ from gitexp.execution import slots
 from gitexp.git.transaction import layout
 from gitexp.model import dataclass, replace
 from gitexp.model.job import Given, Job, Stage, StageRecord
-from gitexp.model.run import LoggedValue, OnceRecord, StageOrigin
+from gitexp.model.run import LoggedValue, OnceRecord, StageOrigin, is_report
 from gitexp.records import codec
 from gitexp.system.logged_metrics import latest
 from gitexp.text import points
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from gitexp.dvc.cache_objects import CacheConfig
 
 NOTES = "once.json"  # in OUT/: what is done of these stages
-_REPORTS = (".ipynb", ".html", ".pdf", ".png", ".svg", ".log")
 _MOST_LOGGED = 40  # values, of which a record holds the last
 
 
@@ -60,7 +59,7 @@ def unread(stage: Stage, stages: Iterable[Stage]) -> tuple[str, ...]:
     return tuple(
         out.path
         for out in stage.outs
-        if out.path.lower().endswith(_REPORTS)
+        if is_report(out.path)
         and out.path not in said
         and not any(touches(out.path, dep) for dep in deps)
     )
@@ -96,6 +95,15 @@ def check(record: OnceRecord, bound: OnceRecord | None) -> None:
     """Refuse what an execution made where the plan's other repeats rest on other bytes."""
     if bound is None or not (path := record.other(bound)):
         return
+    if path not in record.hashes:
+        raise OtherOutputError(
+            f"stage {record.stage} logged other metrics than where this plan's repeats rest on it",
+            found=f"{path} is logged by one of two executions",
+            where=record.stage,
+            expected="the same names, of the same command, dependencies and parameters",
+            next_step=f"let {record.stage} log the same each time, on the baseline, too, and "
+            "gitexp amend-plan --baseline BRANCH",
+        )
     raise OtherOutputError(
         f"stage {record.stage} made another {path} than the one that this plan's repeats rest on",
         found=f"{record.hashes[path]}, of the same command, dependencies and parameters",

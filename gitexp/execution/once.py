@@ -2,9 +2,10 @@
 
 Such a stage has no seed parameter, is not downstream of one, and runs without GITEXP_SEED. What it
 made under a plan first, the plan's other repeats rest on, too: they take the bytes from the cache
-or the remote. A stage is the same where its command, dependencies and parameters are, with the code
-that it uses and does not declare. Here is found what may stand for an execution; the worker, which
-has all files in their place, says whether it does. See docs/decisions/0042.
+or the remote. Else the source's own dvc.lock says what it made, and no record of another plan. A
+stage is the same where its command, dependencies and parameters are, with the code that it uses and
+does not declare. Here is found what may stand for an execution; the worker, which has all files in
+their place, says whether it does. See docs/decisions/0042.
 """
 
 from __future__ import annotations
@@ -31,14 +32,16 @@ from gitexp.execution.workdir import cache_beside, cache_of
 from gitexp.git import command
 from gitexp.git.discovery import project_folder
 from gitexp.git.objects import MODE_COMMIT
+from gitexp.git.transaction.cache import open_index
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import BlobId, Md5
 from gitexp.model.run import FileHash, OnceRecord, Origin, StageOrigin
+from gitexp.provenance.contradicted import Sources
 from gitexp.system import params
 from gitexp.text.jsontext import Json, json_dumps_compact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from gitexp.execution.run_sources import RunSource
@@ -87,13 +90,27 @@ def look(seen: Situation, source: RunSource, stages: Sequence[Stage]) -> OnceSta
     code = UndeclaredCode(source)
     beside = {stage.name: code.digest(stage) for stage in stages}
     runs = tuple(r for r in seen.reached if r.run.origin is Origin.OBSERVED and not r.altered)
-    known, bound = _recorded(seen.plan, stages, runs)
+    known, bound = _recorded(seen.plan, stages, _own(seen, runs))
+    for each in _locked(source, stages, beside, _Behind(seen.plan, runs)):
+        known.setdefault((each.stage, each.recipe), each)
     if seen.request.again:  # what no run has made is made now, and held against it
         known = {key: each for key, each in known.items() if each.origin is StageOrigin.ADOPTED}
-    elif seen.plan is not None:
-        for each in _locked(source, stages, beside, runs):
-            known.setdefault((each.stage, each.recipe), each)
     return OnceStages(source, tuple(stages), beside, known, bound)
+
+
+def _own(seen: Situation, runs: Iterable[FoundRun]) -> list[FoundRun]:
+    """Return the runs whose word is taken: under the plan, or of a dead call of this clone.
+
+    Anybody may have written the others, and had them merged.
+    """
+    mine = [r for r in runs if r.run.once and was_under(r, seen.plan)]
+    if mine:
+        with open_index(seen.repo.workspace) as index:
+            sources = Sources(seen.repo, index)
+            mine = [
+                r for r in mine if not sources.contradiction(r.run, r.samples, r.commit, seen.plan)
+            ]
+    return [*mine, *(r for r in runs if seen.plan is None and r.run.id in seen.recovered)]
 
 
 def _recorded(
@@ -106,18 +123,17 @@ def _recorded(
     by_runs = made_by(found.run for found in runs)
     known: dict[Key, OnceRecord] = {}
     bound: dict[Key, OnceRecord] = {}
-    changing = {stage.name for stage in stages if stage.always_changed}
     names = {stage.name for stage in stages}
     for found, made in ((item, made) for item in runs for made in item.run.once):
         sure, key = by_runs(made), (made.stage, made.recipe)
-        origin = StageOrigin.ADOPTED if sure else StageOrigin.OUTSIDE
-        if made.stage not in names:
+        if made.stage not in names or not (sure or is_under(found, plan)):
             continue
-        if is_under(found, plan) or (sure and was_under(found, plan)):
-            bound.setdefault(key, replace(made, origin=origin))
-        elif sure and made.stage not in changing:
-            known.setdefault(key, replace(made, origin=origin))
-    return {**known, **bound}, bound
+        origin = StageOrigin.ADOPTED if sure else StageOrigin.OUTSIDE
+        known.setdefault(key, replace(made, origin=origin))
+        if plan is not None:  # as it was recorded: two executions are held against each other
+            executed = made.origin is StageOrigin.EXECUTED
+            bound.setdefault(key, made if executed else known[key])
+    return known, bound
 
 
 def bring(
@@ -183,8 +199,27 @@ def _foreseen(found: OnceStages, slot: Path, given: Sequence[Given]) -> Iterator
             yield made
 
 
+class _Behind:
+    """What records say of an entry of dvc.lock; under a plan it is taken at its own word."""
+
+    def __init__(self, plan: Plan | None, runs: Iterable[FoundRun]) -> None:
+        every = [found.run for found in runs]
+        self._planned = plan is not None
+        self._by_runs = made_by(every)
+        # A lock does not hold what a stage logged: such a one is executed, and logs it again.
+        self._logged = {(m.stage, m.recipe) for run in every for m in run.once if m.logged}
+
+    def taken(self, made: OnceRecord) -> OnceRecord | None:
+        """Return an entry as it stands for an execution, if it does."""
+        if (made.stage, made.recipe) in self._logged:
+            return None
+        if self._planned:
+            return made
+        return replace(made, origin=StageOrigin.ADOPTED) if self._by_runs(made) else None
+
+
 def _locked(
-    source: RunSource, stages: Sequence[Stage], beside: Mapping[str, str], runs: Sequence[FoundRun]
+    source: RunSource, stages: Sequence[Stage], beside: Mapping[str, str], behind: _Behind
 ) -> Iterator[OnceRecord]:
     """Yield what dvc.lock says of stages whose command, dependencies and parameters it names."""
     config = source.config
@@ -194,7 +229,6 @@ def _locked(
         lock = files.lock(config.lock)
     except GitexpError:  # spoiled by a merge
         return
-    by_runs = made_by(found.run for found in runs)
     for stage in stages:
         held = None if lock is None else lock.get(stage.name)
         record = None if held is None else held.record()
@@ -202,8 +236,9 @@ def _locked(
         if record is None or changing or record.commands != stage.commands:
             continue
         digest = recipe(stage, record.deps, record.params, beside[stage.name])
-        made = adoption.record_of(record, digest, StageOrigin.OUTSIDE)
-        yield replace(made, origin=StageOrigin.ADOPTED) if by_runs(made) else made
+        made = behind.taken(adoption.record_of(record, digest, StageOrigin.OUTSIDE))
+        if made is not None:
+            yield made
 
 
 _LARGEST = 1 << 20  # bytes of a file of code

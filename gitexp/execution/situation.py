@@ -70,6 +70,7 @@ class Situation:
     sides: tuple[RunSource, ...] = ()  # what is to be executed, at least one
     again: tuple[Again, ...] = ()
     reached: tuple[FoundRun, ...] = ()  # all runs of the branch
+    recovered: frozenset[RunId] = frozenset()  # of these what a dead call of this clone had made
     settled: Settled | None = None  # what counts of the plan's candidate, where one is to run
     beside: Plan | None = None  # that of the branch, where the call explores
 
@@ -147,7 +148,7 @@ def look(
     environment = None if installed is None else lookup.environment_digest(installed.environment)
     author = identity.author(repo)
     seen = Situation(place, request, workdir, author, known, python, installed, environment, paths)
-    seen = replace(seen, beside=beside)
+    seen = replace(seen, beside=beside, recovered=frozenset(recovered))
     return _choose(seen, main, other, recovered, pending)
 
 

@@ -92,8 +92,13 @@ class StageOrigin(enum.Enum):
     """Where a run has the outputs of a stage from that its seeds do not reach."""
 
     EXECUTED = "executed"  # by its first repeat
-    ADOPTED = "adopted"  # of the other side, or of an earlier run; some run has executed it
-    OUTSIDE = "outside"  # of dvc.lock, and no run has made these bytes
+    ADOPTED = "adopted"  # of the other side, or of an earlier run; one has executed it
+    OUTSIDE = "outside"  # of dvc.lock, and no run under the plan has made these bytes
+
+
+def is_report(path: str) -> bool:
+    """Whether a file, by its ending, may hold the time of the execution that wrote it."""
+    return path.lower().endswith((".ipynb", ".html", ".pdf", ".png", ".svg", ".log"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +118,17 @@ class OnceRecord:
         return {out.path: out.md5 for out in self.outs}
 
     def other(self, made: OnceRecord) -> str:
-        """Return an output that is another in `made`; "" where all agree that any stage reads."""
+        """Return an output that is another in `made`; "" where all agree that any stage reads.
+
+        No record is believed that nobody reads a table: the ending has to be a report's. Where both
+        were executed, also a metric that one alone logged; a value may be a time.
+        """
         differ = {path for path, _ in self.hashes.items() ^ made.hashes.items()}
-        return min(differ - {*self.unread, *made.unread}, default="")
+        both = {*self.unread}.intersection(made.unread)
+        other = min(differ - {path for path in both if is_report(path)}, default="")
+        if other or {self.origin, made.origin} != {StageOrigin.EXECUTED}:
+            return other
+        return min({x.name for x in self.logged} ^ {x.name for x in made.logged}, default="")
 
 
 @dataclass(frozen=True, slots=True)

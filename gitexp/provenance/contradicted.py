@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import inputs
 from gitexp.dvc.composed import laid_over
-from gitexp.dvc.input_parts import params_values
+from gitexp.dvc.filled import FilledPipeline
+from gitexp.dvc.input_parts import params_values, with_params
 from gitexp.dvc.state import ProjectState
-from gitexp.errors import GitexpError
+from gitexp.errors import GitexpError, UnsafeInputError
 from gitexp.git import objects, refs
 from gitexp.git.transaction.layout import CONFIG, plan_path
 from gitexp.model import replace
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 
 _NEVER: Final = frozenset({"params", "data", "code"})  # what no run takes of another commit
+_OF_ANOTHER: Final = "it has the parameters, data or code of another commit than its source"
 
 
 class Sources:
@@ -51,6 +53,7 @@ class Sources:
     def __init__(self, repo: Repo, index: Index) -> None:
         self._repo, self._index = repo, index
         self._params: dict[InputsDigest, Mapping[str, ParamValue]] = {}
+        self._pipelines: dict[InputsDigest, FilledPipeline] = {}
 
     def contradiction(
         self, run: Run, samples: Iterable[Sample], added: CommitHash, plan: Plan | None
@@ -62,7 +65,7 @@ class Sources:
         if not {item.seed for item in samples} <= finished:
             return "it has samples of repeats that did not finish"
         if not (run.evaluator or _NEVER.isdisjoint(run.source.swaps)):
-            return "it has the parameters, data or code of another commit than its source"
+            return _OF_ANOTHER
         return by_itself(run, plan, self._holds) or self._by_source(run, added)
 
     def _holds(self, commit: CommitHash, name: str) -> bool:
@@ -92,14 +95,28 @@ class Sources:
                 return f"its source {short} has other inputs"
             if digest not in self._params:  # which are part of it
                 self._params[digest] = params_values(state, source.overrides)
-        except GitexpError:  # settings or an evaluator that is gone, or of another version
-            return ""
+            odd = self._undeclared(run, state)
+        except GitexpError as error:  # settings or an evaluator that is gone, or of another version
+            unfit = isinstance(error, UnsafeInputError) and not _NEVER.isdisjoint(source.swaps)
+            return _OF_ANOTHER if unfit else ""
         params = self._params[digest]
         wrong = [name for name in sorted(params) if run.params.get(name) != params[name]]
         wrong += [name for name in sorted(run.params) if name not in params]
         if wrong and run.params:  # of one that says none R4 speaks
             return f"its source {short} has another {wrong[0][:80]}"
-        return ""
+        return f"its source {short} has no stage {odd[:80]} with these outputs" if odd else ""
+
+    def _undeclared(self, run: Run, state: ProjectState) -> str:
+        """Return a stage that ran once of which a record has other outputs than are declared."""
+        if run.once and run.inputs not in self._pipelines:
+            there = FilledPipeline(with_params(state, run.source.overrides))
+            self._pipelines[run.inputs] = there
+        odd = (
+            made.stage
+            for made in run.once
+            if not self._pipelines[run.inputs].declares(made.stage, made.hashes)
+        )
+        return next(odd, "")
 
     def _planned(self, own: ProjectConfig, added: CommitHash) -> ProjectConfig:
         """Return settings as a plan read them."""

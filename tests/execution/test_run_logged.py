@@ -13,6 +13,7 @@ from gitexp.errors import UnknownMetricError
 from gitexp.execution.run import run
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
+from gitexp.model.config import ParamKey
 from gitexp.model.plan import SeedOrigin
 from gitexp.model.report import ProgressKind
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
@@ -258,17 +259,25 @@ def test_curves_that_dvc_yaml_declares_are_written_in_a_run_as_by_dvc_repro(
 def test_what_a_stage_logs_that_runs_once_is_a_metric_of_every_repeat(dvc_repo: BuiltRepo) -> None:
     stages = (
         f"stages:\n  prepare: {{cmd: {sys.executable} prepare.py, outs: [rows.txt]}}\n"
-        f"  train: {{cmd: {sys.executable} train.py, deps: [rows.txt], params: [seed]}}\n"
+        f"  train: {{cmd: {sys.executable} train.py, deps: [rows.txt], params: [seed, lr]}}\n"
     )
     prepare = "import gitexp; gitexp.log_metric('rows', 3, step=0); open('rows.txt', 'w')\n"
     files = {"dvc.yaml": stages, "dvc.lock": None, "train.py": LOGS, "prepare.py": prepare}
-    dvc_repo.commit({**files, "params.yaml": "seed: 1\n"})
+    dvc_repo.commit({**files, "params.yaml": "seed: 1\nlr: 1\n"})
     init(dvc_repo.workspace)
     report = run(dvc_repo.workspace, RunRequest(seeds=(1, 2)))
     (recorded,) = report.recorded
     assert report.planned[0].once == ("prepare",)
     rows = {s.seed: s.value for s in recorded.samples if s.metric == "rows"}
     assert rows == {1: 3, 2: 3}
+    # What another run says that a stage logged is nobody's word here: it is executed, and logs it.
     (later,) = run(dvc_repo.workspace, RunRequest(seeds=(3,))).recorded
-    assert [made.origin.value for made in later.run.once] == ["adopted"]
+    assert [made.origin.value for made in later.run.once] == ["executed"]
     assert [s.value for s in later.samples if s.metric == "rows"] == [3]
+    plan(dvc_repo, params=((ParamKey("params.yaml", "lr"), 2),))
+    first = run(dvc_repo.workspace, RunRequest(with_baseline=True, seeds=(4,))).recorded
+    more = run(dvc_repo.workspace, RunRequest(with_baseline=True, seeds=(5,))).recorded
+    origins = [made.origin.value for each in (*first, *more) for made in each.run.once]
+    assert sorted(origins) == ["adopted", "adopted", "adopted", "executed"]
+    rows = [s.value for each in (*first, *more) for s in each.samples if s.metric == "rows"]
+    assert rows == [3] * 4

@@ -5,7 +5,9 @@ A field that is added to run.json has to be put into one of the tables.
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -16,11 +18,11 @@ from gitexp.enforcement.review import review
 from gitexp.git.transaction import layout
 from gitexp.model.plan import Verdict
 from gitexp.model.review import FailOn
-from gitexp.model.run import Origin
+from gitexp.model.run import OnceRecord, Origin, Repeat, Run
 from gitexp.records import codec
 from gitexp.views.list_runs import list_experiments
 from tests.lab.build import clone
-from tests.lab.records import ENVIRONMENT, EVALUATION, START, Lab, one, scores
+from tests.lab.records import CONFIG, ENVIRONMENT, EVALUATION, START, Lab, one, scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +34,14 @@ if TYPE_CHECKING:
 
     Record = dict[str, Json]
 
-SEEDS: Final = range(10)
-# What its change to another value breaks: a rule by name, or the candidate's repeats that count.
+PIPELINE: Final = replace(CONFIG, command=None, pipeline="dvc.yaml")
+STAGES: Final = {
+    "dvc.yaml": "stages: {prepare: {cmd: python prepare.py, outs: [prep.csv]},\n"
+    "  train: {cmd: python train.py, deps: [prep.csv, train.py], params: [depth]}}\n"
+}
+SEEDS: Final = range(11)  # the first for the snapshot alone
+# What its change to another value breaks: a rule by name, or the candidate's repeats that count;
+# or how line 1 begins.
 SAID: Final[dict[str, tuple[str, Json]]] = {
     "$schema": ("R3", "gitexp/run@9"),
     "id": ("R3", "z" * 16),
@@ -59,9 +67,29 @@ SAID: Final[dict[str, tuple[str, Json]]] = {
     "params": ("R3", {"depth": 12345}),
     "samples.rows": ("uncounted", 9),
     "samples.sha256": ("R3", "1" * 64),
+    "drawn": ("R3", True),
+    "fixed_seeds": ("confounded: seeds", {"x.seed": 4}),
+    "snapshot_only": ("R3", 3),
+    "once.stage": ("R3", "made by every run; train"),
+    "once.outs": ("R3", [{"path": "prep.csv; SUPPORTED", "md5": "1" * 32, "size": 1}]),
+    "once.origin": ("conditional on prep.csv, made outside", "outside"),
+    "repeats.seeds": ("confounded: seeds", {"y.seed": 3}),
+}
+# What an author says of his own repeats, as he says their numbers: why it makes nothing count.
+OWN: Final = {
+    "once.logged": "replayed by runs of its plan alone: test_once_records.py",
+    "once.recipe": "what no other record or lock has stands for nobody's execution",
+    "once.unread": "believed of no table, nor of one record alone: test_once_records.py",
+    "evaluator": "held against what the plan froze, and the other side's",
+    "observed": "what of its environment acts: of one that differs, under the second rules",
+    "repeats.observed": "the same",
+    "repeats.examples": "held against the other side's, by seed",
+    "repeats.made": "tells copies apart, whose numbers are held against each other, too",
+    "repeats.resumed": "is shown alone",
+    "repeats.seen": "of a repeat that did not finish",
 }
 # No number rests on them; who made a record is said by its commit, and a lost source is named.
-FREE: Final = {
+FREE: Final = OWN.keys() | {
     "author.email", "author.name", "call", "command", "committed_seed", "engine", "group",
     "program", "source.branch", "source.config", "warnings", "repeats.attempt",
     "repeats.evaluation_basis", "repeats.exit_code", "repeats.log_tail", "repeats.outputs",
@@ -77,27 +105,56 @@ def lab(repo: BuiltRepo) -> Lab:
 
 def recorded(lab: Lab, change: Callable[[Record], object] = len) -> None:
     """Record an experiment that is supported, with a change of the candidate's record."""
-    lab.init()
+    lab.init(PIPELINE, STAGES)
     plan = lab.plan()
     lab.change()
     low = scores(0.6, SEEDS)
     high = {seed: low[seed] + 0.05 + 0.001 * (seed % 3) for seed in SEEDS}
-    lab.record("b", {"f1": low}, of="main", plan=plan)
-    run, files = lab.run_files(
-        "c", {"f1": high}, of="HEAD", plan=plan, environment=ENVIRONMENT, evaluation=EVALUATION,
-        origin=Origin.OBSERVED, failed=(), links="", call="", outputs=None, samples=(),
-    )  # fmt: skip
-    record = json.loads(codec.dump(run)) | {"params": {"depth": 3}}
-    change(record)
-    files[layout.run_json(run.id)] = json.dumps(record).encode()
-    lab.repo.commit(files, at=lab.tick())
+    for letter, values, of, depth in (("b", low, "main", 2), ("c", high, "HEAD", 3)):
+        run, files = lab.run_files(
+            letter, {"f1": values}, of=of, plan=plan, environment=ENVIRONMENT,
+            evaluation=EVALUATION, origin=Origin.OBSERVED, failed=(), links="", call="",
+            outputs=None, samples=(),
+        )  # fmt: skip
+        record = whole(json.loads(codec.dump(run))) | {"params": {"depth": depth}}
+        if letter == "c":
+            change(record)
+        files[layout.run_json(run.id)] = json.dumps(record).encode()
+        lab.repo.commit(files, at=lab.tick())
+
+
+def whole(record: Record) -> Record:
+    """Return a record with each field that it may leave out."""
+    repeats = record["repeats"]
+    assert isinstance(repeats, list)
+    for each in repeats:
+        assert isinstance(each, dict)
+        each.update(examples={"test.csv": "1" * 32}, made=f"{each['seed']:064x}", observed=0)
+        each.update(seeds={"x.seed": each["seed"]}, resumed=1, seen=True)
+    once = {
+        "stage": "prepare",
+        "recipe": "1" * 64,
+        "outs": [{"path": "prep.csv", "md5": "1" * 32, "size": 3}],
+        "origin": "executed" if record["id"] == "c" * 16 else "adopted",
+        "logged": [{"name": "rows", "value": 3, "step": None}],
+        "unread": ["prep.csv"],
+    }
+    return record | {
+        "drawn": False,
+        "evaluator": "1" * 64,
+        "fixed_seeds": {"x.seed": 3},
+        "observed": [{}],
+        "once": [once],
+        "snapshot_only": 0,
+    }
 
 
 def fields(record: Record) -> set[str]:
     found = set()
     for name, value in record.items():
-        inner = value[0] if name == "repeats" and isinstance(value, list) else value
-        if name in {"source", "plan", "author", "samples", "repeats"} and isinstance(inner, dict):
+        inner = value[0] if name in {"repeats", "once"} and isinstance(value, list) else value
+        parts = {"source", "plan", "author", "samples", "repeats", "once"}
+        if name in parts and isinstance(inner, dict):
             found |= {f"{name}.{each}" for each in inner}
         else:
             found.add(name)
@@ -131,7 +188,14 @@ def test_every_field_is_in_one_of_the_tables(lab: Lab) -> None:
     recorded(lab, seen.update)
     (path,) = [each for each in lab.repo.files() if each.endswith(layout.run_json("c" * 16)[-25:])]
     tops = {"plan", "repeats"}
-    assert fields(json.loads(lab.repo.show(path))) == (SAID.keys() | FREE) - tops
+    record = json.loads(lab.repo.show(path))
+    assert fields(record) == (SAID.keys() | FREE) - tops
+    (repeat, *_), (once,) = record["repeats"], record["once"]
+    for kind, there in ((Run, record), (Repeat, repeat), (OnceRecord, once)):
+        keys = codec.shape_of(kind).keys
+        names = (each.name for each in dataclasses.fields(kind))
+        every = {keys.get(name, name).partition(".")[0] for name in names}
+        assert there.keys() >= every, "the fixture writes all that a record may leave out"
 
 
 def test_a_record_that_agrees_with_itself_breaks_nothing(lab: Lab) -> None:
@@ -152,7 +216,7 @@ def test_a_field_that_is_changed_by_one_is_said_or_counts_no_more(lab: Lab, path
         assert what in {item.rule for item in found.violations}
         if what == "R3":
             assert found.exit_code(FailOn.RULES) == 1
-    if not what.startswith("confounded"):
+    if not what.startswith(("confounded", "conditional")):
         verdict = None if experiment.comparison is None else experiment.comparison.verdict
         assert counted == 0 or verdict is not Verdict.SUPPORTED
     else:

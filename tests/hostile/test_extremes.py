@@ -17,7 +17,7 @@ from gitexp.model.ids import RunId
 from gitexp.model.run import Origin, Run, Sample
 from gitexp.records import codec
 from gitexp.text.fields import LARGEST
-from tests.lab.records import ENVIRONMENT, EVALUATION, Lab, scores
+from tests.lab.records import CONFIG, ENVIRONMENT, EVALUATION, Lab, scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,6 +41,10 @@ ANSWERED: Final = {0, 1, 2, 3, 6}  # 2: power has no spread to go by
 ANY: Final = 10_000  # more values are never added up
 SEEDS: Final = range(11)  # the first for the snapshot alone
 FLOATS: Final = {"value", "wall_s", "cpu_s", "cgroup_cpus"}
+PIPELINE: Final = dataclasses.replace(CONFIG, command=None, pipeline="dvc.yaml")
+STAGES: Final = {
+    "dvc.yaml": "stages: {a: {cmd: x, outs: [m.bin]}, b: {cmd: y, params: [depth]}}\n",
+}
 ANY: Final = {("once", "*", "logged", "*", "value")}  # a metric's: whatever the project says
 
 
@@ -100,7 +104,7 @@ def whole(record: dict[str, Json]) -> Json:
 
 def recorded(lab: Lab, change: Callable[[Json], Json] = lambda record: record) -> None:
     """Record an experiment that is supported, with a change of the candidate's record."""
-    lab.init()
+    lab.init(PIPELINE, STAGES)
     plan = lab.plan()
     lab.change()
     low = scores(0.6, SEEDS)

@@ -13,14 +13,16 @@ from __future__ import annotations
 import enum
 import itertools
 import math
+import shlex
 import struct
 from collections import defaultdict
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
+from gitexp.comparison.eligible import was_under
 from gitexp.model import dataclass
 from gitexp.model.clocked import is_clocked
-from gitexp.model.run import OnceRecord, RepeatState, Run, Sample, StageOrigin
+from gitexp.model.run import OnceRecord, Origin, RepeatState, Run, Sample, StageOrigin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.counting import Count, FoundRuns
     from gitexp.comparison.eligible import Counted
     from gitexp.model.ids import EnvironmentDigest, InputsDigest
+    from gitexp.model.plan import Plan
     from gitexp.model.report import RecordedRun
     from gitexp.store.lookup import FoundRun
 
@@ -252,36 +255,39 @@ def _is_fraction(value: float) -> bool:
 
 
 def made_by(runs: Iterable[Run]) -> Callable[[OnceRecord], bool]:
-    """Return what tells whether one of some runs has executed a stage, and made just this.
-
-    A run from before they said so has executed all that it lists.
-    """
+    """Return what tells whether one of some runs has executed a stage, and made just this."""
     executed: defaultdict[tuple[str, str], dict[OnceRecord, None]] = defaultdict(dict)
-    listed = set()
-    for run in runs:
-        for made in run.once:
-            if made.origin is StageOrigin.EXECUTED:
-                executed[made.stage, made.recipe][made] = None
-        if not run.once:
-            listed |= {(out.path, out.md5) for repeat in run.repeats for out in repeat.outputs}
-    return lambda made: (
-        any(not made.other(each) for each in executed.get((made.stage, made.recipe), ()))
-        or made.hashes.items() <= listed
+    for made in (made for run in runs for made in run.once):
+        if made.origin is StageOrigin.EXECUTED:
+            executed[made.stage, made.recipe][made] = None
+    return lambda made: any(
+        not made.other(each) for each in executed.get((made.stage, made.recipe), ())
     )
 
 
-def made_outside(counted: Count, found: FoundRuns) -> tuple[str, list[str]]:
+def made_outside(
+    counted: Count, found: FoundRuns, plan: Plan | None = None
+) -> tuple[str, list[str]]:
     """Say what no run has made and yet every number stands on; for line 1, and as warnings.
 
     It was in dvc.lock, which anybody may write, under the command, dependencies and parameters of a
-    stage that no seed reaches. One run that executes just this and makes the same lifts it: another
-    command copies what was planted.
+    stage that no seed reaches. One run under the plan that executes just this and makes the same
+    lifts it: another command copies what was planted, and what others merged says what they like.
     """
     repeats = {**counted.baseline.repeats, **counted.candidate.repeats}
     both = (*counted.baseline.repeats.values(), *counted.candidate.repeats.values())
-    used = {(m.stage, m.recipe, *m.hashes.items()): m for r in both for m in r.found.run.once}
+    used = {
+        (m.stage, m.recipe, m.origin is StageOrigin.EXECUTED, *m.hashes.items()): m
+        for r in both
+        for m in r.found.run.once
+    }
     reached = (*found.candidate, *found.baseline)
-    known = made_by(each.run for each in reached if each.run.id not in found.contradicted)
+    known = made_by(
+        each.run
+        for each in reached
+        if each.run.id not in found.contradicted
+        and (plan is None or (each.run.origin is Origin.OBSERVED and was_under(each, plan)))
+    )
     open_ = [m for m in used.values() if m.origin is not StageOrigin.EXECUTED and not known(m)]
     mine = {
         (m.stage, m.recipe) for r in counted.candidate.repeats.values() for m in r.found.run.once
@@ -300,5 +306,5 @@ def made_outside(counted: Count, found: FoundRuns) -> tuple[str, list[str]]:
         "dependencies and parameters: they differ by more than the seed"
         for stage in dict.fromkeys(unlike)
     ]
-    paths = dict.fromkeys(path for made in open_ for path in made.hashes)
+    paths = dict.fromkeys(shlex.quote(path) for made in open_ for path in made.hashes)
     return f"conditional on {', '.join(paths)}, made outside; " if paths else "", said
