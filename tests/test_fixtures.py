@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 # is any text: "* status counts" is that value of every `status`. A row that excuses nothing is
 # refused, and so is one for a value of BINDING that does not spell out its end.
 INTENDED: dict[str, str] = {
+    "* compare *scope": "of what the decision speaks is said",
+    "* review *comparison.scope": "as compare",
     "* diff * metrics[*].better": "which way is better is said where it is known",
     "* compare steady metrics[3]": "a metric that is constant on both sides gets no test",
     "* compare steady metrics[2].p_adjusted": "and is no chance that the others pay for",

@@ -353,6 +353,7 @@ def _finish(
         slices=draft.measured.subgroups.slices,
         categories=draft.measured.subgroups.categories,
         evaluator=draft.evaluator,
+        scope=draft.measured.scope,
     )
 
 

@@ -178,7 +178,7 @@ def draft(
             *on_examples,
             *cautions.tries(gathered.found, counted, plan),
             *filter(
-                None, [Environments(repo).of_pairs(counted), cautions.lent_mode(repo, baseline)]
+                None, (Environments(repo).of_pairs(counted), cautions.lent_mode(repo, baseline))
             ),
             *(
                 ()
@@ -436,7 +436,6 @@ def measurements(situation: CountedSides, options: CompareOptions, over: float =
     primary = next((answer for item, answer in answered if item.role is Role.PRIMARY), None)
     if idle and (primary is None or not primary.still):
         warnings.append(idle)
-    added = {item.metric: each.added for item, each in answered if each.added is not None}
     return Measured(
         metrics,
         problem,
@@ -446,5 +445,6 @@ def measurements(situation: CountedSides, options: CompareOptions, over: float =
         tuple(dict.fromkeys(warnings)),
         found,
         chosen.pair,
-        added if situation.candidates > 1 else {},
+        {i.metric: a.added for i, a in answered if a.added and situation.candidates > 1},
+        chosen.scope(metrics),
     )

@@ -49,6 +49,8 @@ class Measured:
     # by metric, what each example adds to it on both sides; of a call with several candidates
     added: Mapping[str, tuple[Values, Values]] = field(default_factory=dict)
 
+    scope: str = ""  # what a decision on the planned metric speaks of
+
     @property
     def primary(self) -> MetricComparison | None:
         """The metric that the verdict is on."""

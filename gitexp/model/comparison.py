@@ -129,6 +129,7 @@ class Comparison:
     evaluator: SharedEvaluator | None = None  # where there is anything to say of it
     # by what rows of two plain files are joined: a column, "order of rows"; "": repeats, by seed
     row_key: str = ""
+    scope: str = ""  # of what a decision on the planned metric speaks: what varied, what did not
     newer_rules: str = ""  # what these would say of an older plan, where that was asked
 
     def __repr__(self) -> str:

@@ -157,6 +157,8 @@ def _facts(comparison: Comparison) -> Iterator[Fact]:
         yield Fact("changed", _changed(comparison))
     else:  # two plain files: which test is what was asked
         yield from (each for each in words.facts(comparison) if each.label in {"test", "why"})
+    if comparison.scope and comparison.verdict is not None:
+        yield Fact("holds for", comparison.scope)
     yield from (Fact("reason", text) for text in comparison.reasons)
     yield from (Fact("warning", text) for text in comparison.warnings)
     if comparison.plan is not None:

@@ -117,6 +117,7 @@ def facts(comparison: Comparison) -> list[Fact]:
     """Return everything beside verdict and numbers, most important first."""
     return [
         *([Fact("concluded", prose(comparison.words))] if comparison.words else []),
+        *([Fact("holds for", comparison.scope)] if comparison.scope else []),
         *(Fact("reason", text) for text in comparison.reasons),
         *(Fact("warning", text) for text in comparison.warnings),
         *_planned(comparison),

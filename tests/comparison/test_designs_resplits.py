@@ -121,6 +121,7 @@ def test_what_repeats_of_one_table_share_is_paid_for(lab: Lab) -> None:
     (said,) = [text for text in found.warnings if "divides one table anew" in text]
     assert f"about {seen - TEST} examples to {TEST}" in said
     assert "more data do" in said
+    assert found.scope == "data like these: each seed divides one table anew"
 
 
 def test_seeds_with_examples_of_their_own_are_independent(lab: Lab) -> None:
@@ -131,6 +132,7 @@ def test_seeds_with_examples_of_their_own_are_independent(lab: Lab) -> None:
     assert found.verdict is Verdict.SUPPORTED
     assert ONE_TEST_SET not in found.warnings
     assert found.warnings.count(APART) == 1
+    assert found.scope == "other seeds, each with a test set of its own"
 
 
 @pytest.mark.parametrize("way", NUMBERED)
@@ -160,7 +162,12 @@ def test_one_test_set_whose_noise_is_left_out_is_said(
     lab.change()
     lab.record("b", {"f1": scores(0.6, SEEDS)}, of="main", plan=plan)
     lab.record("c", {"f1": scores(0.7, SEEDS, spread=0.009)}, plan=plan)
-    assert (ONE_TEST_SET in one(lab, "main", "exp/deep").warnings) == said
+    found = one(lab, "main", "exp/deep")
+    assert (ONE_TEST_SET in found.warnings) == said
+    known = (
+        "on this test set alone" if basis != "data" else "whether on one test set, no record says"
+    )
+    assert known in found.scope
 
 
 def test_plans_of_the_first_rules_keep_their_test(lab: Lab) -> None:

@@ -63,6 +63,7 @@ def test_one_run_a_side_is_enough_for_a_claim_about_two_models(lab: Lab, metric:
     assert item.result.plan.test == {"accuracy": "mcnemar", "f1": "paired-randomization"}[metric]
     assert item.interval is not None
     assert result.claim is Claim.MODEL
+    assert result.scope == "these two trained models, on examples like these"
 
 
 def test_where_examples_are_lacking_no_number_of_repeats_is_named(lab: Lab) -> None:

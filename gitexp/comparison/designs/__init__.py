@@ -24,7 +24,8 @@ from gitexp.model.clocked import is_clocked
 from gitexp.model.comparison import Role
 from gitexp.model.metrics import NO_RULE, in_folds
 from gitexp.model.plan import Claim, Plan
-from gitexp.stats.tests import MIN_REPEATS
+from gitexp.stats.design import Unit
+from gitexp.stats.tests import MIN_REPEATS, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.eligible import Counted
     from gitexp.comparison.measure import Answer, CountedSides, Question
     from gitexp.comparison.sides import ResolvedSide
+    from gitexp.model.result import MetricComparison
     from gitexp.model.run import Repeat
     from gitexp.stats.design import Splits
 
@@ -47,6 +49,17 @@ ONE_TEST_SET = (
     f"{REPEATS_ALONE}: of true nulls for other test sets 11 % to 37 % are called shown (measured, "
     "10 and 20 seeds); predictions: in .gitexp/config.yaml, with an id for each row, let it in"
 )
+
+_MODELS = "these two trained models, on examples like these"
+_CROSSED = "other seeds, on examples like these"
+_RESPLITS = "data like these: each seed divides one table anew"
+_FOLDS = "other divisions of this one data set"
+_DATASETS = "data sets like these"
+_CLOCKED = "other runs on this hardware"
+_ONE_SET = "other seeds, on this test set alone"
+_VARIED = "other seeds, each with a test set of its own"
+_UNKNOWN = "other seeds; whether on one test set, no record says"
+_NAMED = frozenset(("predictions", "evaluation"))  # what tells the test set itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +91,31 @@ class Chosen:
         situation = replace(self.situation, count=replace(self.situation.count, pairs=pairs))
         answer = replace(self, situation=situation, crossed=(), overlap=None).measure(question)
         return replace(answer, lacks=lacks, warnings=(*answer.warnings, lacks))
+
+    def scope(self, metrics: Iterable[MetricComparison]) -> str:
+        """Return of what a decision on the planned metric speaks: what varied, what did not."""
+        main = next((each for each in metrics if each.role is Role.PRIMARY), None)
+        if main is None or main.result is None:
+            return ""
+        unit = named(main.result.plan.test).unit
+        sets = {each.measured_on for each in self._repeats}
+        told = len(sets) == 1 and {basis for _, basis in sets} <= _NAMED
+        cases = (
+            (unit is Unit.DATASET, _DATASETS),
+            (self.pair is not None, _MODELS),
+            (unit is Unit.FOLD, _FOLDS if self.overlap is None else _RESPLITS),
+            (is_clocked(main.metric), _CLOCKED),
+            (bool(self.crossed), _CROSSED),
+            (resplits.predicted_others(self._repeats), _VARIED),
+            (True, _ONE_SET if told else _UNKNOWN),
+        )
+        return next(text for holds, text in cases if holds)
+
+    @property
+    def _repeats(self) -> list[Repeat]:
+        count = self.situation.count
+        sides = (count.baseline.repeats, count.candidate.repeats)
+        return [item.repeat for side in sides for item in side.values()]
 
     def _by_design(self, question: Question) -> Answer:
         if self.pair is not None:
@@ -115,12 +153,10 @@ class Chosen:
 
         Nothing is left out where seeds have examples of their own, or of what a clock measures.
         """
-        plan, count = self.situation.plan, self.situation.count
+        plan = self.situation.plan
         if plan is None or plan.rules == 1 or question.role is not Role.PRIMARY or self.warnings:
             return answer
-        sides = (count.baseline.repeats, count.candidate.repeats)
-        every = (item.repeat for side in sides for item in side.values())
-        if is_clocked(question.metric) or resplits.predicted_others(every):
+        if is_clocked(question.metric) or resplits.predicted_others(self._repeats):
             return answer
         return replace(answer, warnings=(*answer.warnings, ONE_TEST_SET))
 
