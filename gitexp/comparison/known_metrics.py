@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import posixpath
 import re
 import tempfile
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 PRICE = "gitexp.pricePerHour"
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 LIMIT_BYTES = 64 << 20  # of a metrics file
+_LARGEST = 1e18  # number of a file with others that are none
 _MOST_FILES = 50  # that are looked for where no settings name them
 _USUAL_FILE = re.compile(r"(?:.*/)?metrics\.(?:json|ya?ml|toml)")
 # A call in a script or, with its quotes escaped, in a notebook.
@@ -180,11 +182,42 @@ def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Know
 
 def committed_metrics(
     repo: Repo, commit: CommitHash, config: ProjectConfig, *, cached: bool
-) -> tuple[Sample, ...]:
-    """Return what the metrics files of a commit say; `cached`: those in DVC's cache, too."""
+) -> tuple[tuple[Sample, ...], list[str]]:
+    """Return what the metrics files of a commit say, and what of them cannot be read.
+
+    `cached`: those in DVC's cache, too. A number that is none costs that number alone, as nothing
+    is decided by the others.
+    """
     config = replace(config, metrics=metrics_files(repo, commit, config))
-    here, _, _ = _read(_present(repo, commit, config, here=False, cached=cached))
-    return tuple(here)
+    files, said = [], []
+    for file, data in _present(repo, commit, config, here=False, cached=cached):
+        try:
+            _read([(file, data)], strict=True)
+            files.append((file, data))
+        except (BadMetricError, BadFormatError) as error:
+            said.append(error.located)
+            files += [(file, _finite(data))] if file.lower().endswith(".json") else []
+    here, _, _ = _read(files)
+    return tuple(here), said
+
+
+def _finite(data: bytes) -> bytes:
+    """Return the finite numbers of JSON where they lie; an empty mapping for other text."""
+    try:
+        return json.dumps(_numbers(json.loads(data))).encode()
+    except (ValueError, RecursionError):
+        return b"{}"
+
+
+def _numbers(value: object) -> object:
+    if isinstance(value, dict):
+        kept = {key: _numbers(item) for key, item in value.items()}
+        return {key: item for key, item in kept.items() if item is not None}
+    if isinstance(value, list):
+        return [each for each in map(_numbers, value) if each is not None]
+    if isinstance(value, (int, float)) and abs(value) < _LARGEST:  # never of NaN
+        return value
+    return None
 
 
 def metrics_files(repo: Repo, commit: CommitHash, config: ProjectConfig) -> tuple[str, ...]:
@@ -210,8 +243,13 @@ def metrics_files(repo: Repo, commit: CommitHash, config: ProjectConfig) -> tupl
     return tuple(sorted(found or filter(_USUAL_FILE.fullmatch, paths))[:_MOST_FILES])
 
 
-def _read(files: Iterable[tuple[str, bytes]]) -> tuple[list[Sample], list[str], set[str]]:
-    """Return the samples of metrics files, those that can be read, and their names by file."""
+def _read(
+    files: Iterable[tuple[str, bytes]], *, strict: bool = False
+) -> tuple[list[Sample], list[str], set[str]]:
+    """Return the samples of metrics files, those that can be read, and their names by file.
+
+    `strict`: one that cannot be read is an error.
+    """
     with tempfile.TemporaryDirectory(prefix="gitexp-") as folder:
         readable, given = [], set[str]()
         for file, data in files:
@@ -223,6 +261,8 @@ def _read(files: Iterable[tuple[str, bytes]]) -> tuple[list[Sample], list[str], 
             try:
                 alone = metrics_staging.read(Path(folder), [file], seed=0)
             except (BadMetricError, BadFormatError):
+                if strict:
+                    raise
                 continue  # a committed file that no run could have made tells no names
             readable.append(file)
             given |= {by_file(item.metric, file) for item in alone}

@@ -29,6 +29,7 @@ from gitexp.model import dataclass
 from gitexp.model.config import InputsMode
 from gitexp.model.ids import ABSENT, InputsDigest, ParamValue, TreeId
 from gitexp.records.config import seed_json
+from gitexp.system.secrets import to_show
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -232,17 +233,18 @@ def _params_differences(a: ProjectState, b: ProjectState, file: str) -> list[Inp
         return {key: value for key, value in values.items() if not key.startswith(others)}
 
     left, right = of_file(a), of_file(b)
+    fine = frozenset((*a.config.not_secret, *b.config.not_secret))
     changed = [
-        InputsDifference("params", key, _value(left, key), _value(right, key))
+        InputsDifference("params", key, *(_value(side, key, fine) for side in (left, right)))
         for key in sorted(left.keys() | right.keys())
-        if _value(left, key) != _value(right, key)
+        if (key in left, repr(left.get(key))) != (key in right, repr(right.get(key)))
     ]
     # Empty where only what is not a leaf differs (an empty section, code in a params.py).
     return changed or [InputsDifference("params", file, "one content", "another")]
 
 
-def _value(values: Mapping[str, ParamValue], key: str) -> str:
-    return repr(values[key]) if key in values else ""
+def _value(values: Mapping[str, ParamValue], key: str, fine: frozenset[str]) -> str:
+    return repr(to_show(key, values[key], fine)) if key in values else ""
 
 
 _ACTING = (

@@ -8,7 +8,7 @@ review is asked or obeyed. An experiment that cannot be judged is a finding, not
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from gitexp.comparison import compare, sides
 from gitexp.comparison.eligible import finished_seeds
@@ -31,7 +31,6 @@ from gitexp.model.config import Identity
 from gitexp.model.ids import ABSENT
 from gitexp.model.review import (
     CheckedPlan,
-    Difference,
     End,
     LackingData,
     RecordedBy,
@@ -303,7 +302,7 @@ def review(  # noqa: PLR0913  the range, what is known of it, and when
         checked = check(workspace, f"{base}..{head}", branch=gained, outside=asked)
         merging = () if moved_on or not merged_into else _merge(asked, merged_into)
         reviewed = tuple(_experiments(asked, checked, experiments))
-    return Review(
+    found = Review(
         base=End(left, base),
         head=End(right, head),
         branch=where,
@@ -313,24 +312,28 @@ def review(  # noqa: PLR0913  the range, what is known of it, and when
         notes=(*checked.notes, *_notes(repo, base, head)),
         reviewed_at=at,
         program=program,
-        **({} if reviewed else _plain(repo, base, head)),
     )
+    return found if reviewed else _plain(found, repo, merged_into or left)
 
 
-class _Changes(TypedDict, total=False):
-    changes: tuple[Difference, ...]
-    testing: str
+def _plain(found: Review, repo: Repo, into: str) -> Review:
+    """Return a review with what an ordinary pull request is shown for: metrics, parameters, data.
 
-
-def _plain(repo: Repo, base: CommitHash, head: CommitHash) -> _Changes:
-    """Return what an ordinary pull request is shown for: metrics, parameters, data."""
+    `into`: what it is to be merged into, by name.
+    """
+    base, head = found.base.commit, found.head.commit
     common = objects.merge_base(repo, base, head)
     try:
         view = of_range(repo, base if common is ABSENT else common, head)
     except GitexpError:  # a note, or a broken rule, says what cannot be read
-        return {}
+        return found
     differs = view.params or view.data or any(m.difference != 0 for m in view.metrics)
-    return {"changes": diffs.differences(view), "testing": diffs.tests(view)} if differs else {}
+    return replace(
+        found,
+        notes=(*found.notes, *view.notes),
+        changes=diffs.differences(view) if differs else (),
+        testing=diffs.tests(view, into) if differs else "",
+    )
 
 
 def _ends(revisions: str) -> tuple[str, str]:

@@ -10,21 +10,30 @@ import base64
 import json
 import math
 import re
+import struct
 from collections import Counter
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, quote_plus, unquote
 
 from gitexp.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from gitexp.model.config import ParamKey
     from gitexp.model.ids import ParamValue
 
 MASK = "***"
+_SHORTEST_PARAM: Final = 8  # characters of a value whose name says that it is a secret
+_RANDOM: Final = re.compile(r"(?!md5-|sha[0-9]{1,3}-)[A-Za-z0-9+/=_-]{24,200}")
+_PART: Final = re.compile(r"[A-Za-z0-9]{16,}")  # what a name or a path has between its signs
+_KINDS: Final = (re.compile("[A-Z]"), re.compile("[a-z]"), re.compile("[0-9]"))
+_WORDS: Final = re.compile(r"[a-z]{3,}")
+_MOST_WORDS: Final = 0.4  # of the characters: 0.16 by chance, in names more than a half
+_LEAST_OF_KEY: Final = 3.4  # bits a character; 16 by chance have 3.8
+_SIZES: Final = (1e-9, 1e9)  # what numbers usually are, and 8 random bytes once in 30 times
 _SHORTEST = 6  # characters of a value that is looked for in text, if its name says what it is
 _HELD = 8  # characters of one that a parameter does not hold by chance
 _LONGEST = 4_096  # what is longer is a certificate or a script
@@ -157,6 +166,60 @@ def _sure() -> tuple[re.Pattern[str], ...]:
             r"|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}))"
         ),
     )
+
+
+def looks_random(text: str) -> bool:
+    """Return whether a text may be a key: long, of all kinds of characters, and of no words.
+
+    Hashes are none, and neither are paths, names, and numbers that are packed as base64.
+
+    Examples
+    --------
+    >>> looks_random("q9Zr4TxW8mKe2VbN6pLs1YdF3hJc7GaU")
+    True
+    >>> [looks_random(text) for text in ("ab" * 20, "data/raw/customers-2025.csv", "1e-3")]
+    [False, False, False]
+    """
+    if not _RANDOM.fullmatch(text) or not all(kind.search(text) for kind in _KINDS):
+        return False
+    return any(_is_random(part) for part in _PART.findall(text)) and not _packs_numbers(text)
+
+
+def _is_random(part: str) -> bool:
+    """Return whether letters and digits follow each other as no word has them."""
+    if sum(map(len, _WORDS.findall(part))) > _MOST_WORDS * len(part):
+        return False
+    return entropy(part) >= _LEAST_OF_KEY
+
+
+def _packs_numbers(text: str) -> bool:
+    try:
+        data = base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    for letter, size in (("d", 8), ("f", 4)):
+        if data and len(data) % size == 0:
+            numbers = struct.unpack(f"<{len(data) // size}{letter}", data)
+            if all(not n or _SIZES[0] < abs(n) < _SIZES[1] for n in numbers):
+                return True
+    return False
+
+
+def is_secret(name: str, value: ParamValue) -> bool:
+    """Whether the value of a parameter looks like a secret, by its name or its shape."""
+    if isinstance(value, tuple):
+        return any(is_secret(name, item) for item in value)
+    if not isinstance(value, str) or value == MASK:
+        return False
+    if looks_random(value):
+        return True
+    named = len(value) >= _SHORTEST_PARAM and is_secret_name(name.rpartition(".")[2])
+    return bool(mask(f"{name}: {value}" if named else value, {})[1])
+
+
+def to_show(name: str, value: ParamValue, fine: Collection[str] = ()) -> ParamValue:
+    """Return the value of a parameter, or a mask where it looks like a secret and is not `fine`."""
+    return MASK if name not in fine and is_secret(name, value) else value
 
 
 def is_secret_name(name: str) -> bool:

@@ -34,10 +34,11 @@ from gitexp.model.views import (
 )
 from gitexp.report.numbers import listed
 from gitexp.store import lookup, plans
+from gitexp.system.secrets import to_show
 from gitexp.views.metric_changes import committed, metric_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from gitexp.comparison.sides import Named
     from gitexp.dvc.declared_data import Pointed
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from gitexp.model.config import InputsMode
     from gitexp.model.ids import CommitHash, EnvironmentDigest, InputsDigest, ParamValue, TreeId
     from gitexp.model.run import Sample
+    from gitexp.model.views import MetricChange
     from gitexp.model.workspace import Workspace
     from gitexp.store.lookup import FoundRun
 
@@ -79,7 +81,10 @@ def diff(workspace: Workspace, a: str, b: str) -> DiffView:
     notes = [*left.notes, *right.notes]
     bare = left.removed or right.removed
     metrics = metric_changes(right.config, *map(summarise, map(first_samples, (one, other))))
-    of_files = () if (one and other) or bare else committed(repo, _states(left, right))
+    of_files: tuple[MetricChange, ...] = ()
+    if not ((one and other) or bare):
+        of_files, said = committed(repo, _states(left, right))
+        notes += said
     notes += [
         f"no run is recorded for the inputs of {state.name}"
         for state, runs in ((left, one), (right, other))
@@ -114,6 +119,7 @@ def of_range(repo: Repo, base: CommitHash, head: CommitHash) -> DiffView:
         tree = objects.commit_info(repo, commit).tree
         sides.append(NamedState(commit[:9], commit, tree, config, None))
     left, right = sides
+    metrics, notes = committed(repo, _states(left, right), cached=False)
     files = {f for each in sides for f in metrics_files(repo, each.commit, each.config)}
     data = _data(repo, left, right, [])
     return DiffView(
@@ -123,7 +129,8 @@ def of_range(repo: Repo, base: CommitHash, head: CommitHash) -> DiffView:
         params=_params(repo, left, right, []),
         data=tuple(item for item in data if item.path not in files),  # metrics have a table
         environment=(),
-        metrics=committed(repo, _states(left, right), cached=False),
+        metrics=metrics,
+        notes=tuple(notes),
         committed=True,
     )
 
@@ -178,14 +185,21 @@ def _params(
         except GitexpError as error:
             notes.append(f"parameters of {state.name}: {error.summary} ({error.where})")
             return ()
-    return _value_changes(*values)
+    one, other = values
+    return _value_changes(one, other, (*left.config.not_secret, *right.config.not_secret))
 
 
 def _value_changes(
-    one: Mapping[str, ParamValue], other: Mapping[str, ParamValue]
+    one: Mapping[str, ParamValue], other: Mapping[str, ParamValue], fine: Collection[str] = ()
 ) -> tuple[ValueChange, ...]:
     return tuple(
-        ValueChange(key, one.get(key), other.get(key), in_a=key in one, in_b=key in other)
+        ValueChange(
+            key,
+            to_show(key, one.get(key), fine),
+            to_show(key, other.get(key), fine),
+            in_a=key in one,
+            in_b=key in other,
+        )
         for key in sorted(one.keys() | other.keys())
         if (key in one, repr(one.get(key))) != (key in other, repr(other.get(key)))
     )

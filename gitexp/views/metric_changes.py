@@ -21,15 +21,20 @@ if TYPE_CHECKING:
 
 def committed(
     repo: Repo, sides: Sequence[tuple[CommitHash, ProjectConfig]], *, cached: bool = True
-) -> tuple[MetricChange, ...]:
-    """Compare what the metrics files of two commits say; `cached`: those in DVC's cache, too."""
-    found = []
+) -> tuple[tuple[MetricChange, ...], list[str]]:
+    """Compare what the metrics files of two commits say, and tell what cannot be read.
+
+    `cached`: those in DVC's cache, too.
+    """
+    found, notes = [], list[str]()
     for commit, config in sides:
         try:
-            found.append(summarise(committed_metrics(repo, commit, config, cached=cached)))
-        except GitexpError:
-            found.append(())
-    return metric_changes(sides[1][1], *found)
+            samples, said = committed_metrics(repo, commit, config, cached=cached)
+        except GitexpError as error:
+            samples, said = (), [error.brief]
+        found.append(summarise(samples))
+        notes += [f"metrics of {commit[:9]}: {text}" for text in said]
+    return metric_changes(sides[1][1], *found), notes
 
 
 def metric_changes(

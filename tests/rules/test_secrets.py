@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.rules.secrets import looks_random
-from gitexp.system.secrets import MASK, mask
+from gitexp.system.secrets import MASK, looks_random, mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable

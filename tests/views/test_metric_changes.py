@@ -9,10 +9,12 @@ import pytest
 
 from gitexp.cli.review import render
 from gitexp.enforcement.review import review
+from gitexp.experiments.init import init
+from gitexp.model.request import InitRequest
 from gitexp.model.review import Review
 from gitexp.records import codec
 from gitexp.report import views
-from gitexp.views.diff import diff
+from gitexp.views.diff import diff, inputs
 from tests.lab import build
 from tests.lab.build import dvc
 
@@ -86,8 +88,10 @@ def test_metrics_of_a_repository_that_is_not_initialised_are_shown(
     assert "one run each, no plan: a difference, not evidence" in text
     assert "+0.02 (+2.5 %)  better" in text
     assert "worse" in text
-    assert 'next: gitexp new NAME --metric acc --effect ">0"' in text
+    step = 'gitexp new NAME --baseline main --metric acc --effect ">0"'
+    assert f"next: {step}" in text
     found = review(repo.workspace, "main...lower")
+    assert found.testing == step
     shown = [(each.what, each.before, each.after, each.by) for each in found.changes]
     assert shown[:3] == [
         ("acc", "0.8000", "0.8200", "+0.02 (+2.5 %) better"),
@@ -125,6 +129,43 @@ def test_commits_that_change_no_number_and_such_as_cannot_be_read_show_none(
     assert changes(repo) == EXPECTED
     found = review(repo.workspace, "lower...broken")
     assert [(each.what, each.after) for each in found.changes][:1] == [("acc", "(none)")]
+
+
+NO_NUMBERS = {
+    "NaN": '{"acc": 0.82, "loss": NaN}',
+    "Infinity": '{"acc": 0.82, "loss": [0.1, -Infinity]}',
+    "a text": '{"acc": 0.82, "loss": "nan"}',
+    "too large": '{"acc": 0.82, "loss": 1e999}',
+}
+
+
+@pytest.mark.parametrize("text", NO_NUMBERS.values(), ids=NO_NUMBERS)
+def test_what_is_no_number_is_named_and_hides_no_other(repo: BuiltRepo, text: str) -> None:
+    repo.commit({"metrics.json": '{"acc": 0.8, "loss": 0.5}'}, message="main")
+    repo.switch("lower", create=True)
+    repo.commit({"metrics.json": text}, message="lower")
+    assert ("acc", 0.8, 0.82, True) in changes(repo)
+    for notes in (
+        diff(repo.workspace, "main", "lower").notes,
+        review(repo.workspace, "main...lower").notes,
+    ):
+        assert any("loss" in note and "metrics.json" in note for note in notes), notes
+
+
+@pytest.mark.parametrize("ready", [False, True])
+def test_a_parameter_that_looks_like_a_secret_is_masked(repo: BuiltRepo, *, ready: bool) -> None:
+    key = "sk-live-1234567890abcdefQ9"
+    repo.commit({"metrics.json": '{"acc": 0.8}', "params.yaml": "lr: 1\napi_key: none\n"})
+    if ready:
+        init(repo.workspace, InitRequest(command="python t.py", metrics=("metrics.json",)))
+    repo.switch("lower", create=True)
+    repo.commit({"params.yaml": f"lr: 1\napi_key: {key}\n"}, message="lower")
+    found = review(repo.workspace, "main...lower")
+    assert "api_key" in {each.what for each in found.changes}
+    shown = [views.render(diff(repo.workspace, "main", "lower"), name) for name in ("text", "json")]
+    shown += [render(found, name) for name in ("text", "md", "html", "json", "annotations")]
+    shown += [views.render(inputs(repo.workspace, "main", "lower"), "text")] if ready else []
+    assert [each for each in shown if key in each] == []
 
 
 def test_main_that_went_on_is_no_part_of_a_pull_request(repo: BuiltRepo) -> None:

@@ -125,7 +125,7 @@ def _next(view: views.DiffView) -> str:
     a, b = shlex.quote(view.a.name), shlex.quote(view.b.name)
     if not view.committed:
         return f"gitexp compare {a} {b}"
-    return tests(view)
+    return tests(view, view.a.name)
 
 
 def differences(view: views.DiffView) -> tuple[Difference, ...]:
@@ -143,11 +143,11 @@ def differences(view: views.DiffView) -> tuple[Difference, ...]:
     return tuple(found)
 
 
-def tests(view: views.DiffView) -> str:
+def tests(view: views.DiffView, baseline: str) -> str:
     """Return what to type to test a difference that was seen once."""
     every = sorted(view.metrics, key=lambda item: item.better is None)
     metric = shlex.quote(every[0].metric) if every else "METRIC"
-    return f'gitexp new NAME --metric {metric} --effect ">0"'
+    return f'gitexp new NAME --baseline {shlex.quote(baseline)} --metric {metric} --effect ">0"'
 
 
 def _counted(view: views.DiffView) -> str:
