@@ -61,6 +61,7 @@ PRICE = "gitexp.pricePerHour"
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 LIMIT_BYTES = 64 << 20  # of a metrics file
 _LARGEST = 1e18  # number of a file with others that are none
+_FEW = 5
 _MOST_FILES = 50  # that are looked for where no settings name them
 _USUAL_FILE = re.compile(r"(?:.*/)?metrics\.(?:json|ya?ml|toml)")
 # A call in a script or, with its quotes escaped, in a notebook.
@@ -190,7 +191,16 @@ def committed_metrics(
     """
     config = replace(config, metrics=metrics_files(repo, commit, config))
     files, said = [], []
-    for file, data in _present(repo, commit, config, here=False, cached=cached):
+    every = dict(_present(repo, commit, config, here=False, cached=cached))
+    lacking = [file for file in config.metrics if file not in every]
+    if lacking:
+        tree = objects.commit_info(repo, commit).tree
+        tracked = pointed(ProjectState(repo, tree, config)).data
+        lacking = [file for file in lacking if file in tracked]
+    if lacking:
+        way = "not in the cache: dvc fetch brings them" if cached else "a review reads Git alone"
+        said.append(f"DVC has {', '.join(lacking[:_FEW])}, and {way}")
+    for file, data in every.items():
         try:
             _read([(file, data)], strict=True)
             files.append((file, data))

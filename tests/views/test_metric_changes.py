@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -115,6 +116,10 @@ def test_what_dvc_caches_is_read_for_oneself_and_never_for_a_review(repo: BuiltR
     assert {each.kind for each in found.changes} == {"params", "data"}
     assert "model.bin" in {each.what for each in found.changes}
     assert "0.82" not in render(found, "text")
+    assert any("eval/cached.json, and a review reads Git alone" in note for note in found.notes)
+    shutil.rmtree(repo.path / ".dvc" / "cache")
+    notes = diff(repo.workspace, "main", "lower").notes
+    assert any("eval/cached.json, and not in the cache: dvc fetch" in note for note in notes)
 
 
 def test_commits_that_change_no_number_and_such_as_cannot_be_read_show_none(
