@@ -167,7 +167,8 @@ def troubles(answered: Sequence[tuple[Question, Answer]]) -> tuple[str, str]:
 def _open(question: Question, answer: Answer) -> str:
     """Return what a guard-rail keeps open: where nothing could show it to be broken, or to be kept.
 
-    The second only where the plan asks for that; what is broken stays so, and leaves nothing open.
+    The second only where the plan asks for that, and then of all pairs, since who has left some out
+    may have chosen them; what is broken stays so, and leaves nothing open.
     """
     if why := _unjudged(question, answer):
         return f"cannot be judged: {why}"
@@ -177,6 +178,8 @@ def _open(question: Question, answer: Answer) -> str:
         return ""
     if found.broken:
         return words.BROKEN
+    if answer.lacks:
+        return f"is not shown to be kept: {answer.lacks}"
     shown = max(result.p_support, result.plan.smallest_p) <= result.plan.alpha
     return "" if shown else f"is not shown to be kept, p = {result.p_support:.2g}"
 
