@@ -70,7 +70,7 @@ def found(
         return None, 1
     kept = _concluded(world.repo, plan, holder)
     both, commit = (item.sides.baseline, item.sides.candidate), plan.baseline.commit
-    raw = frozenset(_raw(world.repo, commit, both[0].records))
+    raw = frozenset(_raw(world.repo, plan, commit, holder))
     data = _Data(_identities(item.sides.count), raw)
     about = _Asked(plan, both[0].inputs, both[1].inputs, commit, data, test, asked)
     every = tuple(_others(world, about))
@@ -152,7 +152,7 @@ def _planned(
     if plan is not None and plan.rules < 2:  # noqa: PLR2004  decision 0041
         return ()
     commit = baseline.commit if plan is None else plan.baseline.commit
-    raw = frozenset(_raw(world.repo, commit, baseline.records))
+    raw = frozenset(_raw(world.repo, plan, commit, candidate.records))
     data = _Data(_foreseen(world, baseline, candidate.records), raw)
     changed = "" if candidate.inputs == baseline.inputs else candidate.inputs
     asked = _Asked(plan, baseline.inputs, changed, commit, data)
@@ -367,7 +367,7 @@ def _judged(
     Where it cannot be tested it had its chance.
     """
     kept = _concluded(world.repo, plan, named.holder)
-    raw = frozenset(_raw(world.repo, plan.baseline.commit, named.holder))
+    raw = frozenset(_raw(world.repo, plan, plan.baseline.commit, named.holder))
     if kept is not None:
         found = kept.comparison
         ledger = () if found.ledger is None else found.ledger.evaluation
@@ -421,9 +421,10 @@ def _fixed(identities: Iterable[str]) -> frozenset[str]:
     return found if len(found) == 1 else frozenset()
 
 
-def _raw(repo: Repo, baseline: CommitHash, holder: CommitHash) -> Iterator[str]:
+def _raw(repo: Repo, plan: Plan | None, baseline: CommitHash, holder: CommitHash) -> Iterator[str]:
     """Yield the data of DVC that a plan's baseline points to, by their hashes."""
     if not objects.exists(repo, baseline):
         return
-    state = plans.state_of(repo, baseline, holder)
+    at = sides.settled(repo, Named("", holder, plan=plan))
+    state = plans.state_of(repo, baseline, at)
     yield from (part.id for part in collect(state, {}) if part.kind == "data")

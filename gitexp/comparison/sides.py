@@ -182,17 +182,19 @@ def of_tip(repo: Repo, found: Tip) -> Named:
 def settled(repo: Repo, *sides: Named) -> CommitHash:
     """Return the commit whose settings say how these sides are read: rules of inputs, and costs.
 
-    They serve a side without settings of its own, too. It is the first side's commit, or, where
-    these may have been changed since, the one that added the plan, which fixed them.
+    They serve a side without settings of its own, too, which `run` reads by the plan's. It is the
+    first side's commit, or, where these may have been changed since, the one that added the plan,
+    which fixed them.
     """
     named = min(sides, key=lambda each: each.plan is None)
     plan, at = named.plan, sides[0].commit
     if plan is not None:
         with contextlib.suppress(GitexpError):
-            each = [_fixed(repo, commit) for commit in (at, named.commit, plan.baseline.commit)]
+            commits = (*(side.commit for side in sides), named.commit, plan.baseline.commit)
+            each = [_fixed(repo, commit) for commit in commits]
             if len({*each}) > 1:
                 added = plans.plan_commit(repo, plan, named.commit)
-                at = at if _fixed(repo, added) == each[0] else added
+                at = at if None not in each and _fixed(repo, added) == each[0] else added
     return at
 
 

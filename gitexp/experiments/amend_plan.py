@@ -91,6 +91,7 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
             expected="another effect, alpha, number of repeats, ...",
             next_step="gitexp amend-plan --help; prose is mended in the plan's file",
         )
+    at = sides.settled(repo, Named(branch, tip, plan=plan))
     when = (now or datetime.now(UTC)).replace(microsecond=0)
     before, after = binding(plan), binding(changed)
     differing = [key for key in before if before[key] != after[key]]
@@ -125,7 +126,7 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
         dry_run=dry_run,
         not_updated=(),
         warnings=(
-            *(_unreported(repo, amended) if amended.metric != plan.metric else ()),
+            *(_unreported(repo, at, amended) if amended.metric != plan.metric else ()),
             *filter(None, [mute_looks(amended)]),
             *costs,
         ),
@@ -198,11 +199,11 @@ def _costs(
     return said, 0
 
 
-def _unreported(repo: Repo, plan: Plan) -> tuple[str, ...]:
+def _unreported(repo: Repo, settled: CommitHash, plan: Plan) -> tuple[str, ...]:
     """Say what a name costs that the recorded repeats of the baseline do not have."""
     baseline = plan.baseline.commit
     try:
-        config, _ = plans.config_of(repo, baseline, baseline)
+        config, _ = plans.config_of(repo, baseline, settled)
         runs = recorded_runs(repo, baseline, config)
     except GitexpError:  # a baseline that is not here: `run` says it
         return ()
@@ -246,7 +247,8 @@ def _changed(repo: Repo, tip: CommitHash, plan: Plan, terms: Terms) -> Plan:
         given["baseline"] = BaselineRef(terms.baseline, objects.resolve(repo, terms.baseline))
     changed = sealed(with_terms(plan, given))
     if terms.failure:
-        config, _ = plans.config_of(repo, changed.baseline.commit)
+        at = sides.settled(repo, Named(plan.branch, tip, plan=plan))
+        config, _ = plans.config_of(repo, changed.baseline.commit, at)
         collapse.refuse_usual(repo, changed, config, "the same with --failure none")
     if changed.stopping is not None and changed.drawn:
         known = known_metrics(repo, tip, plans.config_of(repo, tip)[0])

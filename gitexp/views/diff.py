@@ -334,8 +334,10 @@ def _both(repo: Repo, a: str, b: str) -> tuple[NamedState, NamedState, lookup.Lo
     with open_index(repo.workspace) as index:
         one, other = sides.find(repo, index, a), sides.find(repo, index, b)
         rules = _rules(repo, one, other)
-        left = state_of(repo, index, one, fallback=other.commit, rules=rules)
-        right = state_of(repo, index, other, fallback=one.commit, rules=rules)
+        planned = sorted((other, one), key=lambda each: each.plan is None)
+        at = None if planned[0].plan is None else sides.settled(repo, *planned)
+        left = state_of(repo, index, one, fallback=at or other.commit, rules=rules)
+        right = state_of(repo, index, other, fallback=at or one.commit, rules=rules)
         wanted = {state.inputs for state in (left, right) if state.inputs is not None}
         also = left.records | right.records
         return left, right, lookup.runs_by_inputs(repo, *wanted, index=index, also=also)

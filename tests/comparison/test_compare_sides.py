@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,8 +20,9 @@ from gitexp.model.plan import Verdict
 from gitexp.model.run import Origin
 from gitexp.records import codec
 from gitexp.report import words
-from tests.lab.build import clone
+from tests.lab.build import clone, copied, repository
 from tests.lab.records import CONFIG, ENVIRONMENT, START, Lab, experiment, one, scores
+from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -208,3 +211,65 @@ def test_code_beside_the_project_that_differs_between_the_runs_is_said(
     assert len(told) == bool(line)
     assert [c.what for c in found.changes if c.kind == "code"] == ["../shared/pre.py"] * bool(line)
     assert any("same code" in text for text in words.differences(found)) is not bool(line)
+
+
+BARE_TRAIN = """\
+import json, random, re
+text = open("params.yaml").read()
+lr, seed = (float(re.search(rf"{name}: (.+)", text)[1]) for name in ("lr", "seed"))
+json.dump({"f1": lr / 10 + random.Random(seed).random() / 100}, open("metrics.json", "w"))
+"""
+# What each verb says of an experiment whose baseline is older than `gitexp init`, with exit code 0.
+OF_BARE = {
+    "compare": "SUPPORTED",
+    "compare main exp/y": "SUPPORTED",
+    "review main...exp/y": "SUPPORTED y",
+    "status": "baseline    5 of 5 count",
+    "list": "5/5",
+    "show y": "yes",
+    "diff main exp/y": "f1",
+    "inputs main exp/y": "runs            main: ",
+    "power": "5 baseline repeats",
+    "check main..exp/y": "nothing is broken",
+    "amend-plan --failure f1<0.01 --why x --dry-run": "failure",
+    "amend-plan --metric f2:max --why x --dry-run": "none of 5 recorded repeats",
+    "run --dry-run --with-baseline": "nothing",
+    "conclude -m learned": "SUPPORTED",
+}
+
+
+def _bare_baseline(path: Path, *, later: bool) -> None:
+    repo = repository(path)
+    files = {"params.yaml": "lr: 1\nseed: 1\n", "train.py": BARE_TRAIN, ".gitignore": "*.pyc\n"}
+    repo.commit({**files, "metrics.json": "{}"})
+    repo.switch("tune", create=True)
+    repo.commit({"params.yaml": "lr: 2\nseed: 1\n"})
+    told = ("--command", f"{sys.executable} train.py", "--metrics", "metrics.json")
+    assert gitexp(repo, "init", *told, "--params", "params.yaml").code == 0
+    asked = ("--baseline", "main", "--metric", "f1:max", "--effect", ">0", "--repeats", "5")
+    done = gitexp(repo, "new", "y", *asked, "--hypothesis", "a larger rate raises f1 of tune")
+    assert done.code == 0, done.err
+    if later:
+        text = repo.show(layout.CONFIG)
+        assert "train.py\n" in text
+        repo.commit({layout.CONFIG: text.replace("train.py\n", "./train.py\n", 1)})
+    done = gitexp(repo, "run", "--with-baseline")
+    assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize("where", ["here", "clone"])
+@pytest.mark.parametrize("later", [False, True])
+def test_a_baseline_without_settings_is_read_by_the_plan_s_in_every_verb(
+    tmp_path: Path, where: str, *, later: bool
+) -> None:
+    repo = copied(tmp_path / "here", partial(_bare_baseline, later=later), BARE_TRAIN, later)
+    if where == "clone":
+        repo = clone(repo, tmp_path / "clone")
+        repo.git("branch", "main", "origin/main")
+    said = {verb: gitexp(repo, *shlex.split(verb)) for verb in OF_BARE}
+    wrong = [
+        f"{verb}: exit {done.code}\n{done.out}{done.err}"
+        for verb, done in said.items()
+        if done.code or OF_BARE[verb] not in done.out
+    ]
+    assert not wrong, "\n\n".join(wrong)
