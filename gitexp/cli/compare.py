@@ -88,8 +88,8 @@ def compare(args: argparse.Namespace, context: Context) -> int:
 
 def add_test(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("baseline", metavar="BASELINE", help="CSV or JSON file")
-    add("candidate", metavar="CANDIDATE", help="CSV or JSON file")
+    add("baseline", metavar="BASELINE", help="CSV, JSON or JSON Lines")
+    add("candidate", metavar="CANDIDATE", help="CSV, JSON or JSON Lines")
     add(
         "--design",
         choices=[design.value for design in FileDesign],
@@ -110,11 +110,11 @@ def test(args: argparse.Namespace, context: Context) -> int:
       gitexp test a.csv b.csv --design paired --metric f1:max --effect '>=5%'
 
     A row is a measurement; the columns seed, rep, fold, dataset, n_train and n_test say of what,
-    and every other column of numbers is a metric. Designs: paired (by seed, else by a column of
-    ids as question or example_id, else by the order of rows), independent, folds (of one
-    cross-validation; needs n_train and n_test), datasets. With the design examples the files are
-    predictions of one evaluation set: id, y_true, y_pred, and score; --cluster names the column of
-    what several examples come from, which is then drawn whole.
+    and every other column of numbers (in JSON also of true and false) is a metric. Designs: paired
+    (by seed, else by a column of ids as question or example_id, else by the order of rows),
+    independent, folds (of one cross-validation; needs n_train and n_test), datasets. With the
+    design examples the files are predictions of one evaluation set: id, y_true, y_pred, and score;
+    --cluster names the column of what several examples come from, which is then drawn whole.
 
     Exit code: 0 supported or no hypothesis, 1 refuted, 6 inconclusive, undecidable or not
     comparable.

@@ -17,10 +17,12 @@ from gitexp.errors import BadFormatError, UnsafeInputError
 Json = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
 """What JSON can say. A str is a Sequence of str: test for str before Sequence."""
 
+JSON_LINES = (".jsonl", ".ndjson")  # endings of files with one object a line
 MIB = 1 << 20
 MAX_DEPTH = 50
 MAX_BITS = 14_284  # of an integer: Python writes no more than 4,300 digits
 _MOST_DIGITS = 4_300
+_MOST_LINES = 2_000_000  # predictions of 64 MiB have fewer; each is read by itself
 _PATH_SHOWN = 200
 
 
@@ -76,6 +78,34 @@ def json_loads(data: bytes, *, where: str, limit: int = MIB) -> Json:
         raise BadFormatError("a number is too long", found=str(error), where=place) from error
     _check_depth(value, where)
     return value
+
+
+def json_file(data: bytes, path: str, *, where: str, limit: int) -> Json:
+    """Read a file as its ending says: JSON, or JSON Lines as the list of its objects."""
+    if not path.lower().endswith(JSON_LINES):
+        return json_loads(data, where=where, limit=limit)
+    lines = decode(data, where=where, limit=limit).split("\n")
+    if len(lines) > _MOST_LINES:
+        raise too_large(f"{len(lines)} lines", where, f"at most {_MOST_LINES} lines")
+    found: list[Json] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        here = f"{where}, line {number}"
+        try:
+            value = json_loads(line.encode(), where=here, limit=limit)
+        except BadFormatError as error:
+            error.where = error.where.replace(f"{here}, line 1,", f"{here},")
+            raise
+        if not isinstance(value, dict):
+            raise BadFormatError("a line is not an object", where=here, expected="{...} in a line")
+        found.append(value)
+    return found
+
+
+def is_json(path: str) -> bool:
+    """Whether `json_file` reads a file of this name."""
+    return path.lower().endswith((".json", *JSON_LINES))
 
 
 def decode(data: bytes, *, where: str, limit: int) -> str:

@@ -1,7 +1,8 @@
-"""Numbers in a file that gitexp did not write: CSV with a header, or JSON, as samples.
+"""Numbers in a file that gitexp did not write: CSV with a header, JSON, or JSON Lines, as samples.
 
 One row is one measurement. `seed`, `rep`, `fold`, `dataset`, `n_train` and `n_test` say of what;
-every other column of numbers is a metric, unless the columns `metric` and `value` name them.
+every other column of numbers is a metric, unless the columns `metric` and `value` name them; so is
+one of JSON's `true` and `false` alone, as 1 and 0.
 Rows of two files without seeds are joined by a column of ids (`question`, `example_id`), else by
 their order.
 """
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import BadFormatError, DesignError
 from gitexp.model import dataclass
 from gitexp.model.run import MAX_SEED, Sample
-from gitexp.text.jsontext import Json, json_loads
+from gitexp.text.jsontext import Json, is_json, json_file
 from gitexp.text.samples import LIMIT, check_separator, check_width, csv_rows
 
 if TYPE_CHECKING:
@@ -75,8 +76,8 @@ def load(data: bytes, where: str) -> tuple[Sample, ...]:
 
 
 def read(data: bytes, where: str) -> Table:
-    """Read a file of at most 64 MiB; JSON if `where` ends in ``.json``, else CSV."""
-    if where.lower().endswith(".json"):
+    """Read a file of at most 64 MiB, by the ending of `where`; CSV if that is none of JSON's."""
+    if is_json(where):
         header, rows = _from_json(data, where)
     else:
         header, rows = _from_csv(data, where)
@@ -333,7 +334,7 @@ def _from_csv(data: bytes, where: str) -> tuple[list[str], list[list[str]]]:
 
 
 def _from_json(data: bytes, where: str) -> tuple[list[str], list[list[str]]]:
-    value = json_loads(data, where=where, limit=LIMIT)
+    value = json_file(data, where, where=where, limit=LIMIT)
     columns: dict[str, list[Json]] = {}
     if isinstance(value, list) and all(isinstance(row, dict) for row in value):
         rows = [row for row in value if isinstance(row, dict)]
@@ -348,8 +349,15 @@ def _from_json(data: bytes, where: str) -> tuple[list[str], list[list[str]]]:
             where=where,
             expected="a list of objects, or an object of lists that are equally long",
         )
-    table = [[_cell(cell, name, where) for cell in cells] for name, cells in columns.items()]
+    table = [_cells(cells, name, where) for name, cells in columns.items()]
     return list(columns), [list(row) for row in zip(*table, strict=True)]
+
+
+def _cells(values: Sequence[Json], name: str, where: str) -> list[str]:
+    """Return a column's texts; one of booleans alone is of numbers: what passed, what was right."""
+    if all(isinstance(value, bool) for value in values):
+        return [str(int(value is True)) for value in values]
+    return [_cell(value, name, f"{where}, row {n}") for n, value in enumerate(values, 1)]
 
 
 def _cell(value: Json, name: str, where: str) -> str:

@@ -1,7 +1,7 @@
 """Per-example predictions: what single models are compared by, and what tells evaluations apart.
 
-CSV with a header, or JSON as a list of objects. Columns beside id, truth, prediction and scores
-are the project's own (a user, a segment); those that are asked for are read as texts.
+CSV with a header, JSON as a list of objects, or JSON Lines. Columns beside id, truth, prediction
+and scores are the project's own (a user, a segment); those that are asked for are read as texts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import BadFormatError
 from gitexp.model import dataclass, field, replace
 from gitexp.model.ids import EvaluationDigest
-from gitexp.text.jsontext import Json, json_dumps_compact, json_loads
+from gitexp.text.jsontext import Json, is_json, json_dumps_compact, json_file
 from gitexp.text.plainfile import is_id
 from gitexp.text.samples import LIMIT, check_separator, check_width, csv_rows
 
@@ -56,11 +56,11 @@ def load(
 ) -> PredictionTable:
     """Read predictions.
 
-    `data`: the file, at most 64 MiB; JSON if `spec.path` ends in ``.json``, else CSV. `columns`:
+    `data`: the file, at most 64 MiB; CSV if the ending of `spec.path` is none of JSON's. `columns`:
     further columns that are read where the file has them.
     """
-    if spec.path.lower().endswith(".json"):
-        first, lines = f"{where}, row 1", _from_json(data, where)
+    if is_json(spec.path):
+        first, lines = f"{where}, row 1", _from_json(data, spec.path, where)
     else:
         first, lines = f"{where}, line 1", _from_csv(data, where)
     header = next(lines, None)
@@ -124,8 +124,8 @@ def load(
 
 
 def columns_of(data: bytes, where: str) -> tuple[str, ...]:
-    """Return the header of a file as `load` reads it; of CSV the first line is enough."""
-    rows = _from_json(data, where) if where.lower().endswith(".json") else _from_csv(data, where)
+    """Return the header of a file as `load` reads it; the first line, but of JSON, is enough."""
+    rows = _from_json(data, where, where) if is_json(where) else _from_csv(data, where)
     return tuple(map(str, next(rows, ())))
 
 
@@ -186,9 +186,9 @@ def _from_csv(data: bytes, where: str) -> Iterator[Sequence[Json]]:
             yield row
 
 
-def _from_json(data: bytes, where: str) -> Iterator[Sequence[Json]]:
+def _from_json(data: bytes, path: str, where: str) -> Iterator[Sequence[Json]]:
     """Yield the keys of the first object, and the values that each has of them."""
-    value = json_loads(data, where=where, limit=LIMIT)
+    value = json_file(data, path, where=where, limit=LIMIT)
     if not isinstance(value, list):
         raise BadFormatError("these are not predictions", where=where, expected="a list of objects")
     header: list[str] = []

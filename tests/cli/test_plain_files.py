@@ -565,3 +565,20 @@ def test_a_column_of_ids_is_no_metric(run: object) -> None:
     assert "joined by id" in out
     code, _, err = run("id\n1\n2\n", "id\n2\n1\n", "--design", "paired")
     assert code == 0, err
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "ndjson"])
+@pytest.mark.parametrize("design", ["paired", "examples"])
+def test_json_lines_say_what_the_same_rows_say_as_a_list(
+    run: object, design: str, ending: str
+) -> None:
+    options = ("--design", design, "--metric", "accuracy" if design == "examples" else "passed")
+    rows = [
+        [{"id": f"q{n}", "y_true": n % 2, "y_pred": n // by % 2, "passed": n % by > 1, "score": 0.5}
+         for n in range(40)]
+        for by in (3, 4)
+    ]  # fmt: skip
+    lists = run(*map(json.dumps, rows), *options, ending="json")
+    assert lists[0] == 0, lists
+    lines = run(*("\n".join(map(json.dumps, each)) for each in rows), *options, ending=ending)
+    assert lines[1].splitlines()[0] == lists[1].splitlines()[0], "names make tables wider"

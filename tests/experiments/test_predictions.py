@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gitexp.experiments.predictions import choose
+from gitexp.git.repository import Repo
+from gitexp.model.ids import CommitHash
 from gitexp.model.job import Stage, StageOut
+from gitexp.store import lookup
 from tests.lab.build import dvc, dvc_files, repository
 from tests.lab.shell import gitexp
 
@@ -236,3 +241,33 @@ def test_what_a_first_init_says_is_open_can_be_written_as_it_stands(dvc_repo: Bu
     config.write_text(config.read_text().replace("predictions: null", given))
     again = gitexp(dvc_repo, "init")
     assert (again.code, "(id: ticket_id, y_true: label" in again.out) == (0, True), again
+
+
+LINES = """
+import json
+rows = [{"id": n, "label": n % 2, "prediction": n % 3 % 2, "score": 0.5} for n in range(9)]
+open("p.jsonl", "w").writelines(json.dumps(row) + "\\n" for row in rows)
+json.dump({"accuracy": sum(r["label"] == r["prediction"] for r in rows) / 9}, open("m.json", "w"))
+"""
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_predictions_of_repeats_may_be_json_lines(tmp_path: Path, *, here: bool) -> None:
+    repo = repository(tmp_path / "r")
+    repo.commit({"train.py": LINES, ".gitignore": "p.jsonl\n"})
+    columns = ("label", "prediction") if here else ("y_true", "y_pred")
+    if here:
+        subprocess.run([sys.executable, "train.py"], cwd=repo.path, check=True)
+    else:
+        named = LINES.replace("label", columns[0]).replace("prediction", columns[1])
+        repo.commit({"train.py": named})
+    told = ("--command", f"{sys.executable} train.py", "--metrics", "m.json", "--dvc-init")
+    done = gitexp(repo, "init", *told, "--outs", "p.jsonl", "--predictions", "p.jsonl")
+    assert done.code == 0, done.err
+    line = f'"y_true": {columns[0]}, "y_pred": {columns[1]}'
+    assert line in (repo.path / ".gitexp/config.yaml").read_text()
+    repo.git("add", "--all")
+    repo.commit({"m.json": "{}"})
+    assert gitexp(repo, "run").code == 0
+    (found,) = lookup.runs_at(Repo(repo.workspace), CommitHash(repo.hash()))
+    assert found.run.repeats[0].evaluation

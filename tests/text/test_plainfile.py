@@ -93,6 +93,47 @@ def test_what_cannot_be_read_is_refused(text: str, message: str) -> None:
         load(text)
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.NDJSON"])
+def test_json_lines_are_one_object_a_line(name: str) -> None:
+    text = '\ufeff{"seed": 1, "f1": 0.5}\r\n\n{"f1": 0.6, "seed": 2, "why": "a\u2028b"}\n'
+    assert [(row[0], row[1], row[5]) for row in load(text, name)] == [
+        ("f1", 1, 0.5),
+        ("f1", 2, 0.6),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "where"),
+    [
+        ('{"f1": 0.5', "not JSON", "line 3, column 11"),
+        ("[1]", "not an object", "line 3"),
+        ("0.5", "not an object", "line 3"),
+        ('{"f1": 1, "f1": 2}', "a key occurs twice", "line 3"),
+        ('{"f1": NaN}', "not finite", "line 3, f1"),
+        ('{"f1": 1} {"f1": 2}', "not JSON", "line 3, column 11"),
+        ("f1", "not JSON", "line 3, column 1"),
+        ('{"f1": [1]}', "a cell is a list", "row 3"),
+        ('{"acc": 1}', "not a number", "row 3"),
+    ],
+)
+def test_a_line_that_is_no_object_is_named(line: str, message: str, where: str) -> None:
+    with pytest.raises(BadFormatError, match=message) as caught:
+        load(f'{{"f1": 1}}\n{{"f1": 2}}\n{line}\n', "a.jsonl")
+    assert caught.value.where == f"a.jsonl, {where}"
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_a_column_of_booleans_alone_is_one_of_numbers(name: str) -> None:
+    rows = ['{"ok": true, "mixed": true, "kept": null}', '{"ok": false, "mixed": "", "kept": true}']
+    text = "\n".join(rows) if name.endswith("l") else f"[{','.join(rows)}]"
+    assert [(row[0], row[5]) for row in load(text, name)] == [("ok", 1.0), ("ok", 0.0)]
+
+
+def test_lines_without_end_are_refused() -> None:
+    with pytest.raises(UnsafeInputError, match="lines"):
+        plainfile.load(b"\n" * 2_000_001, "a.jsonl")
+
+
 @pytest.mark.parametrize("text", ["3", '{"f1": 3}', '[{"f1": [1]}]', '{"a": [1], "b": [1, 2]}'])
 def test_json_of_another_shape_is_refused(text: str) -> None:
     with pytest.raises(BadFormatError):
