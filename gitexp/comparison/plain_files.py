@@ -46,6 +46,7 @@ MOST_VALUES = 20_000  # of a metric; relabelling more takes minutes
 MANY = 6  # metrics that a message names
 NO_FILE = Predictions("")
 _HEADER = 300  # letters of one in a message
+_SHOWN = 60  # of an id
 NO_EFFECT = Effect(HypothesisKind.TWO_SIDED, 0.0, relative=False)
 TYPED = (
     "the hypothesis was typed with the data at hand: its verdict holds only if it was fixed before"
@@ -306,21 +307,31 @@ def _count(
     seeds = [frozenset(side.repeats) for side in sides]
     if design is FileDesign.INDEPENDENT:
         return Count(*sides, (), "", (), (), 0, 1)
-    for file, own, other in ((left, seeds[0], seeds[1]), (right, seeds[1], seeds[0])):
-        if own - other:
-            alone = numbers.seeds(own - other)
-            if joined.ids:
-                ids = [joined.ids[number] for number in sorted(own - other)]
-                alone = f"{joined.by} {numbers.listed(ids, MANY)}"
-            by_order = f"{len(seeds[0])} rows and {len(seeds[1])} rows"
-            raise DesignError(
-                "paired rows have no partner",
-                found=by_order if joined.by == plainfile.ORDER else f"{alone} in one file only",
-                where=file.name,
-                expected="the same seeds or ids in both files, or as many rows without any",
-                next_step="gitexp test --design independent",
-            )
+    if seeds[0] != seeds[1]:
+        raise _unpaired((left, right), seeds, joined)
     return Count(*sides, tuple(sorted(seeds[0])), "", (), (), 0, 1)
+
+
+def _unpaired(
+    files: Sequence[_File], seeds: Sequence[frozenset[int]], joined: plainfile.RowKey
+) -> DesignError:
+    """Return the error that rows have no partner, which no other design would give them."""
+    found = " and ".join(f"{len(own)} rows" for own in seeds)
+    expected = "as many rows in both files"
+    step = "a column of ids in both files says which rows are pairs; then the same again"
+    if joined.by != plainfile.ORDER:
+        both, alone = seeds[0] & seeds[1], list[str]()
+        for file, own in zip(files, seeds, strict=True):
+            ids = [joined.ids[number][:_SHOWN] for number in sorted(own - both) if joined.ids]
+            said = f"{joined.by} {numbers.listed(ids, MANY)}" if ids else numbers.seeds(own - both)
+            alone += [f"{said} in {file.name} alone"] if own - both else []
+        found = "; ".join(alone)
+        expected = "the same seeds or ids in both files; what failed has a value, too (0, say)"
+        step = "leave their rows out of both files, then the same again" if both else ""
+    where = " and ".join(file.name for file in files)
+    return DesignError(
+        "paired rows have no partner", found=found, where=where, expected=expected, next_step=step
+    )
 
 
 def _side_count(file: _File, now: datetime) -> SideCount:

@@ -474,7 +474,7 @@ def test_no_seed_is_spoken_of_where_there_is_none(
 UNSURE = {
     "some ids are in one file only": (
         "question,f1\na,1\nb,2\nc,3\n", "question,f1\na,1\nb,2\nd,3\n",
-        "question c in one file only",
+        "question c in a.csv alone; question d in b.csv alone",
     ),
     "an id of several rows": (
         "question,f1\na,1\na,2\nb,3\n", "question,f1\nb,1\na,2\na,3\n", "a and b in row 1",
@@ -582,3 +582,26 @@ def test_json_lines_say_what_the_same_rows_say_as_a_list(
     assert lists[0] == 0, lists
     lines = run(*("\n".join(map(json.dumps, each)) for each in rows), *options, ending=ending)
     assert lines[1].splitlines()[0] == lists[1].splitlines()[0], "names make tables wider"
+
+
+# what the two files have -> what is named, and whether something is left once that is left out
+ALONE = {
+    "ids of the first": ("id q1 q2 q3 q4", "id q1 q3", "id q2, q4 in a.csv alone", True),
+    "ids of both": ("id q1 q2 q3", "id q3 q4 q1", "q2 in a.csv alone; id q4 in b.csv alone", True),
+    "many": ("id a b c d e f g h i", "id a", "id b, c, d, e, f, g and 2 more in a.csv alone", True),
+    "seeds": ("seed 1 2 3", "seed 1 2 7 8", "3 in a.csv alone; seeds 7, 8 in b.csv alone", True),
+    "no seed of both": ("seed 1 2", "seed 3 4", "1, 2 in a.csv alone; seeds 3, 4 in b.csv", False),
+    "neither": ("f0 1 2 3", "f0 1 2", "3 rows and 2 rows", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ALONE)
+def test_rows_without_a_partner_are_named_and_the_design_stays(run: object, case: str) -> None:
+    *files, said, some = ALONE[case]
+    tables = [f"{key},f1\n" + "".join(f"{cell},.5\n" for cell in cells)
+              for key, *cells in map(str.split, files)]  # fmt: skip
+    code, _, err = run(*tables, "--design", "paired", "--metric", "f1")
+    told = " ".join(err.split())
+    assert (code, said in told) == (3, True), err
+    assert ("leave their rows out of both files, then the same again" in told) is some, err
+    assert "--design" not in err
