@@ -47,7 +47,7 @@ from gitexp.git.transaction.cache import open_index
 from gitexp.git.transaction.transaction import NewBranch
 from gitexp.git.worktree import status
 from gitexp.git.writing import Message
-from gitexp.model.clocked import is_resource
+from gitexp.model.clocked import is_resource, is_spread
 from gitexp.model.ids import ABSENT
 from gitexp.model.metrics import by_file, plain, recorded
 from gitexp.model.plan import (
@@ -348,10 +348,11 @@ def _check_metric(
         return
     if name.partition(":")[2] in logged:  # STAGE:NAME where several log it; log_metric:NAME
         return
-    parts = {each: each.replace(":", ".").split(".") for each in sorted(names)}
+    offered = [each for each in sorted(names) if is_spread(name) or not is_spread(each)]
+    parts = {each: each.replace(":", ".").split(".") for each in offered}
     nested = [each for each, held in parts.items() if name in held]
     longer = [each for each, held in parts.items() if held[-1].startswith(name)]
-    near = nested or longer or difflib.get_close_matches(name, names, n=1)
+    near = nested or longer or difflib.get_close_matches(name, offered, n=1)
     near = [bare] if bare in names else near
     near = near or [by_file(name, file) for file in known.unread]
     raise UnknownMetricError(

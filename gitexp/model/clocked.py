@@ -45,6 +45,8 @@ _BESIDE = frozenset(
     )
 )
 
+_SPREADS = frozenset(("sd", "se", "sem", "std", "stddev", "stderr", "stdev", "var"))
+
 
 def is_resource(metric: str) -> bool:
     """Whether a name is a recorded resource's, ``wall_s``, and no metric of the project's."""
@@ -73,3 +75,15 @@ def is_clocked(metric: str) -> bool:
         return False
     measured = [*words[-1:], *(words[:1] if words[1:2] == ["per"] else ())]
     return not (_MEASURED_BY_CLOCK.isdisjoint(words) and _UNITS.isdisjoint(measured))
+
+
+def is_spread(metric: str) -> bool:
+    """Whether a metric says how far others lie apart, by its name: no question is about that.
+
+    >>> [is_spread(name) for name in ("cv.f1.std", "f1_stderr", "std_score", "std.f1")]
+    [True, True, True, True]
+    >>> [is_spread(name) for name in ("cv.f1.mean", "seed", "explained_variance", "variety")]
+    [False, False, False, False]
+    """
+    words = _WORDS.findall(bare(metric))
+    return not _SPREADS.isdisjoint(word.lower() for word in words)

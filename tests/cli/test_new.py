@@ -58,6 +58,25 @@ def test_a_short_name_stands_for_the_metric_that_begins_so(project: BuiltRepo) -
         assert done.says("unknown-metric", f"the same with {meant} for ")
 
 
+SPREAD = {"f1": {"mean": 0.9, "std": 0.1}, "auc_se": 0.1, "acc_stderr": 0.1, "std": {"loss": 0.1}}
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        *(("cv.f1", "cv.f1.mean"), ("f1", "cv.f1.mean"), ("f1_mean", "cv.f1.mean")),
+        *(("auc", "one of these"), ("acc", "one of these"), ("loss", "one of these")),
+        *(("std", "cv.f1.std"), ("cv.f1.sd", "cv.f1.std"), ("acc_stder", "one of these")),
+    ],
+)
+def test_no_spread_is_proposed_for_a_name_that_is_none(
+    project: BuiltRepo, typed: str, meant: str
+) -> None:
+    project.commit({"metrics.json": json.dumps({"cv": SPREAD})})
+    done = gitexp(project, "new", "idea", *PLAN, "--metric", f"{typed}:max", "--dry-run")
+    assert done.says("unknown-metric", f"the same with {meant} for {typed}\n")
+
+
 def test_what_a_baseline_reports_and_costs_is_known_from_its_runs_on_any_branch(
     repo: BuiltRepo,
 ) -> None:

@@ -179,3 +179,11 @@ def test_main_that_went_on_is_no_part_of_a_pull_request(repo: BuiltRepo) -> None
     repo.commit({"metrics.json": '{"acc": 0.99}'}, message="main goes on")
     found = review(repo.workspace, "main...lower")
     assert [each.before for each in found.changes if each.what == "acc"] == ["0.8000"]
+
+
+def test_the_plan_that_is_proposed_is_not_about_a_spread(repo: BuiltRepo) -> None:
+    for branch, value in (("main", 0.8), ("lower", 0.7)):
+        if branch != "main":
+            repo.switch(branch, create=True)
+        repo.commit({"metrics.json": json.dumps({"acc": {"avg_std": value / 9, "mean": value}})})
+    assert "--metric acc.mean " in review(repo.workspace, "main...lower").testing

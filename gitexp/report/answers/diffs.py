@@ -6,6 +6,7 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gitexp.model.clocked import is_spread
 from gitexp.model.review import Difference
 from gitexp.report import numbers
 from gitexp.report.answers import listing
@@ -145,7 +146,7 @@ def differences(view: views.DiffView) -> tuple[Difference, ...]:
 
 def tests(view: views.DiffView, baseline: str) -> str:
     """Return what to type to test a difference that was seen once."""
-    every = sorted(view.metrics, key=lambda item: item.better is None)
+    every = sorted(view.metrics, key=lambda item: (is_spread(item.metric), item.better is None))
     metric = shlex.quote(every[0].metric) if every else "METRIC"
     return f'gitexp new NAME --baseline {shlex.quote(baseline)} --metric {metric} --effect ">0"'
 
