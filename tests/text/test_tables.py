@@ -125,14 +125,21 @@ def test_csv_and_both_forms_of_json_say_the_same(
 
 
 PLAIN_ERRORS: dict[str, tuple[str, str, str, str]] = {
-    "a list in a cell": ("a.json", '[{"f1": [1]}]', "a cell is a list or an object", "a.json"),
+    "a list in a cell": (
+        "a.json", '[{"f1": [1]}]', "a cell is a list or an object", "a.json, row 1",
+    ),
     "a null among numbers": (
         "a.json", '[{"f1": 1}, {"f1": null}]', "f1 is not a number", "a.json, row 2",
     ),
     "a number among nulls": (
         "a.json", '[{"f1": null}, {"f1": 1}]', "f1 is not a number", "a.json, row 1",
     ),
-    "true is no number": ("a.json", '[{"f1": true}]', "there are no numbers", "a.json"),
+    "true among numbers": (
+        "a.json", '[{"f1": 1}, {"f1": true}]', "f1 is not a number", "a.json, row 2",
+    ),
+    "true beside a text": (
+        "a.json", '[{"f1": true}, {"f1": "no"}]', "there are no numbers", "a.json",
+    ),
     "a column that is a scalar": (
         "a.json", '{"f1": [1], "x": 2}', "these are not measurements", "a.json",
     ),
