@@ -21,6 +21,7 @@ from gitexp.errors import (
     BadMetricError,
     GitexpError,
     UnknownMetricError,
+    UnsafeInputError,
     UsageError,
 )
 from gitexp.git import objects
@@ -29,7 +30,7 @@ from gitexp.git.worktree import status
 from gitexp.model import dataclass, field, replace
 from gitexp.model.clocked import is_resource
 from gitexp.model.design import Price
-from gitexp.model.ids import ABSENT, CommitHash
+from gitexp.model.ids import ABSENT, Absent, CommitHash
 from gitexp.model.metrics import (
     IN_FOLDS,
     NO_RULE,
@@ -62,6 +63,8 @@ _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 LIMIT_BYTES = 64 << 20  # of a metrics file
 _LARGEST = 1e18  # number of a file with others that are none
 _FEW = 5
+_MOST_TEXT = 1 << 18  # bytes of all files of pipelines that are looked at for them
+_MOST_BYTES = 2 << 20  # of the metrics files of a commit that are read without a run
 _MOST_FILES = 50  # that are looked for where no settings name them
 _USUAL_FILE = re.compile(r"(?:.*/)?metrics\.(?:json|ya?ml|toml)")
 # A call in a script or, with its quotes escaped, in a notebook.
@@ -183,32 +186,32 @@ def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Know
 
 def committed_metrics(
     repo: Repo, commit: CommitHash, config: ProjectConfig, *, cached: bool
-) -> tuple[tuple[Sample, ...], list[str]]:
-    """Return what the metrics files of a commit say, and what of them cannot be read.
+) -> tuple[dict[str, list[Sample]], list[str]]:
+    """Return what each of the metrics files that `config` names says, and what cannot be read.
 
     `cached`: those in DVC's cache, too. A number that is none costs that number alone, as nothing
     is decided by the others.
     """
-    config = replace(config, metrics=metrics_files(repo, commit, config))
-    files, said = [], []
+    found: dict[str, list[Sample]] = {}
+    said, left = list[str](), _MOST_BYTES
     every = dict(_present(repo, commit, config, here=False, cached=cached))
+    state = ProjectState(repo, objects.commit_info(repo, commit).tree, config)
     lacking = [file for file in config.metrics if file not in every]
-    if lacking:
-        tree = objects.commit_info(repo, commit).tree
-        tracked = pointed(ProjectState(repo, tree, config)).data
-        lacking = [file for file in lacking if file in tracked]
-    if lacking:
+    if lacking := [file for file in lacking if file in pointed(state).data]:
         way = "not in the cache: dvc fetch brings them" if cached else "a review reads Git alone"
         said.append(f"DVC has {', '.join(lacking[:_FEW])}, and {way}")
     for file, data in every.items():
+        left -= len(data)
+        if left < 0:
+            said.append(f"{file} and those behind it: more than {_MOST_BYTES >> 20} MiB in all")
+            break
         try:
-            _read([(file, data)], strict=True)
-            files.append((file, data))
-        except (BadMetricError, BadFormatError) as error:
-            said.append(error.located)
-            files += [(file, _finite(data))] if file.lower().endswith(".json") else []
-    here, _, _ = _read(files)
-    return tuple(here), said
+            found[file] = _read([(file, data)], strict=True)[0]
+        except (GitexpError, OSError) as error:
+            said.append(error.located if isinstance(error, GitexpError) else f"{file}: {error}")
+            with contextlib.suppress(GitexpError, OSError):
+                found[file] = _read([(file, _finite(data))], strict=True)[0]
+    return found, said
 
 
 def _finite(data: bytes) -> bytes:
@@ -239,11 +242,12 @@ def metrics_files(repo: Repo, commit: CommitHash, config: ProjectConfig) -> tupl
         return config.metrics
     state = ProjectState(repo, objects.commit_info(repo, commit).tree, config)
     paths = [entry.text for entry in state.files() if entry.mode not in NO_FILES]
-    patterns: list[Pattern] = []
+    patterns, left = list[Pattern](), _MOST_TEXT
     for path in [each for each in paths if posixpath.basename(each) == "dvc.yaml"][:_MOST_FILES]:
         with contextlib.suppress(GitexpError):  # other answers say what is wrong with it
             data, folder = state.read(path), posixpath.dirname(path)
-            if data is not ABSENT:
+            left -= 0 if data is ABSENT else len(data)
+            if data is not ABSENT and left > 0:
                 outs = declared_outs(data, path, folder, ("metrics",))
                 patterns += [pattern for each in outs.values() for pattern, _ in each]
                 patterns += map(Pattern.of, load_pipeline(data, path, folder).metrics)
@@ -291,7 +295,10 @@ def _present(
     paths = {
         file: posixpath.normpath(posixpath.join(config.project, file)) for file in config.metrics
     }
-    held = {path: objects.read_blob(repo, commit, path) for path in paths.values()}
+    held: dict[str, bytes | Absent] = dict.fromkeys(paths.values(), b"")
+    for path in held:  # a file of any size costs itself alone, where nothing is decided
+        with contextlib.suppress(*(() if here else (UnsafeInputError,))):
+            held[path] = objects.read_blob(repo, commit, path)
     absent = [path for path, data in held.items() if data is ABSENT]
     kept = cached_files(repo, commit, absent) if cached else {}
     for file, path in paths.items():

@@ -113,7 +113,7 @@ def of_range(repo: Repo, base: CommitHash, head: CommitHash) -> DiffView:
     sides = []
     for commit in (base, head):
         try:
-            config, _ = plans.config_of(repo, commit, head)
+            config, _ = plans.config_of(repo, commit, base)
         except GitexpError:
             config = ProjectConfig(pipeline="dvc.yaml")
         tree = objects.commit_info(repo, commit).tree

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
-from gitexp.comparison.known_metrics import committed_metrics, direction_of
+from gitexp.comparison.known_metrics import committed_metrics, direction_of, metrics_files
 from gitexp.errors import GitexpError
-from gitexp.model.metrics import summarise
+from gitexp.model import replace
+from gitexp.model.metrics import by_file, summarise
 from gitexp.model.plan import Direction
 from gitexp.model.views import MetricChange
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
     from gitexp.model.metrics import MetricSummary
+    from gitexp.model.run import Sample
 
 
 def committed(
@@ -24,17 +27,35 @@ def committed(
 ) -> tuple[tuple[MetricChange, ...], list[str]]:
     """Compare what the metrics files of two commits say, and tell what cannot be read.
 
-    `cached`: those in DVC's cache, too.
+    Those of either are read of both, and the first says which way is better: what is to be merged
+    may not choose how it looks. `cached`: those in DVC's cache, too.
     """
-    found, notes = [], list[str]()
+    read: list[dict[str, list[Sample]]] = []
+    files: dict[str, None] = {}
+    notes: list[str] = []
     for commit, config in sides:
+        with contextlib.suppress(GitexpError):  # then it has no metrics of its own
+            files.update(dict.fromkeys(metrics_files(repo, commit, config)))
+    for commit, config in sides:
+        here = replace(config, metrics=tuple(files))
         try:
-            samples, said = committed_metrics(repo, commit, config, cached=cached)
+            samples, said = committed_metrics(repo, commit, here, cached=cached)
         except GitexpError as error:
-            samples, said = (), [error.brief]
-        found.append(summarise(samples))
+            samples, said = {}, [error.brief]
+        read.append(samples)
         notes += [f"metrics of {commit[:9]}: {text}" for text in said]
-    return metric_changes(sides[1][1], *found), notes
+    having: dict[str, set[str]] = {}
+    for file, sample in ((f, each) for side in read for f, some in side.items() for each in some):
+        having.setdefault(sample.metric, set()).add(file)
+    found = [
+        summarise(
+            each if len(having[each.metric]) == 1 else replace(each, metric=by_file(each.metric, f))
+            for f, some in side.items()
+            for each in some
+        )
+        for side in read
+    ]
+    return metric_changes(sides[0][1], *found), notes
 
 
 def metric_changes(

@@ -96,8 +96,8 @@ def test_metrics_of_a_repository_that_is_not_initialised_are_shown(
     shown = [(each.what, each.before, each.after, each.by) for each in found.changes]
     assert shown[:3] == [
         ("acc", "0.8000", "0.8200", "+0.02 (+2.5 %) better"),
-        ("n", "7.000", "7.000", "0"),
         ("val.loss", "0.5000", "0.6000", "+0.1 (+20.0 %) worse"),
+        ("n", "7.000", "7.000", "0"),
     ]
     assert ("lr", "0.1", "0.9", "") in shown
     assert codec.load(Review, codec.dump(found), "a review") == found
@@ -187,3 +187,34 @@ def test_the_plan_that_is_proposed_is_not_about_a_spread(repo: BuiltRepo) -> Non
             repo.switch(branch, create=True)
         repo.commit({"metrics.json": json.dumps({"acc": {"avg_std": value / 9, "mean": value}})})
     assert "--metric acc.mean " in review(repo.workspace, "main...lower").testing
+
+
+HIDING = {
+    "new names": (
+        {"metrics.json": json.dumps({**{f"a{n:03}": n for n in range(300)}, "acc": 0.4})}
+    ),
+    "another file": ({"a/metrics.json": '{"acc": 0.99}'}),
+    "a nested file": ({"a/metrics.json": "[" * 100_000}),
+    "a large file": ({"a/metrics.json": " " * (2 << 20)}),
+    "other settings": ({".gitexp/config.yaml": None}),
+    "another dvc.yaml": ({"dvc.yaml": "metrics: [m.json]\n", "m.json": '{"acc": 0.99}'}),
+}
+
+
+@pytest.mark.parametrize("files", HIDING.values(), ids=HIDING)
+def test_no_pull_request_hides_what_got_worse(
+    repo: BuiltRepo, files: dict[str, Content | None]
+) -> None:
+    repo.commit({"metrics.json": '{"acc": 0.8}', "params.yaml": "lr: 1\n", "t.py": ""}, message="0")
+    if None in files.values():
+        init(repo.workspace, InitRequest(command="python t.py", metrics=("metrics.json",)))
+        settings = (repo.path / ".gitexp/config.yaml").read_text()
+        files = {
+            ".gitexp/config.yaml": settings.replace("directions: {}", "directions: {acc: min}")
+        }
+        assert settings not in files.values()
+    repo.switch("lower", create=True)
+    repo.commit({"metrics.json": '{"acc": 0.4}', **files}, message="worse")
+    found = review(repo.workspace, "main...lower")
+    shown = render(found, "md")
+    assert any("acc" in line and "-0.4 (-50.0 %) worse" in line for line in shown.splitlines())

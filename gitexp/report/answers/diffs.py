@@ -131,9 +131,12 @@ def _next(view: views.DiffView) -> str:
 
 def differences(view: views.DiffView) -> tuple[Difference, ...]:
     """Return what a review has of a difference: metrics, parameters, data."""
+    # What changed before what is new: a hundred new names push nothing out of sight.
+    metrics = sorted(view.metrics, key=lambda item: (item.difference is None, item.difference == 0))
+    params = sorted(view.params, key=lambda item: not (item.in_a and item.in_b))
     kinds: dict[str, list[tuple[Cell, ...]]] = {
-        METRICS: [_metric(item, view) for item in view.metrics],
-        "params": [_value(item) for item in view.params],
+        METRICS: [_metric(item, view) for item in metrics],
+        "params": [_value(item) for item in params],
         "data": [(item.path, _data(item.a), _data(item.b)) for item in view.data],
     }
     found = []
@@ -141,6 +144,8 @@ def differences(view: views.DiffView) -> tuple[Difference, ...]:
         for row in rows[:_MOST_CHANGES]:
             what, before, after, *by = map(cell_text, row)
             found.append(Difference(kind, what, before, after, " ".join(filter(None, by))))
+        if more := len(rows) - _MOST_CHANGES:
+            found += [Difference(kind, f"and {more} more", "", "")] if more > 0 else []
     return tuple(found)
 
 
