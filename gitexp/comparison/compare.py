@@ -289,7 +289,7 @@ def _finish(
     without, _ = _verdict(draft, alone, "")
     left_open = collapse.obstacle(draft.collapsed) or obstacle_of(lost)
     first = draft.measured.obstacle
-    if left_open and words.BROKEN in first:  # what was promised is open itself
+    if left_open and first.endswith(words.BROKEN):  # what was promised is open itself
         first = left_open
     verdict, obstacle = _verdict(draft, result, first or left_open)
     configurations = selection.factor(draft.selection)

@@ -117,7 +117,7 @@ class Judged:
     @property
     def met(self) -> bool:
         """Whether a broken guard-rail alone keeps a yes from what was promised."""
-        return self.verdict is Verdict.INCONCLUSIVE and words.BROKEN in self.problem
+        return self.verdict is Verdict.INCONCLUSIVE and self.problem.endswith(words.BROKEN)
 
 
 def adjusted(metrics: Sequence[MetricComparison], method: str) -> tuple[MetricComparison, ...]:
@@ -157,9 +157,9 @@ def troubles(answered: Sequence[tuple[Question, Answer]]) -> tuple[str, str]:
             elif answer.refused:
                 problem = answer.refused
             obstacle = "" if answer.still else answer.lacks
-        elif question.role is Role.GUARD and words.BROKEN not in obstacle:
+        elif question.role is Role.GUARD and not obstacle.endswith(words.BROKEN):
             why = _open(question, answer)
-            if why and (not obstacle or words.BROKEN in why):
+            if why and (not obstacle or why.endswith(words.BROKEN)):
                 obstacle = f"the guard-rail on {question.metric} {why}"
     return problem, obstacle
 

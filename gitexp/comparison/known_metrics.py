@@ -169,7 +169,13 @@ def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Know
     """Return the names of metrics that a state reports: by its files, else by its records."""
     samples = [one for each in recorded_runs(repo, commit, config) for one in each.samples]
     names = {sample.metric for sample in samples}
-    here, readable, given = _read(_present(repo, commit, config))
+    readable: dict[str, bytes] = {}
+    given: set[str] = set()
+    for file, data in _present(repo, commit, config):
+        with contextlib.suppress(BadMetricError, BadFormatError):  # no run could have made it
+            given |= {by_file(item.metric, file) for item in _samples({file: data})}
+            readable[file] = data
+    here = _samples(readable)
     present = {item.metric for item in here}
     told = {plain(name, config.metrics) for name in present}
     earlier = {name for name in names if plain(name, config.metrics) not in told}
@@ -195,9 +201,12 @@ def committed_metrics(
     found: dict[str, list[Sample]] = {}
     said, left = list[str](), _MOST_BYTES
     every = dict(_present(repo, commit, config, here=False, cached=cached))
-    state = ProjectState(repo, objects.commit_info(repo, commit).tree, config)
     lacking = [file for file in config.metrics if file not in every]
-    if lacking := [file for file in lacking if file in pointed(state).data]:
+    if lacking:
+        state = ProjectState(repo, objects.commit_info(repo, commit).tree, config)
+        tracked = pointed(state).data
+        lacking = [file for file in lacking if file in tracked]
+    if lacking:
         way = "not in the cache: dvc fetch brings them" if cached else "a review reads Git alone"
         said.append(f"DVC has {', '.join(lacking[:_FEW])}, and {way}")
     for file, data in every.items():
@@ -206,11 +215,11 @@ def committed_metrics(
             said.append(f"{file} and those behind it: more than {_MOST_BYTES >> 20} MiB in all")
             break
         try:
-            found[file] = _read([(file, data)], strict=True)[0]
+            found[file] = _samples({file: data})
         except (GitexpError, OSError) as error:
             said.append(error.located if isinstance(error, GitexpError) else f"{file}: {error}")
             with contextlib.suppress(GitexpError, OSError):
-                found[file] = _read([(file, _finite(data))], strict=True)[0]
+                found[file] = _samples({file: _finite(data)})
     return found, said
 
 
@@ -257,30 +266,14 @@ def metrics_files(repo: Repo, commit: CommitHash, config: ProjectConfig) -> tupl
     return tuple(sorted(found or filter(_USUAL_FILE.fullmatch, paths))[:_MOST_FILES])
 
 
-def _read(
-    files: Iterable[tuple[str, bytes]], *, strict: bool = False
-) -> tuple[list[Sample], list[str], set[str]]:
-    """Return the samples of metrics files, those that can be read, and their names by file.
-
-    `strict`: one that cannot be read is an error.
-    """
+def _samples(files: Mapping[str, bytes]) -> list[Sample]:
+    """Return what metrics files say together, as a repeat that wrote them would."""
     with tempfile.TemporaryDirectory(prefix="gitexp-") as folder:
-        readable, given = [], set[str]()
-        for file, data in files:
-            if file.startswith(("/", "../")):
-                continue
+        for file, data in files.items():
             copy = Path(folder, file)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(data)
-            try:
-                alone = metrics_staging.read(Path(folder), [file], seed=0)
-            except (BadMetricError, BadFormatError):
-                if strict:
-                    raise
-                continue  # a committed file that no run could have made tells no names
-            readable.append(file)
-            given |= {by_file(item.metric, file) for item in alone}
-        return [*metrics_staging.read(Path(folder), readable, seed=0)], readable, given
+        return [*metrics_staging.read(Path(folder), [*files], seed=0)]
 
 
 def _present(
@@ -302,6 +295,8 @@ def _present(
     absent = [path for path, data in held.items() if data is ABSENT]
     kept = cached_files(repo, commit, absent) if cached else {}
     for file, path in paths.items():
+        if file.startswith(("/", "../")):
+            continue
         data, top = held[path], repo.workspace.top
         found = kept.get(path) if data is ABSENT else data
         if found is None and here and top is not None:

@@ -22,6 +22,7 @@ from gitexp.git.command import clean_slot
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.locks import FileLock
 from gitexp.git.worktree import checkouts, status
+from gitexp.text.foreign import with_parents
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -219,15 +220,20 @@ def acting(job: Job, paths: Iterable[str]) -> list[str]:
     outs = (out.path for stage in job.stages for out in stage.outs)
     given = (each.path for each in job.given)
     data = {posixpath.join(job.project, each) for each in (*outs, *given)}
+    asked: dict[str, str] = {}  # Git answers for no path behind a link
     for path in paths:
-        names = path.split("/")
-        above = ["/".join(names[: n + 1]) for n in range(len(names))]
-        asked = next((each for each in above if (top / each).is_symlink()), path)
-        try:
-            ignored = status.is_ignored(top, [asked])
-        except GitFailedError:  # in a submodule
-            ignored = frozenset()
-        known = any(each in data or (top / f"{each}.dvc").is_file() for each in above)
-        if known or not ignored:
+        above = with_parents(path)
+        asked[path] = next((each for each in above[::-1] if (top / each).is_symlink()), path)
+        if any(each in data or (top / f"{each}.dvc").is_file() for each in above):
             found.append(path)
-    return found
+    ignored = _ignored(top, asked.values())
+    return [path for path in asked if path in found or asked[path] not in ignored]
+
+
+def _ignored(top: Path, paths: Collection[str]) -> frozenset[str]:
+    try:
+        return status.is_ignored(top, paths)
+    except GitFailedError:  # one lies in a submodule, and may hide the answer about the others
+        if len(paths) == 1:
+            return frozenset()
+    return frozenset().union(*(_ignored(top, [path]) for path in paths))

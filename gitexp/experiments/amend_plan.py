@@ -91,7 +91,6 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
             expected="another effect, alpha, number of repeats, ...",
             next_step="gitexp amend-plan --help; prose is mended in the plan's file",
         )
-    at = sides.settled(repo, Named(branch, tip, plan=plan))
     when = (now or datetime.now(UTC)).replace(microsecond=0)
     before, after = binding(plan), binding(changed)
     differing = [key for key in before if before[key] != after[key]]
@@ -126,7 +125,7 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
         dry_run=dry_run,
         not_updated=(),
         warnings=(
-            *(_unreported(repo, at, amended) if amended.metric != plan.metric else ()),
+            *_unreported(repo, branch, tip, (plan, amended)),
             *filter(None, [mute_looks(amended)]),
             *costs,
         ),
@@ -199,11 +198,17 @@ def _costs(
     return said, 0
 
 
-def _unreported(repo: Repo, settled: CommitHash, plan: Plan) -> tuple[str, ...]:
-    """Say what a name costs that the recorded repeats of the baseline do not have."""
+def _unreported(
+    repo: Repo, branch: str, tip: CommitHash, terms: tuple[Plan, Plan]
+) -> tuple[str, ...]:
+    """Say what a new name costs that the recorded repeats of the baseline do not have."""
+    before, plan = terms
+    if plan.metric == before.metric:
+        return ()
     baseline = plan.baseline.commit
+    at = sides.settled(repo, Named(branch, tip, plan=before))
     try:
-        config, _ = plans.config_of(repo, baseline, settled)
+        config, _ = plans.config_of(repo, baseline, at)
         runs = recorded_runs(repo, baseline, config)
     except GitexpError:  # a baseline that is not here: `run` says it
         return ()

@@ -279,7 +279,7 @@ def _judgement(comparison: Comparison, metric: MetricComparison, style: Style) -
 def _is_met(comparison: Comparison) -> bool:
     """Return whether what was promised was shown, also where a broken guard-rail forbids a yes."""
     yes = comparison.verdict in {Verdict.SUPPORTED, Verdict.EQUIVALENT}
-    return yes or any(words.BROKEN in reason for reason in comparison.reasons)
+    return yes or any(reason.endswith(words.BROKEN) for reason in comparison.reasons)
 
 
 def _secondary(comparison: Comparison, metric: MetricComparison, style: Style) -> str:

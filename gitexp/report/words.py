@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 # What stands before a promise in the first line.
 BEFORE = {Verdict.REFUTED: "rejected that ", Verdict.INCONCLUSIVE: "not shown that "}
 KEPT = "guard-rail, kept"
-BROKEN = "is broken, which no repeats mend"  # and alone keeps a yes from what was promised
+# How the obstacle of a broken guard-rail ends, which alone keeps a yes from what was promised: at
+BROKEN = "is broken, which no repeats mend"  # its end, since a metric may have any name
 _RATIO = re.compile(r"(?<![0-9.])[0-9.]+ times")
 KINDS = {  # of changes, and what one is called; another kind by its name
     "config": "setting",

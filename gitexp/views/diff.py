@@ -8,7 +8,6 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import sides
-from gitexp.comparison.known_metrics import metrics_files
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc.declared_data import pointed
 from gitexp.dvc.input_parts import params_values
@@ -35,7 +34,7 @@ from gitexp.model.views import (
 from gitexp.report.numbers import listed
 from gitexp.store import lookup, plans
 from gitexp.system.secrets import to_show
-from gitexp.views.metric_changes import committed, metric_changes
+from gitexp.views.metric_changes import committed, files_of, metric_changes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -83,7 +82,8 @@ def diff(workspace: Workspace, a: str, b: str) -> DiffView:
     metrics = metric_changes(right.config, *map(summarise, map(first_samples, (one, other))))
     of_files: tuple[MetricChange, ...] = ()
     if not ((one and other) or bare):
-        of_files, said = committed(repo, _states(left, right))
+        both = _states(left, right)
+        of_files, said = committed(repo, both, files_of(repo, both))
         notes += said
     notes += [
         f"no run is recorded for the inputs of {state.name}"
@@ -119,8 +119,8 @@ def of_range(repo: Repo, base: CommitHash, head: CommitHash) -> DiffView:
         tree = objects.commit_info(repo, commit).tree
         sides.append(NamedState(commit[:9], commit, tree, config, None))
     left, right = sides
-    metrics, notes = committed(repo, _states(left, right), cached=False)
-    files = {f for each in sides for f in metrics_files(repo, each.commit, each.config)}
+    files = files_of(repo, _states(left, right))
+    metrics, notes = committed(repo, _states(left, right), files, cached=False)
     data = _data(repo, left, right, [])
     return DiffView(
         a=left.shown(),

@@ -13,7 +13,7 @@ from gitexp.model.plan import Direction
 from gitexp.model.views import MetricChange
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
@@ -22,22 +22,32 @@ if TYPE_CHECKING:
     from gitexp.model.run import Sample
 
 
-def committed(
-    repo: Repo, sides: Sequence[tuple[CommitHash, ProjectConfig]], *, cached: bool = True
-) -> tuple[tuple[MetricChange, ...], list[str]]:
-    """Compare what the metrics files of two commits say, and tell what cannot be read.
-
-    Those of either are read of both, and the first says which way is better: what is to be merged
-    may not choose how it looks. `cached`: those in DVC's cache, too.
-    """
-    read: list[dict[str, list[Sample]]] = []
+def files_of(repo: Repo, sides: Iterable[tuple[CommitHash, ProjectConfig]]) -> dict[str, None]:
+    """Return the metrics files of either of two commits."""
     files: dict[str, None] = {}
-    notes: list[str] = []
     for commit, config in sides:
         with contextlib.suppress(GitexpError):  # then it has no metrics of its own
             files.update(dict.fromkeys(metrics_files(repo, commit, config)))
+    return files
+
+
+def committed(
+    repo: Repo,
+    sides: Sequence[tuple[CommitHash, ProjectConfig]],
+    files: Iterable[str],
+    *,
+    cached: bool = True,
+) -> tuple[tuple[MetricChange, ...], list[str]]:
+    """Compare what metrics files say at two commits, and tell what cannot be read.
+
+    `files`: of either, read of both; the first side says which way is better: what is to be merged
+    may not choose how it looks. `cached`: those in DVC's cache, too.
+    """
+    read: list[dict[str, list[Sample]]] = []
+    notes: list[str] = []
+    wanted = tuple(files)
     for commit, config in sides:
-        here = replace(config, metrics=tuple(files))
+        here = replace(config, metrics=wanted)
         try:
             samples, said = committed_metrics(repo, commit, here, cached=cached)
         except GitexpError as error:
