@@ -110,7 +110,7 @@ def test(args: argparse.Namespace, context: Context) -> int:
       gitexp test a.csv b.csv --design paired --metric f1:max --effect '>=5%'
 
     A row is a measurement; the columns seed, rep, fold, dataset, n_train and n_test say of what,
-    and every other column of numbers (in JSON also of true and false) is a metric. Designs: paired
+    and every other column of numbers (or of true and false) is a metric. Designs: paired
     (by seed, else by a column of ids as question or example_id, else by the order of rows),
     independent, folds (of one cross-validation; needs n_train and n_test), datasets. With the
     design examples the files are predictions of one evaluation set: id, y_true, y_pred, and score;

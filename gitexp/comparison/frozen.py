@@ -175,7 +175,7 @@ def look(repo: Repo, plan: Plan | None, tip: CommitHash) -> Frozen | None:
     at = settled = plan.baseline.commit
     here = objects.exists(repo, at)
     if not here or objects.blob_id(repo, at, CONFIG) is ABSENT:
-        settled = plans.plan_commit(repo, plan, tip)  # no candidate's own settings are asked
+        settled = plans.fixed_at(repo, plan, tip)  # no candidate's own settings are asked
     at = at if here else settled
     state = plans.state_of(repo, at, settled)
     found = Evaluator() if is_resource(plan.metric) else None

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import inputs
 from gitexp.dvc.cache import has, object_path, open_cache, read_manifest
-from gitexp.dvc.declared_data import Needed, Reader, pointed
-from gitexp.dvc.dvcpipeline import Pattern, declared_outs, load_pipeline
+from gitexp.dvc.declared_data import Needed, Reader, declared_metrics, pointed
+from gitexp.dvc.dvcpipeline import Pattern
 from gitexp.dvc.state import NO_FILES, Patterns, ProjectState
 from gitexp.errors import (
     AmbiguousMetricError,
@@ -257,9 +257,7 @@ def metrics_files(repo: Repo, commit: CommitHash, config: ProjectConfig) -> tupl
             data, folder = state.read(path), posixpath.dirname(path)
             left -= 0 if data is ABSENT else len(data)
             if data is not ABSENT and left > 0:
-                outs = declared_outs(data, path, folder, ("metrics",))
-                patterns += [pattern for each in outs.values() for pattern, _ in each]
-                patterns += map(Pattern.of, load_pipeline(data, path, folder).metrics)
+                patterns += declared_metrics(data, path, folder)
     paths += pointed(state).data if patterns else ()
     named = Patterns.of(patterns)
     found = {path for path in paths if named.touch(path)}

@@ -114,7 +114,7 @@ def compare_files(
         raise UsageError(
             "only examples go together in clusters",
             found=f"--design {question.design.value}",
-            next_step="gitexp test --design examples, for files of predictions",
+            next_step="the same with --design examples, for files of predictions",
         )
     if question.design is FileDesign.EXAMPLES:
         files, pair, joined = _examples(baseline, candidate, question)
@@ -266,7 +266,7 @@ def _metric(files: Sequence[_File], question: FileQuestion) -> str:
             found=question.metric or f"{len(both)} metrics in both files",
             where=where,
             expected=", ".join(both[:MANY]) or "a column of numbers that both have",
-            next_step="gitexp test --metric NAME:max ...",
+            next_step="the same with --metric and one of these",
         )
     return metric
 
@@ -279,7 +279,7 @@ def _check_values(file: _File, metric: str) -> None:
             found=f"{number} rows",
             where=file.name,
             expected=f"at most {MOST_VALUES} repeats, folds or data sets",
-            next_step="gitexp test --design examples, if a row is an example",
+            next_step="the same with --design examples, if a row is an example",
         )
 
 
@@ -296,7 +296,7 @@ def _check_shape(file: _File, design: FileDesign) -> None:
             found=ROWS[kinds[0]][0],
             where=file.name,
             expected=ROWS[wanted][1],
-            next_step=f"gitexp test --design {kind}",
+            next_step=f"the same with --design {kind}",
         )
 
 

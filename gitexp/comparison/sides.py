@@ -193,7 +193,7 @@ def settled(repo: Repo, *sides: Named) -> CommitHash:
             commits = (*(side.commit for side in sides), named.commit, plan.baseline.commit)
             each = [_fixed(repo, commit) for commit in commits]
             if len({*each}) > 1:
-                added = plans.plan_commit(repo, plan, named.commit)
+                added = plans.fixed_at(repo, plan, named.commit)
                 at = at if None not in each and _fixed(repo, added) == each[0] else added
     return at
 

@@ -11,12 +11,21 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from gitexp.dvc.dvcfiles import DvcFiles, HashedPath
-from gitexp.dvc.dvcpipeline import LIMIT, declared_outs, declares
+from gitexp.dvc.dvcpipeline import (
+    LIMIT,
+    Pattern,
+    declared_outs,
+    declares,
+    load_mapping,
+    named_beside,
+)
 from gitexp.errors import BadFormatError, UnsafeInputError
 from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, commit_info, entry_at, list_dir
 from gitexp.git.tree import MODE_TREE
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT, BlobId, CommitHash, EvaluationDigest, Md5, TreeId
+from gitexp.text.fields import Fields
+from gitexp.text.foreign import is_url, joined
 from gitexp.text.predictions import declared_digest
 
 if TYPE_CHECKING:
@@ -52,6 +61,16 @@ class PointedData:
 
     data: dict[str, Pointed]
     unreadable: tuple[str, ...]
+
+
+def declared_metrics(data: bytes, where: str, folder: str = "") -> list[Pattern]:
+    """Return the metrics files that a ``dvc.yaml`` declares, by its stages and beside them."""
+    outs = declared_outs(data, where, folder, ("metrics",))
+    names = named_beside(Fields(load_mapping(data, where), where), "metrics")
+    return [
+        *(pattern for each in outs.values() for pattern, _ in each),
+        *(Pattern.of(joined(name, where, folder)) for name in names if not is_url(name)),
+    ]
 
 
 def pointed(state: ProjectState) -> PointedData:

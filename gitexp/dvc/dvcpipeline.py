@@ -221,9 +221,9 @@ def load_pipeline(data: bytes, where: str, folder: str = "", *, resolved: bool =
         stages=stages,
         needs_dvc=bool(why),
         why=why,
-        metrics=_top_paths(top, "metrics", where, folder),
-        plots=_top_paths(top, "plots", where, folder),
-        params=_top_paths(top, "params", where, folder),
+        metrics=_paths(named_beside(top, "metrics"), f"{where}: metrics", folder),
+        plots=_paths(named_beside(top, "plots"), f"{where}: plots", folder),
+        params=_paths(named_beside(top, "params"), f"{where}: params", folder),
         artifacts=_artifacts(top, where, folder),
         open=not resolved and any(_mentions(top.raw(key), "${") for key in _TOP_LEVEL),
     )
@@ -406,8 +406,8 @@ def _stage_params(fields: Fields) -> list[tuple[str, tuple[str, ...]]]:
     return [(file, tuple(keys)) for file, keys in found.items()]
 
 
-def _top_paths(top: Fields, key: str, where: str, folder: str) -> tuple[str, ...]:
-    """Return the paths that a top-level list names: texts, or paths with settings."""
+def named_beside(top: Fields, key: str) -> list[str]:
+    """Return what a list beside the stages names: texts, or paths with settings."""
     raw = top.raw(key)
     items = raw if isinstance(raw, list) else [raw] if isinstance(raw, (str, Mapping)) else []
     names: list[str] = []
@@ -417,7 +417,7 @@ def _top_paths(top: Fields, key: str, where: str, folder: str) -> tuple[str, ...
         elif isinstance(item, Mapping):
             for name, settings in item.items():
                 names += _plotted(settings) or [name]
-    return _paths(names, f"{where}: {key}", folder)
+    return names
 
 
 def _plotted(settings: Json) -> list[str]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+from collections.abc import Mapping
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from gitexp.dvc.covered.declared import UNDECLARED
@@ -28,11 +30,12 @@ from gitexp.git.transaction.cache import Index, Kind
 from gitexp.model import dataclass
 from gitexp.model.config import InputsMode
 from gitexp.model.ids import ABSENT, InputsDigest, ParamValue, TreeId
+from gitexp.records.codec import maybe_json
 from gitexp.records.config import seed_json
 from gitexp.system.secrets import to_show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
@@ -265,4 +268,10 @@ def settings_differences(
 
 
 def _setting(config: ProjectConfig, name: str) -> str:
-    return repr(seed_json(config.seed) if name == "seed" else getattr(config, name))
+    """Return a setting with the words that the file has for it."""
+    value = seed_json(config.seed) if name == "seed" else getattr(config, name)
+    if name == "predictions":
+        value = maybe_json(value)
+    elif isinstance(value, Mapping):
+        value = {key: each.value if isinstance(each, Enum) else each for key, each in value.items()}
+    return repr(value.value if isinstance(value, Enum) else value)

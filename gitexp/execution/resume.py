@@ -218,7 +218,7 @@ def _same(place: RunPlace, request: RunRequest, dead: Sequence[State]) -> list[S
     if request.commit_message is not None:
         return []  # which makes another state
     plan = plans.plan_of_branch(place.repo, place.branch, place.tip)
-    fallback = None if plan is ABSENT else plans.plan_commit(place.repo, plan, place.tip)
+    fallback = None if plan is ABSENT else plans.fixed_at(place.repo, plan, place.tip)
     source = place.head if request.at is None else objects.resolve(place.repo, request.at)
     overrides = {str(key): value for key, value in request.params}
     inputs = _inputs(place, source, fallback, overrides)

@@ -109,7 +109,7 @@ def look(
     """
     repo = place.repo
     known = plan_of(place, request)
-    fallback = None if known is None else plans.plan_commit(repo, known, place.tip)
+    fallback = None if known is None else plans.fixed_at(repo, known, place.tip)
     known, beside = _under(known, request)
     commit = place.head if request.at is None else objects.resolve(repo, request.at)
     named = request.at is not None

@@ -28,6 +28,7 @@ from gitexp.store.plan_files import (
     UnreadablePlan,
     is_beside,
     plan_at,
+    plan_history,
     plan_of,
     plans_in,
     settings,
@@ -293,6 +294,15 @@ def plan_commit(repo: Repo, plan: Plan, tip: CommitHash) -> CommitHash:
         raise NoPlanError("the plan is not in this commit", found=plan.name, where=tip[:9])
     # Several only where the same plan was added on parallel lines; any order will do if it is one.
     return min(origins(repo, tip, holds))
+
+
+def fixed_at(repo: Repo, plan: Plan, tip: CommitHash) -> CommitHash:
+    """Return the commit in a tip's history whose settings a plan fixed, whatever was amended since.
+
+    Raises `NoPlanError` if the tip does not hold the plan.
+    """
+    first = next(iter(plan_history(repo, plan, tip)), None)
+    return plan_commit(repo, plan, tip) if first is None else first
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,12 @@ def json_loads(data: bytes, *, where: str, limit: int = MIB) -> Json:
 def json_file(data: bytes, path: str, *, where: str, limit: int) -> Json:
     """Read a file as its ending says: JSON, or JSON Lines as the list of its objects."""
     if not path.lower().endswith(JSON_LINES):
-        return json_loads(data, where=where, limit=limit)
+        try:
+            return json_loads(data, where=where, limit=limit)
+        except BadFormatError as error:
+            if data.lstrip().startswith(b"{") and error.found == "Extra data":
+                error.next_step = f"name it {path[: -len('.json')]}.jsonl, if a line is an object"
+            raise
     lines = decode(data, where=where, limit=limit).split("\n")
     if len(lines) > _MOST_LINES:
         raise too_large(f"{len(lines)} lines", where, f"at most {_MOST_LINES} lines")

@@ -2,7 +2,7 @@
 
 One row is one measurement. `seed`, `rep`, `fold`, `dataset`, `n_train` and `n_test` say of what;
 every other column of numbers is a metric, unless the columns `metric` and `value` name them; so is
-one of JSON's `true` and `false` alone, as 1 and 0.
+one of `true` and `false` alone, as 1 and 0.
 Rows of two files without seeds are joined by a column of ids (`question`, `example_id`), else by
 their order.
 """
@@ -29,6 +29,7 @@ _COUNTS = ("rep", "fold", "n_train", "n_test")
 _CONTEXT = frozenset((*_COUNTS, "seed", "dataset"))
 _PARTS = frozenset(("rep", "fold", "dataset"))
 _LONG = frozenset(("metric", "value"))
+_BOOLEANS = {"true": "1", "false": "0"}
 _INTEGER = re.compile(r"[0-9]{1,19}")
 _ONE_METRIC = "value"  # of a file that is one column of numbers
 _SHOWN = 60  # characters of a cell in a message
@@ -85,7 +86,8 @@ def read(data: bytes, where: str) -> Table:
         twice = Counter(header).most_common(1)[0][0]
         raise BadFormatError("a column is there twice", found=twice[:_SHOWN], where=where)
     _check_number(len(rows), 1, where)
-    return Table(where, tuple(header), tuple(map(tuple, rows)))
+    columns = [_booleans(cells) for cells in zip(*rows, strict=True)]
+    return Table(where, tuple(header), tuple(zip(*columns, strict=True)))
 
 
 def samples(table: Table, joined: RowKey) -> tuple[Sample, ...]:
@@ -215,7 +217,7 @@ def _refuse_repeated(left: Table, right: Table, name: str) -> None:
                 found=f"{label[:_SHOWN]} in {number} rows",
                 where=table.where,
                 expected=f"one row for each {name[:_SHOWN]}: the mean of its rows, say",
-                next_step="gitexp test --design paired, with one row for each in both files",
+                next_step="the same with --design paired, with one row for each in both files",
             )
 
 
@@ -349,15 +351,17 @@ def _from_json(data: bytes, where: str) -> tuple[list[str], list[list[str]]]:
             where=where,
             expected="a list of objects, or an object of lists that are equally long",
         )
-    table = [_cells(cells, name, where) for name, cells in columns.items()]
+    table = [
+        [_cell(value, name, f"{where}, row {n}") for n, value in enumerate(cells, 1)]
+        for name, cells in columns.items()
+    ]
     return list(columns), [list(row) for row in zip(*table, strict=True)]
 
 
-def _cells(values: Sequence[Json], name: str, where: str) -> list[str]:
-    """Return a column's texts; one of booleans alone is of numbers: what passed, what was right."""
-    if all(isinstance(value, bool) for value in values):
-        return [str(int(value is True)) for value in values]
-    return [_cell(value, name, f"{where}, row {n}") for n, value in enumerate(values, 1)]
+def _booleans(cells: Sequence[str]) -> Sequence[str]:
+    """Return a column of booleans alone as one of numbers: what passed, what was right."""
+    words = [cell.strip().lower() for cell in cells]
+    return [_BOOLEANS[word] for word in words] if _BOOLEANS.keys() >= set(words) else cells
 
 
 def _cell(value: Json, name: str, where: str) -> str:

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from gitexp.store.lookup import FoundRun
 
 _FEW = 3
+_NO_SETTINGS = ProjectConfig(pipeline="dvc.yaml")  # of a commit that has none
 _OF_DVC = frozenset((".gitignore", ".dvcignore", "dvc.lock"))
 
 
@@ -101,7 +102,7 @@ def diff(workspace: Workspace, a: str, b: str) -> DiffView:
         environment=_environment(repo, one, other, notes),
         metrics=of_files or metrics,
         notes=tuple(notes),
-        committed=bool(of_files),
+        committed=bool(of_files) or left.config == right.config == _NO_SETTINGS,
     )
 
 
@@ -115,7 +116,7 @@ def of_range(repo: Repo, base: CommitHash, head: CommitHash) -> DiffView:
         try:
             config, _ = plans.config_of(repo, commit, base)
         except GitexpError:
-            config = ProjectConfig(pipeline="dvc.yaml")
+            config = _NO_SETTINGS
         tree = objects.commit_info(repo, commit).tree
         sides.append(NamedState(commit[:9], commit, tree, config, None))
     left, right = sides
@@ -348,7 +349,7 @@ def _rules(repo: Repo, one: Named, other: Named) -> tuple[int, InputsMode]:
     for named in sorted((other, one), key=lambda each: each.plan is None):
         with contextlib.suppress(GitexpError):
             plan, at = named.plan, named.commit
-            added = None if plan is None else plans.plan_commit(repo, plan, at)
+            added = None if plan is None else plans.fixed_at(repo, plan, at)
             return plans.config_of(repo, at, added)[0].inputs_by
     return ProjectConfig().inputs_by
 
@@ -394,10 +395,10 @@ def state_of(
     try:
         config, _ = plans.config_of(repo, commit, fallback)
     except NotInitialisedError:
-        config = ProjectConfig(pipeline="dvc.yaml")
+        config = _NO_SETTINGS
         notes.append(f"{name} has no .gitexp/config.yaml; read as a plain DVC project")
     except GitexpError as error:
-        config = ProjectConfig(pipeline="dvc.yaml")
+        config = _NO_SETTINGS
         notes.append(f"settings of {name}: {error.located}")
     digest = named.inputs
     config = config if rules is None else config.by_rules(rules)

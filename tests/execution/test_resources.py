@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.comparison.compare import exit_code
+from gitexp.experiments.amend_plan import amend_plan
 from gitexp.git.transaction import layout
 from gitexp.model.comparison import Role
-from gitexp.model.plan import Direction, Guard, Stopping, StoppingRule, Verdict
+from gitexp.model.plan import Direction, Guard, Stopping, StoppingRule, Terms, Verdict
 from gitexp.model.run import Resources
 from gitexp.records import config as config_format
 from gitexp.records.terms import parse_guard
-from tests.lab.records import CONFIG, EVALUATION, Lab, one, scores
+from tests.lab.records import CONFIG, EVALUATION, START, Lab, one, scores
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from gitexp.model.comparison import Comparison
+    from gitexp.model.config import ProjectConfig
     from tests.lab.build import BuiltRepo
 
 SEEDS = range(10)
@@ -129,6 +131,7 @@ def measured(  # noqa: PLR0913  what a comparison of costs depends on
     stopping: Stopping | None = None,
     evaluation: str = EVALUATION,
     proven: bool = False,
+    amended: ProjectConfig | None = None,
 ) -> Comparison:
     """Compare ten pairs, of which some ran their candidate `there`; it gains in all."""
     if not (lab.repo.path / layout.CONFIG).exists():
@@ -144,6 +147,10 @@ def measured(  # noqa: PLR0913  what a comparison of costs depends on
         guards_shown=proven,
     )
     lab.change()
+    if amended is not None:
+        lab.repo.commit({layout.CONFIG: config_format.dump_template(amended)}, at=lab.tick())
+        terms = Terms(effect="<=-1%")
+        plan = amend_plan(lab.repo.workspace, None, terms, why="it is more", now=START).plan
     values = {"f1": scores(0.6, SEEDS), "latency_ms": scores(30, SEEDS, spread=1.0)}
     where = {seed: replace(here, wall_s=9 + 0.01 * (seed % 3)) for seed in SEEDS}
     lab.record("b", values, of="main", plan=plan, resources=where)
@@ -237,11 +244,15 @@ def test_repeats_that_do_not_pair_all_need_one_hardware(lab: Lab, apart: Collect
     assert (result.headline == why) == bool(apart)
 
 
+@pytest.mark.parametrize("amended", [False, True])
 @pytest.mark.parametrize("before", [COSTS, CONFIG])
-def test_what_is_a_cost_is_fixed_with_the_plan(lab: Lab, before: object) -> None:
+def test_what_is_a_cost_is_fixed_with_the_plan(
+    lab: Lab, before: ProjectConfig, *, amended: bool
+) -> None:
     """Attack: seeing the result, a metric is declared to be a cost, or to be none."""
-    lab.init(before)  # type: ignore[arg-type]
-    kept = measured(lab, {1, 4, 5}).metrics[0].n_candidate
+    lab.init(before)
     later = CONFIG if before is COSTS else COSTS
-    lab.repo.commit({layout.CONFIG: config_format.dump_template(later)}, at=lab.tick())
+    kept = measured(lab, {1, 4, 5}, amended=later if amended else None).metrics[0].n_candidate
+    if not amended:
+        lab.repo.commit({layout.CONFIG: config_format.dump_template(later)}, at=lab.tick())
     assert one(lab).metrics[0].n_candidate == kept == (7 if before is COSTS else 10)

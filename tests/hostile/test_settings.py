@@ -6,6 +6,7 @@ branch to those of the baseline.
 
 from __future__ import annotations
 
+import ast
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Final, get_args
 
@@ -17,7 +18,9 @@ from gitexp.dvc.inputs import settings_differences
 from gitexp.enforcement.review import review
 from gitexp.git.transaction import layout
 from gitexp.model.comparison import Change
-from gitexp.model.config import Predictions, SeedRule
+from gitexp.model.config import Identity, InputsMode, Predictions, SeedRule
+from gitexp.model.plan import Direction
+from gitexp.model.rules import Policy
 from gitexp.model.views import DiffView
 from gitexp.records import config as config_format
 from gitexp.report import brief, views, words
@@ -98,3 +101,18 @@ def test_the_table_has_every_setting_that_acts() -> None:
     acting = config_format.results_part(CONFIG)
     assert isinstance(acting, dict)
     assert acting.keys() | {"inputs_ignore"} == OTHER.keys() | other
+
+
+def test_settings_that_differ_are_told_in_the_words_of_the_file() -> None:
+    other = {
+        "directions": {"loss": Direction.MIN},
+        "inputs_mode": InputsMode.DECLARED,
+        "identity": Identity.HASH,
+        "rules": {"R1": Policy.WARN},
+        "predictions": Predictions("p.csv"),
+    }
+    changed = replace(CONFIG, **other)  # type: ignore[arg-type]
+    found = settings_differences(CONFIG, changed, [field.name for field in fields(CONFIG)])
+    assert {item.what for item in found} == other.keys()
+    for text in (each for item in found for each in (item.a, item.b)):
+        ast.literal_eval(text or "")  # no name of a class of ours

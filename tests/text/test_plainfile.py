@@ -122,11 +122,22 @@ def test_a_line_that_is_no_object_is_named(line: str, message: str, where: str) 
     assert caught.value.where == f"a.jsonl, {where}"
 
 
-@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.csv"])
 def test_a_column_of_booleans_alone_is_one_of_numbers(name: str) -> None:
     rows = ['{"ok": true, "mixed": true, "kept": null}', '{"ok": false, "mixed": "", "kept": true}']
     text = "\n".join(rows) if name.endswith("l") else f"[{','.join(rows)}]"
+    if name == "a.csv":  # as pandas writes them
+        text = "ok,mixed,kept\nTrue,True,\nFalse,,True\n"
     assert [(row[0], row[5]) for row in load(text, name)] == [("ok", 1.0), ("ok", 0.0)]
+
+
+def test_json_lines_under_another_name_are_said_to_be_some() -> None:
+    with pytest.raises(BadFormatError, match="not JSON") as caught:
+        load('{"f1": 1}\n{"f1": 2}\n', "a.json")
+    assert caught.value.next_step == "name it a.jsonl, if a line is an object"
+    with pytest.raises(BadFormatError, match="not JSON") as caught:
+        load('{"f1": 1,}\n', "a.json")
+    assert "jsonl" not in caught.value.next_step
 
 
 def test_lines_without_end_are_refused() -> None:

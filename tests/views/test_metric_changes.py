@@ -60,7 +60,7 @@ def repo(tmp_path: Path) -> BuiltRepo:
 
 def changes(repo: BuiltRepo) -> list[tuple[object, ...]]:
     found = diff(repo.workspace, "main", "lower")
-    assert found.committed == bool(found.metrics)
+    assert found.committed
     return [(m.metric, m.a and m.a.mean, m.b and m.b.mean, m.better) for m in found.metrics]
 
 
@@ -74,6 +74,7 @@ PLACES = {
         },
     ),
     "of no stage": ("eval/m.json", {"dvc.yaml": "metrics: [eval/m.json]\n"}),
+    "of no stage, by a template": ("eval/m.json", {"dvc.yaml": "metrics: ['${dir}/m.json']\n"}),
     "of a folder below": ("sub/live/m.json", {"sub/live/dvc.yaml": "metrics: [m.json]\n"}),
     "without DVC": ("out/metrics.json", {}),
 }
@@ -118,7 +119,10 @@ def test_what_dvc_caches_is_read_for_oneself_and_never_for_a_review(repo: BuiltR
     assert "0.82" not in render(found, "text")
     assert any("eval/cached.json, and a review reads Git alone" in note for note in found.notes)
     shutil.rmtree(repo.path / ".dvc" / "cache")
-    notes = diff(repo.workspace, "main", "lower").notes
+    left = diff(repo.workspace, "main", "lower")
+    notes = left.notes
+    assert not left.metrics
+    assert "next: gitexp new NAME --baseline main --metric METRIC" in views.render(left, "text")
     assert any("eval/cached.json, and not in the cache: dvc fetch" in note for note in notes)
 
 
