@@ -47,6 +47,21 @@ MANY = 6  # metrics that a message names
 NO_FILE = Predictions("")
 _HEADER = 300  # letters of one in a message
 _SHOWN = 60  # of an id
+_NOT_READ = frozenset(
+    (
+        ".parquet",
+        ".feather",
+        ".arrow",
+        ".gz",
+        ".bz2",
+        ".xz",
+        ".zst",
+        ".zip",
+        ".xlsx",
+        ".npy",
+        ".npz",
+    )
+)
 NO_EFFECT = Effect(HypothesisKind.TWO_SIDED, 0.0, relative=False)
 TYPED = (
     "the hypothesis was typed with the data at hand: its verdict holds only if it was fixed before"
@@ -213,15 +228,23 @@ def _examples(
         predictions.load(each, one, str(path), (cluster,) if cluster else ())
         for each, one, path in zip(data, specs, paths, strict=True)
     ]
-    pair = replace(prediction_pairs.joined(*tables), positive=spec.positive, cluster=cluster)
+    pair = replace(prediction_pairs.joined(*tables), cluster=cluster)
+    pair = replace(pair, positive=computed.positive_of(pair, spec.positive))
     pair.clusters()  # a column that is not there is an error, not a table without a test
-    values = computed.both(computed.definition_of(question.metric, pair), pair)
+    for path, table in zip(paths, tables, strict=True):
+        computed.check_labels(question.metric, table, path)
+    definition = computed.definition_of(question.metric, pair)
+    if not spec.positive:
+        computed.check_class(question.metric, definition, pair)
+    values = computed.both(definition, pair)
     left, right = (
         _File(path.name, each, (Sample(question.metric, 0, value),))
         for path, each, value in zip(paths, data, values, strict=True)
     )
     named = dict.fromkeys(filter(None, map(predictions.renamed, specs)))
     told = tuple(f"columns taken: {text}" for text in named)
+    if str(definition) != question.metric:
+        told += (f"{question.metric} is {definition}",)
     return (left, right), pair, plainfile.RowKey(specs[0].id, cautions=told)
 
 
@@ -241,11 +264,20 @@ def _columns(data: bytes, path: Path, spec: Predictions) -> Predictions:
         found=", ".join(predictions.columns_of(data, str(path)))[:_HEADER] or "no header",
         where=str(path),
         expected=f"one column for {role}: {every}",
-        next_step="the same, once the columns are renamed: id, y_true, y_pred",
+        next_step="the same, once the columns are renamed: id, y_true, y_pred"
+        if fits[role] or role != "id"
+        else "the same, once a column id says which rows are of one example",
     )
 
 
 def _bytes(path: Path) -> bytes:
+    if path.suffix.lower() in _NOT_READ:
+        raise BadFormatError(
+            f"{path.suffix[1:]} is not read",
+            found=path.name,
+            expected="CSV, JSON or JSON Lines",
+            next_step="the same with what to_csv(FILE, index=False) of pandas writes",
+        )
     try:
         with path.open("rb") as stream:
             return stream.read(LIMIT + 1)

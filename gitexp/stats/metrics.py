@@ -207,18 +207,23 @@ def match_metric(
     "f1 of '1'"
     """
     labels = classes(*(side for one in measured for side in (one.y_true, one.y_pred)))
-    tried = candidates(name, labels, positive)
-    for definition in tried:
-        pairs = ((one.value, value(definition, one.y_true, one.y_pred)) for one in measured)
-        if all(math.isclose(*pair, rel_tol=SAME, abs_tol=1e-15) for pair in pairs):
+
+    def is_it(definition: Definition, one: MeasuredMetric) -> bool:
+        found = value(definition, one.y_true, one.y_pred)
+        return math.isclose(one.value, found, rel_tol=SAME, abs_tol=1e-15)
+
+    tried, odd = candidates(name, labels, positive), measured[0]
+    for number, definition in enumerate(tried):
+        other = next((one for one in measured if not is_it(definition, one)), None)
+        if other is None:
             return definition
+        odd = odd if number else other  # which the likeliest one does not give
     computed = ", ".join(
-        f"{definition} {value(definition, measured[0].y_true, measured[0].y_pred):.9g}"
-        for definition in tried
+        f"{definition} {value(definition, odd.y_true, odd.y_pred):.9g}" for definition in tried
     )
     raise DesignError(
         f"{name} cannot be computed from the recorded predictions",
-        found=f"{measured[0].value:.9g} reported; {computed or 'no definition of that name'}",
+        found=f"{odd.value:.9g} reported; {computed or 'no definition of that name'}",
         expected=f"one of {', '.join(KINDS)}, equal within {SAME:g}",
         next_step="record repeats with several seeds, or correct the predictions file",
     )

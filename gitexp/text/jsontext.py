@@ -18,6 +18,7 @@ Json = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
 """What JSON can say. A str is a Sequence of str: test for str before Sequence."""
 
 JSON_LINES = (".jsonl", ".ndjson")  # endings of files with one object a line
+RECORDS = 'the same with what to_json(FILE, orient="records") of pandas writes'  # of a data frame
 MIB = 1 << 20
 MAX_DEPTH = 50
 MAX_BITS = 14_284  # of an integer: Python writes no more than 4,300 digits

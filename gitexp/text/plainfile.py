@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import BadFormatError, DesignError
 from gitexp.model import dataclass
 from gitexp.model.run import MAX_SEED, Sample
-from gitexp.text.jsontext import Json, is_json, json_file
+from gitexp.text.jsontext import RECORDS, Json, is_json, json_file
 from gitexp.text.samples import LIMIT, check_separator, check_width, csv_rows
 
 if TYPE_CHECKING:
@@ -350,6 +350,7 @@ def _from_json(data: bytes, where: str) -> tuple[list[str], list[list[str]]]:
             "these are not measurements",
             where=where,
             expected="a list of objects, or an object of lists that are equally long",
+            next_step=RECORDS,
         )
     table = [
         [_cell(value, name, f"{where}, row {n}") for n, value in enumerate(cells, 1)]

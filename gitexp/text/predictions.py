@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import BadFormatError
 from gitexp.model import dataclass, field, replace
 from gitexp.model.ids import EvaluationDigest
-from gitexp.text.jsontext import Json, is_json, json_dumps_compact, json_file
+from gitexp.text.jsontext import RECORDS, Json, is_json, json_dumps_compact, json_file
 from gitexp.text.plainfile import is_id
 from gitexp.text.samples import LIMIT, check_separator, check_width, csv_rows
 
@@ -37,6 +37,8 @@ NAMES = {
     ),
 }
 _SHOWN = 10
+_MOST_CLASSES = 1_000  # with more labels they are texts or numbers
+_BOOLEANS = {"true": 1.0, "false": 0.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +98,11 @@ def load(
         texts = (_label(cell, name, f"{where}, row {n}") for n, cell in enumerate(cells[name], 1))
         return tuple(seen.setdefault(text, text) for text in texts)
 
+    truth = labels(spec.y_true)
     table = PredictionTable(
         ids=labels(spec.id),
-        y_true=labels(spec.y_true),
-        y_pred=labels(spec.y_pred),
+        y_true=truth,
+        y_pred=spelled(labels(spec.y_pred), truth),
         scores={
             name: tuple(_score(cell, name, f"{where}, row {n}") for n, cell in enumerate(found, 1))
             for name, found in cells.items()
@@ -121,6 +124,32 @@ def load(
             expected="one row for each example",
         )
     return table
+
+
+def spelled(labels: Sequence[str], truth: Sequence[str]) -> tuple[str, ...]:
+    """Return labels as the true ones are written: ``1.0`` and ``True`` are ``1``, ``a `` is ``a``.
+
+    >>> spelled(("1.0", "False", " b", "2"), ("0", "1", "b"))
+    ('1', '0', 'b', '2')
+    """
+    known = {*truth}
+    unknown = {*labels} - known
+    if not unknown or len(known) > _MOST_CLASSES:
+        return tuple(labels)
+    written: dict[float | str, list[str]] = {}
+    for label in known:
+        written.setdefault(_meant(label), []).append(label)
+    found = {label: written.get(_meant(label), []) for label in unknown}
+    same = {label: names[0] for label, names in found.items() if len(names) == 1}
+    return tuple(same.get(label, label) for label in labels)
+
+
+def _meant(label: str) -> float | str:
+    text = label.strip()
+    try:
+        return _BOOLEANS[text.lower()] if text.lower() in _BOOLEANS else float(text)
+    except ValueError:
+        return text
 
 
 def columns_of(data: bytes, where: str) -> tuple[str, ...]:
@@ -190,7 +219,12 @@ def _from_json(data: bytes, path: str, where: str) -> Iterator[Sequence[Json]]:
     """Yield the keys of the first object, and the values that each has of them."""
     value = json_file(data, path, where=where, limit=LIMIT)
     if not isinstance(value, list):
-        raise BadFormatError("these are not predictions", where=where, expected="a list of objects")
+        raise BadFormatError(
+            "these are not predictions",
+            where=where,
+            expected="a list of objects",
+            next_step=RECORDS,
+        )
     header: list[str] = []
     for n, row in enumerate(value, 1):
         if not isinstance(row, Mapping):

@@ -273,6 +273,98 @@ def test_examples_get_the_test_of_their_metric(run: object, metric: str, said: s
     assert "two trained models" in out
 
 
+def relabelled(text: str, truth: tuple[str, str], guess: tuple[str, str]) -> str:
+    """Return predictions with other words for the classes 0 and 1."""
+    head, *rows = text.splitlines()
+    cells = [row.split(",") for row in rows]
+    written = [[i, truth[int(y)], guess[int(p)], *more] for i, y, p, *more in cells]
+    return "\n".join([head, *map(",".join, written), ""])
+
+
+@pytest.mark.parametrize(
+    ("truth", "guess"),
+    [
+        (("0", "1"), ("0.0", "1.0")),
+        (("0.0", "1.0"), ("0", "1")),
+        (("0", "1"), ("False", "True")),
+        (("false", "true"), ("0", "1")),
+        (("no", "yes"), (" no", "yes ")),
+    ],
+)
+@pytest.mark.parametrize("metric", ["accuracy", "f1"])
+def test_labels_that_are_written_otherwise_are_the_same(
+    run: object, truth: tuple[str, str], guess: tuple[str, str], metric: str
+) -> None:
+    """A model of floats and its table of integers; the wrong answer was an accuracy of 0."""
+    how = ("--design", "examples", "--metric", f"{metric}:max", "--effect", ">0", "--json")
+    low, high = map(predictions, (150, 170))
+    _, out, _ = run(low, high, *how)
+    code, other, err = run(relabelled(low, truth, truth), relabelled(high, truth, guess), *how)
+    assert (code, err) == (0, "")
+    one, two = (json.loads(each)["metrics"][0] for each in (out, other))
+    for key in ("baseline_values", "candidate_values", "difference"):
+        assert one[key] == two[key]
+    assert one["result"]["p_value"] == two["result"]["p_value"]
+
+
+@pytest.mark.parametrize("guess", [("0.2", "0.9"), ("stay", "churn"), ("-1", "2")])
+def test_predictions_of_no_true_label_are_refused(run: object, guess: tuple[str, str]) -> None:
+    how = ("--design", "examples", "--metric", "accuracy:max", "--effect", ">0")
+    code, out, err = run(predictions(150), relabelled(predictions(170), ("0", "1"), guess), *how)
+    assert (code, out) == (3, "")
+    assert (
+        f"no label that b.csv predicts is a true one\n  found     {', '.join(sorted(guess))}" in err
+    )
+    assert "expected  labels as in y_true: 0, 1" in err
+    assert ("score" in err) is (guess == ("0.2", "0.9"))
+
+
+CHURN = ("stay", "churn")
+
+
+@pytest.mark.parametrize("metric", ["f1", "precision", "roc_auc", "average_precision"])
+def test_which_class_a_metric_is_of_is_asked_or_said(run: object, metric: str) -> None:
+    files = [relabelled(predictions(n), CHURN, CHURN) for n in (150, 170)]
+    how = ("--design", "examples", "--metric", f"{metric}:max", "--effect", ">0")
+    code, _, err = run(*files, *how)
+    assert (code, f"{metric} is of one class, and nothing says of which" in err) == (2, True), err
+    assert "the same with --positive churn, or with --positive stay" in err
+    for label in CHURN:
+        code, out, err = run(*files, *how, "--positive", label)
+        assert code in {0, 1, 6}, err
+        assert f"of '{label}'" in out
+    code, _, err = run(*files, *how, "--positive", "Churn")
+    assert (code, "no example is of the positive class" in err) == (2, True), err
+    assert "found     Churn" in err
+    assert "expected  churn or stay" in err
+    _, out, _ = run(predictions(150), predictions(170), *how)
+    assert "of '1'" in out
+    _, out, _ = run(predictions(150), predictions(170), *how, "--positive", "1.0")
+    assert "of '1'" in out
+
+
+def test_a_file_of_another_kind_is_called_so(
+    run: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, data in (("a.parquet", b"PAR1\x80"), ("b.csv.gz", b"\x1f\x8b\x08")):
+        (tmp_path / name).write_bytes(data)
+    for name in ("a.parquet", "b.csv.gz"):
+        for design in ("paired", "examples"):
+            how = ["--design", design, "--metric", "accuracy", "-C", str(tmp_path)]
+            assert main(["test", *how, name, name]) == 3
+            err = capsys.readouterr().err
+            assert f"{name.rpartition('.')[2]} is not read" in err
+            assert "to_csv" in err
+    for text in ('{"f1": {"0": 0.5, "1": 0.6}}', '{"id": {"0": "a"}, "y_true": {"0": "b"}}'):
+        for design in ("paired", "examples"):
+            code, _, err = run(text, text, "--design", design, "--metric", "f1", ending="json")
+            assert (code, 'to_json(FILE, orient="records")' in err) == (3, True), err
+    rows = "\n".join(row.partition(",")[2] for row in predictions(150).splitlines())
+    code, _, err = run(rows, rows, "--design", "examples", "--metric", "accuracy")
+    assert (code, "none for id" in err) == (3, True)
+    assert "the same, once a column id says which rows are of one example" in err
+
+
 def test_examples_support_a_hypothesis_about_two_models(run: object) -> None:
     code, out, _ = run(
         predictions(150), predictions(170), "--design", "examples", "--metric", "accuracy:max",

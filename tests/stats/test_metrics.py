@@ -149,3 +149,11 @@ def test_rounding_to_four_digits_is_another_number() -> None:
 
 def test_labels_are_sorted_and_complete() -> None:
     assert classes(("b", "a"), ("c",)) == ("a", "b", "c")
+
+
+def test_the_side_that_does_not_fit_is_named() -> None:
+    truth = ("1", "0", "1", "0")
+    sides = [MeasuredMetric(0.75, truth, ("1", "0", "1", "1")), MeasuredMetric(0.9, truth, truth)]
+    with pytest.raises(DesignError) as caught:
+        match_metric("accuracy", sides)
+    assert caught.value.found == "0.9 reported; accuracy 1"

@@ -6,6 +6,8 @@ again.
 
 from __future__ import annotations
 
+import re
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,8 +15,9 @@ import numpy as np
 
 from gitexp.comparison.designs.prediction_pairs import Pair, read_pair
 from gitexp.comparison.measure import Answer, CountedSides, Question, Values, build, values_of
-from gitexp.errors import DesignError
+from gitexp.errors import DesignError, UsageError
 from gitexp.model.comparison import EffectSize, Interval, SignificanceResult
+from gitexp.report import numbers
 from gitexp.stats import intervals as between_labels
 from gitexp.stats import metrics, scored, sums
 from gitexp.stats.design import Unit, kind_of, plan_examples
@@ -24,15 +27,18 @@ from gitexp.stats.planned import one_dataset, scoretests
 from gitexp.stats.planned.one_dataset import run_on_predictions
 from gitexp.stats.scored import Scoring
 from gitexp.system.curves import is_curve
+from gitexp.text.predictions import spelled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from gitexp.comparison.counting import Count
     from gitexp.comparison.eligible import Counted
     from gitexp.stats.planned.scoretests import Sides
     from gitexp.stats.values import Places
     from gitexp.stats.values import Values as Table
+    from gitexp.text.predictions import PredictionTable
 
     Found = tuple[
         SignificanceResult,
@@ -43,6 +49,9 @@ if TYPE_CHECKING:
 
 Computed = Definition | Scoring
 MOST_CLASSES = 1_000
+_MANY = 6  # labels that a message names
+_POSITIVE = frozenset(("1", "1.0", "true", "yes", "y", "t", "positive", "pos"))
+_SHARE = re.compile(r"0?\.[0-9]+|0|1|[01]\.0*")
 MOST_COUNTS = 4_000_000  # classes times rows: 32 MB, of which resampling holds several
 
 
@@ -133,6 +142,54 @@ def definition_of(metric: str, pair: Pair) -> Computed:
     raise DesignError(
         f"{metric} cannot be computed from these predictions",
         expected="accuracy, f1, roc_auc, log_loss, rmse, ... and the columns that it needs",
+    )
+
+
+def positive_of(pair: Pair, given: str | None) -> str | None:
+    """Return the positive class as the true labels have it."""
+    if given is None:
+        return None
+    labels = classes(pair.y_true)
+    (label,) = spelled((given,), pair.y_true)
+    if label not in labels:
+        raise UsageError(
+            "no example is of the positive class",
+            found=given,
+            expected=" or ".join(labels[:_MANY]),
+            next_step="the same with --positive and one of these",
+        )
+    return label
+
+
+def check_labels(metric: str, table: PredictionTable, path: Path) -> None:
+    """Refuse predictions that speak of other classes than the true labels: none can be right."""
+    labels, said = classes(table.y_true), classes(table.y_pred)
+    few = len(table.ids) >= 2 * len(labels)  # of a text or number each example may have its own
+    if not few or kind_of(metric) or not metrics.kind_of(metric) or {*labels} & {*said}:
+        return
+    shares = all(map(_SHARE.fullmatch, said))
+    raise DesignError(
+        f"no label that {path.name} predicts is a true one",
+        found=numbers.listed(said, _MANY),
+        where=str(path),
+        expected=f"labels as in y_true: {numbers.listed(labels, _MANY)}",
+        next_step="the same, once probabilities are in a column score and y_pred has labels"
+        if shares
+        else "the same, once both columns have the same words for a class",
+    )
+
+
+def check_class(metric: str, definition: Computed, pair: Pair) -> None:
+    """Refuse to guess which of two classes a metric is of, but by a name that says it."""
+    label = definition.positive
+    scores = [name for name in pair.baseline.scores if name.startswith("score_")]
+    if not label or label.lower() in _POSITIVE or scores == [f"score_{label}"]:
+        return
+    steps = (f"with --positive {shlex.quote(each)}" for each in classes(pair.y_true))
+    raise UsageError(
+        f"{metric} is of one class, and nothing says of which",
+        found=" and ".join(classes(pair.y_true)),
+        next_step=f"the same {', or '.join(steps)}",
     )
 
 
