@@ -25,7 +25,7 @@ from gitexp.report import numbers
 from gitexp.rules.branches import governing, is_protected
 from gitexp.stats.stopping import inflated_alpha
 from gitexp.store import plans
-from gitexp.store.plan_files import plan_history, settings
+from gitexp.store.plan_files import plan_history
 from gitexp.store.plans import plan_named
 
 if TYPE_CHECKING:
@@ -76,17 +76,14 @@ def back_to_first(repo: Repo, plan: Plan | None, tip: CommitHash) -> str:
     return ""
 
 
-def lent_mode(repo: Repo, baseline: ResolvedSide) -> str:
-    """Say if a plan has its baseline read in a mode of inputs that its own settings have not."""
-    if not baseline.config.is_declared:
-        return ""
-    found = settings(repo.tree(baseline.commit))
-    if found is None or found.is_declared:
-        return ""
-    return (
-        "the plan brought declared mode to its baseline, whose own settings count all files: what "
-        "nothing declares there was in no job, and one that goes on without it may be worse"
-    )
+def two_modes(baseline: ResolvedSide, candidate: ResolvedSide) -> Iterator[str]:
+    """Say if one side alone is read in declared mode, as its own settings and its plan's say."""
+    if baseline.config.is_declared is not candidate.config.is_declared:
+        one, other = ("candidate", "baseline")[:: -1 if baseline.config.is_declared else 1]
+        yield (
+            f"of the {one} what its settings declare counts, of the {other} every file, as its own "
+            f"settings say: what nothing declares was in jobs of the {other} alone"
+        )
 
 
 def prefix(counted: Count, evaluation: Evaluation, *, allowed: bool) -> str:

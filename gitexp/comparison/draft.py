@@ -177,9 +177,8 @@ def draft(
             *cautions.warnings(counted, evaluation),
             *on_examples,
             *cautions.tries(gathered.found, counted, plan),
-            *filter(
-                None, (Environments(repo).of_pairs(counted), cautions.lent_mode(repo, baseline))
-            ),
+            *filter(None, [Environments(repo).of_pairs(counted)]),
+            *cautions.two_modes(baseline, candidate),
             *(
                 ()
                 if same

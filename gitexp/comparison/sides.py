@@ -202,7 +202,7 @@ def _fixed(repo: Repo, commit: CommitHash) -> tuple[object, ...] | None:
     found = settings(repo.tree(commit)) if objects.exists(repo, commit) else None
     if found is None:
         return None
-    return found.inputs_by, found.inputs_include if found.is_declared else (), found.cost
+    return found.inputs_by, found.cost
 
 
 def source(repo: Repo, named: Named, fallback: CommitHash, index: Index) -> ResolvedSide:

@@ -134,7 +134,7 @@ class ProjectConfig:
 
     @property
     def inputs_by(self) -> tuple[int, InputsMode]:
-        """Rules and mode of inputs: a plan fixes both for its sides."""
+        """Rules and mode of inputs."""
         return self.inputs_rules, self.inputs_mode
 
     def by_rules(self, by: tuple[int, InputsMode]) -> ProjectConfig:
@@ -146,13 +146,11 @@ class ProjectConfig:
     def as_planned(self, plan: ProjectConfig) -> ProjectConfig:
         """Return the same as the settings that a plan stood on read it.
 
-        What these include to be declared, no settings of another mode could say.
+        Declared mode takes files away, so that both have to say it: whoever writes a plan takes
+        none from a baseline that counts them.
         """
-        new = replace(self.by_rules(plan.inputs_by), cost=plan.cost)
-        if not plan.is_declared or self.is_declared:
-            return new
-        both = dict.fromkeys((*self.inputs_include, *plan.inputs_include))
-        return replace(new, inputs_include=tuple(both))
+        mode = self.inputs_mode if plan.is_declared else plan.inputs_mode
+        return replace(self.by_rules((plan.inputs_rules, mode)), cost=plan.cost)
 
     @property
     def lock(self) -> str:

@@ -334,9 +334,9 @@ def _both(repo: Repo, a: str, b: str) -> tuple[NamedState, NamedState, lookup.Lo
     """
     with open_index(repo.workspace) as index:
         one, other = sides.find(repo, index, a), sides.find(repo, index, b)
-        rules = _rules(repo, one, other)
         planned = sorted((other, one), key=lambda each: each.plan is None)
         at = None if planned[0].plan is None else sides.settled(repo, *planned)
+        rules = _rules(repo, other, one) if at is None else None
         left = state_of(repo, index, one, fallback=at or other.commit, rules=rules)
         right = state_of(repo, index, other, fallback=at or one.commit, rules=rules)
         wanted = {state.inputs for state in (left, right) if state.inputs is not None}
@@ -344,13 +344,11 @@ def _both(repo: Repo, a: str, b: str) -> tuple[NamedState, NamedState, lookup.Lo
         return left, right, lookup.runs_by_inputs(repo, *wanted, index=index, also=also)
 
 
-def _rules(repo: Repo, one: Named, other: Named) -> tuple[int, InputsMode]:
-    """Return the rules of inputs by which both are read: those of a plan, else the other's own."""
-    for named in sorted((other, one), key=lambda each: each.plan is None):
+def _rules(repo: Repo, *states: Named) -> tuple[int, InputsMode]:
+    """Return the rules of inputs by which all are read, where no plan says it."""
+    for named in states:
         with contextlib.suppress(GitexpError):
-            plan, at = named.plan, named.commit
-            added = None if plan is None else plans.fixed_at(repo, plan, at)
-            return plans.config_of(repo, at, added)[0].inputs_by
+            return plans.config_of(repo, named.commit)[0].inputs_by
     return ProjectConfig().inputs_by
 
 

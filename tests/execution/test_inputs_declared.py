@@ -195,28 +195,27 @@ def test_a_notebook_that_a_command_executes(tmp_path: Path) -> None:
     assert digest(repo) != before
 
 
-def test_a_plan_fixes_the_mode_for_a_baseline_of_another(tmp_path: Path) -> None:
+def test_a_plan_takes_no_file_from_a_baseline_whose_settings_count_it(tmp_path: Path) -> None:
     repo = project(tmp_path / "p", READS, declared=False)
     repo.commit({"extra.txt": "1\n", "plot.py": "x = 1\n"})
+    run(repo.workspace, RunRequest(repeats=2))
     repo.git("switch", "-q", "-c", "work")
     repo.commit({"params.yaml": "lr: 0.5\nseed: 7\n", **settings(repo, MODE)})
     new(repo.workspace, replace(ASKED, here=True, baseline="main"))
     done = run(repo.workspace, RunRequest())
     theirs = {each.side: each.run.inputs for each in done.recorded}
-    assert theirs["candidate"] == digest(repo)
-    assert theirs["baseline"] != digest(repo, "main"), "by its own settings all counts"
+    assert theirs == {"candidate": digest(repo), "baseline": digest(repo, "main")}
     assert run(repo.workspace, RunRequest()).recorded == ()
     (found,) = compare(repo.workspace)
-    assert (found.pairs, [item.what for item in found.changes or ()]) == (2, ["lr"])
-    assert [text for text in found.warnings if "brought declared mode to its baseline" in text]
-    repo.git("switch", "-q", "main")
-    repo.commit({"extra.txt": None, "plot.py": None})
-    assert theirs["baseline"] == digest(repo), "the folder without them is the one that ran"
+    changes = {item.what for item in found.changes or ()}
+    assert (found.pairs, changes) == (2, {"lr", "extra.txt", "plot.py"})
+    assert [text for text in found.warnings if "in jobs of the baseline alone" in text]
+    told = inputs(repo.workspace, "main", "work")
+    assert {item.what for item in told.reasons} == changes
+    assert (len(told.runs_a), len(told.runs_b)) == (2, 1)
 
 
-def test_a_baseline_takes_what_the_plans_settings_include_later_ones_change_nothing(
-    tmp_path: Path,
-) -> None:
+def test_what_later_settings_include_changes_nothing(tmp_path: Path) -> None:
     repo = project(tmp_path / "p", f"open('lib/h.py').read()\n{TRAIN}", declared=False)
     repo.commit({"lib/h.py": "x = 1\n", "lib/i.py": "x = 1\n"})
     repo.git("switch", "-q", "-c", "work")

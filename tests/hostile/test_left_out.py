@@ -14,13 +14,17 @@ import pytest
 from gitexp.dvc import inputs
 from gitexp.dvc.input_parts import left_out
 from gitexp.dvc.state import ProjectState
+from gitexp.enforcement.review import review
 from gitexp.execution.run import run
+from gitexp.experiments.new import new
 from gitexp.git import objects, repository
 from gitexp.git.transaction import layout
 from gitexp.model.request import RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.records import config as config_format
 from gitexp.store import plans
+from tests.execution.test_inputs_declared import MODE, READS
+from tests.execution.test_inputs_rules import ASKED, settings
 from tests.execution.test_run import plain, states
 
 if TYPE_CHECKING:
@@ -145,3 +149,27 @@ def test_a_repeat_that_misses_such_a_file_is_told_why(tmp_path: Path) -> None:
     assert set(states(done)) == {RepeatState.FAILED}
     (said,) = [text for text in done.warnings if "inputs.ignore" in text]
     assert said.startswith("helper.py was not there")
+
+
+@pytest.mark.parametrize("on_main", [False, True], ids=["a-plans-alone", "mains-too"])
+def test_a_plan_takes_an_optional_file_only_from_a_baseline_in_declared_mode(
+    tmp_path: Path, *, on_main: bool
+) -> None:
+    """Else the file that a candidate declares would be its gain, and main had it all along."""
+    repo = plain(tmp_path / "p", READS, outputs=(), dvc_init=False)
+    repo.commit({"extra.txt": "1\n", **(settings(repo, MODE) if on_main else {})})
+    repo.git("switch", "-q", "-c", "work")
+    include = "  include: [extra.txt]\n"
+    mode = () if on_main else (MODE,)
+    repo.commit(settings(repo, *mode, ("  include: []\n", include)))
+    new(repo.workspace, replace(ASKED, here=True, baseline="main"))
+    repo.commit({"plot.py": "x = 1\n", "params.yaml": "lr: 0.2\nseed: 7\n"})
+    run(repo.workspace, RunRequest())
+    (item,) = review(repo.workspace, "main...work").experiments
+    assert item.comparison is not None
+    assert item.comparison.pairs == 2
+    assert item.comparison.metrics[0].difference == pytest.approx(1.1 if on_main else 0.1)
+    changes = {each.what for each in item.comparison.changes or ()}
+    assert changes == {"lr", *(["extra.txt"] if on_main else [])}
+    warned = [text for text in item.comparison.warnings if "jobs of the baseline alone" in text]
+    assert bool(warned) is not on_main
