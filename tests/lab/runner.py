@@ -45,6 +45,7 @@ class Job:
     failed: bool = False
     artifacts: dict[str, Path] = field(default_factory=dict)
     ran: list[str] = field(default_factory=list)
+    cached: Path | None = None  # what an earlier job has saved
 
     def run(self, action: Path, given: Mapping[str, str]) -> dict[str, str]:
         """Run every step of an action; return its outputs."""
@@ -115,8 +116,10 @@ class Job:
                 for path in given["path"].split():
                     shutil.copy(path, folder)
                 self.artifacts[given["name"]] = folder
-            case "actions/cache":
-                pass  # nothing was cached
+            case "actions/cache":  # unpacks as tar does, through links of the work tree
+                place = self.workspace / given["path"]
+                if self.cached is not None:
+                    shutil.copytree(self.cached, place, dirs_exist_ok=True, symlinks=True)
             case _:
                 message = f"the runner does not know {name}"
                 raise AssertionError(message)

@@ -166,21 +166,47 @@ def test_data_are_fetched_for_our_own_alone_and_a_restored_cache_is_looked_at(
     lab.repo.commit({".dvc/config": "[core]\n    remote = theirs\n"}, at=71)
     lab.repo.switch("main")
     there = checked_out(lab, tmp_path)
-    good, bad = (there.path / ".dvc" / "cache" / "files" / "md5" / name for name in ("90", "ff"))
-    for folder in (good, bad):
+    saved = tmp_path / "saved" / "files" / "md5"
+    for folder in (saved / "90", saved / "ff"):
         folder.mkdir(parents=True)
         (folder / "0150983cd24fb0d6963f7d28e17f72").write_text("abc")
-    (good / "0150983cd24fb0d6963f7d28e17f73").symlink_to(good / "0150983cd24fb0d6963f7d28e17f72")
-    (bad / "two\nlines").write_text("abc")
+    (saved / "90" / "0150983cd24fb0d6963f7d28e17f73").symlink_to("0150983cd24fb0d6963f7d28e17f72")
+    (saved / "ff" / "two\nlines").write_text("abc")
     run = job(tmp_path, there, installed, fake, pull_request(lab, source=source))
+    run.cached = tmp_path / "saved"
     run.run(without_install(tmp_path), {"pull-data": "true", "comment": "false"})
     assert not run.failed, run.log
     config = (there.path / ".dvc" / "config").read_text()
     ours = source == REPOSITORY
-    assert ("Fetch data" in run.ran) is ours
+    assert {"Restore the data cache", "Fetch data"} & {*run.ran} == (
+        {"Restore the data cache", "Fetch data"} if ours else set()
+    )
     assert "remote = ours" in config if ours else "remote = theirs" in config
-    assert len(list(good.iterdir())) == (1 if ours else 2)
-    assert bool(list(bad.iterdir())) is not ours
+    kept = [path.parent.name for path in run.temp.glob("gitexp-data/files/md5/*/*")]
+    assert kept == ["90"] * ours
+    assert not (there.path / ".dvc" / "cache").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.network
+@pytest.mark.parametrize("link", [".dvc", ".dvc/cache"])
+def test_a_saved_cache_is_unpacked_through_no_link_of_a_branch(
+    tmp_path: Path, installed: Path, fake: FakeGitHub, link: str
+) -> None:
+    lab = project(tmp_path / "github")
+    there = checked_out(lab, tmp_path)
+    run = job(tmp_path, there, installed, fake, pull_request(lab))
+    run.cached, target = tmp_path / "saved", run.temp / "package"
+    run.cached.mkdir()
+    (run.cached / "__init__.py").write_text("raise SystemExit\n")
+    target.mkdir()
+    (there.path / link).parent.mkdir(exist_ok=True)
+    (there.path / link).symlink_to(target)
+    run.run(without_install(tmp_path), {"pull-data": "true", "comment": "false"})
+    assert not run.failed, run.log
+    assert "Restore the data cache" in run.ran
+    assert (run.temp / "gitexp-data" / "__init__.py").exists(), "it was restored"
+    assert list(target.iterdir()) == []
 
 
 def test_the_server_example_leaves_a_review_of_what_was_pushed(tmp_path: Path) -> None:

@@ -199,3 +199,4 @@ def test_data_of_a_claim_about_two_models_are_fetched_and_judged(hub: Hub) -> No
     assert not run.failed, run.log
     assert outputs["verdict"] == "supported", run.log
     assert "could not be fetched" not in run.log
+    assert len([*run.temp.glob("gitexp-data/files/md5/*/*")]) == 2, "where they are kept for later"
