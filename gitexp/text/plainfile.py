@@ -13,6 +13,7 @@ import json
 import math
 import re
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError, DesignError
@@ -22,14 +23,18 @@ from gitexp.text.jsontext import RECORDS, Json, is_json, json_file
 from gitexp.text.samples import LIMIT, check_separator, check_width, csv_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 MOST_NUMBERS = 250_000  # rows times columns of numbers
+MOST_CELLS = 2_000_000  # with those of text: they are all in memory
 _COUNTS = ("rep", "fold", "n_train", "n_test")
 _CONTEXT = frozenset((*_COUNTS, "seed", "dataset"))
 _PARTS = frozenset(("rep", "fold", "dataset"))
 _LONG = frozenset(("metric", "value"))
 _BOOLEANS = {"true": "1", "false": "0"}
+_SIGNS = re.compile(  # of JSON, and its texts, the last without an end, too
+    rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[,\[{]', re.DOTALL
+)
 _INTEGER = re.compile(r"[0-9]{1,19}")
 _ONE_METRIC = "value"  # of a file that is one column of numbers
 _SHOWN = 60  # characters of a cell in a message
@@ -51,13 +56,13 @@ class Table:
     """Cells of a file as texts."""
 
     where: str
-    header: tuple[str, ...]
+    header: Mapping[str, int]  # name of a column -> its place
     rows: tuple[tuple[str, ...], ...]
 
     def labels(self, name: str) -> tuple[tuple[str, str], ...]:
         """Return the cells of a column; in the long form each with its metric."""
-        at = self.header.index(name)
-        metric = self.header.index("metric") if set(self.header) >= _LONG else None
+        at = self.header[name]
+        metric = self.header["metric"] if self.header.keys() >= _LONG else None
         return tuple(("" if metric is None else row[metric], row[at].strip()) for row in self.rows)
 
 
@@ -87,7 +92,8 @@ def read(data: bytes, where: str) -> Table:
         raise BadFormatError("a column is there twice", found=twice[:_SHOWN], where=where)
     _check_number(len(rows), 1, where)
     columns = [_booleans(cells) for cells in zip(*rows, strict=True)]
-    return Table(where, tuple(header), tuple(zip(*columns, strict=True)))
+    places = {name: at for at, name in enumerate(header)}
+    return Table(where, places, tuple(zip(*columns, strict=True)))
 
 
 def samples(table: Table, joined: RowKey) -> tuple[Sample, ...]:
@@ -97,7 +103,7 @@ def samples(table: Table, joined: RowKey) -> tuple[Sample, ...]:
     Rows that name a rep, a fold or a data set are parts of one repeat.
     """
     where, header, rows = table.where, table.header, table.rows
-    metrics = None if set(header) >= _LONG else _metrics(header, rows, where)
+    metrics = None if header.keys() >= _LONG else _metrics(header, rows, where)
     if metrics is not None and joined.ids:
         metrics = tuple(name for name in metrics if name != joined.name)
     numbers = {each: number for number, each in enumerate(joined.ids)}
@@ -143,9 +149,11 @@ def join(left: Table, right: Table, metric: str | None, *, paired: bool) -> RowK
         return RowKey()
     of_numbers = [name for name in left.header if name in both and _are_numbers(left, name)]
     asked = metric or (of_numbers[0] if len(of_numbers) == 1 else None)
-    others = [name for name in left.header if name in both - _CONTEXT - _LONG - {asked}]
+    measured = both - _CONTEXT - _LONG - {asked}
+    others = [name for name in left.header if name in measured]
     ranks = {name: rank for name in others if (rank := _rank(left, right, name)) is not None}
-    best = [name for name in ranks if ranks[name] == min(ranks.values())]
+    least = min(ranks.values(), default=None)
+    best = [name for name in ranks if ranks[name] == least]
     if paired:
         _check_ways(left, right, best)
     if best:
@@ -255,7 +263,7 @@ def _are_numbers(table: Table, name: str) -> bool:
     return name not in _CONTEXT and all(_is_number(label) for _, label in table.labels(name))
 
 
-def _metrics(header: Sequence[str], rows: Sequence[Sequence[str]], where: str) -> tuple[str, ...]:
+def _metrics(header: Iterable[str], rows: Sequence[Sequence[str]], where: str) -> tuple[str, ...]:
     """Return the columns of numbers; those of text alone are somebody's remarks."""
     found = []
     for index, name in enumerate(header):
@@ -272,13 +280,18 @@ def _metrics(header: Sequence[str], rows: Sequence[Sequence[str]], where: str) -
 
 def _check_number(rows: int, columns: int, where: str) -> None:
     if rows * columns > MOST_NUMBERS:
-        raise BadFormatError(
-            "there are too many numbers in the file",
-            found=f"{rows} rows, {columns} columns of numbers",
-            where=where,
-            expected=f"at most {MOST_NUMBERS} numbers",
-            next_step="leave out the columns and rows that the question is not about",
-        )
+        found = f"{rows} rows, {columns} columns of numbers"
+        raise _too_many("numbers", found, MOST_NUMBERS, where)
+
+
+def _too_many(what: str, found: str, most: int, where: str) -> BadFormatError:
+    return BadFormatError(
+        f"there are too many {what} in the file",
+        found=found,
+        where=where,
+        expected=f"at most {most} {what}",
+        next_step="leave out the columns and rows that the question is not about",
+    )
 
 
 def _count(text: str, name: str, where: str) -> int | None:
@@ -323,7 +336,16 @@ def _no_number(text: str, name: str, where: str) -> BadFormatError:
 
 
 def _from_csv(data: bytes, where: str) -> tuple[list[str], list[list[str]]]:
-    lines = [row for _, row in csv_rows(data, where, strict=True) if row]
+    lines: list[list[str]] = []
+    cells = 0
+    for _, row in csv_rows(data, where, strict=True):
+        if row:
+            lines.append(row)
+            cells += len(row)
+        if len(lines) > MOST_NUMBERS + 1:
+            raise _too_many("numbers", f"more than {MOST_NUMBERS} rows", MOST_NUMBERS, where)
+        if cells > MOST_CELLS:
+            raise _too_many("cells", f"more than {MOST_CELLS}", MOST_CELLS, where)
     if not lines:
         return [], []
     header = [name.strip() for name in lines[0]]
@@ -336,6 +358,11 @@ def _from_csv(data: bytes, where: str) -> tuple[list[str], list[list[str]]]:
 
 
 def _from_json(data: bytes, where: str) -> tuple[list[str], list[list[str]]]:
+    # Each value comes after one of these; within a text they are none.
+    if sum(map(data.count, (b",", b"[", b"{"))) > MOST_CELLS:
+        signs = (found for found in _SIGNS.finditer(data) if found[0][:1] != b'"')
+        if next(islice(signs, MOST_CELLS, None), None) is not None:
+            raise _too_many("cells", f"more than {MOST_CELLS}", MOST_CELLS, where)
     value = json_file(data, where, where=where, limit=LIMIT)
     columns: dict[str, list[Json]] = {}
     if isinstance(value, list) and all(isinstance(row, dict) for row in value):

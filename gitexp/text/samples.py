@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import BadFormatError, DamagedDataError, UnsafeInputError
 from gitexp.model.run import Sample
 from gitexp.text.fields import LARGEST
-from gitexp.text.jsontext import MIB, decode
+from gitexp.text.jsontext import MIB, decode, too_large
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 COLUMNS = ("metric", "seed", "rep", "fold", "dataset", "n_train", "n_test", "value")
 LIMIT = 64 * MIB
 MOST_ROWS = 250_000  # of one run: read in seconds, and far below the bytes that are read
+
+_MOST_SIGNS = 2_000_000  # commas of a row, which is built before anybody sees it
 
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 
@@ -105,9 +107,21 @@ def dump(samples: Iterable[Sample]) -> bytes:
 def csv_rows(data: bytes, where: str, *, strict: bool = False) -> Iterator[tuple[str, list[str]]]:
     """Yield the rows of anybody's CSV, at most 64 MiB of it, each with its place."""
     text = decode(data, where=where, limit=LIMIT)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=strict)
+    lines: Iterator[str] = io.StringIO(text, newline="")
+    signs = 0  # since the last row, which may have several lines
+
+    def counted(lines: Iterator[str]) -> Iterator[str]:
+        nonlocal signs
+        for line in lines:
+            signs += line.count(",")
+            if signs > _MOST_SIGNS:
+                raise too_large("millions of commas in a row", where, f"at most {_MOST_SIGNS}")
+            yield line
+
+    reader = csv.reader(lines if text.count(",") <= _MOST_SIGNS else counted(lines), strict=strict)
     try:
         for row in reader:
+            signs = 0
             yield f"{where}, line {reader.line_num}", row
     except csv.Error as error:
         here = f"{where}, line {reader.line_num}"

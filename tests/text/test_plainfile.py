@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import tracemalloc
+
 import pytest
 
 from gitexp.errors import BadFormatError, UnsafeInputError
@@ -159,7 +162,7 @@ def test_a_file_without_end_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("f1\n" + "0.5\n" * 250_001, "250001 rows, 1 columns"),
+        ("f1\n" + "0.5\n" * 250_001, "more than 250000 rows"),
         (",".join(f"m{i}" for i in range(20_000)) + ("\n" + "1," * 19_999 + "1") * 13, "13 rows"),
     ],
 )
@@ -168,3 +171,53 @@ def test_more_numbers_than_can_be_tested_are_refused(text: str, found: str) -> N
         load(text)
     assert found in caught.value.found
     assert "250000" in caught.value.expected
+
+
+CELLS, JSON = plainfile.MOST_CELLS, ("a.json", BadFormatError)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "error"),
+    [
+        ("a" + ",b" * 200 + "\n" + ("x" + ",y" * 200 + "\n") * 10_000, "a.csv", BadFormatError),
+        ("ab" + ",cd" * (CELLS + 1), "a.csv", UnsafeInputError),  # one row
+        ("ab" + f'{",cd" * 9_999},"\n"' * (CELLS // 9_000), "a.csv", UnsafeInputError),  # in lines
+        (f"[{','.join(['{}'] * CELLS)}]", "a.json", BadFormatError),
+        ('{"a":1}\n' * (CELLS - 1) + '{"a":[1,1]}\n' * 2, "a.jsonl", BadFormatError),
+        (f'{{"a":[1{",1" * CELLS}]}}', "a.json", BadFormatError),
+    ],
+)
+def test_more_cells_than_memory_is_for_are_refused_before_they_are_kept(
+    text: str, name: str, error: type[Exception]
+) -> None:
+    tracemalloc.start()
+    with pytest.raises(error):
+        load(text, name)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 300 << 20
+
+
+def test_commas_in_texts_are_no_cells() -> None:
+    said = "," * 100_000
+    rows = f'"{said}",1\n' * (CELLS // 90_000)
+    assert len(load(f"a,f1\n{rows}")) == CELLS // 90_000
+    assert len(load(json.dumps([{"a": f'"{said}\\', "f1": 1}] * 22), "a.json")) == 22
+
+
+@pytest.mark.parametrize("end", ["", "\\"])
+def test_a_text_without_an_end_is_looked_at_once(end: str) -> None:
+    with pytest.raises(BadFormatError, match="not JSON"):
+        load("[" * 9 + ",{" * (CELLS // 3) + '"' + '\\"' * (CELLS // 3) + end + "," * 9, "a.json")
+    with pytest.raises(BadFormatError, match="not JSON"):
+        load('"' + '\\",' * CELLS + end, "a.json")
+
+
+def test_a_file_of_many_columns_is_read_to_its_end() -> None:
+    """All were looked at for each of them: of 50,000 columns nobody saw the end."""
+    number = 100_000
+    header = ",".join(f"c{n}_id" for n in range(number))
+    data = f"{header}\n{','.join(['1'] * number)}\n{','.join(['2'] * number)}\n".encode()
+    one, two = plainfile.read(data, "a.csv"), plainfile.read(data, "b.csv")
+    assert plainfile.join(one, two, "c0_id", paired=True).by == "c1_id"
+    assert len(plainfile.samples(one, plainfile.RowKey())) == 2 * number
