@@ -5,7 +5,7 @@ writes through an existing name.
 """
 
 # Plain strings and open folders: a Path for each object costs more than its hash.
-# ruff: noqa: PTH100, PTH116, PTH208
+# ruff: noqa: PTH100, PTH108, PTH116, PTH208
 
 from __future__ import annotations
 
@@ -113,6 +113,27 @@ def copy_hashing(source: int, target: str, *, size: int) -> tuple[str, int]:
     finally:
         os.close(made)
     return state.hexdigest(), count
+
+
+def clone_or_copy(source: str, target: str, *, limit: int) -> int | None:
+    """Make a new file of another's bytes, by reflink, else by a copy of at most `limit` bytes.
+
+    The result: how many bytes were copied; None where there would be more, and nothing is made.
+    """
+    with open_regular(source) as (descriptor, seen):
+        made = os.open(target, CREATE, 0o600)
+        try:
+            if _clone(made, descriptor):
+                return 0
+            if seen.st_size <= limit:
+                return _pump(descriptor, made, lambda _: None, size=seen.st_size)
+        except BaseException:
+            os.unlink(target)
+            raise
+        finally:
+            os.close(made)
+        os.unlink(target)
+    return None
 
 
 def check_system() -> None:

@@ -19,7 +19,7 @@ from gitexp.comparison.randomness.seeding import BASELINE
 from gitexp.comparison.randomness.syntax import VARIABLE
 from gitexp.comparison.randomness.variation import ENOUGH, Acts
 from gitexp.errors import GitexpError
-from gitexp.execution import adoption
+from gitexp.execution import adoption, slots
 from gitexp.execution import state as states
 from gitexp.execution.preflight import checks
 from gitexp.model import dataclass, field, replace
@@ -261,7 +261,10 @@ class _Loop:
         return bool(ended)
 
     def _end(self, each: _Active) -> None:
-        outcome = self.watch.seen.workdir.outcome(each.job.run, each.job.seed)
+        workdir = self.watch.seen.workdir
+        outcome = workdir.outcome(each.job.run, each.job.seed)
+        if outcome is None:  # its worker was killed
+            self.problems += slots.put_back(workdir.run(each.job.run), each.job.links)
         self.progress.ended(each.label, outcome)
         good = outcome is not None and outcome.state is RepeatState.FINISHED
         if outcome is not None and good:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import base64
 import os
+import posixpath
 import re
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gitexp.errors import LockedError, UsageError
-from gitexp.execution import answer, resume, situation, usage
+from gitexp.execution import answer, resume, situation, slots, usage
 from gitexp.execution import state as states
 from gitexp.execution.engines import ENGINES
 from gitexp.execution.execute import execute
@@ -32,7 +33,8 @@ from gitexp.execution.workdir import WorkDir, remove_slots
 from gitexp.git import objects
 from gitexp.git.command import translating
 from gitexp.git.transaction import owners
-from gitexp.model.ids import RunId
+from gitexp.model.ids import ABSENT, RunId
+from gitexp.model.job import LINKED
 from gitexp.model.plan import MAX_REPEATS
 from gitexp.model.report import ProgressEvent, ProgressKind, RunReport
 from gitexp.model.request import RunRequest
@@ -41,11 +43,14 @@ from gitexp.provenance import private
 from gitexp.report import numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from gitexp.execution.engines import Engine
+    from gitexp.execution.prepare import Prepared
     from gitexp.execution.run_sources import RunSource
     from gitexp.execution.situation import Situation
+    from gitexp.model.job import LinkedPath
     from gitexp.model.workspace import Workspace
 
 PROGRAM_NAME = "gitexp"
@@ -161,10 +166,10 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
                 states.write(seen.workdir, each.state)
             resume.close(seen.workdir, resumed.calls)  # not before: this call may be killed, too
             beginning.release()  # what this call runs is written down: the next one sees it
-            performed = _perform(watch, engine, tell, interrupts, now)
+            with _kept_linked(seen, prepared):
+                performed = _perform(watch, engine, tell, interrupts, now)
         finally:
-            slots = [slot for run_id in made for slot in seen.workdir.slots(run_id)]
-            remove_slots(workspace, slots)
+            remove_slots(workspace, [s for run_id in made for s in seen.workdir.slots(run_id)])
             for run_id in made:
                 states.renounce(seen.workdir, run_id)
     done = replace(
@@ -173,6 +178,31 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         warnings=(*done.warnings, *performed.warnings),
     )
     return answer.report(seen, planned, done)
+
+
+@contextmanager
+def _kept_linked(seen: Situation, prepared: Sequence[Prepared]) -> Iterator[None]:
+    """Keep the linked files of all sides, once where they see the same, while repeats run."""
+    kept: dict[Path, list[LinkedPath]] = {}
+    for each in prepared:
+        job, run = each.template.job, seen.workdir.run(each.run)
+        links = [  # what a commit has is not linked
+            link
+            for link in job.links
+            if objects.entry_at(seen.repo, job.tree, posixpath.join(job.project, link.path))
+            is ABSENT
+        ]
+        if not links:
+            continue
+        same = next((other for other, theirs in kept.items() if theirs == links), None)
+        if same is None:
+            slots.keep_linked(run, links)
+        else:
+            (run / LINKED).symlink_to(same / LINKED)
+        kept[run] = links
+    yield
+    for run in kept:  # not after an error: a worker may still be at work
+        slots.drop_linked(run)
 
 
 def _unless_decided(seen: Situation, resumed: resume.Resumed) -> tuple[Situation, str]:
@@ -236,6 +266,9 @@ def _begin(
         check_clean(place, dry=request.dry_run)
     resumed = (resume.resume if request.resume else resume.go_on)(place, request, now)
     cleared, request = (*cleared, *resumed.said), resumed.request
+    for folder, links in () if request.dry_run else states.kept_linked(WorkDir.of(place.workspace)):
+        cleared += tuple(slots.put_back(folder, links))
+        slots.drop_linked(folder)
     if resumed.recovered:
         place = find_place(place.workspace, request)
     if request.commit_message is not None and request.dry_run:

@@ -7,9 +7,14 @@ goes with the process, and is cleaned if another repeat has used it.
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import hashlib
+import itertools
 import os
 import posixpath
+import shutil
+import stat
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,11 +22,14 @@ from typing import TYPE_CHECKING
 from gitexp.dvc import dvc_config, gitignore
 from gitexp.dvc import links as data_links
 from gitexp.dvc.placement import LINKS, materialise
-from gitexp.errors import GitFailedError, LockedError, UnsafeInputError
+from gitexp.errors import GitexpError, GitFailedError, LockedError, UnsafeInputError
 from gitexp.git.command import clean_slot
 from gitexp.git.discovery import project_folder
+from gitexp.git.transaction import layout
 from gitexp.git.transaction.locks import FileLock
 from gitexp.git.worktree import checkouts, status
+from gitexp.model.job import LINKED, WRITTEN
+from gitexp.system import params
 from gitexp.text.foreign import with_parents
 
 if TYPE_CHECKING:
@@ -35,6 +43,8 @@ _BUILDS_ASK = frozenset(("README.md", "README.rst", "README", "LICENSE", "LICENS
 _BYTECODE = "__pycache__"
 _IMPORTED = (".py", ".pyc", ".pyd", ".so", ".pth")
 _NO_CODE = frozenset((_BYTECODE, ".git", ".dvc", ".gitexp", ".venv", "node_modules"))
+COPIED = 1 << 30  # bytes of linked files that a run copies, where no reflink is to be had
+_LEAST = 1 << 16  # bytes that each file counts for: many small ones take time, too
 READ = "{} of the work tree was read, which Git ignores: another clone has none, or another"
 _WAIT_S = 60.0  # a cancelled worker may hold its slot while it ends its children
 _PAUSE_S = 0.01
@@ -105,6 +115,125 @@ def make_links(project: Path, links: Sequence[LinkedPath]) -> tuple[str, ...]:
         finally:
             os.close(folder)
     return tuple(own)
+
+
+def keep_linked(run: Path, links: Sequence[LinkedPath]) -> None:
+    """Keep what a run's repeats will see through links; see `put_back`.
+
+    What is too much to be copied gets a second name: that survives all but a write in place.
+    """
+    room, made = COPIED, run / f"{LINKED}.tmp"
+    (run / LINKED).mkdir(mode=0o700)
+    for name, file, seen in params.linked_files(links):
+        kept = run / LINKED / name
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError, GitexpError):  # no room, or not ours to read
+            made.unlink(missing_ok=True)
+            copied = data_links.clone_or_copy(file, str(made), limit=room) if room > 0 else None
+            if copied is None:
+                os.link(file, kept)
+                continue
+            room -= max(copied, _LEAST)
+            made.chmod(stat.S_IMODE(seen.st_mode))
+            os.utime(made, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+            made.rename(kept)  # never half of it
+
+
+def put_back(
+    run: Path, links: Sequence[LinkedPath], seen: Mapping[str, params.LinkState] | None = None
+) -> list[str]:
+    """Put linked files back that are no longer as `keep_linked` found them, and say which.
+
+    What stands in their place may be the user's own work: it stays, in the folder of the run.
+    `seen`: as a repeat found them, which has not changed what still is so.
+    """
+    said = []
+    for link in links:
+        top, target = run / LINKED / link.path, Path(os.path.realpath(link.target))
+        for kept in [top] if top.is_file() else sorted(top.rglob("*")) if top.is_dir() else ():
+            below = kept.relative_to(top)
+            name = (link.path / below).as_posix()
+            if kept.is_dir():
+                continue
+            try:
+                if _is_kept(kept, target / below, (seen or {}).get(name)):
+                    continue
+                aside = _exchange(kept, target / below, run / WRITTEN / name)
+                told = "is again as before the run"
+                told += "" if aside is None else f"; what stood there: {_shown(aside, run)}"
+            except (OSError, GitexpError) as error:
+                before = _free(run / WRITTEN / f"{name}.before")
+                kept.rename(before)
+                told = f"cannot be put back ({error}): {_shown(before, run)} is it"
+            said.append(f"{name} was changed, and {told}")
+    return said
+
+
+def _is_kept(kept: Path, file: Path, seen: params.LinkState | None) -> bool:
+    """Tell whether a file has the bytes that were kept of it; then it gets their time, too."""
+    before, now = kept.stat(), _lstat(file)
+    if now is not None and seen == (now.st_size, now.st_mtime_ns, now.st_ino):
+        return True
+    if now is None or not stat.S_ISREG(now.st_mode) or now.st_size != before.st_size:
+        return False
+    if now.st_mtime_ns != before.st_mtime_ns:
+        if not filecmp.cmp(kept, file, shallow=False):
+            return False
+        with contextlib.suppress(PermissionError):  # another user's
+            os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    return True
+
+
+def _exchange(kept: Path, file: Path, aside: Path) -> Path | None:
+    """Put what was kept in the place of a file; return where that is now, None if it is gone."""
+    now, whole = _lstat(file), sys.maxsize
+    named = now is not None and now.st_nlink > 1  # its other names are to have the bytes, too
+    if now is not None:
+        aside = _free(aside)
+        if stat.S_ISREG(now.st_mode):
+            data_links.clone_or_copy(str(file), str(aside), limit=whole)
+        else:
+            shutil.move(file, aside)
+            named = False
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if named or not os.access(file.parent, os.W_OK):
+        shutil.copyfile(kept, file)
+    else:
+        made = file.with_name(f".gitexp-{os.getpid()}.tmp")
+        made.unlink(missing_ok=True)
+        if kept.stat().st_nlink > 1 or kept.stat().st_size > COPIED:
+            os.link(kept, made)
+        else:
+            data_links.clone_or_copy(str(kept), str(made), limit=whole)
+            shutil.copystat(kept, made)
+        made.replace(file)
+    return None if now is None else aside
+
+
+def _shown(path: Path, run: Path) -> str:
+    return f"{layout.TMP}/runs/{run.resolve().name}/{path.relative_to(run).as_posix()}"
+
+
+def _free(path: Path) -> Path:
+    """Return a path where nothing is, in a folder that is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    named = (path.with_name(f"{path.name}{number or ''}") for number in itertools.count())
+    return next(each for each in named if not os.path.lexists(each))
+
+
+def _lstat(file: Path) -> os.stat_result | None:
+    try:
+        return file.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def drop_linked(run: Path) -> None:
+    """Remove what `keep_linked` has kept."""
+    if (run / LINKED).is_symlink():
+        (run / LINKED).unlink()
+    shutil.rmtree(run / LINKED, ignore_errors=True)
+    (run / f"{LINKED}.tmp").unlink(missing_ok=True)
 
 
 def remove_outs(project: Path, outs: Sequence[StageOut]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from gitexp.git.transaction import layout, locks
 from gitexp.git.transaction.cache import open_index
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT, CommitHash, PlanDigest, RunId
-from gitexp.model.job import CHECKPOINT, NOTES, OUTCOME, PID, POINTS, Job, JobState, Outcome
+from gitexp.model.job import CHECKPOINT, LINKED, NOTES, OUTCOME, PID, POINTS, Job, JobState, Outcome
 from gitexp.model.listing import UnreadableRecord
 from gitexp.model.request import RunOptions
 from gitexp.model.run import LoggedValue, RepeatState, Run
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.tally import Settled
     from gitexp.execution.workdir import WorkDir
     from gitexp.git.repository import Repo
+    from gitexp.model.job import LinkedPath
     from gitexp.model.plan import Plan
     from gitexp.model.workspace import Workspace
     from gitexp.store.calls import Call
@@ -168,6 +170,22 @@ def unpublished(workdir: WorkDir, *, opened: bool = False) -> Iterator[State]:
         # Whoever recorded what may be gone on with may live, or not.
         if (opened and call.value.get("open")) or not (call.published or call.alive):
             yield from _states(call)
+
+
+def kept_linked(workdir: WorkDir) -> Iterator[tuple[Path, tuple[LinkedPath, ...]]]:
+    """Yield the folders of dead runs that keep linked files for nobody at work, and their links."""
+    for call in _calls(workdir):
+        folder = call.path.parent
+        if call.alive or not os.path.lexists(folder / LINKED):
+            continue
+        for state in _states(call):
+            links: tuple[LinkedPath, ...] = ()
+            if any(is_at_work(workdir, state, seed) for seed in state.draft.seeds):
+                continue
+            for path in folder.glob("jobs/*/JOB.json"):  # without one nothing was begun
+                with contextlib.suppress(GitexpError, OSError):
+                    links = codec.load(Job, path.read_bytes(), str(path)).links
+            yield folder, links
 
 
 def newest(workdir: WorkDir, branch: str) -> State | None:

@@ -158,6 +158,8 @@ def _execute(attempt: Attempt, stop: process.Stop) -> measurements.Measurements:
         except BaseException:
             attempt.seen = attempt.scores is not None and attempt.scores.seen(attempt.ran)
             raise
+        finally:  # before another repeat begins
+            attempt.warnings += slots.put_back(out_dir / "../../..", job.links, seen)
 
 
 def _read(

@@ -21,7 +21,7 @@ from gitexp.text.jsontext import Json, too_large
 from gitexp.text.paramedit import edit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from gitexp.model.config import ParamKey
     from gitexp.model.ids import ParamTree, ParamValue
@@ -117,9 +117,11 @@ _MARKS = ("pyvenv.cfg", "conda-meta")  # of an environment
 LinkState = tuple[int, int, int]  # size, mtime_ns, inode
 
 
-def linked_states(links: Sequence[LinkedPath]) -> Mapping[str, LinkState]:
-    """Return the state of each linked file by its path in the project."""
-    found: dict[str, LinkState] = {}
+def linked_files(links: Sequence[LinkedPath]) -> Iterator[tuple[str, str, os.stat_result]]:
+    """Yield of each linked file its path in the project, where it lies, and what it is.
+
+    Without those of an environment, which are many.
+    """
     for link in links:
         if not os.path.exists(link.target):  # noqa: PTH110
             raise PreflightError(
@@ -130,9 +132,14 @@ def linked_states(links: Sequence[LinkedPath]) -> Mapping[str, LinkState]:
             )
         if not _is_environment(link.target):
             for path, seen in _walk(link.target):
-                name = f"{link.path}/{path}" if path else link.path
-                found[name] = (seen.st_size, seen.st_mtime_ns, seen.st_ino)
-    return found
+                below = f"/{path}" if path else ""
+                yield link.path + below, link.target + below, seen
+
+
+def linked_states(links: Sequence[LinkedPath]) -> Mapping[str, LinkState]:
+    """Return the state of each linked file by its path in the project."""
+    found = linked_files(links)
+    return {name: (seen.st_size, seen.st_mtime_ns, seen.st_ino) for name, _, seen in found}
 
 
 def linked_fingerprint(links: Sequence[LinkedPath]) -> str:

@@ -16,6 +16,7 @@ from gitexp.experiments.init import init
 from gitexp.git.command import translating
 from gitexp.git.repository import open_repository
 from gitexp.model.ids import CommitHash
+from gitexp.model.report import ProgressEvent, ProgressKind
 from gitexp.model.request import InitRequest, RunRequest
 from gitexp.model.run import MAX_SEED, RepeatState
 from gitexp.store import lookup
@@ -208,3 +209,131 @@ def test_a_run_that_is_stopped_at_once_records_nothing(script: BuiltRepo) -> Non
 def test_errors_of_the_system_leave_as_errors_of_ours() -> None:
     with pytest.raises(ReadOnlyError), translating("cannot", "here"):
         raise OSError(30, "Read-only file system")
+
+
+# Processes that go before the coordinator would end the rest.
+KILLS_ALL = f"{ABOVE}\nfor each in (coordinator, worker, os.getpid()): os.kill(each, 9)"
+CHANGES = {
+    "writes": "open('data/sub/raw.csv', 'w').write('mine')",
+    "appends": "open('data/sub/raw.csv', 'a').write('mine')",
+    "truncates": "os.truncate('data/sub/raw.csv', 0)",
+    "as many bytes": "open('data/sub/raw.csv', 'r+').write('7')",
+    "replaces": "open('data/new', 'w').write('x'); os.replace('data/new', 'data/sub/raw.csv')",
+    "deletes": "os.unlink('data/sub/raw.csv')",
+    "deletes the folder": "import shutil; shutil.rmtree('data/sub')",
+    "puts a folder there": "os.unlink('data/sub/raw.csv'); os.makedirs('data/sub/raw.csv/x')",
+    "writes to a file": "open('one.csv', 'w').write('mine')",
+    "by a shell": "import subprocess; subprocess.run('echo x > one.csv', shell=True)",
+    "touches": "os.utime('one.csv')",
+    "then fails": "open('one.csv', 'w').write('mine'); sys.exit(3)",
+    "then its worker is killed": "open('one.csv', 'w').write('mine'); "
+    f"\nexec({ABOVE!r})\nos.kill(worker, 9)",
+    "with another name": "open('more.csv', 'w').write('mine')",
+}
+
+
+def linked(tmp_path: Path, script: str) -> tuple[BuiltRepo, dict[str, tuple[bytes, int]]]:
+    """Return a project with linked data of each kind, and what they are."""
+    repo = plain(tmp_path / "r", f"import os, sys\n{PLAIN_TRAIN}{script}\n")
+    settings = (repo.path / ".gitexp/config.yaml").read_text()
+    settings = settings.replace("link: []", "link: [data, one.csv, more.csv, away]")
+    ignored = "/data\n/one.csv\n/more.csv\n/away\n/model.txt\n"
+    repo.commit({".gitexp/config.yaml": settings, ".gitignore": ignored}, at=3)
+    rows = "1,2,3\n" * 40
+    repo.write({"data/sub/raw.csv": rows, "one.csv": rows, "more.csv": rows})
+    (repo.path / "named.csv").hardlink_to(repo.path / "more.csv")
+    repo.git("config", "core.excludesFile", str(tmp_path / "excludes"))
+    (tmp_path / "excludes").write_text("named.csv\n")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "far.csv").write_text(rows)
+    (repo.path / "away").symlink_to(elsewhere)
+    for path in repo.path.rglob("*.csv"):
+        os.utime(path, ns=(10**18, 10**18))
+    return repo, linked_now(repo)
+
+
+def linked_now(repo: BuiltRepo) -> dict[str, tuple[bytes, int]]:
+    names = ("data/sub/raw.csv", "one.csv", "more.csv", "named.csv", "away/far.csv")
+    files = {name: repo.path / name for name in names}
+    return {name: (f.read_bytes(), f.stat().st_mtime_ns) for name, f in files.items()}
+
+
+@pytest.mark.parametrize("how", [*CHANGES, "behind a link"])
+def test_linked_data_survive_a_repeat_that_changes_them(tmp_path: Path, how: str) -> None:
+    change = CHANGES.get(how, "open('away/far.csv', 'w').write('mine')")
+    repo, before = linked(tmp_path, change)
+    report = run(repo.workspace)
+    after = linked_now(repo)
+    assert {name: data for name, (data, _) in after.items()} == {
+        name: data for name, (data, _) in before.items()
+    }
+    if how != "with another name":  # it was written in place, for the other name's sake
+        assert after == before
+    assert states(report) != [RepeatState.FINISHED]
+    assert not list((repo.path / ".gitexp/tmp").glob("runs/*/linked*"))
+    if how == "writes":
+        (said,) = [text for text in report.warnings if "as before the run" in text]
+        kept = repo.path / said.partition("what stood there: ")[2]
+        assert kept.read_text() == "mine"
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_no_repeat_sees_what_one_before_it_wrote_into_linked_data(
+    tmp_path: Path, jobs: int
+) -> None:
+    script = "assert open('one.csv').read(2) == '1,'\nopen('one.csv', 'w').write('mine')"
+    repo, before = linked(tmp_path, script)
+    report = run(repo.workspace, RunRequest(repeats=3, keep_going=True, jobs=jobs))
+    assert linked_now(repo) == before
+    (recorded,) = report.recorded
+    assert len(recorded.run.repeats) == 3
+    if jobs == 1:
+        assert all(each.reason.startswith("the repeat changed") for each in recorded.run.repeats)
+
+
+@pytest.mark.parametrize("how", ["replaces", "deletes"])
+def test_what_is_too_large_to_be_copied_survives_all_but_a_write_in_place(
+    tmp_path: Path, how: str
+) -> None:
+    repo, before = linked(tmp_path, CHANGES[how])
+    with (repo.path / "data/sub/raw.csv").open("ab") as file:
+        file.truncate((1 << 30) + 1)
+    run(repo.workspace)
+    file_ = repo.path / "data/sub/raw.csv"
+    assert file_.stat().st_size == (1 << 30) + 1
+    with file_.open("rb") as stream:
+        assert stream.read(10) == before["data/sub/raw.csv"][0][:10]
+
+
+@pytest.mark.parametrize("way", ["run", "doctor"])
+def test_what_a_killed_call_left_of_linked_data_is_put_back(tmp_path: Path, way: str) -> None:
+    write = "open('one.csv', 'w').write('mine')"
+    script = f"if not os.path.exists('away/on'):\n    {write}\n    exec({KILLS_ALL!r})"
+    repo, before = linked(tmp_path, script)
+    assert gitexp(repo, "run").code == -signal.SIGKILL
+    assert (repo.path / "one.csv").read_text() == "mine"
+    (tmp_path / "elsewhere/on").touch()
+    if way == "doctor":
+        assert "linked files as they were before run" in gitexp(repo, "doctor").out
+        assert "is again as before the run" in gitexp(repo, "doctor", "--fix").out
+    else:
+        assert "is again as before the run" in gitexp(repo, "run").out
+    assert linked_now(repo) == before
+    assert not list((repo.path / ".gitexp/tmp").glob("runs/*/linked*"))
+
+
+def test_the_users_own_change_between_repeats_stays(tmp_path: Path) -> None:
+    repo, _ = linked(tmp_path, "")
+    settings = (repo.path / ".gitexp/config.yaml").read_text()
+    repo.commit({".gitexp/config.yaml": settings.replace("link: [", "link: [train.py, ")}, at=4)
+    kept: list[str] = []
+
+    def change(event: ProgressEvent) -> None:
+        if event.kind is ProgressKind.FINISHED and not kept:
+            kept.extend(path.name for path in repo.path.glob(".gitexp/tmp/runs/*/linked/*"))
+            repo.write({"one.csv": "my own\n" * 40})
+
+    run(repo.workspace, RunRequest(repeats=2), tell=change)
+    assert (repo.path / "one.csv").read_text() == "my own\n" * 40
+    assert {*kept} == {"data", "one.csv", "more.csv", "away"}  # a commit's file is not linked

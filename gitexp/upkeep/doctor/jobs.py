@@ -1,4 +1,4 @@
-"""Finished repeats that were never recorded, and worktrees of jobs whose coordinator is dead."""
+"""What dead calls left: finished repeats never recorded, linked data, worktrees of jobs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc.hashing import hash_file
 from gitexp.errors import GitexpError, LockedError
+from gitexp.execution import slots
 from gitexp.execution import state as states
 from gitexp.execution.resume import dead_call, dead_slots, record
 from gitexp.execution.state import finished, is_recorded, live_runs
@@ -36,12 +37,14 @@ if TYPE_CHECKING:
 
     from gitexp.execution.state import State
     from gitexp.execution.workdir import WorkDir
+    from gitexp.model.job import LinkedPath
     from gitexp.model.workspace import Workspace
     from gitexp.upkeep.doctor.place import CheckedRepository
 
 
 def unrecorded(place: CheckedRepository) -> Iterator[Curable]:
     """Yield what is finished and unrecorded, what only looks so, and what cannot be told."""
+    yield from _linked(place)
     steps = _steps(place)
     for workspace, workdir, state in place.waiting():
         run = state.draft.id
@@ -71,6 +74,21 @@ def unrecorded(place: CheckedRepository) -> Iterator[Curable]:
             what = f"the notes about run {bad.what[:8]} are not to be believed: {bad.why}"
             step = f"look into its jobs/, then rm -r {shlex.quote(bad.where)}"
             yield Curable(what, bad.where, step)
+
+
+def _linked(place: CheckedRepository) -> Iterator[Curable]:
+    """Yield what a dead call has kept of linked files, which its repeats may have changed."""
+    for _, workdir in place.workdirs():
+        for folder, links in states.kept_linked(workdir):
+            what = f"linked files as they were before run {folder.name[:8]}, which was killed"
+            put, done = partial(_put_back, folder, links), "they are as they were"
+            yield Curable(what, folder, "put back what was changed since", put, done=done)
+
+
+def _put_back(folder: Path, links: Sequence[LinkedPath]) -> str:
+    said = "; ".join(slots.put_back(folder, links))
+    slots.drop_linked(folder)
+    return said
 
 
 def _left(workdir: WorkDir, state: State) -> str:
