@@ -309,8 +309,8 @@ def restore(workspace: Workspace, name: str, *, now: datetime | None = None) -> 
     ref = refs.local(standing.branch)
     moves = transaction.Moves({ref: (ABSENT, commit)}, commit)
     when = (now or datetime.now(UTC)).replace(microsecond=0)
+    remote_git.unfollow(repo, standing.branch)  # to be sent again, also if the next step is killed
     lifecycle.moved(repo, lambda: moves, f"gitexp restore: {standing.name}", when)
-    remote_git.unfollow(repo, standing.branch)  # to be sent again
     return EndReport(
         verb="restore",
         name=standing.name,

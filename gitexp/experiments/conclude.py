@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,7 +11,14 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions, sides
 from gitexp.comparison.compare import compare
-from gitexp.errors import DetachedHeadError, ExistsError, NoPlanError, UnsafeInputError, UsageError
+from gitexp.errors import (
+    DetachedHeadError,
+    ExistsError,
+    GitexpError,
+    NoPlanError,
+    UnsafeInputError,
+    UsageError,
+)
 from gitexp.experiments import lifecycle
 from gitexp.experiments.archive import archive
 from gitexp.git import identity, objects, refs, repository
@@ -24,7 +32,7 @@ from gitexp.provenance import private
 from gitexp.records import codec
 from gitexp.report.escape import visible
 from gitexp.store import plans
-from gitexp.store.conclusions import ended_on, is_changed, is_concluded
+from gitexp.store.conclusions import conclusion_named, ended_on, is_changed, is_concluded
 from gitexp.store.plan_files import whole_plan
 
 if TYPE_CHECKING:
@@ -65,7 +73,8 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
     ------
     NoPlanError, UnknownExperimentError
     ExistsError
-        If there is a conclusion, and it was not asked to replace it.
+        If there is a conclusion, and it was not asked to replace it; where it is the very one, and
+        the experiment shall be archived, that is gone on with: a call may have died between.
     UsageError
         If there are no words.
     UnsafeInputError
@@ -98,13 +107,22 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
     with open_index(workspace) as index:
         changed = partial(is_changed, repo, index, tip)
         stands = replaced and not amend and is_concluded(repo, plan, tip, changed)
-    if stands:
-        raise ExistsError(
-            f"{plan.name} has a conclusion already",
-            where=f"{path} on {branch}",
-            next_step='gitexp conclude --amend -m "...", which keeps the old one in the history',
-        )
     when = (now or datetime.now(UTC)).replace(microsecond=0)
+    ending = partial(archive, workspace, plan.name, push=push, now=when)
+    if stands:
+        left = _left(repo, plan, tip, words.strip()) if archived else None
+        if left is None:
+            only = f"gitexp archive {shlex.quote(plan.name)}{' --push' * push}; or " * archived
+            raise ExistsError(
+                f"{plan.name} has a conclusion already",
+                where=f"{path} on {branch}",
+                next_step=f'{only}gitexp conclude --amend -m "...", '
+                "which keeps the old one in the history",
+            )
+        commit, ended = (None, None) if dry_run else (tip, ending())
+        return ConcludeReport(
+            left, branch, commit, replaced=False, dry_run=dry_run, not_updated=(), archived=ended
+        )
     found = compare(workspace, [branch], now=when, program=program)[0]
     comparison = replace(found, words="")  # those of an earlier conclusion
     named = private.author(repo, tip)
@@ -136,8 +154,17 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
         report,
         commit=published.commit,
         not_updated=published.not_updated,
-        archived=archive(workspace, plan.name, push=push, now=when) if archived else None,
+        archived=ending() if archived else None,
     )
+
+
+def _left(repo: Repo, plan: Plan, tip: CommitHash, words: str) -> Conclusion | None:
+    """Return the conclusion that the same call has written, if it died before the archive."""
+    with contextlib.suppress(GitexpError):  # what cannot be read is somebody's
+        found, named = conclusion_named(repo, plan.name, tip), private.author(repo, tip)
+        if found is not ABSENT and (found.words, found.author) == (words, named):
+            return found
+    return None
 
 
 def _check_size(data: bytes, path: str) -> None:

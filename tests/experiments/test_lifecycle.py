@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from datetime import timedelta
@@ -30,6 +31,7 @@ from gitexp.experiments.remove import remove
 from gitexp.experiments.rename import rename
 from gitexp.git import repository
 from gitexp.git.transaction import layout, locks
+from gitexp.git.transaction.failpoints import PUBLISH_POINTS
 from gitexp.model.ids import ABSENT
 from gitexp.model.plan import SeedOrigin, Verdict
 from gitexp.model.request import NewRequest
@@ -38,6 +40,7 @@ from gitexp.model.views import ShownExperiment
 from gitexp.records import codec
 from gitexp.sharing.push_pull import pull
 from gitexp.store import calls, plans
+from gitexp.store.conclusions import conclusion_named
 from gitexp.views.diff import diff
 from gitexp.views.list_runs import list_experiments
 from gitexp.views.query import ListQuery
@@ -289,6 +292,60 @@ def test_killed_anywhere_it_is_archived_or_untouched_and_the_same_call_succeeds(
     restore(lab.repo.workspace, "deep")
     assert lab.repo.locks() == []
     assert not [ref for ref in lab.repo.refs() if ref.startswith("refs/gitexp/")]
+    lab.repo.fsck()
+
+
+def killed(lab: Lab, verb: str, point: str) -> None:
+    """Run a verb that dies at a step."""
+    rules = {"GITEXP_TESTING": "1", "GITEXP_FAILPOINT": f"{point}:kill"}
+    argv = [sys.executable, "-m", "gitexp", *shlex.split(verb)]
+    where, env = lab.repo.path, os.environ | rules
+    assert subprocess.run(argv, cwd=where, env=env, check=False).returncode == -9
+
+
+@pytest.mark.parametrize("point", [point.value for point in PUBLISH_POINTS])
+@pytest.mark.parametrize("push", [False, True])
+def test_concluding_and_archiving_goes_on_with_what_a_killed_call_left(
+    point: str, lab: Lab, tmp_path: Path, *, push: bool
+) -> None:
+    host = hosted(lab.repo, tmp_path / "host.git")
+    lab.repo.switch("exp/deep")
+    killed(lab, f"conclude -m 'It holds.' {'--push' if push else '--archive'}", point)
+    left = conclusion_named(repository.open_repository(lab.repo.workspace), "deep", lab.repo.hash())
+    if left is not ABSENT:
+        with pytest.raises(ExistsError) as refused:  # another one is no repetition
+            conclude(lab.repo.workspace, words="It does not.", archived=True, push=push)
+        step = (refused.value.next_step or "").partition(";")[0]
+        assert step == f"gitexp archive deep{' --push' * push}"
+        with pytest.raises(ExistsError):
+            conclude(lab.repo.workspace, words="It holds.")
+        tried = conclude(lab.repo.workspace, words="It holds.", archived=True, dry_run=True)
+        assert (tried.commit, TAG in lab.repo.refs()) == (None, False)
+    for _ in range(2):  # what is done stays done
+        report = conclude(lab.repo.workspace, words="It holds.", archived=True, push=push)
+        assert lab.repo.hash("exp-archive/deep^{commit}") == report.commit
+        assert lab.repo.hash("exp/deep") == report.commit
+    assert left in (ABSENT, report.conclusion)
+    assert (TAG in host.refs()) is push
+    assert (lab.repo.status(), lab.repo.locks()) == ([], [])
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_branch_that_a_killed_restore_left_is_sent_again(
+    point: str, lab: Lab, tmp_path: Path
+) -> None:
+    hosted(lab.repo, tmp_path / "host.git")
+    lab.repo.git("push", "-q", "-u", "origin", "exp/deep")
+    archive(lab.repo.workspace, "deep", push=True, abandon=True)
+    killed(lab, "restore deep", point)
+    if BRANCH not in lab.repo.refs():
+        restore(lab.repo.workspace, "deep")
+    with pytest.raises(ExistsError) as refused:
+        restore(lab.repo.workspace, "deep")
+    assert refused.value.next_step == "git switch exp/deep"
+    assert "branch.exp/deep." not in lab.repo.git("config", "--list")
+    assert lab.repo.hash("exp/deep") == lab.repo.hash("exp-archive/deep^{commit}")
+    assert lab.repo.locks() == []
     lab.repo.fsck()
 
 
