@@ -50,6 +50,8 @@ def test_what_the_baseline_lacks_is_to_be_mended_on_its_branch(
     settings = repo.show(".gitexp/config.yaml")
     assert gitexp(repo, *BEGIN, "--param", "lr=0.2").code == 0
     dry, run = (gitexp(repo, "run", *more) for more in (("--dry-run",), ()))
+    if kind == "ignored":  # what the run makes is moved in the work tree: nothing is to be merged
+        assert run.says("next      where the run makes it, mv data/raw data/raw.old and the same")
     assert run.says("where     baseline at ", "on main: ", "; then on the branch git merge main")
     assert dry.err == run.err
     step = run.err.partition("next      ")[2].strip()

@@ -607,13 +607,15 @@ def test_a_file_that_no_commit_holds_is_found_before_the_run(tmp_path: Path) -> 
     with pytest.raises(PreflightError) as caught:
         run(repo.workspace)
     assert "data/extra.csv" in caught.value.found
-    assert caught.value.next_step.startswith("git add data/extra.csv, dvc add")
+    first = "where the run makes it, mv data/extra.csv data/extra.csv.old and the same again; "
+    read = "where it reads it, "
+    assert caught.value.next_step.startswith(f"{first}{read}git add data/extra.csv, dvc add")
     repo.commit({".gitignore": "data/\n"}, at=3)
     with pytest.raises(PreflightError) as caught:
         run(repo.workspace)  # git add and dvc add would refuse it
     assert caught.value.next_step.startswith(
-        "add data/extra.csv to run.link in .gitexp/config.yaml, or git add -f data/extra.csv, "
-        "and commit it;"
+        f"{first}{read}add data/extra.csv to run.link in .gitexp/config.yaml, "
+        "or git add -f data/extra.csv, and commit it"
     )
 
 
@@ -703,6 +705,42 @@ def test_what_may_be_read_or_written_is_told_of_when_the_run_has_failed(tmp_path
     (said,) = (text for text in report.warnings if "results/x.csv" in text)
     assert "is in no commit" in said
     assert "git add -f results/x.csv" in said
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "data/x.csv: raw.txt\n\tcp $< $@\n",
+        "D = data\n$(D)/x.csv: raw.txt\n\tcp $< $@\n",
+        "data/%.csv: raw.txt\n\tcp $< $@\n",
+        "./data/y.csv \\\n data/x.csv &: raw.txt\n\tcp $< data/x.csv\n",
+        "data/x.csv:\n\tcp raw.txt $@\n",
+        "data/x.csv: ;cp raw.txt $@\n",
+        "",
+        "data/y.csv: data/x.csv\n\tcp $< $@\n",
+        "OUT := data/x.csv\n",
+        "# data/x.csv: raw.txt\n",
+    ],
+)
+def test_what_a_makefile_makes_is_no_file_that_its_jobs_would_miss(
+    tmp_path: Path, rule: str
+) -> None:
+    """The copy that was made by hand is not seen: `make` would take it for up to date."""
+    repo = build_repository(tmp_path / "r")
+    makefile = f"{rule}\nall:{' data/x.csv' if rule else ''}\n\tpython train.py\n"
+    train = f"{PLAIN_TRAIN}open('data/x.csv').read()\n" if rule else PLAIN_TRAIN
+    files = {"train.py": train, "Makefile": makefile, "raw.txt": "new\n", "data/.gitignore": "*\n"}
+    repo.commit({**files, "params.yaml": "lr: 1\nseed: 7\ninput: data/x.csv\n"})
+    repo.git("add", "-f", "data/.gitignore")
+    init(repo.workspace, InitRequest(command="make -s all", metrics=("metrics.json",)))
+    repo.write({"data/x.csv": "old\n"})
+    if rule.startswith(("#", "OUT", "data/y")) or not rule:
+        with pytest.raises(PreflightError):
+            run(repo.workspace)
+        return
+    report = run(repo.workspace)
+    assert states(report) == [RepeatState.FINISHED], report
+    assert (repo.path / "data/x.csv").read_text() == "old\n"
 
 
 def test_a_script_that_writes_into_linked_data_is_told_where_to_write(tmp_path: Path) -> None:

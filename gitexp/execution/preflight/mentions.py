@@ -25,7 +25,7 @@ from gitexp.model.ids import ABSENT
 from gitexp.text.foreign import Lines, lines
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from gitexp.dvc.pointers import PointerState
@@ -60,6 +60,12 @@ _CONVERTERS = frozenset(("jupytext", "nbconvert"))  # to one beside, with the sa
 _CONVERTED = (".ipynb", ".nbconvert.ipynb", ".py", ".html", ".md")
 _ENDS = re.compile(r"[;\n]|&&|(?<!>)\|\|?|(?<![<>&])&(?![>&])")  # of a simple command
 _LETTERS = re.compile(r"[a-z]+")
+_MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
+# Of a Makefile: targets, and what they need or that commands follow.
+_RULE = re.compile(r"^([^\s#:=][^#:=\n]{0,9999}):(?!=)([^\n]*(?:\n\t)?)", re.MULTILINE)
+_VARIABLE = re.compile(r"^(\w+)[ \t]*[:?]?=[ \t]*([^\n#]{0,999})", re.MULTILINE)
+_USE = re.compile(r"\$[({](\w+)[)}]")
+_READ_HERE = "; where it reads it, "
 _SHOWN = 10
 _NO_FILE = re.compile(
     r"No such file or directory: '(?:[^']{0,999}/\.gitexp/tmp/worktrees/[^/']+/)?"
@@ -90,8 +96,7 @@ def check(source: RunSource, stages: Sequence[Stage], data: PointerState) -> tup
             found=", ".join(lacking[:_SHOWN]),
             where=source.where,
             expected="committed, tracked by DVC, or named under run.link",
-            next_step=f"{ways_in(source.state, lacking[0])}, and commit it; or delete it, where the"
-            " run itself makes it",
+            next_step=_moved(lacking[0]) + f"{ways_in(source.state, lacking[0])}, and commit it",
         )
     return tuple(path for path in doubtful if (source.home / path).is_file())
 
@@ -118,7 +123,7 @@ def unseen(
     provided = {path.rstrip("/") for path in config.link}
     provided |= {each.path for each in data.given} | {each.path for each in data.delegated}
     covered = outputs | set(config.metrics) | provided
-    mentioned = _mentioned(config, params, stages)
+    mentioned, is_made = _mentioned(config, params, stages), _made_by_make(state, stages)
     lacking: list[str] = []
     doubtful: list[str] = []
     for word in sorted(mentioned):
@@ -126,7 +131,7 @@ def unseen(
         if not path or path.startswith(("..", "-")) or word.startswith("/"):
             continue
         path = os.path.normpath(path)
-        if any(touches(path, other) for other in covered):
+        if any(touches(path, other) for other in covered) or is_made(path):
             continue
         if path == "." or path.startswith("../") or not (project / path).exists():
             continue
@@ -138,8 +143,10 @@ def unseen(
 def on_baseline(name: str, step: str) -> str:
     """Say where a step is typed that mends a baseline: a commit, which no change mends here."""
     name = shlex.quote(name)
+    # What lies in the work tree alone is mended there, without a merge.
+    here, mark, step = step.rpartition(_READ_HERE)
     return (
-        f"on {name}: " + step + f"; then on the branch git merge {name} && "
+        f"{here}{mark}on {name}: " + step + f"; then on the branch git merge {name} && "
         f'gitexp amend-plan --baseline {name} --why "it could not run"'
     )
 
@@ -162,7 +169,7 @@ def refuse_own_paths(source: RunSource) -> None:
 
 def missed(
     source: RunSource,
-    lines: Iterable[tuple[str, Stage | None]],
+    lines: Collection[tuple[str, Stage | None]],
     doubtful: Collection[str],
     unasked: Collection[str],
 ) -> list[str]:
@@ -175,6 +182,7 @@ def missed(
     held = {entry.path for entry in source.entries}
     named: dict[str, list[str]] = {}
     said = {}
+    is_made = _made_by_make(source.state, [stage for _, stage in lines if stage])
     for line, stage in lines:
         if found := _NO_FILE.search(line):
             own = os.path.normpath(os.path.join(stage.wdir, found[1])) if stage else found[1]  # noqa: PTH118
@@ -193,7 +201,7 @@ def missed(
             continue
         file, first = home / name, name.partition("/")[0]
         alone = file.exists() and os.fsencode(file.relative_to(top)) not in held
-        made = any(touches(name, out) for out in source.config.outputs)
+        made = any(touches(name, out) for out in source.config.outputs) or is_made(name)
         if (alone and ".." not in file.parts and not made) or name in doubtful:
             what = f"{first}/" if first != name else name
             path = posixpath.join(source.config.project, name)
@@ -246,6 +254,43 @@ def ways_in(state: ProjectState, path: str) -> str:
         first = [] if f"{full}.dvc" in ignored else [f"dvc add {name}"]
         return ", ".join([*first, link, f"or git add -f {name}"])
     return f"git add {name}, dvc add {name}, or {link}"
+
+
+def _moved(path: str) -> str:
+    """Say first what to do where the run makes a file, which then is none of what it is given."""
+    name = shlex.quote(path)
+    moved = shlex.quote(f"{path}.old")
+    return f"where the run makes it, mv {name} {moved} and the same again{_READ_HERE}"
+
+
+def _made_by_make(state: ProjectState, stages: Iterable[Stage]) -> Callable[[str], bool]:
+    """Return what tells whether the rules of a Makefile make a path, where a command runs it."""
+    folders = {
+        stage.wdir
+        for stage in stages
+        if any("make" in _WORDS.findall(text) for text in stage.commands)
+    }
+    ends = set[tuple[str, str]]()
+    for folder in folders:
+        every = (state.read(posixpath.join(folder, name)) for name in _MAKEFILES)
+        data = next((found for found in every if found is not ABSENT), b"")
+        ends.update(_targets(data.decode("utf-8", "replace"), folder))
+    return lambda path: any(
+        touches(path, first) if not last else path.startswith(first) and path.endswith(last)
+        for first, last in ends
+    )
+
+
+def _targets(makefile: str, folder: str) -> Iterator[tuple[str, str]]:
+    """Yield what rules make: what is before and behind the `%` of a path."""
+    text = makefile.replace("\r", "").replace("\\\n", " ")
+    values = dict(_VARIABLE.findall(text))
+    for told, needs in _RULE.findall(text):
+        said = _USE.sub(lambda use: values.get(use[1], ""), told)
+        for target in said.rstrip("& ").split() if needs.strip(" ") else ():
+            path = os.path.normpath(posixpath.join(folder, target))
+            first, _, last = path.partition("%")
+            yield first, last
 
 
 def _in_commit(repo: Repo, tree: TreeId, path: str) -> bool:
