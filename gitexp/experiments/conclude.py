@@ -112,12 +112,12 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
     if stands:
         left = _left(repo, plan, tip, words.strip()) if archived else None
         if left is None:
-            only = f"gitexp archive {shlex.quote(plan.name)}{' --push' * push}; or " * archived
+            only = f"gitexp archive {shlex.quote(plan.name)}" + " --push" * push + "; or "
             raise ExistsError(
                 f"{plan.name} has a conclusion already",
                 where=f"{path} on {branch}",
-                next_step=f'{only}gitexp conclude --amend -m "...", '
-                "which keeps the old one in the history",
+                next_step=only * archived
+                + 'gitexp conclude --amend -m "...", which keeps the old one in the history',
             )
         commit, ended = (None, None) if dry_run else (tip, ending())
         return ConcludeReport(
