@@ -44,13 +44,11 @@ def aside(repo: Repo, plan: Plan | None) -> str:
     if plan is None or not objects.exists(repo, plan.baseline.commit):
         return ""
     try:
-        found = governing(repo, repo.workspace, plan.branch, None)
+        found = governing(repo, repo, plan.branch, None)
     except GitexpError:  # `check` and `review` stop at a main that cannot be looked at
         return ""
     config = found.config or ProjectConfig()
-    main = [
-        each for each in own(repo.workspace, config.protected) if is_protected(config, each.name)
-    ]
+    main = [each for each in own(repo, config.protected) if is_protected(config, each.name)]
     if not main or any(plans.stood_on(repo, at, plan.baseline.commit) for _, at, _ in main):
         return ""
     return f"the baseline is not of {main[0].name}: "

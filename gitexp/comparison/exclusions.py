@@ -138,7 +138,7 @@ def overtaken(
     """
     if plan is None or refs.read_ref(repo, refs.local(plan.branch)) is ABSENT:
         return "", ""
-    mains = upstream.own(repo.workspace, upstream.USUAL)
+    mains = upstream.own(repo, upstream.USUAL)
     path = layout.plan_path(plan.name)
     if any(objects.blob_id(repo, each.commit, path) is not ABSENT for each in mains):
         return "", ""

@@ -7,6 +7,7 @@ import json
 import posixpath
 import re
 import tempfile
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -350,7 +351,11 @@ def logs_metrics(folder: Path) -> bool:
 
 def logged_metrics(repo: Repo, commit: CommitHash) -> tuple[frozenset[str], bool]:
     """Return the names that scripts of a state log, and whether there may be others."""
-    where = repo.workspace
+    return _logged(repo.workspace, commit)
+
+
+@lru_cache(maxsize=64)  # of a commit, for ever
+def _logged(where: Workspace, commit: CommitHash) -> tuple[frozenset[str], bool]:
     scripts = status.files(where, "gitexp", "log_metric", names=_SCRIPTS, at=commit)
     names, others = set[str](), False
     for text in status.matches(where, _CALL, scripts, commit) if scripts else ():

@@ -259,7 +259,7 @@ def find(
 
 def is_own(repo: Repo, branch: str, tip: CommitHash) -> bool:
     """Return whether a branch of the user's own has a commit: a stranger's may be called so."""
-    every = own(repo.workspace, [branch]) if branch else []
+    every = own(repo, [branch]) if branch else []
     return any(name == branch and objects.is_ancestor(repo, tip, at) for name, at, _ in every)
 
 
@@ -269,7 +269,7 @@ def _settings(repo: Repo, branch: str, base: CommitHash | None, tip: CommitHash)
         there = settings_in(Tree(repo, objects.commit_info(repo, base).tree))
         if there is not None:
             return there
-    found = governing(repo, repo.workspace, branch, tip)
+    found = governing(repo, repo, branch, tip)
     return found.config or ProjectConfig()
 
 
@@ -277,7 +277,7 @@ def _protected(repo: Repo, config: ProjectConfig, branch: str, tip: CommitHash) 
     """Return the tips of other protected branches; what an upstream has is not gained."""
     found = [
         commit
-        for name, commit, ref in own(repo.workspace, config.protected)
+        for name, commit, ref in own(repo, config.protected)
         if is_protected(config, name) and ref != f"refs/heads/{branch}"
     ]
     return [] if tip in found and not is_protected(config, branch) else found

@@ -240,7 +240,7 @@ def base_of(repo: Repo, standing: Standing) -> str:
 
 
 def _bases(repo: Repo, standing: Standing) -> Iterator[tuple[str, CommitHash]]:
-    mine = {each.ref for each in own(repo.workspace, ["*"])}
+    mine = {each.ref for each in own(repo, ["*"])}
     every = [tip for tip in tips(repo) if tip.ref in mine and tip.branch != standing.branch]
     named = [] if standing.plan is None else [standing.plan.baseline.name]
     head = refs.head(repo).branch
@@ -271,7 +271,7 @@ def _unrecorded(workspace: Workspace, branch: str) -> Iterator[tuple[str, LiveRu
 
 
 def _unknown(repo: Repo, bare: str, branch: str) -> UnknownExperimentError:
-    mine = [each.ref for each in own(repo.workspace, [branch])]  # a stranger's is named last
+    mine = [each.ref for each in own(repo, [branch])]  # a stranger's is named last
     for ref in (*mine, *(ref for ref, _ in refs.branches(repo, branch))):
         if upstream.followed(ref) == branch:
             remote = ref.removeprefix("refs/remotes/")

@@ -37,6 +37,7 @@ MODE_EXECUTABLE: Final = 0o100755
 MODE_LINK: Final = 0o120000
 MODE_COMMIT: Final = 0o160000  # a submodule
 
+_NEAR: Final = 100  # commits that are read in less time than git starts
 _HASH = re.compile(r"[0-9a-f]{40}\Z")
 _SHORT = re.compile(r"[0-9a-f]{4,39}\Z")
 _OPERATOR = re.compile(r"[~^:]|@\{")
@@ -80,9 +81,12 @@ def resolve(repo: Repo, text: str) -> CommitHash:
         return CommitHash(text)
     # ":/text" would search messages, ":path" the index; a control character is nobody's revision.
     if text and not text.startswith((":", "-")) and text.isprintable():
-        asked = ["rev-parse", "--verify", "--quiet", "--end-of-options"]
-        named = f"{_meant(repo, text)}^{{commit}}"
-        code, out, _ = command.attempt(repo.workspace, [*asked, named])
+        named = _meant(repo, text)
+        if named.startswith("refs/") and not (repo.reftable or _OPERATOR.search(named)):
+            with contextlib.suppress(pygit2.GitError, ValueError, KeyError):
+                return CommitHash(str(repo.git.lookup_reference(named).peel(pygit2.Commit).id))
+        asked = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{named}^{{commit}}"]
+        code, out, _ = command.attempt(repo.workspace, asked)
         found = out.decode("ascii", "replace").split("\n")
         if code == 0 and len(found) > 1 and _HASH.match(found[-2]):
             return CommitHash(found[-2])
@@ -130,6 +134,8 @@ def brought_by(repo: Repo, commit: CommitHash, tip: CommitHash) -> CommitHash | 
     """
     if not is_ancestor(repo, commit, tip):
         return ABSENT
+    if any(each == commit for each in itertools.islice(_own_line(repo, tip), _NEAR)):
+        return commit
     asked = ["rev-list", "--first-parent", "--parents", tip, f"^{commit}", "--"]
     after = [
         [*map(CommitHash, line.split(" "))]
@@ -140,6 +146,14 @@ def brought_by(repo: Repo, commit: CommitHash, tip: CommitHash) -> CommitHash | 
     # Those that have it stand before those that were there when it was made.
     number = bisect_left(after, x=True, key=lambda line: not is_ancestor(repo, commit, line[0]))
     return CommitHash(after[number - 1][0])
+
+
+def _own_line(repo: Repo, tip: CommitHash) -> Iterator[CommitHash]:
+    """Yield a commit and its first parents, as far as they are here."""
+    found: tuple[CommitHash, ...] = (tip,)
+    while found and exists(repo, found[0]):
+        yield found[0]
+        found = commit_info(repo, found[0]).parents[:1]
 
 
 def is_signed(repo: Repo, commit: CommitHash) -> bool:

@@ -152,7 +152,7 @@ def beginning(repo: Repo) -> str:
     asked = ["for-each-ref", "--format=%(refname)", "refs/heads", "refs/remotes"]
     found = command.lines(command.run(repo.workspace, asked))
     names = [short(ref) for ref in found if not ref.endswith("/HEAD")]
-    wanted = (main_of(repo.workspace), *USUAL, *names)
+    wanted = (main_of(repo), *USUAL, *names)
     name = next((each for each in wanted if each in names), "")
     return f"git switch {shlex.quote(name)}" if name else UnbornBranchError.hint
 
@@ -248,8 +248,11 @@ def unreachable(repo: Repo, commits: Iterable[CommitHash]) -> frozenset[CommitHa
     """
     asked = list(dict.fromkeys(commits))
     absent = {commit for commit in asked if not objects.exists(repo, commit)}
-    here = [commit for commit in asked if commit not in absent]
-    born = bool(here) and head(repo).commit is not ABSENT
+    tip = head(repo).commit if asked else ABSENT
+    born = tip is not ABSENT
+    here = [each for each in asked if each not in absent]
+    if tip is not ABSENT:  # most are of the branch that is looked at: git need not be started
+        here = [each for each in here if not objects.is_ancestor(repo, each, tip)]
     lone: set[str] = set()
     for start in range(0, len(here), _BATCH):
         # No reflog and no stash: what only these hold is gone for everybody else.

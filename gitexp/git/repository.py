@@ -7,6 +7,7 @@ whether Git would take it.
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -30,7 +31,7 @@ from gitexp.model.ids import BlobId, CommitHash, TreeId
 from gitexp.model.rules import CommitObject, TreeEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from gitexp.model.workspace import Workspace
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 # With reftable, refs go through git itself (see refs.py).
 _EXTENSIONS = ["partialclone", "relativeworktrees", "refstorage"]
 
+_NO_ID: Final = "0" * 40
+_ANY_REMOTE: Final = "refs/remotes/*/"
+_GLOB: Final = re.compile(r"[*?\[\\]")
 _GRAFTS_BYTES: Final = 1 << 16  # enough to see that there is one
 _TREES_KEPT: Final = 1 << 15  # of an open repository; an id names its content for ever
 _ENTRIES_KEPT: Final = 1 << 18  # of all of them, as long as they are of a size
@@ -57,7 +61,7 @@ class Repo:
         self.git = _open(workspace)
         self._trees: dict[str, fsck.SoundTree] = {}  # by id of tree or commit
         # Of two commits all best common ancestors; a merge asks for each of its files.
-        self.forks = cache(partial(forks, workspace, {}))
+        self.forks = cache(partial(_forks, self.git, workspace))
         self._folders: dict[TreeId, dict[str, TreeEntry]] = {}
         self._opened: dict[str, Tree] = {}
         self.tables: dict[tuple[str, ...], object] = {}  # of samples, by id; see `store.records`
@@ -79,7 +83,38 @@ class Repo:
     @cached_property
     def main(self) -> str:
         """Which branch of the repository counts as main; "" for none."""
-        return main_of(self.workspace)
+        return main_of(self)
+
+    def listed(self, names: Iterable[str]) -> list[list[str]] | None:
+        """Return object, name, upstream and what it stands for of each ref of these names.
+
+        ``refs/remotes/*/NAME``: of each remote that is set up, and of origin. None: git has to be
+        asked, which takes ten times as long.
+        """
+        asked: set[str] = set()
+        for name in names:
+            branch = name.removeprefix(_ANY_REMOTE)
+            remotes = ("origin", *filter(None, self.git.remotes.names())) if branch != name else ()
+            asked |= {f"refs/remotes/{each}/{branch}" for each in remotes} or {name}
+        if self.reftable or any(each.count("/") < 2 or _GLOB.search(each) for each in asked):  # noqa: PLR2004  refs/KIND/NAME
+            return None
+        found = []
+        for name in sorted(asked):
+            with contextlib.suppress(KeyError, ValueError, pygit2.GitError):  # none, or broken
+                ref = self.git.lookup_reference(name)
+                target = ref.raw_target
+                stands_for = target.decode() if isinstance(target, bytes) else ""
+                commit = str(ref.resolve().target)
+                if commit != _NO_ID:
+                    found.append([commit, name, self._upstream(name), stands_for])
+        return found
+
+    def _upstream(self, ref: str) -> str:
+        branch = ref.removeprefix("refs/heads/")
+        if branch != ref:
+            with contextlib.suppress(KeyError, ValueError, pygit2.GitError):
+                return self.git.lookup_branch(branch).upstream_name
+        return ""
 
     @cached_property
     def partial(self) -> bool:
@@ -206,6 +241,17 @@ class Repo:
             ) from error
         except (pygit2.GitError, ValueError) as error:
             raise unreadable(error, id_) from error
+
+
+def _forks(
+    git: pygit2.Repository, where: Workspace, one: CommitHash, other: CommitHash
+) -> tuple[CommitHash, ...]:
+    """Return what `catfile.forks` does; without a process where either has the other."""
+    for older, newer in ((one, other), (other, one)):
+        with contextlib.suppress(KeyError, ValueError, pygit2.GitError):
+            if older == newer or git.descendant_of(newer, older):
+                return (older,)
+    return forks(where, {}, one, other)
 
 
 def open_repository(workspace: Workspace) -> Repo:

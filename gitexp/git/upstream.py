@@ -2,13 +2,13 @@
 
 Whoever owns a remote writes what it has, dates included. A fork that was only fetched is nobody's
 upstream: its `main` neither gives rules nor says what was merged. No repository is opened here, so
-a hook has the time.
+a hook has the time; one that is open looks names up without a process.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from gitexp.git import command
 from gitexp.model.ids import CommitHash
@@ -62,6 +62,21 @@ _OF_MAIN: Final = (
 )
 
 
+@runtime_checkable
+class OpenRepo(Protocol):
+    """An open repository."""
+
+    @property
+    def workspace(self) -> Workspace:
+        """Where it lies."""
+
+    def listed(self, names: Iterable[str]) -> list[list[str]] | None:
+        """Return what `_listed` does; None where git has to be asked."""
+
+
+Where: TypeAlias = "Workspace | Path | OpenRepo"
+
+
 class Own(NamedTuple):
     """A branch by its short name, which is that of the remote's branch, too."""
 
@@ -70,7 +85,7 @@ class Own(NamedTuple):
     ref: str
 
 
-def main_of(where: Workspace | Path, env: Mapping[str, str] | None = None) -> str:
+def main_of(where: Where, env: Mapping[str, str] | None = None) -> str:
     """Return the name of the one branch that counts as main; "" where there is none.
 
     Whoever may push may push a branch called main or master beside the protected one, so one of the
@@ -79,8 +94,8 @@ def main_of(where: Workspace | Path, env: Mapping[str, str] | None = None) -> st
     there is a local branch, else origin's. In a bare repository it is that of HEAD. The
     hooks in sh choose alike.
     """
-    if getattr(where, "top", where) is None:
-        out = command.attempt(where, ["symbolic-ref", "--quiet", "HEAD"], env=env)[1]
+    if _is_bare(where):
+        out = command.attempt(_folder(where), ["symbolic-ref", "--quiet", "HEAD"], env=env)[1]
         return "".join(command.lines(out)).removeprefix(_HEADS)
     return _main(_listed(where, _OF_MAIN, env))
 
@@ -93,13 +108,24 @@ def _main(lines: Iterable[list[str]]) -> str:
     return next((ref.rpartition("/")[2] for ref in _OF_MAIN[1:] if ref in found), "")
 
 
-def _listed(
-    where: Workspace | Path, asked: Iterable[str], env: Mapping[str, str] | None
-) -> list[list[str]]:
+def _listed(where: Where, asked: Iterable[str], env: Mapping[str, str] | None) -> list[list[str]]:
     """Return object, name, upstream and what it stands for of each ref that is asked for."""
+    found = where.listed(asked) if isinstance(where, OpenRepo) and env is None else None
+    if found is not None:
+        return found
     names = "%(objectname) %(refname) %(upstream) %(symref)"
     arguments = ["for-each-ref", f"--format={names}", "--", *asked]
-    return [line.split(" ") for line in command.lines(command.run(where, arguments, env=env))]
+    return [
+        line.split(" ") for line in command.lines(command.run(_folder(where), arguments, env=env))
+    ]
+
+
+def _folder(where: Where) -> Workspace | Path:
+    return where.workspace if isinstance(where, OpenRepo) else where
+
+
+def _is_bare(where: Where) -> bool:
+    return getattr(_folder(where), "top", where) is None
 
 
 def single(patterns: Iterable[str], main: str) -> tuple[str, ...]:
@@ -115,7 +141,9 @@ def single(patterns: Iterable[str], main: str) -> tuple[str, ...]:
 
 
 def own(
-    where: Workspace | Path, patterns: Iterable[str], env: Mapping[str, str] | None = None
+    where: Where,
+    patterns: Iterable[str],
+    env: Mapping[str, str] | None = None,
 ) -> list[Own]:
     """Return branches that patterns may mean, in their order: no date decides.
 
@@ -126,7 +154,7 @@ def own(
     patterns = tuple(patterns)
     given = {*patterns}
     both = given.issuperset(USUAL)
-    plain = both and "*" not in "".join(patterns) and getattr(where, "top", where) is not None
+    plain = both and "*" not in "".join(patterns) and not _is_bare(where)
     if both and not plain:
         patterns = single(patterns, main_of(where, env))
     asked: list[str] = [*_OF_MAIN] if plain else []
@@ -161,9 +189,7 @@ def own(
     return sorted(every, key=lambda each: order.get(each.name, len(order)))
 
 
-def known(
-    where: Workspace | Path, env: Mapping[str, str] | None = None
-) -> Callable[[str], list[CommitHash]]:
+def known(where: Where, env: Mapping[str, str] | None = None) -> Callable[[str], list[CommitHash]]:
     """Return what tells which commits the user's own branches of a name hold; git is asked once."""
 
     @cache

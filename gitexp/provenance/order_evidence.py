@@ -98,7 +98,7 @@ def is_ordered(
     Where its own history does not show it, that of the experiment's branch or archive tag may. What
     a protected branch has was let in while they could be asked.
     """
-    for name, tip, _ in own(repo.workspace, protected):
+    for name, tip, _ in own(repo, protected):
         guarded = any(matches(pattern, name) for pattern in protected)
         if guarded and objects.is_ancestor(repo, commit, tip):
             return None
@@ -128,7 +128,7 @@ def _elsewhere(repo: Repo, plan: Plan, asked: CommitHash) -> tuple[CommitHash, .
     """
     ref, path = layout.archive_tag(plan.name), layout.plan_path(plan.name)
     tag = refs.read_ref(repo, ref)
-    found = [each.commit for each in own(repo.workspace, [plan.branch])]
+    found = [each.commit for each in own(repo, [plan.branch])]
     if tag is not ABSENT and (
         objects.blob_id(repo, tag, path) == objects.blob_id(repo, asked, path)
         or any(tip.ref == ref for tip in plans.own_tips(repo))

@@ -59,7 +59,7 @@ def held(repo: Repo, config: ProjectConfig) -> tuple[ProjectConfig, tuple[str, .
     say what the records of those who run it tell of them.
     """
     way, least = config.identity, config.min_slice
-    for each in upstream.own(repo.workspace, upstream.USUAL):
+    for each in upstream.own(repo, upstream.USUAL):
         with contextlib.suppress(GitexpError):
             theirs = settings(repo.tree(each.commit)) or config
             way = max(way, theirs.identity, key=_STRICTNESS.index)

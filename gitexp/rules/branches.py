@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.git.tree import tree_of
-from gitexp.git.upstream import USUAL, Own, own, single
+from gitexp.git.upstream import USUAL, OpenRepo, Own, own, single
 from gitexp.model import dataclass
 from gitexp.rules.facts import settings_in
 
@@ -75,7 +75,7 @@ class Governing:
 
 def governing(
     objects: Objects,
-    where: Workspace | Path,
+    where: Workspace | Path | OpenRepo,
     branch: str,
     before: CommitHash | None,
     env: Mapping[str, str] | None = None,

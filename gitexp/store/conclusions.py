@@ -309,7 +309,7 @@ def _is_theirs(repo: Repo, plan: Plan, main: CommitHash) -> bool:
     """Return whether nobody else concluded an experiment while others have its branch."""
     path = layout.conclusion_path(plan.name)
     said = blob_id(repo, main, path)
-    alive = [each for each in own(repo.workspace, [plan.branch]) if followed(each.ref)]
+    alive = [each for each in own(repo, [plan.branch]) if followed(each.ref)]
     if all(blob_id(repo, each.commit, path) == said for each in alive):
         return True
     added = adding_commit(repo, path, main)
@@ -397,8 +397,8 @@ def check_tag(repo: Repo, ref: str, behind: CommitHash | None = None) -> str:
     if tag.own:
         return ""
     path = layout.plan_path(ref.removeprefix(layout.ARCHIVE_TAGS))
-    mains = [each.commit for each in own(repo.workspace, USUAL)]
-    branches = [each.commit for each in own(repo.workspace, [tag.branch])]
+    mains = [each.commit for each in own(repo, USUAL)]
+    branches = [each.commit for each in own(repo, [tag.branch])]
     places = [*(each for each in mains if blob_id(repo, each, path) is not ABSENT), *branches]
     places = [each for each in (*true_places(repo, every)(tag), *places) if each != behind]
     found = contradiction(repo, tag, places)

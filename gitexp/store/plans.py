@@ -150,7 +150,7 @@ def settled_on(repo: Repo) -> str:
 
     What another remote has is nobody's advice to merge.
     """
-    known = {each.ref for each in upstream.own(repo.workspace, ["*"])}
+    known = {each.ref for each in upstream.own(repo, ["*"])}
     there = [(ref, tip) for ref, tip in refs.branches(repo) if ref in known]
     for ref, tip in there[:_MOST_TIPS]:
         with contextlib.suppress(GitexpError):
@@ -411,7 +411,7 @@ def own_tips(repo: Repo) -> tuple[Tip, ...]:
 
 def trusted(repo: Repo) -> list[CommitHash]:
     """Return the commits of own branches and archives, and of main here, upstream and on origin."""
-    mains = (each.commit for each in upstream.own(repo.workspace, upstream.USUAL))
+    mains = (each.commit for each in upstream.own(repo, upstream.USUAL))
     return list(dict.fromkeys((*(tip.commit for tip in own_tips(repo)), *mains)))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitexp.errors import GitFailedError
@@ -131,7 +131,7 @@ def test_one_branch_counts_as_main_for_the_hooks_too(
 ) -> None:
     refs, head, main = MAINS[case]
     repo = lead(project, refs, head)
-    assert upstream.main_of(repo.path) == main
+    assert upstream.main_of(repo.path) == open_repository(repo.workspace).main == main
     # The hook in sh chooses alike.
     script = f'{CHOICE[0]}printf %s "$main"'
     done = subprocess.run(
@@ -145,7 +145,8 @@ def test_origins_head_of_a_branch_that_is_gone_still_says_its_name(
 ) -> None:
     """A server that renamed main is asked again by the next fetch; until then its word holds."""
     repo = lead(project, (f"{LOCAL}master",), "trunk")
-    assert upstream.main_of(repo.path) == "master"  # git lists no ref that leads nowhere
+    # git lists no ref that leads nowhere
+    assert upstream.main_of(repo.path) == open_repository(repo.workspace).main == "master"
 
 
 def test_a_bare_repositorys_main_is_where_its_head_stands(tmp_path: Path) -> None:
@@ -172,7 +173,9 @@ def test_where_git_cannot_list_refs_it_is_an_error_and_not_a_repository_without_
 
 
 def names(repo: BuiltRepo, *patterns: str) -> list[str]:
-    return [each.ref for each in upstream.own(repo.path, patterns)]
+    found = upstream.own(repo.path, patterns)
+    assert upstream.own(open_repository(repo.workspace), patterns) == found  # without a process
+    return [each.ref for each in found]
 
 
 def test_of_one_name_the_upstream_comes_first_then_origins_then_ours(
@@ -232,6 +235,51 @@ def test_each_own_branch_says_its_name_its_commit_and_its_ref(
         ("old", project[1], f"{LOCAL}old"),
         ("new", project[2], f"{ORIGIN}new"),
     ]
+
+
+PLACES = (LOCAL, ORIGIN, FORK, "refs/remotes/team/")
+SHORT = ("main", "master", "trunk", "exp/a", "exp/b", "new")
+
+
+@settings(max_examples=30)
+@given(st.data())
+def test_an_open_repository_finds_by_name_what_git_lists(
+    project: tuple[BuiltRepo, str, str], data: st.DataObject
+) -> None:
+    refs = st.builds(str.__add__, st.sampled_from(PLACES), st.sampled_from(SHORT))
+    head = data.draw(st.sampled_from(["", "main", "trunk", "exp/a"]))
+    repo = lead(project, data.draw(st.lists(refs, unique=True)), head)
+    ups = data.draw(st.dictionaries(st.sampled_from(SHORT), st.sampled_from(["team", ".", "gone"])))
+    lines = ['[remote "team"]', "url = x", "fetch = +refs/heads/*:refs/remotes/team/*"]
+    for branch, remote in ups.items():
+        merge = data.draw(st.sampled_from([branch, "main"]))
+        lines += [f'[branch "{branch}"]', f"remote = {remote}", f"merge = refs/heads/{merge}"]
+    config = repo.path / ".git" / "config"
+    before = config.read_text("utf-8")
+    try:
+        config.write_text(before + "\n".join([*lines, ""]), "utf-8")
+        for packed in (False, True):
+            if packed:
+                repo.git("pack-refs", "--all")
+            patterns = data.draw(st.lists(st.sampled_from([*SHORT, "none"]), unique=True))
+            names(repo, *patterns)
+            assert upstream.main_of(repo.path) == open_repository(repo.workspace).main
+    finally:
+        config.write_text(before, "utf-8")
+        if head:
+            repo.git("symbolic-ref", "-d", "refs/remotes/origin/HEAD")
+
+
+def test_a_broken_ref_is_passed_over(project: tuple[BuiltRepo, str, str]) -> None:
+    repo = lead(project, (f"{LOCAL}exp/a", f"{ORIGIN}exp/b"))
+    odd = {"exp/b": "no hash\n", "exp/c": f"{'0' * 40}\n", "exp/d": "ref: refs/heads/none\n"}
+    for name, content in odd.items():
+        (repo.path / ".git" / LOCAL / name).write_text(content)
+    try:
+        assert names(repo, "exp/a", *odd) == [f"{LOCAL}exp/a", f"{ORIGIN}exp/b"]
+    finally:
+        for name in odd:
+            (repo.path / ".git" / LOCAL / name).unlink()
 
 
 def test_a_repository_is_asked_once(project: tuple[BuiltRepo, str, str]) -> None:

@@ -173,10 +173,11 @@ class Lab:
             resources=resources,
             made=made,
         )
-        self.repo.write(files)
-        self.repo.git("add", "--force", "--all", "--", *files)
         if commit:
-            self.repo.commit(at=self.tick(), message=f"run {letter}")
+            self.repo.commit(files, at=self.tick(), message=f"run {letter}")
+        else:
+            self.repo.write(files)
+            self.repo.git("add", "--force", "--all", "--", *files)
         return run
 
     def run_files(  # noqa: PLR0913  as above
