@@ -130,10 +130,9 @@ def draft(
             _check_samples(situation, swapped, lines, failed, refs.head(repo).branch or "")
         except NoSamplesError as error:
             if plan is not None:
-                both, runs = settled.sides, gathered.found
-                held = seeding.copying(repo, both, counted, runs, plan)[1]
+                held = seeding.copying(repo, settled.sides, counted, gathered.found, plan)[1]
                 error.next_step = seeding.step(held, plan) if held else error.next_step
-            error.next_step = choice or error.next_step
+            error.next_step = choice or sides.run_there(repo, settled.sides, error.next_step)
             raise
     differ, more = exclusions.changes(repo, baseline, candidate, counted)
     around, apart, told = cautions.beside_project(repo, baseline, candidate, counted)

@@ -8,6 +8,7 @@ revision that git understands. Only hashes go on from here.
 from __future__ import annotations
 
 import contextlib
+import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.eligible import is_under
@@ -183,8 +184,8 @@ def settled(repo: Repo, *sides: Named) -> CommitHash:
     """Return the commit whose settings say how these sides are read: rules of inputs, and costs.
 
     They serve a side without settings of its own, too, which `run` reads by the plan's. It is the
-    first side's commit, or, where these may have been changed since, the one that added the plan,
-    which fixed them.
+    first side's commit, or the next one's that has any, or, where these may have been changed
+    since, the one that added the plan, which fixed them.
     """
     named = min(sides, key=lambda each: each.plan is None)
     plan, at = named.plan, sides[0].commit
@@ -195,6 +196,9 @@ def settled(repo: Repo, *sides: Named) -> CommitHash:
             if len({*each}) > 1:
                 added = plans.fixed_at(repo, plan, named.commit)
                 at = at if None not in each and _fixed(repo, added) == each[0] else added
+    with contextlib.suppress(GitexpError):
+        if _fixed(repo, at) is None:  # a branch older than `gitexp init`
+            at = next((each.commit for each in sides if _fixed(repo, each.commit)), at)
     return at
 
 
@@ -231,6 +235,17 @@ def source(repo: Repo, named: Named, fallback: CommitHash, index: Index) -> Reso
         exact=named.exact,
         over=over,
     )
+
+
+def run_there(repo: Repo, pair: tuple[ResolvedSide, ResolvedSide], step: str) -> str:
+    """Let a step run a candidate where it is, by settings that its branch may have to get."""
+    other, side = pair
+    if step != "gitexp run" or refs.read_ref(repo, refs.local(side.name)) is ABSENT:
+        return step
+    if settings(repo.tree(side.commit)) is None:
+        step = f"git merge {shlex.quote(other.name)} && {step}"
+    away = refs.head(repo).branch != side.name
+    return f"git switch {shlex.quote(side.name)} && {step}" if away else step
 
 
 def of_records(name: str, found: Merged) -> Named:
@@ -399,6 +414,16 @@ def _existing(repo: Repo, name: str) -> str:
     return " or ".join(close) or ", ".join(names[:_MOST]) + (", ..." if names[_MOST:] else "")
 
 
+def _branching(repo: Repo, name: str) -> str:
+    """Return what makes a branch of an experiment that DVC keeps by a name; "" for no such one."""
+    asked = ["for-each-ref", "--format=%(refname)", "refs/exps/"]
+    found = command.attempt(repo.workspace, asked)[1].decode("utf-8", "replace").split("\n")
+    if "/" in name or not any(ref.endswith(f"/{name}") for ref in found):
+        return ""
+    branch = shlex.quote(f"{name}-branch")
+    return f"dvc exp branch {shlex.quote(name)} {branch}, then the same with {branch}"
+
+
 def _revision(repo: Repo, name: str) -> Named:
     try:
         commit = objects.resolve(repo, name)
@@ -408,7 +433,7 @@ def _revision(repo: Repo, name: str) -> Named:
             found=ascii(name[:100])[1:-1],
             where=error.where or ("this shallow clone" if repo.git.is_shallow else ""),
             expected=_existing(repo, name),
-            next_step=error.next_step if repo.git.is_shallow else "",
+            next_step=_branching(repo, name) or (error.next_step if repo.git.is_shallow else ""),
         ) from error
     head = refs.head(repo)
     branch = head.branch if head.branch is not None and head.commit == commit else ""

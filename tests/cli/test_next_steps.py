@@ -274,3 +274,38 @@ def test_a_printed_call_of_new_works_once_it_is_filled_in(tmp_path: Path) -> Non
         filled = [{"NAME": "k", "...": "a lift raises acc"}.get(w, w) for w in shlex.split(call)]
         planned = gitexp(repo, *filled, "--dry-run")
         assert planned.code == 0, (call, planned)
+
+
+def test_experiments_of_dvc_and_branches_older_than_init_lead_to_a_comparison(
+    tmp_path: Path,
+) -> None:
+    repo = repository(tmp_path / "repo")
+    train = "a = open('params.yaml').read().split()[-1]\n"
+    train += "open('metrics.json', 'w').write(f'{{\"acc\": {a}}}')\n"
+    stages = "stages:\n  train:\n    cmd: python train.py\n    deps: [train.py]\n"
+    stages += "    params: [seed, a]\n    metrics: [metrics.json: {cache: false}]\n"
+    params = "seed: 0\na: 0.5\n"
+    repo.commit({**dvc_files(), "train.py": train, "params.yaml": params, "dvc.yaml": stages})
+    repo.git("switch", "-qc", "work")
+    there = repo.commit({"params.yaml": params.replace("0.5", "0.7")})
+    repo.git("switch", "-q", "main")
+    repo.git("branch", "-qD", "work")
+    repo.git("update-ref", f"refs/exps/{there[:2]}/{there[2:]}/a3", there)  # as `dvc exp run -n`
+    assert gitexp(repo, "init", "-q").code == 0
+    for argv in (("diff", "main", "a3"), ("compare", "main", "a3"), ("show", "a3")):
+        step = "dvc exp branch a3 a3-branch, then the same with a3-branch"
+        assert next_of(gitexp(repo, *argv)) == step, argv
+    assert "dvc exp" not in gitexp(repo, "show", "a4").err
+    repo.git("branch", "a3-branch", there)
+    seen = []
+    asked = ("compare", "main", "a3-branch")
+    while "a3-branch against main" not in (done := gitexp(repo, *asked)).out:
+        seen.append(next_of(done))
+        assert len(set(seen)) == len(seen) < STEPS, (seen, done)
+        for first, *argv in commands(seen[-1]):
+            if first == "git":
+                repo.git(*argv)
+            else:
+                ran_ = gitexp(repo, *argv)
+                assert ran_.code == 0, (seen, ran_)
+    assert seen[0] == "git switch a3-branch && git merge main && gitexp run"
