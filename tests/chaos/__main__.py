@@ -95,6 +95,18 @@ def archive(world: World, rng: random.Random, number: int) -> list[str]:
     return ["gitexp", "archive", name, "--abandon", *rng.choice(([], ["--push"]))]
 
 
+def restore(world: World, rng: random.Random, number: int) -> list[str]:
+    """Bring back one that was archived."""
+    _, *argv = archive(world, rng, number)
+    world.gitexp(*argv)
+    return ["gitexp", "restore", argv[1]]
+
+
+def conclude(_: World, __: random.Random, number: int) -> list[str]:
+    """Conclude the experiment that goes on, and tag it."""
+    return ["gitexp", "conclude", "idea", "--amend", "-m", f"so far, by {number}", "--archive"]
+
+
 def maintenance(_: World, rng: random.Random, __: int) -> list[str]:
     """Pack, and forget some job folders."""
     return ["gitexp", "maintenance", "--keep", str(rng.randrange(4))]
@@ -109,6 +121,8 @@ ACTS: dict[str, tuple[Act, int]] = {  # and how often
     "push": (push, 1),
     "pull": (pull, 1),
     "archive": (archive, 2),
+    "restore": (restore, 1),
+    "conclude": (conclude, 2),
 }
 
 
