@@ -12,7 +12,7 @@ from gitexp.cli.context import between, filled, whole_number
 from gitexp.cli.printing import show
 from gitexp.comparison.compare import exit_code
 from gitexp.comparison.draft import CompareOptions
-from gitexp.comparison.plain_files import FileDesign, FileQuestion, compare_files
+from gitexp.comparison.plain_files import FileDesign, FileQuestion, compare_files, proposed
 from gitexp.errors import NoRepositoryError, UsageError
 from gitexp.model.config import Predictions
 from gitexp.model.design import PowerDesign, PowerRequest
@@ -22,6 +22,7 @@ from gitexp.text.foreign import Lines
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from gitexp.cli.context import Context
     from gitexp.model.workspace import Workspace
@@ -33,7 +34,7 @@ DESIGNS = {
     FileDesign.INDEPENDENT: "repeats of both sides that have nothing to do with each other",
     FileDesign.FOLDS: "folds of one cross-validation: columns fold, n_train, n_test",
     FileDesign.DATASETS: "one value for each of several data sets: column dataset",
-    FileDesign.EXAMPLES: "predictions of one evaluation set: columns id, y_true, y_pred",
+    FileDesign.EXAMPLES: "of one evaluation set, by id: predictions (y_true, y_pred) or scores",
 }
 
 
@@ -106,26 +107,22 @@ def add_test(parser: argparse.ArgumentParser) -> None:
 def test(args: argparse.Namespace, context: Context) -> int:
     """Test two plain files of numbers, without a repository: the baseline first.
 
-      gitexp test a.csv b.csv --design paired                           p against no difference
-      gitexp test a.csv b.csv --design paired --metric f1:max --effect '>=5%'
+      gitexp test a.csv b.csv --metric judge:max --effect '>0'    scores of the same questions
+      gitexp test a.csv b.csv --design paired --metric f1:max --effect '>=5%'      by seed
 
     A row is a measurement; the columns seed, rep, fold, dataset, n_train and n_test say of what,
     and every other column of numbers (or of true and false) is a metric. Designs: paired
     (by seed, else by a column of ids as question or example_id, else by the order of rows),
-    independent, folds (of one cross-validation; needs n_train and n_test), datasets. With the
-    design examples the files are predictions of one evaluation set: id, y_true, y_pred, and score;
-    --cluster names the column of what several examples come from, which is then drawn whole.
+    independent, folds (of one cross-validation; needs n_train and n_test), datasets, examples:
+    taken where a column of ids says of which example a row is. Its metric is a column of scores
+    (judge, passed, latency), of which the mean is compared, rows of one id averaged first; or one
+    of predictions: id, y_true, y_pred, and score. --cluster names the column of what several
+    examples come from, which is then drawn whole.
 
     Exit code: 0 supported or no hypothesis, 1 refuted, 6 inconclusive, undecidable or not
     comparable.
     """
     printing.format_of(args, context)
-    if args.design is None:
-        raise UsageError(
-            "--design is missing: how the rows belong together decides the test",
-            expected=Lines.of(f"{each.value:<11}  {said}" for each, said in DESIGNS.items()),
-            next_step="the same with --design and one of these",
-        )
     metric, direction = parse_metric(args.metric) if args.metric else (None, None)
     effect = None
     if args.effect is not None:
@@ -135,11 +132,11 @@ def test(args: argparse.Namespace, context: Context) -> int:
                 expected=f"--metric {metric or 'NAME'}:max or :min",
             )
         effect = parse_effect(args.effect, direction)
+    files = context.start / args.baseline, context.start / args.candidate
     found = compare_files(
-        context.start / args.baseline,
-        context.start / args.candidate,
+        *files,
         FileQuestion(
-            design=FileDesign(args.design),
+            design=FileDesign(args.design) if args.design else _design(*files, metric),
             metric=metric,
             direction=direction,
             effect=effect,
@@ -151,6 +148,19 @@ def test(args: argparse.Namespace, context: Context) -> int:
     )
     printing.show_comparisons((found,), args, context)
     return exit_code((found,))
+
+
+def _design(baseline: Path, candidate: Path, metric: str | None) -> FileDesign:
+    """Return the design that nobody named: examples, where the columns say so."""
+    design = proposed(baseline, candidate, metric)
+    if design is FileDesign.EXAMPLES:
+        return design
+    fits = "and one of these" if design is None else f"{design.value}, as the columns have it"
+    raise UsageError(
+        "--design is missing: how the rows belong together decides the test",
+        expected=Lines.of(f"{each.value:<11}  {said}" for each, said in DESIGNS.items()),
+        next_step=f"the same with --design {fits}",
+    )
 
 
 def add_power(parser: argparse.ArgumentParser) -> None:

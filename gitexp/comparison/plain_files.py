@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison import advice
 from gitexp.comparison.compare import side_of
 from gitexp.comparison.counting import Count, Evaluation, SideCount
-from gitexp.comparison.designs import Chosen, choose, prediction_pairs
-from gitexp.comparison.designs import predictions as computed
+from gitexp.comparison.designs import Chosen, choose, example_files
 from gitexp.comparison.eligible import Counted
 from gitexp.comparison.measure import CountedSides, Question
 from gitexp.comparison.sides import ResolvedSide
@@ -32,7 +31,7 @@ from gitexp.records.terms import check_alpha, format_effect
 from gitexp.report import numbers, words
 from gitexp.stats.decide import decide
 from gitexp.store.lookup import FoundRun
-from gitexp.text import plainfile, predictions
+from gitexp.text import plainfile
 from gitexp.text.samples import LIMIT
 
 if TYPE_CHECKING:
@@ -40,12 +39,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from gitexp.comparison.designs.prediction_pairs import Pair
 
 MOST_VALUES = 20_000  # of a metric; relabelling more takes minutes
 MANY = 6  # metrics that a message names
 NO_FILE = Predictions("")
-_HEADER = 300  # letters of one in a message
 _SHOWN = 60  # of an id
 _NOT_READ = frozenset(
     (
@@ -83,6 +80,13 @@ ROWS = {  # what they are called, and what has to be there; elsewhere as of pair
     FileDesign.FOLDS: ("folds", "a column fold, with n_train and n_test"),
     FileDesign.DATASETS: ("data sets", "a column dataset"),
     FileDesign.PAIRED: ("one value a repeat", "one row a repeat"),
+}
+
+
+_COLUMNS = {  # that say what a row is
+    "fold": FileDesign.FOLDS,
+    "dataset": FileDesign.DATASETS,
+    "seed": FileDesign.PAIRED,
 }
 
 
@@ -132,10 +136,12 @@ def compare_files(
             next_step="the same with --design examples, for files of predictions",
         )
     if question.design is FileDesign.EXAMPLES:
-        files, pair, joined = _examples(baseline, candidate, question)
+        files, found = _examples(baseline, candidate, question)
+        pair, joined, scope = found.pair, found.joined, found.scope
+        question = replace(question, metric=files[0].metrics[0])
     else:
         files, joined = _numbers(baseline, candidate, question)
-        pair = None
+        pair, scope = None, ""
         for file in files:
             _check_shape(file, question.design)
     metric = _metric(files, question)
@@ -194,7 +200,40 @@ def compare_files(
         compared_at=now,
         program=program,
         row_key=joined.by,
+        scope=scope,
     )
+
+
+def proposed(baseline: Path, candidate: Path, metric: str | None) -> FileDesign | None:
+    """Return the design that the columns of two files speak of; None where they do not.
+
+    Examples are what ids say, of which each may have several rows; values are not looked at.
+    """
+    paths = baseline, candidate
+    data = _bytes(baseline), _bytes(candidate)
+    if example_files.are_predictions(data, paths, metric):
+        return FileDesign.EXAMPLES
+    one, two = (plainfile.read(each, str(path)) for each, path in zip(data, paths, strict=True))
+    if example_files.are_examples((one, two), metric):
+        return FileDesign.EXAMPLES
+    both = frozenset(one.header) & frozenset(two.header)
+    for column, design in _COLUMNS.items():
+        if column in both:
+            return design
+    return None
+
+
+def _examples(
+    baseline: Path, candidate: Path, question: FileQuestion
+) -> tuple[tuple[_File, _File], example_files.ReadExamples]:
+    """Read examples of both models, and what the question is about."""
+    data, paths = (_bytes(baseline), _bytes(candidate)), (baseline, candidate)
+    found = example_files.read(data, paths, question.metric, question.columns)
+    left, right = (
+        _File(path.name, each, (Sample(found.metric, 0, value),))
+        for path, each, value in zip(paths, data, found.values, strict=True)
+    )
+    return (left, right), found
 
 
 def _numbers(
@@ -206,68 +245,13 @@ def _numbers(
         plainfile.read(each, str(path))
         for each, path in zip(data, (baseline, candidate), strict=True)
     )
-    paired = question.design is FileDesign.PAIRED
+    paired, said = question.design is FileDesign.PAIRED, tuple[str, ...]()
+    if paired:
+        (one, two), said = example_files.one_row_each((one, two), question.metric)
     joined = plainfile.join(one, two, question.metric, paired=paired)
+    joined = replace(joined, cautions=(*joined.cautions, *said))
     left = _File(baseline.name, data[0], plainfile.samples(one, joined))
     return (left, _File(candidate.name, data[1], plainfile.samples(two, joined))), joined
-
-
-def _examples(
-    baseline: Path, candidate: Path, question: FileQuestion
-) -> tuple[tuple[_File, _File], Pair, plainfile.RowKey]:
-    """Read predictions of both models, and compute the metric that is asked about."""
-    if not question.metric:
-        raise UnknownMetricError(
-            "no metric is named", expected="--metric accuracy, f1, roc_auc, log_loss, rmse, ..."
-        )
-    data = _bytes(baseline), _bytes(candidate)
-    spec, paths = question.columns, (baseline, candidate)
-    cluster = spec.cluster or ""
-    specs = [_columns(*each, spec) for each in zip(data, paths, strict=True)]
-    tables = [
-        predictions.load(each, one, str(path), (cluster,) if cluster else ())
-        for each, one, path in zip(data, specs, paths, strict=True)
-    ]
-    pair = replace(prediction_pairs.joined(*tables), cluster=cluster)
-    pair = replace(pair, positive=computed.positive_of(pair, spec.positive))
-    pair.clusters()  # a column that is not there is an error, not a table without a test
-    for path, table in zip(paths, tables, strict=True):
-        computed.check_labels(question.metric, table, path)
-    definition = computed.definition_of(question.metric, pair)
-    if not spec.positive:
-        computed.check_class(question.metric, definition, pair)
-    values = computed.both(definition, pair)
-    left, right = (
-        _File(path.name, each, (Sample(question.metric, 0, value),))
-        for path, each, value in zip(paths, data, values, strict=True)
-    )
-    named = dict.fromkeys(filter(None, map(predictions.renamed, specs)))
-    told = tuple(f"columns taken: {text}" for text in named)
-    if str(definition) != question.metric:
-        told += (f"{question.metric} is {definition}",)
-    return (left, right), pair, plainfile.RowKey(specs[0].id, cautions=told)
-
-
-def _columns(data: bytes, path: Path, spec: Predictions) -> Predictions:
-    """Return what the columns of a file are called, by their names where nobody says it."""
-    spec = replace(spec, path=path.name)
-    if predictions.renamed(spec):
-        return spec
-    fits = predictions.fitting(predictions.columns_of(data, str(path)))
-    found = predictions.single(spec, fits)
-    if found is not None:
-        return found
-    role = next(role for role, names in fits.items() if len(names) != 1)
-    every = ", ".join(name for names in predictions.NAMES[role] for name in names)
-    raise BadFormatError(
-        f"the columns of the predictions are not clear: {predictions.unclear(fits)}",
-        found=", ".join(predictions.columns_of(data, str(path)))[:_HEADER] or "no header",
-        where=str(path),
-        expected=f"one column for {role}: {every}",
-        next_step="the same, once the columns are renamed: id, y_true, y_pred"
-        if fits[role] or role != "id"
-        else "the same, once a column id says which rows are of one example",
-    )
 
 
 def _bytes(path: Path) -> bytes:

@@ -185,7 +185,8 @@ def _least(design: Design) -> float:
 AREA, PRECISION = "roc_auc", "average_precision"
 RANKED = frozenset({AREA, PRECISION})
 ROOT = "rmse"
-MEANS = frozenset({"log_loss", "brier", "mae", "mse"})
+MEAN = "mean"  # of numbers that somebody gave each example
+MEANS = frozenset({"log_loss", "brier", "mae", "mse", MEAN})
 # What projects call them; an area under another curve must not be read as that of the ROC curve.
 WORDS = (
     (r"(average|avg)_?prec|pr_?auc|auc_?prc?|auprc|(^|[^a-z])ap($|[^a-z])", PRECISION),
@@ -260,7 +261,8 @@ def plan_examples(
     else:
         draws, usable = swap_draws(design.metric, units), True
         test = tests.PAIRED_RANDOMIZATION
-    title = test.titled(metric=design.metric, draws=draws)
+    what = "the mean" if design.metric == MEAN else design.metric
+    title = test.titled(metric=what, draws=draws)
     if clusters:
         title += " of whole clusters"
     least = 1.0

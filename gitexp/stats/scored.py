@@ -13,7 +13,7 @@ import numpy as np
 
 from gitexp.errors import DesignError
 from gitexp.model import dataclass
-from gitexp.stats.design import AREA, PRECISION, RANKED, ROOT, kind_of
+from gitexp.stats.design import AREA, MEAN, PRECISION, RANKED, ROOT, kind_of
 from gitexp.stats.metrics import MeasuredMetric, classes
 from gitexp.stats.ranks import midranks
 
@@ -77,6 +77,9 @@ def match(name: str, measured: Sequence[MeasuredMetric], *, positive: str | None
 
 def terms(scoring: Scoring, one: MeasuredMetric) -> ScoreTerms:
     """Return what a metric needs of each example; a missing column is a `DesignError`."""
+    if scoring.kind == MEAN:
+        given = _numbers(one.y_pred, "scores")
+        return ScoreTerms(scoring, np.zeros_like(given), given)
     if scoring.kind in {"mae", "mse", ROOT}:
         errors = _numbers(one.y_true, "true values") - _numbers(one.y_pred, "predictions")
         losses = np.abs(errors) if scoring.kind == "mae" else errors**2

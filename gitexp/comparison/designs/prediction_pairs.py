@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.model.ids import Md5
     from gitexp.model.run import FileHash
+    from gitexp.stats.metrics import Definition
+    from gitexp.stats.scored import Scoring
     from gitexp.stats.values import Places
     from gitexp.text.predictions import PredictionTable
 
@@ -71,6 +73,8 @@ class Pair:
     candidate: Guesses
     positive: str | None = None  # label of the positive class, where the project names one
     cluster: str = ""  # column of what examples depend on together; "" for none
+    # What is computed, where a column has it and no metric's name says it.
+    computed: Definition | Scoring | None = None
 
     def measured(self, left: float, right: float) -> tuple[MeasuredMetric, MeasuredMetric]:
         """Return both sides' reported numbers with the predictions that they came from."""

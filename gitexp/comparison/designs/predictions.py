@@ -86,7 +86,7 @@ def measure(count: Count, question: Question, pair: Pair) -> Answer:
         return Answer(None)
     reported = values.left[0], values.right[0]
     try:
-        definition = identify(question.metric, [pair], [reported])
+        definition = pair.computed or identify(question.metric, [pair], [reported])
     except DesignError as error:
         return _refused(question, values, reported, error)
     return compare(question, values, reported, pair, definition)
@@ -239,7 +239,8 @@ def compare(
     full = build(question, values, reported, intervals, sizes)
     full = replace(full, n_baseline=n, n_candidate=n, result=result, beside=beside)
     without = () if full.interval else ("no interval: too few examples for one, or none differs",)
-    full = full.noted(f"computed as {computed} from {n} predictions", *without)
+    how = "the mean of its column over" if pair.computed else f"computed as {computed} from"
+    full = full.noted(f"{how} {n} {'examples' if pair.computed else 'predictions'}", *without)
     return Answer(question.judged(full))
 
 
