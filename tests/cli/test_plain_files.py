@@ -319,6 +319,21 @@ def test_predictions_of_no_true_label_are_refused(run: object, guess: tuple[str,
     assert ("score" in err) is (guess == ("0.2", "0.9"))
 
 
+@pytest.mark.parametrize("metric", ["accuracy", "f1_macro", "roc_auc"])
+@pytest.mark.parametrize(("column", "name"), [(1, "true"), (2, "predicted")])
+def test_an_empty_label_is_no_class(run: object, metric: str, column: int, name: str) -> None:
+    """As pandas writes what is missing; two of 400 turned a tie into SUPPORTED."""
+    rows = [row.split(",") for row in predictions(150).splitlines()]
+    rows[8][column] = " "
+    gap = "\n".join(map(",".join, rows))
+    other = gap if name == "true" else predictions(150)
+    code, out, err = run(other, gap, "--design", "examples", "--metric", metric)
+    assert (code, out) == (3, "")
+    assert f"an example has no {name} label" in err
+    assert "nothing for 7" in err
+    assert ".csv, row 8" in err
+
+
 CHURN = ("stay", "churn")
 
 

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 Computed = Definition | Scoring
 MOST_CLASSES = 1_000
 _MANY = 6  # labels that a message names
+_SHOWN = 60  # letters of an id
 _POSITIVE = frozenset(("1", "1.0", "true", "yes", "y", "t", "positive", "pos"))
 _SHARE = re.compile(r"0?\.[0-9]+|0|1|[01]\.0*")
 MOST_COUNTS = 4_000_000  # classes times rows: 32 MB, of which resampling holds several
@@ -162,7 +163,21 @@ def positive_of(pair: Pair, given: str | None) -> str | None:
 
 
 def check_labels(metric: str, table: PredictionTable, path: Path) -> None:
-    """Refuse predictions that speak of other classes than the true labels: none can be right."""
+    """Refuse empty labels, and predictions of other classes than the true ones: none can be right.
+
+    Of pandas an empty one is a value that is missing; taken for a class, it changed each average.
+    """
+    columns = {"true": table.y_true, "predicted": table.y_pred}
+    name = next((name for name, found in columns.items() if any(not x.strip() for x in found)), "")
+    if name:
+        at = next(at for at, label in enumerate(columns[name]) if not label.strip())
+        raise DesignError(
+            f"an example has no {name} label",
+            found=f"nothing for {table.ids[at][:_SHOWN]}",
+            where=f"{path}, row {at + 1}",
+            expected="a label in every row; a word of its own (none, say) where no answer came",
+            next_step="the same, once it has one, or is left out of both files",
+        )
     labels, said = classes(table.y_true), classes(table.y_pred)
     few = len(table.ids) >= 2 * len(labels)  # of a text or number each example may have its own
     if not few or kind_of(metric) or not metrics.kind_of(metric) or {*labels} & {*said}:
