@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from gitexp.model.run import Parts
 
 _MANY = 8  # names
-_SETTLED = (
+SETTLED = (
     "name the test examples under evaluation: in .gitexp/config.yaml before a plan, or record "
     "predictions with ids"
 )
@@ -302,7 +302,7 @@ def on_raw_data(repo: Repo, plan: Plan | None, sides: CountedSides) -> tuple[str
         return "", ()
     said = (
         "of the evaluation data the raw data alone are known to be the same: what a changed stage "
-        f"or parameter makes of them to test on nobody checks; {_SETTLED}"
+        f"or parameter makes of them to test on nobody checks; {SETTLED}"
     )
     unknown = (said,)
     pair = sides.baseline, sides.candidate
@@ -324,7 +324,7 @@ def on_raw_data(repo: Repo, plan: Plan | None, sides: CountedSides) -> tuple[str
         said = (
             f"{names}, which the evaluation reads, {'is' if len(other) == 1 else 'are'} not the "
             "same on both sides: other features of the same examples, or other examples; "
-            f"{_SETTLED}"
+            f"{SETTLED}"
         )
         return f"conditional on the same test examples in {names}; ", (said,)
     if not (read.made or read.raw):

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitexp.dvc import pipeline
 from gitexp.dvc.stage_records import UNCACHED_LIMIT_BYTES
 from gitexp.model import dataclass, replace
+from gitexp.model.ids import ABSENT
 from gitexp.model.job import COMMAND_STAGE, Given, Job, Outcome, OutKind, Stage, StageOut
 from gitexp.model.run import RepeatState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from gitexp.dvc.state import ProjectState
     from gitexp.execution.run_sources import RunSource
-    from gitexp.model.config import ParamKey, SeedRule
+    from gitexp.model.config import ParamKey, ProjectConfig, SeedRule
 
 
 # Stands for the seed while DVC fills in templates; replaced by the real one in each job. The
@@ -143,3 +146,19 @@ def without_marks(text: str, rule: SeedRule, values: Mapping[ParamKey, int] | No
         shown = f"{{{key}}}" if len(rule.params) > 1 else "{seed}"
         text = text.replace(str(mark), shown if values is None else str(values[key]))
     return text
+
+
+def plain_stages(state: ProjectState) -> pipeline.Resolved | None:
+    """Return the stages of a tree; None where DVC has to resolve them."""
+    config = state.config
+    if stage := lone_stage(config):
+        return pipeline.Resolved((stage,))
+    text = ABSENT if config.pipeline is None else state.read(config.pipeline)
+    return None if text is ABSENT else pipeline.plain(text, config)
+
+
+def lone_stage(config: ProjectConfig) -> Stage | None:
+    """Return the one stage of a project without a pipeline."""
+    if config.command is None or config.pipeline is not None:
+        return None
+    return command_stage(config.command, config.outputs, config.metrics)

@@ -10,19 +10,26 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import exclusions
+from gitexp.comparison import exclusions, frozen
 from gitexp.comparison.eligible import seeding
 from gitexp.comparison.environments import Environments, differing, restoring, seen, versions
 from gitexp.comparison.randomness.seeding import BASELINE, CANDIDATE
-from gitexp.dvc import surroundings
+from gitexp.dvc import pointers, surroundings
+from gitexp.dvc.acting import content_at
+from gitexp.dvc.cache_objects import CacheConfig
+from gitexp.dvc.filled import FilledPipeline
 from gitexp.dvc.input_parts import ignored
-from gitexp.errors import OtherEnvironmentError, PreflightError
+from gitexp.dvc.pipeline import Resolved
+from gitexp.errors import EvaluatorError, OtherEnvironmentError, PreflightError
+from gitexp.execution.jobs import lies_in, plain_stages
 from gitexp.execution.preflight import checks
 from gitexp.git import merging as git_diff
 from gitexp.model import dataclass, replace
+from gitexp.model.plan import Claim
 from gitexp.report import numbers
 from gitexp.report.numbers import listed
 from gitexp.system import observed, params
+from gitexp.text.foreign import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -314,3 +321,63 @@ def refuse_unpaired(main: RunSource, other: RunSource) -> None:
         expected="the same seed parameters, and of those that are fixed the same values",
         next_step=step or "gitexp init --seed-param KEY on the baseline's branch, then gitexp new",
     )
+
+
+def other_tests(
+    plan: Plan | None, sides: Sequence[RunSource], *, declared: bool
+) -> EvaluatorError | None:
+    """Return why `compare` would give no verdict on sides whose test data are seen to differ.
+
+    `declared`: by what the settings name, else by raw data where they name none.
+    """
+    pair = {each.side: each for each in sides if declared == bool(each.config.evaluation)}
+    if plan is None or not {BASELINE, CANDIDATE} <= {*pair}:
+        return None
+    main, other = pair[CANDIDATE], pair[BASELINE]
+    known = frozen.look(main.repo, plan, main.commit)
+    mine, theirs = map(_tested_on, (main, other))
+    if known is None or mine is None or theirs is None:
+        return None
+    both = mine.keys() & theirs.keys() if declared else mine.keys() | theirs.keys()
+    names = [name for name in sorted(both) if mine.get(name) != theirs.get(name)]
+    if not names:
+        return None
+    on = shlex.quote(plan.baseline.name)
+    lines = (
+        f"restore them: {known.restoring(main.state, names)}",
+        f"or commit them on {on}, too, then gitexp amend-plan --baseline {on} --why TEXT",
+        "or run them as they are: gitexp run --keep-going, then "
+        "gitexp compare --allow-different-evaluation" * (plan.claim is Claim.METHOD),
+    )
+    return EvaluatorError(
+        "the candidate has other test data than its baseline: no verdict could come of it",
+        found=listed(names, _FEW),
+        where=f"{main.commit[:9]} and {other.commit[:9]}",
+        expected="the same test data on both sides",
+        next_step=Lines.of(filter(None, lines)),
+    )
+
+
+def _tested_on(source: RunSource) -> Mapping[str, str] | None:
+    """Return the hashes of a side's test data by path: of those declared what no stage makes.
+
+    None where predictions identify them, or only DVC can tell the data that are read.
+    """
+    state, config = source.state, source.config
+    read, resolved = FilledPipeline(state), plain_stages(state)
+    known = resolved or Resolved(tuple(each for each in read.stages if not each.frozen))
+    deps = {dep for each in known.executed for dep in each.deps}
+    sure = resolved is not None or not (config.targets or any("${" in dep for dep in deps))
+    if config.predictions is not None or not (config.evaluation or sure):
+        return None
+    found = dict[str, str]()
+    for path in (each.rstrip("/") for each in config.evaluation):
+        if not read.makers(path):
+            found |= content_at(state, path)
+    files = pointers.files_in_tree(source.repo, source.tree, source.entries)
+    data = pointers.data_state(files, known, config, CacheConfig(source.top / ".dvc" / "cache"))
+    if not config.evaluation:
+        return dict(each.rsplit(":", 1) for each in data.raw)
+    return found | {
+        each.path: each.md5 for each in data.given if lies_in(each.path, config.evaluation)
+    }

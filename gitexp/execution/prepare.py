@@ -19,12 +19,13 @@ from gitexp.errors import GitexpError, PreflightError
 from gitexp.execution import once as once_stages
 from gitexp.execution.jobs import (
     JobTemplate,
-    command_stage,
     kept_paths,
     later_jobs,
     lies_in,
+    lone_stage,
     marks,
     mentions_seed,
+    plain_stages,
     without_marks,
 )
 from gitexp.execution.preflight import checks, mentions
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash, RunId
-    from gitexp.model.job import Outcome, Stage
+    from gitexp.model.job import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ def foresee(situation: Situation) -> None:
     Templates are left to DVC, which reads what lies in a worktree.
     """
     for source in reversed(situation.sides):
-        if source.choice.run and (resolved := _plain(source.state)):
+        if source.choice.run and (resolved := plain_stages(source.state)):
             _seen(situation, source, resolved)
 
 
@@ -169,7 +170,7 @@ def unseen(repo: Repo, top: Path, commit: CommitHash, config: ProjectConfig) -> 
     state = ProjectState(repo, objects.commit_info(repo, commit).tree, config)
     nowhere = CacheConfig(top / ".dvc" / "cache")  # whether the bytes are there is not asked
     try:
-        if (resolved := _plain(state)) is None:
+        if (resolved := plain_stages(state)) is None:
             return ""
         data = pointers.data_state(
             pointers.files_in_tree(repo, state.tree), resolved, config, nowhere
@@ -182,22 +183,6 @@ def unseen(repo: Repo, top: Path, commit: CommitHash, config: ProjectConfig) -> 
     more = f" and {len(lacking) - 1} more" if lacking[1:] else ""
     ways = mentions.ways_in(state, lacking[0])
     return f"{lacking[0]}{more}: in no commit, so no run would see it: {ways}, and commit it"
-
-
-def _plain(state: ProjectState) -> pipeline.Resolved | None:
-    """Return the stages of a tree; None where DVC has to resolve them."""
-    config = state.config
-    if stage := _lone(config):
-        return pipeline.Resolved((stage,))
-    text = ABSENT if config.pipeline is None else state.read(config.pipeline)
-    return None if text is ABSENT else pipeline.plain(text, config)
-
-
-def _lone(config: ProjectConfig) -> Stage | None:
-    """Return the one stage of a project without a pipeline."""
-    if config.command is None or config.pipeline is not None:
-        return None
-    return command_stage(config.command, config.outputs, config.metrics)
 
 
 def _seen(
@@ -225,7 +210,7 @@ def _resolve(roots: list[tuple[Path, RunSource]]) -> list[pipeline.Resolved]:
     for root in marked:
         command.clean_slot(root)
     return [
-        pipeline.Resolved((stage,)) if (stage := _lone(source.config)) else each
+        pipeline.Resolved((stage,)) if (stage := lone_stage(source.config)) else each
         for each, (_, source) in zip(found, roots, strict=True)
     ]
 

@@ -16,12 +16,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from gitexp.comparison import frozen
 from gitexp.errors import LockedError, UsageError
 from gitexp.execution import answer, resume, situation, slots, usage
 from gitexp.execution import state as states
 from gitexp.execution.engines import ENGINES
 from gitexp.execution.execute import execute
 from gitexp.execution.idle import Watch
+from gitexp.execution.partners import other_tests
 from gitexp.execution.place import RunPlace, announced, check_clean, commit, find_place
 from gitexp.execution.preflight import mentions
 from gitexp.execution.preflight.drift import AMEND, drifted, refuse_unmade
@@ -129,7 +131,10 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         seen, over = _unless_decided(seen, resumed)
         planned = answer.planned(seen)
         source = seen.sides[0]
-        drift = [*drifted(seen.repo, source.commit, source.config, seen.plan)]
+        drift = [
+            *drifted(seen.repo, source.commit, source.config, seen.plan),
+            *_on_other_data(seen),
+        ]
         taken = answer.taken_over(planned, resumed)
         for kind, texts in (
             (ProgressKind.WARNING, [answer.unplanned(seen), answer.too_few(seen), *drift]),
@@ -139,7 +144,7 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
                 tell(ProgressEvent(kind, text))
         told += tuple(filter(None, (over, *drift, taken)))
         done = answer.Performed(resumed.recovered, warnings=told)
-        _refuse_double(seen)
+        _refuse_useless(seen, resumed)
         if seen.request.dry_run and seen.request.commit_message is None:
             foresee(seen)
         if seen.request.dry_run or not any(each.choice.run for each in seen.sides):
@@ -237,6 +242,25 @@ def _refuse_unmade(seen: Situation) -> None:
         refuse_unmade(seen.repo, each.commit, each.config, each.overrides, plan, other=AMEND)
 
 
+def _refuse_useless(seen: Situation, resumed: resume.Resumed) -> None:
+    """Refuse repeats that another call makes, or of which no verdict could come."""
+    _refuse_double(seen)
+    if seen.request.keep_going or resumed.calls or not any(s.choice.run for s in seen.sides):
+        return
+    if error := other_tests(seen.plan, seen.sides, declared=True):
+        raise error
+
+
+def _on_other_data(seen: Situation) -> Iterator[str]:
+    """Warn of raw data that differ where nothing says which of them are test data."""
+    begun = any(each.choice.run for each in seen.sides)
+    if begun and (error := other_tests(seen.plan, seen.sides, declared=False)):
+        yield (
+            f"the sides have other raw data ({error.found}), and nothing says which of them are "
+            f"test data, so compare will give no verdict: {frozen.SETTLED}"
+        )
+
+
 def _refuse_double(seen: Situation) -> None:
     """Refuse repeats that another call is about to record on this branch."""
     branch = seen.place.branch
@@ -278,7 +302,7 @@ def _begin(
         def refuse(ahead: RunPlace, asked: RunRequest) -> None:
             seen = situation.look(ahead, asked, environ, resumed.runs, resumed.pending)
             _refuse_unmade(seen)
-            _refuse_double(seen)
+            _refuse_useless(seen, resumed)
 
         place, request = commit(place, request, refuse)
     elif request.resume and request.at is None:
