@@ -25,6 +25,12 @@ report.RENDERERS["verdicts"] = "verdicts.render"
 one = N(candidate=N(name="exp/a"), verdict=N(value="SUPPORTED"))
 print(report.render_comparisons("verdicts", (one,), None))
 """),
+    "A log of evaluations": ("('q1', '0.5')", """\
+from gitexp.text import logs
+from gitexp.text.logs import graded
+logs.READERS["Graded"] = logs.LogReader(graded.fits, graded.rows)
+print(logs.read(b'{"grades": {"q1": 0.5}}', "a.json").rows[0])
+"""),
     "A rule": ("a.ipynb changed", """\
 from types import SimpleNamespace as N
 from gitexp.rules import notebooks

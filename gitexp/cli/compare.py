@@ -89,8 +89,8 @@ def compare(args: argparse.Namespace, context: Context) -> int:
 
 def add_test(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("baseline", metavar="BASELINE", help="CSV, JSON or JSON Lines")
-    add("candidate", metavar="CANDIDATE", help="CSV, JSON or JSON Lines")
+    add("baseline", metavar="BASELINE", help="CSV, JSON, JSON Lines, or a log of evaluations")
+    add("candidate", metavar="CANDIDATE", help="the same")
     add(
         "--design",
         choices=[design.value for design in FileDesign],
@@ -108,6 +108,7 @@ def test(args: argparse.Namespace, context: Context) -> int:
     """Test two plain files of numbers, without a repository: the baseline first.
 
       gitexp test a.csv b.csv --metric judge:max --effect '>0'    scores of the same questions
+      gitexp test a.eval b.eval --metric accuracy:max --effect '>0'    logs of an evaluation
       gitexp test a.csv b.csv --design paired --metric f1:max --effect '>=5%'      by seed
 
     A row is a measurement; the columns seed, rep, fold, dataset, n_train and n_test say of what,
@@ -117,7 +118,8 @@ def test(args: argparse.Namespace, context: Context) -> int:
     taken where a column of ids says of which example a row is. Its metric is a column of scores
     (judge, passed, latency), of which the mean is compared, rows of one id averaged first; or one
     of predictions: id, y_true, y_pred, and score. --cluster names the column of what several
-    examples come from, which is then drawn whole.
+    examples come from, which is then drawn whole. Logs of Inspect, lm-eval (--log_samples),
+    promptfoo and DeepEval are read as their tools write them.
 
     Exit code: 0 supported or no hypothesis, 1 refuted, 6 inconclusive, undecidable or not
     comparable.

@@ -31,7 +31,7 @@ from gitexp.records.terms import check_alpha, format_effect
 from gitexp.report import numbers, words
 from gitexp.stats.decide import decide
 from gitexp.store.lookup import FoundRun
-from gitexp.text import plainfile
+from gitexp.text import logs, plainfile
 from gitexp.text.samples import LIMIT
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ def proposed(baseline: Path, candidate: Path, metric: str | None) -> FileDesign 
     data = _bytes(baseline), _bytes(candidate)
     if example_files.are_predictions(data, paths, metric):
         return FileDesign.EXAMPLES
-    one, two = (plainfile.read(each, str(path)) for each, path in zip(data, paths, strict=True))
+    one, two = (logs.read(each, str(path)) for each, path in zip(data, paths, strict=True))
     if example_files.are_examples((one, two), metric):
         return FileDesign.EXAMPLES
     both = frozenset(one.header) & frozenset(two.header)
@@ -242,8 +242,7 @@ def _numbers(
     """Read measurements of both sides, and find what joins their rows."""
     data = _bytes(baseline), _bytes(candidate)
     one, two = (
-        plainfile.read(each, str(path))
-        for each, path in zip(data, (baseline, candidate), strict=True)
+        logs.read(each, str(path)) for each, path in zip(data, (baseline, candidate), strict=True)
     )
     paired, said = question.design is FileDesign.PAIRED, tuple[str, ...]()
     if paired:

@@ -58,6 +58,7 @@ class Table:
     where: str
     header: Mapping[str, int]  # name of a column -> its place
     rows: tuple[tuple[str, ...], ...]
+    key: str = ""  # column that says of which example a row is, where the file's kind has one
 
     def labels(self, name: str) -> tuple[tuple[str, str], ...]:
         """Return the cells of a column; in the long form each with its metric."""
@@ -82,7 +83,8 @@ class Table:
         at = self.header["metric"]
         rows = tuple(row for row in self.rows if row[at] == metric)
         names = {metric if name == "value" else name: place for name, place in self.header.items()}
-        return Table(self.where, {n: place for n, place in names.items() if place != at}, rows)
+        header = {name: place for name, place in names.items() if place != at}
+        return Table(self.where, header, rows, self.key)
 
     def numbers(self, name: str) -> tuple[float, ...]:
         """Return the values of a column, of which each has to be a number."""

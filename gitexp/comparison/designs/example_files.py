@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison.designs import prediction_pairs
 from gitexp.comparison.designs import predictions as computed
-from gitexp.errors import BadFormatError, DesignError, UnknownMetricError
+from gitexp.errors import BadFormatError, DesignError, UnknownMetricError, UnsafeInputError
 from gitexp.model import dataclass, replace
 from gitexp.model.config import Predictions
 from gitexp.report import numbers
 from gitexp.stats.design import MEAN
 from gitexp.stats.metrics import Definition
 from gitexp.stats.scored import Scoring
-from gitexp.text import plainfile, predictions
+from gitexp.text import logs, plainfile, predictions
 from gitexp.text.predictions import PredictionTable
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _MANY = 6  # names that a message has
 _SHOWN = 60  # letters of one
 # Columns that number the answers to one question; those of repeats say nothing of examples.
 _SAMPLES = re.compile(
-    r"(sample|trial|run|epoch|repeat|attempt|generation|iteration|pass|seed|k)"
+    r"(sample|trial|run|epoch|repeat|attempt|generation|iteration|seed|k)"
     r"([ _.-]?(id|index|number|num|no|nr|name|seed))?",
 )
 _REPEATS = re.compile(r"(run|trial|repeat|attempt|seed|model)([ _.-].*)?")
@@ -61,11 +61,14 @@ def read(
     data: tuple[bytes, bytes], paths: tuple[Path, Path], metric: str | None, spec: Predictions
 ) -> ReadExamples:
     """Read a column of scores where a metric is called like one, else predictions."""
-    headers = [_header(*each) for each in zip(data, paths, strict=True)]
+    tables = [logs.read_log(each, str(path)) for each, path in zip(data, paths, strict=True)]
+    headers = [_header(*each) for each in zip(data, paths, strict=True)] if None in tables else []
+    if not all(headers) or not headers:
+        return of_files(data, paths, metric, spec.cluster or "", tables)
     fits = all(_fits(header, spec) for header in headers)
     known = metric is not None and computed.is_known(metric)
     if all(metric in header for header in headers) or not (fits or known):
-        return of_files(data, paths, metric, spec.cluster or "")
+        return of_files(data, paths, metric, spec.cluster or "", tables)
     if metric is None:
         raise UnknownMetricError(
             "no metric is named", expected="--metric accuracy, f1, roc_auc, log_loss, rmse, ..."
@@ -74,14 +77,25 @@ def read(
 
 
 def of_files(
-    data: tuple[bytes, bytes], paths: tuple[Path, Path], metric: str | None, cluster: str
+    data: tuple[bytes, bytes],
+    paths: tuple[Path, Path],
+    metric: str | None,
+    cluster: str,
+    tables: Sequence[Table | None] = (None, None),
 ) -> ReadExamples:
-    """Read a column of scores of both files, by its name or as the only one there is."""
-    left, right = (plainfile.read(each, str(path)) for each, path in zip(data, paths, strict=True))
+    """Read a column of scores of both files, by its name or as the only one there is.
+
+    `tables`: those files that were read already.
+    """
+    left, right = (
+        plainfile.read(each, str(path)) if table is None else table
+        for each, path, table in zip(data, paths, tables, strict=True)
+    )
     key = key_of((left, right), (metric or "", cluster))
     others = right.metrics()
     both = [name for name in left.metrics() if name in others and name not in {key, cluster}]
     both = [name for name in both if not (_SAMPLES.fullmatch(name) or _PLACES.fullmatch(name))]
+    both = [name for name in both if not name.startswith(logs.PROPERTIES)]
     asked = metric or (both[0] if len(both) == 1 else "")
     if asked not in left.names or asked not in right.names:
         raise UnknownMetricError(
@@ -152,7 +166,10 @@ def _of_predictions(
 def _header(data: bytes, path: Path) -> tuple[str, ...]:
     try:
         return predictions.columns_of(data, str(path))
-    except BadFormatError:  # an object of lists, which holds scores alone
+    except (
+        BadFormatError,
+        UnsafeInputError,
+    ):  # what holds scores alone
         return ()
 
 
@@ -210,6 +227,8 @@ def are_predictions(
 def key_of(tables: tuple[Table, Table], but: Iterable[str]) -> str | None:
     """Return the column that says of which example a row is; None where there is none."""
     one, two = tables
+    if one.key and one.key == two.key:
+        return one.key
     others = [name for name in one.header if name in two.header and name not in but]
     found = [(rank, name) for name in others if (rank := _rank(tables, name)) is not None]
     best = [name for rank, name in found if rank == min(found)[0]]
