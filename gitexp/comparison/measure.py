@@ -50,6 +50,7 @@ class Question:
     inverts: bool = False  # whether its interval has the level of its test, as plans of rules 2 ask
     price: float = 1  # by which p-values are multiplied for a choice among several
     row_key: str = ""  # as of `Design`
+    test: str = ""  # likewise
 
     @property
     def confidence(self) -> float:
@@ -71,6 +72,7 @@ class Question:
             effect=self.effect,
             direction=self.direction,
             row_key=self.row_key,
+            test=self.test,
         )
 
     def judged(self, comparison: MetricComparison) -> MetricComparison:
@@ -130,7 +132,7 @@ def questions(
     if plan is not None:
         primary = Question(plan.metric, Role.PRIMARY, plan.direction, plan.effect, plan.alpha)
         promised = (primary, *(guard_question(guard, plan.alpha) for guard in plan.guards))
-        asked += [replace(one, inverts=plan.rules > 1) for one in promised]
+        asked += [replace(one, inverts=plan.rules > 1, test=plan.test) for one in promised]
         asked[0] = replace(asked[0], price=price)
         asked[1:] = (replace(one, proven=plan.guards_shown) for one in asked[1:])
     taken = {item.metric for item in asked}

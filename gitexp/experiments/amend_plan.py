@@ -33,7 +33,7 @@ from gitexp.model.plan import MOST_AMENDMENTS, Amendment, BaselineRef, Claim, wi
 from gitexp.model.report import AmendReport, Term
 from gitexp.provenance import order_evidence, private
 from gitexp.records import codec
-from gitexp.records.terms import binding, parse_effect, sealed
+from gitexp.records.terms import binding, parse_effect, sealed, with_test
 from gitexp.report import numbers
 from gitexp.report.escape import visible
 from gitexp.stats.design import smallest_p
@@ -250,7 +250,7 @@ def _changed(repo: Repo, tip: CommitHash, plan: Plan, terms: Terms) -> Plan:
         given["effect"] = parse_effect(terms.effect, direction)
     if terms.baseline is not None:
         given["baseline"] = BaselineRef(terms.baseline, objects.resolve(repo, terms.baseline))
-    changed = sealed(with_terms(plan, given))
+    changed = sealed(with_test(with_terms(plan, given)))
     if terms.failure:
         at = sides.settled(repo, Named(plan.branch, tip, plan=plan))
         config, _ = plans.config_of(repo, changed.baseline.commit, at)

@@ -74,6 +74,7 @@ from gitexp.records.terms import (
     parse_expected,
     parse_failure,
     sealed,
+    with_test,
 )
 from gitexp.report.numbers import listed
 from gitexp.rules.ranges import way_out
@@ -243,9 +244,8 @@ def _plan(
         )
     claim = request.claim or Claim.METHOD
     repeats = request.repeats or (1 if claim is Claim.MODEL else REPEATS)
-    declared = request.evaluation or config.evaluation
-    if not declared and config.predictions is not None:
-        declared = (config.predictions.path,)
+    predicted = () if config.predictions is None else (config.predictions.path,)
+    declared = request.evaluation or config.evaluation or predicted
     if plans.plan_named(repo, request.name, start) is not ABSENT:
         raise ExistsError(
             f"{branch if request.here else 'the start'} has a plan named {request.name} already",
@@ -278,7 +278,7 @@ def _plan(
     )
     frozen.refuse_unknown(plans.state_of(repo, start, start), request.frozen or ())
     later = {name: term for name, term in request.given().items() if name in LATER_TERMS}
-    plan = sealed(with_terms(plan, later))
+    plan = sealed(with_test(with_terms(plan, later)))
     refuse_rule(repo, plan, start, known, "the same without --stopping")
     collapse.refuse_usual(repo, plan, config, "the same without --failure")
     told = metric in logged or curves.is_curve(metric)

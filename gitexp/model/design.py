@@ -65,6 +65,7 @@ class Design:
     direction: Direction | None = None  # which way is better; needed with an effect
     splits: Splits | None = None  # needed for folds
     row_key: str = ""  # by what rows of plain files are joined; "": repeats, by seed
+    test: str = ""  # that a plan names for repeats that pair; "": the usual one
 
     @property
     def one_sided(self) -> bool:
@@ -72,6 +73,8 @@ class Design:
         return self.effect is not None and self.effect.one_sided
 
 
+SKEW_FLIPS: Final = "sign-flip@2"
+FEWEST_SKEWED: Final = 15  # pairs from which a skewness can be estimated
 NO_CHANGE: Final = "nothing changes"
 
 

@@ -30,7 +30,6 @@ REPEATS: Final = 10  # likewise, of the claim about a method
 WITHHELD: Final = "withheld"  # stands for whoever is named in no record
 ALPHA_BELOW: Final = 0.5  # a test that errs as often as a coin says nothing
 ALPHAS: Final = "above 0 and below 0.5; 0.05 is usual"
-_FREEZING: Final = 2  # rules since which a plan freezes its evaluator
 MOST_AMENDMENTS: Final = 200  # in one plan's file
 OLDER_RULES: Final = "by the rules of older plans: evaluator not frozen, re-splits not looked for"
 RULES: Final = 2  # the newest by which a plan may be judged; its own are fixed in it
@@ -271,11 +270,12 @@ class PlanTerms:
     unfrozen: tuple[str, ...] = ()  # of that what both sides take from the candidate
     guards_shown: bool = False  # whether a yes needs each guard-rail shown to be kept
     failure: str = ""  # the `FailureRule` by which finished repeats failed, as text
+    test: str = ""  # of repeats that pair, where it is not the usual one
 
     @property
     def freezes(self) -> bool:
         """Whether both sides are measured by one evaluator."""
-        return self.rules >= _FREEZING
+        return self.rules > 1
 
     @property
     def ends_seeds(self) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 from gitexp.errors import BadEffectError, BadFormatError, NewerFormatError
 from gitexp.model import dataclass, field
 from gitexp.model import plan as plans
+from gitexp.model.design import SKEW_FLIPS
 from gitexp.model.plan import Direction, Effect, Guard, Person, Plan, PlanSeeds, SeedOrigin
 from gitexp.text.fields import Fields, time_text
 from gitexp.text.foreign import relative_path
@@ -180,6 +181,12 @@ def _failure(fields: Fields, key: str) -> str:
     return _parsed(fields, key, lambda: failure_text(parse_failure(fields.text(key))))
 
 
+def _plan_test(fields: Fields, key: str) -> str:
+    if fields.text(key) != SKEW_FLIPS:
+        raise fields.bad(key, f"{SKEW_FLIPS}, or no test")
+    return SKEW_FLIPS
+
+
 def _guards_json(value: object) -> Json:
     from gitexp.records.terms import guard_text
 
@@ -188,8 +195,7 @@ def _guards_json(value: object) -> Json:
 
 def _revision(fields: Fields, key: str) -> str:
     """Read a draft's baseline: a revision, or what a recorded plan says of its own."""
-    value = fields.raw(key)
-    if isinstance(value, str):
+    if isinstance(value := fields.raw(key), str):
         return value
     return fields.child(key).maybe_text("commit") or fields.child(key).text("name")
 
@@ -382,6 +388,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
             "author": _person,
             "seeds": _plan_seeds,
             "rules": partial(Fields.integer, least=1, most=plans.RULES),
+            "test": _plan_test,
         },
         writes={"guards": _guards_json, "seeds": _plan_seeds_json},
         wholes={"effect": _promise_text},
@@ -395,7 +402,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "Amendment": Shape(closed=True, sparse="fresh", check=_reason, reads={"by": _person}),
     "PlanDraft": Shape(
         closed=True,
-        passed="name branch author created_at formerly amended seeds rules",
+        passed="name branch author created_at formerly amended seeds rules test",
         reads={"guards": _guards, "failure": _failure, "baseline": _revision},
     ),
     # --- conclusions, tombstones, witnesses

@@ -20,7 +20,7 @@ from decimal import Decimal
 from typing import cast
 
 from gitexp.errors import BadEffectError, BadFormatError, UnknownMetricError, UsageError
-from gitexp.model.design import NO_CHANGE
+from gitexp.model.design import FEWEST_SKEWED, NO_CHANGE, SKEW_FLIPS
 from gitexp.model.ids import ParamValue, PlanDigest
 from gitexp.model.plan import (
     ALPHA_BELOW,
@@ -29,6 +29,7 @@ from gitexp.model.plan import (
     MAX_REPEATS,
     TERMS,
     BaselineRef,
+    Claim,
     Direction,
     Effect,
     FailureRule,
@@ -260,6 +261,17 @@ def sealed(plan: Plan) -> Plan:
     if plan.failure:
         plan = replace(plan, failure=failure_text(parse_failure(plan.failure)))
     return replace(plan, digest=digest(plan))
+
+
+def with_test(plan: Plan) -> Plan:
+    """Return a plan that names the test of repeats that pair, where it gets another than usual."""
+    skewed = (
+        plan.rules > 1
+        and plan.claim is Claim.METHOD
+        and plan.stopping is None
+        and plan.repeats >= FEWEST_SKEWED
+    )
+    return replace(plan, test=SKEW_FLIPS if skewed else "")
 
 
 def check_alpha(alpha: float) -> float:

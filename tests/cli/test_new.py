@@ -392,3 +392,24 @@ def test_a_parameter_as_hydra_composes_it_is_found_in_the_file_of_its_group(
     option = step.partition("the same with ")[2].partition(";")[0].split()
     assert option == ["--param", "conf/model/mlp.yaml:net.width=128"]
     assert gitexp(project, *begin, *option).code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--repeats", "15"), True),
+        (("--repeats", "14"), False),
+        (("--repeats", "15", "--stopping", "obrien-fleming"), False),
+        (("--repeats", "15", "--claim", "model"), False),
+    ],
+)
+def test_a_plan_of_many_pairs_names_its_test(
+    project: BuiltRepo, options: tuple[str, ...], *, named: bool
+) -> None:
+    assert gitexp(project, "new", "many", *PLAN, *options).code == 0
+    text = project.show(layout.plan_path("many"))
+    assert ("test: sign-flip@2" in text) is named
+    if named:
+        done = gitexp(project, "amend-plan", "--repeats", "10", "--why", "ten will do, it is dear")
+        assert done.code == 0, done.err
+        assert "sign-flip@2" not in project.show(layout.plan_path("many")).partition("amended")[0]

@@ -10,9 +10,13 @@ import pytest
 from gitexp.comparison.compare import CompareOptions, compare, exit_code
 from gitexp.comparison.exclusions import planning
 from gitexp.errors import NoSamplesError, UnknownExperimentError
+from gitexp.git.transaction import layout
 from gitexp.model.comparison import Role
+from gitexp.model.design import SKEW_FLIPS
 from gitexp.model.plan import Direction, Guard, Verdict
 from gitexp.model.run import Sample
+from gitexp.records import codec
+from gitexp.records.terms import sealed
 from gitexp.report import render_comparisons, views
 from gitexp.report.sheet import Style
 from gitexp.views.status import status
@@ -425,3 +429,33 @@ def test_a_smaller_loss_is_a_gain(lab: Lab) -> None:
     result = one(lab)
     assert result.verdict is Verdict.SUPPORTED
     assert result.headline.startswith("loss falls by at least 5 %")
+
+
+@pytest.mark.parametrize(
+    ("named", "pairs", "title"),
+    [
+        (True, 15, "exact paired sign flips of Hall's t"),
+        (True, 17, "paired sign flips of Hall's t, 19,999 random ones"),
+        (True, 14, "exact paired permutation of the mean"),
+        (False, 17, "exact paired permutation of the mean"),
+    ],
+)
+def test_a_plan_s_own_test_decides_where_there_are_pairs_enough(
+    lab: Lab, pairs: int, title: str, *, named: bool
+) -> None:
+    lab.init()
+    plan = lab.plan(repeats=pairs, rules=2)
+    if named:
+        plan = sealed(replace(plan, test=SKEW_FLIPS))
+        lab.repo.commit({layout.plan_path(plan.name): codec.dump(plan)}, at=lab.tick())
+    lab.change()
+    low = scores(0.6, range(pairs))
+    lab.record("b", {"f1": low}, of="main", plan=plan)
+    lab.record("c", {"f1": {s: v + 0.05 + 0.01 * (s % 3) for s, v in low.items()}}, plan=plan)
+    result = one(lab)
+    primary = result.metrics[0]
+    assert primary.result is not None
+    assert primary.result.plan.title == title
+    assert primary.interval is not None
+    assert ("Hall" in primary.interval.method) is ("Hall" in title)
+    assert result.verdict is Verdict.SUPPORTED

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from gitexp.model import ids
 from gitexp.model.comparison import Comparison, Conclusion
 from gitexp.model.config import Identity, InputsMode, ParamKey, Predictions, ProjectConfig, SeedRule
+from gitexp.model.design import SKEW_FLIPS
 from gitexp.model.job import Job, Outcome
 from gitexp.model.plan import (
     RULES,
@@ -159,6 +160,7 @@ FIELDS: dict[str, Values] = {
     "Plan.alpha": st.floats(0.001, 0.5, exclude_max=True),
     "Plan.repeats": st.integers(1, 99),
     "Plan.failure": st.sampled_from(("", "f1<0.3", "loss>=10")),
+    "Plan.test": st.sampled_from(("", SKEW_FLIPS)),
     "Plan.stopping": maybe(st.builds(Stopping, rule=st.just(StoppingRule.ALWAYS_VALID))),
     "Amendment.why": texts.filter(str.strip),
 }

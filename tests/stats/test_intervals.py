@@ -10,13 +10,19 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from gitexp.model.design import Design, Unit
+from gitexp.model.design import SKEW_FLIPS, Design, Unit
 from gitexp.model.plan import Direction, Effect, HypothesisKind
 from gitexp.stats.design import plan_test
 from gitexp.stats.effects import effect_sizes, noncentral_f_interval, noncentral_t_interval
 from gitexp.stats.hypotheses import with_margin
-from gitexp.stats.intervals import difference_interval, permutation_interval, relative_interval
+from gitexp.stats.intervals import (
+    difference_interval,
+    flips_of_t_interval,
+    permutation_interval,
+    relative_interval,
+)
 from gitexp.stats.permutation import sign_flip_tails
+from gitexp.stats.planned.one_dataset import run_on_repeats
 
 RNG = np.random.default_rng(11)
 BASELINE = RNG.normal(0.8, 0.02, size=10)
@@ -152,3 +158,41 @@ def test_noncentral_t_limits_put_half_of_alpha_beyond_the_observed_t(t: float, d
 def test_a_limit_of_noncentral_f_that_does_not_exist_is_zero() -> None:
     assert noncentral_f_interval(0.9, 3, 20)[0] == 0.0
     assert noncentral_f_interval(0.01, 3, 20)[1] == 0.0
+
+
+def repeats(n: int, m: int, *, paired: bool = True, **more: object) -> Design:
+    return Design(Unit.REPEAT, paired, n, m, 0.05, **more)  # type: ignore[arg-type]
+
+
+@settings(max_examples=12)
+@given(st.data())
+def test_the_inverted_interval_of_halls_t_agrees_with_its_test(data: st.DataObject) -> None:
+    rng = np.random.default_rng(data.draw(st.integers(0, 10**6)))
+    n = data.draw(st.integers(15, 24))
+    skewed = data.draw(st.booleans())
+    old = rng.exponential(size=n) + 1
+    new = old.mean() + (3 * (rng.exponential(size=n) - 1) if skewed else rng.normal(size=n))
+    share = data.draw(st.booleans())
+    way = data.draw(st.sampled_from(Direction))
+    margin = data.draw(st.floats(-1, 1))
+    effect = Effect(HypothesisKind.SUPERIORITY, margin, relative=share)
+    design = repeats(n, n, effect=effect, direction=way, test=SKEW_FLIPS)
+    planned = plan_test(design)
+    assert planned.exact is (n == 15)
+    result = run_on_repeats(planned, design, old, new)
+    found = flips_of_t_interval(old, new, planned, confidence=0.9, relative=share)
+    assert found is not None
+    sign = 1 if way is Direction.MAX else -1
+    low, high = sorted((sign * found.low, sign * found.high))
+    assert (result.p_support <= 0.05, result.p_refute <= 0.05) == (low > margin, high < margin)
+
+
+def test_flips_of_halls_t_stand_in_a_plan_of_that_test_and_enough_pairs_alone() -> None:
+    for n, test, name in (
+        (15, SKEW_FLIPS, "halls-t-flips"),
+        (14, SKEW_FLIPS, "paired-permutation"),
+        (15, "", "paired-permutation"),
+    ):
+        assert plan_test(repeats(n, n, test=test)).test == name
+    apart = plan_test(repeats(20, 20, paired=False, test=SKEW_FLIPS))
+    assert apart.test == "permutation"

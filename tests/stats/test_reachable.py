@@ -15,6 +15,7 @@ def names_used(tree: ast.AST) -> set[str]:
     used = {node.id for node in nodes if isinstance(node, ast.Name)}
     used |= {node.name for node in nodes if isinstance(node, ast.alias) and node.asname}
     used |= {test.tails.rpartition(".")[2] for test in TESTS.values()}
+    used |= {test.interval for test in TESTS.values()}
     return used | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
 
 

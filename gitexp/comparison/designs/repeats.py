@@ -20,10 +20,10 @@ from gitexp.stats import effects, intervals
 from gitexp.stats.design import Unit, plan_test
 from gitexp.stats.planned.one_dataset import beside_repeats, run_on_repeats, student
 from gitexp.stats.stopping import FEWEST, Course, repeated_interval, run_sequential
-from gitexp.stats.tests import PAIRED_PERMUTATION
+from gitexp.stats.tests import named
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from gitexp.comparison.counting import Count
     from gitexp.comparison.eligible import Counted
@@ -86,11 +86,10 @@ def _intervals(
         how(left, right, paired=paired, confidence=confidence)
         for how in (intervals.difference_interval, intervals.relative_interval)
     ]
-    if question.inverts and question.effect is not None and planned.test == PAIRED_PERMUTATION.name:
+    if question.inverts and question.effect is not None and (name := named(planned.test).interval):
+        inverted: Callable[..., Interval | None] = getattr(intervals, name)
         own = [
-            intervals.permutation_interval(
-                left, right, planned, confidence=confidence, relative=share
-            )
+            inverted(left, right, planned, confidence=confidence, relative=share)
             for share in (False, True)
         ]
         level = question.effect.level(question.alpha)
