@@ -63,7 +63,11 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     how("--jobs", "-j", type=whole_number, default=1, metavar="N", help="at once")
     how("--engine", default="local", metavar="NAME", help="where jobs run")
     how("--timeout", type=_seconds, metavar="SECONDS", help="limit of one repeat")
-    how("--keep-going", action="store_true", help="go on after a failed repeat, or an idle seed")
+    how(
+        "--keep-going",
+        action="store_true",
+        help="past a failed repeat, an idle seed, other test data",
+    )
     how("--resume", action="store_true", help="record and finish what died")
     how("--dry-run", action="store_true", help="say what would be run")
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import shlex
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from gitexp.comparison import exclusions, frozen
 from gitexp.comparison.eligible import seeding
 from gitexp.comparison.environments import Environments, differing, restoring, seen, versions
 from gitexp.comparison.randomness.seeding import BASELINE, CANDIDATE
 from gitexp.dvc import pointers, surroundings
-from gitexp.dvc.acting import content_at
+from gitexp.dvc.acting import paths
 from gitexp.dvc.cache_objects import CacheConfig
 from gitexp.dvc.filled import FilledPipeline
 from gitexp.dvc.input_parts import ignored
@@ -25,6 +26,7 @@ from gitexp.execution.jobs import lies_in, plain_stages
 from gitexp.execution.preflight import checks
 from gitexp.git import merging as git_diff
 from gitexp.model import dataclass, replace
+from gitexp.model.ids import ABSENT
 from gitexp.model.plan import Claim
 from gitexp.report import numbers
 from gitexp.report.numbers import listed
@@ -338,8 +340,9 @@ def other_tests(
     mine, theirs = map(_tested_on, (main, other))
     if known is None or mine is None or theirs is None:
         return None
-    both = mine.keys() & theirs.keys() if declared else mine.keys() | theirs.keys()
-    names = [name for name in sorted(both) if mine.get(name) != theirs.get(name)]
+    names = sorted(name for name in mine.keys() | theirs.keys() if _differ(name, mine, theirs))
+    if not declared:  # of these the bytes are not asked, but what is written
+        names = sorted({name for name, _ in mine.items() ^ theirs.items()})
     if not names:
         return None
     on = shlex.quote(plan.baseline.name)
@@ -358,10 +361,25 @@ def other_tests(
     )
 
 
-def _tested_on(source: RunSource) -> Mapping[str, str] | None:
-    """Return the hashes of a side's test data by path: of those declared what no stage makes.
+def _differ(name: str, *sides: Mapping[str, str]) -> bool:
+    """Tell whether a file is seen to be another one: a hash of DVC's tells nothing of Git's.
 
-    None where predictions identify them, or only DVC can tell the data that are read.
+    One that a single side has is, where both have others of its folder in the same way.
+    """
+    here = [each[name].split(" ") for each in sides if name in each]
+    if len(here) == len(sides):
+        return here[0][0] == here[1][0] and here[0] != here[1]
+    kind, folder = here[0][0], here[0][1]
+    return bool(folder) and all(
+        any(text.startswith(f"{kind} {folder} ") for text in each.values()) for each in sides
+    )
+
+
+def _tested_on(source: RunSource) -> Mapping[str, str] | None:
+    """Return what is seen of a side's test data by path: of those declared what no stage makes.
+
+    Each with who holds it and, of a file in a declared folder, that. None where predictions
+    identify them, or only DVC can tell the data that are read.
     """
     state, config = source.state, source.config
     read, resolved = FilledPipeline(state), plain_stages(state)
@@ -370,14 +388,19 @@ def _tested_on(source: RunSource) -> Mapping[str, str] | None:
     sure = resolved is not None or not (config.targets or any("${" in dep for dep in deps))
     if config.predictions is not None or not (config.evaluation or sure):
         return None
-    found = dict[str, str]()
-    for path in (each.rstrip("/") for each in config.evaluation):
-        if not read.makers(path):
-            found |= content_at(state, path)
     files = pointers.files_in_tree(source.repo, source.tree, source.entries)
     data = pointers.data_state(files, known, config, CacheConfig(source.top / ".dvc" / "cache"))
     if not config.evaluation:
         return dict(each.rsplit(":", 1) for each in data.raw)
+    found = dict[str, str]()
+    for path in (each.rstrip("/") for each in config.evaluation):
+        for name in () if read.makers(path) else paths(state, path):
+            entry, folder = state.entry(state.at(name)), path if name != path else ""
+            if entry is not ABSENT and not name.endswith((".dvc", ".gitignore", ".dvcignore")):
+                found[name] = f"git {quote(folder)} {entry.id}"
+    old = {each.path for each in data.missing if each.by_dvc_2}
     return found | {
-        each.path: each.md5 for each in data.given if lies_in(each.path, config.evaluation)
+        each.path: f"dvc{2 if each.path in old else 3}  {each.md5}"
+        for each in data.given
+        if lies_in(each.path, config.evaluation)
     }

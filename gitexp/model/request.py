@@ -54,7 +54,7 @@ class RunRequest:
     again: bool = False
     dry_run: bool = False  # say what would be run, run nothing
     timeout_s: float | None = None  # of one repeat, in seconds
-    keep_going: bool = False  # start further repeats although one failed
+    keep_going: bool = False  # past a failed repeat, and what no verdict could come of
     # Record finished repeats of calls that died, then run what the last of them still lacked;
     # without one, what the plan still lacks, and without a plan nothing (an error).
     resume: bool = False

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PIPELINE = FILES["dvc.yaml"].replace("[src/common.py", "[held, src/common.py")
 HELD = {"held/a.csv": "1\n", "held/b.csv": "2\n"}
+FASTER = {"params.yaml": FILES["params.yaml"].replace("lr: 0.1", "lr: 0.2")}
 DATA = "evaluation: []"
 DECLARED = "evaluation: [held]"
 
@@ -55,9 +56,14 @@ def changed(repo: BuiltRepo, path: str) -> None:
     top = path.partition("/")[0]
     if (repo.path / f"{top}.dvc").exists():
         dvc(repo.path, "add", "-q", top)
-    params = (repo.path / "params.yaml").read_text("utf-8")
-    (repo.path / "params.yaml").write_text(params.replace("lr: 0.1", "lr: 0.2"), "utf-8")
+    repo.write(FASTER)
     repo.git("commit", "-qam", "other data", at=5)
+
+
+def restored(repo: BuiltRepo, error: EvaluatorError) -> None:
+    """Type the first of the choices."""
+    restore = error.next_step.partition("\n")[0].removeprefix("restore them: ")
+    subprocess.run(["sh", "-c", restore], cwd=repo.path, check=True)
 
 
 REFUSED = [
@@ -78,8 +84,7 @@ def test_a_candidate_with_other_test_data_stops_before_its_first_repeat(
         with pytest.raises(EvaluatorError, match="other test data") as caught:
             run(repo.workspace, request)
     assert path.partition("/")[0] in caught.value.found
-    restore = caught.value.next_step.partition("\n")[0].removeprefix("restore them: ")
-    subprocess.run(["sh", "-c", restore], cwd=repo.path, check=True)
+    restored(repo, caught.value)
     assert run(repo.workspace, RunRequest(dry_run=True)).planned
 
 
@@ -110,3 +115,32 @@ def test_other_raw_data_are_warned_of_where_nothing_says_which_are_tested_on(
     told = " ".join(run(repo.workspace, RunRequest(dry_run=True)).warnings)
     assert ("other raw data (raw.csv)" in told) is (evaluation == DATA)
     assert ("name the test examples under evaluation:" in told) is (evaluation == DATA)
+
+
+def test_a_file_more_in_a_declared_folder_is_seen(tmp_path: Path) -> None:
+    repo = project(tmp_path / "p", DECLARED, pointers=False)
+    repo.commit({"held/c.csv": "3\n", "held/.gitignore": "/d\n", **FASTER}, at=5)
+    with pytest.raises(EvaluatorError, match="other test data") as caught:
+        run(repo.workspace, RunRequest())
+    assert caught.value.found == "held/c.csv"
+    restored(repo, caught.value)
+    assert run(repo.workspace, RunRequest(dry_run=True)).planned
+
+
+@pytest.mark.parametrize("path", ["held", "raw.csv"])
+def test_the_same_bytes_held_by_dvc_are_no_other_data(tmp_path: Path, path: str) -> None:
+    repo = project(tmp_path / "p", f"evaluation: [{path}]", pointers=False)
+    repo.git("rm", "-rq", "--cached", path)
+    dvc(repo.path, "add", "-q", path)
+    repo.write(FASTER)
+    repo.git("add", "-A")
+    repo.git("commit", "-qm", "into the cache", at=5)
+    assert run(repo.workspace, RunRequest(dry_run=True)).planned
+
+
+def test_a_mode_is_no_part_of_test_data(tmp_path: Path) -> None:
+    repo = project(tmp_path / "p", "evaluation: [raw.csv]", pointers=False)
+    (repo.path / "raw.csv").chmod(0o755)
+    repo.write(FASTER)
+    repo.git("commit", "-qam", "a mode", at=5)
+    assert run(repo.workspace, RunRequest(dry_run=True)).planned
