@@ -132,6 +132,22 @@ def test_logs_of_other_questions_are_not_compared(capsys: pytest.CaptureFixture[
     assert main(["test", "inspect_a.eval", "lm_eval_a.jsonl", *how]) in {2, 3}
 
 
+@pytest.mark.parametrize("name", ["promptfoo_a.json", "deepeval_a.json"])
+def test_a_question_is_known_by_what_was_asked_and_named_by_it(name: str) -> None:
+    """The tools number questions by their place, which differs once one is left out."""
+    value = json.loads((HERE / name).read_bytes())
+    answers = value["testCases"] if "testCases" in value else value["results"]["results"]
+    whole = logs.read(json.dumps(value).encode(), "x.json").column("id")
+    assert any(text in whole[1] for text in ("question 1", "Is 1 even?"))
+    first = answers.pop(0)
+    for number, answer in enumerate(answers):
+        answer |= {"name": f"test_case_{number}", "order": number, "testIdx": number}
+    assert logs.read(json.dumps(value).encode(), "x.json").column("id") == whole[1:]
+    answers += [first, first]
+    twice = logs.read(json.dumps(value).encode(), "x.json").column("id")
+    assert twice == (*whole[1:], whole[0], whole[0])
+
+
 def test_without_a_metric_the_scores_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     for pair, names in (
         (("inspect_a.eval", "inspect_b.eval"), "match, graded, length, accuracy"),

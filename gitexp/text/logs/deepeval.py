@@ -16,6 +16,8 @@ from gitexp.text.jsontext import json_dumps_compact
 if TYPE_CHECKING:
     from gitexp.text.jsontext import Json
 
+_READ, _DIGITS = 30, 12  # letters of an id that people know, and of the digest behind them
+
 
 def fits(value: Json) -> bool:
     """Whether this is a test run of DeepEval."""
@@ -30,7 +32,8 @@ def rows(value: Json, where: str) -> list[dict[str, Json]]:
         if not isinstance(case, dict) or not isinstance(case.get("input"), str):
             raise BadFormatError("a test case has no input", where=where)
         told = json_dumps_compact([case["input"], case.get("expectedOutput")])
-        row: dict[str, Json] = {"id": hashlib.sha256(told).hexdigest()[:16]}
+        digest = hashlib.sha256(told).hexdigest()[:_DIGITS]
+        row: dict[str, Json] = {"id": f"{case['input'][:_READ]} {digest}".strip()}
         row["success"] = case.get("success")
         metrics = case.get("metricsData")
         for metric in metrics if isinstance(metrics, list) else ():

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _ERROR = 2  # failureReason of an answer that never came
 _LONGEST = 100  # letters of a variable; longer ones are texts to be answered
+_READ, _DIGITS = 30, 12  # letters of an id that people know, and of the digest behind them
 _COLUMNS = {"pass": "success", "score": "score", "latencyMs": "latencyMs", "cost": "cost"}
 
 
@@ -43,7 +44,9 @@ def rows(value: Json, where: str) -> list[dict[str, Json]]:
         sides[f"{name}, prompt {answer.get('promptIdx')}"] = None
         about = test.get("vars")
         told = json_dumps_compact([about, test.get("assert")])
-        row: dict[str, Json] = {"id": hashlib.sha256(told).hexdigest()[:16]}
+        shown = next(iter(about.values()), "") if isinstance(about, dict) else ""
+        digest = hashlib.sha256(told).hexdigest()[:_DIGITS]
+        row: dict[str, Json] = {"id": f"{str(shown)[:_READ]} {digest}".strip()}
         failed = answer.get("failureReason") == _ERROR
         for column, key in _COLUMNS.items():
             row[column] = None if failed else answer.get(key)
