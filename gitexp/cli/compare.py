@@ -116,10 +116,10 @@ def test(args: argparse.Namespace, context: Context) -> int:
     (by seed, else by a column of ids as question or example_id, else by the order of rows),
     independent, folds (of one cross-validation; needs n_train and n_test), datasets, examples:
     taken where a column of ids says of which example a row is. Its metric is a column of scores
-    (judge, passed, latency), of which the mean is compared, rows of one id averaged first; or one
-    of predictions: id, y_true, y_pred, and score. --cluster names the column of what several
-    examples come from, which is then drawn whole. Logs of Inspect, lm-eval (--log_samples),
-    promptfoo and DeepEval are read as their tools write them.
+    (judge, passed, latency), of which the mean is compared, rows of one id averaged first (or, as
+    passed@5, whether one of five is right); or one of predictions: id, y_true, y_pred, and score.
+    --cluster names the column of what several examples come from, which is then drawn whole. Logs
+    of Inspect, lm-eval (--log_samples), promptfoo and DeepEval are read as their tools write them.
 
     Exit code: 0 supported or no hypothesis, 1 refuted, 6 inconclusive, undecidable or not
     comparable.

@@ -260,3 +260,46 @@ def test_swapping_the_files_mirrors_the_answer(run: Run) -> None:
     one, two = (json.loads(run(*both, *how)[1])["metrics"][0] for both in (files, files[::-1]))
     assert one["difference"] == pytest.approx(-two["difference"])
     assert one["result"]["p_value"] == two["result"]["p_value"]
+
+
+def chen(n: int, c: int, k: int) -> float:
+    """Return pass@k as Chen et al. (2021) compute it, as a product."""
+    return 1.0 if n - c < k else 1.0 - float(np.prod(1.0 - k / np.arange(n - c + 1, n + 1)))
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+@pytest.mark.parametrize("name", ["passed", "pass"])
+def test_pass_at_k_is_the_unbiased_one(run: Run, name: str, k: int) -> None:
+    left, right = scores(40, 1, 0, times=6), scores(40, 2, 0.4, times=9)
+    code, out, err = run(left, right, "--metric", f"{name}@{k}:max", "--effect", ">0", "--json")
+    assert code in {0, 6}, err
+    (metric,) = json.loads(out)["metrics"]
+    assert metric["metric"] == f"{name}@{k}"
+    sides = []
+    for rows, n in ((left, 6), (right, 9)):
+        sides.append(np.array([chen(n, round(each * n), k) for each in means(rows, "passed")]))
+    assert metric["mean_baseline"] == pytest.approx(sides[0].mean(), rel=1e-12)
+    assert metric["difference"] == pytest.approx((sides[1] - sides[0]).mean(), rel=1e-9)
+    (t,) = metric["beside"]
+    expected = stats.ttest_rel(sides[1], sides[0], alternative="greater").pvalue
+    assert t["p_support"] == pytest.approx(expected, rel=1e-9)
+    _, out, _ = run(left, right, "--metric", f"{name}@{k}")
+    assert f"{name}@{k}: whether one of {k} is right, by column passed" in out
+    assert "6 times in a.jsonl, 9 times in b.jsonl: its samples give one measurement" in out
+
+
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ("passed@7", "needs 7 answers to each question, each right or wrong"),
+        ("judge@2", "a score between right and wrong"),
+        ("passed@0", "not both files have this metric"),
+        ("nothing@2", "not both files have this metric"),
+    ],
+)
+def test_pass_at_k_needs_as_many_answers_that_are_right_or_wrong(
+    run: Run, metric: str, said: str
+) -> None:
+    left, right = scores(10, 1, 0, times=6), scores(10, 2, 0, times=9)
+    code, out, err = run(left, right, "--metric", metric)
+    assert (code in {2, 3}, out, said in err) == (True, "", True), err

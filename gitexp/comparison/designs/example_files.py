@@ -42,8 +42,38 @@ _SAMPLES = re.compile(
 )
 _REPEATS = re.compile(r"(run|trial|repeat|attempt|seed|model)([ _.-].*)?")
 _PLACES = re.compile(r"|Unnamed: 0|(row|idx|index|number)([ _.-]?(id|index|number|num|no|nr))?")
+_BEST_OF = re.compile(r"(.+)@([1-9][0-9]{0,3})")
 _PARTS = frozenset(("rep", "fold", "dataset"))
+_ONES = frozenset(("0", "1", "0.0", "1.0"))
 _ONCE = 1  # rank of the last columns of which each id is there once
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What is computed of a column of numbers."""
+
+    name: str  # as it was asked for
+    column: str
+    best_of: int = 0  # k of pass@k; 0: the mean of the samples
+
+    def of(self, values: Sequence[float], where: str) -> float:
+        """Return an example's score from its samples.
+
+        pass@k, whether one of k answers is right, without bias from n of them, c right:
+        ``1 - C(n - c, k) / C(n, k)`` (Chen et al. 2021).
+        """
+        n, k = len(values), self.best_of
+        if not k:
+            return math.fsum(values) / n
+        if n < k or not {*values} <= {0.0, 1.0}:
+            raise DesignError(
+                f"{self.name[:_SHOWN]} needs {k} answers to each question, each right or wrong",
+                found=f"{n} of one question" if n < k else "a score between right and wrong",
+                where=where,
+                expected=f"{k} rows or more of each id, with 0 or 1, false or true",
+            )
+        wrong = n - int(sum(values))
+        return 1 - math.comb(wrong, k) / math.comb(n, k)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +97,8 @@ def read(
         return of_files(data, paths, metric, spec.cluster or "", tables)
     fits = all(_fits(header, spec) for header in headers)
     known = metric is not None and computed.is_known(metric)
-    if all(metric in header for header in headers) or not (fits or known):
+    names = {metric, _BEST_OF.sub(r"\1", metric or "")}
+    if all(names & {*header} for header in headers) or not (fits or known):
         return of_files(data, paths, metric, spec.cluster or "", tables)
     if metric is None:
         raise UnknownMetricError(
@@ -97,6 +128,12 @@ def of_files(
     both = [name for name in both if not (_SAMPLES.fullmatch(name) or _PLACES.fullmatch(name))]
     both = [name for name in both if not name.startswith(logs.PROPERTIES)]
     asked = metric or (both[0] if len(both) == 1 else "")
+    found, k = None if asked in left.names else _BEST_OF.fullmatch(asked), 0
+    if found is not None:
+        asked, k = found[1], int(found[2])
+        right_or_wrong = [name for name in both if {*left.column(name)} <= _ONES]
+        if asked == "pass" and asked not in both and len(right_or_wrong) == 1:
+            (asked,) = right_or_wrong
     if asked not in left.names or asked not in right.names:
         raise UnknownMetricError(
             "no metric is named" if not metric else "not both files have this metric",
@@ -106,7 +143,9 @@ def of_files(
             next_step="the same with --metric and one of these",
         )
     names = [path.name for path in paths]
-    return of_scores((left.of(asked), right.of(asked)), asked, cluster, names)
+    return of_scores(
+        (left.of(asked), right.of(asked)), Score(metric or asked, asked, k), cluster, names
+    )
 
 
 def one_row_each(
@@ -126,7 +165,7 @@ def one_row_each(
     if any(asked not in table.names for table in tables):
         return tables, ()
     one, two = (table.of(asked) for table in tables)
-    means = [_averaged(table, key, asked, "") for table in (one, two)]
+    means = [_averaged(table, key, Score(asked, asked), "") for table in (one, two)]
     counts = [times for _, times in means]
     if all(set(each) == {1} for each in counts):  # of the long form, by metric
         return tables, ()
@@ -166,10 +205,7 @@ def _of_predictions(
 def _header(data: bytes, path: Path) -> tuple[str, ...]:
     try:
         return predictions.columns_of(data, str(path))
-    except (
-        BadFormatError,
-        UnsafeInputError,
-    ):  # what holds scores alone
+    except (BadFormatError, UnsafeInputError):  # of no predictions
         return ()
 
 
@@ -178,13 +214,13 @@ def _fits(header: Sequence[str], spec: Predictions) -> bool:
 
 
 def of_scores(
-    tables: tuple[Table, Table], metric: str, cluster: str, names: Sequence[str]
+    tables: tuple[Table, Table], score: Score, cluster: str, names: Sequence[str]
 ) -> ReadExamples:
     """Join a column of numbers of both sides by a column of ids, and average the rows of each id.
 
     `names`: of both files, for what is said.
     """
-    key = key_of(tables, (metric, cluster))
+    key, metric = key_of(tables, (score.column, cluster)), score.name
     if key is None:
         raise DesignError(
             "no column says which rows are of one example",
@@ -193,7 +229,7 @@ def of_scores(
             expected="a column of ids in both files: id, question, example_id, ...",
             next_step="the same once there is one, or with --design paired for rows in one order",
         )
-    means = [_averaged(table, key, metric, cluster) for table in tables]
+    means = [_averaged(table, key, score, cluster) for table in tables]
     sides = [found for found, _ in means]
     pair = replace(prediction_pairs.joined(*sides), cluster=cluster)
     pair.clusters()  # a column that is not there is an error, not a table without a test
@@ -204,8 +240,11 @@ def of_scores(
     else:
         what = Scoring(MEAN)
     pair = replace(pair, computed=what)
-    said = [f"{metric}: the mean of its column, over examples joined by {key[:_SHOWN]}"]
-    said += [] if once else [_sampled([counts for _, counts in means], key, names)]
+    what_it_is = "the mean of its column"
+    if score.best_of:
+        what_it_is = f"whether one of {score.best_of} is right, by column {score.column[:_SHOWN]}"
+    said = [f"{metric}: {what_it_is}, over examples joined by {key[:_SHOWN]}"]
+    said += [] if once else [_sampled([counts for _, counts in means], key, names, score.best_of)]
     if not cluster:
         said += _depending(tables, key)
     how = "one run of each model" if once else "these samples of each model's answers"
@@ -301,10 +340,10 @@ def _cells(tables: Iterable[Table], *names: str) -> set[tuple[str, ...]]:
 
 
 def _averaged(
-    table: Table, key: str, metric: str, cluster: str
+    table: Table, key: str, score: Score, cluster: str
 ) -> tuple[PredictionTable, tuple[int, ...]]:
     """Return the mean of each example's rows, and how many rows each has."""
-    ids, values = table.column(key), table.numbers(metric)
+    ids, values = table.column(key), table.numbers(score.column)
     groups = table.column(cluster) if cluster in table.header else ()
     rows: dict[str, list[float]] = {}
     together: dict[str, str] = {}
@@ -317,14 +356,16 @@ def _averaged(
                 where=table.where,
                 expected="a cluster of which all rows of an example are",
             )
-    means = tuple(repr(math.fsum(each) / len(each)) for each in rows.values())
+    means = tuple(repr(score.of(each, table.where)) for each in rows.values())
     columns = {cluster: tuple(together[label] for label in rows)} if groups else {}
     header = tuple(table.header)
     found = PredictionTable(tuple(rows), ("",) * len(rows), means, {}, columns, header)
     return found, tuple(map(len, rows.values()))
 
 
-def _sampled(counts: Sequence[tuple[int, ...]], key: str, names: Sequence[str]) -> str:
+def _sampled(
+    counts: Sequence[tuple[int, ...]], key: str, names: Sequence[str], best_of: int = 0
+) -> str:
     """Say how often each example was answered, and what became of its answers."""
     times = [_times(each) for each in counts]
     often = times[0] if times[0] == times[1] else ", ".join(
@@ -332,9 +373,8 @@ def _sampled(counts: Sequence[tuple[int, ...]], key: str, names: Sequence[str]) 
     )  # fmt: skip
     whose = "" if key == "question" else f" ({key[:_SHOWN]})"
     number = numbers.amount(len(counts[0]), "question")
-    return (
-        f"each of {number}{whose} was answered {often}: the mean of its samples is one measurement"
-    )
+    what = "its samples give" if best_of else "the mean of its samples is"
+    return f"each of {number}{whose} was answered {often}: {what} one measurement"
 
 
 def _times(counts: tuple[int, ...]) -> str:
