@@ -107,7 +107,7 @@ def add_test(parser: argparse.ArgumentParser) -> None:
 def test(args: argparse.Namespace, context: Context) -> int:
     """Test two plain files of numbers, without a repository: the baseline first.
 
-      gitexp test a.csv b.csv --metric judge:max --effect '>0'    scores of the same questions
+      gitexp test a.jsonl b.jsonl --metric judge:max --effect '>0'  scores of the same questions
       gitexp test a.eval b.eval --metric accuracy:max --effect '>0'    logs of an evaluation
       gitexp test a.csv b.csv --design paired --metric f1:max --effect '>=5%'      by seed
 

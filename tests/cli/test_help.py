@@ -6,7 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -17,9 +17,7 @@ from tests.lab.build import BuiltRepo, git_environment, repository
 from tests.lab.records import Lab, scores
 from tests.lab.shell import gitexp
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+LOGS = Path(__file__).parents[1] / "text" / "logs"
 TRAIN = 'import json; json.dump({"f1": 0.7}, open("metrics.json", "w")); print("trained")\n'
 # What an example asks of the world that no test here has, and who tests it instead.
 ELSEWHERE = {
@@ -66,7 +64,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"{name}.csv": "seed,f1\n" + "".join(f"{seed},{value}\n" for seed, value in rows.items())
         for name, rows in (("a", scores(0.6, seeds)), ("b", scores(0.7, seeds, spread=0.005)))
     }
-    lab.init(files={"train.py": TRAIN, ".gitignore": "metrics.json\n", **tables})
+    judged = {
+        f"{name}.jsonl": "".join(f'{{"id": "q{n}", "judge": {at + n % 7}}}\n' for n in range(20))
+        for name, at in (("a", 1), ("b", 2))
+    }
+    logs = {f"{name}.eval": (LOGS / f"inspect_{name}.eval").read_bytes() for name in "ab"}
+    lab.init(files={"train.py": TRAIN, ".gitignore": "metrics.json\n", **tables, **judged})
+    for name, data in logs.items():
+        (lab.repo.path / name).write_bytes(data)
     repository(folder / "origin.git", bare=True)
     lab.repo.git("remote", "add", "origin", str(folder / "origin.git"))
     lab.repo.git("push", "--quiet", "origin", "main")
