@@ -14,6 +14,7 @@ from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.stage_records import UNCACHED_LIMIT_BYTES
 from gitexp.errors import DamagedDataError, DataMissingError, GitexpError, OtherOutputError
 from gitexp.execution import slots
+from gitexp.git.discovery import plain_bytes
 from gitexp.git.transaction import layout
 from gitexp.model import dataclass, replace
 from gitexp.model.job import Given, Job, Stage, StageRecord
@@ -22,7 +23,7 @@ from gitexp.records import codec
 from gitexp.system.logged_metrics import latest
 from gitexp.text import points
 from gitexp.text.fields import Fields
-from gitexp.text.jsontext import json_dumps, json_loads
+from gitexp.text.jsontext import MIB, json_dumps, json_loads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -153,7 +154,7 @@ def noted(out_dir: Path) -> tuple[OnceRecord, ...]:
     """Return what is done; nothing where that cannot be read."""
     file = out_dir / NOTES
     try:
-        value = json_loads(file.read_bytes(), where=str(file))
+        value = json_loads(plain_bytes(file, MIB + 1), where=str(file))
         return codec.read(Notes, Fields(value, str(file))).once
     except (GitexpError, OSError):
         return ()

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 from gitexp.dvc.hashing import Memo
 from gitexp.errors import ExistsError
 from gitexp.execution.engines import process
+from gitexp.git.discovery import plain_bytes
 from gitexp.git.transaction.failpoints import FailPoint, reach
 from gitexp.model import dataclass, field, replace
 from gitexp.model.job import (
     BEGUN,
     CHECKPOINT,
+    FEW_BYTES,
     LOG,
     NOTES,
     OUTCOME,
@@ -107,7 +109,7 @@ def go_on(attempt: Attempt) -> None:
     of, now = folder / "of", hashlib.sha256(codec.dump(attempt.environment))
     now.update(attempt.links.encode())
     attempt.resumed = job.resumed
-    if job.resumed and not (of.exists() and of.read_text("ascii") == now.hexdigest()):
+    if job.resumed and _text(of) != now.hexdigest():
         shutil.rmtree(folder)
         (attempt.out_dir / POINTS).unlink(missing_ok=True)
         (attempt.out_dir / NOTES).write_bytes(b"")
@@ -115,6 +117,14 @@ def go_on(attempt: Attempt) -> None:
         attempt.warnings.append("begun anew: its checkpoint is of another environment, or data")
     (folder / "files").mkdir(parents=True, exist_ok=True)
     of.write_text(now.hexdigest(), "ascii")
+
+
+def _text(path: Path) -> str:
+    """Return what a small file of ours holds; "" where it is not there, or is a link."""
+    try:
+        return plain_bytes(path, FEW_BYTES).decode("ascii", "replace")
+    except OSError:
+        return ""
 
 
 def begin(attempt: Attempt) -> None:

@@ -22,8 +22,9 @@ from gitexp.errors import GitexpError
 from gitexp.execution import adoption, slots
 from gitexp.execution import state as states
 from gitexp.execution.preflight import checks
+from gitexp.git.discovery import plain_bytes
 from gitexp.model import dataclass, field, replace
-from gitexp.model.job import POINTS, STAGE, Job, JobRef, JobRequest, JobState, Outcome
+from gitexp.model.job import FEW_BYTES, POINTS, STAGE, Job, JobRef, JobRequest, JobState, Outcome
 from gitexp.model.report import ProgressEvent, ProgressKind
 from gitexp.model.run import OnceRecord, RepeatState, StageOrigin, last_line, other_seeds
 from gitexp.report.answers.lines import in_short
@@ -404,7 +405,7 @@ class _Loop:
             self.progress.event(ProgressKind.STARTED, each.label)
         attempt = self.watch.seen.workdir.attempt(each.job.run, each.job.seed)
         with contextlib.suppress(OSError):  # not there yet; or the job itself has been at it
-            stage = (attempt / STAGE).read_text("utf-8", "replace").strip()
+            stage = plain_bytes(attempt / STAGE, FEW_BYTES).decode("utf-8", "replace").strip()
             if stage != each.stage:
                 each.stage = stage
                 self.progress.event(ProgressKind.STAGE, each.label, stage=stage)

@@ -30,13 +30,12 @@ from gitexp.execution import state as states
 from gitexp.execution.publish import publish, record_of
 from gitexp.execution.record import Ended, PublishedCall
 from gitexp.execution.state import State, _outcome, finished, is_recorded
-from gitexp.execution.workdir import WorkDir, remove_slots
+from gitexp.execution.workdir import WorkDir, loaded, remove_slots
 from gitexp.git import objects, refs
 from gitexp.git.transaction import layout
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT, CommitHash, InputsDigest, ParamValue, RunId
 from gitexp.model.job import Job, JobState, Outcome
-from gitexp.records import codec
 from gitexp.records import config as config_format
 from gitexp.report import numbers
 from gitexp.store import plans
@@ -378,7 +377,7 @@ def _ended(repo: Repo, workdir: WorkDir, state: State) -> Ended | None:
     for seed in state.draft.seeds:
         path = workdir.job_file(state.draft.id, seed)
         try:
-            job = codec.load(Job, path.read_bytes(), str(path))
+            job = loaded(Job, path)
         except (GitexpError, OSError):  # it never was, or a power cut left half of it
             continue
         if first is None or len(job.stages) > len(first.stages):

@@ -43,6 +43,7 @@ from gitexp.model.request import RunRequest
 from gitexp.model.run import MAX_SEED, last_line
 from gitexp.provenance import private
 from gitexp.report import numbers
+from gitexp.store import calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -290,6 +291,10 @@ def _begin(
         check_clean(place, dry=request.dry_run)
     resumed = (resume.resume if request.resume else resume.go_on)(place, request, now)
     cleared, request = (*cleared, *resumed.said), resumed.request
+    workdir = WorkDir.of(place.workspace, make=False)
+    for name in calls.hidden(workdir.runs, workdir.proofs):
+        error = calls.refused(name)
+        cleared += (f"run {name[:8]} is not looked at: {error.summary}; {error.next_step}",)
     for folder, links in () if request.dry_run else states.kept_linked(WorkDir.of(place.workspace)):
         cleared += tuple(slots.put_back(folder, links))
         slots.drop_linked(folder)

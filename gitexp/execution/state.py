@@ -11,12 +11,25 @@ from gitexp.comparison import exclusions, tally
 from gitexp.comparison.sides import Named
 from gitexp.errors import BadFormatError, GitexpError
 from gitexp.execution import engines
+from gitexp.execution.workdir import loaded
 from gitexp.git import objects, refs
+from gitexp.git.discovery import plain_bytes
 from gitexp.git.transaction import layout, locks
 from gitexp.git.transaction.cache import open_index
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT, CommitHash, PlanDigest, RunId
-from gitexp.model.job import CHECKPOINT, LINKED, NOTES, OUTCOME, PID, POINTS, Job, JobState, Outcome
+from gitexp.model.job import (
+    CHECKPOINT,
+    FEW_BYTES,
+    LINKED,
+    NOTES,
+    OUTCOME,
+    PID,
+    POINTS,
+    Job,
+    JobState,
+    Outcome,
+)
 from gitexp.model.listing import UnreadableRecord
 from gitexp.model.request import RunOptions
 from gitexp.model.run import LoggedValue, RepeatState, Run
@@ -156,7 +169,8 @@ def _is_abandoned(folder: Path) -> bool:
     if (folder / "state.json").exists():
         return False
     try:
-        owner = locks.Owner.parse((folder / "owner").read_text("ascii", "replace"))
+        told = plain_bytes(folder / "owner", FEW_BYTES)
+        owner = locks.Owner.parse(told.decode("ascii", "replace"))
     except OSError:
         return False
     # Looked at again: the state may have been written since.
@@ -184,7 +198,7 @@ def kept_linked(workdir: WorkDir) -> Iterator[tuple[Path, tuple[LinkedPath, ...]
                 continue
             for path in folder.glob("jobs/*/JOB.json"):  # without one nothing was begun
                 with contextlib.suppress(GitexpError, OSError):
-                    links = codec.load(Job, path.read_bytes(), str(path)).links
+                    links = loaded(Job, path).links
             yield folder, links
 
 
@@ -253,6 +267,10 @@ def live_runs(workspace: Workspace) -> LiveRuns:
     bad: list[UnreadableRecord] = []
     begins = beginning(workspace)
     preparing = f"a call of run is being prepared by {begins.holder()}" if begins.is_held() else ""
+    root = calls.folder(workspace)
+    for name in () if root is None else calls.hidden(root / "runs", calls.proofs(workspace)):
+        why = calls.refused(name)
+        bad.append(UnreadableRecord(name, f"{root}/runs/{name}", why.summary))
     for folder in calls.folders(workspace):
         try:
             run = _look(workspace, folder)
@@ -321,8 +339,8 @@ def _logged(
 def _ended(folder: Path, run: Run) -> Iterator[tuple[int, RepeatState]]:
     for seed in run.seeds:
         for path in sorted((folder / "jobs" / str(seed)).glob(f"attempt-*/{OUTCOME}")):
-            if path.stat().st_size <= codec.limit(Outcome):
-                yield seed, codec.load(Outcome, path.read_bytes(), str(path)).state
+            if path.lstat().st_size <= codec.limit(Outcome):
+                yield seed, loaded(Outcome, path).state
         for path in (folder / "jobs" / str(seed)).glob(f"attempt-*/{PID}"):
             if engines.state_of(run.engine, path.parent) is JobState.LOST:
                 yield seed, RepeatState.LOST
@@ -357,15 +375,20 @@ def of_settled(repo: Repo, settled: Settled, plan: Plan, branch: str) -> str:
 def going_on(workdir: WorkDir, state: State, job: Job) -> Job:
     """Give a job the checkpoint, and what was logged, of its own repeat that was interrupted."""
     run, out = state.draft, workdir.attempt(job.run, job.seed)
-    left = workdir.runs.glob(f"*/jobs/{job.seed}/{out.name}/{CHECKPOINT}")
-    for place in sorted(left, key=lambda path: path.stat().st_mtime_ns, reverse=True):
-        call = _own(workdir, place.parents[3])
-        if call is None or (call.alive and not call.published) or not any(place.glob("files/*")):
+    left = {
+        call.path.parent / "jobs" / str(job.seed) / out.name / CHECKPOINT: call
+        for call in _calls(workdir)
+        if call.published or not call.alive
+    }
+    there = [place for place in left if place.is_dir() and not place.is_symlink()]
+    for place in sorted(there, key=lambda path: path.stat().st_mtime_ns, reverse=True):
+        call = left[place]
+        if not any(place.glob("files/*")):
             continue
         old = _draft(call)
         path = workdir.job_file(old.id, job.seed)
         try:
-            before = codec.load(Job, path.read_bytes(), str(path))
+            before = loaded(Job, path)
         except (GitexpError, OSError):  # a power cut left half of it
             continue
         if (old.plan, old.inputs, before.seeds) == (run.plan, run.inputs, job.seeds):

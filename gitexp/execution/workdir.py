@@ -10,17 +10,18 @@ environments/                      what the probe of an interpreter said, by sta
 
 from __future__ import annotations
 
+import errno
 import re
 import shlex
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gitexp.dvc.cache import has, open_cache
 from gitexp.dvc.cache_objects import DVC_2, CacheConfig
 from gitexp.dvc.dvc_config import has_dvc
 from gitexp.dvc.exchange import send
 from gitexp.errors import BareRepositoryError, GitexpError, UnsafeInputError
-from gitexp.git.discovery import project_folder
+from gitexp.git.discovery import plain_bytes, project_folder
 from gitexp.git.transaction.layout import TMP
 from gitexp.git.worktree import checkouts
 from gitexp.model import dataclass, replace
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from gitexp.model.ids import Md5, RunId
     from gitexp.model.workspace import Workspace
 
+
+T = TypeVar("T")
 
 _SLOT = re.compile(r"([a-z0-9]+)-[0-9]+")
 _MARKS = frozenset({".lock", ".used"})  # beside a slot
@@ -148,16 +151,19 @@ class WorkDir:
         """Return what a repeat came to; None while, or if, it left no outcome."""
         path = self.attempt(run, seed) / OUTCOME
         try:
-            data = path.read_bytes()
+            return loaded(Outcome, path)
         except (FileNotFoundError, IsADirectoryError):
             return None
-        return codec.load(Outcome, data, str(path))
+        except OSError as error:
+            if error.errno == errno.ELOOP:  # a link, which no worker writes
+                return None
+            raise
 
     def lost(self, run: RunId, seed: int) -> Outcome | None:
         """Return what is known of a repeat that left no outcome; None where no command began."""
         path = self.attempt(run, seed) / BEGUN
         try:
-            return codec.load(Outcome, path.read_bytes(), str(path))
+            return loaded(Outcome, path)
         except (GitexpError, OSError):  # a power cut left half of it
             return None
 
@@ -168,6 +174,11 @@ class WorkDir:
     def began(self, run: RunId, seed: int) -> bool:
         """Whether a worker ever took this repeat on."""
         return (self.attempt(run, seed) / PID).exists()
+
+
+def loaded(kind: type[T], path: Path) -> T:
+    """Return a record of a run's folder: through no link, and no more of it than one may have."""
+    return codec.load(kind, plain_bytes(path, codec.limit(kind) + 1), str(path))
 
 
 def is_own_slot(name: str, proofs: Path) -> bool:

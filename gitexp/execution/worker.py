@@ -35,12 +35,12 @@ from gitexp.errors import (
 from gitexp.execution import adoption, measurements, slots
 from gitexp.execution.attempt import Attempt, begin, claim, finish, go_on
 from gitexp.execution.engines import process
+from gitexp.execution.workdir import loaded
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.failpoints import FailPoint, reach
 from gitexp.model import replace
 from gitexp.model.job import CACHE, CHANGED_LINKS, CHECKPOINT, LOG, POINTS, STAGE, Job, StageRecord
 from gitexp.model.run import RepeatState
-from gitexp.records import codec
 from gitexp.system import environment, kernels, live, observed, params
 from gitexp.text import points
 
@@ -71,7 +71,7 @@ def worker(job_file: Path, out_dir: Path) -> int:
     started_at, started = datetime.now(UTC), time.monotonic()
     process.adopt_orphans()
     stop = process.Stop()
-    job = codec.load(Job, job_file.read_bytes(), str(job_file))
+    job = loaded(Job, job_file)
     stop.deadline = None if job.timeout_s is None else started + job.timeout_s
     out_dir.mkdir(parents=True, exist_ok=True)
     claim(out_dir)

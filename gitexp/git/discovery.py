@@ -11,7 +11,7 @@ import contextlib
 import os
 import shlex
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import BinaryIO, Final
 
 from gitexp.errors import NoRepositoryError, PreconditionError, UnsafeInputError
 from gitexp.git import command
@@ -134,5 +134,10 @@ def bytes_inside(top: Path, path: str, limit: int) -> bytes | None:
 
 def plain_bytes(path: Path, limit: int = -1) -> bytes:
     """Return the bytes of a file, or as many of its first: through no link, waiting for no pipe."""
-    with os.fdopen(os.open(path, _PLAIN), "rb") as file:
+    with open_plain(path) as file:
         return file.read(limit)
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """Open a file to be read: through no link, waiting for no pipe."""
+    return os.fdopen(os.open(path, _PLAIN), "rb")

@@ -40,6 +40,7 @@ PID = "pid"  # who works on it: there once a worker has taken the job on
 STAGE = "stage"  # which one runs
 CACHE = "cache"  # outputs, laid out as DVC's cache is
 FILES = "files"  # a folder
+FEW_BYTES = 1 << 12  # more than an owner, a PID or the name of a stage has
 LINKED = "linked"  # folder of a run: linked files as they were before its first repeat
 WRITTEN = "written"  # folder of a run: what stood in their place when they were put back
 POINTS = "points.jsonl"  # what gitexp.log_metric writes

@@ -2,7 +2,8 @@
 
 A coordinator writes its state there while we read, and one of another version may have. A branch
 may track files there as well, so what lies in the work tree proves nothing: a call is this clone's
-own if its state has the secret that was put into the Git directory when it began.
+own if its state has the secret that was put into the Git directory when it began, and Git tracks
+nothing in its folder: ``git switch`` writes what a branch has there, beside the state.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
+import shlex
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
+from gitexp.git import command
 from gitexp.git.discovery import plain_bytes, user_key
 from gitexp.git.transaction import layout, locks
 from gitexp.model import dataclass
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 STATE_LIMIT_BYTES = 16 << 20
 _SEAL_BYTES: Final = 16
+_DEPTH: Final = 3  # parts of a path above a run's folder
 FOLDERS: Final = ("runs", "worktrees", "environments")
 
 
@@ -93,15 +97,45 @@ def folders(workspace: Workspace) -> tuple[Path, ...]:
 
 
 def within(runs: Path, name: str = "") -> tuple[Path, ...]:
-    """Return the real folders of runs, those with a real file of a name; nothing behind a link."""
+    """Return the real folders of runs; nothing behind a link.
+
+    `name`: only those that have a real file of it, and in which Git tracks nothing.
+    """
     try:
         found = sorted(path for path in runs.iterdir() if path.is_dir() and not path.is_symlink())
     except OSError:
         return ()
-    return tuple(
-        path
-        for path in found
-        if not name or ((path / name).is_file() and not (path / name).is_symlink())
+    if name:
+        found = [p for p in found if (p / name).is_file() and not (p / name).is_symlink()]
+        foreign = tracked(runs) if found else frozenset()
+        found = [path for path in found if path.name not in foreign]
+    return tuple(found)
+
+
+def tracked(runs: Path) -> frozenset[str]:
+    """Return the runs in whose folders Git tracks files: a branch may have brought what is there.
+
+    In letters of either case: on some systems both are one folder.
+    """
+    asked = ["ls-files", "-z", "--", f":(icase){layout.TMP}/runs"]
+    out = command.run(runs.parents[2], asked, env={"GIT_LITERAL_PATHSPECS": "0"})
+    parts = [path.casefold().split("/") for path in command.records(out)]
+    return frozenset(each[3] for each in parts if len(each) > _DEPTH)
+
+
+def hidden(runs: Path, proofs_: Path) -> tuple[str, ...]:
+    """Return this clone's own runs that are not believed for what Git tracks in their folders."""
+    return tuple(run for run in sorted(tracked(runs)) if secret(proofs_, run))
+
+
+def refused(run: str) -> UnsafeInputError:
+    """Return why a run in whose folder Git tracks files is not looked into."""
+    place = f"{layout.TMP}/runs/{run}"
+    return UnsafeInputError(
+        "Git tracks files in this run's folder: a branch may have brought what lies there",
+        where=place,
+        expected="a folder in which Git tracks nothing",
+        next_step=f"git switch main, or git rm -r -- {shlex.quote(place)}, and commit it",
     )
 
 

@@ -12,6 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, BinaryIO
 
 from gitexp.errors import BadMetricError, UnsafeInputError
+from gitexp.git.discovery import open_plain
 from gitexp.model import dataclass, field
 from gitexp.model.run import LoggedValue
 from gitexp.system.curves import MOST_CURVES, TOO_MANY
@@ -181,11 +182,11 @@ class Tail:
     def look(self) -> bool:
         """Read on; return whether there was anything new."""
         try:
-            size = self.file.stat().st_size
+            size = self.file.lstat().st_size
             if size <= self._offset:
                 return False
             start = max(self._offset, size - _WINDOW_BYTES)
-            with self.file.open("rb") as stream:
+            with open_plain(self.file) as stream:
                 stream.seek(start)
                 data = stream.read(_WINDOW_BYTES)
         except OSError:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, UnknownRunError
 from gitexp.execution.state import live_runs
-from gitexp.execution.workdir import ATTEMPT
+from gitexp.execution.workdir import ATTEMPT, loaded
 from gitexp.git import repository
+from gitexp.git.discovery import open_plain
 from gitexp.git.transaction.cache import open_index
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import RunId
@@ -137,7 +138,10 @@ def _failed(workspace: Workspace) -> Failure | None:
 
 
 def _folder(workspace: Workspace, run: str | None) -> Path | None:
-    folders = calls.folders(workspace)
+    folders, root = calls.folders(workspace), calls.folder(workspace)
+    for name in calls.hidden(root / "runs", calls.proofs(workspace)) if run and root else ():
+        if name.startswith(run or ""):
+            raise calls.refused(name)
     if run is None:
         if not folders:
             raise _unknown(run)
@@ -159,7 +163,7 @@ def _of_jobs(workspace: Workspace, folder: Path, seed: int | None, tail_bytes: i
         if seed is not None and number != seed:
             continue
         state, reason = _state(path.parent, live=live)
-        size = path.stat().st_size
+        size = path.lstat().st_size
         start = max(0, size - tail_bytes) if tail_bytes else 0
         data = _read_from(path, start)
         repeats.append(
@@ -214,8 +218,8 @@ def _log_files(folder: Path) -> list[tuple[int, Path]]:
 def _state(folder: Path, *, live: bool) -> tuple[RepeatState | Literal["running", "queued"], str]:
     path = folder / "outcome.json"
     try:
-        if path.stat().st_size <= codec.limit(Outcome):
-            outcome = codec.load(Outcome, path.read_bytes(), str(path))
+        if path.lstat().st_size <= codec.limit(Outcome):
+            outcome = loaded(Outcome, path)
             return outcome.state, outcome.reason
     except OSError:
         return "running", "" if live else "the coordinator has ended"
@@ -227,16 +231,16 @@ def _state(folder: Path, *, live: bool) -> tuple[RepeatState | Literal["running"
 def _seeds(path: Path) -> str:
     """Return what a job's number does not say of its seeds."""
     try:
-        job = codec.load(Job, path.read_bytes(), str(path))
+        job = loaded(Job, path)
     except (GitexpError, OSError):
         return ""
     return other_seeds(job.seed, {k: v for k, v in job.seeds.items() if param_key(k) in job.edits})
 
 
 def _read_from(path: Path, offset: int, most: int = -1) -> bytes:
-    """Return what a log has from `offset` on; nothing where it is gone."""
+    """Return what a log has from `offset` on; nothing where it is gone, or is a link."""
     try:
-        with path.open("rb") as stream:
+        with open_plain(path) as stream:
             stream.seek(offset)
             return stream.read(most)
     except OSError:

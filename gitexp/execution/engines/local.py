@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from gitexp.execution.engines import process
-from gitexp.model.job import LOG, OUTCOME, PID, JobRef, JobRequest, JobState
+from gitexp.git.discovery import plain_bytes
+from gitexp.model.job import FEW_BYTES, LOG, OUTCOME, PID, JobRef, JobRequest, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -118,7 +119,7 @@ class LocalEngine:
         if Path(ref.out_dir, OUTCOME).exists():
             return JobState.ENDED
         with contextlib.suppress(OSError):
-            worker = Path(ref.out_dir, PID).read_text("utf-8", "replace")
+            worker = plain_bytes(Path(ref.out_dir, PID), FEW_BYTES).decode("utf-8", "replace")
             if ref.out_dir not in self._withdrawn and process.lives(worker):
                 return JobState.RUNNING  # of an earlier coordinator, about to end
         # It may have ended meanwhile.

@@ -65,6 +65,7 @@ _MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
 _RULE = re.compile(r"^([^\s#:=][^#:=\n]{0,9999}):(?!=)([^\n]*(?:\n\t)?)", re.MULTILINE)
 _VARIABLE = re.compile(r"^(\w+)[ \t]*[:?]?=[ \t]*([^\n#]{0,999})", re.MULTILINE)
 _USE = re.compile(r"\$[({](\w+)[)}]")
+_EXPANDED = 1 << 18  # characters of all targets of a Makefile
 _READ_HERE = "; where it reads it, "
 _SHOWN = 10
 _NO_FILE = re.compile(
@@ -282,10 +283,17 @@ def _made_by_make(state: ProjectState, stages: Iterable[Stage]) -> Callable[[str
 
 
 def _targets(makefile: str, folder: str) -> Iterator[tuple[str, str]]:
-    """Yield what rules make: what is before and behind the `%` of a path."""
+    """Yield what rules make: what is before and behind the `%` of a path.
+
+    Nothing of the rules behind those that expand to more than anybody writes.
+    """
+    left = _EXPANDED
     text = makefile.replace("\r", "").replace("\\\n", " ")
     values = dict(_VARIABLE.findall(text))
     for told, needs in _RULE.findall(text):
+        left -= len(told) + sum(len(values.get(name, "")) for name in _USE.findall(told))
+        if left < 0:
+            return
         said = _USE.sub(lambda use: values.get(use[1], ""), told)
         for target in said.rstrip("& ").split() if needs.strip(" ") else ():
             path = os.path.normpath(posixpath.join(folder, target))

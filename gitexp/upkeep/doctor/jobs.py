@@ -16,9 +16,8 @@ from gitexp.execution import slots
 from gitexp.execution import state as states
 from gitexp.execution.resume import dead_call, dead_slots, record
 from gitexp.execution.state import finished, is_recorded, live_runs
-from gitexp.execution.workdir import is_own_slot, remove_slots
+from gitexp.execution.workdir import is_own_slot, loaded, remove_slots
 from gitexp.git import command
-from gitexp.git.discovery import plain_bytes
 from gitexp.git.refs import local
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout
@@ -26,7 +25,6 @@ from gitexp.git.transaction.locks import FileLock
 from gitexp.git.worktree import checkouts
 from gitexp.model.ids import ABSENT, RunId
 from gitexp.model.job import CACHE, Outcome
-from gitexp.records import codec
 from gitexp.report import numbers
 from gitexp.store import calls
 from gitexp.upkeep.doctor.place import Curable, tip_of
@@ -72,7 +70,9 @@ def unrecorded(place: CheckedRepository) -> Iterator[Curable]:
     for workspace in place.work_places:
         for bad in live_runs(workspace).unreadable:
             what = f"the notes about run {bad.what[:8]} are not to be believed: {bad.why}"
+            refused = calls.refused(bad.what)
             step = f"look into its jobs/, then rm -r {shlex.quote(bad.where)}"
+            step = refused.next_step if bad.why == refused.summary else step
             yield Curable(what, bad.where, step)
 
 
@@ -129,10 +129,10 @@ def _old_objects(place: CheckedRepository, workdir: WorkDir) -> list[Path]:
     if not cache.is_dir() or cache.is_symlink():
         return []
     made: dict[bool, set[str]] = {True: set(), False: set()}
-    runs = calls.within(workdir.runs)
+    runs = calls.within(workdir.runs, "state.json")
     for path in (path for run in runs for path in run.glob("jobs/*/*/outcome.json")):
         with suppress(GitexpError, OSError):
-            outcome = codec.load(Outcome, plain_bytes(path), str(path))
+            outcome = loaded(Outcome, path)
             recorded = path.parents[3].name in place.recorded
             made[recorded].update(out.md5 for stage in outcome.stages for out in stage.outs)
     held = command.run(workdir.root, ["ls-files", "-z", "--", CACHE]).decode("utf-8", "replace")
