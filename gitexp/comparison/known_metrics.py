@@ -6,7 +6,6 @@ import contextlib
 import json
 import posixpath
 import re
-import tempfile
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -48,7 +47,7 @@ from gitexp.model.run import RepeatState, Run
 from gitexp.records.terms import parse_metric
 from gitexp.store import lookup
 from gitexp.system import curves
-from gitexp.system import metrics as metrics_staging
+from gitexp.system import metrics as staged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -174,9 +173,9 @@ def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Know
     given: set[str] = set()
     for file, data in _present(repo, commit, config):
         with contextlib.suppress(BadMetricError, BadFormatError):  # no run could have made it
-            given |= {by_file(item.metric, file) for item in _samples({file: data})}
+            given |= {by_file(item.metric, file) for item in staged.parse({file: data}, seed=0)}
             readable[file] = data
-    here = _samples(readable)
+    here = staged.parse(readable, seed=0)
     present = {item.metric for item in here}
     told = {plain(name, config.metrics) for name in present}
     earlier = {name for name in names if plain(name, config.metrics) not in told}
@@ -216,11 +215,11 @@ def committed_metrics(
             said.append(f"{file} and those behind it: more than {_MOST_BYTES >> 20} MiB in all")
             break
         try:
-            found[file] = _samples({file: data})
+            found[file] = [*staged.parse({file: data}, seed=0)]
         except (GitexpError, OSError) as error:
             said.append(error.located if isinstance(error, GitexpError) else f"{file}: {error}")
             with contextlib.suppress(GitexpError, OSError):
-                found[file] = _samples({file: _finite(data)})
+                found[file] = [*staged.parse({file: _finite(data)}, seed=0)]
     return found, said
 
 
@@ -263,16 +262,6 @@ def metrics_files(repo: Repo, commit: CommitHash, config: ProjectConfig) -> tupl
     named = Patterns.of(patterns)
     found = {path for path in paths if named.touch(path)}
     return tuple(sorted(found or filter(_USUAL_FILE.fullmatch, paths))[:_MOST_FILES])
-
-
-def _samples(files: Mapping[str, bytes]) -> list[Sample]:
-    """Return what metrics files say together, as a repeat that wrote them would."""
-    with tempfile.TemporaryDirectory(prefix="gitexp-") as folder:
-        for file, data in files.items():
-            copy = Path(folder, file)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(data)
-        return [*metrics_staging.read(Path(folder), [*files], seed=0)]
 
 
 def _present(

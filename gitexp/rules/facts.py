@@ -73,6 +73,8 @@ class Facts:
     later: Policy = Policy.OFF
     # what the last commit of the range holds; None for a commit by itself
     last: Tree | None = None
+    end: CommitHash | None = None  # which one that is
+    own: Collection[str] = ()  # commits of the range that the branch made itself
     # whether a branch of one's own, by its name, has this commit; None where there is none
     on: Callable[[str], bool | None] = lambda _: None
     tips: Callable[[str], Collection[CommitHash]] = lambda _: ()  # what those branches hold

@@ -111,6 +111,7 @@ def check_range(
     arrived: frozenset[str] = frozenset()
     brought: set[str] = set()
     inside = set(commits)
+    made = inside - gained.others if own is None else own
     last = tree_of(objects, tip)
     lines = _Lines(objects, gained)
     for commit in commits:
@@ -127,6 +128,7 @@ def check_range(
                 facts = replace(facts, base=before, arrived=arrived, later=gained.later)
             facts = replace(
                 facts, brought=frozenset(brought), settled=stranger, onto=base, last=last,
+                end=tip, own=made,
                 on=partial(lines.have, commit), tips=gained.tips,
             )  # fmt: skip
             brought.update(change.path for change in facts.below(FOLDER) if change.old is None)

@@ -13,6 +13,7 @@ import contextlib
 import csv
 import io
 import math
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from gitexp.errors import AmbiguousMetricError, BadFormatError, BadMetricError, UnsafeInputError
@@ -116,7 +117,7 @@ def read(
     """
     found = _Found(seed)
     for file in files:
-        _read_file(project, file, found)
+        _parse(_bytes(project, file), file, found)
     for name, number in (logged or {}).items():
         first_file = found.givers.get((name, _Where()))
         if first_file is None or found.samples[name, _Where(), first_file].value != number:
@@ -142,13 +143,26 @@ def read(
     return samples
 
 
-def _read_file(project: Path, file: str, found: _Found) -> None:
-    path = project / file
-    suffix = path.suffix.lower()
-    limit = _CSV_LIMIT if suffix in {".csv", ".tsv"} else _TEXT_LIMIT
+def parse(files: Mapping[str, bytes], *, seed: int) -> tuple[Sample, ...]:
+    """Return what metrics files say together, as `read` has it of a repeat that wrote them."""
+    found = _Found(seed)
+    for file, data in files.items():
+        _parse(data, file, found)
+    return tuple(found.named())
+
+
+def _suffix(file: str) -> str:
+    return PurePosixPath(file).suffix.lower()
+
+
+def _limit(file: str) -> int:
+    return _CSV_LIMIT if _suffix(file) in {".csv", ".tsv"} else _TEXT_LIMIT
+
+
+def _bytes(project: Path, file: str) -> bytes:
     try:
-        with path.open("rb") as stream:
-            data = stream.read(limit + 1)
+        with (project / file).open("rb") as stream:
+            return stream.read(_limit(file) + 1)
     except OSError as error:
         gone = isinstance(error, (FileNotFoundError, IsADirectoryError, NotADirectoryError))
         raise BadMetricError(
@@ -157,6 +171,10 @@ def _read_file(project: Path, file: str, found: _Found) -> None:
             where=file,
             expected="a file that the pipeline writes in every repeat",
         ) from error
+
+
+def _parse(data: bytes, file: str, found: _Found) -> None:
+    suffix, limit = _suffix(file), _limit(file)
     if len(data) > limit:
         raise too_large("", file, f"at most {limit} bytes")
     match suffix:

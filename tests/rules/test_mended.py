@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from dataclasses import replace
@@ -16,11 +17,13 @@ from gitexp.model.plan import Amendment
 from gitexp.model.rules import Policy
 from gitexp.model.witness import Grade, Receipt, Way
 from gitexp.records import codec
+from gitexp.records import config as config_format
 from gitexp.records import plan as plan_format
 from gitexp.records.terms import digest as plan_digest
 from tests.lab.build import git_environment
 from tests.lab.records import ADA, CONFIG, START, Lab
 from tests.lab.shell import gitexp
+from tests.rules.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -246,3 +249,98 @@ def test_a_record_that_was_reverted_is_told_at_once_by_those_who_look(lab: Lab) 
     subprocess.run(["sh", "-c", step], cwd=lab.repo.path, env=git_environment(), check=True)
     lab.repo.git("commit", "-q", "-m", "put back", at=lab.tick())
     assert errors(lab) == []
+
+
+# --- R4 -----------------------------------------------------------------------------------------
+
+STRICT = replace(CONFIG, params=(), rules={"R4": Policy.ERROR})
+# `edit X` writes the metrics file by hand, `run X` records a run that measured X, with what it
+# wrote; the file's number before all of it is 0.5.
+HEALED = [
+    "edit .9, edit .5",
+    "edit .9, edit .8, edit .5",
+    "edit .9, remove",
+    "edit .9, merge, edit .5",
+    "edit .9, conclude, edit .5",
+    "edit .9, conclude, run .6 .6",
+    "edit .9, merge, run .6 .6",
+    "edit .9, run .6 .6",
+    "edit .6, run .6 .6",
+    "run .6 .6, edit .9, run .7 .7",
+    "run .6 .6, edit .9, conclude, merge, edit .6",
+    "edit .9, run .6, edit .5",
+]
+OPEN = [
+    "edit .9",
+    "edit .9, merge",
+    "edit .9, conclude, merge",
+    "edit .9, run .6",
+    "edit .9, edit .5, edit .9",
+    "run .6 .6, edit .5",
+    "run .6 .6, run .7 .7, edit .6",
+    "edit .9, run .6 .9",
+    "run .6 .9",
+    "run .6, edit .6",
+    "unnamed, edit .9, named",
+    "edit .9, unnamed",
+    "planless, edit .9, planned",
+]
+
+
+def numbers(value: str) -> str:
+    return json.dumps({"f1": float(value)})
+
+
+def play(lab: Lab, step: str, letter: str) -> list[str]:
+    """Do one step; return what the rules say of its commit by itself."""
+    verb, *values = step.split()
+    world = World(lab)
+    files: dict[str, Content] = {}
+    match verb:
+        case "edit":
+            files = {"metrics.json": numbers(values[0])}
+        case "remove":
+            files = {"metrics.json": None}
+        case "unnamed" | "named":
+            config = STRICT if verb == "named" else replace(STRICT, metrics=("other.json",))
+            files = {layout.CONFIG: config_format.dump_template(config)}
+        case "planless":
+            files = {PLAN: None}
+        case "planned":
+            files = {PLAN: lab.repo.show(PLAN, "HEAD~2")}
+        case "conclude":
+            files = {layout.conclusion_path("deep"): "what was learned\n"}
+        case "merge":
+            lab.repo.switch("main")
+            commit(lab, {"README.md": f"more {letter}\n"})
+            lab.repo.switch("exp/deep")
+            lab.repo.git("merge", "-q", "--no-edit", "main", at=lab.tick())
+            return [rule for rule, _, _ in world.stored()]
+        case _:
+            measured, *wrote = values
+            run = lab.record(letter, {"f1": {0: float(measured)}}, plan=held(lab), commit=False)
+            own = tuple(replace(each, snapshot=bool(wrote)) for each in run.repeats)
+            files = {layout.run_json(run.id): codec.dump(replace(run, repeats=own))}
+            if wrote:
+                files["metrics.json"] = numbers(*wrote)
+    return [rule for rule, _, _ in world.judge(files)]
+
+
+@pytest.mark.parametrize("steps", [*HEALED, *OPEN])
+def test_a_number_that_no_run_made_is_said_while_the_last_commit_has_it(
+    repo: BuiltRepo, steps: str
+) -> None:
+    """A branch with runs is not rewritten: a run that wrote it, or what takes it back, heals."""
+    lab = Lab(repo)
+    lab.init(STRICT, {"metrics.json": numbers(".5")})
+    lab.plan()
+    for letter, step in zip("bcdefg", steps.split(", "), strict=False):
+        said = play(lab, step, letter)
+    assert steps in OPEN or "R4" not in said, "a hook lets pass what heals"
+    found = [item for item in errors(lab) if item.rule == "R4"]
+    judged = review(lab.repo.workspace, "main...exp/deep").broken(Policy.ERROR)
+    assert bool(found) is (steps in OPEN)
+    assert ("R4" in {each.rule for each in judged}) is (steps in OPEN)
+    if found:
+        carry_out(lab, found)
+        assert "R4" not in {item.rule for item in errors(lab)}
