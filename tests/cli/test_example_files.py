@@ -169,6 +169,8 @@ COLUMNS = {
     "run,judge": ("", "--design and one of these"),
     "run_id,judge": ("", "--design and one of these"),
     "row,judge": ("", "--design and one of these"),
+    "dataset_name,judge": ("", "--design and one of these"),
+    "checkpoint_path,judge": ("", "--design and one of these"),
     "model,judge": ("", "--design and one of these"),
     "seed,judge": ("", "--design paired"),
     "fold,n_train,n_test,judge": ("", "--design folds"),
@@ -230,6 +232,7 @@ def test_an_example_without_a_partner_or_a_number_is_named(
     right[3] |= change
     code, out, err = run(left, right, "--metric", "judge", "--design", "examples")
     assert (code, out, said in err) == (3, "", True), err
+    assert ("leave out of both files what one has alone" in err) is ("first only" in said)
 
 
 def test_without_a_metric_the_only_column_of_scores_is_meant(run: Run) -> None:

@@ -226,6 +226,8 @@ HOSTILE = {
     "many more levels": packed(GOOD, deep(100_000)),
     "no summaries": packed(GOOD, ONE).replace(b"summaries.json", b"summaries.jsom"),
     "no archive": b"PK\x03\x04" + b"\0" * 200,
+    "nothing": b"",
+    "a table": b"id,f1\n1,2\n",
     "not an object": packed(b"[]", ONE),
     "not a list": packed(GOOD, b"{}"),
     "text": packed(GOOD, b"\xff\xfe"),

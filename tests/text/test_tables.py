@@ -241,9 +241,9 @@ def test_the_evaluation_is_the_same_in_whatever_order_and_with_whatever_predicti
 
 
 def test_a_label_of_json_is_written_as_json_writes_it() -> None:
-    rows = [{"id": 1, "y_true": True, "y_pred": 0.5}, {"id": 2.0, "y_true": "true", "y_pred": 1}]
+    rows = [{"id": 1, "y_true": True, "y_pred": 0.5}, {"id": 2.0, "y_true": "true", "y_pred": 7}]
     found = predictions.load(json.dumps(rows).encode(), replace(SPEC, path="x.json"), "x.json")
-    assert (found.ids, found.y_true, found.y_pred) == (("1", "2.0"), ("true", "true"), ("0.5", "1"))
+    assert (found.ids, found.y_true, found.y_pred) == (("1", "2.0"), ("true", "true"), ("0.5", "7"))
 
 
 PREDICTION_ERRORS: dict[str, tuple[str, str, str]] = {

@@ -40,7 +40,10 @@ _SAMPLES = re.compile(
     r"(sample|trial|run|epoch|repeat|attempt|generation|iteration|seed|k)"
     r"([ _.-]?(id|index|number|num|no|nr|name|seed))?",
 )
-_REPEATS = re.compile(r"(run|trial|repeat|attempt|seed|model)([ _.-].*)?")
+_REPEATS = re.compile(
+    r"(run|trial|repeat|attempt|seed|model|system|checkpoint|config|experiment|"
+    r"data_?set|benchmark|fold|split|host|machine|device)([ _.-].*)?"
+)
 _PLACES = re.compile(r"|Unnamed: 0|(row|idx|index|number)([ _.-]?(id|index|number|num|no|nr))?")
 _BEST_OF = re.compile(r"(.+)@([1-9][0-9]{0,3})")
 _PARTS = frozenset(("rep", "fold", "dataset"))
@@ -231,7 +234,13 @@ def of_scores(
         )
     means = [_averaged(table, key, score, cluster) for table in tables]
     sides = [found for found, _ in means]
-    pair = replace(prediction_pairs.joined(*sides), cluster=cluster)
+    try:
+        pair = replace(prediction_pairs.joined(*sides), cluster=cluster)
+    except DesignError as error:
+        error.where = " and ".join(names)
+        error.expected = "the same ids in both files; what failed has a value, too (0, say)"
+        error.next_step = "leave out of both files what one has alone, then the same again"
+        raise
     pair.clusters()  # a column that is not there is an error, not a table without a test
     once = all(set(counts) == {1} for _, counts in means)
     if once and {*pair.baseline.y_pred, *pair.candidate.y_pred} <= {"0.0", "1.0"}:

@@ -65,6 +65,10 @@ def _value(data: bytes, where: str) -> Json:
         if len(data) > LIMIT:
             raise too_large(f"more than {LIMIT} bytes", where, f"at most {LIMIT} bytes")
         return inspect_eval.unpacked(data, where)
+    if where.lower().endswith(".eval"):
+        raise BadFormatError(
+            "this is not a log of Inspect", where=where, expected="an archive, as Inspect writes it"
+        )
     start = data[:4096].lstrip()
     if not start.startswith(b"{"):
         return None
