@@ -347,15 +347,15 @@ def test_which_class_a_metric_is_of_is_asked_or_said(run: object, metric: str) -
     for label in CHURN:
         code, out, err = run(*files, *how, "--positive", label)
         assert code in {0, 1, 6}, err
-        assert f"of '{label}'" in out
+        assert f"{metric} is that of class '{label}'" in out
     code, _, err = run(*files, *how, "--positive", "Churn")
     assert (code, "no example is of the positive class" in err) == (2, True), err
     assert "found     Churn" in err
     assert "expected  churn or stay" in err
     _, out, _ = run(predictions(150), predictions(170), *how)
-    assert "of '1'" in out
+    assert f"{metric} is that of class '1'" in out
     _, out, _ = run(predictions(150), predictions(170), *how, "--positive", "1.0")
-    assert "of '1'" in out
+    assert f"{metric} is that of class '1'" in out
 
 
 def test_a_file_of_another_kind_is_called_so(

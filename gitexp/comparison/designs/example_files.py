@@ -200,7 +200,8 @@ def _of_predictions(
     named = dict.fromkeys(filter(None, map(predictions.renamed, specs)))
     told = tuple(f"columns taken: {text}" for text in named)
     if str(definition) != metric:
-        told += (f"{metric} is {definition}",)
+        label = definition.positive
+        told += (f"{metric} is {f'that of class {label!r}' if label else definition}",)
     values = computed.both(definition, pair)
     return ReadExamples(metric, pair, values, plainfile.RowKey(specs[0].id, cautions=told))
 
