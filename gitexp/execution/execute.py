@@ -265,7 +265,7 @@ class _Loop:
         workdir = self.watch.seen.workdir
         outcome = workdir.outcome(each.job.run, each.job.seed)
         if outcome is None:  # its worker was killed
-            self.problems += slots.put_back(workdir.run(each.job.run), each.job.links)
+            self.problems += slots.put_back(workdir.linked(each.job.run), workdir.run(each.job.run))
         self.progress.ended(each.label, outcome)
         good = outcome is not None and outcome.state is RepeatState.FINISHED
         if outcome is not None and good:

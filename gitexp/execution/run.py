@@ -36,7 +36,6 @@ from gitexp.git import objects
 from gitexp.git.command import translating
 from gitexp.git.transaction import owners
 from gitexp.model.ids import ABSENT, RunId
-from gitexp.model.job import LINKED
 from gitexp.model.plan import MAX_REPEATS
 from gitexp.model.report import ProgressEvent, ProgressKind, RunReport
 from gitexp.model.request import RunRequest
@@ -47,7 +46,6 @@ from gitexp.store import calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from gitexp.execution.engines import Engine
     from gitexp.execution.prepare import Prepared
@@ -189,9 +187,9 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
 @contextmanager
 def _kept_linked(seen: Situation, prepared: Sequence[Prepared]) -> Iterator[None]:
     """Keep the linked files of all sides, once where they see the same, while repeats run."""
-    kept: dict[Path, list[LinkedPath]] = {}
+    kept: dict[RunId, list[LinkedPath]] = {}
     for each in prepared:
-        job, run = each.template.job, seen.workdir.run(each.run)
+        job, workdir = each.template.job, seen.workdir
         links = [  # what a commit has is not linked
             link
             for link in job.links
@@ -202,13 +200,13 @@ def _kept_linked(seen: Situation, prepared: Sequence[Prepared]) -> Iterator[None
             continue
         same = next((other for other, theirs in kept.items() if theirs == links), None)
         if same is None:
-            slots.keep_linked(run, links)
+            slots.keep_linked(workdir.linked(each.run), links)
         else:
-            (run / LINKED).symlink_to(same / LINKED)
-        kept[run] = links
+            workdir.linked(each.run).symlink_to(workdir.linked(same))
+        kept[each.run] = links
     yield
     for run in kept:  # not after an error: a worker may still be at work
-        slots.drop_linked(run)
+        slots.drop_linked(seen.workdir.linked(run))
 
 
 def _unless_decided(seen: Situation, resumed: resume.Resumed) -> tuple[Situation, str]:
@@ -295,9 +293,9 @@ def _begin(
     for name in calls.hidden(workdir.runs, workdir.proofs):
         error = calls.refused(name)
         cleared += (f"run {name[:8]} is not looked at: {error.summary}; {error.next_step}",)
-    for folder, links in () if request.dry_run else states.kept_linked(WorkDir.of(place.workspace)):
-        cleared += tuple(slots.put_back(folder, links))
-        slots.drop_linked(folder)
+    for run_id in () if request.dry_run else states.kept_linked(workdir):
+        cleared += tuple(slots.put_back(workdir.linked(run_id), workdir.run(run_id)))
+        slots.drop_linked(workdir.linked(run_id))
     if resumed.recovered:
         place = find_place(place.workspace, request)
     if request.commit_message is not None and request.dry_run:

@@ -24,13 +24,14 @@ from gitexp.dvc import links as data_links
 from gitexp.dvc.placement import LINKS, materialise
 from gitexp.errors import GitexpError, GitFailedError, LockedError, UnsafeInputError
 from gitexp.git.command import clean_slot
-from gitexp.git.discovery import project_folder
+from gitexp.git.discovery import plain_bytes, project_folder
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.locks import FileLock
 from gitexp.git.worktree import checkouts, status
 from gitexp.model.job import LINKED, WRITTEN
 from gitexp.system import params
 from gitexp.text.foreign import with_parents
+from gitexp.text.jsontext import json_dumps, json_loads
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -38,12 +39,15 @@ if TYPE_CHECKING:
     from gitexp.dvc.cache_objects import CacheConfig
     from gitexp.model.ids import CommitHash
     from gitexp.model.job import Given, Job, LinkedPath, StageOut
+    from gitexp.text.jsontext import Json
 
 _BUILDS_ASK = frozenset(("README.md", "README.rst", "README", "LICENSE", "LICENSE.txt"))
 _BYTECODE = "__pycache__"
 _IMPORTED = (".py", ".pyc", ".pyd", ".so", ".pth")
 _NO_CODE = frozenset((_BYTECODE, ".git", ".dvc", ".gitexp", ".venv", "node_modules"))
 COPIED = 1 << 30  # bytes of linked files that a run copies, where no reflink is to be had
+_FILES, _PLACES = "files", "places.json"  # of what is kept of linked files
+_PLACES_BYTES = 16 << 20
 _LEAST = 1 << 16  # bytes that each file counts for: many small ones take time, too
 READ = "{} of the work tree was read, which Git ignores: another clone has none, or another"
 _WAIT_S = 60.0  # a cancelled worker may hold its slot while it ends its children
@@ -117,15 +121,26 @@ def make_links(project: Path, links: Sequence[LinkedPath]) -> tuple[str, ...]:
     return tuple(own)
 
 
-def keep_linked(run: Path, links: Sequence[LinkedPath]) -> None:
+def linked(common_dir: Path, run: str) -> Path:
+    """Return where the linked files of a run are kept, and where each belongs.
+
+    It is in the Git directory: what lies in the run's folder a branch may have brought.
+    """
+    return layout.state(common_dir, LINKED) / run
+
+
+def keep_linked(folder: Path, links: Sequence[LinkedPath]) -> None:
     """Keep what a run's repeats will see through links; see `put_back`.
 
     What is too much to be copied gets a second name: that survives all but a write in place.
     """
-    room, made = COPIED, run / f"{LINKED}.tmp"
-    (run / LINKED).mkdir(mode=0o700)
+    room, made = COPIED, folder / "made.tmp"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700)
+    places: dict[str, Json] = {link.path: os.path.realpath(link.target) for link in links}
+    (folder / _PLACES).write_bytes(json_dumps(places))
     for name, file, seen in params.linked_files(links):
-        kept = run / LINKED / name
+        kept = folder / _FILES / name
         kept.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(OSError, GitexpError):  # no room, or not ours to read
             made.unlink(missing_ok=True)
@@ -140,33 +155,52 @@ def keep_linked(run: Path, links: Sequence[LinkedPath]) -> None:
 
 
 def put_back(
-    run: Path, links: Sequence[LinkedPath], seen: Mapping[str, params.LinkState] | None = None
+    folder: Path, run: Path, seen: Mapping[str, params.LinkState] | None = None
 ) -> list[str]:
     """Put linked files back that are no longer as `keep_linked` found them, and say which.
 
     What stands in their place may be the user's own work: it stays, in the folder of the run.
-    `seen`: as a repeat found them, which has not changed what still is so.
+    `folder`: see `linked`. `seen`: as a repeat found them, which has not changed what still is so.
     """
-    said = []
-    for link in links:
-        top, target = run / LINKED / link.path, Path(os.path.realpath(link.target))
+    said, run = [], Path(os.path.realpath(run))
+    for path, target in _places(folder):
+        top = folder / _FILES / path
         for kept in [top] if top.is_file() else sorted(top.rglob("*")) if top.is_dir() else ():
             below = kept.relative_to(top)
-            name = (link.path / below).as_posix()
+            name = (path / below).as_posix()
             if kept.is_dir():
                 continue
             try:
+                _refuse_led(target / below)
                 if _is_kept(kept, target / below, (seen or {}).get(name)):
                     continue
-                aside = _exchange(kept, target / below, run / WRITTEN / name)
+                aside = _exchange(kept, target / below, run, name)
                 told = "is again as before the run"
                 told += "" if aside is None else f"; what stood there: {_shown(aside, run)}"
             except (OSError, GitexpError) as error:
-                before = _free(run / WRITTEN / f"{name}.before")
-                kept.rename(before)
+                before = _free(run, f"{name}.before")
+                shutil.move(kept, before)
                 told = f"cannot be put back ({error}): {_shown(before, run)} is it"
             said.append(f"{name} was changed, and {told}")
     return said
+
+
+def _places(folder: Path) -> list[tuple[Path, Path]]:
+    """Return of each link its path in the project, and the real place of what it led to."""
+    try:
+        told = plain_bytes(folder / _PLACES, _PLACES_BYTES + 1)
+    except FileNotFoundError:  # nothing was kept yet, or another side's put it back
+        return []
+    value = json_loads(told, where=str(folder / _PLACES), limit=_PLACES_BYTES)
+    places = value.items() if isinstance(value, dict) else ()
+    return [(Path(path), Path(str(place))) for path, place in places]
+
+
+def _refuse_led(file: Path) -> None:
+    """Refuse a place that a link leads to by now, as a branch may have one there, and Git's own."""
+    above = os.path.realpath(file.parent)
+    if above != str(file.parent) or ".git" in map(str.casefold, file.parts):
+        raise UnsafeInputError("a link leads elsewhere", found=ascii(above), where=str(file.parent))
 
 
 def _is_kept(kept: Path, file: Path, seen: params.LinkState | None) -> bool:
@@ -184,12 +218,12 @@ def _is_kept(kept: Path, file: Path, seen: params.LinkState | None) -> bool:
     return True
 
 
-def _exchange(kept: Path, file: Path, aside: Path) -> Path | None:
+def _exchange(kept: Path, file: Path, run: Path, name: str) -> Path | None:
     """Put what was kept in the place of a file; return where that is now, None if it is gone."""
-    now, whole = _lstat(file), sys.maxsize
+    now, whole, aside = _lstat(file), sys.maxsize, None
     named = now is not None and now.st_nlink > 1  # its other names are to have the bytes, too
     if now is not None:
-        aside = _free(aside)
+        aside = _free(run, name)
         if stat.S_ISREG(now.st_mode):
             data_links.clone_or_copy(str(file), str(aside), limit=whole)
         else:
@@ -207,16 +241,17 @@ def _exchange(kept: Path, file: Path, aside: Path) -> Path | None:
             data_links.clone_or_copy(str(kept), str(made), limit=whole)
             shutil.copystat(kept, made)
         made.replace(file)
-    return None if now is None else aside
+    return aside
 
 
 def _shown(path: Path, run: Path) -> str:
-    return f"{layout.TMP}/runs/{run.resolve().name}/{path.relative_to(run).as_posix()}"
+    return f"{layout.TMP}/runs/{run.name}/{path.relative_to(run).as_posix()}"
 
 
-def _free(path: Path) -> Path:
-    """Return a path where nothing is, in a folder that is there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _free(run: Path, name: str) -> Path:
+    """Return a path where nothing is, in a folder of the run that is there, behind no link."""
+    path = run / WRITTEN / name
+    os.close(data_links.open_folder(str(run), str(path.parent.relative_to(run)), create=True))
     named = (path.with_name(f"{path.name}{number or ''}") for number in itertools.count())
     return next(each for each in named if not os.path.lexists(each))
 
@@ -228,12 +263,11 @@ def _lstat(file: Path) -> os.stat_result | None:
         return None
 
 
-def drop_linked(run: Path) -> None:
+def drop_linked(folder: Path) -> None:
     """Remove what `keep_linked` has kept."""
-    if (run / LINKED).is_symlink():
-        (run / LINKED).unlink()
-    shutil.rmtree(run / LINKED, ignore_errors=True)
-    (run / f"{LINKED}.tmp").unlink(missing_ok=True)
+    if folder.is_symlink():
+        folder.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_outs(project: Path, outs: Sequence[StageOut]) -> None:

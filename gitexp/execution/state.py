@@ -21,7 +21,6 @@ from gitexp.model.ids import ABSENT, CommitHash, PlanDigest, RunId
 from gitexp.model.job import (
     CHECKPOINT,
     FEW_BYTES,
-    LINKED,
     NOTES,
     OUTCOME,
     PID,
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
     from gitexp.comparison.tally import Settled
     from gitexp.execution.workdir import WorkDir
     from gitexp.git.repository import Repo
-    from gitexp.model.job import LinkedPath
     from gitexp.model.plan import Plan
     from gitexp.model.workspace import Workspace
     from gitexp.store.calls import Call
@@ -186,20 +184,14 @@ def unpublished(workdir: WorkDir, *, opened: bool = False) -> Iterator[State]:
             yield from _states(call)
 
 
-def kept_linked(workdir: WorkDir) -> Iterator[tuple[Path, tuple[LinkedPath, ...]]]:
-    """Yield the folders of dead runs that keep linked files for nobody at work, and their links."""
+def kept_linked(workdir: WorkDir) -> Iterator[RunId]:
+    """Yield the dead runs that keep linked files for nobody at work."""
     for call in _calls(workdir):
-        folder = call.path.parent
-        if call.alive or not os.path.lexists(folder / LINKED):
-            continue
-        for state in _states(call):
-            links: tuple[LinkedPath, ...] = ()
-            if any(is_at_work(workdir, state, seed) for seed in state.draft.seeds):
-                continue
-            for path in folder.glob("jobs/*/JOB.json"):  # without one nothing was begun
-                with contextlib.suppress(GitexpError, OSError):
-                    links = loaded(Job, path).links
-            yield folder, links
+        run = RunId(call.path.parent.name)
+        if not call.alive and os.path.lexists(workdir.linked(run)):
+            for state in _states(call):
+                if not any(is_at_work(workdir, state, seed) for seed in state.draft.seeds):
+                    yield run
 
 
 def newest(workdir: WorkDir, branch: str) -> State | None:

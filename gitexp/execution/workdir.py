@@ -21,6 +21,7 @@ from gitexp.dvc.cache_objects import DVC_2, CacheConfig
 from gitexp.dvc.dvc_config import has_dvc
 from gitexp.dvc.exchange import send
 from gitexp.errors import BareRepositoryError, GitexpError, UnsafeInputError
+from gitexp.execution import slots
 from gitexp.git.discovery import plain_bytes, project_folder
 from gitexp.git.transaction.layout import TMP
 from gitexp.git.worktree import checkouts
@@ -135,6 +136,10 @@ class WorkDir:
         found = self.run(run).glob(f"jobs/*/attempt-*/{CACHE}")
         inside = self.root.resolve() / "runs" / run
         return tuple(path for path in found if path.resolve().is_relative_to(inside))
+
+    def linked(self, run: str) -> Path:
+        """Folder of what a run keeps of linked files."""
+        return slots.linked(self.proofs.parents[1], run)
 
     def slot(self, run: RunId, number: int) -> Path:
         """Folder of one worktree."""

@@ -36,6 +36,7 @@ from gitexp.execution import adoption, measurements, slots
 from gitexp.execution.attempt import Attempt, begin, claim, finish, go_on
 from gitexp.execution.engines import process
 from gitexp.execution.workdir import loaded
+from gitexp.git.command import common_dir_of
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.failpoints import FailPoint, reach
 from gitexp.model import replace
@@ -96,14 +97,14 @@ def worker(job_file: Path, out_dir: Path) -> int:
 
 def _execute(attempt: Attempt, stop: process.Stop) -> measurements.Measurements:
     """Do everything between JOB.json and outcome.json."""
-    job, out_dir = attempt.job, attempt.out_dir
-    users = Path(job.cache_dir)
+    job, out_dir, users = attempt.job, attempt.out_dir, Path(attempt.job.cache_dir)
     # What is not recorded in the end leaves nothing in the user's cache, which is only read here.
     under = (users, *map(Path, job.made))
     cache = CacheConfig(out_dir / CACHE, tuple(job.cache_types), under=under)
     with slots.take(job.slots, job.commit) as slot:
         reach(FailPoint.RUN_WORKTREE)
         project = project_folder(slot, job.project)
+        kept = slots.linked(common_dir_of(slot), job.run)
         slots.leave_out(slot, job.left_out)
         slots.write(slot, job.written)
         for stage in job.stages:  # nor does anything read what a stage is to make later
@@ -159,7 +160,7 @@ def _execute(attempt: Attempt, stop: process.Stop) -> measurements.Measurements:
             attempt.seen = attempt.scores is not None and attempt.scores.seen(attempt.ran)
             raise
         finally:  # before another repeat begins
-            attempt.warnings += slots.put_back(out_dir / "../../..", job.links, seen)
+            attempt.warnings += slots.put_back(kept, out_dir / "../../..", seen)
 
 
 def _read(

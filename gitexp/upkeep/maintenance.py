@@ -15,7 +15,7 @@ from gitexp.execution.workdir import WorkDir
 from gitexp.git import command
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction.cache import open_index
-from gitexp.model.job import CHECKPOINT, LINKED, WRITTEN
+from gitexp.model.job import CHECKPOINT, WRITTEN
 from gitexp.model.report import KEEP, MaintenanceReport, RepositorySize
 from gitexp.store import calls
 from gitexp.store.ancestry import Graph
@@ -123,7 +123,11 @@ def _old_folders(repo: Repo, keep: int) -> Iterator[Path]:
                 done |= {run}
         mine = [path for path in calls.within(workdir.runs) if path.name in done]
         # Of linked files there may be the only copy.
-        mine = [p for p in mine if not any(os.path.lexists(p / each) for each in (LINKED, WRITTEN))]
+        mine = [
+            path
+            for path in mine
+            if not any(map(os.path.lexists, (path / WRITTEN, workdir.linked(path.name))))
+        ]
         mine.sort(key=lambda path: path.stat().st_mtime, reverse=True)
         yield from mine[keep:]
 

@@ -271,7 +271,7 @@ def test_linked_data_survive_a_repeat_that_changes_them(tmp_path: Path, how: str
     if how != "with another name":  # it was written in place, for the other name's sake
         assert after == before
     assert states(report) != [RepeatState.FINISHED]
-    assert not list((repo.path / ".gitexp/tmp").glob("runs/*/linked*"))
+    assert not list((repo.path / ".git/gitexp/linked").glob("*"))
     if how == "writes":
         (said,) = [text for text in report.warnings if "as before the run" in text]
         kept = repo.path / said.partition("what stood there: ")[2]
@@ -320,7 +320,7 @@ def test_what_a_killed_call_left_of_linked_data_is_put_back(tmp_path: Path, way:
     else:
         assert "is again as before the run" in gitexp(repo, "run").out
     assert linked_now(repo) == before
-    assert not list((repo.path / ".gitexp/tmp").glob("runs/*/linked*"))
+    assert not list((repo.path / ".git/gitexp/linked").glob("*"))
 
 
 def test_the_users_own_change_between_repeats_stays(tmp_path: Path) -> None:
@@ -331,7 +331,7 @@ def test_the_users_own_change_between_repeats_stays(tmp_path: Path) -> None:
 
     def change(event: ProgressEvent) -> None:
         if event.kind is ProgressKind.FINISHED and not kept:
-            kept.extend(path.name for path in repo.path.glob(".gitexp/tmp/runs/*/linked/*"))
+            kept.extend(path.name for path in repo.path.glob(".git/gitexp/linked/*/files/*"))
             repo.write({"one.csv": "my own\n" * 40})
 
     run(repo.workspace, RunRequest(repeats=2), tell=change)

@@ -34,6 +34,7 @@ READ: Final = (
     f"{TMP}/runs/*/jobs/*/attempt-1/*",
     f"{TMP}/worktrees/*",
     ".git/gitexp/calls/*",
+    ".git/gitexp/linked/*",
     ".git/gitexp/*",
 )
 LINKED: Final = (

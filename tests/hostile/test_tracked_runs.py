@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.execution.test_run import plain
+from tests.execution.test_run_hostile import KILLS_ALL, linked
 from tests.lab.build import BuiltRepo, clone
 from tests.lab.shell import gitexp
 
@@ -192,3 +194,60 @@ def test_a_makefile_expands_to_no_more_than_anybody_writes(tmp_path: Path, uses:
     repo.commit({".gitexp/config.yaml": text, "Makefile": makefile}, at=5)
     assert "make train" in text
     assert bounded(repo, ("run", "--dry-run")).returncode == 0
+
+
+# --- linked data ----------------------------------------------------------------------------------
+
+
+def killed_with_linked(tmp_path: Path) -> BuiltRepo:
+    """Return a project whose call was killed when its repeat had deleted linked data."""
+    repo, _ = linked(tmp_path, f"import shutil; shutil.rmtree('data/sub')\nexec({KILLS_ALL!r})")
+    assert gitexp(repo, "run").code == -signal.SIGKILL
+    assert not (repo.path / "data/sub").exists()
+    return repo
+
+
+@pytest.mark.parametrize("way", ["nothing", "a link", "the Git directory", "a link aside"])
+def test_linked_data_go_back_where_they_were_and_nowhere_else(tmp_path: Path, way: str) -> None:
+    repo = killed_with_linked(tmp_path)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    if way == "a link":  # as a branch may track it
+        (repo.path / "data/sub").symlink_to(outside)
+    elif way == "a link aside":
+        (repo.path / "data/sub/raw.csv/x").mkdir(parents=True)
+        (repo.path / RUNS / run_of(repo) / "written").symlink_to(outside)
+    elif way == "the Git directory":
+        (places,) = repo.path.glob(".git/gitexp/linked/*/places.json")
+        told = json.loads(places.read_text())
+        places.write_text(json.dumps(told | {"data": str(repo.path / ".git")}))
+    done = bounded(repo, ("doctor", "--fix"))
+    assert "please report" not in done.stdout + done.stderr
+    assert list(outside.iterdir()) == []
+    assert not (repo.path / ".git/sub").exists()
+    kept = list(repo.path.glob(f"{RUNS}/*/written/data/sub/raw.csv.before"))
+    if way == "nothing":
+        assert (repo.path / "data/sub/raw.csv").read_text() == "1,2,3\n" * 40
+    elif way == "a link aside":  # what would have to go there is named by the next doctor, too
+        assert list(repo.path.glob(".git/gitexp/linked/*/files/data/sub/raw.csv"))
+    else:
+        assert "cannot be put back" in done.stdout
+        assert [path.read_text() for path in kept] == ["1,2,3\n" * 40]
+
+
+@pytest.mark.parametrize("target", [".git", "outside"])
+def test_what_a_runs_folder_says_of_linked_data_is_not_read(
+    mine: BuiltRepo, tmp_path: Path, target: str
+) -> None:
+    """As an earlier version kept them, and as a branch may have brought it that is gone since."""
+    (tmp_path / "outside").mkdir()
+    place = mine.path / RUNS / run_of(mine)
+    to = mine.path / ".git" if target == ".git" else tmp_path / "outside"
+    job = json.loads((place / "jobs/7/JOB.json").read_text())
+    links = [{"path": "x", "target": str(to)}]
+    (place / "jobs/7/JOB.json").write_text(json.dumps(job | {"links": links}))
+    (place / "linked/x/hooks").mkdir(parents=True)
+    (place / "linked/x/hooks/post-checkout").write_text("#!/bin/sh\n")
+    for argv in (("doctor", "--fix"), ("run", "--seeds", "9")):
+        assert bounded(mine, argv).returncode == 0
+    assert not list(to.glob("hooks/post-checkout"))

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from gitexp.execution.state import State
     from gitexp.execution.workdir import WorkDir
-    from gitexp.model.job import LinkedPath
     from gitexp.model.workspace import Workspace
     from gitexp.upkeep.doctor.place import CheckedRepository
 
@@ -79,15 +78,16 @@ def unrecorded(place: CheckedRepository) -> Iterator[Curable]:
 def _linked(place: CheckedRepository) -> Iterator[Curable]:
     """Yield what a dead call has kept of linked files, which its repeats may have changed."""
     for _, workdir in place.workdirs():
-        for folder, links in states.kept_linked(workdir):
-            what = f"linked files as they were before run {folder.name[:8]}, which was killed"
-            put, done = partial(_put_back, folder, links), "they are as they were"
-            yield Curable(what, folder, "put back what was changed since", put, done=done)
+        for run in states.kept_linked(workdir):
+            what = f"linked files as they were before run {run[:8]}, which was killed"
+            put, done = partial(_put_back, workdir, run), "they are as they were"
+            remedy = "put back what was changed since"
+            yield Curable(what, workdir.linked(run), remedy, put, done=done)
 
 
-def _put_back(folder: Path, links: Sequence[LinkedPath]) -> str:
-    said = "; ".join(slots.put_back(folder, links))
-    slots.drop_linked(folder)
+def _put_back(workdir: WorkDir, run: RunId) -> str:
+    said = "; ".join(slots.put_back(workdir.linked(run), workdir.run(run)))
+    slots.drop_linked(workdir.linked(run))
     return said
 
 
