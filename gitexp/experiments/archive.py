@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from datetime import UTC, datetime
 from functools import partial
@@ -131,7 +132,7 @@ def archive(  # noqa: PLR0913  what is archived, where, and how sure one is
         done=tuple(done),
         sent=sent,
         notes=tuple(notes),
-        next_step=_next(standing, goes=goes, pushed=push),
+        next_step=_next(repo, standing, goes=goes, pushed=push),
     )
 
 
@@ -253,11 +254,28 @@ def _said(
     return lines
 
 
-def _next(standing: Standing, *, goes: bool, pushed: bool) -> str:
+def _next(repo: Repo, standing: Standing, *, goes: bool, pushed: bool) -> str:
     name = shlex.quote(standing.name)
     if standing.tip is not ABSENT and not goes:
-        return f"merge it, then gitexp archive {name}; or gitexp archive {name} --abandon"
-    return f"gitexp show {name}" if pushed else f"gitexp archive {name} --push"
+        with contextlib.suppress(GitexpError):  # who cannot be read is against nothing
+            found = conclusion_named(repo, standing.name, standing.commit)
+            if found is not ABSENT and found.comparison.is_against:
+                return abandoning(repo, standing.name, standing.branch)
+        leave = lifecycle.leaving(repo.workspace, standing.branch)
+        return f"merge it, then gitexp archive {name}; or {leave}gitexp archive {name} --abandon"
+    return (
+        f"gitexp archive {name} --push"
+        if remote_git.names(repo) and not pushed
+        else (f"gitexp show {name}")
+    )
+
+
+def abandoning(repo: Repo, name: str, branch: str) -> str:
+    """Return what to type where the verdict speaks against an experiment's code."""
+    leave = lifecycle.leaving(repo.workspace, branch)
+    tag = layout.archive_tag(name).removeprefix("refs/tags/")
+    why = f"{tag} keeps records and code, and a merge brings the code into {visible(repo.main)}"
+    return f"{leave}gitexp archive {shlex.quote(name)} --abandon; {why}"
 
 
 def restore(workspace: Workspace, name: str, *, now: datetime | None = None) -> EndReport:

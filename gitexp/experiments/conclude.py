@@ -20,7 +20,7 @@ from gitexp.errors import (
     UsageError,
 )
 from gitexp.experiments import lifecycle
-from gitexp.experiments.archive import archive
+from gitexp.experiments.archive import abandoning, archive
 from gitexp.git import identity, objects, refs, repository
 from gitexp.git.transaction import layout, transaction
 from gitexp.git.transaction.cache import open_index
@@ -140,9 +140,11 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
     with open_index(workspace) as index:
         repeats = len(found.baseline.seeds) + len(found.candidate.seeds)
         moved = exclusions.overtaken(repo, index, plan, tip, repeats)
+    against = abandoning(repo, plan.name, branch) if comparison.is_against else ""
     report = ConcludeReport(
-        conclusion, branch, None, replaced, dry_run=dry_run, not_updated=(), moved=moved
-    )
+        conclusion, branch, None, replaced, dry_run=dry_run, not_updated=(), moved=moved,
+        abandon=against,
+    )  # fmt: skip
     if dry_run:
         return report
 

@@ -16,7 +16,7 @@ from gitexp.errors import (
     UsageError,
 )
 from gitexp.execution.state import live_runs
-from gitexp.git import identity, objects, refs, upstream, writing
+from gitexp.git import identity, objects, refs, repository, upstream, writing
 from gitexp.git.transaction import layout, transaction
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.upstream import own
@@ -207,16 +207,29 @@ def check_free(workspace: Workspace, branch: str) -> None:
     """Refuse to remove a branch that a worktree has checked out, or that is being rebased."""
     for place in checkouts.listing(workspace):
         if place.branch == branch:
-            top = shlex.quote(str(place.top))
-            switch = f"git -C {top} switch ANOTHER-BRANCH"
             raise BusyBranchError(
                 f"{branch} is checked out",
                 found="the folder of this worktree is gone" if place.missing else "",
                 where=str(place.top),
                 expected="a branch that no worktree is on",
-                next_step="git worktree prune" if place.missing else switch,
+                next_step=leaving(workspace, branch).removesuffix(" && "),
             )
     check_no_rebase(workspace, branch)
+
+
+def leaving(workspace: Workspace, branch: str) -> str:
+    """Return what to type before that which removes a branch; "" where no worktree is on it."""
+    repo, places = repository.open_repository(workspace), checkouts.listing(workspace)
+    others = {place.branch for place in places}
+    free = repo.main not in others and refs.read_ref(repo, refs.local(repo.main)) is not ABSENT
+    steps = ""
+    for place in (each for each in places if each.branch == branch):
+        here = place.missing or (workspace.top and place.top.samefile(workspace.top))
+        at = "" if here else f" -C {shlex.quote(str(place.top))}"
+        to = f"switch {shlex.quote(repo.main) if free else '--detach'}"
+        free = False
+        steps += f"git{at} {'worktree prune' if place.missing else to} && "
+    return steps
 
 
 def check_no_rebase(workspace: Workspace, branch: str) -> None:

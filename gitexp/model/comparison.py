@@ -144,6 +144,11 @@ class Comparison:
         return tuple(item.metric for item in self.metrics if item.broken)
 
     @property
+    def is_against(self) -> bool:
+        """Whether it speaks against the candidate's code: refuted, or a guard-rail is broken."""
+        return self.verdict is Verdict.REFUTED or bool(self.verdict and self.broken_guards)
+
+    @property
     def exit_code(self) -> int:
         """Return 1 for a no, 6 for an open answer, else 0, also where nothing was asked.
 

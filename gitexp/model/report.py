@@ -249,3 +249,4 @@ class ConcludeReport:
     archived: EndReport | None = None  # where that was asked for
     # that main has other inputs by now than the baseline, and what asks it of main
     moved: tuple[str, str] = ("", "")
+    abandon: str = ""  # what to type where the verdict speaks against its code

@@ -166,7 +166,7 @@ ANSWERS: Final[Mapping[str, Shape]] = {
         },
     ),
     "ConcludeReport": Shape(
-        kind="conclude-report", omitted="branch replaced dry_run not_updated moved"
+        kind="conclude-report", omitted="branch replaced dry_run not_updated moved abandon"
     ),
     "EndReport": Shape(kind="end-report", keys=_NEXT),
     # --- push, pull, sync

@@ -22,7 +22,7 @@ def test_an_experiment_is_archived_listed_restored_renamed_and_removed(
 ) -> None:
     done = gitexp(experiment, "archive", "faster", "--abandon")
     assert done.code == 3
-    assert done.says("error[busy-branch]: exp/faster is checked out", "switch ANOTHER-BRANCH")
+    assert done.says("error[busy-branch]: exp/faster is checked out", "next      git switch main\n")
     tried(experiment)
     done = gitexp(experiment, "archive", "faster")
     assert "note: exp/faster stays: its records are not all in main yet" in done.out

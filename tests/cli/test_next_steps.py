@@ -28,7 +28,8 @@ seed = int(os.environ.get("GITEXP_SEED", 1))
 random.seed(seed)
 LIFT, BROKEN = 0.0, ()
 if seed in BROKEN: sys.exit("out of luck")
-json.dump({"acc": sum(random.random() for _ in range(500)) / 500 + LIFT}, open("metrics.json", "w"))
+acc = sum(random.random() for _ in range(500)) / 500 + LIFT
+json.dump({"acc": acc, "cost": acc + bool(LIFT)}, open("metrics.json", "w"))
 """
 PLAN = ("--metric", "acc:max", "--effect", ">0", "--hypothesis", "a lift raises acc")
 # What only a person can do: say what was learned, ask something else, mend a program.
@@ -256,6 +257,44 @@ def test_each_next_command_leads_on(
         step = next_of(done)
     if step.startswith("gitexp conclude"):
         assert re.match(r"(SUPPORTED|REFUTED|INCONCLUSIVE)", done.out), done
+
+
+@pytest.mark.slow
+@pytest.mark.sweep
+@pytest.mark.parametrize(
+    ("headline", "lift"),
+    [
+        ("REFUTED", -0.3),
+        ("SUPPORTED .*; BROKEN: cost", 0.03),
+        ("INCONCLUSIVE .*; BROKEN: cost", "(0.03, -0.03)[seed % 2]"),
+    ],
+)
+@pytest.mark.parametrize("worktree", [False, True])
+@pytest.mark.parametrize("after", [("conclude", "-m", "no"), ("archive", "h")])
+def test_what_its_verdict_speaks_against_is_archived_and_not_merged(
+    after: tuple[str, ...], headline: str, lift: float | str, tmp_path: Path, *, worktree: bool
+) -> None:
+    repo = repository(tmp_path / "repo")
+    begun(repo, "--repeats", "5", "--guard", "cost<=+5%", lift=lift)
+    ran(repo, "--with-baseline")
+    said = gitexp(repo, "conclude", "-m", "no")
+    assert re.match(headline, said.out), said
+    if after[0] == "archive":
+        said = gitexp(repo, *after)
+    if worktree:
+        repo.git("worktree", "add", "-q", "--detach", str(tmp_path / "there"), "main")
+    step = next_of(said)
+    assert "push" not in step
+    assert "merge the" not in step
+    for first, *argv in commands(step):
+        if first == "git":
+            repo.git(*argv)
+        else:
+            last = gitexp(repo, *argv)
+            assert last.code == 0, (step, last)
+    assert "refs/heads/exp/h" not in repo.git("for-each-ref")
+    assert next_of(last) == "gitexp show h", "there is no remote to push to"
+    assert gitexp(repo, "show", "h").code == 0
 
 
 @pytest.mark.slow

@@ -276,7 +276,7 @@ def concluded(report: ConcludeReport, style: Style = PLAIN) -> Sheet:
     said, again = report.moved
     facts += [Fact("warning", said)] if said else []
     end = None if report.archived is None else upkeep.lifecycle(report.archived, style)
-    merge = "merge the branch, or gitexp archive it; its records are in Git"
+    merge = report.abandon or "merge the branch, or gitexp archive it; its records are in Git"
     merge += f"; to ask it of main as it is: {again}" if again else ""
     return Sheet(
         headline=comparison.headline,
