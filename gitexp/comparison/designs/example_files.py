@@ -100,7 +100,8 @@ def read(
         return of_files(data, paths, metric, spec.cluster or "", tables)
     fits = all(_fits(header, spec) for header in headers)
     known = metric is not None and computed.is_known(metric)
-    names = {metric, _BEST_OF.sub(r"\1", metric or "")}
+    best_of = _BEST_OF.fullmatch(metric or "")
+    names = {metric} if best_of is None else {metric, best_of[1]}
     if all(names & {*header} for header in headers) or not (fits or known):
         return of_files(data, paths, metric, spec.cluster or "", tables)
     if metric is None:
