@@ -235,6 +235,17 @@ def test_linked_data_go_back_where_they_were_and_nowhere_else(tmp_path: Path, wa
         assert [path.read_text() for path in kept] == ["1,2,3\n" * 40]
 
 
+def test_linked_data_of_a_run_whose_folder_is_gone_are_named_and_stay(tmp_path: Path) -> None:
+    repo = killed_with_linked(tmp_path)
+    assert "whose folder is gone" not in bounded(repo, ("doctor",)).stdout
+    shutil.rmtree(repo.path / RUNS)
+    for argv in (("doctor",), ("doctor", "--fix"), ("maintenance",)):
+        said = bounded(repo, argv).stdout
+        assert ("whose folder is gone" in said) == (argv[0] == "doctor")
+    (kept,) = repo.path.glob(".git/gitexp/linked/*/files/data/sub/raw.csv")
+    assert kept.read_text() == "1,2,3\n" * 40
+
+
 @pytest.mark.parametrize("target", [".git", "outside"])
 def test_what_a_runs_folder_says_of_linked_data_is_not_read(
     mine: BuiltRepo, tmp_path: Path, target: str

@@ -24,7 +24,7 @@ from gitexp.git.transaction import layout
 from gitexp.git.transaction.locks import FileLock
 from gitexp.git.worktree import checkouts
 from gitexp.model.ids import ABSENT, RunId
-from gitexp.model.job import CACHE, Outcome
+from gitexp.model.job import CACHE, LINKED, Outcome
 from gitexp.report import numbers
 from gitexp.store import calls
 from gitexp.upkeep.doctor.place import Curable, tip_of
@@ -83,6 +83,12 @@ def _linked(place: CheckedRepository) -> Iterator[Curable]:
             put, done = partial(_put_back, workdir, run), "they are as they were"
             remedy = "put back what was changed since"
             yield Curable(what, workdir.linked(run), remedy, put, done=done)
+    there = {path.name for _, workdir in place.workdirs() for path in calls.within(workdir.runs)}
+    for kept in sorted(layout.state(place.workspace.common_dir, LINKED).glob("*")):
+        if kept.name not in there:  # nobody can tell whether it is the only copy
+            what = f"linked files as they were before run {kept.name[:8]}, whose folder is gone"
+            step = f"copy what you need of it, then rm -r {shlex.quote(str(kept))}"
+            yield Curable(what, kept, step)
 
 
 def _put_back(workdir: WorkDir, run: RunId) -> str:
