@@ -295,7 +295,7 @@ def planned_baseline(repo: Repo, plan: Plan, named: Named, index: Index) -> Name
         f"the baseline of the plan is not in this {'shallow ' if shallow else ''}clone",
         found=f"{ref.commit[:9]} {ref.name}",
         expected="its commit, or a run of it that the candidate has",
-        next_step="git fetch --unshallow" if shallow else f"git fetch origin {ref.commit}",
+        next_step=repo.whole if shallow else f"git fetch origin {ref.commit}",
     )
 
 
@@ -433,7 +433,7 @@ def _revision(repo: Repo, name: str) -> Named:
             found=ascii(name[:100])[1:-1],
             where=error.where or ("this shallow clone" if repo.git.is_shallow else ""),
             expected=_existing(repo, name),
-            next_step=_branching(repo, name) or (error.next_step if repo.git.is_shallow else ""),
+            next_step=_branching(repo, name) or error.next_step,
         ) from error
     head = refs.head(repo)
     branch = head.branch if head.branch is not None and head.commit == commit else ""

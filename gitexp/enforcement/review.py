@@ -368,7 +368,7 @@ def _notes(repo: Repo, base: CommitHash, head: CommitHash) -> Iterator[str]:
     if repo.git.is_shallow:
         yield (
             "this clone is shallow: runs beyond its edge are not known here; "
-            "git fetch --unshallow brings them"
+            f"{repo.whole} brings them"
         )
     common = objects.merge_base(repo, base, head)
     if common is ABSENT:

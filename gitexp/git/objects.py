@@ -91,11 +91,12 @@ def resolve(repo: Repo, text: str) -> CommitHash:
         if code == 0 and len(found) > 1 and _HASH.match(found[-2]):
             return CommitHash(found[-2])
     shallow = " in this shallow clone" if repo.git.is_shallow else ""
+    near_ones = near_names(repo, text)
     raise UnknownRevisionError(
         f"no such revision{shallow}",
         found=ascii(text)[1:-1],
-        expected=" or ".join(near_names(repo, text)) or "a branch, tag, or commit",
-        next_step="git fetch --unshallow" if shallow else "",
+        expected=" or ".join(near_ones) or "a branch, tag, or commit",
+        next_step=repo.whole if shallow or not near_ones else "",
     )
 
 

@@ -121,6 +121,23 @@ class Repo:
         """Whether objects may be missing here that a remote has promised."""
         return any(key.endswith(".promisor") for key in self.settings)
 
+    @property
+    def whole(self) -> str:
+        """What brings the history and the branches that a clone was made without; "" for neither.
+
+        `git clone --depth` sets up a single branch, so that a deeper fetch brings no other one.
+        """
+        shallow = ["--unshallow"] if self.git.is_shallow else []
+        remotes = [*filter(None, self.git.remotes.names())]
+        name = "origin" if "origin" in remotes else next(iter(remotes), "")
+        own = set[str]()
+        with contextlib.suppress(KeyError, ValueError, pygit2.GitError):
+            own = {each.removeprefix("+").partition(":")[0]
+                   for each in self.git.remotes[name].fetch_refspecs}  # fmt: skip
+        single = own and own.isdisjoint({"refs/heads/*", "refs/*"})
+        branches = [name, f"+refs/heads/*:refs/remotes/{name}/*"] if single else []
+        return shlex.join(["git", "fetch", *shallow, *branches]) if shallow or single else ""
+
     # --- objects; as rules read them, see `gitexp.model.rules.Objects` ---------------------------
 
     def tree(self, id_: CommitHash | TreeId) -> Tree:
@@ -237,7 +254,7 @@ class Repo:
                 "an object of the repository is missing",
                 where=id_,
                 expected="a complete clone",
-                next_step="git fetch --unshallow" if shallow else "git fetch, then git fsck",
+                next_step=self.whole if shallow else "git fetch, then git fsck",
             ) from error
         except (pygit2.GitError, ValueError) as error:
             raise unreadable(error, id_) from error

@@ -183,7 +183,7 @@ def _merged(
     if base is ABSENT and repo.git.is_shallow:
         raise MovedRefError(
             f"where {branch} and {shared.remote}'s parted is not in this shallow clone",
-            next_step="git fetch --unshallow, then gitexp sync",
+            next_step=f"{repo.whole}, then gitexp sync",
         )
     # What but one side calls an output is another's code, or record.
     paths = replay.snapshot_paths(repo, ours) & replay.snapshot_paths(repo, theirs)

@@ -201,7 +201,8 @@ def test_a_shallow_clone_says_what_it_could_not_look_at(lab: Lab, tmp_path: Path
     assert report.commits == 1
     assert [item.rule for item in report.violations] == ["R0"]
     assert "cannot be looked at" in report.violations[0].message
-    assert report.violations[0].next_step == "git fetch --unshallow"
+    whole = "git fetch --unshallow origin '+refs/heads/*:refs/remotes/origin/*'"
+    assert report.violations[0].next_step == whole
 
 
 def test_a_comparison_states_how_sure_the_order_is(lab: Lab) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -247,7 +248,32 @@ def test_a_shallow_clone_says_so(repo: BuiltRepo, tmp_path: Path) -> None:
     assert len(list(objects.history(shallow, [objects.resolve(shallow, "HEAD")]))) == 1
     with pytest.raises(UnknownRevisionError, match="shallow") as caught:
         objects.resolve(shallow, "HEAD~1")
-    assert caught.value.next_step == "git fetch --unshallow"
+    assert caught.value.next_step == shallow.whole
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--depth=1",), 5),
+        (("--depth=1", "--no-single-branch"), 3),
+        (("--single-branch",), 4),
+    ],
+)
+def test_what_a_clone_was_made_without_is_brought_by_the_next_step(
+    options: tuple[str, ...], parts: int, repo: BuiltRepo, tmp_path: Path
+) -> None:
+    repo.commit(FILES)
+    repo.switch("exp/a", create=True)
+    wanted = repo.commit({"z": "1\n"}, at=2)
+    repo.commit({"z": "2\n"}, at=3)
+    repo.switch("main")
+    there = clone(repo, tmp_path / "there", *options)
+    with pytest.raises(UnknownRevisionError) as caught:
+        objects.resolve(open_repository(there.workspace), "origin/exp/a~1")
+    step = shlex.split(caught.value.next_step or "")
+    assert len(step) == parts, step
+    there.git(*step[1:])
+    assert objects.resolve(open_repository(there.workspace), "origin/exp/a~1") == wanted
 
 
 def test_a_clock_that_went_wrong_makes_no_commit_new(repo: BuiltRepo, opened: Repo) -> None:
