@@ -300,6 +300,7 @@ def of_baseline(world: RunPool, side: ResolvedSide, metric: str, asked: Named) -
     used: list[Counted] = []
     pairs = 0, 0.0
     price, again, step = 1, 0, ""
+    settled: Settled | None = None
     if asked.plan is not None:
         at = sides.settled(world.repo, asked)
         candidate = sides.source(world.repo, asked, at, world.index)
@@ -339,24 +340,36 @@ def of_baseline(world: RunPool, side: ResolvedSide, metric: str, asked: Named) -
     if not (shown and known and all(recorded_by(item, side) for item, _ in known)):
         return replace(told, pairs=pairs)
     noise = crossed.of_side(top, side, known, metric)
-    return replace(told, pairs=pairs, crossed=True, noise=noise)
+    told = replace(told, pairs=pairs, crossed=True, noise=noise)
+    if settled is None or asked.plan is None or not pairs[1]:
+        return told
+    share, both = share_of(asked.plan.effect, asked.plan.direction), _paired(settled, asked.plan)
+    return replace(told, gains=crossed.of_gains(top, settled.sides, both, metric, share))
+
+
+def _paired(
+    settled: Settled, plan: Plan
+) -> list[tuple[tuple[Counted, float], tuple[Counted, float]]]:
+    """Return the pairs that count, each repeat with its value; baseline first."""
+
+    def values(side: SideCount, at: ResolvedSide) -> dict[int, tuple[Counted, float]]:
+        used = [side.repeats[seed] for seed in settled.judged.pairs]
+        found = _values(used, plan.metric, at.config.metrics)
+        return {item.repeat.seed: (item, value) for item, value in found}
+
+    left = values(settled.judged.baseline, settled.sides[0])
+    right = values(settled.judged.candidate, settled.sides[1])
+    return [(left[seed], right[seed]) for seed in sorted(left.keys() & right.keys())]
 
 
 def _of_pairs(settled: Settled, plan: Plan) -> tuple[int, float]:
     """Return how many pairs count, and the spread of what they gain beyond the promise."""
-
-    def values(side: SideCount, at: ResolvedSide) -> dict[int, float]:
-        used = [side.repeats[seed] for seed in settled.judged.pairs]
-        found = _values(used, plan.metric, at.config.metrics)
-        return {item.repeat.seed: value for item, value in found}
-
-    left = values(settled.judged.baseline, settled.sides[0])
-    right = values(settled.judged.candidate, settled.sides[1])
-    share, seeds = share_of(plan.effect, plan.direction), sorted(left.keys() & right.keys())
-    gains = [right[seed] - share * left[seed] for seed in seeds]
+    pairs = _paired(settled, plan)
+    share = share_of(plan.effect, plan.direction)
+    gains = [new - share * old for (_, old), (_, new) in pairs]
     found = spread_of(gains) if all(map(math.isfinite, gains)) else None
-    known = [*left.values(), *right.values()]
-    return (len(seeds), 0.0) if found is None or is_rounding(found, known) else (len(seeds), found)
+    known = [value for pair in pairs for _, value in pair]
+    return (len(pairs), 0.0) if found is None or is_rounding(found, known) else (len(pairs), found)
 
 
 def _values(

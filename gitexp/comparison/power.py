@@ -416,7 +416,9 @@ def _next_step(
     if terms.design in _OF_EXAMPLES:
         return f"{first}gitexp new NAME --claim model{asked}"
     if needed is None:
-        return "a smaller promise, less noise or more data: no number of repeats is enough"
+        return (
+            "a smaller promise, less noise or more data: examples, no number of repeats is enough"
+        )
     if terms.plan is not None and not _typed(replace(request, expect=None)):
         return first + exclusions.planning(terms.plan, needed)
     return f"{first}gitexp new NAME --repeats {needed}{asked}"

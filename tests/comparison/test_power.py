@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from gitexp.comparison.compare import compare
 from gitexp.comparison.power import power
 from gitexp.errors import BadEffectError, NoRepositoryError, UsageError
 from gitexp.experiments.new import new
@@ -384,6 +385,71 @@ def test_the_chance_to_show_equivalence_knows_the_true_difference() -> None:
     agrees(told.chance, found.tolist())
 
 
+def over_one_set(
+    dice: np.random.Generator,
+    gain: float,
+    parts: tuple[float, float, float],
+    shape: tuple[int, int],
+) -> list[bool]:
+    """Simulate the crossed test; `parts`: standard deviations of seeds, examples and the rest."""
+    n, rows = shape
+    found = []
+    for _ in range(2_000):
+        cells = gain + dice.normal(0, parts[0], (n, 1)) + dice.normal(0, parts[1], rows)
+        cells = cells + dice.normal(0, parts[2], (n, rows))
+        by_seed, by_row, mid = cells.mean(axis=1), cells.mean(axis=0), cells.mean()
+        left = cells - by_seed[:, None] - by_row + mid
+        seeds, examples = rows * by_seed.var(ddof=1), n * by_row.var(ddof=1)
+        all_of_it = seeds + max(examples - (left**2).sum() / ((n - 1) * (rows - 1)), 0)
+        df = all_of_it**2 / (seeds**2 / (n - 1) + examples**2 / (rows - 1))
+        t = mid / math.sqrt(max(all_of_it, examples) / (n * rows))
+        found.append(bool(stats.t.sf(t, df) <= 0.05))
+    return found
+
+
+def test_pairs_that_are_there_tell_the_noise_of_their_test_set(repo: BuiltRepo) -> None:
+    """What both sides have in common is known then, and what no number of repeats takes away."""
+    lab, n, rows, gain = Lab(repo), 6, 200, 0.06
+    lab.init(replace(CONFIG, predictions=SPEC), {".dvc/config": ""})
+    plan = lab.plan("deep", metric="accuracy", effect=">0", repeats=n)
+    dice = np.random.default_rng(4)
+    hard = dice.beta(2, 1, rows)
+    tables = []
+    for letter, of in (("a", "main"), ("b", "HEAD")):
+        if letter == "b":
+            lab.change()
+            hard = np.clip(hard + dice.normal(0.05, 0.3, rows), 0, 1)  # of the candidate's own
+        right = dice.random((n, rows)) < hard
+        made = {seed: predicted(lab, labels(part)) for seed, part in enumerate(right)}
+        lab.record(
+            letter,
+            {"accuracy": {seed: float(part.mean()) for seed, part in enumerate(right)}},
+            of=of,
+            plan=plan,
+            evaluation=next(digest for _, digest in made.values()),
+            outputs={seed: (output,) for seed, (output, _) in made.items()},
+        )
+        tables.append(right.astype(float))
+    told = power(lab.repo.workspace, PowerRequest("deep", expect=str(gain)))
+    gains = tables[1] - tables[0]
+    by_seed, by_row, mid = gains.mean(axis=1), gains.mean(axis=0), gains.mean()
+    rest = math.sqrt(((gains - by_seed[:, None] - by_row + mid) ** 2).sum() / (n - 1) / (rows - 1))
+    parts = (
+        math.sqrt(max(by_seed.var(ddof=1) - rest**2 / rows, 0)),
+        math.sqrt(by_row.var(ddof=1) - rest**2 / n),
+        rest,
+    )
+    assert (told.support.up_to, told.support.needed_from) == (None, None)
+    agrees(told.support.chance, over_one_set(dice, gain, parts, (n, rows)))
+    (seen,) = compare(lab.repo.workspace, ["deep"])
+    assert seen.detectable is not None
+    assert told.detectable == pytest.approx(seen.detectable.distance, rel=0.1)
+    little = power(lab.repo.workspace, PowerRequest("deep", expect="0.02"))
+    assert little.support.needed is None
+    assert "examples" in little.next_step
+    assert "own predictions" in views.render(little, "text")
+
+
 def test_the_chance_over_one_test_set_is_that_of_the_crossed_test(repo: BuiltRepo) -> None:
     lab, n, rows, gain = Lab(repo), 6, 200, 0.08
     lab.init(replace(CONFIG, predictions=SPEC), {".dvc/config": ""})
@@ -407,17 +473,7 @@ def test_the_chance_over_one_test_set_is_that_of_the_crossed_test(repo: BuiltRep
     rest_sd = math.sqrt(2 * (rest**2).sum() / (2 * (rows - 1)))
     example_sd = math.sqrt(2 * shown.mean(axis=0).var(ddof=1) - rest_sd**2 / 3)
     seed_sd = math.sqrt(max(2 * right.mean(axis=1).var(ddof=1) - rest_sd**2 / rows, 0))
-    found = []
-    for _ in range(2_000):
-        cells = gain + dice.normal(0, seed_sd, (n, 1)) + dice.normal(0, example_sd, rows)
-        cells = cells + dice.normal(0, rest_sd, (n, rows))
-        by_seed, by_row, mid = cells.mean(axis=1), cells.mean(axis=0), cells.mean()
-        left = cells - by_seed[:, None] - by_row + mid
-        seeds, examples = rows * by_seed.var(ddof=1), n * by_row.var(ddof=1)
-        all_of_it = seeds + max(examples - (left**2).sum() / ((n - 1) * (rows - 1)), 0)
-        df = all_of_it**2 / (seeds**2 / (n - 1) + examples**2 / (rows - 1))
-        t = mid / math.sqrt(max(all_of_it, examples) / (n * rows))
-        found.append(bool(stats.t.sf(t, df) <= 0.05))
+    found = over_one_set(dice, gain, (seed_sd, example_sd, rest_sd), (n, rows))
     agrees(told.chance, found)
     close = yes(lab.repo.workspace, **asked, expect=str(gain), discordant=0.38)
     assert (close.up_to, close.needed_from) == (None, None)

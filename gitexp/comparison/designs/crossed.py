@@ -97,6 +97,35 @@ def of_side(
         return None
 
 
+def of_gains(
+    top: Path | None,
+    sides: tuple[ResolvedSide, ResolvedSide],
+    pairs: Sequence[tuple[tuple[Counted, float], tuple[Counted, float]]],
+    metric: str,
+    share: float,
+) -> Squares | None:
+    """Return the mean squares of what pairs gain beyond the promise, by repeats and examples.
+
+    `pairs`: baseline and candidate, each with the metric's value; `share` of the baseline's is
+    what the candidate has to have. None as for `of_side`.
+    """
+    every = [(item, side) for pair in pairs for (item, _), side in zip(pair, sides, strict=True)]
+    outs = [recorded_by(item, side) for item, side in every]
+    sizes = [out.size for out in outs if out is not None]
+    if len(sizes) < len(every) or len(pairs) < FEWEST or sum(sizes) > LARGEST_BYTES:
+        return None
+    try:
+        alone = [read_alone(top, item, side) for item, side in every]
+        reported = [(value, value) for pair in pairs for _, value in pair]
+        definition = predictions.identify(metric, alone, reported)
+        table = np.stack([predictions.added(definition, one)[0] for one in alone])
+        if any(each.ids != alone[0].ids for each in alone):
+            return None
+        return crossed.squares(table[1::2] - share * table[::2])
+    except (GitexpError, ValueError):  # as above
+        return None
+
+
 def measure(situation: CountedSides, question: Question, pairs: Sequence[Pair]) -> Answer | None:
     """Compare one metric over repeats and examples, where it was measured on examples."""
     if is_clocked(question.metric) or is_curve(question.metric):

@@ -42,6 +42,7 @@ _CROSSED = (
     "over repeats and the {} examples that all of them predict, whose noise more repeats do not "
     "lessen: "
 )
+_OWN = "as the pairs' own predictions have it"
 _BETWEEN = "from errors of both sides that have nothing in common to none of that noise"
 
 
@@ -98,6 +99,7 @@ class Spread:
     crossed: bool = False  # whether all recorded predictions of one set, by which pairs are tested
     noise: Squares | None = None  # repeats by the examples of the one set that they predicted
     pairs: tuple[int, float] = (0, 0.0)  # of the plan asked about, and the spread of their gains
+    gains: Squares | None = None  # those gains by the examples of the one set
 
 
 def is_of_one_set(found: Spread) -> bool:
@@ -227,6 +229,10 @@ class Foretold:
         size = 2 if noise is None else noise.n_examples
         best = replace(best, floor=Floor(0.0, size))
         cautious = replace(best, floor=Floor(self._floor(truth), size))
+        if (
+            self.by_pairs and self.found.gains is not None and not self._said
+        ):  # as compare has it of these pairs
+            return cautious, cautious
         return None if noise is None else cautious, cautious if self._said else best
 
     def refuse_idle(self) -> None:
@@ -255,6 +261,11 @@ class Foretold:
         return self._said and self.is_crossed and self.found.noise is not None
 
     @property
+    def _of_gains(self) -> bool:
+        """Whether the plan's own pairs tell the noise of the test set, as they do to compare."""
+        return self.by_pairs and self.found.gains is not None and not self._said
+
+    @property
     def _said(self) -> bool:
         return (
             self.request.discordant is not None and metrics.kind_of(self.terms.metric) in _OF_LABELS
@@ -262,7 +273,10 @@ class Foretold:
 
     def _floor(self, truth: float) -> float:
         """Return the variance that the test set gives the mean, in variances of a pair."""
-        noise = self.found.noise
+        noise, gains = self.found.noise, self.found.gains
+        if gains is not None and self._of_gains:
+            each = (gains.examples - gains.rest) / gains.n_repeats
+            return max(each, 0.0) / gains.n_examples / self.spread**2
         if noise is None:
             return 0.0
         if self.request.discordant is not None and self._said:
@@ -293,7 +307,7 @@ class Foretold:
         if self.folds is None and resplit:
             yield resplits.foretold(self.splits)
         if self.paired and is_of_one_set(self.found) and predictions.is_known(self.terms.metric):
-            noise, said = self.found.noise, _BETWEEN
+            noise, said = self.found.noise, _OWN if self._of_gains else _BETWEEN
             if self._said:
                 said = f"{self.request.discordant:.1%} of them right on one side only"
             known = self.is_crossed and noise is not None

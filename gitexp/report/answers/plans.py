@@ -216,7 +216,7 @@ def _rests_on(report: PowerReport) -> Iterator[Fact]:
         each = _of(report, report.price.repeats // 2)
         yield Fact("price", f"{each}: {_price(report.price)}")
     yield from (Fact("assumed", text) for text in report.assumed)
-    if report.unit == "pairs":
+    if report.unit == "pairs" and not any("of the plan's" in text for text in report.assumed):
         yield Fact("later", "once pairs are there, gitexp compare goes by their own spread instead")
 
 
