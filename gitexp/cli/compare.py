@@ -153,7 +153,7 @@ def test(args: argparse.Namespace, context: Context) -> int:
 
 
 def _design(baseline: Path, candidate: Path, metric: str | None) -> FileDesign:
-    """Return the design that nobody named: examples, where the columns say so."""
+    """Return the design where none is named: examples, if the columns say so."""
     design = proposed(baseline, candidate, metric)
     if design is FileDesign.EXAMPLES:
         return design

@@ -298,6 +298,7 @@ def of_baseline(world: RunPool, side: ResolvedSide, metric: str, asked: Named) -
     runs = tuple(item for item in there.values() if item.run.origin is Origin.OBSERVED)
     known: list[tuple[Counted, float]] = []
     used: list[Counted] = []
+    paired: list[tuple[tuple[Counted, float], tuple[Counted, float]]] = []
     pairs = 0, 0.0
     price, again, step = 1, 0, ""
     settled: Settled | None = None
@@ -310,12 +311,12 @@ def of_baseline(world: RunPool, side: ResolvedSide, metric: str, asked: Named) -
             other = settled.amended() if settled.count.place else price
             again = other if other > price or settled.everything.candidate.repeats else 0
             on_it = refs.head(world.repo).branch == asked.plan.branch
-            paired = settled.paired
-            step = exclusions.onward(asked.plan, settled.count, paired=paired, on_it=on_it)
+            step = exclusions.onward(asked.plan, settled.count, paired=settled.paired, on_it=on_it)
         used = [settled.judged.baseline.repeats[seed] for seed in settled.baseline]
         known = _values(used, metric, files)
         if settled.paired and metric == asked.plan.metric:
-            pairs = _of_pairs(settled, asked.plan)
+            paired = _paired(settled, asked.plan)
+            pairs = _of_pairs(paired, asked.plan)
     if len(known) < FEWEST_KNOWN:
         all_known = count(FoundRuns(runs), None, side.inputs, side.inputs, world.earlier)
         used = collapse.kept(all_known.baseline.repeats.values(), asked.plan)
@@ -343,8 +344,8 @@ def of_baseline(world: RunPool, side: ResolvedSide, metric: str, asked: Named) -
     told = replace(told, pairs=pairs, crossed=True, noise=noise)
     if settled is None or asked.plan is None or not pairs[1]:
         return told
-    share, both = share_of(asked.plan.effect, asked.plan.direction), _paired(settled, asked.plan)
-    return replace(told, gains=crossed.of_gains(top, settled.sides, both, metric, share))
+    share = share_of(asked.plan.effect, asked.plan.direction)
+    return replace(told, gains=crossed.of_gains(top, settled.sides, paired, metric, share))
 
 
 def _paired(
@@ -362,9 +363,10 @@ def _paired(
     return [(left[seed], right[seed]) for seed in sorted(left.keys() & right.keys())]
 
 
-def _of_pairs(settled: Settled, plan: Plan) -> tuple[int, float]:
+def _of_pairs(
+    pairs: list[tuple[tuple[Counted, float], tuple[Counted, float]]], plan: Plan
+) -> tuple[int, float]:
     """Return how many pairs count, and the spread of what they gain beyond the promise."""
-    pairs = _paired(settled, plan)
     share = share_of(plan.effect, plan.direction)
     gains = [new - share * old for (_, old), (_, new) in pairs]
     found = spread_of(gains) if all(map(math.isfinite, gains)) else None

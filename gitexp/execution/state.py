@@ -185,7 +185,7 @@ def unpublished(workdir: WorkDir, *, opened: bool = False) -> Iterator[State]:
 
 
 def kept_linked(workdir: WorkDir) -> Iterator[RunId]:
-    """Yield the dead runs that keep linked files for nobody at work."""
+    """Yield the dead runs that keep linked files which no worker uses any more."""
     for call in _calls(workdir):
         run = RunId(call.path.parent.name)
         if not call.alive and os.path.lexists(workdir.linked(run)):

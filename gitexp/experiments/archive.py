@@ -263,11 +263,9 @@ def _next(repo: Repo, standing: Standing, *, goes: bool, pushed: bool) -> str:
                 return abandoning(repo, standing.name, standing.branch)
         leave = lifecycle.leaving(repo.workspace, standing.branch)
         return f"merge it, then gitexp archive {name}; or {leave}gitexp archive {name} --abandon"
-    return (
-        f"gitexp archive {name} --push"
-        if remote_git.names(repo) and not pushed
-        else (f"gitexp show {name}")
-    )
+    if remote_git.names(repo) and not pushed:
+        return f"gitexp archive {name} --push"
+    return f"gitexp show {name}"
 
 
 def abandoning(repo: Repo, name: str, branch: str) -> str:

@@ -11,18 +11,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.git.tree import tree_of
-from gitexp.git.upstream import USUAL, OpenRepo, Own, own, single
+from gitexp.git.upstream import USUAL, Own, Where, own, single
 from gitexp.model import dataclass
 from gitexp.rules.facts import settings_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
-    from pathlib import Path
 
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
     from gitexp.model.rules import Objects
-    from gitexp.model.workspace import Workspace
 
 
 def is_experiment(config: ProjectConfig, branch: str) -> bool:
@@ -75,7 +73,7 @@ class Governing:
 
 def governing(
     objects: Objects,
-    where: Workspace | Path | OpenRepo,
+    where: Where,
     branch: str,
     before: CommitHash | None,
     env: Mapping[str, str] | None = None,

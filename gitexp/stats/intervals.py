@@ -161,14 +161,12 @@ def permutation_interval(
     (1.0, 6.0)
     """
     rate(confidence, "confidence")
-    old, new = finite_pairs(baseline, candidate)
-    unit = old if relative else np.ones(len(old))
-    draws = None if planned is None or planned.exact else planned.resamples
-    ways = 2 ** len(old) if draws is None else draws + 1
-    if (draws is None and ways > MAX_SIGN_FLIPS) or unit.min() <= 0:
+    flipped = _flipped(baseline, candidate, planned, MAX_SIGN_FLIPS, relative=relative)
+    if flipped is None:
         return None
-    seed = 0 if planned is None else planned.seed
-    gained, of = (_subset_sums(values, draws, seed) for values in (new - old, unit))
+    differences, unit, draws, seed = flipped
+    ways = 2 ** len(unit) if draws is None else draws + 1
+    gained, of = (_subset_sums(values, draws, seed) for values in (differences, unit))
     some = of > unit.min() / 2
     changes = gained[some] / of[some]
     # ranks above `outside` from either end are kept: each end rejects at most half of alpha
@@ -195,16 +193,14 @@ def flips_of_t_interval(
     same signs, until the change at which it is half of 1 - confidence lies between two numbers.
     """
     rate(confidence, "confidence")
-    old, new = finite_pairs(baseline, candidate)
-    unit = old if relative else np.ones(len(old))
-    exact = planned is None or planned.exact
-    draws = None if planned is None or exact else planned.resamples
-    if (draws is None and 2 ** len(old) > MAX_FLIPS_OF_T) or unit.min() <= 0:
+    flipped = _flipped(baseline, candidate, planned, MAX_FLIPS_OF_T, relative=relative)
+    if flipped is None:
         return None
-    scale = float(np.abs(new - old).max()) or 1.0
-    unit, gained = unit / unit.max(), (new - old) / scale
+    differences, of, draws, seed = flipped
+    scale = float(np.abs(differences).max()) or 1.0
+    unit, gained = of / of.max(), differences / scale
     powers = (gained, unit, gained**3, gained**2 * unit, gained * unit**2, unit**3)
-    sums = flip_sums(powers, draws, 0 if planned is None else planned.seed)
+    sums = flip_sums(powers, draws, seed)
     seen = [np.array([each.sum()]) for each in powers]
 
     def rejected(change: float, sign: float) -> bool:
@@ -215,7 +211,7 @@ def flips_of_t_interval(
                 g - change * u,
                 ggg - 3 * change * ggu + 3 * change**2 * guu - change**3 * uuu,
                 square,
-                len(old),
+                len(unit),
             )
             for g, u, ggg, ggu, guu, uuu in (sums, seen)
         )
@@ -226,10 +222,25 @@ def flips_of_t_interval(
     ends = [_crossing(rejected, float(gained.sum() / unit.sum()), sign) for sign in (1.0, -1.0)]
     if None in ends:
         return None
-    to_units = scale / float(old.max() if relative else 1.0)
+    to_units = scale / float(of.max())
     low, high = (float(end or 0.0) * to_units for end in ends)
     how = "exact" if draws is None else "drawn"
     return Interval(low, high, confidence, f"{how} sign flips of Hall's t, inverted")
+
+
+def _flipped(
+    baseline: Floats, candidate: Floats, planned: PlannedTest | None, most: int, *, relative: bool
+) -> tuple[Values, Values, int | None, int] | None:
+    """Return differences, what a change of 1 is of each, and the signs' draws (None: all) and seed.
+
+    None for more than `most` patterns, and where a share is of what is not positive.
+    """
+    old, new = finite_pairs(baseline, candidate)
+    unit = old if relative else np.ones(len(old))
+    draws = None if planned is None or planned.exact else planned.resamples
+    if (draws is None and 2 ** len(old) > most) or unit.min() <= 0:
+        return None
+    return new - old, unit, draws, 0 if planned is None else planned.seed
 
 
 def _crossing(rejected: Callable[[float, float], bool], centre: float, sign: float) -> float | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError
@@ -107,14 +108,9 @@ def _is_against_margin(design: Design) -> bool:
     return design.unit is Unit.EXAMPLE and is_margin
 
 
-def _flips(design: Design) -> tuple[int, bool]:
+def _flips(design: Design, most: int = MAX_SIGN_FLIPS, draws: int = FLIP_DRAWS) -> tuple[int, bool]:
     ways: int = 2**design.n_baseline
-    return (ways, True) if ways <= MAX_SIGN_FLIPS else (FLIP_DRAWS, False)
-
-
-def _flips_of_t(design: Design) -> tuple[int, bool]:
-    ways: int = 2**design.n_baseline
-    return (ways, True) if ways <= MAX_FLIPS_OF_T else (FLIPS_OF_T_DRAWS, False)
+    return (ways, True) if ways <= most else (draws, False)
 
 
 def _labels(design: Design) -> tuple[int, bool]:
@@ -157,7 +153,7 @@ FLIPS_OF_T = SignificanceTest(
         _is_paired(design) and design.test == SKEW_FLIPS and design.n_baseline >= FEWEST_SKEWED
     ),
     because="; t without its skewness",
-    visits=_flips_of_t,
+    visits=partial(_flips, most=MAX_FLIPS_OF_T, draws=FLIPS_OF_T_DRAWS),
     interval="flips_of_t_interval",
     tails="permutation.flips_of_t_tails",
     imputable=True,

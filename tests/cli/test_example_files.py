@@ -49,6 +49,15 @@ def scores(n: int, seed: int, shift: float, *, times: int = 1, key: str = "quest
     ]  # fmt: skip
 
 
+def swapped(low: np.ndarray, high: np.ndarray) -> tuple[float, float]:
+    """Return scipy's p-value of random swaps, and the error of its difference from ours."""
+    p = stats.permutation_test(
+        (high, low), lambda a, b, axis: (a - b).mean(axis), permutation_type="samples",
+        alternative="greater", n_resamples=50_000, rng=1, vectorized=True,
+    ).pvalue  # fmt: skip
+    return p, (p * (1 - p) * (1 / 20_000 + 1 / 50_000)) ** 0.5
+
+
 def means(rows: Sequence[Row], column: str, by: str = "question") -> np.ndarray:
     keys = sorted({row[by] for row in rows})
     return np.array([np.mean([row[column] for row in rows if row[by] == k]) for k in keys])
@@ -73,11 +82,7 @@ def test_the_mean_of_any_column_is_paired_over_examples(
     (t,) = metric["beside"]
     expected = stats.ttest_rel(high, low, alternative="greater").pvalue
     assert t["p_support"] == pytest.approx(expected, rel=1e-9)
-    swaps = stats.permutation_test(
-        (high, low), lambda a, b, axis: (a - b).mean(axis), permutation_type="samples",
-        alternative="greater", n_resamples=50_000, rng=1, vectorized=True,
-    ).pvalue  # fmt: skip
-    error = (swaps * (1 - swaps) * (1 / 20_000 + 1 / 50_000)) ** 0.5
+    swaps, error = swapped(low, high)
     assert abs(metric["result"]["p_support"] - swaps) < 4 * error + 1e-4
     interval = stats.ttest_rel(high, low).confidence_interval()
     width = interval.high - interval.low
@@ -130,11 +135,7 @@ def test_examples_of_one_cluster_are_drawn_whole(run: Run, times: int) -> None:
     low, high = means(left, "judge", "user"), means(right, "judge", "user")
     assert metric["result"]["test"]["n_baseline"] == 60
     assert metric["difference"] == pytest.approx((high - low).mean(), rel=1e-9)
-    swaps = stats.permutation_test(
-        (high, low), lambda a, b, axis: (a - b).mean(axis), permutation_type="samples",
-        alternative="greater", n_resamples=50_000, rng=1, vectorized=True,
-    ).pvalue  # fmt: skip
-    error = (swaps * (1 - swaps) * (1 / 20_000 + 1 / 50_000)) ** 0.5
+    swaps, error = swapped(low, high)
     assert abs(metric["result"]["p_support"] - swaps) < 4 * error + 1e-4
     code, _, err = run(left, right, *how, "--cluster", "nobody")
     assert (code, "no column nobody" in err) == (3, True), err

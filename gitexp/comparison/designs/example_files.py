@@ -1,6 +1,6 @@
 """Two files of examples as one pair: predictions of them, or a column of scores of each.
 
-A score is any number that somebody gave an example: a judge's grade, passed or not, ROUGE, a
+A score is any number given to an example: a judge's grade, passed or not, ROUGE, a
 latency. Of it the mean is compared, whether the files have true labels or not. Several rows of one
 example are samples of its answer, and their mean is one measurement: rows of one question are not
 as many questions (Miller 2024).
@@ -409,7 +409,7 @@ def _depending(tables: tuple[Table, Table], key: str) -> Iterable[str]:
 
 
 def _columns(data: bytes, path: Path, spec: Predictions) -> Predictions:
-    """Return what the columns of a file are called, by their names where nobody says it."""
+    """Return the columns of a file: those that were given, else by their usual names."""
     spec = replace(spec, path=path.name)
     if predictions.renamed(spec):
         return spec

@@ -229,9 +229,7 @@ class Foretold:
         size = 2 if noise is None else noise.n_examples
         best = replace(best, floor=Floor(0.0, size))
         cautious = replace(best, floor=Floor(self._floor(truth), size))
-        if (
-            self.by_pairs and self.found.gains is not None and not self._said
-        ):  # as compare has it of these pairs
+        if self._of_gains:
             return cautious, cautious
         return None if noise is None else cautious, cautious if self._said else best
 

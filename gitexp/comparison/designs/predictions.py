@@ -167,10 +167,10 @@ def check_labels(metric: str, table: PredictionTable, path: Path) -> None:
 
     Of pandas an empty one is a value that is missing; taken for a class, it changed each average.
     """
-    columns = {"true": table.y_true, "predicted": table.y_pred}
-    name = next((name for name, found in columns.items() if any(not x.strip() for x in found)), "")
-    if name:
-        at = next(at for at, label in enumerate(columns[name]) if not label.strip())
+    for name, column in (("true", table.y_true), ("predicted", table.y_pred)):
+        at = next((at for at, label in enumerate(column) if not label.strip()), None)
+        if at is None:
+            continue
         raise DesignError(
             f"an example has no {name} label",
             found=f"nothing for {table.ids[at][:_SHOWN]}",
@@ -254,8 +254,9 @@ def compare(
     full = build(question, values, reported, intervals, sizes)
     full = replace(full, n_baseline=n, n_candidate=n, result=result, beside=beside)
     without = () if full.interval else ("no interval: too few examples for one, or none differs",)
-    how = "the mean of its column over" if pair.computed else f"computed as {computed} from"
-    full = full.noted(f"{how} {n} {'examples' if pair.computed else 'predictions'}", *without)
+    how = f"computed as {computed} from {n} predictions"
+    how = f"the mean of its column over {n} examples" if pair.computed else how
+    full = full.noted(how, *without)
     return Answer(question.judged(full))
 
 
