@@ -40,6 +40,7 @@ from gitexp.model.ids import ABSENT
 from gitexp.model.job import Job
 from gitexp.model.request import RunOptions
 from gitexp.model.run import Origin, PlanRef, Run, Source
+from gitexp.provenance.trust_settings import refuse_visible_holdout
 from gitexp.system import params
 from gitexp.text import samples as samples_format
 
@@ -122,6 +123,7 @@ class SharedCall:
 def prepare(situation: Situation, call: SharedCall) -> list[Prepared]:
     """Check what can be checked and make the worktrees of all sides, for the caller to remove."""
     data_links.check_system()
+    refuse_visible_holdout(situation.place.workspace)
     sides = [source for source in situation.sides if source.choice.run]
     fixed = frozen.look(situation.repo, situation.plan, situation.place.tip)
     for source in sides:

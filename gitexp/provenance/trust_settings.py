@@ -2,6 +2,7 @@
 
 ``gitexp.witnessCa``: certificates of time-stamping authorities, PEM. ``gitexp.witnessLog``: what a
 server took and when, lines of ``TIME REF COMMIT`` as its hook pre-receive writes them.
+``gitexp.holdout``: a command that scores what was recorded; no job runs where it is set.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gitexp.errors import GitexpError
+from gitexp.errors import GitexpError, PreflightError
 from gitexp.git import command, identity
 from gitexp.model.rules import Outside
 from gitexp.model.witness import Trust, Way, statement_of
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
 
 LOG_LIMIT: Final = 64 << 20  # bytes
+HOLDOUT: Final = "gitexp.holdout"
 _LINE = re.compile(
     r"(?P<time>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z) \S+ (?P<commit>[0-9a-f]{40})"
 )
@@ -42,6 +44,23 @@ def trust(workspace: Workspace) -> Trust:
         authorities=authorities.absolute() if authorities.is_file() else None,
         log=_log(log) if log.is_file() else (),
     )
+
+
+def refuse_visible_holdout(workspace: Workspace) -> None:
+    """Refuse to begin jobs where they could read which command scores them: `PreflightError`.
+
+    Wherever it is set: a job reads its user's files, and the variables of whoever began it.
+    """
+    for scope, key, _ in command.settings_of(workspace):
+        if key == HOLDOUT:
+            raise PreflightError(
+                "gitexp.holdout is set, and a job could read it",
+                found="for this call" if scope == "command" else f"in Git's settings ({scope})",
+                expected="a setting of the call that scores alone, which begins no job",
+                next_step="take it out of this call's variables, then the same again"
+                if scope == "command"
+                else f"git config --{scope} --unset-all gitexp.holdout, then the same again",
+            )
 
 
 class Believing(Outside):
