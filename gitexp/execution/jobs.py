@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import pipeline
 from gitexp.dvc.stage_records import UNCACHED_LIMIT_BYTES
+from gitexp.errors import PreflightError
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT
 from gitexp.model.job import COMMAND_STAGE, Given, Job, Outcome, OutKind, Stage, StageOut
@@ -118,6 +119,26 @@ def kept_paths(
     cached = [out.path for stage in stages for out in stage.outs if out.cache]
     wanted = dict.fromkeys([*metrics, *uncached])
     return tuple(path for path in wanted if not lies_in(path, (*cached, *data)))
+
+
+def saved_paths(
+    stages: Sequence[Stage], own: Sequence[str], others: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the outputs that every repeat of a side keeps.
+
+    `own`: what its settings name. `others`: what the candidate's do, which a baseline that is older
+    than they are keeps, too, where it has such an output.
+    """
+    cached = [out.path for stage in stages for out in stage.outs if out.cache]
+    if lacking := next((path for path in own if path not in cached), ""):
+        raise PreflightError(
+            "no stage that a run executes has this output in DVC's cache",
+            found=lacking,
+            where="run.keep in .gitexp/config.yaml",
+            expected=", ".join(cached[:10]) or "an output of a stage",
+            next_step="name an output as dvc.yaml has it, or take it out of run.keep; and commit",
+        )
+    return tuple(path for path in dict.fromkeys((*own, *others)) if path in cached)
 
 
 def lies_in(path: str, outputs: Collection[str]) -> bool:

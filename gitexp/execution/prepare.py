@@ -26,6 +26,7 @@ from gitexp.execution.jobs import (
     marks,
     mentions_seed,
     plain_stages,
+    saved_paths,
     without_marks,
 )
 from gitexp.execution.preflight import checks, mentions
@@ -294,6 +295,7 @@ def _prepared(
         written=written(source.state, laid),
         evaluators=() if side.frozen is None else side.frozen.makers(stages),
         frozen=() if side.frozen is None else side.frozen.files,
+        saved=saved_paths(stages, config.keep, situation.sides[0].config.keep),
     )
     if once_stages.is_kept(plan) and config.pipeline is not None:
         whole = once_stages.unreached(stages, seeded)

@@ -117,11 +117,15 @@ def record_of(ended: Ended, now: datetime) -> Record:
     committed, seeds = ended.state.draft.committed_seed, [outcome.seed for outcome in finished]
     whole = committed if committed in seeds else seeds[0] if seeds else None
     wanted = {*config.curves, *([config.predictions.path] if config.predictions else [])}
+    saved = {*ended.first.saved}
 
     def kept(outcome: Outcome) -> tuple[FileHash, ...]:
-        """Of every repeat predictions and curves, of one all that is cached."""
+        """Of every repeat predictions, curves and what the settings name; of one all cached."""
         if outcome.seed != whole:
-            return tuple(output for output in outcome.outputs if output.path in wanted)
+            own = [output for output in outcome.outputs if output.path in wanted | saved]
+            lacking = saved - {output.path for output in own}
+            shared = snapshot.joined_outputs(finished[0], outcome) if lacking else ()
+            return (*own, *(output for output in shared if output.path in lacking))
         if len(finished) == 1:
             return outcome.outputs
         # What ran once has its outputs in the first repeat only.

@@ -398,7 +398,7 @@ def _points_too(job: Job, stage: Stage, project: Path) -> dict[str, str]:
 def _kept(job: Job) -> frozenset[str] | None:
     """Return the outputs whose bytes a record may name; None for all."""
     by_products = (job.predictions.path,) if job.predictions else ()
-    return None if job.whole else frozenset((*by_products, *job.curves))
+    return None if job.whole else frozenset((*by_products, *job.curves, *job.saved))
 
 
 def _check_shared(

@@ -110,6 +110,7 @@ class ProjectConfig:
     python: str | None = None  # interpreter of jobs; None: the active virtual environment's
     link: tuple[str, ...] = ()  # ignored paths that jobs see through a link
     once: tuple[str, ...] = ()  # stages run once, whatever the seed
+    keep: tuple[str, ...] = ()  # outputs of which every repeat keeps the bytes
     timeout_s: float | None = None  # of one repeat
     inputs_rules: int = 1  # 2: what people and their tools alone read is ignored, too
     inputs_mode: InputsMode = InputsMode.TREE

@@ -176,6 +176,7 @@ class Job:
     evaluators: tuple[str, ...] = ()  # stages whose outputs no other one may touch
     frozen: tuple[str, ...] = ()  # files that no stage before these may touch
     resumed: int = 0  # times that this repeat was interrupted, and left a checkpoint
+    saved: tuple[str, ...] = ()  # outputs of which every repeat keeps the bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -53,13 +54,14 @@ def refuse_visible_holdout(workspace: Workspace) -> None:
     """
     for scope, key, _ in command.settings_of(workspace):
         if key == HOLDOUT:
+            unset = f"git config --{shlex.quote(scope)} --unset-all {HOLDOUT}"
             raise PreflightError(
                 "gitexp.holdout is set, and a job could read it",
                 found="for this call" if scope == "command" else f"in Git's settings ({scope})",
                 expected="a setting of the call that scores alone, which begins no job",
                 next_step="take it out of this call's variables, then the same again"
                 if scope == "command"
-                else f"git config --{scope} --unset-all gitexp.holdout, then the same again",
+                else f"{unset}, then the same again",
             )
 
 

@@ -61,6 +61,7 @@ def load(data: bytes, where: str) -> ProjectConfig:
         python=top.maybe_text("python"),
         link=_paths(run, "link"),
         once=run.texts("once", ()),
+        keep=_paths(run, "keep"),
         timeout_s=_timeout(run),
         inputs_rules=inputs.integer("rules", _DEFAULT.inputs_rules, least=1, most=2),
         inputs_mode=inputs.word("mode", InputsMode, _DEFAULT.inputs_mode),
@@ -126,6 +127,7 @@ def dump_template(config: ProjectConfig) -> bytes:
         ),
         branches=inline(config.rule_branches or None),
         cost=f"  cost: {inline(list(config.cost))}\n" if config.cost else "",
+        keep=_keep_text(config),
         include=_include_text(config),
         witness="required" if config.witness_required else "optional",
         identity=config.identity.value,
@@ -264,6 +266,11 @@ def _pipeline_text(config: ProjectConfig) -> str:
     return f"pipeline: {inline(where)}"
 
 
+def _keep_text(config: ProjectConfig) -> str:
+    said = "  # Outputs of which every repeat keeps the bytes.\n"
+    return f"{said}  keep: {inline(list(config.keep))}\n" if config.keep else ""
+
+
 def _include_text(config: ProjectConfig) -> str:
     """Return what settings say of the newer rules; those without them stay as they were."""
     if config.inputs_rules == 1:
@@ -346,7 +353,7 @@ run:
   link: {link}
   # Stages that run once, whatever the seed.
   once: {once}
-  # Longest duration of one repeat, in seconds; null: no limit.
+{keep}  # Longest duration of one repeat, in seconds; null: no limit.
   timeout_s: {timeout_s}
 
 inputs:

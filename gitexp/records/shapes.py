@@ -316,7 +316,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
         limit=16 * MIB,
         closed=True,
         sparse="seeds made whole kernels left_out written once once_edits known bound evaluators "
-        "frozen resumed",
+        "frozen resumed saved",
         as_is="timeout_s",
         least=_counts("attempt", 1),
     ),

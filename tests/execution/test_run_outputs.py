@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
@@ -12,12 +13,15 @@ import pytest
 from gitexp.dvc.cache import object_path, put
 from gitexp.dvc.cache_objects import CacheConfig
 from gitexp.dvc.exchange import take
-from gitexp.errors import NoSpaceError, ReadOnlyError
+from gitexp.errors import NoSpaceError, PreflightError, ReadOnlyError
 from gitexp.execution.preflight import checks
 from gitexp.execution.run import run
-from gitexp.model.request import RunRequest
+from gitexp.experiments.init import init
+from gitexp.model.request import InitRequest, RunRequest
 from gitexp.model.run import RepeatState
-from tests.execution.test_run import dvc, plain, states
+from tests.execution.test_run import digest, dvc, plain, states
+from tests.lab.build import dvc_files, repository
+from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
     from tests.lab.build import BuiltRepo
@@ -94,6 +98,68 @@ def test_ten_repeats_leave_one_model_and_dvc_agrees(tmp_path: Path) -> None:
     assert (repo.path / "model.txt").stat().st_size == SIZE
     dvc(repo, "push")
     assert left(repo) == []
+
+
+def keeping(repo: BuiltRepo, *paths: str) -> None:
+    """Name outputs that every repeat keeps, and commit that."""
+    file = repo.path / ".gitexp/config.yaml"
+    text = file.read_text("utf-8")
+    file.write_text(text.replace("run:\n", f"run:\n  keep: {json.dumps(paths)}\n"), "utf-8")
+    repo.git("commit", "--quiet", "--all", "--message", "what every repeat keeps")
+
+
+def test_every_repeat_keeps_what_the_settings_name(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "p", TRAIN, outputs=("model.txt", "other.txt"))
+    before = digest(repo)
+    keeping(repo, "model.txt")
+    assert digest(repo) == before  # whatever ran before counts all the same
+    text = (repo.path / "train.py").read_text("utf-8")
+    repo.commit({"train.py": f"{text}open('other.txt', 'w').write(str(seed))\n"})
+    report = run(repo.workspace, RunRequest(seeds=(8, 7, 9), jobs=2))
+    assert states(report) == [RepeatState.FINISHED] * 3
+    (recorded,) = report.recorded
+    kept = {repeat.seed: repeat.outputs for repeat in recorded.run.repeats}
+    assert [out.path for out in kept[7]] == ["model.txt", "other.txt"]
+    assert [out.path for seed in (8, 9) for out in kept[seed]] == ["model.txt"] * 2
+    assert len({out.md5 for each in kept.values() for out in each}) == 4
+    assert len(models(repo)) == 3
+    after = listing(repo.path / ".dvc/cache/files")
+    dvc(repo, "gc", "-A", "--force")
+    assert listing(repo.path / ".dvc/cache/files") == after
+    assert left(repo) == []
+    assert gitexp(repo, "check", "HEAD~1..HEAD").code == 0
+
+
+def test_what_runs_once_is_kept_of_every_repeat(tmp_path: Path) -> None:
+    """A repeat that took it from the first one has it, too: it is scored by what it was made of."""
+    repo = repository(tmp_path / "p")
+    stages = """\
+stages:
+  prepare:
+    cmd: echo rows > prep.csv
+    outs: [prep.csv]
+  train:
+    cmd: python train.py
+    deps: [train.py, prep.csv]
+    params: [seed]
+    outs: [model.txt]
+    metrics: [metrics.json: {cache: false}]
+"""
+    repo.commit({"dvc.yaml": stages, "train.py": TRAIN, "params.yaml": "seed: 7\n", **dvc_files()})
+    init(repo.workspace, InitRequest())
+    keeping(repo, "prep.csv", "model.txt")
+    report = run(repo.workspace, RunRequest(seeds=(7, 8)))
+    kept = [[o.path for o in r.outputs] for e in report.recorded for r in e.run.repeats]
+    assert [sorted(paths) for paths in kept] == [["model.txt", "prep.csv"]] * 2
+
+
+@pytest.mark.parametrize("path", ["metrics.json", "model.text", "train.py"])
+def test_what_no_stage_puts_into_the_cache_cannot_be_kept(tmp_path: Path, path: str) -> None:
+    repo = plain(tmp_path / "p", TRAIN)
+    keeping(repo, path)
+    with pytest.raises(PreflightError, match="no stage that a run executes has this") as caught:
+        run(repo.workspace, RunRequest())
+    assert (caught.value.found, caught.value.expected) == (path, "model.txt")
 
 
 def test_the_first_repeat_keeps_all_where_the_committed_seed_is_not_run(tmp_path: Path) -> None:

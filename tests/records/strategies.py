@@ -255,6 +255,7 @@ configs = st.builds(
             "python": maybe(texts),
             "link": tuples(paths),
             "once": tuples(texts),
+            "keep": tuples(paths),
             "timeout_s": maybe(st.floats(0.001, 1e9)),
             "inputs_ignore": tuples(texts),
             "branch_prefix": words.filter(str.isalnum).map(lambda word: f"{word}/"),
