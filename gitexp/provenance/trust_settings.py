@@ -54,7 +54,7 @@ def refuse_visible_holdout(workspace: Workspace) -> None:
     """
     for scope, key, _ in command.settings_of(workspace):
         if key == HOLDOUT:
-            unset = f"git config --{shlex.quote(scope)} --unset-all {HOLDOUT}"
+            unset = f"git config --{shlex.quote(scope)} --unset-all gitexp.holdout"
             raise PreflightError(
                 "gitexp.holdout is set, and a job could read it",
                 found="for this call" if scope == "command" else f"in Git's settings ({scope})",
