@@ -165,10 +165,10 @@ def installed_in(
     That is, the folders of the repository from which the interpreter imports: jobs import from the
     same ones of their worktrees.
     """
-    facts, plan = imports.plan_imports(python, top, environ)
-    told = None if plan.paths else facts  # with folders of our own it would say something else
+    facts = environment_staging.interpreter(_of_coordinator(python, top, cache), environ)
+    plan = imports.plan_imports(facts, top)
     place = _of_coordinator(python, top, cache, plan.paths)
-    return environment_staging.capture(place, environ, told), plan.paths
+    return environment_staging.capture(place, environ), plan.paths
 
 
 def remembered_in(

@@ -1,8 +1,9 @@
 """The environment of a job: interpreter and distributions, machine, variables and shell.
 
-The interpreter is asked itself: the first repeat of a run pays for starting it and for a look at
-all that is installed (100 ms), or in each worktree that it imports from; the others stat some
-twenty paths. The machine is recorded beside the environment and never part of its digest.
+The interpreter is asked itself: once for as long as nothing that it read changes, or in each
+worktree that it imports from. The first repeat of a run pays for a look at all that is installed
+(100 ms with the question); the others stat some twenty paths. The machine is recorded beside the
+environment and never part of its digest.
 
 A command has to do the same under ``gitexp run`` and ``dvc repro``: the shell is the user's own, as
 DVC chooses it, without its start-up files; what leads to another repository or another environment
@@ -17,7 +18,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gitexp.errors import GitexpError
 from gitexp.git.command import JOB_VARIABLES, LOCAL_VARIABLES
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gitexp.model.job import Job, Stage
-    from gitexp.system.imports import InterpreterFacts
 
+_Read = TypeVar("_Read")
 _CACHE_LIMIT = 16 << 20
 _KEPT = 64  # cache files
 _HEARD = ("PYTHONPATH", "PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONUSERBASE", "HOME", "VIRTUAL_ENV")
@@ -71,18 +72,36 @@ class Kept:
     captured: Captured
 
 
-def capture(
-    place: EnvironmentSource, env: Mapping[str, str], facts: imports.InterpreterFacts | None = None
-) -> Captured:
-    """Return the environment of a job; code must be from the worktree.
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What an interpreter said, and what has to be as it was for it to say so again."""
 
-    `facts`: what the interpreter said just now, where nothing of the worktree is on its path.
-    """
+    states: Mapping[str, tuple[int, ...]]  # of paths
+    facts: imports.InterpreterFacts
+
+
+def interpreter(place: EnvironmentSource, env: Mapping[str, str]) -> imports.InterpreterFacts:
+    """Return what an interpreter says of itself; it is started where that could have changed."""
+    heard = [place.python, *_machine(), *(env.get(name, "") for name in _HEARD)]
+    file = _kept(place, f"interpreter-{_short(heard)}.json")
+    said = None if file is None else _read(_Said, file)
+    if said is not None and _are_as_seen(said.states):
+        return said.facts
+    facts = imports.ask(place.python, env)
+    if file is not None:
+        states = {path: _state(path) for path in _watched(place, facts)}
+        file.write(json_dumps_compact(codec.to_json(_Said(states, facts))))
+    return facts
+
+
+def capture(place: EnvironmentSource, env: Mapping[str, str]) -> Captured:
+    """Return the environment of a job; code must be from the worktree."""
     env, names, file = _asked(place, env)
     kept = _load(file)
     if kept is not None:
         return kept
-    facts = facts or imports.ask(place.python, env, names)
+    own = place.import_paths
+    facts = imports.ask(place.python, env, names) if own else interpreter(place, env)
     found = distributions.scan(facts.path)
     plan = imports.from_facts(facts, found, str(place.repository))
     imports.verify(facts, plan, place.import_paths, place.worktree)
@@ -143,23 +162,29 @@ def _load(file: SealedFile | None, *, alone: bool = False) -> Captured | None:
     """Return what a file keeps, if it is so; `alone`: and Git need not be asked about sources."""
     if file is None:
         return None
+    kept = _read(Kept, file)
+    if kept is None:
+        return None
+    sources = kept.sources.items()
+    fresh = _are_as_seen(kept.states) and not (alone and sources)
+    fresh = fresh and all(distributions.source_fingerprint(path) == seen for path, seen in sources)
+    return kept.captured if fresh else None
+
+
+def _read(kind: type[_Read], file: SealedFile) -> _Read | None:
+    """Return what a file keeps; a cache that cannot be read is an empty one."""
     where = str(file.path)
     try:
         value = json_loads(file.read(), where=where, limit=_CACHE_LIMIT)
-        kept = codec.read(Kept, Fields(value, where))
-    except (OSError, GitexpError):  # a cache that cannot be read is an empty one
+        return codec.read(kind, Fields(value, where))
+    except (OSError, GitexpError):
         return None
-    fresh = all(_state(path) == seen for path, seen in kept.states.items())
-    sources = kept.sources.items()
-    fresh = fresh and not (alone and sources)
-    fresh = fresh and all(distributions.source_fingerprint(path) == seen for path, seen in sources)
-    return kept.captured if fresh else None
 
 
 def _save(
     file: SealedFile | None,
     place: EnvironmentSource,
-    facts: InterpreterFacts,
+    facts: imports.InterpreterFacts,
     captured: Captured,
     sources: Mapping[str, str],
 ) -> None:
@@ -173,7 +198,7 @@ def _save(
             old.unlink(missing_ok=True)
 
 
-def _watched(place: EnvironmentSource, facts: InterpreterFacts) -> list[str]:
+def _watched(place: EnvironmentSource, facts: imports.InterpreterFacts) -> list[str]:
     """Return the paths whose state changes when something is installed or removed."""
     found = [place.python, os.path.realpath(place.python), f"{facts.prefix}/pyvenv.cfg"]
     top = os.path.realpath(place.repository)
@@ -191,6 +216,16 @@ def _watched(place: EnvironmentSource, facts: InterpreterFacts) -> list[str]:
 
 def _state(path: str) -> tuple[int, ...]:
     return distributions.file_state(path) or ()
+
+
+def _are_as_seen(states: Mapping[str, tuple[int, ...]]) -> bool:
+    return all(_state(path) == seen for path, seen in states.items())
+
+
+def _machine() -> tuple[str, ...]:
+    """Return what an interpreter says that no file of its own does: system and C library."""
+    libc = os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in os.confstr_names else ""
+    return (*os.uname(), libc or "")
 
 
 def _is_below(path: str, folder: str) -> bool:

@@ -47,12 +47,9 @@ class ImportPlan:
     editables: tuple[str, ...] = ()  # names of the distributions that made this necessary
 
 
-def plan_imports(
-    python: str, repository: Path, env: Mapping[str, str]
-) -> tuple[InterpreterFacts, ImportPlan]:
-    """Find out what, also by PYTHONPATH in `env`, is imported from the repository."""
-    facts = ask(python, env)
-    return facts, from_facts(facts, distributions.scan(facts.path), str(repository))
+def plan_imports(facts: InterpreterFacts, repository: Path) -> ImportPlan:
+    """Find out what is imported from the repository, also by PYTHONPATH."""
+    return from_facts(facts, distributions.scan(facts.path), str(repository))
 
 
 def from_facts(

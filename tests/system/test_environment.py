@@ -217,6 +217,36 @@ def test_an_environment_is_kept_until_something_is_installed(tmp_path: Path) -> 
     assert environment.capture(place(tmp_path), env).environment == second
 
 
+def test_an_interpreter_is_asked_again_only_where_its_answer_could_be_another(
+    tmp_path: Path,
+) -> None:
+    site, starts, python = tmp_path / "venv/lib/site", tmp_path / "starts", tmp_path / "python"
+    install(site, "lib", "x = 1\n")
+    python.write_text(f'#!/bin/sh\necho >> {starts}\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    env = dict(os.environ) | {"PYTHONPATH": str(site)}
+    mine = replace(place(tmp_path), python=str(python))
+
+    def ask(token: str, **more: str) -> tuple[int, imports.InterpreterFacts]:
+        facts = environment.interpreter(replace(mine, token=token), env | more)
+        return len(starts.read_text().splitlines()), facts
+
+    first = ask("run")
+    assert [ask("run"), ask("another run")] == [first, first]
+    install(site, "more", "y = 1\n")
+    assert ask("run")[0] == ask("run")[0] == 2
+    assert ask("run", VIRTUAL_ENV=str(tmp_path))[0] == 3
+    assert ask("run", PYTHONPATH="")[0] == 4
+    with python.open("a") as file:
+        file.write("# changed\n")
+    assert ask("run")[0] == ask("run")[0] == 5
+    for kept in (tmp_path / "cache").glob("interpreter-*.json"):  # planted, as above
+        kept.write_bytes(kept.read_bytes().replace(b"site", b"evil"))
+    assert ask("run") == (6, first[1])
+    assert environment.interpreter(replace(mine, cache=None), env) == first[1]
+    assert len(starts.read_text().splitlines()) == 7
+
+
 @pytest.mark.parametrize(("paths", "n_looks"), [((), 1), (("src",), 2)])
 def test_worktrees_of_a_run_share_what_is_installed_unless_it_imports_from_them(
     tmp_path: Path, paths: tuple[str, ...], n_looks: int
@@ -279,6 +309,7 @@ def test_ordinary_text_is_left_alone() -> None:
     assert secrets.mask(text, {}) == (text, ())
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize(
     "unit",
     [

@@ -85,9 +85,8 @@ def install(python: Path, repo: BuiltRepo, *options: str) -> None:
 
 
 def values(place: Bench, python: Path, command: str, env: Mapping[str, str] | None = None) -> dict:
-    _, plan = imports.plan_imports(
-        str(python), place.repo.path, git_environment() | dict(env or {})
-    )
+    facts = imports.ask(str(python), git_environment() | dict(env or {}))
+    plan = imports.plan_imports(facts, place.repo.path)
     job = place.job(
         Stage("train", (command,), outs=(METRICS,)),
         python=str(python),
@@ -241,7 +240,7 @@ def test_a_python_path_into_the_repository_leads_to_the_worktree(
     place = bench(repo, tmp_path)
     repo.write(package("lib/", 2))  # not committed
     env = git_environment() | {"PYTHONPATH": str(repo.path / "lib")}
-    _, plan = imports.plan_imports(sys.executable, repo.path, env)
+    plan = imports.plan_imports(imports.ask(sys.executable, env), repo.path)
     assert plan.paths == ("lib",)
     job = place.job(
         Stage("train", ("python scripts/train.py",), outs=(METRICS,)), import_paths=plan.paths
