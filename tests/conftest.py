@@ -95,8 +95,14 @@ def pytest_collection_finish() -> None:
 
 def _sample(cases: list[pytest.Item]) -> Iterator[pytest.Item]:
     """Yield the same cases each time: until each parameter had each value, or so many."""
-    (count,) = cases[0].get_closest_marker("sweep").args or (len(cases),)  # type: ignore[union-attr]
-    left = sorted(cases, key=lambda case: hashlib.sha256(case.name.encode()).digest())
+    count, *always = cases[0].get_closest_marker("sweep").args or (len(cases),)  # type: ignore[union-attr]
+    left = sorted(
+        cases,
+        key=lambda case: (
+            case.callspec.id not in always,  # type: ignore[attr-defined]
+            hashlib.sha256(case.name.encode()).digest(),
+        ),
+    )
     seen: set[tuple[int, str]] = set()
     for _ in range(count):
         case = max(left, key=lambda case: len(_rows(case) - seen))

@@ -106,6 +106,7 @@ def test_a_review_that_is_read_loads_no_numerics(repo: BuiltRepo, tmp_path: Path
         assert not modules & HEAVY
 
 
+@pytest.mark.sweep(3, "pre-commit")
 @pytest.mark.parametrize("hook", PLACES)
 def test_a_hook_loads_nothing_heavy(dvc_repo: BuiltRepo, tmp_path: Path, hook: str) -> None:
     report = tmp_path / "report"

@@ -136,6 +136,7 @@ def test_without_a_plan_it_says_what_cannot_be_amended(lab: Lab) -> None:
     assert done.says("no-plan", "main has no plan, so there is nothing to amend")
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("since", ["", "comment", "other params", "merge of main", "started anew"])
 def test_what_the_baseline_scored_beside_a_candidate_counts_for_no_amended_plan(
     lab: Lab, since: str

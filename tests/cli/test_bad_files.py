@@ -25,6 +25,7 @@ def test_without_a_pipeline_or_a_command_there_is_nothing_to_run(tmp_path: Path)
     assert repo.status() == []
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize(
     ("path", "text", "said"),
     [

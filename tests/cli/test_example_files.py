@@ -63,6 +63,7 @@ def means(rows: Sequence[Row], column: str, by: str = "question") -> np.ndarray:
     return np.array([np.mean([row[column] for row in rows if row[by] == k]) for k in keys])
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
 @pytest.mark.parametrize("times", [(1, 1), (4, 4), (3, 5)])
 def test_the_mean_of_any_column_is_paired_over_examples(

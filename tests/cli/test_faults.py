@@ -74,6 +74,7 @@ def test_branches_that_differ_in_case_or_normal_form_are_all_listed(repo: BuiltR
     assert {item["branch"] for item in experiments} == set(names)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(
     "env",
     [

@@ -95,6 +95,7 @@ def typed(line: str, folder: Path) -> int:
     return subprocess.run(words, cwd=folder, env=git_environment(), check=False).returncode
 
 
+@pytest.mark.sweep(20)
 @pytest.mark.parametrize("line", cases())
 def test_each_example_of_the_help_does_what_it_says(
     line: str, world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

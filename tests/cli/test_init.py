@@ -213,6 +213,7 @@ AGAIN = {  # each option: given once more it changes nothing, otherwise what it 
 }  # fmt: skip
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("option", AGAIN)
 def test_another_call_changes_what_its_option_says_and_nothing_else(
     option: str, tmp_path: Path

@@ -94,6 +94,7 @@ def test_what_a_baseline_reports_and_costs_is_known_from_its_runs_on_any_branch(
     assert "taken at its word" not in done.out
 
 
+@pytest.mark.sweep(12)
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [
@@ -206,6 +207,7 @@ def test_here_puts_the_plan_on_this_branch_once(project: BuiltRepo) -> None:
     assert again.says("has a plan already")
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     ("metric", "said"),
     [
@@ -371,6 +373,7 @@ HYDRA = {
 }
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("declared", [False, True])
 @pytest.mark.parametrize("verb", ["new", "run"])
 def test_a_parameter_as_hydra_composes_it_is_found_in_the_file_of_its_group(

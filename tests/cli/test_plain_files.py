@@ -518,6 +518,7 @@ def written(values: dict[str, float], key: str, form: str, order: str) -> str:
     return json.dumps({key: [one for one, _ in rows], "rating": [value for _, value in rows]})
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize(
     "key",
     ["question", "id", "example_id", "exampleId", "wording", "seed", "", "dataset", "fold"],

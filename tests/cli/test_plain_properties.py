@@ -92,6 +92,7 @@ def test_the_order_of_the_rows_changes_nothing(ask: object, design: str) -> None
     assert after["headline"] == before["headline"]
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("design", DESIGNS)
 @pytest.mark.parametrize("scale", [1e-150, 1e-6, 1e6, 1e150])
 def test_another_unit_leaves_p(ask: object, design: str, scale: float) -> None:
@@ -101,6 +102,7 @@ def test_another_unit_leaves_p(ask: object, design: str, scale: float) -> None:
     assert after["verdict"] == before["verdict"]
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("design", DESIGNS)
 @pytest.mark.parametrize("shift", [-3.0, 1e6])
 def test_another_zero_leaves_p_and_the_difference(ask: object, design: str, shift: float) -> None:

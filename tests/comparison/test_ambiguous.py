@@ -51,6 +51,7 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> BuiltRepo:
     return repo
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize(
     "words",
     [

@@ -257,6 +257,7 @@ def _bare_baseline(path: Path, *, later: bool) -> None:
     assert done.code == 0, done.err
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("where", ["here", "clone"])
 @pytest.mark.parametrize("later", [False, True])
 def test_a_baseline_without_settings_is_read_by_the_plan_s_in_every_verb(

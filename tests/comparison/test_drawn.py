@@ -767,6 +767,7 @@ def redrawn(lab: Lab, plan: Plan) -> None:
     lab.repo.git("switch", "-q", "-")
 
 
+@pytest.mark.sweep(3, "None-named0")
 @pytest.mark.parametrize(
     ("flow", "named"),
     [

@@ -66,6 +66,7 @@ def test_a_metric_with_its_direction_is_read_as_on_the_command_line(lab: Lab) ->
     assert (plan.metric, plan.direction) == ("m", Direction.MIN)
 
 
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize(
     ("effect", "direction", "change", "verdict", "code", "said"),
     [

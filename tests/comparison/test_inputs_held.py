@@ -193,6 +193,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> tuple[BuiltRepo, InputsD
     return repo, digest(repo)
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("config", SETTINGS, ids=lambda config: " ".join(config.values()))
 def test_gits_settings_change_neither_inputs_nor_what_a_run_records(
     origin: tuple[BuiltRepo, InputsDigest], tmp_path: Path, config: Mapping[str, str]

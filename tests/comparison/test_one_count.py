@@ -357,6 +357,7 @@ def test_every_command_is_in_one_of_the_tables() -> None:
     assert {item.name for item in COMMANDS} == VERBS.keys() | OTHERS
 
 
+@pytest.mark.sweep(8)
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.__name__)
 def test_every_verb_counts_the_same(repo: BuiltRepo, world: Callable[[Lab], None]) -> None:
     lab = Lab(repo)
@@ -383,6 +384,7 @@ def test_every_verb_counts_the_same(repo: BuiltRepo, world: Callable[[Lab], None
     assert len(seeds) == len(view.seeds or ()) + len(view.baseline or ())
 
 
+@pytest.mark.sweep(9, "plain")
 @pytest.mark.parametrize("world", [*WORLDS, *HALF_WAY], ids=lambda world: world.__name__)
 def test_status_run_and_compare_name_one_next_step(
     repo: BuiltRepo, world: Callable[[Lab], object]

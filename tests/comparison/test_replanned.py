@@ -136,6 +136,7 @@ NEWER = {  # what is recorded of an older plan, and what its line says
 }
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("case", NEWER)
 def test_of_an_older_plan_a_line_says_what_newer_rules_would_give(lab: Lab, case: str) -> None:
     scorer = {"dvc.yaml": STAGES, "score.py": "print('score')\n"}

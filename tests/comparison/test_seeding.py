@@ -875,6 +875,7 @@ NAMED = (  # what a script may call a file, with the file
 )
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize(("head", "name", "file"), NAMED)
 def test_a_file_is_the_reason_only_where_a_job_has_it_when_it_starts(
     head: str, name: str, file: str, pytestconfig: pytest.Config

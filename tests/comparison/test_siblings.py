@@ -437,6 +437,7 @@ def digest_of(text: str) -> str:
     return hashlib.sha256(json_dumps_compact(rows)).hexdigest()
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     ("way", "known", "counted"),
     [
@@ -601,6 +602,7 @@ def complete(
         lab.record(letter, values, of=of, plan=plan, call=f"call-{letters}", failed=bad)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("place", [1, 2, 3])
 @pytest.mark.parametrize(
     ("make", "repeats", "failed", "amended"),
@@ -719,6 +721,7 @@ def blurred(seed: int, side: int) -> dict[str, float]:
     return {"f1": 0.6 + 0.001 * (seed % 7) + side * 0.01 * (seed % 5 - 2)}
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("others", [0, 1, 2])
 @pytest.mark.parametrize("drawn", [True, False])
 @pytest.mark.parametrize("effect", ["+-0.005", ">=1%"])

@@ -121,6 +121,7 @@ def echoing(gain: float) -> tuple[Sample, ...]:
     )
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize(
     "make", [repeats, rounding, single, unpaired, folds, same_division, datasets, echoing]
 )
@@ -277,6 +278,7 @@ def apart(values: Mapping[int, float]) -> tuple[Sample, ...]:
     return tuple(Sample("f1", start + seed, value) for seed, value in values.items())
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("frozen", ["baseline", "candidate"])
 @pytest.mark.parametrize("text", [FIXED, UNREAD], ids=["fixed", "unread"])
 @pytest.mark.parametrize(

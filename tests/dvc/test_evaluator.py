@@ -605,6 +605,7 @@ def grouped(group: str, kind: str) -> str:
     return json.dumps({"vars": top, "stages": {"train": stage, "summary": last}})
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("group", GROUPS)
 def test_what_a_stage_makes_is_not_frozen_however_it_is_written(
@@ -821,6 +822,7 @@ UPSTREAM: dict[str, tuple[dict[str, Json], set[str], str]] = {
 }
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("folder", ["", "models/one"])
 @pytest.mark.parametrize("pipeline", UPSTREAM)
 def test_stages_that_make_the_scores_of_a_summary_are_frozen_with_it(

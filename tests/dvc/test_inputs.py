@@ -316,6 +316,7 @@ ACTS: dict[str, tuple[Mapping[str, Content], Mapping[str, Content], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize("what", ACTS)
 def test_what_acts_on_a_job_counts_whatever_the_patterns(what: str) -> None:
     state, added, project = ACTS[what]
@@ -533,6 +534,7 @@ def test_a_tree_that_was_walked_already_has_the_same_inputs(project: str) -> Non
     )
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("ignored", [False, True])
 @pytest.mark.parametrize("mode", ["100644", "100755", "120000", "160000"])
 @pytest.mark.parametrize("path", ["params.yaml", "json.py", "conf/more.yaml", "more.json"])

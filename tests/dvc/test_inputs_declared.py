@@ -41,6 +41,7 @@ UNUSED = {
 }
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("path", UNUSED.values(), ids=UNUSED)
 @pytest.mark.parametrize("config", [DECLARED, PLAIN], ids=["stages", "a command"])
 def test_a_file_that_nothing_declares_keeps_the_inputs(path: str, config: ProjectConfig) -> None:
@@ -96,6 +97,7 @@ COUNTED: dict[str, tuple[str, Mapping[str, Content]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.sweep(20)
 @pytest.mark.parametrize("what", COUNTED)
 def test_what_is_declared_counts_and_a_job_sees_it(what: str) -> None:
     path, there = COUNTED[what]

@@ -372,6 +372,7 @@ FOLDERS: dict[str, tuple[str, dict[str, Content]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize(("folder", "there"), FOLDERS.values(), ids=FOLDERS)
 @pytest.mark.parametrize("path", LIVE.values(), ids=LIVE)
 def test_what_dvclive_wrote_keeps_the_inputs_and_no_job_sees_it(

@@ -76,6 +76,7 @@ def stop(repo: BuiltRepo, *, seed: int, epoch: int, by: int, coordinator: bool) 
     gitexp(repo, "run", "--seeds", "7-9", env={"HOME": os.environ["HOME"]})
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(
     ("by", "coordinator", "call"),
     [

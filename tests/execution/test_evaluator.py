@@ -659,6 +659,7 @@ def test_its_scorer_is_no_candidates_own_and_older_records_are_judged_as_before(
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("metric", ["acc", "loss"])
 def test_what_was_run_with_the_cache_is_judged_the_same_without_it(
     tmp_path: Path, metric: str

@@ -150,6 +150,7 @@ MISSES = {
 }
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("what", MISSES)
 def test_a_repeat_that_lacks_a_file_says_which_why_and_what_to_type(
     tmp_path: Path, what: str
@@ -171,6 +172,7 @@ def test_a_repeat_that_lacks_a_file_says_which_why_and_what_to_type(
     assert set(states(again)) == {RepeatState.FINISHED}, again.recorded[0].run.repeats[0].log_tail
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("rules", [1, 2])
 @pytest.mark.parametrize(
     ("line", "file", "whole"),
@@ -250,6 +252,7 @@ LAYOUTS: dict[str, tuple[dict[str, str], str]] = {
 }
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("layout_", LAYOUTS)
 def test_no_layout_is_locked_out(tmp_path: Path, layout_: str) -> None:
     files, line = LAYOUTS[layout_]
@@ -278,6 +281,7 @@ def test_a_change_that_no_job_sees_is_named_where_both_sides_are_equal(tmp_path:
 NO_CHANGE = "; nothing was changed that acts on a result"
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("project", ["", "sub/"])
 @pytest.mark.parametrize(
     ("path", "content"),

@@ -199,7 +199,7 @@ with open("gitexp-points/m.json" if {metrics} else "m.json", "w") as file:
 
 
 @pytest.mark.slow
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize(
     ("declared", "metrics", "by_hand"),
     [
@@ -313,6 +313,7 @@ STAGES = {
 GIVEN = ("--command", "python train.py", "--outs", "out")
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     "layout",
     [pytest.param(name, marks=pytest.mark.slow) for name in (*STAGES, "command, as a pipeline")]

@@ -87,6 +87,7 @@ def measured(report: RunReport) -> tuple[float, ...]:
     return tuple(row.value for each in report.recorded for row in each.samples)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.usefixtures("home", "ipykernel")
 @pytest.mark.parametrize(
     ("book", "command"),

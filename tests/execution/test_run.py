@@ -467,6 +467,7 @@ def test_a_plan_that_goes_on_without_failed_seeds_comes_to_a_verdict(tmp_path: P
     assert (decided.verdict, decided.pairs) == (Verdict.SUPPORTED, 5)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(
     ("value", "said"),
     [
@@ -707,6 +708,7 @@ def test_what_may_be_read_or_written_is_told_of_when_the_run_has_failed(tmp_path
     assert "git add -f results/x.csv" in said
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize(
     "rule",
     [

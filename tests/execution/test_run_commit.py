@@ -55,6 +55,7 @@ REFUSED: dict[str, tuple[str, Mapping[str, str], RunRequest]] = {
 }
 
 
+@pytest.mark.sweep(7)
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_refused_leaves_head_index_and_work_tree(case: str, tmp_path: Path) -> None:
     branch, files, request = REFUSED[case]

@@ -322,6 +322,7 @@ def test_an_amended_plan_draws_on_and_a_renamed_one_stays(
     assert set(compare(repo.workspace)[0].candidate.seeds) == {*seeds[5:10]}
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("options", [RunRequest(), RunRequest(keep_going=True)])
 def test_both_sides_go_on_pair_by_pair(tmp_path: Path, options: RunRequest) -> None:
     log = tmp_path / "order"

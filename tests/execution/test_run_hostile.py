@@ -107,6 +107,7 @@ def test_nothing_is_recorded_on_the_branch_of_the_by_products(script: BuiltRepo)
     assert script.hash("gitexp/data") == before
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(
     "damage",
     [
@@ -259,6 +260,7 @@ def linked_now(repo: BuiltRepo) -> dict[str, tuple[bytes, int]]:
     return {name: (f.read_bytes(), f.stat().st_mtime_ns) for name, f in files.items()}
 
 
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("how", [*CHANGES, "behind a link"])
 def test_linked_data_survive_a_repeat_that_changes_them(tmp_path: Path, how: str) -> None:
     change = CHANGES.get(how, "open('away/far.csv', 'w').write('mine')")

@@ -153,6 +153,7 @@ def test_a_candidate_that_was_mended_alone_is_not_sent_to_the_call_that_refuses(
     assert told.value.next_step == step
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     ("files", "asked", "next_step"),
     [
@@ -310,6 +311,7 @@ def test_a_draw_that_one_side_alone_holds_fast_is_refused_before_anything_runs(
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("frozen", ["baseline", "candidate"])
 def test_one_draw_stops_the_call_and_its_next_step_leads_to_a_verdict(
     tmp_path: Path, frozen: str
@@ -348,6 +350,7 @@ def test_one_draw_stops_the_call_and_its_next_step_leads_to_a_verdict(
     assert compare(repo.workspace)[0].verdict is Verdict.SUPPORTED
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize(
     ("rules", "further"), [(1, {"candidate": 2}), (2, {"candidate": 2, "baseline": 2})]
 )

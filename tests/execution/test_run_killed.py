@@ -75,6 +75,7 @@ def test_killed_at_any_point_nothing_or_everything_is_visible(
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("point", PUBLISH_POINTS, ids=lambda point: point.value)
 def test_killed_while_the_branch_moves_the_record_is_whole_or_not_there(
     tmp_path: Path, point: FailPoint

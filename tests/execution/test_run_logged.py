@@ -156,6 +156,7 @@ def test_what_a_repeat_logs_is_seen_while_it_runs(tmp_path: Path) -> None:
     assert numbers(report)["f1"] == 0.8
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     ("more", "reason", "found"),
     [

@@ -417,6 +417,7 @@ def test_code_that_leads_into_the_work_tree_by_its_absolute_path_is_not_run(
     assert str(repo.path) in caught.value.found
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     ("file", "text"),
     [
@@ -513,6 +514,7 @@ OUTSIDE = {
 }
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(("name", "ends"), OUTSIDE.values(), ids=OUTSIDE)
 def test_what_is_read_of_the_work_tree_fails_unless_git_ignores_it(
     name: str, ends: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

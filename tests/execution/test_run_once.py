@@ -300,6 +300,7 @@ open("prep.ipynb", "w").write(str(time.time_ns()))
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("read", [False, True])
 def test_a_report_of_an_execution_need_not_be_made_again(tmp_path: Path, *, read: bool) -> None:
     """An executed notebook holds the time; what another stage reads is held to its bytes."""

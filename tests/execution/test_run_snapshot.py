@@ -235,6 +235,7 @@ def test_what_status_names_finishes_a_merge_that_stopped_at_the_lock(
         assert dvc(pipeline.path, "status", "--json").strip() == "{}"
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize(
     ("how", "settled", "step"),
     [

@@ -264,6 +264,7 @@ def test_a_choice_of_which_nothing_had_finished_is_named_to_go_on_with(tmp_path:
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("changed", ["seeds", "plan", "commit"])
 def test_what_else_differs_is_asked_about_too(tmp_path: Path, changed: str) -> None:
     repo = project(tmp_path, "both")
@@ -289,6 +290,7 @@ def test_what_else_differs_is_asked_about_too(tmp_path: Path, changed: str) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("forgotten", [False, True])
 def test_a_call_whose_commit_was_amended_since_is_finished(
     tmp_path: Path, *, forgotten: bool
@@ -314,6 +316,7 @@ def test_a_call_whose_commit_was_amended_since_is_finished(
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("how", ["resume", "again"])
 def test_a_call_whose_commit_is_gone_bars_no_way(tmp_path: Path, how: str) -> None:
     repo = project(tmp_path, "candidate")

@@ -115,6 +115,7 @@ def recorded_values(record: Run, repo: BuiltRepo) -> list[tuple[int, int]]:
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize(("rules", "sides"), [(1, 2), (2, 1)])
 def test_all_that_vary_take_the_seed_and_the_first_repeat_is_what_is_committed(
     project: BuiltRepo, rules: int, sides: int

@@ -74,6 +74,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(("evaluation", "pointers", "path"), REFUSED)
 def test_a_candidate_with_other_test_data_stops_before_its_first_repeat(
     tmp_path: Path, evaluation: str, path: str, *, pointers: bool

@@ -138,6 +138,7 @@ def recorded(lab: Lab, stopping: Stopping, gain: float) -> None:
     lab.record("c", {"f1": high}, plan=plan)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("came", GAINS)
 @pytest.mark.parametrize("stopping", RULES, ids=lambda each: each.rule.value)
 def test_what_is_decided_early_is_concluded_and_not_run_on_unasked(

@@ -168,6 +168,7 @@ def test_an_output_that_was_not_made_fails_the_repeat(place: Bench) -> None:
     assert outcome.samples == ()
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     ("text", "word"),
     [
@@ -351,6 +352,7 @@ def test_an_attempt_that_was_begun_is_refused(place: Bench) -> None:
     assert (place.out() / "outcome.json").read_bytes() == before
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     "point", ["worktree", "checkout", "pipeline", "read", "snapshot", "outcome"]
 )

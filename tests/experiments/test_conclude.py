@@ -169,6 +169,7 @@ def test_every_command_is_one_that_tells_of_conclusions_or_one_that_does_not() -
     assert {item.name for item in COMMANDS} == SAYING.keys() | SILENT
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("more", ["amended", "run again"])
 @pytest.mark.parametrize("verb", SAYING)
 def test_a_conclusion_is_that_of_the_plan_it_was_reached_under(
@@ -222,6 +223,7 @@ def test_a_conclusion_is_that_of_the_plan_it_was_reached_under(
             assert "earlier" not in after
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("more", ["changed", "run again"])
 @pytest.mark.parametrize("verb", SAYING)
 def test_a_conclusion_is_that_of_the_inputs_it_was_reached_on(

@@ -269,6 +269,7 @@ def test_a_failing_push_leaves_an_archive_that_can_be_pushed_again(
 POINTS = ("publish.blobs", "publish.tempref", "publish.locked", "publish.compared", "publish.set")
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("point", POINTS)
 def test_killed_anywhere_it_is_archived_or_untouched_and_the_same_call_succeeds(
     point: str, lab: Lab
@@ -331,6 +332,7 @@ def test_concluding_and_archiving_goes_on_with_what_a_killed_call_left(
     assert (lab.repo.status(), lab.repo.locks()) == ([], [])
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("point", POINTS)
 def test_a_branch_that_a_killed_restore_left_is_sent_again(
     point: str, lab: Lab, tmp_path: Path

@@ -194,6 +194,7 @@ def place(repo: BuiltRepo, header: list[str], where: str) -> str:
     return "p.csv"
 
 
+@pytest.mark.sweep(8)
 @pytest.mark.parametrize(("columns", "where"), PLACED)
 def test_init_takes_the_columns_of_a_file_that_is_there_or_says_what_is_open(
     dvc_repo: BuiltRepo, columns: str, where: str

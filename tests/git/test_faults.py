@@ -38,6 +38,7 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, out + err
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("point", PUBLISH_POINTS, ids=lambda point: point.value)
 def test_killed_at_any_step_leaves_nothing_or_everything_and_the_next_command_succeeds(
     project: BuiltRepo, point: FailPoint
@@ -221,6 +222,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", folder], check=True)
 
 
+@pytest.mark.sweep(3, "0")
 @pytest.mark.parametrize("spare", [0, 4096, 16384, 32768, 65536])
 def test_on_a_disk_that_is_full_nothing_is_published_or_locked(
     small_disk: Path, spare: int
@@ -303,6 +305,7 @@ def race(project: BuiltRepo, folder: Path, count: int, names: str) -> None:
     assert project.locks() == []
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize(("names", "count"), [("ab", 12), ("abcdefgh", 4)])
 def test_writers_at_once_lose_nothing(
     project: BuiltRepo, tmp_path: Path, names: str, count: int

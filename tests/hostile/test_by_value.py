@@ -128,6 +128,7 @@ def cost(here: ProjectState) -> tuple[int, int]:
     return counted.cost(work)
 
 
+@pytest.mark.sweep(8)
 @pytest.mark.parametrize("kind", MANY)
 def test_of_twice_the_size_are_about_twice_the_operations(
     place: tuple[Repo, TreeId], kind: str, monkeypatch: pytest.MonkeyPatch

@@ -205,6 +205,7 @@ def test_a_record_that_agrees_with_itself_breaks_nothing(lab: Lab) -> None:
     assert one(lab).verdict is Verdict.SUPPORTED
 
 
+@pytest.mark.sweep(16)
 @pytest.mark.parametrize("path", SAID)
 def test_a_field_that_is_changed_by_one_is_said_or_counts_no_more(lab: Lab, path: str) -> None:
     what, value = SAID[path]
@@ -267,6 +268,7 @@ def test_a_source_that_is_nowhere_is_said_to_be_lost(lab: Lab) -> None:
     assert one(lab).candidate.source_lost
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("how", ["rebase", "cherry-pick", "squash", "shallow", "merge"])
 def test_whoever_moves_honest_records_is_asked_nothing(lab: Lab, how: str, tmp_path: Path) -> None:
     recorded(lab)

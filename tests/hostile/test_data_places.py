@@ -165,6 +165,7 @@ def below(team: Team, files: dict[str, str]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(2, "by_remote")
 @pytest.mark.parametrize("way", [by_remote, by_cache, by_repository, by_link])
 def test_no_verb_sends_data_where_a_branch_says(
     team: Team, way: Callable[[Team], None], capsys: pytest.CaptureFixture[str]
@@ -435,6 +436,7 @@ def test_a_prompt_is_found_wherever_it_lies_in_a_text(
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(
     "way", [".venv/zz.pth", "__pycache__/train.cpython-311.pyc", "utils:metrics.py", "x:test_x.txt"]
 )
@@ -506,6 +508,7 @@ def refuse(repo: BuiltRepo) -> None:
     dvc_config.refuse_foreign(dvc_config.find_dvc_dir(repo.path), {"HOME": str(repo.path.parent)})
 
 
+@pytest.mark.sweep(10)
 @pytest.mark.parametrize("kind", ADDED)
 def test_whatever_a_branch_says_of_places_is_refused(placed: BuiltRepo, kind: str) -> None:
     refuse(placed)  # the control: as main has it

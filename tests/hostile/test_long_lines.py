@@ -67,6 +67,7 @@ def odd(repo: BuiltRepo, how: Callable[[Record], Record]) -> str:
     return run.id
 
 
+@pytest.mark.sweep(5, "usual")
 @pytest.mark.parametrize("name", LONG)
 def test_a_list_keeps_little_of_a_long_or_deep_record_and_names_it_or_shows_it(
     two: BuiltRepo, name: str, capsys: pytest.CaptureFixture[str]

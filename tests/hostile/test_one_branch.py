@@ -319,6 +319,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.sweep(11)
 @pytest.mark.parametrize("kind", TEXTS)
 def test_parameters_are_read_or_refused_in_linear_time(kind: str) -> None:
     file, text = TEXTS[kind]

@@ -77,6 +77,7 @@ def theirs(repo: BuiltRepo) -> dict[str, bytes]:
     return {path: data for path, data in found.items() if not path.startswith("r/.git/")}
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("kind", PATHS)
 @pytest.mark.parametrize("killed", [False, True])
 def test_doctor_removes_no_folder_that_an_entry_names(

@@ -57,6 +57,7 @@ def rewrite(repo: BuiltRepo, what: str, by: tuple[str, str]) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.parametrize("by", BY)
 @pytest.mark.parametrize("what", WHAT)
 def test_every_answer_names_who_committed_it(
@@ -71,6 +72,7 @@ def test_every_answer_names_who_committed_it(
             assert ("Eve" in text or "who does not commit this" in text) is (by == "another"), text
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("verb", ["pull", "sync"])
 @pytest.mark.parametrize("what", WHAT)
 def test_a_branch_that_goes_on_names_the_records_that_are_otherwise_now(

@@ -90,6 +90,7 @@ def test_a_score_that_anybody_could_have_seen_is_recorded_as_seen(
     assert found.seen
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("channel", HIDDEN)
 @pytest.mark.parametrize("end", ["failed", "cancelled"])
 def test_a_typo_and_a_look_at_nothing_cost_nothing(channel: str, end: str, place: Bench) -> None:

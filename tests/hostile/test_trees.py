@@ -122,6 +122,7 @@ def asked(repo: BuiltRepo, *argv: str) -> int:
     return dispatch(["-C", str(repo.path), *argv])
 
 
+@pytest.mark.sweep(7)
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_answer_rests_on_what_git_refuses(
     attacked: BuiltRepo, kind: str, capsys: pytest.CaptureFixture[str]
@@ -154,6 +155,7 @@ def shared(attacked: BuiltRepo, folder: Path) -> tuple[BuiltRepo, BuiltRepo]:
     return hub, mine
 
 
+@pytest.mark.sweep(10)
 @pytest.mark.parametrize("verb", [("pull",), ("sync", "--no-data")], ids=lambda v: v[0])
 @pytest.mark.parametrize("kind", [None, *KINDS])
 def test_what_git_refuses_comes_onto_no_branch_and_into_no_work_tree(

@@ -204,6 +204,7 @@ def driven(
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(13)
 @pytest.mark.parametrize("verb", LOOK)
 def test_no_answer_acts_in_any_form(
     evil: BuiltRepo, verb: str, capfd: pytest.CaptureFixture[str]

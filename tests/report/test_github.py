@@ -103,6 +103,7 @@ def test_the_marker_comes_first_and_a_stranger_s_numbers_are_called_so() -> None
     assert "a job that the fork could change" not in github.markdown(made())
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("limit", [github.COMMENT_BYTES, 30_000])
 @pytest.mark.parametrize("text", ["deeper", "\u202e" * 2_000, "`|" * 1_000])
 def test_whole_sections_go_when_there_is_no_room_and_are_named(limit: int, text: str) -> None:

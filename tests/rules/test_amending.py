@@ -97,6 +97,7 @@ def test_a_plan_does_not_give_way_to_a_second_one_of_its_branch(world: World, go
     assert "plan deep gave way to another after its first run" in message
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("run", [True, False])
 @pytest.mark.parametrize("way", ["silent", "amended", "renamed", "second"])
 def test_no_plan_goes_back_to_older_rules(world: World, way: str, *, run: bool) -> None:

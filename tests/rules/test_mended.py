@@ -143,6 +143,7 @@ def carry_out(lab: Lab, found: list[Violation]) -> None:
     lab.repo.git("commit", "-q", "-m", "put back", at=lab.tick())
 
 
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize("name", BREAKS)
 def test_what_was_taken_away_or_changed_and_is_put_back_is_healed(lab: Lab, name: str) -> None:
     assert errors(lab) == []
@@ -326,6 +327,7 @@ def play(lab: Lab, step: str, letter: str) -> list[str]:
     return [rule for rule, _, _ in world.judge(files)]
 
 
+@pytest.mark.sweep(12)
 @pytest.mark.parametrize("steps", [*HEALED, *OPEN])
 def test_a_number_that_no_run_made_is_said_while_the_last_commit_has_it(
     repo: BuiltRepo, steps: str

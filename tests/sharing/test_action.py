@@ -113,6 +113,7 @@ def test_a_broken_rule_fails_the_job_after_it_has_said_so(
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(1)
 @pytest.mark.network
 @pytest.mark.parametrize("button", ["squash", "queue"])
 def test_what_is_merged_is_reviewed_without_a_pull_request(
@@ -188,6 +189,7 @@ def test_data_are_fetched_for_our_own_alone_and_a_restored_cache_is_looked_at(
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(1)
 @pytest.mark.network
 @pytest.mark.parametrize("link", [".dvc", ".dvc/cache"])
 def test_a_saved_cache_is_unpacked_through_no_link_of_a_branch(

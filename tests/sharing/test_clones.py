@@ -67,6 +67,7 @@ def cloned(team: Team, path: Path, *args: str) -> BuiltRepo:
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(2, "shallow", "partial")
 @pytest.mark.parametrize(
     "args",
     [("--filter=blob:none", "--no-checkout"), ("--filter=tree:0", "--no-checkout"),

@@ -55,6 +55,7 @@ def merged(repo: BuiltRepo, way: str, branch: str = BRANCH) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("way", ["merge", "squash"])
 def test_what_main_says_counts_and_the_branch_stays_archived(
     pair: tuple[BuiltRepo, BuiltRepo], way: str

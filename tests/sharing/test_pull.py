@@ -352,6 +352,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("end", ["open", "archived", "abandoned", "merged"])
 def test_predictions_that_a_fresh_clone_lacks_come_by_the_step_that_is_named(
     judged: Path, tmp_path: Path, end: str

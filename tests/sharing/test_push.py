@@ -481,6 +481,7 @@ UNREADABLE: Final = {
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("kind", UNREADABLE)
 def test_what_others_pushed_and_dvc_cannot_read_stops_nobodys_own(team: Team, kind: str) -> None:
     config = team.a.path / ".dvc" / "config.local"

@@ -296,6 +296,7 @@ def test_four_machines_at_once_lose_nothing(fresh: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize(
     "point", [*SYNC_POINTS, *PUBLISH_POINTS], ids=lambda point: str(point.value)
 )

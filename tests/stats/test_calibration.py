@@ -173,6 +173,7 @@ def accuracies(
 
 
 @pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.parametrize("fixed", [True, False])
 @pytest.mark.parametrize("k", [2, 5])
 def test_more_seeds_of_the_same_folds_make_no_verdict(k: int, *, fixed: bool) -> None:

@@ -208,6 +208,7 @@ def welch_over_labels(baseline: list[float], candidate: list[float]) -> tuple[fl
     )
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("sizes", [(2, 3), (3, 7), (7, 3), (2, 9), (5, 5)])
 @pytest.mark.parametrize("shift", [0.0, 0.8, 1e5])
 def test_studentized_labels_are_welchs_t_over_all_assignments(

@@ -445,6 +445,7 @@ def read(workspace: Workspace) -> dict[str, str]:
     return {verb: views.render(view, "text") for verb, view in every.items()}
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("where", ["here", "changed", "merged"])
 def test_no_verb_says_a_verdict_without_its_broken_guard_rail(
     slower: Lab, where: str, tmp_path: Path
@@ -507,6 +508,7 @@ def test_an_experiment_has_one_word_for_where_it_stands(repo: BuiltRepo) -> None
     assert told() == "concluded, then changed"
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("concluded", [True, False])
 @pytest.mark.parametrize("how", ["--no-ff", "--ff-only", "--squash"])
 def test_what_is_merged_is_called_merged_by_its_author_and_by_a_colleague(

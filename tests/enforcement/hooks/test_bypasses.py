@@ -169,6 +169,7 @@ WAYS = (
 )
 
 
+@pytest.mark.sweep(17)
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 def test_a_way_is_refused_or_found_by_check(repo: BuiltRepo, way: Way) -> None:
     before = repo.hash("exp/deep")

@@ -371,6 +371,7 @@ def test_the_gate_says_which_merged_experiment_has_no_archive_tag(
     assert "R7" not in call(repo, *OFF, "push", "-q", "origin", "main", "exp-archive/deep").err
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.usefixtures("server")
 @pytest.mark.parametrize("shows", ["branch", "tag", "pushed together", "nothing", "another run"])
 def test_a_squash_into_main_has_its_order_from_its_branch_or_tag(
@@ -514,6 +515,7 @@ CHANGED: Final[dict[str, Callable[[BuiltRepo], dict[str, Content]]]] = {
 }
 
 
+@pytest.mark.sweep(4, "nothing", "a run less")
 @pytest.mark.parametrize("what", [*CHANGED, "nothing"])
 def test_a_merged_experiment_is_what_its_tag_holds(
     merged: BuiltRepo, server: BuiltRepo, what: str
