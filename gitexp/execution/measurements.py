@@ -13,6 +13,7 @@ from gitexp.dvc import stage_records
 from gitexp.dvc.cache import put
 from gitexp.errors import BadMetricError, UnsafeInputError
 from gitexp.execution.jobs import lies_in
+from gitexp.execution.workdir import root_of
 from gitexp.git.worktree import status
 from gitexp.model import dataclass, replace
 from gitexp.model.config import DEFAULT_METRICS
@@ -201,7 +202,8 @@ def _only_supposed(job: Job, project: Path, out_dir: Path) -> bool:
 
 def _put_logged(job: Job, seen: Logged, out_dir: Path, cache: CacheConfig) -> FileHash | None:
     """Keep the curves that a repeat logged, as DVC keeps those of declared files."""
-    if not seen.curves or Path(job.cache_dir).is_relative_to(Path(job.repository, ".gitexp")):
+    root = root_of(out_dir)
+    if not seen.curves or (root is not None and Path(job.cache_dir).is_relative_to(root)):
         return None  # without DVC nothing is kept but numbers
     data = curves.dump(
         curves.CurvePoint(name, step, value)

@@ -148,7 +148,7 @@ def bring(
     What is not there is executed, and what that makes is held against it.
     """
     source = found.source
-    cache = cache_of(seen.place.top, source.config)
+    cache = cache_of(seen.place.workspace, seen.place.top, source.config)
     gone = {key: lacks for key, made in found.known.items() if (lacks := _lacking(cache, made))}
     if not gone:
         return

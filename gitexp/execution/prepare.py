@@ -138,7 +138,7 @@ def prepare(situation: Situation, call: SharedCall) -> list[Prepared]:
         wanted = min(situation.request.jobs, len(source.choice.run))
         commit = source.checkout
         paths = [situation.workdir.slot(run, number) for number in range(wanted)]
-        cache = cache_of(situation.place.top, source.config).dir
+        cache = cache_of(situation.place.workspace, situation.place.top, source.config).dir
         size = checks.tree_bytes(source)
         checks.check_space(situation.workdir.root, cache, tree_bytes=size, slots=wanted)
         for path in paths:
@@ -192,7 +192,7 @@ def _seen(
     situation: Situation, source: RunSource, resolved: pipeline.Resolved
 ) -> tuple[pointers.PointerState, tuple[str, ...]]:
     """Return the data of a side, and the files that it may miss, as `mentions.check` does."""
-    cache = cache_of(situation.place.top, source.config)
+    cache = cache_of(situation.place.workspace, situation.place.top, source.config)
     files = pointers.files_in_tree(source.repo, source.tree, source.entries)
     data = pointers.data_state(files, resolved, source.config, cache)
     try:
@@ -237,7 +237,7 @@ def _prepared(
     source, resolved = side.source, side.resolved
     config = source.config
     stages = resolved.executed
-    cache = cache_of(situation.place.top, config)
+    cache = cache_of(situation.place.workspace, situation.place.top, config)
     checks.check_cache(cache.dir, source, stages)
     links = checks.links(source)
     data = pointers.with_dvc_2(data, cache)

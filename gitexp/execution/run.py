@@ -42,7 +42,6 @@ from gitexp.model.request import RunRequest
 from gitexp.model.run import MAX_SEED, last_line
 from gitexp.provenance import private
 from gitexp.report import numbers
-from gitexp.store import calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -290,9 +289,6 @@ def _begin(
     resumed = (resume.resume if request.resume else resume.go_on)(place, request, now)
     cleared, request = (*cleared, *resumed.said), resumed.request
     workdir = WorkDir.of(place.workspace, make=False)
-    for name in calls.hidden(workdir.runs, workdir.proofs):
-        error = calls.refused(name)
-        cleared += (f"run {name[:8]} is not looked at: {error.summary}; {error.next_step}",)
     for run_id in () if request.dry_run else states.kept_linked(workdir):
         cleared += tuple(slots.put_back(workdir.linked(run_id), workdir.run(run_id)))
         slots.drop_linked(workdir.linked(run_id))

@@ -245,7 +245,8 @@ def _exchange(kept: Path, file: Path, run: Path, name: str) -> Path | None:
 
 
 def _shown(path: Path, run: Path) -> str:
-    return f"{layout.TMP}/runs/{run.name}/{path.relative_to(run).as_posix()}"
+    # From the Git directory on: a record says nothing of where the repository lies.
+    return path.relative_to(run.parents[3].parent).as_posix()
 
 
 def _free(run: Path, name: str) -> Path:

@@ -259,10 +259,6 @@ def live_runs(workspace: Workspace) -> LiveRuns:
     bad: list[UnreadableRecord] = []
     begins = beginning(workspace)
     preparing = f"a call of run is being prepared by {begins.holder()}" if begins.is_held() else ""
-    root = calls.folder(workspace)
-    for name in () if root is None else calls.hidden(root / "runs", calls.proofs(workspace)):
-        why = calls.refused(name)
-        bad.append(UnreadableRecord(name, f"{root}/runs/{name}", why.summary))
     for folder in calls.folders(workspace):
         try:
             run = _look(workspace, folder)

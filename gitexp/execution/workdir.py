@@ -1,4 +1,4 @@
-"""Where a running call keeps its things: ``.gitexp/tmp/``, ignored by its own .gitignore.
+"""Where a running call keeps its things: ``gitexp/work`` in the Git directory of its work tree.
 
 runs/RUN/owner                     who runs it, from before its first worktree
 runs/RUN/state.json                who runs it, where it will be recorded, the draft of run.json
@@ -23,7 +23,7 @@ from gitexp.dvc.exchange import send
 from gitexp.errors import BareRepositoryError, GitexpError, UnsafeInputError
 from gitexp.execution import slots
 from gitexp.git.discovery import plain_bytes, project_folder
-from gitexp.git.transaction.layout import TMP
+from gitexp.git.transaction import layout
 from gitexp.git.worktree import checkouts
 from gitexp.model import dataclass, replace
 from gitexp.model.job import BEGUN, CACHE, OUTCOME, PID, Job, Outcome
@@ -48,7 +48,7 @@ ATTEMPT = 1  # the engine never tries twice; a second attempt is a second call
 
 @dataclass(frozen=True, slots=True)
 class WorkDir:
-    """Paths below ``.gitexp/tmp`` of one work tree."""
+    """Paths of the calls of one work tree."""
 
     root: Path
     proofs: Path  # of the calls that this clone began; see `store.calls`
@@ -56,24 +56,19 @@ class WorkDir:
     @classmethod
     def of(cls, workspace: Workspace, *, make: bool = True) -> WorkDir:
         """Return the folder of a work tree; `make`: it shall be there."""
-        top = workspace.top
-        if top is None:
+        if workspace.top is None:
             raise BareRepositoryError("there is no work tree", where=str(workspace.common_dir))
-        root = top / TMP
-        # A branch may track a link there, and what a run writes would go wherever it points.
+        root = layout.work(workspace.git_dir)
+        # A given folder may have a link there, and what a run writes would go where it points.
         odd = calls.link_in(root)
         if odd is not None:
             raise UnsafeInputError(
                 "a folder is needed where there is a file or a link",
                 where=str(odd),
-                next_step="git rm --cached -- "
-                f"{shlex.quote(str(odd.relative_to(top)))}, and remove it",
+                next_step=f"rm {shlex.quote(str(odd))}",
             )
-        ignore = root / ".gitignore"
         if make:
             root.mkdir(parents=True, exist_ok=True)
-        if make and not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
         return cls(root, calls.proofs(workspace))
 
     @classmethod
@@ -186,18 +181,27 @@ def loaded(kind: type[T], path: Path) -> T:
     return codec.load(kind, plain_bytes(path, codec.limit(kind) + 1), str(path))
 
 
+def root_of(out_dir: Path) -> Path | None:
+    """Return the folder of all calls that the attempt is below; None away from one's own machine.
+
+    >>> root_of(Path("/p/.git/gitexp/work/runs/abcd/jobs/7/attempt-1")).as_posix()
+    '/p/.git/gitexp/work'
+    """
+    return out_dir.parents[4] if out_dir.match("work/runs/*/jobs/*/attempt-*") else None
+
+
 def is_own_slot(name: str, proofs: Path) -> bool:
     """Whether a worktree has the name of one that a call of this clone made."""
     found = _SLOT.fullmatch(name)
     return found is not None and bool(calls.secret(proofs, found[1]))
 
 
-def cache_of(top: Path, config: ProjectConfig) -> CacheConfig:
+def cache_of(workspace: Workspace, top: Path, config: ProjectConfig) -> CacheConfig:
     """Return the DVC cache of a project, or a place of our own where no output needs one."""
     keeps = config.outputs or config.predictions or config.curves
     project = project_folder(top, config.project)
     if not keeps and not has_dvc(project):
-        return CacheConfig(top / ".gitexp" / "tmp" / "cache", ("copy",))
+        return CacheConfig(layout.work(workspace.git_dir) / CACHE, ("copy",))
     return open_cache(project)
 
 
@@ -205,7 +209,7 @@ def cache_beside(
     workspace: Workspace, config: ProjectConfig, objects: Sequence[Md5]
 ) -> Path | None:
     """Return another worktree's cache that holds all these: DVC gives each its own."""
-    own = None if workspace.top is None else cache_of(workspace.top, config).dir
+    own = None if workspace.top is None else cache_of(workspace, workspace.top, config).dir
     for place in checkouts.listing(workspace):
         if place.missing or not has_dvc(project := project_folder(place.top, config.project)):
             continue

@@ -35,7 +35,7 @@ from gitexp.errors import (
 from gitexp.execution import adoption, measurements, slots
 from gitexp.execution.attempt import Attempt, begin, claim, finish, go_on
 from gitexp.execution.engines import process
-from gitexp.execution.workdir import loaded
+from gitexp.execution.workdir import loaded, root_of
 from gitexp.git.command import common_dir_of
 from gitexp.git.discovery import project_folder
 from gitexp.git.transaction.failpoints import FailPoint, reach
@@ -138,7 +138,7 @@ def _execute(attempt: Attempt, stop: process.Stop) -> measurements.Measurements:
             slot,
             job.import_paths,
             f"{job.run} {job.commit}",
-            _cache_folder(job),
+            None if (root := root_of(out_dir)) is None else root / "environments",
         )
         found = environment.capture(place, attempt.env)
         attempt.environment, attempt.patched = found.environment, found.patched
@@ -421,12 +421,6 @@ def _check_shared(
                 where=given.path,
                 next_step="dvc pull, and let cache.type be reflink,copy",
             )
-
-
-def _cache_folder(job: Job) -> Path | None:
-    """Return the folder for what is known of interpreters, None away from the user's machine."""
-    ours = Path(job.repository, ".gitexp", "tmp")
-    return ours / "environments" if ours.is_dir() else None
 
 
 def _how(code: int) -> str:

@@ -1,9 +1,9 @@
 """Folders of calls of `run` that no commit holds yet: whose, and on which branch.
 
-A coordinator writes its state there while we read, and one of another version may have. A branch
-may track files there as well, so what lies in the work tree proves nothing: a call is this clone's
-own if its state has the secret that was put into the Git directory when it began, and Git tracks
-nothing in its folder: ``git switch`` writes what a branch has there, beside the state.
+A coordinator writes its state there while we read, and one of another version may have. They lie
+in the Git directory, where no branch brings a file. Of a folder that somebody else made even that
+proves nothing: a call is this user's own if its state has the secret that was kept, sealed by the
+user's key, when it began.
 """
 
 from __future__ import annotations
@@ -11,12 +11,10 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
-import shlex
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
-from gitexp.git import command
 from gitexp.git.discovery import plain_bytes, user_key
 from gitexp.git.transaction import layout, locks
 from gitexp.model import dataclass
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 
 STATE_LIMIT_BYTES = 16 << 20
 _SEAL_BYTES: Final = 16
-_DEPTH: Final = 3  # parts of a path above a run's folder
 FOLDERS: Final = ("runs", "worktrees", "environments")
 
 
@@ -69,25 +66,25 @@ class Call:
 
 
 def folder(workspace: Workspace) -> Path | None:
-    """Return ``.gitexp/tmp`` of a work tree; None where it is not there, or a link leads to it.
+    """Return the folder of a work tree's calls; None where there is none, or a link leads to it.
 
-    Links in place of the folders in it count as well: who reads there would leave the work tree.
+    Links in place of the folders in it count as well: who reads there would leave it.
     """
     if workspace.top is None:
         return None
-    root = workspace.top / layout.TMP
-    if not root.is_dir() or link_in(root) is not None:
+    try:
+        root = layout.work(workspace.git_dir)
+    except UnsafeInputError:
         return None
-    return root
+    return None if not root.is_dir() or link_in(root) is not None else root
 
 
 def link_in(root: Path) -> Path | None:
     """Return the link, or the file, that stands in place of what is ours; None without one."""
-    for path in (root.parent, root, *(root / name for name in FOLDERS)):
+    for path in (root, *(root / name for name in FOLDERS)):
         if path.is_symlink() or (path.exists() and not path.is_dir()):
             return path
-    ignored = root / ".gitignore"
-    return ignored if ignored.is_symlink() else None
+    return None
 
 
 def folders(workspace: Workspace) -> tuple[Path, ...]:
@@ -99,7 +96,7 @@ def folders(workspace: Workspace) -> tuple[Path, ...]:
 def within(runs: Path, name: str = "") -> tuple[Path, ...]:
     """Return the real folders of runs; nothing behind a link.
 
-    `name`: only those that have a real file of it, and in which Git tracks nothing.
+    `name`: only those that have a real file of it.
     """
     try:
         found = sorted(path for path in runs.iterdir() if path.is_dir() and not path.is_symlink())
@@ -107,36 +104,7 @@ def within(runs: Path, name: str = "") -> tuple[Path, ...]:
         return ()
     if name:
         found = [p for p in found if (p / name).is_file() and not (p / name).is_symlink()]
-        foreign = tracked(runs) if found else frozenset()
-        found = [path for path in found if path.name not in foreign]
     return tuple(found)
-
-
-def tracked(runs: Path) -> frozenset[str]:
-    """Return the runs in whose folders Git tracks files: a branch may have brought what is there.
-
-    In letters of either case: on some systems both are one folder.
-    """
-    asked = ["ls-files", "-z", "--", f":(icase){layout.TMP}/runs"]
-    out = command.run(runs.parents[2], asked, env={"GIT_LITERAL_PATHSPECS": "0"})
-    parts = [path.casefold().split("/") for path in command.records(out)]
-    return frozenset(each[3] for each in parts if len(each) > _DEPTH)
-
-
-def hidden(runs: Path, proofs_: Path) -> tuple[str, ...]:
-    """Return this clone's own runs that are not believed for what Git tracks in their folders."""
-    return tuple(run for run in sorted(tracked(runs)) if secret(proofs_, run))
-
-
-def refused(run: str) -> UnsafeInputError:
-    """Return why a run in whose folder Git tracks files is not looked into."""
-    place = f"{layout.TMP}/runs/{run}"
-    return UnsafeInputError(
-        "Git tracks files in this run's folder: a branch may have brought what lies there",
-        where=place,
-        expected="a folder in which Git tracks nothing",
-        next_step=f"git switch main, or git rm -r -- {shlex.quote(place)}, and commit it",
-    )
 
 
 def proofs(workspace: Workspace) -> Path:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _SITE = frozenset(("site-packages", "dist-packages"))
 _MOST_MODULES = 1000
-_TMP = ".gitexp/tmp"  # our own worktrees lie there: never the user's code
+_GIT_DIR = ".git"  # our own worktrees lie there: never the user's code
 _PTH_LIMIT = 1 << 20
 
 
@@ -139,7 +139,7 @@ def verify(
 def _inside(entry: str, top: str, prefix: str) -> str | None:
     """Return a sys.path entry relative to the repository, if it is the user's own code."""
     inside = distributions.relative(entry, top)
-    if inside is None or inside == _TMP or inside.startswith(f"{_TMP}/"):
+    if inside is None or inside.split("/")[0] == _GIT_DIR:
         return None
     real = os.path.realpath(entry)
     if real == prefix or real.startswith(prefix + os.sep) or _SITE & set(Path(real).parts):

@@ -138,10 +138,7 @@ def _failed(workspace: Workspace) -> Failure | None:
 
 
 def _folder(workspace: Workspace, run: str | None) -> Path | None:
-    folders, root = calls.folders(workspace), calls.folder(workspace)
-    for name in calls.hidden(root / "runs", calls.proofs(workspace)) if run and root else ():
-        if name.startswith(run or ""):
-            raise calls.refused(name)
+    folders = calls.folders(workspace)
     if run is None:
         if not folders:
             raise _unknown(run)

@@ -75,7 +75,7 @@ class World:
 
     def outcomes(self) -> Iterator[tuple[Repeat, bool]]:
         """Yield the finished repeats in job folders, and whether ``--resume`` would find them."""
-        for folder in (self.repo.path / ".gitexp/tmp/runs").glob("*"):
+        for folder in (self.repo.path / ".git/gitexp/work/runs").glob("*"):
             try:
                 resumable = json.loads((folder / "state.json").read_bytes())["published"] is False
             except FileNotFoundError:

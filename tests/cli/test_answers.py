@@ -123,7 +123,7 @@ def test_deleted_damaged_or_forged_answers_change_nothing(tmp_path: Path) -> Non
 
 def test_while_a_run_goes_on_nothing_is_remembered(tmp_path: Path) -> None:
     repo = plain(tmp_path / "r")
-    folder = repo.path / ".gitexp" / "tmp" / "runs" / "aaaaaaaaaaaaaaaa"
+    folder = repo.path / ".git/gitexp/work/runs/aaaaaaaaaaaaaaaa"
     folder.mkdir(parents=True)
     (folder / "state.json").write_bytes(b'{"published": false}')
     said(repo, "status")

@@ -176,7 +176,7 @@ def test_logs_are_what_was_printed_and_a_terminal_is_spared(copied: BuiltRepo) -
     assert done.out.count("==> seed") == 6
     one = gitexp(copied, "logs", "--seed", "3")
     assert "==>" not in one.out
-    log = next(copied.path.glob(".gitexp/tmp/runs/*/jobs/3/attempt-1/log"))
+    log = next(copied.path.glob(".git/gitexp/work/runs/*/jobs/3/attempt-1/log"))
     log.write_bytes(b"10%\r90%\rdone\n\x1b[2Jcleared \xff\n")
     run_id = log.parents[3].name
     raw = gitexp(copied, "logs", run_id, "--seed", "3")
@@ -193,7 +193,7 @@ def test_logs_are_what_was_printed_and_a_terminal_is_spared(copied: BuiltRepo) -
 
 def test_logs_of_a_run_whose_folder_is_gone_are_what_was_recorded(copied: BuiltRepo) -> None:
     run_id = gitexp(copied, "list", "--runs", "-q").out.split()[0]
-    shutil.rmtree(copied.path / ".gitexp" / "tmp")
+    shutil.rmtree(copied.path / ".git/gitexp/work")
     done = gitexp(copied, "logs", run_id[:7])
     assert done.code == 0
     assert done.says("the job's folder is gone")

@@ -113,7 +113,7 @@ def test_what_ended_by_itself_or_of_another_state_begins_anew(project: BuiltRepo
 
 def test_a_checkpoint_of_another_environment_is_none(project: BuiltRepo) -> None:
     stop(project, seed=8, epoch=1, by=9, coordinator=True)
-    (held,) = (project.path / ".gitexp/tmp/runs").glob("*/jobs/8/attempt-1/checkpoint")
+    (held,) = (project.path / ".git/gitexp/work/runs").glob("*/jobs/8/attempt-1/checkpoint")
     (held / "of").write_text("0" * 64)
     report = run(project.workspace, RunRequest(resume=True))
     assert epochs(project, 8) == [0, 1, 0, 1, 2, 3]
@@ -140,4 +140,4 @@ def test_maintenance_keeps_what_a_killed_call_goes_on_from(
     assert gitexp(project, "run", "--resume").code == 0
     assert epochs(project, 8) == epochs(project, 7) == [0, 1, 2, 3]
     maintenance(project.workspace, keep=0)
-    assert not list((project.path / ".gitexp/tmp/runs").iterdir())
+    assert not list((project.path / ".git/gitexp/work/runs").iterdir())

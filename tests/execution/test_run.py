@@ -591,7 +591,7 @@ def test_stages_without_a_path_to_the_seed_run_once(experiment: BuiltRepo) -> No
     report = run(experiment.workspace, RunRequest(repeats=3, dry_run=False))
     assert report.planned[0].once == ("prepare",)
     assert report.planned[0].repeated == ("train",)
-    top = experiment.path / ".gitexp" / "tmp" / "runs" / report.recorded[0].run.id / "jobs"
+    top = experiment.path / ".git/gitexp/work/runs" / report.recorded[0].run.id / "jobs"
     stages = {
         path.name: [
             stage["name"] for stage in json.loads((path / "JOB.json").read_text())["stages"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -38,17 +39,19 @@ def script(tmp_path: Path) -> BuiltRepo:
     return plain(tmp_path / "p")
 
 
-@pytest.mark.parametrize("path", [".gitexp/tmp", ".gitexp/tmp/runs", ".gitexp/tmp/worktrees"])
-def test_a_link_that_a_branch_tracks_is_not_written_through(
+WORK = ".git/gitexp/work"
+
+
+@pytest.mark.parametrize("path", [".git/gitexp", WORK, f"{WORK}/runs", f"{WORK}/worktrees"])
+def test_a_link_in_a_given_folder_is_not_written_through(
     script: BuiltRepo, path: str, tmp_path: Path
 ) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     place = script.path / path
     place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(place, ignore_errors=True)
     place.symlink_to(outside)
-    script.git("add", "--force", path)
-    script.git("commit", "--quiet", "-m", "a link")
     with pytest.raises(UnsafeInputError) as caught:
         run(script.workspace)
     assert path in caught.value.where
@@ -56,7 +59,7 @@ def test_a_link_that_a_branch_tracks_is_not_written_through(
 
 
 def test_a_file_in_place_of_the_work_folder_is_named(script: BuiltRepo) -> None:
-    script.write({".gitexp/tmp": "x"})
+    script.write({WORK: "x"})
     with pytest.raises(UnsafeInputError):
         run(script.workspace)
 
@@ -136,7 +139,7 @@ def test_a_job_that_removes_its_worktree_leaves_nothing_behind(tmp_path: Path) -
     report = run(script.workspace)
     assert states(report) == [RepeatState.FAILED]
     assert len(script.git("worktree", "list").splitlines()) == 1
-    assert list((script.path / ".gitexp/tmp/worktrees").iterdir()) == []
+    assert list((script.path / ".git/gitexp/work/worktrees").iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -150,7 +153,7 @@ def test_a_job_that_removes_its_worktree_leaves_nothing_behind(tmp_path: Path) -
     ],
 )
 def test_notes_that_a_power_cut_left_stop_nobody(script: BuiltRepo, text: str) -> None:
-    script.write({".gitexp/tmp/runs/aaaaaaaaaaaaaaaa/state.json": text})
+    script.write({".git/gitexp/work/runs/aaaaaaaaaaaaaaaa/state.json": text})
     report = run(script.workspace, RunRequest(resume=True, repeats=1))
     assert states(report) == [RepeatState.FINISHED]
 

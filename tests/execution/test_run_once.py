@@ -193,7 +193,7 @@ KILL = """\
 import glob, json, os, pathlib, time
 flag = pathlib.Path(r"FLAG")
 if flag.exists():
-    states = glob.glob(flag.read_text() + "/.gitexp/tmp/runs/*/state.json")
+    states = glob.glob(flag.read_text() + "/.git/gitexp/work/runs/*/state.json")
     flag.unlink()
     os.kill(json.load(open(max(states, key=os.path.getmtime)))["owner"]["pid"], 9)
     time.sleep(60)

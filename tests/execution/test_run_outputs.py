@@ -53,7 +53,7 @@ def models(repo: BuiltRepo) -> list[str]:
 
 def left(repo: BuiltRepo) -> list[Path]:
     """Return what the run has left beside its logs."""
-    return list((repo.path / ".gitexp/tmp").glob("runs/*/jobs/*/*/cache"))
+    return list((repo.path / ".git/gitexp/work").glob("runs/*/jobs/*/*/cache"))
 
 
 def test_repeats_that_keep_nothing_leave_nothing(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_without_a_plan_and_a_dead_call_nothing_is_begun(script: BuiltRepo) -> N
     assert refused.value.exit_code == 3
     assert refused.value.next_step == "gitexp run"
     assert script.hash() == before
-    assert not list((script.path / ".gitexp/tmp").glob("runs/*"))
+    assert not list((script.path / ".git/gitexp/work").glob("runs/*"))
 
 
 def test_after_an_interrupt_the_seeds_that_are_left_are_named(script: BuiltRepo) -> None:
@@ -158,7 +158,7 @@ def test_what_contradicts_it_is_refused(script: BuiltRepo, request_: dict[str, o
 
 def test_notes_of_a_call_are_read_by_whoever_resumes_it(script: BuiltRepo) -> None:
     killed(script, "--repeats", "1", "--timeout", "50")
-    (notes,) = (script.path / ".gitexp/tmp/runs").glob("*/state.json")
+    (notes,) = (script.path / ".git/gitexp/work/runs").glob("*/state.json")
     value = json.loads(notes.read_text())
     assert value["asked"]["timeout_s"] == 50
     del value["asked"]["timeout_s"], value["asked"]["again"]  # of an older version

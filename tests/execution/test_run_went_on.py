@@ -103,7 +103,7 @@ def log(repo: BuiltRepo) -> list[str]:
 def done(repo: BuiltRepo) -> set[str]:
     """Return what finished and is in a folder only, as the log names it."""
     found = set()
-    for path in (repo.path / ".gitexp/tmp/runs").glob("*/jobs/*/attempt-1/outcome.json"):
+    for path in (repo.path / ".git/gitexp/work/runs").glob("*/jobs/*/attempt-1/outcome.json"):
         outcome = json.loads(path.read_text())
         if outcome["state"] == "finished":
             lr = round(outcome["samples"][0]["value"] - outcome["seed"] / 1000, 6)
@@ -325,7 +325,7 @@ def test_a_call_whose_commit_is_gone_bars_no_way(tmp_path: Path, how: str) -> No
     (tmp_path / "out/kill").write_text("0.3:8 coordinator")
     gitexp(repo, "run")
     repo.git("reset", "--quiet", "--hard", tip)
-    for slot in (repo.path / ".gitexp/tmp/worktrees").glob("*-0"):
+    for slot in (repo.path / ".git/gitexp/work/worktrees").glob("*-0"):
         repo.git("worktree", "remove", "--force", str(slot))
     repo.git("reflog", "expire", "--expire=now", "--all")
     repo.git("gc", "--quiet", "--prune=now")
@@ -431,7 +431,7 @@ def test_a_call_that_lives_is_left_alone_and_its_repeats_are_not_run_twice(tmp_p
     repo = project(tmp_path, "exploratory")
     (tmp_path / "out/kill").write_text("0.1:8 coordinator")
     gitexp(repo, "run", "--seeds", "7-9")
-    (notes,) = (repo.path / ".gitexp/tmp/runs").glob("*/state.json")
+    (notes,) = (repo.path / ".git/gitexp/work/runs").glob("*/state.json")
     value = json.loads(notes.read_text())
     parent = os.getppid()  # as good as a coordinator
     stat = Path(f"/proc/{parent}/stat").read_text()

@@ -30,12 +30,10 @@ def project(repo: BuiltRepo) -> BuiltRepo:
 
 
 def slot(project: BuiltRepo, name: str = "abcdefgh-candidate0") -> Path:
-    return project.path / ".gitexp/tmp/worktrees" / name
+    return project.path / ".git/gitexp/work/worktrees" / name
 
 
 def test_a_worktree_has_every_file_but_gitexps_and_is_clean(project: BuiltRepo) -> None:
-    (project.path / ".gitexp/tmp").mkdir()
-    (project.path / ".gitexp/tmp/.gitignore").write_text("*\n")
     path = slot(project)
     config = (project.path / ".git/config").read_bytes()
     commit = CommitHash(project.hash())

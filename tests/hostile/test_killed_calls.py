@@ -118,7 +118,7 @@ def test_a_branch_that_git_renamed_after_a_kill_is_made_again_by_what_doctor_say
 def test_what_no_worker_had_taken_on_is_not_said(tmp_path: Path) -> None:
     repo = project(tmp_path, "both")
     killed(repo)
-    (attempt,) = (repo.path / ".gitexp/tmp/runs").glob("*/jobs/8/attempt-1")
+    (attempt,) = (repo.path / ".git/gitexp/work/runs").glob("*/jobs/8/attempt-1")
     shutil.rmtree(attempt)  # as where it died in between
     same(repo)
     assert len(run(repo.workspace, RunRequest(seeds=(7,))).recorded) == 1

@@ -1,4 +1,4 @@
-"""State that a branch plants in ``.gitexp/tmp``: believed for nothing, never followed outside."""
+"""State that a branch or a given folder plants: believed for nothing, never followed outside."""
 
 from __future__ import annotations
 
@@ -23,32 +23,33 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RUN: Final = "abcdefghijklmnop"
-TMP: Final = ".gitexp/tmp"
+TMP: Final = ".gitexp/tmp"  # a branch brings it
+WORK: Final = ".git/gitexp/work"  # whoever gives a folder brings it
 # Every place that gitexp reads beside Git's objects, and may find planted.
 READ: Final = (
-    f"{TMP}/.gitignore",
-    f"{TMP}/environments/*",
-    f"{TMP}/runs/*/owner",
-    f"{TMP}/runs/*/state.json",
-    f"{TMP}/runs/*/jobs/*/JOB.json",
-    f"{TMP}/runs/*/jobs/*/attempt-1/*",
-    f"{TMP}/worktrees/*",
+    f"{WORK}/environments/*",
+    f"{WORK}/runs/*/owner",
+    f"{WORK}/runs/*/state.json",
+    f"{WORK}/runs/*/jobs/*/JOB.json",
+    f"{WORK}/runs/*/jobs/*/attempt-1/*",
+    f"{WORK}/worktrees/*",
     ".git/gitexp/calls/*",
     ".git/gitexp/linked/*",
-    ".git/gitexp/*",
+    ".git/gitexp/[!w]*",
 )
 LINKED: Final = (
     ".gitexp",
     TMP,
-    *(f"{TMP}/{name}" for name in FOLDERS),
-    f"{TMP}/runs/{RUN}",
-    f"{TMP}/runs/{RUN}/owner",
-    f"{TMP}/runs/{RUN}/state.json",
-    f"{TMP}/runs/{RUN}/jobs",
-    f"{TMP}/runs/{RUN}/jobs/0/attempt-1",
-    f"{TMP}/runs/{RUN}/jobs/0/attempt-1/files",
-    f"{TMP}/worktrees/{RUN}-0",
     f"{TMP}/publish-0123456789abcdef",
+    WORK,
+    *(f"{WORK}/{name}" for name in FOLDERS),
+    f"{WORK}/runs/{RUN}",
+    f"{WORK}/runs/{RUN}/owner",
+    f"{WORK}/runs/{RUN}/state.json",
+    f"{WORK}/runs/{RUN}/jobs",
+    f"{WORK}/runs/{RUN}/jobs/0/attempt-1",
+    f"{WORK}/runs/{RUN}/jobs/0/attempt-1/files",
+    f"{WORK}/worktrees/{RUN}-0",
 )
 VERBS: Final = (
     ("status",),
@@ -91,7 +92,7 @@ def drive(repo: BuiltRepo) -> None:
 def outside(repo: BuiltRepo) -> Path:
     """Return a folder that has whatever a link could make gitexp read, record or remove."""
     folder = repo.path.parent / "documents"
-    source = repo.path / TMP
+    source = repo.path / WORK
     for below in (
         "",
         "tmp",
@@ -138,7 +139,7 @@ def test_the_table_names_every_file_that_a_call_leaves(killed_run: BuiltRepo) ->
         for at, place in enumerate(LINKED)
     ],
 )
-def test_nothing_is_followed_removed_or_recorded_behind_a_tracked_link(
+def test_nothing_is_followed_removed_or_recorded_behind_a_planted_link(
     killed_run: BuiltRepo, tmp_path: Path, place: str
 ) -> None:
     mine = victim(killed_run, tmp_path)
@@ -149,16 +150,18 @@ def test_nothing_is_followed_removed_or_recorded_behind_a_tracked_link(
     target = folder / path.name if path.name in {"owner", "state.json"} else folder
     path.symlink_to(os.path.relpath(target, path.parent))
     mine.git("add", "-A", "-f")
-    mine.git("commit", "-q", "-m", "tidy")
+    mine.git("commit", "-q", "--allow-empty", "-m", "tidy")
     before, refs = seen(folder), mine.refs()
     drive(mine)
     assert seen(folder) == before
     assert mine.refs() == refs
 
 
-def planted(killed: BuiltRepo, mine: BuiltRepo, run: str, *, secret: object = None) -> None:
-    (source,) = (killed.path / TMP / "runs").iterdir()
-    target = mine.path / TMP / "runs" / run
+def planted(
+    killed: BuiltRepo, mine: BuiltRepo, run: str, place: str = WORK, *, secret: object = None
+) -> None:
+    (source,) = (killed.path / WORK / "runs").iterdir()
+    target = mine.path / place / "runs" / run
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("cache"))
     state = json.loads((target / "state.json").read_text())
     state["draft"] |= {"id": run, "call": run}
@@ -169,15 +172,16 @@ def planted(killed: BuiltRepo, mine: BuiltRepo, run: str, *, secret: object = No
     for job in target.glob("jobs/*/JOB.json"):
         job.write_text(json.dumps(json.loads(job.read_text()) | {"run": run}))
     mine.git("add", "-A", "-f")
-    mine.git("commit", "-q", "-m", "tidy")
+    mine.git("commit", "-q", "--allow-empty", "-m", "tidy")
 
 
+@pytest.mark.parametrize("place", [TMP, WORK])
 @pytest.mark.parametrize("secret", [None, "0" * 32])
 def test_a_planted_dead_call_is_not_recorded(
-    killed_run: BuiltRepo, tmp_path: Path, secret: object
+    killed_run: BuiltRepo, tmp_path: Path, secret: object, place: str
 ) -> None:
     mine = victim(killed_run, tmp_path)
-    planted(killed_run, mine, RUN, secret=secret)
+    planted(killed_run, mine, RUN, place, secret=secret)
     refs = mine.refs()
     drive(mine)
     assert mine.refs() == refs
@@ -200,7 +204,7 @@ def test_a_planted_call_in_the_name_of_ones_own_is_not_recorded_either(
 def test_ones_own_dead_call_is_recorded_and_has_a_secret_that_only_git_holds(
     killed_run: BuiltRepo,
 ) -> None:
-    (run,) = (killed_run.path / TMP / "runs").iterdir()
+    (run,) = (killed_run.path / WORK / "runs").iterdir()
     proof = killed_run.path / ".git/gitexp/calls" / run.name
     assert re.fullmatch(r"[0-9a-f]{32} [0-9a-f]{32}", proof.read_text())
     assert proof.stat().st_mode & 0o777 == 0o600
@@ -224,7 +228,7 @@ def test_ones_own_dead_call_is_recorded_and_has_a_secret_that_only_git_holds(
 def test_an_outcome_gives_no_file_but_those_that_its_job_keeps(
     killed_run: BuiltRepo, path: str, file: str
 ) -> None:
-    for outcome in (killed_run.path / TMP).glob("runs/*/jobs/*/attempt-1/outcome.json"):
+    for outcome in (killed_run.path / WORK).glob("runs/*/jobs/*/attempt-1/outcome.json"):
         said = json.loads(outcome.read_text())
         said["kept"] = [{"path": path, "file": file, "executable": False}]
         outcome.write_text(json.dumps(said))
@@ -237,7 +241,7 @@ def test_an_outcome_gives_no_file_but_those_that_its_job_keeps(
 
 def test_a_link_in_place_of_a_kept_file_is_not_read(killed_run: BuiltRepo, tmp_path: Path) -> None:
     (tmp_path / "key").write_text('{"acc": 1}')
-    for file in (killed_run.path / TMP).glob("runs/*/jobs/*/attempt-1/files/metrics.json"):
+    for file in (killed_run.path / WORK).glob("runs/*/jobs/*/attempt-1/files/metrics.json"):
         file.unlink()
         file.symlink_to(tmp_path / "key")
     before = killed_run.hash()

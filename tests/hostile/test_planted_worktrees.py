@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from typing import TYPE_CHECKING, Final
 
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ID: Final = "0123456789abcdef"
-SLOTS: Final = f"{layout.TMP}/worktrees"
+SLOTS: Final = ".git/gitexp/work/worktrees"
 # What stands in gitdir, seen from .git/worktrees/x or the root; {0}: the project lies in it.
 PATHS: Final = {
-    "out of the slots": f"sub/../{SLOTS}/../../../../Documents/.git",
-    "out of the slots, from the root": f"{{0}}/r/{SLOTS}/../../../../Documents/.git",
+    "out of the slots": f"sub/../{SLOTS}/../../../../../Documents/.git",
+    "out of the slots, from the root": f"{{0}}/r/{SLOTS}/../../../../../Documents/.git",
     "a folder": "{0}/Documents/.git",
     "a folder by a slot's name": "{0}/Documents/" + SLOTS + "/begun-1/.git",
-    "a run's name in dots": f"{{0}}/r/{SLOTS}/begun-1/../../../../../Documents/.git",
+    "a run's name in dots": f"{{0}}/r/{SLOTS}/begun-1/../../../../../../Documents/.git",
     "another clone": "{0}/clone/.git",
     "a slot of another clone": "{0}/clone/" + SLOTS + "/begun-0/.git",
     "a call that this clone did not begin": f"{{0}}/r/{SLOTS}/other-0/.git",
@@ -74,7 +75,8 @@ def dead_transaction(repo: BuiltRepo) -> None:
 
 def theirs(repo: BuiltRepo) -> dict[str, bytes]:
     found = seen(repo.path.parent)
-    return {path: data for path, data in found.items() if not path.startswith("r/.git/")}
+    ours = re.compile(r"r/\.git/(?!gitexp/work)")
+    return {path: data for path, data in found.items() if not ours.match(path)}
 
 
 @pytest.mark.sweep

@@ -186,7 +186,7 @@ def test_no_record_holds_what_a_failing_job_knew(
     for text in (record, said.out + said.err, said_too.out):
         assert not parts(text) & parts(VALUE)
         assert VALUE.encode().hex()[:16] not in text
-    logs = list(repo.path.glob(".gitexp/tmp/runs/*/jobs/*/*/log*"))
+    logs = list(repo.path.glob(".git/gitexp/work/runs/*/jobs/*/*/log*"))
     assert all(stat.S_IMODE(log.stat().st_mode) == 0o600 for log in logs if log.is_file())
     assert os.environ["THING"] == VALUE
 

@@ -126,10 +126,7 @@ class Bench:
 
 def bench(repo: BuiltRepo, root: Path, revision: str = "HEAD") -> Bench:
     """Add a worktree where the coordinator puts it."""
-    tmp = repo.path / ".gitexp" / "tmp"
-    tmp.mkdir(parents=True, exist_ok=True)
-    (tmp / ".gitignore").write_text("*\n", encoding="utf-8")
-    slot = tmp / "worktrees" / f"{RUN}-0"
-    slot.parent.mkdir(exist_ok=True)
+    slot = repo.path / ".git/gitexp/work/worktrees" / f"{RUN}-0"
+    slot.parent.mkdir(parents=True, exist_ok=True)
     repo.git("worktree", "add", "--quiet", "--detach", str(slot), revision)
     return Bench(repo, slot, root, repo.hash(revision))

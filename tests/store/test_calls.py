@@ -32,7 +32,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def place(repo: BuiltRepo) -> Workspace:
     for name in calls.FOLDERS:
-        (repo.path / layout.TMP / name).mkdir(parents=True)
+        (layout.work(repo.workspace.git_dir) / name).mkdir(parents=True)
     return repo.workspace
 
 
@@ -45,7 +45,7 @@ def owner(*, alive: bool = True) -> dict[str, object]:
 def begin(place: Workspace, run: str = RUN, **value: object) -> Path:
     """Write the state of a call that this clone began."""
     assert place.top is not None
-    folder = place.top / layout.TMP / "runs" / run
+    folder = layout.work(place.git_dir) / "runs" / run
     folder.mkdir(exist_ok=True)
     secret = calls.begun(calls.proofs(place), run)
     state = {"owner": owner(), "branch": "exp/a", "side": "candidate", "secret": secret, **value}
@@ -66,19 +66,19 @@ def test_without_a_work_tree_or_the_folder_there_are_no_calls(repo: BuiltRepo) -
 def test_folders_of_calls_are_those_with_a_state_sorted(place: Workspace) -> None:
     one, two = (begin(place, run_id(number)) for number in (9, 4))
     assert place.top is not None
-    (place.top / layout.TMP / "runs" / "empty").mkdir()
-    (place.top / layout.TMP / "runs" / "file").write_text("x")
+    (layout.work(place.git_dir) / "runs" / "empty").mkdir()
+    (layout.work(place.git_dir) / "runs" / "file").write_text("x")
     assert calls.folders(place) == tuple(sorted((one, two)))
     assert calls.within(place.top / "nowhere") == ()
 
 
-@pytest.mark.parametrize("name", [*calls.FOLDERS, ".gitignore", ""])
+@pytest.mark.parametrize("name", [*calls.FOLDERS, ""])
 def test_a_link_in_place_of_what_is_ours_is_not_followed(
     place: Workspace, tmp_path: Path, name: str
 ) -> None:
     begin(place)
     assert place.top is not None
-    root = place.top / layout.TMP
+    root = layout.work(place.git_dir)
     path = root / name if name else root
     elsewhere = tmp_path / "elsewhere"
     path.rename(elsewhere) if path.exists() else elsewhere.write_text("x")
@@ -90,7 +90,7 @@ def test_a_link_in_place_of_what_is_ours_is_not_followed(
 
 def test_a_file_in_place_of_a_folder_of_ours_is_named(place: Workspace) -> None:
     assert place.top is not None
-    root = place.top / layout.TMP
+    root = layout.work(place.git_dir)
     assert calls.link_in(root) is None
     (root / "runs").rmdir()
     (root / "runs").write_text("x")

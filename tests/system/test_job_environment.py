@@ -259,11 +259,12 @@ def test_what_an_environment_imports_from_the_repository_is_planned(tmp_path: Pa
     repository, env = tmp_path / "repo", tmp_path / "repo/.venv"
     site = env / "lib/python3.12/site-packages"
     site.mkdir(parents=True)
-    for name in ("src", "tools", ".gitexp/tmp/worktrees/x"):
+    for name in ("src", "tools", ".git/gitexp/work/worktrees/x"):
         (repository / name).mkdir(parents=True)
     (tmp_path / "link").symlink_to(repository / "tools")
     path = [
-        repository / "src", site, env, tmp_path / "link", repository / ".gitexp/tmp/worktrees/x",
+        repository / "src", site, env, tmp_path / "link",
+        repository / ".git/gitexp/work/worktrees/x",
         repository, tmp_path / "elsewhere", repository / "src",
     ]  # fmt: skip
     facts = replace(FACTS, prefix=str(env), path=tuple(map(str, path)))

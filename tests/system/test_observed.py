@@ -256,7 +256,7 @@ READS = {
     "both": "open(top + '/data/x.csv', 'r+')",
     "pathlib": "import pathlib; pathlib.Path(top, 'data', 'x.csv').read_text()",
     "low": "import os; os.read(os.open(top + '/data/x.csv', os.O_RDONLY), 1)",
-    "upwards": "open('../../../data/x.csv')",
+    "upwards": "open('../../../../../data/x.csv')",
     "listed": "import os; [*os.scandir(top + '/data')]",
     "found": "import glob; glob.glob(top + '/data/*')",
     "imported": "import sys; sys.path.append(top); import helper",
@@ -278,7 +278,7 @@ FREE = {
 def reading(folder: Path, text: str) -> tuple[str, ...]:
     """Return what a script noted that runs in a folder of its own below the work tree."""
     top = folder / "tree"
-    slot = top / ".gitexp" / "tmp" / "slot"
+    slot = top / ".git/gitexp/work/worktrees/slot"
     for name in ("data/x.csv", ".dvc/cache/x", "venv/lib", "../tree-2/x", "helper.py"):
         (top / name).parent.mkdir(parents=True, exist_ok=True)
         (top / name).write_text("", encoding="utf-8")
@@ -288,7 +288,7 @@ def reading(folder: Path, text: str) -> tuple[str, ...]:
     out.mkdir()
     script(slot, f"top = {str(top)!r}\n{text}")
     given = {"PATH": f"{sys.prefix}/bin:{os.defpath}", "GITEXP_ATTEMPT": str(out)}
-    free = [f"{top}/.gitexp", f"{top}/.dvc", f"{top}/venv"]
+    free = [f"{top}/.git", f"{top}/.dvc", f"{top}/venv"]
     env = observed.begin(out, given, f"{folder}/alias", free)
     subprocess.run(["/bin/sh", "-c", "python a.py"], check=True, env=env, cwd=slot)
     assert observed.read(out, ["python a.py"], PARTS).why == ""

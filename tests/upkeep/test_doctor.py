@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import signal
@@ -209,7 +208,7 @@ def test_finished_repeats_of_a_dead_run_are_recorded_by_fix(killed_run: BuiltRep
 
 def test_nothing_is_recorded_while_a_worker_is_at_work_for_it(killed_run: BuiltRepo) -> None:
     before = killed_run.refs()
-    (slot,) = [p for p in (killed_run.path / ".gitexp/tmp/worktrees").iterdir() if p.is_dir()]
+    (slot,) = [p for p in (killed_run.path / ".git/gitexp/work/worktrees").iterdir() if p.is_dir()]
     with FileLock(slot.with_name(f"{slot.name}.lock")):
         (finding,) = found(killed_run, "repeats", fix=True)
     assert not finding.cleared
@@ -217,26 +216,13 @@ def test_nothing_is_recorded_while_a_worker_is_at_work_for_it(killed_run: BuiltR
     assert killed_run.refs() == before
 
 
-def test_what_an_earlier_version_left_in_a_cache_of_its_own_goes_if_a_record_proves_it_ours(
-    tmp_path: Path,
-) -> None:
-    repo = plain(tmp_path / "r")
-    run(repo.workspace, RunRequest(repeats=2))
-    cache = repo.path / ".gitexp/tmp/cache/files/md5"
-    for path in (repo.path / ".gitexp/tmp/runs").glob("*/jobs/*/attempt-1/outcome.json"):
-        data = (path.parent / "files/metrics.json").read_bytes()
-        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
-        assert md5 in path.read_text()
-        (cache / md5[:2]).mkdir(parents=True, exist_ok=True)
-        (cache / md5[:2] / md5[2:]).write_bytes(data)
-    (cache / "of the user").write_text("no record names it")
-    names = sorted(path.relative_to(cache).as_posix() for path in cache.glob("*/*"))
-    repo.git("add", "--force", f".gitexp/tmp/cache/files/md5/{names[0]}")
-    (said,) = found(repo, "repeats", fix=True)
-    assert (said.what[:24], said.cleared) == ("outputs of recorded runs", True)
-    left = sorted(path.relative_to(cache).as_posix() for path in cache.rglob("*"))
-    assert left == [names[0][:2], names[0], "of the user"]
-    assert found(repo, "repeats") == []
+def test_calls_of_an_earlier_version_are_named_and_stay(project: BuiltRepo) -> None:
+    project.write({".gitexp/tmp/.gitignore": "*\n", ".gitexp/tmp/runs/aaaa/state.json": "{}"})
+    (said,) = found(project, "repeats", fix=True)
+    assert (said.level, said.cleared) == (Level.NOTE, False)
+    assert said.remedy.endswith(f"then rm -r {project.path}/.gitexp/tmp")
+    assert doctor(project.workspace, fix=True).left == 0
+    assert (project.path / ".gitexp/tmp/runs/aaaa/state.json").exists()
 
 
 def test_where_the_branch_is_gone_the_remedy_brings_it_back(killed_run: BuiltRepo) -> None:
@@ -250,7 +236,7 @@ def test_where_the_branch_is_gone_the_remedy_brings_it_back(killed_run: BuiltRep
 
 
 def test_a_worktree_of_a_dead_run_is_removed_and_its_outcomes_stay(killed_run: BuiltRepo) -> None:
-    folder = killed_run.path / ".gitexp/tmp"
+    folder = killed_run.path / ".git/gitexp/work"
     outcomes = sorted(folder.glob("runs/*/jobs/*/attempt-1/outcome.json"))
     assert len(outcomes) == 2
     (finding,) = found(killed_run, "worktrees", fix=True)
@@ -261,7 +247,7 @@ def test_a_worktree_of_a_dead_run_is_removed_and_its_outcomes_stay(killed_run: B
 
 
 def test_a_worktree_in_which_a_worker_is_at_work_stays(killed_run: BuiltRepo) -> None:
-    (slot,) = [p for p in (killed_run.path / ".gitexp/tmp/worktrees").iterdir() if p.is_dir()]
+    (slot,) = [p for p in (killed_run.path / ".git/gitexp/work/worktrees").iterdir() if p.is_dir()]
     with FileLock(slot.with_name(f"{slot.name}.lock")):
         (finding,) = found(killed_run, "worktrees", fix=True)
     assert not finding.cleared
@@ -271,18 +257,17 @@ def test_a_worktree_in_which_a_worker_is_at_work_stays(killed_run: BuiltRepo) ->
 
 def test_a_worktree_that_is_being_made_belongs_to_its_run(project: BuiltRepo) -> None:
     owner = {"claimed": str(this_process()), "dropped": " ".join(map(str, DEAD.values()))}
-    project.write({".gitexp/tmp/.gitignore": "*\n"})
     for name, text in owner.items():
-        project.write({f".gitexp/tmp/runs/{name}/owner": text})
+        project.write({f".git/gitexp/work/runs/{name}/owner": text})
         calls.begun(calls.proofs(project.workspace), name)
         project.git(
-            "worktree", "add", "--quiet", "--detach", f".gitexp/tmp/worktrees/{name}-0", "HEAD"
+            "worktree", "add", "--quiet", "--detach", f".git/gitexp/work/worktrees/{name}-0", "HEAD"
         )
     fixed = doctor(project.workspace, fix=True)
     assert fixed.left == 0, fixed
-    left = [path.name for path in (project.path / ".gitexp/tmp/worktrees").iterdir()]
+    left = [path.name for path in (project.path / ".git/gitexp/work/worktrees").iterdir()]
     assert left == ["claimed-0"]
-    assert [path.name for path in (project.path / ".gitexp/tmp/runs").iterdir()] == ["claimed"]
+    assert [path.name for path in (project.path / ".git/gitexp/work/runs").iterdir()] == ["claimed"]
 
 
 def test_notes_that_say_less_than_git_are_brought_up_to_date(tmp_path: Path) -> None:
@@ -298,10 +283,10 @@ def test_notes_that_say_less_than_git_are_brought_up_to_date(tmp_path: Path) -> 
 
 
 def test_half_written_notes_are_named_and_stay(project: BuiltRepo) -> None:
-    project.write({".gitexp/tmp/.gitignore": "*\n", ".gitexp/tmp/runs/aaaa/state.json": "{"})
+    project.write({".git/gitexp/work/runs/aaaa/state.json": "{"})
     (finding,) = found(project, "repeats", fix=True)
     assert "not to be believed: this is not JSON" in finding.what
-    assert (project.path / ".gitexp/tmp/runs/aaaa/state.json").exists()
+    assert (project.path / ".git/gitexp/work/runs/aaaa/state.json").exists()
 
 
 def records(repo: BuiltRepo) -> Iterator[tuple[str, bytes]]:

@@ -30,7 +30,7 @@ def project(tmp_path: Path) -> BuiltRepo:
 
 
 def folders(repo: BuiltRepo) -> int:
-    return len(list((repo.path / ".gitexp/tmp/runs").iterdir()))
+    return len(list((repo.path / ".git/gitexp/work/runs").iterdir()))
 
 
 def test_refs_and_objects_are_packed_and_the_unreachable_stay(project: BuiltRepo) -> None:
@@ -54,7 +54,7 @@ def test_refs_and_objects_are_packed_and_the_unreachable_stay(project: BuiltRepo
 def test_only_job_folders_of_recorded_runs_go_and_the_newest_stay(project: BuiltRepo) -> None:
     assert gitexp(project, "maintenance", "--dry-run", "--keep", "1").code == 0
     assert folders(project) == 2
-    project.write({".gitexp/tmp/runs/aaaa/state.json": "{"})  # nobody can tell
+    project.write({".git/gitexp/work/runs/aaaa/state.json": "{"})  # nobody can tell
     assert len(maintenance(project.workspace, keep=1).removed) == 1
     assert folders(project) == 2
     project.switch("other", create=True)

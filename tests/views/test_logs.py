@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def coordinator(repo: BuiltRepo, number: int, *, alive: bool, published: bool = False) -> Path:
     """Leave what a coordinator leaves: its state, and the log of seed 1."""
     run, _ = a_run(number, [0.5, 0.6], seeds=[1, 2])
-    folder = repo.path / ".gitexp/tmp/runs" / run.id
+    folder = repo.path / ".git/gitexp/work/runs" / run.id
     me = locks.this_process()
     owner = {"host": me.host, "pid": me.pid, "started": me.started + "0" * (not alive)}
     state = {

@@ -128,7 +128,8 @@ def test_a_second_call_executes_only_what_the_seed_reaches(tmp_path: Path) -> No
     for step in (["init"], ["run"], ["run", "--seeds", "4,5"]):
         drive(TEMPLATES, repo, step)
     logs = sorted(
-        repo.path.glob(".gitexp/tmp/runs/*/jobs/*/attempt-1/log*"), key=lambda p: p.stat().st_mtime
+        repo.path.glob(".git/gitexp/work/runs/*/jobs/*/attempt-1/log*"),
+        key=lambda p: p.stat().st_mtime,
     )
     ran = [
         set(re.findall(r"^Running stage '([\w-]+)", log.read_text(), re.MULTILINE)) for log in logs

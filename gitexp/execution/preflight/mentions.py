@@ -69,7 +69,7 @@ _EXPANDED = 1 << 18  # characters of all targets of a Makefile
 _READ_HERE = "; where it reads it, "
 _SHOWN = 10
 _NO_FILE = re.compile(
-    r"No such file or directory: '(?:[^']{0,999}/\.gitexp/tmp/worktrees/[^/']+/)?"
+    r"No such file or directory: '(?:[^']{0,999}/gitexp/work/worktrees/[^/']+/)?"
     r"([^/'][^']{0,300})'"
 )
 

@@ -87,6 +87,11 @@ def data_pointer(run: RunId, folder: str = "") -> str:
     return f"{folder}/{run}.dvc" if folder else f"{run}.dvc"
 
 
+def work(git_dir: Path) -> Path:
+    """Return where the calls of a work tree keep their things: no branch can track a file there."""
+    return state(git_dir, "work")
+
+
 def locks_dir(workspace: Workspace) -> Path:
     """Return the folder of gitexp's own locks; linked worktrees share it."""
     return state(workspace.common_dir, "locks")

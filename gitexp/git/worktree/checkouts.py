@@ -99,8 +99,8 @@ def rebasing(workspace: Workspace, branch: str) -> Path | None:
 def _is_there(top: Path, git_dir: Path, common: Path) -> bool:
     """Whether a worktree is there, and its ``.git`` leads back: any path can be noted."""
     dot_git = top / ".git"
-    if git_dir == common:
-        return dot_git.exists() and git_dir.is_dir()
+    if git_dir == common and dot_git.is_dir():
+        return dot_git.resolve() == git_dir.resolve()
     if not dot_git.is_file() or dot_git.is_symlink() or not git_dir.is_dir():
         return False
     with dot_git.open("rb") as file:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +23,7 @@ from gitexp.model.ids import ABSENT
 from gitexp.model.report import Level
 from gitexp.model.rules import HookState
 from gitexp.sharing import merge_driver
-from gitexp.store import calls, plans
+from gitexp.store import plans
 from gitexp.store.experiments import experiment_lines
 from gitexp.store.merged_experiments import merged_lines
 from gitexp.store.records import run_lines
@@ -136,9 +135,8 @@ def _paths(place: CheckedRepository) -> Iterator[tuple[str, Path]]:
         for path in sorted(checkout.git_dir.glob("index.gitexp-*")):
             if match := _INDEX.fullmatch(path.name):
                 yield match[1], path
-        workspace = replace(place.workspace, git_dir=checkout.git_dir, top=checkout.top)
-        folder = calls.folder(workspace)
-        if folder is not None:
+        folder = checkout.top / layout.TMP
+        if not (folder.is_symlink() or folder.parent.is_symlink()):  # as a branch may track one
             for path in sorted(folder.glob("publish-*")):
                 if match := _FOLDER.fullmatch(path.name):
                     yield match[1], path

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.dvc.hashing import hash_file
-from gitexp.errors import GitexpError, LockedError
+from gitexp.errors import LockedError
 from gitexp.execution import slots
 from gitexp.execution import state as states
 from gitexp.execution.resume import dead_call, dead_slots, record
 from gitexp.execution.state import finished, is_recorded, live_runs
-from gitexp.execution.workdir import is_own_slot, loaded, remove_slots
-from gitexp.git import command
+from gitexp.execution.workdir import is_own_slot, remove_slots
 from gitexp.git.refs import local
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.locks import FileLock
 from gitexp.git.worktree import checkouts
 from gitexp.model.ids import ABSENT, RunId
-from gitexp.model.job import CACHE, LINKED, Outcome
+from gitexp.model.job import LINKED
+from gitexp.model.report import Level
 from gitexp.report import numbers
 from gitexp.store import calls
 from gitexp.upkeep.doctor.place import Curable, tip_of
 from gitexp.views.status import resumptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
+    from pathlib import Path
 
     from gitexp.execution.state import State
     from gitexp.execution.workdir import WorkDir
@@ -61,17 +58,15 @@ def unrecorded(place: CheckedRepository) -> Iterator[Curable]:
     for _, workdir in place.workdirs():
         for name in sorted(states.published(workdir)):
             yield from _outputs(workdir, RunId(name), "a recorded run, which nothing names")
-        yield from _old(place, workdir)
         for run in states.abandoned(workdir):
             what, done = f"run {run[:8]} died before its first repeat", "removed the folder"
             clear = partial(states.renounce, workdir, run)
             yield Curable(what, workdir.run(run), "remove its empty folder", clear, done=done)
     for workspace in place.work_places:
+        yield from _earlier(workspace)
         for bad in live_runs(workspace).unreadable:
             what = f"the notes about run {bad.what[:8]} are not to be believed: {bad.why}"
-            refused = calls.refused(bad.what)
             step = f"look into its jobs/, then rm -r {shlex.quote(bad.where)}"
-            step = refused.next_step if bad.why == refused.summary else step
             yield Curable(what, bad.where, step)
 
 
@@ -121,45 +116,12 @@ def _outputs(workdir: WorkDir, run: RunId, whose: str) -> Iterator[Curable]:
         yield Curable(f"outputs of {whose}", workdir.run(run), remedy, clear, done="removed them")
 
 
-def _old(place: CheckedRepository, workdir: WorkDir) -> Iterator[Curable]:
-    """Yield what earlier versions left of recorded runs, in the cache of projects without DVC."""
-    if old := _old_objects(place, workdir):
-        what, cache = "outputs of recorded runs, by an earlier version", workdir.root / CACHE
-        remedy = f"remove {len(old)} of its files"
-        yield Curable(what, cache, remedy, partial(_unlink, old, cache))
-
-
-def _old_objects(place: CheckedRepository, workdir: WorkDir) -> list[Path]:
-    """Return sound objects that a recorded run alone has left, and no branch tracks."""
-    cache = workdir.root / CACHE
-    if not cache.is_dir() or cache.is_symlink():
-        return []
-    made: dict[bool, set[str]] = {True: set(), False: set()}
-    runs = calls.within(workdir.runs, "state.json")
-    for path in (path for run in runs for path in run.glob("jobs/*/*/outcome.json")):
-        with suppress(GitexpError, OSError):
-            outcome = loaded(Outcome, path)
-            recorded = path.parents[3].name in place.recorded
-            made[recorded].update(out.md5 for stage in outcome.stages for out in stage.outs)
-    held = command.run(workdir.root, ["ls-files", "-z", "--", CACHE]).decode("utf-8", "replace")
-    ours = {cache / "files/md5" / md5[:2] / md5[2:] for md5 in made[True] - made[False]}
-    ours -= {workdir.root / path for path in held.split("\0")}
-    return [
-        path
-        for path in sorted(ours)
-        if path.is_file()
-        and path.resolve() == cache.resolve() / path.relative_to(cache)
-        and hash_file(str(path)).md5 == path.parent.name + path.name
-    ]
-
-
-def _unlink(old: Sequence[Path], cache: Path) -> str:
-    for path in old:
-        path.unlink(missing_ok=True)
-    for folder, _, _ in os.walk(cache, topdown=False):
-        with suppress(OSError):  # what else lies there stays
-            Path(folder).rmdir()
-    return "removed them"
+def _earlier(workspace: Workspace) -> Iterator[Curable]:
+    """Yield where earlier versions kept their calls: a branch may have files there as well."""
+    if workspace.top and (runs := workspace.top / layout.TMP / "runs").is_dir():
+        what = "calls of an earlier version, which alone goes on with what it has not recorded"
+        remedy = f"look into {shlex.quote(str(runs))}, then rm -r {shlex.quote(str(runs.parent))}"
+        yield Curable(what, runs, remedy, level=Level.NOTE)
 
 
 def _record(place: CheckedRepository, workspace: Workspace, workdir: WorkDir, state: State) -> str:
@@ -193,7 +155,7 @@ def dead_worktrees(place: CheckedRepository) -> Iterator[Curable]:
                 partial(_remove_slot, workspace, path),
             )
             yield Curable(what, path, "remove the worktree", clear, done="removed the worktree")
-    slots = {each.top / layout.TMP / "worktrees" for each in place.work_places if each.top}
+    slots = {layout.work(each.git_dir) / "worktrees" for each in place.work_places}
     proofs = calls.proofs(place.workspace)
     for checkout in checkouts.listing(place.workspace):
         top = checkout.top  # whatever stands in .git/worktrees/NAME/gitdir

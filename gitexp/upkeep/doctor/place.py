@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from gitexp.store.plans import Tip
 
 _TIMES = 5  # as much of all branches that others brought as of one
-_SLOTS = f"/{layout.TMP}/worktrees/"
+_SLOTS = "/gitexp/work/worktrees/"
 
 
 @dataclass(frozen=True, slots=True)

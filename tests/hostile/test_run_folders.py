@@ -1,4 +1,4 @@
-"""A run's own folder, into which ``git switch`` or ``git pull`` write files of a branch."""
+"""A run's own folder: no branch brings a file there, and linked data go back where they were."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from gitexp.git.transaction import layout
 from tests.execution.test_run import plain
 from tests.execution.test_run_hostile import KILLS_ALL, linked
 from tests.lab.build import BuiltRepo, clone
@@ -21,37 +22,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-RUNS: Final = ".gitexp/tmp/runs"
-# What a run's folder may have; `state.json` is told by its secret.
-NAMES: Final = (
-    "owner",
-    "jobs/7/JOB.json",
-    *(
-        f"jobs/7/attempt-1/{name}"
-        for name in (
-            "outcome.json",
-            "begun.json",
-            "pid",
-            "stage",
-            "log",
-            "points.jsonl",
-            "once.json",
-            "checkpoint/of",
-            "checkpoint/files/best.json",
-        )
-    ),
-    "linked/x",
-    "written/x",
+RUNS: Final = ".git/gitexp/work/runs"
+EARLIER: Final = (
+    f"{layout.TMP}/runs"  # where earlier versions kept them, and branches can bring one
 )
-KINDS: Final = ("file", "outside", "endless")
 VERBS: Final = (
     ("status",),
+    ("logs",),
     ("doctor",),
     ("doctor", "--fix"),
     ("run", "--dry-run"),
     ("maintenance",),
 )
-SAID: Final = "Git tracks files in this run's folder"
 MEMORY: Final = 4 << 30
 
 
@@ -87,100 +69,45 @@ def mine(published: BuiltRepo, tmp_path: Path) -> BuiltRepo:
     return BuiltRepo(tmp_path / "r")
 
 
-def planting(mine: BuiltRepo, folder: Path, name: str, kind: str) -> None:
-    """Push, from another clone, a branch that tracks a file in the folder of a run of `mine`."""
-    theirs = clone(mine, folder / "theirs")
+def answers(repo: BuiltRepo) -> list[tuple[str, int, str, str]]:
+    done = [(argv, bounded(repo, argv)) for argv in VERBS]
+    return [(" ".join(argv), each.returncode, each.stdout, each.stderr) for argv, each in done]
+
+
+@pytest.mark.parametrize("kind", ["files", "a link", "endless"])
+def test_a_run_folder_that_a_branch_brings_is_nowhere_looked_at(
+    mine: BuiltRepo, tmp_path: Path, kind: str
+) -> None:
+    """A whole one, checkpoint and all, which was this clone's own when it was copied."""
+    outside = tmp_path / "outside"
+    theirs = clone(mine, tmp_path / "theirs")
     theirs.git("switch", "-q", "-c", "topic")
-    path = theirs.path / RUNS / run_of(mine) / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if kind == "file":
-        path.write_text("planted by a branch\n")
+    place = theirs.path / EARLIER / run_of(mine)
+    shutil.copytree(mine.path / RUNS / run_of(mine), outside)
+    job = json.loads((outside / "jobs/7/JOB.json").read_text())
+    (outside / "jobs/8/attempt-1/checkpoint/files").mkdir(parents=True)
+    (outside / "jobs/8/attempt-1/checkpoint/files/best.json").write_text("planted")
+    (outside / "jobs/8/JOB.json").write_text(json.dumps(job | {"seed": 8}))
+    place.parent.mkdir(parents=True)
+    if kind == "files":
+        shutil.copytree(outside, place)
+    elif kind == "a link":
+        place.symlink_to(outside)
     else:
-        path.symlink_to("/dev/zero" if kind == "endless" else folder / "outside/key")
+        place.mkdir()
+        (place / "state.json").symlink_to("/dev/zero")
     theirs.git("add", "-A", "-f")
     theirs.git("commit", "-q", "-m", "notes")
-
-
-def get(mine: BuiltRepo, folder: Path, way: str) -> None:
-    theirs = str(folder / "theirs")
-    if way == "pull":
-        mine.git("pull", "-q", theirs, "topic")
-    else:
-        mine.git("fetch", "-q", theirs, "topic:topic")
-        mine.git("switch", "-q", "topic")
-
-
-@pytest.mark.sweep(6)
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", NAMES)
-def test_what_a_branch_brings_into_a_runs_folder_is_not_looked_at(
-    mine: BuiltRepo, tmp_path: Path, name: str, kind: str
-) -> None:
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (outside / "key").write_text("secret of the user")
-    planting(mine, tmp_path, name, kind)
-    get(mine, tmp_path, "switch" if NAMES.index(name) % 2 else "pull")
-    for argv in VERBS:
-        done = bounded(mine, argv)
-        said = done.stdout + done.stderr
-        assert "please report" not in said, argv
-        assert "planted" not in said, argv
-        assert SAID in said or argv[0] == "maintenance", (argv, said)
-    done = bounded(mine, ("logs", run_of(mine)))
-    assert done.returncode == 3
-    assert SAID in done.stderr
-    assert "git rm -r -- " in done.stderr
-    assert [path.name for path in outside.iterdir()] == ["key"]
-    assert (outside / "key").read_text() == "secret of the user"
-    mine.git("switch", "-q", "main")
-    assert mine.status() == []
-
-
-@pytest.mark.parametrize("way", ["switch", "pull"])
-def test_a_branch_that_tracks_something_else_changes_nothing_of_that(
-    mine: BuiltRepo, tmp_path: Path, way: str
-) -> None:
-    planting(mine, tmp_path, "../another/owner", "file")
-    get(mine, tmp_path, way)
-    for argv in (*VERBS, ("logs", run_of(mine))):
-        done = bounded(mine, argv)
-        assert SAID not in done.stdout + done.stderr
-        assert done.returncode == 0, (argv, done)
-
-
-def test_what_the_next_step_says_makes_the_folder_ones_own_again(
-    mine: BuiltRepo, tmp_path: Path
-) -> None:
-    planting(mine, tmp_path, "linked/x", "file")
-    get(mine, tmp_path, "pull")
-    run = run_of(mine)
-    mine.git("rm", "-q", "-r", "--", f"{RUNS}/{run}")
-    mine.git("commit", "-q", "-m", "without it")
-    assert not (mine.path / RUNS / run / "linked").exists()
-    assert bounded(mine, ("logs", run)).returncode == 0
-
-
-@pytest.mark.parametrize("way", ["switch", "pull", "untracked"])
-def test_no_repeat_goes_on_from_a_checkpoint_that_a_branch_brought(
-    mine: BuiltRepo, tmp_path: Path, way: str
-) -> None:
-    place = f"{RUNS}/{run_of(mine)}/jobs"
-    job = json.loads((mine.path / place / "7/JOB.json").read_text())
-    made = job | {"seed": 8}
-    planting(mine, tmp_path, "jobs/8/attempt-1/checkpoint/files/best.json", "file")
-    theirs = BuiltRepo(tmp_path / "theirs")
-    theirs.write({f"{place}/8/JOB.json": json.dumps(made)})
-    theirs.git("add", "-f", place)
-    theirs.git("commit", "-q", "--amend", "--no-edit")
-    if way == "untracked":  # the control: so it would be gone on from
-        shutil.copytree(theirs.path / place / "8", mine.path / place / "8")
-    else:
-        get(mine, tmp_path, way)
+    before = answers(mine)
+    mine.git("fetch", "-q", str(tmp_path / "theirs"), "topic:topic")
+    mine.git("merge", "-q", "topic")
+    for old, new in zip(before, answers(mine), strict=True):
+        assert (old[1], old[3]) == (new[1], new[3]), new
+        assert ("calls of an earlier version" in new[2]) == ("doctor" in new[0])
     done = gitexp(mine, "run", "--seeds", "8")
     assert done.code == 0
-    assert ("its checkpoint is of another environment" in done.out) == (way == "untracked")
-    assert (SAID in done.out) == (way != "untracked")
+    assert "checkpoint" not in done.out
+    assert (outside / "state.json").exists()
 
 
 @pytest.mark.parametrize("uses", [1, 2_400])
