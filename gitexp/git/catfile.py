@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
 
 EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-TREE_LIMIT: Final = 64 << 20  # bytes of a folder
 _MOST_PARENTS: Final = 1_000
 HASH: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
@@ -72,7 +71,7 @@ class CatFile:
     def entries(self, tree: TreeId) -> dict[str, TreeEntry]:
         """Return the entries of one folder by name, undecodable bytes as surrogates."""
         if tree not in self._folders:
-            data = b"" if tree == EMPTY_TREE else self._content(tree, "tree", TREE_LIMIT)
+            data = b"" if tree == EMPTY_TREE else self._content(tree, "tree", fsck.TREE_LIMIT)
             self._folders[tree] = {
                 name.decode("utf-8", "surrogateescape"): TreeEntry(mode, id_)
                 for name, (mode, id_) in fsck.read(tree, data).entries.items()

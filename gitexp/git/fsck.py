@@ -44,6 +44,8 @@ _LONGEST_MODE: Final = 6  # digits; Git reads the last 16 bits of more, libgit2 
 _LONGEST_NAME: Final = 4096
 MOST_ENTRIES: Final = 500_000  # of all folders: ten that hold each other ten times make 10^10
 COMMIT_LIMIT: Final = 1 << 20  # bytes of a commit, with its message
+TREE_LIMIT: Final = 32 << 20  # bytes of one folder: of as many entries with usual names
+TAG_LIMIT: Final = 1 << 16  # bytes of an annotated tag: all of them are opened to list branches
 MOST_RECORDS: Final = 10_000  # of one folder of ours
 # All that any of the rules for names can be about, in one search over all names of a folder.
 _ODD: Final = re.compile(

@@ -24,7 +24,7 @@ from gitexp.errors import (
     UnbornBranchError,
     UnknownRevisionError,
 )
-from gitexp.git import command, objects
+from gitexp.git import command, fsck, objects
 from gitexp.git.command import translated
 from gitexp.git.upstream import USUAL, followed, main_of, short
 from gitexp.model import dataclass
@@ -315,10 +315,18 @@ def _listed(repo: Repo) -> Iterator[tuple[str, CommitHash]]:
 
 
 def _peeled(repo: Repo, id_: CommitHash) -> CommitHash:
-    """Return what a tag leads to, whatever it is; git stops at the first that leads nowhere."""
+    """Return what a tag leads to, whatever it is; git stops at the first that leads nowhere.
+
+    A tag with more text than anybody writes leads nowhere: all of it would be read.
+    """
+    odb, at = repo.git.odb, id_
     with contextlib.suppress(KeyError, pygit2.GitError, ValueError):
-        if repo.git.odb.read_header(id_)[0] == _TAG:
-            return CommitHash(str(repo.git[id_].peel(None).id))
+        while (told := odb.read_header(at))[0] == _TAG:
+            if told[1] > fsck.TAG_LIMIT:
+                return id_
+            object_, _, _ = odb.read(at)[1].partition(b"\n")
+            at = CommitHash(object_.removeprefix(b"object ").decode("ascii"))
+        return at
     return id_
 
 

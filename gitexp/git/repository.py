@@ -232,11 +232,13 @@ class Repo:
         # By its bytes: they are wanted for the check anyhow, and libgit2's entries come one by one.
         if id_ == EMPTY_TREE:  # known to Git, though no object may hold it
             return fsck.read(TreeId(id_), b"")
-        kind, data = self.look_up(id_, self.git.odb.read)
-        if kind == COMMIT and top:
-            return self.load_folder(data[len("tree ") :][: len(id_)].decode("latin-1"))
-        if kind != _TREE:
+        kind, size = self.look_up(id_, self.git.odb.read_header)
+        if kind != _TREE and not (kind == COMMIT and top):
             raise another(id_, KINDS[kind], "tree")
+        fsck.refuse_more(size, fsck.TREE_LIMIT, f"bytes of a {KINDS[kind]}", id_)
+        data = self.look_up(id_, self.git.odb.read)[1]
+        if kind == COMMIT:
+            return self.load_folder(data[len("tree ") :][: len(id_)].decode("latin-1"))
         return fsck.read(TreeId(id_), data)
 
     def look_up(self, id_: str, get: Callable[[str], _T]) -> _T:

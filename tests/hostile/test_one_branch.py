@@ -1034,3 +1034,39 @@ def test_a_longer_branch_of_others_than_is_read_stops_the_question_about_it(
     finally:
         forget(judged)
         judged.git("update-ref", "-d", "refs/heads/mine")
+
+
+# --- objects ------------------------------------------------------------------------------------
+
+
+LISTING: Final = """\
+import sys
+from gitexp.cli.dispatch import dispatch
+assert dispatch(["-C", sys.argv[1], "list"]) == 0
+for line in open("/proc/self/status"):
+    if line.startswith("VmHWM"):
+        sys.stderr.write(line)
+"""
+
+
+@pytest.mark.parametrize("kind", ["tag", "folder of runs", "folder of plans", "folder"])
+def test_an_object_of_any_size_is_named_and_not_read(
+    attacked: BuiltRepo, before: dict[str, object], kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What takes nothing in a pack, and of each list the memory for all of it, twice."""
+    odd = Odd(attacked)
+    if kind == "tag":
+        head = f"object {attacked.hash('main')}\ntype commit\ntag s\ntagger V <v@x> 1 +0000\n\n"
+        tag = odd.write("tag", head.encode() + b"a" * (100 * MIB))
+        attacked.git("update-ref", "refs/tags/exp-archive/s", tag)
+    else:
+        blob = odd.write("blob", b"x")
+        many = odd.tree([(b"100644", b"%07d" % n + b"a" * 4_000, blob) for n in range(24_000)])
+        above = {"folder of runs": b"runs", "folder of plans": b"experiments", "folder": b"zz"}
+        ours = odd.tree([(b"40000", above[kind], odd.tree([(b"40000", b"zz", many)]))])
+        odd.commit("refs/remotes/hub/exp/s", odd.tree([(b"40000", b".gitexp", ours)]), "main")
+    argv = [sys.executable, "-c", LISTING, str(attacked.path)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    most_kib = int(done.stderr.split()[-2])
+    assert most_kib < 100 << 10
+    assert answers(attacked, capsys) == before
