@@ -266,13 +266,18 @@ class InterpreterFacts:
 
 
 def ask(python: str, env: Mapping[str, str], names: Sequence[str] = ()) -> InterpreterFacts:
-    """Start an interpreter and return what it says; `names` are located, not imported."""
+    """Start an interpreter and return what it says; `names` are located, not imported.
+
+    A relative entry of PYTHONPATH is the folder of each command: code, and no environment.
+    """
+    entries = filter(os.path.isabs, env.get("PYTHONPATH", "").split(os.pathsep))
+    env = {**env, "PYTHONPATH": os.pathsep.join(entries)}
     try:
         done = subprocess.run(
             [python, "-c", _QUESTION.read_text("utf-8")],
             input=json.dumps(list(names)).encode(),
             capture_output=True,
-            env=dict(env),
+            env=env,
             cwd="/",
             timeout=_TIMEOUT_S,
             check=False,

@@ -266,6 +266,12 @@ def test_worktrees_of_a_run_share_what_is_installed_unless_it_imports_from_them(
     assert len([*(tmp_path / "cache").glob("environment-*.json")]) == n_looks + 2
 
 
+def test_a_relative_entry_of_a_path_is_no_folder_of_the_environment(tmp_path: Path) -> None:
+    env = dict(os.environ) | {"PYTHONPATH": f".:{tmp_path}:lib"}
+    assert imports.ask(sys.executable, env).path[0] == str(tmp_path)
+    assert "/" not in imports.ask(sys.executable, env).path  # it was looked through
+
+
 def test_an_interpreter_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PreflightError):
         imports.ask(str(tmp_path / "none"), {})
