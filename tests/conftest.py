@@ -96,10 +96,11 @@ def pytest_collection_finish() -> None:
 def _sample(cases: list[pytest.Item]) -> Iterator[pytest.Item]:
     """Yield the same cases each time: until each parameter had each value, or so many."""
     count, *always = cases[0].get_closest_marker("sweep").args or (len(cases),)  # type: ignore[union-attr]
+    named = {f"[{each}]" for each in always}
     left = sorted(
         cases,
         key=lambda case: (
-            case.callspec.id not in always,  # type: ignore[attr-defined]
+            case.name.removeprefix(case.originalname) not in named,  # type: ignore[attr-defined]
             hashlib.sha256(case.name.encode()).digest(),
         ),
     )

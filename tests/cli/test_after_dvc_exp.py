@@ -90,7 +90,7 @@ WAYS = (experimented, reproduced, applied, below, unchanged)
 
 
 @pytest.mark.slow
-@pytest.mark.sweep(4)
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("more", [(), ("--param", "lr=5"), ("--param", "lr=4")], ids=" ".join)
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 def test_what_dvc_left_goes_on_to_a_run_and_nothing_is_lost(

@@ -125,6 +125,7 @@ def branched(repo: BuiltRepo, base: str, kind: str, numbers: range) -> None:
     repo.git("fast-import", "--quiet", data=said)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("kind", ["planned", "stacked", "unplanned", "orphaned"])
 def test_an_answer_takes_calls_in_proportion_to_the_branches(repo: BuiltRepo, kind: str) -> None:
     base = repo.commit(config_file())

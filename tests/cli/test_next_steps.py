@@ -235,7 +235,7 @@ def commands(step: str) -> list[list[str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.__name__)
 def test_each_next_command_leads_on(
     world: Callable[[BuiltRepo], str | None], tmp_path: Path

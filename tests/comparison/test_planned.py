@@ -98,7 +98,7 @@ def can_be_shown(world: World, repeats: int) -> bool:
     return found is not None and found.support.least is not None
 
 
-@pytest.mark.sweep
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("siblings", [0, 1, 2, 3])
 @pytest.mark.parametrize("moved", [False, True])
 @pytest.mark.parametrize("tries", [0, 1, 2])

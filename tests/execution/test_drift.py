@@ -74,7 +74,7 @@ def told(repo: BuiltRepo, *argv: str) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("dry", [(), ("--dry-run",)], ids=["for good", "dry"])
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 def test_a_parameter_that_takes_the_planned_metric_away_is_refused(
     tmp_path: Path, kind: str, dry: tuple[str, ...]
 ) -> None:
@@ -122,7 +122,7 @@ def test_parameters_that_break_the_pipeline_are_refused(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("beside", ["params.yaml", "conf/vars.yaml"])
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 def test_what_templates_come_to_later_is_said_with_the_call_that_follows(
     tmp_path: Path, kind: str, beside: str
 ) -> None:

@@ -61,9 +61,9 @@ FILES = {
     "def get(key): return float(text.split(key + ':')[1].split()[0].strip('}'))\n",
     "src/train.py": "from common import get\n"
     "open('model.txt', 'w').write(str(get('lr') + get('seed') % 97 / 1000))\n",
-    "src/evaluate.py": "import json\nfrom common import get\n"
+    "src/evaluate.py": "from common import get\n"
     "acc = float(open('model.txt').read()) * get('scale')\n"
-    "json.dump({'acc': acc}, open('metrics.json', 'w'))\n",
+    "open('metrics.json', 'w').write('{\"acc\": %r}' % acc)\n",
 }
 ASKED = NewRequest(
     name="x",

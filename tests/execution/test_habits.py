@@ -15,7 +15,7 @@ SIMULATIONS = 20  # the benchmark has 400; this catches what breaks
 
 
 @pytest.mark.slow
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("habit", HABITS)
 def test_a_habit_does_not_make_nothing_look_like_something(habit: str, tmp_path: Path) -> None:
     found = rate(habit, tmp_path, simulations=SIMULATIONS)

@@ -365,6 +365,7 @@ def by_hand(repo: BuiltRepo) -> None:
     subprocess.run([sys.executable, "train.py"], cwd=repo.path, check=True)
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("stages", [False, True])
 def test_what_dvclive_writes_is_of_a_training_and_stops_none(
     tmp_path: Path, *, stages: bool

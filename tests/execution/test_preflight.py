@@ -25,7 +25,7 @@ BEGIN = ("new", "a", "--metric", "acc:max", "--effect", ">0", "--hypothesis", "m
 
 
 @pytest.mark.slow
-@pytest.mark.sweep
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("piped", [False, True])
 @pytest.mark.parametrize("kind", ["ignored", "linked", "absolute"])
 def test_what_the_baseline_lacks_is_to_be_mended_on_its_branch(

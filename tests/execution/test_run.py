@@ -55,10 +55,10 @@ if TYPE_CHECKING:
     from gitexp.model.report import ProgressEvent, RunReport
 
 PLAIN_TRAIN = """\
-import json, os, sys
+import os, sys
 text = open("params.yaml").read()
 seed = int(text.split("seed:")[1].split()[0])
-json.dump({"acc": 0.5 + seed / 1000}, open("metrics.json", "w"))
+open("metrics.json", "w").write('{"acc": %r}' % (0.5 + seed / 1000))
 open("model.txt", "w").write(text)
 """
 
@@ -491,7 +491,8 @@ def test_a_metric_that_is_no_finite_number_fails_the_repeat(
             seeds=SeedOrigin.COMMITTED,
         ),
     )
-    repo.commit({"train.py": PLAIN_TRAIN.replace("0.5 + seed / 1000", value)}, at=2)
+    train = f'import json\njson.dump({{"acc": {value}}}, open("metrics.json", "w"))\n'
+    repo.commit({"train.py": f"{train}open('model.txt', 'w').write('')\n"}, at=2)
     report = run(repo.workspace, RunRequest(repeats=1))
     repeat = report.recorded[0].run.repeats[0]
     assert repeat.state is RepeatState.FAILED
@@ -877,8 +878,8 @@ def test_commits_made_meanwhile_are_kept_and_stop_the_snapshot(experiment: Built
 
 
 SLOW = PLAIN_TRAIN.replace(
-    "import json, os, sys\n",
-    "import json, os, sys, time\n"
+    "import os, sys\n",
+    "import os, sys, time\n"
     "seed_text = open('params.yaml').read().split('seed:')[1].split()[0]\n"
     "marker = os.environ.get('SLOW_MARKER')\n"
     "if marker and seed_text == '8':\n"

@@ -220,7 +220,7 @@ SIGNS: dict[str, tuple[str, dict[str, object]]] = {
 
 
 @pytest.mark.slow
-@pytest.mark.sweep
+@pytest.mark.sweep(3, "none-run")
 @pytest.mark.parametrize("until", [False, True], ids=["run", "until decided"])
 @pytest.mark.parametrize("sign", SIGNS)
 def test_no_place_is_blamed_where_anything_recorded_shows_that_the_seed_acts(

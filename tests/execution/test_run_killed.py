@@ -43,7 +43,7 @@ def recorded(repo: BuiltRepo) -> list[dict[str, object]]:
 
 
 @pytest.mark.slow
-@pytest.mark.sweep(6)
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("point", list(FailPoint), ids=lambda point: point.value)
 def test_killed_at_any_point_nothing_or_everything_is_visible(
     tmp_path: Path, point: FailPoint

@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 
 SIZE = 1 << 20
 TRAIN = """\
-import json
 seed = int(open("params.yaml").read().split("seed:")[1].split()[0])
-json.dump({"acc": 0.5 + seed / 1000}, open("metrics.json", "w"))
+open("metrics.json", "w").write('{"acc": %r}' % (0.5 + seed / 1000))
 open("model.txt", "wb").write(bytes([seed % 256]) * SIZE)
 open("predictions.csv", "w").write(f"id,y_true,y_pred,score\\n1,1,1,0.{seed}\\n2,0,0,0.1\\n")
 """.replace("SIZE", str(SIZE))

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TRAIN = """\
-import json, re
-params = dict(re.findall(r"^(\\w+): *(\\S+)", open("params.yaml").read(), re.M))
+lines = (line.partition(":") for line in open("params.yaml"))
+params = {key: value.split()[0] for key, _, value in lines if value.strip()}
 score = float(params["lr"]) + int(params["seed"]) / 1000
-json.dump({"f1": score}, open("metrics.json", "w"))
+open("metrics.json", "w").write(str({"f1": score}).replace("'", '"'))
 open("model.txt", "w").write(f"{score}\\n")
 """
 
@@ -193,7 +193,7 @@ def test_a_dry_run_says_that_a_seed_is_run_for_the_snapshot_only(script: BuiltRe
 
 
 @pytest.mark.slow
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("onto", ["exp/faster", "main"])
 @pytest.mark.parametrize("how", ["merge", "merge --squash", "cherry-pick", "rebase"])
 def test_what_status_names_finishes_a_merge_that_stopped_at_the_lock(

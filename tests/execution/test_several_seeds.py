@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from gitexp.model.run import Run
 
 PREPARE = """\
-import pathlib, re
-seed = re.search(r"prepare: {seed: (\\d+)", open("params.yaml").read())[1]
-pathlib.Path("data").mkdir(exist_ok=True)
+import os
+seed = open("params.yaml").read().split("prepare: {seed: ")[1].split("}")[0]
+os.makedirs("data", exist_ok=True)
 open("data/split.txt", "w").write(seed)
 """
 TRAIN = """\

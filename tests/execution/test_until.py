@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from tests.lab.build import BuiltRepo
 
 TRAIN = """\
-import json, sys
 values = dict(line.split(": ") for line in open("params.yaml").read().splitlines())
 seed, lr = int(values["seed"]), float(values["lr"])
 noise = ((seed * 7919) % 11 - 5) / 100
 if lr == 0.9 and seed == 9:
-    sys.exit("diverged")
-json.dump({"acc": 0.5 + noise + (lr - 0.1) * 0.1 * (1 + noise)}, open("metrics.json", "w"))
+    raise SystemExit("diverged")
+acc = 0.5 + noise + (lr - 0.1) * 0.1 * (1 + noise)
+open("metrics.json", "w").write('{"acc": %r}' % acc)
 """
 
 

@@ -304,7 +304,7 @@ def killed(lab: Lab, verb: str, point: str) -> None:
     assert subprocess.run(argv, cwd=where, env=env, check=False).returncode == -9
 
 
-@pytest.mark.sweep
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("point", [point.value for point in PUBLISH_POINTS])
 @pytest.mark.parametrize("push", [False, True])
 def test_concluding_and_archiving_goes_on_with_what_a_killed_call_left(

@@ -252,6 +252,7 @@ json.dump({"accuracy": sum(r["label"] == r["prediction"] for r in rows) / 9}, op
 """
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("here", [True, False])
 def test_predictions_of_repeats_may_be_json_lines(tmp_path: Path, *, here: bool) -> None:
     repo = repository(tmp_path / "r")

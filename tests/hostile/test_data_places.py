@@ -999,7 +999,7 @@ POINTER: Final = "outs: [{{path: {0}, hash: md5, md5: {1}, size: 1, remote: publ
 
 
 @pytest.mark.slow
-@pytest.mark.sweep
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("place", ["branch", "other branch", "main of a fork"])
 @pytest.mark.parametrize("verb", ["push", "sync"])
 def test_no_pointer_sends_what_is_private_to_a_remote_that_main_does_not_name_for_it(

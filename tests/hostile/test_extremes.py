@@ -189,7 +189,7 @@ VALUES: Final[dict[str, Callable[[int], float]]] = {
 }
 
 
-@pytest.mark.sweep(8)
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("folds", [0, 3])
 @pytest.mark.parametrize("candidate", VALUES)
 @pytest.mark.parametrize("baseline", VALUES)
@@ -213,7 +213,7 @@ def test_a_value_of_a_metric_at_its_end_stops_no_verb(
 
 
 @pytest.mark.slow
-@pytest.mark.sweep
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("key", ["size", "nfiles"])
 @pytest.mark.parametrize("file", ["m.bin.dvc", "dvc.lock"])
 def test_a_number_of_a_pointer_or_a_lock_at_its_end_stops_no_verb(

@@ -298,7 +298,7 @@ def honest() -> dict[str, object]:
 
 
 @pytest.mark.slow
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize(
     ("kind", "remote"), [*((kind, "hub") for kind in STRANGERS), ("spent", "origin")]
 )

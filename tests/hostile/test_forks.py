@@ -93,6 +93,7 @@ MAINS: Final = [
 ]
 
 
+@pytest.mark.sweep(8)
 @pytest.mark.parametrize("name", ["mallory", "main", "aaa", "origin"])
 @pytest.mark.parametrize("judge", JUDGES)
 def test_rules_are_those_of_the_upstream(

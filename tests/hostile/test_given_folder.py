@@ -345,7 +345,7 @@ def partial(attacked: BuiltRepo, folder: Path) -> BuiltRepo:
     return repo
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("way", WAYS)
 def test_a_partial_clone_fetches_by_no_program_that_it_names(
     attacked: BuiltRepo, tmp_path: Path, way: str, capsys: pytest.CaptureFixture[str]

@@ -275,7 +275,7 @@ BRINGS: Final = {"pull NAME", "pull"}
 
 
 @pytest.mark.network
-@pytest.mark.sweep
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("remote", ["plain", "verify", "http"])
 @pytest.mark.parametrize("door", DOORS)
 def test_no_door_goes_where_a_false_hash_leads(

@@ -63,7 +63,7 @@ def finish(repo: BuiltRepo, name: str = "x") -> str:
     return judged
 
 
-@pytest.mark.sweep
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("then", [same, pytest.param(anew, marks=pytest.mark.slow), resumed])
 @pytest.mark.parametrize("who", ["all", pytest.param("coordinator", marks=pytest.mark.slow)])
 def test_what_was_killed_before_anything_had_finished_is_said(

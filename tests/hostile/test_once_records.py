@@ -94,7 +94,7 @@ def kept(repo: BuiltRepo, data: bytes) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.sweep
+@pytest.mark.sweep(2, "-False")
 @pytest.mark.parametrize("locked", [False, True])
 @pytest.mark.parametrize("forged", ["", "bytes", "a metric", "the end of a curve"])
 def test_a_merged_record_of_another_plan_decides_nothing_that_a_run_makes(
@@ -201,7 +201,7 @@ def test_a_record_that_calls_an_output_unread_lets_no_execution_pass_that_makes_
 
 
 @pytest.mark.slow
-@pytest.mark.sweep
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(
     ("field", "value"),
     [("path", "prep.csv; SUPPORTED, made by all"), ("path", "other.csv"), ("stage", "train")],

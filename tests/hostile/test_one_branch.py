@@ -512,6 +512,7 @@ def many_plans(repo: BuiltRepo, files: int, blobs: int, more: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(3, "small")
 @pytest.mark.parametrize("kind", PLANS)
 def test_plans_of_a_branch_are_parsed_once_or_passed_over_by_name(
     attacked: BuiltRepo,
@@ -890,7 +891,7 @@ HOSTILE: Final[dict[str, Callable[[BuiltRepo], None]]] = {
 
 
 @pytest.mark.slow
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_what_a_fetched_branch_holds_costs_other_answers_nothing(
     judged: BuiltRepo, kind: str, capsys: pytest.CaptureFixture[str]
@@ -925,7 +926,7 @@ ASKED: Final[tuple[tuple[str, ...], ...]] = (
 
 
 @pytest.mark.slow
-@pytest.mark.sweep(6)
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("kind", BOMBS)
 def test_what_one_branch_makes_of_a_small_file_is_bounded(
     judged: BuiltRepo, kind: str, capsys: pytest.CaptureFixture[str]

@@ -100,7 +100,7 @@ def said(lab: Lab, branch: str, into: str | None = None) -> list[str]:
     return [item.message for item in broken]
 
 
-@pytest.mark.sweep
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("branch", ["patch-1", "exp/other", "", "main", "exp/deep"])
 @pytest.mark.parametrize("what", CHANGES)
 def test_nobody_changes_what_others_recorded(lab: Lab, what: str, branch: str) -> None:
@@ -264,7 +264,7 @@ STACKED: dict[str, Callable[[Lab], dict[str, Content]]] = {
 }
 
 
-@pytest.mark.sweep
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("place", ["refs/heads", "refs/remotes/origin", ""])
 @pytest.mark.parametrize("what", STACKED)
 def test_who_builds_on_a_colleagues_branch_changes_none_of_its_records(
@@ -472,6 +472,7 @@ def test_no_second_plan_names_the_branch_of_another(lab: Lab, branch: str) -> No
     assert [item.policy for item in told] == [Policy.ERROR] * (branch == "exp/deep")
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("place", ["refs/heads", "refs/remotes/origin", ""])
 @pytest.mark.parametrize("how", ["renamed", "kept beside", "copied", "edited first"])
 def test_nobody_takes_over_what_is_alive_by_a_new_name(

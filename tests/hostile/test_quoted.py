@@ -68,13 +68,13 @@ def unquoted(source: str) -> list[str]:
             if isinstance(part, ast.Constant):
                 before += str(part.value)
                 continue
-            if isinstance(part, ast.FormattedValue):
+            if isinstance(part, ast.FormattedValue) and COMMAND.search(before):
                 text = ast.unparse(part.value)
                 plain = isinstance(part.value, ast.Name) and assigned(tree, text)
                 short = re.search(r"\[:(\d+|_?SHORT)\]$", text)  # of a hash, or an id
                 bare = text.replace(" ", "")
                 kept = QUOTED.search(text) or plain or short or bare in OURS
-                if COMMAND.search(before) and not kept:
+                if not kept:
                     found.append(text)
             before += "_"
     return found

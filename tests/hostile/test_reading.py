@@ -161,7 +161,7 @@ def check_untouched(repo: BuiltRepo, before: list[str]) -> None:
     assert sorted(path.name for path in repo.path.iterdir()) == before
 
 
-@pytest.mark.sweep
+@pytest.mark.sweep(7)
 @pytest.mark.parametrize("word", TEXTS)
 @pytest.mark.parametrize("place", PLACES)
 def test_what_a_branch_holds_is_read_without_harm(
@@ -198,7 +198,7 @@ def test_what_a_branch_is_called_is_shown_and_never_obeyed(
     check_untouched(attacked, before)
 
 
-@pytest.mark.sweep(6)
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -237,7 +237,7 @@ def test_what_a_plan_says_is_checked(
 HEAD = "metric,seed,rep,fold,dataset,n_train,n_test,value\n"
 
 
-@pytest.mark.sweep(6)
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     ("key", "value"),
     [

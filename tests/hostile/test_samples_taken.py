@@ -123,7 +123,7 @@ def shared(folder: Path) -> tuple[BuiltRepo, Plan]:
 
 
 @pytest.mark.slow
-@pytest.mark.sweep(5)
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(("work", "way"), CASES)
 def test_what_another_runs_takes_nothing(
     tmp_path: Path,

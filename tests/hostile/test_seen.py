@@ -79,7 +79,7 @@ def ended(place: Bench, code: str, end: str) -> Outcome:
     return codec.load(Outcome, path.read_bytes(), str(path))
 
 
-@pytest.mark.sweep(22)
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("channel", SHOWN)
 def test_a_score_that_anybody_could_have_seen_is_recorded_as_seen(

@@ -64,6 +64,7 @@ def versions(repo: BuiltRepo, kind: str) -> tuple[bytes, bytes, bytes]:
     return text.encode(), text.replace(one, other).encode(), text.replace(one, "third").encode()
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("person", [False, True])
 def test_two_versions_are_for_a_person_and_nothing_moves(ours: BuiltRepo, *, person: bool) -> None:
     at = Stranger(ours, "origin")

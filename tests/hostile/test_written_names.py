@@ -233,7 +233,7 @@ def local(repo: BuiltRepo) -> dict[str, str]:
     return {ref: to for ref, to in repo.refs().items() if not ref.startswith("refs/remotes/")}
 
 
-@pytest.mark.sweep(5)
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("source", [*MINE, *SAID, *REFUSED], ids=lambda each: each.__name__)
 def test_no_verb_takes_what_a_fetch_brought_for_ones_own(
     copy: Callable[[], BuiltRepo],

@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TRAIN = """\
-import json
 text = open("params.yaml").read()
 seed = int(text.split("seed:")[1].split()[0])
-json.dump({"acc": 0.5 + seed / 1000}, open("metrics.json", "w"))
+open("metrics.json", "w").write('{"acc": %r}' % (0.5 + seed / 1000))
 open("model.txt", "w").write(text + "model" * 10)
 NOISE
 """

@@ -38,6 +38,7 @@ def test_every_format_has_a_page_and_every_page_a_format() -> None:
     assert sorted(listed) == sorted([*NEWEST, "answers"])
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("kind", RECORDS)
 def test_the_example_of_a_record_is_what_the_program_writes(kind: str) -> None:
     data = example(kind)

@@ -62,7 +62,7 @@ def is_read(value: Json) -> bool:
     return True
 
 
-@pytest.mark.sweep
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("text", EVIL, ids=["markdown", "commands", "escapes", "half a character"])
 @pytest.mark.parametrize("name", samples.ALL)
 def test_a_text_of_a_review_is_shown_and_never_obeyed(name: str, text: str) -> None:

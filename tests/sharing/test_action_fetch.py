@@ -95,7 +95,7 @@ def test_a_shallow_checkout_of_a_private_repository_is_made_whole_and_no_more(hu
     assert [path for path in files if TOKEN.encode() in path.read_bytes()] == []
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize(
     "given",
     [{"base": "main"}, {"base": "v1", "head": "exp/deep"}, {"base": "main", "head": "HEAD"}],

@@ -205,7 +205,7 @@ def below_a_link(place: Path, secret: Path) -> None:
 DAMAGE = (other_bytes, a_link, a_sound_link, below_a_link)
 
 
-@pytest.mark.sweep
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("folder", [False, True], ids=["a file", "a folder"])
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_what_is_damaged_on_the_remote_is_named_and_stops_nothing_else(

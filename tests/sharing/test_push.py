@@ -307,7 +307,7 @@ OWN: Final = {
 
 
 @pytest.mark.slow
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("way", OWN)
 def test_a_remote_of_an_output_that_nothing_declares_is_no_push(team: Team, way: str) -> None:
     team.a.write({"new": "x"})

@@ -200,6 +200,7 @@ chances = st.integers(1, 31).map(lambda n: n / 32)
 answers = st.lists(st.tuples(st.integers(0, 1), chances, chances), min_size=20, max_size=20)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("kind", KINDS)
 def test_predictions_keep_the_same_promises(kind: str) -> None:
     @given(answers)

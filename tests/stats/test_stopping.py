@@ -51,6 +51,7 @@ def test_all_looks_together_keep_alpha(stopping: Stopping) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("stopping", [ALWAYS, POCOCK, FLEMING], ids=lambda rule: rule.rule.value)
 def test_all_looks_together_keep_alpha_against_a_share_of_the_baseline(stopping: Stopping) -> None:
     effect = Effect(HypothesisKind.SUPERIORITY, 0.05, relative=True)

@@ -117,7 +117,7 @@ def two_commits(repo: BuiltRepo, folder: str, project: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize(
     ("folder", "project", "options"),
     [

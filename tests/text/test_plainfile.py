@@ -176,7 +176,7 @@ def test_more_numbers_than_can_be_tested_are_refused(text: str, found: str) -> N
 CELLS, JSON = plainfile.MOST_CELLS, ("a.json", BadFormatError)
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(2, "text0-a.csv-BadFormatError", "text3-a.json-BadFormatError")
 @pytest.mark.parametrize(
     ("text", "name", "error"),
     [

@@ -121,6 +121,7 @@ def test_dvc_says_the_same_before_and_after(
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(0)
 def test_a_second_call_executes_only_what_the_seed_reaches(tmp_path: Path) -> None:
     repo = TEMPLATES.build(tmp_path)
     (repo.path / "dvc.lock").unlink()

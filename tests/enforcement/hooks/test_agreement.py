@@ -55,7 +55,7 @@ def repo(tmp_path: Path) -> BuiltRepo:
     return repo
 
 
-@pytest.mark.sweep
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("how", ["together", "before", "before, and pushed"])
 @pytest.mark.parametrize("loose", LOOSE)
 def test_no_branch_loosens_its_own_rules_for_anybody(repo: BuiltRepo, loose: str, how: str) -> None:

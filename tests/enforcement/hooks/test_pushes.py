@@ -451,6 +451,7 @@ def test_a_protected_branch_is_neither_rewritten_nor_deleted(
     assert call(merged, *OFF, "push", "-qf", "origin", "main").code == 0  # the control
 
 
+@pytest.mark.sweep(2, "there", "not merged")
 @pytest.mark.parametrize("branch", ["there", "merged and gone", "not merged"])
 def test_an_archive_tag_is_that_of_its_experiment(
     merged: BuiltRepo, server: BuiltRepo, branch: str

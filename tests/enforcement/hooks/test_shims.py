@@ -174,7 +174,7 @@ def test_on_an_experiment_python_starts_once_and_then_for_what_rules_speak_of(
         ("a: |\n  b\n", "a: |\n  b\n  # --token correcthorse\n", True),
     ],
 )
-@pytest.mark.sweep
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize("attributes", ["", "params.yaml -diff\n", "params.yaml diff=x\n"])
 def test_of_parameters_numbers_alone_are_passed_in_sh(  # noqa: PLR0913  cases
     repo: BuiltRepo, canary: Canary, before: str, after: str, attributes: str, *, starts: bool
@@ -289,6 +289,7 @@ def test_what_lies_at_the_top_of_a_branch_is_not_imported(repo: BuiltRepo) -> No
     assert "error[R1]" in call(repo, "commit", "-qm", "a", env={"PYTHONPATH": "."}).err
 
 
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize(
     "name",
     ["$(touch${IFS}canary)", "`touch${IFS}canary`", "a;touch${IFS}canary", "a|b", "'q'", '"q"',
