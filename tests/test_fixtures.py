@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 INTENDED: dict[str, str] = {
     "* compare *scope": "of what the decision speaks is said",
     "* review *comparison.scope": "as compare",
+    "* compare *isolation": "whether repeats were observed is said",
+    "* review *comparison.isolation": "as compare",
     "* diff * metrics[*].better": "which way is better is said where it is known",
     "* compare steady metrics[3]": "a metric that is constant on both sides gets no test",
     "* compare steady metrics[2].p_adjusted": "and is no chance that the others pay for",

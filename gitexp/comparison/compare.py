@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import advice, collapse, exclusions, selection, siblings, sides
+from gitexp.comparison import advice, collapse, environments, exclusions, selection, siblings, sides
 from gitexp.comparison.detectable import detectable, fragile, missing_repeats, obstacle_of
 from gitexp.comparison.draft import CompareOptions, draft, measurements
 from gitexp.comparison.gather import RunPool
@@ -24,7 +24,7 @@ from gitexp.errors import GitexpError, UsageError
 from gitexp.git import refs, repository
 from gitexp.git.transaction.cache import Index, open_index
 from gitexp.model import dataclass, replace
-from gitexp.model.comparison import Comparison, Siblings, Side, SignificanceResult
+from gitexp.model.comparison import NOBODY, PYTHON, Comparison, Siblings, Side, SignificanceResult
 from gitexp.model.ids import ABSENT
 from gitexp.model.plan import RULES, Claim, Plan, Verdict
 from gitexp.provenance import order_evidence
@@ -354,6 +354,7 @@ def _finish(
         categories=draft.measured.subgroups.categories,
         evaluator=draft.evaluator,
         scope=draft.measured.scope,
+        isolation=_isolation(draft),
     )
 
 
@@ -375,6 +376,14 @@ def _verdict(
     if obstacle and verdict in {Verdict.SUPPORTED, Verdict.EQUIVALENT}:
         return Verdict.INCONCLUSIVE, obstacle
     return verdict, ""
+
+
+def _isolation(draft: Draft) -> str:
+    """Return whether every repeat that counts was observed."""
+    sides = draft.sides.count.baseline, draft.sides.count.candidate
+    every = [item for side in sides for item in side.repeats.values()]
+    seen = (not environments.seen(item.found, item.repeat).why for item in every)
+    return (PYTHON if all(seen) else NOBODY) if every else ""
 
 
 def side_of(source: ResolvedSide, counted: SideCount, *, lost: bool = False) -> Side:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.model import dataclass
 from gitexp.model.plan import Claim, Effect, HypothesisKind, OnFailed, Person, Plan, Verdict
@@ -62,6 +62,11 @@ class Change:
     what: str  # setting, path, key or distribution
     baseline: str
     candidate: str
+
+
+# Whether a repeat could read what its inputs do not cover: its Python processes could not, unheard.
+PYTHON: Final = "Python"
+NOBODY: Final = "not observed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +135,8 @@ class Comparison:
     # by what rows of two plain files are joined: a column, "order of rows"; "": repeats, by seed
     row_key: str = ""
     scope: str = ""  # of what a decision on the planned metric speaks: what varied, what did not
+    # who saw what the repeats read, `PYTHON` or `NOBODY`; "" for plain files
+    isolation: str = ""
     newer_rules: str = ""  # what these would say of an older plan, where that was asked
 
     def __repr__(self) -> str:

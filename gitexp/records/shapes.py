@@ -337,7 +337,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
         kind="comparison",
         limit=16 * MIB,
         sparse="words order across adjustment detectable missing collapsed selection ledger"
-        " siblings slices categories evaluator row_key scope newer_rules",
+        " siblings slices categories evaluator row_key scope isolation newer_rules",
         least=_counts("looks pairs"),
         reads={"effect": _effect},
         writes={"effect": _effect_text},

@@ -41,7 +41,7 @@ _GROUPS: Final = {
     "decision": ("verdict", "test", "why", "verdict by", "beside", "claim", "family"),
     "precision": ("power", "effect", "noise", "note", "pairs", "repeats"),
     "plan": ("order", "seeds", "newer rules", "looks", "ledger"),
-    "provenance": ("baseline", "candidate", "differs"),
+    "provenance": ("baseline", "candidate", "differs", "isolation"),
 }
 
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from gitexp.comparison.environments import restoring
 from gitexp.comparison.failures import remedy
 from gitexp.model.run import Distribution, Environment
+from tests.execution.test_run import plain
 from tests.lab.recorded import a_plan
+from tests.lab.records import Lab, experiment
+from tests.lab.shell import PLAN, gitexp
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.lab.build import BuiltRepo
 
 NAMES = (
     "numpy$(touch here)",
@@ -44,3 +54,14 @@ def test_the_other_names_of_a_metric_are_quoted() -> None:
     plan = a_plan("x", "1" * 40)
     reason = f"several metrics files give {plan.metric}; a.json:f1, b$(touch here).json:f1"
     assert "'b$(touch here).json:f1'" in remedy(reason, plan)
+
+
+def test_the_answer_says_whether_the_repeats_were_observed(repo: BuiltRepo, tmp_path: Path) -> None:
+    experiment(Lab(repo))
+    assert gitexp(repo, "compare", "--json").json["isolation"] == "not observed"  # as of old
+    assert "nobody knows what the repeats read" in gitexp(repo, "compare", "-v").out
+    seen = plain(tmp_path / "p")
+    assert gitexp(seen, "new", "deep", *PLAN, "--metric", "acc:max").code == 0
+    seen.commit({"params.yaml": "lr: 0.2\nseed: 7\n"})
+    assert gitexp(seen, "run", "--with-baseline").code == 0
+    assert gitexp(seen, "compare", "--json").json["isolation"] == "Python"
