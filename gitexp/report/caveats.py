@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitexp.model.comparison import NOBODY, PYTHON
 from gitexp.model.plan import ALPHA, HypothesisKind, OnFailed, Plan, StoppingRule, Verdict
 from gitexp.model.result import Role
 from gitexp.records.terms import told_apart
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
     from gitexp.model.comparison import Comparison, Detectable, Ledger, Missing, Selection, Siblings
 
+_ISOLATION = {
+    PYTHON: "Python: its processes in the repeats were heard, other programs were not",
+    NOBODY: "not observed: nobody knows what the repeats read beside their inputs",
+}
 _FEW = 4  # names of experiments
 _METHODS = {
     "holm": "Holm",
@@ -38,8 +43,7 @@ def lines(comparison: Comparison) -> Iterator[tuple[str, str]]:
     if comparison.detectable is not None:
         for text in detectable_texts(comparison, comparison.detectable):
             yield "power", text
-    if comparison.evaluator is not None and comparison.evaluator.lacking:
-        yield "evaluator", f"evaluation not frozen: {comparison.evaluator.lacking}"
+    yield from _made(comparison)
     family = family_text(comparison)
     if family:
         yield "family", family
@@ -47,6 +51,14 @@ def lines(comparison: Comparison) -> Iterator[tuple[str, str]]:
         yield "siblings", siblings_text(comparison.siblings)
     if comparison.ledger is not None:
         yield "ledger", ledger_text(comparison.ledger)
+
+
+def _made(comparison: Comparison) -> Iterator[tuple[str, str]]:
+    """Yield by what, and seen by whom, the repeats were measured."""
+    if comparison.evaluator is not None and comparison.evaluator.lacking:
+        yield "evaluator", f"evaluation not frozen: {comparison.evaluator.lacking}"
+    if comparison.isolation:
+        yield "isolation", _ISOLATION.get(comparison.isolation, comparison.isolation)
 
 
 def family_text(comparison: Comparison) -> str:

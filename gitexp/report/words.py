@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from gitexp.model.comparison import EQUAL_IN_PAIRS, LATE, NOBODY, PYTHON, Change, Comparison, Side
+from gitexp.model.comparison import EQUAL_IN_PAIRS, LATE, Change, Comparison, Side
 from gitexp.model.plan import Claim, Effect, HypothesisKind, SeedOrigin, Verdict
 from gitexp.model.result import (
     Interval,
@@ -45,11 +45,6 @@ _WHY = {"found elsewhere": "on other branches only"}  # as records have it; for 
 ORIGINS = {
     SeedOrigin.DRAWN: "drawn with the plan, the same on both sides",
     SeedOrigin.COMMITTED: "the committed ones, public before the plan",
-}
-
-ISOLATION = {
-    PYTHON: "Python: its processes in the repeats were heard, other programs were not",
-    NOBODY: "not observed: nobody knows what the repeats read beside their inputs",
 }
 
 
@@ -133,7 +128,6 @@ def facts(comparison: Comparison) -> list[Fact]:
         Fact("baseline", side_text(comparison.baseline, comparison.row_key)),
         Fact("candidate", side_text(comparison.candidate, comparison.row_key)),
         *(Fact("differs", text) for text in differences(comparison)),
-        *([Fact("isolation", ISOLATION.get(of, of))] if (of := comparison.isolation) else []),
         *unused(comparison),
         *looks(comparison),
         *_notes(comparison),
