@@ -57,6 +57,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     what("--trust", action="store_true", help="--at may be somebody else's commit")
     what("--on", metavar="BRANCH", help="record on this branch")
     what("--again", action="store_true", help="also what counts; a killed call ends")
+    what("--holdout", action="store_true", help="no job: gitexp.holdout scores what repeats keep")
     what("--commit", action="store_true", help="commit changes and overrides first")
     what("-m", dest="message", metavar="MESSAGE", help="message for --commit")
     how = parser.add_argument_group("how").add_argument

@@ -42,6 +42,7 @@ class Gathered:
     warnings: tuple[str, ...]
     unreadable: tuple[lookup.Unreadable, ...] = ()
     shallow: bool = False  # older history is not in this clone
+    holdouts: tuple[FoundRun, ...] = ()  # what scored repeats of the sides, in their own history
 
 
 class RunPool:
@@ -172,6 +173,8 @@ def gather(
     for found in (known, unreadable):
         for run in [r for r in found if r not in asked_for and strange(found[r].commit)]:
             del found[run]
+    # These add no repeat, and take none.
+    holdouts = {run: known.pop(run) for run, item in list(known.items()) if item.run.is_holdout}
     past = {
         run: known.pop(run)
         for run, item in list(known.items())
@@ -229,6 +232,7 @@ def gather(
         tuple(warnings),
         tuple(unreadable.values()),
         shallow,
+        tuple(item for run, item in holdouts.items() if run in asked_for),
     )
 
 

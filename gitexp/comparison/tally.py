@@ -17,19 +17,23 @@ from gitexp.errors import GitexpError
 from gitexp.git.transaction.cache import Index, Kind
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import CommitHash, InputsDigest
-from gitexp.model.metrics import MetricSummary, in_folds, recorded, summarise
+from gitexp.model.metrics import SCORED, MetricSummary, in_folds, recorded, summarise
+from gitexp.model.run import Sample
+from gitexp.provenance import trust_settings
 from gitexp.stats.design import pairs_needed
 from gitexp.store import plans
 from gitexp.store.lookup import FoundRun
 from gitexp.store.records import is_lasting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from gitexp.comparison.eligible import Counted
     from gitexp.comparison.sides import Named, ResolvedSide
     from gitexp.git.repository import Repo
     from gitexp.model.comparison import Collapsed
     from gitexp.model.plan import Plan
+    from gitexp.model.workspace import Workspace
     from gitexp.store.plans import Tip
 
 _NOWHERE = InputsDigest("")  # of a baseline that nobody knows: no run has them
@@ -162,6 +166,7 @@ def settle(
     gathered = gather(world, baseline, candidate, plan, pool)
     found, earlier = gathered.found, gathered.earlier
     everything = count(found, plan, baseline.inputs, candidate.inputs, earlier)
+    everything = with_scores(world.repo.workspace, everything, gathered.holdouts)
     evaluation = evaluation_of(everything)
     paired = bool(everything.pairs) and evaluation.same
     late = selection.late_seeds(everything, plan, paired=paired)
@@ -174,6 +179,70 @@ def settle(
     judged, gone = collapse.set_apart(counted, plan, paired=both)
     sides = (baseline, candidate)
     return Settled(sides, plan, gathered, counted, everything, judged, gone, evaluation)
+
+
+def with_scores(workspace: Workspace, counted: Count, runs: Sequence[FoundRun]) -> Count:
+    """Give repeats that count what a hidden holdout scored of their outputs.
+
+    By what was scored, whoever says so: a repeat that has other bytes gets nothing, and what a
+    project itself calls so is not one. A metric of which two records disagree is not shown. Who
+    has set the command is shown what it sealed, and nothing else.
+    """
+    sides = (counted.baseline, counted.candidate)
+    named = {name for s in sides for it in s.repeats.values() for name, *_ in it.samples}
+    if not runs and not any(name.startswith(SCORED) for name in named):
+        return counted
+    command = trust_settings.holdout(workspace) if runs else ""
+    used = [run for run in runs if not command or is_sealed(command, run)]
+    found = [{s: _scores(it, used) for s, it in side.repeats.items()} for side in sides]
+    every = [scores for side in found for scores in side.values()]
+    open_ = {name for scores in every for name, values in scores.items() if len(values) > 1}
+    names = {name for scores in every for name in scores} - open_
+    said = [
+        f"run {run.run.id} is not used: gitexp.holdout, as it is set, did not score that"
+        for run in runs
+        if run not in used
+    ]
+    said += [f"{name} is not shown: records of it disagree" for name in sorted(open_)]
+    if names and not command:
+        said.append(f"{', '.join(sorted(names))} is as recorded: who has its command can check it")
+    mine, theirs = (
+        replace(side, repeats={s: _scored(it, scores[s], names) for s, it in side.repeats.items()})
+        for side, scores in zip(sides, found, strict=True)
+    )
+    return replace(counted, baseline=mine, candidate=theirs, warnings=(*counted.warnings, *said))
+
+
+def is_sealed(command: str, found: FoundRun) -> bool:
+    """Return whether a record says what a command scored; only who has it can write that."""
+    return found.run.holdout == trust_settings.sealed(command, found.run, found.samples)
+
+
+def has_scored(run: FoundRun, item: Counted) -> bool:
+    """Return whether what a holdout scored are outputs of a repeat."""
+    kept = {(out.path, out.md5) for out in item.repeat.outputs}
+    return run.run.inputs == item.found.run.inputs and any(
+        each.key == item.repeat.key
+        and kept >= {(out.path, out.md5) for out in each.outputs} != set()
+        for each in run.run.repeats
+    )
+
+
+def _scores(item: Counted, runs: Sequence[FoundRun]) -> dict[str, set[float]]:
+    """Return what records say of a repeat's outputs, by metric."""
+    found: dict[str, set[float]] = {}
+    for run in runs:
+        for row in run.samples if has_scored(run, item) else ():
+            if row.seed == item.repeat.seed and row.metric.startswith(SCORED):
+                found.setdefault(row.metric, set()).add(row.value)
+    return found
+
+
+def _scored(item: Counted, scores: Mapping[str, set[float]], names: Collection[str]) -> Counted:
+    own = {key: row for key, row in item.samples.items() if not key[0].startswith(SCORED)}
+    for name in scores.keys() & names:
+        own[name, None, None, ""] = Sample(name, item.repeat.seed, min(scores[name]))
+    return replace(item, samples=own)
 
 
 def sources(

@@ -110,6 +110,12 @@ def refused(
     return why
 
 
+def code_among(outs: Iterable[tuple[str, Md5]], cache: CacheConfig) -> str:
+    """Return the first file of outputs that would be taken for code from its place; "" for none."""
+    found = (_code(path, md5, cache, beside=False) for path, md5 in outs)
+    return next(filter(None, found), "")
+
+
 def _code(path: str, md5: Md5, cache: CacheConfig | None, *, beside: bool) -> str:
     """Return the first file of an output that is taken for code, or itself; "" where none is.
 

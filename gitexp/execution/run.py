@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import frozen
 from gitexp.errors import LockedError, UsageError
-from gitexp.execution import answer, resume, situation, slots, usage
+from gitexp.execution import answer, holdout, resume, situation, slots, usage
 from gitexp.execution import state as states
 from gitexp.execution.engines import ENGINES
 from gitexp.execution.execute import execute
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from gitexp.execution.run_sources import RunSource
     from gitexp.execution.situation import Situation
     from gitexp.model.job import LinkedPath
+    from gitexp.model.report import PlannedRun
     from gitexp.model.workspace import Workspace
 
 PROGRAM_NAME = "gitexp"
@@ -118,6 +119,9 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
     _check(request)
     variables = dict(os.environ if environ is None else environ)
     made: list[RunId] = []
+    if request.holdout:
+        scoring = SharedCall(_new_id(), now(), _new_id, program, variables)
+        return holdout.score(workspace, request, scoring, tell, interrupts)
     lock = states.beginning(workspace)
     with nullcontext(lock) if request.dry_run else lock as beginning:
         place = find_place(workspace, request)
@@ -128,19 +132,7 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         _refuse_unmade(seen)
         seen, over = _unless_decided(seen, resumed)
         planned = answer.planned(seen)
-        source = seen.sides[0]
-        drift = [
-            *drifted(seen.repo, source.commit, source.config, seen.plan),
-            *_on_other_data(seen),
-        ]
-        taken = answer.taken_over(planned, resumed)
-        for kind, texts in (
-            (ProgressKind.WARNING, [answer.unplanned(seen), answer.too_few(seen), *drift]),
-            (ProgressKind.STEP, [taken, *answer.again(seen)]),
-        ):
-            for text in filter(None, texts):
-                tell(ProgressEvent(kind, text))
-        told += tuple(filter(None, (over, *drift, taken)))
+        told += tuple(filter(None, (over, *_foretold(seen, planned, resumed, tell))))
         done = answer.Performed(resumed.recovered, warnings=told)
         _refuse_useless(seen, resumed)
         if seen.request.dry_run and seen.request.commit_message is None:
@@ -181,6 +173,25 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         warnings=(*done.warnings, *performed.warnings),
     )
     return answer.report(seen, planned, done)
+
+
+def _foretold(
+    seen: Situation,
+    planned: tuple[PlannedRun, ...],
+    resumed: resume.Resumed,
+    tell: Callable[[ProgressEvent], None],
+) -> list[str]:
+    """Tell what is to be known before hours are spent; return what the answer repeats of it."""
+    source = seen.sides[0]
+    drift = [*drifted(seen.repo, source.commit, source.config, seen.plan), *_on_other_data(seen)]
+    taken = answer.taken_over(planned, resumed)
+    for kind, texts in (
+        (ProgressKind.WARNING, [answer.unplanned(seen), answer.too_few(seen), *drift]),
+        (ProgressKind.STEP, [taken, *answer.again(seen)]),
+    ):
+        for text in filter(None, texts):
+            tell(ProgressEvent(kind, text))
+    return [*drift, taken]
 
 
 @contextmanager

@@ -17,6 +17,7 @@ InputsDigest = NewType("InputsDigest", str)  # sha256 hex, rules ``inputs@1``
 EnvironmentDigest = NewType("EnvironmentDigest", str)  # sha256 hex of environment.json
 PlanDigest = NewType("PlanDigest", str)  # sha256 hex of what binds in a plan
 EvaluationDigest = NewType("EvaluationDigest", str)  # sha256 hex
+Sha256 = NewType("Sha256", str)  # of anything else, in hex
 Md5 = NewType("Md5", str)  # as DVC writes it; a directory's ends in ".dir"
 RunId = NewType("RunId", str)  # 16 characters of lower-case base32
 

@@ -94,6 +94,7 @@ def _owner(name: str, names: Collection[str], files: Sequence[str]) -> str:
     return left[0] if len(left) == 1 else ""
 
 
+SCORED = "holdout:"  # begins the name of what a hidden holdout scored, which no project reports
 NO_RULE = "a stopping rule has no test for splits of one data set"
 IN_FOLDS = "{} is reported in folds"
 ONE_TABLE = "each seed divides one table anew"

@@ -62,6 +62,7 @@ class RunRequest:
     commit_message: str | None = None
     engine: str = "local"  # key of ``ENGINES``
     trust: bool = False  # execute also a commit that none of the user's own branches holds
+    holdout: bool = False  # begin no job: score what the planned repeats have kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ParamValue,
         PlanDigest,
         RunId,
+        Sha256,
         TreeId,
     )
     from gitexp.model.plan import Person
@@ -347,6 +348,16 @@ class PlanRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Holdout:
+    """By what the samples of a reported run were scored, after the fact: where no job could see."""
+
+    command: Sha256  # of it
+    seal: (
+        Sha256  # HMAC-SHA256 by the command over what it scored, and how: who has it can check that
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """The content of run.json."""
 
@@ -376,6 +387,12 @@ class Run:
     once: tuple[OnceRecord, ...] = ()  # of the stages that its seeds do not reach
     snapshot_only: int | None = None  # seed of a repeat for the snapshot alone, which never counts
     observed: tuple[Observed, ...] = ()  # what repeats asked for, each set of it once
+    holdout: Holdout | None = None  # of a reported run whose samples score what others have kept
+
+    @property
+    def is_holdout(self) -> bool:
+        """Whether it scores repeats of other runs."""
+        return self.holdout is not None and self.origin is Origin.REPORTED
 
     @property
     def own_repeats(self) -> tuple[Repeat, ...]:

@@ -8,6 +8,8 @@ server took and when, lines of ``TIME REF COMMIT`` as its hook pre-receive write
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import hmac
 import re
 import shlex
 from datetime import datetime
@@ -16,18 +18,23 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError, PreflightError
 from gitexp.git import command, identity
+from gitexp.model.ids import Sha256
 from gitexp.model.rules import Outside
+from gitexp.model.run import Holdout
 from gitexp.model.witness import Trust, Way, statement_of
 from gitexp.system import timestamps
 from gitexp.text.foreign import lines
+from gitexp.text.jsontext import json_dumps_compact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
+    from gitexp.model.run import Run, Sample
     from gitexp.model.witness import Receipt
     from gitexp.model.workspace import Workspace
+    from gitexp.text.jsontext import Json
 
 LOG_LIMIT: Final = 64 << 20  # bytes
 HOLDOUT: Final = "gitexp.holdout"
@@ -63,6 +70,25 @@ def refuse_visible_holdout(workspace: Workspace) -> None:
                 if scope == "command"
                 else f"{unset}, then the same again",
             )
+
+
+def holdout(workspace: Workspace) -> str:
+    """Return the command that user, system or call set, never a repository; "" where none did."""
+    return identity.settings(workspace, HOLDOUT).get(HOLDOUT, "")
+
+
+def sealed(command: str, run: Run, samples: Sequence[Sample]) -> Holdout:
+    """Return what says that a command scored what a run names, as `samples` say."""
+    outputs = {each.seed: {out.path: out.md5 for out in each.outputs} for each in run.repeats}
+    rows: list[Json] = [
+        [each.seed, dict(each.seeds), dict(outputs[each.seed])] for each in run.repeats
+    ]
+    rows += [[*row] for row in sorted((each.metric, each.seed, each.value) for each in samples)]
+    plan = "" if run.plan is None else run.plan.digest
+    told = json_dumps_compact(["gitexp/holdout@1", run.inputs, plan, rows])
+    key = command.encode("utf-8", "surrogateescape")
+    seal = hmac.new(key, told, hashlib.sha256).hexdigest()
+    return Holdout(Sha256(hashlib.sha256(key).hexdigest()), Sha256(seal))
 
 
 class Believing(Outside):

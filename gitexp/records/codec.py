@@ -47,7 +47,9 @@ _NAMES: Final[Mapping[str, object]] = {
     "datetime": datetime,
     "GitexpError": GitexpError,
 }
-_DIGESTS: Final = (ids.InputsDigest, ids.EnvironmentDigest, ids.PlanDigest, ids.EvaluationDigest)
+_DIGESTS: Final = (
+    *(ids.InputsDigest, ids.EnvironmentDigest, ids.PlanDigest, ids.EvaluationDigest, ids.Sha256),
+)
 _READS: Final[Mapping[object, Read]] = {
     str: Fields.text,
     int: partial(Fields.integer, least=-LARGEST, most=LARGEST),

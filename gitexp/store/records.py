@@ -285,7 +285,11 @@ _Record = TypedDict(  # what `json.loads` is believed to give only as far as `_l
         "snapshot_only": int | None,
     },
 )
-_SPARSE = {"drawn": bool, "evaluator": str, "fixed_seeds": dict, "observed": list, "once": list}
+_SPARSE = dict.fromkeys(("fixed_seeds", "holdout"), dict) | {
+    **dict.fromkeys(("observed", "once"), list),
+    "drawn": bool,
+    "evaluator": str,
+}
 
 
 def lean_line(repo: Repo, tree: TreeId, run: RunId) -> RunLine | None:

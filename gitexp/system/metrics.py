@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import AmbiguousMetricError, BadFormatError, BadMetricError, UnsafeInputError
 from gitexp.model import dataclass, field, replace
-from gitexp.model.metrics import by_file, plain
+from gitexp.model.metrics import SCORED, by_file, plain
 from gitexp.model.run import Sample
 from gitexp.text.jsontext import Json, decode, json_loads, too_large
 from gitexp.text.params import toml
@@ -65,6 +65,12 @@ class _Found:
         """Take one number."""
         if not name or len(name) > _NAME_LIMIT or not name.isprintable():
             raise _unnamed(name, file)
+        if name.startswith(SCORED):
+            raise BadMetricError(
+                f"{name} is what a hidden holdout scores, and no repeat",
+                where=file,
+                expected=f"a metric whose name does not begin with {SCORED}",
+            )
         try:
             number = float(value)
         except OverflowError:

@@ -121,6 +121,7 @@ TYPES: dict[object, Values] = {
     ids.EnvironmentDigest: sha256s,
     ids.PlanDigest: sha256s,
     ids.EvaluationDigest: sha256s,
+    ids.Sha256: sha256s,
     ids.ParamValue: params,
     ids.ParamTree: param_trees,
     ParamKey: param_keys,

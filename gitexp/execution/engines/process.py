@@ -29,6 +29,7 @@ MARK = "GITEXP_ATTEMPT"  # variable by which every process of an attempt is know
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PAUSE_S = 0.005
+_LOOK_S = 0.05  # between two looks at what a bounded command prints
 GRACE_S = 5.0  # between TERM and KILL; less than the engine gives a worker
 _START_FIELD = 19  # of /proc/PID/stat, counted after the closing parenthesis of the name
 _LIBC = ctypes.CDLL(None) if LINUX else None
@@ -110,6 +111,52 @@ def run(
     finally:
         end_all(child)
     return ProcessEnd(child.wait(), timed_out=not in_time)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounded:
+    """A shell command that may take so long, and print so much."""
+
+    command: str
+    limit_s: float
+    most: int  # bytes
+
+
+def run_bounded(
+    asked: Bounded,
+    folder: Path,
+    env: Mapping[str, str],
+    out: int,
+    interrupts: Callable[[], int],
+) -> str:
+    """Run a command to its end; return why it did not end well, "" where it did.
+
+    Unlike `run` it leaves other children of this process, and its signals, alone. `out`: a file,
+    which takes what it prints; its errors nothing takes.
+    """
+    child = subprocess.Popen(
+        ["/bin/sh", "-c", asked.command],
+        cwd=folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=subprocess.DEVNULL,
+        process_group=0,
+        preexec_fn=partial(end_with_parent, signal.SIGKILL),  # noqa: PLW1509  as above
+    )
+    until, why = time.monotonic() + asked.limit_s, ""
+    try:
+        while child.poll() is None and not (why or interrupts()):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(_LOOK_S)
+            if os.fstat(out).st_size > asked.most:
+                why = f"it printed more than {asked.most >> 20} MiB"
+            elif time.monotonic() > until:
+                why = f"it took longer than {asked.limit_s:g} s"
+    finally:
+        _signal(child.pid, signal.SIGKILL, os.killpg)  # and what it left behind
+        child.wait()
+    return why or (f"exit code {child.returncode}" if child.returncode else "")
 
 
 def _wait(child: subprocess.Popen[bytes], deadline: float | None) -> bool:

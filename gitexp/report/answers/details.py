@@ -97,7 +97,7 @@ def run(view: ShownRun, style: Style = PLAIN) -> Sheet:
             if record.plan is None
             else f"{record.plan.name} ({record.plan.digest[:SHORT]})",
         ),
-        Fact("origin", record.origin.value),
+        Fact("origin", record.origin.value + ", by a hidden holdout" * record.is_holdout),
         Fact("author", f"{record.author.name} <{record.author.email}>"),
         Fact("time", f"{record.started_at:%Y-%m-%d %H:%M} - {record.ended_at:%H:%M} UTC"),
         Fact(
