@@ -12,17 +12,24 @@ import json
 import os
 import pkgutil
 import selectors
+import signal
 import socket
+import subprocess
 import sys
 import threading
+import traceback
 import warnings
-from typing import TYPE_CHECKING
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, NoReturn
 
+from gitexp.cli import worker
+from gitexp.execution.engines import local
 from gitexp.model import compile_methods
 from tests.lab.warm import MESSAGE_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 # Packages with what a command could import later; module and function that are the command.
 PROGRAMS = {
@@ -89,6 +96,69 @@ def serve(control: socket.socket) -> dict[str, object] | None:
                 waiting.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, code))
 
 
+class Workers:
+    """What a command starts to fork workers: a child of its own that has imported it all already.
+
+    It has the parent, session, streams, signals and command line that a fresh one would have.
+    """
+
+    def __init__(self, *, session: bool) -> None:
+        (given, to), (said, out), (told, err) = (os.pipe() for _ in range(3))
+        self.pid = os.fork()
+        if not self.pid:
+            _serve_workers((given, out, err), session=session)
+        for file in (given, out, err):
+            os.close(file)
+        self.stdin, self.stdout, self.stderr = (
+            os.fdopen(to, "wb"), os.fdopen(said, "rb"), os.fdopen(told, "rb")
+        )  # fmt: skip
+
+    def terminate(self) -> None:
+        os.kill(self.pid, signal.SIGTERM)
+
+    def wait(self) -> None:
+        os.waitpid(self.pid, 0)
+
+
+def started(command: Sequence[str], **how: object) -> Workers | subprocess.Popen[bytes]:
+    """Do what `subprocess.Popen` does."""
+    if tuple(command) == local.WORKER:
+        return Workers(session=bool(how["start_new_session"]))
+    return subprocess.Popen(command, **how)  # type: ignore[call-overload]
+
+
+def _serve_workers(files: Sequence[int], *, session: bool) -> NoReturn:
+    code = 1
+    try:
+        if session:
+            os.setsid()
+        for number, file in enumerate(files):
+            os.dup2(file, number)
+        os.closerange(3, 4096)
+        signal.set_wakeup_fd(-1)
+        for each in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+            signal.signal(each, signal.SIG_DFL)
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        # What the command has not written yet stays its own.
+        sys.stdout, sys.stderr = (open(n, "w", closefd=False) for n in (1, 2))  # noqa: SIM115
+        _be_called(b"gitexp\0worker\0")
+        code = worker.serve()
+    except BaseException:  # noqa: BLE001  it ends here in any case
+        traceback.print_exc()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def _be_called(command: bytes) -> None:
+    """Set the command line of this process, by which tests tell workers from the rest."""
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    begin, end = (int(fields[number - 3]) for number in (48, 49))  # arg_start, arg_end: see proc(5)
+    with Path("/proc/self/mem").open("r+b", buffering=0) as memory:
+        memory.seek(begin)
+        memory.write(command.ljust(end - begin, b"\0"))
+
+
 def become(command: Callable[[], int], request: dict) -> None:
     """Run what was asked for and end as any process does, less taking the modules apart."""
     os.environ.clear()
@@ -98,6 +168,7 @@ def become(command: Callable[[], int], request: dict) -> None:
     begin = request["argv"].index("-m") + 1 if "-m" in request["argv"] else 2
     sys.argv[:] = request["argv"][begin:]
     sys.path.pop(0)  # the folder that this process began in
+    local.subprocess = SimpleNamespace(Popen=started, PIPE=subprocess.PIPE)  # type: ignore[assignment]
     if "-m" not in request["argv"][:3]:
         command = importlib.import_module(RESOLVER).main
     try:
