@@ -37,6 +37,7 @@ def test_too_few_repeats_are_said_to_be_too_few_before_they_run(experiment: Buil
     assert "cannot decide" not in enough.out + enough.err
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     ("rule", "said"),
     [

@@ -66,6 +66,7 @@ def judged(lab: Lab, plan: Plan, made: str = "") -> Comparison:
     return one(lab)
 
 
+@pytest.mark.sweep(4, "the same bytes")
 @pytest.mark.parametrize(
     ("files", "made", "line", "said"),
     [

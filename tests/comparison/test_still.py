@@ -496,6 +496,7 @@ def test_copies_of_a_few_repeats_are_no_samples(lab: Lab, *, paired: bool) -> No
     assert "only 2 differ" in result.headline
 
 
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("side", ["baseline", "candidate"])
 @pytest.mark.parametrize(
     "rule", [lambda seed: seed % 2, lambda seed: min(seed, 3), lambda seed: seed // 5]

@@ -52,6 +52,7 @@ TEXTS: Final[dict[str, Callable[[int], str]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("kind", TEXTS)
 def test_of_twice_the_imports_are_about_twice_the_operations(kind: str) -> None:
     def work(size: int) -> Iterator[int]:

@@ -128,6 +128,7 @@ MOVED = edit("    - metrics.json: {cache: false}\n", "    - old.json: {cache: fa
 RENAMED = edit("  evaluate:\n", "  score:\n")
 
 
+@pytest.mark.sweep(22, "script", "parameter")
 @pytest.mark.parametrize(
     ("files", "names"),
     [

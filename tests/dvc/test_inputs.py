@@ -344,6 +344,7 @@ ALIKE = (
 )  # fmt: skip
 
 
+@pytest.mark.sweep(10)
 @pytest.mark.parametrize(("one", "other"), [*SPELT, *ALIKE])
 def test_a_parameter_counts_by_value_where_every_yaml_reads_it_alike(one: str, other: str) -> None:
     config = replace(CONFIG, params=("p.yaml",))

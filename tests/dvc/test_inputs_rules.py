@@ -82,6 +82,7 @@ UNDECLARED: dict[str, str] = {
 }
 
 
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize("path", UNDECLARED.values(), ids=UNDECLARED)
 def test_a_file_that_nothing_declares_keeps_the_inputs(path: str) -> None:
     assert by_rules_2({**HAS, path: "x = 1\n"}) == by_rules_2(HAS)
@@ -144,6 +145,7 @@ OTHER: dict[str, tuple[str, str]] = {
 }
 
 
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize(("path", "text"), OTHER.values(), ids=OTHER)
 def test_what_a_job_sees_changes_the_inputs(path: str, text: str) -> None:
     there: dict[str, Content] = {**HAS, "README.md": "a\n", "NOTES.md": "b\n", "LICENSE": "c\n"}

@@ -176,6 +176,7 @@ PARAMS = "t = open('params.yaml').read().replace('scale: 1', 'scale: 9')\n"
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(
     ("code", "said"),
     [

@@ -75,6 +75,7 @@ HIDDEN = {
 }
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("how", HIDDEN)
 def test_an_undeclared_helper_makes_no_result_and_is_named(tmp_path: Path, how: str) -> None:
     repo = project(tmp_path / "p", HIDDEN[how] + TRAIN)

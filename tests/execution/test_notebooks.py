@@ -131,6 +131,7 @@ def test_an_interpreter_that_cannot_execute_notebooks_is_told_before_the_run(
     assert f"{python} -m pip install ipykernel" in caught.value.next_step
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize(
     "command",

@@ -164,6 +164,7 @@ def measured(  # noqa: PLR0913  what a comparison of costs depends on
     return one(lab)
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("said", OTHERS)
 def test_a_cost_leaves_out_pairs_of_other_hardware_and_names_it(lab: Lab, said: str) -> None:
     result = measured(lab, {1, 4, 5}, OTHERS[said])

@@ -637,6 +637,7 @@ def test_places_that_a_run_writes_to_are_no_missing_files(tmp_path: Path) -> Non
     assert states(run(repo.workspace)) == [RepeatState.FINISHED]
 
 
+@pytest.mark.sweep(8)
 @pytest.mark.parametrize(
     ("command", "read"),
     [

@@ -433,6 +433,7 @@ def test_after_a_try_its_price_is_in_the_number_that_would_do(tmp_path: Path) ->
     assert f"amend-plan --repeats {needed} " in compare(repo.workspace)[0].next_step
 
 
+@pytest.mark.sweep(2, "True-gain", "False-acc")
 @pytest.mark.parametrize(("same", "metric"), [(True, "acc"), (True, "gain"), (False, "acc")])
 def test_what_tests_of_predictions_can_decide_is_not_warned_of(
     tmp_path: Path, *, same: bool, metric: str
@@ -456,6 +457,7 @@ def test_what_tests_of_predictions_can_decide_is_not_warned_of(
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("origin", SeedOrigin)
 def test_what_is_printed_next_goes_by_the_test_of_predictions(
     tmp_path: Path, origin: SeedOrigin

@@ -122,6 +122,7 @@ def test_what_nothing_imports_is_installed_and_every_sample_goes_on_counting(
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("name", ["used", "speedup"])
 def test_what_is_imported_or_was_missed_touches_the_pairs_that_ran_with_it_and_no_others(
     name: str, planned: tuple[BuiltRepo, tuple[int, ...]], site: Path

@@ -142,6 +142,7 @@ def test_a_job_that_removes_its_worktree_leaves_nothing_behind(tmp_path: Path) -
     assert list((script.path / ".git/gitexp/work/worktrees").iterdir()) == []
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     "text",
     [

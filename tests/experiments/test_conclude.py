@@ -275,6 +275,7 @@ def test_a_conclusion_is_that_of_the_inputs_it_was_reached_on(
             assert gitexp(lab.repo, "status").out.startswith("REFUTED")
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("verb", ["status", "show", "list", "compare", "review"])
 def test_what_is_no_input_changes_no_conclusion(lab: Lab, verb: str) -> None:
     experiment(lab)

@@ -138,6 +138,7 @@ SAID = {
 }
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(("text", "taken", "said"), SAID.values(), ids=SAID)
 def test_init_says_which_files_there_are_and_how_one_is_named(
     tmp_path: Path, text: str, taken: str, said: tuple[str, ...]

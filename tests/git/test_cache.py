@@ -201,6 +201,7 @@ def _circle(path: Path) -> None:
     path.write_bytes(data)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("how", ["a view", "a trigger", "pages", "long rows"])
 def test_an_index_whose_rows_do_not_end_changes_no_answer(full: BuiltRepo, how: str) -> None:
     before = answers(full)

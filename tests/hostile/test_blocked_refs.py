@@ -61,7 +61,7 @@ def move(here: BuiltRepo, before: tuple[str, ...], after: tuple[str, ...]) -> st
     return news
 
 
-@pytest.mark.sweep
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("kind", BLOCKS)
 @pytest.mark.parametrize("verb", ["pull", "sync"])
 def test_a_ref_without_a_place_is_named_and_passed_over(

@@ -48,7 +48,7 @@ def odd(repo: BuiltRepo, name: str, path: str, mode: str, target: str) -> None:
     repo.git("update-ref", f"refs/heads/exp/{name}", commit)
 
 
-@pytest.mark.sweep
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("mode", [LINK, SUBMODULE], ids=["link", "submodule"])
 @pytest.mark.parametrize(
     "place", ["CONFIG", "PLAN", "RUN", "SAMPLES", "RUNS", "ENVIRONMENT", "params.yaml", "dvc.lock"]

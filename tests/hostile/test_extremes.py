@@ -136,6 +136,7 @@ def test_the_control_is_supported(repo: BuiltRepo, capsys: pytest.CaptureFixture
     assert check_answers(repo, capsys)[:3] == [0, 0, 0]
 
 
+@pytest.mark.sweep(12)
 @pytest.mark.parametrize("at", NUMBERS, ids=".".join)
 def test_a_number_is_read_only_where_many_of_it_have_a_sum(repo: BuiltRepo, at: Place) -> None:
     lab = Lab(repo)
@@ -152,7 +153,7 @@ def test_a_number_is_read_only_where_many_of_it_have_a_sum(repo: BuiltRepo, at: 
             assert at[-1] in FLOATS or abs(end) <= LARGEST
 
 
-@pytest.mark.sweep(4)
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: str(end)[:9])
 @pytest.mark.parametrize("at", NUMBERS, ids=".".join)
 def test_a_number_of_a_record_at_its_end_stops_no_verb(
@@ -162,6 +163,7 @@ def test_a_number_of_a_record_at_its_end_stops_no_verb(
     check_answers(repo, capsys)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(
     ("at", "end"),
     [

@@ -112,7 +112,7 @@ def test_the_upstream_of_main_may_have_any_name(
     assert JUDGES[judge](repo)
 
 
-@pytest.mark.sweep
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("judge", JUDGES)
 @pytest.mark.parametrize("case", MAINS)
 def test_one_branch_is_main_whatever_else_is_pushed_beside_it(
@@ -129,7 +129,7 @@ def test_one_branch_is_main_whatever_else_is_pushed_beside_it(
     assert not JUDGES[judge](repo)
 
 
-@pytest.mark.sweep
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("judge", JUDGES)
 @pytest.mark.parametrize("case", MAINS)
 def test_the_branch_that_origins_head_names_is_main(

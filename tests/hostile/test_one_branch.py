@@ -356,7 +356,7 @@ def test_many_pointers_in_one_file_are_read_in_linear_time() -> None:
         assert len(dvcfiles.load_pointer(f"outs:\n{outs}".encode(), "x.dvc").outs) == 15_000
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize(
     "rules",
     [

@@ -111,6 +111,7 @@ def test_nobody_changes_what_others_recorded(lab: Lab, what: str, branch: str) -
     assert all("deep" in text or "witness" in text for text in found)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("branch", ["patch-1", "exp/other", "", "main"])
 def test_nobody_concludes_an_experiment_of_others(lab: Lab, branch: str) -> None:
     words = lab.repo.show(CONCLUSION)

@@ -178,6 +178,7 @@ def test_what_git_refuses_comes_onto_no_branch_and_into_no_work_tree(
     assert sorted(os.walk(mine.path / ".git" / "hooks")) == files
 
 
+@pytest.mark.sweep(3, "None")
 @pytest.mark.parametrize("kind", [None, "dotgit b'.git'", "below", "twin folder", "mode"])
 def test_the_gate_takes_no_such_push(attacked: BuiltRepo, tmp_path: Path, kind: str | None) -> None:
     hub, mine = shared(attacked, tmp_path)

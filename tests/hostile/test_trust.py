@@ -84,6 +84,7 @@ CAME: Final[dict[str, Callable[[BuiltRepo], object]]] = {
 }
 
 
+@pytest.mark.sweep(5, "gitexp pull", "pull")
 @pytest.mark.parametrize("way", CAME)
 def test_what_came_by_a_fetch_is_not_executed_whatever_names_it(mine: BuiltRepo, way: str) -> None:
     CAME[way](mine)

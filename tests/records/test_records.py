@@ -88,6 +88,7 @@ def parsed(kind: str, data: bytes) -> Json:
     return yaml_loads(data, where=kind) if kind in YAML_KINDS else json_loads(data, where=kind)
 
 
+@pytest.mark.sweep(6, "environment", "review")
 @pytest.mark.parametrize("kind", RECORDS)
 def test_a_record_comes_back_and_fits_its_schema(kind: str) -> None:
     form, values = RECORDS[kind]
@@ -177,6 +178,7 @@ def refusal(form: Format, data: bytes) -> BadFormatError | None:
     return None
 
 
+@pytest.mark.sweep(6, "conclusion")
 @pytest.mark.parametrize("kind", RECORDS)
 def test_a_damaged_value_is_refused_with_its_place_or_read(kind: str) -> None:
     """No value of another kind in any field ends in anything but our own error."""

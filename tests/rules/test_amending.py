@@ -57,6 +57,7 @@ def was(plan: Plan, old: dict[str, ParamValue]) -> tuple[Amendment, ...]:
     return (*plan.amended, Amendment(plan.digest, "too strict", ADA, START, old))
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize(
     "terms",
     [
@@ -173,6 +174,7 @@ AMENDED = (
 )
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("terms", AMENDED)
 def test_what_amend_plan_writes_is_in_order(world: World, terms: tuple[str, ...]) -> None:
     planned(world)

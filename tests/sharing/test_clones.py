@@ -92,6 +92,7 @@ def test_a_clone_that_has_less_answers_as_a_whole_one(
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("args", [("--filter=blob:none",), ("--depth=1",)])
 def test_runs_made_in_a_clone_that_has_less_come_to_the_others(
     team: Team, tmp_path: Path, args: tuple[str, ...]

@@ -120,6 +120,7 @@ def test_a_renamed_experiment_does_not_come_back_under_its_old_name(
 
 
 @pytest.mark.slow
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("way", ["merge", "squash"])
 def test_a_stranger_who_is_merged_concludes_nothing_that_is_alive(
     pair: tuple[BuiltRepo, BuiltRepo], way: str

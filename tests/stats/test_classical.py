@@ -121,6 +121,7 @@ def test_analyses_of_variance_are_scipys(seed: int) -> None:
     assert (kruskal.statistic, kruskal.p_value) == pytest.approx(tuple(theirs))
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_comparisons_of_pairs_are_scipys(seed: int) -> None:
     rng = np.random.default_rng(seed)

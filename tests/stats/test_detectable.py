@@ -27,6 +27,7 @@ def rejected(n: int, size: float, *, paired: bool, alpha: float, simulations: in
     return found / simulations
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     ("n", "alpha", "paired"),
     [(5, 0.05, True), (8, 0.05, True), (12, 0.05, True), (8, 0.01, True), (4, 0.05, False)],

@@ -100,6 +100,7 @@ def test_a_healthy_project_has_no_finding(recorded: BuiltRepo) -> None:
     assert (recorded.refs(), recorded.status()) == before
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("point", ["tempref", "locked", "set", "cleanup"])
 def test_a_dead_publisher_is_named_and_cleared(project: BuiltRepo, point: str) -> None:
     killed = publisher.start(project.path, "main", "a", "1", failpoint=f"publish.{point}:kill")

@@ -246,7 +246,7 @@ def test_a_sparse_index_hides_nothing_from_sh(
         ("", "exp/ä", True),
     ],
 )
-@pytest.mark.sweep
+@pytest.mark.sweep(7)
 @pytest.mark.parametrize("told", ["main", "a remote", "HEAD", "index"])
 def test_the_branches_are_those_that_main_says_else_head_else_the_index(  # noqa: PLR0913  cases
     repo: BuiltRepo, canary: Canary, told: str, text: str, branch: str, *, starts: bool
