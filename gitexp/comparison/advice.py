@@ -171,8 +171,7 @@ def repeats_needed(judged: Judged, found: Detectable | None) -> tuple[str, ...]:
     tail = f"; of the next try, at alpha / {judged.shares * price}" if more else ""
     if found.unit == "pairs":
         few = found.units < FEWEST_PAIRS
-        tail += "; by the spread of these pairs"
-        tail += ", where gitexp power has the baseline's alone" if few else ""
+        tail += f"; by the spread of {'the baseline' if few else 'these pairs'}"
     return (f"{wanted}, with {found.power * 100:g} % power, {there}{tail}",)
 
 

@@ -15,7 +15,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import advice, collapse, environments, exclusions, selection, siblings, sides
-from gitexp.comparison.detectable import detectable, fragile, missing_repeats, obstacle_of
+from gitexp.comparison.detectable import (
+    detectable,
+    fragile,
+    missing_repeats,
+    obstacle_of,
+    of_counted,
+)
 from gitexp.comparison.draft import CompareOptions, draft, measurements
 from gitexp.comparison.gather import RunPool
 from gitexp.comparison.judged import Draft, Judged
@@ -316,10 +322,10 @@ def _finish(
     broken = [item.metric for item in metrics if item.broken]
     power = None
     if plan is not None and draft.measured.primary is not None:
-        # by what p is multiplied, at the most
-        left = replace(plan, alpha=plan.alpha / (configurations * judged.shares))
-        again = advice.next_price(judged) / configurations
-        power = detectable(draft.measured.primary, left, paired=draft.sides.paired, again=again)
+        noise = of_counted(draft.sides, draft.measured.primary, plan, draft.measured.gains)
+        price, again = configurations * judged.shares, advice.next_price(judged) * judged.shares
+        noise = replace(noise, price=price, again=again)
+        power = detectable(draft.measured.primary, plan, noise, paired=draft.sides.paired)
     return Comparison(
         baseline=side_of(draft.sides.baseline, draft.sides.count.baseline, lost=draft.lost[0]),
         candidate=side_of(draft.sides.candidate, draft.sides.count.candidate, lost=draft.lost[1]),

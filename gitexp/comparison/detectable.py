@@ -14,22 +14,27 @@ from typing import TYPE_CHECKING, Final
 from gitexp.comparison import advice, collapse, exclusions, sides
 from gitexp.comparison.counting import Count, FoundRuns, SideCount, count
 from gitexp.comparison.designs import crossed, folds, predictions, repeats, resplits
-from gitexp.comparison.designs.foretold import FEWEST_KNOWN, Spread, is_of_one_set, share_of
+from gitexp.comparison.designs.foretold import (
+    FEWEST_KNOWN,
+    Foretold,
+    PowerTerms,
+    Spread,
+    is_of_one_set,
+)
 from gitexp.comparison.designs.prediction_pairs import recorded_by
-from gitexp.comparison.measure import Question, Values, means_of, samples_of
+from gitexp.comparison.measure import Question, Values, means_of, samples_of, share_of
 from gitexp.comparison.randomness.variation import equal
-from gitexp.comparison.tally import Settled, settle
+from gitexp.comparison.tally import Settled, baseline_seeds, settle
 from gitexp.git import refs
 from gitexp.model.clocked import is_clocked, is_resource
 from gitexp.model.comparison import Detectable, MetricComparison, Missing, Role, SignificanceResult
-from gitexp.model.design import Unit
+from gitexp.model.design import PowerDesign, PowerRequest, Unit
 from gitexp.model.metrics import is_rounding, mean, recorded
 from gitexp.model.metrics import spread as spread_of
 from gitexp.model.plan import Claim, Direction, HypothesisKind, OnFailed, Plan, Verdict
 from gitexp.model.run import Origin
 from gitexp.stats.decide import decide
 from gitexp.stats.planned import detectable as distances
-from gitexp.stats.planned.foreseen import Outlook
 from gitexp.stats.stopping import least_p
 from gitexp.stats.tests import NOUNS, named
 
@@ -38,66 +43,63 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.eligible import Counted
     from gitexp.comparison.gather import RunPool
+    from gitexp.comparison.measure import CountedSides
     from gitexp.comparison.sides import Named, ResolvedSide
     from gitexp.model.result import VarianceShare
+
+    _BothSides = tuple[list[tuple[Counted, float]], list[tuple[Counted, float]]]
 
 POWER: Final = 0.8
 FOLD: Final = NOUNS[Unit.FOLD]
 
 
 def detectable(
-    metric: MetricComparison, plan: Plan, *, paired: bool, again: float = 1.0
+    metric: MetricComparison, plan: Plan, known: Spread, *, paired: bool
 ) -> Detectable | None:
     """Return what the design of the primary metric finds; None where nothing varies, or too little.
 
-    `paired`: whether repeats are joined by seed; `again`: by what alpha of a next plan, which is
-    one more try, is divided further. What is needed is needed of that one.
+    `known`: noise and prices, by which `gitexp power` would go; `paired`: whether repeats are
+    joined by seed. What is needed beyond the planned repeats is needed of a next plan.
 
     Notes
     -----
     Repeats: simulated or exact power of the planned test under the plan's rule, see
-    `foreseen.Outlook`. All else (examples, folds, data sets, repeats crossed with examples)
-    by the standard error that the interval was made from.
+    `foreseen.Outlook`. All else (examples, folds, data sets) by the standard error that the
+    interval was made from.
     """
     result = metric.result
     if result is None:
         return None
-    alpha, later = (plan.effect.level(plan.alpha / by) for by in (1, again))
-    band = plan.effect.kind is HypothesisKind.EQUIVALENCE
-    power = (1 + POWER) / 2 if band else POWER
-    promised = _promised(metric, plan)
     units = min(metric.n_baseline, metric.n_candidate)
     part = named(result.plan.test).part
     whole = len(metric.candidate_values) == metric.n_candidate
     # one of a repeat, which divides the table anew
     unit = f"{'split' if part == FOLD and whole else part or 'example'}s"
-    enough, noise = None, metric.variance
-    if noise is not None:  # more repeats do not lessen that of the one evaluation set
-        found = _crossed(metric, noise, (alpha, later), power, promised)
-        if found is None:
-            return None
-        distance, enough = found
-        units, unit = noise.repeats, f"pairs on the same {noise.examples} examples"
-        sd = noise.standard_error * math.sqrt(units)
-    elif plan.claim is Claim.METHOD and not part and whole:
+    enough: int | None = None
+    if plan.claim is Claim.METHOD and not part and whole:
         unit = "pairs" if paired else "repeats a side"
-        spread = _spread(metric, plan, paired=paired)
-        if spread is None or spread <= 0:
-            return None
-        outlook = Outlook(plan.stopping, plan.repeats, alpha, paired, band)
-        size = outlook.smallest(units, POWER)
+        if metric.variance is not None:
+            unit = f"{unit} on the same {metric.variance.examples} examples"
+        told = _foretold(plan, known, paired=paired)
+        promised = _promised(known.mean, plan)
+        size = told.unchanged().smallest(units, POWER) if told.spread > 0 else None
         if size is None:
             return None
-        sd, distance = spread, size * spread
-        outlook = replace(outlook, alpha=later)
-        enough = None if promised is None else outlook.needed(promised / sd, POWER)
+        sd, distance = told.spread, size * told.spread
+        if promised is not None:
+            enough = told.needed(promised, known.again)
     else:
         error = _error(metric, units)
         if error is None:
             return None
+        alpha, later = (
+            plan.effect.level(plan.alpha / by) for by in (known.price, known.again or known.price)
+        )
+        power = (1 + POWER) / 2 if plan.effect.kind is HypothesisKind.EQUIVALENCE else POWER
         df = units - 1 if part else math.inf
         distance, next_one = (distances.found_at(power, at, df) * error for at in (alpha, later))
-        sd = error * math.sqrt(units)
+        sd = _of_one(metric, part) or error * math.sqrt(units)
+        promised = _promised(metric.mean_baseline, plan)
         if named(result.plan.test).unit is Unit.FOLD:
             promised = None  # more folds of the same data share what they were trained on
         if promised is not None and promised > next_one * math.sqrt(units / distances.MOST):
@@ -114,46 +116,39 @@ def detectable(
     )
 
 
-def _crossed(
-    metric: MetricComparison,
-    noise: VarianceShare,
-    alphas: tuple[float, float],
-    power: float,
-    promised: float | None,
-) -> tuple[float, int | None] | None:
-    """Return what is found on one evaluation set, and the repeats that are enough for a promise.
-
-    `alphas`: of this plan, and of a next one.
-    """
-    interval = metric.interval
-    if interval is None or interval.low is None or interval.high is None:
-        return None
-    reach, error = (interval.high - interval.low) / 2, noise.standard_error
-    df = distances.degrees_behind(reach, error, confidence=interval.confidence)
-    alpha, later = alphas
-    enough = None
-    if promised is not None:
-        enough = distances.crossed_repeats_needed(noise, promised, power, alpha=later, df=df)
-    return distances.found_at(power, alpha, df) * error, enough
+def _foretold(plan: Plan, known: Spread, *, paired: bool) -> Foretold:
+    """Return the question of `gitexp power` about a plan as it stands."""
+    design = PowerDesign.PAIRED if paired else PowerDesign.INDEPENDENT
+    terms = PowerTerms(
+        plan.metric,
+        plan.direction,
+        plan.effect,
+        None,
+        plan.alpha,
+        POWER,
+        design,
+        plan.repeats,
+        plan.stopping,
+        plan,
+        price=known.price,
+    )
+    return Foretold(terms, PowerRequest(), known)
 
 
-def _promised(metric: MetricComparison, plan: Plan) -> float | None:
+def _promised(level: float | None, plan: Plan) -> float | None:
     margin = abs(plan.effect.margin)
     if plan.effect.relative:
-        margin *= abs(metric.mean_baseline)
+        margin *= abs(level or 0.0)
     return margin if margin > 0 and math.isfinite(margin) else None
 
 
-def _spread(metric: MetricComparison, plan: Plan, *, paired: bool) -> float | None:
-    """Return the standard deviation of one unit of the planned test."""
-    if not paired:
-        both = [sd for sd in (metric.sd_baseline, metric.sd_candidate) if sd is not None]
-        return math.sqrt(sum(sd**2 for sd in both) / len(both)) if both else None
-    share = share_of(plan.effect, plan.direction)
+def _of_one(metric: MetricComparison, part: str) -> float | None:
+    """Return the standard deviation of what one fold, split or data set gains; None for others."""
+    parts = [(one.baseline, one.candidate) for one in metric.parts]
     pairs = zip(metric.baseline_values, metric.candidate_values, strict=True)
-    found = spread_of([new - share * old for (_, old), (_, new) in pairs])
-    values = [value for _, value in (*metric.baseline_values, *metric.candidate_values)]
-    return 0.0 if found is not None and is_rounding(found, values) else found
+    parts = parts or [(old, new) for (_, old), (_, new) in pairs]
+    full = part and len(parts) == metric.n_candidate
+    return spread_of([new - old for old, new in parts]) if full else None
 
 
 def _error(metric: MetricComparison, units: int) -> float | None:
@@ -298,8 +293,8 @@ def of_baseline(world: RunPool, side: ResolvedSide, metric: str, asked: Named) -
     runs = tuple(item for item in there.values() if item.run.origin is Origin.OBSERVED)
     known: list[tuple[Counted, float]] = []
     used: list[Counted] = []
-    paired: list[tuple[tuple[Counted, float], tuple[Counted, float]]] = []
-    pairs = 0, 0.0
+    paired: _BothSides = [], []
+    pairs, apart = (0, 0.0), False
     price, again, step = 1, 0, ""
     settled: Settled | None = None
     if asked.plan is not None:
@@ -314,21 +309,20 @@ def of_baseline(world: RunPool, side: ResolvedSide, metric: str, asked: Named) -
             step = exclusions.onward(asked.plan, settled.count, paired=settled.paired, on_it=on_it)
         used = [settled.judged.baseline.repeats[seed] for seed in settled.baseline]
         known = _values(used, metric, files)
-        if settled.paired and metric == asked.plan.metric:
-            paired = _paired(settled, asked.plan)
-            pairs = _of_pairs(paired, asked.plan)
+        if metric == asked.plan.metric:
+            paired, apart = _paired(settled, asked.plan)
+            left, right = ([value for _, value in of] for of in paired)
+            pairs = _of_sides(left, right, asked.plan, paired=not apart)
     if len(known) < FEWEST_KNOWN:
         all_known = count(FoundRuns(runs), None, side.inputs, side.inputs, world.earlier)
         used = collapse.kept(all_known.baseline.repeats.values(), asked.plan)
         known = _values(used, metric, files)
-    values = [value for _, value in known]
-    # what only rounding sets apart are copies, whose spread would promise an answer from two
-    sd = spread_of(values) if len(values) >= FEWEST_KNOWN and not equal(values) else None
-    mid = mean(values) if values else None
     top = world.repo.workspace.top
     splits = None if is_clocked(metric) else resplits.of_side(top, side, used)
-    told = Spread(len(values), mid, sd, tuple(each.run for each in runs), splits, price)
-    told = replace(told, again=again, step=step)
+    told = replace(
+        _told(known, pairs), runs=tuple(each.run for each in runs), splits=splits, price=price
+    )
+    told = replace(told, again=again, step=step, apart=apart)
     names = {s.metric for item, _ in known for s in item.samples.values()}
     name = recorded(metric, names, files) or metric
     cells = samples_of({item.repeat.seed: item for item, _ in known}, name).values()
@@ -339,39 +333,78 @@ def of_baseline(world: RunPool, side: ResolvedSide, metric: str, asked: Named) -
         return replace(told, folds=by_fold)
     shown = not is_clocked(metric) and predictions.is_known(metric) and is_of_one_set(told)
     if not (shown and known and all(recorded_by(item, side) for item, _ in known)):
-        return replace(told, pairs=pairs)
-    noise = crossed.of_side(top, side, known, metric)
-    told = replace(told, pairs=pairs, crossed=True, noise=noise)
-    if settled is None or asked.plan is None or not pairs[1]:
+        return told
+    told = replace(told, crossed=True, noise=crossed.of_side(top, side, known, metric))
+    if settled is None or asked.plan is None or not pairs[1] or apart:
         return told
     share = share_of(asked.plan.effect, asked.plan.direction)
-    return replace(told, gains=crossed.of_gains(top, settled.sides, paired, metric, share))
+    joined = list(zip(*paired, strict=True))
+    return replace(told, gains=crossed.of_gains(top, settled.sides, joined, metric, share))
 
 
-def _paired(
-    settled: Settled, plan: Plan
-) -> list[tuple[tuple[Counted, float], tuple[Counted, float]]]:
-    """Return the pairs that count, each repeat with its value; baseline first."""
+def _paired(settled: Settled, plan: Plan) -> tuple[_BothSides, bool]:
+    """Return the repeats of both sides that are compared, each with its value.
+
+    In the order of common seeds; also whether they do not pair. Then there are all planned ones:
+    before that a partner may come.
+    """
+    paired, judged = settled.paired, settled.judged
 
     def values(side: SideCount, at: ResolvedSide) -> dict[int, tuple[Counted, float]]:
-        used = [side.repeats[seed] for seed in settled.judged.pairs]
+        used = [side.repeats[seed] for seed in (judged.pairs if paired else sorted(side.repeats))]
         found = _values(used, plan.metric, at.config.metrics)
         return {item.repeat.seed: (item, value) for item, value in found}
 
-    left = values(settled.judged.baseline, settled.sides[0])
-    right = values(settled.judged.candidate, settled.sides[1])
-    return [(left[seed], right[seed]) for seed in sorted(left.keys() & right.keys())]
+    sides = zip((judged.baseline, judged.candidate), settled.sides, strict=True)
+    left, right = (values(*side) for side in sides)
+    if not paired and min(len(left), len(right)) >= judged.left_of(plan.repeats):
+        return (list(left.values()), list(right.values())), True
+    common = sorted(left.keys() & right.keys()) if paired else []
+    return ([left[seed] for seed in common], [right[seed] for seed in common]), False
 
 
-def _of_pairs(
-    pairs: list[tuple[tuple[Counted, float], tuple[Counted, float]]], plan: Plan
+def of_counted(
+    situation: CountedSides, metric: MetricComparison, plan: Plan, gains: VarianceShare | None
+) -> Spread:
+    """Return what the repeats of a comparison tell of noise, as `of_baseline` has it of a plan.
+
+    `gains`: where the noise of what its pairs gain beyond the promise comes from, over one set.
+    """
+    count, side = situation.count, situation.baseline
+    used = [count.baseline.repeats[seed] for seed in baseline_seeds(count, plan)]
+    known = _values(used, plan.metric, side.config.metrics)
+    both = metric.baseline_values, metric.candidate_values
+    left, right = ([value for _, value in of] for of in both)
+    pairs = _of_sides(left, right, plan, paired=situation.paired)
+    told = replace(_told(known, pairs), crossed=gains is not None, gains=gains)
+    return replace(told, apart=not situation.paired)
+
+
+def _told(known: list[tuple[Counted, float]], pairs: tuple[int, float]) -> Spread:
+    """Return mean and spread of a side's repeats, and those of pairs."""
+    values = [value for _, value in known]
+    # what only rounding sets apart are copies, whose spread would promise an answer from two
+    sd = spread_of(values) if len(values) >= FEWEST_KNOWN and not equal(values) else None
+    mid = mean(values) if values else None
+    return Spread(len(values), mid, sd, pairs=pairs)
+
+
+def _of_sides(
+    left: list[float], right: list[float], plan: Plan, *, paired: bool
 ) -> tuple[int, float]:
-    """Return how many pairs count, and the spread of what they gain beyond the promise."""
-    share = share_of(plan.effect, plan.direction)
-    gains = [new - share * old for (_, old), (_, new) in pairs]
-    found = spread_of(gains) if all(map(math.isfinite, gains)) else None
-    known = [value for pair in pairs for _, value in pair]
-    return (len(pairs), 0.0) if found is None or is_rounding(found, known) else (len(pairs), found)
+    """Return how many repeats count on each side, and the spread of what they gain.
+
+    Beyond the promise, of a pair; of one side where they do not pair.
+    """
+    n, share = min(len(left), len(right)), share_of(plan.effect, plan.direction)
+    if not all(map(math.isfinite, (*left, *right))):
+        return n, 0.0
+    if paired:
+        found = spread_of([new - share * old for old, new in zip(left, right, strict=True)])
+    else:
+        one, two = spread_of(left), spread_of(right)
+        found = None if one is None or two is None else math.hypot(share * one, two) / math.sqrt(2)
+    return n, 0.0 if found is None or is_rounding(found, (*left, *right)) else found
 
 
 def _values(

@@ -445,4 +445,5 @@ def measurements(situation: CountedSides, options: CompareOptions, over: float =
         chosen.pair,
         {i.metric: a.added for i, a in answered if a.added and situation.candidates > 1},
         chosen.scope(metrics),
+        None if primary is None else primary.gains,
     )

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.designs.prediction_pairs import Pair
     from gitexp.comparison.failures import Failure
     from gitexp.comparison.measure import Answer, CountedSides, Question
-    from gitexp.model.result import SignificanceResult
+    from gitexp.model.result import SignificanceResult, VarianceShare
     from gitexp.stats.values import Values
 
 
@@ -48,8 +48,9 @@ class Measured:
     pair: Pair | None = None  # the predictions of both sides, where the claim is about two models
     # by metric, what each example adds to it on both sides; of a call with several candidates
     added: Mapping[str, tuple[Values, Values]] = field(default_factory=dict)
-
     scope: str = ""  # what a decision on the planned metric speaks of
+    # where the noise of what pairs gain beyond the promise comes from, in a crossed design
+    gains: VarianceShare | None = None
 
     @property
     def primary(self) -> MetricComparison | None:

@@ -14,7 +14,7 @@ from gitexp.model.comparison import EffectSize, Interval, MetricComparison, Role
 from gitexp.model.design import Design, Unit
 from gitexp.model.metrics import bare, mean, spread
 from gitexp.model.plan import Claim, Direction, Effect, Guard, HypothesisKind, Plan
-from gitexp.model.result import Part, Posterior
+from gitexp.model.result import Part, Posterior, VarianceShare
 from gitexp.model.run import Sample
 from gitexp.report import numbers
 
@@ -88,6 +88,12 @@ class Question:
         return replace(comparison, broken=broken)
 
 
+def share_of(effect: Effect, direction: Direction | None) -> float:
+    """Return from which share of the baseline's value a candidate's is told apart by the test."""
+    sign = -1.0 if direction is Direction.MIN else 1.0
+    return 1 + sign * effect.margin if effect.relative else 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A metric's comparison, or why there is none."""
@@ -99,6 +105,8 @@ class Answer:
     lacks: str = ""  # which pairs it leaves out: what needs all of them is not shown
     # what each example adds to the metric of both sides, in a crossed design
     added: tuple[Table, Table] | None = None
+    # where the noise of what it gains beyond the promise comes from, likewise
+    gains: VarianceShare | None = None
 
 
 @dataclass(frozen=True, slots=True)

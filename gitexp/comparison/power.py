@@ -38,7 +38,7 @@ from gitexp.records.terms import (
     parse_expected,
     truth_text,
 )
-from gitexp.stats.planned.foreseen import OfExamples, Outlook
+from gitexp.stats.planned.foreseen import OfExamples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -174,7 +174,8 @@ def _terms(request: PowerRequest, known: _Known) -> PowerTerms:
         effect = mine.effect
     expect = None if request.expect is None else parse_expected(request.expect, direction)
     models = mine is not None and mine.claim is Claim.MODEL
-    design = request.design or (PowerDesign.ACCURACY if models else PowerDesign.PAIRED)
+    usual_design = PowerDesign.INDEPENDENT if mine and known.found.apart else PowerDesign.PAIRED
+    design = request.design or (PowerDesign.ACCURACY if models else usual_design)
     planned, alpha = (REPEATS, ALPHA) if mine is None else (mine.repeats, mine.alpha)
     if request.alpha is not None:
         alpha = check_alpha(request.alpha)
@@ -224,9 +225,9 @@ def _of_repeats(request: PowerRequest, terms: PowerTerms, known: _Known) -> Powe
         )
     needed = reached = None
     if margin:  # what has to be told from no change at all
-        unchanged = _unchanged(told)
-        needed = unchanged.needed(abs(margin) / spread, terms.power)
-        reached = unchanged.power_at(abs(margin) / spread)
+        own = terms.plan is not None and terms.own
+        needed = told.needed(abs(margin), found.again if own else 0)
+        reached = told.unchanged().power_at(abs(margin) / spread)
     report = replace(
         _report(request, terms, margin, (needed, truth, support), mean),
         unit="pairs" if paired else "repeats a side",
@@ -245,27 +246,17 @@ def _with_next_try(report: PowerReport, told: Foretold, known: _Known) -> PowerR
     if terms.plan is None or not terms.own or not again:
         return replace(report, next_step=_onward(told, of, known, None))
     later, planned, more = replace(terms, price=again), terms.units, of.planned(terms.units)
-    needed, fewest = report.needed, max(more or 0, planned + 1)
-    if report.distance and (needed is None or needed > planned):
-        size = report.distance / told.spread
-        needed = _unchanged(replace(told, terms=later)).needed(size, terms.power)
-        fewest = fewest if of.truth else max(fewest, needed or 0)
+    fewest = max(more or 0, planned + 1)
+    if report.distance and (report.needed is None or report.needed > planned):
+        fewest = fewest if of.truth else max(fewest, report.needed or 0)
     other = _of_repeats(told.request, replace(later, units=fewest), known)
     step = _onward(told, of, known, other)
-    report = replace(
-        report, needed=needed, next_step=step, again=again if again > terms.price else 0
-    )
+    report = replace(report, next_step=step, again=again if again > terms.price else 0)
     if not of.truth or (more is not None and more <= planned):
         return report
     beyond = other.support
     of = replace(of, needed=beyond.needed, needed_from=beyond.needed_from)
     return replace(report, support=of, price=known.price(of.planned(planned) or planned))
-
-
-def _unchanged(told: Foretold) -> Outlook:
-    """Return what is found where in truth nothing changes."""
-    cautious, best = told.outlooks(0.0)
-    return cautious or best
 
 
 def _onward(told: Foretold, support: Support, known: _Known, other: PowerReport | None) -> str:

@@ -119,9 +119,7 @@ class Settled:
     @property
     def baseline(self) -> tuple[int, ...]:
         """The baseline's: once there are as many pairs as planned, those with a partner."""
-        pairs = self.judged.pairs
-        planned = 1 if self.plan is None else self.judged.left_of(self.plan.repeats)
-        return pairs if len(pairs) >= planned else tuple(sorted(self.judged.baseline.repeats))
+        return baseline_seeds(self.judged, self.plan)
 
     @property
     def by_run(self) -> dict[str, tuple[int, ...]]:
@@ -153,6 +151,12 @@ class Tally:
 
 
 NOTHING = Tally((), None, {})
+
+
+def baseline_seeds(judged: Count, plan: Plan | None) -> tuple[int, ...]:
+    """Return the baseline's seeds that count; see `Settled.baseline`."""
+    planned = 1 if plan is None else judged.left_of(plan.repeats)
+    return judged.pairs if len(judged.pairs) >= planned else tuple(sorted(judged.baseline.repeats))
 
 
 def settle(

@@ -240,14 +240,15 @@ class Detectable:
     power: float  # with which it is found at the plan's alpha
     units: int  # of the smaller side
     unit: str  # "pairs", "repeats a side", "examples", "pairs on the same 500 examples"
-    # Standard deviation of one unit, in the unit of the metric: of the paired differences, or of
-    # one side's values. Elsewhere the standard error times the root of the units.
+    # Standard deviation of one unit, in the unit of the metric: of what a pair, split, fold or data
+    # set gains, or of one side's values. Of examples the error times the root of the units.
     spread: float
     # Distance that the plan is about, in the unit of the metric: between no gain and the promised
     # one. None where the promise is any gain at all.
     promised: float | None = None
-    # Units at which `promised` is found with `power` by a next plan, which pays for its try; None
-    # where there is no such distance, or no number that anybody could run.
+    # Units at which `promised` is found with `power`, as `gitexp power` has it; those beyond the
+    # planned repeats by a next plan, which pays for its try. None where there is no such distance,
+    # or no number that anybody could run.
     needed: int | None = None
 
 

@@ -224,6 +224,16 @@ def test_power_pays_for_what_re_splits_share(lab: Lab) -> None:
     )
 
 
+def test_one_word_of_spread_has_one_meaning(lab: Lab) -> None:
+    """That splits share examples is in what they find, and not in what one of them varies by."""
+    low, high = experiment(lab, fifth)
+    found, asked = one(lab).detectable, power(lab.repo.workspace)
+    assert found is not None
+    alone = float(np.std(np.subtract(high, low), ddof=1))
+    assert (found.spread, asked.spread) == (pytest.approx(alone), pytest.approx(alone))
+    assert found.distance == pytest.approx(asked.detectable, rel=0.05)
+
+
 def test_what_power_does_not_know_of_splits_it_assumes() -> None:
     asked = PowerRequest(metric="f1", effect=">0", expect="0.01", sd=0.01)
     assert "repeats are independent (no re-splits of one table)" in power(None, asked).assumed

@@ -13,7 +13,7 @@ import numpy as np
 
 from gitexp.comparison.designs import predictions, repeats
 from gitexp.comparison.designs.prediction_pairs import Pair, read_alone, read_pair, recorded_by
-from gitexp.comparison.measure import Answer, CountedSides, Question, Values, values_of
+from gitexp.comparison.measure import Answer, CountedSides, Question, Values, share_of, values_of
 from gitexp.errors import DesignError, GitexpError
 from gitexp.model.clocked import is_clocked
 from gitexp.model.plan import Claim
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.designs.predictions import Computed
     from gitexp.comparison.eligible import Counted
     from gitexp.comparison.sides import ResolvedSide
+    from gitexp.model.result import VarianceShare
     from gitexp.stats.crossed import Squares
 
 LARGEST_BYTES = 512 << 20  # of all predictions files that are read at once
@@ -103,8 +104,8 @@ def of_gains(
     pairs: Sequence[tuple[tuple[Counted, float], tuple[Counted, float]]],
     metric: str,
     share: float,
-) -> Squares | None:
-    """Return the mean squares of what pairs gain beyond the promise, by repeats and examples.
+) -> VarianceShare | None:
+    """Return where the noise of what pairs gain beyond the promise comes from.
 
     `pairs`: baseline and candidate, each with the metric's value; `share` of the baseline's is
     what the candidate has to have. None as for `of_side`.
@@ -121,7 +122,7 @@ def of_gains(
         table = np.stack([predictions.added(definition, one)[0] for one in alone])
         if any(each.ids != alone[0].ids for each in alone):
             return None
-        return crossed.squares(table[1::2] - share * table[::2])
+        return crossed.variance_share(share * table[::2], table[1::2])
     except (GitexpError, ValueError):  # as above
         return None
 
@@ -175,4 +176,7 @@ def compare(
         relative_interval=relative,
         variance=variance,
     ).noted(f"computed as {definition} from {len(pairs[0].ids)} predictions of each repeat")
-    return Answer(question.judged(full), added=(left, right))
+    effect, gains = question.effect, variance
+    if effect is not None and effect.relative:
+        gains = crossed.variance_share(share_of(effect, question.direction) * left, right)
+    return Answer(question.judged(full), added=(left, right), gains=gains)

@@ -6,11 +6,12 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison.designs import predictions, resplits
+from gitexp.comparison.measure import share_of
 from gitexp.errors import UsageError
 from gitexp.model import dataclass, replace
 from gitexp.model.design import KnownFolds, PowerDesign, PowerRequest, Splits
 from gitexp.model.metrics import NO_RULE
-from gitexp.model.plan import Direction, Effect, HypothesisKind, Plan, Stopping
+from gitexp.model.plan import Effect, HypothesisKind, Plan, Stopping
 from gitexp.stats import metrics
 from gitexp.stats.design import pairs_needed, smallest_p
 from gitexp.stats.planned.detectable import Floor
@@ -20,6 +21,8 @@ from gitexp.stats.tests import FEWEST_PAIRS, MIN_REPEATS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gitexp.model.plan import Direction
+    from gitexp.model.result import VarianceShare
     from gitexp.model.run import Run
     from gitexp.stats.crossed import Squares
 
@@ -98,8 +101,10 @@ class Spread:
     folds: KnownFolds | None = None  # likewise by folds whose sizes are known
     crossed: bool = False  # whether all recorded predictions of one set, by which pairs are tested
     noise: Squares | None = None  # repeats by the examples of the one set that they predicted
-    pairs: tuple[int, float] = (0, 0.0)  # of the plan asked about, and the spread of their gains
-    gains: Squares | None = None  # those gains by the examples of the one set
+    # of the plan asked about, and the spread of their gains; of one side's values where `apart`
+    pairs: tuple[int, float] = (0, 0.0)
+    apart: bool = False  # whether both sides of the plan have repeats, which do not pair
+    gains: VarianceShare | None = None  # where the noise of those gains comes from, over one set
 
 
 def is_of_one_set(found: Spread) -> bool:
@@ -107,12 +112,6 @@ def is_of_one_set(found: Spread) -> bool:
     repeats = [each for run in found.runs for each in run.repeats if each.evaluation is not None]
     sets = {(each.evaluation, each.evaluation_basis) for each in repeats}
     return len(sets) == 1 and {basis for _, basis in sets} == {"predictions"}
-
-
-def share_of(effect: Effect, direction: Direction) -> float:
-    """Return from which share of the baseline's value a candidate's is told apart by the test."""
-    sign = -1.0 if direction is Direction.MIN else 1.0
-    return 1 + sign * effect.margin if effect.relative else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +148,16 @@ class Foretold:
 
     @property
     def by_pairs(self) -> bool:
-        """Whether pairs of the plan tell the spread."""
+        """Whether pairs of the plan, or repeats that do not pair, tell the spread."""
         n, sd = self.found.pairs
+        # predictions tell more of the noise than so few values do
+        fewest = FEWEST_PAIRS if self.found.gains is None else MIN_REPEATS
         return (
-            self.paired
+            self.paired is not self.found.apart
             and self.folds is None
             and self.request.effect is None
             and self.request.sd is None
-            and n >= FEWEST_PAIRS
+            and n >= fewest
             and sd > 0
         )
 
@@ -214,7 +215,6 @@ class Foretold:
         best = Outlook(rule, self.terms.units, self.terms.level, self.paired, self.band, floor)
         if self.band:
             best = replace(best, truth=truth / self.spread)
-        noise = self.found.noise
         if folds is not None and floor is not None:
             return best, replace(best, floor=replace(floor, common=True))
         if sets := self.found.datasets:
@@ -226,12 +226,28 @@ class Foretold:
             return None, best
         if not self.is_crossed:
             return best, best
-        size = 2 if noise is None else noise.n_examples
+        size, noise = self._examples, self.found.noise
         best = replace(best, floor=Floor(0.0, size))
         cautious = replace(best, floor=Floor(self._floor(truth), size))
         if self._of_gains:
             return cautious, cautious
         return None if noise is None else cautious, cautious if self._said else best
+
+    def unchanged(self) -> Outlook:
+        """Return what is found where in truth nothing changes."""
+        cautious, best = self.outlooks(0.0)
+        return cautious or best
+
+    def needed(self, distance: float, later: int = 0) -> int | None:
+        """Return the fewest repeats that tell a promise so far away from no change.
+
+        None where no number does. `later`: what p of a next plan is multiplied by, of which those
+        beyond the planned ones are; 0 where the plan may grow.
+        """
+        needed = self.unchanged().needed(distance / self.spread, self.terms.power)
+        if not later or (needed is not None and needed <= self.terms.units):
+            return needed
+        return replace(self, terms=replace(self.terms, price=later)).needed(distance)
 
     def refuse_idle(self) -> None:
         """Refuse what changes no number of this design: whoever typed it takes it for heeded."""
@@ -269,12 +285,19 @@ class Foretold:
             self.request.discordant is not None and metrics.kind_of(self.terms.metric) in _OF_LABELS
         )
 
+    @property
+    def _examples(self) -> int:
+        """How many examples all repeats predicted; the fewest that have a spread, if unknown."""
+        noise, gains = self.found.noise, self.found.gains
+        if gains is not None and self._of_gains:
+            return gains.examples
+        return 2 if noise is None else noise.n_examples
+
     def _floor(self, truth: float) -> float:
         """Return the variance that the test set gives the mean, in variances of a pair."""
         noise, gains = self.found.noise, self.found.gains
         if gains is not None and self._of_gains:
-            each = (gains.examples - gains.rest) / gains.n_repeats
-            return max(each, 0.0) / gains.n_examples / self.spread**2
+            return gains.examples_share * (gains.standard_error / self.spread) ** 2
         if noise is None:
             return 0.0
         if self.request.discordant is not None and self._said:
@@ -288,7 +311,8 @@ class Foretold:
         """Say what the numbers rest on."""
         n, sd = self.found.pairs
         if self.by_pairs:
-            yield f"normal values; the spread of the plan's {n} pairs, {sd:.3g}"
+            both = f"{n} repeats a side" if self.found.apart else f"{n} pairs"
+            yield f"normal values; the spread of the plan's {both}, {sd:.3g}"
         else:
             of = f"the spread of {self.found.n} baseline repeats"
             of = of if self.folds is None else f"{of} from fold to fold"
@@ -305,11 +329,11 @@ class Foretold:
         if self.folds is None and resplit:
             yield resplits.foretold(self.splits)
         if self.paired and is_of_one_set(self.found) and predictions.is_known(self.terms.metric):
-            noise, said = self.found.noise, _OWN if self._of_gains else _BETWEEN
+            said = _OWN if self._of_gains else _BETWEEN
             if self._said:
                 said = f"{self.request.discordant:.1%} of them right on one side only"
-            known = self.is_crossed and noise is not None
-            yield _CROSSED.format(noise.n_examples) + said if known and noise else _LEFT_OUT
+            known = self.is_crossed and (self.found.noise is not None or self._of_gains)
+            yield _CROSSED.format(self._examples) + said if known else _LEFT_OUT
         single = self.folds is not None or isinstance(self.splits, Splits)
         if single and self.terms.stopping is not None:
             yield f"a single look: {NO_RULE}"

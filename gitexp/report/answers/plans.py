@@ -217,7 +217,7 @@ def _rests_on(report: PowerReport) -> Iterator[Fact]:
         yield Fact("price", f"{each}: {_price(report.price)}")
     yield from (Fact("assumed", text) for text in report.assumed)
     if report.unit == "pairs" and not any("of the plan's" in text for text in report.assumed):
-        yield Fact("later", "once pairs are there, gitexp compare goes by their own spread instead")
+        yield Fact("later", "once five pairs are there, their own spread is taken instead")
 
 
 def _price(price: Price) -> str:

@@ -14,7 +14,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import nctdtr, ndtr, ndtri, stdtridf, stdtrit
+from scipy.special import nctdtr, ndtr, ndtri, stdtrit
 
 from gitexp.errors import DesignError
 from gitexp.model import dataclass
@@ -26,8 +26,6 @@ from gitexp.stats.values import Values, number, rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from gitexp.model.result import VarianceShare
 
 FEW_REJECTING = 40  # relabellings: below, a t test at the attained level is off by up to 10 points
 MOST_SIMULATED = 5_000  # relabellings; at a tiny alpha there are more, and t has to do
@@ -244,34 +242,6 @@ def error_behind(low: float, high: float, *, confidence: float, units: int) -> f
     return (high - low) / (2 * float(quantile))
 
 
-def degrees_behind(reach: float, error: float, *, confidence: float) -> float:
-    """Return the degrees of freedom of an interval that reaches so far; infinite for a normal one.
-
-    >>> round(degrees_behind(2.2622, 1.0, confidence=0.95))
-    9
-    """
-    rate(confidence, "confidence")
-    level = (1 + confidence) / 2
-    if reach <= error * float(ndtri(level)) * (1 + 1e-9):
-        return math.inf
-    return float(stdtridf(level, reach / error))
-
-
-def crossed_repeats_needed(
-    noise: VarianceShare, promised: float, power: float, *, alpha: float, df: float
-) -> int | None:
-    """Return the repeats that find `promised` on the same examples.
-
-    None where no number does: what the test set adds to the error stays, however many there are.
-    """
-    wanted = (promised / found_at(power, alpha, df) / noise.standard_error) ** 2
-    left = wanted - noise.examples_share
-    if left <= 0:
-        return None
-    repeats = noise.repeats * (noise.seeds_share + noise.rest_share) / left
-    return math.ceil(max(repeats, MIN_REPEATS)) if repeats < MOST else None
-
-
 def fewest(
     power_of: Callable[..., float], size: float, power: float, *, alpha: float, paired: bool
 ) -> int | None:
@@ -312,7 +282,7 @@ def _least(n: int, *, paired: bool) -> float:
 
 
 def _ways(n: int, *, paired: bool) -> int:
-    n = min(n, 1_000)
+    n = min(n, 500)  # beyond, the ways of two groups are too many for a float
     return 2**n if paired else math.comb(2 * n, n)
 
 
