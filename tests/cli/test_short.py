@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.execution.test_run import plain
 from tests.lab.shell import PLAN, gitexp
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.lab.build import BuiltRepo
 
 
@@ -167,3 +171,25 @@ def test_a_run_ends_with_the_planned_metric_of_both_whole_sides(experiment: Buil
         assert all(line.endswith(" 2/2") for line in (candidate, baseline))
     (item,) = json.loads(gitexp(experiment, "list", "--json").out)["experiments"]
     assert f"  {item['primary']['mean']:.3f} +- " in again.out.splitlines()[1]
+
+
+def test_a_mean_of_the_repeats_with_a_partner_says_how_many_these_are(tmp_path: Path) -> None:
+    script = (
+        "import json, os, random\n"
+        "seed, lr = int(os.environ['GITEXP_SEED']), float(open('lr').read())\n"
+        "assert lr or str(seed) != os.environ.get('BAD'), 'no convergence'\n"
+        "json.dump({'acc': random.Random(seed).random() + lr}, open('metrics.json', 'w'))\n"
+        "open('model.txt', 'w').write(str(seed))\n"
+    )
+    repo = plain(tmp_path / "p", script)
+    repo.commit({"lr": "1"})
+    assert gitexp(repo, "new", "x", *PLAN, "--metric", "acc:max", "--repeats", "3").code == 0
+    repo.commit({"lr": "0"})
+    would = gitexp(repo, "run", "--with-baseline", "--dry-run").out
+    bad = re.findall(r"\d+", next(line for line in would.splitlines() if "would run" in line))
+    done = gitexp(repo, "run", "--with-baseline", "--keep-going", env={"BAD": bad[-1]})
+    assert done.code == 5, done
+    _, candidate, baseline = done.out.splitlines()[:3]
+    assert candidate.split()[1] == "2/3"
+    assert "in 2 pairs" not in candidate
+    assert re.search(r"3/3 +[\d.]+ \+- [\d.]+ in 2 pairs", baseline)

@@ -27,7 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.plan import Guard
-    from gitexp.model.report import AmendReport, ConcludeReport, NewReport, PlannedRun, RunReport
+    from gitexp.model.report import (
+        AmendReport,
+        ConcludeReport,
+        NewReport,
+        PlannedRun,
+        RunReport,
+        SideSoFar,
+    )
     from gitexp.model.request import InitReport
 
 SHORT = 9
@@ -317,7 +324,7 @@ def _recorded(report: RunReport) -> Grid:
             (
                 each.side,
                 f"{each.repeats}/{max(each.repeats, each.planned)}",
-                "" if each.primary is None else listing.summary_text(each.primary),
+                _mean_text(each),
                 new.get(each.side, ""),
             )
             for each in report.sides
@@ -336,6 +343,15 @@ def _recorded(report: RunReport) -> Grid:
     right = range(2, 2 + len(metrics))
     spare = dict.fromkeys(reversed(right), "metric")
     return Grid("runs", ("side", "finished", *metrics), rows, frozenset(right), spare=spare)
+
+
+def _mean_text(side: SideSoFar) -> str:
+    """Return a side's mean, and of how many pairs it is where some have no partner."""
+    if side.primary is None:
+        return ""
+    text = listing.summary_text(side.primary)
+    pairs = side.primary.n
+    return text if pairs == side.repeats else f"{text} in {numbers.amount(pairs, 'pair')}"
 
 
 def _unfinished(report: RunReport) -> Iterator[Item]:
