@@ -10,7 +10,9 @@ from gitexp.errors import GitexpError
 from gitexp.execution.engines import local
 from gitexp.execution.worker import worker as work
 from gitexp.model import compile_methods
+from gitexp.model.config import ParamKey
 from gitexp.model.job import Job, Outcome
+from gitexp.model.run import Observed
 from gitexp.records import codec
 from gitexp.system import environment
 
@@ -35,6 +37,7 @@ def serve() -> int:
     """Fork for each job that the engine writes to standard input."""
     codec.prepare(reads=(Job, environment.Kept), writes=(Outcome, environment.Kept))
     compile_methods("__init__")
+    compile_methods("__eq__", of=(ParamKey, Observed))  # the two that each job compares
     return local.serve(fast)
 
 

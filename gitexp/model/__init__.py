@@ -41,10 +41,11 @@ else:
 __all__ = ["asdict", "compile_methods", "dataclass", "field", "fields", "replace"]
 
 
-def compile_methods(*names: str) -> None:
-    """Compile now, of all classes so far, what the first call would: who forks shares it."""
+def compile_methods(*names: str, of: Iterable[type] = ()) -> None:
+    """Compile now, of these or all classes so far, what the first call would: forks share it."""
+    wanted = {*of}
     for cls, late in _late:
-        for name in late.intersection(names):
+        for name in late.intersection(names) if not wanted or cls in wanted else ():
             with contextlib.suppress(AttributeError, TypeError):  # of a value without any field
                 getattr(cls, name)(object.__new__(cls), *([None] if name == "__eq__" else []))
 

@@ -117,6 +117,15 @@ def test_importing_a_class_compiles_nothing_of_it() -> None:
     assert cls.__init__.__code__.co_filename == "<string>"
 
 
+def test_methods_of_named_classes_alone_are_compiled_before_a_fork() -> None:
+    cls, other = value(model.dataclass)[0], value(model.dataclass)[0]
+    late = cls.__eq__, cls.__hash__, other.__eq__
+    model.compile_methods("__eq__", of=(cls,))
+    assert cls.__eq__ is not late[0]
+    assert cls.__hash__ is not late[1]
+    assert other.__eq__ is late[2]
+
+
 def test_no_module_takes_the_other_dataclass() -> None:
     taken = [
         path.relative_to(PACKAGE).as_posix()
