@@ -27,7 +27,7 @@ from gitexp.comparison.judged import Draft, Measured, adjusted, troubles
 from gitexp.comparison.measure import Answer, CountedSides, Question
 from gitexp.comparison.randomness import seeding
 from gitexp.comparison.randomness.variation import made_outside, traces, unmoved
-from gitexp.comparison.tally import settle
+from gitexp.comparison.tally import settle, with_scores
 from gitexp.dvc.inputs import STAGE
 from gitexp.errors import NoSamplesError
 from gitexp.git import refs
@@ -104,7 +104,7 @@ def draft(
     candidate, kept = _private(repo, candidate, options)
     settled = settle(world, baseline, candidate, plan, options.pool)
     gathered, everything, evaluation = settled.gathered, settled.everything, settled.evaluation
-    counted, collapsed = settled.judged, settled.collapsed
+    counted, collapsed = with_scores(repo.workspace, settled), settled.collapsed
     same = baseline.inputs == candidate.inputs
     failed = standing(repo, settled)
     shared, choice = frozen.standing(repo, plan, candidate, counted)

@@ -170,7 +170,6 @@ def settle(
     gathered = gather(world, baseline, candidate, plan, pool)
     found, earlier = gathered.found, gathered.earlier
     everything = count(found, plan, baseline.inputs, candidate.inputs, earlier)
-    everything = with_scores(world.repo.workspace, everything, gathered.holdouts)
     evaluation = evaluation_of(everything)
     paired = bool(everything.pairs) and evaluation.same
     late = selection.late_seeds(everything, plan, paired=paired)
@@ -185,13 +184,14 @@ def settle(
     return Settled(sides, plan, gathered, counted, everything, judged, gone, evaluation)
 
 
-def with_scores(workspace: Workspace, counted: Count, runs: Sequence[FoundRun]) -> Count:
-    """Give repeats that count what a hidden holdout scored of their outputs.
+def with_scores(workspace: Workspace, settled: Settled) -> Count:
+    """Give repeats that are judged what a hidden holdout scored of their outputs, to be shown.
 
     By what was scored, whoever says so: a repeat that has other bytes gets nothing, and what a
     project itself calls so is not one. A metric of which two records disagree is not shown. Who
-    has set the command is shown what it sealed, and nothing else.
+    has set the command is shown what it sealed, and nothing else. None decides: no plan names one.
     """
+    counted, runs = settled.judged, settled.gathered.holdouts
     sides = (counted.baseline, counted.candidate)
     named = {name for s in sides for it in s.repeats.values() for name, *_ in it.samples}
     if not runs and not any(name.startswith(SCORED) for name in named):

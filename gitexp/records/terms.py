@@ -22,6 +22,7 @@ from typing import cast
 from gitexp.errors import BadEffectError, BadFormatError, UnknownMetricError, UsageError
 from gitexp.model.design import FEWEST_SKEWED, NO_CHANGE, SKEW_FLIPS
 from gitexp.model.ids import ParamValue, PlanDigest
+from gitexp.model.metrics import SCORED
 from gitexp.model.plan import (
     ALPHA_BELOW,
     ALPHAS,
@@ -250,6 +251,7 @@ def parse_metric(text: str) -> tuple[str, Direction | None]:
 def sealed(plan: Plan) -> Plan:
     """Return a plan with its digest, if its terms can be those of a plan."""
     check_alpha(plan.alpha)
+    _check_named(plan)
     if not 1 <= plan.repeats <= MAX_REPEATS:
         raise BadFormatError(
             "a plan cannot have so many repeats",
@@ -261,6 +263,17 @@ def sealed(plan: Plan) -> Plan:
     if plan.failure:
         plan = replace(plan, failure=failure_text(parse_failure(plan.failure)))
     return replace(plan, digest=digest(plan))
+
+
+def _check_named(plan: Plan) -> None:
+    """Refuse what a hidden holdout scores: it is shown, and decides nothing."""
+    names = [plan.metric, *(guard.metric for guard in plan.guards), plan.failure]
+    if found := next((name for name in names if name.startswith(SCORED)), ""):
+        raise BadFormatError(
+            "a plan cannot rest on what a hidden holdout scores, which decides nothing",
+            found=found,
+            expected="metrics that each repeat reports; the holdout's is shown beside them",
+        )
 
 
 def with_test(plan: Plan) -> Plan:

@@ -368,7 +368,7 @@ def test_an_interrupt_records_nothing(planned: BuiltRepo, hidden: Path) -> None:
 
     def interrupts() -> int:
         asked.append(1)
-        return int(len(asked) > 20)
+        return int(len(asked) > 5)
 
     before = planned.refs()
     report = run(planned.workspace, RunRequest(holdout=True), interrupts=interrupts)
@@ -514,6 +514,23 @@ def test_what_begins_jobs_contradicts_it(
 ) -> None:
     refused(planned, UsageError, "--holdout begins no job", **option)
     assert hidden.exists()
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--metric", "holdout:hidden:max"),
+        ("--metric", "acc:max", "--guard", "holdout:hidden>=-1%"),
+        ("--metric", "acc:max", "--failure", "holdout:hidden<0.1"),
+    ],
+)
+def test_no_plan_rests_on_it(repo: BuiltRepo, option: tuple[str, ...]) -> None:
+    """Nor one of a project of which nobody knows yet which metrics it reports."""
+    what = ("--effect", ">0", "--hypothesis", "it is better there", "--repeats", "9")
+    done = gitexp(repo, "new", "other", *what, *option)
+    assert done.code == 3, done.err
+    assert "cannot rest on what a hidden holdout scores" in done.err
+    assert "refs/heads/exp/other" not in repo.refs()
 
 
 def test_a_project_reports_no_metric_that_is_called_so(planned: BuiltRepo) -> None:
