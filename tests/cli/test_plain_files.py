@@ -319,6 +319,18 @@ def test_predictions_of_no_true_label_are_refused(run: object, guess: tuple[str,
     assert ("score" in err) is (guess == ("0.2", "0.9"))
 
 
+@pytest.mark.parametrize("metric", ["accuracy", "f1_macro", "error_rate", "rmse"])
+def test_equal_labels_are_not_counted_among_real_numbers(run: object, metric: str) -> None:
+    true = [n % 17 + n / 300 for n in range(1, 300)]
+    low, high = (
+        "id,y_true,y_pred\n" + "".join(f"{y},{y:.3f},{y + n % shift}\n" for n, y in enumerate(true))
+        for shift in (3, 4)
+    )
+    code, _, err = run(low, high, "--design", "examples", "--metric", f"{metric}:min")
+    assert code == (0 if metric == "rmse" else 3)
+    assert ("the true values are real numbers" in err) == (metric != "rmse")
+
+
 @pytest.mark.parametrize("metric", ["accuracy", "f1_macro", "roc_auc"])
 @pytest.mark.parametrize(("column", "name"), [(1, "true"), (2, "predicted")])
 def test_an_empty_label_is_no_class(run: object, metric: str, column: int, name: str) -> None:

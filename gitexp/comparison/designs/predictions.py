@@ -6,6 +6,7 @@ again.
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from dataclasses import replace
@@ -133,6 +134,12 @@ def definition_of(metric: str, pair: Pair) -> Computed:
     """Return the likeliest meaning of a metric's name of which no number was reported."""
     sides = pair.measured(0.0, 0.0)
     labels = classes(pair.y_true, *(side.y_pred for side in sides))
+    if kind_of(metric) is None and (real := next(filter(_is_real, pair.y_true), "")):
+        raise DesignError(
+            f"{metric} counts equal labels, and the true values are real numbers",
+            found=f"{real} among them",
+            expected="rmse, mae or mse; or labels",
+        )
     found: tuple[Computed, ...] = scored.candidates(metric, sides, pair.positive)
     for definition in found or metrics.candidates(metric, labels, pair.positive):
         try:
@@ -144,6 +151,15 @@ def definition_of(metric: str, pair: Pair) -> Computed:
         f"{metric} cannot be computed from these predictions",
         expected="accuracy, f1, roc_auc, log_loss, rmse, ... and the columns that it needs",
     )
+
+
+def _is_real(label: str) -> bool:
+    """Whether a label is a number with a fraction, as scikit-learn tells a regression."""
+    try:
+        value = float(label)
+    except ValueError:
+        return False
+    return math.isfinite(value) and not value.is_integer()
 
 
 def positive_of(pair: Pair, given: str | None) -> str | None:
