@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from gitexp import __version__
 from gitexp.errors import GitexpError
 from gitexp.git import command, discovery
-from gitexp.git.discovery import user_key
+from gitexp.git.discovery import plain_bytes, user_key
 from gitexp.git.transaction import layout
 from gitexp.git.worktree import status as git_status
 
@@ -141,16 +141,14 @@ def _parts(workspace: Workspace) -> Iterator[bytes]:
     ):
         yield os.fsencode(path)
         try:
-            seen = path.stat()
+            seen = path.lstat()
         except FileNotFoundError:
             continue
         yield b"%d %d %d" % (seen.st_mtime_ns, seen.st_size, seen.st_ino)
 
 
 def _runs(workspace: Workspace) -> list[Path]:
-    if workspace.top is None:
-        return []
-    folder = workspace.top / ".gitexp" / "tmp" / "runs"
+    folder = layout.work(workspace.git_dir) / "runs"
     try:
         return sorted(folder / entry.name / "state.json" for entry in os.scandir(folder))
     except (FileNotFoundError, NotADirectoryError):
@@ -159,7 +157,6 @@ def _runs(workspace: Workspace) -> list[Path]:
 
 def _is_published(path: Path) -> bool:
     try:
-        with path.open("rb") as stream:
-            return _PUBLISHED in stream.read(LIMIT_BYTES)
+        return _PUBLISHED in plain_bytes(path, LIMIT_BYTES)
     except OSError:
         return False

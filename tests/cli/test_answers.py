@@ -123,11 +123,20 @@ def test_deleted_damaged_or_forged_answers_change_nothing(tmp_path: Path) -> Non
 
 def test_while_a_run_goes_on_nothing_is_remembered(tmp_path: Path) -> None:
     repo = plain(tmp_path / "r")
+    said(repo, "status")
+    assert len(kept(repo)) == 1
     folder = repo.path / ".git/gitexp/work/runs/aaaaaaaaaaaaaaaa"
     folder.mkdir(parents=True)
     (folder / "state.json").write_bytes(b'{"published": false}')
+    assert "aaaaaaa" in said(repo, "status")
+    assert len(kept(repo)) == 1, "while it goes on nothing is remembered"
+    (folder / "state.json").write_bytes(b'{"owner": {"pid": 1},\n "published": true\n}')
     said(repo, "status")
-    assert kept(repo) == []
+    assert len(kept(repo)) == 2
+    (folder / "state.json").unlink()
+    os.mkfifo(folder / "state.json")
+    said(repo, "status")
+    assert len(kept(repo)) == 2, "what is no file is waited for by nobody"
 
 
 def test_in_a_hook_of_another_repository_git_is_asked_as_the_hook_would(tmp_path: Path) -> None:
