@@ -77,6 +77,8 @@ def _next_of_plan(judged: Judged, plan: Plan, found: Detectable | None) -> str:
         on_it, count = judged.current_branch == plan.branch, judged.sides.count
         pairs = judged.sides.paired
         step = exclusions.onward(plan, count, paired=pairs, on_it=on_it, enough=_target(judged))
+        if (amend := _amending(judged, plan)) and "gitexp run" in step:
+            step = amend
         if not step.startswith(exclusions.COMPARE):  # a repeat may lack the planned metric
             return failures.after(judged.draft.failed, step, plan, lambda: judged.shares)
     inconclusive = open_ and judged.verdict is Verdict.INCONCLUSIVE
@@ -91,14 +93,8 @@ def _end(judged: Judged, plan: Plan, found: Detectable | None) -> str:
     """Return how to conclude; where the question is open, also how to go on."""
     name = "" if judged.current_branch == plan.branch else f" {shlex.quote(plan.name)}"
     end = f'gitexp conclude{name} -m "what was learned"'
-    if judged.verdict is Verdict.UNDECIDABLE and not _may_grow(judged):
-        # A look that could not have decided costs nothing, and fresh seeds are drawn.
-        needed, left = _needed(judged), judged.sides.count.left_of(plan.repeats)
-        if plan.claim is Claim.METHOD and _by_repeats(judged) and needed > left:
-            why = f"{counted(left, 'repeat')} cannot decide"
-            needed = failures.with_failures(plan, judged.sides.count, needed)
-            needed = max(needed, plan.repeats + 1)  # an amendment without a change is none
-            return f'gitexp amend-plan{name} --repeats {needed} --why "{why}"'
+    if judged.verdict is Verdict.UNDECIDABLE and (amend := _amending(judged, plan)):
+        return amend
     closed = judged.verdict is not Verdict.INCONCLUSIVE or judged.met
     if closed or plan.claim is Claim.MODEL or plan.stopping:
         return end
@@ -106,6 +102,20 @@ def _end(judged: Judged, plan: Plan, found: Detectable | None) -> str:
     if enough is None or not _by_repeats(judged):
         return f"{end}; to go on: a new plan, with what gitexp power {shlex.quote(plan.name)} says"
     return f"{end}; to go on: {exclusions.planning(plan, enough)}"
+
+
+def _amending(judged: Judged, plan: Plan) -> str:
+    """Return what amends a plan whose repeats reach no alpha; "" where they do, or it may grow."""
+    needed, left = _needed(judged), judged.sides.count.left_of(plan.repeats)
+    fixed = is_fixed(plan) or not _may_grow(judged)
+    if plan.claim is not Claim.METHOD or not (fixed and _by_repeats(judged) and needed > left):
+        return ""
+    # A look that could not have decided costs nothing, and fresh seeds are drawn.
+    name = "" if judged.current_branch == plan.branch else f" {shlex.quote(plan.name)}"
+    needed = failures.with_failures(plan, judged.sides.count, needed)
+    needed = max(needed, plan.repeats + 1)  # an amendment without a change is none
+    why = f"{counted(left, 'repeat')} cannot decide"
+    return f'gitexp amend-plan{name} --repeats {needed} --why "{why}"'
 
 
 def _again(judged: Judged) -> str:
@@ -135,6 +145,9 @@ def reasons(judged: Judged) -> tuple[str, ...]:
     if units < needed:
         are = "is" if plan.repeats == 1 else "are"
         planned = f"{plan.repeats} {are} planned, " if _by_repeats(judged) else ""
+        if is_fixed(plan) and judged.sides.count.place and needed > plan.repeats:
+            shares = judged.shares * judged.sides.count.chances(amended=True)
+            planned = f"as the next try, at alpha / {shares}, {planned}"
         found.append(
             f"{_amount(judged, needed)} would do to reach alpha = {plan.alpha:g}, "
             f"{planned}{units} {'is' if units == 1 else 'are'} there"
@@ -329,14 +342,19 @@ def _needed(judged: Judged) -> int:
         return 0
     if result is not None and (fewest := named(result.plan.test).fewest):
         return fewest
-    model, amended = plan.claim is Claim.MODEL, not _may_grow(judged)
+    model, grows = plan.claim is Claim.MODEL, _may_grow(judged)
     if model and plan.effect.margin != 0:
         return MIN_BOOTSTRAP_EXAMPLES
-    needed = pairs_needed(
-        plan.alpha / (judged.shares * judged.sides.count.chances(amended=amended)),
-        paired=judged.sides.paired or model,
-        one_sided=plan.effect.one_sided,
+    this, other = (
+        pairs_needed(
+            plan.alpha / (judged.shares * judged.sides.count.chances(amended=amended)),
+            paired=judged.sides.paired or model,
+            one_sided=plan.effect.one_sided,
+        )
+        for amended in (False, True)
     )
+    beyond = is_fixed(plan) and this > judged.sides.count.left_of(plan.repeats)
+    needed = this if grows and not beyond else other
     if result is None or plan.stopping is None:
         return needed
     # Its looks have a price of their own, and each further pair halves the smallest p.

@@ -307,6 +307,7 @@ def of_baseline(world: RunPool, side: ResolvedSide, metric: str, asked: Named) -
             again = other if other > price or settled.everything.candidate.repeats else 0
             on_it = refs.head(world.repo).branch == asked.plan.branch
             step = exclusions.onward(asked.plan, settled.count, paired=settled.paired, on_it=on_it)
+            step = exclusions.deciding(world.repo, settled, step)
         used = [settled.judged.baseline.repeats[seed] for seed in settled.baseline]
         known = _values(used, metric, files)
         if metric == asked.plan.metric:

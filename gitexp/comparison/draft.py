@@ -132,6 +132,7 @@ def draft(
             if plan is not None:
                 held = seeding.copying(repo, settled.sides, counted, gathered.found, plan)[1]
                 error.next_step = seeding.step(held, plan) if held else error.next_step
+            error.next_step = exclusions.deciding(repo, settled, error.next_step or "")
             error.next_step = choice or sides.run_there(repo, settled.sides, error.next_step)
             raise
     differ, more = exclusions.changes(repo, baseline, candidate, counted)

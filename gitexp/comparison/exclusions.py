@@ -104,7 +104,7 @@ def of_settled(repo: Repo, settled: Settled, plan: Plan, branch: str | None) -> 
         shown = ((s, [*c.repeats.values()]) for s, c in zip(settled.sides, sides, strict=True))
         with contextlib.suppress(GitexpError):  # predictions that are not here: `compare` says it
             step = without_rule(plan) if lacks_rule(repo.workspace.top, plan, shown) else step
-    shared = partial(sharing, repo, settled)
+    step, shared = deciding(repo, settled, step), partial(sharing, repo, settled)
     return failures.after(failures.standing(repo, settled), step, plan, shared)
 
 
@@ -121,11 +121,23 @@ def sharing(repo: Repo, settled: Settled) -> int:
 
 
 def amending(repo: Repo, settled: Settled, plan: Plan, *, ran: bool = False) -> str:
-    """Return what goes on with other seeds: an amendment has to change something."""
-    chances = settled.amended(ran=ran) * sharing(repo, settled)
-    enough = settled.deciding(plan, chances)
-    needed = max(failures.with_failures(plan, settled.count, enough), plan.repeats + 1)
-    return f"gitexp amend-plan --repeats {needed} --why TEXT"
+    """Return what goes on with other seeds, before `compare` says it."""
+    return failures.amending(settled, plan, sharing(repo, settled), ran=ran)
+
+
+def deciding(repo: Repo, settled: Settled, step: str) -> str:
+    """Return a step; where no outcome of what it runs could decide, what is amended before.
+
+    By the price of the coming try alone, as far as that is the first: `run` says the rest.
+    """
+    plan, price = settled.plan, settled.chances
+    if plan is None or "gitexp run" not in step:
+        return step
+    if step.startswith(CHANGE):
+        price = settled.amended()
+    shares = sharing(repo, settled) if price > 1 else 1
+    amend = failures.unable(settled, plan, shares, price)
+    return step.partition("gitexp run")[0] + amend if amend else step
 
 
 def overtaken(

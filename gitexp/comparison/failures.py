@@ -57,6 +57,8 @@ class Failure:
     seen: str = ""  # what brings it into the job's folder, which it is left out of
     # what drops a seed that failed each time that it ran, by how many experiments share alpha
     amend: Callable[[int], str] | None = None
+    # what its plan is amended by first where mending changes the candidate, likewise; "": nothing
+    anew: Callable[[int], str] | None = None
     of_snapshot: bool = False  # for which alone it ran: what counts is judged without it
     passable: bool = False  # and the repeats that count do not need what it failed in
 
@@ -77,6 +79,7 @@ def standing(repo: Repo, settled: Settled) -> tuple[Failure, ...]:
                 item,
                 dropped=seeds <= settled.count.given_up,
                 amend=_dropping(settled, settled.plan, source, side),
+                anew=partial(unable, settled, settled.plan) if name == "candidate" else None,
             ),
             last,
         )
@@ -118,7 +121,9 @@ def after(
     without = f"; or, to go on without it, {rest}" if drops and goes_on else ""
     without += f"; or, as it fails each time, {mend.amend(shares())}" if mend.amend else ""
     if mend.remedy or plan is None or mend.side != "baseline":
-        return f"{way}, then {step}" + without
+        anew = mend.anew(shares()) if goes_on and mend.anew and not mend.remedy else ""
+        first = f"; if that changes the candidate, {anew} first" if anew else ""
+        return f"{way}, then {step}{first}{without}"
     # The baseline is a commit, which no change of its branch mends.
     name, switch = shlex.quote(plan.baseline.name), step.partition("gitexp run")[0]
     amend = f'{switch}git merge {name} && gitexp amend-plan --baseline {name} --why "it failed"'
@@ -229,6 +234,26 @@ def _dropped(settled: Settled, plan: Plan, shares: int) -> str:
     costs = [f"p times {price}"] * (price > 1)
     costs += [f"{numbers.amount(lost, 'finished repeat')} will not count"] * bool(plan.drawn)
     return f"{step} --why TEXT" + (f" ({', '.join(costs)})" if costs else "")
+
+
+def unable(settled: Settled, plan: Plan, shares: int, price: int = 0) -> str:
+    """Return the amendment without which no outcome of a plan's repeats can decide; "" for none.
+
+    `shares`: among how many experiments it shares alpha; `price`: what p is multiplied by, by
+    default as of another try.
+    """
+    if plan.claim is Claim.MODEL or plan.drawn is None or plan.stopping is not None:
+        return ""
+    enough = settled.deciding(plan, (price or settled.amended()) * shares)
+    able = settled.count.left_of(plan.repeats) >= enough
+    return "" if able else amending(settled, plan, shares)
+
+
+def amending(settled: Settled, plan: Plan, shares: int, *, ran: bool = False) -> str:
+    """Return what goes on with other seeds: an amendment has to change something."""
+    enough = settled.deciding(plan, settled.amended(ran=ran) * shares)
+    needed = max(with_failures(plan, settled.count, enough), plan.repeats + 1)
+    return f"gitexp amend-plan --repeats {needed} --why TEXT"
 
 
 def with_failures(plan: Plan, count: Count, needed: int) -> int:

@@ -79,23 +79,23 @@ def unplanned(seen: Situation) -> str:
     return "" if planned else said
 
 
-def too_few(seen: Situation, *, ran: bool = False) -> str:
-    """Say, before hours are spent, that no outcome of these repeats can decide; "" otherwise.
+def too_few(seen: Situation, *, ran: bool = False) -> tuple[str, str]:
+    """Say, before hours are spent, that no outcome can decide, and what amends the plan.
 
     `ran`: they are recorded by now, and whoever amends the plan makes the next try of it.
     """
     plan = seen.plan
     if plan is None or plan.claim is Claim.MODEL or seen.request.seeds:
-        return ""
+        return "", ""
     wanted, chances = seen.wanted, seen.chances
     if is_fixed(plan):
         wanted = min(wanted, plan.repeats)
         wanted -= 0 if seen.settled is None else len(seen.settled.count.ended)
     if plan.stopping is not None and plan.drawn and _have_sizes(seen, plan) is not None:
-        return _NO_RULE.format(IN_FOLDS.format(plan.metric))
+        return _NO_RULE.format(IN_FOLDS.format(plan.metric)), ""
     settled = seen.settled
     if settled is None or not any(s.side == CANDIDATE and s.choice.run for s in seen.sides):
-        return ""
+        return "", ""
     unless = selection.unless(settled.count)
     alone = _least(plan, wanted)
     shares = _shares(seen, plan, settled, min(1.0, chances * alone))
@@ -105,14 +105,14 @@ def too_few(seen: Situation, *, ran: bool = False) -> str:
     # Once it ran, `compare` knows whether it is a try of its own; else the test is one over folds.
     known = (ran and unless) or (plan.stopping is None and _have_sizes(seen, plan))
     if least <= plan.alpha or known:
-        return ""
+        return "", ""
     count = settled.count
     of = " over all looks" if plan.stopping else ""
     tries = f" as try {count.place}{unless}" if count.place else " candidates under this plan"
     of += f", times {chances}{tries}" if chances > 1 else ""
     of += f", times {shares} experiments with results on this data" if shares > 1 else ""
     are = "is" if plan.repeats == 1 else "are"
-    then = f"{plan.repeats} {are} planned"
+    then, amend = f"{plan.repeats} {are} planned", ""
     needed = settled.deciding(plan, chances * shares)
     if plan.stopping is None and needed <= plan.repeats:
         then += f", --repeats {needed} would do"
@@ -120,9 +120,10 @@ def too_few(seen: Situation, *, ran: bool = False) -> str:
         # Of drawn seeds p pays for the versions of a plan, too.
         again = settled.amended(ran=ran) if plan.drawn else chances
         needed = failures.with_failures(plan, count, settled.deciding(plan, again * shares))
-        then += f"; gitexp amend-plan --repeats {needed} --why TEXT plans what would do"
+        amend = f"gitexp amend-plan --repeats {needed} --why TEXT"
+        then += f"; {amend} plans what would do"
     at = of.partition(",")
-    return cannot_decide(plan, wanted, f"{least:.2g}{at[0]} at best{at[1]}{at[2]}", then)
+    return cannot_decide(plan, wanted, f"{least:.2g}{at[0]} at best{at[1]}{at[2]}", then), amend
 
 
 def _least(plan: Plan, n: int) -> float:
@@ -186,7 +187,7 @@ def report(seen: Situation, planned: tuple[PlannedRun, ...], done: Performed) ->
     )
     heard = [text for each in recorded for text in each.run.warnings]
     heard += [text for each in recorded for repeat in each.run.repeats for text in repeat.warnings]
-    stopped, few = done.stopped, too_few(seen, ran=bool(done.published))
+    stopped, few = done.stopped, too_few(seen, ran=bool(done.published))[0]
     now, sides = _so_far(seen) if done.published else (None, ())
     if stopped is None:
         step = _next_step(seen, planned, recorded, now, interrupted=done.interrupted)
@@ -401,7 +402,7 @@ def _next_step(
 ) -> str:
     request, good = seen.request, _finished(recorded)
     if request.dry_run and any(each.seeds for each in planned) and not waiting(seen):
-        return "the same without --dry-run"
+        return too_few(seen)[1] or "the same without --dry-run"
     if interrupted:
         return _go_on(seen, planned, recorded)
     failed = [

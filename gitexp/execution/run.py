@@ -186,7 +186,7 @@ def _foretold(
     drift = [*drifted(seen.repo, source.commit, source.config, seen.plan), *_on_other_data(seen)]
     taken = answer.taken_over(planned, resumed)
     for kind, texts in (
-        (ProgressKind.WARNING, [answer.unplanned(seen), answer.too_few(seen), *drift]),
+        (ProgressKind.WARNING, [answer.unplanned(seen), answer.too_few(seen)[0], *drift]),
         (ProgressKind.STEP, [taken, *answer.again(seen)]),
     ):
         for text in filter(None, texts):

@@ -6,12 +6,14 @@ no state may come twice.
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.views.status import status
 from tests.lab.build import dvc_files, repository
 from tests.lab.shell import gitexp
 
@@ -257,6 +259,42 @@ def test_each_next_command_leads_on(
         step = next_of(done)
     if step.startswith("gitexp conclude"):
         assert re.match(r"(SUPPORTED|REFUTED|INCONCLUSIVE)", done.out), done
+
+
+@pytest.mark.slow
+def test_a_try_that_could_not_decide_is_amended_before_it_runs(tmp_path: Path) -> None:
+    """By each verb the same, whether nothing or a part of it ran."""
+    repo = repository(tmp_path / "repo")
+    begun(repo, "--repeats", "6", "--seeds", "drawn")
+    plan = status(repo.workspace).plan
+    assert plan is not None
+    assert plan.drawn is not None
+    changed(repo, 0.03, f"{next(itertools.islice(plan.drawn.sequence(), 1, None))},")
+    crashed, amend = ran(repo, "--with-baseline", "--keep-going"), "gitexp amend-plan --repeats"
+    for said in (crashed, gitexp(repo, "status"), gitexp(repo, "compare")):
+        assert re.search(r"mend it, then gitexp run(;|$)", next_of(said)), said
+        assert f"; if that changes the candidate, {amend} 7 --why TEXT first" in next_of(said)
+    changed(repo, 0.03)
+    for argv in (("status",), ("compare",), ("run", "--dry-run")):
+        assert next_of(gitexp(repo, *argv)) == f"{amend} 7 --why TEXT", argv
+    assert f"or {amend} 7 --why TEXT" in next_of(gitexp(repo, "power"))
+    repo.switch("main")
+    assert next_of(gitexp(repo, "compare", "h")) == f"git switch exp/h && {amend} 7 --why TEXT"
+    repo.switch("exp/h")
+    repo.git("branch", "part")
+    step = next_of(gitexp(repo, "amend-plan", "--repeats", "7", "--why", "it is try 2"))
+    assert step == "gitexp run --with-baseline"
+    for argv in (("run", "--dry-run"), ("status",)):
+        assert "amend" not in next_of(gitexp(repo, *argv))
+    assert next_of(ran(repo, "--with-baseline")) == "gitexp compare"
+    assert gitexp(repo, "compare").out.startswith("SUPPORTED")
+    repo.git("reset", "-q", "--hard", "part")
+    part = ran(repo, "--repeats", "3")
+    for said in (part, gitexp(repo, "status"), gitexp(repo, "compare")):
+        assert next_of(said).startswith(f"{amend} 8 --why ")
+    told = gitexp(repo, "compare").out
+    assert "8 pairs would do" in told
+    assert "as the next try, at alpha / 12" in told
 
 
 @pytest.mark.slow
