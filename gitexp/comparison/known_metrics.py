@@ -360,14 +360,17 @@ def _logged(where: Workspace, commit: CommitHash) -> tuple[frozenset[str], bool]
 
 
 def recorded_runs(repo: Repo, commit: CommitHash, config: ProjectConfig) -> tuple[FoundRun, ...]:
-    """Return the runs that a commit reaches, then those of its inputs, recorded anywhere."""
-    reached = lookup.runs_at(repo, commit).runs
+    """Return the runs that a commit reaches, then those of its inputs, recorded anywhere.
+
+    No holdout's: what it scores is not a metric that a repeat reports.
+    """
+    reached = tuple(each for each in lookup.runs_at(repo, commit) if not each.run.is_holdout)
     try:
         digest = inputs.compute(repo, objects.commit_info(repo, commit).tree, config)
     except GitexpError:  # what cannot be digested was not run
         return reached
     known = {each.run.id for each in reached}
-    everywhere = lookup.runs_by_inputs(repo, digest)
+    everywhere = (each for each in lookup.runs_by_inputs(repo, digest) if not each.run.is_holdout)
     return (*reached, *(each for each in everywhere if each.run.id not in known))
 
 

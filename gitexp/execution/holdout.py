@@ -361,7 +361,8 @@ def _publish(
         program=call.program,
         call=call.id,
         # what the repeats' own run did, and this one did not
-        **dict.fromkeys(("group", "engine", "command", "evaluator"), ""),
+        engine="holdout",
+        **dict.fromkeys(("group", "command", "evaluator"), ""),
         **dict.fromkeys(("warnings", "once", "observed"), ()),
         snapshot_only=None,
     )

@@ -247,13 +247,25 @@ def test_both_sides_are_scored_blind_and_recorded_in_one_commit(
 def test_what_is_scored_acts_on_no_other_answer(planned: BuiltRepo, hidden: Path) -> None:
     (before,) = compare(planned.workspace)
     checked = gitexp(planned, "check", "main..HEAD")
-    scored(planned)
+    tip = planned.hash()
+    said = [gitexp(planned, verb, "--json").out for verb in ("list", "status")]
+    scores = scored(planned)
     (after,) = compare(planned.workspace)
     same = {"verdict", "headline", "unused", "looks", "pairs", "siblings", "next_step", "warnings"}
     assert {key: getattr(after, key) for key in same} == {key: getattr(before, key) for key in same}
+    now = [gitexp(planned, verb, "--json").out for verb in ("list", "status")]
+    now = [text.replace(planned.hash(), tip).replace('"runs":4', '"runs":2') for text in now]
+    assert now == said
     assert [each for each in after.metrics if "holdout" not in each.metric] == list(before.metrics)
     assert gitexp(planned, "check", "main..HEAD").code == checked.code == 0
     assert "holdout:hidden" in gitexp(planned, "list", "--runs").out
+    shown = gitexp(planned, "show", scores.recorded[0].run.id).out
+    assert "reported, by a hidden holdout" in shown
+    assert "gitexp logs" not in shown
+    what = ("--effect", ">0", "--hypothesis", "it is better there", "--baseline", "HEAD")
+    done = gitexp(planned, "new", "next", "--metric", "hidden:max", *what)
+    assert "no metric is called hidden" in done.err
+    assert "holdout" not in done.err
     assert hidden.exists()
 
 

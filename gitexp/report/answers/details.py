@@ -150,7 +150,7 @@ def run(view: ShownRun, style: Style = PLAIN) -> Sheet:
         headline=f"run {record.id}: {good}/{len(own)} finished, {whose}",
         grids=tuple(grid for grid in grids if grid.rows),
         facts=tuple(facts),
-        next_step=f"gitexp logs {record.id[:SHORT]}",
+        next_step="gitexp compare" if record.is_holdout else f"gitexp logs {record.id[:SHORT]}",
     )
 
 
