@@ -31,6 +31,7 @@ from gitexp.errors import (
     DataMissingError,
     ExistsError,
     GitexpError,
+    LockedError,
     MovedRefError,
     NoPlanError,
     NoSamplesError,
@@ -44,9 +45,9 @@ from gitexp.execution.engines import process
 from gitexp.execution.place import find_place, plan_of
 from gitexp.execution.preflight.checks import SPACE_RESERVE_BYTES
 from gitexp.execution.record import Record
-from gitexp.execution.workdir import cache_of
+from gitexp.execution.workdir import WorkDir, cache_of
 from gitexp.git import identity
-from gitexp.git.transaction import layout, locks, transaction
+from gitexp.git.transaction import transaction
 from gitexp.git.writing import Message
 from gitexp.model import dataclass, replace
 from gitexp.model.ids import ABSENT, CommitHash
@@ -120,7 +121,7 @@ def score(
             next_step="GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=gitexp.holdout "
             "GIT_CONFIG_VALUE_0=COMMAND gitexp run --holdout",
         )
-    with locks.FileLock(layout.locks_dir(workspace) / "holdout", timeout_s=0.0):
+    with _alone(workspace):
         place = find_place(workspace, request)
         plan = plan_of(place, request)
         if plan is None:
@@ -142,6 +143,25 @@ def score(
         if done is None:
             return replace(_report(place, (), "the same again"), interrupted=True)
         return _publish(place, plan, command, done, call)
+
+
+@contextlib.contextmanager
+def _alone(workspace: Workspace) -> Iterator[None]:
+    """Keep jobs of this repository apart: one could read the command in what this process has."""
+    lock = trust_settings.holdout_lock(workspace)
+    with states.beginning(workspace):
+        lock.acquire()
+    try:
+        going = sorted(run for at in WorkDir.everywhere(workspace) for run in states.living(at))
+        if going:
+            raise LockedError(
+                "jobs go on, and one could read the command that scores",
+                found=", ".join(f"run {run[:8]}" for run in going),
+                next_step="the same when they have ended",
+            )
+        yield
+    finally:
+        lock.release()
 
 
 def _check(request: RunRequest) -> None:
@@ -421,15 +441,6 @@ def _holdouts(place: RunPlace, commit: CommitHash) -> set[str]:
 
 def _report(place: RunPlace, recorded: tuple[RecordedRun, ...], step: str) -> RunReport:
     return RunReport(
-        branch=place.branch,
-        commit=None,
-        planned=(),
-        recorded=recorded,
-        snapshot="",
-        not_updated=(),
-        exploratory=False,
-        interrupted=False,
-        dry_run=False,
-        warnings=(),
-        next_step=step,
-    )
+        place.branch, None, (), recorded, snapshot="", not_updated=(), warnings=(), next_step=step,
+        exploratory=False, interrupted=False, dry_run=False,
+    )  # fmt: skip

@@ -16,8 +16,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gitexp.errors import GitexpError, PreflightError
+from gitexp.errors import GitexpError, LockedError, PreflightError
 from gitexp.git import command, identity
+from gitexp.git.transaction.layout import locks_dir
+from gitexp.git.transaction.locks import FileLock
 from gitexp.model.ids import Sha256
 from gitexp.model.rules import Outside
 from gitexp.model.run import Holdout
@@ -59,6 +61,12 @@ def refuse_visible_holdout(workspace: Workspace) -> None:
 
     Wherever it is set: a job reads its user's files, and the variables of whoever began it.
     """
+    if (lock := holdout_lock(workspace)).is_held():
+        raise LockedError(
+            "a holdout is being scored, and a job could read its command",
+            found=lock.holder(),
+            next_step="the same when it has ended",
+        )
     for scope, key, _ in command.settings_of(workspace):
         if key == HOLDOUT:
             unset = f"git config --{shlex.quote(scope)} --unset-all gitexp.holdout"
@@ -70,6 +78,11 @@ def refuse_visible_holdout(workspace: Workspace) -> None:
                 if scope == "command"
                 else f"{unset}, then the same again",
             )
+
+
+def holdout_lock(workspace: Workspace) -> FileLock:
+    """Return what a call holds that scores; whoever begins a job holds `states.beginning`."""
+    return FileLock(locks_dir(workspace) / "holdout", timeout_s=0.0)
 
 
 def holdout(workspace: Workspace) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import subprocess
 import sys
 import tempfile
 from dataclasses import replace
@@ -21,6 +22,7 @@ from gitexp.errors import (
     DataMissingError,
     ExistsError,
     GitexpError,
+    LockedError,
     NoSamplesError,
     NoSpaceError,
     PreflightError,
@@ -36,6 +38,7 @@ from gitexp.model.config import ParamKey
 from gitexp.model.ids import Md5
 from gitexp.model.plan import Direction, SeedOrigin
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
+from gitexp.provenance import trust_settings
 from gitexp.text import samples as samples_format
 from gitexp.views.list_runs import list_runs
 from tests.lab import build
@@ -347,6 +350,29 @@ def test_a_repeat_has_so_much_time_and_no_more(
     with pytest.raises(CommandFailedError):
         run(planned.workspace, request, tell=lambda event: told.append(event.message))
     assert told[0] == "scoring 10 repeats, at most 0.3 s each"
+
+
+def test_no_job_runs_while_it_is_scored(
+    planned: BuiltRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever was first: a job could read the variables of the call that scores."""
+    begun, go_on = tmp_path / "begun", tmp_path / "go"
+    wait = (
+        f"import os, time\nopen({str(begun)!r}, 'w')\nwhile not os.path.exists({str(go_on)!r}):\n"
+    )
+    text = (planned.path / "train.py").read_text("utf-8")
+    planned.commit({"train.py": f"{wait}    time.sleep(0.05)\n{text}"})
+    argv = [sys.executable, "-m", "gitexp", "run", "--seeds", "99", "--at", "HEAD"]
+    with subprocess.Popen(argv, cwd=planned.path, env=environment()) as job:
+        until(begun.exists)
+        setting(monkeypatch, "true")
+        refused(planned, LockedError, "jobs go on, and one could read the command")
+        go_on.touch()
+    assert job.returncode == 0
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "0")
+    with trust_settings.holdout_lock(planned.workspace), pytest.raises(LockedError) as caught:
+        run(planned.workspace, RunRequest(seeds=(98,)))
+    assert caught.value.summary == "a holdout is being scored, and a job could read its command"
 
 
 def test_what_a_command_leaves_behind_ends_with_it(
