@@ -34,6 +34,7 @@ from gitexp.execution.record import Record
 from gitexp.execution.run import run
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
+from gitexp.git.transaction import layout
 from gitexp.model.config import ParamKey
 from gitexp.model.ids import Md5
 from gitexp.model.plan import Direction, SeedOrigin
@@ -478,6 +479,19 @@ def test_a_score_of_other_bytes_is_none_of_this_repeats(
     monkeypatch.setenv("GIT_CONFIG_COUNT", "0")
     (told,) = compare(planned.workspace)
     assert not [each for each in told.metrics if each.metric.startswith("holdout:")]
+
+
+def test_a_record_names_its_author_as_the_project_wants_it(
+    planned: BuiltRepo, hidden: Path
+) -> None:
+    text = (planned.path / ".gitexp/config.yaml").read_text("utf-8")
+    hashed = text.replace("identity: full", "identity: hash")
+    planned.commit({".gitexp/config.yaml": hashed})
+    for each in scored(planned).recorded:
+        assert "Ada" in planned.git("log", "-1", "--format=%an")
+        assert "Ada" not in planned.show(layout.run_json(each.run.id))
+    assert [each for each in compare(planned.workspace)[0].metrics if "holdout" in each.metric]
+    assert hidden.exists()
 
 
 def test_nothing_is_scored_before_the_planned_repeats_are_there(
