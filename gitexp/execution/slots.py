@@ -12,6 +12,7 @@ import hashlib
 import itertools
 import os
 import posixpath
+import shlex
 import shutil
 import stat
 import sys
@@ -29,6 +30,7 @@ from gitexp.git.transaction import layout
 from gitexp.git.transaction.locks import FileLock
 from gitexp.git.worktree import checkouts, status
 from gitexp.model.job import LINKED, WRITTEN
+from gitexp.store import calls
 from gitexp.system import params
 from gitexp.text.foreign import with_parents
 from gitexp.text.jsontext import json_dumps, json_loads
@@ -138,7 +140,8 @@ def keep_linked(folder: Path, links: Sequence[LinkedPath]) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.mkdir(mode=0o700)
     places: dict[str, Json] = {link.path: os.path.realpath(link.target) for link in links}
-    (folder / _PLACES).write_bytes(json_dumps(places))
+    value: dict[str, Json] = {"places": places, "seal": _seal(folder, places)}
+    (folder / _PLACES).write_bytes(json_dumps(value))
     for name, file, seen in params.linked_files(links):
         kept = folder / _FILES / name
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -192,8 +195,20 @@ def _places(folder: Path) -> list[tuple[Path, Path]]:
     except FileNotFoundError:  # nothing was kept yet, or another side's put it back
         return []
     value = json_loads(told, where=str(folder / _PLACES), limit=_PLACES_BYTES)
-    places = value.items() if isinstance(value, dict) else ()
-    return [(Path(path), Path(str(place))) for path, place in places]
+    places, seal = map(value.get, ("places", "seal")) if isinstance(value, dict) else ((), "")
+    if not isinstance(places, dict) or seal != _seal(folder, places):
+        raise UnsafeInputError(
+            "who wrote where linked files belong is not known: none is put back",
+            where=str(folder / _PLACES),
+            next_step=f"copy what you need of it, then rm -r {shlex.quote(str(folder))}",
+        )
+    return [(Path(path), Path(str(place))) for path, place in places.items()]
+
+
+def _seal(folder: Path, places: Mapping[str, Json]) -> str:
+    """Return what proves that this user wrote them: a given folder may name any place."""
+    text = json_dumps({"run": folder.name, "places": dict(places)}).decode("utf-8")
+    return calls.sealed(folder.parents[2], f"linked {text}")
 
 
 def _refuse_led(file: Path) -> None:
@@ -366,13 +381,22 @@ def _lock(slots: Sequence[str]) -> tuple[FileLock, Path]:
         time.sleep(_PAUSE_S)
 
 
-def readable(job: Job, cache: Path) -> list[str]:
-    """Return what of the user's work tree a job may read."""
-    top = Path(job.repository)
-    dvc = project_folder(top, job.project) / ".dvc"
+def trees(job: Job, slot: Path) -> list[str]:
+    """Return the user's work tree, and those that a search upwards from the job's folder meets.
+
+    Of a linked work tree, or a submodule, the Git directory lies in another one.
+    """
+    top = os.path.realpath(job.repository)
+    above = (str(folder) for folder in slot.parents if (folder / ".git").exists())
+    return [job.repository, *(each for each in above if os.path.realpath(each) != top)]
+
+
+def readable(job: Job, cache: Path, trees_: Iterable[str]) -> list[str]:
+    """Return what of the user's work trees a job may read."""
+    dvc = project_folder(Path(job.repository), job.project) / ".dvc"
     python = Path(job.python).parents[1] if os.sep in job.python else cache
-    ours = (top / ".git", top / ".gitexp", top / ".dvc", dvc, cache, python)
-    return [*map(str, ours), *(link.target for link in job.links)]
+    ours = (Path(tree, name) for tree in trees_ for name in (".git", ".gitexp", ".dvc"))
+    return [*map(str, (*ours, dvc, cache, python)), *(link.target for link in job.links)]
 
 
 def acting(job: Job, paths: Iterable[str]) -> list[str]:
@@ -386,12 +410,16 @@ def acting(job: Job, paths: Iterable[str]) -> list[str]:
     data = {posixpath.join(job.project, each) for each in (*outs, *given)}
     asked: dict[str, str] = {}  # Git answers for no path behind a link
     for path in paths:
+        if path.startswith("../"):  # of another work tree, whose own rules say what is ignored
+            found += [] if _ignored((top / path).parent, [(top / path).name]) else [path]
+            continue
         above = with_parents(path)
         asked[path] = next((each for each in above[::-1] if (top / each).is_symlink()), path)
         if any(each in data or (top / f"{each}.dvc").is_file() for each in above):
             found.append(path)
     ignored = _ignored(top, asked.values())
-    return [path for path in asked if path in found or asked[path] not in ignored]
+    found += [path for path in asked if asked[path] not in ignored]
+    return [*dict.fromkeys(found)]
 
 
 def _ignored(top: Path, paths: Collection[str]) -> frozenset[str]:

@@ -143,8 +143,9 @@ def _execute(attempt: Attempt, stop: process.Stop) -> measurements.Measurements:
         found = environment.capture(place, attempt.env)
         attempt.environment, attempt.patched = found.environment, found.patched
         attempt.parts = found.parts
+        trees = slots.trees(job, slot)
         attempt.env = observed.begin(
-            out_dir, attempt.env, job.repository, slots.readable(job, users), str(slot)
+            out_dir, attempt.env, trees, slots.readable(job, users, trees), str(slot)
         )
         go_on(attempt)
         begin(attempt)

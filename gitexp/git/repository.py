@@ -288,7 +288,10 @@ def _open(workspace: Workspace) -> pygit2.Repository:
     checked = pygit2.settings.owner_validation
     pygit2.settings.owner_validation = False
     try:
-        return pygit2.Repository(str(workspace.git_dir))
+        opened = pygit2.Repository(str(workspace.git_dir))
+        # Of a Git directory that lies apart libgit2 takes the folder above for the work tree.
+        if workspace.top is not None and opened.workdir != f"{workspace.top}/":
+            opened.workdir = str(workspace.top)
     except (pygit2.GitError, KeyError) as error:
         raise NoRepositoryError(
             "libgit2 cannot open this repository",
@@ -296,6 +299,8 @@ def _open(workspace: Workspace) -> pygit2.Repository:
             where=str(workspace.git_dir),
             expected="a repository with SHA-1 object names",
         ) from error
+    else:
+        return opened
     finally:
         pygit2.settings.owner_validation = checked
 

@@ -143,9 +143,14 @@ def secret(proofs_: Path, run: str) -> str:
 
 
 def _seal(proofs_: Path, run: str, known: str) -> str:
-    """Return what proves that this user began a call; "" without a key."""
-    key = user_key(proofs_.parents[1])
-    data = f"call {run} {known}".encode("utf-8", "surrogateescape")
+    """Return what proves that this user began a call here, and in no copy; "" without a key."""
+    return sealed(proofs_.parents[1], f"call {run} {known}")
+
+
+def sealed(common_dir: Path, text: str) -> str:
+    """Return what only this user can make of a text, in a repository at this place; "": no key."""
+    key = user_key(common_dir)
+    data = f"{os.path.realpath(common_dir)} {text}".encode("utf-8", "surrogateescape")
     return "" if key is None else blake2b(data, key=key, digest_size=_SEAL_BYTES).hexdigest()
 
 
@@ -180,6 +185,7 @@ def check_own(call: Call, proofs_: Path) -> None:
         raise UnsafeInputError(
             "this clone, or this version of gitexp, did not begin that call: it is not recorded",
             where=str(call.path),
+            expected="a repository that lies where the call began",
         )
 
 

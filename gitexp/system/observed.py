@@ -67,21 +67,22 @@ class _UnknownError(Exception):
 def begin(
     out_dir: Path,
     env: Mapping[str, str],
-    tree: str = "",
+    trees: Sequence[str] = (),
     free: Iterable[str] = (),
     folder: str = "",
 ) -> dict[str, str]:
     """Open the files of notes; return the variables by which the processes of commands find them.
 
-    `tree`: the user's work tree, whose files are noted when they are read, but those in `free`.
+    `trees`: the user's work tree, and those above the job's folder, whose files are noted when
+    they are read, but those in `free`.
     `folder`: the job's own, of which is noted what was used.
     """
     for name in (NOTES, USED):
         (out_dir / name).touch(mode=0o600)
     path = os.pathsep.join(filter(None, (_OBSERVER, env.get("PYTHONPATH", ""))))
     told = {"PYTHONPATH": path}
-    if tree:
-        told |= {"GITEXP_TREE": "\n".join({tree, os.path.realpath(tree)})}
+    if trees:
+        told |= {"GITEXP_TREE": "\n".join({*trees, *map(os.path.realpath, trees)})}
         told |= {"GITEXP_FOLDER": "\n".join({folder, os.path.realpath(folder)} if folder else ())}
         told |= {
             "GITEXP_FREE": "\n".join(
@@ -107,7 +108,7 @@ def used(out_dir: Path) -> frozenset[str] | None:
 
 
 def outside(out_dir: Path, tree: str) -> tuple[str, ...]:
-    """Return what was read of the user's work tree, relative to it, in the order of reading."""
+    """Return what was read of the user's work trees, relative to this one, in order of reading."""
     try:
         notes = _notes((out_dir / NOTES).read_bytes())
     except (OSError, ValueError, SyntaxError, RecursionError):

@@ -182,7 +182,7 @@ def unrecorded(repo: BuiltRepo, *, alive: bool) -> None:
         "side": "candidate",
     }
     page = (DOCS / "formats" / "outcome.md").read_text(encoding="utf-8")
-    folder = f".git/gitexp/work/runs/{run.id}"
+    folder = f"{repo.workspace.git_dir}/gitexp/work/runs/{run.id}"
     repo.write(
         {
             f"{folder}/state.json": json.dumps(state),

@@ -14,6 +14,8 @@ import pytest
 
 from gitexp.cli import main
 from gitexp.cli.dispatch import dispatch
+from gitexp.execution import slots
+from gitexp.model.job import LinkedPath
 from gitexp.store.calls import FOLDERS
 from tests.execution.test_run import plain
 from tests.lab.build import BuiltRepo, clone
@@ -64,17 +66,19 @@ VERBS: Final = (
 @pytest.fixture(scope="module")
 def dead(tmp_path_factory: pytest.TempPathFactory) -> BuiltRepo:
     """A project whose coordinator was killed when its two repeats had finished."""
-    repo = plain(tmp_path_factory.mktemp("dead") / "r")
+    repo = plain(tmp_path_factory.mktemp("dead") / "now/r")
     armed = {"GITEXP_TESTING": "1", "GITEXP_FAILPOINT": "publish.blobs:kill"}
     assert gitexp(repo, "run", "--repeats", "2", env=armed).code == -signal.SIGKILL
+    shutil.copytree(repo.path.parent, repo.path.parent.with_name("saved"), symlinks=True)
     return repo
 
 
 @pytest.fixture
-def killed_run(dead: BuiltRepo, tmp_path: Path) -> BuiltRepo:
-    """The same, to be changed."""
-    shutil.copytree(dead.path, tmp_path / "r", symlinks=True)
-    return BuiltRepo(tmp_path / "r")
+def killed_run(dead: BuiltRepo) -> BuiltRepo:
+    """The same, to be changed; where its call began, since a copy proves nothing."""
+    shutil.rmtree(dead.path.parent)
+    shutil.copytree(dead.path.parent.with_name("saved"), dead.path.parent, symlinks=True)
+    return dead
 
 
 def seen(folder: Path) -> dict[str, bytes]:
@@ -308,3 +312,49 @@ def test_a_dead_call_of_another_user_is_not_recorded(
     refs = killed_run.refs()
     assert dispatch(["-C", str(killed_run.path), "doctor", "--fix"]) in range(7)
     assert killed_run.refs() == refs
+
+
+# --- a folder of a friend, who once had a copy of one's own ---------------------------------------
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_the_secret_of_a_call_proves_nothing_in_another_place(
+    killed_run: BuiltRepo, tmp_path: Path, *, elsewhere: bool
+) -> None:
+    """Outcomes with numbers of his, beside a secret that was sealed in the folder he copied."""
+    theirs = tmp_path / "given" if elsewhere else killed_run.path
+    killed_run.path.rename(theirs)
+    given = BuiltRepo(theirs)
+    before = given.hash()
+    said = gitexp(given, "doctor", "--fix")
+    assert (given.hash() == before) == elsewhere
+    assert ("did not begin that call" in said.out) == elsewhere
+
+
+@pytest.mark.parametrize("told", ["as it was", "another place", "another run", "no seal"])
+def test_linked_files_go_back_where_their_own_call_said(
+    killed_run: BuiltRepo, tmp_path: Path, told: str
+) -> None:
+    (run,) = (killed_run.path / WORK / "runs").iterdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/x").write_text("as it was")
+    link = LinkedPath("data", str(tmp_path / "data"))
+    kept = slots.linked(killed_run.workspace.common_dir, run.name)
+    slots.keep_linked(kept, [link])
+    (tmp_path / "data/x").write_text("changed by a repeat")
+    (tmp_path / ".bashrc").write_text("mine")
+    places = json.loads((kept / "places.json").read_text())
+    if told == "another place":
+        places["places"] = {"data/x": str(tmp_path / ".bashrc")}
+    elif told == "another run":
+        slots.keep_linked(kept.with_name("other"), [link])
+        places = json.loads((kept.with_name("other") / "places.json").read_text())
+    elif told == "no seal":
+        del places["seal"]
+    (kept / "places.json").write_text(json.dumps(places))
+    done = gitexp(killed_run, "doctor", "--fix")
+    assert (tmp_path / ".bashrc").read_text() == "mine"
+    whole = (tmp_path / "data/x").read_text() == "as it was"
+    assert whole == (told == "as it was"), done
+    assert ("none is put back" in done.out) != whole
+    assert kept.exists() != whole

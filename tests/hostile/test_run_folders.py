@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from gitexp.execution import slots
 from gitexp.git.transaction import layout
 from tests.execution.test_run import plain
 from tests.execution.test_run_hostile import KILLS_ALL, linked
@@ -146,8 +147,9 @@ def test_linked_data_go_back_where_they_were_and_nowhere_else(tmp_path: Path, wa
         (repo.path / RUNS / run_of(repo) / "written").symlink_to(outside)
     elif way == "the Git directory":
         (places,) = repo.path.glob(".git/gitexp/linked/*/places.json")
-        told = json.loads(places.read_text())
-        places.write_text(json.dumps(told | {"data": str(repo.path / ".git")}))
+        told = json.loads(places.read_text())["places"] | {"data": str(repo.path / ".git")}
+        seal = slots._seal(places.parent, told)  # noqa: SLF001  as only the user can
+        places.write_text(json.dumps({"places": told, "seal": seal}))
     done = bounded(repo, ("doctor", "--fix"))
     assert "please report" not in done.stdout + done.stderr
     assert list(outside.iterdir()) == []

@@ -289,7 +289,7 @@ def reading(folder: Path, text: str) -> tuple[str, ...]:
     script(slot, f"top = {str(top)!r}\n{text}")
     given = {"PATH": f"{sys.prefix}/bin:{os.defpath}", "GITEXP_ATTEMPT": str(out)}
     free = [f"{top}/.git", f"{top}/.dvc", f"{top}/venv"]
-    env = observed.begin(out, given, f"{folder}/alias", free)
+    env = observed.begin(out, given, [f"{folder}/alias"], free)
     subprocess.run(["/bin/sh", "-c", "python a.py"], check=True, env=env, cwd=slot)
     assert observed.read(out, ["python a.py"], PARTS).why == ""
     return observed.outside(out, f"{folder}/alias")
@@ -332,7 +332,7 @@ def test_what_was_used_of_the_jobs_folder_is_noted(tmp_path: Path) -> None:
     out.mkdir()
     (tmp_path / "alias").symlink_to(folder)
     given = {"PATH": f"{sys.prefix}/bin:{os.defpath}", "GITEXP_ATTEMPT": str(out)}
-    env = observed.begin(out, given, f"{tmp_path}/user", (), f"{tmp_path}/alias")
+    env = observed.begin(out, given, [f"{tmp_path}/user"], (), f"{tmp_path}/alias")
     subprocess.run(["/bin/sh", "-c", command], check=True, env=env, cwd=folder)
     found = observed.used(out)
     assert found is not None

@@ -46,25 +46,41 @@ def listing(workspace: Workspace) -> tuple[Checkout, ...]:
     """Return every worktree with a work tree; the main one first unless it is bare."""
     out = command.run(workspace, ["worktree", "list", "--porcelain", "-z"])
     dirs = _git_dirs(workspace)
-    found = []
-    for block in out.decode("utf-8", "surrogateescape").split("\0\0"):
+    found: list[Checkout] = []
+    for number, block in enumerate(out.decode("utf-8", "surrogateescape").split("\0\0")):
         fields = {key: value for key, _, value in (x.partition(" ") for x in block.split("\0"))}
         if "worktree" not in fields or "bare" in fields:
             continue
         top = Path(fields["worktree"])
+        top = top if number else _main_top(workspace, top)
+        git_dir = dirs.get(top) if number else workspace.common_dir
         ref = fields.get("branch")
         hash_ = fields.get("HEAD", "")
-        git_dir = dirs.get(top, workspace.common_dir)
         found.append(
             Checkout(
                 top=top,
-                git_dir=git_dir,
+                git_dir=git_dir or workspace.common_dir,
                 branch=None if ref is None else ref.removeprefix("refs/heads/"),
                 head=CommitHash(hash_) if hash_.strip("0") else ABSENT,
-                missing=not _is_there(top, git_dir, workspace.common_dir),
+                missing=git_dir is None or not _is_there(top, git_dir, workspace.common_dir),
             )
         )
     return tuple(found)
+
+
+def _main_top(workspace: Workspace, named: Path) -> Path:
+    """Return where the main work tree is: git supposes it around the Git directory.
+
+    In a submodule, or where the Git directory lies apart, its own configuration alone says it.
+    """
+    if workspace.git_dir == workspace.common_dir and workspace.top is not None:
+        return workspace.top
+    if _is_there(named, workspace.common_dir, workspace.common_dir):
+        return named
+    asked = ["config", "--file", str(workspace.common_dir / "config"), "core.worktree"]
+    code, out, _ = command.attempt(workspace, asked)
+    told = out.decode("utf-8", "surrogateescape").rstrip("\n")
+    return Path(os.path.normpath(workspace.common_dir / told)) if code == 0 and told else named
 
 
 def on_branch(workspace: Workspace, branch: str) -> tuple[Checkout, ...]:
@@ -110,8 +126,9 @@ def _is_there(top: Path, git_dir: Path, common: Path) -> bool:
 
 def _all_git_dirs(workspace: Workspace) -> list[Path]:
     folder = workspace.common_dir / "worktrees"
-    linked = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [workspace.common_dir, *linked]
+    linked = sorted(folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else []
+    # A given folder may have a link there, to what belongs to another repository of the user's.
+    return [workspace.common_dir, *(each for each in linked if not each.is_symlink())]
 
 
 def _git_dirs(workspace: Workspace) -> dict[Path, Path]:
