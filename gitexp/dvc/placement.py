@@ -9,6 +9,7 @@ again now; the caller holds DVC's lock (`main_lock`).
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import shlex
 import stat
@@ -175,8 +176,7 @@ class UntouchedOutput:
     @property
     def aside(self) -> str:
         """What to type before ``dvc checkout``, which else refuses; "" for nothing."""
-        here = shlex.quote(self.path)
-        return f"mv {here} {here}.mine && " if self.unsaved else ""
+        return f"{moved(self.path)} && " if self.unsaved else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +185,23 @@ class Refreshed:
 
     refreshed: tuple[str, ...]  # brought to the new hash; those that had it already are in none
     left: tuple[UntouchedOutput, ...]
+
+
+def moved(path: str, folder: Path | None = None) -> str:
+    """Return what sets an output aside, under a name that in a `folder` nothing has."""
+    names = (f"{path}.mine{number or ''}" for number in itertools.count())
+    free = next(name for name in names if folder is None or not os.path.lexists(folder / name))
+    return f"mv {shlex.quote(path)} {shlex.quote(free)}"
+
+
+def is_unsaved(project: Path, path: str, cache: CacheConfig) -> bool:
+    """Whether an output lies there with bytes that the cache does not hold.
+
+    DVC refuses to put another in its place.
+    """
+    if not os.path.lexists(project / path):
+        return False
+    return not objects.has(cache, stage_records.hash_inside(project, path).md5)
 
 
 def refresh(

@@ -10,13 +10,15 @@ Planning is pure; `replayed` writes objects that nobody sees.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import posixpath
 import re
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from gitexp.dvc import gitignore
+from gitexp.dvc import gitignore, placement
+from gitexp.dvc.cache import open_cache
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError
 from gitexp.git import merging, objects, refs, writing
@@ -30,7 +32,7 @@ from gitexp.store import plans
 from gitexp.text.foreign import with_parents
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from gitexp.git.repository import Repo
     from gitexp.git.worktree.restore import Step
@@ -162,6 +164,22 @@ def data_replayed(
             tip = writing.write_commit(repo, info.tree, [tip], message)
             written.append(tip)
     return tip
+
+
+def _set_aside(repo: Repo, commit: CommitHash | Absent) -> Iterator[str]:
+    """Yield what to type before ``dvc checkout``, which refuses to replace what no cache holds."""
+    top = repo.workspace.top
+    if commit is ABSENT or top is None:
+        return
+    paths = snapshot_paths(repo, commit)
+    known = status.tracked(repo.workspace, paths)
+    for path in sorted(paths.difference(*map(with_parents, known))):
+        with contextlib.suppress(GitexpError):
+            config, _ = plans.config_of(repo, commit)
+            cache = open_cache(top / config.project)
+            led = config.pipeline is not None or f"{path}.dvc" in known
+            if led and placement.is_unsaved(top, path, cache):
+                yield placement.moved(path, top)
 
 
 def snapshot_paths(repo: Repo, commit: CommitHash) -> frozenset[str]:
@@ -338,7 +356,8 @@ def way_out(repo: Repo, *, experiment: bool) -> str:
     steps = ["git commit --no-edit" if stopped in _MERGES else f"git {stopped} --continue"]
     if taken:
         paths = shlex.join(f":/{path}" for path in taken)
-        steps = [f"git checkout --{side} -- {paths}", f"git add -- {paths}", *steps, then]
+        steps = [f"git checkout --{side} -- {paths}", f"git add -- {paths}", *steps]
+        steps += [*(_set_aside(repo, head) if side == "theirs" else ()), then]
     mine = [f":/{path}" for path in rest if path.startswith(f"{layout.PLANS}/")]
     whole = f" (git checkout --ours -- {shlex.join(mine)}, or --theirs, keeps a plan whole)"
     named = ", ".join(map(shlex.quote, rest)) + (whole if mine else "")

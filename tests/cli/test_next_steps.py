@@ -7,19 +7,22 @@ no state may come twice.
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gitexp.views.status import status
-from tests.lab.build import dvc_files, repository
+from tests.lab.build import dvc, dvc_files, git_environment, repository
 from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.lab.build import BuiltRepo
     from tests.lab.shell import Done
@@ -295,6 +298,51 @@ def test_a_try_that_could_not_decide_is_amended_before_it_runs(tmp_path: Path) -
     told = gitexp(repo, "compare").out
     assert "8 pairs would do" in told
     assert "as the next try, at alpha / 12" in told
+
+
+BY_HAND = """\
+import json, os, random
+seed = random.seed(int(os.environ.get("GITEXP_SEED", 1)))
+os.makedirs("out", exist_ok=True)
+acc = random.random() + LIFT
+open("out/my m.bin", "w").write(str(acc))
+json.dump({"acc": acc}, open("out/scores.json", "w"))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trained", ["by hand", "by a run", "by hand twice"])
+def test_what_was_trained_by_hand_stays_where_a_merge_stops_at_its_metrics(
+    trained: str, tmp_path: Path
+) -> None:
+    repo = repository(tmp_path / "repo")
+    repo.commit({"t.py": BY_HAND.replace("LIFT", "0"), ".gitignore": "/out/my m.bin\n"})
+    made = ("--command", "python t.py", "--metrics", "out/scores.json", "--outs", "out/my m.bin")
+    for argv in (("init", "-q", *made, "--dvc-init"), ("new", "h", *PLAN, "-q")):
+        assert gitexp(repo, *argv).code == 0
+    repo.commit({"t.py": BY_HAND.replace("LIFT", "1")})
+    assert ran(repo, "--with-baseline").code == 0
+    repo.switch("main")
+    output = repo.path / "out" / "my m.bin"
+    if trained == "by a run":
+        assert ran(repo).code == 0
+    else:
+        subprocess.run([sys.executable, "t.py"], cwd=repo.path, check=True)
+        repo.git("add", "out/scores.json")
+        repo.git("commit", "-qm", "trained by hand")
+    if trained == "by hand twice":
+        output.with_name("my m.bin.mine").write_text("an earlier one")
+    before = {file.read_bytes() for file in output.parent.glob("*.bin*")}
+    repo.git("merge", "exp/h", check=False)
+    step = next_of(gitexp(repo, "status"))
+    assert ("mv " in step) is (trained != "by a run")
+    bin_ = str(Path(sys.executable).parent)
+    env = {**git_environment(), "PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}"}
+    subprocess.run(["bash", "-ec", step], cwd=repo.path, env=env, check=True)
+    assert "up to date" in dvc(repo.path, "status")
+    if trained != "by a run":
+        kept = {file.read_bytes() for file in output.parent.glob("*.bin*")}
+        assert before <= kept, "nothing is lost"
 
 
 @pytest.mark.slow
