@@ -11,7 +11,7 @@ from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from gitexp.comparison import collapse, counting, eligible, failures
+from gitexp.comparison import collapse, counting, eligible, failures, selection
 from gitexp.comparison.environments import Environments, environment_changes
 from gitexp.comparison.pairs import OTHER_ENVIRONMENT
 from gitexp.dvc import inputs
@@ -137,7 +137,16 @@ def deciding(repo: Repo, settled: Settled, step: str) -> str:
         price = settled.amended()
     shares = sharing(repo, settled) if price > 1 else 1
     amend = failures.unable(settled, plan, shares, price)
-    return step.partition("gitexp run")[0] + amend if amend else step
+    if not amend:
+        return step
+    first, run, rest = step.partition("gitexp run")
+    return f"{first}{amend}{or_again(settled.count, f'{run}{rest}')}"
+
+
+def or_again(count: Count, step: str) -> str:
+    """Return a step as the other way for a candidate that may be no further try; "" elsewhere."""
+    same = selection.unless(count).removeprefix(", unless ")
+    return f"; or, where {same}, {step}" if same else ""
 
 
 def overtaken(

@@ -111,8 +111,7 @@ def too_few(seen: Situation, *, ran: bool = False) -> tuple[str, str]:
     tries = f" as try {count.place}{unless}" if count.place else " candidates under this plan"
     of += f", times {chances}{tries}" if chances > 1 else ""
     of += f", times {shares} experiments with results on this data" if shares > 1 else ""
-    are = "is" if plan.repeats == 1 else "are"
-    then, amend = f"{plan.repeats} {are} planned", ""
+    then, amend = f"{plan.repeats} {'is' if plan.repeats == 1 else 'are'} planned", ""
     needed = settled.deciding(plan, chances * shares)
     if plan.stopping is None and needed <= plan.repeats:
         then += f", --repeats {needed} would do"
@@ -122,6 +121,7 @@ def too_few(seen: Situation, *, ran: bool = False) -> tuple[str, str]:
         needed = failures.with_failures(plan, count, settled.deciding(plan, again * shares))
         amend = f"gitexp amend-plan --repeats {needed} --why TEXT"
         then += f"; {amend} plans what would do"
+        amend += exclusions.or_again(count, "the same without --dry-run")
     at = of.partition(",")
     return cannot_decide(plan, wanted, f"{least:.2g}{at[0]} at best{at[1]}{at[2]}", then), amend
 
