@@ -26,6 +26,7 @@ from gitexp.errors import (
 )
 from gitexp.git import command, fsck, objects
 from gitexp.git.command import translated
+from gitexp.git.repository import KINDS
 from gitexp.git.upstream import USUAL, followed, main_of, short
 from gitexp.model import dataclass
 from gitexp.model.ids import ABSENT, Absent, CommitHash
@@ -317,16 +318,19 @@ def _listed(repo: Repo) -> Iterator[tuple[str, CommitHash]]:
 def _peeled(repo: Repo, id_: CommitHash) -> CommitHash:
     """Return what a tag leads to, whatever it is; git stops at the first that leads nowhere.
 
-    A tag with more text than anybody writes leads nowhere: all of it would be read.
+    A tag with more text than anybody writes leads nowhere: all of it would be read. So does one
+    that lies about what it is a tag of.
     """
     odb, at = repo.git.odb, id_
     with contextlib.suppress(KeyError, pygit2.GitError, ValueError):
-        while (told := odb.read_header(at))[0] == _TAG:
-            if told[1] > fsck.TAG_LIMIT:
-                return id_
-            object_, _, _ = odb.read(at)[1].partition(b"\n")
+        kind, size = odb.read_header(at)
+        while kind == _TAG and size <= fsck.TAG_LIMIT:
+            object_, type_, *_ = odb.read(at)[1].split(b"\n", 2)
             at = CommitHash(object_.removeprefix(b"object ").decode("ascii"))
-        return at
+            kind, size = odb.read_header(at)
+            if type_ != b"type " + KINDS[kind].encode():
+                return id_
+        return id_ if kind == _TAG else at
     return id_
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import platform
 import re
 import sys
 from pathlib import Path
@@ -26,7 +27,7 @@ from gitexp.git.discovery import user_key
 from gitexp.model import dataclass
 from gitexp.model.run import Environment, Parts, Resources
 from gitexp.records import codec
-from gitexp.system import distributions, imports, observed, secrets
+from gitexp.system import distributions, imports, interpreter_script, observed, secrets
 from gitexp.system.distributions import SealedFile
 from gitexp.text.fields import Fields
 from gitexp.text.jsontext import json_dumps_compact, json_loads
@@ -224,8 +225,9 @@ def _are_as_seen(states: Mapping[str, tuple[int, ...]]) -> bool:
 
 def _machine() -> tuple[str, ...]:
     """Return what an interpreter says that no file of its own does: system and C library."""
-    libc = os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in os.confstr_names else ""
-    return (*os.uname(), libc or "")
+    here = platform.uname()
+    libc = interpreter_script.libc()
+    return (here.system, here.node, here.release, here.version, here.machine, libc)
 
 
 def _is_below(path: str, folder: str) -> bool:
