@@ -134,7 +134,7 @@ SPLIT_FILES = {
     "open('test.csv', 'w').write(' '.join(rows[:k]))\n"
     "open('train.csv', 'w').write(' '.join(rows[k:]))\n",
     "train.py": "from get import get\n"
-    "open('model.txt', 'w').write(str(get('lr') + get('seed') % 97 / 1000))\n",
+    "open('model.txt', 'w').write(str(get('lr') + get('seed') % 9973 / 100000))\n",
     "evaluate.py": "import json\nm = float(open('model.txt').read())\n"
     "rows = open('test.csv').read().split()\n"
     "json.dump({'acc': m + len(set(rows)) / 1e4}, open('metrics.json', 'w'))\n",

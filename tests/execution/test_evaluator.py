@@ -60,7 +60,7 @@ FILES = {
     "src/common.py": "text = open('params.yaml').read()\n"
     "def get(key): return float(text.split(key + ':')[1].split()[0].strip('}'))\n",
     "src/train.py": "from common import get\n"
-    "open('model.txt', 'w').write(str(get('lr') + get('seed') % 97 / 1000))\n",
+    "open('model.txt', 'w').write(str(get('lr') + get('seed') % 9973 / 100000))\n",
     "src/evaluate.py": "from common import get\n"
     "acc = float(open('model.txt').read()) * get('scale')\n"
     "open('metrics.json', 'w').write('{\"acc\": %r}' % acc)\n",
@@ -169,7 +169,7 @@ def test_both_sides_run_with_the_candidates_evaluator_where_the_plan_says_so(
     assert found.verdict is Verdict.SUPPORTED
     assert found.headline.startswith("both sides with the candidate's evaluator (src/evaluate.py)")
     values = dict(found.metrics[0].baseline_values)
-    assert values[7] == pytest.approx(2 * (0.1 + 7 / 1000))
+    assert values[7] == pytest.approx(2 * (0.1 + 7 / 100000))
 
 
 PARAMS = "t = open('params.yaml').read().replace('scale: 1', 'scale: 9')\n"
@@ -262,7 +262,8 @@ def test_one_command_that_trains_and_evaluates_is_said_once(tmp_path: Path) -> N
 
 SCRIPT = """\
 text = open("params.yaml").read()
-acc = float(text.split("lr:")[1].split()[0]) + int(text.split("seed:")[1].split()[0]) % 97 / 1000
+lr, seed = (text.split(f"{key}:")[1].split()[0] for key in ("lr", "seed"))
+acc = float(lr) + int(seed) % 9973 / 100000
 json.dump({"acc": acc}, open("metrics.json", "w"))
 open("model.txt", "w").write(text)
 """
@@ -306,7 +307,7 @@ def test_an_unfrozen_evaluator_that_is_edited_again_runs_the_baseline_again(
     inputs = [{each.run.inputs for each in report.recorded} for report in (first, second)]
     assert len(inputs[0] | inputs[1]) == 4
     (found,) = compare(repo.workspace)
-    assert dict(found.metrics[0].baseline_values)[7] == pytest.approx(3 * (0.1 + 7 / 1000))
+    assert dict(found.metrics[0].baseline_values)[7] == pytest.approx(3 * (0.1 + 7 / 100000))
     # Two candidates were run under the plan, and not three.
     assert "2 different candidates" in " ".join(found.warnings)
 
@@ -333,7 +334,7 @@ SUMMED = {
     "out/a.json": "1\n",
     "out/b.json": "1\n",
     "src/train.py": "import os, sys\nfrom common import get\nos.makedirs('out', exist_ok=True)\n"
-    "text = str(get('lr') + get('seed') % 97 / 1000)\n"
+    "text = str(get('lr') + get('seed') % 9973 / 100000)\n"
     "open(f'out/{sys.argv[1]}.json', 'w').write(text)\n",
     "src/evaluate.py": "import json\nfrom common import get\n"
     "acc = sum(float(open(f'out/{n}.json').read()) for n in 'ab') * get('scale')\n"
@@ -390,7 +391,7 @@ stages:
     - metrics.json: {cache: false}
 """,
     "src/train.py": "import sys\nfrom common import get\n"
-    "open(sys.argv[1] + '.model', 'w').write(str(get('lr') + get('seed') % 97 / 1000))\n",
+    "open(sys.argv[1] + '.model', 'w').write(str(get('lr') + get('seed') % 9973 / 100000))\n",
     "src/score.py": "import os, sys\nfrom common import get\nos.makedirs('out', exist_ok=True)\n"
     "acc = float(open(sys.argv[1] + '.model').read()) * get('scale')\n"
     "open(f'out/{sys.argv[1]}.json', 'w').write(str(acc))\n",
@@ -482,7 +483,7 @@ def test_what_only_seems_to_evaluate_is_given_up_in_the_open(tmp_path: Path) -> 
     )
     train = (
         "import json\nseed = int(open('split.txt').read().split('seed:')[1].split()[0])\n"
-        "json.dump({'acc': 0.1 + seed % 97 / 1000}, open('metrics.json', 'w'))\n"
+        "json.dump({'acc': 0.1 + seed % 9973 / 100000}, open('metrics.json', 'w'))\n"
     )
     repo = project(tmp_path / "p", {"dvc.yaml": split, "src/main.py": train})
     edited(repo, "src/main.py", "0.1", "0.2")
@@ -580,7 +581,7 @@ def test_a_plan_freezes_more_and_freezes_again(repo: BuiltRepo) -> None:
 IN_DVC = {
     **FILES,
     "src/train.py": "import json, os\nfrom common import get\n"
-    "acc = get('lr') + get('seed') % 97 / 1000\n"
+    "acc = get('lr') + get('seed') % 9973 / 100000\n"
     "os.makedirs('results/train', exist_ok=True)\nopen('model.txt', 'w').write(str(acc))\n"
     "json.dump({'loss': 1 - acc, 'f1': acc}, open('results/train/metrics.json', 'w'))\n",
     "src/evaluate.py": "import json, os\nfrom common import get\n"

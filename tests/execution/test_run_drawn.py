@@ -57,7 +57,7 @@ seed = int(text.split("seed:")[1].split()[0])
 lr = float(text.split("lr:")[1].split()[0])
 if lr > 0.1 and os.path.exists(rf"OUT/{seed}"):
     os._exit(9)
-open("metrics.json", "w").write('{"acc": %r}' % (lr + seed % 97 / 1000))
+open("metrics.json", "w").write('{"acc": %r}' % (lr + seed % 9973 / 100000))
 open("model.txt", "w").write(f"{lr} {seed}")
 """
 ASKED = NewRequest(
@@ -463,7 +463,9 @@ def test_what_is_printed_next_goes_by_the_test_of_predictions(
     tmp_path: Path, origin: SeedOrigin
 ) -> None:
     """By signs four pairs decide nothing, and an amendment wants seven."""
-    train = TRAIN.replace("OUT", str(tmp_path)).replace("lr + seed % 97 / 1000", "sum(right) / 20")
+    train = TRAIN.replace("OUT", str(tmp_path)).replace(
+        "lr + seed % 9973 / 100000", "sum(right) / 20"
+    )
     right = "right = [(i * seed + seed // 7) % 9 < 3 + 20 * lr for i in range(20)]\n"
     train = train.replace('open("metrics', f'{right}open("metrics')
     train += (

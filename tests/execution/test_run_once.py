@@ -35,7 +35,7 @@ text = open("params.yaml").read()
 seed = int(text.split("seed:")[1].split()[0])
 lr = float(text.split("lr:")[1].split()[0])
 open("prep.csv").read()
-open("metrics.json", "w").write('{"acc": %r}' % (lr + seed % 97 / 1000))
+open("metrics.json", "w").write('{"acc": %r}' % (lr + seed % 9973 / 100000))
 """
 PIPELINE = """\
 stages:

@@ -46,7 +46,7 @@ text = open("params.yaml").read()
 seed = int(text.split("seed:")[1].split()[0])
 lr = float(text.split("lr:")[1].split()[0])
 good = pickle.load(open("prep.csv", "rb"))
-json.dump({"acc": 0.5 + good * lr * (1 + seed % 97 / 1000)}, open("metrics.json", "w"))
+json.dump({"acc": 0.5 + good * lr * (1 + seed % 9973 / 100000)}, open("metrics.json", "w"))
 """
 
 
