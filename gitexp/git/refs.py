@@ -45,6 +45,7 @@ _ORIGIN: Final = "refs/remotes/origin/"
 _MADE: Final = "gitexp "  # begins what gitexp writes into a reflog
 _MAKES: Final = re.compile(rb"commit\b|gitexp run:")  # of a reflog: what a commit's making says
 _RENAMED: Final = re.compile(r"Branch: renamed refs/heads/(.+) to refs/heads/(.+)")
+_TAGS_OF_TAGS: Final = 16
 _TAG: Final = 4  # libgit2's number of the kind
 _BATCH: Final = 1_000  # hashes on one command line
 _UNDECODABLE: Final = re.compile("[\udc80-\udcff]")
@@ -318,13 +319,15 @@ def _listed(repo: Repo) -> Iterator[tuple[str, CommitHash]]:
 def _peeled(repo: Repo, id_: CommitHash) -> CommitHash:
     """Return what a tag leads to, whatever it is; git stops at the first that leads nowhere.
 
-    A tag with more text than anybody writes leads nowhere: all of it would be read. So does one
-    that lies about what it is a tag of.
+    A tag with more text, or of more tags, than anybody writes leads nowhere: each list would read
+    all of them. So does one that lies about what it is a tag of.
     """
     odb, at = repo.git.odb, id_
     with contextlib.suppress(KeyError, pygit2.GitError, ValueError):
         kind, size = odb.read_header(at)
-        while kind == _TAG and size <= fsck.TAG_LIMIT:
+        for _ in range(_TAGS_OF_TAGS):
+            if kind != _TAG or size > fsck.TAG_LIMIT:
+                break
             object_, type_, *_ = odb.read(at)[1].split(b"\n", 2)
             at = CommitHash(object_.removeprefix(b"object ").decode("ascii"))
             kind, size = odb.read_header(at)

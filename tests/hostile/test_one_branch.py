@@ -29,6 +29,7 @@ from gitexp.dvc.evaluator import Evaluator
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
 from gitexp.experiments.conclude import conclude
+from gitexp.git import refs
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import Index, Kind
@@ -1071,3 +1072,23 @@ def test_an_object_of_any_size_is_named_and_not_read(
     most_kib = int(done.stderr.split()[-2])
     assert most_kib < 100 << 10
     assert answers(attacked, capsys) == before
+
+
+def test_tags_of_tags_end(attacked: BuiltRepo) -> None:
+    """Each listing would walk each chain to its end, once for each tag of it."""
+    odd, main = Odd(attacked), attacked.hash("main")
+    chain, kind = [main], "commit"
+    for _ in range(200):
+        head = f"object {chain[-1]}\ntype {kind}\ntag t\ntagger V <v@x> 1 +0000\n\n"
+        chain, kind = [*chain, odd.write("tag", head.encode())], "tag"
+    repo, tags = open_repository(attacked.workspace), "refs/tags/exp-archive/t"
+    counts = {}
+    try:
+        for deep in (3, 200):
+            for number in range(50):
+                attacked.git("update-ref", f"{tags}{number}", chain[deep])
+            counts[deep], _ = cost(lambda: refs.branches(repo))
+            assert (dict(refs.branches(repo))[f"{tags}0"] == main) == (deep == 3)
+    finally:
+        forget(attacked)
+    assert counts[200] < 5 * counts[3]
