@@ -382,12 +382,13 @@ def _lock(slots: Sequence[str]) -> tuple[FileLock, Path]:
 
 
 def trees(job: Job, slot: Path) -> list[str]:
-    """Return the user's work tree, and those that a search upwards from the job's folder meets.
+    """Return the user's work tree, and the one in whose ``.git`` the job's folder lies.
 
-    Of a linked work tree, or a submodule, the Git directory lies in another one.
+    Of a linked work tree it is the main one, of a submodule the one around it. Others above are
+    nobody's business: a home folder may be under Git as well.
     """
     top = os.path.realpath(job.repository)
-    above = (str(folder) for folder in slot.parents if (folder / ".git").exists())
+    above = (str(folder.parent) for folder in slot.parents if folder.name == ".git")
     return [job.repository, *(each for each in above if os.path.realpath(each) != top)]
 
 

@@ -153,3 +153,12 @@ def test_a_search_upwards_is_heard_in_whatever_work_tree_it_ends(
     done = gitexp(repo, "run")
     assert "boost.txt" in done.out + done.err
     assert done.code == (0 if ignored else 5), done
+
+
+def test_a_repository_around_all_is_no_work_tree_of_the_project(tmp_path: Path) -> None:
+    """As where a home folder is under Git: what lies there is read by whatever library."""
+    BuiltRepo(tmp_path).git("init", "-q")
+    (tmp_path / "boost.txt").write_text("1")
+    done = gitexp(plain(tmp_path / "origin", SCRIPT), "run")
+    assert done.code == 0
+    assert "boost.txt" not in done.out + done.err
