@@ -347,7 +347,8 @@ def logged_metrics(repo: Repo, commit: CommitHash) -> tuple[frozenset[str], bool
 def _logged(where: Workspace, commit: CommitHash) -> tuple[frozenset[str], bool]:
     scripts = status.files(where, "gitexp", "log_metric", names=_SCRIPTS, at=commit)
     names, others = set[str](), False
-    for text in status.matches(where, _CALL, scripts, commit) if scripts else ():
+    calls, whole = status.matches(where, _CALL, scripts, commit) if scripts else ((), True)
+    for text in calls:
         owner, _, rest = text.partition("log_metric")
         if owner.startswith("mlflow."):
             continue
@@ -356,7 +357,7 @@ def _logged(where: Workspace, commit: CommitHash) -> tuple[frozenset[str], bool]
             names.add(found[2])
         elif rest.startswith("(") or owner or rest.lstrip().startswith("as "):
             others = True
-    return frozenset(names), others or bool(scripts and not names)
+    return frozenset(names), others or not whole or bool(scripts and not names)
 
 
 def recorded_runs(repo: Repo, commit: CommitHash, config: ProjectConfig) -> tuple[FoundRun, ...]:

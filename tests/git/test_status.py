@@ -267,7 +267,7 @@ def test_what_a_pattern_matches_is_told_of_the_commits_files_alone(project: Buil
         ("SEED = [0-9]+", "src/train.py", ("SEED = 1",)), ("S|i", "src/train.py", ("i", "i", "S")),
         ("SEED", "src/*", ()), ("none", "src/train.py", ()), ("-e", "src/train.py", ()),
     ):  # fmt: skip
-        assert status.matches(project.workspace, pattern, (path,), old) == found
+        assert status.matches(project.workspace, pattern, (path,), old) == (found, True)
 
 
 def test_all_changes_of_tracked_files_are_committed_with_the_message_as_it_is(
@@ -379,3 +379,13 @@ def test_no_submodule_is_looked_into_whatever_the_user_set(
     assert "HEAD:lib/theirs.py" in repo.git(*grep)  # as git does it by itself
     here = status.files(repo.workspace, "gitexp", names=("*.py",), at=CommitHash(repo.hash()))
     assert here == ("mine.py",)
+
+
+def test_of_millions_of_matches_no_more_are_asked_for_than_anybody_writes(
+    project: BuiltRepo,
+) -> None:
+    commit = CommitHash(project.commit({"many.py": "log_metric('acc', 1)\n" * 200_000}, at=5))
+    found, whole = status.matches(project.workspace, "log_metric.*", ("many.py",), commit)
+    assert not whole
+    assert 10_000 < len(found) < 100_000
+    assert set(found) == {"log_metric('acc', 1)"}

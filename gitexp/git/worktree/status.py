@@ -230,11 +230,24 @@ def files(
 
 def matches(
     where: Workspace | Path, pattern: str, paths: tuple[str, ...], at: CommitHash
-) -> tuple[str, ...]:
-    """Return what an extended regular expression matches in some files of a commit."""
-    options = ["grep", "-hIoE", "-e", pattern, at, "--", *paths]
-    out = command.attempt(where, options)[1]
-    return tuple(out.decode("utf-8", "replace").split("\n")[:-1])
+) -> tuple[tuple[str, ...], bool]:
+    """Return what an extended regular expression matches in some files of a commit, and if all.
+
+    A file of a branch may have millions of matches: after the first MiB nobody asks for more.
+    """
+    argv = ["git", *command.SAFE, "grep", "-hIoE", "-e", pattern, at, "--", *paths]
+    with subprocess.Popen(
+        argv,
+        cwd=command.folder(where),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=command.environment(command.NO_FETCH),  # `files` has brought them
+    ) as process:
+        out = b"" if process.stdout is None else process.stdout.read(_MATCHES_BYTES)
+        process.kill()
+    found = out.decode("utf-8", "replace").split("\n")[:-1]
+    return tuple(found), len(out) < _MATCHES_BYTES
 
 
 def commit_tracked(workspace: Workspace, message: str) -> None:
@@ -257,6 +270,7 @@ def commit_tracked(workspace: Workspace, message: str) -> None:
         )
 
 
+_MATCHES_BYTES: Final = 1 << 20
 # https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md: a pointer is less than 1,024 bytes
 # long and begins with its version, in one of three spellings.
 _LIMIT_BYTES: Final = 1024
