@@ -184,6 +184,7 @@ def loaded(kind: type[T], path: Path) -> T:
 def root_of(out_dir: Path) -> Path | None:
     """Return the folder of all calls that the attempt is below; None away from one's own machine.
 
+    >>> from pathlib import Path
     >>> root_of(Path("/p/.git/gitexp/work/runs/abcd/jobs/7/attempt-1")).as_posix()
     '/p/.git/gitexp/work'
     """
