@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions, failures
+from gitexp.comparison.eligible import ROW_IDS
 from gitexp.comparison.selection import factor, has_fixed_number
 from gitexp.model.plan import Claim, Effect, Plan, Verdict
 from gitexp.records.terms import format_effect, told_apart
@@ -72,6 +73,8 @@ def _next_of_plan(judged: Judged, plan: Plan, found: Detectable | None) -> str:
     open_ = judged.verdict in {Verdict.UNDECIDABLE, Verdict.INCONCLUSIVE} and not judged.met
     if judged.draft.remedy and open_:
         return judged.draft.remedy
+    if open_ and judged.problem.endswith(ROW_IDS):
+        return failures.row_ids(plan)
     enough = plan.claim is Claim.MODEL or _repeats(judged) >= _target(judged)
     if open_ and not enough:
         on_it, count = judged.current_branch == plan.branch, judged.sides.count

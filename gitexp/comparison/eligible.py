@@ -5,7 +5,7 @@ Pure, and blind to the values. `comparison.counting` puts the rules together.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.model import dataclass, field
 from gitexp.model.comparison import Unused
@@ -21,6 +21,19 @@ if TYPE_CHECKING:
     Earlier = Callable[[FoundRun, FoundRun], bool]
     # Of two finished repeats, each with the run that has it: whether their environments are equal.
     Alike = Callable[[FoundRun, Repeat, FoundRun, Repeat], bool]
+
+
+# How it ends that ids of predictions do not tell which examples two repeats share.
+ROW_IDS: Final = (
+    "so nobody knows what the repeats share: give each row of the table an id of its own"
+)
+_FEWEST_SETS: Final = 2
+
+
+def predicted_others(repeats: Iterable[Repeat]) -> bool:
+    """Whether repeats predicted more than one set of examples, by the records alone."""
+    sets = {item.measured_on for item in repeats}
+    return len(sets) >= _FEWEST_SETS and {basis for _, basis in sets} == {"predictions"}
 
 
 @dataclass(frozen=True, slots=True)

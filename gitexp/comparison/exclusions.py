@@ -104,6 +104,8 @@ def of_settled(repo: Repo, settled: Settled, plan: Plan, branch: str | None) -> 
         shown = ((s, [*c.repeats.values()]) for s, c in zip(settled.sides, sides, strict=True))
         with contextlib.suppress(GitexpError):  # predictions that are not here: `compare` says it
             step = without_rule(plan) if lacks_rule(repo.workspace.top, plan, shown) else step
+    elif failures.are_renumbered(repo.workspace.top, settled, plan):
+        step = failures.row_ids(plan)
     step, shared = deciding(repo, settled, step), partial(sharing, repo, settled)
     return failures.after(failures.standing(repo, settled), step, plan, shared)
 

@@ -15,13 +15,14 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from gitexp.comparison.eligible import is_under, unique, was_under
+from gitexp.comparison.eligible import ROW_IDS, is_under, predicted_others, unique, was_under
 from gitexp.dvc import pipeline
 from gitexp.dvc.input_parts import ignore_rules
 from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.git.transaction import layout
 from gitexp.model import dataclass, replace
+from gitexp.model.clocked import is_clocked
 from gitexp.model.ids import ABSENT
 from gitexp.model.job import CHANGED_LINKS
 from gitexp.model.plan import Claim, OnFailed, Plan
@@ -31,12 +32,14 @@ from gitexp.report import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from gitexp.comparison.counting import Count, FoundRuns, SideCount
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.comparison.tally import Settled
     from gitexp.git.repository import Repo
 
+RENUMBERED: Final = f"ids of predictions name other rows for other seeds, {ROW_IDS}"
 NO_MODULE: Final = re.compile(r"No module named '?([\w.]{1,100})")
 _CHANCE: Final = 0.8
 _FEWEST_GOOD: Final = 0.25  # of seeds: below, nobody would go on
@@ -324,3 +327,28 @@ def _ended(repeat: Repeat, n: int) -> str:
     reason = repeat.reason if killed else repeat.last_line or repeat.reason
     reason = "" if reason == repeat.state.value else reason
     return f"{state}{stage}{f': {reason[:200]}' if reason else ''}"
+
+
+def are_renumbered(top: Path | None, settled: Settled, plan: Plan) -> bool:
+    """Whether ids of predictions name other rows for other seeds, by the repeats that count."""
+    if plan.rules == 1 or plan.claim is Claim.MODEL or is_clocked(plan.metric):
+        return False
+    counts = (settled.count.baseline, settled.count.candidate)
+    for side, count in zip(settled.sides, counts, strict=True):
+        used = [*count.repeats.values()]
+        if predicted_others(item.repeat for item in used):
+            from gitexp.comparison.designs import resplits  # noqa: PLC0415  loads numerics
+
+            with contextlib.suppress(GitexpError):  # predictions that are not here
+                found = resplits.of_side(top, side, used)
+                return isinstance(found, str) and found.endswith(ROW_IDS)
+    return False
+
+
+def row_ids(plan: Plan) -> str:
+    """Return the way out where ids of predictions are the rows' places in a split of one seed."""
+    base = shlex.quote(plan.baseline.name)
+    return (
+        f"write an id of its own for each row, on {base}; git merge {base}, then "
+        f"gitexp amend-plan --baseline {base} --why TEXT"
+    )

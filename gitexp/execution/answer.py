@@ -350,10 +350,10 @@ def _unmoved(recorded: Sequence[RecordedRun]) -> list[str]:
 
 
 def _without_test(seen: Situation, recorded: Sequence[RecordedRun], step: str) -> list[str]:
-    """Say where the plan's stopping rule has no test for what was recorded; `step` is the next."""
+    """Say where the plan has no test for what was recorded; `step` is the next."""
     plan = seen.plan
     if plan is None or plan.stopping is None:
-        return []
+        return [failures.RENUMBERED] if plan is not None and step == failures.row_ids(plan) else []
     if plan.drawn and any(plan.metric in in_folds(each.samples) for each in recorded):
         return [_NO_RULE.format(IN_FOLDS.format(plan.metric))]
     return [_NO_RULE.format(ONE_TABLE)] if step == exclusions.without_rule(plan) else []

@@ -328,7 +328,7 @@ class _Loop:
             return
         if any(each.job.seed == each.side.seeds[0] for each in self.active):
             return  # what fails there would fail in every repeat
-        if not self.keep_going and self.watch.lacks_rule(self.finished):
+        if not self.keep_going and self.watch.lacks_test(self.finished):
             self.over = True  # the call's answer says it, by what is recorded
             return
         said = {name: self.watch.acts(name, found) for name, found in self.finished.items()}

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from gitexp.execution.run_sources import RunSource
     from gitexp.execution.situation import Situation
     from gitexp.model.job import Outcome
+    from gitexp.stats.design import Splits
     from gitexp.store.lookup import FoundRun
 
 _FEWEST = 2
@@ -53,7 +54,7 @@ class Watch:
     _codes: dict[str, Code] = field(default_factory=dict)
     _found: list[FoundRun] | None = None
     _elsewhere: bool | None = None
-    _lacks_rule: bool | None = None
+    _lacks_test: bool | None = None
     _varying: set[str] = field(default_factory=set)  # sides; what differs does not agree later
 
     def acts(self, side: str, finished: Sequence[Outcome]) -> Acts:
@@ -126,11 +127,15 @@ class Watch:
             ):
                 yield f"{each.side}: {held.why}; {self._step(each.side, held)}"
 
-    def lacks_rule(self, finished: Mapping[str, Sequence[Outcome]]) -> bool:
-        """Whether the plan's stopping rule has no test for what two pairs of this call show."""
+    def lacks_test(self, finished: Mapping[str, Sequence[Outcome]]) -> bool:
+        """Whether the plan has no test for what two pairs of this call show.
+
+        A stopping rule has none for folds and re-splits, and none has one where ids of predictions
+        do not say what two seeds share.
+        """
         plan = self.seen.plan
-        if self._lacks_rule is not None or plan is None or plan.stopping is None:
-            return bool(self._lacks_rule)
+        if self._lacks_test is not None or plan is None or plan.claim is Claim.MODEL:
+            return bool(self._lacks_test)
         shown = []
         for each in self.prepared:
             counting = each.template.source.choice.together
@@ -138,26 +143,29 @@ class Watch:
         if min(map(len, shown)) < _FEWEST or not {*finished} <= {BASELINE, CANDIDATE}:
             return False
         samples = (sample for outcomes in shown for o in outcomes for sample in o.samples)
-        by_folds = plan.drawn is not None and plan.metric in in_folds(samples)
+        rule = plan.stopping is not None
+        by_folds = rule and plan.drawn is not None and plan.metric in in_folds(samples)
         tested = plan.rules == 1 or is_clocked(plan.metric)
-        sides = zip(self.prepared, shown, strict=True)
-        self._lacks_rule = by_folds or (not tested and any(self._is_resplit(*e) for e in sides))
-        return self._lacks_rule
+        sides = () if tested else zip(self.prepared, shown, strict=True)
+        found = [each for each in (self._divided(*side) for side in sides) if each is not None]
+        unknown = any(isinstance(each, str) for each in found)
+        self._lacks_test = by_folds or unknown or (rule and bool(found))
+        return self._lacks_test
 
-    def _is_resplit(self, side: Prepared, outcomes: Sequence[Outcome]) -> bool:
-        """Whether seeds divided one table anew, or nobody knows, by predictions in their caches."""
+    def _divided(self, side: Prepared, outcomes: Sequence[Outcome]) -> Splits | str | None:
+        """Return how seeds divided one table, by predictions in their caches; see `divided`."""
         from gitexp.comparison.designs.resplits import divided  # noqa: PLC0415  loads numerics
 
         spec, found = side.template.source.config.predictions, []
         if spec is None or len({o.evaluation for o in outcomes}) < _FEWEST:
-            return False
+            return None
         for o in outcomes:
             for out in (out for out in o.outputs if out.path == spec.path):
                 with contextlib.suppress(GitexpError, OSError):  # what is recorded tells it
                     file = object_path(self.seen.workdir.cache(side.run, o.seed), out.md5)
                     table = load(file.read_bytes(), spec, spec.path)
                     found.append((o.seed, dict(zip(table.ids, table.y_true, strict=True))))
-        return len(found) >= _FEWEST and divided(found) is not None
+        return divided(found) if len(found) >= _FEWEST else None
 
     def is_draw(self, side: str) -> bool:
         """Whether a side that always reports the same is one draw of its chance, by its text."""

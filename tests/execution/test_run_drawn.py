@@ -532,3 +532,31 @@ def test_a_rule_is_kept_where_seeds_have_examples_of_their_own(tmp_path: Path) -
     assert found.next_step == status(repo.workspace).next_step == "gitexp run --until-decided"
     repo.switch("main")
     assert new(repo.workspace, replace(ASKED, name="y", repeats=8, stopping=LOOKS)).commit
+
+
+@pytest.mark.parametrize("ids", ["places", "rows"])
+def test_places_in_a_split_are_no_ids_and_two_pairs_show_it(tmp_path: Path, ids: str) -> None:
+    """`enumerate` over each seed's own test rows: all repeats ran, and nothing could be tested."""
+    train = TRAIN.replace("OUT", str(tmp_path)).replace("(lr + ", "(lr * (1 + seed % 997 / 999) + ")
+    train += "import random\nrows = random.Random(seed).sample(range(90), 30)\n"
+    train += 'lines = ["%d,%d,%d\\n" % (NAME, row % 7 < 3, (row + seed) % 5 < 2) for n, row in '
+    train += (
+        'enumerate(rows)]\nopen("pred.csv", "w").write("id,y_true,y_pred\\n" + "".join(lines))\n'
+    )
+    train = train.replace("NAME", "n" if ids == "places" else "row")
+    repo = plain(tmp_path / "p", train, predictions="pred.csv")
+    new(repo.workspace, replace(ASKED, repeats=6))
+    report = run(repo.workspace, RunRequest(with_baseline=True))
+    finished = [len(each.run.repeats) for each in report.recorded]
+    steps = {report.next_step, status(repo.workspace).next_step}
+    steps.add(compare(repo.workspace)[0].next_step)
+    if ids == "rows":
+        assert all(step.startswith("gitexp co") for step in steps), steps
+        assert finished == [7, 6], "one for the snapshot"
+        return
+    assert max(finished) <= 4, "three pairs at most, and one for the snapshot"
+    assert any("name other rows for other seeds" in text for text in report.warnings)
+    (step,) = steps
+    assert step.startswith("write an id of its own for each row, on main; git merge main, then ")
+    keep = run(repo.workspace, RunRequest(with_baseline=True, keep_going=True))
+    assert sum(len(each.run.repeats) for each in (*report.recorded, *keep.recorded)) >= 12

@@ -17,6 +17,7 @@ from gitexp.comparison.designs import (
     resplits,
     still,
 )
+from gitexp.comparison.eligible import predicted_others
 from gitexp.comparison.environments import on_equal_hardware
 from gitexp.errors import DesignError, GitexpError
 from gitexp.model import dataclass, replace
@@ -106,7 +107,7 @@ class Chosen:
             (unit is Unit.FOLD, _FOLDS if self.overlap is None else _RESPLITS),
             (is_clocked(main.metric), _CLOCKED),
             (bool(self.crossed), _CROSSED),
-            (resplits.predicted_others(self._repeats), _VARIED),
+            (predicted_others(self._repeats), _VARIED),
             (True, _ONE_SET if told else _UNKNOWN),
         )
         return next(text for holds, text in cases if holds)
@@ -156,7 +157,7 @@ class Chosen:
         plan = self.situation.plan
         if plan is None or plan.rules == 1 or question.role is not Role.PRIMARY or self.warnings:
             return answer
-        if is_clocked(question.metric) or resplits.predicted_others(self._repeats):
+        if is_clocked(question.metric) or predicted_others(self._repeats):
             return answer
         return replace(answer, warnings=(*answer.warnings, ONE_TEST_SET))
 

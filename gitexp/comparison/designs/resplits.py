@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison.designs import folds, prediction_pairs, repeats
 from gitexp.comparison.designs.crossed import LARGEST_BYTES, counted
 from gitexp.comparison.designs.prediction_pairs import recorded_by
+from gitexp.comparison.eligible import ROW_IDS, predicted_others
 from gitexp.comparison.measure import LARGEST, Answer, CountedSides, Question, values_of
 from gitexp.errors import DesignError, GitexpError
 from gitexp.model.plan import Claim
@@ -29,15 +30,13 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.eligible import Counted
     from gitexp.comparison.sides import ResolvedSide
-    from gitexp.model.run import Repeat
 
     _Shown = tuple[tuple[Counted, ResolvedSide], ...]
 
 FEWEST = 2
 FEW = "two splits of one table are the fewest that are tested"
-_UNKNOWN = "so nobody knows what the repeats share: give each row of the table an id of its own"
-RENUMBERED = f"the ids of predictions name other rows for other seeds (id {{name}}), {_UNKNOWN}"
-NUMBERED = f"the ids of predictions are numbered anew for each seed (id {{name}}), {_UNKNOWN}"
+RENUMBERED = f"the ids of predictions name other rows for other seeds (id {{name}}), {ROW_IDS}"
+NUMBERED = f"the ids of predictions are numbered anew for each seed (id {{name}}), {ROW_IDS}"
 APART = "no two seeds share an example, by their ids: each repeat is taken for data of its own"
 _LONG = 4  # digits, which no id has by chance
 NAIVE = (
@@ -60,12 +59,6 @@ def is_resplit(situation: CountedSides) -> bool:
     if plan is None or plan.rules == 1 or situation.claim is not Claim.METHOD:
         return False
     return predicted_others(item.repeat for pair in pairs for item in pair)
-
-
-def predicted_others(repeats: Iterable[Repeat]) -> bool:
-    """Whether repeats predicted more than one set of examples, by the records alone."""
-    sets = {item.measured_on for item in repeats}
-    return len(sets) >= FEWEST and {basis for _, basis in sets} == {"predictions"}
 
 
 def read(situation: CountedSides) -> Splits | str | None:
