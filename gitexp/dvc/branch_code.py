@@ -37,15 +37,14 @@ if TYPE_CHECKING:
 # weights. Nor what ends corpora of a language, as `.pl` and `.cs` do, and nothing takes unasked.
 _PROGRAMS: Final = frozenset(
     """
-    .bash .bat .bzl .c .cabal .cc .cjs .class .clj .cmake .cmd .code-workspace .coffee
-    .cpp .csh .csproj .cts .cu .cxx .dart .desktop .dll .dvc .dylib .egg .egg-link .erl
-    .ex .exe .exs .f90 .fish .fsproj .gemspec .go .gradle .groovy .gyp .gypi .h .hcl .hh
-    .hpp .hta .ipynb .jar .java .jl .js .jsx .ksh .kt .kts .lnk .lua .m .mak .mex .mjs
-    .mlx .msi .mts .nf .nimble .ninja .nix .node .php .ps1 .psd1 .psm1 .py .pyc .pyd
-    .pyi .pyo .pyw .pyx .pyz .qmd .r .rake .rb .rmd .rprofile .rs .scala .scr .service .sh
-    .sln .smk .so .svelte .swift .tcl .tf .tfvars .tofu .ts .tsx .tup .vbs .vcxproj
-    .vue .war .wasm .wsf .zsh
-    """.split()  # noqa: SIM905 a list is three times as long
+    .bash .bat .bzl .c .cabal .cc .cjs .class .clj .cmake .cmd .code-workspace .coffee .cpp .csh
+    .csproj .cts .cu .cxx .dart .desktop .dll .dvc .dylib .egg .egg-link .erl .ex .exe .exs .f90
+    .fish .fsproj .gemspec .go .gradle .groovy .gyp .gypi .h .hcl .hh .hpp .hta .ipynb .jar .java
+    .jl .js .jsx .ksh .kt .kts .lnk .lua .m .mak .mex .mjs .mlx .msi .mts .nf .nimble .ninja .nix
+    .node .php .ps1 .psd1 .psm1 .py .pyc .pyd .pyi .pyo .pyw .pyx .pyz .qmd .r .rake .rb .rmd
+    .rprofile .rs .scala .scr .service .sh .sln .smk .so .svelte .swift .tcl .tf .tfvars .tofu .ts
+    .tsx .tup .vbs .vcxproj .vue .war .wasm .wsf .zsh
+    """.split()  # noqa: SIM905  a list is three times as long
 )
 _FOLDERS: Final = ENVIRONMENTS | frozenset(
     {"__pycache__", "__pypackages__", "dist-packages", "node_modules", "site-packages"}
@@ -55,43 +54,39 @@ _METADATA: Final = (".dist-info", ".egg-info", ".egg")  # folders; their entry p
 # `.yaml`.
 _SETTINGS: Final = frozenset(
     """
-    _metadata.yaml airflow.cfg alembic.ini ansible.cfg azure-pipelines.yaml
-    babel.config.json book.toml bower.json build.bazel build.boot build.sbt build.xml
-    buildout.cfg bun.lock bun.lockb bunfig.toml cabal.project cargo.lock cargo.toml
-    cliff.toml cloudbuild.yaml cog.toml compose.override.yaml compose.yaml composer.json
-    composer.lock conanfile.txt configure dagger.json
-    dagster.yaml dbt_project.yaml debian/rules deno.json deno.jsonc devbox.json
-    devspace.yaml directory.build.props directory.build.targets doit.cfg dune-project
-    dvc.lock dvc.yaml environment.yaml esy.json fabric.json fabric.yaml flake.lock
-    fly.toml garden.yaml go.mod go.sum go.work gradle.properties hatch.toml helmfile.yaml
-    invoke.json invoke.yaml juliamanifest.toml juliaproject.toml kustomization.yaml
-    lefthook-local.yaml lefthook.json lefthook.toml lefthook.yaml lerna.json luigi.cfg
-    maskfile.md melos.yaml meltano.yaml meson.build meson.options
-    meson_options.txt mise.local.toml mise.toml mise/config.toml mix.lock
-    mkdocs.yaml module.bazel mprocs.yaml mypy.ini myst.yaml netlify.toml nextflow.config
-    nx.json package-lock.json package.json pants.toml pdm.lock pdm.toml phpunit.xml
-    pixi.lock pixi.toml pnpm-lock.yaml pnpm-workspace.yaml poetry.lock poetry.toml pom.xml
-    pre-commit-config.yaml prefect.yaml process-compose.yaml pubspec.yaml
-    pyproject.toml pyrefly.toml pyrightconfig.json pytest.ini pytest.toml rebar.config
-    renv.lock ruff.toml serverless.yaml setup.cfg shard.yaml
-    skaffold.yaml stack.yaml supervisord.conf tox.ini tox.toml tsconfig.json turbo.json
-    ty.toml unittest.cfg uv.lock uv.toml vcpkg-configuration.json vcpkg.json vercel.json
-    wandb/settings werf.yaml workspace.bazel workspace.yaml wrangler.toml yarn.lock
-    """.split()  # noqa: SIM905 a list is three times as long
+    _metadata.yaml airflow.cfg alembic.ini ansible.cfg azure-pipelines.yaml babel.config.json
+    book.toml bower.json build.bazel build.boot build.sbt build.xml buildout.cfg bun.lock bun.lockb
+    bunfig.toml cabal.project cargo.lock cargo.toml cliff.toml cloudbuild.yaml cog.toml
+    compose.override.yaml compose.yaml composer.json composer.lock conanfile.txt configure
+    dagger.json dagster.yaml dbt_project.yaml debian/rules deno.json deno.jsonc devbox.json
+    devspace.yaml directory.build.props directory.build.targets doit.cfg dune-project dvc.lock
+    dvc.yaml environment.yaml esy.json fabric.json fabric.yaml flake.lock fly.toml garden.yaml
+    go.mod go.sum go.work gradle.properties hatch.toml helmfile.yaml invoke.json invoke.yaml
+    juliamanifest.toml juliaproject.toml kustomization.yaml lefthook-local.yaml lefthook.json
+    lefthook.toml lefthook.yaml lerna.json luigi.cfg maskfile.md melos.yaml meltano.yaml meson.build
+    meson.options meson_options.txt mise.local.toml mise.toml mise/config.toml mix.lock mkdocs.yaml
+    module.bazel mprocs.yaml mypy.ini myst.yaml netlify.toml nextflow.config nx.json
+    package-lock.json package.json pants.toml pdm.lock pdm.toml phpunit.xml pixi.lock pixi.toml
+    pnpm-lock.yaml pnpm-workspace.yaml poetry.lock poetry.toml pom.xml pre-commit-config.yaml
+    prefect.yaml process-compose.yaml pubspec.yaml pyproject.toml pyrefly.toml pyrightconfig.json
+    pytest.ini pytest.toml rebar.config renv.lock ruff.toml serverless.yaml setup.cfg shard.yaml
+    skaffold.yaml stack.yaml supervisord.conf tox.ini tox.toml tsconfig.json turbo.json ty.toml
+    unittest.cfg uv.lock uv.toml vcpkg-configuration.json vcpkg.json vercel.json wandb/settings
+    werf.yaml workspace.bazel workspace.yaml wrangler.toml yarn.lock
+    """.split()  # noqa: SIM905  a list is three times as long
 )
 # The same, whatever follows the first dot of the name (`Dockerfile.gpu`, `bin/python3.11`).
 _TOOLS: Final = frozenset(
     """
-    _quarto babelrc bin/activate bin/python bin/python3 brewfile bsdmakefile cmakelists
-    cmakepresets cmakeuserpresets containerfile coveragerc docker-bake docker-compose
-    dockerfile earthfile envrc eslintrc fastfile flake8 gemfile gnumakefile gradlew
-    gruntfile guardfile gulpfile ipython_config jakefile jenkinsfile jupyter_config
-    jupyter_lab_config jupyter_nbconvert_config jupyter_notebook_config
-    jupyter_server_config justfile kbuild lintstagedrc makefile matplotlibrc mlproject
-    mocharc mvnw npmrc pipfile podfile prettierrc procfile pylintrc rakefile rprofile
-    rust-toolchain sconscript sconstruct scripts/activate scripts/python snakefile
-    stylelintrc taskfile tiltfile tupfile vagrantfile wscript yarnrc
-    """.split()  # noqa: SIM905 a list is three times as long
+    _quarto babelrc bin/activate bin/python bin/python3 brewfile bsdmakefile cmakelists cmakepresets
+    cmakeuserpresets containerfile coveragerc docker-bake docker-compose dockerfile earthfile envrc
+    eslintrc fastfile flake8 gemfile gnumakefile gradlew gruntfile guardfile gulpfile ipython_config
+    jakefile jenkinsfile jupyter_config jupyter_lab_config jupyter_nbconvert_config
+    jupyter_notebook_config jupyter_server_config justfile kbuild lintstagedrc makefile matplotlibrc
+    mlproject mocharc mvnw npmrc pipfile podfile prettierrc procfile pylintrc rakefile rprofile
+    rust-toolchain sconscript sconstruct scripts/activate scripts/python snakefile stylelintrc
+    taskfile tiltfile tupfile vagrantfile wscript yarnrc
+    """.split()  # noqa: SIM905  a list is three times as long
 )
 _PROMPT: Final = b">>>"
 
@@ -196,7 +191,7 @@ def _is_doctest(path: str, md5: Md5, cache: CacheConfig | None) -> bool:
     if cache is None or not (md5 and name.startswith("test") and name.endswith(".txt")):
         return False
     try:
-        with open(object_file(cache, md5), "rb") as file:  # noqa: PTH123 text
+        with open(object_file(cache, md5), "rb") as file:  # noqa: PTH123  text
             seen = b""
             for piece in iter(partial(file.read, BLOCK), b""):
                 seen = seen[1 - len(_PROMPT) :] + piece  # a border may part a prompt

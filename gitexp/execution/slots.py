@@ -126,7 +126,7 @@ def make_links(project: Path, links: Sequence[LinkedPath]) -> tuple[str, ...]:
 def linked(common_dir: Path, run: str) -> Path:
     """Return where the linked files of a run are kept, and where each belongs.
 
-    It is in the Git directory: what lies in the run's folder a branch may have brought.
+    It is in the Git directory that all work trees share.
     """
     return layout.state(common_dir, LINKED) / run
 

@@ -352,9 +352,8 @@ class Holdout:
     """By what the samples of a reported run were scored, after the fact: where no job could see."""
 
     command: Sha256  # of it
-    seal: (
-        Sha256  # HMAC-SHA256 by the command over what it scored, and how: who has it can check that
-    )
+    # HMAC-SHA256 by the command over what it scored, and how: who has it can check that
+    seal: Sha256
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,7 +223,7 @@ class InputsView:
 class LogSource(enum.Enum):
     """Where a log was read."""
 
-    JOB = "job"  # .gitexp/tmp, complete
+    JOB = "job"  # its folder, complete
     RECORD = "record"  # run.json: the tail, of a repeat that did not finish
 
 
